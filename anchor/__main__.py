@@ -2,13 +2,13 @@
 
 import sys
 
-from anchor.system.signals import end_when_told
+from anchor.system.signals import exit_on_signal
 
 
 def main() -> None:
     """Run the command line; commands that go on until they are stopped heed that from here on."""
     if sys.argv[1:2] in (["run"], ["serve"], ["devnet"]) and "--once" not in sys.argv:
-        end_when_told()
+        exit_on_signal()
     try:
         from anchor.cli import main as run
     except KeyboardInterrupt:

@@ -37,25 +37,27 @@ class _Refused(Exception):
     """Carries a reason out of the JSON decoder's hooks."""
 
 
-def encode_canonical(value: JsonValue, *, what: str) -> bytes:
+def encode_canonical(value: JsonValue, *, subject: str) -> bytes:
     """Serialise ``value`` as RFC 8785 bytes.
 
     Raises:
-        MalformedError: a float, an integer beyond ±(2^53 - 1), or a lone surrogate.
+        MalformedError: ``value`` holds a float, an integer beyond ±(2^53 - 1), or a lone surrogate.
     """
-    return _ENCODER.encode(_checked(value, what)).encode("utf-8")
+    return _ENCODER.encode(_checked(value, subject)).encode("utf-8")
 
 
-def parse_strict(data: bytes, *, what: str, max_bytes: int) -> JsonValue:
+def parse_strict(data: bytes, *, subject: str, max_bytes: int) -> JsonValue:
     """Parse one JSON document of at most ``max_bytes`` bytes of UTF-8.
 
     Raises:
-        MalformedError: whatever two JSON readers could understand differently; ``what`` names the
-            document in the message.
+        MalformedError: two JSON readers could understand the document differently. The message
+            names the document ``subject``.
     """
     if len(data) > max_bytes:
-        raise MalformedError(f"{what} has {len(data):,} bytes; at most {max_bytes:,} are allowed")
-    _check_depth(data, what=what)
+        raise MalformedError(
+            f"{subject} has {len(data):,} bytes; at most {max_bytes:,} are allowed"
+        )
+    check_depth(data, subject=subject)
     try:
         value: JsonValue = json.loads(
             data.decode("utf-8"),
@@ -65,33 +67,39 @@ def parse_strict(data: bytes, *, what: str, max_bytes: int) -> JsonValue:
             parse_constant=_refuse_float,
         )
     except UnicodeDecodeError as error:
-        raise MalformedError(f"{what} is not UTF-8 (byte {error.start})") from error
+        raise MalformedError(f"{subject} is not UTF-8 (byte {error.start})") from error
     except json.JSONDecodeError as error:
         raise MalformedError(
-            f"{what} is not JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+            f"{subject} is not JSON: {error.msg} (line {error.lineno}, column {error.colno})"
         ) from error
     except _Refused as error:
-        raise MalformedError(f"{what} {error}") from error
-    _checked(value, what)
+        raise MalformedError(f"{subject} {error}") from error
+    _checked(value, subject)
     return value
 
 
-def parse_canonical(data: bytes, *, what: str, max_bytes: int) -> JsonValue:
-    """Parse a document that must already be in its own RFC 8785 form, byte for byte."""
-    value = parse_strict(data, what=what, max_bytes=max_bytes)
-    if encode_canonical(value, what=what) != data:
-        raise MalformedError(f"{what} is not in canonical form (RFC 8785)")
+def parse_canonical(data: bytes, *, subject: str, max_bytes: int) -> JsonValue:
+    """Parse a document that must be in canonical form (RFC 8785), byte for byte."""
+    value = parse_strict(data, subject=subject, max_bytes=max_bytes)
+    if encode_canonical(value, subject=subject) != data:
+        raise MalformedError(f"{subject} is not in canonical form (RFC 8785)")
     return value
 
 
-def _check_depth(data: bytes, *, what: str) -> None:
-    # Before json.loads, whose own guard is the recursion limit: py-evm raises that to 100,000, and
-    # then a tower of brackets crashes the process.
+def check_depth(data: bytes, *, subject: str) -> None:
+    """Refuse what nests too deeply, before ``json.loads`` recurses into it.
+
+    Its own guard is the recursion limit: py-evm raises that to 100,000, and then a tower of
+    brackets crashes the process.
+
+    Raises:
+        MalformedError: more than ``MAX_DEPTH`` levels.
+    """
     depth = 0
     for bracket in _BRACKETS.findall(_STRINGS.sub(b"", data)):
         depth += 1 if bracket in b"[{" else -1
         if depth > MAX_DEPTH:
-            raise MalformedError(f"{what} nests deeper than {MAX_DEPTH} levels")
+            raise MalformedError(f"{subject} nests deeper than {MAX_DEPTH} levels")
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -115,35 +123,35 @@ def _refuse_float(literal: str) -> NoReturn:
     raise _Refused(f"holds the number {literal[:32]}; only integers are allowed")
 
 
-def _checked(value: JsonValue, what: str) -> JsonValue:
+def _checked(value: JsonValue, subject: str) -> JsonValue:
     """Return the value with its members sorted; refuse what JSON allows and this project does not.
 
     Recursive: what is read was held to ``MAX_DEPTH`` before.
     """
     if isinstance(value, str):
-        _check_text(value, what)
+        _check_text(value, subject)
     elif isinstance(value, dict):
-        return {name: _checked(value[name], what) for name in _sorted_names(value, what)}
+        return {name: _checked(value[name], subject) for name in _sorted_names(value, subject)}
     elif isinstance(value, list):
-        return [_checked(item, what) for item in value]
+        return [_checked(member, subject) for member in value]
     elif isinstance(value, int):
         if abs(value) > MAX_INTEGER:
-            raise MalformedError(f"{what} holds an integer outside ±(2^53 - 1)")
+            raise MalformedError(f"{subject} holds an integer outside ±(2^53 - 1)")
     elif value is not None:
-        raise MalformedError(f"{what} holds a {type(value).__name__}, which JSON cannot carry")
+        raise MalformedError(f"{subject} holds a {type(value).__name__}, which JSON cannot carry")
     return value
 
 
-def _sorted_names(members: dict[str, JsonValue], what: str) -> list[str]:
-    """Sort as RFC 8785 section 3.2.3 says."""
+def _sorted_names(members: dict[str, JsonValue], subject: str) -> list[str]:
+    """Return the members' names in the order of RFC 8785 section 3.2.3."""
     for name in members:
-        _check_text(name, what)
+        _check_text(name, subject)
     if all(map(str.isascii, members)):
         return sorted(members)
     # In code points' order, or UTF-8's, names beyond U+FFFF would come in another place.
     return sorted(members, key=lambda name: name.encode("utf-16-be"))
 
 
-def _check_text(text: str, what: str) -> None:
+def _check_text(text: str, subject: str) -> None:
     if not text.isascii() and _SURROGATES.search(text):
-        raise MalformedError(f"{what} holds a lone surrogate, which is not a character")
+        raise MalformedError(f"{subject} holds a lone surrogate, which is not a character")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal, NewType
 
 from anchor.errors import MalformedError, UsageError
@@ -22,6 +23,25 @@ Assurance = Literal["rpc", "quorum", "asserted", "proof"]
 """How a chain's answer was obtained: one node's word; the same word of several; a state proof under
 a block hash that only the verifier vouches for; one under a hash that the trust policy names, or
 that several nodes agree about.  Each is worth more than the last."""
+
+StageName = Literal["accepted", "sealed", "submitted", "included", "anchored"]
+"""A `Stage` as documents and URLs spell it."""
+
+
+class Stage(Enum):
+    """How far one piece of evidence has come; the members are in this order."""
+
+    ACCEPTED = "accepted"
+    SEALED = "sealed"
+    SUBMITTED = "submitted"
+    INCLUDED = "included"
+    ANCHORED = "anchored"
+
+    @property
+    def rank(self) -> int:
+        """Return the stage's place in the order, from 0."""
+        return list(Stage).index(self)
+
 
 # The registry's packed anchor keeps 48 bits for a log's size.
 MAX_LOG_SIZE = 2**48 - 1
@@ -68,30 +88,30 @@ def log_number(log: LogId) -> int:
     return int.from_bytes(log[:12], "big")
 
 
-def parse_hash(text: str, *, what: str) -> Hash32:
-    """Read a 32-byte Ethereum hash: 0x and lower-case hex.
+def parse_hash(text: str, *, subject: str) -> Hash32:
+    """Parse a 32-byte Ethereum hash: 0x and lower-case hex.
 
     Raises:
-        MalformedError: any other spelling.
+        MalformedError: ``text`` has another form.
     """
-    return Hash32(parse_hex(text, length=32, what=what, prefix=True))
+    return Hash32(parse_hex(text, length=32, subject=subject, prefix=True))
 
 
-def parse_hex(text: str, *, length: int, what: str, prefix: bool) -> bytes:
+def parse_hex(text: str, *, length: int, subject: str, prefix: bool) -> bytes:
     """Decode exactly ``length`` bytes of lower-case hex.
 
     ``prefix`` says whether ``0x`` must be there (Ethereum values) or must not (SHA-256 values, as
     ``sha256sum`` prints them).  One spelling per value, so that equal values are equal texts.
 
     Raises:
-        MalformedError: any other spelling; ``what`` names the value in the message.
+        MalformedError: ``text`` has another form. The message names the value ``subject``.
     """
     digits = text[2:] if prefix and text.startswith("0x") else text
     spelled = f"0x and {length * 2}" if prefix else f"{length * 2}"
     if (prefix and not text.startswith("0x")) or len(digits) != length * 2:
-        raise MalformedError(f"{what} must be {spelled} lower-case hex digits")
+        raise MalformedError(f"{subject} must be {spelled} lower-case hex digits")
     if not set(digits) <= set("0123456789abcdef"):
-        raise MalformedError(f"{what} must be {spelled} lower-case hex digits")
+        raise MalformedError(f"{subject} must be {spelled} lower-case hex digits")
     return bytes.fromhex(digits)
 
 

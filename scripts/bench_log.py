@@ -27,7 +27,7 @@ from anchor.evidence.digests import Digests
 from anchor.evidence.record import build_record
 from anchor.log import batch_sha256
 from anchor.log.merkle import hash_leaf, verify_inclusion
-from anchor.log.tiles import TileTree, grow
+from anchor.log.tiles import TileTree, append_leaves
 from anchor.log.tree import RightEdge, Tree
 from anchor.store import sequencer
 from anchor.store.database import Database, create_database
@@ -401,8 +401,8 @@ def bench_log_on_disk(folder: Path, largest: int) -> None:
     started = time.perf_counter()
     for size in sizes:
         for leaves in leaf_chunks(edge.size, size):
-            tiles.write(grow(edge, leaves, tiles.read))
-        tiles.note_size(edge.size)
+            tiles.write(append_leaves(edge, leaves, tiles.read))
+        tiles.write_size(edge.size)
         if size < sizes[-1]:
             appended[size] = time_append(tiles, edge, added, restore=folder / "copy")
     head = Head(root=edge.root(), size=edge.size)
@@ -433,9 +433,9 @@ def time_append(
     for _ in range(5):
         leaves = b"".join(leaf_chunks(edge.size, edge.size + count))
         started = time.perf_counter()
-        tiles.write(grow(edge, leaves, tiles.read))
+        tiles.write(append_leaves(edge, leaves, tiles.read))
         edge.root()
-        tiles.note_size(edge.size)
+        tiles.write_size(edge.size)
         seconds.append(time.perf_counter() - started)
     if restore is not None:
         shutil.rmtree(restore)
@@ -446,7 +446,7 @@ def time_append_and_undo(tiles: TileFolder, edge: RightEdge, count: int) -> tupl
     """Append to a log too large to copy; the same tiles are written again, with the same bytes."""
     size = edge.size
     found = time_append(tiles, edge, count, restore=None)
-    tiles.note_size(size)
+    tiles.write_size(size)
     return found
 
 

@@ -32,12 +32,12 @@ from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
 from anchor.cli.context import open_signer
 from anchor.client import Accepted, Client, Submission
-from anchor.monitor.stage import load_reach
+from anchor.monitor.log_progress import load_log_progress
 from anchor.operate.deployment import deploy
 from anchor.project.creation import plan_dev_project, write_dev_key
-from anchor.project.project import Project, create_project
+from anchor.project.project import OpenProject, create_project
 from anchor.store.api_keys import create_key
-from anchor.store.location import PostgresDatabase, SqliteFile, StorePlace
+from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
 from anchor.store.replication import CopyRule
 from anchor.system.clock import SystemClock, utc_now
 
@@ -79,7 +79,7 @@ def main() -> int:
     options = parser.parse_args()
     for store in options.store or ("sqlite", "postgresql"):
         with tempfile.TemporaryDirectory(dir=options.folder) as name, ExitStack() as stack:
-            place: StorePlace = SqliteFile(Path(name, "project", "anchor.db"))
+            place: StoreLocation = SqliteFile(Path(name, "project", "anchor.db"))
             if store == "postgresql":
                 place = stack.enter_context(run_postgres(Path(name)))
                 if options.copies:
@@ -111,7 +111,7 @@ def show(what: str, figure: str) -> None:
 
 def measure(
     folder: Path,
-    place: StorePlace,
+    place: StoreLocation,
     *,
     count: int,
     workers: int,
@@ -165,8 +165,8 @@ def paced(count: int, rate: float | None) -> Iterator[int]:
 
 
 def make_project(
-    folder: Path, place: StorePlace, url: str, copies: CopyRule | None
-) -> tuple[Project, str]:
+    folder: Path, place: StoreLocation, url: str, copies: CopyRule | None
+) -> tuple[OpenProject, str]:
     folder.mkdir()
     with closing(Rpc(url)) as rpc:
         node = Node(rpc)
@@ -176,7 +176,7 @@ def make_project(
         with project.database.hold_lease():
             deploy(project, node, lambda: open_signer(config), SystemClock(), lambda _: None)
     with project.database.write() as connection:
-        key = create_key(connection, "bench", ("submit", "read"), now=utc_now())
+        key = create_key(connection, "bench", ("submit", "read"), created_at=utc_now())
     return project, key
 
 
@@ -255,9 +255,9 @@ def submit_singles(url: str, key: str, ready: Any, stopping: Any, queue: Any) ->
     queue.put(times)
 
 
-def wait_until_anchored(project: Project, total: int) -> None:
+def wait_until_anchored(project: OpenProject, total: int) -> None:
     deadline = time.monotonic() + 600
-    while (reach := load_reach(project)).anchored < total:
+    while (reach := load_log_progress(project)).anchored < total:
         assert time.monotonic() < deadline, f"{reach} after ten minutes, of {total}"
         time.sleep(0.5)
     assert (reach.waiting, reach.anchored) == (0, total), f"{reach} is not {total}"

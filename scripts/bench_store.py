@@ -31,9 +31,9 @@ from anchor.operate.acceptance import EvidenceInput, accept, accept_once
 from anchor.operate.deployment import deploy
 from anchor.operate.single_run import anchor_round
 from anchor.project.creation import plan_dev_project, write_dev_key
-from anchor.project.project import Project, create_project
+from anchor.project.project import OpenProject, create_project
 from anchor.store.database import create_database, create_filled
-from anchor.store.location import PostgresDatabase, SqliteFile, StorePlace
+from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
 from anchor.store.sequencer import seal, write_tiles
 from anchor.store.side_file import SideFile
 from anchor.store.tile_folder import TileFolder
@@ -88,7 +88,7 @@ class Kind:
     """A kind of store, and how a raw driver writes the same rows into a table beside it."""
 
     name: str
-    place: StorePlace
+    place: StoreLocation
     insert_raw: Callable[[Sequence[tuple[bytes, bytes, bytes]]], None]
     close: Callable[[], object]
 
@@ -168,11 +168,11 @@ def make_postgres(socket: Path) -> Kind:
 
 
 @contextmanager
-def open_store(place: StorePlace) -> Iterator[Project]:
+def open_store(place: StoreLocation) -> Iterator[OpenProject]:
     database = create_database(place)
     with closing(database), database.hold_lease():
         # Taking in and sealing ask for nothing else of a project.
-        yield cast(Project, SimpleNamespace(database=database, config=CONFIG))
+        yield cast(OpenProject, SimpleNamespace(database=database, config=CONFIG))
 
 
 def make_submissions(count: int, first: int) -> list[EvidenceInput]:
@@ -203,7 +203,7 @@ def bench_intake(options: argparse.Namespace) -> None:
                 time_intake(kind, project, options.rows)
 
 
-def time_intake(kind: Kind, project: Project, rows: int) -> None:
+def time_intake(kind: Kind, project: OpenProject, rows: int) -> None:
     section(f"{kind.name}: bare digests taken in, {BATCH:,} at a time, onto {rows:,} rows")
     for first in range(0, rows, BATCH):
         accept(project, make_submissions(BATCH, first))
@@ -233,15 +233,17 @@ def bench_side_file(options: argparse.Namespace) -> None:
         for kind in ("SQLite", "PostgreSQL"):
             if kind == "PostgreSQL" and postgres is None:
                 continue
-            projects: list[Project] = []
+            projects: list[OpenProject] = []
             for name in ("without", "noted"):
-                place: StorePlace = SqliteFile(folder / f"{name}.db")
+                place: StoreLocation = SqliteFile(folder / f"{name}.db")
                 if kind == "PostgreSQL" and postgres is not None:
                     place = make_schema(postgres, name)
                 side_file = SideFile(folder / kind) if name == "noted" else None
                 database, _ = create_filled(place, lambda _: None, side_file)
                 stack.callback(database.close)
-                projects.append(cast(Project, SimpleNamespace(database=database, config=CONFIG)))
+                projects.append(
+                    cast(OpenProject, SimpleNamespace(database=database, config=CONFIG))
+                )
             time_side_file(kind, projects)
 
 
@@ -255,7 +257,7 @@ def make_schema(socket: Path, name: str) -> PostgresDatabase:
     )
 
 
-def time_side_file(kind: str, projects: Sequence[Project]) -> None:
+def time_side_file(kind: str, projects: Sequence[OpenProject]) -> None:
     section(f"{kind}: taken in without the side file, and with it")
     bulk: list[list[float]] = [[], []]
     single: list[list[float]] = [[], []]

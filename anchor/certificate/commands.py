@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from anchor.certificate.model import Bilingual, Checks, Command, Path, PathStep
+from anchor.certificate.model import Bilingual, Checks, Command, Path, encode_step
 from anchor.certificate.time_format import format_seconds
 from anchor.ethereum.known_chains import HEADLINES, find_chain
 from anchor.evidence.record import Record
@@ -33,36 +33,28 @@ def build_path(receipt: Receipt, leaf: Hash32, head: Head, path: tuple[Hash32, .
     Raises:
         MismatchError: the path's length does not fit its index and size.
     """
-    nodes = merkle.fold_path(leaf=leaf, index=receipt.index, size=head.size, path=path)
-    sides = merkle.path_sides(receipt.index, head.size, len(path))
-    return Path(
-        root=head.root.hex(),
-        size=head.size,
-        steps=[
-            PathStep(side="left" if is_left else "right", sibling=sibling.hex(), node=node.hex())
-            for sibling, is_left, node in zip(path, sides, nodes[1:], strict=True)
-        ],
-    )
+    steps = merkle.trace_path(leaf=leaf, index=receipt.index, size=head.size, path=path)
+    return Path(root=head.root.hex(), size=head.size, steps=[encode_step(step) for step in steps])
 
 
 def build_checks(
     receipt: Receipt,
     record: Record,
     path: Path,
-    found: tuple[int | None, ProvenAnchor, Hash32] | None,
+    leading: tuple[int | None, ProvenAnchor, Hash32] | None,
 ) -> Checks:
-    """Return the commands; ``found`` is what was proven, if anything was.
+    """Return the commands; ``leading`` is what was proven, if anything was.
 
     It is the anchor's place in the receipt (None for a promise that was kept since), the anchor,
     and the hash of the registry's code.
     """
     set_up = ["FILE=…       # the evidence", "RECEIPT=…    # its receipt, ….anchor.json"]
-    if found is not None:
+    if leading is not None:
         set_up.append("NODE=…       # the URL of a node of the chain that you trust")
-    set_up += [_HEX, _NODE, *([_KECCAK, _RPC] if found is not None else [])]
+    set_up += [_HEX, _NODE, *([_KECCAK, _RPC] if leading is not None else [])]
     commands = [*_check_file(record), *_check_path(receipt, path)]
-    if found is not None:
-        place, proven, code_hash = found
+    if leading is not None:
+        place, proven, code_hash = leading
         commands += _check_registry(receipt, proven)
         if place is not None and receipt.anchors[place].state is not None:
             commands += _check_state(receipt, place, proven, code_hash)

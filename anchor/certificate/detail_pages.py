@@ -91,14 +91,14 @@ def _claims(certificate: Certificate) -> Sheet:
     )
 
 
-def _finding(label: str, found: ClaimEntry | StepEntry) -> JudgedStatement:
-    reason = found.reason if isinstance(found, ClaimEntry) else found.detail
+def _finding(label: str, entry: ClaimEntry | StepEntry) -> JudgedStatement:
+    reason = entry.reason if isinstance(entry, ClaimEntry) else entry.detail
     return JudgedStatement(
         id=label,
-        zh=found.title.zh,
-        en=found.title.en,
-        verdict=found.verdict,
-        verdict_zh=CHINESE.verdicts[found.verdict],
+        zh=entry.title.zh,
+        en=entry.title.en,
+        verdict=entry.verdict,
+        verdict_zh=CHINESE.verdicts[entry.verdict],
         reason=show_text(reason, MAX_CHARACTERS),
     )
 
@@ -150,7 +150,7 @@ def _notes(verification: Verification) -> tuple[Row, ...]:
 def _policy(verification: Verification) -> Value:
     if verification.policies:
         return code(*(policy.sha256 for policy in verification.policies))
-    taken = [show_text(item, 200) for item in verification.unpinned]
+    taken = [show_text(value, 200) for value in verification.unpinned]
     return text("未使用；取自收据 / none; taken from the receipt:", *taken)
 
 
@@ -250,7 +250,7 @@ def _arithmetic(certificate: Certificate) -> Sheet:
         blocks=(
             Figure(
                 title=Bilingual(zh="自叶至根的路径", en="The path from leaf to root"),
-                svg=draw_path(certificate.place.leaf, certificate.path),
+                svg=draw_path(certificate.place.leaf, certificate.path.steps),
                 caption=Bilingual(
                     zh=f"第 {certificate.place.index} 叶，经 {len(certificate.path.steps)} 步至 "
                     f"{certificate.path.size} 叶之根。实框为路径，虚框为相邻哈希。",

@@ -143,10 +143,10 @@ def read_font(path: Path) -> Font:
 
 def _choose(family: str, faces: Iterable[typst.FontInfo], path: Path | None = None) -> Font:
     """Take the faces nearest to regular and to bold."""
-    found = sorted(faces, key=lambda face: (face.path or "", face.index))
+    ordered = sorted(faces, key=lambda face: (face.path or "", face.index))
     chosen: dict[tuple[Path, int], None] = {}
     for weight in (_REGULAR, _BOLD):
-        face = min(found, key=lambda face: (abs(face.weight - weight), abs(face.stretch - 1)))
+        face = min(ordered, key=lambda face: (abs(face.weight - weight), abs(face.stretch - 1)))
         chosen[path or Path(face.path or ""), face.index] = None
     return Font(
         family=family,

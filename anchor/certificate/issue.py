@@ -110,7 +110,7 @@ class _Trace:
 
 def _trace(receipt: Receipt, record: Record, report: Report, policy: TrustPolicy | None) -> _Trace:
     # Of several the one leads that proves most: a chain of one's own is older than any.
-    found = sorted(
+    proven_anchors = sorted(
         report.proven,
         key=lambda proven: (
             proven is not report.leading,
@@ -118,15 +118,15 @@ def _trace(receipt: Receipt, record: Record, report: Report, policy: TrustPolicy
             proven.chain_id,
         ),
     )
-    targets = _targets(receipt, policy) if found else {}
-    first = found[0] if found else None
+    targets = _targets(receipt, policy) if proven_anchors else {}
+    first = proven_anchors[0] if proven_anchors else None
     head, siblings = _head_of(receipt, first)
     path = build_path(receipt, hash_leaf(receipt.record), head, siblings)
     checked = None
     if first is not None:
         checked = _place_of(receipt, first), first, targets[_key(first)].code_hash
     return _Trace(
-        anchors=[_anchor(proven, targets[_key(proven)]) for proven in found],
+        anchors=[_anchor(proven, targets[_key(proven)]) for proven in proven_anchors],
         path=path,
         checks=build_checks(receipt, record, path, checked),
     )

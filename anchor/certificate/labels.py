@@ -159,12 +159,12 @@ def describe_basis(anchor: VerifiedAnchor) -> Bilingual:
 
 def list_assumptions(anchor: VerifiedAnchor | None, *, is_pinned: bool) -> list[Bilingual]:
     """Return what a reader has to take on trust, for all that was verified."""
-    found = [HASHES]
+    assumptions = [HASHES]
     if anchor is not None:
         kind = describe_kind(anchor)
         if kind is not None:
-            found.insert(0, kind)
-        found.append(describe_basis(anchor))
+            assumptions.insert(0, kind)
+        assumptions.append(describe_basis(anchor))
     if not is_pinned:
-        found.append(UNPINNED)
-    return [*found, CLAIMED_INDEX, HINTS]
+        assumptions.append(UNPINNED)
+    return [*assumptions, CLAIMED_INDEX, HINTS]

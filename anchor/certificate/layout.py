@@ -133,8 +133,8 @@ def text(*lines: str) -> Value:
 
 def code(*lines: str | None) -> Value:
     """Return hashes and addresses; of nothing, "not provided"."""
-    found = tuple(line for line in lines if line is not None)
-    return Value(kind="code", lines=found) if found else MISSING
+    given = tuple(line for line in lines if line is not None)
+    return Value(kind="code", lines=given) if given else MISSING
 
 
 def describe(value: object, spell: Callable[[str], str]) -> object:
@@ -144,7 +144,7 @@ def describe(value: object, spell: Callable[[str], str]) -> object:
     if isinstance(value, Bilingual):
         return {"zh": spell(value.zh), "en": spell(value.en)}
     if isinstance(value, list | tuple):
-        return [describe(item, spell) for item in value]
+        return [describe(element, spell) for element in value]
     if dataclasses.is_dataclass(value):
         names = (field.name for field in dataclasses.fields(value))
         return {name: describe(getattr(value, name), spell) for name in names}

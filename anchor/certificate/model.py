@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from anchor.canonical import encode_canonical
 from anchor.certificate.statements import Depositor, Exhibit, Issuer, Platform
+from anchor.log.merkle import PathNode
 
 FORMAT: Literal["anchor-certificate/1"] = "anchor-certificate/1"
 
@@ -217,9 +218,15 @@ class Certificate(_Document):
         return self.anchors[0] if self.anchors else None
 
 
+def encode_step(step: PathNode) -> PathStep:
+    """Return a step as the certificate spells it."""
+    side: Literal["left", "right"] = "left" if step.sibling_is_left else "right"
+    return PathStep(side=side, sibling=step.sibling.hex(), node=step.node.hex())
+
+
 def encode_certificate(certificate: Certificate) -> bytes:
     """Return the certificate's canonical bytes."""
-    return encode_canonical(certificate.model_dump(mode="json"), what="the certificate")
+    return encode_canonical(certificate.model_dump(mode="json"), subject="the certificate")
 
 
 def numbered(certificate: Certificate) -> Certificate:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from anchor.certificate.model import Path
+from collections.abc import Sequence
+
+from anchor.certificate.model import PathStep
 
 _WIDTH = 560
 _ROW = 40
@@ -15,12 +17,16 @@ _MIDDLE = _WIDTH // 2
 _ACCENT, _INK, _FAINT, _PALE = "#1f5f8b", "#1c2430", "#8a94a3", "#e9f1f7"
 
 
-def draw_path(leaf: str, path: Path) -> str:
-    """Return the picture as SVG, for a page of its own or within HTML."""
-    nodes = [leaf, *(step.node for step in path.steps)]
+def draw_path(leaf: str, steps: Sequence[PathStep], *, digits: int = 8, title: str = "") -> str:
+    """Return the picture as SVG, for a page of its own or within HTML.
+
+    Each hash is shown by its first and last ``digits``.  A ``title`` names the picture to those who
+    do not see it; where there is none, the text around it has to.
+    """
+    nodes = [_shorten(node, digits) for node in (leaf, *(step.node for step in steps))]
     height = _ROW * (len(nodes) - 1) + _BOX + 2 * _MARGIN
     shapes: list[str] = []
-    for level, step in enumerate(path.steps):
+    for level, step in enumerate(steps):
         y, above = _row(level, len(nodes)), _row(level + 1, len(nodes))
         is_left = step.side == "left"
         x = _MARGIN if is_left else _WIDTH - _MARGIN - _SIBLING_WIDTH
@@ -28,14 +34,17 @@ def draw_path(leaf: str, path: Path) -> str:
         turn = above + _BOX + (_ROW - _BOX) // 2
         shapes.append(_line(f"M{_MIDDLE} {y}V{above + _BOX}", _ACCENT, "way", 1.6))
         shapes.append(_line(f"M{centre} {y}V{turn}H{_MIDDLE}", _FAINT, "side", 1))
-        shapes.append(_sibling(x, y, step.sibling))
+        shapes.append(_sibling(x, y, _shorten(step.sibling, digits)))
     for level, node in enumerate(nodes):
         is_root = level == len(nodes) - 1
         shapes.append(_node(_row(level, len(nodes)), node, is_root=is_root, is_leaf=level == 0))
+    role, name = "", ""
+    if title:
+        role = ' role="img" aria-labelledby="path-title"'
+        name = f'<title id="path-title">{title}</title>'
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" class="path">'
-        + "".join(shapes)
-        + "</svg>"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
+        f'class="path"{role}>{name}' + "".join(shapes) + "</svg>"
     )
 
 
@@ -53,7 +62,7 @@ def _sibling(x: int, y: int, value: str) -> str:
     return (
         f'<rect class="sibling" x="{x}" y="{y}" width="{_SIBLING_WIDTH}" height="{_BOX}" rx="4" '
         f'fill="#ffffff" stroke="{_FAINT}" stroke-dasharray="4 3"/>'
-        + _label(x + _SIBLING_WIDTH // 2, y, _short(value), _INK, "ink")
+        + _label(x + _SIBLING_WIDTH // 2, y, value, _INK, "ink")
     )
 
 
@@ -65,8 +74,7 @@ def _node(y: int, value: str, *, is_root: bool, is_leaf: bool) -> str:
     )
     return (
         f'<rect class="{name}" x="{x}" y="{y}" width="{_NODE_WIDTH}" height="{_BOX}" rx="4" '
-        f'fill="{fill}" stroke="{_ACCENT}"/>'
-        + _label(_MIDDLE, y, word + _short(value), ink, f"{name}-ink")
+        f'fill="{fill}" stroke="{_ACCENT}"/>' + _label(_MIDDLE, y, word + value, ink, f"{name}-ink")
     )
 
 
@@ -77,5 +85,5 @@ def _label(x: int, y: int, text: str, colour: str, name: str) -> str:
     )
 
 
-def _short(value: str) -> str:
-    return f"{value[:8]}…{value[-8:]}"
+def _shorten(value: str, digits: int) -> str:
+    return f"{value[:digits]}…{value[-digits:]}"

@@ -125,12 +125,12 @@ class Details(_Document):
         Raises:
             MalformedError: two entries are about it.
         """
-        found = [entry for entry in self.exhibits if is_about(entry.digest, digests)]
-        if len(found) > 1:
-            raise MalformedError(f"the details name the exhibit {found[1].digest} twice")
-        if not found:
+        entries = [entry for entry in self.exhibits if is_about(entry.digest, digests)]
+        if len(entries) > 1:
+            raise MalformedError(f"the details name the exhibit {entries[1].digest} twice")
+        if not entries:
             return Exhibit()
-        return Exhibit(**found[0].model_dump(exclude={"digest"}))
+        return Exhibit(**entries[0].model_dump(exclude={"digest"}))
 
 
 def is_about(digest: str, digests: Digests) -> bool:
@@ -149,7 +149,7 @@ def parse_details(data: bytes, *, is_json: bool) -> Details:
     if len(data) > MAX_DETAILS_BYTES:
         raise MalformedError(f"the details are longer than {MAX_DETAILS_BYTES:,} bytes")
     value = (
-        parse_strict(data, what="the details", max_bytes=MAX_DETAILS_BYTES)
+        parse_strict(data, subject="the details", max_bytes=MAX_DETAILS_BYTES)
         if is_json
         else _parse_toml(data)
     )

@@ -46,14 +46,14 @@ def _show(time: datetime) -> str:
     return time.replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
 
 
-def choose_moment(named: str | None, epoch: str | None, now: datetime) -> Moment:
+def choose_moment(named: str | None, epoch: str | None, current: datetime) -> Moment:
     """Return the moment of issue: as named (RFC 3339, UTC), as SOURCE_DATE_EPOCH says, or now.
 
     Raises:
         UsageError: it is no time, or later than now.
     """
     if named is None and not epoch:
-        return Moment(at=now.replace(microsecond=0), clock="machine")
+        return Moment(at=current.replace(microsecond=0), clock="machine")
     try:
         at = _parse(named) if named is not None else _parse_epoch(epoch or "")
     except (ValueError, OverflowError, OSError):
@@ -62,7 +62,7 @@ def choose_moment(named: str | None, epoch: str | None, now: datetime) -> Moment
             f"{which} is no time: {(named or epoch or '')[:40]!r}",
             hint="as 2026-01-31T08:00:00Z, or for SOURCE_DATE_EPOCH a number of seconds",
         ) from None
-    if at > now:
+    if at > current:
         raise UsageError(f"the time of issue, {format_utc(at)}, is later than now")
     return Moment(at=at, clock="given")
 

@@ -55,16 +55,16 @@ def fetch_anchor_proof(node: Node, question: Question) -> tuple[StateProof, Anch
     """
     registry, log, block = question.registry, question.log, question.block
     slots = (anchor_slot(log, question.root), successor_slot(log))
-    found = node.fetch_state_proof(
+    proven = node.fetch_state_proof(
         registry, slots, block.hash, lambda fetched: _check(fetched, question)
     )
-    proof = found.proof
-    if found.anchor is not None and found.anchor.operator_id:
-        proof = _prove_operator(node, question, proof, found, found.anchor.operator_id)
-    if found.successor is not None and proof.successor is not None:
-        takeover = _prove_takeover(node, question, found, found.successor)
+    proof = proven.proof
+    if proven.anchor is not None and proven.anchor.operator_id:
+        proof = _prove_operator(node, question, proof, proven, proven.anchor.operator_id)
+    if proven.successor is not None and proof.successor is not None:
+        takeover = _prove_takeover(node, question, proven, proven.successor)
         proof = replace(proof, successor=replace(proof.successor, takeover=takeover))
-    return proof, found.anchor
+    return proof, proven.anchor
 
 
 def _check(fetched: FetchedProof, question: Question) -> _Proven:
@@ -118,15 +118,15 @@ def _prove_operator(
 
 
 def _prove_takeover(
-    node: Node, question: Question, found: _Proven, successor: LogId
+    node: Node, question: Question, proven: _Proven, successor: LogId
 ) -> Takeover | None:
     """Return from which head the successor goes on, proven; None where nothing tells which."""
-    for root in _list_hints(node, question, found):
+    for root in _list_hints(node, question, proven):
 
         def check(fetched: FetchedProof, root: Hash32 = root) -> Takeover | None:
             takeover = Takeover(root=root, proof=fetched.slot_proofs[0])
             size = check_takeover(
-                takeover, found.storage_root, registry=question.registry, successor=successor
+                takeover, proven.storage_root, registry=question.registry, successor=successor
             )
             return None if size is None else takeover
 
@@ -137,10 +137,10 @@ def _prove_takeover(
     return None
 
 
-def _list_hints(node: Node, question: Question, found: _Proven) -> Iterator[Hash32]:
+def _list_hints(node: Node, question: Question, proven: _Proven) -> Iterator[Hash32]:
     """Return the roots that the successor may have begun with: this one, and what events say."""
     yield question.root
-    since = 0 if found.anchor is None else found.anchor.block_number
+    since = 0 if proven.anchor is None else proven.anchor.block_number
     with suppress(CannotCheckError, MalformedError):
         events = node.fetch_event_data(
             question.registry,

@@ -27,13 +27,13 @@ class ChainReader:
     def fetch_chain_id(self) -> ChainId:
         """Return the chain's id."""
         if self._chain_id is None:
-            self._chain_id = self._node.confirm(lambda node: node.fetch_chain_id())
+            self._chain_id = self._node.read_with_quorum(lambda node: node.fetch_chain_id())
         return self._chain_id
 
     def fetch_genesis(self) -> Hash32:
         """Return the hash of block 0."""
         if self._genesis is None:
-            genesis = self._node.confirm(lambda node: node.fetch_block(0))
+            genesis = self._node.read_with_quorum(lambda node: node.fetch_block(0))
             self._genesis = self._known(genesis, "genesis").hash
         return self._genesis
 
@@ -63,13 +63,14 @@ class ChainReader:
     def fetch_final_block(self, rule: FinalityRule) -> Block:
         """Return the newest block that is final by ``rule``."""
         if rule not in self._final:
-            self._final[rule] = self._node.fetch_final_block(rule)
+            final = self._node.fetch_final_block(rule)
+            self._final[rule] = self._blocks[final.number] = final
         return self._final[rule]
 
     def fetch_block(self, number: int) -> Block:
         """Return the chain's block of a number that is final."""
         if number not in self._blocks:
-            block = self._node.confirm(lambda node: node.fetch_block(number))
+            block = self._node.read_with_quorum(lambda node: node.fetch_block(number))
             self._blocks[number] = self._known(block, f"{number}th")
         return self._blocks[number]
 
@@ -77,7 +78,7 @@ class ChainReader:
         """Return the code hash at ``address`` in ``block``."""
         key = (address, block.hash)
         if key not in self._code:
-            self._code[key] = self._node.confirm(
+            self._code[key] = self._node.read_with_quorum(
                 lambda node: node.fetch_code_hash(address, block.hash)
             )
         return self._code[key]
@@ -86,7 +87,7 @@ class ChainReader:
         """Return the storage word at ``slot`` in ``block``."""
         key = (address, slot, block.hash)
         if key not in self._storage:
-            self._storage[key] = self._node.confirm(
+            self._storage[key] = self._node.read_with_quorum(
                 lambda node: node.fetch_storage(address, slot, block.hash)
             )
         return self._storage[key]

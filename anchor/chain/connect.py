@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from anchor.errors import CannotCheckError, UsageError
-from anchor.system.urls import are_distinct, describe_url
-from anchor.verification.node_rules import find_fault, pair
+from anchor.system.urls import are_distinct, redact_url
+from anchor.verification.node_rules import find_conflict, verifier_quorum
 
 if TYPE_CHECKING:
     from anchor.chain.node import Node
@@ -40,8 +40,8 @@ class Nodes:
         report: Callable[[str], None],
     ) -> None:
         for url in rpc:
-            describe_url(url)  # bad usage, and no finding about any evidence
-        fault = find_fault(rpc, quorum or 1) if rpc else None
+            redact_url(url)  # bad usage, and no finding about any evidence
+        fault = find_conflict(rpc, quorum or 1) if rpc else None
         if fault is not None:
             raise UsageError(f"--rpc {fault}", hint="each is to be another operator's")
         self._rpc = tuple(rpc)
@@ -86,11 +86,16 @@ class Nodes:
             )
         return self._open(tuple(urls), needed, target.chain_id, target.genesis, target.finality)
 
+    def close(self) -> None:
+        """Close the connections to all nodes that were asked."""
+        for node in self._nodes.values():
+            node.close()
+
     @property
     def needed(self) -> int:
         """Return how many of those on the command line have to agree: two, unless it says more."""
         # Of each chain, where there are several: what a node says of its chain lowers no number.
-        return self._quorum or pair(len(self._rpc))
+        return self._quorum or verifier_quorum(len(self._rpc))
 
     def _on_chain_of(self, target: VerificationTarget) -> Sequence[str]:
         """Return the nodes on the command line, without those of chains that others are asked for.
@@ -147,9 +152,9 @@ class Nodes:
             group = NodeGroup(
                 nodes, needed=needed, chain_id=chain_id, genesis=genesis, report=self._report
             )
-            view = ChainReader(nodes[0] if len(nodes) == 1 else group)
-            self._views[key] = view, [node.name for node in nodes]
-        found, names = self._views[key]
+            reader = ChainReader(nodes[0] if len(nodes) == 1 else group)
+            self._views[key] = reader, [node.name for node in nodes]
+        view, names = self._views[key]
         for asked in (self.asked, self.asked_now):
             asked += [name for name in names if name not in asked]
-        return found
+        return view

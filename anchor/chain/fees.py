@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from anchor.errors import FundsError
+from anchor.units import GWEI
 
 # A full block raises the base fee by an eighth (EIP-1559): doubling it covers six such blocks.
 _BASE_FEE_HEADROOM = 2
 # What a call is estimated to take is exact only for today's state; unused gas is given back.
 _GAS_HEADROOM_PERCENT = 20
-GWEI = 10**9
 # Quiet chains have base fees near zero, where tips are still about a gwei.
 _LEAST_TIP_BOUND = 2 * GWEI
 # Below this nobody includes anything (geth, miner.Config); raising it by eighths leads nowhere.

@@ -75,16 +75,16 @@ def decode_proof(answer: object, *, header: bytes, count: int, name: str) -> Fet
     Raises:
         NodeFaultError: anything but an account proof and so many storage proofs.
     """
-    what = f"the node {name}'s state proof"
+    label = f"the node {name}'s state proof"
     slots = answer.get("storageProof") if isinstance(answer, dict) else None
     if not isinstance(answer, dict) or not isinstance(slots, list) or len(slots) != count:
-        raise NodeFaultError(f"{what} is not that of the {count} slots asked for")
+        raise NodeFaultError(f"{label} is not that of the {count} slots asked for")
     if not all(isinstance(slot, dict) for slot in slots):
-        raise NodeFaultError(f"{what} is not that of the {count} slots asked for")
+        raise NodeFaultError(f"{label} is not that of the {count} slots asked for")
     return FetchedProof(
         header=header,
-        account_proof=_decode_nodes(answer.get("accountProof"), what),
-        slot_proofs=tuple(_decode_nodes(slot.get("proof"), what) for slot in slots),
+        account_proof=_decode_nodes(answer.get("accountProof"), label),
+        slot_proofs=tuple(_decode_nodes(slot.get("proof"), label) for slot in slots),
     )
 
 
@@ -110,30 +110,30 @@ def decode_account_nonce(answer: object, *, state_root: Hash32, address: Address
     Raises:
         NodeFaultError: the proof does not lead from the state's root to the account.
     """
-    what = f"the node {name}'s account proof"
-    nodes = _decode_nodes(answer.get("accountProof") if isinstance(answer, dict) else None, what)
+    label = f"the node {name}'s account proof"
+    nodes = _decode_nodes(answer.get("accountProof") if isinstance(answer, dict) else None, label)
     try:
         account = verify_trie_proof(root=state_root, key=hash_keccak256(address), nodes=nodes)
         if account is None:
             return 0
-        items = decode_rlp(account, what="the account", max_bytes=MAX_ACCOUNT_BYTES)
+        items = decode_rlp(account, subject="the account", max_bytes=MAX_ACCOUNT_BYTES)
         if not isinstance(items, tuple) or not items:
             raise MalformedError("the account is no list")
-        return parse_integer(items[0], what="the account's nonce", max_bits=64)
+        return parse_integer(items[0], subject="the account's nonce", max_bits=64)
     except (MalformedError, MismatchError) as error:
-        raise NodeFaultError(f"{what} does not hold: {error.message}") from error
+        raise NodeFaultError(f"{label} does not hold: {error.message}") from error
 
 
-def _decode_nodes(value: object, what: str) -> tuple[bytes, ...]:
+def _decode_nodes(value: object, label: str) -> tuple[bytes, ...]:
     if not isinstance(value, list) or len(value) > MAX_NODES:
-        raise NodeFaultError(f"{what} is not a list of at most {MAX_NODES} nodes")
-    nodes = tuple(_decode_node(node, what) for node in value)
+        raise NodeFaultError(f"{label} is not a list of at most {MAX_NODES} nodes")
+    nodes = tuple(_decode_node(node, label) for node in value)
     # The empty trie has no node; most clients list its encoding all the same.
     return () if nodes == (b"\x80",) else nodes
 
 
-def _decode_node(value: object, what: str) -> bytes:
+def _decode_node(value: object, label: str) -> bytes:
     longest = 2 + 2 * MAX_NODE_BYTES
     if not isinstance(value, str) or len(value) > longest or not _DATA.fullmatch(value):
-        raise NodeFaultError(f"{what} holds a node that is not hex data of {MAX_NODE_BYTES} bytes")
+        raise NodeFaultError(f"{label} holds a node that is not hex data of {MAX_NODE_BYTES} bytes")
     return bytes.fromhex(value[2:])

@@ -24,8 +24,8 @@ from web3.types import RPCEndpoint, RPCResponse
 
 from anchor.chain.node_errors import Refusal, classify_refusal
 from anchor.errors import NodeFaultError, NodeRefusedError, NodeUnreachableError
-from anchor.system.http import BadResponse, BoundedSession, describe_failure, read_retry_after
-from anchor.system.urls import describe_url
+from anchor.system.http import BadResponse, BoundedSession, format_failure, read_retry_after
+from anchor.system.urls import redact_url
 
 # A block with full bodies stays below this; a node that sends more is broken or hostile.
 MAX_RESPONSE_BYTES = 16 << 20
@@ -117,7 +117,7 @@ class Rpc:
         Raises:
             ConfigError: not an http(s) URL.
         """
-        self.name = describe_url(url)
+        self.name = redact_url(url)
         self._secrets = _find_secrets(url)
         _hidden_in_logs.secrets.update(self._secrets)
         self._session = BoundedSession(timeout=timeout, max_bytes=MAX_RESPONSE_BYTES)
@@ -154,7 +154,7 @@ class Rpc:
             raise self._http_error(method, error.response) from None
         except (requests.RequestException, OSError) as error:
             raise NodeUnreachableError(
-                f"the node {self.name} cannot be reached ({describe_failure(error)})",
+                f"the node {self.name} cannot be reached ({format_failure(error)})",
                 hint="start the node, or point --rpc (or the configuration) at one that runs",
                 retry_after=self._rest(error),
             ) from None

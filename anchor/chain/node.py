@@ -6,6 +6,7 @@ web3 validates little; what a node may say, and what is a fault, is decided here
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -56,7 +57,7 @@ _BLOCK_MEMBERS = frozenset((
     "transactions", "uncles", "withdrawals",
 ))  # fmt: skip
 
-Found = TypeVar("Found")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +112,9 @@ class RpcTransport(Protocol):
     def call(self, method: str, params: Sequence[Any] = ()) -> Any:
         """Send one request and return its ``result``; faults are ``CannotCheckError``s."""
 
+    def close(self) -> None:
+        """Close the connections."""
+
 
 class Node:
     """One node's answers as values of this package; ``needed`` is how many stand behind them.
@@ -123,31 +127,37 @@ class Node:
     def __init__(self, rpc: RpcTransport) -> None:
         self.rpc = rpc
         self._header: tuple[Hash32, bytes] | None = None
+        # The blocks that were read last: `finalized`, and `latest` after it.
+        self._read: deque[dict[str, Any]] = deque(maxlen=2)
         self.takes_hashes = True
+
+    def close(self) -> None:
+        """Close the connections to the node."""
+        self.rpc.close()
 
     @property
     def name(self) -> str:
         """Return what may be shown of the node's URL."""
         return self.rpc.name
 
-    def choose(self) -> None:
+    def select_primary(self) -> None:
         """Choose whom to read for what is decided next; one node alone has no choice."""
 
     def forget_final(self) -> None:
         """Forget which block was final: whoever goes on after it was replaced begins anew."""
 
-    def confirm(self, read: Callable[[Node], Found]) -> Found:
+    def read_with_quorum(self, read: Callable[[Node], Answer]) -> Answer:
         """Return what ``read`` finds; where several nodes have to agree, ask them all."""
         return read(self)
 
-    def ask_all(self, read: Callable[[Node], Found]) -> list[Found]:
+    def ask_all(self, read: Callable[[Node], Answer]) -> list[Answer]:
         """Return what ``read`` finds at each node there is; here, at this one."""
         return [read(self)]
 
-    def ask_each(self, read: Callable[[Node], Found]) -> list[Found]:
+    def ask_each(self, read: Callable[[Node], Answer]) -> list[Answer]:
         """Return what ``read`` finds at each node of the pinned chain that answers; here, at this.
 
-        Unlike ``confirm`` it is for what nodes may differ in: whoever asks compares.
+        Unlike ``read_with_quorum`` it is for what nodes may differ in: whoever asks compares.
         """
         return [read(self)]
 
@@ -161,20 +171,20 @@ class Node:
         return None if members is None else self._parse_block(members, block)
 
     def _parse_block(self, members: dict[str, Any], block: BlockId) -> Block:
-        found = Block(
-            number=_decode_quantity(members.get("number"), self._what("block number")),
+        parsed = Block(
+            number=_decode_quantity(members.get("number"), self._label("block number")),
             hash=self._hash(members.get("hash"), "block hash"),
-            timestamp=_decode_quantity(members.get("timestamp"), self._what("block timestamp")),
+            timestamp=_decode_quantity(members.get("timestamp"), self._label("block timestamp")),
         )
-        if found.number > _MAX_BLOCK or found.timestamp > _MAX_TIME:
+        if parsed.number > _MAX_BLOCK or parsed.timestamp > _MAX_TIME:
             raise NodeFaultError(
-                f"the node {self.name} returned block {found.number} of time {found.timestamp}"
+                f"the node {self.name} returned block {parsed.number} of time {parsed.timestamp}"
             )
-        if (isinstance(block, int) and found.number != block) or (
-            isinstance(block, bytes) and found.hash != block
+        if (isinstance(block, int) and parsed.number != block) or (
+            isinstance(block, bytes) and parsed.hash != block
         ):
             raise NodeFaultError(f"the node {self.name} returned another block than was asked for")
-        return found
+        return parsed
 
     def fetch_final_block(self, rule: FinalityRule) -> Block:
         """Return the newest block that is final by ``rule``.
@@ -229,7 +239,7 @@ class Node:
         if members is None:
             raise NodeFaultError(f"the node {self.name} has no latest block")
         fee = members.get("baseFeePerGas")
-        return None if fee is None else _decode_quantity(fee, self._what("base fee"))
+        return None if fee is None else _decode_quantity(fee, self._label("base fee"))
 
     def fetch_priced_block(self, block: BlockId) -> PricedBlock | None:
         """Return a block with its base fee and gas limit; None where the node does not know it.
@@ -240,15 +250,15 @@ class Node:
         members = self._block_members(block)
         if members is None:
             return None
-        found = self._parse_block(members, block)
+        parsed = self._parse_block(members, block)
         fee, limit = members.get("baseFeePerGas"), members.get("gasLimit")
         return PricedBlock(
-            number=found.number,
-            hash=found.hash,
-            timestamp=found.timestamp,
-            base_fee=None if fee is None else _decode_quantity(fee, self._what("base fee")),
-            gas_limit=None if limit is None else _decode_quantity(limit, self._what("gas limit")),
-            is_proven=self._is_header_proven(members, found),
+            number=parsed.number,
+            hash=parsed.hash,
+            timestamp=parsed.timestamp,
+            base_fee=None if fee is None else _decode_quantity(fee, self._label("base fee")),
+            gas_limit=None if limit is None else _decode_quantity(limit, self._label("gas limit")),
+            is_proven=self._is_header_proven(members, parsed),
         )
 
     def fetch_transaction_hashes(self, number: int) -> tuple[Hash32, ...]:
@@ -303,7 +313,7 @@ class Node:
     def fetch_code(self, address: Address, block: BlockId) -> bytes:
         """Return the code at ``address``; nothing where none is."""
         code = self._at(block, "eth_getCode", _hex(address))
-        return _decode_data(code, self._what("eth_getCode"))
+        return _decode_data(code, self._label("eth_getCode"))
 
     def fetch_code_hash(self, address: Address, block: BlockId) -> Hash32:
         """Return the Keccak-256 of the code at ``address``; the empty code's hash where none is."""
@@ -315,7 +325,7 @@ class Node:
         The execution APIs have a node send all 32; ganache leaves out the zero bytes in front.
         """
         answer = self._at(block, "eth_getStorageAt", _hex(address), _hex(slot))
-        word = _decode_data(answer, self._what("eth_getStorageAt"))
+        word = _decode_data(answer, self._label("eth_getStorageAt"))
         if len(word) > 32 or (len(word) < 32 and word[:1] == b"\x00"):
             raise NodeFaultError(
                 f"the node {self.name} returned a storage word of {len(word)} bytes"
@@ -338,8 +348,8 @@ class Node:
         events = self.rpc.call("eth_getLogs", [query])
         if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
             raise NodeFaultError(f"the node {self.name} returned malformed events")
-        what = self._what("event's data")
-        return [_decode_data(event.get("data"), what) for event in events[:_MAX_EVENTS]]
+        label = self._label("event's data")
+        return [_decode_data(event.get("data"), label) for event in events[:_MAX_EVENTS]]
 
     def fetch_header(self, block_hash: Hash32) -> bytes:
         """Return the RLP of a block's header; it has the block's hash.
@@ -349,7 +359,9 @@ class Node:
             UnknownVersionError: what the node says of the block does not give that hash.
         """
         if self._header is None or self._header[0] != block_hash:
-            members = self._block_members(block_hash)
+            name = _hex(block_hash)
+            known = (members for members in tuple(self._read) if members.get("hash") == name)
+            members = next(known, None) or self._block_members(block_hash)
             header = encode_block_header(members, block_hash=block_hash, name=self.name)
             self._header = block_hash, header
         return self._header[1]
@@ -359,8 +371,8 @@ class Node:
         registry: Address,
         slots: Sequence[Hash32],
         block_hash: Hash32,
-        check: Callable[[FetchedProof], Found],
-    ) -> Found:
+        check: Callable[[FetchedProof], Answer],
+    ) -> Answer:
         """Return what ``check`` makes of the proof of what the slots hold in a block.
 
         Raises:
@@ -379,7 +391,7 @@ class Node:
     def fetch_nonce(self, address: Address, block: BlockId) -> int:
         """Return how many transactions ``address`` has sent up to ``block``."""
         answer = self._at(block, "eth_getTransactionCount", _hex(address))
-        nonce = _decode_quantity(answer, self._what("eth_getTransactionCount"))
+        nonce = _decode_quantity(answer, self._label("eth_getTransactionCount"))
         if nonce > _MAX_NONCE:
             raise NodeFaultError(f"the node {self.name} counts {nonce} transactions")
         return nonce
@@ -418,7 +430,7 @@ class Node:
         """
         gas = self._quantity("eth_estimateGas", _encode_call(sender, to, data), "latest")
         if gas > _MAX_GAS:
-            raise NodeFaultError(f"{self._what('eth_estimateGas')} of {gas} is no block's")
+            raise NodeFaultError(f"{self._label('eth_estimateGas')} of {gas} is no block's")
         return gas
 
     def send_raw_transaction(self, raw: bytes) -> None:
@@ -439,10 +451,10 @@ class Node:
             raise NodeFaultError(f"the node {self.name} returned a malformed receipt")
         if self._hash(members.get("transactionHash"), "receipt's hash") != tx_hash:
             raise NodeFaultError(f"the node {self.name} returned another transaction's receipt")
-        status = _decode_quantity(members.get("status"), self._what("receipt's status"))
+        status = _decode_quantity(members.get("status"), self._label("receipt's status"))
         if status not in (0, 1):
             raise NodeFaultError(f"the node {self.name} returned a receipt of status {status}")
-        gas_used = _decode_quantity(members.get("gasUsed"), self._what("receipt's gas"))
+        gas_used = _decode_quantity(members.get("gasUsed"), self._label("receipt's gas"))
         if gas_used > _MAX_GAS:
             raise NodeFaultError(f"the node {self.name} returned a receipt of {gas_used} gas")
         price = members.get("effectiveGasPrice")  # older than London, some nodes leave it out
@@ -451,16 +463,16 @@ class Node:
             tx_hash=tx_hash,
             block_hash=self._hash(members.get("blockHash"), "receipt's block hash"),
             block_number=_decode_quantity(
-                members.get("blockNumber"), self._what("receipt's block")
+                members.get("blockNumber"), self._label("receipt's block")
             ),
             succeeded=status == 1,
             gas_used=gas_used,
             gas_price=None
             if price is None
-            else _decode_quantity(price, self._what("receipt's gas price")),
+            else _decode_quantity(price, self._label("receipt's gas price")),
             l1_fee=None
             if l1_fee is None
-            else _decode_quantity(l1_fee, self._what("receipt's L1 fee")),
+            else _decode_quantity(l1_fee, self._label("receipt's L1 fee")),
         )
 
     def _fetch_proof(
@@ -496,7 +508,7 @@ class Node:
 
     def _fetch_paid_tip(self) -> int:
         """Return the median of what the last blocks' transactions paid as tips; 0 for none."""
-        what = self._what("eth_feeHistory")
+        label = self._label("eth_feeHistory")
         try:
             answer = self.rpc.call(
                 "eth_feeHistory", [hex(_TIP_BLOCKS), "latest", [_TIP_PERCENTILE]]
@@ -512,7 +524,7 @@ class Node:
                 raise NodeFaultError(
                     f"the node {self.name}'s eth_feeHistory does not hold one reward for each block"
                 )
-            tips.append(_decode_quantity(each[0], what))
+            tips.append(_decode_quantity(each[0], label))
         paid = sorted(tip for tip in tips if tip)  # a block without transactions says 0
         return paid[len(paid) // 2] if paid else 0
 
@@ -532,21 +544,23 @@ class Node:
             members = self.rpc.call("eth_getBlockByNumber", [_block_param(block), False])
         if members is not None and not isinstance(members, dict):
             raise NodeFaultError(f"the node {self.name} returned a malformed block")
+        if members is not None:
+            self._read.append(members)
         return members
 
     def _quantity(self, method: str, *params: Any) -> int:
-        return _decode_quantity(self.rpc.call(method, params), self._what(method))
+        return _decode_quantity(self.rpc.call(method, params), self._label(method))
 
     def _data(self, method: str, *params: Any) -> bytes:
-        return _decode_data(self.rpc.call(method, params), self._what(method))
+        return _decode_data(self.rpc.call(method, params), self._label(method))
 
-    def _hash(self, value: object, what: str) -> Hash32:
-        data = _decode_data(value, self._what(what))
+    def _hash(self, value: object, part: str) -> Hash32:
+        data = _decode_data(value, self._label(part))
         if len(data) != 32:
-            raise NodeFaultError(f"{self._what(what)} is not 32 bytes")
+            raise NodeFaultError(f"{self._label(part)} is not 32 bytes")
         return Hash32(data)
 
-    def _what(self, part: str) -> str:
+    def _label(self, part: str) -> str:
         return f"the node {self.name}'s {part}"
 
 
@@ -555,15 +569,15 @@ def _encode_call(sender: Address, to: Address | None, data: bytes) -> dict[str, 
     return call if to is None else call | {"to": _hex(to)}
 
 
-def _decode_quantity(value: object, what: str) -> int:
+def _decode_quantity(value: object, label: str) -> int:
     if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
-        raise NodeFaultError(f"{what} is not a hex quantity")
+        raise NodeFaultError(f"{label} is not a hex quantity")
     return int(value, 16)
 
 
-def _decode_data(value: object, what: str) -> bytes:
+def _decode_data(value: object, label: str) -> bytes:
     if not isinstance(value, str) or not _DATA.fullmatch(value):
-        raise NodeFaultError(f"{what} is not hex data")
+        raise NodeFaultError(f"{label} is not hex data")
     return bytes.fromhex(value[2:])
 
 

@@ -72,8 +72,8 @@ def agree_on_block(node: Node) -> PricedBlock:
     for back in range(_BLOCKS_BACK):
         if agreed is not None:
             return agreed
-        there = max(number - back, 0)
-        blocks = node.ask_each(_read_block(there))
+        height = max(number - back, 0)
+        blocks = node.ask_each(_read_block(height))
         agreed = said_by_enough((block for block in blocks if block), node.needed)
     if agreed is not None:
         return agreed
@@ -100,7 +100,7 @@ def agree_on_final_nonce(node: Node, address: Address, rule: FinalityRule) -> in
         CannotCheckError: what is final is not known, or the nodes disagree about the nonce.
     """
     final = node.fetch_final_block(rule)
-    nonce = node.confirm(lambda one: one.fetch_nonce(address, final.hash))
+    nonce = node.read_with_quorum(lambda one: one.fetch_nonce(address, final.hash))
     if node.needed == 1:
         proven = _fetch_proven_nonce(node, address, final)
         if proven not in (None, nonce):
@@ -117,17 +117,16 @@ def agree_on_balance(node: Node, address: Address) -> int:
     return reached_by_enough(node.ask_each(lambda one: one.fetch_balance(address)), node.needed)
 
 
-def fetch_fees(node: Node, cap: int, *, legacy: bool = False) -> Fees:
+def fetch_fees(node: Node, block: PricedBlock, cap: int, *, legacy: bool = False) -> Fees:
     """Return what to offer for a gas now, at most ``cap``; ``legacy`` as on chains before EIP-1559.
 
-    The base fee is that of the newest block that enough nodes agree on.
+    ``block`` is the newest that enough nodes agree on; the base fee is taken from it.
 
     Raises:
         FundsError: the cap is below the market.
         CannotCheckError: the nodes do not agree, or one alone says that a block of a kind this
             release does not know has no base fee.
     """
-    block = agree_on_block(node)
     if legacy or block.base_fee is None:
         if not (legacy or block.is_proven or node.needed > 1):
             raise CannotCheckError(

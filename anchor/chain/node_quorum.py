@@ -1,9 +1,9 @@
 """Several nodes as one: one is read, all are offered what is sent, and enough must agree.
 
-All facts of one decision come from one node, which ``choose`` picks.  What is to count as final
-comes from as many nodes as the operator asks for, so that one that lies, lags or sits on a fork can
-delay, and nothing else.  They may all be deceived together; no program finds that out by asking
-them.
+All facts of one decision come from one node, which ``select_primary`` picks.  What is to count as
+final comes from as many nodes as the operator asks for, so that one that lies, lags or sits on a
+fork can delay, and nothing else.  They may all be deceived together; no program finds that out by
+asking them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from anchor.chain.get_proof import FetchedProof
-from anchor.chain.node import Found, Node
+from anchor.chain.node import Answer, Node
 from anchor.chain.node_errors import Refusal, classify_refusal
 from anchor.errors import (
     AnchorError,
@@ -62,7 +62,12 @@ class NodeGroup(Node):
         self._proving = self._nodes[0]
         self._vetted: set[Node] = set()
 
-    def choose(self) -> None:
+    def close(self) -> None:
+        """Close the connections to all the nodes."""
+        for node in self._nodes:
+            node.close()
+
+    def select_primary(self) -> None:
         """Read from the first node that can be used, until this is called again.
 
         A first of all that is on another chain is passed over only where enough others are on the
@@ -81,10 +86,10 @@ class NodeGroup(Node):
             except CannotCheckError as error:
                 problems.append(error)
                 if len(self._nodes) > 1:
-                    self._leave_out_for(node, error)
+                    self._mark_unusable_for(node, error)
                 continue
             self._newest = max(self._newest, newest)
-            self._take_in(node)
+            self._mark_usable(node)
             if node.rpc is not self.rpc:
                 self._report(f"reading from {node.name} now")
             self.rpc = node.rpc
@@ -111,12 +116,14 @@ class NodeGroup(Node):
         if before is not None and agreed.number < before.number:
             return before
         if before is not None:
-            now = agreed if agreed.number == before.number else by[0].fetch_block(before.number)
-            if now is not None and now.hash != before.hash:
+            replacement = (
+                agreed if agreed.number == before.number else by[0].fetch_block(before.number)
+            )
+            if replacement is not None and replacement.hash != before.hash:
                 self._agreed = by
                 raise FinalityViolatedError(
                     f"finality was violated: block {before.number} was final as "
-                    f"0x{before.hash.hex()}, and is 0x{now.hash.hex()} now",
+                    f"0x{before.hash.hex()}, and is 0x{replacement.hash.hex()} now",
                     hint="look at the chain and its nodes: chain.finality may be too low",
                     block_hash=agreed.hash,
                 )
@@ -128,22 +135,22 @@ class NodeGroup(Node):
         self._final.clear()
         self._agreed = ()
 
-    def ask_all(self, read: Callable[[Node], Found]) -> list[Found]:
+    def ask_all(self, read: Callable[[Node], Answer]) -> list[Answer]:
         """Return what ``read`` finds at each node that answers.
 
         Raises:
             QuorumError: too few do.
         """
         answers = [answer for _, answer in self._ask(self._agreed or self._nodes, read)]
-        found = [answer for answer in answers if not isinstance(answer, CannotCheckError)]
-        if len(found) < self.needed:
+        values = [answer for answer in answers if not isinstance(answer, CannotCheckError)]
+        if len(values) < self.needed:
             problems = [
                 answer.message for answer in answers if isinstance(answer, CannotCheckError)
             ]
-            raise self._too_few(len(found), problems)
-        return found
+            raise self._too_few(len(values), problems)
+        return values
 
-    def ask_each(self, read: Callable[[Node], Found]) -> list[Found]:
+    def ask_each(self, read: Callable[[Node], Answer]) -> list[Answer]:
         """Return what ``read`` finds at each node of the pinned chain that answers.
 
         Raises:
@@ -152,25 +159,25 @@ class NodeGroup(Node):
         if len(self._nodes) == 1:
             return [read(self)]
 
-        def ask(node: Node) -> Found:
+        def ask(node: Node) -> Answer:
             if node not in self._vetted:
                 self._check_pins(node)
                 self._vetted.add(node)
             return read(node)
 
-        found, problems = [], []
+        values, problems = [], []
         for node, answer in self._ask(self._nodes, ask):
             if isinstance(answer, CannotCheckError):
                 problems.append(answer)
                 if not isinstance(answer, NodeRefusedError):
-                    self._leave_out_for(node, answer)
+                    self._mark_unusable_for(node, answer)
             else:
-                found.append(answer)
-        if len(found) < self.needed:
-            raise _too_few_answers(len(found), self.needed, problems)
-        return found
+                values.append(answer)
+        if len(values) < self.needed:
+            raise _too_few_answers(len(values), self.needed, problems)
+        return values
 
-    def confirm(self, read: Callable[[Node], Found]) -> Found:
+    def read_with_quorum(self, read: Callable[[Node], Answer]) -> Answer:
         """Return what ``read`` finds about the final block at enough of the nodes that know it.
 
         Raises:
@@ -178,34 +185,34 @@ class NodeGroup(Node):
         """
         if len(self._nodes) == 1:
             return read(self)
-        found: list[tuple[Found, list[str]]] = []
+        groups: list[tuple[Answer, list[str]]] = []
         missing = []
         for node, answer in self._ask(self._agreed or self._nodes, read):
             if isinstance(answer, CannotCheckError):
                 missing.append(answer.message)
                 continue
-            same = next((names for value, names in found if value == answer), None)
+            same = next((names for value, names in groups if value == answer), None)
             if same is None:
-                found.append((answer, [node.name]))
+                groups.append((answer, [node.name]))
             else:
                 same.append(node.name)
-        if len(found) > 1:
-            sides = " against ".join(", ".join(names) for _, names in found)
+        if len(groups) > 1:
+            sides = " against ".join(", ".join(names) for _, names in groups)
             raise QuorumError(
                 f"the nodes disagree about what is in the final block: {sides}", hint=_SPLIT_HINT
             )
-        count = sum(len(names) for _, names in found)
+        count = sum(len(names) for _, names in groups)
         if count < self.needed:
             raise self._too_few(count, missing)
-        return found[0][0]
+        return groups[0][0]
 
     def fetch_state_proof(
         self,
         registry: Address,
         slots: Sequence[Hash32],
         block_hash: Hash32,
-        check: Callable[[FetchedProof], Found],
-    ) -> Found:
+        check: Callable[[FetchedProof], Answer],
+    ) -> Answer:
         """Return the proof of the first node that gives one, the last time's giver first.
 
         It holds by the block's hash, whoever gives it.
@@ -235,7 +242,7 @@ class NodeGroup(Node):
                     if classify_refusal(answer.reason) not in _HARMLESS:
                         self._report(f"{node.name} does not take it: {answer.reason}")
                 elif isinstance(answer, CannotCheckError):
-                    self._leave_out_for(node, answer)
+                    self._mark_unusable_for(node, answer)
 
     def _agree(self, rule: FinalityRule) -> tuple[Block, tuple[Node, ...]]:
         if len(self._nodes) == 1:
@@ -245,18 +252,18 @@ class NodeGroup(Node):
         for node, answer in self._ask(self._nodes, lambda node: self._fetch_final(node, rule)):
             if isinstance(answer, CannotCheckError):
                 problems.append(answer.message)
-                self._leave_out_for(node, answer)
+                self._mark_unusable_for(node, answer)
             else:
                 finals[node] = answer
-                self._take_in(node)
+                self._mark_usable(node)
         if len(finals) < self.needed:
             raise self._too_few(len(finals), problems)
         number = sorted((final.number for final in finals.values()), reverse=True)[self.needed - 1]
         claims = {node: final for node, final in finals.items() if final.number <= number}
         ahead = [node for node in finals if node not in claims]
-        for node, there in self._ask(ahead, lambda node: node.fetch_block(number)):
-            if isinstance(there, Block):
-                claims[node] = there
+        for node, block in self._ask(ahead, lambda node: node.fetch_block(number)):
+            if isinstance(block, Block):
+                claims[node] = block
             else:
                 problems.append(f"the node {node.name} lost block {number}")
         by = tuple(node for node, block in claims.items() if block.number == number)
@@ -273,10 +280,10 @@ class NodeGroup(Node):
             if block.number != claims[reference].number:
                 theirs = reference.fetch_block(block.number)
             if theirs is None or theirs.hash != block.hash:
-                there = "unknown" if theirs is None else f"0x{theirs.hash.hex()}"
+                reference_hash = "unknown" if theirs is None else f"0x{theirs.hash.hex()}"
                 raise QuorumError(
                     f"the nodes disagree about final block {block.number}: it is "
-                    f"0x{block.hash.hex()} to {node.name} and {there} to {reference.name}",
+                    f"0x{block.hash.hex()} to {node.name} and {reference_hash} to {reference.name}",
                     hint=_SPLIT_HINT,
                 )
 
@@ -329,11 +336,11 @@ class NodeGroup(Node):
         return genesis.hash == self._genesis
 
     def _ask(
-        self, nodes: Sequence[Node], read: Callable[[Node], Found]
-    ) -> list[tuple[Node, Found | CannotCheckError]]:
+        self, nodes: Sequence[Node], read: Callable[[Node], Answer]
+    ) -> list[tuple[Node, Answer | CannotCheckError]]:
         """Ask them all at once, so that one that hangs costs its own time only."""
 
-        def ask(node: Node) -> Found | CannotCheckError:
+        def ask(node: Node) -> Answer | CannotCheckError:
             try:
                 return read(node)
             except CannotCheckError as error:
@@ -351,17 +358,17 @@ class NodeGroup(Node):
             hint="nothing becomes final until enough of them answer; see to those that are named",
         )
 
-    def _leave_out_for(self, node: Node, error: CannotCheckError) -> None:
+    def _mark_unusable_for(self, node: Node, error: CannotCheckError) -> None:
         if node not in self._told or error.retry_after is None:
-            self._leave_out(node, error.message)  # else it is left alone for what was told
+            self._mark_unusable(node, error.message)  # else it is left alone for what was told
 
-    def _leave_out(self, node: Node, reason: str) -> None:
+    def _mark_unusable(self, node: Node, reason: str) -> None:
         """Tell why a node is not used, once for each reason."""
         if self._told.get(node) != reason:
             self._told[node] = reason
             self._report(f"left out: {reason}")
 
-    def _take_in(self, node: Node) -> None:
+    def _mark_usable(self, node: Node) -> None:
         if self._told.pop(node, None) is not None:
             self._report(f"{node.name} can be used again")
 

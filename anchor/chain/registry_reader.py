@@ -10,8 +10,13 @@ from anchor.registry.storage import (
     CLOSED_HEAD,
     anchor_slot,
     decode_anchor,
+    decode_key,
     head_slot,
     last_head_slot,
+    operator_id_slot,
+    operator_key_slot,
+    predecessor_slot,
+    successor_slot,
 )
 from anchor.types import Address, Anchor, Hash32, LogId
 
@@ -22,6 +27,14 @@ class RegistryHead:
 
     root: Hash32
     anchor: Anchor
+    is_closed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewestRoot:
+    """What the registry holds as a log's newest root: None before the first and once it closed."""
+
+    root: Hash32 | None
     is_closed: bool
 
 
@@ -37,20 +50,46 @@ class RegistryReader:
 
         None before the first anchor.
         """
-        root = self._fetch(node, head_slot(self._log), block)
-        is_closed = root == CLOSED_HEAD
-        if is_closed:
-            root = self._fetch(node, last_head_slot(self._log), block)
-        if not any(root):
+        newest = self.newest_root(node, block)
+        root = newest.root
+        if newest.is_closed:
+            root = _as_root(self._fetch(node, last_head_slot(self._log), block))
+        if root is None:
             return None
         anchor = self.anchor(node, root, block)
         if anchor is None:
             raise NodeFaultError(f"the node {node.name} shows the head, but not its anchor")
-        return RegistryHead(root=root, anchor=anchor, is_closed=is_closed)
+        return RegistryHead(root=root, anchor=anchor, is_closed=newest.is_closed)
+
+    def newest_root(self, node: Node, block: BlockId) -> NewestRoot:
+        """Return the log's newest root in ``block``."""
+        word = self._fetch(node, head_slot(self._log), block)
+        is_closed = word == CLOSED_HEAD
+        return NewestRoot(root=None if is_closed else _as_root(word), is_closed=is_closed)
 
     def anchor(self, node: Node, root: Hash32, block: BlockId) -> Anchor | None:
         """Return the anchor of ``root`` in ``block``; None where the registry has none."""
         return decode_anchor(self._fetch(node, anchor_slot(self._log, root), block))
 
+    def operator_id(self, node: Node, key: Address, block: BlockId) -> int:
+        """Return the id under which ``key`` may anchor in ``block``; 0 for none."""
+        return int.from_bytes(self._fetch(node, operator_id_slot(self._log, key), block), "big")
+
+    def operator_key(self, node: Node, operator_id: int, block: BlockId) -> Address | None:
+        """Return the key that an id names in ``block``; None for none."""
+        return decode_key(self._fetch(node, operator_key_slot(self._log, operator_id), block))
+
+    def successor(self, node: Node, block: BlockId) -> LogId:
+        """Return the log that goes on from this one; zero while none does."""
+        return LogId(self._fetch(node, successor_slot(self._log), block))
+
+    def predecessor(self, node: Node, block: BlockId) -> LogId:
+        """Return the log from which this one goes on; zero where it is the first."""
+        return LogId(self._fetch(node, predecessor_slot(self._log), block))
+
     def _fetch(self, node: Node, slot: Hash32, block: BlockId) -> Hash32:
         return node.fetch_storage(self._registry, slot, block)
+
+
+def _as_root(word: Hash32) -> Hash32 | None:
+    return word if any(word) else None

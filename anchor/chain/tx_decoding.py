@@ -10,10 +10,19 @@ from dataclasses import dataclass
 
 from anchor.errors import MalformedError
 from anchor.ethereum.keccak import parse_address
+from anchor.ethereum.rlp import decode_rlp, parse_bytes, parse_integer
 from anchor.types import Address
 
 _DYNAMIC_FEE = 0x02
 _FIRST_EIP155 = 35
+# The pool of no client takes a larger one.
+_MAX_BYTES = 128 << 10
+
+_LEGACY_FIELDS = ("nonce", "max_fee", "gas", "to", "value", "data", "v", "r", "s")
+_DYNAMIC_FIELDS = (
+    "chain_id", "nonce", "priority_fee", "max_fee", "gas", "to", "value", "data", "access_list",
+    "y_parity", "r", "s",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,26 +48,21 @@ def decode_transaction(raw: bytes) -> SignedTransaction:
     Raises:
         MalformedError: The bytes are no legacy and no EIP-1559 transaction.
     """
+    fields = _read_fields(raw)
     if is_dynamic(raw):
-        chain, nonce, tip, fee, _, to, value, data, accesses, *_ = _fields(raw[1:], 12)
-        if accesses:
-            raise MalformedError("the transaction has an access list")
-        chain_id: int | None = _number(chain)
+        chain_id: int | None = _integer(fields["chain_id"])
     else:
-        nonce, fee, _, to, value, data, v, *_ = _fields(raw, 9)
-        tip, parity = fee, _number(v)
+        parity = _integer(fields["v"])
         chain_id = (parity - _FIRST_EIP155) // 2 if parity >= _FIRST_EIP155 else None
-    if len(to) not in (0, 20):
-        raise MalformedError("the transaction's receiver is no address")
     return SignedTransaction(
         sender=_recover_sender(raw),
         chain_id=chain_id,
-        nonce=_number(nonce),
-        to=Address(to) if to else None,
-        value=_number(value),
-        data=data,
-        max_fee=_number(fee),
-        priority_fee=_number(tip),
+        nonce=_integer(fields["nonce"]),
+        to=_receiver(fields["to"]),
+        value=_integer(fields["value"]),
+        data=fields["data"],
+        max_fee=_integer(fields["max_fee"]),
+        priority_fee=_integer(fields["priority_fee" if is_dynamic(raw) else "max_fee"]),
     )
 
 
@@ -68,9 +72,7 @@ def read_gas_limit(raw: bytes) -> int:
     Raises:
         MalformedError: The bytes are no legacy and no EIP-1559 transaction.
     """
-    if is_dynamic(raw):
-        return _number(_fields(raw[1:], 12)[4])
-    return _number(_fields(raw, 9)[2])
+    return _integer(_read_fields(raw)["gas"])
 
 
 def read_call_data(raw: bytes) -> bytes:
@@ -79,7 +81,7 @@ def read_call_data(raw: bytes) -> bytes:
     Raises:
         MalformedError: as ``read_gas_limit``.
     """
-    return _fields(raw[1:], 12)[7] if is_dynamic(raw) else _fields(raw, 9)[5]
+    return _read_fields(raw)["data"]
 
 
 def read_receiver(raw: bytes) -> Address | None:
@@ -88,10 +90,7 @@ def read_receiver(raw: bytes) -> Address | None:
     Raises:
         MalformedError: as ``read_gas_limit``.
     """
-    to = _fields(raw[1:], 12)[5] if is_dynamic(raw) else _fields(raw, 9)[3]
-    if len(to) not in (0, 20):
-        raise MalformedError("the transaction's receiver is no address")
-    return Address(to) if to else None
+    return _receiver(_read_fields(raw)["to"])
 
 
 def is_dynamic(raw: bytes) -> bool:
@@ -103,55 +102,33 @@ def _recover_sender(raw: bytes) -> Address:
     from eth_account import Account
 
     try:
-        return parse_address(Account.recover_transaction(raw), what="the signer")
+        return parse_address(Account.recover_transaction(raw), subject="the signer")
     except Exception as error:
         # Whatever eth-account and the curve's packages raise: it is no signed transaction.
         raise MalformedError("the transaction's signature is not valid") from error
 
 
-def _fields(encoded: bytes, count: int) -> list[bytes]:
-    fields, rest = _split_list(encoded)
-    if rest or len(fields) != count:
-        raise MalformedError(f"the transaction is no RLP list of {count} fields")
+def _read_fields(raw: bytes) -> dict[str, bytes]:
+    names, encoded = (_DYNAMIC_FIELDS, raw[1:]) if is_dynamic(raw) else (_LEGACY_FIELDS, raw)
+    items = decode_rlp(encoded, subject="the transaction", max_bytes=_MAX_BYTES)
+    if not isinstance(items, tuple) or len(items) != len(names):
+        raise MalformedError(f"the transaction is no RLP list of {len(names)} fields")
+    fields = {}
+    for name, field in zip(names, items, strict=True):
+        if name == "access_list" and field != ():
+            raise MalformedError("the transaction has an access list")
+        if isinstance(field, bytes):
+            fields[name] = field
+        elif name != "access_list":
+            raise MalformedError(f"the transaction's field {name} is a list")
     return fields
 
 
-def _split_list(encoded: bytes) -> tuple[list[bytes], bytes]:
-    """Return the strings of one RLP list, and what follows it; an inner list must be empty."""
-    if not encoded or encoded[0] < 0xC0:
-        raise MalformedError("the transaction is no RLP list")
-    body, rest = _take(encoded, 0xC0)
-    fields = []
-    while body:
-        if body[0] < 0x80:
-            field, body = body[:1], body[1:]
-        elif body[0] < 0xC0:
-            field, body = _take(body, 0x80)
-            if len(field) == 1 and field[0] < 0x80:
-                raise MalformedError("the transaction has a byte that RLP spells otherwise")
-        else:
-            field, body = _take(body, 0xC0)
-            if field:
-                raise MalformedError("the transaction has a list inside")
-        fields.append(field)
-    return fields, rest
+def _integer(field: bytes) -> int:
+    return parse_integer(field, subject="a field of the transaction", max_bits=256)
 
 
-def _take(encoded: bytes, offset: int) -> tuple[bytes, bytes]:
-    """Return an RLP item's payload, and what follows; ``offset`` is 0x80 or 0xc0, by its kind."""
-    length, start = encoded[0] - offset, 1
-    if length > 55:
-        start = 1 + length - 55
-        digits = encoded[1:start]
-        length = int.from_bytes(digits, "big")
-        if digits[:1] in (b"", b"\0") or length <= 55:
-            raise MalformedError("the transaction has a length that RLP spells otherwise")
-    if start + length > len(encoded):
-        raise MalformedError("the transaction ends early")
-    return encoded[start : start + length], encoded[start + length :]
-
-
-def _number(field: bytes) -> int:
-    if field[:1] == b"\0" or len(field) > 32:
-        raise MalformedError("the transaction has a number that RLP spells otherwise")
-    return int.from_bytes(field, "big")
+def _receiver(field: bytes) -> Address | None:
+    if not field:
+        return None
+    return Address(parse_bytes(field, subject="the transaction's receiver", length=20))

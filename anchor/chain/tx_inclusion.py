@@ -46,22 +46,29 @@ class User(Enum):
 
 
 def look_at(node: Node, slot: NonceSlot) -> Sight:
-    """Ask each node for the sender's nonce and for our attempts' receipts.
+    """Ask each node for our attempts' receipts, and for the sender's nonce where it shows none.
+
+    A node that shows one says with that that the nonce is used.
 
     Raises:
         CannotCheckError: too few answer, or say what can be.
     """
 
     def read(one: Node) -> tuple[int, dict[Hash32, Inclusion]]:
-        # Before the receipts: whatever has used the nonce by now, a receipt of ours shows then.
+        inclusions = _fetch_inclusions(one, slot)
+        if inclusions:
+            return slot.nonce + 1, inclusions
         nonce = one.fetch_nonce(slot.sender, "latest")
+        if nonce <= slot.nonce:
+            return nonce, inclusions
+        # Used since the receipts were asked for: if by one of ours, a receipt shows it by now.
         return nonce, _fetch_inclusions(one, slot)
 
     answers = node.ask_each(read)
     nonces = [nonce for nonce, _ in answers]
     return Sight(
         nonce=reached_by_enough(nonces, node.needed),
-        inclusions=_agree(slot, [found for _, found in answers], node.needed),
+        inclusions=_agree(slot, [inclusions for _, inclusions in answers], node.needed),
         is_behind=is_below_for_enough(nonces, slot.nonce, node.needed),
     )
 
@@ -77,7 +84,9 @@ def _agree(
 ) -> dict[Hash32, Inclusion]:
     agreed = {}
     for attempt in slot.attempts:
-        answers = [found[attempt.tx_hash] for found in shown if attempt.tx_hash in found]
+        answers = [
+            inclusions[attempt.tx_hash] for inclusions in shown if attempt.tx_hash in inclusions
+        ]
         inclusion = said_by_enough(answers, needed)
         if inclusion is not None:
             agreed[attempt.tx_hash] = inclusion
@@ -85,7 +94,7 @@ def _agree(
 
 
 def _fetch_inclusions(node: Node, slot: NonceSlot) -> dict[Hash32, Inclusion]:
-    found = {}
+    inclusions = {}
     for attempt in slot.attempts:
         receipt = node.fetch_receipt(attempt.tx_hash)
         if receipt is None:
@@ -93,14 +102,14 @@ def _fetch_inclusions(node: Node, slot: NonceSlot) -> dict[Hash32, Inclusion]:
         block = node.fetch_priced_block(receipt.block_number)
         if block is None or block.hash != receipt.block_hash:
             continue  # a receipt from a block that is not on the node's own chain
-        found[attempt.tx_hash] = Inclusion(
+        inclusions[attempt.tx_hash] = Inclusion(
             tx_hash=receipt.tx_hash,
             block_hash=receipt.block_hash,
             block_number=receipt.block_number,
             succeeded=receipt.succeeded,
             cost=parse_cost(receipt, attempt, block, name=node.name),
         )
-    return found
+    return inclusions
 
 
 def find_user(node: Node, slot: NonceSlot, final: Block) -> User:

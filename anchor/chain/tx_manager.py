@@ -6,34 +6,30 @@ on whatever slot is open.  What to do next is decided by ``anchor.chain.tx_state
 nodes say (``node_agreement``, ``tx_inclusion``): one that lies delays, no more.
 
 A nonce is signed for when it is the next one after those of the journal, and nothing before it was
-lost in a reorganisation (``anchor.chain.tx_settlement``).  A later one would never be mined if the
-node that names it lies, and park the log: it counts only once the account has used all before it in
-a final block.
+lost in a reorganisation (``next_nonce``, ``tx_settlement``).  A later one would never be mined if
+the node that names it lies, and park the log: it counts only once the account has used all before
+it in a final block.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
-from anchor.chain.call_simulation import FUNDS_HINT, Intent, estimate_gas, lacks_funds
+from anchor.chain.call_simulation import FUNDS_HINT, Intent, lacks_funds
 from anchor.chain.fees import Fees, price_replacement
+from anchor.chain.next_nonce import LONGEST_POLL, NonceChooser
 from anchor.chain.node import Node
-from anchor.chain.node_agreement import (
-    agree_on_balance,
-    agree_on_block,
-    agree_on_final_nonce,
-    agree_on_nonce,
-    fetch_fees,
-)
+from anchor.chain.node_agreement import agree_on_block
 from anchor.chain.node_errors import Refusal, classify_refusal
+from anchor.chain.nonce_journal import TxJournal
 from anchor.chain.signer import Signer, UnsignedTransaction
-from anchor.chain.tx_cost import BUDGET_DAYS, bound_cost, bound_gas, fetch_l1_fee
+from anchor.chain.tx_cost import bound_cost, bound_gas
 from anchor.chain.tx_decoding import read_gas_limit
-from anchor.chain.tx_inclusion import fetch_inclusions, look_at
-from anchor.chain.tx_settlement import Settlement, SettlementJournal
+from anchor.chain.tx_inclusion import look_at
+from anchor.chain.tx_offer import FeeLimits, Offer, Pricing
+from anchor.chain.tx_settlement import Settlement
 from anchor.chain.tx_state import (
     REPLACE_AFTER,
     Action,
@@ -46,95 +42,22 @@ from anchor.chain.tx_state import (
 )
 from anchor.errors import (
     AnchorError,
-    CannotCheckError,
     ChainGuardError,
     ForeignUseError,
     FundsError,
-    NodeFaultError,
     NodeRefusedError,
     NodeUnreachableError,
     NotFinalError,
-    QuorumError,
     SignerError,
 )
 from anchor.ethereum.keccak import format_address, hash_keccak256
 from anchor.system.clock import Clock
 from anchor.types import Address, ChainId
-from anchor.verification.policy import FinalityRule
-
-__all__ = [
-    "BUDGET_DAYS",
-    "Clock",
-    "FeeLimits",
-    "Intent",
-    "TransactionManager",
-    "TxJournal",
-]
 
 # Seconds between two looks at the chain: quick at first, for devnets, then once every few blocks.
 _FIRST_POLL = 0.1
-_LONGEST_POLL = 4.0
 # Seconds after which unseen bytes are offered again.
 _RESEND = 40.0
-_ETHER = 10**18
-
-
-class TxJournal(SettlementJournal, Protocol):
-    """Where nonces and signed bytes are kept.  Every method is durable when it returns."""
-
-    def reserve_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> NonceSlot:
-        """Reserve a nonce.
-
-        One that is known and free again (a reorganisation) is opened again with its attempts, so
-        that the same bytes are sent.
-        """
-
-    def find_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> NonceSlot | None:
-        """Return what is stored for a nonce, open or settled; None where nothing is."""
-
-    def last_nonce(self, chain_id: ChainId, sender: Address) -> int | None:
-        """Return the highest nonce that a transaction was signed for, and that was not given up.
-
-        None before the first.
-        """
-
-    def save_attempt(self, slot: NonceSlot, attempt: Attempt) -> None:
-        """Store a signed transaction; only then may it be sent."""
-
-    def sum_costs(self, chain_id: ChainId, since: int, *, but: NonceSlot | None = None) -> int:
-        """Return the wei that transactions took in blocks after ``since``, of any key.
-
-        What is not confirmed counts for the most it may take, but not that of ``but``.
-        """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeeLimits:
-    """The operator's bounds: fee cap in wei a gas, how long to wait, what counts as final.
-
-    ``budget`` is the most that all transactions of ``BUDGET_DAYS`` may take together, in wei.
-    ``legacy`` offers one gas price (EIP-155) also where blocks have a base fee.
-    """
-
-    fee_cap: int
-    wait_seconds: float
-    finality: FinalityRule
-    budget: int | None = None
-    legacy: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Offer:
-    """What a transaction is signed with; ``l1_fee`` is the parent chain's share, at most."""
-
-    gas: int
-    fees: Fees
-    l1_fee: int | None
-
-    @property
-    def most(self) -> int:
-        """Return the wei that it may take at most."""
-        return self.gas * self.fees.max_fee + (self.l1_fee or 0)
 
 
 class TransactionManager:
@@ -160,7 +83,19 @@ class TransactionManager:
         self._clock = clock
         self._limits = limits
         self._report = report
-        self._find_own = find_own
+        self._pricing = Pricing(
+            node=node, chain_id=chain_id, sender=signer.address, journal=journal, limits=limits
+        )
+        self._nonces = NonceChooser(
+            node=node,
+            chain_id=chain_id,
+            sender=signer.address,
+            journal=journal,
+            clock=clock,
+            limits=limits,
+            report=report,
+            find_own=find_own,
+        )
         self._settlement = Settlement(
             node=node,
             chain_id=chain_id,
@@ -204,11 +139,12 @@ class TransactionManager:
             NotFinalError: not included within the limit, or included and reverted in a block that
                 is not final; a later run goes on with the same nonce.
         """
-        slot = self._find_unfinished(max_age=_LONGEST_POLL)
+        slot = self._find_unfinished(max_age=LONGEST_POLL)
+        seen = None
         if slot is None:
-            slot = self._begin(intent)
+            slot, seen = self._begin(intent)
         # A crash here leaves stored bytes that were never sent: the next run sends them.
-        inclusion = self._drive(slot, intent)
+        inclusion = self._drive(slot, intent, seen)
         if not inclusion.succeeded:
             raise ChainGuardError(
                 f"transaction 0x{inclusion.tx_hash.hex()} was included and reverted, finally",
@@ -234,22 +170,28 @@ class TransactionManager:
 
     def _find_lost(self, max_age: float) -> NonceSlot | None:
         """Settle what is final; return the earliest nonce whose inclusion was undone."""
-        now = self._clock.monotonic()
-        if self._reviewed_at is None or now - self._reviewed_at >= max_age:
+        time = self._clock.monotonic()
+        if self._reviewed_at is None or time - self._reviewed_at >= max_age:
             self._lost = self._settlement.review(self._signer.address)
-            self._reviewed_at = now
+            self._reviewed_at = time
         return self._lost
 
-    def _begin(self, intent: Intent) -> NonceSlot:
-        """Reserve the next nonce and sign ``intent`` for it."""
+    def _begin(self, intent: Intent) -> tuple[NonceSlot, Observation | None]:
+        """Reserve the next nonce and sign ``intent`` for it.
+
+        Returns also what was seen of the nonce a moment ago, where nothing signed for it can have
+        been sent before.
+        """
         sender = self._signer.address
-        offer = self._price(intent)
-        self._check_balance(offer.most)
-        nonce = self._choose_nonce(sender)
+        offer = self._pricing.price(intent)
+        self._pricing.check_balance(offer)
+        asked_at = self._clock.monotonic()
+        nonce = self._nonces.choose(offer.block)
+        is_fresh = self._clock.monotonic() - asked_at < LONGEST_POLL
         known = self._journal.find_slot(self._chain_id, sender, nonce)
         if known is None or not known.attempts:
-            self._check_budget(offer.most)
-            self._tell_unexplained(sender, nonce)
+            self._pricing.check_budget(offer)
+            self._nonces.report_unexplained(nonce)
         slot = self._open_slot()
         if slot is not None and not slot.attempts and slot.nonce != nonce:
             self._settle_unused(slot)
@@ -260,10 +202,12 @@ class TransactionManager:
         if not slot.attempts:
             slot = self._sign(slot, intent, offer)
             self.new_nonces += 1
-        elif known is not None and known.given_up:
+            seen = Observation(latest_nonce=nonce, final_nonce=None, inclusions={})
+            return slot, seen if is_fresh else None
+        if known is not None and known.given_up:
             # Its old bytes may wait in some pool, and would be refused by the registry: outbid.
             slot = self._replace(slot, intent)[0] or slot
-        return slot
+        return slot, None
 
     def settle_former(self) -> NonceSlot | None:
         """Settle the open nonce of another key, which needs nothing of that key.
@@ -308,102 +252,7 @@ class TransactionManager:
     def _settle_unused(self, slot: NonceSlot) -> None:
         self._journal.settle_slot(slot, "unused", confirmed=True)  # nothing was ever signed for it
 
-    def _choose_nonce(self, sender: Address) -> int:
-        """Return the nonce to sign for, which is none that the account may never come to.
-
-        Raises:
-            NotFinalError: others have used the key, and not finally within the time to wait.
-            CannotCheckError: the nodes do not agree, or one alone contradicts itself.
-        """
-        last = self._journal.last_nonce(self._chain_id, sender)
-        following = 0 if last is None else last + 1
-        nonce = self._fetch_nonce(sender)
-        while following < nonce and self._settle_given_up(sender, following):
-            following += 1
-        if nonce <= following:
-            return nonce
-        deadline = self._clock.monotonic() + self._limits.wait_seconds
-        is_told = False
-        while not self._is_reached(sender, nonce, is_first=last is None):
-            if not is_told:
-                self._report(
-                    f"waiting until all before nonce {nonce} of {format_address(sender)} are final"
-                )
-                is_told = True
-            if self._clock.monotonic() >= deadline:
-                raise NotFinalError(
-                    f"{_count(nonce - following)} of {format_address(sender)}, from nonce "
-                    f"{following} on, are not in this project's journal, and not final yet",
-                    hint="run again once they are; if they are another program's, give the log a "
-                    "key of its own",
-                )
-            self._clock.sleep(_LONGEST_POLL)
-        return nonce
-
-    def _is_reached(self, sender: Address, nonce: int, *, is_first: bool) -> bool:
-        """Return whether the account has used every nonce below ``nonce`` in a final block.
-
-        Where nothing is said to be final, and the journal is empty, what it has used by now counts.
-        """
-        try:
-            return agree_on_final_nonce(self._node, sender, self._limits.finality) >= nonce
-        except (NodeFaultError, NodeRefusedError, NodeUnreachableError, QuorumError):
-            raise
-        except CannotCheckError:
-            if is_first:
-                return True
-            raise
-
-    def _settle_given_up(self, sender: Address, nonce: int) -> bool:
-        """Settle a nonce that was given up and that our old bytes have used all the same."""
-        slot = self._journal.find_slot(self._chain_id, sender, nonce)
-        if slot is None or not slot.given_up:
-            return False
-        for inclusion in fetch_inclusions(self._node, slot).values():
-            outcome = "included" if inclusion.succeeded else "reverted"
-            self._journal.settle_slot(slot, outcome, inclusion.cost)
-            return True
-        return False
-
-    def _fetch_nonce(self, sender: Address) -> int:
-        nonce = agree_on_nonce(self._node, sender)
-        if self._node.needed == 1:
-            # One wrong answer would sign for a nonce that is used, or wait for nothing: ask twice,
-            # the second time about one block.
-            block = agree_on_block(self._node)
-            if self._node.fetch_nonce(sender, block.hash) != nonce:
-                raise NodeFaultError(
-                    f"the node {self._node.name} gives two answers to what the next nonce is"
-                )
-        return nonce
-
-    def _tell_unexplained(self, sender: Address, nonce: int) -> None:
-        last = self._journal.last_nonce(self._chain_id, sender)
-        if last is None or nonce <= last + 1:
-            return
-        own = len(self._find_own(sender, range(last + 1, nonce)))
-        name = f"{format_address(sender)} since nonce {last}"
-        if own:
-            self._report(
-                f"{_count(own)} of {name} anchored this log and were lost with the journal"
-            )
-        if others := nonce - last - 1 - own:
-            self._report(
-                f"{_count(others)} of {name} are none of this project's: give the log a key of its "
-                "own"
-            )
-
-    def _price(self, intent: Intent) -> _Offer:
-        """Return what ``intent`` takes and what to offer for it now, within the fee cap."""
-        block = agree_on_block(self._node)
-        sender = self._signer.address
-        return _Offer(
-            gas=estimate_gas(self._node, sender, intent, block),
-            fees=fetch_fees(self._node, self._limits.fee_cap, legacy=self._limits.legacy),
-            l1_fee=fetch_l1_fee(self._node, self._chain_id, sender=sender, data=intent.data),
-        )
-
-    def _sign(self, slot: NonceSlot, intent: Intent, offer: _Offer) -> NonceSlot:
+    def _sign(self, slot: NonceSlot, intent: Intent, offer: Offer) -> NonceSlot:
         raw = self._signer.sign_transaction(
             UnsignedTransaction(
                 chain_id=self._chain_id,
@@ -434,7 +283,7 @@ class TransactionManager:
         it must take less than so many wei altogether, because more could not be paid.
         """
         try:
-            offer = self._price(intent)
+            offer = self._pricing.price(intent)
             fees = price_replacement(
                 before=Fees(
                     max_fee=max(attempt.max_fee for attempt in slot.attempts),
@@ -450,8 +299,8 @@ class TransactionManager:
             offer = replace(offer, fees=fees)
             if below is not None and offer.most >= below:
                 return None, True
-            self._check_balance(offer.most)
-            self._check_budget(offer.most, but=slot)
+            self._pricing.check_balance(offer)
+            self._pricing.check_budget(offer, but=slot)
         except FundsError as error:
             self._report(f"its fee cannot be raised: {error.message}")
             return None, True
@@ -462,7 +311,8 @@ class TransactionManager:
         self._report(f"no block took it: replacing it, now for up to {fees.max_fee} wei a gas")
         return self._sign(slot, intent, offer), False
 
-    def _drive(self, slot: NonceSlot, intent: Intent) -> Inclusion:
+    def _drive(self, slot: NonceSlot, intent: Intent, seen: Observation | None = None) -> Inclusion:
+        """Send, look and replace until a block takes it; ``seen`` is the first look, if made."""
         deadline = self._clock.monotonic() + self._limits.wait_seconds
         pause = _FIRST_POLL
         next_send = since = self._clock.monotonic()
@@ -471,7 +321,7 @@ class TransactionManager:
         is_stuck = has_new_gas = False
         while True:
             waited = REPLACE_AFTER if refused else self._clock.monotonic() - since
-            seen = self._observe(slot)
+            seen = seen or self._observe(slot)
             decision = decide(slot, seen, waited)
             inclusion = self._conclude(slot, decision)
             if inclusion is not None:
@@ -503,7 +353,8 @@ class TransactionManager:
             if self._clock.monotonic() >= deadline:
                 raise self._overdue(next_up, decision.action, is_stuck=is_stuck)
             self._clock.sleep(pause)
-            pause = min(pause * 1.5, _LONGEST_POLL)
+            seen = None
+            pause = min(pause * 1.5, LONGEST_POLL)
 
     def _is_held_up(self, slot: NonceSlot, action: Action) -> bool:
         """Return whether an earlier nonce of ours was lost, and others have used it by now.
@@ -513,7 +364,7 @@ class TransactionManager:
         """
         if action is Action.REPAIR:
             return False
-        lost = self._find_lost(_LONGEST_POLL)
+        lost = self._find_lost(LONGEST_POLL)
         return lost is not None and lost.nonce < slot.nonce
 
     def _conclude(self, slot: NonceSlot, decision: Decision) -> Inclusion | None:
@@ -524,7 +375,9 @@ class TransactionManager:
         if inclusion is None:
             return None
         if decision.action is Action.DONE:
-            self._journal.settle_slot(slot, "included", inclusion.cost)
+            # Where blocks count as final at once, nothing is left to be seen of it.
+            is_final = self._limits.finality == 0
+            self._journal.settle_slot(slot, "included", inclusion.cost, confirmed=is_final)
             return inclusion
         if not self._settlement.is_final(inclusion):
             raise NotFinalError(
@@ -605,32 +458,6 @@ class TransactionManager:
             hint="run again later; the same transaction is offered again",
         )
 
-    def _check_balance(self, cost: int) -> None:
-        sender = self._signer.address
-        if agree_on_balance(self._node, sender) < cost:
-            raise FundsError(
-                f"{lacks_funds(sender)}: up to {cost / _ETHER:.6f} ether needed", hint=FUNDS_HINT
-            )
-
-    def _check_budget(self, cost: int, *, but: NonceSlot | None = None) -> None:
-        budget = self._limits.budget
-        if budget is None:
-            return
-        since = agree_on_block(self._node).timestamp - BUDGET_DAYS * 86_400
-        spent = self._journal.sum_costs(self._chain_id, since, but=but)
-        if spent + cost > budget:
-            raise FundsError(
-                f"the budget of {budget / _ETHER:g} ether in {BUDGET_DAYS} days does not cover the "
-                f"next transaction: {spent / _ETHER:.6f} are spent, and it may take "
-                f"{cost / _ETHER:.6f}",
-                hint="what is recorded and sealed stays: raise chain.budget_ether, or run again "
-                "when earlier transactions are older than that",
-            )
-
 
 def _lacks_funds(error: NodeRefusedError) -> bool:
     return classify_refusal(error.reason) is Refusal.FUNDS
-
-
-def _count(transactions: int) -> str:
-    return "1 transaction" if transactions == 1 else f"{transactions} transactions"

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Protocol
 
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import agree_on_block, agree_on_final_nonce
+from anchor.chain.nonce_journal import SettlementJournal
+from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.tx_cost import BUDGET_DAYS, bound_cost
 from anchor.chain.tx_decoding import read_call_data, read_gas_limit, read_receiver
 from anchor.chain.tx_inclusion import User, fetch_inclusions, find_user, look_at
@@ -23,37 +24,11 @@ from anchor.chain.tx_state import Cost, Inclusion, NonceSlot, Unsettled
 from anchor.errors import CannotCheckError, ForeignUseError, NodeUnreachableError
 from anchor.ethereum.keccak import format_address
 from anchor.registry.calldata import decode_anchor_call
-from anchor.registry.storage import anchor_slot
 from anchor.types import Address, Block, ChainId, Hash32
 from anchor.verification.policy import FinalityRule
 
 # How many nonces are settled in one go: an old store may have many.
 _MOST_SETTLED = 50
-
-
-class SettlementJournal(Protocol):
-    """Where it is kept how nonces ended.  Every method is durable when it returns."""
-
-    def open_slot(self, chain_id: ChainId) -> NonceSlot | None:
-        """Return the nonce that is reserved and not settled; there is at most one, of any key."""
-
-    def load_unsettled(self, chain_id: ChainId) -> list[Unsettled]:
-        """Return the nonces included or lost, of any key, that no final block has settled.
-
-        The highest nonce of each key comes first; of very many, those that are lost and the newest.
-        """
-
-    def mark_lost(self, slot: NonceSlot) -> None:
-        """Store that the nonce's transaction is not included any more, and cost nothing."""
-
-    def settle_slot(
-        self, slot: NonceSlot, outcome: str, cost: Cost | None = None, *, confirmed: bool = False
-    ) -> None:
-        """Store how the nonce ended: ``included``, ``reverted``, ``foreign`` or ``unused``.
-
-        ``cost`` is what that took, as seen; it counts as that only once it is ``confirmed``, which
-        settles the nonce: until then a reorganisation may undo its end.
-        """
 
 
 class Settlement:
@@ -150,7 +125,7 @@ class Settlement:
         try:
             if self._node.fetch_final_block(self._finality).number < number:
                 return False
-            block = self._node.confirm(lambda node: node.fetch_block(number))
+            block = self._node.read_with_quorum(lambda node: node.fetch_block(number))
         except NodeUnreachableError:
             raise
         except CannotCheckError:
@@ -183,7 +158,7 @@ class Settlement:
                 outcome = "included" if inclusion.succeeded else "reverted"
                 self._journal.settle_slot(slot, outcome, inclusion.cost, confirmed=True)
                 return True
-            used = self._node.confirm(lambda one: one.fetch_nonce(slot.sender, final.hash))
+            used = self._node.read_with_quorum(lambda one: one.fetch_nonce(slot.sender, final.hash))
             if used <= slot.nonce:
                 return False
             user = find_user(self._node, slot, final)
@@ -260,11 +235,9 @@ class Settlement:
             if call is None or to is None:
                 continue
             log, head = call
-            read = partial(
-                Node.fetch_storage, address=to, slot=anchor_slot(log, head.root), block=block
-            )
+            read = partial(RegistryReader(to, log).anchor, root=head.root, block=block)
             with suppress(CannotCheckError):
-                if any(self._node.confirm(read)):
+                if self._node.read_with_quorum(read) is not None:
                     return True
         return False
 

@@ -95,6 +95,11 @@ class Inclusion:
     succeeded: bool
     cost: Cost | None = None
 
+    @property
+    def gas_used(self) -> int | None:
+        """Return the gas that it took; None where the receipt does not say."""
+        return None if self.cost is None else self.cost.gas_used
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -12,23 +11,20 @@ from rich.text import Text
 
 from anchor.cli.console import escape_controls
 from anchor.ethereum.keccak import format_address
-from anchor.monitor.alarm_rules import Severity
+from anchor.monitor.alarms import Alarm, Severity
+from anchor.monitor.chain_status import ExternalStatus
+from anchor.monitor.overview import Overview
 from anchor.monitor.timeline import HeadState
+from anchor.project.config import Config
 from anchor.types import log_number, log_owner
 from anchor.units import (
-    spell_age,
-    spell_count,
-    spell_duration,
-    spell_gas_price,
-    spell_time,
-    spell_wei,
+    format_age,
+    format_count,
+    format_duration,
+    format_gas_price,
+    format_timestamp,
+    format_wei,
 )
-
-if TYPE_CHECKING:
-    from anchor.monitor.alarms import Alarm
-    from anchor.monitor.chain_status import View
-    from anchor.monitor.overview import Overview
-    from anchor.project.config import Config
 
 _ANCHORS = 8
 _MARKS = {
@@ -42,7 +38,7 @@ _MARKS = {
 
 
 def draw_overview(
-    config: Config, overview: Overview, outside: View, alarms: Sequence[Alarm]
+    config: Config, overview: Overview, outside: ExternalStatus, alarms: Sequence[Alarm]
 ) -> RenderableType:
     """Return the whole view."""
     parts: list[RenderableType] = [_draw_title(config, overview)]
@@ -56,11 +52,11 @@ def draw_overview(
 
 
 def _draw_title(config: Config, overview: Overview) -> Text:
-    place = f"registry {format_address(config.registry)} on chain {config.chain_id}"
+    location = f"registry {format_address(config.registry)} on chain {config.chain_id}"
     title = Text.assemble(
         ("anchor log", "bold"),
         f"  number {log_number(config.log)} of {format_address(log_owner(config.log))}\n",
-        (f"{place}, at {spell_time(overview.now)}", "dim"),
+        (f"{location}, at {format_timestamp(overview.read_at)}", "dim"),
     )
     title.overflow = "fold"
     return title
@@ -75,7 +71,7 @@ def _draw_alarm(alarm: Alarm) -> Text:
     )
 
 
-def _draw_facts(config: Config, overview: Overview, outside: View) -> Table:
+def _draw_facts(config: Config, overview: Overview, outside: ExternalStatus) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
@@ -84,40 +80,44 @@ def _draw_facts(config: Config, overview: Overview, outside: View) -> Table:
     return table
 
 
-def _facts(config: Config, overview: Overview, outside: View) -> list[tuple[str, str]]:
+def _facts(config: Config, overview: Overview, outside: ExternalStatus) -> list[tuple[str, str]]:
     queue = overview.queue
     more = " or more" if queue.is_cut else ""
     waits = f"{queue.waiting:,}{more}"
     if queue.oldest_at is not None:
-        waits += f", the first since {spell_duration(overview.now - queue.oldest_at)}"
-    found = [
+        waits += f", the first since {format_duration(overview.read_at - queue.oldest_at)}"
+    rows = [
         ("running", "yes" if overview.is_running else "no: nothing is sealed or sent"),
         ("waiting", waits),
-        ("last hour", spell_count(queue.accepted_last_hour, "piece", "pieces") + " accepted"),
+        ("last hour", format_count(queue.accepted_last_hour, "piece", "pieces") + " accepted"),
     ]
     transaction = overview.transaction
     if transaction is not None:
-        price = "" if transaction.max_fee is None else spell_gas_price(transaction.max_fee)
-        signed = spell_count(transaction.attempts, "attempt", "attempts")
-        found.append(("on its way", f"nonce {transaction.nonce}, {signed} up to {price or '-'}"))
+        price = "" if transaction.max_fee is None else format_gas_price(transaction.max_fee)
+        signed = format_count(transaction.attempts, "attempt", "attempts")
+        rows.append(("on its way", f"nonce {transaction.nonce}, {signed} up to {price or '-'}"))
     sighting = outside.chain
-    facts = sighting.what
+    facts = sighting.value
     if outside.published is not None:
-        size = outside.published.what
-        found.append(("published", "not known" if size is None else f"{size:,} leaves"))
+        size = outside.published.value
+        rows.append(("published", "not known" if size is None else f"{size:,} leaves"))
     if facts is None:
-        return [*found, ("chain", "not known")]
-    age = "" if sighting.seen_at is None else f", seen {spell_age(overview.now, sighting.seen_at)}"
+        return [*rows, ("chain", "not known")]
+    age = (
+        ""
+        if sighting.seen_at is None
+        else f", seen {format_age(overview.read_at, sighting.seen_at)}"
+    )
     final = "not known" if facts.final_block is None else f"{facts.final_block:,}"
-    found.append(("chain", f"block {facts.block:,}, final {final}{age}"))
+    rows.append(("chain", f"block {facts.block:,}, final {final}{age}"))
     if facts.balance is not None:
         days = overview.spending.days_left(facts.balance)
-        lasts = "" if days is None else f", lasts {spell_duration(days * 86_400)} at this rate"
-        found.append(("balance", f"{spell_wei(facts.balance)}{lasts}"))
+        lasts = "" if days is None else f", lasts {format_duration(days * 86_400)} at this rate"
+        rows.append(("balance", f"{format_wei(facts.balance)}{lasts}"))
     if config.budget is not None:
         spent = overview.spending.budget_spent
-        found.append(("budget", f"{spell_wei(spent)} of {spell_wei(config.budget)} spent"))
-    return found
+        rows.append(("budget", f"{format_wei(spent)} of {format_wei(config.budget)} spent"))
+    return rows
 
 
 def _draw_heads(overview: Overview) -> RenderableType:
@@ -130,7 +130,7 @@ def _draw_heads(overview: Overview) -> RenderableType:
             f"{line.head.size:,}",
             f"{line.added:,}",
             line.head.root.hex()[:16] + "…",
-            spell_age(overview.now, line.sealed_at),
+            format_age(overview.read_at, line.sealed_at),
             Text.assemble((f"{mark} ", colour), line.state.value),
         )
     return table
@@ -146,15 +146,15 @@ def _draw_anchors(overview: Overview) -> RenderableType:
             f"{line.sequence:,}",
             f"{line.head.size:,}",
             f"{line.block_number:,}",
-            spell_duration(line.to_included),
-            final if line.to_final is None else spell_duration(line.to_final),
-            "not known" if line.wei is None else spell_wei(line.wei),
+            format_duration(line.to_included),
+            final if line.to_final is None else format_duration(line.to_final),
+            "not known" if line.wei is None else format_wei(line.wei),
         )
     return table
 
 
 def _table(*names: str, right: int) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for place, name in enumerate(names):
-        table.add_column(name, justify="right" if place < right else "left", no_wrap=True)
+    for column, name in enumerate(names):
+        table.add_column(name, justify="right" if column < right else "left", no_wrap=True)
     return table

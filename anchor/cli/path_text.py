@@ -1,41 +1,33 @@
-"""A leaf's path and a proof between heads, drawn for the terminal."""
+"""A leaf's path and a proof between heads, as lines for the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from anchor.monitor.log_lookup import Extension, LeafPlace
-    from anchor.store.heads import AnchoredHead
+from anchor.monitor.log_lookup import HeadConsistency, LeafPosition
+from anchor.store.heads import AnchoredHead
+from anchor.verification.explanation import describe_path
 
 
-def draw_path(place: LeafPlace) -> Iterator[str]:
-    """Yield the way from a leaf up to the root, each step's hash below the one it is made of."""
-    yield f"●  leaf {place.index:<12} {place.leaf.hex()}"
-    for number, step in enumerate(place.steps, start=1):
-        side = "left " if step.sibling_is_left else "right"
-        what = "root" if number == len(place.steps) else "node"
-        yield "│"
-        yield f"├─ {number:>2} {side}          {step.sibling.hex()}"
-        yield f"●  {what}              {step.node.hex()}"
-    yield ""
-    yield "Each step hashes 0x01 ‖ left ‖ right with SHA-256; the sibling stands on the side named."
-    yield f"The root is that of the head of {place.head.size:,} leaves: verified."
-    yield describe_anchoring(place.anchored)
+def draw_path(position: LeafPosition) -> Iterator[str]:
+    """Yield the way from a leaf up to the root, a step at a time, and what it proves."""
+    yield f"leaf {position.index}: {position.leaf.hex()}"
+    yield from describe_path(position.steps)
+    yield f"That is the root of the head of {position.head.size:,} leaves: verified."
+    yield describe_anchoring(position.anchored)
 
 
 def describe_anchoring(anchored: AnchoredHead | None) -> str:
     """Say in a sentence where a head stands on chain."""
     if anchored is None:
         return "No anchor holds it yet."
-    place = f"anchor {anchored.sequence}, block {anchored.block_number}"
+    location = f"anchor {anchored.sequence}, block {anchored.block_number}"
     if anchored.final:
-        return f"Anchored (final): {place}."
-    return f"Included (reversible): {place}."
+        return f"Anchored (final): {location}."
+    return f"Included (reversible): {location}."
 
 
-def draw_extension(extension: Extension) -> Iterator[str]:
+def draw_extension(extension: HeadConsistency) -> Iterator[str]:
     """Yield two heads and the hashes of the proof between them."""
     for head in (extension.old, extension.new):
         yield f"head of {head.size:>15,} leaves  {head.root.hex()}"

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import httpx
 
 from anchor.errors import AnchorError, CannotCheckError, MalformedError, UsageError
-
-State: TypeAlias = Literal["accepted", "sealed", "submitted", "included", "anchored"]
-
-STATES: tuple[State, ...] = ("accepted", "sealed", "submitted", "included", "anchored")
-"""How far evidence comes, in this order."""
+from anchor.types import StageName
 
 # Statuses after which the same request may well be answered.
 PASSING = (408, 429, 502, 503, 504)
@@ -65,7 +61,7 @@ class Accepted:
     """
 
     id: str
-    state: State
+    state: StageName
     known: bool
     copies: int | None = None
 
@@ -84,7 +80,7 @@ class Status:
     """How far evidence has come; ``index`` is its place in the log, None while it is not sealed."""
 
     id: str
-    state: State
+    state: StageName
     leaf: str
     index: int | None
 
@@ -133,7 +129,7 @@ def read_status(members: dict[str, Any]) -> Status:
 def read_problem(members: dict[str, Any]) -> Refused:
     """Return why something was refused."""
     try:
-        errors = tuple((item["pointer"], item["message"]) for item in members.get("errors", ()))
+        errors = tuple((fault["pointer"], fault["message"]) for fault in members.get("errors", ()))
         return Refused(members["status"], members["detail"], errors)
     except (KeyError, TypeError) as error:
         raise MalformedError(f"the service's answer is no problem: {error}") from None

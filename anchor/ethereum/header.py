@@ -94,13 +94,13 @@ _ENCODED_SHAPES = (*_SHAPES, 22, 23)
 
 
 def parse_header(encoded: bytes) -> Header:
-    """Read a header's RLP; its hash is that of these very bytes.
+    """Parse a block header's RLP; its hash is that of ``encoded``.
 
     Raises:
-        MalformedError: no header: an item of the wrong type or length, or not RLP's only encoding.
-        UnknownVersionError: a number of items that no fork has.
+        MalformedError: An item has the wrong type or length, or ``encoded`` is not valid RLP.
+        UnknownVersionError: No known fork has headers of this many items.
     """
-    items = decode_rlp(encoded, what="the header", max_bytes=MAX_HEADER_BYTES)
+    items = decode_rlp(encoded, subject="the header", max_bytes=MAX_HEADER_BYTES)
     if not isinstance(items, tuple):
         raise MalformedError("the header is not a list")
     if len(items) not in _SHAPES and len(items) < _STRICT:
@@ -109,12 +109,14 @@ def parse_header(encoded: bytes) -> Header:
             hint="a later release may know it",
         )
     strict = _ITEMS[:_STRICT]
-    found = {spec.name: _parse_item(item, spec) for item, spec in zip(items, strict, strict=False)}
+    members = {
+        spec.name: _parse_item(value, spec) for value, spec in zip(items, strict, strict=False)
+    }
     return Header(
         hash=hash_keccak256(encoded),
-        number=int.from_bytes(found["number"], "big"),
-        timestamp=int.from_bytes(found["timestamp"], "big"),
-        state_root=Hash32(found["stateRoot"]),
+        number=int.from_bytes(members["number"], "big"),
+        timestamp=int.from_bytes(members["timestamp"], "big"),
+        state_root=Hash32(members["stateRoot"]),
         unknown_items=max(0, len(items) - len(_ITEMS)),
     )
 
@@ -137,29 +139,29 @@ def encode_header(block: Mapping[str, object]) -> bytes:
     return encode_rlp(tuple(_encode_member(block.get(spec.name), spec) for spec in _ITEMS[:count]))
 
 
-def _parse_item(item: RlpItem, spec: _Item) -> bytes:
-    what = f"the header's {spec.name}"
-    if not isinstance(item, bytes):
-        raise MalformedError(f"{what} is a list")
+def _parse_item(value: RlpItem, spec: _Item) -> bytes:
+    subject = f"the header's {spec.name}"
+    if not isinstance(value, bytes):
+        raise MalformedError(f"{subject} is a list")
     if spec.kind == "integer":
-        parse_integer(item, what=what, max_bits=spec.length)
+        parse_integer(value, subject=subject, max_bits=spec.length)
     elif spec.kind == "bytes":
-        parse_bytes(item, what=what, length=spec.length)
-    return item
+        parse_bytes(value, subject=subject, length=spec.length)
+    return value
 
 
 def _encode_member(value: object, spec: _Item) -> bytes:
-    what = f"the block's {spec.name}"
+    subject = f"the block's {spec.name}"
     if not isinstance(value, str):
-        raise MalformedError(f"{what} is missing, or no string")
+        raise MalformedError(f"{subject} is missing, or no string")
     if spec.kind == "bytes":
-        return parse_hex(value, length=spec.length, what=what, prefix=True)
+        return parse_hex(value, length=spec.length, subject=subject, prefix=True)
     if spec.kind == "any bytes":
         if not _DATA.fullmatch(value):
-            raise MalformedError(f"{what} is not hex data")
+            raise MalformedError(f"{subject} is not hex data")
         return bytes.fromhex(value[2:])
     if not _QUANTITY.fullmatch(value):
-        raise MalformedError(f"{what} is not a hex quantity")
-    item = encode_integer(int(value, 16))
-    parse_integer(item, what=what, max_bits=spec.length)
-    return item
+        raise MalformedError(f"{subject} is not a hex quantity")
+    encoded = encode_integer(int(value, 16))
+    parse_integer(encoded, subject=subject, max_bits=spec.length)
+    return encoded

@@ -55,19 +55,19 @@ def format_address(address: Address) -> str:
     )
 
 
-def parse_address(text: str, *, what: str) -> Address:
-    """Read an address as a person types it: one case throughout, or with a correct checksum.
+def parse_address(text: str, *, subject: str) -> Address:
+    """Parse an address as a person types it: in one case throughout, or with a correct checksum.
 
     Raises:
-        MalformedError: not 20 bytes of hex, or a checksum that does not fit.
+        MalformedError: ``text`` is not 20 bytes of hex, or its EIP-55 checksum is wrong.
     """
     digits = text[2:]
     if not text.startswith("0x") or len(digits) != 40 or not _is_hex(digits):
-        raise MalformedError(f"{what} must be 0x and 40 hex digits")
+        raise MalformedError(f"{subject} must be 0x and 40 hex digits")
     address = Address(bytes.fromhex(digits))
     if digits not in (digits.lower(), digits.upper()) and text != format_address(address):
         raise MalformedError(
-            f"{what} {text} fails its EIP-55 checksum",
+            f"{subject} {text} fails its EIP-55 checksum",
             hint="copy it again; a digit or a letter's case differs",
         )
     return address

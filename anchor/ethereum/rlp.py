@@ -21,28 +21,30 @@ _STRING, _LONG_STRING, _LIST, _LONG_LIST = 0x80, 0xB8, 0xC0, 0xF8
 _LONGEST_SHORT = 55
 
 
-def encode_rlp(item: RlpItem) -> bytes:
-    """Encode an item."""
-    if isinstance(item, bytes):
-        if len(item) == 1 and item[0] < _STRING:
-            return item
-        return _prefix(len(item), _STRING) + item
-    payload = b"".join(map(encode_rlp, item))
+def encode_rlp(value: RlpItem) -> bytes:
+    """Return the RLP of a value."""
+    if isinstance(value, bytes):
+        if len(value) == 1 and value[0] < _STRING:
+            return value
+        return _prefix(len(value), _STRING) + value
+    payload = b"".join(map(encode_rlp, value))
     return _prefix(len(payload), _LIST) + payload
 
 
-def decode_rlp(data: bytes, *, what: str, max_bytes: int) -> RlpItem:
+def decode_rlp(data: bytes, *, subject: str, max_bytes: int) -> RlpItem:
     """Decode the one item that ``data`` is, of at most ``max_bytes``.
 
     Raises:
-        MalformedError: anything but that item's own encoding; ``what`` names the data.
+        MalformedError: ``data`` is not the one encoding of an item. The message names ``subject``.
     """
     if len(data) > max_bytes:
-        raise MalformedError(f"{what} has {len(data):,} bytes; at most {max_bytes:,} are allowed")
-    item, end = _decode(data, 0, len(data), 0, what)
+        raise MalformedError(
+            f"{subject} has {len(data):,} bytes; at most {max_bytes:,} are allowed"
+        )
+    value, end = _decode(data, 0, len(data), 0, subject)
     if end != len(data):
-        raise MalformedError(f"{what} goes on after its RLP item (byte {end})")
-    return item
+        raise MalformedError(f"{subject} goes on after its RLP item (byte {end})")
+    return value
 
 
 def encode_integer(value: int) -> bytes:
@@ -50,30 +52,30 @@ def encode_integer(value: int) -> bytes:
     return value.to_bytes((value.bit_length() + 7) // 8, "big")
 
 
-def parse_integer(item: RlpItem, *, what: str, max_bits: int) -> int:
-    """Read an integer below 2^``max_bits``.
+def parse_integer(value: RlpItem, *, subject: str, max_bits: int) -> int:
+    """Return an integer below 2^``max_bits``.
 
     Raises:
-        MalformedError: a list, a leading zero, or too many bytes; ``what`` names the item.
+        MalformedError: ``value`` is a list, has a leading zero, or too many bytes.
     """
-    if not isinstance(item, bytes):
-        raise MalformedError(f"{what} is a list, not an integer")
-    if item[:1] == b"\0":
-        raise MalformedError(f"{what} is an integer with a leading zero")
-    if len(item) * 8 > max_bits:
-        raise MalformedError(f"{what} is an integer of more than {max_bits} bits")
-    return int.from_bytes(item, "big")
+    if not isinstance(value, bytes):
+        raise MalformedError(f"{subject} is a list, not an integer")
+    if value[:1] == b"\0":
+        raise MalformedError(f"{subject} is an integer with a leading zero")
+    if len(value) * 8 > max_bits:
+        raise MalformedError(f"{subject} is an integer of more than {max_bits} bits")
+    return int.from_bytes(value, "big")
 
 
-def parse_bytes(item: RlpItem, *, what: str, length: int) -> bytes:
-    """Read a string of exactly ``length`` bytes.
+def parse_bytes(value: RlpItem, *, subject: str, length: int) -> bytes:
+    """Return a string of exactly ``length`` bytes.
 
     Raises:
-        MalformedError: a list, or another length; ``what`` names the item.
+        MalformedError: ``value`` is a list, or has another length.
     """
-    if not isinstance(item, bytes) or len(item) != length:
-        raise MalformedError(f"{what} is not a string of {length} bytes")
-    return item
+    if not isinstance(value, bytes) or len(value) != length:
+        raise MalformedError(f"{subject} is not a string of {length} bytes")
+    return value
 
 
 def _prefix(length: int, short: int) -> bytes:
@@ -83,34 +85,34 @@ def _prefix(length: int, short: int) -> bytes:
     return bytes([short + _LONGEST_SHORT + len(digits)]) + digits
 
 
-def _decode(data: bytes, at: int, end: int, depth: int, what: str) -> tuple[RlpItem, int]:
+def _decode(data: bytes, at: int, end: int, depth: int, subject: str) -> tuple[RlpItem, int]:
     """Return the item that begins ``at``, and where it ends; its parent ends at ``end``."""
     if depth > MAX_DEPTH:
-        raise MalformedError(f"{what} nests deeper than {MAX_DEPTH} lists")
+        raise MalformedError(f"{subject} nests deeper than {MAX_DEPTH} lists")
     if at >= end:
-        raise MalformedError(f"{what} ends where an RLP item should begin (byte {at})")
+        raise MalformedError(f"{subject} ends where an RLP item should begin (byte {at})")
     first = data[at]
     if first < _STRING:
         return data[at : at + 1], at + 1
     short = _STRING if first < _LIST else _LIST
-    start, length = _read_length(data, at, end, first - short, what)
+    start, length = _read_length(data, at, end, first - short, subject)
     stop = start + length
     if short == _LIST:
-        return _decode_list(data, start, stop, depth, what), stop
+        return _decode_list(data, start, stop, depth, subject), stop
     if length == 1 and data[start] < _STRING:
-        raise MalformedError(f"{what} has a prefix before a byte that is its own (byte {at})")
+        raise MalformedError(f"{subject} has a prefix before a byte that is its own (byte {at})")
     return data[start:stop], stop
 
 
-def _decode_list(data: bytes, at: int, stop: int, depth: int, what: str) -> RlpItem:
-    items = []
+def _decode_list(data: bytes, at: int, stop: int, depth: int, subject: str) -> RlpItem:
+    values = []
     while at < stop:
-        item, at = _decode(data, at, stop, depth + 1, what)
-        items.append(item)
-    return tuple(items)
+        value, at = _decode(data, at, stop, depth + 1, subject)
+        values.append(value)
+    return tuple(values)
 
 
-def _read_length(data: bytes, at: int, end: int, form: int, what: str) -> tuple[int, int]:
+def _read_length(data: bytes, at: int, end: int, form: int, subject: str) -> tuple[int, int]:
     """Return where the payload begins, and its length; ``form`` is 0 to 55, or 55 + digits."""
     start, length = at + 1, form
     if form > _LONGEST_SHORT:
@@ -118,7 +120,7 @@ def _read_length(data: bytes, at: int, end: int, form: int, what: str) -> tuple[
         digits = data[at + 1 : min(start, end)]
         length = int.from_bytes(digits, "big")
         if digits[:1] == b"\0" or length <= _LONGEST_SHORT:
-            raise MalformedError(f"{what} spells a length longer than need be (byte {at})")
+            raise MalformedError(f"{subject} spells a length longer than need be (byte {at})")
     if length > end - start:
-        raise MalformedError(f"{what} ends within an RLP item (byte {at})")
+        raise MalformedError(f"{subject} ends within an RLP item (byte {at})")
     return start, length

@@ -55,22 +55,24 @@ class _Walk:
 
     def take(self, expected: Hash32) -> RlpItem:
         """Decode the next node of the list, which must have the ``expected`` hash."""
-        what = f"node {self._used} of the proof"
+        subject = f"node {self._used} of the proof"
         if self._used == len(self._nodes):
-            raise MalformedError(f"{what} is missing: the key's path does not end before it")
+            raise MalformedError(f"{subject} is missing: the key's path does not end before it")
         node = self._nodes[self._used]
         if len(node) > MAX_NODE_BYTES:
-            raise MalformedError(f"{what} has {len(node):,} bytes; {MAX_NODE_BYTES} are possible")
+            raise MalformedError(
+                f"{subject} has {len(node):,} bytes; {MAX_NODE_BYTES} are possible"
+            )
         if hash_keccak256(node) != expected:
             above = f"node {self._used - 1} names" if self._used else "the root is"
             raise MismatchError(
-                f"{what} has hash 0x{hash_keccak256(node).hex()}; {above} 0x{expected.hex()}"
+                f"{subject} has hash 0x{hash_keccak256(node).hex()}; {above} 0x{expected.hex()}"
             )
         # The root is hashed whatever its length.
         if len(node) < _HASH_BYTES and self._used:
-            raise MalformedError(f"{what} has {len(node)} bytes, and belongs into its parent")
+            raise MalformedError(f"{subject} has {len(node)} bytes, and belongs into its parent")
         self._used += 1
-        return decode_rlp(node, what=what, max_bytes=MAX_NODE_BYTES)
+        return decode_rlp(node, subject=subject, max_bytes=MAX_NODE_BYTES)
 
     def finish(self) -> None:
         """Refuse what is left in the list."""
@@ -142,9 +144,9 @@ class _Walk:
         elif len(encode_rlp(child)) >= _HASH_BYTES:
             raise self._malformed("holds a child that is long enough to be hashed")
 
-    def _read_path(self, item: RlpItem) -> tuple[bool, str]:
-        """Decode the hex prefix (Yellow Paper, appendix C): is it a leaf, and the path in hex."""
-        digits = item.hex() if isinstance(item, bytes) else ""
+    def _read_path(self, encoded: RlpItem) -> tuple[bool, str]:
+        """Decode a hex-prefix path (Yellow Paper, appendix C): is it a leaf's, and its digits."""
+        digits = encoded.hex() if isinstance(encoded, bytes) else ""
         # The flags are 0 to 3; where the path is of even length, a zero fills the first byte.
         flag = int(digits[:1] or "f", 16)
         if flag > 3 or (flag % 2 == 0 and digits[1] != "0"):

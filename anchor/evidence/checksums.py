@@ -34,7 +34,7 @@ _NAME_ESCAPE = re.compile(rb"\\x(5c|[89a-f][0-9a-f])")
 
 
 def parse_checksum_lines(
-    lines: Iterable[bytes | str], *, what: str, untagged: str = SHA256
+    lines: Iterable[bytes | str], *, subject: str, untagged: str = SHA256
 ) -> Iterator[tuple[str, str, bytes]]:
     r"""Yield ``(name, algorithm, digest)`` for each line of a list of checksums.
 
@@ -49,12 +49,12 @@ def parse_checksum_lines(
     endless line cannot fill the memory.
 
     Raises:
-        MalformedError: a line of any other form; the message names ``what`` and the line's number.
-        UnknownVersionError: a well-formed tagged line of another algorithm, likewise.
+        MalformedError: a line has another form. The message names ``subject`` and the line.
+        UnknownVersionError: a well-formed tagged line names another algorithm.
     """
     parse_algorithms((SHA256, untagged))
     for number, line in enumerate(lines, start=1):
-        where = f"{what}, line {number}"
+        where = f"{subject}, line {number}"
         content = _line_content(line, where)
         if content and not content.startswith(b"#"):
             yield _parse_line(content, untagged, where)

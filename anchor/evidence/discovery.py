@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -29,12 +29,22 @@ class SourceFile:
 
     ``path`` is opened as it stands; ``name`` is the evidence name, text as `decode_name` makes it.
     None of the last ``guarded`` components of ``path`` may be a symbolic link by the time the file
-    is opened; 0 follows all of them.
+    is opened; 0 follows all of them.  ``status`` is the file's, where it was just asked for.
     """
 
     path: Path
     name: str
     guarded: int = 1
+    status: os.stat_result | None = field(default=None, compare=False, repr=False)
+
+    def look(self) -> os.stat_result | None:
+        """Return the status of what would be opened; None where it has none."""
+        if self.status is not None:
+            return self.status
+        try:
+            return os.stat(self.path, follow_symlinks=self.guarded == 0)
+        except (OSError, ValueError):
+            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +63,10 @@ class Skipped:
     reason: str
 
 
-Found: TypeAlias = SourceFile | IntakeProblem | Skipped
+Discovered: TypeAlias = SourceFile | IntakeProblem | Skipped
 
 
-def find_sources(arguments: Sequence[Path], *, follow_symlinks: bool) -> Iterator[Found]:
+def find_sources(arguments: Sequence[Path], *, follow_symlinks: bool) -> Iterator[Discovered]:
     """List the files that ``arguments`` name, folders with all that is below them.
 
     The arguments keep their order; below a folder the order is that of the paths' bytes (what
@@ -141,30 +151,33 @@ class _Walk:
         # (device, inode) of every folder listed; kept only where links can lead to one again.
         self._entered: set[tuple[int, int]] = set()
 
-    def take(self, argument: Path) -> Iterator[Found]:
+    def take(self, argument: Path) -> Iterator[Discovered]:
         try:
-            is_link = stat.S_ISLNK(os.lstat(argument).st_mode)
-            mode = os.stat(argument, follow_symlinks=self._follow).st_mode
+            status = os.lstat(argument)
+            is_link = stat.S_ISLNK(status.st_mode)
+            if is_link and self._follow:
+                status = os.stat(argument)
         except (OSError, ValueError) as error:
             yield IntakeProblem(path=argument, reason=f"it {describe_error(error)}")
             return
-        real = _resolve(argument)
         place = os.path.join(_resolve(argument.parent), os.fsencode(argument.name))
+        is_resolved = not is_link and argument.name not in ("", "..")
+        real = place if is_resolved else _resolve(argument)
         # A link counts as itself, and as what it leads to when it is followed.
         paths = {real} if not is_link else {place, real} if self._follow else {place}
         if any(self._is_covered(path) for path in paths):
             return
         guarded = 0 if self._follow else 1
-        if stat.S_ISDIR(mode):
+        if stat.S_ISDIR(status.st_mode):
             name = os.path.basename(real)
             yield from self._descend(_Folder(path=argument, name=name, real=real, guarded=guarded))
-        elif stat.S_ISREG(mode):
-            name = os.fsencode(argument.name)
-            yield SourceFile(path=argument, name=decode_name(name), guarded=guarded)
+        elif stat.S_ISREG(status.st_mode):
+            text = decode_name(os.fsencode(argument.name))
+            yield SourceFile(path=argument, name=text, guarded=guarded, status=status)
         elif is_link and not self._follow:
             yield Skipped(path=argument, reason=_LINK_REASON)
         else:
-            yield Skipped(path=argument, reason=f"it {describe_mode(mode)}")
+            yield Skipped(path=argument, reason=f"it {describe_mode(status.st_mode)}")
         self._covered |= paths
 
     def _is_covered(self, path: bytes) -> bool:
@@ -179,19 +192,19 @@ class _Walk:
             path = above
         return False
 
-    def _descend(self, top: _Folder) -> Iterator[Found]:
+    def _descend(self, top: _Folder) -> Iterator[Discovered]:
         # A stack instead of recursion: evidence may nest deeper than Python does.
-        levels: list[Iterator[_Folder | Found]] = [iter((top,))]
+        levels: list[Iterator[_Folder | Discovered]] = [iter((top,))]
         while levels:
-            item = next(levels[-1], None)
-            if item is None:
+            entry = next(levels[-1], None)
+            if entry is None:
                 levels.pop()
-            elif isinstance(item, _Folder):
-                levels.append(self._list(item))
+            elif isinstance(entry, _Folder):
+                levels.append(self._list(entry))
             else:
-                yield item
+                yield entry
 
-    def _list(self, folder: _Folder) -> Iterator[_Folder | Found]:
+    def _list(self, folder: _Folder) -> Iterator[_Folder | Discovered]:
         try:
             descriptor = open_guarded(folder.path.parts, folder.guarded, _LIST_FOLDER)
         except OSError as error:
@@ -220,7 +233,7 @@ class _Walk:
         self._entered.add(key)
         return is_new
 
-    def _yield_entries(self, folder: _Folder, listing: _Listing) -> Iterator[_Folder | Found]:
+    def _yield_entries(self, folder: _Folder, listing: _Listing) -> Iterator[_Folder | Discovered]:
         guarded = folder.guarded + 1 if folder.guarded else 0
         for entry in listing.names:
             base = entry.rstrip(b"/")

@@ -39,7 +39,7 @@ class ErasedPiece:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
+class ErasureStatement:
     """What was erased from a log; ``by`` and ``reason`` are the operator's words."""
 
     log: LogId
@@ -54,8 +54,8 @@ class Statement:
         """The statement as a JSON object."""
         pieces: list[JsonValue] = []
         for piece in self.pieces:
-            place: dict[str, JsonValue] = {} if piece.index is None else {"index": piece.index}
-            pieces.append({**place, "leaf": piece.leaf.hex()})
+            index: dict[str, JsonValue] = {} if piece.index is None else {"index": piece.index}
+            pieces.append({**index, "leaf": piece.leaf.hex()})
         return {
             "format": FORMAT,
             "log": f"0x{self.log.hex()}",
@@ -67,8 +67,8 @@ class Statement:
         }
 
     def encode(self) -> bytes:
-        """Return the statement's bytes."""
-        return encode_canonical(self.members, what=_WHAT)
+        """Return the statement's canonical bytes."""
+        return encode_canonical(self.members, subject=_WHAT)
 
 
 def check_words(basis: str, words: dict[str, str]) -> None:
@@ -90,9 +90,9 @@ def check_words(basis: str, words: dict[str, str]) -> None:
 
 
 def build_record(
-    statement: Statement, *, name: str, salt: bytes, algorithms: Sequence[str]
+    statement: ErasureStatement, *, name: str, salt: bytes, algorithms: Sequence[str]
 ) -> Record:
-    """Return the record that makes a statement evidence."""
+    """Return the evidence record of a statement."""
     data = statement.encode()
     digests = digest_bytes(data, algorithms)
     known = {SHA256: digests.sha256, SM3: digests.sm3}
@@ -107,20 +107,20 @@ def build_record(
         "log": f"0x{statement.log.hex()}",
         MEMBER: statement.members,
     }
-    return parse_record(encode_canonical(value, what="the record of an erasure"))
+    return parse_record(encode_canonical(value, subject="the record of an erasure"))
 
 
-def read_statement(data: bytes) -> Statement:
-    """Read a statement from its file.
+def parse_statement(data: bytes) -> ErasureStatement:
+    """Parse a statement from its file's bytes.
 
     Raises:
-        MalformedError: It is none.
+        MalformedError: ``data`` is no statement.
     """
-    return _parse(parse_canonical(data, what=_WHAT, max_bytes=MAX_RECORD_BYTES))
+    return _parse(parse_canonical(data, subject=_WHAT, max_bytes=MAX_RECORD_BYTES))
 
 
-def find_statement(record: bytes) -> Statement | None:
-    """Return the statement that a record makes evidence; None where it is of something else.
+def find_statement(record: bytes) -> ErasureStatement | None:
+    """Return the statement that a record is of; None where it is of other evidence.
 
     The statement is taken only where the record's digests are those of its bytes.
     """
@@ -128,7 +128,7 @@ def find_statement(record: bytes) -> Statement | None:
         parsed = parse_record(record)
         if MEMBER not in parsed.statements:
             return None
-        value = parse_canonical(record, what="the record", max_bytes=MAX_RECORD_BYTES)
+        value = parse_canonical(record, subject="the record", max_bytes=MAX_RECORD_BYTES)
         statement = _parse(value[MEMBER] if isinstance(value, dict) else None)
     except AnchorError:
         return None
@@ -138,14 +138,14 @@ def find_statement(record: bytes) -> Statement | None:
     return statement if is_same else None
 
 
-def _parse(value: JsonValue) -> Statement:
+def _parse(value: JsonValue) -> ErasureStatement:
     if not isinstance(value, dict) or value.get("format") != FORMAT or set(value) != _MEMBERS:
         raise MalformedError(f"{_WHAT} has not the members of {FORMAT}")
     pieces = value["pieces"]
     if not isinstance(pieces, list) or not 0 < len(pieces) <= MAX_PIECES:
         raise MalformedError(f"{_WHAT} does not name 1 to {MAX_PIECES} pieces")
-    return Statement(
-        log=LogId(parse_hex(_text(value, "log"), length=32, what="its log", prefix=True)),
+    return ErasureStatement(
+        log=LogId(parse_hex(_text(value, "log"), length=32, subject="its log", prefix=True)),
         erased_at=_text(value, "erased_at"),
         basis=_text(value, "basis"),
         by=_text(value, "by"),
@@ -160,7 +160,7 @@ def _parse_piece(value: JsonValue) -> ErasedPiece:
     index = value.get("index")
     if index is not None and (not isinstance(index, int) or isinstance(index, bool) or index < 0):
         raise MalformedError(f"{_WHAT} has an index that is no place in the log")
-    leaf = parse_hex(_text(value, "leaf"), length=32, what="its leaf", prefix=False)
+    leaf = parse_hex(_text(value, "leaf"), length=32, subject="its leaf", prefix=False)
     return ErasedPiece(leaf=Hash32(leaf), index=index)
 
 

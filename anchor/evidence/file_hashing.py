@@ -14,14 +14,18 @@ import os
 import stat
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO, TypeAlias, cast
 
 from anchor.errors import UsageError
 from anchor.evidence.digests import (
     CHUNK_BYTES,
+    SHA256,
+    SM3,
     Digests,
     digest_bytes,
     digest_stream,
@@ -29,7 +33,7 @@ from anchor.evidence.digests import (
 )
 from anchor.evidence.discovery import (
     PASS_FOLDER,
-    Found,
+    Discovered,
     IntakeProblem,
     Skipped,
     SourceFile,
@@ -37,6 +41,7 @@ from anchor.evidence.discovery import (
     describe_mode,
     open_guarded,
 )
+from anchor.system.os_errors import explain_os_error
 
 # Measured on 20,000 files of 4 KiB, SHA-256 alone and one worker: 7,300 files/s with one file a
 # task, 20,700 with 16, 27,600 with 64, 30,700 with 256, and no more with 1,024.
@@ -57,8 +62,12 @@ _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _CHANGED = "it changed while it was read, twice in a row"
 
 
+FileIdentity: TypeAlias = tuple[int, int]
+"""A file under whatever name: its device and inode."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hashed:
+class FileDigest:
     """A file's digests and its modification time, in nanoseconds since 1970 (UTC)."""
 
     source: SourceFile
@@ -66,24 +75,26 @@ class Hashed:
     modified_at_ns: int
 
 
-Result: TypeAlias = Hashed | IntakeProblem | Skipped
+Result: TypeAlias = FileDigest | IntakeProblem | Skipped
 
 
 def hash_sources(
-    sources: Iterable[Found],
+    sources: Iterable[Discovered],
     algorithms: Iterable[str],
     *,
     executor: Executor,
     on_done: Callable[[int, int], None] | None = None,
+    untouched: Mapping[FileIdentity, str] = MappingProxyType({}),
 ) -> Generator[Result, None, None]:
     """Digest ``sources`` on ``executor``; results come in the order of the sources.
 
-    A `Problem` or `Skipped` among the sources is handed through at its place.  A file that changes
-    while it is read is read once more before it becomes a `Problem`.  ``on_done(files, bytes)``
-    tells, in the caller's thread, how much each finished task adds, and with threads as workers
-    four times a second how much was read of large files meanwhile.  At most `MAX_TASKS` tasks
-    exist at a time.  When the caller stops early and closes this, also by KeyboardInterrupt, tasks
-    that wait are cancelled, and threads stop at their next read.
+    A `Problem` or `Skipped` among the sources is handed through at its place.  What is
+    ``untouched`` is not even opened: it comes back as `Skipped` for the reason given.  A file
+    that changes while it is read is read once more before it becomes a `Problem`.  ``on_done(files,
+    bytes)`` tells, in the caller's thread, how much each finished task adds, and with threads as
+    workers four times a second how much was read of large files meanwhile.  At most `MAX_TASKS`
+    tasks exist at a time.  When the caller stops early and closes this, also by KeyboardInterrupt,
+    tasks that wait are cancelled, and threads stop at their next read.
 
     Raises:
         UsageError, UnknownVersionError: algorithms that are not known or cannot be computed.
@@ -94,7 +105,7 @@ def hash_sources(
     read = None if stop is None or on_done is None else _Read()
     pending: deque[Future[list[Result]]] = deque()
     try:
-        for batch in _split_batches(sources):
+        for batch in _split_batches(sources, untouched):
             while pending and (len(pending) >= MAX_TASKS or pending[0].done()):
                 yield from _collect(pending.popleft(), on_done, read)
             pending.append(executor.submit(_hash_batch, batch, chosen, stop, read))
@@ -105,6 +116,33 @@ def hash_sources(
             stop.set()
         for task in pending:
             task.cancel()
+
+
+def digest_file(file: Path, *, hint: str | None = None) -> Digests:
+    """Digest a file with every algorithm a record can hold.
+
+    ``hint`` says what else to name where it is missing.
+
+    Raises:
+        UsageError: it is missing or cannot be read.
+    """
+    try:
+        # Not blocking: a pipe that was named by mistake must not wait for a writer.
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise UsageError(f"the file {file} is missing", hint=hint, path=file) from error
+    except OSError as error:
+        raise explain_os_error(f"{file} cannot be read", error, is_named=True) from error
+    try:
+        # Before open(), which refuses a folder's descriptor in words of its own.
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise UsageError(f"{file} is not a regular file", path=file)
+        with open(descriptor, "rb", closefd=False) as stream:
+            return digest_stream(stream, (SHA256, SM3))
+    except OSError as error:  # it was opened: what is wrong is this file, as for `anchor add`
+        raise UsageError(f"{file} cannot be read: {error.strerror}", path=file) from error
+    finally:
+        os.close(descriptor)
 
 
 def hash_stdin(stream: BinaryIO, algorithms: Iterable[str]) -> Digests:
@@ -120,28 +158,23 @@ def hash_stdin(stream: BinaryIO, algorithms: Iterable[str]) -> Digests:
         raise UsageError(f"standard input {describe_error(error)}") from error
 
 
-def _split_batches(sources: Iterable[Found]) -> Iterator[tuple[Found, ...]]:
-    batch: list[Found] = []
+def _split_batches(
+    sources: Iterable[Discovered], untouched: Mapping[FileIdentity, str]
+) -> Iterator[tuple[Discovered, ...]]:
+    batch: list[Discovered] = []
     size = 0
-    for found in sources:
-        expected = _expect_size(found)
+    for source in sources:
+        status = source.look() if isinstance(source, SourceFile) else None
+        reason = None if status is None else untouched.get((status.st_dev, status.st_ino))
+        # About as much as a task will read for this; only the batches depend on it.
+        expected = 0 if status is None or reason is not None else status.st_size
         if batch and (len(batch) >= BATCH_FILES or size + expected > BATCH_BYTES):
             yield tuple(batch)
             batch, size = [], 0
-        batch.append(found)
+        batch.append(source if reason is None else Skipped(path=source.path, reason=reason))
         size += expected
     if batch:
         yield tuple(batch)
-
-
-def _expect_size(found: Found) -> int:
-    """Return about how many bytes a task will read for this; only the batches depend on it."""
-    if not isinstance(found, SourceFile):
-        return 0
-    try:
-        return os.stat(found.path, follow_symlinks=found.guarded == 0).st_size
-    except (OSError, ValueError):
-        return 0
 
 
 def _collect(
@@ -151,7 +184,7 @@ def _collect(
         on_done(0, read.take())
     results = task.result()
     if on_done is not None:
-        sizes = [result.digests.size or 0 for result in results if isinstance(result, Hashed)]
+        sizes = [result.digests.size or 0 for result in results if isinstance(result, FileDigest)]
         if read is None:
             on_done(len(results), sum(sizes))
         else:  # what is larger was told of as it was read
@@ -178,7 +211,7 @@ class _Read:
 
 
 def _hash_batch(
-    batch: tuple[Found, ...],
+    batch: tuple[Discovered, ...],
     algorithms: tuple[str, ...],
     stop: threading.Event | None,
     read: _Read | None,
@@ -186,7 +219,7 @@ def _hash_batch(
     """Digest one task's sources in order; the unit that runs on a worker."""
     task = _Task(algorithms, stop, read)
     try:
-        return [task.hash(found) if isinstance(found, SourceFile) else found for found in batch]
+        return [task.hash(each) if isinstance(each, SourceFile) else each for each in batch]
     finally:
         task.close()
 
@@ -209,14 +242,14 @@ class _Task:
             self._folder_key = None
             os.close(self._folder)
 
-    def hash(self, source: SourceFile) -> Hashed | IntakeProblem:
+    def hash(self, source: SourceFile) -> FileDigest | IntakeProblem:
         try:
             hashed = self._hash_once(source) or self._hash_once(source)
         except (OSError, ValueError) as error:
             return IntakeProblem(path=source.path, reason=f"it {describe_error(error)}")
         return hashed or IntakeProblem(path=source.path, reason=_CHANGED)
 
-    def _hash_once(self, source: SourceFile) -> Hashed | IntakeProblem | None:
+    def _hash_once(self, source: SourceFile) -> FileDigest | IntakeProblem | None:
         """Digest a file, or return None when it changed meanwhile."""
         descriptor = self._open(source)
         try:
@@ -229,7 +262,7 @@ class _Task:
             os.close(descriptor)
         if digests is None or digests.size != before.st_size or _stamp(before) != _stamp(after):
             return None
-        return Hashed(source=source, digests=digests, modified_at_ns=before.st_mtime_ns)
+        return FileDigest(source=source, digests=digests, modified_at_ns=before.st_mtime_ns)
 
     def _open(self, source: SourceFile) -> int:
         _check_stop(self._stop)

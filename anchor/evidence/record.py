@@ -128,17 +128,16 @@ def encode_record(
 
 
 def parse_record(encoded: bytes) -> Record:
-    """Read a record from its exact bytes.
+    """Parse a record from its exact bytes.
 
     Members this version does not know are allowed: they are authenticated by the leaf like the
     rest, and later versions of the schema add some.
 
     Raises:
-        MalformedError: not canonical, a member missing or misshapen.
-        UnknownVersionError: another schema; or, of a record that is well formed, only digests of
-            unknown algorithms.
+        MalformedError: The bytes are not canonical, or a member is missing or has the wrong form.
+        UnknownVersionError: The record has another schema, or only digests of unknown algorithms.
     """
-    value = parse_canonical(encoded, what="the record", max_bytes=MAX_RECORD_BYTES)
+    value = parse_canonical(encoded, subject="the record", max_bytes=MAX_RECORD_BYTES)
     if not isinstance(value, dict):
         raise MalformedError("the record is not a JSON object")
     if "schema" in value and value["schema"] != SCHEMA:
@@ -177,7 +176,7 @@ def _parse_log(value: JsonValue) -> LogId | None:
         return None
     if not isinstance(value, str):
         raise MalformedError("the record's log is not a string")
-    return LogId(parse_hex(value, length=32, what="the record's log", prefix=True))
+    return LogId(parse_hex(value, length=32, subject="the record's log", prefix=True))
 
 
 def _parse_digests(digests: JsonValue) -> dict[str, bytes]:
@@ -211,7 +210,7 @@ def _parse_name(name: JsonValue) -> str:
 def _parse_hex_member(value: JsonValue, member: str) -> bytes:
     if not isinstance(value, str):
         raise MalformedError(f"the record's {member} is not a string")
-    return parse_hex(value, length=32, what=f"the record's {member}", prefix=False)
+    return parse_hex(value, length=32, subject=f"the record's {member}", prefix=False)
 
 
 def _parse_time(value: JsonValue) -> datetime:
@@ -226,24 +225,24 @@ def _parse_time(value: JsonValue) -> datetime:
 def _check_member_names(value: Mapping[str, JsonValue]) -> None:
     pending: list[JsonValue] = [dict(value)]
     while pending:
-        item = pending.pop()
-        if isinstance(item, dict):
-            for name, member in item.items():
+        nested = pending.pop()
+        if isinstance(nested, dict):
+            for name, member in nested.items():
                 if not _MEMBER_NAME.fullmatch(name):
                     raise MalformedError(
                         f"the record's member name {name!a:.80} is not of printable ASCII "
                         "without spaces"
                     )
                 pending.append(member)
-        elif isinstance(item, list):
-            pending.extend(item)
+        elif isinstance(nested, list):
+            pending.extend(nested)
 
 
-def source_of(path: Path) -> str:
+def source_of(path: Path, folder: str | None = None) -> str:
     """Return how the store names a file's place: its absolute path, links in its folder resolved.
 
-    A link to a file stays a name of its own.
+    A link to a file stays a name of its own.  ``folder`` is the resolved one, where it is known.
     """
-    place = os.path.join(os.path.realpath(path.parent), path.name)
+    resolved = os.path.join(os.path.realpath(path.parent) if folder is None else folder, path.name)
     # The store keeps text; bytes that are no text are escaped as they are in names.
-    return decode_name(os.fsencode(place))
+    return decode_name(os.fsencode(resolved))

@@ -61,10 +61,11 @@ def encode_checkpoint(checkpoint: Checkpoint) -> str:
 
 
 def parse_checkpoint(text: str) -> Checkpoint:
-    """Read a note text as a checkpoint; extension lines are passed over.
+    """Parse a note's text as a checkpoint; extension lines are ignored.
 
     Raises:
-        MalformedError: any other form, an empty extension line, or a size of 2^48 or more.
+        MalformedError: The text has another form, an empty extension line, or a size of 2^48 or
+            more.
     """
     encode_text(text)
     # Only "\n" ends a line: str.splitlines knows ten more characters that do.
@@ -74,7 +75,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
     if "" in lines:
         raise MalformedError(f"the checkpoint's line {lines.index('') + 1} is empty")
     origin, size, root = lines[:3]
-    decoded = parse_base64(root, what="the checkpoint's root")
+    decoded = parse_base64(root, subject="the checkpoint's root")
     head = Head(root=Hash32(decoded), size=_parse_decimal(size, "the checkpoint's size"))
     return Checkpoint(origin=origin, head=head)
 
@@ -109,10 +110,10 @@ def log_origin(chain_id: ChainId, registry: Address, log: LogId) -> str:
 
 
 def parse_origin(text: str) -> tuple[ChainId, Address, LogId]:
-    """Read an origin that `log_origin` wrote.
+    """Parse an origin that `log_origin` wrote.
 
     Raises:
-        MalformedError: any other origin, such as that of a log that is not ours.
+        MalformedError: The origin has another form, as that of a log of other software.
     """
     chain, *rest = text.removeprefix(_ORIGIN_SCHEME).split("/", 3)
     if not text.startswith(_ORIGIN_SCHEME) or len(rest) != 2:
@@ -120,12 +121,12 @@ def parse_origin(text: str) -> tuple[ChainId, Address, LogId]:
     chain_id = _parse_decimal(chain, "the origin's chain id")
     if not 1 <= chain_id <= _MAX_CHAIN_ID:
         raise MalformedError(f"the origin's chain id must be 1 … {_MAX_CHAIN_ID}")
-    registry = parse_hex(rest[0], length=20, what="the origin's registry", prefix=True)
-    log = parse_hex(rest[1], length=32, what="the origin's log", prefix=True)
+    registry = parse_hex(rest[0], length=20, subject="the origin's registry", prefix=True)
+    log = parse_hex(rest[1], length=32, subject="the origin's log", prefix=True)
     return ChainId(chain_id), Address(registry), LogId(log)
 
 
-def _parse_decimal(text: str, what: str) -> int:
+def _parse_decimal(text: str, subject: str) -> int:
     if not _DECIMAL.fullmatch(text):
-        raise MalformedError(f"{what} must be a decimal number without leading zeros")
+        raise MalformedError(f"{subject} must be a decimal number without leading zeros")
     return int(text)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from anchor.errors import MismatchError
 from anchor.types import Hash32
@@ -25,6 +26,21 @@ MAX_PATH = 48
 MAX_CONSISTENCY = 49
 
 _sha256 = hashlib.sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathNode:
+    """One step up a path: ``node`` is the hash of ``left`` and ``right``, one the sibling."""
+
+    left: Hash32
+    right: Hash32
+    node: Hash32
+    sibling_is_left: bool
+
+    @property
+    def sibling(self) -> Hash32:
+        """Return the hash that the path gives."""
+        return self.left if self.sibling_is_left else self.right
 
 
 def hash_leaf(data: bytes) -> Hash32:
@@ -63,6 +79,28 @@ def fold_path(*, leaf: Hash32, index: int, size: int, path: Sequence[Hash32]) ->
     return hashes
 
 
+def trace_path(
+    *, leaf: Hash32, index: int, size: int, path: Sequence[Hash32]
+) -> tuple[PathNode, ...]:
+    """Return each step of ``path`` with both hashes that it joins; the last one makes the root.
+
+    Raises:
+        MismatchError: as for ``fold_path``.
+    """
+    nodes = fold_path(leaf=leaf, index=index, size=size, path=path)
+    return tuple(
+        PathNode(
+            left=sibling if is_left else below,
+            right=below if is_left else sibling,
+            node=node,
+            sibling_is_left=is_left,
+        )
+        for sibling, is_left, below, node in zip(
+            path, path_sides(index, size, len(path)), nodes[:-1], nodes[1:], strict=True
+        )
+    )
+
+
 def path_sides(index: int, size: int, length: int) -> list[bool]:
     """Say for each of a path's siblings whether it is the left one.
 
@@ -96,8 +134,9 @@ def verify_inclusion(
     Raises:
         MismatchError: it is not, or the path's shape does not fit index and size.
     """
-    if root_from_path(leaf=leaf, index=index, size=size, path=path) != root:
-        raise MismatchError("the path leads to another root")
+    reached = root_from_path(leaf=leaf, index=index, size=size, path=path)
+    if reached != root:
+        raise MismatchError("the path leads to another root", expected=root, actual=reached)
 
 
 def verify_consistency(

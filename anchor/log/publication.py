@@ -58,41 +58,41 @@ class PublicationWriter(PublicationReader, Protocol):
     def write(self, files: Mapping[str, bytes]) -> None: ...
 
 
-def open_source(place: str) -> PublicationReader:
-    """Return the place to read a published log from; nothing is read yet."""
-    if place.startswith(("http://", "https://")):
-        return WebSource(place)
-    return open_target(place)
+def open_reader(location: str) -> PublicationReader:
+    """Return a reader of the log published at ``location``; nothing is read yet."""
+    if location.startswith(("http://", "https://")):
+        return WebPublication(location)
+    return open_writer(location)
 
 
-def open_target(place: str) -> PublicationWriter:
-    """Return the place to publish a log in; nothing is written yet.
+def open_writer(location: str) -> PublicationWriter:
+    """Return a writer that publishes a log at ``location``; nothing is written yet.
 
     Raises:
-        UsageError: the URL's scheme cannot be written to, or its package is missing.
-        CannotCheckError: the store cannot be opened.
+        UsageError: The URL's scheme cannot be written to, or its package is missing.
+        CannotCheckError: The object store cannot be opened.
     """
-    if place.startswith(("http://", "https://")):
+    if location.startswith(("http://", "https://")):
         raise UsageError(
             "a log cannot be published to a web server's URL",
             hint="publish to the folder or object store that it serves",
         )
-    if "://" in place and not place.startswith("file://"):
-        return ObjectStore(place)
+    if "://" in location and not location.startswith("file://"):
+        return PublicationBucket(location)
     # fsspec would write a local file in place and not wait for the disk.
-    return Folder(Path(place.removeprefix("file://")))
+    return PublicationFolder(Path(location.removeprefix("file://")))
 
 
-def read_tile(source: PublicationReader, tile: Tile) -> bytes:
+def read_tile(reader: PublicationReader, tile: Tile) -> bytes:
     """Return a tile's hashes; a partial one also from the full one that replaced it.
 
     Raises:
         CannotCheckError: it is not there.
         MismatchError: it has another length.
     """
-    data = source.read(tile.path)
+    data = reader.read(tile.path)
     if data is None and not tile.is_full:
-        data = source.read(tile._replace(width=256).path)
+        data = reader.read(tile._replace(width=256).path)
         data = None if data is None or len(data) != TILE_BYTES else data[: 32 * tile.width]
     if data is None:
         raise CannotCheckError(
@@ -114,39 +114,39 @@ def encode_anchors(heads: Sequence[Head]) -> bytes:
     return b"".join(b"%d %s\n" % (head.size, head.root.hex().encode()) for head in heads)
 
 
-def parse_anchors(data: bytes, *, after: int, what: str) -> list[Head]:
-    """Read one part of the list, whose sizes grow from above ``after``.
+def parse_anchors(data: bytes, *, after: int, subject: str) -> list[Head]:
+    """Parse one part of the list of anchored heads, whose sizes grow from above ``after``.
 
     Raises:
-        MalformedError: any other form; ``what`` names the file.
+        MalformedError: ``data`` has another form. The message names the file ``subject``.
     """
     heads: list[Head] = []
     at = 0
     while at < len(data):
         match = _ANCHOR_LINE.match(data, at)
         if match is None or len(heads) == ANCHORS_PER_FILE:
-            raise MalformedError(f"{what} is not a list of sizes and roots")
+            raise MalformedError(f"{subject} is not a list of sizes and roots")
         size = int(match[1])
         if not after < size <= MAX_LOG_SIZE:
-            raise MalformedError(f"in {what}, size {size} follows size {after}")
+            raise MalformedError(f"in {subject}, size {size} follows size {after}")
         heads.append(Head(root=Hash32(bytes.fromhex(match[2].decode())), size=size))
         after, at = size, match.end()
     return heads
 
 
-def read_anchors(source: PublicationReader, head: Head) -> Iterator[Head]:
+def read_anchors(reader: PublicationReader, head: Head) -> Iterator[Head]:
     """Yield the anchored heads up to ``head``, smallest first; nothing where no list is published.
 
     Anchors behind ``head`` are passed over: they are published before the checkpoint is.
 
     Raises:
-        MalformedError: a part is not as it was written, or does not lead to ``head``.
-        CannotCheckError: a part is missing, or cannot be read.
+        MalformedError: A part is not as it was written, or does not lead to ``head``.
+        CannotCheckError: A part is missing, or cannot be read.
     """
     size, number = 0, 0
     while size < head.size:
         path = anchors_path(number)
-        data = source.read(path)
+        data = reader.read(path)
         if data is None:
             if number == 0:
                 return
@@ -154,7 +154,7 @@ def read_anchors(source: PublicationReader, head: Head) -> Iterator[Head]:
                 f"{path} is missing from the published log",
                 hint="ask its operator to publish it again",
             )
-        part = parse_anchors(data, after=size, what=path)
+        part = parse_anchors(data, after=size, subject=path)
         for anchored in part:
             if anchored.size > head.size:
                 break
@@ -165,8 +165,8 @@ def read_anchors(source: PublicationReader, head: Head) -> Iterator[Head]:
         number += 1
 
 
-class Folder:
-    """A folder that some web server serves, or that was copied from elsewhere."""
+class PublicationFolder:
+    """A folder of published files: one that a web server serves, or a copy."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -203,14 +203,14 @@ class Folder:
         write_files([(self._folder / path, data) for path, data in files.items()])
 
 
-class WebSource:
-    """Any web server that serves the files."""
+class WebPublication:
+    """A web server that serves the published files."""
 
     def __init__(self, url: str) -> None:
-        from anchor.system.urls import describe_url
+        from anchor.system.urls import redact_url
 
         try:
-            self.name = describe_url(url)
+            self.name = redact_url(url)
         except ConfigError:
             raise UsageError(
                 "the published log's address is not a URL", hint="name it as https://HOST/PATH"
@@ -226,7 +226,7 @@ class WebSource:
         """
         import requests
 
-        from anchor.system.http import BadResponse, BoundedSession, describe_failure
+        from anchor.system.http import BadResponse, BoundedSession, format_failure
 
         if self._session is None:
             self._session = BoundedSession(
@@ -238,7 +238,7 @@ class WebSource:
             raise CannotCheckError(f"{self.name} answered for {path} with {error}") from error
         except requests.RequestException as error:
             raise NodeUnreachableError(
-                f"{self.name} did not answer for {path}: {describe_failure(error)}"
+                f"{self.name} did not answer for {path}: {format_failure(error)}"
             ) from None
         if response.status_code in (404, 410):
             return None
@@ -253,8 +253,8 @@ class WebSource:
         return self._url._replace(path=f"{self._url.path.rstrip('/')}/{path}").geturl()
 
 
-class ObjectStore:
-    """A bucket, or whatever else fsspec reaches by URL.  Credentials are its own affair."""
+class PublicationBucket:
+    """A bucket, or another store that fsspec reaches by URL and with its own credentials."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -276,7 +276,7 @@ class ObjectStore:
             get_filesystem_class(scheme)
         except (ImportError, ValueError) as error:
             raise UsageError(f"{scheme}:// cannot be used: {error}") from None
-        with _Foreign(f"{self.name} cannot be opened"):
+        with _TranslatedErrors(f"{self.name} cannot be opened"):
             self._store, self._prefix = url_to_fs(url)
 
     def read(self, path: str) -> bytes | None:
@@ -285,7 +285,7 @@ class ObjectStore:
         Raises:
             CannotCheckError: the store fails.
         """
-        with _Foreign(f"{path} could not be read from {self.name}"):
+        with _TranslatedErrors(f"{path} could not be read from {self.name}"):
             try:
                 name = f"{self._prefix}/{path}"
                 data = self._store.cat_file(name, start=0, end=MAX_FILE_BYTES + 1)
@@ -300,14 +300,14 @@ class ObjectStore:
             CannotCheckError: the store fails; some of the files may be there.
         """
         objects: dict[str, Any] = {f"{self._prefix}/{path}": data for path, data in files.items()}
-        with _Foreign(f"{next(iter(files))} could not be written to {self.name}"):
+        with _TranslatedErrors(f"{next(iter(files))} could not be written to {self.name}"):
             self._store.pipe(objects)
 
 
-class _Foreign:
-    """Turns whatever an object store's package raises into an error of ours.
+class _TranslatedErrors:
+    """Translate the errors of an object store's package.
 
-    Without its text, which may quote credentials.
+    The text of such an error is left out, because it may quote credentials.
     """
 
     def __init__(self, message: str) -> None:

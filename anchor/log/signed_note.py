@@ -163,19 +163,20 @@ def parse_private_key(text: str, *, name: str) -> NoteKey:
 
 
 def parse_verifier(text: str) -> NoteVerifier:
-    """Read a verifier key, ``name+id+key``.
+    """Parse a verifier key, ``name+id+key``.
 
     Raises:
-        MalformedError: any other form, an id that is not this key's, or no usable public key.
-        UnknownVersionError: a key of another signature type than Ed25519.
+        MalformedError: The text has another form, the id is not this key's, or the public key is
+            unusable.
+        UnknownVersionError: The key's signature type is not Ed25519.
     """
     # The name holds no plus and base64 may: the first two separate.
     parts = text.split("+", 2) if len(text) <= MAX_VERIFIER_CHARACTERS else []
     if len(parts) != 3:
         raise MalformedError("a verifier key must be a name, an id and a key, joined by plus signs")
     name, key_id, encoded = parts
-    claimed_id = parse_hex(key_id, length=_ID_BYTES, what="the verifier key's id", prefix=False)
-    typed_key = parse_base64(encoded, what="the verifier key's last part")
+    claimed_id = parse_hex(key_id, length=_ID_BYTES, subject="the verifier key's id", prefix=False)
+    typed_key = parse_base64(encoded, subject="the verifier key's last part")
     if not typed_key:
         raise MalformedError("the verifier key's last part is empty")
     # Before the id is compared: other types have other rules for it.
@@ -227,7 +228,7 @@ def open_note(note: bytes, verifier: NoteVerifier) -> str:
     signed = opened.text.encode("utf-8")
     scheme = eddsa.new(_load_public(verifier.public_key), "rfc8032")
     ours = (verifier.name, verifier.key_id)
-    found = False
+    is_ours = False
     for line in opened.signatures:
         if (line.name, line.key_id) != ours:
             continue
@@ -235,11 +236,11 @@ def open_note(note: bytes, verifier: NoteVerifier) -> str:
             scheme.verify(signed, line.signature)
         except ValueError as error:
             raise MismatchError(
-                f"the note's signature by {_show(verifier)} is not valid for its text"
+                f"the note's signature by {_format_verifier(verifier)} is not valid for its text"
             ) from error
-        found = True
-    if not found:
-        raise NotTrustedError(f"the note is not signed by {_show(verifier)}")
+        is_ours = True
+    if not is_ours:
+        raise NotTrustedError(f"the note is not signed by {_format_verifier(verifier)}")
     return opened.text
 
 
@@ -286,29 +287,29 @@ def encode_text(text: str) -> bytes:
     return encoded
 
 
-def parse_base64(text: str, *, what: str) -> bytes:
+def parse_base64(text: str, *, subject: str) -> bytes:
     """Decode base64 in its one canonical spelling (RFC 4648 section 4).
 
     Raises:
-        MalformedError: anything else: missing padding, spaces, or bits set beyond the last byte.
+        MalformedError: padding is missing, there are spaces, or bits are set beyond the last byte.
     """
     try:
         decoded = base64.b64decode(text, validate=True)
     except ValueError:
-        raise MalformedError(f"{what} is not base64") from None
+        raise MalformedError(f"{subject} is not base64") from None
     if _encode_base64(decoded) != text:
-        raise MalformedError(f"{what} is not base64 in its canonical spelling")
+        raise MalformedError(f"{subject} is not base64 in its canonical spelling")
     return decoded
 
 
 def _parse_signature(line: str, at: int) -> NoteSignature:
-    what = f"the note's signature line {at}"
+    subject = f"the note's signature line {at}"
     name, _, encoded = line.removeprefix(_PREFIX).partition(" ")
     if not line.startswith(_PREFIX) or not _is_name(name):
-        raise MalformedError(f"{what} is not an em dash, a key name and a signature")
-    identified = parse_base64(encoded, what=f"the signature in {what}")
+        raise MalformedError(f"{subject} is not an em dash, a key name and a signature")
+    identified = parse_base64(encoded, subject=f"the signature in {subject}")
     if len(identified) <= _ID_BYTES:
-        raise MalformedError(f"{what} holds no signature after the key id")
+        raise MalformedError(f"{subject} holds no signature after the key id")
     return NoteSignature(name=name, key_id=identified[:_ID_BYTES], signature=identified[_ID_BYTES:])
 
 
@@ -325,18 +326,18 @@ def _check_own_name(name: str) -> None:
         raise MalformedError(f"a key name must not be longer than {MAX_NAME_BYTES} bytes")
 
 
-def _check_controls(text: str, what: str) -> None:
+def _check_controls(text: str, subject: str) -> None:
     if control := _CONTROLS.search(text):
         raise MalformedError(
-            f"{what} holds the control character U+{ord(control[0]):04X} at {control.start()}"
+            f"{subject} holds the control character U+{ord(control[0]):04X} at {control.start()}"
         )
 
 
-def _encode_utf8(text: str, what: str) -> bytes:
+def _encode_utf8(text: str, subject: str) -> bytes:
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError:
-        raise MalformedError(f"{what} holds a lone surrogate, which is no character") from None
+        raise MalformedError(f"{subject} holds a lone surrogate, which is no character") from None
 
 
 def _encode_base64(data: bytes) -> str:
@@ -362,5 +363,5 @@ def _load_public(public_key: bytes) -> EccKey:
     return key
 
 
-def _show(verifier: NoteVerifier) -> str:
+def _format_verifier(verifier: NoteVerifier) -> str:
     return f"{verifier.name}+{verifier.key_id.hex()}"

@@ -95,13 +95,13 @@ def parse_tile_path(path: str) -> Tile | None:
 def tiles_of(size: int, *, after: int = 0) -> Iterator[Tile]:
     """Yield the tiles of a log of ``size`` leaves that one of ``after`` leaves does not have."""
     for level in range(_MAX_LEVELS):
-        before, now = after >> (BLOCK_HEIGHT * level), size >> (BLOCK_HEIGHT * level)
-        if now == before:
+        old_nodes, new_nodes = after >> (BLOCK_HEIGHT * level), size >> (BLOCK_HEIGHT * level)
+        if new_nodes == old_nodes:
             break  # nor is there anything new above
-        for index in range(before // BLOCK, now // BLOCK):
+        for index in range(old_nodes // BLOCK, new_nodes // BLOCK):
             yield Tile(level, index)
-        if now % BLOCK:
-            yield Tile(level, now // BLOCK, now % BLOCK)
+        if new_nodes % BLOCK:
+            yield Tile(level, new_nodes // BLOCK, new_nodes % BLOCK)
 
 
 def right_tiles(size: int) -> list[Tile]:
@@ -114,14 +114,14 @@ def right_tiles(size: int) -> list[Tile]:
     ]
 
 
-def grow(edge: RightEdge, leaves: bytes, read: TileReader) -> list[tuple[Tile, bytes]]:
-    """Append leaf hashes to ``edge`` and return the tiles that this fills or starts.
+def append_leaves(edge: RightEdge, leaves: bytes, read: TileReader) -> list[tuple[Tile, bytes]]:
+    """Append leaf hashes to ``edge`` and return the tiles that they fill or start.
 
-    Of what is there already, only the right edge's partial tiles are read, and compared with
+    Of the tiles on disk, only the right edge's partial ones are read, to compare them with
     ``edge``.
 
     Raises:
-        MismatchError: one of those is not what it was.
+        MismatchError: A partial tile does not lead to ``edge``.
     """
     old_size = edge.size
     begun = [
@@ -170,7 +170,7 @@ class TileBuilder:
 
     def add(self, leaves: bytes) -> list[tuple[Tile, bytes]]:
         """Append leaf hashes; return the tiles that they fill."""
-        grown = grow(self.edge, leaves, lambda tile: self._unfinished[tile.level][1])
+        grown = append_leaves(self.edge, leaves, lambda tile: self._unfinished[tile.level][1])
         full = [(tile, data) for tile, data in grown if tile.is_full]
         for tile, _ in full:
             self._unfinished.pop(tile.level, None)
@@ -219,8 +219,8 @@ class TileTree(MerkleTree):
     def node(self, height: int, index: int) -> Hash32:
         """Return the root of the complete subtree over leaves ``index · 2^height`` and on."""
         level, inner = divmod(height, BLOCK_HEIGHT)
-        tile, place = divmod(index, BLOCK >> inner)
-        return Hash32(self._levels(level, tile)[inner][place * HASH : (place + 1) * HASH])
+        tile, position = divmod(index, BLOCK >> inner)
+        return Hash32(self._levels(level, tile)[inner][position * HASH : (position + 1) * HASH])
 
     def block(self, index: int) -> Sequence[bytes]:
         """Return the levels of a complete block of 256 leaves: its leaf hashes, …, its root."""

@@ -119,8 +119,8 @@ class MerkleTree(ABC):
             # A path begins with the sibling and goes on as the parent's does.
             paths = [
                 level[at : at + HASH] + above
-                for place, above in enumerate(paths)
-                for at in (place * 2 * HASH + HASH, place * 2 * HASH)
+                for position, above in enumerate(paths)
+                for at in (position * 2 * HASH + HASH, position * 2 * HASH)
             ]
         return paths
 

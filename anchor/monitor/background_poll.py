@@ -23,36 +23,36 @@ Seen = TypeVar("Seen")
 class Sighting(Generic[Seen]):
     """What was last seen, and when (Unix seconds); ``trouble`` says what fails now."""
 
-    what: Seen | None = None
+    value: Seen | None = None
     seen_at: float | None = None
     trouble: str | None = None
 
 
 class BackgroundPoll(Generic[Seen]):
-    """Keeps the last sighting; looking at it starts the next one where it is old."""
+    """Keep the last sighting; ``snapshot`` starts the next one where it is old."""
 
-    def __init__(self, fetch: Callable[[], Seen], now: Callable[[], float]) -> None:
-        """Prepare to ask by ``fetch``, which ends by itself; nothing is asked before ``look``."""
+    def __init__(self, fetch: Callable[[], Seen], current_time: Callable[[], float]) -> None:
+        """Prepare to call ``fetch``, which must end by itself, with the first ``snapshot``."""
         self._fetch = fetch
-        self._now = now
+        self._current_time = current_time
         self._lock = threading.Lock()
         self._last: Sighting[Seen] = Sighting()
         self._asked_at: float | None = None
         self._asking: threading.Thread | None = None
 
-    def look(self) -> Sighting[Seen]:
-        """Return what was seen last, without waiting for anything."""
+    def snapshot(self) -> Sighting[Seen]:
+        """Return the last sighting without waiting; start the next one where it is old."""
         with self._lock:
-            is_old = self._asked_at is None or self._now() - self._asked_at >= FRESH
+            is_old = self._asked_at is None or self._current_time() - self._asked_at >= FRESH
             if is_old and self._asking is None:
-                self._asked_at = self._now()
+                self._asked_at = self._current_time()
                 self._asking = threading.Thread(target=self._ask, name="watch", daemon=True)
                 self._asking.start()
             return self._last
 
     def wait(self, seconds: float) -> Sighting[Seen]:
-        """Return what ``look`` does, after waiting so long for an answer that is on its way."""
-        self.look()
+        """Return the last sighting, after waiting up to ``seconds`` for one that is under way."""
+        self.snapshot()
         with self._lock:
             asking = self._asking
         if asking is not None:
@@ -72,8 +72,8 @@ class BackgroundPoll(Generic[Seen]):
             with self._lock:
                 before = self._last
                 self._last = Sighting(
-                    what=before.what if seen is None else seen,
-                    seen_at=before.seen_at if seen is None else self._now(),
+                    value=before.value if seen is None else seen,
+                    seen_at=before.seen_at if seen is None else self._current_time(),
                     trouble=trouble,
                 )
                 self._asking = None

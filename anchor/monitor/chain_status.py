@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from anchor.chain.node import Node
+from anchor.chain.registry_reader import RegistryReader
 from anchor.errors import CannotCheckError, FinalityViolatedError, NodeFaultError
 from anchor.log.checkpoint import open_checkpoint
-from anchor.log.publication import CHECKPOINT, open_target
+from anchor.log.publication import CHECKPOINT, open_writer
 from anchor.monitor.background_poll import BackgroundPoll, Sighting
 from anchor.operate.anchor_watch import Watched
-from anchor.operate.anchoring import check_chain
 from anchor.operate.funds import find_key
-from anchor.project.project import Project
-from anchor.registry.storage import CLOSED_HEAD, head_slot
+from anchor.operate.guards import check_chain
+from anchor.project.project import OpenProject
 from anchor.store.heads import find_head
 from anchor.store.statistics import load_newest_anchors
 from anchor.types import Address
@@ -39,8 +39,8 @@ class ChainFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """What was last seen: of the chain, and of how many leaves the log is published.
+class ExternalStatus:
+    """What was last seen of the chain, and how many leaves are published.
 
     ``published`` is None where the configuration names no place, ``watched`` where nobody compares
     the log with the chain.
@@ -51,52 +51,58 @@ class View:
     watched: Watched | None = None
 
 
-class Outside:
-    """Watches both; looking never waits."""
+class StatusPoller:
+    """Poll the chain and the published log in the background."""
 
     def __init__(
         self,
-        project: Project,
+        project: OpenProject,
         node: Node,
-        now: Callable[[], float],
-        tell: Callable[[], Watched | None] = lambda: None,
+        current_time: Callable[[], float],
+        read_watch: Callable[[], Watched | None] = lambda: None,
     ) -> None:
-        """Prepare to look; nothing is asked before, and ``node`` by one thread at a time.
+        """Prepare to poll; ``node`` is asked by one thread at a time.
 
-        ``tell`` says how watching stands, without waiting for anything.
+        ``read_watch`` returns how the anchor watch stands, without waiting.
         """
-        self._tell = tell
+        self._read_watch = read_watch
         self._chain = BackgroundPoll(
-            lambda: fetch_chain_facts(project, node, find_sender(project)), now
+            lambda: fetch_chain_facts(project, node, find_sender(project)), current_time
         )
         target = project.config.publish
         self._published = (
-            None if target is None else BackgroundPoll(lambda: fetch_published_size(target), now)
+            None
+            if target is None
+            else BackgroundPoll(lambda: fetch_published_size(target), current_time)
         )
 
-    def look(self) -> View:
-        """Return what was seen last, and look again where that is old."""
-        published = None if self._published is None else self._published.look()
-        return View(chain=self._chain.look(), published=published, watched=self._tell())
+    def snapshot(self) -> ExternalStatus:
+        """Return what was seen last, and poll again where that is old."""
+        published = None if self._published is None else self._published.snapshot()
+        return ExternalStatus(
+            chain=self._chain.snapshot(), published=published, watched=self._read_watch()
+        )
 
-    def wait(self, seconds: float) -> View:
-        """Return what ``look`` does, after waiting so long at most for each of both."""
+    def wait(self, seconds: float) -> ExternalStatus:
+        """Return what ``snapshot`` does, after waiting up to ``seconds`` for each of both."""
         published = None if self._published is None else self._published.wait(seconds)
-        return View(chain=self._chain.wait(seconds), published=published, watched=self._tell())
+        return ExternalStatus(
+            chain=self._chain.wait(seconds), published=published, watched=self._read_watch()
+        )
 
 
 def fetch_published_size(target: str) -> int:
-    """Return of how many leaves the log is published at ``target``, by its checkpoint's own word.
+    """Return the size that the checkpoint published at ``target`` states.
 
     Raises:
-        CannotCheckError: it cannot be read.
-        MalformedError: what is there is no checkpoint.
+        CannotCheckError: The checkpoint cannot be read.
+        MalformedError: The file is no checkpoint.
     """
-    note = open_target(target).read(CHECKPOINT)
+    note = open_writer(target).read(CHECKPOINT)
     return 0 if note is None else open_checkpoint(note, None).head.size
 
 
-def fetch_chain_facts(project: Project, node: Node, sender: Address | None) -> ChainFacts:
+def fetch_chain_facts(project: OpenProject, node: Node, sender: Address | None) -> ChainFacts:
     """Ask the node where the log stands.
 
     Raises:
@@ -108,10 +114,11 @@ def fetch_chain_facts(project: Project, node: Node, sender: Address | None) -> C
     latest = node.fetch_block("latest")
     if latest is None:
         raise NodeFaultError(f"the node {node.name} has no latest block")
-    word = node.fetch_storage(config.registry, head_slot(config.log), latest.hash)
+    newest = RegistryReader(config.registry, config.log).newest_root(node, latest.hash)
     with project.database.read() as connection:
-        head = find_head(connection, word) if any(word) else None
-    size = 0 if not any(word) else None if head is None else head.size
+        head = None if newest.root is None else find_head(connection, newest.root)
+    is_empty = newest.root is None and not newest.is_closed
+    size = 0 if is_empty else None if head is None else head.size
     try:
         final_block = node.fetch_final_block(config.finality).number
     except CannotCheckError:
@@ -125,13 +132,13 @@ def fetch_chain_facts(project: Project, node: Node, sender: Address | None) -> C
         block_time=latest.timestamp,
         final_block=final_block,
         size=size,
-        is_closed=word == CLOSED_HEAD,
+        is_closed=newest.is_closed,
         balance=None if sender is None else node.fetch_balance(sender),
         base_fee=node.fetch_base_fee(),
     )
 
 
-def find_sender(project: Project) -> Address | None:
+def find_sender(project: OpenProject) -> Address | None:
     """Return who sends: the project's key, or where its file does not say, who did last."""
     key = find_key(project.config)
     if key is not None:

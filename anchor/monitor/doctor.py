@@ -5,7 +5,7 @@ would end with: an unanswered question (``CannotCheckError``) makes it "cannot t
 "fail".  A check whose needs did not pass is not made.  The checks are in
 ``anchor.monitor.doctor_checks``.
 
-The whole ends with the code of the gravest finding, by what it keeps the operator from: 32 (going
+The whole ends with the code of the severest finding, by what it keeps the operator from: 32 (going
 on could do harm), 2 (nothing works), 33, 22, 12 (verifiers would refuse), 31, 30, 20, 21.
 """
 
@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from anchor.chain.node import Node
-from anchor.errors import AnchorError, CannotCheckError, ExitCode, NotFinalError
+from anchor.errors import AnchorError, CannotCheckError, ExitCode, NotFinalError, severest
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.types import Address
 from anchor.verification.report import Verdict
 
 _UNANSWERED = (CannotCheckError, NotFinalError)
-_GRAVITY = (
+_SEVERITY = (
     ExitCode.DONE,
     ExitCode.NOT_FINAL,
     ExitCode.CANNOT_CHECK,
@@ -57,14 +57,14 @@ class Remark:
 
 
 @dataclass(slots=True, kw_only=True)
-class Patient:
+class DoctorContext:
     """What is examined, as far as it is known: earlier checks fill in what later ones need."""
 
     config_path: Path
     open_node: Callable[[str], Node]
     now: float
     _config: Config | None = None
-    _project: Project | None = None
+    _project: OpenProject | None = None
     _node: Node | None = None
     key: Address | None = None
     is_deployed: bool = False
@@ -81,13 +81,13 @@ class Patient:
         self._config = config
 
     @property
-    def project(self) -> Project:
+    def project(self) -> OpenProject:
         """Return the open project; ``store`` has passed."""
         assert self._project is not None
         return self._project
 
     @project.setter
-    def project(self, project: Project) -> None:
+    def project(self, project: OpenProject) -> None:
         self._project = project
 
     @property
@@ -112,29 +112,24 @@ class Check:
 
     name: str
     needs: tuple[str, ...]
-    look: Callable[[Patient], str | Remark]
+    look: Callable[[DoctorContext], str | Remark]
 
 
-def diagnose(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
+def diagnose(context: DoctorContext, checks: Sequence[Check]) -> list[Finding]:
     """Make every check that can be made, in order."""
     try:
-        return [_examine(patient, check) for check in checks]
+        return [_examine(context, check) for check in checks]
     finally:
-        patient.close()
+        context.close()
 
 
-def gravest_exit_code(findings: Sequence[Finding]) -> ExitCode:
+def exit_code_of(findings: Sequence[Finding]) -> ExitCode:
     """Return the code the whole diagnosis ends with."""
-    codes = [finding.exit_code for finding in findings]
-    return max(codes, key=_rank, default=ExitCode.DONE)
+    return severest([finding.exit_code for finding in findings], _SEVERITY)
 
 
-def _rank(code: ExitCode) -> int:
-    return _GRAVITY.index(code) if code in _GRAVITY else len(_GRAVITY)
-
-
-def _examine(patient: Patient, check: Check) -> Finding:
-    missing = [need for need in check.needs if need not in patient.passed]
+def _examine(context: DoctorContext, check: Check) -> Finding:
+    missing = [need for need in check.needs if need not in context.passed]
     if missing:
         return Finding(
             check=check.name,
@@ -144,7 +139,7 @@ def _examine(patient: Patient, check: Check) -> Finding:
             exit_code=ExitCode.DONE,  # what is missing has a finding of its own
         )
     try:
-        found = check.look(patient)
+        answer = check.look(context)
     except AnchorError as error:
         return Finding(
             check=check.name,
@@ -153,12 +148,12 @@ def _examine(patient: Patient, check: Check) -> Finding:
             hint=error.hint,
             exit_code=error.exit_code,
         )
-    patient.passed.add(check.name)
-    note = found if isinstance(found, Remark) else Remark(found, "")
+    context.passed.add(check.name)
+    remark = answer if isinstance(answer, Remark) else Remark(answer, "")
     return Finding(
         check=check.name,
         verdict=Verdict.PASS,
-        text=note.text,
-        hint=note.hint or None,
+        text=remark.text,
+        hint=remark.hint or None,
         exit_code=ExitCode.DONE,
     )

@@ -14,10 +14,10 @@ from pathlib import Path
 from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
 from anchor.chain.fees import ANCHOR_GAS, format_gwei, gas_limit
 from anchor.chain.node import Node
-from anchor.chain.node_agreement import fetch_fees
+from anchor.chain.node_agreement import agree_on_block, fetch_fees
 from anchor.chain.node_quorum import MAX_LAG, NodeGroup
 from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
-from anchor.chain.tx_manager import BUDGET_DAYS
+from anchor.chain.tx_cost import BUDGET_DAYS
 from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
@@ -29,19 +29,14 @@ from anchor.errors import (
 )
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
 from anchor.log.batch_sha256 import IMPLEMENTATION
-from anchor.monitor.doctor import Check, Patient, Remark
-from anchor.monitor.second_copy_check import describe_copies
-from anchor.monitor.transaction_check import describe_transactions
+from anchor.monitor.doctor import Check, DoctorContext, Remark
+from anchor.monitor.second_copy_check import check_second_copy
+from anchor.monitor.transaction_check import check_transactions
 from anchor.operate.anchor_watch import judge_clock_at
-from anchor.operate.anchoring import (
-    check_authority,
-    check_chain,
-    check_sender,
-    read_chain_state,
-)
-from anchor.operate.clock_check import ClockFault, explain_fault
+from anchor.operate.clock_check import ClockFault, clock_error
 from anchor.operate.deployment import has_create2_proxy, read_record
-from anchor.operate.funds import describe_shortage
+from anchor.operate.funds import low_funds_warning
+from anchor.operate.guards import check_authority, check_chain, check_sender, read_chain_state
 from anchor.operate.incident_handling import check_no_incident
 from anchor.operate.node_capabilities import describe_offers
 from anchor.project.config import load_config
@@ -50,13 +45,14 @@ from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry
 from anchor.store.database import MIGRATION_HEAD
 from anchor.system.os_errors import explain_os_error
 from anchor.types import Block
+from anchor.units import ETHER
 from anchor.verification.policy import MAX_POLICY_BYTES, parse_policy
 
 # Seconds; a node this far behind, or a clock this far off, is worth a word.
 _CLOCK_TOLERANCE = 120
 
 
-def _look_at_kernel(_patient: Patient) -> str | Remark:
+def _look_at_kernel(_context: DoctorContext) -> str | Remark:
     if IMPLEMENTATION == "hashlib":
         return Remark(
             "hashlib hashes the tree: this installation has no kernel of its own",
@@ -68,29 +64,29 @@ def _look_at_kernel(_patient: Patient) -> str | Remark:
 # The project's own files
 
 
-def _look_at_configuration(patient: Patient) -> str:
-    patient.config = load_config(patient.config_path)
-    return str(patient.config.file)
+def _look_at_configuration(context: DoctorContext) -> str:
+    context.config = load_config(context.config_path)
+    return str(context.config.file)
 
 
-def _look_at_store(patient: Patient) -> str:
-    patient.project = open_project(patient.config)
-    return f"{patient.config.store}, schema {MIGRATION_HEAD}, pinned to this chain and registry"
+def _look_at_store(context: DoctorContext) -> str:
+    context.project = open_project(context.config)
+    return f"{context.config.store}, schema {MIGRATION_HEAD}, pinned to this chain and registry"
 
 
-def _look_at_copies(patient: Patient) -> str | Remark:
-    text, note = describe_copies(patient.project.database)
+def _look_at_copies(context: DoctorContext) -> str | Remark:
+    text, note = check_second_copy(context.project.database)
     return Remark(text, note) if note else text
 
 
-def _look_at_lock(patient: Patient) -> str | Remark:
-    if patient.project.database.is_leased():
+def _look_at_lock(context: DoctorContext) -> str | Remark:
+    if context.project.database.is_leased():
         return Remark("held by another process", "it is sealing or anchoring: let it finish")
     return "free"
 
 
-def _look_at_policy(patient: Patient) -> str:
-    config = patient.config
+def _look_at_policy(context: DoctorContext) -> str:
+    config = context.config
     try:
         with config.trust.open("rb") as file:
             policy = parse_policy(file.read(MAX_POLICY_BYTES + 1))
@@ -117,14 +113,14 @@ def _look_at_policy(patient: Patient) -> str:
     )
 
 
-def _look_at_signer(patient: Patient) -> str | Remark:
-    signer = patient.config.signer
+def _look_at_signer(context: DoctorContext) -> str | Remark:
+    signer = context.config.signer
     path = signer.keystore
     if signer.ape_account is not None:
         path = find_ape_keyfile(signer.ape_account)
     if path is None:
         raise ConfigError("the [signer] section names no key")
-    patient.key = find_keystore_address(path)
+    context.key = find_keystore_address(path)
     if signer.password_file is not None:
         _check_private(signer.password_file, "password file")
     if signer.ape_account is None:
@@ -132,18 +128,18 @@ def _look_at_signer(patient: Patient) -> str | Remark:
     elif _is_open_to_others(path):
         # ape itself leaves them so; the key in it is encrypted.
         return Remark(f"{path}, which other users can read, as ape left it", f"chmod 600 {path}")
-    if patient.key is None:
+    if context.key is None:
         return Remark(f"{path}, which does not state its address", "run once to see whose it is")
-    return f"{path}, key of {format_address(patient.key)}"
+    return f"{path}, key of {format_address(context.key)}"
 
 
-def _check_private(path: Path, what: str) -> None:
+def _check_private(path: Path, file: str) -> None:
     try:
         is_open = _is_open_to_others(path)
     except OSError as error:
-        raise SignerError(f"the {what} {path} cannot be read: {error.strerror}") from error
+        raise SignerError(f"the {file} {path} cannot be read: {error.strerror}") from error
     if is_open:
-        raise SignerError(f"the {what} {path} can be read by other users", hint=f"chmod 600 {path}")
+        raise SignerError(f"the {file} {path} can be read by other users", hint=f"chmod 600 {path}")
 
 
 def _is_open_to_others(path: Path) -> bool:
@@ -153,32 +149,32 @@ def _is_open_to_others(path: Path) -> bool:
 # The chain
 
 
-def _look_at_node(patient: Patient) -> str:
-    node = patient.open_node(patient.config.rpc)
+def _look_at_node(context: DoctorContext) -> str:
+    node = context.open_node(context.config.rpc)
     chain_id = node.fetch_chain_id()
-    patient.node = node
+    context.node = node
     return f"{node.name} answers, on chain {chain_id}"
 
 
-def _look_at_chain(patient: Patient) -> str:
-    check_chain(patient.config, patient.node)
-    return f"chain {patient.config.chain_id}, genesis as pinned"
+def _look_at_chain(context: DoctorContext) -> str:
+    check_chain(context.config, context.node)
+    return f"chain {context.config.chain_id}, genesis as pinned"
 
 
-def _look_at_finality(patient: Patient) -> str:
-    rule = patient.config.finality
-    final = patient.node.fetch_final_block(rule)
-    behind = _latest(patient).number - final.number
-    what = "`finalized`" if rule == "finalized" else f"{rule} blocks on top"
-    return f"by {what}: block {final.number} is final, {behind} behind the newest"
+def _look_at_finality(context: DoctorContext) -> str:
+    rule = context.config.finality
+    final = context.node.fetch_final_block(rule)
+    behind = _latest(context).number - final.number
+    measure = "`finalized`" if rule == "finalized" else f"{rule} blocks on top"
+    return f"by {measure}: block {final.number} is final, {behind} behind the newest"
 
 
-def _look_at_quorum(patient: Patient) -> str | Remark:
-    config = patient.config
+def _look_at_quorum(context: DoctorContext) -> str | Remark:
+    config = context.config
     if not config.witnesses:
-        return f"{patient.node.name} alone says what is final: chain.witnesses names no other"
+        return f"{context.node.name} alone says what is final: chain.witnesses names no other"
     told: list[str] = []
-    group = _group(patient, told)
+    group = _group(context, told)
     final = group.fetch_final_block(config.finality)
     told += _find_lagging(group)
     text = (
@@ -188,11 +184,11 @@ def _look_at_quorum(patient: Patient) -> str | Remark:
     return Remark(text, "; ".join(told)) if told else text
 
 
-def _group(patient: Patient, told: list[str]) -> NodeGroup:
+def _group(context: DoctorContext, told: list[str]) -> NodeGroup:
     """Return the project's nodes as one; what it reports goes into ``told``."""
-    config = patient.config
+    config = context.config
     return NodeGroup(
-        [patient.node, *map(patient.open_node, config.witnesses)],
+        [context.node, *map(context.open_node, config.witnesses)],
         needed=config.quorum,
         chain_id=config.chain_id,
         genesis=config.genesis,
@@ -216,19 +212,19 @@ def _read_newest(node: Node) -> tuple[str, int]:
     return node.name, 0 if block is None else block.number
 
 
-def _look_at_methods(patient: Patient) -> str | Remark:
-    text, lacking = describe_offers(patient.config, patient.node)
+def _look_at_methods(context: DoctorContext) -> str | Remark:
+    text, lacking = describe_offers(context.config, context.node)
     return Remark(text, lacking) if lacking else text
 
 
-def _look_at_clock(patient: Patient) -> str | Remark:
-    latest = _latest(patient)
-    apart = round(patient.now - latest.timestamp)
+def _look_at_clock(context: DoctorContext) -> str | Remark:
+    latest = _latest(context)
+    apart = round(context.now - latest.timestamp)
     when = datetime.fromtimestamp(latest.timestamp, UTC).isoformat().replace("+00:00", "Z")
     text = f"{abs(apart)} s {'after' if apart >= 0 else 'before'} the newest block's time, {when}"
-    fault = _find_clock_fault(patient, latest)
+    fault = _find_clock_fault(context, latest)
     if fault is not None and fault.is_certain:
-        raise explain_fault(fault)
+        raise clock_error(fault)
     if fault is not None:
         return Remark(text, f"{fault}: one node says so; set the clock right, or see to the node")
     if abs(apart) <= _CLOCK_TOLERANCE:
@@ -236,40 +232,40 @@ def _look_at_clock(patient: Patient) -> str | Remark:
     return Remark(text, "a chain at rest, a node that lags, or this machine's clock: see which")
 
 
-def _find_clock_fault(patient: Patient, latest: Block) -> ClockFault | None:
-    if "store" not in patient.passed:
+def _find_clock_fault(context: DoctorContext, latest: Block) -> ClockFault | None:
+    if "store" not in context.passed:
         return None
-    group = _group(patient, [])
+    group = _group(context, [])
     try:
-        final = group.fetch_final_block(patient.config.finality)
+        final = group.fetch_final_block(context.config.finality)
     except CannotCheckError:  # another check tells
         final = None
-    return judge_clock_at(patient.project, group, patient.now, latest, final)
+    return judge_clock_at(context.project, group, context.now, latest, final)
 
 
-def _look_at_registry(patient: Patient) -> str:
-    config = patient.config
-    found = patient.node.fetch_code_hash(config.registry, "latest")
+def _look_at_registry(context: DoctorContext) -> str:
+    config = context.config
+    code_hash = context.node.fetch_code_hash(config.registry, "latest")
     expected = expected_code_hash(config.chain_id)
     place = format_address(config.registry)
-    if found == EMPTY_CODE_HASH:
+    if code_hash == EMPTY_CODE_HASH:
         raise ChainGuardError(
             f"there is no registry at {place} on chain {config.chain_id}",
             hint="deploy it with `anchor deploy`",
         )
-    if not found == expected == config.code_hash:
+    if not code_hash == expected == config.code_hash:
         raise ChainGuardError(
-            f"the code hashes for {place} differ: on chain 0x{found.hex()}, of this release "
+            f"the code hashes for {place} differ: on chain 0x{code_hash.hex()}, of this release "
             f"0x{expected.hex()}, pinned 0x{config.code_hash.hex()}",
             hint="do not anchor there: use the release the project was created with; if the code "
             "on chain is the odd one, it is not the registry",
         )
-    patient.is_deployed = True
-    return f"code hash 0x{found.hex()}: on chain, of this release and pinned"
+    context.is_deployed = True
+    return f"code hash 0x{code_hash.hex()}: on chain, of this release and pinned"
 
 
-def _look_at_address(patient: Patient) -> str | Remark:
-    registry = patient.config.registry
+def _look_at_address(context: DoctorContext) -> str | Remark:
+    registry = context.config.registry
     if registry == registry_address():
         return f"{format_address(registry)}, the standard one"
     return Remark(
@@ -279,33 +275,33 @@ def _look_at_address(patient: Patient) -> str | Remark:
     )
 
 
-def _look_at_proxy(patient: Patient) -> str:
-    if has_create2_proxy(patient.node):
+def _look_at_proxy(context: DoctorContext) -> str:
+    if has_create2_proxy(context.node):
         return f"at {format_address(CREATE2_PROXY)}"
-    if patient.is_deployed or patient.config.registry != registry_address():
+    if context.is_deployed or context.config.registry != registry_address():
         return "not on this chain, and not needed for this registry"
     raise ChainGuardError(
-        f"chain {patient.config.chain_id} has no CREATE2 proxy at {format_address(CREATE2_PROXY)}",
+        f"chain {context.config.chain_id} has no CREATE2 proxy at {format_address(CREATE2_PROXY)}",
         hint="`anchor deploy` says what can be done",
     )
 
 
-def _look_at_record(patient: Patient) -> str | Remark:
-    config = patient.config
+def _look_at_record(context: DoctorContext) -> str | Remark:
+    config = context.config
     try:
         known = read_record(config)
     except FileNotFoundError:
         return Remark("none yet", "`anchor deploy` writes it")
     if known is None:
         return f"{config.deployment_record}, without a transaction"
-    receipt = patient.node.fetch_receipt(known.hash)
+    receipt = context.node.fetch_receipt(known.hash)
     if receipt is None:
         return Remark(
             f"{config.deployment_record}, but the node does not know its transaction",
             "nodes may drop old receipts",
         )
-    now = (receipt.block_number, receipt.block_hash, receipt.gas_used, receipt.succeeded)
-    if now != (known.block_number, known.block_hash, known.gas_used, True):
+    on_chain = (receipt.block_number, receipt.block_hash, receipt.gas_used, receipt.succeeded)
+    if on_chain != (known.block_number, known.block_hash, known.gas_used, True):
         raise ChainGuardError(
             f"{config.deployment_record} names transaction 0x{known.hash.hex()}, which is not on "
             "chain as the record says",
@@ -318,51 +314,52 @@ def _look_at_record(patient: Patient) -> str | Remark:
 # The log
 
 
-def _look_at_authority(patient: Patient) -> str:
-    if patient.key is None:
+def _look_at_authority(context: DoctorContext) -> str:
+    if context.key is None:
         raise CannotCheckError("whether the key may anchor: its file does not state its address")
-    check_sender(patient.node, patient.key)
-    operator_id = check_authority(patient.config, patient.node, patient.key)
+    check_sender(context.node, context.key)
+    operator_id = check_authority(context.config, context.node, context.key)
     return "the log's owner" if operator_id == 0 else f"the log's operator {operator_id}"
 
 
-def _look_at_log(patient: Patient) -> str:
-    check_no_incident(patient.project)
-    state = read_chain_state(patient.project, patient.node)
+def _look_at_log(context: DoctorContext) -> str:
+    check_no_incident(context.project)
+    state = read_chain_state(context.project, context.node)
     on_chain = f"{state.head_on_chain.size} leaves" if state.head_on_chain else "nothing"
     sealed = f"{state.newest.size} leaves" if state.newest else "nothing"
     return f"open; on chain {on_chain}, sealed {sealed}"
 
 
-def _look_at_funds(patient: Patient) -> str | Remark:
-    config = patient.config
-    if patient.key is None:
+def _look_at_funds(context: DoctorContext) -> str | Remark:
+    config = context.config
+    if context.key is None:
         raise CannotCheckError("the balance: the key's file does not state its address")
-    fees = fetch_fees(patient.node, config.fee_cap, legacy=config.legacy_fees)
-    balance = patient.node.fetch_balance(patient.key)
+    newest = agree_on_block(context.node)
+    fees = fetch_fees(context.node, newest, config.fee_cap, legacy=config.legacy_fees)
+    balance = context.node.fetch_balance(context.key)
     cost = gas_limit(ANCHOR_GAS) * fees.max_fee
     if balance < cost:
         raise FundsError(
-            f"{format_address(patient.key)} has {balance / 10**18:.6f} ether, and one anchor may "
-            f"take up to {cost / 10**18:.6f} now",
+            f"{format_address(context.key)} has {balance / ETHER:.6f} ether, and one anchor may "
+            f"take up to {cost / ETHER:.6f} now",
             hint="send ether to that address",
         )
     times = f"{balance // cost:,}" if cost else "any number of"
-    text = f"{balance / 10**18:.6f} ether: {times} anchors at today's price"
-    shortage = describe_shortage(patient.project, patient.node, patient.key)
+    text = f"{balance / ETHER:.6f} ether: {times} anchors at today's price"
+    shortage = low_funds_warning(context.project, context.node, context.key)
     return Remark(text, shortage) if shortage else text
 
 
-def _look_at_transactions(patient: Patient) -> str | Remark:
-    text, note = describe_transactions(patient.project, _group(patient, []))
+def _look_at_transactions(context: DoctorContext) -> str | Remark:
+    text, note = check_transactions(context.project, _group(context, []))
     return Remark(text, note) if note else text
 
 
-def _look_at_budget(patient: Patient) -> str | Remark:
-    config = patient.config
+def _look_at_budget(context: DoctorContext) -> str | Remark:
+    config = context.config
     cap = f"up to {format_gwei(config.fee_cap)} gwei a gas"
     if config.budget is not None:
-        return f"{cap}, {config.budget / 10**18:g} ether in {BUDGET_DAYS} days"
+        return f"{cap}, {config.budget / ETHER:g} ether in {BUDGET_DAYS} days"
     if config.chain_id == DEVNET_CHAIN_ID:
         return f"{cap}, without a budget: this is a development chain"
     return Remark(
@@ -371,10 +368,10 @@ def _look_at_budget(patient: Patient) -> str | Remark:
     )
 
 
-def _latest(patient: Patient) -> Block:
-    latest = patient.node.fetch_block("latest")
+def _latest(context: DoctorContext) -> Block:
+    latest = context.node.fetch_block("latest")
     if latest is None:
-        raise NodeFaultError(f"the node {patient.node.name} has no latest block")
+        raise NodeFaultError(f"the node {context.node.name} has no latest block")
     return latest
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from anchor.errors import ChainGuardError, MismatchError, UsageError
-from anchor.log.merkle import fold_path, path_sides, verify_consistency
+from anchor.log.merkle import PathNode, trace_path, verify_consistency
 from anchor.log.tiles import Tile
 from anchor.log.tree import BLOCK, HASH
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.evidence import load_leaves
 from anchor.store.heads import AnchoredHead
 from anchor.store.sequencer import open_tree, write_tiles
@@ -27,17 +27,8 @@ _MOST_DIGITS = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PathNode:
-    """One step of a path: hash ``0x01 ‖ left ‖ right`` is ``node``; the sibling is one of both."""
-
-    sibling: Hash32
-    sibling_is_left: bool
-    node: Hash32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeafPlace:
-    """A leaf, and its verified path to ``head``; ``anchored`` None where no anchor holds it yet."""
+class LeafPosition:
+    """A leaf and its verified inclusion path to ``head``; ``anchored`` is None until it is."""
 
     leaf: Hash32
     index: int
@@ -47,22 +38,22 @@ class LeafPlace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Extension:
-    """The verified proof that the log at ``new`` begins with all leaves of ``old``."""
+class HeadConsistency:
+    """A verified consistency proof: the log at ``new`` begins with all leaves of ``old``."""
 
     old: Head
     new: Head
     proof: tuple[Hash32, ...]
 
 
-def locate_leaf(project: Project, index: int) -> LeafPlace:
-    """Return the path of the leaf at ``index`` to the first head that holds it.
+def locate_leaf(project: OpenProject, index: int) -> LeafPosition:
+    """Return the leaf at ``index`` and its inclusion path to the first head that holds it.
 
     That is the head of a final anchor where there is one, else of an anchor, else the first sealed.
 
     Raises:
-        UsageError: no head holds that index.
-        ChainGuardError: the tree on disk does not lead to the head.
+        UsageError: No head holds that index.
+        ChainGuardError: The tiles on disk do not lead to the head.
     """
     with project.database.read() as connection:
         sealed = find_head_above(connection, index) if index >= 0 else None
@@ -76,25 +67,21 @@ def locate_leaf(project: Project, index: int) -> LeafPlace:
     head = sealed.head if row is None else row.anchored.head
     path = open_tree(project.database, project.tiles, head).inclusion_path(index, head.size)
     try:
-        nodes = fold_path(leaf=leaf, index=index, size=head.size, path=path)
+        steps = trace_path(leaf=leaf, index=index, size=head.size, path=path)
     except MismatchError as error:
-        raise _broken(index, head) from error
-    if nodes[-1] != head.root:
-        raise _broken(index, head)
-    sides = path_sides(index, head.size, len(path))
-    return LeafPlace(
+        raise _broken_log_error(index, head) from error
+    if (steps[-1].node if steps else leaf) != head.root:
+        raise _broken_log_error(index, head)
+    return LeafPosition(
         leaf=leaf,
         index=index,
         head=head,
-        steps=tuple(
-            PathNode(sibling=sibling, sibling_is_left=is_left, node=node)
-            for sibling, is_left, node in zip(path, sides, nodes[1:], strict=True)
-        ),
+        steps=steps,
         anchored=None if row is None else row.anchored,
     )
 
 
-def search_leaf(project: Project, leaf: Hash32) -> int:
+def search_leaf(project: OpenProject, leaf: Hash32) -> int:
     """Return what ``find_leaf`` does.
 
     Raises:
@@ -109,21 +96,21 @@ def search_leaf(project: Project, leaf: Hash32) -> int:
     return index
 
 
-def find_leaf(project: Project, leaf: Hash32, *, most: int = MOST_SCANNED) -> int | None:
+def find_leaf(project: OpenProject, leaf: Hash32, *, most: int = MOST_SCANNED) -> int | None:
     """Return the largest index of a leaf hash among the newest ``most`` leaves.
 
-    No index has them: the tiles are read through, at some ten million leaves a second.
+    Leaf hashes have no index: this reads the tiles, at some ten million leaves a second.
 
     Raises:
-        ChainGuardError: a tile is missing, or cannot be read.
+        ChainGuardError: A tile is missing, or cannot be read.
     """
     size = write_tiles(project.database, project.tiles)
     last = max(size - most, 0)
     for number in range((size - 1) // BLOCK, last // BLOCK - 1, -1):
         data = project.tiles.read(Tile(0, number, min(BLOCK, size - number * BLOCK)))
-        place = _find_aligned(data, leaf)
-        if place is not None:
-            return number * BLOCK + place
+        position = _find_aligned(data, leaf)
+        if position is not None:
+            return number * BLOCK + position
     return None
 
 
@@ -136,12 +123,12 @@ def _find_aligned(data: bytes, leaf: Hash32) -> int | None:
     return None
 
 
-def prove_extension(project: Project, old_size: int, new_size: int) -> Extension:
-    """Return the proof that one head's log continues the other's.
+def prove_consistency(project: OpenProject, old_size: int, new_size: int) -> HeadConsistency:
+    """Return the consistency proof between the heads of two sizes.
 
     Raises:
-        UsageError: a size is no head's, or they are not in this order.
-        ChainGuardError: the tree on disk does not lead to the heads.
+        UsageError: A size is no head's, or ``old_size`` is the larger one.
+        ChainGuardError: The tiles on disk do not lead to the heads.
     """
     old, new = _find_head(project, old_size), _find_head(project, new_size)
     if old.size >= new.size:
@@ -164,10 +151,10 @@ def prove_extension(project: Project, old_size: int, new_size: int) -> Extension
             f"{error.message}",
             hint="find out with `anchor audit` what was damaged or altered",
         ) from error
-    return Extension(old=old, new=new, proof=proof)
+    return HeadConsistency(old=old, new=new, proof=proof)
 
 
-def _find_head(project: Project, size: int) -> Head:
+def _find_head(project: OpenProject, size: int) -> Head:
     with project.database.read() as connection:
         rows = load_newest_heads(connection, 1, below=size + 1)
     if not rows or rows[0].head.size != size:
@@ -175,7 +162,7 @@ def _find_head(project: Project, size: int) -> Head:
     return rows[0].head
 
 
-def _broken(index: int, head: Head) -> ChainGuardError:
+def _broken_log_error(index: int, head: Head) -> ChainGuardError:
     return ChainGuardError(
         f"the path of leaf {index} does not lead to the head of {head.size} leaves",
         hint="find out with `anchor audit` what was damaged or altered",

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from anchor.chain.tx_manager import BUDGET_DAYS
+from anchor.chain.tx_cost import BUDGET_DAYS
 from anchor.errors import AnchorError
 from anchor.monitor.timeline import (
     AnchorLine,
@@ -20,7 +20,7 @@ from anchor.monitor.timeline import (
     parse_moment,
 )
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import Unproven, find_unproven, newest_final_anchor
 from anchor.store.incidents import Incident, load_open_incidents
 from anchor.store.replication import Copies
@@ -103,7 +103,7 @@ class Overview:
     holds the store, None where one server is enough.
     """
 
-    now: float
+    read_at: float
     queue: Queue
     newest: HeadLine | None
     final_size: int
@@ -119,19 +119,21 @@ class Overview:
     copies: Copies | None = None
 
 
-def read_overview(project: Project, now: float, *, heads: int = 10, anchors: int = 200) -> Overview:
-    """Read it, with so many of the newest heads and anchors."""
+def read_overview(
+    project: OpenProject, current_time: float, *, heads: int = 10, anchors: int = 200
+) -> Overview:
+    """Read the overview, with at most so many of the newest heads and anchors."""
     chain_id = project.config.chain_id
     is_running = project.database.is_leased()
-    copies = project.database.look_at_copies()
+    copies = project.database.read_copies()
     with project.database.read() as connection:
         lines = load_head_lines(connection, chain_id, heads)
         rows = load_newest_anchors(connection, chain_id, anchors)
         final = newest_final_anchor(connection, chain_id)
         newest = lines[0] if lines else None
         return Overview(
-            now=now,
-            queue=_read_queue(connection, now, newest.head.size if newest else 0),
+            read_at=current_time,
+            queue=_read_queue(connection, current_time, newest.head.size if newest else 0),
             newest=newest,
             final_size=final.head.size if final else 0,
             heads=tuple(lines),
@@ -140,7 +142,7 @@ def read_overview(project: Project, now: float, *, heads: int = 10, anchors: int
                 connection, rows[0].anchored.head.size if rows else 0
             ),
             transaction=find_open_transaction(connection, chain_id),
-            spending=_read_spending(connection, project.config, now),
+            spending=_read_spending(connection, project.config, current_time),
             incidents=tuple(load_open_incidents(connection, chain_id)),
             unproven=find_unproven(connection, chain_id),
             is_running=is_running,
@@ -149,29 +151,29 @@ def read_overview(project: Project, now: float, *, heads: int = 10, anchors: int
         )
 
 
-def read_throughput(project: Project, now: float) -> Throughput:
-    """Return what was sealed in the last day, or since as many heads ago as are looked at."""
+def read_throughput(project: OpenProject, current_time: float) -> Throughput:
+    """Return what was sealed in the last day, or in the newest heads where there are very many."""
     with project.database.read() as connection:
         rows = load_newest_heads(connection, _MOST_HEADS)
     sealed = [(parse_moment(row.sealed_at), row.added) for row in rows]
     span = float(DAY)
     if len(sealed) == _MOST_HEADS:
-        span = min(span, max(now - sealed[-1][0], 1.0))
+        span = min(span, max(current_time - sealed[-1][0], 1.0))
     width = next(each for each in _WIDTHS if each * _BARS >= span)
-    end = (now // width + 1) * width
+    end = (current_time // width + 1) * width
     counts = [0] * _BARS
     start = end - _BARS * width
     for moment, added in sealed:
-        place = int((moment - start) // width)
-        if 0 <= place < _BARS:
-            counts[place] += added
+        bar = int((moment - start) // width)
+        if 0 <= bar < _BARS:
+            counts[bar] += added
     return Throughput(start=start, width=width, counts=tuple(counts))
 
 
-def _read_queue(connection: Connection, now: float, size: int) -> Queue:
+def _read_queue(connection: Connection, current_time: float, size: int) -> Queue:
     waiting = count_waiting_roughly(connection)
     oldest = find_oldest_waiting(connection)
-    hour_ago = format_time(datetime.fromtimestamp(now - HOUR, UTC))
+    hour_ago = format_time(datetime.fromtimestamp(current_time - HOUR, UTC))
     return Queue(
         waiting=waiting,
         oldest_at=None if oldest is None else parse_moment(oldest),
@@ -184,29 +186,29 @@ def _find_unanchored(connection: Connection, anchored: int) -> float | None:
     return None if first is None else parse_moment(first.sealed_at)
 
 
-def _read_spending(connection: Connection, config: Config, now: float) -> Spending:
-    lately = sum_costs_since(connection, config.chain_id, int(now) - SPENDING_DAYS * DAY)
+def _read_spending(connection: Connection, config: Config, current_time: float) -> Spending:
+    lately = sum_costs_since(connection, config.chain_id, int(current_time) - SPENDING_DAYS * DAY)
     budget_spent = 0
     if config.budget is not None:
-        since = int(now) - BUDGET_DAYS * DAY
+        since = int(current_time) - BUDGET_DAYS * DAY
         budget_spent = sum_costs_since(connection, config.chain_id, since).wei
     return Spending(
         transactions=lately.transactions,
         wei=lately.wei,
-        wei_a_day=_rate(lately, now),
+        wei_a_day=_rate(lately, current_time),
         budget_spent=budget_spent,
         budget=config.budget,
     )
 
 
-def _rate(costs: Costs, now: float) -> int | None:
+def _rate(costs: Costs, current_time: float) -> int | None:
     if costs.first_included_at is None:
         return None
-    seconds = now - costs.first_included_at
+    seconds = current_time - costs.first_included_at
     return None if seconds < 2 * HOUR else int(costs.wei * DAY / seconds)
 
 
-def _read_tiles(project: Project) -> int | None:
+def _read_tiles(project: OpenProject) -> int | None:
     try:
         return project.tiles.size
     except AnchorError:

@@ -12,8 +12,8 @@ from typing import Any
 
 from anchor.ethereum.keccak import format_address
 from anchor.monitor.alarms import Alarm
-from anchor.monitor.chain_status import View
-from anchor.monitor.log_lookup import Extension, LeafPlace
+from anchor.monitor.chain_status import ExternalStatus
+from anchor.monitor.log_lookup import HeadConsistency, LeafPosition
 from anchor.monitor.overview import Overview
 from anchor.monitor.timeline import AnchorLine, HeadLine
 from anchor.project.config import Config
@@ -21,14 +21,14 @@ from anchor.system.clock import format_time
 from anchor.types import Head, log_number, log_owner
 
 
-def describe_overview(
-    config: Config, overview: Overview, outside: View, alarms: Sequence[Alarm]
+def build_overview_json(
+    config: Config, overview: Overview, external: ExternalStatus, alarms: Sequence[Alarm]
 ) -> dict[str, Any]:
-    """Return everything that is shown of a log, as a document."""
+    """Return the whole overview as a JSON object."""
     queue, spending = overview.queue, overview.spending
     return {
-        "time": _time(overview.now),
-        "log": describe_log(config),
+        "time": _time(overview.read_at),
+        "log": build_log_json(config),
         "running": overview.is_running,
         "alarms": [
             {
@@ -44,8 +44,8 @@ def describe_overview(
             "oldest_at": None if queue.oldest_at is None else _time(queue.oldest_at),
             "accepted_last_hour": queue.accepted_last_hour,
         },
-        "heads": [describe_head(line) for line in overview.heads],
-        "anchors": [describe_anchor(line) for line in overview.anchors],
+        "heads": [build_head_json(line) for line in overview.heads],
+        "anchors": [build_anchor_json(line) for line in overview.anchors],
         "spending": {
             "transactions": spending.transactions,
             "wei": str(spending.wei),
@@ -59,19 +59,19 @@ def describe_overview(
             "first_sequence": overview.unproven.first,
             "reason": overview.unproven.trouble,
         },
-        **_describe_copies(overview),
-        "chain": _describe_chain(overview, outside),
+        **_build_copies_json(overview),
+        "chain": _build_chain_json(overview, external),
         "published": None
-        if outside.published is None
+        if external.published is None
         else {
-            "size": outside.published.what,
-            **_describe_seen(outside.published.seen_at, outside.published.trouble),
+            "size": external.published.value,
+            **_build_seen_json(external.published.seen_at, external.published.trouble),
         },
     }
 
 
-def describe_log(config: Config) -> dict[str, Any]:
-    """Return which log it is."""
+def build_log_json(config: Config) -> dict[str, Any]:
+    """Return the log's identity as a JSON object."""
     return {
         "owner": format_address(log_owner(config.log)),
         "number": log_number(config.log),
@@ -80,10 +80,10 @@ def describe_log(config: Config) -> dict[str, Any]:
     }
 
 
-def describe_head(line: HeadLine) -> dict[str, Any]:
-    """Return a head and what became of it."""
+def build_head_json(line: HeadLine) -> dict[str, Any]:
+    """Return a head and its state as a JSON object."""
     return {
-        **_describe(line.head),
+        **_build_tree_head_json(line.head),
         "added": line.added,
         "sealed_at": _time(line.sealed_at),
         "state": line.state.value,
@@ -92,10 +92,10 @@ def describe_head(line: HeadLine) -> dict[str, Any]:
     }
 
 
-def describe_anchor(line: AnchorLine) -> dict[str, Any]:
-    """Return an anchor with its cost and times."""
+def build_anchor_json(line: AnchorLine) -> dict[str, Any]:
+    """Return an anchor with its cost and times as a JSON object."""
     return {
-        **_describe(line.head),
+        **_build_tree_head_json(line.head),
         "sequence": line.sequence,
         "covers": line.covers,
         "block_number": line.block_number,
@@ -109,20 +109,20 @@ def describe_anchor(line: AnchorLine) -> dict[str, Any]:
     }
 
 
-def describe_place(place: LeafPlace) -> dict[str, Any]:
-    """Return where a leaf is, and its path to the head."""
-    anchored = place.anchored
+def build_position_json(position: LeafPosition) -> dict[str, Any]:
+    """Return a leaf's index and inclusion path as a JSON object."""
+    anchored = position.anchored
     return {
-        "leaf": place.leaf.hex(),
-        "index": place.index,
-        "head": _describe(place.head),
+        "leaf": position.leaf.hex(),
+        "index": position.index,
+        "head": _build_tree_head_json(position.head),
         "path": [
             {
                 "sibling": step.sibling.hex(),
                 "side": "left" if step.sibling_is_left else "right",
                 "node": step.node.hex(),
             }
-            for step in place.steps
+            for step in position.steps
         ],
         "anchor": None
         if anchored is None
@@ -135,17 +135,17 @@ def describe_place(place: LeafPlace) -> dict[str, Any]:
     }
 
 
-def describe_extension(extension: Extension) -> dict[str, Any]:
-    """Return two heads and the proof that the second continues the first."""
+def build_consistency_json(consistency: HeadConsistency) -> dict[str, Any]:
+    """Return two heads and their consistency proof as a JSON object."""
     return {
-        "old": _describe(extension.old),
-        "new": _describe(extension.new),
-        "proof": [node.hex() for node in extension.proof],
+        "old": _build_tree_head_json(consistency.old),
+        "new": _build_tree_head_json(consistency.new),
+        "proof": [node.hex() for node in consistency.proof],
         "verified": True,
     }
 
 
-def _describe_copies(overview: Overview) -> dict[str, Any]:
+def _build_copies_json(overview: Overview) -> dict[str, Any]:
     """Return how many servers hold the store, where there are to be several."""
     copies = overview.copies
     if copies is None:
@@ -153,13 +153,13 @@ def _describe_copies(overview: Overview) -> dict[str, Any]:
     return {"copies": {"count": copies.count, "wanted": copies.rule.copies}}
 
 
-def _describe_seen(seen_at: float | None, trouble: str | None) -> dict[str, Any]:
+def _build_seen_json(seen_at: float | None, trouble: str | None) -> dict[str, Any]:
     return {"seen_at": None if seen_at is None else _time(seen_at), "trouble": trouble}
 
 
-def _describe_chain(overview: Overview, outside: View) -> dict[str, Any]:
-    facts = outside.chain.what
-    seen = _describe_seen(outside.chain.seen_at, outside.chain.trouble)
+def _build_chain_json(overview: Overview, external: ExternalStatus) -> dict[str, Any]:
+    facts = external.chain.value
+    seen = _build_seen_json(external.chain.seen_at, external.chain.trouble)
     if facts is None:
         return seen
     days = None if facts.balance is None else overview.spending.days_left(facts.balance)
@@ -174,7 +174,7 @@ def _describe_chain(overview: Overview, outside: View) -> dict[str, Any]:
     }
 
 
-def _describe(head: Head) -> dict[str, Any]:
+def _build_tree_head_json(head: Head) -> dict[str, Any]:
     return {"size": head.size, "root": head.root.hex()}
 
 

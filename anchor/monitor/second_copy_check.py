@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from anchor.errors import CopyMissingError
 from anchor.store.database import Database
-from anchor.store.replication import Copies, does_count
+from anchor.store.replication import Copies, is_counted
 
 
-def describe_copies(database: Database) -> tuple[str, str]:
-    """Return on how many servers the store is, and what the operator might do; "" for nothing.
+def check_second_copy(database: Database) -> tuple[str, str]:
+    """Return how many servers hold the store, and a note on what the operator might improve, or "".
 
     Raises:
-        CopyMissingError: On fewer than ``store_copies`` wants.
+        CopyMissingError: Fewer servers hold it than ``store_copies`` asks for.
     """
-    seen = database.look_at_copies()
+    seen = database.read_copies()
     if seen is None:
         return "one: store_copies asks for no other", ""
     if not seen.is_enough:
         raise CopyMissingError(
-            f"{seen.count} of {seen.rule.copies} servers hold what is committed: {seen.describe()}",
+            f"{seen.count} of {seen.rule.copies} servers hold what is committed: "
+            f"{seen.format_standbys()}",
             hint=_explain(seen),
         )
-    text = f"{seen.count} of {seen.rule.copies} servers hold what is committed; {seen.describe()}"
-    return text, "; ".join(_notes(seen))
+    text = (
+        f"{seen.count} of {seen.rule.copies} servers hold what is committed; "
+        f"{seen.format_standbys()}"
+    )
+    return text, "; ".join(_list_notes(seen))
 
 
 def _explain(seen: Copies) -> str:
@@ -36,8 +40,8 @@ def _explain(seen: Copies) -> str:
     return "see whether the standby's disk, or the way to it, is too slow or stopped"
 
 
-def _notes(seen: Copies) -> list[str]:
-    counting = [standby for standby in seen.standbys if does_count(seen.rule, standby)]
+def _list_notes(seen: Copies) -> list[str]:
+    counting = [standby for standby in seen.standbys if is_counted(seen.rule, standby)]
     notes = []
     if all(standby.is_near for standby in counting):
         notes.append("the standby seems to be on the server's own machine: one fault takes both")

@@ -116,9 +116,9 @@ def load_head_lines(
 def _make_head_line(
     row: HeadRow, known: list[AnchorRow], has_final_above: bool, submitted: int
 ) -> HeadLine:
-    holding = [item.anchored for item in known if item.anchored.head.size >= row.head.size]
+    holding = [each.anchored for each in known if each.anchored.head.size >= row.head.size]
     anchored = holding[-1] if holding else None
-    is_final = has_final_above or any(item.final for item in holding)
+    is_final = has_final_above or any(each.final for each in holding)
     if anchored is None:
         state = HeadState.SUBMITTED if submitted >= row.head.size else HeadState.SEALED
     elif anchored.head.size == row.head.size:

@@ -17,23 +17,24 @@ from anchor.chain.tx_decoding import read_gas_limit
 from anchor.chain.tx_state import LOST, NonceSlot
 from anchor.errors import CannotCheckError, ChainGuardError, FundsError
 from anchor.ethereum.keccak import format_address
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.tx_journal import GIVEN_UP, StoredJournal
 from anchor.system.clock import utc_now
+from anchor.units import ETHER
 
 
-def describe_transactions(project: Project, node: Node) -> tuple[str, str]:
-    """Return where the transaction on its way stands, and what is to be known beyond that.
+def check_transactions(project: OpenProject, node: Node) -> tuple[str, str]:
+    """Return how the transaction on its way stands, and a note on other nonces, or "".
 
     Raises:
-        ChainGuardError: the chain waits for an earlier nonce, which nobody fills.
-        FundsError: the sender cannot pay for it.
-        CannotCheckError: the nodes do not say.
+        ChainGuardError: The chain waits for an earlier nonce, for which nothing is signed.
+        FundsError: The sender cannot pay for the transaction.
+        CannotCheckError: The nodes do not answer, or disagree.
     """
     chain_id = project.config.chain_id
     journal = StoredJournal(project.database, utc_now)
     slot = journal.open_slot(chain_id)
-    note = _describe_others(journal.list_slots(chain_id))
+    note = _format_other_nonces(journal.list_slots(chain_id))
     if slot is None or not slot.attempts:
         return "none is on its way", note
     nonces = node.ask_each(lambda one: one.fetch_nonce(slot.sender, "latest"))
@@ -58,7 +59,7 @@ def describe_transactions(project: Project, node: Node) -> tuple[str, str]:
     return f"{name} is on its way, signed {len(slot.attempts)} times", refusal or note
 
 
-def _describe_others(slots: Sequence[tuple[NonceSlot, str | None]]) -> str:
+def _format_other_nonces(slots: Sequence[tuple[NonceSlot, str | None]]) -> str:
     """Say which nonces were given up, and which a reorganisation took back."""
     texts = []
     for text, chosen in (("given up", GIVEN_UP), ("lost in a reorganisation", LOST)):
@@ -84,8 +85,8 @@ def _find_refusal(node: Node, slot: NonceSlot) -> str | None:
     balance = agree_on_balance(node, slot.sender)
     if balance < cost:
         raise FundsError(
-            f"{format_address(slot.sender)} has {balance / 10**18:.6f} ether, and the transaction "
-            f"on its way may take {cost / 10**18:.6f}",
+            f"{format_address(slot.sender)} has {balance / ETHER:.6f} ether, and the transaction "
+            f"on its way may take {cost / ETHER:.6f}",
             hint="send ether to that address",
         )
     return None

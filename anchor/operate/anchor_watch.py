@@ -21,19 +21,19 @@ from anchor.errors import (
     IncidentError,
     NodeFaultError,
 )
-from anchor.operate.anchoring import check_chain_and_incidents, read_chain_state
 from anchor.operate.clock_check import (
     ChainTime,
     ClockFault,
-    find_fault,
+    find_clock_fault,
     has_jumped,
     is_in_step,
     judge_clock,
     load_chain_time,
     save_chain_time,
 )
+from anchor.operate.guards import check_chain_and_incidents, read_chain_state
 from anchor.operate.incident_handling import check_no_incident, fetch_final, note_contradictions
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import newest_final_anchor
 from anchor.types import Block
 
@@ -66,7 +66,7 @@ class Watched:
         return self.unknown_for >= LASTING
 
 
-def look_at_chain(project: Project, node: Node) -> tuple[Block, Block | None]:
+def look_at_chain(project: OpenProject, node: Node) -> tuple[Block, Block | None]:
     """Compare the log with the chain; return the newest block and the newest final one.
 
     The newest final anchor is read in a final block, by as many nodes as have to agree.  Without a
@@ -100,7 +100,7 @@ def look_at_chain(project: Project, node: Node) -> tuple[Block, Block | None]:
 
 
 def judge_clock_at(
-    project: Project, node: Node, now: float, newest: Block, final: Block | None
+    project: OpenProject, node: Node, wall: float, newest: Block, final: Block | None
 ) -> ClockFault | None:
     """Judge the clock by one look, and by what daemon or service saw last.
 
@@ -108,22 +108,22 @@ def judge_clock_at(
         CannotCheckError: One node makes it look wrong, and too few others answer.
     """
     seen = ChainTime(
-        seen_at=round(now),
+        seen_at=round(wall),
         number=newest.number,
         newest=newest.timestamp,
         final=None if final is None else final.timestamp,
         in_step=False,
         is_certain=node.needed > 1,
     )
-    if judge_clock(now, seen, None) is not None and node.needed > 1:
+    if judge_clock(wall, seen, None) is not None and node.needed > 1:
         seen = _ask_others(node, seen, final)
-    return find_fault(project, now, seen) or find_fault(project, now)
+    return find_clock_fault(project, wall, seen) or find_clock_fault(project, wall)
 
 
 class ChainWatch:
     """Looks when it is time, and remembers since when nothing could be told."""
 
-    def __init__(self, project: Project, clocks: Clocks) -> None:
+    def __init__(self, project: OpenProject, clocks: Clocks) -> None:
         """Prepare; the first look is due after ``PERIOD``, unless ``look`` is called before."""
         self._project = project
         self._clocks = clocks
@@ -169,26 +169,26 @@ class ChainWatch:
 
         None where there is none within ``period`` seconds, or the last look here found trouble.
         """
-        seen, now = load_chain_time(self._project.config), self._clocks.wall()
+        seen, wall = load_chain_time(self._project.config), self._clocks.wall()
         if seen is None or seen == self._saved or self._trouble is not None:
             return None
-        age = now - seen.seen_at
+        age = wall - seen.seen_at
         if not 0 <= age < period:
             return None
         steady = self._clocks.steady()
         self._seen, self._seen_steady = seen, steady - age
-        if judge_clock(now, seen, None, elapsed=age) is None:
-            self._right = now, steady
+        if judge_clock(wall, seen, None, elapsed=age) is None:
+            self._right = wall, steady
         return period - age
 
     def judge(self, anchored: int | None) -> ClockFault | None:
         """Judge the clock by what was seen last, and the newest final anchor's time."""
-        now, steady = self._clocks.wall(), self._clocks.steady()
+        wall, steady = self._clocks.wall(), self._clocks.steady()
         seen = self._seen
-        if seen is not None and not seen.is_certain and has_jumped(self._right, now, steady):
+        if seen is not None and not seen.is_certain and has_jumped(self._right, wall, steady):
             seen = replace(seen, is_certain=True)
         elapsed = None if self._seen_steady is None else steady - self._seen_steady
-        return judge_clock(now, seen, anchored, elapsed=elapsed)
+        return judge_clock(wall, seen, anchored, elapsed=elapsed)
 
     def tell(self, anchored: int | None) -> Watched:
         """Return how watching stands; where nothing is final yet, nothing is unknown of it."""
@@ -201,23 +201,23 @@ class ChainWatch:
 
     def _note_time(self, node: Node, newest: Block, final: Block | None) -> None:
         """Remember the chain's time, and leave it for processes that ask no node."""
-        now, steady = self._clocks.wall(), self._clocks.steady()
+        wall, steady = self._clocks.wall(), self._clocks.steady()
         before = None if self._seen_steady is None else self._seen
         since = 0.0 if self._seen_steady is None else steady - self._seen_steady
         seen = ChainTime(
-            seen_at=round(now),
+            seen_at=round(wall),
             number=newest.number,
             newest=newest.timestamp,
             final=None if final is None else final.timestamp,
             in_step=is_in_step(before, newest.number, newest.timestamp, since),
             is_certain=node.needed > 1,
         )
-        if judge_clock(now, seen, None, elapsed=0.0) is None:
-            self._right = now, steady
+        if judge_clock(wall, seen, None, elapsed=0.0) is None:
+            self._right = wall, steady
         elif node.needed > 1:
             seen = _ask_others(node, seen, final)
         else:
-            seen = replace(seen, is_certain=has_jumped(self._right, now, steady))
+            seen = replace(seen, is_certain=has_jumped(self._right, wall, steady))
         self._seen, self._seen_steady, self._saved = seen, steady, seen
         try:
             save_chain_time(self._project.config, seen)
@@ -243,7 +243,7 @@ def _ask_others(node: Node, seen: ChainTime, final: Block | None) -> ChainTime:
 
 
 def _time_of(node: Node, block: BlockId) -> int:
-    found = node.fetch_block(block)
-    if found is None:
+    answer = node.fetch_block(block)
+    if answer is None:
         raise NodeFaultError(f"the node {node.name} does not know a block that others know")
-    return found.timestamp
+    return answer.timestamp

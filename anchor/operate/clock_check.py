@@ -20,11 +20,11 @@ from typing import Any
 from anchor.canonical import encode_canonical, parse_strict
 from anchor.errors import AnchorError, ClockError
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import newest_final_anchor
 from anchor.system.clock import unix_now
 from anchor.system.durable_files import private_mode, write_file
-from anchor.units import spell_duration, spell_time
+from anchor.units import format_duration, format_timestamp
 
 TOLERANCE = 300.0
 """Seconds that the clock may be off: slots, sequencers and a drifting clock stay below it."""
@@ -58,39 +58,41 @@ class ChainTime:
 class ClockFault:
     """By how many seconds the clock is off at least: ahead, or behind where negative."""
 
-    now: float
+    wall_time: float
     seconds: float
     is_certain: bool
 
     def __str__(self) -> str:
         side = "ahead of" if self.seconds > 0 else "behind"
         return (
-            f"this machine's clock says {spell_time(self.now)}, at least "
-            f"{spell_duration(abs(self.seconds))} {side} the chain's time"
+            f"this machine's clock says {format_timestamp(self.wall_time)}, at least "
+            f"{format_duration(abs(self.seconds))} {side} the chain's time"
         )
 
 
 def judge_clock(
-    now: float, chain: ChainTime | None, anchored: int | None, *, elapsed: float | None = None
+    wall_time: float, chain: ChainTime | None, anchored: int | None, *, elapsed: float | None = None
 ) -> ClockFault | None:
-    """Return by how much the clock is off, or None: it may be right.
+    """Return by how much the clock is off, or None where it may be right.
 
     ``anchored`` is the time of the newest final anchor that the store knows; ``elapsed`` the
     seconds since ``chain`` was seen by a steady clock, None where another process saw it.
     """
-    if anchored is not None and now < anchored - TOLERANCE:
-        return ClockFault(now=now, seconds=now - anchored, is_certain=True)
+    if anchored is not None and wall_time < anchored - TOLERANCE:
+        return ClockFault(wall_time=wall_time, seconds=wall_time - anchored, is_certain=True)
     if chain is None:
         return None
-    if chain.final is not None and now < chain.final - TOLERANCE:
-        return ClockFault(now=now, seconds=now - chain.final, is_certain=chain.is_certain)
-    since = now - chain.seen_at if elapsed is None else elapsed
+    if chain.final is not None and wall_time < chain.final - TOLERANCE:
+        return ClockFault(
+            wall_time=wall_time, seconds=wall_time - chain.final, is_certain=chain.is_certain
+        )
+    since = wall_time - chain.seen_at if elapsed is None else elapsed
     if not chain.in_step or not 0 <= since <= FRESH:
         return None
-    ahead = now - (chain.newest + since)
+    ahead = wall_time - (chain.newest + since)
     if ahead <= TOLERANCE:
         return None
-    return ClockFault(now=now, seconds=ahead, is_certain=chain.is_certain)
+    return ClockFault(wall_time=wall_time, seconds=ahead, is_certain=chain.is_certain)
 
 
 def is_in_step(before: ChainTime | None, number: int, newest: int, elapsed: float) -> bool:
@@ -104,16 +106,16 @@ def is_in_step(before: ChainTime | None, number: int, newest: int, elapsed: floa
     return abs(newest - before.newest - elapsed) <= _SLACK
 
 
-def has_jumped(right: tuple[float, float] | None, now: float, steady: float) -> bool:
+def has_jumped(right: tuple[float, float] | None, wall_time: float, steady: float) -> bool:
     """Return whether the wall clock was set since ``right``, by more than ``TOLERANCE`` seconds.
 
     ``right`` is a pair of wall and monotonic seconds read together; None where there is none.
     """
-    return right is not None and abs((now - right[0]) - (steady - right[1])) > TOLERANCE
+    return right is not None and abs((wall_time - right[0]) - (steady - right[1])) > TOLERANCE
 
 
-def explain_fault(fault: ClockFault) -> ClockError:
-    """Return the error of whoever would make a record by such a clock."""
+def clock_error(fault: ClockFault) -> ClockError:
+    """Return the error for making a record while the clock is off."""
     return ClockError(
         f"{fault}: nothing is taken in, because its record would state a wrong time",
         hint="set the clock right (NTP); if the chain's time is the one that is wrong, as on a "
@@ -121,23 +123,25 @@ def explain_fault(fault: ClockFault) -> ClockError:
     )
 
 
-def check_clock(project: Project) -> None:
+def check_clock(project: OpenProject) -> None:
     """Check that records may be made now, without asking a node.
 
     Raises:
         ClockError: The clock is certainly far from the chain's.
     """
-    fault = find_fault(project, unix_now())
+    fault = find_clock_fault(project, unix_now())
     if fault is not None and fault.is_certain:
-        raise explain_fault(fault)
+        raise clock_error(fault)
 
 
-def find_fault(project: Project, now: float, chain: ChainTime | None = None) -> ClockFault | None:
-    """Judge the clock by the store, and by ``chain`` or what another process saw last."""
+def find_clock_fault(
+    project: OpenProject, wall_time: float, chain: ChainTime | None = None
+) -> ClockFault | None:
+    """Compare the clock with the store, and with ``chain`` or what another process saw last."""
     with project.database.read() as connection:
         anchored = newest_final_anchor(connection, project.config.chain_id)
     return judge_clock(
-        now,
+        wall_time,
         load_chain_time(project.config) if chain is None else chain,
         None if anchored is None else anchored.timestamp,
     )
@@ -149,23 +153,23 @@ def chain_time_path(config: Config) -> Path:
 
 
 def save_chain_time(config: Config, seen: ChainTime) -> None:
-    """Leave what was seen for other processes; it is made again within a minute.
+    """Save the chain's time for other processes; it is written again within a minute.
 
     Raises:
-        AnchorError: It cannot be written.
+        AnchorError: The file cannot be written.
     """
     path = chain_time_path(config)
     members: dict[str, Any] = {"format": _FORMAT, **asdict(seen)}
-    data = encode_canonical(members, what="the chain's time") + b"\n"
+    data = encode_canonical(members, subject="the chain's time") + b"\n"
     write_file(path, data, durable=False, mode=private_mode(path.parent))
 
 
 def load_chain_time(config: Config) -> ChainTime | None:
-    """Return what was last seen; None where nobody did, or the file is none of this release's."""
+    """Return the chain's time as last saved; None without a file that this release can read."""
     try:
         with open(_open_plain(chain_time_path(config)), "rb") as file:
             members = parse_strict(
-                file.read(_MOST_BYTES + 1), what="the chain's time", max_bytes=_MOST_BYTES
+                file.read(_MOST_BYTES + 1), subject="the chain's time", max_bytes=_MOST_BYTES
             )
     except (OSError, AnchorError):
         return None

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from anchor.registry.storage import CLOSED_HEAD
+from anchor.chain.registry_reader import NewestRoot
 from anchor.store.heads import AnchoredHead
 from anchor.store.incidents import AnchorPosition
-from anchor.types import Anchor, Block, Hash32, Head
+from anchor.types import Anchor, Block, Head
 
 
 class Contradiction(Enum):
@@ -34,9 +34,9 @@ class FinalReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadReading:
-    """The word that the registry holds as the log's head, and which head of ours that is."""
+    """What the registry holds as the log's newest root, and which head of ours that is."""
 
-    word: Hash32
+    stored: NewestRoot
     head: Head | None
 
 
@@ -51,9 +51,9 @@ def contradiction_of(reading: FinalReading | HeadReading) -> Contradiction | Non
         if is_behind(reading.final, reading.anchored) or is_in_place(reading):
             return None
         return Contradiction.MOVED
-    if reading.word == CLOSED_HEAD:
+    if reading.stored.is_closed:
         return Contradiction.CLOSED
-    if any(reading.word) and reading.head is None:
+    if reading.stored.root is not None and reading.head is None:
         return Contradiction.FOREIGN
     return None
 

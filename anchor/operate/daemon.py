@@ -23,22 +23,24 @@ from anchor.errors import (
     StoreBusyError,
 )
 from anchor.operate.anchor_watch import ChainWatch, Clocks
-from anchor.operate.anchoring import check_chain, record_anchors, refresh_anchors
+from anchor.operate.anchoring import record_anchors
 from anchor.operate.backoff import Backoff
 from anchor.operate.events import (
-    Happened,
-    describe_clock,
-    describe_failure,
-    describe_final,
-    describe_late,
-    describe_reorganised,
-    describe_round,
-    describe_unwatched,
+    Event,
+    anchoring_event,
+    clock_event,
+    failure_event,
+    finality_event,
+    late_event,
+    reorganisation_event,
+    unwatched_event,
 )
-from anchor.operate.funds import describe_shortage
+from anchor.operate.finality import refresh_anchors
+from anchor.operate.funds import low_funds_warning
+from anchor.operate.guards import check_chain
 from anchor.operate.publisher import Publisher
 from anchor.operate.single_run import anchor_round
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.evidence import count_waiting, estimate_waiting, measure_waiting
 from anchor.store.heads import (
     AnchoredHead,
@@ -93,13 +95,13 @@ class Daemon:
 
     def __init__(
         self,
-        project: Project,
+        project: OpenProject,
         node: Node,
         signer: Signer,
         clock: StoppableClock,
         pace: Pace,
         *,
-        tell: Callable[[Happened], None],
+        tell: Callable[[Event], None],
         jitter: Callable[[], float],
         wall: Callable[[], float],
         publisher: Publisher | None = None,
@@ -130,38 +132,38 @@ class Daemon:
             OperatorActionError: the operator has to do something before going on is safe.
         """
         self._look_at_finality()
-        now = self._clock.monotonic()
+        time = self._clock.monotonic()
         # The first round is at once: an earlier process may have left something half done.
-        next_round = next_look = now
+        next_round = next_look = time
         is_first = True
         try:
             while not self._clock.stopping.is_set():
-                now = self._clock.monotonic()
+                time = self._clock.monotonic()
                 try:
                     if self._watch.is_due or self._is_contradicted:
                         self._watch_chain()
-                    if self._is_due(now >= next_round, is_first=is_first):
+                    if self._should_seal(time >= next_round, is_first=is_first):
                         has_sealed = self._work()
                         is_first = False
                         pause = self._pace.seconds if has_sealed else 0.0
                         next_round = self._clock.monotonic() + pause
-                    if now >= next_look:
-                        next_look = now + _FINALITY_POLL
+                    if time >= next_look:
+                        next_look = time + _FINALITY_POLL
                         self._watch_copies()
                         if self._look_for_final():
-                            next_round = now  # a reorganisation took something back
+                            next_round = time  # a reorganisation took something back
                     self._backoff.reset()
                 except _PASSING as error:
                     self._is_contradicted = isinstance(error, IncidentError)
                     wait = self._backoff.next_wait(getattr(error, "retry_after", None))
-                    self._tell(describe_failure(error, wait))
+                    self._tell(failure_event(error, wait))
                     self._wait(wait)
                     next_round = next_look = self._clock.monotonic()
                 else:
                     self._wait(_POLL)
         except Stopped:
             self._tell(
-                Happened(event="cut off", text="stopped while a transaction is on its way; the "
+                Event(event="cut off", text="stopped while a transaction is on its way; the "
                          "next run goes on with it")
             )  # fmt: skip
 
@@ -176,27 +178,27 @@ class Daemon:
         with self._project.database.read() as connection:
             anchored = newest_final_anchor(connection, self._project.config.chain_id)
         watched = self._watch.tell(None if anchored is None else anchored.timestamp)
-        self._remind_while("unwatched", describe_unwatched(watched) if watched.is_lasting else None)
+        self._remind_while("unwatched", unwatched_event(watched) if watched.is_lasting else None)
         fault = watched.clock
-        self._remind_while("clock", None if fault is None else describe_clock(fault))
+        self._remind_while("clock", None if fault is None else clock_event(fault))
 
     def _look_at_finality(self) -> None:
         """Say so where the chain's finality cannot be known as configured; anchoring goes on."""
         try:
-            self._node.choose()
+            self._node.select_primary()
             self._node.fetch_final_block(self._project.config.finality)
         except (NodeUnreachableError, QuorumError):
             pass  # the first round, or the first look at an anchor, says so and tries again
         except CannotCheckError as error:
             self._tell(
-                Happened(
+                Event(
                     event="warning",
                     text=f"{error.message}; anchors stay included, and none becomes final",
                     figures={"hint": error.hint or ""},
                 )
             )
 
-    def _is_due(self, is_time: bool, *, is_first: bool) -> bool:
+    def _should_seal(self, is_time: bool, *, is_first: bool) -> bool:
         with self._project.database.read() as connection:
             newest = newest_head(connection)
             anchored = newest_anchored(connection, self._project.config.chain_id)
@@ -222,31 +224,31 @@ class Daemon:
             lambda: self._signer,
             self._clock,
             wait_for="included",
-            report=lambda text: self._tell(Happened(event="progress", text=text)),
+            report=lambda text: self._tell(Event(event="progress", text=text)),
         )
         if done.anchored is not None and (before is None or done.anchored.head != before.head):
-            self._tell(describe_round(done, done.anchored))
+            self._tell(anchoring_event(done, done.anchored))
         self._watch_funds()
         return done.sealed > 0
 
     def _watch_funds(self) -> None:
         """Say in time that ether or budget will not last."""
         try:
-            shortage = describe_shortage(self._project, self._node, self._signer.address)
+            shortage = low_funds_warning(self._project, self._node, self._signer.address)
         except CannotCheckError:
             return
-        warning = None if shortage is None else Happened(event="warning", text=shortage)
+        warning = None if shortage is None else Event(event="warning", text=shortage)
         self._remind_while("funds", warning)
 
     def _watch_copies(self) -> None:
         """Emit a warning while fewer servers hold the store than are configured."""
-        copies = self._project.database.look_at_copies()
+        copies = self._project.database.read_copies()
         warning = None
         if copies is not None and not copies.is_enough:
             count = f"{copies.count} of {copies.rule.copies} servers"
             text = f"second-copy-missing: {count} hold the store"
-            hint = f"check the standby: {copies.describe()}"
-            warning = Happened(event="warning", text=text, figures={"hint": hint})
+            hint = f"check the standby: {copies.format_standbys()}"
+            warning = Event(event="warning", text=text, figures={"hint": hint})
         self._remind_while("copies", warning)
 
     def _look_for_final(self) -> bool:
@@ -258,27 +260,27 @@ class Daemon:
             now_final = refresh_anchors(self._project, self._node)
         except QuorumError as error:
             # Sealing and anchoring go on meanwhile: they rest on no final block.
-            self._remind("quorum", describe_failure(error, _FINALITY_POLL))
+            self._remind("quorum", failure_event(error, _FINALITY_POLL))
             now_final = []
         else:
             self._reminders.pop("quorum", None)
         is_gone = self._tell_reorganised(before)
         self._watch_age()
         for anchored in now_final:
-            self._tell(describe_final(anchored))
+            self._tell(finality_event(anchored))
         return is_gone
 
     def _tell_reorganised(self, before: list[AnchoredHead]) -> bool:
         """Say what became of included anchors; return whether some are gone."""
         with self._project.database.read() as connection:
             chain_id = self._project.config.chain_id
-            now = [find_anchored(connection, chain_id, item.head) for item in before]
-        for old, new in zip(before, now, strict=True):
+            after = [find_anchored(connection, chain_id, anchored.head) for anchored in before]
+        for old, new in zip(before, after, strict=True):
             if new is None:
-                self._tell(describe_reorganised(old, "is not on chain any more: sending it again"))
+                self._tell(reorganisation_event(old, "is not on chain any more: sending it again"))
             elif new.block_number != old.block_number:
-                self._tell(describe_reorganised(old, f"is in block {new.block_number} now"))
-        return None in now
+                self._tell(reorganisation_event(old, f"is in block {new.block_number} now"))
+        return None in after
 
     def _load_reversible(self) -> list[AnchoredHead]:
         with self._project.database.read() as connection:
@@ -286,29 +288,29 @@ class Daemon:
 
     def _watch_age(self) -> None:
         """Say which anchors have been reversible for long; nothing is done about it."""
-        now = self._clock.monotonic()
+        time = self._clock.monotonic()
         reversible = self._load_reversible()
         since = self._reversible_since
         self._reversible_since = {
-            item.head.size: since.get(item.head.size, now) for item in reversible
+            anchored.head.size: since.get(anchored.head.size, time) for anchored in reversible
         }
-        for item in reversible:
-            age = now - self._reversible_since[item.head.size]
+        for anchored in reversible:
+            age = time - self._reversible_since[anchored.head.size]
             if age >= LATE:
-                self._remind(f"late {item.head.size}", describe_late(item, age))
+                self._remind(f"late {anchored.head.size}", late_event(anchored, age))
 
-    def _remind_while(self, about: str, happened: Happened | None) -> None:
+    def _remind_while(self, about: str, happened: Event | None) -> None:
         """Emit a standing event once an hour while it lasts; None resets it."""
         if happened is None:
             self._reminders.pop(about, None)
         else:
             self._remind(about, happened)
 
-    def _remind(self, about: str, happened: Happened) -> None:
+    def _remind(self, about: str, happened: Event) -> None:
         """Emit the event, at most once in ``_REMIND`` seconds for each ``about``."""
-        now = self._clock.monotonic()
-        if now >= self._reminders.get(about, now):
-            self._reminders[about] = now + _REMIND
+        time = self._clock.monotonic()
+        if time >= self._reminders.get(about, time):
+            self._reminders[about] = time + _REMIND
             self._tell(happened)
 
     def _note_missing_anchors(self) -> None:
@@ -321,7 +323,7 @@ class Daemon:
         end = self._clock.monotonic() + seconds
         while not self._clock.stopping.is_set():
             if self._publisher is not None and not self._is_contradicted:
-                self._publisher.look(self._note_missing_anchors)
+                self._publisher.poll(self._note_missing_anchors)
             left = end - self._clock.monotonic()
             if left <= 0:
                 break

@@ -11,24 +11,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.chain.node import Node
+from anchor.chain.call_simulation import Intent
+from anchor.chain.node import Node, TransactionReceipt
 from anchor.chain.signer import Signer
-from anchor.chain.tx_manager import Intent
+from anchor.chain.tx_state import Inclusion
 from anchor.errors import ChainGuardError, UsageError
 from anchor.ethereum.keccak import format_address
-from anchor.operate.anchoring import check_chain, is_deployed, make_manager
+from anchor.operate.anchoring import make_manager
+from anchor.operate.guards import check_chain, is_deployed
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.project.relocation import check_movable, created_addresses, move_project
 from anchor.registry.artifact import (
     CREATE2_PROXY,
     CREATE2_PROXY_CODE_HASH,
+    create_address,
     expected_code_hash,
     load_artifact,
     registry_address,
 )
 from anchor.registry.calldata import encode_deployment
-from anchor.registry.create_address import create_address
 from anchor.registry.deployment_record import (
     MAX_RECORD_BYTES,
     DeployingTransaction,
@@ -56,7 +58,7 @@ class Deployment:
 
 
 def deploy(
-    project: Project,
+    project: OpenProject,
     node: Node,
     open_signer: Callable[[], Signer],
     clock: Clock,
@@ -93,7 +95,7 @@ def deploy(
             f"the deployment was included, but the registry is not at "
             f"{format_address(config.registry)}"
         )
-    return _conclude(project, node, sent=inclusion.tx_hash)
+    return _conclude(project, node, sent=inclusion)
 
 
 _NO_PROXY_HINT = (
@@ -104,7 +106,7 @@ _NO_PROXY_HINT = (
 
 
 def deploy_plainly(
-    project: Project,
+    project: OpenProject,
     node: Node,
     open_signer: Callable[[], Signer],
     clock: Clock,
@@ -128,16 +130,16 @@ def deploy_plainly(
         return _conclude(project, node, sent=None)
     _check_unsealed(project)
     check_movable(config)
-    sent: Hash32 | None = None
+    sent: Inclusion | None = None
     created = _find_created(project, node)
     if created is None:
         _check_needed(project, node)
         manager = make_manager(project, node, open_signer(), clock, report)
         intent = Intent(to=None, data=load_artifact().init_code, head_size=None)
-        inclusion = manager.resume(intent)
+        sent = manager.resume(intent)
         created = _find_created(project, node)
         if created is None:
-            inclusion = manager.send(intent)
+            sent = manager.send(intent)
             created = _find_created(project, node)
         if created is None:
             raise ChainGuardError(
@@ -145,7 +147,6 @@ def deploy_plainly(
                 "put it",
                 hint="the node may be lagging or lying: run again, or ask another one",
             )
-        sent = inclusion.tx_hash if inclusion else None
     # A crash here leaves the registry on chain and a project that does not know it: the next run
     # finds it by the journal.
     return _conclude(move_project(project, created), node, sent=sent)
@@ -174,7 +175,7 @@ def read_record(config: Config) -> DeployingTransaction | None:
         raise
     except OSError as error:
         raise explain_os_error(f"{path} cannot be read", error, is_named=False) from error
-    return check_deployment_record(data, _describe(config, None), what=str(path))
+    return check_deployment_record(data, _describe(config, None), subject=str(path))
 
 
 def _check_place(config: Config, node: Node) -> None:
@@ -191,7 +192,7 @@ def _check_place(config: Config, node: Node) -> None:
         pass
 
 
-def _check_unsealed(project: Project) -> None:
+def _check_unsealed(project: OpenProject) -> None:
     with project.database.read() as connection:
         sealed = newest_head(connection)
     if sealed is not None:
@@ -202,7 +203,7 @@ def _check_unsealed(project: Project) -> None:
         )
 
 
-def _check_needed(project: Project, node: Node) -> None:
+def _check_needed(project: OpenProject, node: Node) -> None:
     config, standard = project.config, registry_address()
     if config.registry in created_addresses(project.database, config.chain_id):
         return  # deployed plainly before, and taken back by a reorganisation
@@ -218,7 +219,7 @@ def _check_needed(project: Project, node: Node) -> None:
         )
 
 
-def _find_created(project: Project, node: Node) -> Address | None:
+def _find_created(project: OpenProject, node: Node) -> Address | None:
     """Return a plain deployment of this project's journal that is on chain."""
     config = project.config
     for address in created_addresses(project.database, config.chain_id):
@@ -227,10 +228,10 @@ def _find_created(project: Project, node: Node) -> Address | None:
     return None
 
 
-def _conclude(project: Project, node: Node, *, sent: Hash32 | None) -> Deployment:
+def _conclude(project: OpenProject, node: Node, *, sent: Inclusion | None) -> Deployment:
     """Write the deployment record, unless one is there, and say what was done."""
     config = project.config
-    transaction = _find_transaction(project, node)
+    transaction = _find_transaction(project, node, sent)
     try:
         known = read_record(config)
         stale = sent is not None and transaction is not None and known != transaction
@@ -243,7 +244,7 @@ def _conclude(project: Project, node: Node, *, sent: Hash32 | None) -> Deploymen
     return Deployment(
         registry=config.registry,
         code_hash=config.code_hash,
-        tx_hash=sent,
+        tx_hash=sent.tx_hash if sent else None,
         gas_used=transaction.gas_used if transaction and sent else None,
         record=config.deployment_record,
     )
@@ -259,8 +260,13 @@ def _describe(config: Config, transaction: DeployingTransaction | None) -> Deplo
     )
 
 
-def _find_transaction(project: Project, node: Node) -> DeployingTransaction | None:
-    """Return the transaction that deployed the registry, if this project's journal holds it."""
+def _find_transaction(
+    project: OpenProject, node: Node, sent: Inclusion | None
+) -> DeployingTransaction | None:
+    """Return the transaction that deployed the registry, if this project's journal holds it.
+
+    Of ``sent`` it is known where it was included.
+    """
     config = project.config
     standard = config.registry == registry_address()
     payload = encode_deployment() if standard else load_artifact().init_code
@@ -268,13 +274,17 @@ def _find_transaction(project: Project, node: Node) -> DeployingTransaction | No
         if not standard and create_address(slot.sender, slot.nonce) != config.registry:
             continue
         for attempt in slot.attempts:
-            receipt = node.fetch_receipt(attempt.tx_hash) if payload in attempt.raw else None
-            if receipt is not None and receipt.succeeded:
+            if payload not in attempt.raw:
+                continue
+            included: Inclusion | TransactionReceipt | None = sent
+            if sent is None or sent.tx_hash != attempt.tx_hash or sent.gas_used is None:
+                included = node.fetch_receipt(attempt.tx_hash)
+            if included is not None and included.succeeded and included.gas_used is not None:
                 return DeployingTransaction(
-                    hash=receipt.tx_hash,
-                    block_number=receipt.block_number,
-                    block_hash=receipt.block_hash,
+                    hash=included.tx_hash,
+                    block_number=included.block_number,
+                    block_hash=included.block_hash,
                     deployer=slot.sender,
-                    gas_used=receipt.gas_used,
+                    gas_used=included.gas_used,
                 )
     return None

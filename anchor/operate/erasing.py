@@ -20,17 +20,17 @@ from anchor.errors import UsageError
 from anchor.evidence.erasure_statement import (
     MAX_PIECES,
     ErasedPiece,
-    Statement,
+    ErasureStatement,
     build_record,
 )
 from anchor.evidence.record import SALT_BYTES, source_of
 from anchor.operate.acceptance import prepare_record
 from anchor.operate.erasure_cleanup import remove_receipts
-from anchor.operate.evidence_selection import Selection, describe_pieces, find_pieces
-from anchor.operate.key_audit_trail import note_key_event
+from anchor.operate.evidence_selection import Selection, find_pieces, load_names
+from anchor.operate.key_audit_trail import record_key_event
 from anchor.project.config import Config
 from anchor.project.files import sidecar_path
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.erasures import (
     ERASED,
     Piece,
@@ -48,8 +48,8 @@ _TELLING = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """Why evidence is erased: one of ``erasure_statement.BASES``, and the operator's words."""
+class ErasureOrder:
+    """Why evidence is erased: a legal basis out of ``BASES``, and the operator's words."""
 
     basis: str
     by: str
@@ -57,50 +57,50 @@ class Order:
 
 
 def erase(
-    project: Project,
+    project: OpenProject,
     wanted: Selection,
-    order: Order,
+    order: ErasureOrder,
     *,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> list[Piece]:
-    """Erase what is meant from the rows, and take in the statement of it; return what it was.
+    """Erase the selected evidence from the rows, add the statement of it, and return the pieces.
 
-    What was erased before is left out.  ``finish`` has to follow.
+    Pieces that were erased before are left out. The caller goes on with ``clean_up``.
 
     Raises:
-        UsageError: A piece is held, is itself the statement of an erasure, or is not there; or the
-            reason says what is to be erased.
-        StoreBusyError: Another process was in the way.
+        UsageError: A piece is held, is the statement of an erasure, or is not stored; or the reason
+            quotes what is to be erased.
+        StoreBusyError: Another process holds the store.
     """
 
     def work(connection: Connection) -> list[Piece]:
         lock_holds(connection)
-        found = find_pieces(connection, wanted)
-        check_erasable(connection, found)
-        pieces = [piece for piece in found if piece.source != ERASED]
+        matching = find_pieces(connection, wanted)
+        check_erasable(connection, matching)
+        pieces = [piece for piece in matching if piece.source != ERASED]
         if not pieces:
             return []
         _check_reason(connection, pieces, order.reason)
-        now = utc_now()
-        note_key_event(
-            project.config, "evidence-erased", now=now, pieces=len(pieces), basis=order.basis
+        erased_at = utc_now()
+        record_key_event(
+            project.config, "evidence-erased", at=erased_at, pieces=len(pieces), basis=order.basis
         )
-        statements = _make_statements(project.config, pieces, order, now, random_bytes)
+        statements = _make_statements(project.config, pieces, order, erased_at, random_bytes)
         # A crash here: receipts are gone which can be written again, nothing else.
         remove_receipts(_find_sidecars(pieces), {piece.leaf for piece in pieces}, None)
-        said = [(item.leaf, now) for item, part in statements for _ in part]
+        said = [(statement.leaf, erased_at) for statement, part in statements for _ in part]
         erase_rows(connection, pieces, said)
-        insert_evidence(connection, [item for item, _ in statements])
+        insert_evidence(connection, [statement for statement, _ in statements])
         return pieces
 
-    return project.database.write_again(work)
+    return project.database.write_with_retry(work)
 
 
 def check_erasable(connection: Connection, pieces: Sequence[Piece]) -> None:
-    """Check that nothing stands in the way of erasing ``pieces``.
+    """Check that ``pieces`` may be erased.
 
     Raises:
-        UsageError: One is held, or is the statement of an erasure.
+        UsageError: A piece is held, or is the statement of an erasure.
     """
     held = find_held(connection, pieces)
     if held is not None:
@@ -111,7 +111,7 @@ def check_erasable(connection: Connection, pieces: Sequence[Piece]) -> None:
             f"{hold.placed_at}",
             hint=f"`anchor hold remove {hold.name!r}` ends it, once what it protects is over",
         )
-    statements = {item.statement for item in load_erasures(connection)}
+    statements = {erasure.statement for erasure in load_erasures(connection)}
     for piece in pieces:
         if piece.leaf in statements:
             raise UsageError(
@@ -123,8 +123,8 @@ def check_erasable(connection: Connection, pieces: Sequence[Piece]) -> None:
 
 def _check_reason(connection: Connection, pieces: Sequence[Piece], reason: str) -> None:
     told = reason.casefold()
-    for item in describe_pieces(connection, pieces):
-        name = item.name or ""
+    for described in load_names(connection, pieces):
+        name = described.name or ""
         if len(name) >= _TELLING and name.casefold() in told:
             raise UsageError(
                 "the reason names evidence that is to be erased, and would stay in the log",
@@ -135,18 +135,18 @@ def _check_reason(connection: Connection, pieces: Sequence[Piece], reason: str) 
 def _make_statements(
     config: Config,
     pieces: Sequence[Piece],
-    order: Order,
-    now: str,
+    order: ErasureOrder,
+    erased_at: str,
     random_bytes: Callable[[int], bytes],
 ) -> list[tuple[NewEvidence, Sequence[Piece]]]:
-    """Return the statements' own evidence, each with the pieces that it names."""
+    """Return the evidence of each statement, with the pieces that the statement names."""
     made: list[tuple[NewEvidence, Sequence[Piece]]] = []
-    mark = "".join(character for character in now if character.isalnum())
+    mark = "".join(character for character in erased_at if character.isalnum())
     rest = iter(pieces)
     while part := list(islice(rest, MAX_PIECES)):
-        statement = Statement(
+        statement = ErasureStatement(
             log=config.log,
-            erased_at=now,
+            erased_at=erased_at,
             basis=order.basis,
             by=order.by,
             reason=order.reason,
@@ -156,7 +156,7 @@ def _make_statements(
         salt = random_bytes(SALT_BYTES)
         record = build_record(statement, name=name, salt=salt, algorithms=config.digests)
         source = source_of(config.erasures / name)
-        made.append((prepare_record(record, source, b"", now), part))
+        made.append((prepare_record(record, source, b"", erased_at), part))
     return made
 
 

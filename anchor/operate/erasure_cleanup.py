@@ -17,7 +17,7 @@ from anchor.evidence.record import parse_record
 from anchor.log.merkle import hash_leaf
 from anchor.project.config import Config
 from anchor.project.files import BEFORE_UPGRADE, RECEIPT_SUFFIX
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.store.backup_folder import list_generations
 from anchor.store.erasures import (
@@ -41,10 +41,10 @@ _STATEMENT = re.compile(r"erasure-[0-9A-Za-z]+-[0-9a-f]{16}\.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
-    """What was done about erasures of which something was left on disk.
+class CleanupResult:
+    """What a cleanup removed from disk after erasures.
 
-    ``remains`` are sentences: what this program cannot see to.
+    ``remains`` are sentences about what this program cannot remove.
     """
 
     leaves: int
@@ -53,29 +53,29 @@ class Finished:
     remains: Sequence[str]
 
 
-def finish(project: Project) -> Finished | None:
-    """Take what was erased off the disk; return what was done, or None where nothing is left.
+def clean_up(project: OpenProject) -> CleanupResult | None:
+    """Remove from disk what was erased; return what was done, or None where nothing is left.
 
     Raises:
-        StoreBusyError: Other processes use the store without end; it can be done again.
-        StorageError: The disk is full or fails; it can be done again.
+        StoreBusyError: Other processes keep the store busy; calling again goes on.
+        StorageError: The disk is full or fails; calling again goes on.
     """
     config, database = project.config, project.database
     with database.read() as connection:
-        found = load_unfinished(connection)
-        if not found:
+        unfinished = load_unfinished(connection)
+        if not unfinished:
             return None
-        said = {item.statement for item in found if item.statement is not None}
+        said = {erasure.statement for erasure in unfinished if erasure.statement is not None}
         records = list(load_records(connection, find_by_leaves(connection, said)))
-    leaves = {item.leaf for item in found}
+    leaves = {erasure.leaf for erasure in unfinished}
     files = _write_statements(config, [record for _, record in records if record is not None])
     receipts = remove_receipts(_walk_receipts(config.receipts), leaves, config.receipts)
     remains: list[str] = []
-    _clear_side_file(project, found, remains.append)
+    _clear_side_file(project, unfinished, remains.append)
     remains += [*database.purge(), *_list_old_stores(config)]
     with database.write() as connection:
         finish_erasures(connection, leaves, utc_now())
-    return Finished(leaves=len(leaves), statements=files, receipts=receipts, remains=remains)
+    return CleanupResult(leaves=len(leaves), statements=files, receipts=receipts, remains=remains)
 
 
 def remove_receipts(paths: Iterator[Path], leaves: Collection[Hash32], below: Path | None) -> int:
@@ -116,15 +116,15 @@ def _write_statements(config: Config, records: Sequence[bytes]) -> list[Path]:
 
 
 def _clear_side_file(
-    project: Project, found: Sequence[Erasure], report: Callable[[str], None]
+    project: OpenProject, erasures: Sequence[Erasure], report: Callable[[str], None]
 ) -> None:
-    """Remove the entries of what was erased, also of tries that were never committed.
+    """Remove the side file's entries of erased evidence, also those that were never committed.
 
-    The same evidence may have been submitted again since: the entry of what is stored stays.
+    An entry of evidence that was submitted again since then stays.
     """
     side_file = SideFile(project.config.side_file)
-    leaves = {item.leaf for item in found}
-    hashes = {item.id_hash for item in found}
+    leaves = {erasure.leaf for erasure in erasures}
+    hashes = {erasure.id_hash for erasure in erasures}
     with project.database.write() as connection:
         stop_intake(connection)
         ids = {
@@ -160,9 +160,9 @@ def _find_leaf(path: Path) -> Hash32 | None:
 
 
 def _list_old_stores(config: Config) -> list[str]:
-    """Return what to do about stores that `anchor restore` and `anchor upgrade-store` left."""
-    found = [copied.path for copied in find_copies(config.folder)]
-    found += list_generations(config.folder / BEFORE_UPGRADE)
+    """Return a sentence for each store that `anchor restore` or `anchor upgrade-store` left."""
+    stores = [copied.path for copied in find_copies(config.folder)]
+    stores += list_generations(config.folder / BEFORE_UPGRADE)
     if isinstance(config.store, SqliteFile):
         path = config.store.path
         name = glob.escape(path.name)
@@ -171,8 +171,8 @@ def _list_old_stores(config: Config) -> list[str]:
             f"{name}.building",
             f"{name}.building.damaged",
         ):
-            found += path.parent.glob(pattern)
+            stores += path.parent.glob(pattern)
     return [
         f"{old} is an earlier store and may hold what was erased: remove it"
-        for old in sorted(found)
+        for old in sorted(stores)
     ]

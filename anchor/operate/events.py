@@ -1,4 +1,4 @@
-"""What a daemon tells the operator's log: one thing it did or met at a time."""
+"""Events that the daemon writes to the operator's log."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from anchor.errors import AnchorError
 from anchor.operate.anchor_watch import Watched
 from anchor.operate.clock_check import ClockFault
 from anchor.operate.publishing import Publication
-from anchor.operate.single_run import Round
+from anchor.operate.single_run import RunResult
 from anchor.store.heads import AnchoredHead
-from anchor.units import spell_leaves
+from anchor.units import format_leaves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happened:
-    """One thing a daemon did or met: ``text`` and its figures."""
+class Event:
+    """One thing that the daemon did or met: a sentence and its figures."""
 
     event: str
     text: str
     figures: dict[str, int | str] = field(default_factory=dict)
 
 
-def describe_round(done: Round, anchored: AnchoredHead) -> Happened:
-    """Tell of a round that anchored something new."""
-    return Happened(
+def anchoring_event(result: RunResult, anchored: AnchoredHead) -> Event:
+    """Return the event of a run that anchored something new."""
+    return Event(
         event="anchored" if anchored.final else "included",
-        text=f"sealed {spell_leaves(done.sealed)}; anchor {anchored.sequence} of "
-        f"{spell_leaves(anchored.head.size)} in block {anchored.block_number}: {done.state.value}",
+        text=f"sealed {format_leaves(result.sealed)}; anchor {anchored.sequence} of "
+        f"{format_leaves(anchored.head.size)} in block {anchored.block_number}: "
+        f"{result.state.value}",
         figures={
-            "sealed": done.sealed,
+            "sealed": result.sealed,
             "size": anchored.head.size,
             "root": anchored.head.root.hex(),
             "sequence": anchored.sequence,
@@ -38,28 +39,28 @@ def describe_round(done: Round, anchored: AnchoredHead) -> Happened:
     )
 
 
-def describe_final(anchored: AnchoredHead) -> Happened:
-    """Tell of an anchor that has become final."""
-    return Happened(
+def finality_event(anchored: AnchoredHead) -> Event:
+    """Return the event of an anchor that has become final."""
+    return Event(
         event="final",
-        text=f"anchor {anchored.sequence} is final: {spell_leaves(anchored.head.size)}",
+        text=f"anchor {anchored.sequence} is final: {format_leaves(anchored.head.size)}",
         figures={"sequence": anchored.sequence, "size": anchored.head.size},
     )
 
 
-def describe_reorganised(anchored: AnchoredHead, what: str) -> Happened:
-    """Tell of an included anchor that a reorganisation moved or took back."""
-    return Happened(
+def reorganisation_event(anchored: AnchoredHead, fate: str) -> Event:
+    """Return the event of an included anchor that a reorganisation moved or removed."""
+    return Event(
         event="reorganised",
         text=f"anchor {anchored.sequence}, which was included in block {anchored.block_number}, "
-        f"{what}",
+        f"{fate}",
         figures={"sequence": anchored.sequence, "block_number": anchored.block_number},
     )
 
 
-def describe_late(anchored: AnchoredHead, age: float) -> Happened:
-    """Tell of an anchor that has been reversible for ``age`` seconds."""
-    return Happened(
+def late_event(anchored: AnchoredHead, age: float) -> Event:
+    """Return the event of an anchor that has been reversible for ``age`` seconds."""
+    return Event(
         event="late",
         text=f"anchor {anchored.sequence} in block {anchored.block_number} is not final after "
         f"{age / 60:.0f} minutes; it stays included, and nothing is sent again",
@@ -67,9 +68,9 @@ def describe_late(anchored: AnchoredHead, age: float) -> Happened:
     )
 
 
-def describe_unwatched(watched: Watched) -> Happened:
-    """Tell that the newest final anchor could not be compared with the chain for long."""
-    return Happened(
+def unwatched_event(watched: Watched) -> Event:
+    """Return the warning that the newest final anchor could not be compared with the chain."""
+    return Event(
         event="warning",
         text="whether the newest final anchor is where it was cannot be told for "
         f"{watched.unknown_for / 60:.0f} minutes: {watched.trouble}",
@@ -77,30 +78,30 @@ def describe_unwatched(watched: Watched) -> Happened:
     )
 
 
-def describe_clock(fault: ClockFault) -> Happened:
-    """Tell that this machine's clock is far from the chain's."""
+def clock_event(fault: ClockFault) -> Event:
+    """Return the warning that this machine's clock is far from the chain's."""
     effect = "no record is made meanwhile" if fault.is_certain else "one node's word: set it right"
-    return Happened(
+    return Event(
         event="warning",
         text=f"{fault}; {effect}",
         figures={"alarm": "clock-off", "seconds": round(fault.seconds)},
     )
 
 
-def describe_failure(error: AnchorError, wait: float) -> Happened:
-    """Tell of a failure that is met by trying again after ``wait`` seconds."""
-    return Happened(
+def failure_event(error: AnchorError, wait: float) -> Event:
+    """Return the event of a failure after which the daemon tries again in ``wait`` seconds."""
+    return Event(
         event="failed",
         text=f"{error.message}; trying again in {wait:.0f} seconds",
         figures={"exit_code": int(error.exit_code), "hint": error.hint or ""},
     )
 
 
-def describe_publication(published: Publication, place: str) -> Happened:
-    """Tell what is published in ``place`` now."""
-    return Happened(
+def publication_event(published: Publication, target: str) -> Event:
+    """Return the event of a publication of the log in ``target``."""
+    return Event(
         event="published",
-        text=f"published {published.head.size:,} leaves in {place}; wrote "
+        text=f"published {published.head.size:,} leaves in {target}; wrote "
         f"{published.tiles_written:,} tiles",
         figures={
             "size": published.head.size,
@@ -110,9 +111,9 @@ def describe_publication(published: Publication, place: str) -> Happened:
     )
 
 
-def describe_unpublished(error: AnchorError, wait: float) -> Happened:
-    """Tell of a publication that failed and is tried again after ``wait`` seconds."""
-    return Happened(
+def unpublished_event(error: AnchorError, wait: float) -> Event:
+    """Return the event of a publication that failed and is tried again in ``wait`` seconds."""
+    return Event(
         event="unpublished",
         text=f"the log was not published: {error.message}; trying again in {wait:.0f} seconds, "
         "anchoring goes on",
@@ -120,10 +121,10 @@ def describe_unpublished(error: AnchorError, wait: float) -> Happened:
     )
 
 
-def describe_long_publication(place: str, seconds: float) -> Happened:
-    """Tell of a publication that has not ended after ``seconds``."""
-    return Happened(
+def long_publication_event(target: str, seconds: float) -> Event:
+    """Return the warning that a publication has not ended after ``seconds``."""
+    return Event(
         event="warning",
-        text=f"publishing the log in {place} has taken {seconds / 60:.0f} minutes so far; "
+        text=f"publishing the log in {target} has taken {seconds / 60:.0f} minutes so far; "
         "anchoring goes on",
     )

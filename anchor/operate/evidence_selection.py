@@ -43,7 +43,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
+class NamedPiece:
     """A piece with the name in its record, which is None where the record is gone."""
 
     piece: Piece
@@ -51,36 +51,38 @@ class Described:
 
 
 def find_pieces(connection: Connection, wanted: Selection) -> list[Piece]:
-    """Return the pieces that are meant, each once, in order of acceptance.
+    """Return the selected pieces, each once, in order of acceptance.
 
-    Whatever has the same record as one of them is one of them, whoever submitted it: their leaves
-    are equal, so that nothing tells them apart later.
+    Pieces with equal records have equal leaves, which nothing tells apart later: all of them are
+    selected, whoever submitted them.
 
     Raises:
-        UsageError: Something that is named is not there.
+        UsageError: The store holds nothing of that name.
     """
-    found: list[Piece] = []
+    pieces: list[Piece] = []
     for id in wanted.ids:
-        found += _some(find_by_ids(connection, [id]), f"the id {id.hex()}")
+        pieces += _require_some(find_by_ids(connection, [id]), f"the id {id.hex()}")
     for digests in wanted.digests:
         digest = digests.sha256 or digests.sm3 or b""
-        found += _some(find_by_digests(connection, digests), f"the digest {digest.hex()}")
+        pieces += _require_some(find_by_digests(connection, digests), f"the digest {digest.hex()}")
     for source in wanted.sources:
-        found += _some(find_by_source(connection, source), f"the path {source}")
+        pieces += _require_some(find_by_source(connection, source), f"the path {source}")
     for leaf in wanted.leaves:
-        found += _some(find_by_leaves(connection, [leaf]), f"the leaf {leaf.hex()}")
+        pieces += _require_some(find_by_leaves(connection, [leaf]), f"the leaf {leaf.hex()}")
     if wanted.tenant is not None:
-        found += _some(find_by_tenant(connection, wanted.tenant), f"the tenant {wanted.tenant}")
-    by_id = {piece.id: piece for piece in found}
-    leaves = {piece.leaf for piece in found}
+        pieces += _require_some(
+            find_by_tenant(connection, wanted.tenant), f"the tenant {wanted.tenant}"
+        )
+    by_id = {piece.id: piece for piece in pieces}
+    leaves = {piece.leaf for piece in pieces}
     by_id |= {piece.id: piece for piece in find_by_leaves(connection, leaves)}
     return [by_id[id] for id in sorted(by_id)]
 
 
-def describe_pieces(connection: Connection, pieces: Sequence[Piece]) -> Iterator[Described]:
-    """Yield the pieces with their names."""
+def load_names(connection: Connection, pieces: Sequence[Piece]) -> Iterator[NamedPiece]:
+    """Yield each piece with the name in its record."""
     for piece, record in load_records(connection, pieces):
-        yield Described(piece=piece, name=None if record is None else _find_name(record))
+        yield NamedPiece(piece=piece, name=None if record is None else _find_name(record))
 
 
 def is_tenant(connection: Connection, name: str) -> bool:
@@ -96,10 +98,10 @@ def _find_name(record: bytes) -> str | None:
         return None
 
 
-def _some(found: list[Piece], named: str) -> list[Piece]:
-    if not found:
+def _require_some(pieces: list[Piece], named: str) -> list[Piece]:
+    if not pieces:
         raise UsageError(
             f"this project's store holds no evidence with {named}",
             hint="an earlier erasure may have taken it: docs/erasure.md says what is left",
         )
-    return found
+    return pieces

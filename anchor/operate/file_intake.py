@@ -5,24 +5,44 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.evidence.discovery import Found, IntakeProblem, Skipped, SourceFile
-from anchor.evidence.file_hashing import Hashed, hash_sources
+from anchor.evidence.digests import Digests
+from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped
+from anchor.evidence.file_hashing import FileDigest, FileIdentity, hash_sources
 from anchor.evidence.record import MAX_NAME_CHARACTERS, source_of
-from anchor.operate.acceptance import EvidenceInput, accept, accept_with_key, fewest
-from anchor.project.project import Project
-from anchor.store.location import SqliteFile, StorePlace
+from anchor.operate.acceptance import (
+    AcceptedEvidence,
+    EvidenceInput,
+    accept,
+    accept_each,
+    accept_with_key,
+    fewest,
+    sum_up,
+)
+from anchor.project.project import OpenProject
+from anchor.store.location import SqliteFile, StoreLocation
 
 # One transaction, and so one fsync, for this many files.
 _CHUNK = 1_000
+_OWN_STORE = "it is this project's own store"
 _LONG_NAME = f"its name is longer than the {MAX_NAME_CHARACTERS:,} characters of a record"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
+class AcceptedFile:
+    """A file that was digested, and the evidence that it is in the store."""
+
+    path: Path
+    name: str
+    digests: Digests
+    evidence: AcceptedEvidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeResult:
     """What taking in some paths came to.  ``files`` are those now in the store, if asked for.
 
     ``copies`` is on how many servers they are; None where one is enough.
@@ -31,39 +51,43 @@ class Gathered:
     new: int
     known: int
     size: int
-    files: tuple[Hashed, ...]
+    files: tuple[AcceptedFile, ...]
     problems: tuple[IntakeProblem, ...]
     skipped: tuple[Skipped, ...]
     copies: int | None = None
 
 
 def gather(
-    project: Project,
-    found: Iterable[Found],
+    project: OpenProject,
+    found: Iterable[Discovered],
     *,
     executor: Executor,
     again: bool = False,
     key: str | None = None,
     keep_files: bool = False,
     on_done: Callable[[int, int], None] | None = None,
-) -> Gathered:
+) -> IntakeResult:
     """Accept every file found; what cannot be read is reported, and the rest is done.
 
-    ``key`` is an idempotency key, for one file only.
+    ``key`` is an idempotency key, for one file only and without ``keep_files``.
     """
-    files: list[Hashed] = []
+    files: list[AcceptedFile] = []
     problems: list[IntakeProblem] = []
     skipped: list[Skipped] = []
     new = known = size = 0
     copies: int | None = None
-    chunk: list[Hashed] = []
+    chunk: list[FileDigest] = []
 
     def accept_chunk() -> None:
         nonlocal new, known, size, copies
         if not chunk:
             return
-        submissions = [_submission(hashed) for hashed in chunk]
-        if key is None:
+        submissions = _submissions(chunk)
+        if keep_files:
+            each = accept_each(project, submissions, again=again)
+            files.extend(map(_accepted_file, chunk, each))
+            done = sum_up(each)
+        elif key is None:
             done = accept(project, submissions, again=again)
         else:
             done = accept_with_key(project, submissions, key)
@@ -71,17 +95,20 @@ def gather(
         known += done.known
         copies = fewest(copies, done.copies)
         size += sum(hashed.digests.size or 0 for hashed in chunk)
-        if keep_files:
-            files.extend(chunk)
         chunk.clear()
 
-    found = _leave_out_store(found, project.config.store)
-    results = hash_sources(found, project.config.digests, executor=executor, on_done=on_done)
+    results = hash_sources(
+        found,
+        project.config.digests,
+        executor=executor,
+        on_done=on_done,
+        untouched=dict.fromkeys(_list_own_files(project.config.store), _OWN_STORE),
+    )
     with closing(results):  # else an interrupt out here would wait until all is read
         for result in results:
-            if isinstance(result, Hashed) and len(result.source.name) > MAX_NAME_CHARACTERS:
+            if isinstance(result, FileDigest) and len(result.source.name) > MAX_NAME_CHARACTERS:
                 problems.append(IntakeProblem(path=result.source.path, reason=_LONG_NAME))
-            elif isinstance(result, Hashed):
+            elif isinstance(result, FileDigest):
                 chunk.append(result)
                 if len(chunk) == _CHUNK:
                     accept_chunk()
@@ -90,7 +117,7 @@ def gather(
             else:
                 skipped.append(result)
     accept_chunk()
-    return Gathered(
+    return IntakeResult(
         new=new,
         known=known,
         size=size,
@@ -101,36 +128,39 @@ def gather(
     )
 
 
-def _leave_out_store(found: Iterable[Found], store: StorePlace) -> Iterator[Found]:
-    """Skip the files of the store that is open in this process, under whatever name.
+def _list_own_files(store: StoreLocation) -> Iterator[FileIdentity]:
+    """Yield the files of the store that is open in this process.
 
     Closing any of them, were it only to read it, would drop all locks that SQLite has in this
     process (https://www.sqlite.org/howtocorrupt.html), and with them what it commits afterwards.
     """
     if not isinstance(store, SqliteFile):
-        yield from found
         return
-    ours = {
-        (status.st_dev, status.st_ino)
-        for suffix in ("", "-wal", "-shm")
-        if (status := _stat(store.path.with_name(store.path.name + suffix))) is not None
-    }
-    for item in found:
-        status = _stat(item.path) if isinstance(item, SourceFile) else None
-        if status is not None and (status.st_dev, status.st_ino) in ours:
-            yield Skipped(path=item.path, reason="it is this project's own store")
-        else:
-            yield item
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(OSError):
+            status = store.path.with_name(store.path.name + suffix).stat()
+            yield status.st_dev, status.st_ino
 
 
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except (OSError, ValueError):
-        return None
-
-
-def _submission(hashed: Hashed) -> EvidenceInput:
-    return EvidenceInput(
-        source=source_of(hashed.source.path), name=hashed.source.name, digests=hashed.digests
+def _accepted_file(hashed: FileDigest, evidence: AcceptedEvidence) -> AcceptedFile:
+    source = hashed.source
+    return AcceptedFile(
+        path=source.path, name=source.name, digests=hashed.digests, evidence=evidence
     )
+
+
+def _submissions(chunk: Iterable[FileDigest]) -> list[EvidenceInput]:
+    folders: dict[Path, str] = {}
+    submissions = []
+    for hashed in chunk:
+        path = hashed.source.path
+        if path.parent not in folders:
+            folders[path.parent] = os.path.realpath(path.parent)
+        submissions.append(
+            EvidenceInput(
+                source=source_of(path, folders[path.parent]),
+                name=hashed.source.name,
+                digests=hashed.digests,
+            )
+        )
+    return submissions

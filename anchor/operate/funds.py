@@ -5,16 +5,15 @@ from __future__ import annotations
 from anchor.chain.fees import ANCHOR_GAS, gas_limit
 from anchor.chain.node import Node
 from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
-from anchor.chain.tx_manager import BUDGET_DAYS
+from anchor.chain.tx_cost import BUDGET_DAYS
 from anchor.errors import NodeFaultError, SignerError
 from anchor.ethereum.keccak import format_address
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.tx_journal import StoredJournal
 from anchor.system.clock import utc_now
 from anchor.types import Address
-
-_ETHER = 10**18
+from anchor.units import ETHER
 
 # What is left for fewer anchors than this, at the fee cap, is worth a word.
 FEW = 10
@@ -31,14 +30,14 @@ def find_key(config: Config) -> Address | None:
         return None
 
 
-def describe_shortage(project: Project, node: Node, key: Address) -> str | None:
+def low_funds_warning(project: OpenProject, node: Node, key: Address) -> str | None:
     """Say what will not last for ten more anchors at the fee cap; None where all does."""
     config = project.config
     each = gas_limit(ANCHOR_GAS) * config.fee_cap
     balance = node.fetch_balance(key)
     if balance < FEW * each:
         return (
-            f"{format_address(key)} has {balance / _ETHER:.6f} ether left: {balance // each} "
+            f"{format_address(key)} has {balance / ETHER:.6f} ether left: {balance // each} "
             "anchors at the fee cap. Send ether to that address in time"
         )
     if config.budget is None:
@@ -51,7 +50,7 @@ def describe_shortage(project: Project, node: Node, key: Address) -> str | None:
     left = max(config.budget - spent, 0)
     if left < FEW * each:
         return (
-            f"{left / _ETHER:.6f} ether of the budget for {BUDGET_DAYS} days are left: "
+            f"{left / ETHER:.6f} ether of the budget for {BUDGET_DAYS} days are left: "
             f"{left // each} anchors at the fee cap"
         )
     return None

@@ -23,7 +23,7 @@ from anchor.operate.contradiction import (
     is_in_place,
     place_of,
 )
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead, newest_final_anchor
 from anchor.store.incidents import (
     Incident,
@@ -35,25 +35,25 @@ from anchor.system.clock import utc_now
 from anchor.types import MAX_LOG_SIZE, Block, Hash32
 
 
-def check_no_incident(project: Project) -> None:
+def check_no_incident(project: OpenProject) -> None:
     """Check that no final anchor was contradicted without the operator's having acted.
 
     Raises:
         IncidentError: one was.
     """
     with project.database.read() as connection:
-        found = load_open_incidents(connection, project.config.chain_id)
-    error = explain_incidents(found)
+        incidents = load_open_incidents(connection, project.config.chain_id)
+    error = explain_incidents(incidents)
     if error is not None:
         raise error
 
 
-def explain_incidents(found: Sequence[Incident]) -> IncidentError | None:
+def explain_incidents(incidents: Sequence[Incident]) -> IncidentError | None:
     """Return the error that open incidents, the largest head first, are; None where none is."""
-    if not found:
+    if not incidents:
         return None
     return IncidentError(
-        f"finality was violated: {describe_incident(found[0])}",
+        f"finality was violated: {describe_incident(incidents[0])}",
         hint="nothing is sealed, sent or issued meanwhile. Once a later final block shows the "
         "anchor where it was, work goes on by itself. Else find out what happened to the "
         "chain and its nodes; if the chain is right, raise chain.finality, go on with `anchor "
@@ -63,8 +63,8 @@ def explain_incidents(found: Sequence[Incident]) -> IncidentError | None:
 
 def describe_incident(incident: Incident) -> str:
     """Return what was seen, and in which block: what is so now is another question."""
-    before, now = incident.before, incident.now
-    then = "was not in the registry" if now is None else f"was in block {now.block_number}"
+    before, after = incident.before, incident.current
+    then = "was not in the registry" if after is None else f"was in block {after.block_number}"
     seen = "" if incident.seen_block is None else f" in final block {incident.seen_block}"
     return (
         f"anchor {before.sequence} was final in block {before.block_number}, and {then}{seen} "
@@ -72,7 +72,7 @@ def describe_incident(incident: Incident) -> str:
     )
 
 
-def check_incidents(project: Project, node: Node) -> None:
+def check_incidents(project: OpenProject, node: Node) -> None:
     """Look again at what was contradicted, and check that nothing is left of it.
 
     Raises:
@@ -83,7 +83,7 @@ def check_incidents(project: Project, node: Node) -> None:
     check_no_incident(project)
 
 
-def review_incidents(project: Project, node: Node) -> None:
+def review_incidents(project: OpenProject, node: Node) -> None:
     """Withdraw the incidents whose anchors a final block shows where they were.
 
     What the node said then was wrong, or the chain came back to what it was.  A final block that is
@@ -94,12 +94,12 @@ def review_incidents(project: Project, node: Node) -> None:
     """
     config = project.config
     with project.database.read() as connection:
-        found = load_open_incidents(connection, config.chain_id)
-    if not found:
+        incidents = load_open_incidents(connection, config.chain_id)
+    if not incidents:
         return
     final = fetch_final(project, node)
     # The largest head first: the registry only grows, so that it has the smaller ones, too.
-    for incident in found:
+    for incident in incidents:
         if is_behind(final, incident.before) or final.number < (incident.seen_block or 0):
             return
         read = partial(
@@ -107,16 +107,16 @@ def review_incidents(project: Project, node: Node) -> None:
             root=incident.head.root,
             block=final.hash,
         )
-        stored = node.confirm(read)
+        stored = node.read_with_quorum(read)
         if stored is None or place_of(stored) != incident.before:
             return
-        if project.database.remark is not None:
+        if project.database.read_only_note is not None:
             return  # on read-only media, which keep what was seen last
         with project.database.write() as connection:
             withdraw_incident(connection, config.chain_id, incident, final.number, utc_now())
 
 
-def fetch_final(project: Project, node: Node) -> Block:
+def fetch_final(project: OpenProject, node: Node) -> Block:
     """Return the newest final block; where it replaced one, first note what that contradicts.
 
     Raises:
@@ -133,7 +133,7 @@ def fetch_final(project: Project, node: Node) -> Block:
         raise
 
 
-def note_contradictions(project: Project, node: Node, final: Block) -> int:
+def note_contradictions(project: OpenProject, node: Node, final: Block) -> int:
     """Compare the newest final anchor with final block ``final``, and those before a moved one.
 
     What is contradicted is stored as an incident.  Returns how many are.
@@ -158,7 +158,7 @@ def note_contradictions(project: Project, node: Node, final: Block) -> int:
         below = anchored.head.size
     if not moved:
         return 0
-    if project.database.remark is not None:
+    if project.database.read_only_note is not None:
         raise _describe_unstored(moved[0], "this store is on read-only media, and does not keep it")
     try:
         with project.database.write() as connection:
@@ -188,10 +188,12 @@ def _describe_unstored(reading: FinalReading, hint: str) -> IncidentError:
     )
 
 
-def _read_final(project: Project, node: Node, anchored: AnchoredHead, final: Block) -> FinalReading:
+def _read_final(
+    project: OpenProject, node: Node, anchored: AnchoredHead, final: Block
+) -> FinalReading:
     read = partial(
         RegistryReader(project.config.registry, project.config.log).anchor,
         root=anchored.head.root,
         block=final.hash,
     )
-    return FinalReading(anchored=anchored, stored=node.confirm(read), final=final)
+    return FinalReading(anchored=anchored, stored=node.read_with_quorum(read), final=final)

@@ -17,14 +17,14 @@ from anchor.system.durable_files import open_private
 NAME = "audit.jsonl"
 
 
-def note_key_event(config: Config, event: str, *, now: str, **members: object) -> None:
-    """Append an event with the time and the user's name; never a key itself.
+def record_key_event(config: Config, event: str, *, at: str, **members: object) -> None:
+    """Append an event with the time and the user's name to the trail; no key is ever written.
 
     Raises:
         StorageError: The line cannot be written.
     """
     user = {"user": find_user(), "login": os.environ.get("SUDO_USER")}
-    document = {"at": now, "event": event, **user, **members}
+    document = {"at": at, "event": event, **user, **members}
     line = json.dumps(document, ensure_ascii=True, separators=(",", ":")) + "\n"
     path = config.folder / NAME
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW

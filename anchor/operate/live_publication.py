@@ -12,9 +12,9 @@ from anchor.log.publication import ANCHORS_PER_FILE, CHECKPOINT, anchors_path, e
 from anchor.log.signed_note import NoteKey
 from anchor.log.tiles import Tile, TileTree, parse_tile_path
 from anchor.log.tree import BLOCK, BLOCK_HEIGHT, HASH
-from anchor.operate.publishing import find_gap
-from anchor.project.log_key import origin_of
-from anchor.project.project import Project
+from anchor.operate.publishing import find_anchor_gap
+from anchor.project.log_key import checkpoint_origin
+from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead, load_anchors, newest_final_anchor
 from anchor.store.sequencer import open_tree
 from anchor.types import Head
@@ -22,13 +22,13 @@ from anchor.types import Head
 _ANCHORS = re.compile(r"anchors/([0-9]{3,9})")
 
 
-class LiveLog:
+class LivePublication:
     """A published log's files, up to the newest head whose anchor is final.
 
-    Implements ``anchor.log.publication.Source``.  Not for several threads at once.
+    Implements ``PublicationReader``; not safe for several threads at once.
     """
 
-    def __init__(self, project: Project, key: NoteKey) -> None:
+    def __init__(self, project: OpenProject, key: NoteKey) -> None:
         """Read nothing yet; ``key`` signs checkpoints."""
         self.name = "this project's log"
         self._project = project
@@ -69,14 +69,14 @@ class LiveLog:
                 return
             anchors = load_anchors(connection, self._project.config.chain_id)
         self._final = [anchored for anchored in anchors if anchored.final]
-        checkpoint = Checkpoint(origin=origin_of(self._project.config), head=newest.head)
+        checkpoint = Checkpoint(origin=checkpoint_origin(self._project.config), head=newest.head)
         self._note = sign_checkpoint(checkpoint, self._key)
         self._tree = None
         self._head = newest.head
 
     def _read_tile(self, tile: Tile, head: Head) -> bytes | None:
-        there = (head.size >> (BLOCK_HEIGHT * tile.level)) - tile.number * BLOCK
-        if tile.width > there:
+        available = (head.size >> (BLOCK_HEIGHT * tile.level)) - tile.number * BLOCK
+        if tile.width > available:
             return None
         if self._tree is None:
             self._tree = self._open_tree(head)
@@ -87,7 +87,7 @@ class LiveLog:
         return open_tree(self._project.database, self._project.tiles, head)
 
     def _read_anchors(self, number: int, path: str) -> bytes | None:
-        if path != anchors_path(number) or find_gap(self._final):
+        if path != anchors_path(number) or find_anchor_gap(self._final):
             return None  # a list with a gap would prove nothing
         part = self._final[number * ANCHORS_PER_FILE : (number + 1) * ANCHORS_PER_FILE]
         return encode_anchors([anchored.head for anchored in part]) if part else None

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from anchor.chain.call_simulation import Intent
 from anchor.chain.node import Node
+from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer import Signer, UnsignedTransaction
-from anchor.chain.tx_manager import Intent
 from anchor.errors import ChainGuardError, NotFinalError, SignerError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.operate.anchoring import make_manager
@@ -25,9 +26,8 @@ from anchor.operate.operators import (
     fetch_operator_id,
 )
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.registry.calldata import encode_set_operator_call
-from anchor.registry.storage import CLOSED_HEAD, head_slot
 from anchor.store.heads import newest_anchored
 from anchor.store.tx_journal import GIVEN_UP, StoredJournal
 from anchor.system.clock import Clock, utc_now
@@ -63,7 +63,9 @@ class Applied:
     final_block: int
 
 
-def plan_addition(project: Project, node: Node, key: Address, operator_id: int | None) -> KeyChange:
+def plan_addition(
+    project: OpenProject, node: Node, key: Address, operator_id: int | None
+) -> KeyChange:
     """Return the change that lets ``key`` anchor; without an id, under its former or a free one.
 
     Raises:
@@ -92,7 +94,7 @@ def plan_addition(project: Project, node: Node, key: Address, operator_id: int |
     return KeyChange(key=key, id=operator_id, operator_id=operator_id)
 
 
-def plan_removal(project: Project, node: Node, *, key: Address | None, id: int) -> KeyChange:
+def plan_removal(project: OpenProject, node: Node, *, key: Address | None, id: int) -> KeyChange:
     """Return the change that lets a key anchor no more: ``key``, or None for the one ``id`` names.
 
     Raises:
@@ -129,7 +131,7 @@ def is_done(config: Config, node: Node, change: KeyChange) -> bool:
 
 
 def apply_change(
-    project: Project,
+    project: OpenProject,
     node: Node,
     change: KeyChange,
     open_signer: Callable[[], Signer],
@@ -164,7 +166,7 @@ def apply_change(
 
 
 def _send(
-    project: Project,
+    project: OpenProject,
     node: Node,
     change: KeyChange,
     signer: Signer,
@@ -196,7 +198,7 @@ class _Nobody:
 
 
 def _let_go(
-    project: Project, node: Node, change: KeyChange, clock: Clock, report: Callable[[str], None]
+    project: OpenProject, node: Node, change: KeyChange, clock: Clock, report: Callable[[str], None]
 ) -> None:
     """Close the journal's open nonce of a key that is removed: nobody will run with it again.
 
@@ -211,13 +213,13 @@ def _let_go(
         report(f"nonce {slot.nonce} of {format_address(slot.sender)} is given up with its key")
 
 
-def find_unsettled(project: Project) -> Address | None:
+def find_unsettled(project: OpenProject) -> Address | None:
     """Return whose transaction is signed and not settled yet; None where none is."""
     slot = StoredJournal(project.database, utc_now).open_slot(project.config.chain_id)
     return slot.sender if slot is not None and slot.attempts else None
 
 
-def advise(project: Project, node: Node, change: KeyChange, listed: OperatorList) -> list[str]:
+def advise(project: OpenProject, node: Node, change: KeyChange, listed: OperatorList) -> list[str]:
     """Return what the operator should know or do after the change, in sentences."""
     config, signer = project.config, find_key(project.config)
     key = format_address(change.key)
@@ -269,14 +271,14 @@ def check_owner(config: Config, key: Address) -> None:
 
 
 def _check_open(config: Config, node: Node) -> None:
-    if node.fetch_storage(config.registry, head_slot(config.log), "latest") == CLOSED_HEAD:
+    if RegistryReader(config.registry, config.log).newest_root(node, "latest").is_closed:
         raise ChainGuardError(
             "this log was closed with `succeed`: nobody anchors in it any more",
             hint="operators are per log: run this in its successor's project",
         )
 
 
-def _has_unsettled_call(project: Project) -> bool:
+def _has_unsettled_call(project: OpenProject) -> bool:
     """Say whether an earlier run of the owner's key ended before it saw what became of it."""
     return find_unsettled(project) == log_owner(project.config.log)
 
@@ -291,7 +293,7 @@ def _wait_until_final(config: Config, node: Node, change: KeyChange, clock: Cloc
     while True:
         final = node.fetch_final_block(config.finality)
         read = partial(fetch_operator_id, config, key=change.key, block=final.hash)
-        if node.confirm(read) == change.id:
+        if node.read_with_quorum(read) == change.id:
             return final.number
         if clock.monotonic() >= deadline or not is_done(config, node, change):
             return None

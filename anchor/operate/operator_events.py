@@ -33,7 +33,9 @@ def fetch_changes(
 ) -> tuple[OperatorChange, ...] | None:
     """Return the changes up to the final block that enough nodes agree on; None where none are."""
     try:
-        return node.confirm(lambda one: _read_changes(config, log, one, from_block, final.number))
+        return node.read_with_quorum(
+            lambda one: _read_changes(config, log, one, from_block, final.number)
+        )
     except NodeUnreachableError:
         raise
     except CannotCheckError:
@@ -75,11 +77,11 @@ def _parse_change(entry: Any, log: LogId, node: Node) -> tuple[int, OperatorChan
             key=Address(key[12:]),
             id=int(entry["data"], 16),
         )
-        place = int(entry["logIndex"], 16)
+        log_index = int(entry["logIndex"], 16)
     except (KeyError, TypeError, ValueError) as error:
         raise NodeFaultError(f"the node {node.name} returned an event that is none") from error
     if (topic, of, len(key)) != (_SET_TOPIC, log, 32) or not 0 <= change.id <= MAX_ID:
         raise NodeFaultError(f"the node {node.name} returned an event that is none of this log's")
     if not 0 <= change.block_number < 2**48:
         raise NodeFaultError(f"the node {node.name} returned an event of an impossible block")
-    return place, change
+    return log_index, change

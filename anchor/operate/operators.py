@@ -13,6 +13,7 @@ from functools import partial
 
 from anchor.chain.node import BlockId, Node
 from anchor.chain.node_agreement import Value, said_by_enough
+from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.tx_decoding import read_call_data
 from anchor.errors import (
     CannotCheckError,
@@ -31,18 +32,13 @@ from anchor.operate.operator_events import (
     fetch_named_ids,
 )
 from anchor.project.config import Config
-from anchor.project.project import Project, trust_entry
+from anchor.project.project import OpenProject, trust_entry
 from anchor.registry.calldata import decode_set_operator_call
-from anchor.registry.storage import (
-    decode_key,
-    operator_id_slot,
-    operator_key_slot,
-    predecessor_slot,
-)
 from anchor.store.tx_journal import StoredJournal
 from anchor.system.clock import utc_now
 from anchor.types import Address, Block, LogId
-from anchor.verification.policy import TrustedOperator, encode_policy
+from anchor.verification.pinning import encode_policy
+from anchor.verification.policy import TrustedOperator
 
 FIRST_IDS = 16
 """Ids up to this one are looked at whatever the hints say."""
@@ -80,7 +76,7 @@ class OperatorList:
     from_block: int
 
 
-def load_operators(project: Project, node: Node) -> OperatorList:
+def load_operators(project: OpenProject, node: Node) -> OperatorList:
     """Return the log's operators; ``check_chain`` and ``check_registry`` come first.
 
     Raises:
@@ -104,14 +100,12 @@ def load_operators(project: Project, node: Node) -> OperatorList:
 
 def fetch_operator_key(config: Config, node: Node, operator_id: int) -> Address | None:
     """Return the key that an id names now; None for none."""
-    slot = operator_key_slot(config.log, operator_id)
-    return decode_key(node.fetch_storage(config.registry, slot, "latest"))
+    return _registry_of(config).operator_key(node, operator_id, "latest")
 
 
 def fetch_operator_id(config: Config, node: Node, key: Address, block: BlockId) -> int:
     """Return the id under which ``key`` may anchor in ``block``; 0 for none."""
-    slot = operator_id_slot(config.log, key)
-    return int.from_bytes(node.fetch_storage(config.registry, slot, block), "big")
+    return _registry_of(config).operator_id(node, key, block)
 
 
 def agree_on_operator_key(config: Config, node: Node, operator_id: int) -> Address | None:
@@ -131,16 +125,16 @@ def agree_on_operator_id(config: Config, node: Node, key: Address) -> int:
     Raises:
         QuorumError: too few do.
     """
-    what = f"the key {format_address(key)}"
-    return _agree(node, lambda one: fetch_operator_id(config, one, key, "latest"), what)
+    topic = f"the key {format_address(key)}"
+    return _agree(node, lambda one: fetch_operator_id(config, one, key, "latest"), topic)
 
 
-def _agree(node: Node, read: Callable[[Node], Value], what: str) -> Value:
+def _agree(node: Node, read: Callable[[Node], Value], topic: str) -> Value:
     # In tuples, so that "none" is something that nodes may agree on.
     agreed = said_by_enough(node.ask_each(lambda one: (read(one),)), node.needed)
     if agreed is None:
         raise QuorumError(
-            f"the nodes disagree about {what} in the registry",
+            f"the nodes disagree about {topic} in the registry",
             hint="one lags behind or is wrong: run again, and see to the nodes",
         )
     return agreed[0]
@@ -152,7 +146,7 @@ def _find_shared(node: Node, read: Callable[[Node], Value]) -> Value | None:
     return None if agreed is None else agreed[0]
 
 
-def choose_id(project: Project, node: Node, key: Address) -> int:
+def choose_id(project: OpenProject, node: Node, key: Address) -> int:
     """Return the id that ``key`` had, or one above all that are known of this log and the last.
 
     Ids count log by log, but a policy's entry may name several logs and means them all.
@@ -163,12 +157,12 @@ def choose_id(project: Project, node: Node, key: Address) -> int:
     if own:
         return own[-1]
     used = {operator.id for operator in operators}
-    log = LogId(node.fetch_storage(config.registry, predecessor_slot(config.log), "latest"))
+    log = _registry_of(config).predecessor(node, "latest")
     # One step back is enough: the log before chose its ids by the same rule.
     if any(log):
         hints = fetch_named_ids(config, log, node, _find_start(config))
         for number in {*range(1, FIRST_IDS + 1), *sorted(hints)[-_MOST_HINTS:]}:
-            if node.confirm(partial(_has_key, config, log, number)):
+            if node.read_with_quorum(partial(_has_key, config, log, number)):
                 used.add(number)
     free = max(used, default=0) + 1
     if free > MAX_ID:
@@ -218,12 +212,8 @@ def _look_at(
     final_key, is_final_active = None, None
     if final is not None:
         block = final.hash
-        final_key = node.confirm(
-            lambda one: decode_key(
-                one.fetch_storage(
-                    config.registry, operator_key_slot(config.log, operator_id), block
-                )
-            )
+        final_key = node.read_with_quorum(
+            lambda one: _registry_of(config).operator_key(one, operator_id, block)
         )
     key = final_key or key
     if key is None:
@@ -231,10 +221,10 @@ def _look_at(
     known: Address = key
     if final is not None and final_key is not None:
         block = final.hash
-        final_id = node.confirm(lambda one: fetch_operator_id(config, one, known, block))
+        final_id = node.read_with_quorum(lambda one: fetch_operator_id(config, one, known, block))
         is_final_active = final_id == operator_id
-    now = _find_shared(node, lambda one: fetch_operator_id(config, one, known, "latest"))
-    is_active = now == operator_id
+    newest_id = _find_shared(node, lambda one: fetch_operator_id(config, one, known, "latest"))
+    is_active = newest_id == operator_id
     return Operator(
         id=operator_id,
         key=key,
@@ -253,18 +243,18 @@ def _periods(
     changes: Sequence[OperatorChange] | None,
 ) -> tuple[TrustedOperator, ...]:
     """Return the blocks in which the id may have anchored: by the events, else as state allows."""
-    found: list[TrustedOperator] = []
+    periods: list[TrustedOperator] = []
     for change in changes or ():
         if change.key != key:
             continue
-        if found and found[-1].until_block is None:
-            found[-1] = replace(found[-1], until_block=change.block_number)
+        if periods and periods[-1].until_block is None:
+            periods[-1] = replace(periods[-1], until_block=change.block_number)
         if change.id == operator_id:
-            found.append(
+            periods.append(
                 TrustedOperator(id=operator_id, from_block=change.block_number, until_block=None)
             )
-    if found and (found[-1].until_block is None) == (is_final_active is not False):
-        return tuple(found)
+    if periods and (periods[-1].until_block is None) == (is_final_active is not False):
+        return tuple(periods)
     # No events, or some that contradict the state.  An id that the final block does not have has
     # no anchor up to there, and a key that was removed by then has none after it.
     from_block, until = 0, None
@@ -275,7 +265,7 @@ def _periods(
     return (TrustedOperator(id=operator_id, from_block=from_block, until_block=until),)
 
 
-def _named_by_journal(project: Project) -> set[int]:
+def _named_by_journal(project: OpenProject) -> set[int]:
     """Return the ids that this project's own calls name."""
     config = project.config
     ids = set()
@@ -288,5 +278,10 @@ def _named_by_journal(project: Project) -> set[int]:
 
 
 def _has_key(config: Config, log: LogId, operator_id: int, node: Node) -> bool:
-    slot = operator_key_slot(log, operator_id)
-    return any(node.fetch_storage(config.registry, slot, "latest"))
+    return (
+        RegistryReader(config.registry, log).operator_key(node, operator_id, "latest") is not None
+    )
+
+
+def _registry_of(config: Config) -> RegistryReader:
+    return RegistryReader(config.registry, config.log)

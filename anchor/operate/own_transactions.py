@@ -15,7 +15,7 @@ from anchor.chain.node import BlockCall, Node
 from anchor.chain.node_agreement import said_by_enough
 from anchor.errors import CannotCheckError
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.registry.calldata import decode_anchor_call, decode_succeed_call
 from anchor.store.heads import AnchoredHead
 from anchor.store.tx_journal import load_unsigned_anchors
@@ -25,12 +25,12 @@ from anchor.types import Address, Head, LogId
 _MOST_BLOCKS = 1_000
 
 
-def find_own_nonces(project: Project, node: Node, sender: Address, missing: range) -> set[int]:
+def find_own_nonces(project: OpenProject, node: Node, sender: Address, missing: range) -> set[int]:
     """Return which of the nonces that the journal lacks anchored heads of this log.
 
     A block that nodes do not have, or disagree about, explains none.
     """
-    found: set[int] = set()
+    own: set[int] = set()
     for anchored in _load_unknown(project, len(missing)):
         read = partial(_fetch_calls, config=project.config, number=anchored.block_number)
         try:
@@ -40,13 +40,13 @@ def find_own_nonces(project: Project, node: Node, sender: Address, missing: rang
         for call in calls or ():
             is_theirs = call.sender != sender or call.nonce not in missing
             if not is_theirs and _is_of(project.config.log, anchored.head, call.data):
-                found.add(call.nonce)
-        if len(found) == len(missing):
+                own.add(call.nonce)
+        if len(own) == len(missing):
             break
-    return found
+    return own
 
 
-def _load_unknown(project: Project, missing: int) -> Iterator[AnchoredHead]:
+def _load_unknown(project: OpenProject, missing: int) -> Iterator[AnchoredHead]:
     if missing:
         with project.database.read() as connection:
             yield from load_unsigned_anchors(connection, project.config.chain_id, _MOST_BLOCKS)

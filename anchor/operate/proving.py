@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 
-from anchor.errors import ChainGuardError, NotFinalError, UsageError
+from anchor.chain.node import Node
+from anchor.errors import CannotCheckError, ChainGuardError, NotFinalError, UsageError
 from anchor.log.merkle import hash_leaf
 from anchor.log.tiles import TileTree
+from anchor.operate.finality import update_anchors
+from anchor.operate.guards import check_standing
 from anchor.operate.state_proofs import StateProofs
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.receipt.format import AnchorHints, Promise, Receipt, ReceiptAnchor
 from anchor.store.edition import load_edition
 from anchor.store.evidence import StoredEvidence
@@ -20,6 +24,30 @@ from anchor.types import Hash32, Head
 _OPEN_TREES = 8
 
 
+def open_prover(
+    project: OpenProject,
+    open_node: Callable[[], Node],
+    report: Callable[[str], None],
+) -> Prover:
+    """Compare what the store knows of anchors with the chain; return a prover with state proofs.
+
+    Where no node answers, ``report`` is told, and receipts are made of what the store knew last.
+
+    Raises:
+        ChainGuardError: The chain is not the one that the store was made for, or contradicts it.
+    """
+    try:
+        node = open_node()
+        check_standing(project, node)
+        proofs = StateProofs(project.config, node, report)
+        if project.database.read_only_note is None:  # else it is on read-only media
+            update_anchors(project, node, proofs)
+    except CannotCheckError as error:
+        report(f"{error.message}; going by what the store knew last")
+        return Prover(project)
+    return Prover(project, proofs)
+
+
 class Prover:
     """Makes receipts from one snapshot of the log.
 
@@ -27,7 +55,7 @@ class Prover:
     the operator's promise: the first head that does.
     """
 
-    def __init__(self, project: Project, states: StateProofs | None = None) -> None:
+    def __init__(self, project: OpenProject, states: StateProofs | None = None) -> None:
         """Take the snapshot; ``states`` puts state proofs into the receipts, or none are."""
         self._project = project
         self._states = states
@@ -66,7 +94,7 @@ class Prover:
                 "this evidence is accepted but not sealed yet, so there is nothing to prove",
                 hint="anchor it with `anchor run --once`",
             )
-        place = bisect_right(self._anchors, index, key=lambda item: item.head.size)
+        place = bisect_right(self._anchors, index, key=lambda anchored: anchored.head.size)
         anchored = self._anchors[place] if place < len(self._anchors) else None
         if anchored is not None:
             head = anchored.head

@@ -15,13 +15,13 @@ from anchor.errors import AnchorError, CannotCheckError, StoreBusyError
 from anchor.log.publication import PublicationWriter
 from anchor.operate.backoff import Backoff
 from anchor.operate.events import (
-    Happened,
-    describe_long_publication,
-    describe_publication,
-    describe_unpublished,
+    Event,
+    long_publication_event,
+    publication_event,
+    unpublished_event,
 )
 from anchor.operate.publishing import Publication, publish_log
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import newest_final_anchor
 from anchor.system.clock import Clock
 from anchor.types import Head
@@ -31,21 +31,21 @@ _LONG = 600.0
 
 
 class Publisher:
-    """Keeps ``target`` up to the newest final head; ``look`` is called again and again."""
+    """Keeps ``target`` up to the newest final head; ``poll`` is called again and again."""
 
     def __init__(
         self,
-        project: Project,
+        project: OpenProject,
         target: PublicationWriter,
         clock: Clock,
         *,
-        tell: Callable[[Happened], None],
+        emit: Callable[[Event], None],
         jitter: Callable[[], float],
     ) -> None:
         self._project = project
         self._target = target
         self._clock = clock
-        self._tell = tell
+        self._emit = emit
         self._backoff = Backoff(jitter)
         self._outcome: SimpleQueue[Publication | AnchorError] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -53,33 +53,33 @@ class Publisher:
         self._next_try = self._next_word = clock.monotonic()
         self._published: Head | None = None
 
-    def look(self, prepare: Callable[[], object]) -> None:
-        """Begin to publish where there is something new, and tell how the last time ended.
+    def poll(self, prepare: Callable[[], object]) -> None:
+        """Start publishing where there is something new, and report how the last time ended.
 
-        ``prepare`` is called before: it stores what is missing of the list of anchors.
+        Call ``prepare`` before: it stores what is missing of the list of anchors.
 
         Raises:
-            RuntimeError: the thread died of what nobody expected; it printed that.
+            RuntimeError: The publishing thread died of an unexpected error, which it printed.
         """
-        now = self._clock.monotonic()
+        current_time = self._clock.monotonic()
         if self._thread is not None:
-            is_over = not self._thread.is_alive()  # before the look: it puts, and then ends
+            is_over = not self._thread.is_alive()  # asked first: it puts, and then ends
             try:
                 outcome = self._outcome.get_nowait()
             except Empty:
                 if is_over:
                     raise RuntimeError("the thread that publishes the log died") from None
-                self._watch_duration(now)
+                self._watch_duration(current_time)
                 return
             self._thread = None
-            self._settle(outcome, now)
-        if now < self._next_try or not self._is_behind():
+            self._settle(outcome, current_time)
+        if current_time < self._next_try or not self._is_behind():
             return
         try:
             prepare()
         except (CannotCheckError, StoreBusyError):
             pass  # what the store knows may be enough; if not, the publication says so
-        self._started, self._next_word = now, now + _LONG
+        self._started, self._next_word = current_time, current_time + _LONG
         self._thread = threading.Thread(target=self._publish, daemon=True, name="anchor-publisher")
         self._thread.start()
 
@@ -97,18 +97,18 @@ class Publisher:
         except AnchorError as error:
             self._outcome.put(error)
 
-    def _settle(self, outcome: Publication | AnchorError, now: float) -> None:
+    def _settle(self, outcome: Publication | AnchorError, current_time: float) -> None:
         if isinstance(outcome, AnchorError):
             wait = self._backoff.next_wait()
-            self._next_try = now + wait
-            self._tell(describe_unpublished(outcome, wait))
+            self._next_try = current_time + wait
+            self._emit(unpublished_event(outcome, wait))
             return
         self._published = outcome.head
         self._backoff.reset()
         if outcome.is_new:
-            self._tell(describe_publication(outcome, self._target.name))
+            self._emit(publication_event(outcome, self._target.name))
 
-    def _watch_duration(self, now: float) -> None:
-        if now >= self._next_word:
-            self._next_word = now + _LONG
-            self._tell(describe_long_publication(self._target.name, now - self._started))
+    def _watch_duration(self, current_time: float) -> None:
+        if current_time >= self._next_word:
+            self._next_word = current_time + _LONG
+            self._emit(long_publication_event(self._target.name, current_time - self._started))

@@ -27,8 +27,8 @@ from anchor.log.publication import (
 )
 from anchor.log.signed_note import NoteKey
 from anchor.log.tiles import Tile, TileTree, tiles_of
-from anchor.project.log_key import load_log_key, origin_of
-from anchor.project.project import Project
+from anchor.project.log_key import checkpoint_origin, load_log_key
+from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead, load_anchors
 from anchor.store.sequencer import open_tree
 from anchor.system.file_lock import hold_file
@@ -51,7 +51,7 @@ class Publication:
     is_new: bool
 
 
-def publish_log(project: Project, target: PublicationWriter) -> Publication:
+def publish_log(project: OpenProject, target: PublicationWriter) -> Publication:
     """Bring what is published up to the newest head whose anchor is final.
 
     Raises:
@@ -67,7 +67,7 @@ def publish_log(project: Project, target: PublicationWriter) -> Publication:
         return _publish(project, target)
 
 
-def _publish(project: Project, target: PublicationWriter) -> Publication:
+def _publish(project: OpenProject, target: PublicationWriter) -> Publication:
     config = project.config
     with project.database.read() as connection:
         anchors = load_anchors(connection, config.chain_id)
@@ -80,9 +80,9 @@ def _publish(project: Project, target: PublicationWriter) -> Publication:
         )
     key = load_log_key(config)
     tree = open_tree(project.database, project.tiles, head)
-    there = _find_published(target, key, tree)
-    unknown = find_gap(final)
-    if unknown and there != head and target.read(anchors_path(0)) is not None:
+    published = _find_published(target, key, tree)
+    unknown = find_anchor_gap(final)
+    if unknown and published != head and target.read(anchors_path(0)) is not None:
         raise CannotCheckError(
             f"anchor {unknown} of this log is not known, so the published list of anchors cannot "
             "be continued",
@@ -91,7 +91,7 @@ def _publish(project: Project, target: PublicationWriter) -> Publication:
         )
     written = 0
     batch: dict[str, bytes] = {}
-    for tile in tiles_of(head.size, after=there.size if there else 0):
+    for tile in tiles_of(head.size, after=published.size if published else 0):
         batch[tile.path] = tree.tile(tile)
         written += 1
         if len(batch) == _BATCH:
@@ -100,9 +100,9 @@ def _publish(project: Project, target: PublicationWriter) -> Publication:
     if batch:
         target.write(batch)
     if not unknown:
-        _publish_anchors(target, [anchored.head for anchored in final], there)
-    origin = origin_of(config)
-    if there != head:
+        _publish_anchors(target, [anchored.head for anchored in final], published)
+    origin = checkpoint_origin(config)
+    if published != head:
         # A crash before this: readers go on with the old checkpoint, whose tiles are all there.
         checkpoint = Checkpoint(origin=origin, head=head)
         target.write({CHECKPOINT: sign_checkpoint(checkpoint, key)})
@@ -111,14 +111,14 @@ def _publish(project: Project, target: PublicationWriter) -> Publication:
         origin=origin,
         verifier_key=key.verifier().encode(),
         tiles_written=written,
-        is_new=there != head,
+        is_new=published != head,
     )
 
 
-def find_gap(final: list[AnchoredHead]) -> int | None:
-    """Return the number of the first anchor that the store does not know to be final.
+def find_anchor_gap(final: list[AnchoredHead]) -> int | None:
+    """Return the sequence number of the first anchor that is missing in ``final``, or None.
 
-    Then it publishes no list of anchors: one with a gap would prove nothing.
+    A list of anchors with a gap would prove nothing, and is not published.
     """
     for expected, anchored in enumerate(final, start=1):
         if anchored.sequence != expected:
@@ -126,9 +126,11 @@ def find_gap(final: list[AnchoredHead]) -> int | None:
     return None
 
 
-def _publish_anchors(target: PublicationWriter, heads: list[Head], there: Head | None) -> None:
-    """Bring the list of anchored heads up to the newest final one."""
-    first = sum(head.size < there.size for head in heads) // ANCHORS_PER_FILE if there else 0
+def _publish_anchors(target: PublicationWriter, heads: list[Head], published: Head | None) -> None:
+    """Publish the list of anchored heads up to the newest final one."""
+    first = (
+        sum(head.size < published.size for head in heads) // ANCHORS_PER_FILE if published else 0
+    )
     for number in range(first, (len(heads) - 1) // ANCHORS_PER_FILE + 1):
         part = heads[number * ANCHORS_PER_FILE : (number + 1) * ANCHORS_PER_FILE]
         data = encode_anchors(part)
@@ -137,39 +139,41 @@ def _publish_anchors(target: PublicationWriter, heads: list[Head], there: Head |
 
 
 def _find_published(target: PublicationWriter, key: NoteKey, tree: TileTree) -> Head | None:
-    """Return the head that is published; None in an empty place.
+    """Return the head that is published; None where nothing is.
 
-    A published tile must never change, so what is there has to be the beginning of this log.
+    A published tile must never change: what is published has to be a beginning of this log.
     """
     note = target.read(CHECKPOINT)
     if note is None:
         # A crash before the first checkpoint leaves tiles; they have to be ours.
         first = Tile(0, 0)
-        found = target.read(first.path)
-        if found is not None and (tree.size < first.width or found != tree.tile(first)):
-            raise _other_log("there are tiles of another log, and no checkpoint")
+        stored = target.read(first.path)
+        if stored is not None and (tree.size < first.width or stored != tree.tile(first)):
+            raise _other_log_error("there are tiles of another log, and no checkpoint")
         return None
     try:
         checkpoint = open_checkpoint(note, key.verifier())
     except MalformedError as error:
-        raise _other_log(f"its checkpoint is damaged: {error.message}") from error
+        raise _other_log_error(f"its checkpoint is damaged: {error.message}") from error
     except AnchorError as error:
-        raise _other_log(
+        raise _other_log_error(
             f"its checkpoint is not signed by this log's key: {error.message}"
         ) from error
-    there = checkpoint.head
-    if there.size > tree.size:
+    published = checkpoint.head
+    if published.size > tree.size:
         raise ChainGuardError(
-            f"what is published has {there.size} leaves, this store's newest final head has "
+            f"what is published has {published.size} leaves, this store's newest final head has "
             f"{tree.size}",
             hint="the store is older than what was published: rebuild it with `anchor restore`",
         )
-    if tree.root(there.size) != there.root:
-        raise _other_log(f"its root of {there.size} leaves is not the one this log has there")
-    return there
+    if tree.root(published.size) != published.root:
+        raise _other_log_error(
+            f"its root of {published.size} leaves is not the one this log has there"
+        )
+    return published
 
 
-def _other_log(reason: str) -> ChainGuardError:
+def _other_log_error(reason: str) -> ChainGuardError:
     return ChainGuardError(
         f"the place to publish to holds something else: {reason}",
         hint="choose an empty place; nothing was written",

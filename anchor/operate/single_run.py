@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from anchor.chain.node import Node
 from anchor.chain.signer import Signer
 from anchor.errors import CannotCheckError, ForeignUseError, NotFinalError, QuorumError
-from anchor.operate.anchoring import (
-    anchor_newest,
-    check_standing,
-    refresh_anchors,
-    wait_until_final,
-)
+from anchor.operate.anchoring import anchor_newest
+from anchor.operate.finality import refresh_anchors, update_anchors, wait_until_final
+from anchor.operate.guards import check_standing
+from anchor.operate.state_proofs import StateProofs
 from anchor.project.config import WaitFor
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead, find_anchored
 from anchor.store.sequencer import seal
 from anchor.system.clock import Clock, utc_now
 
 
-class HeadStage(Enum):
-    """How far a head has come, in the words users see."""
+class RunState(Enum):
+    """How far a run brought the newest head, in the words that `anchor run --json` prints."""
 
     EMPTY = "empty"
     INCLUDED = "included (still reversible)"
@@ -32,55 +30,59 @@ class HeadStage(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class RunResult:
     """What a round did; ``timed_out`` when it was to wait for finality and could not any longer."""
 
     sealed: int
     anchored: AnchoredHead | None
-    state: HeadStage
+    state: RunState
     timed_out: bool
 
 
 def anchor_round(
-    project: Project,
+    project: OpenProject,
     node: Node,
     open_signer: Callable[[], Signer],
     clock: Clock,
     *,
     wait_for: WaitFor,
     report: Callable[[str], None],
-) -> Round:
+    proofs: StateProofs | None = None,
+) -> RunResult:
     """Seal what is waiting, anchor the newest head and wait; does nothing twice.
 
     The chain is compared with the pins before anything is sealed, so that a store older than the
-    chain never grows a fork.  The key is opened only when there is something to send.
+    chain never grows a fork.  The key is opened only when there is something to send.  ``proofs``
+    keeps the state proof of an anchor that becomes final.
     """
-    check_standing(project, node)
-    sealed = seal(project.database, utc_now())
+    standing = check_standing(project, node)
+    sealed = seal(project.database, utc_now(), project.tiles)
     count = sealed[1] if sealed else 0
+    if sealed is not None:
+        standing = replace(standing, newest=sealed[0])
     # A crash here leaves a sealed head; the next round anchors it.
     try:
-        anchored = anchor_newest(project, node, open_signer, clock, report)
+        anchored = anchor_newest(project, node, open_signer, clock, report, standing)
     except (ForeignUseError, NotFinalError):
         with suppress(CannotCheckError):  # what was lost is not called included meanwhile
             refresh_anchors(project, node)
         raise
     if anchored is None:
-        return Round(sealed=count, anchored=None, state=HeadStage.EMPTY, timed_out=False)
-    final = anchored.final
-    if not final and wait_for == "final":
+        return RunResult(sealed=count, anchored=None, state=RunState.EMPTY, timed_out=False)
+    if not anchored.final and wait_for == "final":
         report("included; waiting until it is final")
-        final = wait_until_final(project, node, anchored.head, clock)
-    try:
-        refresh_anchors(project, node)
-    except QuorumError as error:
-        report(f"whether it is final is not known: {error.message}")
+        wait_until_final(project, node, anchored.head, clock, proofs)
+    else:
+        try:
+            update_anchors(project, node, proofs)
+        except QuorumError as error:
+            report(f"whether it is final is not known: {error.message}")
     with project.database.read() as connection:
-        now = find_anchored(connection, project.config.chain_id, anchored.head)
-    anchored = now or anchored
-    return Round(
+        stored = find_anchored(connection, project.config.chain_id, anchored.head)
+    anchored = stored or anchored
+    return RunResult(
         sealed=count,
         anchored=anchored,
-        state=HeadStage.FINAL if anchored.final else HeadStage.INCLUDED,
+        state=RunState.FINAL if anchored.final else RunState.INCLUDED,
         timed_out=wait_for == "final" and not anchored.final,
     )

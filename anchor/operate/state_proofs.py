@@ -14,7 +14,7 @@ from anchor.errors import (
     UnknownVersionError,
 )
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.receipt.format import Receipt, ReceiptAnchor
 from anchor.receipt.state_proof import StateProof
 from anchor.store.heads import (
@@ -23,7 +23,7 @@ from anchor.store.heads import (
     clear_proof_trouble,
     find_unproven,
     newest_final_anchor,
-    note_proof_trouble,
+    save_proof_trouble,
 )
 from anchor.types import Anchor, Block, Hash32, LogId
 
@@ -32,7 +32,7 @@ class StateProofs:
     """Completes receipts, all by one final block.
 
     Whatever the node does not give is left out: the receipt is as good as before, and can be
-    completed later.  The user is told once.
+    completed later.  The user is told once.  What was tried by ``find_trouble`` is not asked again.
     """
 
     def __init__(self, config: Config, node: Node, report: Callable[[str], None]) -> None:
@@ -42,7 +42,8 @@ class StateProofs:
         self._report = report
         self._block: Block | None = None
         self._proofs: dict[Hash32, tuple[StateProof, Anchor | None]] = {}
-        self._has_given_up = False
+        self._trouble: str | None = None
+        self._is_told = False
 
     def complete(self, receipt: Receipt) -> Receipt:
         """Return the receipt with a state proof in each anchor of this project's that has none.
@@ -55,20 +56,20 @@ class StateProofs:
         anchors = tuple(self._complete(receipt.log, anchor) for anchor in receipt.anchors)
         return replace(receipt, anchors=anchors)
 
-    def find_trouble(self, root: Hash32) -> str | None:
-        """Return why the state proof of one of the log's anchors cannot be made; None: it can.
+    def find_trouble(self, root: Hash32, final: Block) -> str | None:
+        """Return why no state proof of the anchor of ``root`` can be made in ``final``, or None.
 
         Raises:
             NodeUnreachableError: nobody answers, which says nothing of proofs.
-            ChainGuardError: finality was violated.
         """
+        self._block, self._trouble = final, None
         try:
-            self._fetch(self._config.log, root)
+            self._proofs[root] = self._fetch(self._config.log, root, final)
         except NodeUnreachableError:
             raise
         except (CannotCheckError, UnknownVersionError, NotTrustedError) as error:
-            return error.message
-        return None
+            self._trouble = error.message
+        return self._trouble
 
     def _complete(self, log: LogId, anchor: ReceiptAnchor) -> ReceiptAnchor:
         here = (self._config.chain_id, self._config.registry)
@@ -85,32 +86,36 @@ class StateProofs:
 
     def _find(self, log: LogId, root: Hash32) -> tuple[StateProof | None, Anchor | None]:
         """Return the root's proof and the anchor that it proves."""
-        if root not in self._proofs and not self._has_given_up:
+        if root not in self._proofs and self._trouble is None:
             try:
-                self._proofs[root] = self._fetch(log, root)
+                if self._block is None:
+                    self._block = self._node.fetch_final_block(self._config.finality)
+                self._proofs[root] = self._fetch(log, root, self._block)
             except (CannotCheckError, UnknownVersionError, NotTrustedError) as error:
-                self._has_given_up = True
-                self._report(
-                    f"receipts go without state proofs: {error.message}; `anchor upgrade` adds "
-                    "them once a node gives them"
-                )
+                self._trouble = error.message
+        if root not in self._proofs and not self._is_told:
+            self._is_told = True
+            self._report(
+                f"receipts go without state proofs: {self._trouble}; `anchor upgrade` adds them "
+                "once a node gives them"
+            )
         return self._proofs.get(root, (None, None))
 
-    def _fetch(self, log: LogId, root: Hash32) -> tuple[StateProof, Anchor | None]:
+    def _fetch(self, log: LogId, root: Hash32, block: Block) -> tuple[StateProof, Anchor | None]:
         config = self._config
-        if self._block is None:
-            self._block = self._node.fetch_final_block(config.finality)
         question = Question(
             registry=config.registry,
             code_hash=config.code_hash,
             log=log,
             root=root,
-            block=self._block,
+            block=block,
         )
         return fetch_anchor_proof(self._node, question)
 
 
-def watch_proofs(project: Project, node: Node, anchored: Sequence[AnchoredHead]) -> None:
+def watch_proofs(
+    project: OpenProject, proofs: StateProofs, anchored: Sequence[AnchoredHead], final: Block
+) -> None:
     """Note of anchors that have become final whether receipts of them get their state proofs.
 
     The newest is tried: what a fork of the chain or a node keeps from one, it keeps from all.
@@ -119,17 +124,17 @@ def watch_proofs(project: Project, node: Node, anchored: Sequence[AnchoredHead])
         return
     chain_id = project.config.chain_id
     try:
-        trouble = _find_trouble(project, node, anchored[-1].head.root)
+        trouble = proofs.find_trouble(anchored[-1].head.root, final)
     except NodeUnreachableError:
         return  # the next final anchor tells
     with project.database.write() as connection:
         if trouble is None:
             clear_proof_trouble(connection, chain_id)
         else:
-            note_proof_trouble(connection, chain_id, anchored, trouble)
+            save_proof_trouble(connection, chain_id, anchored, trouble)
 
 
-def review_proofs(project: Project, node: Node) -> Unproven | None:
+def review_proofs(project: OpenProject, node: Node) -> Unproven | None:
     """Return of how many final anchors no state proof can be made, trying the newest again."""
     chain_id = project.config.chain_id
     with project.database.read() as connection:
@@ -137,19 +142,17 @@ def review_proofs(project: Project, node: Node) -> Unproven | None:
         newest = newest_final_anchor(connection, chain_id)
     if unproven is None or newest is None:
         return None
+    proofs = StateProofs(project.config, node, lambda _: None)
     try:
-        trouble = _find_trouble(project, node, newest.head.root)
-    except NodeUnreachableError:
+        final = node.fetch_final_block(project.config.finality)
+        trouble = proofs.find_trouble(newest.head.root, final)
+    except CannotCheckError:
         return unproven
     if trouble is not None:
         return unproven
     with project.database.write() as connection:
         clear_proof_trouble(connection, chain_id)
     return None
-
-
-def _find_trouble(project: Project, node: Node, root: Hash32) -> str | None:
-    return StateProofs(project.config, node, lambda _: None).find_trouble(root)
 
 
 def _is_as_stated(anchor: ReceiptAnchor, stored: Anchor | None) -> bool:

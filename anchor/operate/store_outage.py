@@ -13,8 +13,8 @@ from anchor.errors import (
     StoreBusyError,
     StoreReplacedError,
 )
-from anchor.operate.events import Happened
-from anchor.project.project import Project
+from anchor.operate.events import Event
+from anchor.project.project import OpenProject
 from anchor.system.stoppable_clock import StoppableClock, Stopped
 
 # Seconds until the first try again; doubled each time, up to the longest.
@@ -33,14 +33,14 @@ class StoreWait:
     """Waits until the next try; ``jitter`` draws a number from 0 to 1 for each."""
 
     clock: StoppableClock
-    tell: Callable[[Happened], None]
+    emit: Callable[[Event], None]
     jitter: Callable[[], float]
     _next: float = _FIRST
     _since: float | None = None
     _told_at: float = 0.0
 
     def wait(self, error: AnchorError) -> None:
-        """Tell why the store cannot be used, once an hour, and let some time pass.
+        """Report once an hour why the store cannot be used, and sleep until the next try.
 
         Raises:
             Stopped: The clock was told to stop.
@@ -48,8 +48,8 @@ class StoreWait:
         started = self.clock.monotonic()
         if self._since is None or started - self._told_at >= _REMIND:
             self._told_at = started
-            self.tell(
-                Happened(
+            self.emit(
+                Event(
                     event="store away",
                     text=f"{error.message}; waiting until it can be used",
                     figures={"hint": error.hint or ""},
@@ -64,28 +64,28 @@ class StoreWait:
             self.clock.sleep(min(left, _POLL))
 
     def note_open(self) -> None:
-        """Tell that the store can be used again, where it could not."""
+        """Report that the store can be used again, after an outage."""
         if self._since is not None:
             seconds = self.clock.monotonic() - self._since
             text = f"the store can be used again, after {seconds:,.0f} seconds"
-            self.tell(Happened(event="store back", text=text))
+            self.emit(Event(event="store back", text=text))
         self._since = None
         self._next = _FIRST
 
 
-def work_while_away(
+def run_through_outages(
     waiting: StoreWait,
-    open_once: Callable[[], Project],
-    work: Callable[[Project, Callable[[], None]], None],
+    open_once: Callable[[], OpenProject],
+    work: Callable[[OpenProject, Callable[[], None]], None],
 ) -> None:
-    """Open the project and do ``work`` in it to its end, anew after each time its store was away.
+    """Open the project and do ``work`` in it, again after each outage of the store.
 
-    ``work`` calls its second argument once the store is known to take writes.  Until then every
-    error of the disk is waited for: nothing was begun.  Afterwards one whose outcome is not known
-    ends the work, and starting the process again is the recovery.
+    ``work`` calls its second argument once the store accepts writes. Until then nothing was begun,
+    and every disk error counts as an outage. Afterwards an error whose outcome is unknown ends the
+    work, and starting the process again is the recovery.
 
     Raises:
-        AnchorError: What waiting does not mend, as from ``work``.
+        AnchorError: ``work`` failed for another reason than an outage.
         Stopped: The clock was told to stop while it waited.
     """
     has_worked = is_working = False

@@ -30,7 +30,7 @@ from anchor.chain.tx_state import NonceSlot
 from anchor.errors import ChainGuardError, NodeRefusedError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.registry.artifact import load_artifact
 from anchor.registry.calldata import decode_anchor_call, encode_deployment
 from anchor.store.tx_journal import GIVEN_UP, StoredJournal
@@ -46,7 +46,7 @@ class Surrender:
     final_nonce: int
 
 
-def give_up(project: Project, node: Node, nonce: int) -> Surrender:
+def give_up(project: OpenProject, node: Node, nonce: int) -> Surrender:
     """Give up the transaction that is open for ``nonce``; ``check_chain`` comes first.
 
     Raises:

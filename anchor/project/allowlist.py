@@ -41,23 +41,23 @@ class ProjectIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectNote:
-    """A project that counts, by the real path of its configuration.
+class AllowedProject:
+    """A project that the user made or allowed, by the real path of its configuration.
 
-    It has several ``pins`` only while it is being moved to another registry.  ``policy_sha256`` is
-    that of its trust policy, None where it had none.
+    It has several ``identities`` only while it is moved to another registry. ``policy_sha256`` is
+    the digest of its trust policy, None where it had none.
     """
 
     config: Path
-    pins: tuple[ProjectIdentity, ...]
+    identities: tuple[ProjectIdentity, ...]
     policy_sha256: str | None
 
 
-def read_pins(config: Path, *, in_shared_folder: bool = False) -> ProjectIdentity:
-    """Return what the project of that configuration is about, as its file says.
+def read_identity(config: Path, *, in_shared_folder: bool = False) -> ProjectIdentity:
+    """Return the chain, registry and log that a project's configuration names.
 
     Raises:
-        NotTrustedError: the file or its folder is another user's, or others may write there.
+        NotTrustedError: The file or its folder is another user's, or others may write there.
         ConfigError: The file is missing, is not TOML, or names no log or registry.
     """
     members = _read_members(config, in_shared_folder)
@@ -68,18 +68,18 @@ def read_pins(config: Path, *, in_shared_folder: bool = False) -> ProjectIdentit
     return ProjectIdentity(
         chain_id=ChainId(_member(config, members, "chain", "chain_id", int)),
         registry=parse_address(
-            _member(config, members, "chain", "registry", str), what="chain.registry"
+            _member(config, members, "chain", "registry", str), subject="chain.registry"
         ),
-        log=make_log_id(parse_address(owner, what="log.owner"), number),
+        log=make_log_id(parse_address(owner, subject="log.owner"), number),
     )
 
 
 def find_policy_path(config: Path, *, in_shared_folder: bool = False) -> Path:
-    """Return where the trust policy is that a project's configuration names.
+    """Return the path of the trust policy that a project's configuration names.
 
-    Only that one member is read: a verifier has no need for what reads the others.
+    Only that member is read, so that a verifier needs none of the operator's packages.
 
-    Raises as ``read_pins`` does.
+    Raises as ``read_identity`` does.
     """
     named = _read_members(config, in_shared_folder).get("trust", TRUST_POLICY)
     if not isinstance(named, str):
@@ -113,66 +113,69 @@ def _member(
     return value
 
 
-def allow_project(config: Path) -> ProjectNote:
-    """Note that a project is the user's, as it is now.
+def allow_project(config: Path) -> AllowedProject:
+    """Allow a project as it is now, and return what was noted.
 
     Raises:
         AnchorError: Others may write the project's files, or the note cannot be written.
     """
-    pins = (read_pins(config),)
-    note = ProjectNote(config=config.resolve(), pins=pins, policy_sha256=_digest_policy(config))
-    _save(note)
-    return note
+    identities = (read_identity(config),)
+    allowed = AllowedProject(
+        config=config.resolve(), identities=identities, policy_sha256=_digest_policy(config)
+    )
+    _save(allowed)
+    return allowed
 
 
 def allow_registry(config: Path, registry: Address) -> None:
-    """Note a second registry of a project that is about to be moved to it.
+    """Allow a second registry for a project that is about to be moved to it.
 
-    ``allow_project`` ends this.  A project without a note was named by its user, and gets none.
+    ``allow_project`` ends this. A project that is not allowed was named by its user, and stays so.
     """
-    note = find_note(config)
-    if note is not None:
+    allowed = find_allowed(config)
+    if allowed is not None:
         moved = [
-            ProjectIdentity(chain_id=pins.chain_id, registry=registry, log=pins.log)
-            for pins in note.pins
+            ProjectIdentity(chain_id=identity.chain_id, registry=registry, log=identity.log)
+            for identity in allowed.identities
         ]
-        _save(replace(note, pins=tuple(dict.fromkeys((*note.pins, *moved)))))
+        _save(replace(allowed, identities=tuple(dict.fromkeys((*allowed.identities, *moved)))))
 
 
 def disallow_project(config: Path) -> bool:
     """Take a project's note away; return whether there was one."""
-    path = user_folder() / _FOLDER / _note_name(config.resolve())
+    path = user_folder() / _FOLDER / _file_name(config.resolve())
     was_there = path.exists()
     remove_file(path)
     return was_there
 
 
-def list_notes() -> list[ProjectNote]:
+def list_allowed() -> list[AllowedProject]:
     """Return every project that this user made or allowed."""
     return sorted((_read(path) for path in list_files(_FOLDER, _SUFFIX)), key=lambda n: n.config)
 
 
-def find_note(config: Path) -> ProjectNote | None:
-    """Return the note of the project with that configuration."""
-    name = _note_name(config.resolve())
-    found = next((path for path in list_files(_FOLDER, _SUFFIX) if path.name == name), None)
-    return None if found is None else _read(found)
+def find_allowed(config: Path) -> AllowedProject | None:
+    """Return the allowed project with that configuration; None where it is not allowed."""
+    name = _file_name(config.resolve())
+    path = next((path for path in list_files(_FOLDER, _SUFFIX) if path.name == name), None)
+    return None if path is None else _read(path)
 
 
 def check_allowed(config: Path) -> None:
     """Check that the user made or allowed the project of that configuration, as it is now.
 
     Raises:
-        NotTrustedError: not so, or others may write the configuration.
-        ConfigError: the configuration cannot be read.
+        NotTrustedError: The project is not allowed as it is now, or others may write the
+            configuration.
+        ConfigError: The configuration cannot be read.
     """
-    note = find_note(config)
+    allowed = find_allowed(config)
     hint = _hint(config)
-    if note is None:
+    if allowed is None:
         raise NotTrustedError(
             f"the project {config} is not one that you made or allowed", hint=hint
         )
-    if read_pins(config) not in note.pins:
+    if read_identity(config) not in allowed.identities:
         raise NotTrustedError(
             f"the project {config} names another log or registry than when you allowed it",
             hint=hint,
@@ -180,13 +183,13 @@ def check_allowed(config: Path) -> None:
 
 
 def check_policy_allowed(config: Path, sha256: str) -> None:
-    """Check that an allowed project's trust policy is the one that it had then.
+    """Check that an allowed project's trust policy has not changed.
 
     Raises:
         NotTrustedError: The policy was changed since the project was allowed.
     """
-    note = find_note(config)
-    if note is None or note.policy_sha256 != sha256:
+    allowed = find_allowed(config)
+    if allowed is None or allowed.policy_sha256 != sha256:
         raise NotTrustedError(
             f"the trust policy of the project {config} is another than when you allowed it",
             hint=f"look at what it says; {_hint(config)}",
@@ -224,56 +227,56 @@ def discover_config(start: Path | None = None) -> Path | None:
 
 
 def find_config(option: Path | None = None) -> Path:
-    """Return the configuration of the project that is named, or of the user's own around.
+    """Return the configuration of the named project, or else of the allowed one nearby.
 
     Raises:
-        ConfigError: there is none.
-        NotTrustedError: the nearest is not one that the user made or allowed.
+        ConfigError: There is no configuration.
+        NotTrustedError: The nearest project is not one that the user made or allowed.
     """
     named = named_config(option)
     if named is not None:
         return named
-    found = discover_config()
-    if found is None:
+    config = discover_config()
+    if config is None:
         raise ConfigError(
             f"no {CONFIG} in the working directory or above it",
             hint="create a project here with `anchor init`, or name one with --config",
         )
-    check_allowed(found)
-    return found
+    check_allowed(config)
+    return config
 
 
-def _note_name(config: Path) -> str:
+def _file_name(config: Path) -> str:
     # A path of any length and any letters, as the name of a file.
     return hashlib.sha256(os.fsencode(config)).hexdigest() + _SUFFIX
 
 
-def _save(note: ProjectNote) -> None:
+def _save(allowed: AllowedProject) -> None:
     document = {
         "format": FORMAT,
-        "config": str(note.config),
-        "policy_sha256": note.policy_sha256,
+        "config": str(allowed.config),
+        "policy_sha256": allowed.policy_sha256,
         "pins": [
             {
-                "chain_id": pins.chain_id,
-                "registry": format_address(pins.registry),
-                "log": "0x" + pins.log.hex(),
+                "chain_id": identity.chain_id,
+                "registry": format_address(identity.registry),
+                "log": "0x" + identity.log.hex(),
             }
-            for pins in note.pins
+            for identity in allowed.identities
         ],
     }
-    save_file(_FOLDER, _note_name(note.config), json.dumps(document, indent=1).encode("ascii"))
+    save_file(_FOLDER, _file_name(allowed.config), json.dumps(document, indent=1).encode("ascii"))
 
 
-def _read(path: Path) -> ProjectNote:
+def _read(path: Path) -> AllowedProject:
     data = read_own_file(path, MAX_CONFIG_BYTES)
     try:
         document: dict[str, Any] = json.loads(data)
         if document["format"] != FORMAT:
             raise MalformedError(f"{path} is not of the format {FORMAT}")
-        return ProjectNote(
+        return AllowedProject(
             config=Path(document["config"]),
-            pins=tuple(_read_pins(pins) for pins in document["pins"]),
+            identities=tuple(_parse_identity(identity) for identity in document["pins"]),
             policy_sha256=document.get("policy_sha256"),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -283,17 +286,17 @@ def _read(path: Path) -> ProjectNote:
         ) from error
 
 
-def _read_pins(document: dict[str, Any]) -> ProjectIdentity:
+def _parse_identity(document: dict[str, Any]) -> ProjectIdentity:
     return ProjectIdentity(
         chain_id=ChainId(int(document["chain_id"])),
-        registry=parse_address(document["registry"], what="registry"),
-        log=LogId(parse_hex(document["log"], length=32, what="log", prefix=True)),
+        registry=parse_address(document["registry"], subject="registry"),
+        log=LogId(parse_hex(document["log"], length=32, subject="log", prefix=True)),
     )
 
 
-def describe_pins(pins: ProjectIdentity) -> str:
-    """Return what a project is about, in words."""
+def format_identity(identity: ProjectIdentity) -> str:
+    """Format the log, registry and chain of a project."""
     return (
-        f"log {log_number(pins.log)} of {format_address(log_owner(pins.log))} in registry "
-        f"{format_address(pins.registry)} on chain {pins.chain_id}"
+        f"log {log_number(identity.log)} of {format_address(log_owner(identity.log))} in registry "
+        f"{format_address(identity.registry)} on chain {identity.chain_id}"
     )

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import tomlkit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -23,20 +24,29 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from anchor.chain.fees import GWEI, format_gwei
-from anchor.errors import ConfigError
+from anchor.chain.fees import format_gwei
+from anchor.errors import ConfigError, MalformedError
 from anchor.ethereum.keccak import format_address, parse_address
 from anchor.evidence.digests import parse_algorithms
 from anchor.project.allowlist import MAX_CONFIG_BYTES
-from anchor.project.environment import list_variables, name_member
+from anchor.project.environment import format_member, list_variables
 from anchor.project.files import ERASURES, SIDE_FILE, TRUST_POLICY, deployment_record_path
-from anchor.store.location import SqliteFile, StorePlace, holds_password, parse_place
+from anchor.store.location import SqliteFile, StoreLocation, holds_password, parse_location
 from anchor.store.replication import SECOND_SERVER_NEEDED, CopyRule
 from anchor.system.file_ownership import read_own_file
-from anchor.system.toml import format_toml_string
-from anchor.system.urls import describe_url, is_plain_url
-from anchor.types import Address, ChainId, Hash32, LogId, make_log_id, parse_hex
-from anchor.verification.node_rules import find_fault, majority
+from anchor.system.urls import is_plain_url, redact_url
+from anchor.types import (
+    Address,
+    ChainId,
+    Hash32,
+    LogId,
+    log_number,
+    log_owner,
+    make_log_id,
+    parse_hex,
+)
+from anchor.units import ETHER, GWEI
+from anchor.verification.node_rules import find_conflict, operator_quorum
 from anchor.verification.policy import FinalityRule
 
 FORMAT = "anchor-config/1"
@@ -45,6 +55,69 @@ _GWEI_TEXT = re.compile(r"[0-9]{1,7}(\.[0-9]{1,9})?")
 _MAX_FEE_CAP = 1_000_000 * GWEI
 # What pydantic says of a member's presence, in the words of the documentation.
 _REASONS = {"extra_forbidden": "there is no such member", "missing": "it is missing"}
+
+_TEMPLATE = """\
+format = ""
+# A SQLite file, or postgresql://user@host/database; a password belongs in the
+# environment (ANCHOR_STORE with the whole URL) or in PostgreSQL's own password file.
+store = ""
+# The log's tree, made from the store; and the key that signs its checkpoints.
+tiles = ""
+log_key = ""
+receipts = ""
+trust = ""
+# sha256 always; sm3 is computed beside it and takes about four times as long.
+digests = []
+
+[store_copies]
+# Servers that hold what is acknowledged; degrade goes on with fewer, and says so.
+copies = 2
+degrade = false
+wait_seconds = 10
+standbys = []
+
+[chain]
+# A URL that holds an API key belongs in the environment: ANCHOR_CHAIN__RPC.
+rpc = ""
+# Further nodes (witnesses), and how many of all have to agree before a block counts as final
+# (quorum).
+witnesses = []
+quorum = 1
+chain_id = 1
+genesis = ""
+registry = ""
+code_hash = ""
+# "finalized" is the chain's own tag; a number means that many blocks on top.
+finality = ""
+# What `run --once` and `stamp` wait for: included (reversible) or final.
+wait = ""
+wait_seconds = 1
+# Seconds the block time may be off, by the chain's rule, where the release has one: time_slack.
+time_slack = 0
+# The most that a gas may cost, in gwei; fractions as text.
+max_fee_gwei = 1
+legacy_fees = true
+# The most that all transactions of 30 days may take together, in ether.
+# budget_ether = "0.5"
+budget_ether = ""
+
+[log]
+owner = ""
+number = 0
+
+[signer]
+keystore = ""
+ape_account = ""
+password_file = ""
+# Other programs send with this key, too: what they do is told and stops nothing.
+# shared = true
+shared = true
+
+# Where `anchor run` publishes the log: a folder, or an object store's URL.
+# [publish]
+# target = "published"
+"""
+"""A new configuration; ``encode_config`` sets the members, or takes them out."""
 
 WaitFor = Literal["included", "final"]
 
@@ -75,7 +148,7 @@ class Config:
 
     folder: Path
     file: Path
-    store: StorePlace
+    store: StoreLocation
     tiles: Path
     log_key: Path
     receipts: Path
@@ -153,81 +226,88 @@ def _explain(path: Path, error: ValidationError) -> ConfigError:
     first = error.errors(include_url=False, include_input=False)[0]
     if not first["loc"]:
         # A variable that holds a list or a section and is not JSON; only its section is told.
-        found = re.search(r'for field "(\w+)"', first["msg"])
-        names = list_variables(found[1]) if found else []
+        section = re.search(r'for field "(\w+)"', first["msg"])
+        names = list_variables(section[1]) if section else []
         return ConfigError(
             f"{' or '.join(names) or 'a variable ANCHOR_…'} in the environment is not JSON",
             hint="a variable for several values takes a JSON list or object",
         )
     where = ".".join(str(part) for part in first["loc"])
     reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
-    return ConfigError(f"{name_member(where, f'{path}, member {where}')}: {reason}")
+    return ConfigError(f"{format_member(where, f'{path}, member {where}')}: {reason}")
 
 
 def encode_config(config: Config) -> str:
-    """Write the configuration file of a new project."""
-    finality = config.finality if isinstance(config.finality, int) else f'"{config.finality}"'
-    signer = [
-        f"{name} = {format_toml_string(value)}"
-        for name, value in (
-            ("keystore", _relative(config.signer.keystore, config.folder)),
-            ("ape_account", config.signer.ape_account),
-            ("password_file", _relative(config.signer.password_file, config.folder)),
-        )
-        if value is not None
-    ]
-    rpc = config.rpc if is_plain_url(config.rpc) else describe_url(config.rpc)
-    digests = ", ".join(f'"{name}"' for name in config.digests)
-    return "\n".join(
-        [
-            f'format = "{FORMAT}"',
-            "# A SQLite file, or postgresql://user@host/database; a password belongs in the",
-            "# environment (ANCHOR_STORE with the whole URL) or in PostgreSQL's own password file.",
-            f"store = {format_toml_string(_encode_store(config))}",
-            "# The log's tree, made from the store; and the key that signs its checkpoints.",
-            f'tiles = "{config.tiles.name}"',
-            f'log_key = "{config.log_key.name}"',
-            f'receipts = "{config.receipts.name}"',
-            f'trust = "{config.trust.name}"',
-            "# sha256 always; sm3 is computed beside it and takes about four times as long.",
-            f"digests = [{digests}]",
-            *_encode_copies(config.copies),
-            "",
-            "[chain]",
-            "# A URL that holds an API key belongs in the environment: ANCHOR_CHAIN__RPC.",
-            f"rpc = {format_toml_string(rpc)}",
-            *_encode_witnesses(config),
-            f"chain_id = {config.chain_id}",
-            f'genesis = "0x{config.genesis.hex()}"',
-            f'registry = "{format_address(config.registry)}"',
-            f'code_hash = "0x{config.code_hash.hex()}"',
-            '# "finalized" is the chain\'s own tag; a number means that many blocks on top.',
-            f"finality = {finality}",
-            "# What `run --once` and `stamp` wait for: included (reversible) or final.",
-            f'wait = "{config.wait}"',
-            f"wait_seconds = {config.wait_seconds}",
-            *_encode_slack(config.time_slack),
-            "# The most that a gas may cost, in gwei; fractions as text.",
-            f"max_fee_gwei = {_encode_gwei(config.fee_cap)}",
-            *(["legacy_fees = true"] if config.legacy_fees else []),
-            "# The most that all transactions of 30 days may take together, in ether.",
-            *_encode_budget(config.budget),
-            "",
-            "[log]",
-            f'owner = "{format_address(Address(config.log[12:]))}"',
-            f"number = {int.from_bytes(config.log[:12], 'big')}",
-            "",
-            "[signer]",
-            *signer,
-            "# Other programs send with this key, too: what they do is told and stops nothing.",
-            "shared = true" if config.signer.shared else "# shared = true",
-            "",
-            "# Where `anchor run` publishes the log: a folder, or an object store's URL.",
-            "# [publish]",
-            '# target = "published"',
-            "",
-        ]
-    )
+    """Write the configuration file of a new project.
+
+    Raises:
+        MalformedError: a value holds what cannot be printed.
+    """
+    copies, signer, several = config.copies, config.signer, bool(config.witnesses)
+    gwei = format_gwei(config.fee_cap)
+    document = tomlkit.parse(_TEMPLATE)
+    members: dict[str, object] = {
+        "format": FORMAT,
+        "store": _encode_store(config),
+        "tiles": config.tiles.name,
+        "log_key": config.log_key.name,
+        "receipts": config.receipts.name,
+        "trust": config.trust.name,
+        "digests": list(config.digests),
+        "store_copies": copies
+        and {
+            "copies": copies.copies,
+            "degrade": copies.degrade,
+            "wait_seconds": copies.seconds,
+            "standbys": list(copies.standbys) or None,
+        },
+        "chain": {
+            "rpc": config.rpc if is_plain_url(config.rpc) else redact_url(config.rpc),
+            "witnesses": [url for url in config.witnesses if is_plain_url(url)]
+            if several
+            else None,
+            "quorum": config.quorum if several else None,
+            "chain_id": config.chain_id,
+            "genesis": f"0x{config.genesis.hex()}",
+            "registry": format_address(config.registry),
+            "code_hash": f"0x{config.code_hash.hex()}",
+            "finality": config.finality,
+            "wait": config.wait,
+            "wait_seconds": config.wait_seconds,
+            "time_slack": config.time_slack,
+            # Whole gwei as a number, and fractions as text, which no reader rounds.
+            "max_fee_gwei": int(gwei) if gwei.isdecimal() else gwei,
+            "legacy_fees": config.legacy_fees or None,
+            "budget_ether": None
+            if config.budget is None
+            else f"{Decimal(config.budget) / ETHER:f}",
+        },
+        "log": {
+            "owner": format_address(log_owner(config.log)),
+            "number": log_number(config.log),
+        },
+        "signer": {
+            "keystore": _relative(signer.keystore, config.folder),
+            "ape_account": signer.ape_account,
+            "password_file": _relative(signer.password_file, config.folder),
+            "shared": signer.shared or None,
+        },
+    }
+    _fill(document, members)
+    text = tomlkit.dumps(document)
+    if not text.replace("\n", "").isprintable():
+        raise MalformedError("a value holds a character that cannot be printed")
+    return text
+
+
+def _fill(table: MutableMapping[str, Any], members: dict[str, Any]) -> None:
+    for name, value in members.items():
+        if value is None:
+            del table[name]
+        elif isinstance(value, dict):
+            _fill(table[name], value)
+        else:
+            table[name] = value
 
 
 def resolve_quorum(rpc: str, witnesses: Sequence[str], quorum: int | None) -> int:
@@ -238,12 +318,13 @@ def resolve_quorum(rpc: str, witnesses: Sequence[str], quorum: int | None) -> in
     """
     nodes = (rpc, *witnesses)
     for url in witnesses:
-        describe_url(url)
-    needed = majority(len(nodes)) if quorum is None else quorum
-    fault = find_fault(nodes, needed)
+        redact_url(url)
+    needed = operator_quorum(len(nodes)) if quorum is None else quorum
+    fault = find_conflict(nodes, needed)
     if fault is not None:
         raise ConfigError(
-            f"{name_member('chain.rpc')} together with {name_member('chain.witnesses')} {fault}",
+            f"{format_member('chain.rpc')} together with {format_member('chain.witnesses')} "
+            f"{fault}",
             hint="each is to be another operator's; URLs that hold secrets are not in the file: "
             "set ANCHOR_CHAIN__WITNESSES to a JSON list of all witnesses",
         )
@@ -255,50 +336,6 @@ def _encode_store(config: Config) -> str:
     if isinstance(store, SqliteFile):
         return _relative(store.path, config.folder) or ""
     return str(store)
-
-
-def _encode_copies(copies: CopyRule | None) -> list[str]:
-    if copies is None:
-        return []
-    names = ", ".join(map(format_toml_string, copies.standbys))
-    return [
-        "",
-        "[store_copies]",
-        "# Servers that hold what is acknowledged; degrade goes on with fewer, and says so.",
-        f"copies = {copies.copies}",
-        f"degrade = {str(copies.degrade).lower()}",
-        f"wait_seconds = {copies.seconds:g}",
-        *([f"standbys = [{names}]"] if names else []),
-    ]
-
-
-def _encode_witnesses(config: Config) -> list[str]:
-    if not config.witnesses:
-        return []
-    plain = [format_toml_string(url) for url in config.witnesses if is_plain_url(url)]
-    return [
-        "# Further nodes, and how many of all have to agree before a block counts as final.",
-        f"witnesses = [{', '.join(plain)}]",
-        f"quorum = {config.quorum}",
-    ]
-
-
-def _encode_slack(slack: int | None) -> list[str]:
-    if slack is None:
-        return ["# No rule of the release says how far this chain's times may be off: time_slack."]
-    return ["# Seconds the block time may be off, by the chain's rule.", f"time_slack = {slack}"]
-
-
-def _encode_budget(budget: int | None) -> list[str]:
-    if budget is None:
-        return ['# budget_ether = "0.5"']
-    return [f'budget_ether = "{Decimal(budget) / 10**18:f}"']
-
-
-def _encode_gwei(wei: int) -> str:
-    """Write whole gwei as a number, and fractions as text, which no reader rounds."""
-    gwei = format_gwei(wei)
-    return gwei if gwei.isdecimal() else f'"{gwei}"'
 
 
 def _parse_gwei(value: object) -> int:
@@ -427,7 +464,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
             "the [signer] section needs either keystore or ape_account",
             hint=f"the environment sets {' and '.join(overriding)}" if overriding else None,
         )
-    store = parse_place(document.store, folder)
+    store = parse_location(document.store, folder)
     return Config(
         folder=folder,
         file=file,
@@ -442,7 +479,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         quorum=resolve_quorum(chain.rpc, chain.witnesses, chain.quorum),
         chain_id=ChainId(chain.chain_id),
         genesis=_hash(chain.genesis, "chain.genesis"),
-        registry=parse_address(chain.registry, what=name_member("chain.registry")),
+        registry=parse_address(chain.registry, subject=format_member("chain.registry")),
         code_hash=_hash(chain.code_hash, "chain.code_hash"),
         finality=chain.finality,
         wait=chain.wait,
@@ -450,9 +487,10 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         time_slack=chain.time_slack,
         fee_cap=chain.max_fee_gwei,
         legacy_fees=chain.legacy_fees,
-        budget=None if chain.budget_ether is None else int(Decimal(chain.budget_ether) * 10**18),
+        budget=None if chain.budget_ether is None else int(Decimal(chain.budget_ether) * ETHER),
         log=make_log_id(
-            parse_address(document.log.owner, what=name_member("log.owner")), document.log.number
+            parse_address(document.log.owner, subject=format_member("log.owner")),
+            document.log.number,
         ),
         signer=SignerConfig(
             keystore=None if signer.keystore is None else folder / signer.keystore,
@@ -465,7 +503,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
     )
 
 
-def _read_copies(section: _StoreCopiesSection, store: StorePlace) -> CopyRule | None:
+def _read_copies(section: _StoreCopiesSection, store: StoreLocation) -> CopyRule | None:
     if section.copies == 1:
         return None
     if isinstance(store, SqliteFile):
@@ -493,4 +531,4 @@ def _place(target: str | None, folder: Path) -> str | None:
 
 
 def _hash(text: str, member: str) -> Hash32:
-    return Hash32(parse_hex(text, length=32, what=name_member(member), prefix=True))
+    return Hash32(parse_hex(text, length=32, subject=format_member(member), prefix=True))

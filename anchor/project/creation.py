@@ -25,7 +25,7 @@ from anchor.project.config import Config, SignerConfig, WaitFor, resolve_quorum
 from anchor.project.fee_limits import HIGHEST_FEE_CAP, Allowance, size_allowance
 from anchor.project.files import CONFIG, TRUST_POLICY
 from anchor.registry.artifact import expected_code_hash, registry_address
-from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StoreLocation
 from anchor.types import Address, ChainId, make_log_id
 from anchor.verification.policy import FinalityRule
 
@@ -41,17 +41,18 @@ def plan_project(
     finality: FinalityRule,
     wait: WaitFor,
     registry: Address | None = None,
-    store: StorePlace | None = None,
+    store: StoreLocation | None = None,
     witnesses: Mapping[str, Node] = MappingProxyType({}),
     quorum: int | None = None,
     allowance: Allowance | None = None,
+    chain_id: ChainId | None = None,
 ) -> Config:
     """Return the configuration of a project in ``folder``, pinned to the chain ``node`` is on.
 
     ``registry`` None is the standard address, deployed or not; any other must be there already.
     ``store`` None is a SQLite file in the folder.
     ``witnesses`` are further nodes by their URLs; ``quorum`` None is more than half of all.
-    ``allowance`` None is sized by what a gas costs now.
+    ``allowance`` None is sized by what a gas costs now; ``chain_id`` None is asked of the node.
 
     Raises:
         ChainGuardError: the code at ``registry`` is not our registry's, or a witness is on another
@@ -59,7 +60,7 @@ def plan_project(
         ConfigError: fewer nodes than ``quorum``, or one twice.
     """
     needed = resolve_quorum(url, tuple(witnesses), quorum)
-    chain_id = node.fetch_chain_id()
+    chain_id = node.fetch_chain_id() if chain_id is None else chain_id
     if registry is not None and registry != registry_address():
         _check_code(node, registry, chain_id)
     genesis = node.fetch_block(0)
@@ -105,13 +106,15 @@ def plan_project(
 
 
 def _check_code(node: Node, registry: Address, chain_id: ChainId) -> None:
-    found = node.fetch_code_hash(registry, "latest")
-    if found == expected_code_hash(chain_id):
+    code_hash = node.fetch_code_hash(registry, "latest")
+    if code_hash == expected_code_hash(chain_id):
         return
-    there = "no code" if found == EMPTY_CODE_HASH else f"code with the hash 0x{found.hex()}"
+    deployed = (
+        "no code" if code_hash == EMPTY_CODE_HASH else f"code with the hash 0x{code_hash.hex()}"
+    )
     raise ChainGuardError(
-        f"there is {there} at {format_address(registry)} on chain {chain_id}, not our registry's "
-        f"0x{expected_code_hash(chain_id).hex()}",
+        f"there is {deployed} at {format_address(registry)} on chain {chain_id}, not our "
+        f"registry's 0x{expected_code_hash(chain_id).hex()}",
         hint="check address and chain; nothing was created",
     )
 
@@ -123,7 +126,7 @@ def plan_dev_project(
     url: str,
     number: int,
     registry: Address | None = None,
-    store: StorePlace | None = None,
+    store: StoreLocation | None = None,
 ) -> Config:
     """Return the configuration of a project on a devnet, with its public test key.
 
@@ -165,6 +168,7 @@ def plan_dev_project(
         registry=registry,
         store=store,
         allowance=Allowance(fee_cap=HIGHEST_FEE_CAP, budget=None),  # its ether is free
+        chain_id=chain_id,
     )
 
 

@@ -26,7 +26,7 @@ def find_variable(member: str) -> str | None:
     return None
 
 
-def name_member(member: str, otherwise: str | None = None) -> str:
+def format_member(member: str, otherwise: str | None = None) -> str:
     """Return where the value of a member came from: the environment, or else the file."""
     variable = find_variable(member)
     if variable is not None:

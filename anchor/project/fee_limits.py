@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from anchor.chain.fees import ANCHOR_GAS, GWEI, gas_limit, price_dynamic, price_legacy
+from anchor.chain.fees import ANCHOR_GAS, gas_limit, price_dynamic, price_legacy
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import asked_by_enough
 from anchor.errors import CannotCheckError, FundsError, NodeFaultError
+from anchor.units import GWEI
 
 HIGHEST_FEE_CAP = 100 * GWEI
 """The fee cap of a new project, unless the market is above it."""

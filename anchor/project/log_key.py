@@ -15,14 +15,14 @@ from anchor.system.os_errors import explain_os_error
 _MAX_KEY_BYTES = 4_096
 
 
-def origin_of(config: Config) -> str:
-    """Return the log's name in checkpoints, which is its key's name, too."""
+def checkpoint_origin(config: Config) -> str:
+    """Return the origin line of the log's checkpoints, which is also the name of its key."""
     return log_origin(config.chain_id, config.registry, config.log)
 
 
 def create_log_key(config: Config) -> None:
-    """Make the key, readable by its owner alone, and by the group of a shared folder."""
-    key = generate_key(origin_of(config))
+    """Create the log's key file, for its owner alone or the group of a shared folder."""
+    key = generate_key(checkpoint_origin(config))
     mode = private_mode(config.log_key.parent)
     write_file(config.log_key, encode_private_key(key).encode("ascii"), mode=mode)
 
@@ -31,14 +31,14 @@ def load_log_key(config: Config) -> NoteKey:
     """Return the key that signs the log's checkpoints.
 
     Raises:
-        ConfigError: its file is missing, or holds no such key.
-        StorageError: It cannot be read.
+        ConfigError: The key's file is missing, or holds no such key.
+        StorageError: The file cannot be read.
     """
     path = config.log_key
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_KEY_BYTES + 1)
-        return parse_private_key(data.decode("ascii"), name=origin_of(config))
+        return parse_private_key(data.decode("ascii"), name=checkpoint_origin(config))
     except FileNotFoundError:
         raise ConfigError(
             f"the log's key {path} is missing",
@@ -46,8 +46,8 @@ def load_log_key(config: Config) -> NoteKey:
             "readers need its new verifier key",
         ) from None
     except OSError as error:
-        what = f"the log's key {path} cannot be read"
-        raise explain_os_error(what, error, is_named=False) from error
+        failure = f"the log's key {path} cannot be read"
+        raise explain_os_error(failure, error, is_named=False) from error
     except UnicodeDecodeError:
         raise ConfigError(f"the log's key {path} is no PEM file") from None
     except AnchorError as error:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from anchor.errors import ConfigError, MalformedError, NotTrustedError, UnknownVersionError
+from anchor.errors import ConfigError, MalformedError, NotTrustedError
 from anchor.ethereum.keccak import format_address
 from anchor.project.allowlist import (
     check_allowed,
@@ -24,10 +24,14 @@ from anchor.project.allowlist import (
     find_policy_path,
     named_config,
 )
-from anchor.system.file_ownership import read_own_file
 from anchor.system.user_folder import list_files, remove_file, save_file
 from anchor.types import Address
-from anchor.verification.policy import MAX_POLICY_BYTES, TrustEntry, TrustPolicy, parse_policy
+from anchor.verification.policy import (
+    TrustEntry,
+    TrustPolicy,
+    parse_named_policy,
+    read_policy,
+)
 
 PolicySource = Literal["option", "environment", "user", "project"]
 """Who chose a policy: the command line or the environment names it, or the project that it is of;
@@ -59,34 +63,34 @@ class PolicyFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unused:
-    """A project that was found and does not count, and why."""
+class UnusedProject:
+    """A project near the working directory that is not allowed, and why."""
 
     config: Path
     reason: NotTrustedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """What the verifier chose: a policy, and a project whose nodes and store may be used.
+class PolicyChoice:
+    """The policy to verify by, and a project whose nodes and store may be used.
 
-    ``policy`` None: none was chosen.  ``files`` are what it was read from.
+    ``policy`` is None where none was chosen; ``files`` are those it was read from.
     """
 
     policy: TrustPolicy | None
     files: tuple[PolicyFile, ...]
     config: Path | None
-    unused: Unused | None
+    unused: UnusedProject | None
 
 
-def choose_policy(*, trust: Path | None, config: Path | None) -> Choice:
-    """Return what the options and the environment name, else what the user keeps.
+def choose_policy(*, trust: Path | None, config: Path | None) -> PolicyChoice:
+    """Return the policy that the options or the environment name, else those that the user keeps.
 
-    With ``trust`` the project around is left alone, unless it is named as well.
+    With ``trust`` a project is used only where it is named as well.
 
     Raises:
-        NotTrustedError: a file that is named can be written by others than the caller and root.
-        UsageError: one cannot be read, or breaks its format, or two contradict each other.
+        NotTrustedError: A named file can be written by others than the caller and root.
+        UsageError: A policy cannot be read or breaks its format, or two contradict each other.
     """
     if trust is not None:
         return _choice([load_policy(trust, "option")], config, None)
@@ -104,7 +108,7 @@ def choose_policy(*, trust: Path | None, config: Path | None) -> Choice:
             if source == "project":
                 check_policy_allowed(own, file.sha256)
         except NotTrustedError as error:
-            return _choice(files, None, Unused(config=own, reason=error))
+            return _choice(files, None, UnusedProject(config=own, reason=error))
         files.append(file)
     return _choice(files, own, unused)
 
@@ -117,8 +121,8 @@ def load_policy(path: Path, source: PolicySource, *, in_shared_folder: bool = Fa
         UsageError: it cannot be read, or breaks its format.
         UnknownVersionError: it is of another format.
     """
-    data = read_own_file(path, MAX_POLICY_BYTES + 1, in_shared_folder=in_shared_folder)
-    return _parse(path, data, source)
+    data, policy = read_policy(path, in_shared_folder=in_shared_folder)
+    return PolicyFile(path=path, data=data, source=source, policy=policy)
 
 
 def list_policies() -> list[PolicyFile]:
@@ -140,7 +144,9 @@ def add_policy(name: str, data: bytes) -> PolicyFile:
             "letter or a digit",
         )
     kept = list_policies()
-    added = _parse(Path(name + _SUFFIX), data, "user")
+    path = Path(name + _SUFFIX)
+    policy = parse_named_policy(path, data)
+    added = PolicyFile(path=path, data=data, source="user", policy=policy)
     for other in kept:
         if other.name == name and other.sha256 != added.sha256:
             raise ConfigError(
@@ -207,9 +213,9 @@ def _is_said_already(
         ConfigError: it contradicts one of them.
     """
     for known, origin in merged:
-        place = (known.chain_id, known.registry, known.owner)
+        subject = (known.chain_id, known.registry, known.owner)
         # Within a file, whoever wrote it meant all of what it says to hold.
-        if origin is file or place != (entry.chain_id, entry.registry, entry.owner):
+        if origin is file or subject != (entry.chain_id, entry.registry, entry.owner):
             continue
         if replace(known, logs=entry.logs) == entry:
             if set(entry.logs) <= set(known.logs):
@@ -234,24 +240,26 @@ def _find(name: str) -> Path:
     )
 
 
-def _choice(files: Sequence[PolicyFile], config: Path | None, unused: Unused | None) -> Choice:
+def _choice(
+    files: Sequence[PolicyFile], config: Path | None, unused: UnusedProject | None
+) -> PolicyChoice:
     policy = merge_policies(files) if files else None
-    return Choice(policy=policy, files=tuple(files), config=config, unused=unused)
+    return PolicyChoice(policy=policy, files=tuple(files), config=config, unused=unused)
 
 
-def _find_own_project() -> tuple[Path | None, Unused | None]:
-    """Return the project that is named or the user's own, or else the one that does not count."""
-    found = named_config(None)
-    if found is not None:
-        return found, None
-    found = discover_config()
-    if found is None:
+def _find_own_project() -> tuple[Path | None, UnusedProject | None]:
+    """Return the named or allowed project; or the one nearby that is not allowed."""
+    config = named_config(None)
+    if config is not None:
+        return config, None
+    config = discover_config()
+    if config is None:
         return None, None
     try:
-        check_allowed(found)
+        check_allowed(config)
     except NotTrustedError as error:
-        return None, Unused(config=found, reason=error)
-    return found, None
+        return None, UnusedProject(config=config, reason=error)
+    return config, None
 
 
 def _load_project_policy(config: Path, source: PolicySource) -> PolicyFile:
@@ -259,11 +267,3 @@ def _load_project_policy(config: Path, source: PolicySource) -> PolicyFile:
     is_named = source != "project"
     path = find_policy_path(config, in_shared_folder=is_named)
     return load_policy(path, source, in_shared_folder=is_named)
-
-
-def _parse(path: Path, data: bytes, source: PolicySource) -> PolicyFile:
-    try:
-        policy = parse_policy(data)
-    except (MalformedError, UnknownVersionError) as error:
-        raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
-    return PolicyFile(path=path, data=data, source=source, policy=policy)

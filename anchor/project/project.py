@@ -28,13 +28,14 @@ from anchor.system.durable_files import write_file
 from anchor.system.urls import is_plain_url
 from anchor.types import Address, ChainId, LogId, log_number, log_owner
 from anchor.verification.node_rules import MAX_NODES
-from anchor.verification.policy import TrustEntry, encode_policy
+from anchor.verification.pinning import encode_policy
+from anchor.verification.policy import TrustEntry
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+class OpenProject:
     """An open project."""
 
     config: Config
@@ -46,7 +47,7 @@ class Project:
         return TileFolder(self.config.tiles)
 
 
-def create_project(config: Config) -> Project:
+def create_project(config: Config) -> OpenProject:
     """Create the project's store, log key, trust policy and configuration, in that order.
 
     The configuration comes last: a crash half-way leaves a folder that no command takes for a
@@ -65,7 +66,7 @@ def create_project(config: Config) -> Project:
     create_log_key(config)
     write_file(config.trust, encode_policy([trust_entry(config)]))
     write_file(config.file, encode_config(config).encode("utf-8"))
-    return Project(config=config, database=database)
+    return OpenProject(config=config, database=database)
 
 
 def make_store(config: Config, fill: Callable[[Writable], T]) -> tuple[T, Path | None]:
@@ -101,7 +102,7 @@ def _pin(config: Config, connection: Connection) -> None:
     )
 
 
-def open_project(config: Config, *, only_reads: bool = False) -> Project:
+def open_project(config: Config, *, only_reads: bool = False) -> OpenProject:
     """Open the project's store and compare its pins with the configuration.
 
     ``only_reads`` also takes a store on read-only media.
@@ -137,7 +138,7 @@ def open_project(config: Config, *, only_reads: bool = False) -> Project:
                 if member == "registry"
                 else "undo the change: another log or chain needs a project of its own",
             )
-    return Project(config=config, database=database)
+    return OpenProject(config=config, database=database)
 
 
 _MOVED_HINT = (

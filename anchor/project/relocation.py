@@ -9,17 +9,20 @@ that the pin is an address its own journal created, and goes on from there.
 from __future__ import annotations
 
 import stat
-import tomllib
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
 
 from anchor.errors import AnchorError, ConfigError
 from anchor.ethereum.keccak import format_address
 from anchor.project.allowlist import allow_registry
 from anchor.project.config import Config
-from anchor.project.project import Project, load_pinned_registry, open_project, pin_registry
-from anchor.registry.create_address import create_address
+from anchor.project.project import OpenProject, load_pinned_registry, open_project, pin_registry
+from anchor.registry.artifact import create_address
 from anchor.store.database import Database, open_database
 from anchor.store.tx_journal import StoredJournal
 from anchor.system.clock import utc_now
@@ -33,7 +36,7 @@ def created_addresses(database: Database, chain_id: ChainId) -> list[Address]:
     return [create_address(slot.sender, slot.nonce) for slot in journal.load_deployments(chain_id)]
 
 
-def open_moved_project(config: Config) -> Project:
+def open_moved_project(config: Config) -> OpenProject:
     """Open a project as ``open_project`` does; one whose move was interrupted, at its new registry.
 
     Raises:
@@ -51,25 +54,26 @@ def check_movable(config: Config) -> None:
     """Check, before anything is sent, that both files can be rewritten later.
 
     Raises:
-        ConfigError: one does not hold the registry's line as `anchor init` wrote it.
+        ConfigError: one of them does not name the registry exactly once.
     """
     old = _named_registry(config)
     for path in (config.trust, config.file):
-        if _lines(path).count(_line(old)) != 1:
+        if len(_tables_of(_parse(path), old)) != 1:
             raise ConfigError(
-                f"{path} does not hold the line {_line(old)} exactly once, as `anchor init` wrote "
-                "it",
-                hint="a plain deployment has to change that line: restore it, then run again; "
-                "nothing was sent",
+                f"{path} does not name the registry {old} exactly once",
+                hint="a plain deployment has to change it there: restore the line "
+                f'registry = "{old}", then run again; nothing was sent',
             )
 
 
-def move_project(project: Project, registry: Address) -> Project:
-    """Pin ``registry`` and let both files name it; what is done already is left as it is.
+def move_project(project: OpenProject, registry: Address) -> OpenProject:
+    """Pin ``registry`` and let both files name it; comments and all else in them stay.
+
+    A file that names it already is left as it is.
 
     Raises:
         ChainGuardError: something is sealed.
-        ConfigError: a file's line is not as it was written; both files are left alone.
+        ConfigError: a file names the old registry not exactly once; both are left alone.
     """
     config = project.config
     if registry != load_pinned_registry(project.database):
@@ -78,56 +82,52 @@ def move_project(project: Project, registry: Address) -> Project:
     # takes; the configuration comes last, so it says which address the policy still may name.
     new = format_address(registry)
     old = _named_registry(config)
-    left = [path for path in (config.trust, config.file) if not _names(path, new, but_not=old)]
-    for path in left:
-        if old == new or _lines(path).count(_line(old)) != 1:
+    changed: dict[Path, tomlkit.TOMLDocument] = {}
+    for path in (config.trust, config.file):
+        document = _parse(path)
+        tables = [] if old == new else _tables_of(document, old)
+        if not tables and _tables_of(document, new):
+            continue
+        if len(tables) != 1:
             raise ConfigError(
-                f"the registry is at {new} now, but {path} does not hold its old line as `anchor "
-                "init` wrote it; neither file was changed",
-                hint=f"write {_line(new)} in {' and '.join(map(str, left))}, then run again",
+                f"the registry is at {new} now, but {path} does not name the old one, {old}, "
+                "exactly once; no file was changed",
+                hint=f'write registry = "{new}" in {config.trust} and {config.file}, '
+                "then run again",
             )
+        tables[0]["registry"] = new
+        changed[path] = document
     # Before the files: a crash behind them must not leave a project that is its user's no more.
     # Where that cannot be noted, the user is told how to allow it again.
     with suppress(AnchorError):
         allow_registry(config.file, registry)
-    for path in left:
-        moved = "\n".join(_line(new) if line == _line(old) else line for line in _lines(path))
+    for path, document in changed.items():
         mode = stat.S_IMODE(path.stat().st_mode)
-        write_file(path.resolve(), moved.encode("utf-8"), mode=mode)
-    return Project(config=replace(config, registry=registry), database=project.database)
+        write_file(path.resolve(), tomlkit.dumps(document).encode("utf-8"), mode=mode)
+    return OpenProject(config=replace(config, registry=registry), database=project.database)
 
 
 def _named_registry(config: Config) -> str:
     """Return the registry as the configuration's file spells it, whatever the environment says."""
-    named = _named(config.file)
-    if not named:
+    chain = _parse(config.file).get("chain")
+    if not isinstance(chain, dict) or "registry" not in chain:
         raise ConfigError(f"{config.file} names no chain.registry")
-    return named[0]
+    return str(chain["registry"])
 
 
-def _names(path: Path, new: str, *, but_not: str) -> bool:
-    """Say whether a file names the new registry, in whatever spelling, and the old one no more."""
-    named = [address.lower() for address in _named(path)]
-    return new.lower() in named and (new == but_not or but_not.lower() not in named)
-
-
-def _named(path: Path) -> list[str]:
-    """Return the registries that a configuration or a policy names, as they stand there."""
+def _parse(path: Path) -> tomlkit.TOMLDocument:
+    # From bytes: reading text would change the ends of lines.
     try:
-        members = tomllib.loads("\n".join(_lines(path)))
-        entries = members["trust"] if "chain" not in members else [members["chain"]]
-        return [str(entry["registry"]) for entry in entries]
-    except (ValueError, KeyError, TypeError):
-        return []
+        return tomlkit.parse(path.read_bytes())
+    except (OSError, ValueError, TOMLKitError):
+        return tomlkit.document()
 
 
-def _lines(path: Path) -> list[str]:
-    # Not as text, which would change the ends of lines.
-    try:
-        return path.read_bytes().decode("utf-8").split("\n")
-    except (OSError, ValueError):
-        return []
-
-
-def _line(address: str) -> str:
-    return f'registry = "{address}"'
+def _tables_of(document: tomlkit.TOMLDocument, registry: str) -> list[dict[str, Any]]:
+    """Return the tables of a configuration or a policy that name a registry, in any spelling."""
+    entries = [document["chain"]] if "chain" in document else document.get("trust")
+    return [
+        entry
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, dict) and str(entry.get("registry")).lower() == registry.lower()
+    ]

@@ -115,7 +115,9 @@ def check_account(
     header = parse_header(proof.header)
     if header.hash != block_hash:
         raise MismatchError(
-            f"the state proof's header has hash 0x{header.hash.hex()}, not 0x{block_hash.hex()}"
+            f"the state proof's header has hash 0x{header.hash.hex()}, not 0x{block_hash.hex()}",
+            expected=block_hash,
+            actual=header.hash,
         )
     return header, _prove_account(proof, header, registry, code_hash)
 
@@ -129,7 +131,7 @@ def check_anchor(
     log: LogId,
     root: Hash32,
 ) -> Anchor | None:
-    """Return what a registry of that storage root holds for ``root`` in ``log``; None: nothing.
+    """Return the anchor of ``root`` in ``log`` under a storage root; None where there is none.
 
     Raises as ``check_state`` does.
     """
@@ -137,7 +139,7 @@ def check_anchor(
     anchor = _decode_anchor(word, registry)
     # Not the number: on some rollups the registry's block.number is the parent chain's.
     if anchor is not None and anchor.timestamp > header.timestamp:
-        raise _foreign_storage(
+        raise _foreign_storage_error(
             registry, f"an anchor of a later time, {anchor.timestamp}, than its block's"
         )
     return anchor
@@ -147,7 +149,7 @@ def _decode_anchor(word: Hash32, registry: Address) -> Anchor | None:
     try:
         return decode_anchor(word)
     except NodeFaultError as error:
-        raise _foreign_storage(registry, "a word that it never writes") from error
+        raise _foreign_storage_error(registry, "a word that it never writes") from error
 
 
 def prove_word(which: str, storage_root: Hash32, slot: Hash32, nodes: tuple[bytes, ...]) -> Hash32:
@@ -159,10 +161,10 @@ def prove_word(which: str, storage_root: Hash32, slot: Hash32, nodes: tuple[byte
 def check_submitter(
     proof: StateProof, storage_root: Hash32, *, registry: Address, log: LogId, operator_id: int
 ) -> Address:
-    """Return who anchored in ``log`` under ``operator_id``: the log's owner (0), or an operator.
+    """Return the address that anchored in ``log``: its owner (operator id 0), or an operator.
 
     Raises as ``check_state`` does, and
-        CannotCheckError: the operator's key is not proven.
+        CannotCheckError: The receipt does not prove the operator's key.
     """
     if operator_id == 0:
         if proof.operator_proof:
@@ -176,22 +178,24 @@ def check_submitter(
     slot = operator_key_slot(log, operator_id)
     key = decode_key(prove_word("operator", storage_root, slot, proof.operator_proof))
     if key is None:
-        raise _foreign_storage(registry, f"an anchor of operator {operator_id}, who has no key")
+        raise _foreign_storage_error(
+            registry, f"an anchor of operator {operator_id}, who has no key"
+        )
     return key
 
 
 def check_successor(
     successor: SuccessorProof, storage_root: Hash32, *, registry: Address, log: LogId
 ) -> tuple[LogId, int] | None:
-    """Return the log that goes on from ``log``, and from which size on; None: no log does.
+    """Return the log that succeeds ``log``, and from which size on; None where no log does.
 
     Raises:
-        CannotCheckError: a log does, and from where is not proven.
-        Else as ``check_state`` does.
+        CannotCheckError: a log succeeds it, and the receipt does not prove from which size on.
+        AnchorError: the proof is wrong, as ``check_state`` says.
     """
-    found = find_successor(successor, storage_root, log)
+    succeeding = find_successor(successor, storage_root, log)
     takeover = successor.takeover
-    if found is None:
+    if succeeding is None:
         if takeover is not None:
             raise MalformedError(
                 "the receipt proves what a successor took over, and the log has none"
@@ -203,13 +207,13 @@ def check_successor(
             "successor goes on",
             hint="ask for an upgraded receipt: `anchor upgrade`, or name nodes to ask with --rpc",
         )
-    size = check_takeover(takeover, storage_root, registry=registry, successor=found)
+    size = check_takeover(takeover, storage_root, registry=registry, successor=succeeding)
     if size is None:
         raise NotTrustedError(
             f"the registry {format_address(registry)} does not hold root {takeover.root.hex()} as "
-            f"the first of log 0x{found.hex()}, the successor"
+            f"the first of log 0x{succeeding.hex()}, the successor"
         )
-    return found, size
+    return succeeding, size
 
 
 def find_successor(successor: SuccessorProof, storage_root: Hash32, log: LogId) -> LogId | None:
@@ -241,16 +245,19 @@ def _prove_account(
     where = f"{format_address(registry)} in block {header.number}"
     if value is None:
         raise NotTrustedError(f"there is no account at {where}")
-    items = decode_rlp(value, what="the account", max_bytes=_MAX_ACCOUNT_BYTES)
+    items = decode_rlp(value, subject="the account", max_bytes=_MAX_ACCOUNT_BYTES)
     if not isinstance(items, tuple) or len(items) != 4:
         raise MalformedError("the account does not have exactly four items")
-    parse_integer(items[0], what="the account's nonce", max_bits=64)
-    parse_integer(items[1], what="the account's balance", max_bits=256)
-    storage_root = parse_bytes(items[2], what="the account's storage root", length=32)
-    found = parse_bytes(items[3], what="the account's code hash", length=32)
-    if found != code_hash:
+    parse_integer(items[0], subject="the account's nonce", max_bits=64)
+    parse_integer(items[1], subject="the account's balance", max_bits=256)
+    storage_root = parse_bytes(items[2], subject="the account's storage root", length=32)
+    account_code_hash = parse_bytes(items[3], subject="the account's code hash", length=32)
+    if account_code_hash != code_hash:
         raise NotTrustedError(
-            f"the code at {where} has hash 0x{found.hex()}, not the pinned 0x{code_hash.hex()}"
+            f"the code at {where} has hash 0x{account_code_hash.hex()}, not the pinned "
+            f"0x{code_hash.hex()}",
+            expected=code_hash,
+            actual=account_code_hash,
         )
     return Hash32(storage_root)
 
@@ -264,14 +271,14 @@ def _prove(which: str, root: Hash32, key: bytes, nodes: tuple[bytes, ...]) -> by
 
 def _decode_word(value: bytes) -> Hash32:
     """Return the word that a storage trie's value stands for; zero is never stored."""
-    item = decode_rlp(value, what="the slot's value", max_bytes=_MAX_VALUE_BYTES)
-    number = parse_integer(item, what="the slot's value", max_bits=256)
+    decoded = decode_rlp(value, subject="the slot's value", max_bytes=_MAX_VALUE_BYTES)
+    number = parse_integer(decoded, subject="the slot's value", max_bits=256)
     if number == 0:
         raise MalformedError("the slot's value is zero, which no trie holds")
     return Hash32(number.to_bytes(32, "big"))
 
 
-def _foreign_storage(registry: Address, what: str) -> NotTrustedError:
+def _foreign_storage_error(registry: Address, content: str) -> NotTrustedError:
     return NotTrustedError(
-        f"the registry {format_address(registry)} holds {what}: its storage was filled by others"
+        f"the registry {format_address(registry)} holds {content}: its storage was filled by others"
     )

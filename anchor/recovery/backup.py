@@ -19,7 +19,7 @@ from anchor.project.config import Config
 from anchor.project.files import CONFIG, ERASURES, SIDE_FILE, TRUST_POLICY
 from anchor.project.log_key import load_log_key
 from anchor.recovery.backup_check import CheckedBackup, check_contents
-from anchor.store.backup_files import disk_failure, settle, write_manifest
+from anchor.store.backup_files import disk_error, make_durable, write_manifest
 from anchor.store.backup_folder import fill_folder
 from anchor.store.backup_manifest import LOG_KEY, OPERATOR, STORE, TILES, Manifest, is_name
 from anchor.store.heads import newest_head
@@ -34,25 +34,24 @@ from anchor.types import Head
 def make_backup(
     config: Config,
     copy: Callable[[Path], str],
-    place: Path,
+    target: Path,
     report: Callable[[str], None],
     *,
     partial: Path | None = None,
 ) -> CheckedBackup:
-    """Make a backup at ``place``, where nothing may be, and check it before it is one.
+    """Make a backup at ``target``, where nothing may be yet, and check it before it counts.
 
     ``copy`` copies the store into a new file and returns its schema version.
 
     Raises:
-        UsageError: There is something at ``place``, nothing can be made there, or it is in a
-            folder whose content is public.
-        MismatchError: What was copied is damaged, so that no backup was made.
-        LeaseHeldError: Another process makes one there.
+        UsageError: Something is at ``target``, nothing can be made there, or its folder is public.
+        MismatchError: The copied store is damaged, so that no backup was made.
+        LeaseHeldError: Another process makes a backup there.
         StorageError: The disk is full or failing, or the store's server is away.
     """
-    _check_private(config, place)
+    _check_private(config, target)
     made_at = utc_now()
-    with fill_folder(place, partial) as folder:
+    with fill_folder(target, partial) as folder:
         schema = copy(folder / STORE)
         # A crash from here on leaves an unfinished folder, which the next backup empties.
         head = _write_tiles(folder)
@@ -65,22 +64,22 @@ def make_backup(
             log=config.log,
             head=head,
             schema=schema,
-            files=settle(folder),
+            files=make_durable(folder),
         )
         checked = check_contents(folder, manifest)
         if checked.breaches:
             raise _unusable("; ".join(checked.breaches[:3]))
         write_manifest(folder, manifest)
-    return CheckedBackup(folder=place, manifest=manifest, waiting=checked.waiting, breaches=())
+    return CheckedBackup(folder=target, manifest=manifest, waiting=checked.waiting, breaches=())
 
 
-def _check_private(config: Config, place: Path) -> None:
+def _check_private(config: Config, target: Path) -> None:
     """Refuse a place in a folder whose content is published, handed out or taken for its own."""
-    resolved = place.absolute().resolve()
+    resolved = target.absolute().resolve()
     for folder in (config.tiles, config.receipts, config.erasures):
         if folder.resolve() in (resolved, *resolved.parents):
             raise UsageError(
-                f"{place} is in {folder}, where a backup would be published or taken for its own",
+                f"{target} is in {folder}, where a backup would be published or taken for its own",
                 hint="name a folder elsewhere, best of all on another disk",
             )
 
@@ -116,7 +115,7 @@ def _copy_files(config: Config, folder: Path, report: Callable[[str], None]) -> 
             if source == config.file:
                 raise
         except OSError as error:
-            raise disk_failure(source, error) from error
+            raise disk_error(source, error) from error
     _cut_tail(folder / SIDE_FILE)
     try:
         for statement in config.erasures.glob("*.json"):
@@ -126,7 +125,7 @@ def _copy_files(config: Config, folder: Path, report: Callable[[str], None]) -> 
             (folder / ERASURES).mkdir(exist_ok=True)
             shutil.copyfile(statement, folder / ERASURES / statement.name)
     except OSError as error:
-        raise disk_failure(config.erasures, error) from error
+        raise disk_error(config.erasures, error) from error
 
 
 def _cut_tail(path: Path) -> None:

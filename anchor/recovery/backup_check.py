@@ -71,14 +71,14 @@ def check_contents(folder: Path, manifest: Manifest) -> CheckedBackup:
 
 
 def _find_damage(path: Path) -> list[str]:
-    """Read the side file, where there is one; an entry that cannot be read is one sentence."""
-    found: list[str] = []
+    """Read the side file if there is one; return a sentence for each entry that cannot be read."""
+    damages: list[str] = []
     try:
-        for _ in SideFile(path).read_entries(found.append):
+        for _ in SideFile(path).read_entries(damages.append):
             pass
     except UnknownVersionError as error:
-        found.append(error.message)
-    return found
+        damages.append(error.message)
+    return damages
 
 
 def _find_breaches(folder: Path, manifest: Manifest, database: Database) -> Iterator[str]:

@@ -41,25 +41,25 @@ class BackupFolder:
 
 
 def check_backup_folder(folder: Path, config: Config) -> BackupFolder:
-    """Compare each file of a backup, or of the newest one in a folder, with its hash.
+    """Compare each file of a backup, or of a folder's newest backup, with its hash.
 
     Raises:
         ConfigError: The folder is no backup and holds none.
         MismatchError: A file is missing or damaged.
-        ChainGuardError: It is the backup of another log.
-        UnknownVersionError: A newer release made it.
+        ChainGuardError: The backup is of another log.
+        UnknownVersionError: A newer release made the backup.
     """
     folder = find_backup(folder)
     manifest = read_manifest(folder)
     changed = next(find_changes(folder, manifest), None)
     if changed is not None:
         raise MismatchError(f"the backup in {folder} is damaged: {changed}", hint=OTHER_BACKUP)
-    for name, found, wanted in (
+    for name, recorded, wanted in (
         ("chain_id", manifest.chain_id, config.chain_id),
         ("registry", manifest.registry, config.registry),
         ("log", manifest.log, config.log),
     ):
-        if found != wanted:
+        if recorded != wanted:
             raise ChainGuardError(
                 f"the {name} of the backup in {folder} is another than this project's",
                 hint="name a backup of this log",

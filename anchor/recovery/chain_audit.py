@@ -17,11 +17,11 @@ from anchor.chain.node_agreement import reached_by_enough
 from anchor.chain.registry_reader import RegistryHead, RegistryReader
 from anchor.errors import CannotCheckError, QuorumError
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
-from anchor.operate.anchoring import check_chain, check_registry
 from anchor.operate.contradiction import is_behind
+from anchor.operate.guards import check_chain, check_registry
 from anchor.operate.own_transactions import find_own_nonces
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.recovery.store_audit import limit_breaches
 from anchor.store.heads import AnchoredHead, find_head, load_anchors, load_heads
 from anchor.store.tx_journal import GIVEN_UP, SlotRow, load_slot_rows
@@ -41,13 +41,13 @@ class ChainAudit:
     breaches: tuple[str, ...]
 
 
-def audit_chain(project: Project, node: Node) -> ChainAudit:
-    """Compare heads, anchors and nonces with the newest final block.
+def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
+    """Compare the store's heads, anchors and nonces with the newest final block.
 
     Raises:
-        CannotCheckError: the node cannot be asked, does not say what is final, or not as late as
-            this project saw an anchor final; or nodes disagree.
-        ChainGuardError: it is on another chain, or foreign code is in the registry's place.
+        CannotCheckError: The node does not answer, or its newest final block is older than one that
+            this project saw; or nodes disagree.
+        ChainGuardError: The node is on another chain, or other code is at the registry's address.
     """
     config = project.config
     check_chain(config, node)
@@ -56,9 +56,9 @@ def audit_chain(project: Project, node: Node) -> ChainAudit:
         heads = load_heads(connection)
         stored = load_anchors(connection, config.chain_id)
         slots = load_slot_rows(connection)
-    code_hash = node.confirm(lambda one: one.fetch_code_hash(config.registry, final.hash))
+    code_hash = node.read_with_quorum(lambda one: one.fetch_code_hash(config.registry, final.hash))
     if code_hash == EMPTY_CODE_HASH:
-        head, there = None, dict[int, tuple[Head, Anchor]]()
+        head, anchored = None, dict[int, tuple[Head, Anchor]]()
     else:
         check_registry(config, node)
 
@@ -66,12 +66,12 @@ def audit_chain(project: Project, node: Node) -> ChainAudit:
             head = RegistryReader(config.registry, config.log).head(one, final.hash)
             return head, find_anchors(config, one, final, head, heads, stored)
 
-        head, there = node.confirm(read)
-    roots = {item.root: anchor for item, anchor in there.values()}
+        head, anchored = node.read_with_quorum(read)
+    roots = {sealed.root: anchor for sealed, anchor in anchored.values()}
     _check_not_behind(node, final, stored, roots)
     foreign, nonces = _audit_nonces(project, node, slots)
-    found = chain(
-        _audit_sequence(head, there),
+    breaches = chain(
+        _audit_sequence(head, anchored),
         _audit_stored(final, stored, roots),
         _audit_latest(project, node),
         iter(nonces),
@@ -80,23 +80,23 @@ def audit_chain(project: Project, node: Node) -> ChainAudit:
         final=final,
         anchors=head.anchor.sequence if head else 0,
         foreign_nonces=foreign,
-        breaches=limit_breaches(found),
+        breaches=limit_breaches(breaches),
     )
 
 
 def _check_not_behind(
-    node: Node, final: Block, stored: list[AnchoredHead], there: dict[Hash32, Anchor]
+    node: Node, final: Block, stored: list[AnchoredHead], by_root: dict[Hash32, Anchor]
 ) -> None:
-    """Check that what ``final`` lacks of the final anchors is no younger than it.
+    """Check that the node's final block is not older than a final anchor that it lacks.
 
     Raises:
-        CannotCheckError: one is.
+        CannotCheckError: The final block is older.
     """
-    for item in stored:
-        if item.final and item.head.root not in there and is_behind(final, item):
+    for known in stored:
+        if known.final and known.head.root not in by_root and is_behind(final, known):
             raise CannotCheckError(
                 f"the node {node.name} calls block {final.number} final, and anchor "
-                f"{item.sequence} was seen final in block {item.block_number}: what is final now "
+                f"{known.sequence} was seen final in block {known.block_number}: what is final now "
                 "does not tell",
                 hint="it lags behind, or its chain was rolled back: wait, or name another node",
             )
@@ -110,32 +110,32 @@ def find_anchors(
     heads: list[Head],
     stored: list[AnchoredHead],
 ) -> dict[int, tuple[Head, Anchor]]:
-    """Return by sequence which of ``heads`` the registry holds in ``final``.
+    """Return the heads that the registry holds in block ``final``, by their anchors' sequence.
 
-    Those that the store knows to be anchored are asked for first; if they are all there can be,
-    the others are not asked for at all.
+    Heads that the store knows to be anchored are asked for first, the others only if the registry
+    counts more anchors.
     """
-    there: dict[int, tuple[Head, Anchor]] = {}
-    known = {item.head.root for item in stored}
-    for is_known in (True, False):
-        for item in heads:
-            if (item.root in known) is is_known:
+    anchored: dict[int, tuple[Head, Anchor]] = {}
+    stored_roots = {sealed.head.root for sealed in stored}
+    for is_stored in (True, False):
+        for sealed in heads:
+            if (sealed.root in stored_roots) is is_stored:
                 anchor = RegistryReader(config.registry, config.log).anchor(
-                    node, item.root, final.hash
+                    node, sealed.root, final.hash
                 )
                 if anchor is not None:
-                    there[anchor.sequence] = (item, anchor)
-        if head is None or len(there) == head.anchor.sequence:
+                    anchored[anchor.sequence] = (sealed, anchor)
+        if head is None or len(anchored) == head.anchor.sequence:
             break
-    return there
+    return anchored
 
 
 def _audit_sequence(
-    head: RegistryHead | None, there: dict[int, tuple[Head, Anchor]]
+    head: RegistryHead | None, anchored: dict[int, tuple[Head, Anchor]]
 ) -> Iterator[str]:
-    """See that the anchors are 1 … N without a gap, of growing size, each with its head's size."""
+    """Check that the anchors are 1 … N, of growing size, each with its head's size."""
     count = head.anchor.sequence if head else 0
-    within = [number for number in sorted(there) if number <= count]
+    within = [number for number in sorted(anchored) if number <= count]
     missing = list(_gaps([0, *within, count + 1]))
     for first, last in missing:
         name = f"anchor {first}" if first == last else f"anchors {first} to {last}"
@@ -143,16 +143,16 @@ def _audit_sequence(
             f"the registry's {name} of {count} is of no head in this store: `anchor restore` "
             "finds what is missing"
         )
-    if head is not None and not missing and there[count][0].root != head.root:
+    if head is not None and not missing and anchored[count][0].root != head.root:
         yield f"the registry's head 0x{head.root.hex()} is not the store's head of anchor {count}"
     before = 0
-    for number in sorted(there):
-        item, anchor = there[number]
+    for number in sorted(anchored):
+        sealed, anchor = anchored[number]
         if number > count:
             yield f"the registry counts {count} anchors, but holds anchor {number}"
-        if anchor.size != item.size:
+        if anchor.size != sealed.size:
             yield (
-                f"the registry holds the root of the head of size {item.size} for {anchor.size} "
+                f"the registry holds the root of the head of size {sealed.size} for {anchor.size} "
                 "leaves"
             )
         elif anchor.size <= before:
@@ -161,32 +161,32 @@ def _audit_sequence(
 
 
 def _audit_stored(
-    final: Block, stored: list[AnchoredHead], there: dict[Hash32, Anchor]
+    final: Block, stored: list[AnchoredHead], by_root: dict[Hash32, Anchor]
 ) -> Iterator[str]:
-    """See that what the store calls final is in the final block, and as the store says."""
-    for item in stored:
-        if not item.final:
+    """Check that the anchors that the store calls final are in the final block as stored."""
+    for known in stored:
+        if not known.final:
             continue
-        anchor = there.get(item.head.root)
+        anchor = by_root.get(known.head.root)
         if anchor is None:
             yield (
-                f"the store says that the head of size {item.head.size} is anchored (final), but "
+                f"the store says that the head of size {known.head.size} is anchored (final), but "
                 f"the registry does not hold it in final block {final.number}"
             )
             continue
         for member, said, is_there in (
-            ("sequence", item.sequence, anchor.sequence),
-            ("block", item.block_number, anchor.block_number),
-            ("timestamp", item.timestamp, anchor.timestamp),
+            ("sequence", known.sequence, anchor.sequence),
+            ("block", known.block_number, anchor.block_number),
+            ("timestamp", known.timestamp, anchor.timestamp),
         ):
             if said != is_there:
                 yield (
-                    f"the store says {member} {said} of the anchor of size {item.head.size}, the "
+                    f"the store says {member} {said} of the anchor of size {known.head.size}, the "
                     f"registry says {is_there}"
                 )
 
 
-def _audit_latest(project: Project, node: Node) -> Iterator[str]:
+def _audit_latest(project: OpenProject, node: Node) -> Iterator[str]:
     """See that the newest head in the registry, final or not, is one of the store's."""
     config = project.config
     with project.database.read() as connection:
@@ -207,23 +207,23 @@ def _audit_latest(project: Project, node: Node) -> Iterator[str]:
         )
 
 
-def _check_shared(node: Node, count: int, what: str) -> None:
-    """Check that enough nodes show ``what``, each by its newest block, before it is a breach.
+def _check_shared(node: Node, count: int, deviation: str) -> None:
+    """Check that enough nodes show ``deviation`` in their newest block for it to be a breach.
 
     Raises:
-        QuorumError: too few do.
+        QuorumError: Too few nodes show it.
     """
     if count < node.needed:
         raise QuorumError(
-            f"the nodes disagree: {count} of them show {what}, and {node.needed} have to",
+            f"the nodes disagree: {count} of them show {deviation}, and {node.needed} have to",
             hint="one lags behind or is wrong: try again, or see to the nodes",
         )
 
 
-def _audit_nonces(project: Project, node: Node, slots: list[SlotRow]) -> tuple[int, list[str]]:
-    """Count the nonces between ours that were used elsewhere; one that was not is a breach.
+def _audit_nonces(project: OpenProject, node: Node, slots: list[SlotRow]) -> tuple[int, list[str]]:
+    """Count the nonces between ours that others used; report each that nobody used as a breach.
 
-    This log's own anchors whose journal was lost are none of them.
+    Nonces of this log's own anchors whose journal was lost are not counted.
     """
     foreign = 0
     breaches: list[str] = []
@@ -240,7 +240,7 @@ def _audit_nonces(project: Project, node: Node, slots: list[SlotRow]) -> tuple[i
         ]
         foreign += reached_by_enough((count for count, _ in judged), node.needed)
         # Who has seen more knows better what was used; the others may lag by a block.
-        accused = [found for _, found in judged if found]
+        accused = [breach for _, breach in judged if breach]
         if accused:
             _check_shared(node, len(accused), f"nonces of {format_address(sender)} unused")
             breaches += accused[0]

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from anchor.errors import AnchorError
-from anchor.evidence.erasure_statement import Statement, find_statement, read_statement
+from anchor.evidence.erasure_statement import ErasureStatement, find_statement, parse_statement
 from anchor.evidence.record import MAX_RECORD_BYTES
 from anchor.log.merkle import hash_leaf
 from anchor.store.database import Database
@@ -36,28 +36,28 @@ from anchor.store.staging import Writable
 from anchor.types import Hash32
 
 
-class Erased:
-    """What is known to be erased before rows are written: none of them takes an erased id again.
+class KnownErasures:
+    """The erasures that are known before rows are written, so that no row takes an erased id.
 
-    ``found`` are the erasures, those first that say whose it was.
+    ``erasures`` begins with those that say whose evidence it was.
     """
 
-    def __init__(self, found: Sequence[Erasure]) -> None:
-        self.found = list(found)
-        self._by_leaf = {item.leaf: item for item in reversed(self.found)}
+    def __init__(self, erasures: Sequence[Erasure]) -> None:
+        self.erasures = list(erasures)
+        self._by_leaf = {erasure.leaf: erasure for erasure in reversed(self.erasures)}
         self.leaves = frozenset(self._by_leaf)
 
     def blank(self, row: EvidenceRow) -> EvidenceRow:
-        """Return the row as its erasure left it; of others, the row itself.
+        """Return the row as its erasure left it, or the row itself where nothing was erased.
 
-        Evidence that was submitted again has the id of what was erased, and keeps it.
+        Evidence that was submitted again after its erasure keeps its id.
         """
         known = self._by_leaf.get(row.leaf)
         if known is None:
             return row
         if row.source != ERASED:
             hashed = hash_id(tenant_of(row.source), row.identity)
-            self.found.insert(0, replace(known, id_hash=hashed))
+            self.erasures.insert(0, replace(known, id_hash=hashed))
         return replace(
             row,
             identity=hashlib.sha256(b"erased leaf" + row.leaf).digest(),
@@ -69,31 +69,31 @@ class Erased:
         )
 
 
-def find_erased(stores: Sequence[Database], folders: Sequence[Path]) -> Erased:
-    """Return what stores, and the statements in ``folders``, say of erasures."""
-    found: list[Erasure] = []
+def load_known_erasures(stores: Sequence[Database], folders: Sequence[Path]) -> KnownErasures:
+    """Return the erasures that the stores, and the statements in ``folders``, tell of."""
+    erasures: list[Erasure] = []
     for store in stores:
         with store.read() as source:
-            found += load_erasures(source)
-    return Erased([*found, *_read_folders(folders)])
+            erasures += load_erasures(source)
+    return KnownErasures([*erasures, *_read_folders(folders)])
 
 
-def uphold(database: Writable, stores: Sequence[Database], erased: Erased) -> int:
-    """Erase from a new store what was erased before, and take over all holds.
+def reapply_erasures(database: Writable, stores: Sequence[Database], known: KnownErasures) -> int:
+    """Erase from a new store what was erased before, and copy all legal holds into it.
 
     Returns how many leaves of the log had a record until then.
-    A hold that was ended after one of ``stores`` was saved is there again: what is held too long
-    can be let go, what is erased cannot be brought back.
+    A hold that was ended after one of ``stores`` was saved is in force again: it can be ended once
+    more, but what is erased cannot be brought back.
     """
-    found = erased.found
+    erasures = known.erasures
     for store in stores:
         with store.read() as source:
             holds = load_holds(source)
         with database.write() as connection:
             insert_holds(connection, holds)
     with database.write() as connection:
-        found += _find_in_log(connection)
-        by_leaf = {item.leaf: item for item in reversed(found)}
+        erasures += _find_in_log(connection)
+        by_leaf = {erasure.leaf: erasure for erasure in reversed(erasures)}
         back = find_by_leaves(connection, by_leaf.keys())
         back = [piece for piece in back if piece.source != ERASED]
         lost = sum(
@@ -101,8 +101,8 @@ def uphold(database: Writable, stores: Sequence[Database], erased: Erased) -> in
             for piece, record in load_records(connection, back)
         )
         said = [by_leaf[piece.leaf] for piece in back]
-        erase_rows(connection, back, [(item.statement, item.erased_at) for item in said])
-        insert_erasures(connection, found)
+        erase_rows(connection, back, [(erasure.statement, erasure.erased_at) for erasure in said])
+        insert_erasures(connection, erasures)
     return lost
 
 
@@ -118,13 +118,13 @@ def _read_folders(folders: Sequence[Path]) -> Iterator[Erasure]:
         for path in sorted(folder.glob("*.json")):
             try:
                 with path.open("rb") as file:
-                    statement = read_statement(file.read(MAX_RECORD_BYTES + 1))
+                    statement = parse_statement(file.read(MAX_RECORD_BYTES + 1))
             except (AnchorError, OSError):
                 continue
             yield from _list_erasures(statement, None)
 
 
-def _list_erasures(statement: Statement, said_by: Hash32 | None) -> Iterator[Erasure]:
+def _list_erasures(statement: ErasureStatement, said_by: Hash32 | None) -> Iterator[Erasure]:
     for piece in statement.pieces:
         yield Erasure(
             leaf=piece.leaf, id_hash=None, statement=said_by, erased_at=statement.erased_at

@@ -13,9 +13,9 @@ from anchor.errors import AnchorError, ChainGuardError
 from anchor.operate.proving import Prover
 from anchor.operate.receipt_files import ReceiptFolder
 from anchor.project.config import Config
-from anchor.project.project import Project, make_store, trust_entry
-from anchor.recovery.erasure_restoration import find_erased, uphold
-from anchor.store.evidence import known_identities, load_all, place_waiting
+from anchor.project.project import OpenProject, make_store, trust_entry
+from anchor.recovery.erasure_restoration import load_known_erasures, reapply_erasures
+from anchor.store.evidence import assign_positions, known_identities, load_all
 from anchor.store.file_origins import tenant_of
 from anchor.store.heads import SealedHead, insert_head, load_sealed_heads
 from anchor.store.row_transfer import EvidenceRow, insert_rows, load_placed_rows, load_rows_after
@@ -23,20 +23,21 @@ from anchor.store.side_file import SideFile
 from anchor.store.side_file_frames import Entry
 from anchor.store.staging import Writable
 from anchor.types import Head, log_number
-from anchor.verification.policy import encode_policy, parse_policy
+from anchor.verification.pinning import encode_policy
+from anchor.verification.policy import parse_policy
 
 # Rows in one transaction, each with a record of a KiB or so.
 _BATCH = 10_000
 
 
-def build_store(project: Project, config: Config, sealed: SealedHead) -> None:
+def build_store(project: OpenProject, config: Config, sealed: SealedHead) -> None:
     """Copy everything: up to the head with its place, the rest in order as waiting."""
     config.folder.mkdir(parents=True, exist_ok=True)
     side_file = SideFile(config.side_file)
     make_store(config, lambda database: _copy(project, database, sealed.head, side_file))
 
 
-def _copy(project: Project, database: Writable, head: Head, side_file: SideFile) -> None:
+def _copy(project: OpenProject, database: Writable, head: Head, side_file: SideFile) -> None:
     for start in range(0, head.size, _BATCH):
         end = min(start + _BATCH, head.size)
         with project.database.read() as connection:
@@ -49,23 +50,25 @@ def _copy(project: Project, database: Writable, head: Head, side_file: SideFile)
         with database.write() as connection:
             rows = [placed[index] for index in sorted(placed)]
             insert_rows(connection, rows)
-            place_waiting(connection, start)
-            _note(side_file, rows)
+            assign_positions(connection, start)
+            _append_to_side_file(side_file, rows)
     with project.database.read() as source, database.write() as connection:
-        for item, sealed_at in load_sealed_heads(source, head.size):
-            insert_head(connection, item, sealed_at)
-    take_new(project, database, head, side_file)
+        for sealed, sealed_at in load_sealed_heads(source, head.size):
+            insert_head(connection, sealed, sealed_at)
+    enqueue_unplaced(project, database, head, side_file)
 
 
-def _note(side_file: SideFile, rows: Iterable[EvidenceRow]) -> None:
-    """Let the successor's side file have what comes into its store, before it is committed."""
+def _append_to_side_file(side_file: SideFile, rows: Iterable[EvidenceRow]) -> None:
+    """Append the copied evidence to the successor's side file, before the store is committed."""
     side_file.append(
         Entry(row.leaf, row.identity, tenant_of(row.source) or "", None) for row in rows
     )
 
 
-def take_new(project: Project, database: Writable, head: Head, side_file: SideFile) -> int:
-    """Let all evidence that has no place up to ``head`` wait; return how much waits in all."""
+def enqueue_unplaced(
+    project: OpenProject, database: Writable, head: Head, side_file: SideFile
+) -> int:
+    """Queue all evidence that is not in the log up to ``head``; return the queue's length."""
     count = 0
     with project.database.read() as source:
         rows = load_rows_after(source, head.size)
@@ -74,14 +77,14 @@ def take_new(project: Project, database: Writable, head: Head, side_file: SideFi
                 known = known_identities(connection, [row.identity for row in batch])
                 new = [row for row in batch if row.identity not in known]
                 insert_rows(connection, new)
-                _note(side_file, new)
+                _append_to_side_file(side_file, new)
             count += len(batch)
     stores = [project.database]
-    uphold(database, stores, find_erased(stores, [project.config.erasures]))
+    reapply_erasures(database, stores, load_known_erasures(stores, [project.config.erasures]))
     return count
 
 
-def write_receipts(project: Project, config: Config, head: Head) -> int:
+def write_receipts(project: OpenProject, config: Config, head: Head) -> int:
     """Write what the old log's anchors up to ``head`` prove: the new log's came later."""
     folder = ReceiptFolder(config.receipts / f"log-{log_number(project.config.log)}")
     prover = Prover(project)

@@ -10,7 +10,7 @@ from anchor.chain.tx_state import LOST
 from anchor.errors import MalformedError
 from anchor.ethereum.keccak import format_address, hash_keccak256
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.registry.artifact import CREATE2_PROXY
 from anchor.registry.calldata import decode_anchor_call, decode_succeed_call
 from anchor.store.tx_journal import (
@@ -25,7 +25,7 @@ from anchor.store.tx_journal import (
 _SIGNED = ("included", "reverted", LOST, GIVEN_UP)
 
 
-def audit_slots(project: Project) -> Iterator[str]:
+def audit_slots(project: OpenProject) -> Iterator[str]:
     """See that at most one nonce is open, and that each ended as its attempts allow."""
     with project.database.read() as connection:
         rows = load_slot_rows(connection)
@@ -44,7 +44,7 @@ def audit_slots(project: Project) -> Iterator[str]:
             yield f"{name} ended as {row.outcome!r}, which is no way for a nonce to end"
 
 
-def audit_attempts(project: Project) -> Iterator[str]:
+def audit_attempts(project: OpenProject) -> Iterator[str]:
     """Hash and decode every signed transaction; it must be what its row says."""
     with project.database.read() as connection:
         for row in load_attempt_rows(connection):
@@ -61,7 +61,7 @@ def audit_attempts(project: Project) -> Iterator[str]:
                 yield f"{name}: {difference}"
 
 
-def audit_hints(project: Project) -> Iterator[str]:
+def audit_hints(project: OpenProject) -> Iterator[str]:
     """See that every transaction an anchor names is one that we signed."""
     with project.database.read() as connection:
         unknown = load_unknown_hints(connection)
@@ -73,7 +73,7 @@ def audit_hints(project: Project) -> Iterator[str]:
 
 
 def _compare_attempt(config: Config, row: AttemptRow, signed: SignedTransaction) -> Iterator[str]:
-    for what, said, found in (
+    for member, said, signed_value in (
         ("sender", format_address(row.sender), format_address(signed.sender)),
         ("chain", row.chain_id, signed.chain_id),
         ("nonce", row.nonce, signed.nonce),
@@ -81,8 +81,8 @@ def _compare_attempt(config: Config, row: AttemptRow, signed: SignedTransaction)
         ("priority fee", row.priority_fee, signed.priority_fee),
         ("value", 0, signed.value),
     ):
-        if said != found:
-            yield f"its {what} is {found}, the journal says {said}"
+        if said != signed_value:
+            yield f"its {member} is {signed_value}, the journal says {said}"
     if row.head is None:
         if signed.to not in (config.registry, CREATE2_PROXY, None):
             yield f"it goes to {format_address(signed.to)}, which is not the registry"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from anchor.evidence.checksums import encode_name
 from anchor.evidence.digests import SHA256, SM3, Digests
-from anchor.evidence.discovery import Found, IntakeProblem, Skipped, SourceFile, describe_error
-from anchor.evidence.file_hashing import Hashed, hash_sources
-from anchor.project.project import Project
+from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile, describe_error
+from anchor.evidence.file_hashing import FileDigest, hash_sources
+from anchor.project.project import OpenProject
 from anchor.store.file_origins import load_files
 
 # Names in memory at a time, with their digests.
@@ -34,33 +34,35 @@ class Originals:
 
 
 def audit_originals(
-    project: Project, executor: Executor, found: Originals
+    project: OpenProject, executor: Executor, originals: Originals
 ) -> Generator[str, None, None]:
-    """Yield a sentence for each file that is none of what was accepted from its place.
+    """Yield a sentence for each file that is no version of what was accepted from its path.
 
-    A file that was accepted several times may be any of its versions.  ``found`` counts the rest.
-    The store is not held: others may write to it meanwhile.
+    Count in ``originals`` how many are equal, missing or unreadable. The store is not locked:
+    others may write to it meanwhile.
     """
     expected: dict[str, list[Digests]] = {}
-    results = hash_sources(_list_files(project, expected, found), (SHA256, SM3), executor=executor)
+    results = hash_sources(
+        _list_files(project, expected, originals), (SHA256, SM3), executor=executor
+    )
     with closing(results):  # else an interrupt out here would wait until all is read
         for result in results:
-            if isinstance(result, Hashed):
+            if isinstance(result, FileDigest):
                 versions = expected.pop(result.source.name)
                 if any(_is_same(version, result.digests) for version in versions):
-                    found.equal += 1
+                    originals.equal += 1
                 else:
                     path = result.source.path
                     yield f"{path} is not what was accepted from there: it was changed"
             elif isinstance(result, IntakeProblem):
-                found.unreadable.append(f"{result.path}: {result.reason}")
+                originals.unreadable.append(f"{result.path}: {result.reason}")
             else:
                 assert not isinstance(result, Skipped)
 
 
 def _list_files(
-    project: Project, expected: dict[str, list[Digests]], found: Originals
-) -> Iterator[Found]:
+    project: OpenProject, expected: dict[str, list[Digests]], originals: Originals
+) -> Iterator[Discovered]:
     for name, versions in _load_pages(project):
         path = Path(fsdecode(encode_name(name)))
         try:
@@ -74,10 +76,10 @@ def _list_files(
             expected[name] = versions
             yield SourceFile(path=path, name=name, guarded=0)
         else:
-            found.missing += 1
+            originals.missing += 1
 
 
-def _load_pages(project: Project) -> Iterator[tuple[str, list[Digests]]]:
+def _load_pages(project: OpenProject) -> Iterator[tuple[str, list[Digests]]]:
     last = ""
     while True:
         with project.database.read() as connection:
@@ -88,8 +90,8 @@ def _load_pages(project: Project) -> Iterator[tuple[str, list[Digests]]]:
         last = page[-1][0]
 
 
-def _is_same(accepted: Digests, now: Digests) -> bool:
+def _is_same(accepted: Digests, current: Digests) -> bool:
     return all(
         value in (None, other)
-        for value, other in ((accepted.sha256, now.sha256), (accepted.sm3, now.sm3))
+        for value, other in ((accepted.sha256, current.sha256), (accepted.sm3, current.sm3))
     )

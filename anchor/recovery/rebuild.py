@@ -22,11 +22,11 @@ from anchor.operate.acceptance import EvidenceInput, identify
 from anchor.project.config import Config
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
-from anchor.recovery.erasure_restoration import Erased, uphold
-from anchor.recovery.leaf_sources import FoundReceipts, LeafSource
+from anchor.recovery.erasure_restoration import KnownErasures, reapply_erasures
+from anchor.recovery.leaf_origins import FoundReceipts, LeafOrigin
 from anchor.store.database import Database
 from anchor.store.erasures import ERASED
-from anchor.store.evidence import known_identities, make_identity, place_waiting
+from anchor.store.evidence import assign_positions, known_identities, make_identity
 from anchor.store.fence import Fence
 from anchor.store.file_origins import tenant_of
 from anchor.store.heads import (
@@ -73,22 +73,22 @@ class Remains:
     ``fences`` are around stores that the new one replaces.
     """
 
-    leaves: Sequence[LeafSource]
+    leaves: Sequence[LeafOrigin]
     stores: Sequence[Database]
     receipts: FoundReceipts
     sizes: frozenset[int]
-    erased: Erased
+    erased: KnownErasures
     owners: Owners
     side_file: SideFile
     fences: Sequence[Fence] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filled:
-    """What a new store was filled with.
+class FillResult:
+    """How much a new store was filled with.
 
-    ``unreadable`` evidence had no place yet, and no store has its record any more.  ``lost`` was
-    acknowledged, as side files say, and is in nothing that is left.
+    ``unreadable`` counts evidence that was not in the log yet and whose record no store has any
+    more; ``lost`` what side files acknowledge and nothing else holds.
     """
 
     records: int
@@ -102,60 +102,60 @@ def fill_store(
     config: Config,
     node: Node,
     database: Writable,
-    source: LeafSource,
+    origin: LeafOrigin,
     edges: dict[int, RightEdge],
     anchored: list[AnchoredHead],
     remains: Remains,
     final: Hash32 | None,
-) -> Filled:
-    """Write everything that is left; return how much it was.
+) -> FillResult:
+    """Write everything that is left of the log to a new store; return how much it was.
 
     ``final`` is the hash of the final block by which open nonces are settled, if there is one.
     """
-    now = utc_now()
+    rebuilt_at = utc_now()
     loose: dict[Hash32, EvidenceRow] = {}
     for row in _load_loose(edges, remains.stores):
         if row.leaf not in loose or loose[row.leaf].record is None:
             loose[row.leaf] = row
     lost = 0
-    for leaves, start in _batches(source):
-        rows = list(_find_rows(leaves, start, remains, loose, now))
+    for leaves, start in _batches(origin):
+        rows = list(_find_rows(leaves, start, remains, loose, rebuilt_at))
         lost += sum(row.record is None for row in rows)
-        _note_owners(remains, rows)
+        _append_to_side_file(remains, rows)
         with database.write() as connection:
             taken = known_identities(connection, [row.identity for row in rows])
             insert_rows(connection, _make_unique(rows, taken, start))
-            place_waiting(connection, start)
-    kept = _insert_heads(database, source, edges, anchored, remains, now)
+            assign_positions(connection, start)
+    kept = _insert_heads(database, origin, edges, anchored, remains, rebuilt_at)
     signed = _insert_journal(config, node, database, remains, kept, final)
     _insert_incidents(database, kept, remains.stores)
     hints = _load_hints(config, remains.stores)
     with database.write() as connection:
-        for item in anchored:
-            place = (item.head, item.sequence, item.block_number)
-            known = hints.get(place)
-            item = replace(
-                item,
+        for anchor in anchored:
+            key = (anchor.head, anchor.sequence, anchor.block_number)
+            known = hints.get(key)
+            anchor = replace(
+                anchor,
                 # Of a transaction that no journal has any more, nothing is said.
                 tx_hash=known.tx_hash if known and known.tx_hash in signed else None,
                 block_hash=known.block_hash if known and known.tx_hash in signed else None,
-                final_at=known.final_at if known and item.final else None,
+                final_at=known.final_at if known and anchor.final else None,
             )
-            save_anchor(connection, config.chain_id, item)
+            save_anchor(connection, config.chain_id, anchor)
     # What was accepted and has no place in the log waits, so that nothing acknowledged is lost.
-    for row in _find_unplaced(remains, source.size):
+    for row in _find_unplaced(remains, origin.size):
         loose.setdefault(row.leaf, row)
     unplaced = list(map(remains.erased.blank, loose.values()))
-    _note_owners(remains, unplaced)
+    _append_to_side_file(remains, unplaced)
     waiting, unreadable = _insert_unplaced(database, unplaced)
     # What was erased is not lost, and its keys are not what was submitted again.
     remains.owners.forget(remains.erased.leaves)
     _insert_keys(database, remains)
     # Before pieces lose what names them here, whose erasure only the log knows.
     missing = tuple(_find_lost(database, remains.owners))
-    lost += uphold(database, remains.stores, remains.erased)
-    return Filled(
-        records=source.size - lost,
+    lost += reapply_erasures(database, remains.stores, remains.erased)
+    return FillResult(
+        records=origin.size - lost,
         hashes_only=lost,
         waiting=waiting,
         unreadable=unreadable,
@@ -179,16 +179,16 @@ def _load_loose(edges: dict[int, RightEdge], stores: Sequence[Database]) -> Iter
 
 
 def _find_unplaced(remains: Remains, size: int) -> Iterator[EvidenceRow]:
-    """Yield what was acknowledged, and of which a receipt promised a place that is lost."""
+    """Yield acknowledged evidence whose receipt promised an index that is lost."""
     for index, paths in remains.receipts.by_index.items():
         for path in paths if index >= size else ():
             row = _row_of_receipt(path, None)
             if row is not None and remains.owners.find(row.leaf) is not None:
-                yield _give_back(row, remains.owners)
+                yield _restore_ownership(row, remains.owners)
 
 
-def _give_back(row: EvidenceRow, owners: Owners) -> EvidenceRow:
-    """Return a row with the identity and the tenant that the side file knows it by."""
+def _restore_ownership(row: EvidenceRow, owners: Owners) -> EvidenceRow:
+    """Return the row with the identity and the tenant that the side file has for it."""
     entry = owners.find(row.leaf)
     if entry is None or entry.identity == row.identity:
         return row
@@ -199,7 +199,7 @@ def _give_back(row: EvidenceRow, owners: Owners) -> EvidenceRow:
     return replace(row, identity=entry.identity, source=source)
 
 
-def _note_owners(remains: Remains, rows: Iterable[EvidenceRow]) -> None:
+def _append_to_side_file(remains: Remains, rows: Iterable[EvidenceRow]) -> None:
     """Let the side file have those rows of stores that it does not know.
 
     Of a row that came from a receipt or a leaf alone nobody knows whose it is.
@@ -232,9 +232,9 @@ def _load_slots(store: Database) -> dict[SlotKey, SlotRow]:
         return {(row.chain_id, row.sender, row.nonce): row for row in load_slot_rows(connection)}
 
 
-def _batches(source: LeafSource) -> Iterator[tuple[bytes, int]]:
+def _batches(origin: LeafOrigin) -> Iterator[tuple[bytes, int]]:
     start = 0
-    for leaves in source.read(0, source.size):
+    for leaves in origin.read(0, origin.size):
         for at in range(0, len(leaves), _BATCH * HASH):
             part = leaves[at : at + _BATCH * HASH]
             yield part, start
@@ -242,7 +242,7 @@ def _batches(source: LeafSource) -> Iterator[tuple[bytes, int]]:
 
 
 def _find_rows(
-    leaves: bytes, start: int, remains: Remains, loose: dict[Hash32, EvidenceRow], now: str
+    leaves: bytes, start: int, remains: Remains, loose: dict[Hash32, EvidenceRow], accepted_at: str
 ) -> Iterator[EvidenceRow]:
     """Yield a row for each leaf: from a store, else from a receipt, else the leaf alone."""
     end = start + len(leaves) // HASH
@@ -260,15 +260,15 @@ def _find_rows(
         rows += [loose[leaf]] if leaf in loose else []
         whole = next((row for row in rows if row.record is not None), None)
         if whole is None:
-            found = (
+            from_receipts = (
                 _row_of_receipt(path, leaf) for path in remains.receipts.by_index.get(index, ())
             )
-            whole = next(filter(None, found), None)
+            whole = next(filter(None, from_receipts), None)
             if whole is not None and rows:
                 # What a store knows of it is more than a receipt says.
                 whole = replace(rows[0], record=whole.record)
-        row = whole or next(iter(rows), None) or _row_of_leaf(index, leaf, now)
-        yield remains.erased.blank(_give_back(row, remains.owners))
+        row = whole or next(iter(rows), None) or _row_of_leaf(index, leaf, accepted_at)
+        yield remains.erased.blank(_restore_ownership(row, remains.owners))
 
 
 def _row_of_receipt(path: Path, leaf: Hash32 | None) -> EvidenceRow | None:
@@ -296,7 +296,7 @@ def _row_of_receipt(path: Path, leaf: Hash32 | None) -> EvidenceRow | None:
     )
 
 
-def _row_of_leaf(index: int, leaf: Hash32, now: str) -> EvidenceRow:
+def _row_of_leaf(index: int, leaf: Hash32, accepted_at: str) -> EvidenceRow:
     return EvidenceRow(
         identity=hashlib.sha256(b"leaf" + index.to_bytes(8, "big") + leaf).digest(),
         source=f"(leaf {index}, whose record is lost)",
@@ -304,7 +304,7 @@ def _row_of_leaf(index: int, leaf: Hash32, now: str) -> EvidenceRow:
         sm3=None,
         record=None,
         leaf=leaf,
-        accepted_at=now,
+        accepted_at=accepted_at,
         is_stored=False,
     )
 
@@ -324,26 +324,26 @@ def _make_unique(rows: list[EvidenceRow], taken: set[bytes], start: int) -> list
 
 def _insert_heads(
     database: Writable,
-    source: LeafSource,
+    origin: LeafOrigin,
     edges: dict[int, RightEdge],
     anchored: list[AnchoredHead],
     remains: Remains,
-    now: str,
+    rebuilt_at: str,
 ) -> set[Head]:
-    """Insert the heads that are known to have been sealed, and the newest one; return them."""
+    """Insert the heads that are known to have been sealed, and the newest one; return them all."""
     sealed: dict[Head, str] = {}
     for store in remains.stores:
         with store.read() as connection:
             times = load_sealing_times(connection)
             sealed |= {head: times[head.size] for head in load_heads(connection)}
-    sizes = {item.head.size for item in anchored} | {source.size}
+    sizes = {anchor.head.size for anchor in anchored} | {origin.size}
     kept = set()
     with database.write() as connection:
         for size, edge in sorted(edges.items()):
             head = Head(root=edge.root(), size=size)
             if size in sizes or head in sealed:
                 insert_head(
-                    connection, SealedHead(head=head, right_edge=edge), sealed.get(head, now)
+                    connection, SealedHead(head=head, right_edge=edge), sealed.get(head, rebuilt_at)
                 )
                 kept.add(head)
     return kept
@@ -443,8 +443,8 @@ def _load_hints(
     for store in stores:
         with store.read() as connection:
             for known in load_anchors(connection, config.chain_id):
-                place = (known.head, known.sequence, known.block_number)
-                hints.setdefault(place, known)
+                key = (known.head, known.sequence, known.block_number)
+                hints.setdefault(key, known)
     return hints
 
 
@@ -471,13 +471,13 @@ def _insert_unplaced(database: Writable, rows: Iterable[EvidenceRow]) -> tuple[i
 
 
 def _insert_keys(database: Writable, remains: Remains) -> None:
-    """Take over the idempotency keys, so that what is submitted again is known again."""
+    """Copy the idempotency keys, so that a repeated submission is still recognised."""
     for keys in remains.owners.load_keys():
         with database.write() as target:
             insert_keys(target, keys)
     for store in remains.stores:
         with store.read() as connection:
-            found = load_keys(connection, remains.erased.leaves)
-            while batch := list(islice(found, _BATCH)):
+            known_keys = load_keys(connection, remains.erased.leaves)
+            while batch := list(islice(known_keys, _BATCH)):
                 with database.write() as target:
                     insert_keys(target, batch)

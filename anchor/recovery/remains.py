@@ -21,14 +21,14 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.log.checkpoint import log_origin, open_checkpoint
-from anchor.log.publication import CHECKPOINT, open_source, read_anchors
+from anchor.log.publication import CHECKPOINT, open_reader, read_anchors
 from anchor.project.config import Config
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.project.project import load_pinned_registry, open_project
 from anchor.recovery.backup_source import BackupFolder, check_backup_folder
-from anchor.recovery.erasure_restoration import Erased, find_erased
-from anchor.recovery.leaf_sources import (
-    LeafSource,
+from anchor.recovery.erasure_restoration import KnownErasures, load_known_erasures
+from anchor.recovery.leaf_origins import (
+    LeafOrigin,
     find_receipts,
     leaves_of_folder,
     leaves_of_publication,
@@ -36,17 +36,17 @@ from anchor.recovery.leaf_sources import (
 )
 from anchor.recovery.rebuild import Remains
 from anchor.store.backup_files import OTHER_BACKUP
-from anchor.store.database import Database, lock_place, open_database
+from anchor.store.database import Database, lock_location, open_database
 from anchor.store.fence import Fence, fenced
 from anchor.store.leaf_owners import Owners
 from anchor.store.location import (
     PostgresDatabase,
     SqliteFile,
-    StorePlace,
+    StoreLocation,
+    copy_location,
     discard,
     find_copies,
-    name_copy,
-    parse_place,
+    parse_location,
 )
 from anchor.store.side_file import SideFile
 from anchor.store.snapshot import is_older_copy, upgrade_copy
@@ -79,16 +79,16 @@ def gather_remains(
     config: Config,
     node: Node,
     wanted: RestoreOptions,
-    left: StorePlace | None,
+    left: StoreLocation | None,
     report: Report,
 ) -> Remains:
-    """Open everything that a store can be rebuilt from, to the end of ``stack``.
+    """Open everything that a store can be rebuilt from, until ``stack`` is closed.
 
-    ``left`` is the store that is there, or was moved aside.  The caller has the lock of the place:
-    copies that are there are those of a restore that was killed.
+    ``left`` is the present store, or one that was moved aside. The caller holds the lock of its
+    location, so that any copies there are of a restore that was killed.
 
     Raises:
-        AnchorError: Something that was named, or the store that is there, cannot be read.
+        AnchorError: A named origin, or the present store, cannot be read.
     """
     for copied in find_copies(config.folder):
         discard(copied)
@@ -97,7 +97,7 @@ def gather_remains(
     stores = _open_stores(stack, config, wanted, left, folder, fences, report)
     leaves, sizes = _find_leaves(config, node, wanted, stores, folder)
     statements = [config.erasures, *([folder.erasures] if folder else [])]
-    erased = find_erased(list(stores.values()), statements)
+    erased = load_known_erasures(list(stores.values()), statements)
     return Remains(
         leaves=leaves,
         stores=list(stores.values()),
@@ -120,12 +120,12 @@ def _open_stores(
     stack: ExitStack,
     config: Config,
     wanted: RestoreOptions,
-    left: StorePlace | None,
+    left: StoreLocation | None,
     folder: BackupFolder | None,
     fences: list[Fence],
     report: Report,
 ) -> dict[str, Database]:
-    """Return the stores that are there, by name, the project's own first."""
+    """Return the stores that can be read, by name, the project's own first."""
     stores: dict[str, Database] = {}
     if left is not None and not wanted.without_store:
         stores[str(left)] = _open_left(stack, config, wanted, left, report)
@@ -134,14 +134,14 @@ def _open_stores(
     if folder is not None:
         stores[str(folder.store)] = _open_backup(stack, config, folder)
     elif wanted.backup is not None:
-        other = parse_place(wanted.backup, Path.cwd())
+        other = parse_location(wanted.backup, Path.cwd())
         if wanted.is_salvaging and isinstance(other, SqliteFile):
             stores[str(other)] = _salvage(stack, config, other, report)
         else:
             stores[str(other)] = _open_store(stack, replace(config, store=other))
         if isinstance(other, PostgresDatabase):
             # Whoever seals and sends with it would do so beside the new one.
-            stack.enter_context(lock_place(other))
+            stack.enter_context(lock_location(other))
             # What is committed by now is read below; what comes later is refused.
             fences.append(stack.enter_context(fenced(stores[str(other)])))
     return stores
@@ -165,13 +165,13 @@ def _open_backup(stack: ExitStack, config: Config, folder: BackupFolder) -> Data
 
 
 def _open_left(
-    stack: ExitStack, config: Config, wanted: RestoreOptions, left: StorePlace, report: Report
+    stack: ExitStack, config: Config, wanted: RestoreOptions, left: StoreLocation, report: Report
 ) -> Database:
-    """Open the store that is there, or what can still be read of it.
+    """Open the present store, or what can still be read of it.
 
     Raises:
-        UnknownVersionError: It has another schema than this release's.
-        StorageError: It is damaged, and nobody said what is to become of it.
+        UnknownVersionError: The store has another schema than this release's.
+        StorageError: The store is damaged, and no option says what is to become of it.
     """
     if wanted.is_salvaging and isinstance(left, SqliteFile):
         return _salvage(stack, config, left, report)
@@ -202,17 +202,17 @@ def _find_damage(database: Database) -> str | None:
 
 def _salvage(stack: ExitStack, config: Config, left: SqliteFile, report: Report) -> Database:
     """Return a store of what can be read of a damaged one, and report what cannot."""
-    place = _make_place(stack, config)
-    salvaged = salvage_store(left, place)
+    copy = _make_copy_location(stack, config)
+    salvaged = salvage_store(left, copy)
     for sentence in salvaged.lost:
         report(f"lost: {sentence}")
     report(f"{salvaged.rows['evidence']:,} pieces of evidence were read of the store in {left}")
-    database = open_database(place)
+    database = open_database(copy)
     stack.callback(database.close)
     if load_pinned_registry(database) is None:
         # The registry judges the leaves, as it does with those of tiles.
         return database
-    return _open_store(stack, replace(config, store=place))
+    return _open_store(stack, replace(config, store=copy))
 
 
 def _open_store(stack: ExitStack, config: Config) -> Database:
@@ -227,7 +227,7 @@ def _copy_aside(stack: ExitStack, config: Config, store: Path) -> SqliteFile:
 
     One of an older schema is upgraded in the copy.
     """
-    copied = _make_place(stack, config)
+    copied = _make_copy_location(stack, config)
     shutil.copyfile(store, copied.path)
     copied.path.chmod(0o600)
     if is_older_copy(copied.path):
@@ -235,11 +235,11 @@ def _copy_aside(stack: ExitStack, config: Config, store: Path) -> SqliteFile:
     return copied
 
 
-def _make_place(stack: ExitStack, config: Config) -> SqliteFile:
+def _make_copy_location(stack: ExitStack, config: Config) -> SqliteFile:
     """Return where a store can be for as long as the restoring takes."""
-    place = name_copy(config.folder)
-    stack.callback(discard, place)
-    return place
+    copy = copy_location(config.folder)
+    stack.callback(discard, copy)
+    return copy
 
 
 def _load_owners(
@@ -247,12 +247,12 @@ def _load_owners(
     config: Config,
     wanted: RestoreOptions,
     folder: BackupFolder | None,
-    erased: Erased,
+    erased: KnownErasures,
     report: Report,
 ) -> Owners:
-    """Return what the side files say; the project's own gets what only the others have.
+    """Load the side files, and append to the project's own what only the others have.
 
-    Of what was erased it gets nothing, whatever becomes of the restoring.
+    Erased evidence is not appended, even if the restore fails later.
     """
     owners = Owners()
     stack.callback(owners.close)
@@ -287,8 +287,8 @@ def _find_leaves(
     wanted: RestoreOptions,
     stores: dict[str, Database],
     folder: BackupFolder | None,
-) -> tuple[list[LeafSource], frozenset[int]]:
-    """Return where leaves may be, and the sizes that a published list of anchors speaks of."""
+) -> tuple[list[LeafOrigin], frozenset[int]]:
+    """Return the places where leaves may be, and the sizes in a published list of anchors."""
     leaves = [leaves_of_store(name, database) for name, database in stores.items()]
     head = RegistryReader(config.registry, config.log).head(node, "latest")
     size = 0 if head is None else head.anchor.size
@@ -298,20 +298,20 @@ def _find_leaves(
         leaves.append(leaves_of_folder(TileFolder(folder.tiles), 0))
     if wanted.publication is None:
         return leaves, frozenset()
-    source = open_source(wanted.publication)
-    note = source.read(CHECKPOINT)
+    reader = open_reader(wanted.publication)
+    note = reader.read(CHECKPOINT)
     if note is None:
         raise CannotCheckError(
-            f"there is no checkpoint in {source.name}",
+            f"there is no checkpoint in {reader.name}",
             hint="name the folder or URL below which `checkpoint` lies",
         )
     # Its signature says nothing here: the registry judges the leaves.
     checkpoint = open_checkpoint(note, None)
     if checkpoint.origin != log_origin(config.chain_id, config.registry, config.log):
-        raise ChainGuardError(f"what is published in {source.name} is another log's")
-    leaves.append(leaves_of_publication(source, checkpoint.head.size, size))
+        raise ChainGuardError(f"what is published in {reader.name} is another log's")
+    leaves.append(leaves_of_publication(reader, checkpoint.head.size, size))
     sizes: set[int] = set()
     with suppress(AnchorError):  # a hint only
         bound = replace(checkpoint.head, size=min(size, checkpoint.head.size))
-        sizes.update(anchored.size for anchored in read_anchors(source, bound))
+        sizes.update(anchored.size for anchored in read_anchors(reader, bound))
     return leaves, frozenset(sizes)

@@ -32,8 +32,8 @@ from anchor.log.tree import HASH, RightEdge
 from anchor.operate.funds import find_key
 from anchor.project.config import Config
 from anchor.project.project import make_store, open_project
-from anchor.recovery.leaf_sources import LeafSource, walk_edges
-from anchor.recovery.rebuild import Filled, Remains, fill_store
+from anchor.recovery.leaf_origins import LeafOrigin, walk_edges
+from anchor.recovery.rebuild import FillResult, Remains, fill_store
 from anchor.recovery.store_audit import rebuild_tiles
 from anchor.store.database import Database
 from anchor.store.heads import (
@@ -49,13 +49,13 @@ _ANCHORED_TOPIC = hash_keccak256(b"Anchored(bytes32,bytes32,uint256,uint256,byte
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Restored:
-    """What the new store holds, and where an old one went."""
+class RestoreResult:
+    """What the new store holds, and where the old one was moved."""
 
     head: Head
-    source: str
+    origin: str
     anchors: int
-    filled: Filled
+    filled: FillResult
     moved: Path | None
 
 
@@ -66,16 +66,16 @@ def restore_project(
     report: Callable[[str], None],
     *,
     is_partial: bool = False,
-) -> Restored:
-    """Rebuild the store; ``check_chain`` and ``check_registry`` come first.
+) -> RestoreResult:
+    """Rebuild the store; the caller has done ``check_chain`` and ``check_registry``.
 
-    ``is_partial`` also takes leaves that lead to an earlier anchor only.  With such a store the log
-    cannot go on (a run refuses: the chain is ahead), but its owner can name a successor.
+    ``is_partial`` also accepts leaves that lead to an earlier anchor only. The log cannot go on
+    with such a store, as the chain is ahead of it, but its owner can name a successor.
 
     Raises:
-        ChainGuardError: the registry holds nothing of this log.
-        CannotCheckError: nothing that is left leads to the registry's head.
-        NotFinalError: a transaction of the project's key is on its way.
+        ChainGuardError: The registry holds no anchor of this log.
+        CannotCheckError: None of the leaves lead to the registry's head.
+        NotFinalError: A transaction of the project's key is pending.
     """
     # Before the head is read: what is included in between is in it.
     pending = _find_pending(config, node, report)
@@ -87,16 +87,16 @@ def restore_project(
         )
     wanted = _find_sizes(config, node, head, remains)
     if is_partial:
-        head, source, edges = _choose_part(config, node, head, remains, wanted, report)
-        report(f"{source.size:,} leaves from {source.name} lead to anchor {head.anchor.sequence}")
+        head, origin, edges = _choose_part(config, node, head, remains, wanted, report)
+        report(f"{origin.size:,} leaves from {origin.name} lead to anchor {head.anchor.sequence}")
     else:
-        source, edges = _choose_leaves(head, remains, wanted, report)
+        origin, edges = _choose_leaves(head, remains, wanted, report)
     _check_pending(config, pending, remains.stores, edges)
-    anchored = _find_anchors(config, node, head, source, edges, report)
+    anchored = _find_anchors(config, node, head, origin, edges, report)
     final = _fetch_final_hash(config, node)
 
-    def fill(database: Writable) -> Filled:
-        filled = fill_store(config, node, database, source, edges, anchored, remains, final)
+    def fill(database: Writable) -> FillResult:
+        filled = fill_store(config, node, database, origin, edges, anchored, remains, final)
         # One of them may be in the new one's place.
         for old in remains.stores:
             old.close()
@@ -111,10 +111,10 @@ def restore_project(
         rebuild_tiles(project)
     finally:
         project.database.close()
-    largest = edges[source.size]
-    return Restored(
+    largest = edges[origin.size]
+    return RestoreResult(
         head=Head(root=largest.root(), size=largest.size),
-        source=source.name,
+        origin=origin.name,
         anchors=len(anchored),
         filled=filled,
         moved=moved,
@@ -194,7 +194,7 @@ def _find_sizes(config: Config, node: Node, head: RegistryHead, remains: Remains
     wanted = {head.anchor.size} | remains.sizes | remains.receipts.sizes
     for store in remains.stores:
         with store.read() as connection:
-            wanted |= {item.size for item in load_heads(connection)}
+            wanted |= {sealed.size for sealed in load_heads(connection)}
     return wanted | fetch_event_sizes(config, node)
 
 
@@ -205,16 +205,16 @@ def _choose_part(
     remains: Remains,
     wanted: set[int],
     report: Callable[[str], None],
-) -> tuple[RegistryHead, LeafSource, dict[int, RightEdge]]:
-    """Return the newest anchor to which leaves lead, those leaves, and their right edges."""
-    found: list[tuple[RegistryHead, LeafSource, dict[int, RightEdge]]] = []
-    for source in remains.leaves:
+) -> tuple[RegistryHead, LeafOrigin, dict[int, RightEdge]]:
+    """Return the newest anchor that leaves lead to, those leaves, and their right edges."""
+    parts: list[tuple[RegistryHead, LeafOrigin, dict[int, RightEdge]]] = []
+    for origin in remains.leaves:
         edges: dict[int, RightEdge] = {}
         try:
-            for edge in walk_edges(source, wanted | {source.size}):
+            for edge in walk_edges(origin, wanted | {origin.size}):
                 edges[edge.size] = edge
         except AnchorError as error:
-            report(f"{source.name}: {error.message}")
+            report(f"{origin.name}: {error.message}")
         for size in sorted(edges, reverse=True):
             anchor = RegistryReader(config.registry, config.log).anchor(
                 node, edges[size].root(), "latest"
@@ -222,37 +222,37 @@ def _choose_part(
             if anchor is not None and anchor.size == size:
                 part = replace(head, root=edges[size].root(), anchor=anchor)
                 edges = {other: edge for other, edge in edges.items() if other <= size}
-                found.append((part, replace(source, size=size), edges))
+                parts.append((part, replace(origin, size=size), edges))
                 break
-    if not found:
+    if not parts:
         raise CannotCheckError(
             "nothing that is left leads to any of the registry's anchors",
             hint="name a published log or another backup",
         )
-    return max(found, key=lambda item: item[1].size)
+    return max(parts, key=lambda candidate: candidate[1].size)
 
 
 def _choose_leaves(
     head: RegistryHead, remains: Remains, wanted: set[int], report: Callable[[str], None]
-) -> tuple[LeafSource, dict[int, RightEdge]]:
+) -> tuple[LeafOrigin, dict[int, RightEdge]]:
     """Return the longest run of leaves that leads to the registry's head, and its right edges.
 
-    Of runs of one length the first is taken: the project's own come before what is published.
+    Of equal length the first run is taken: the project's own come before published ones.
     """
     refused: list[str] = []
-    for source in sorted(remains.leaves, key=lambda source: source.size, reverse=True):
-        if source.size < head.anchor.size:
-            refused.append(f"{source.name} has {source.size} leaves")
+    for origin in sorted(remains.leaves, key=lambda origin: origin.size, reverse=True):
+        if origin.size < head.anchor.size:
+            refused.append(f"{origin.name} has {origin.size} leaves")
             continue
         try:
-            edges = {edge.size: edge for edge in walk_edges(source, wanted | {source.size})}
+            edges = {edge.size: edge for edge in walk_edges(origin, wanted | {origin.size})}
         except AnchorError as error:
-            refused.append(f"{source.name}: {error.message}")
+            refused.append(f"{origin.name}: {error.message}")
             continue
         if edges[head.anchor.size].root() == head.root:
-            report(f"{source.size:,} leaves from {source.name} lead to the registry's head")
-            return source, edges
-        refused.append(f"{source.name} does not lead to the registry's root")
+            report(f"{origin.size:,} leaves from {origin.name} lead to the registry's head")
+            return origin, edges
+        refused.append(f"{origin.name} does not lead to the registry's root")
     for reason in refused:
         report(f"not taken: {reason}")
     raise CannotCheckError(
@@ -267,65 +267,65 @@ def _find_anchors(
     config: Config,
     node: Node,
     head: RegistryHead,
-    source: LeafSource,
+    origin: LeafOrigin,
     edges: dict[int, RightEdge],
     report: Callable[[str], None],
 ) -> list[AnchoredHead]:
     """Return the log's anchors 1 … N, each found in the registry by a recomputed root.
 
-    The right edge of one that was not among ``edges`` is added there.
+    A right edge that was not among ``edges`` is added to them.
     """
-    found: dict[int, tuple[Head, Anchor]] = {}
+    anchors: dict[int, tuple[Head, Anchor]] = {}
 
-    def look(edge: RightEdge) -> None:
-        item = Head(root=edge.root(), size=edge.size)
-        anchor = RegistryReader(config.registry, config.log).anchor(node, item.root, "latest")
-        if anchor is not None and anchor.size == item.size:
-            found[anchor.sequence] = (item, anchor)
-            edges.setdefault(item.size, RightEdge(edge.size, edge.nodes))
+    def ask_registry(edge: RightEdge) -> None:
+        sealed = Head(root=edge.root(), size=edge.size)
+        anchor = RegistryReader(config.registry, config.log).anchor(node, sealed.root, "latest")
+        if anchor is not None and anchor.size == sealed.size:
+            anchors[anchor.sequence] = (sealed, anchor)
+            edges.setdefault(sealed.size, RightEdge(edge.size, edge.nodes))
 
     for edge in list(edges.values()):
-        look(edge)
-    if len(found) < head.anchor.sequence:
+        ask_registry(edge)
+    if len(anchors) < head.anchor.sequence:
         report("trying every size between the anchors that are known")
-        for edge in _missing_edges(source, found, edges):
-            look(edge)
-            if len(found) == head.anchor.sequence:
+        for edge in _missing_edges(origin, anchors, edges):
+            ask_registry(edge)
+            if len(anchors) == head.anchor.sequence:
                 break
-    if sorted(found) != list(range(1, head.anchor.sequence + 1)):
+    if sorted(anchors) != list(range(1, head.anchor.sequence + 1)):
         raise MismatchError(
-            f"only {len(found)} of the registry's {head.anchor.sequence} anchors are of this log's "
-            "leaves",
+            f"only {len(anchors)} of the registry's {head.anchor.sequence} anchors are of this "
+            "log's leaves",
             hint="ask another node; if it says the same, the leaves are another log's",
         )
     final = _fetch_final_hash(config, node)
     anchored = []
-    for item, anchor in found.values():
+    for sealed, anchor in anchors.values():
         settled = None
         if final is not None:
             read = partial(
-                RegistryReader(config.registry, config.log).anchor, root=item.root, block=final
+                RegistryReader(config.registry, config.log).anchor, root=sealed.root, block=final
             )
             with suppress(QuorumError):  # then it is final when the nodes agree
-                settled = node.confirm(read)
-        reversible = reversible_anchor(item, settled or anchor)
+                settled = node.read_with_quorum(read)
+        reversible = reversible_anchor(sealed, settled or anchor)
         anchored.append(replace(reversible, final=settled is not None))
     return anchored
 
 
 def _missing_edges(
-    source: LeafSource,
-    found: dict[int, tuple[Head, Anchor]],
+    origin: LeafOrigin,
+    anchors: dict[int, tuple[Head, Anchor]],
     edges: dict[int, RightEdge],
 ) -> Iterator[RightEdge]:
-    """Yield the right edge at each size at which an anchor that is not found yet can be."""
-    bounds = {0: 0} | {number: item.size for number, (item, _) in found.items()}
+    """Yield the right edge at each size at which a missing anchor can be."""
+    bounds = {0: 0} | {number: sealed.size for number, (sealed, _) in anchors.items()}
     for number, after in pairwise(sorted(bounds)):
         if after == number + 1:
             continue
         known = edges.get(bounds[number], RightEdge())
         edge = RightEdge(known.size, known.nodes)
-        for leaves in source.read(bounds[number], bounds[after] - 1):
+        for leaves in origin.read(bounds[number], bounds[after] - 1):
             for at in range(0, len(leaves), HASH):
                 edge.extend(leaves[at : at + HASH])
                 yield edge

@@ -14,7 +14,7 @@ from anchor.errors import AnchorError, ChainGuardError, ConfigError
 from anchor.log.merkle import hash_leaf
 from anchor.log.tiles import Tile, TileBuilder, tiles_of
 from anchor.log.tree import HASH, RightEdge
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.recovery.journal_audit import audit_attempts, audit_hints, audit_slots
 from anchor.store.database import Database
 from anchor.store.evidence import (
@@ -53,7 +53,7 @@ class Audit:
     breaches: tuple[str, ...]
 
 
-def audit_project(project: Project) -> Audit:
+def audit_project(project: OpenProject) -> Audit:
     """Recompute leaves, roots and tiles from what is stored, and compare.
 
     Raises:
@@ -89,27 +89,27 @@ def _audit(log: Readable, *others: Iterator[str]) -> Audit:
         _audit_tiles(log, size),
         *others,
     )
-    breaches = limit_breaches(chain.from_iterable(map(_survive, checks)))
+    breaches = limit_breaches(chain.from_iterable(map(_as_breach, checks)))
     return Audit(leaves=size, heads=len(heads), breaches=breaches)
 
 
-def limit_breaches(found: Iterable[str]) -> tuple[str, ...]:
-    """Take the first of them, and say so if there may be more."""
-    breaches = tuple(islice(found, MAX_BREACHES))
+def limit_breaches(sentences: Iterable[str]) -> tuple[str, ...]:
+    """Return the first ``MAX_BREACHES`` sentences, and say so if there may be more."""
+    breaches = tuple(islice(sentences, MAX_BREACHES))
     if len(breaches) == MAX_BREACHES:
         breaches = (*breaches, f"… and perhaps more: the audit stopped after {MAX_BREACHES}")
     return breaches
 
 
-def _survive(check: Iterator[str]) -> Iterator[str]:
-    """Let a store that cannot be read any further be a breach, not the end of the audit."""
+def _as_breach(check: Iterator[str]) -> Iterator[str]:
+    """Run a check, and report an unreadable store as a breach instead of raising."""
     try:
         yield from check
     except ConfigError as error:
         yield error.message
 
 
-def rebuild_tiles(project: Project) -> int:
+def rebuild_tiles(project: OpenProject) -> int:
     """Make all tiles again from the stored leaves; return of how many leaves they are.
 
     Raises:
@@ -163,13 +163,15 @@ def _audit_places(log: Readable) -> Iterator[str]:
         yield f"{lost} that wait for a place are no evidence of this store"
 
 
-def _audit_incidents(project: Project) -> Iterator[str]:
-    """See that no final anchor was contradicted without the operator's having acted."""
+def _audit_incidents(project: OpenProject) -> Iterator[str]:
+    """Check that no incident is open."""
     with project.database.read() as connection:
         incidents = load_open_incidents(connection, project.config.chain_id)
     for incident in incidents:
-        before, now = incident.before, incident.now
-        then = "was not in the registry" if now is None else f"was in block {now.block_number}"
+        before, current = incident.before, incident.current
+        then = (
+            "was not in the registry" if current is None else f"was in block {current.block_number}"
+        )
         yield (
             f"an incident is open: anchor {before.sequence}, of size {incident.head.size}, was "
             f"final in block {before.block_number}, and then {then}"
@@ -204,38 +206,38 @@ def _audit_edge(log: Readable, edge: RightEdge) -> Iterator[str]:
 
 
 def _audit_tiles(log: Readable, size: int) -> Iterator[str]:
-    """Make every tile again and compare; report what lies between them, too."""
+    """Recompute every tile and compare; report files that are no tiles as well."""
     folder = log.tiles
     try:
-        there = folder.size
+        written_size = folder.size
     except AnchorError as error:
         yield error.message
         return
-    if there > size:
-        yield f"there are tiles for {there} leaves, but the log has {size}"
+    if written_size > size:
+        yield f"there are tiles for {written_size} leaves, but the log has {size}"
         return
-    found: dict[tuple[int, int], list[int]] = {}
+    unchecked: dict[tuple[int, int], list[int]] = {}
     for path, tile in folder.list_tiles():
         if tile is None:
             yield f"{path} in {folder.folder} is no tile"
         else:
-            found.setdefault((tile.level, tile.number), []).append(tile.width)
-    needed = {(tile.level, tile.number): tile for tile in tiles_of(there)}
+            unchecked.setdefault((tile.level, tile.number), []).append(tile.width)
+    needed = {(tile.level, tile.number): tile for tile in tiles_of(written_size)}
     try:
         for tile, expected in _remake_tiles(log, size):
-            place = (tile.level, tile.number)
+            position = (tile.level, tile.number)
             # After a crash there may be tiles of more leaves than are noted, and narrower ones.
-            widths = [width for width in found.get(place, ()) if width <= tile.width]
+            widths = [width for width in unchecked.get(position, ()) if width <= tile.width]
             for width in widths:
                 narrower = tile._replace(width=width)
                 yield from _compare_tile(folder, narrower, expected[: width * HASH])
-                found[place].remove(width)
-            if place in needed and needed[place].width > max(widths, default=0):
-                yield f"{folder.folder / needed[place].path} is missing"
+                unchecked[position].remove(width)
+            if position in needed and needed[position].width > max(widths, default=0):
+                yield f"{folder.folder / needed[position].path} is missing"
     except ChainGuardError as error:
         yield f"the tiles cannot be made again: {error.message}"
         return
-    for (level, number), widths in found.items():
+    for (level, number), widths in unchecked.items():
         for width in widths:
             yield f"{Tile(level, number, width).path} has hashes of leaves that the log lacks"
 
@@ -249,12 +251,12 @@ def _remake_tiles(log: Readable, size: int) -> Iterator[tuple[Tile, bytes]]:
 
 def _compare_tile(folder: TileFolder, tile: Tile, expected: bytes) -> Iterator[str]:
     try:
-        found = folder.read(tile)
+        stored = folder.read(tile)
     except AnchorError as error:
         yield error.message
         return
-    if len(found) != len(expected):
-        yield f"{tile.path} has {len(found)} bytes instead of {len(expected)}"
-    elif found != expected:
-        at = next(at for at in range(len(found)) if found[at] != expected[at])
+    if len(stored) != len(expected):
+        yield f"{tile.path} has {len(stored)} bytes instead of {len(expected)}"
+    elif stored != expected:
+        at = next(at for at in range(len(stored)) if stored[at] != expected[at])
         yield f"{tile.path} was altered: hash {at // HASH} in it is not the log's"

@@ -11,7 +11,7 @@ from anchor.project.config import Config
 from anchor.project.files import BEFORE_UPGRADE
 from anchor.project.project import open_project
 from anchor.recovery.backup import make_backup
-from anchor.store.backup_folder import name_generation, open_generations
+from anchor.store.backup_folder import backup_path, open_generations
 from anchor.store.database import MIGRATION_HEAD
 from anchor.store.schema_upgrade import hold_outdated
 
@@ -26,11 +26,11 @@ class UpgradedStore:
 
 
 def upgrade_store(
-    config: Config, place: Path | None, report: Callable[[str], None]
+    config: Config, backup: Path | None, report: Callable[[str], None]
 ) -> UpgradedStore | None:
     """Upgrade the store; return None where it has this release's schema already.
 
-    The backup at ``place``, or below the project's folder, is checked by doing the same to a copy
+    The backup at ``backup``, or below the project's folder, is checked by doing the same to a copy
     of the store and recomputing its log.  The store itself follows in one transaction.
 
     Raises:
@@ -44,10 +44,10 @@ def upgrade_store(
         if outdated is None:
             return None
         partial = None
-        if place is None:
+        if backup is None:
             partial = open_generations(config.folder / BEFORE_UPGRADE)
-            place = name_generation(partial.parent, datetime.now(UTC))
-        made = make_backup(config, outdated.copy, place, report, partial=partial)
+            backup = backup_path(partial.parent, datetime.now(UTC))
+        made = make_backup(config, outdated.copy, backup, report, partial=partial)
         report(f"the store as it was is in {made.folder}")
         # A crash here leaves the store as it was, and a backup too many.
         outdated.upgrade()

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from anchor.chain.call_simulation import Intent
 from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer import Signer
-from anchor.chain.tx_manager import Intent
 from anchor.errors import (
     ChainGuardError,
     ConfigError,
@@ -27,26 +27,21 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.ethereum.keccak import format_address
-from anchor.operate.anchoring import (
-    check_shared,
-    make_manager,
-    record_anchors,
-    refresh_anchors,
-    wait_until_final,
-)
+from anchor.operate.anchoring import make_manager, record_anchors
+from anchor.operate.finality import refresh_anchors, wait_until_final
+from anchor.operate.guards import check_shared
 from anchor.operate.incident_handling import check_no_incident
 from anchor.project.config import Config, SignerConfig, encode_config
 from anchor.project.files import CONFIG, TRUST_POLICY
 from anchor.project.log_key import create_log_key
-from anchor.project.project import Project, open_project
+from anchor.project.project import OpenProject, open_project
 from anchor.recovery.handover import (
     build_store,
     encode_successor_policy,
-    take_new,
+    enqueue_unplaced,
     write_receipts,
 )
 from anchor.registry.calldata import encode_succeed_call
-from anchor.registry.storage import head_slot, successor_slot
 from anchor.store.database import Database, is_taken
 from anchor.store.heads import (
     SealedHead,
@@ -56,7 +51,7 @@ from anchor.store.heads import (
     reversible_anchor,
     save_anchor,
 )
-from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.side_file import SideFile
 from anchor.system.clock import Clock
 from anchor.system.durable_files import write_file
@@ -77,19 +72,19 @@ class Succession:
 
 
 def plan_successor(
-    project: Project,
+    project: OpenProject,
     folder: Path,
     *,
     number: int | None,
     signer: SignerConfig | None,
-    store: StorePlace | None,
+    store: StoreLocation | None,
 ) -> Config:
     """Return the configuration of the project that follows ``project``, in ``folder``.
 
     ``store`` None is a SQLite file in the folder.
 
     Raises:
-        ConfigError: there is a project in it already, or the store is the old one's.
+        ConfigError: The folder holds a project already, or the store is the old project's.
     """
     old = project.config
     file = folder / CONFIG
@@ -120,7 +115,7 @@ def plan_successor(
 
 
 def succeed(
-    project: Project,
+    project: OpenProject,
     node: Node,
     config: Config,
     from_root: Hash32 | None,
@@ -128,28 +123,28 @@ def succeed(
     clock: Clock,
     report: Callable[[str], None],
 ) -> Succession:
-    """Close the project's log at ``from_root`` and make the successor that ``config`` describes.
+    """Close the project's log at ``from_root`` and create the successor that ``config`` describes.
 
-    Without a root it is the newest anchored head that the store can go on from.  What an earlier
-    run began is finished.  ``check_chain`` and ``check_registry`` come first.
+    Without a root, the newest anchored head that the store can go on from is taken. A call that was
+    interrupted is finished. The caller has done ``check_chain`` and ``check_registry``.
 
     Raises:
-        UsageError: the root is none that the store could go on from.
-        ChainGuardError: the log has another successor, the new one's number is in use, or an
-            incident is open.
-        SignerError: the key is not the owner's.
-        NotFinalError: sent, and not final in time; a later call goes on.
+        UsageError: The store cannot go on from the root.
+        ChainGuardError: The log has another successor, the new number is in use, or an incident is
+            open.
+        SignerError: The key is not the owner's.
+        NotFinalError: The transaction was sent and is not final yet; a later call goes on.
     """
     check_no_incident(project)
     is_closed = _check_logs(project.config, node, config)
     record_anchors(project, node)  # the old log's receipts need them
     database = _open_store(project, node, config, from_root, is_closed=is_closed)
     with closing(database), database.hold_lease():
-        successor = Project(config=config, database=database)
+        successor = OpenProject(config=config, database=database)
         head = _check_begun(successor, from_root)
         if not is_closed:
             _send(project.config, successor, node, head, open_signer, clock, report)
-        _note_anchor(successor, node, head)
+        _store_first_anchor(successor, node, head)
         report("included; waiting until it is final")
         if not wait_until_final(successor, node, head, clock):
             raise NotFinalError(
@@ -158,7 +153,7 @@ def succeed(
             )
         refresh_anchors(project, node)
         receipts = write_receipts(project, config, head)
-        waiting = take_new(project, database, head, SideFile(config.side_file))
+        waiting = enqueue_unplaced(project, database, head, SideFile(config.side_file))
     if not config.log_key.exists():
         create_log_key(config)
     write_file(config.trust, encode_successor_policy(project.config, config))
@@ -167,7 +162,7 @@ def succeed(
 
 
 def prepare_call(
-    project: Project, node: Node, config: Config, from_root: Hash32 | None
+    project: OpenProject, node: Node, config: Config, from_root: Hash32 | None
 ) -> bytes | None:
     """Make the successor's store, and return the calldata for its owner to send to the registry.
 
@@ -181,7 +176,7 @@ def prepare_call(
         return None
     database = _open_store(project, node, config, from_root, is_closed=False)
     try:
-        head = _check_begun(Project(config=config, database=database), from_root)
+        head = _check_begun(OpenProject(config=config, database=database), from_root)
     finally:
         database.close()
     return encode_succeed_call(project.config.log, head.root, config.log)
@@ -193,12 +188,11 @@ def find_successor(config: Config, node: Node) -> LogId:
     Raises:
         QuorumError: one node says that the log is closed, and too few others.
     """
-    slot = successor_slot(config.log)
-    word = node.fetch_storage(config.registry, slot, "latest")
-    if any(word):
-        read = partial(Node.fetch_storage, address=config.registry, slot=slot, block="latest")
-        check_shared(node, read, word, "the log's successor")
-    return LogId(word)
+    read = partial(RegistryReader(config.registry, config.log).successor, block="latest")
+    successor = read(node)
+    if any(successor):
+        check_shared(node, read, successor, "the log's successor")
+    return successor
 
 
 def _check_logs(old: Config, node: Node, new: Config) -> bool:
@@ -211,7 +205,8 @@ def _check_logs(old: Config, node: Node, new: Config) -> bool:
             f"this log was closed before: its successor is log {log_number(successor)}",
             hint=f"go on there, or make its project with --number {log_number(successor)}",
         )
-    if any(node.fetch_storage(new.registry, head_slot(new.log), "latest")):
+    newest = RegistryReader(new.registry, new.log).newest_root(node, "latest")
+    if newest.root is not None or newest.is_closed:
         raise ChainGuardError(
             f"log {log_number(new.log)} of this owner is in use, and cannot be a successor",
             hint="choose another with --number; nothing was sent",
@@ -220,7 +215,7 @@ def _check_logs(old: Config, node: Node, new: Config) -> bool:
 
 
 def _open_store(
-    project: Project, node: Node, config: Config, root: Hash32 | None, *, is_closed: bool
+    project: OpenProject, node: Node, config: Config, root: Hash32 | None, *, is_closed: bool
 ) -> Database:
     """Open the successor's store, which is made where an earlier run has not done it."""
     if not is_taken(config.store):
@@ -231,7 +226,7 @@ def _open_store(
 
 
 def _choose_head(
-    project: Project, node: Node, new: Config, root: Hash32 | None, *, is_closed: bool
+    project: OpenProject, node: Node, new: Config, root: Hash32 | None, *, is_closed: bool
 ) -> SealedHead:
     """Return the newest head that the registry holds and the store can go on from."""
     holder = new if is_closed else project.config
@@ -254,7 +249,7 @@ def _choose_head(
     )
 
 
-def _find_whole(project: Project, head: Head) -> SealedHead | None:
+def _find_whole(project: OpenProject, head: Head) -> SealedHead | None:
     """Return the head with its right edge; None where that was damaged."""
     with suppress(ChainGuardError), project.database.read() as connection:
         sealed = find_edge(connection, head.size)
@@ -263,7 +258,7 @@ def _find_whole(project: Project, head: Head) -> SealedHead | None:
     return None
 
 
-def _check_begun(successor: Project, root: Hash32 | None) -> Head:
+def _check_begun(successor: OpenProject, root: Hash32 | None) -> Head:
     with successor.database.read() as connection:
         newest = newest_head(connection)
     if newest is None or root not in (None, newest.head.root):
@@ -276,7 +271,7 @@ def _check_begun(successor: Project, root: Hash32 | None) -> Head:
 
 def _send(
     old: Config,
-    successor: Project,
+    successor: OpenProject,
     node: Node,
     head: Head,
     open_signer: Callable[[], Signer],
@@ -305,16 +300,16 @@ def _send(
     raise ChainGuardError("the registry does not follow our transactions; run again later")
 
 
-def _note_anchor(successor: Project, node: Node, head: Head) -> None:
-    found = RegistryReader(successor.config.registry, successor.config.log).head(node, "latest")
-    if found is None:
+def _store_first_anchor(successor: OpenProject, node: Node, head: Head) -> None:
+    first = RegistryReader(successor.config.registry, successor.config.log).head(node, "latest")
+    if first is None:
         raise NodeFaultError(f"the node {node.name} does not show the new log's beginning")
-    if found.root != head.root:
+    if first.root != head.root:
         raise ChainGuardError(
-            f"the new log begins with root 0x{found.root.hex()}, not with the one that "
+            f"the new log begins with root 0x{first.root.hex()}, not with the one that "
             f"{successor.config.store} was made for",
             hint="move that store away, and run the same command again",
         )
     with successor.database.write() as connection:
-        anchored = reversible_anchor(head, found.anchor)
+        anchored = reversible_anchor(head, first.anchor)
         save_anchor(connection, successor.config.chain_id, anchored)

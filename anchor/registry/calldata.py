@@ -100,7 +100,7 @@ def _show(value: object) -> str:
     if isinstance(value, bytes):
         return "0x" + value.hex()
     if isinstance(value, str):  # eth-abi spells addresses so, in lower case
-        return format_address(parse_address(value, what="an address"))
+        return format_address(parse_address(value, subject="an address"))
     return str(value)
 
 
@@ -122,22 +122,22 @@ def _decode_call(function: str, data: bytes) -> tuple[Any, ...] | None:
 
 
 def _argument_types(function: str) -> list[str]:
-    item = next(
-        item
-        for item in load_artifact().abi
-        if item["type"] == "function" and item["name"] == function
+    entry = next(
+        entry
+        for entry in load_artifact().abi
+        if entry["type"] == "function" and entry["name"] == function
     )
-    return [argument["type"] for argument in item["inputs"]]
+    return [argument["type"] for argument in entry["inputs"]]
 
 
 @cache
 def _errors() -> dict[bytes, tuple[str, list[str], list[str]]]:
     errors = {}
-    for item in load_artifact().abi:
-        if item["type"] == "error":
-            types = [operand["type"] for operand in item["inputs"]]
-            names = [operand["name"] for operand in item["inputs"]]
-            errors[_selector(item["name"], types)] = (item["name"], names, types)
+    for entry in load_artifact().abi:
+        if entry["type"] == "error":
+            types = [operand["type"] for operand in entry["inputs"]]
+            names = [operand["name"] for operand in entry["inputs"]]
+            errors[_selector(entry["name"], types)] = (entry["name"], names, types)
     return errors
 
 

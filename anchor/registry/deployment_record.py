@@ -95,7 +95,7 @@ def encode_deployment_record(record: DeploymentRecord) -> bytes:
 
 
 def check_deployment_record(
-    data: bytes, expected: DeploymentRecord, *, what: str
+    data: bytes, expected: DeploymentRecord, *, subject: str
 ) -> DeployingTransaction | None:
     """Check that a record is about ``expected``'s deployment; return the transaction it names.
 
@@ -104,46 +104,46 @@ def check_deployment_record(
         UnknownVersionError: one of another version.
         ChainGuardError: it is about another deployment; the message names the first member.
     """
-    members = parse_strict(data, what=what, max_bytes=MAX_RECORD_BYTES)
+    members = parse_strict(data, subject=subject, max_bytes=MAX_RECORD_BYTES)
     if not isinstance(members, dict):
-        raise MalformedError(f"{what} is not a deployment record")
+        raise MalformedError(f"{subject} is not a deployment record")
     if members.get("format") != FORMAT:
-        raise UnknownVersionError(f"{what} is not in the format {FORMAT!r}")
+        raise UnknownVersionError(f"{subject} is not in the format {FORMAT!r}")
     if members.keys() != _MEMBERS:
         odd = sorted(members.keys() ^ _MEMBERS)[0]
-        raise MalformedError(f"{what}: the member {odd[:40]!r} is missing or unknown")
+        raise MalformedError(f"{subject}: the member {odd[:40]!r} is missing or unknown")
     for name, value in expected.identity.items():
         if members[name] != value or type(members[name]) is not type(value):
             raise ChainGuardError(
-                f"{what} says {name} {_show(members[name])}, but here it is {_show(value)}",
+                f"{subject} says {name} {_show(members[name])}, but here it is {_show(value)}",
                 hint="it is about another deployment, or was changed: see which is right, and move "
                 "the file away; `anchor deploy` then writes it anew and sends nothing twice",
             )
-    return _parse_transaction(members["transaction"], what)
+    return _parse_transaction(members["transaction"], subject)
 
 
-def _parse_transaction(members: Any, what: str) -> DeployingTransaction | None:
+def _parse_transaction(members: Any, subject: str) -> DeployingTransaction | None:
     if members is None:
         return None
     if not isinstance(members, dict) or members.keys() != _TRANSACTION_MEMBERS:
-        raise MalformedError(f"{what}: the member 'transaction' is misshapen")
+        raise MalformedError(f"{subject}: the member 'transaction' is misshapen")
     for name in ("block_number", "gas_used"):
         if type(members[name]) is not int or members[name] < 0:
-            raise MalformedError(f"{what}: the transaction's {name} is not a number")
+            raise MalformedError(f"{subject}: the transaction's {name} is not a number")
     for name in ("hash", "block_hash", "deployer"):
         if not isinstance(members[name], str):
-            raise MalformedError(f"{what}: the transaction's {name} is not a text")
+            raise MalformedError(f"{subject}: the transaction's {name} is not a text")
     return DeployingTransaction(
-        hash=_parse_hash(members["hash"], what),
+        hash=_parse_hash(members["hash"], subject),
         block_number=members["block_number"],
-        block_hash=_parse_hash(members["block_hash"], what),
-        deployer=parse_address(members["deployer"], what=f"{what}: the deployer"),
+        block_hash=_parse_hash(members["block_hash"], subject),
+        deployer=parse_address(members["deployer"], subject=f"{subject}: the deployer"),
         gas_used=members["gas_used"],
     )
 
 
-def _parse_hash(text: str, what: str) -> Hash32:
-    return Hash32(parse_hex(text, length=32, what=f"{what}: a hash", prefix=True))
+def _parse_hash(text: str, subject: str) -> Hash32:
+    return Hash32(parse_hex(text, length=32, subject=f"{subject}: a hash", prefix=True))
 
 
 def _show(value: object) -> str:

@@ -47,7 +47,10 @@ _STATUS: tuple[tuple[type[AnchorError], int], ...] = (
     (ChainGuardError, 503),
     (CannotCheckError, 503),
 )
-_RETRY_AFTER = "5"
+RETRY_LATER = {"Retry-After": "5"}
+"""Header of an answer: the same request may succeed in five seconds."""
+CLOSE = {"Connection": "close"}
+"""Header of an answer to a body that was not read, which must not be taken for a next request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,11 @@ class Problem(Exception):
         )
 
 
+def unauthorised(detail: str) -> Problem:
+    """Return the answer to a request without a usable API key."""
+    return Problem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="anchor"'} | CLOSE)
+
+
 def explain(error: AnchorError) -> Problem:
     """Return what an error of the package means to a client, without what is the operator's own."""
     status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
@@ -111,7 +119,7 @@ def explain(error: AnchorError) -> Problem:
         return Problem(status, f"{error.message}{hint}")
     # Paths and hosts of the store are for the operator, who finds them in the log.
     _LOG.error("%s", error.message)
-    headers = {"Retry-After": _RETRY_AFTER} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    headers = RETRY_LATER if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     if isinstance(error, StoreBusyError):
         detail = "the store is busy; nothing was taken in"
     elif isinstance(error, CopyMissingError):
@@ -138,12 +146,12 @@ def explain_system_error(error: OSError) -> Problem:
     return Problem(
         503,
         "this machine could not do it just now; what was not acknowledged may be missing",
-        headers={"Retry-After": _RETRY_AFTER},
+        headers=RETRY_LATER,
     )
 
 
 def answer_problems(app: FastAPI) -> None:
-    """Let every error of ``app`` be answered as a problem."""
+    """Register handlers that answer every error of ``app`` as a problem."""
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(AnchorError, _answer_error)
     app.add_exception_handler(OSError, _answer_system_error)
@@ -180,9 +188,9 @@ def _answer_http(_request: Request, error: Exception) -> Response:
 
 def _answer_invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = [
+    errors = [
         # The first part says where the parameter is: query, path or header.
-        FieldError(".".join(str(part) for part in item["loc"][1:]), str(item["msg"]))
-        for item in error.errors()
+        FieldError(".".join(str(part) for part in field["loc"][1:]), str(field["msg"]))
+        for field in error.errors()
     ]
-    return Problem(422, "a parameter is not as it has to be", errors=found).response()
+    return Problem(422, "a parameter is not as it has to be", errors=errors).response()

@@ -1,4 +1,4 @@
-"""Whether evidence could be taken in: by a write that is committed, and by whose store it is."""
+"""Readiness of the store: a committed test write, and a watch for a replaced store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from anchor.errors import AnchorError, StoreReplacedError
-from anchor.service.problems import Problem
+from anchor.service.problems import RETRY_LATER, Problem
 from anchor.store.database import Database
 
 _LOG = logging.getLogger("anchor.service")
@@ -19,21 +19,20 @@ _LOG = logging.getLogger("anchor.service")
 _PAUSE = 1.0
 # Seconds that whoever asks waits for the store.
 _PATIENCE = 5.0
-_RETRY_AFTER = "5"
 
 
 class Readiness:
-    """Tries the store for those who ask, and watches that no other is put in its place."""
+    """Tries a write when asked, and polls whether another store was put in this one's place."""
 
     def __init__(
         self,
         database: Database,
-        give_up: Callable[[], None],
+        end_process: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare; ``give_up`` is called once another store is in this one's place."""
+        """Prepare; ``end_process`` is called once another store is in this one's place."""
         self._database = database
-        self._give_up = give_up
+        self._end_process = end_process
         self._clock = clock
         # One thread: a disk that hangs holds up this, and nothing else.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ready")
@@ -42,11 +41,11 @@ class Readiness:
         self._watching: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to watch, in the running event loop."""
+        """Start polling, in the running event loop."""
         self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     async def stop(self) -> None:
-        """Watch no more; a write that hangs is left alone."""
+        """Stop polling, without waiting for a write that hangs."""
         if self._watching is not None:
             self._watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -54,10 +53,10 @@ class Readiness:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def check(self) -> None:
-        """Return where a write was committed, by the newest try of this second.
+        """Return if the newest test write, at most a second old, was committed.
 
         Raises:
-            AnchorError: It was not.
+            AnchorError: The write failed.
             Problem: The store does not answer (503).
         """
         trying = self._trying
@@ -67,9 +66,7 @@ class Readiness:
             trying = self._trying = loop.run_in_executor(self._thread, self._try)
         done, _ = await asyncio.wait({trying}, timeout=_PATIENCE)
         if not done:
-            raise Problem(
-                503, "the store does not answer in time", headers={"Retry-After": _RETRY_AFTER}
-            )
+            raise Problem(503, "the store does not answer in time", headers=RETRY_LATER)
         trying.result()
 
     def _try(self) -> None:
@@ -77,13 +74,13 @@ class Readiness:
         self._database.try_writing()
 
     async def _watch(self) -> None:
-        """Look whose store it is again and again, so that an idle worker notices, too."""
+        """Poll whether the store is still the same, so that an idle worker notices, too."""
         while True:
             try:
                 await asyncio.to_thread(self._database.check_same)
             except StoreReplacedError as error:
                 _LOG.error("%s; this process ends, and another takes its place", error.message)
-                self._give_up()
+                self._end_process()
                 return
             except (AnchorError, OSError):
                 pass  # whoever asks for something is told

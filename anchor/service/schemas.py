@@ -1,20 +1,21 @@
-"""The service's documents, as its OpenAPI page describes them."""
+"""The service's documents and the parameters of its routes, as its OpenAPI page describes them."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from fastapi import Header, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from anchor.canonical import MAX_INTEGER
 from anchor.evidence.record import MAX_NAME_CHARACTERS, MAX_RECORD_BYTES
-from anchor.monitor.stage import Stage
 from anchor.service.submission import (
     DIGEST_PATTERN,
+    KEY_PATTERN,
     MAX_MEDIA_TYPE_CHARACTERS,
     MEDIA_TYPE_PATTERN,
 )
-from anchor.types import MAX_LOG_SIZE
+from anchor.types import MAX_LOG_SIZE, Stage, StageName
 
 _DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _ID = "9f86d081884c7d659a2feaa0c55ad015" + "3b1de8ec6cd1b0ab2ed1a7c8a1d0a6a5"
@@ -22,12 +23,26 @@ _ROOT = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 
 Digest = Annotated[str, Field(pattern=DIGEST_PATTERN, examples=[_DIGEST])]
 Id = Annotated[str, Field(pattern=DIGEST_PATTERN, examples=[_ID])]
-State = Literal["accepted", "sealed", "submitted", "included", "anchored"]
 Index = Annotated[int, Field(ge=0, lt=MAX_LOG_SIZE)]
 Size = Annotated[int, Field(ge=1, le=MAX_LOG_SIZE)]
 
 
-def name_state(stage: Stage) -> State:
+IdInPath = Annotated[str, Path(pattern=DIGEST_PATTERN, description="As the submission's answer.")]
+WaitSeconds = Annotated[
+    float, Query(ge=0, le=60, description="Answer only when it is so far, or after so long.")
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Names the submission: repeated with it, it is the same one. 1 to 255 "
+        "printable ASCII characters.",
+        json_schema_extra={"pattern": KEY_PATTERN},
+    ),
+]
+
+
+def name_stage(stage: Stage) -> StageName:
     """Return a stage's name as the documents have it."""
     return stage.value
 
@@ -84,7 +99,7 @@ class AcceptedDocument(_Document):
     """What became of a submission: it is on disk when this is sent."""
 
     id: Id
-    state: State
+    state: StageName
     known: Annotated[bool, Field(description="It was submitted before.")]
     copies: (
         Annotated[
@@ -119,7 +134,7 @@ class EvidenceStatusDocument(_Document):
     """How far one piece of evidence has come."""
 
     id: Id
-    state: State
+    state: StageName
     leaf: Annotated[str, Field(pattern=DIGEST_PATTERN, description="SHA-256(0x00 ‖ record).")]
     index: Annotated[Index | None, Field(description="Its place in the log, once it is sealed.")]
     anchor: Annotated[
@@ -132,7 +147,7 @@ class SealedHeadDocument(LogStateDocument):
     """A head of the log, and its own anchor, where it has one."""
 
     sealed_at: str
-    state: Annotated[State, Field(description="Of the evidence up to this head.")]
+    state: Annotated[StageName, Field(description="Of the evidence up to this head.")]
     anchor: HeadAnchorDocument | None
 
 

@@ -1,4 +1,4 @@
-"""Waiting for the log to come further: one look at the store for all who wait."""
+"""Polls the store for the log's progress, once for all requests that wait for it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from anchor.errors import AnchorError
-from anchor.monitor.stage import Reach, load_reach
-from anchor.project.project import Project
+from anchor.monitor.log_progress import LogProgress, load_log_progress
+from anchor.project.project import OpenProject
 from anchor.store.evidence import count_waiting
 from anchor.store.heads import newest_final_anchor
 from anchor.store.incidents import Incident, load_open_incidents
@@ -23,36 +23,39 @@ _IDLE_POLL = 1.0
 
 
 class StageWatch:
-    """Looks at the store again and again; tells those who wait what changed."""
+    """Polls the store, and wakes those who wait for progress."""
 
     def __init__(
-        self, project: Project, most_waiting: int, give_up: Callable[[], None] = lambda: None
+        self,
+        project: OpenProject,
+        most_waiting: int,
+        end_process: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare; where ``most_waiting`` or more seems to wait for a seal, it is counted.
 
-        ``give_up`` is called where looking has come to an end that nobody expected.
+        ``end_process`` is called if the task ends without being stopped.
         """
-        self._give_up = give_up
+        self._end_process = end_process
         self._project = project
         self._most_waiting = most_waiting
         self._changed = asyncio.Event()
         self._waiters = 0
         self._task: asyncio.Task[None] | None = None
-        self.reach = Reach(waiting=0, sealed=0, submitted=0, included=0, anchored=0)
+        self.reach = LogProgress(waiting=0, sealed=0, submitted=0, included=0, anchored=0)
         self.incidents: tuple[Incident, ...] = ()
         """The open ones, the largest head first."""
         self.anchored_at: int | None = None
         """The time of the newest final anchor's block."""
 
     async def start(self) -> None:
-        """Look once, then go on looking in the background."""
+        """Poll once, then go on in a background task."""
         with contextlib.suppress(AnchorError, OSError):
             await self._look()
         self._task = asyncio.create_task(self._run())
         self._task.add_done_callback(self._note_end)
 
     async def stop(self) -> None:
-        """Let all who wait go on, and look no more."""
+        """Stop polling, and wake all who wait."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -60,14 +63,14 @@ class StageWatch:
         self._changed.set()
 
     def next_change(self) -> asyncio.Event:
-        """Return what will be set when the log has come further than it is known to have now.
+        """Return the event that is set at the next progress of the log.
 
         Whoever takes it before a look at the store misses nothing that comes after the look.
         """
         return self._changed
 
     async def wait(self, changed: asyncio.Event, seconds: float) -> bool:
-        """Wait for a change, at most so long; say whether it came."""
+        """Wait at most ``seconds`` for a change; return whether it came."""
         self._waiters += 1
         try:
             await asyncio.wait_for(changed.wait(), seconds)
@@ -80,7 +83,7 @@ class StageWatch:
     def _note_end(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():  # what it saw last would count for ever
             _LOG.error("nothing looks at the store any more; this process ends for another")
-            self._give_up()
+            self._end_process()
 
     async def _run(self) -> None:
         while True:
@@ -94,8 +97,8 @@ class StageWatch:
                 await asyncio.sleep(_POLL / 2)
                 pause = _POLL if self._waiters else _IDLE_POLL
 
-    def _load(self) -> tuple[Reach, tuple[Incident, ...], int | None]:
-        reach = load_reach(self._project)
+    def _load(self) -> tuple[LogProgress, tuple[Incident, ...], int | None]:
+        reach = load_log_progress(self._project)
         chain_id = self._project.config.chain_id
         with self._project.database.read() as connection:
             if reach.waiting >= self._most_waiting:

@@ -1,4 +1,4 @@
-"""What a worker answers while its project cannot be opened: 503, until it can.
+"""The application of a worker whose project cannot be opened: it answers 503 until it can.
 
 The disk, the database's server, or a store that is just being exchanged: whatever it is, a worker
 that ended for it would only be started again.
@@ -11,21 +11,20 @@ import logging
 from collections.abc import Callable
 
 from fastapi.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from anchor.errors import AnchorError
-from anchor.service.header_protection import Message, Receive, Send
-from anchor.service.peer_addresses import Peers
-from anchor.service.problems import Problem
+from anchor.service.client_address import Peers
+from anchor.service.problems import CLOSE, RETRY_LATER, Problem
 from anchor.service.settings import Settings
 
 _LOG = logging.getLogger("anchor.service")
 
 # Seconds between two tries to open the project.
 _PAUSE = 1.0
-_RETRY_AFTER = "5"
 
 
-class WaitingRoom:
+class UnavailableApp:
     """An application that answers every request with 503 until the project can be opened."""
 
     def __init__(
@@ -33,16 +32,16 @@ class WaitingRoom:
         settings: Settings,
         reason: AnchorError | OSError,
         attempt: Callable[[], None],
-        give_up: Callable[[], None],
+        end_process: Callable[[], None],
     ) -> None:
-        """Prepare; ``attempt`` raises while it cannot be opened, ``give_up`` ends the process."""
+        """Prepare; ``attempt`` raises while the project cannot be opened."""
         self._settings = settings
         self._attempt = attempt
-        self._give_up = give_up
+        self._end_process = end_process
         self._told = ""
         self._tell(reason)
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or the server's start and stop."""
         if scope["type"] == "lifespan":
             await self._live(scope, receive, send)
@@ -52,11 +51,11 @@ class WaitingRoom:
             problem = Problem(
                 503,
                 "the store cannot be used just now; nothing was taken in",
-                headers={"Retry-After": _RETRY_AFTER, "Connection": "close"},
+                headers=RETRY_LATER | CLOSE,
             )
             await problem.response()(scope, receive, send)
 
-    async def _live(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         stopping = asyncio.Event()
         scope["state"].update(
             stopping=stopping, settings=self._settings, peers=Peers(self._settings.proxies)
@@ -72,7 +71,7 @@ class WaitingRoom:
     async def _wait(self) -> None:
         while not await asyncio.to_thread(self._try):
             await asyncio.sleep(_PAUSE)
-        self._give_up()  # the worker that takes this one's place opens it
+        self._end_process()  # the worker that takes this one's place opens it
 
     def _try(self) -> bool:
         try:

@@ -68,19 +68,19 @@ class Job:
     @property
     def size(self) -> int:
         """About how many bytes it brings."""
-        return sum(len(item.record) for item in self.items) + _RECORD_BYTES * len(self.items)
+        return sum(len(row.record) for row in self.items) + _RECORD_BYTES * len(self.items)
 
 
-class Intake:
-    """Takes jobs from the event loop, and answers them there once they are durable."""
+class WriteQueue:
+    """Writes jobs of the event loop in threads, and answers them there once they are durable."""
 
     def __init__(
-        self, database: Database, now: Callable[[], str], give_up: Callable[[], None]
+        self, database: Database, clock: Callable[[], str], end_process: Callable[[], None]
     ) -> None:
-        """Prepare; ``give_up`` is called after an error that nothing goes on after."""
+        """Prepare; ``end_process`` is called where it is unknown whether a job was written."""
         self._database = database
-        self._now = now
-        self._give_up = give_up
+        self._clock = clock
+        self._end_process = end_process
         self._singles: deque[Job] = deque()
         self._bulks: deque[Job] = deque()
         self._condition = threading.Condition()
@@ -88,15 +88,15 @@ class Intake:
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self.chunk = LEAST_CHUNK if database.has_one_writer else MOST_CHUNK
-        """How many lines of a bulk submission should come in one job now."""
+        """The number of lines of a bulk submission that the next job should have."""
 
     def start(self) -> None:
-        """Begin, in the running event loop."""
+        """Start the threads; answers go to the running event loop."""
         self._loop = asyncio.get_running_loop()
         nothing: deque[Job] = deque()
         parts = ((self._singles, nothing), (nothing, self._bulks))
         for queues in [(self._singles, self._bulks)] if self._database.has_one_writer else parts:
-            thread = threading.Thread(target=self._run, args=queues, name="intake", daemon=True)
+            thread = threading.Thread(target=self._run, args=queues, name="write", daemon=True)
             thread.start()
             self._threads.append(thread)
 
@@ -108,11 +108,11 @@ class Intake:
         for thread in self._threads:
             thread.join()
 
-    async def take(self, job: Job) -> list[Outcome]:
+    async def write(self, job: Job) -> list[Outcome]:
         """Write a job; when this returns it is durable.
 
         Raises:
-            AnchorError: it is not; nothing of it was written, or it is not known to be.
+            AnchorError: The job was not written, or that is unknown (StorageError).
         """
         with self._condition:
             if self._is_closing:
@@ -151,7 +151,12 @@ class Intake:
             written = self._database.write_counted(
                 lambda connection: [
                     admit(
-                        connection, job.tenant, job.limits, job.items, key=job.key, now=self._now()
+                        connection,
+                        job.tenant,
+                        job.limits,
+                        job.items,
+                        key=job.key,
+                        at=self._clock(),
                     )
                     for job in batch.begin()
                 ]
@@ -164,12 +169,12 @@ class Intake:
             self._answer([(job, error) for job in batch.jobs or choose()])
         except StoreAwayError as error:
             if batch.jobs:
-                self._give_up_after(error, batch.jobs)
+                self._end_after(error, batch.jobs)
             else:  # nothing was begun: those who wait are told, and who comes later tries again
                 self._answer([(job, error) for job in choose()])
         except StorageError as error:
             # Whether it was written is not known; starting again is the recovery.
-            self._give_up_after(error, batch.jobs or choose())
+            self._end_after(error, batch.jobs or choose())
         except Exception as error:  # noqa: BLE001 (a job must be answered, whatever happened)
             if len(batch.jobs) > 1:  # let the others not suffer for the one
                 for job in batch.jobs:
@@ -183,10 +188,10 @@ class Intake:
                 job.copies = written.copies
             self._answer(list(zip(batch.jobs, written.result, strict=True)))
 
-    def _give_up_after(self, error: StorageError, jobs: list[Job]) -> None:
+    def _end_after(self, error: StorageError, jobs: list[Job]) -> None:
         self._answer([(job, error) for job in jobs])
         _LOG.error("%s; this process ends, and another takes its place", error.message)
-        self._give_up()
+        self._end_process()
 
     def _adapt(self, count: int, seconds: float) -> None:
         """Choose how large the next parts are, slowly: one slow commit says little."""
@@ -213,7 +218,7 @@ class _Batch:
         """Return the jobs: the same ones where others disturbed the transaction.
 
         Raises:
-            _NoRoomError: the disk has no room for them.
+            _NoRoomError: The disk has no room for them.
         """
         self.began = time.monotonic()
         if not self.jobs:

@@ -46,9 +46,9 @@ class ApiKey:
     revoked_at: str | None
     limits: Quota
 
-    def stands_at(self, now: str) -> bool:
-        """Return whether the key can be used: neither revoked nor expired."""
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+    def stands_at(self, at: str) -> bool:
+        """Return whether the key can be used at that time: neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,17 +78,17 @@ def create_key(
     tenant: str,
     scopes: Iterable[str],
     *,
-    now: str,
+    created_at: str,
     expires_at: str | None = None,
     limits: Quota | None = None,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> str:
-    """Create a key and return it; this is the only time that it can be shown.
+    """Create an API key and return it; it cannot be shown again.
 
-    A new tenant comes with it; ``limits`` replaces those of one that is there.
+    A new tenant is created with it; ``limits`` replaces those of an existing tenant.
 
     Raises:
-        UsageError: the name is none for a tenant, or a scope is not known.
+        UsageError: The tenant's name is not allowed, or a scope is unknown.
     """
     check_tenant(tenant)
     wanted = set(scopes)
@@ -106,7 +106,7 @@ def create_key(
         select(tenants.c.name).where(tenants.c.name == tenant)
     ).one_or_none()
     if is_there is None:
-        connection.execute(insert(tenants).values(name=tenant, created_at=now, **values))
+        connection.execute(insert(tenants).values(name=tenant, created_at=created_at, **values))
     elif limits is not None:
         connection.execute(update(tenants).where(tenants.c.name == tenant).values(**values))
     id, secret = random_bytes(6).hex(), random_bytes(32).hex()
@@ -116,7 +116,7 @@ def create_key(
             tenant=tenant,
             secret_hash=_hash_secret(secret),
             scopes=" ".join(scope for scope in SCOPES if scope in wanted),
-            created_at=now,
+            created_at=created_at,
             expires_at=expires_at,
         )
     )
@@ -152,11 +152,11 @@ def load_keys(connection: Connection) -> list[ApiKey]:
     return [_parse_key(row) for row in rows]
 
 
-def revoke_key(connection: Connection, id: str, now: str) -> None:
-    """Let a key be used no more; one that was revoked stays as it is.
+def revoke_key(connection: Connection, id: str, revoked_at: str) -> None:
+    """Revoke a key; one that was revoked before stays as it is.
 
     Raises:
-        UsageError: there is no such key.
+        UsageError: There is no such key.
     """
     row = connection.execute(select(api_keys.c.id).where(api_keys.c.id == id)).one_or_none()
     if row is None:
@@ -164,7 +164,7 @@ def revoke_key(connection: Connection, id: str, now: str) -> None:
     connection.execute(
         update(api_keys)
         .where((api_keys.c.id == id) & api_keys.c.revoked_at.is_(None))
-        .values(revoked_at=now)
+        .values(revoked_at=revoked_at)
     )
 
 
@@ -185,18 +185,16 @@ def load_usage(connection: Connection, day: str, tenant: str | None = None) -> l
     ]
 
 
-def measure_allowance(connection: Connection, tenant: str, limits: Quota, now: str) -> int | None:
-    """Return how much more new evidence a tenant may submit now; None: any amount.
+def measure_allowance(connection: Connection, tenant: str, limits: Quota, at: str) -> int | None:
+    """Return how much more new evidence a tenant may submit; None without a limit.
 
-    Others who take evidence in for this tenant wait until the transaction ends.
+    Other transactions that take in this tenant's evidence wait until this one ends.
     """
     if limits.per_day is None and limits.per_minute is None:
         return None
-    _count(connection, tenant, 0, now)  # a row to lock
+    _count(connection, tenant, 0, at)  # a row to lock
     row = connection.execute(
-        select(usage)
-        .where((usage.c.tenant == tenant) & (usage.c.day == now[:10]))
-        .with_for_update()
+        select(usage).where((usage.c.tenant == tenant) & (usage.c.day == at[:10])).with_for_update()
     ).one()
     rests: list[int] = [
         limit - used
@@ -206,14 +204,14 @@ def measure_allowance(connection: Connection, tenant: str, limits: Quota, now: s
     return max(0, min(rests))
 
 
-def count_usage(connection: Connection, tenant: str, count: int, now: str) -> None:
-    """Note that ``count`` new pieces of evidence were taken in for a tenant."""
+def count_usage(connection: Connection, tenant: str, count: int, at: str) -> None:
+    """Count new evidence against a tenant's limits."""
     if count:
-        _count(connection, tenant, count, now)
+        _count(connection, tenant, count, at)
 
 
-def _count(connection: Connection, tenant: str, count: int, now: str) -> None:
-    day, minute = now[:10], now[:16]
+def _count(connection: Connection, tenant: str, count: int, at: str) -> None:
+    day, minute = at[:10], at[:16]
     connection.execute(_COUNT, {"tenant": tenant, "day": day, "minute": minute, "count": count})
 
 

@@ -52,7 +52,7 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         ConfigError: The folder is no backup.
         MismatchError: The file is damaged.
-        UnknownVersionError: It is of another format.
+        UnknownVersionError: The file has another format.
         StorageError: The disk fails.
     """
     path = folder / MANIFEST
@@ -65,20 +65,20 @@ def read_manifest(folder: Path) -> Manifest:
                 f"{folder} is no backup: it has no {MANIFEST}",
                 hint="name a folder that `anchor backup` made; one that it did not finish is none",
             ) from error
-        raise place_failure(path, error) from error
+        raise location_error(path, error) from error
     try:
         return parse_manifest(data, str(path))
     except MalformedError as error:
         raise MismatchError(f"the backup is damaged: {error.message}", hint=OTHER_BACKUP) from error
 
 
-def settle(folder: Path) -> dict[str, FileEntry]:
-    """Make every file durable and private to its owner; return what each is, by its path.
+def make_durable(folder: Path) -> dict[str, FileEntry]:
+    """Sync every file and make it private to its owner; return its size and hash by its path.
 
     Raises:
         StorageError: The disk is full or failing.
     """
-    found: dict[str, FileEntry] = {}
+    entries: dict[str, FileEntry] = {}
     try:
         for parent, _, names in os.walk(folder, topdown=False):
             for name in names:
@@ -88,12 +88,12 @@ def settle(folder: Path) -> dict[str, FileEntry]:
                     os.fsync(file.fileno())
                     # What is checked later is to come from the disk.
                     os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-                found[path.relative_to(folder).as_posix()] = _read_entry(path)
+                entries[path.relative_to(folder).as_posix()] = _read_entry(path)
             os.chmod(parent, 0o700)
             sync_folder(Path(parent))
     except OSError as error:
-        raise disk_failure(folder, error) from error
-    return found
+        raise disk_error(folder, error) from error
+    return entries
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -102,32 +102,32 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def find_changes(folder: Path, manifest: Manifest) -> Iterator[str]:
-    """Read every file of a backup again; yield a sentence for each that is not as it was made.
+    """Read every file of a backup again; yield a sentence for each that has changed.
 
     Raises:
         StorageError: The disk fails.
     """
-    there = {
+    unexpected = {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))
         if not path.is_dir() or path.is_symlink()
     }
     for name, entry in sorted(manifest.files.items()):
-        path = there.pop(name, None)
+        path = unexpected.pop(name, None)
         # What a pipe says, one waits for.
         if path is None or path.is_symlink() or not path.is_file():
             yield f"{name} is missing"
             continue
         try:
-            found = _read_entry(path)
+            current = _read_entry(path)
         except OSError as error:
-            raise disk_failure(path, error) from error
-        if found.size != entry.size:
-            yield f"{name} has {found.size:,} bytes instead of {entry.size:,}"
-        elif found != entry:
-            yield f"{name} is not the file that was written: its SHA-256 is {found.sha256.hex()}"
-    there.pop(MANIFEST, None)
-    yield from (f"{name} is no part of the backup" for name in there)
+            raise disk_error(path, error) from error
+        if current.size != entry.size:
+            yield f"{name} has {current.size:,} bytes instead of {entry.size:,}"
+        elif current != entry:
+            yield f"{name} is not the file that was written: its SHA-256 is {current.sha256.hex()}"
+    unexpected.pop(MANIFEST, None)
+    yield from (f"{name} is no part of the backup" for name in unexpected)
 
 
 def _read_entry(path: Path) -> FileEntry:
@@ -139,15 +139,15 @@ def _read_entry(path: Path) -> FileEntry:
     return FileEntry(size=size, sha256=digest.digest())
 
 
-def place_failure(path: Path, error: OSError) -> AnchorError:
-    """Return what it means that nothing can be made at a place that was just named."""
+def location_error(path: Path, error: OSError) -> AnchorError:
+    """Return the error for a location that the user named and where nothing can be made."""
     if error.errno in _WRONG_PLACE:
         return UsageError(f"{path} cannot be written: {error.strerror}")
-    return disk_failure(path, error)
+    return disk_error(path, error)
 
 
-def disk_failure(path: Path, error: OSError) -> StorageError:
-    """Return what it means that a file that has to be there cannot be read or written."""
+def disk_error(path: Path, error: OSError) -> StorageError:
+    """Return the error for a file that must exist and cannot be read or written."""
     return StorageError(
         f"{error.filename or path} cannot be read or written: {error.strerror}",
         hint="look after the disk (`df`, `dmesg`), then run the same again",

@@ -19,7 +19,7 @@ from anchor.errors import (
     LeaseHeldError,
     UsageError,
 )
-from anchor.store.backup_files import disk_failure, place_failure
+from anchor.store.backup_files import disk_error, location_error
 from anchor.store.backup_manifest import MANIFEST
 from anchor.system.durable_files import sync_folder
 
@@ -55,7 +55,7 @@ def list_generations(folder: Path) -> list[Path]:
     return [folder / name for name in names if (folder / name / MANIFEST).is_file()]
 
 
-def name_generation(folder: Path, moment: datetime) -> Path:
+def backup_path(folder: Path, moment: datetime) -> Path:
     """Return the folder of a backup that is begun at ``moment``.
 
     It is named after every other generation, so that the newest by name is the one made last: of
@@ -71,16 +71,16 @@ def name_generation(folder: Path, moment: datetime) -> Path:
 
 
 def open_generations(folder: Path) -> Path:
-    """Make the folder of several backups where it is missing; return what an unfinished one is.
+    """Make the folder of several backups if it is missing; return the name of an unfinished one.
 
     Raises:
-        UsageError: It cannot be made there.
+        UsageError: The folder cannot be made there.
         StorageError: The disk is full or failing.
     """
     try:
         folder.mkdir(0o700, exist_ok=True)
     except OSError as error:
-        raise place_failure(folder, error) from error
+        raise location_error(folder, error) from error
     # One name for all, so that two processes never make one at once.
     return folder / _PARTIAL
 
@@ -102,24 +102,24 @@ def forget_generations(folder: Path, keep: int) -> list[Path]:
             if name.startswith(".") and name.endswith(_REMOVED):
                 shutil.rmtree(folder / name)
     except OSError as error:
-        raise disk_failure(folder, error) from error
+        raise disk_error(folder, error) from error
     return old
 
 
 @contextmanager
-def fill_folder(place: Path, partial: Path | None = None) -> Iterator[Path]:
-    """Give an empty folder to fill, which takes ``place`` at the end of the block.
+def fill_folder(folder: Path, partial: Path | None = None) -> Iterator[Path]:
+    """Yield an empty folder to fill, and rename it to ``folder`` at the end of the block.
 
-    ``partial`` is its name until then; what another process left there is removed.  Whatever ends
-    in between leaves nothing at ``place``.
+    ``partial`` is its name until then; what an earlier process left there is removed. If the block
+    fails, nothing is left at ``folder``.
 
     Raises:
-        UsageError: There is something at ``place``, or nothing can be made there.
+        UsageError: Something is at ``folder``, or nothing can be made there.
         LeaseHeldError: Another process fills such a folder.
         StorageError: The disk is full or failing.
     """
-    partial = partial or place.with_name(f".{place.name}{_PARTIAL}")
-    _check_free(place)
+    partial = partial or folder.with_name(f".{folder.name}{_PARTIAL}")
+    _check_free(folder)
     descriptor = _hold(partial)
     try:
         try:
@@ -127,11 +127,11 @@ def fill_folder(place: Path, partial: Path | None = None) -> Iterator[Path]:
             yield partial
             sync_folder(partial)
             # A crash here leaves it whole, under a name that passes for no backup.
-            _check_free(place)
-            partial.rename(place)
-            sync_folder(place.parent)
+            _check_free(folder)
+            partial.rename(folder)
+            sync_folder(folder.parent)
         except OSError as error:
-            raise disk_failure(place, error) from error
+            raise disk_error(folder, error) from error
     except BaseException:
         with suppress(OSError):
             _empty(partial)
@@ -141,25 +141,25 @@ def fill_folder(place: Path, partial: Path | None = None) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def _check_free(place: Path) -> None:
-    if place.is_symlink() or (place.exists() and not place.is_dir()):
-        raise UsageError(f"{place} exists already, and is no folder")
-    if place.is_dir() and any(place.iterdir()):
+def _check_free(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise UsageError(f"{folder} exists already, and is no folder")
+    if folder.is_dir() and any(folder.iterdir()):
         raise UsageError(
-            f"{place} exists already, and nothing is written over",
+            f"{folder} exists already, and nothing is written over",
             hint="name a new folder, or keep several in one: --keep N",
         )
 
 
 def _hold(partial: Path) -> int:
-    """Make the folder, and lock it; the system drops the lock when the process ends."""
+    """Make the folder and lock it; the lock ends with the process."""
     try:
         with suppress(FileExistsError):
             partial.mkdir(0o700)
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(partial, flags)
     except OSError as error:
-        raise place_failure(partial.parent, error) from error
+        raise location_error(partial.parent, error) from error
     try:
         if os.fstat(descriptor).st_uid != os.geteuid():
             raise UsageError(

@@ -72,35 +72,37 @@ def encode_manifest(manifest: Manifest) -> bytes:
     return json.dumps(document, indent=1).encode("ascii") + b"\n"
 
 
-def parse_manifest(data: bytes, what: str) -> Manifest:
+def parse_manifest(data: bytes, subject: str) -> Manifest:
     """Parse ``backup.json``.
 
     Raises:
-        MalformedError: It breaks its format.
-        UnknownVersionError: It is of another one.
+        MalformedError: The manifest breaks its format.
+        UnknownVersionError: The manifest has another format.
     """
-    document = parse_strict(data, what=what, max_bytes=MAX_MANIFEST_BYTES)
+    document = parse_strict(data, subject=subject, max_bytes=MAX_MANIFEST_BYTES)
     if not isinstance(document, dict):
-        raise MalformedError(f"{what} is no JSON object")
+        raise MalformedError(f"{subject} is no JSON object")
     if document.get("format") != FORMAT:
         raise UnknownVersionError(
-            f"the format of {what} is {str(document.get('format'))[:80]!r}, not {FORMAT!r}"
+            f"the format of {subject} is {str(document.get('format'))[:80]!r}, not {FORMAT!r}"
         )
     try:
         head, files = document["head"], _expect(document["files"], dict)
         return Manifest(
             made_at=_expect(document["made_at"], str),
             chain_id=ChainId(_expect(document["chain_id"], int)),
-            registry=parse_address(_expect(document["registry"], str), what="registry"),
-            log=LogId(parse_hex(_expect(document["log"], str), length=32, what="log", prefix=True)),
+            registry=parse_address(_expect(document["registry"], str), subject="registry"),
+            log=LogId(
+                parse_hex(_expect(document["log"], str), length=32, subject="log", prefix=True)
+            ),
             head=None if head is None else _parse_head(_expect(head, dict)),
             schema=_expect(document["schema"], str),
             files={path: _parse_entry(path, _expect(files[path], dict)) for path in files},
         )
     except KeyError as error:
-        raise MalformedError(f"{what} lacks the member {error}") from error
+        raise MalformedError(f"{subject} lacks the member {error}") from error
     except TypeError as error:
-        raise MalformedError(f"{what}: {error}") from error
+        raise MalformedError(f"{subject}: {error}") from error
 
 
 def is_name(path: str) -> bool:
@@ -120,8 +122,8 @@ def _parse_entry(path: str, members: dict[str, object]) -> FileEntry:
     return FileEntry(size=_expect(members["size"], int), sha256=sha256)
 
 
-def _parse_hash(value: object, what: str) -> Hash32:
-    return Hash32(parse_hex(_expect(value, str), length=32, what=what, prefix=False))
+def _parse_hash(value: object, subject: str) -> Hash32:
+    return Hash32(parse_hex(_expect(value, str), length=32, subject=subject, prefix=False))
 
 
 def _expect(value: object, kind: type[T]) -> T:

@@ -30,7 +30,7 @@ from anchor.errors import (
     UnknownVersionError,
 )
 from anchor.store.alembic_runner import is_outdated, migrate, read_schema_version
-from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.replication import SECOND_SERVER_NEEDED, Copies, CopyRule
 from anchor.store.schema import lease
 from anchor.store.side_file import SideFile, begin_noting
@@ -100,8 +100,8 @@ class Backend(Protocol):
     def explain(self, error: Exception) -> AnchorError | None:
         """Return what a database error means; None where it is our own bug."""
 
-    def turn(self) -> AbstractContextManager[object]:
-        """Stand around each transaction that writes; StoreBusyError where others do not end."""
+    def write_lock(self) -> AbstractContextManager[object]:
+        """Hold the writers' lock around a transaction; StoreBusyError where others keep it."""
 
     def check_room(self, size: int) -> None:
         """Raise StorageError where ``size`` bytes would fill the disk that transactions need."""
@@ -110,7 +110,7 @@ class Backend(Protocol):
         """Rewrite what is on disk without what was changed or deleted; return what was not."""
 
     @property
-    def remark(self) -> str | None:
+    def read_only_note(self) -> str | None:
         """Return how a store on read-only media is read; None where it can be written."""
 
     def release(self) -> None:
@@ -189,7 +189,11 @@ class Database:
 
     @contextmanager
     def _write(self) -> Iterator[_Transaction]:
-        with self.translated(), self._backend.turn(), self._commit(self._writer) as transaction:
+        with (
+            self.translate_errors(),
+            self._backend.write_lock(),
+            self._commit(self._writer) as transaction,
+        ):
             side_file = self._side_file
             noted = begin_noting(transaction.connection, is_kept=side_file is not None)
             yield transaction
@@ -197,17 +201,19 @@ class Database:
             if side_file is not None:
                 side_file.append(noted)
 
-    def write_again(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` in a transaction, again where others disturbed it; it has no other effect.
+    def write_with_retry(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in a transaction, again where other writers got in its way.
+
+        ``work`` must have no effect but on the store.
 
         Raises:
-            StoreBusyError: they did not stop.
-            CopyMissingError: It is on too few servers.
+            StoreBusyError: Other writers got in its way each time.
+            CopyMissingError: The commit is on too few servers.
         """
         return self.write_counted(work).result
 
     def write_counted(self, work: Callable[[Connection], T]) -> Written[T]:
-        """Do what ``write_again`` does, and count the servers that hold it."""
+        """Do what ``write_with_retry`` does, and count the servers that hold the commit."""
         for _ in range(self._backend.attempts - 1):
             try:
                 return self._write_once(work)
@@ -238,30 +244,30 @@ class Database:
             # A crash here: it is on the first server, and nobody was told so.
             transaction.copies = self._copies.confirm(connection, mark)
 
-    def look_at_copies(self) -> Copies | None:
+    def read_copies(self) -> Copies | None:
         """Return how many servers hold what is committed; None where one is enough.
 
         Raises:
-            CopyMissingError: The store's role may not see it any more.
+            CopyMissingError: The store's role may no longer see who follows the server.
         """
         if self._copies is None:
             return None
-        from anchor.store.standby_confirmation import watch
+        from anchor.store.standby_confirmation import wait_for_copies
 
-        with self.translated(), self._writer.connect() as connection:
-            return watch(connection, self._copies.rule)
+        with self.translate_errors(), self._writer.connect() as connection:
+            return wait_for_copies(connection, self._copies.rule)
 
     def check_copies(self) -> None:
-        """See that what is written now can be acknowledged.
+        """Check that enough servers hold what is committed.
 
         Raises:
-            CopyMissingError: It cannot: copies are missing.
+            CopyMissingError: Too few servers hold it.
         """
-        seen = self.look_at_copies()
+        seen = self.read_copies()
         if seen is not None and not seen.is_enough and not seen.rule.degrade:
             raise CopyMissingError(
                 f"{seen.count} of {seen.rule.copies} servers hold what is committed: "
-                f"{seen.describe()}"
+                f"{seen.format_standbys()}"
             )
 
     def check_room(self, size: int) -> None:
@@ -277,10 +283,10 @@ class Database:
         """Run reads against one consistent snapshot.
 
         Raises:
-            StoreReplacedError: Another store is in the place of the one that was opened.
-            StoreAwayError: It cannot be reached.
+            StoreReplacedError: Another store has replaced the one that was opened.
+            StoreAwayError: The store cannot be reached.
         """
-        with self.translated():
+        with self.translate_errors():
             self._backend.check_same()
             with self._reader.begin() as connection:
                 yield connection
@@ -319,14 +325,18 @@ class Database:
 
     @contextmanager
     def sequence(self) -> Iterator[Connection]:
-        """Run a transaction of the process that holds the lease; it sees one state throughout.
+        """Run a transaction of the process that holds the lease, against one snapshot.
 
         Raises:
-            ChainGuardError: another process has taken the lease since; nothing was changed.
+            ChainGuardError: Another process has taken the lease since; nothing was changed.
         """
         if self._epoch is None:
             raise RuntimeError("sealing and sending take the lease")
-        with self.translated(), self._backend.turn(), self._commit(self._sequencer) as transaction:
+        with (
+            self.translate_errors(),
+            self._backend.write_lock(),
+            self._commit(self._sequencer) as transaction,
+        ):
             connection = transaction.connection
             # Locked for sharing, so that nobody takes the lease before this is committed.
             query = select(lease.c.epoch, lease.c.holder).with_for_update(read=True)
@@ -347,7 +357,7 @@ class Database:
         """
         with self._backend.lock():
             with self.write() as connection:
-                taken = update(lease).values(epoch=lease.c.epoch + 1, holder=_describe_process())
+                taken = update(lease).values(epoch=lease.c.epoch + 1, holder=_format_process())
                 self._epoch = connection.execute(taken.returning(lease.c.epoch)).scalar_one()
             try:
                 yield
@@ -367,14 +377,14 @@ class Database:
             yield
 
     @property
-    def remark(self) -> str | None:
+    def read_only_note(self) -> str | None:
         """Return how a store on read-only media is read; None where it can be written."""
-        return self._backend.remark
+        return self._backend.read_only_note
 
     @contextmanager
-    def hold_still(self) -> Iterator[None]:
-        """Keep everybody from sealing and sending; nobody can on read-only media."""
-        if self.remark is not None:
+    def pause_sequencing(self) -> Iterator[None]:
+        """Hold the lease in the block, so that nobody seals or sends; read-only media need none."""
+        if self.read_only_note is not None:
             yield
             return
         with self.hold_lease():
@@ -393,7 +403,7 @@ class Database:
             StoreBusyError: Other processes read or write and do not end; run it again.
             StorageError: The disk is full or failing; run it again.
         """
-        with self.translated():
+        with self.translate_errors():
             return self._backend.purge(self._writer)
 
     def close(self) -> None:
@@ -402,8 +412,8 @@ class Database:
         self._backend.release()
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
-        """Let the database's errors come out as what they mean."""
+    def translate_errors(self) -> Iterator[None]:
+        """Translate the database's errors into the package's own."""
         known: tuple[type[Exception], ...] = (DBAPIError, *self._backend.errors)
         try:
             yield
@@ -424,49 +434,49 @@ class Database:
 
 
 @contextmanager
-def lock_place(place: StorePlace) -> Iterator[None]:
-    """Be the one process that may make the store at ``place``; nobody writes to one that is there.
+def lock_location(location: StoreLocation) -> Iterator[None]:
+    """Lock the location of a store, so that no other process makes one there or writes to it.
 
     Raises:
-        LeaseHeldError: another process seals and sends in it.
-        StoreBusyError: another one writes to it, and does not end.
+        LeaseHeldError: Another process holds the lease of a store there.
+        StoreBusyError: Another process keeps writing to it.
     """
-    backend = _choose_backend(place)
-    with backend.lock(), backend.turn():
+    backend = _choose_backend(location)
+    with backend.lock(), backend.write_lock():
         yield
 
 
-def is_taken(place: StorePlace) -> bool:
-    """Say whether there is a store at ``place``, or something of one.
+def is_taken(location: StoreLocation) -> bool:
+    """Return whether there is a store at ``location``, or a part of one.
 
     Raises:
-        StorageError: it does not answer.
+        StorageError: The database does not answer.
     """
-    return _choose_backend(place).is_taken()
+    return _choose_backend(location).is_taken()
 
 
-def create_database(place: StorePlace) -> Database:
-    """Create a new, empty store at ``place`` through the migrations.
+def create_database(location: StoreLocation) -> Database:
+    """Create a new, empty store at ``location`` through the migrations.
 
     Raises:
-        ConfigError: something is there already.
+        ConfigError: Something is at ``location`` already.
     """
-    return create_filled(place, lambda _: None)[0]
+    return create_filled(location, lambda _: None)[0]
 
 
 def create_filled(
-    place: StorePlace, fill: Callable[[Connection], T], side_file: SideFile | None = None
+    location: StoreLocation, fill: Callable[[Connection], T], side_file: SideFile | None = None
 ) -> tuple[Database, T]:
-    """Create a new store at ``place``, and let ``fill`` work in the transaction that does it.
+    """Create a new store at ``location``, and call ``fill`` in the same transaction.
 
     Raises:
-        ConfigError: something is there already.
+        ConfigError: Something is at ``location`` already.
     """
-    backend = _choose_backend(place)
+    backend = _choose_backend(location)
     engine = backend.create()
     database = Database(backend, engine, side_file)
     try:
-        with database.translated():
+        with database.translate_errors():
             backend.prepare(engine)
         with database.write() as connection:
             backend.claim(connection)
@@ -482,32 +492,32 @@ def create_filled(
 
 
 def open_database(
-    place: StorePlace,
+    location: StoreLocation,
     side_file: SideFile | None = None,
     copies: CopyRule | None = None,
     *,
     only_reads: bool = False,
 ) -> Database:
-    """Open the store at ``place``, which must exist and have this release's schema.
+    """Open the store at ``location``, which must exist and have this release's schema.
 
-    What is taken in through it is noted in ``side_file``.  With ``copies`` a transaction returns
-    when it is on as many PostgreSQL servers.  ``only_reads`` also takes a store on read-only media,
-    beside which nothing is written then.
+    Evidence that is inserted is also appended to ``side_file``. With ``copies`` a transaction
+    returns when that many PostgreSQL servers hold it. ``only_reads`` also opens a store on
+    read-only media, and writes nothing beside it.
 
     Raises:
-        ConfigError: it is not there, or is no store, or who follows it cannot be seen.
-        UnknownVersionError: another schema version.
-        StorageError: it does not answer.
+        ConfigError: There is no store, or its role may not see who follows the server.
+        UnknownVersionError: The store has another schema version.
+        StorageError: The database does not answer.
     """
-    backend = _choose_backend(place, only_reads=only_reads)
+    backend = _choose_backend(location, only_reads=only_reads)
     engine = backend.open()
-    standbys = _watch_standbys(place, copies)
+    standbys = _watch_standbys(location, copies)
     database = Database(backend, engine, side_file, standbys)
     try:
         with database.read() as connection:
             version = read_schema_version(connection)
-        check_schema(place, version)
-        with database.translated():
+        check_schema(location, version)
+        with database.translate_errors():
             backend.prepare(engine)
         if standbys is not None:
             with database.read() as connection:
@@ -518,59 +528,59 @@ def open_database(
     return database
 
 
-def load_schema_version(place: StorePlace) -> str | None:
-    """Return the schema version of the store at ``place``; None where it is empty.
+def load_schema_version(location: StoreLocation) -> str | None:
+    """Return the schema version of the store at ``location``; None where it is empty.
 
     Raises:
-        ConfigError: It is not there.
-        StorageError: It does not answer.
+        ConfigError: There is no database.
+        StorageError: The database does not answer.
     """
-    backend = _choose_backend(place)
+    backend = _choose_backend(location)
     with closing(Database(backend, backend.open())) as database, database.read() as connection:
         return read_schema_version(connection)
 
 
-def check_schema(place: StorePlace, version: str | None) -> None:
+def check_schema(location: StoreLocation, version: str | None) -> None:
     """Check that a store has this release's schema.
 
     Raises:
-        ConfigError: It is empty.
-        UnknownVersionError: It has another one.
+        ConfigError: The database is empty.
+        UnknownVersionError: The store has another schema.
     """
     if version is None:
         raise ConfigError(
-            f"the store {place} is empty",
+            f"the store {location} is empty",
             hint="`anchor restore` rebuilds one that was lost; only `anchor init` creates one, in "
             "a new folder",
         )
     if version != MIGRATION_HEAD:
         raise UnknownVersionError(
-            f"the store {place} has schema {version}; this release works with {MIGRATION_HEAD}",
+            f"the store {location} has schema {version}; this release works with {MIGRATION_HEAD}",
             hint="`anchor upgrade-store` makes a backup and brings it up to date"
             if is_outdated(version, MIGRATION_HEAD)
             else "a newer release made it: use that one, or a newer one still",
         )
 
 
-def _watch_standbys(place: StorePlace, rule: CopyRule | None) -> StandbyCopies | None:
+def _watch_standbys(location: StoreLocation, rule: CopyRule | None) -> StandbyCopies | None:
     if rule is None:
         return None
-    if isinstance(place, SqliteFile):
+    if isinstance(location, SqliteFile):
         raise ConfigError(SECOND_SERVER_NEEDED)
     from anchor.store.standby_confirmation import StandbyCopies
 
     return StandbyCopies(rule)
 
 
-def _choose_backend(place: StorePlace, *, only_reads: bool = False) -> Backend:
-    if isinstance(place, SqliteFile):
+def _choose_backend(location: StoreLocation, *, only_reads: bool = False) -> Backend:
+    if isinstance(location, SqliteFile):
         from anchor.store.sqlite import SqliteBackend
 
-        return SqliteBackend(place.path, only_reads=only_reads)
+        return SqliteBackend(location.path, only_reads=only_reads)
     from anchor.store.postgresql import PostgresBackend
 
-    return PostgresBackend(place)
+    return PostgresBackend(location)
 
 
-def _describe_process() -> str:
+def _format_process() -> str:
     return f"process {os.getpid()} on {socket.gethostname()}"

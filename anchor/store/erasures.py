@@ -71,10 +71,10 @@ def stop_intake(connection: Connection) -> None:
 def find_by_ids(connection: Connection, identities: Collection[bytes]) -> list[Piece]:
     """Return the evidence with these identities."""
     rest = iter(identities)
-    found: list[Piece] = []
+    pieces: list[Piece] = []
     while part := list(islice(rest, _FEW)):
-        found += _load(connection, evidence.c.identity.in_(part))
-    return found
+        pieces += _load(connection, evidence.c.identity.in_(part))
+    return pieces
 
 
 def find_by_digests(connection: Connection, digests: Digests) -> list[Piece]:
@@ -150,17 +150,17 @@ def erase_rows(
     )
 
 
-def insert_erasures(connection: Connection, found: Sequence[Erasure]) -> None:
-    """Take over erasures that another store, or a statement, knows of; known ones are left out."""
-    known = {(item.leaf, item.id_hash) for item in load_erasures(connection)}
+def insert_erasures(connection: Connection, added: Sequence[Erasure]) -> None:
+    """Insert erasures of another store or a statement, except those that are known already."""
+    known = {(erasure.leaf, erasure.id_hash) for erasure in load_erasures(connection)}
     leaves = {leaf for leaf, _ in known}
     new: dict[tuple[Hash32, bytes | None], Erasure] = {}
-    for item in found:
-        key = (item.leaf, item.id_hash)
-        is_said = item.id_hash is None and item.leaf in leaves
+    for erasure in added:
+        key = (erasure.leaf, erasure.id_hash)
+        is_said = erasure.id_hash is None and erasure.leaf in leaves
         if key not in known and not is_said:
-            new.setdefault(key, item)
-            leaves.add(item.leaf)
+            new.setdefault(key, erasure)
+            leaves.add(erasure.leaf)
     _insert(connection, list(new.values()))
 
 
@@ -174,13 +174,15 @@ def load_unfinished(connection: Connection) -> list[Erasure]:
     return _load_erasures(connection, erasures.c.finished_at.is_(None))
 
 
-def finish_erasures(connection: Connection, leaves: Collection[Hash32], now: str) -> None:
-    """Note of these leaves that nothing of them is left on disk."""
+def finish_erasures(connection: Connection, leaves: Collection[Hash32], finished_at: str) -> None:
+    """Store that nothing of these leaves is left on disk."""
     finish = update(erasures).where(
         erasures.c.leaf == bindparam("erased"), erasures.c.finished_at.is_(None)
     )
     if leaves:
-        connection.execute(finish.values(finished_at=now), [{"erased": leaf} for leaf in leaves])
+        connection.execute(
+            finish.values(finished_at=finished_at), [{"erased": leaf} for leaf in leaves]
+        )
 
 
 def is_erased(connection: Connection, tenant: str | None, identity: bytes) -> bool:
@@ -204,12 +206,12 @@ def load_statement_records(connection: Connection) -> Iterator[tuple[Hash32, byt
     encoded = evidence.c.record
     member: BindParameter[bytes] = bindparam("member", _MEMBER)
     if connection.dialect.name == "postgresql":
-        place = func.position(member.op("IN")(encoded))
+        position = func.position(member.op("IN")(encoded))
     else:
-        place = func.instr(encoded, member)
+        position = func.instr(encoded, member)
     rows = connection.execute(
         select(evidence.c.leaf, evidence.c.record, evidence.c.source)
-        .where(encoded.is_not(None), place > 0)
+        .where(encoded.is_not(None), position > 0)
         .execution_options(yield_per=1_000)
     )
     for row in rows:
@@ -217,18 +219,18 @@ def load_statement_records(connection: Connection) -> Iterator[tuple[Hash32, byt
             yield Hash32(row.leaf), row.record
 
 
-def _insert(connection: Connection, found: Sequence[Erasure]) -> None:
-    if found:
+def _insert(connection: Connection, added: Sequence[Erasure]) -> None:
+    if added:
         connection.execute(
             insert(erasures),
             [
                 {
-                    "leaf": item.leaf,
-                    "id_hash": item.id_hash,
-                    "statement": item.statement,
-                    "erased_at": item.erased_at,
+                    "leaf": erasure.leaf,
+                    "id_hash": erasure.id_hash,
+                    "statement": erasure.statement,
+                    "erased_at": erasure.erased_at,
                 }
-                for item in found
+                for erasure in added
             ],
         )
 
@@ -247,10 +249,10 @@ def _load_erasures(connection: Connection, condition: ColumnElement[bool]) -> li
 
 
 def _find_rows(connection: Connection, ids: Sequence[int]) -> list[Piece]:
-    found: list[Piece] = []
+    pieces: list[Piece] = []
     for start in range(0, len(ids), _FEW):
-        found += _load(connection, evidence.c.id.in_(ids[start : start + _FEW]))
-    return found
+        pieces += _load(connection, evidence.c.id.in_(ids[start : start + _FEW]))
+    return pieces
 
 
 def _load(connection: Connection, condition: ColumnElement[bool]) -> Iterator[Piece]:

@@ -76,10 +76,10 @@ class StoredEvidence:
     leaf_index: int | None
 
 
-def make_identity(digests: Digests, what: bytes) -> bytes:
-    """Return the identity of evidence with these digests that ``what`` tells from any other."""
+def make_identity(digests: Digests, distinction: bytes) -> bytes:
+    """Return the identity of evidence that has these digests and this ``distinction``."""
     digest = digests.sha256 or digests.sm3 or b""
-    return digest[:_DIGEST_PREFIX] + hashlib.sha256(what).digest()[:_IDENTITY_HASH]
+    return digest[:_DIGEST_PREFIX] + hashlib.sha256(distinction).digest()[:_IDENTITY_HASH]
 
 
 def known_identities(connection: Connection, identities: Sequence[bytes]) -> set[bytes]:
@@ -166,10 +166,10 @@ def load_waiting_records(
     yield from rows  # by their names they would take half as long again
 
 
-def place_waiting(connection: Connection, first_index: int, last: int | None = None) -> int:
-    """Give the rows without a place, up to number ``last``, those from ``first_index`` on.
+def assign_positions(connection: Connection, first_index: int, last: int | None = None) -> int:
+    """Give the waiting rows, up to number ``last``, the leaf indices from ``first_index`` on.
 
-    Returns how many they were.
+    Returns how many rows they were.
     """
     places = func.row_number().over(order_by=waiting.c.evidence_id) - 1 + literal(first_index)
     connection.execute(
@@ -229,8 +229,20 @@ def find_by_identity(connection: Connection, identity: bytes) -> StoredEvidence 
     return next(_load(connection, evidence.c.identity == identity), None)
 
 
-def find_places(connection: Connection, identities: Sequence[bytes]) -> dict[bytes, int | None]:
-    """Return the leaf index of each identity that is stored; None for those that are not sealed."""
+def load_by_identity(
+    connection: Connection, identities: Sequence[bytes]
+) -> dict[bytes, StoredEvidence]:
+    """Return the stored rows with these identities, by identity."""
+    rows: dict[bytes, StoredEvidence] = {}
+    for start in range(0, len(identities), _LOOKUP_CHUNK):
+        chunk = identities[start : start + _LOOKUP_CHUNK]
+        for row in _load(connection, evidence.c.identity.in_(chunk)):
+            rows[row.identity] = row
+    return rows
+
+
+def find_positions(connection: Connection, identities: Sequence[bytes]) -> dict[bytes, int | None]:
+    """Return the leaf index of each stored identity, None where it is not sealed."""
     places: dict[bytes, int | None] = {}
     for start in range(0, len(identities), _LOOKUP_CHUNK):
         chunk = identities[start : start + _LOOKUP_CHUNK]
@@ -299,22 +311,22 @@ def count_lost_waiting(connection: Connection) -> int:
 def find_evidence(
     connection: Connection, file: Path, digests: Digests, *, or_changed: bool = False
 ) -> StoredEvidence:
-    """Return the evidence that is ``file``, or else one that has its digests.
+    """Return the evidence accepted from ``file``, or else evidence with the same digests.
 
-    Of several the one that is longest in the log.  ``or_changed`` takes what was last recorded of
-    a file whose digests are not in the log any more, so that a verification can say what differs.
+    Of several, the first in the log is taken. ``or_changed`` takes what was last recorded of a file
+    whose digests are not stored, so that a verification can say what differs.
 
     Raises:
-        UsageError: nothing in this project's log has these digests.
+        UsageError: Nothing in this project's log has these digests.
     """
     here = source_of(file)
-    found = find_by_digest(connection, digests)
-    if not found and or_changed:
-        found = find_by_file(connection, here)[-1:]
-    if not found:
+    stored = find_by_digest(connection, digests)
+    if not stored and or_changed:
+        stored = find_by_file(connection, here)[-1:]
+    if not stored:
         raise UsageError(
             f"{file} is not in this project's log, with this content",
             hint="add it with `anchor add`",
         )
-    mine = [item for item in found if item.source == here] or found
-    return next((item for item in mine if item.leaf_index is not None), mine[0])
+    mine = [row for row in stored if row.source == here] or stored
+    return next((row for row in mine if row.leaf_index is not None), mine[0])

@@ -50,13 +50,13 @@ def fenced(database: Database) -> Iterator[Fence]:
         ConfigError: The user may not do this in the store.
     """
     # One that an earlier restore made stays.
-    fence = Fence(stays=database.write_again(_raise_fence))
+    fence = Fence(stays=database.write_with_retry(_raise_fence))
     # A crash from here on leaves the fence: restoring again goes on.
     try:
         yield fence
     except BaseException:
         if not fence.stays:
-            database.write_again(_lift_fence)
+            database.write_with_retry(_lift_fence)
         raise
 
 

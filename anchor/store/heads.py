@@ -186,11 +186,11 @@ class Unproven:
     trouble: str
 
 
-def note_proof_trouble(
+def save_proof_trouble(
     connection: Connection, chain_id: ChainId, anchored: Sequence[AnchoredHead], trouble: str
 ) -> None:
-    """Note why no state proof of these anchors could be made."""
-    sizes = [item.head.size for item in anchored]
+    """Store why no state proof of these anchors could be made."""
+    sizes = [each.head.size for each in anchored]
     connection.execute(
         update(anchors)
         .where((anchors.c.chain_id == chain_id) & anchors.c.head_size.in_(sizes))

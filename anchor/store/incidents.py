@@ -44,7 +44,7 @@ class Incident:
 
     head: Head
     before: AnchorPosition
-    now: AnchorPosition | None
+    current: AnchorPosition | None
     seen_block: int | None
     noticed_at: str
 
@@ -53,12 +53,12 @@ def open_incident(
     connection: Connection,
     chain_id: ChainId,
     anchored: AnchoredHead,
-    now: AnchorPosition | None,
+    current: AnchorPosition | None,
     *,
     seen_block: int,
     at: str,
 ) -> None:
-    """Store that a final anchor is contradicted; once for each head while it is open."""
+    """Store that the chain contradicts a final anchor, unless an incident of its head is open."""
     same = _open(chain_id) & (incidents.c.head_size == anchored.head.size)
     if connection.execute(select(incidents.c.id).where(same)).first() is not None:
         return
@@ -72,16 +72,16 @@ def open_incident(
             timestamp=anchored.timestamp,
             tx_hash=anchored.tx_hash,
             block_hash=anchored.block_hash,
-            now_sequence=None if now is None else now.sequence,
-            now_block_number=None if now is None else now.block_number,
-            now_timestamp=None if now is None else now.timestamp,
+            now_sequence=None if current is None else current.sequence,
+            now_block_number=None if current is None else current.block_number,
+            now_timestamp=None if current is None else current.timestamp,
             seen_block=seen_block,
         )
     )
 
 
 def load_open_incidents(connection: Connection, chain_id: ChainId) -> list[Incident]:
-    """Return the open ones, the largest head first."""
+    """Return the open incidents, the largest head first."""
     rows = connection.execute(
         select(incidents, heads.c.root)
         .join(heads, heads.c.size == incidents.c.head_size)
@@ -94,7 +94,7 @@ def load_open_incidents(connection: Connection, chain_id: ChainId) -> list[Incid
             before=AnchorPosition(
                 sequence=row.sequence, block_number=row.block_number, timestamp=row.timestamp
             ),
-            now=None
+            current=None
             if row.now_sequence is None
             else AnchorPosition(
                 sequence=row.now_sequence,
@@ -118,25 +118,25 @@ def count_changes(connection: Connection, chain_id: ChainId) -> tuple[int, int]:
 
 
 def accept_incidents(connection: Connection, chain_id: ChainId, at: str) -> int:
-    """Close the open ones: their anchors are what the chain says now, and reversible again."""
-    found = load_open_incidents(connection, chain_id)
-    for incident in found:
+    """Close the open incidents: their anchors become what the chain says now, not yet final."""
+    accepted = load_open_incidents(connection, chain_id)
+    for incident in accepted:
         key = (anchors.c.chain_id == chain_id) & (anchors.c.head_size == incident.head.size)
-        if incident.now is None:
+        if incident.current is None:
             connection.execute(delete(anchors).where(key))
             continue
         stored = AnchoredHead(
             head=incident.head,
-            sequence=incident.now.sequence,
-            block_number=incident.now.block_number,
-            timestamp=incident.now.timestamp,
+            sequence=incident.current.sequence,
+            block_number=incident.current.block_number,
+            timestamp=incident.current.timestamp,
             final=False,
             tx_hash=None,
             block_hash=None,
         )
         save_anchor(connection, chain_id, stored, keep_hints=False)
     connection.execute(update(incidents).where(_open(chain_id)).values(accepted_at=at))
-    return len(found)
+    return len(accepted)
 
 
 def withdraw_incident(

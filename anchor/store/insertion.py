@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from anchor.errors import StoreBusyError, UsageError
 from anchor.store.evidence import Batch, NewEvidence, StoredEvidence, find_by_identity, find_by_key
 from anchor.store.schema import evidence, waiting
-from anchor.store.side_file import describe_entry, noted_entries
+from anchor.store.side_file import build_entry, noted_entries
 from anchor.store.side_file_frames import Entry
 
 # Below this, PostgreSQL takes longer to set up a COPY than to insert the rows.
@@ -21,7 +21,7 @@ _WORTH_A_COPY = 1_000
 
 
 def insert_evidence(connection: Connection, items: Batch, *, key: bytes | None = None) -> int:
-    """Insert those whose identity is new, in this order, and let them wait; return how many.
+    """Insert the evidence whose identity is new and queue it, in this order; return how much.
 
     ``key`` is the hash of an idempotency key, which goes with a single piece.
     """
@@ -31,14 +31,14 @@ def insert_evidence(connection: Connection, items: Batch, *, key: bytes | None =
         new = _insert_into_postgresql(connection, items)
     else:
         new = _insert_into_sqlite(connection, list(items))
-    _note(connection, new, key)
+    _note_in_side_file(connection, new, key)
     return len(new)
 
 
 def insert_reporting(connection: Connection, items: Sequence[NewEvidence]) -> list[bool]:
-    """Insert those whose identity is new, in this order, and let them wait; say which were.
+    """Insert the evidence whose identity is new and queue it; return for each whether it was new.
 
-    Of equal ones the first is new.  Meant for up to some thousand at a time.
+    Of equal identities the first is new. Meant for up to some thousand at a time.
     """
     if not items:
         return []
@@ -46,19 +46,21 @@ def insert_reporting(connection: Connection, items: Sequence[NewEvidence]) -> li
         new = _insert_into_postgresql(connection, items)
     else:
         new = _insert_chunks(connection, items)
-    _note(connection, new)
+    _note_in_side_file(connection, new)
     if len(new) == len(items):
         return [True] * len(items)
-    rest = {item.identity for item in new}
+    rest = {submitted.identity for submitted in new}
     is_new = []
-    for item in items:
-        is_new.append(item.identity in rest)
-        rest.discard(item.identity)
+    for submitted in items:
+        is_new.append(submitted.identity in rest)
+        rest.discard(submitted.identity)
     return is_new
 
 
-def _note(connection: Connection, new: Sequence[Entry], key: bytes | None = None) -> None:
-    """Let the side file have the entries of what was inserted, before it is committed."""
+def _note_in_side_file(
+    connection: Connection, new: Sequence[Entry], key: bytes | None = None
+) -> None:
+    """Append the entries of inserted evidence to the side file, before the commit."""
     noted = noted_entries(connection)
     if noted is not None:
         noted += new if key is None else [entry._replace(key=key) for entry in new]
@@ -77,32 +79,34 @@ _ROWS_AT_ONCE = 100
 
 
 def _insert_into_sqlite(connection: Connection, items: Sequence[NewEvidence]) -> list[Entry]:
-    """Insert, and return the entries of those that were new."""
+    """Insert the evidence that is new, and return its entries."""
     # The driver's: SQLAlchemy takes longer for a statement than SQLite does.
     cursor = connection.connection.cursor()
     cursor.execute(_LAST_ID)
     last = cursor.fetchone()
     cursor.executemany(_INSERT_NEW, items)
-    return _let_wait(cursor, last, items)
+    return _enqueue(cursor, last, items)
 
 
 def _insert_chunks(connection: Connection, items: Sequence[NewEvidence]) -> list[Entry]:
-    """Insert, and return the entries of those that were new."""
+    """Insert the evidence that is new, and return its entries."""
     cursor = connection.connection.cursor()
     cursor.execute(_LAST_ID)
     last = cursor.fetchone()
     for start in range(0, len(items), _ROWS_AT_ONCE):
         chunk = items[start : start + _ROWS_AT_ONCE]
-        cursor.execute(_insert_rows(len(chunk)), [value for item in chunk for value in item])
-    return _let_wait(cursor, last, items)
+        cursor.execute(
+            _insert_rows(len(chunk)), [value for submitted in chunk for value in submitted]
+        )
+    return _enqueue(cursor, last, items)
 
 
-def _let_wait(cursor: DBAPICursor, last: Any, items: Sequence[NewEvidence]) -> list[Entry]:
-    """Let the rows that came after row ``last`` wait; return their entries."""
+def _enqueue(cursor: DBAPICursor, last: Any, items: Sequence[NewEvidence]) -> list[Entry]:
+    """Queue the rows that came after row ``last``; return their entries."""
     # The transaction has the only writer, so that these are the rows above and no others.
     cursor.execute(_LET_WAIT, last)
     if cursor.rowcount == len(items):
-        return [describe_entry(item) for item in items]
+        return [build_entry(submitted) for submitted in items]
     cursor.execute(_FIND_NEW, last)
     return _pick(items, {identity for (identity,) in cursor.fetchall()})
 
@@ -110,10 +114,10 @@ def _let_wait(cursor: DBAPICursor, last: Any, items: Sequence[NewEvidence]) -> l
 def _pick(items: Iterable[NewEvidence], identities: set[bytes]) -> list[Entry]:
     """Return the entry of the first item with each of these identities."""
     picked = []
-    for item in items:
-        if item.identity in identities:
-            identities.remove(item.identity)
-            picked.append(describe_entry(item))
+    for submitted in items:
+        if submitted.identity in identities:
+            identities.remove(submitted.identity)
+            picked.append(build_entry(submitted))
     return picked
 
 
@@ -125,7 +129,7 @@ def _insert_rows(count: int) -> str:
 
 
 def _insert_into_postgresql(connection: Connection, items: Batch) -> list[Entry]:
-    """Insert, and return the entries of those that were new."""
+    """Insert the evidence that is new, and return its entries."""
     from sqlalchemy.dialects.postgresql import insert as insert_or_not
 
     from anchor.store.postgresql_copy import copy_new
@@ -135,39 +139,39 @@ def _insert_into_postgresql(connection: Connection, items: Batch) -> list[Entry]
     items = list(items)  # each is made once
     unless_known = insert_or_not(evidence).on_conflict_do_nothing(index_elements=["identity"])
     fresh = unless_known.returning(evidence.c.id, evidence.c.identity)
-    found = connection.execute(fresh, [item._asdict() for item in items]).all()
-    if found:
-        ids = sorted(row.id for row in found)
+    added = connection.execute(fresh, [submitted._asdict() for submitted in items]).all()
+    if added:
+        ids = sorted(row.id for row in added)
         connection.execute(insert(waiting), [{"evidence_id": id} for id in ids])
-    return _pick(items, {row.identity for row in found})
+    return _pick(items, {row.identity for row in added})
 
 
 def insert_once(
-    connection: Connection, item: NewEvidence, key: bytes | None
+    connection: Connection, submitted: NewEvidence, key: bytes | None
 ) -> tuple[NewEvidence | StoredEvidence, bool]:
-    """Insert ``item`` unless it is there; return what is there, and whether it is new.
+    """Insert ``submitted`` unless it is stored; return what is stored, and whether it is new.
 
-    ``key`` is the hash of an idempotency key, under which only this very item may be submitted.
+    ``key`` is the hash of an idempotency key, which belongs to this evidence alone.
 
     Raises:
-        UsageError: another was.
-        StoreBusyError: another process uses the key right now.
+        UsageError: The key was used for other evidence.
+        StoreBusyError: Another process uses the key at this moment.
     """
     if key is not None:
         known = find_by_key(connection, key)
-        if known is not None and known.identity != item.identity:
+        if known is not None and known.identity != submitted.identity:
             raise UsageError(
                 "other evidence was submitted with this idempotency key",
                 hint="give each submission a key of its own, and repeat it only as it was",
             )
-    if insert_evidence(connection, [item], key=key) == 0:
-        stored = find_by_identity(connection, item.identity)
+    if insert_evidence(connection, [submitted], key=key) == 0:
+        stored = find_by_identity(connection, submitted.identity)
         if stored is None:
             raise StoreBusyError("the same evidence was erased just now", hint="run again")
         return stored, False
     if key is not None:
-        _insert_key(connection, key, item.identity)
-    return item, True
+        _insert_key(connection, key, submitted.identity)
+    return submitted, True
 
 
 _INSERT_KEY = text("INSERT INTO keys SELECT :key, id FROM evidence WHERE identity = :identity")

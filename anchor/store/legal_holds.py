@@ -42,11 +42,11 @@ def load_holds(connection: Connection, name: str | None = None) -> list[LegalHol
     ]
 
 
-def insert_holds(connection: Connection, found: Iterable[LegalHold]) -> int:
-    """Insert those of name and scope that are new; return how many."""
+def insert_holds(connection: Connection, added: Iterable[LegalHold]) -> int:
+    """Insert the holds whose name and scope are new; return how many."""
     known = {(hold.name, hold.leaf, hold.tenant) for hold in load_holds(connection)}
     new: dict[tuple[str, Hash32 | None, str | None], LegalHold] = {}
-    for hold in found:
+    for hold in added:
         key = (hold.name, hold.leaf, hold.tenant)
         if key not in known:
             new.setdefault(key, hold)
@@ -78,12 +78,12 @@ def remove_holds(connection: Connection, name: str) -> int:
 
 
 def find_held(connection: Connection, pieces: Sequence[Piece]) -> tuple[Piece, LegalHold] | None:
-    """Return the first piece that is held, and by which hold."""
-    found = load_holds(connection)
-    if not found:
+    """Return the first piece that is held, and its hold; None where none is."""
+    in_force = load_holds(connection)
+    if not in_force:
         return None
-    leaves = {hold.leaf: hold for hold in found if hold.leaf is not None}
-    tenants = {hold.tenant: hold for hold in found if hold.tenant is not None}
+    leaves = {hold.leaf: hold for hold in in_force if hold.leaf is not None}
+    tenants = {hold.tenant: hold for hold in in_force if hold.tenant is not None}
     for piece in pieces:
         hold = leaves.get(piece.leaf) or tenants.get(tenant_of(piece.source) or "")
         if hold is not None:

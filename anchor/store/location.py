@@ -60,18 +60,18 @@ class PostgresDatabase:
         return f"{shown}?{urlencode(query, safe='/')}" if query else shown
 
 
-def discard(place: SqliteFile) -> None:
+def discard(location: SqliteFile) -> None:
     """Remove what a crash, or the making itself, left of a store that was being made."""
     for suffix in ("", "-wal", "-shm", "-turn.lock", "-queue.lock"):
-        place.path.with_name(place.path.name + suffix).unlink(missing_ok=True)
+        location.path.with_name(location.path.name + suffix).unlink(missing_ok=True)
 
 
-def put_in_place(built: SqliteFile, place: SqliteFile) -> Path | None:
-    """Let a store that was made and closed be the one at ``place``; return where the old one went.
+def install_store(built: SqliteFile, location: SqliteFile) -> Path | None:
+    """Move a finished, closed store to ``location``; return where the old store was moved.
 
     Raises:
-        StorageError: it is not whole in its one file; nothing was replaced.
-        ConfigError: the old one's new name is taken.
+        StorageError: The new store is not whole in its one file; nothing was replaced.
+        ConfigError: The old store's new name is taken.
     """
     log = built.path.with_name(built.path.name + "-wal")
     if log.exists() and log.stat().st_size:
@@ -82,32 +82,32 @@ def put_in_place(built: SqliteFile, place: SqliteFile) -> Path | None:
         )
     with built.path.open("rb") as file:
         os.fsync(file.fileno())
-    moved = _move_aside(place.path)
+    moved = _move_aside(location.path)
     # A crash here: there is no store, and the one that was moved aside is whole.
-    built.path.replace(place.path)
+    built.path.replace(location.path)
     discard(built)
-    sync_folder(place.path.parent)
+    sync_folder(location.path.parent)
     return moved
 
 
-def find_moved(place: StorePlace) -> SqliteFile | None:
-    """Return the newest store that was moved aside from ``place``, as a file may have been."""
-    if not isinstance(place, SqliteFile):
+def find_replaced_store(location: StoreLocation) -> SqliteFile | None:
+    """Return the newest store that was moved aside from ``location``, or None."""
+    if not isinstance(location, SqliteFile):
         return None
-    found = place.path.parent.glob(f"{glob.escape(place.path.name + _MOVED)}*Z")
-    newest = max(found, default=None)
+    moved = location.path.parent.glob(f"{glob.escape(location.path.name + _MOVED)}*Z")
+    newest = max(moved, default=None)
     return None if newest is None else SqliteFile(newest)
 
 
-def name_copy(folder: Path) -> SqliteFile:
+def copy_location(folder: Path) -> SqliteFile:
     """Return where a copy of a store can be that restoring works with."""
     return SqliteFile(folder / f"{_WORKED_WITH}{secrets.token_hex(8)}.db")
 
 
 def find_copies(folder: Path) -> list[SqliteFile]:
-    """Return the copies that restoring works with, or that a restore left which was killed."""
-    found = (*folder.glob(f"{_WORKED_WITH}*.db"), *folder.glob(f"{_WORKED_WITH}*.db.damaged"))
-    return [SqliteFile(path) for path in sorted(found)]
+    """Return the working copies of a restore, also of one that was killed."""
+    copies = (*folder.glob(f"{_WORKED_WITH}*.db"), *folder.glob(f"{_WORKED_WITH}*.db.damaged"))
+    return [SqliteFile(path) for path in sorted(copies)]
 
 
 def _move_aside(store: Path) -> Path | None:
@@ -124,19 +124,19 @@ def _move_aside(store: Path) -> Path | None:
     return moved if moved.exists() else None
 
 
-def beside(place: SqliteFile, suffix: str) -> SqliteFile:
-    """Return where a store is made that is to replace this one when it is whole."""
-    return SqliteFile(place.path.with_name(place.path.name + suffix))
+def staging_location(location: SqliteFile, suffix: str) -> SqliteFile:
+    """Return where to make the store that is to replace the one at ``location``."""
+    return SqliteFile(location.path.with_name(location.path.name + suffix))
 
 
-StorePlace: TypeAlias = SqliteFile | PostgresDatabase
+StoreLocation: TypeAlias = SqliteFile | PostgresDatabase
 
 
-def parse_place(text: str, folder: Path) -> StorePlace:
-    """Read the configuration's ``store``: a path that counts from ``folder``, or a URL.
+def parse_location(text: str, folder: Path) -> StoreLocation:
+    """Parse the configuration's ``store``: a path relative to ``folder``, or a URL.
 
     Raises:
-        ConfigError: a URL of another kind of database.
+        ConfigError: The URL names another kind of database.
     """
     scheme, separator, rest = text.partition("://")
     if not separator:
@@ -155,12 +155,12 @@ def parse_place(text: str, folder: Path) -> StorePlace:
 
 
 def holds_password(text: str) -> bool:
-    """Say whether a configured ``store`` holds a password."""
-    found = _POSTGRES_URL.fullmatch(text)
-    if found is None:
-        return False  # a file, or what `parse_place` refuses
+    """Return whether a configured ``store`` holds a password."""
+    match = _POSTGRES_URL.fullmatch(text)
+    if match is None:
+        return False  # a file, or what `parse_location` refuses
     query = _query(urlsplit(text))
-    return bool(found["password"]) or any("password" in name.lower() for name, _ in query)
+    return bool(match["password"]) or any("password" in name.lower() for name, _ in query)
 
 
 def _query(parts: SplitResult) -> list[tuple[str, str]]:

@@ -86,8 +86,8 @@ class PostgresBackend:
     errors = (driver_errors.Error,)
     contradictions = (driver_errors.IntegrityError,)
 
-    def __init__(self, place: PostgresDatabase) -> None:
-        self._place = place
+    def __init__(self, location: PostgresDatabase) -> None:
+        self._location = location
 
     def is_taken(self) -> bool:
         """Say whether there are tables of a store, or any of such a name."""
@@ -112,7 +112,7 @@ class PostgresBackend:
         connection.execute(_CREATION_TURN)
         if _holds_tables(connection):
             raise ConfigError(
-                f"there is already a store in {self._place}",
+                f"there is already a store in {self._location}",
                 hint="name another database, or another schema of it",
             )
 
@@ -134,12 +134,13 @@ class PostgresBackend:
                 for setting in ("fsync", "full_page_writes"):
                     if connection.execute(text(f"SHOW {setting}")).scalar_one() != "on":
                         raise ConfigError(
-                            f"{setting} is off in {self._place}: a power cut would lose evidence",
+                            f"{setting} is off in {self._location}: "
+                            "a power cut would lose evidence",
                             hint=f"set {setting} = on in postgresql.conf",
                         )
                 if connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one():
                     raise ConfigError(
-                        f"{self._place} only follows another server",
+                        f"{self._location} only follows another server",
                         hint="name the one that it follows",
                     )
         except OperationalError as error:
@@ -150,14 +151,14 @@ class PostgresBackend:
         original = getattr(error, "orig", error)
         if isinstance(original, _DISTURBED):
             return StoreBusyError(
-                f"another process was in the way in {self._place}",
+                f"another process was in the way in {self._location}",
                 hint="run again; nothing was changed",
             )
         if isinstance(original, driver_errors.RaiseException) and REPLACED in str(original):
             return self._replaced()
         if isinstance(original, _SET_UP):
             return ConfigError(
-                f"the store {self._place} cannot be used: {_first_line(original)}",
+                f"the store {self._location} cannot be used: {_first_line(original)}",
                 hint="let the database's administrator see to the schema and to what this user may "
                 "do in it",
             )
@@ -166,8 +167,8 @@ class PostgresBackend:
             return self._unavailable(error)
         return None
 
-    def turn(self) -> AbstractContextManager[None]:
-        """Hold nothing up: writers go on side by side."""
+    def write_lock(self) -> AbstractContextManager[None]:
+        """Lock nothing: PostgreSQL's writers work side by side."""
         return nullcontext()
 
     def check_room(self, size: int) -> None:
@@ -180,7 +181,7 @@ class PostgresBackend:
             return rewrite_log(connection)
 
     @property
-    def remark(self) -> str | None:
+    def read_only_note(self) -> str | None:
         """Return None: a server that cannot be written to is refused."""
         return None
 
@@ -218,12 +219,12 @@ class PostgresBackend:
                 key = connection.execute(_LOCK).scalar_one()
                 if key is None:
                     raise ConfigError(
-                        f"the schema of {self._place} does not exist",
+                        f"the schema of {self._location} does not exist",
                         hint="let the database's administrator create it (CREATE SCHEMA)",
                     )
                 if not connection.execute(_TRY_LOCK, {"key": key}).scalar_one():
                     raise LeaseHeldError(
-                        f"another process is sealing or anchoring for this log ({self._place})",
+                        f"another process is sealing or anchoring for this log ({self._location})",
                         hint="wait until it is done, or stop it",
                     )
                 yield
@@ -242,37 +243,37 @@ class PostgresBackend:
 
     def _make_engine(self, **options: Any) -> Engine:
         try:
-            url = make_url(self._place.url).set(drivername="postgresql+psycopg")
+            url = make_url(self._location.url).set(drivername="postgresql+psycopg")
             engine = create_engine(url, connect_args=_KEEPALIVES, **options)
         except (ArgumentError, ValueError):
-            raise ConfigError(f"the store's URL {self._place} is malformed") from None
+            raise ConfigError(f"the store's URL {self._location} is malformed") from None
         event.listen(engine, "connect", _configure_connection)
         return engine
 
     def _replaced(self) -> StoreReplacedError:
         return StoreReplacedError(
-            f"{self._place} refuses what is new: {REPLACED}",
+            f"{self._location} refuses what is new: {REPLACED}",
             hint="name the store that replaced it as the `store` in anchor.toml, then start "
             "again; nothing was acknowledged",
         )
 
     def _unavailable(self, error: Exception) -> StoreAwayError:
         reason = _first_line(getattr(error, "orig", error))
-        url = make_url(self._place.url)
+        url = make_url(self._location.url)
         hidden = [value for name, value in url.query.items() if "password" in name.lower()]
         for password in (url.password, *hidden):
             if password:
                 reason = reason.replace(str(password), "(hidden)")
         return StoreAwayError(
-            f"the store {self._place} cannot be used: {reason}",
+            f"the store {self._location} cannot be used: {reason}",
             hint="see to the database; whether the last change was made shows when it is back, and "
             "doing it again does it once",
         )
 
 
 def _holds_tables(connection: Connection) -> bool:
-    there = inspect(connection).get_table_names()
-    return not {"alembic_version", *metadata.tables}.isdisjoint(there)
+    names = inspect(connection).get_table_names()
+    return not {"alembic_version", *metadata.tables}.isdisjoint(names)
 
 
 def _first_line(error: object) -> str:

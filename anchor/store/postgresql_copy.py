@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 
 from anchor.errors import StoreBusyError
 from anchor.store.evidence import Batch, NewEvidence
-from anchor.store.side_file import describe_entry
+from anchor.store.side_file import build_entry
 from anchor.store.side_file_frames import Entry
 
 # Of a list, how many are looked up before it is tried whether all of it is new.
@@ -54,7 +54,7 @@ def copy_new(connection: Connection, items: Batch) -> list[Entry]:
     """
     connection.execute(_TURN)
     step = max(1, len(items) // _SAMPLE)
-    sample = [items[place].identity for place in range(0, len(items), step)]
+    sample = [items[index].identity for index in range(0, len(items), step)]
     picked = _pick_new(connection, items) if _find_known(connection, sample) else items
     for _ in range(_ATTEMPTS):
         entries = _copy(connection, picked)
@@ -65,10 +65,10 @@ def copy_new(connection: Connection, items: Batch) -> list[Entry]:
 
 
 def _pick_new(connection: Connection, items: Batch) -> list[NewEvidence]:
-    """Return those that are not stored, each once."""
+    """Return the evidence that is not stored, each identity once."""
     by_identity: dict[bytes, NewEvidence] = {}
-    for item in items:
-        by_identity.setdefault(item.identity, item)
+    for submitted in items:
+        by_identity.setdefault(submitted.identity, submitted)
     for identity in _find_known(connection, list(by_identity)):
         del by_identity[identity]
     return list(by_identity.values())
@@ -87,7 +87,7 @@ def _driver_of(connection: Connection) -> DriverConnection[Any]:
 
 
 def _copy(connection: Connection, items: Batch) -> list[Entry] | None:
-    """Insert ``items``; change nothing and return None where one is there, or in them twice."""
+    """Insert ``items``; change nothing and return None if one is stored already, or given twice."""
     entries: list[Entry] = []
     with _driver_of(connection).cursor(binary=True) as cursor:
         cursor.execute(_RESERVE_IDS, (len(items),))
@@ -97,10 +97,10 @@ def _copy(connection: Connection, items: Batch) -> list[Entry] | None:
             with connection.begin_nested():
                 with cursor.copy(_COPY_EVIDENCE) as copy:
                     copy.set_types(list(_COLUMNS.values()))
-                    for id, item in zip(ids, items, strict=True):
-                        copy.write_row((id, *item))
+                    for id, submitted in zip(ids, items, strict=True):
+                        copy.write_row((id, *submitted))
                         # Noted here: asked for again, the item would be another leaf.
-                        entries.append(describe_entry(item))
+                        entries.append(build_entry(submitted))
                 with cursor.copy(_COPY_WAITING) as copy:
                     copy.set_types(["int8"])
                     for id in ids:

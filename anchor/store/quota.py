@@ -10,13 +10,13 @@ from sqlalchemy import Connection
 
 from anchor.errors import StoreBusyError, UsageError
 from anchor.store.api_keys import Quota, count_usage, measure_allowance
-from anchor.store.evidence import NewEvidence, find_places
+from anchor.store.evidence import NewEvidence, find_positions
 from anchor.store.insertion import insert_once, insert_reporting
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What became of one piece of evidence: it is durable."""
+class Admitted:
+    """The outcome for evidence that is stored durably."""
 
     is_new: bool
     # Its place in the log; None while it is not sealed, as everything new is.
@@ -24,15 +24,15 @@ class Taken:
 
 
 class OverQuota:
-    """What became of one piece of evidence: the tenant's quota is used up."""
+    """The outcome for evidence beyond the tenant's quota."""
 
 
 class OtherEvidence:
-    """What became of one piece of evidence: its idempotency key was used for another."""
+    """The outcome for evidence whose idempotency key was used for other evidence."""
 
 
-Outcome: TypeAlias = Taken | OverQuota | OtherEvidence
-_NEW = Taken(is_new=True, leaf_index=None)
+Outcome: TypeAlias = Admitted | OverQuota | OtherEvidence
+_NEW = Admitted(is_new=True, leaf_index=None)
 
 
 def admit(
@@ -42,16 +42,16 @@ def admit(
     items: Sequence[NewEvidence],
     *,
     key: bytes | None,
-    now: str,
+    at: str,
 ) -> list[Outcome]:
-    """Insert a tenant's evidence, what is new of it only up to its limits; say what became of each.
+    """Insert a tenant's evidence, new evidence only up to its limits; return each one's outcome.
 
     ``key`` is the hash of an idempotency key, which goes with a single piece.
 
     Raises:
-        StoreBusyError: another process was in the way; the transaction can be done again.
+        StoreBusyError: Another process interfered; the transaction can be repeated.
     """
-    allowance = measure_allowance(connection, tenant, limits, now)
+    allowance = measure_allowance(connection, tenant, limits, at)
     outcomes: list[Outcome] = []
     new = 0
     while items:
@@ -65,36 +65,36 @@ def admit(
                 return [OtherEvidence()]
         else:
             is_new = insert_reporting(connection, part)
-        outcomes += _describe(connection, part, is_new)
+        outcomes += _list_outcomes(connection, part, is_new)
         new += sum(is_new)
         items = items[len(part) :]
     if items:
-        outcomes += _describe_rest(connection, items)
-    count_usage(connection, tenant, new, now)
+        outcomes += _list_outcomes_beyond(connection, items)
+    count_usage(connection, tenant, new, at)
     return outcomes
 
 
-def _describe(
+def _list_outcomes(
     connection: Connection, items: Sequence[NewEvidence], is_new: Sequence[bool]
 ) -> list[Outcome]:
     if all(is_new):
         return [_NEW] * len(items)
-    known = [item.identity for item, new in zip(items, is_new, strict=True) if not new]
-    places = find_places(connection, known)
+    known = [submitted.identity for submitted, new in zip(items, is_new, strict=True) if not new]
+    places = find_positions(connection, known)
     if len(places) < len(set(known)):
         raise StoreBusyError("the same evidence was erased just now", hint="run again")
     return [
-        _NEW if new else Taken(is_new=False, leaf_index=places[item.identity])
-        for item, new in zip(items, is_new, strict=True)
+        _NEW if new else Admitted(is_new=False, leaf_index=places[submitted.identity])
+        for submitted, new in zip(items, is_new, strict=True)
     ]
 
 
-def _describe_rest(connection: Connection, items: Sequence[NewEvidence]) -> list[Outcome]:
-    """Say of what is beyond the quota which is known all the same."""
-    places = find_places(connection, [item.identity for item in items])
+def _list_outcomes_beyond(connection: Connection, items: Sequence[NewEvidence]) -> list[Outcome]:
+    """Return the outcomes of evidence beyond the quota, part of which may be stored already."""
+    places = find_positions(connection, [submitted.identity for submitted in items])
     return [
-        Taken(is_new=False, leaf_index=places[item.identity])
-        if item.identity in places
+        Admitted(is_new=False, leaf_index=places[submitted.identity])
+        if submitted.identity in places
         else OverQuota()
-        for item in items
+        for submitted in items
     ]

@@ -55,11 +55,11 @@ class Position:
     """A place in the write-ahead log of the server on this timeline."""
 
     timeline: str
-    place: int
+    lsn: int
 
     def continues(self, earlier: Position) -> bool:
         """Say whether the log of ``earlier`` is part of this one's, as after no fail-over."""
-        return self.timeline == earlier.timeline and self.place >= earlier.place
+        return self.timeline == earlier.timeline and self.lsn >= earlier.lsn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +84,9 @@ class Copies:
         holding = [
             standby
             for standby in self.standbys
-            if does_count(self.rule, standby)
+            if is_counted(self.rule, standby)
             and standby.flushed is not None
-            and standby.flushed >= position.place
+            and standby.flushed >= position.lsn
         ]
         return min(1 + len(holding), self.rule.copies)
 
@@ -95,19 +95,19 @@ class Copies:
         """Whether as many hold it as the rule wants."""
         return self.count >= self.rule.copies
 
-    def describe(self) -> str:
-        """Say who follows, and what of it counts."""
+    def format_standbys(self) -> str:
+        """Return which standbys are connected, and which of them count."""
         if not self.standbys:
             return "no standby is connected"
         named = [
-            f"{standby.name or 'one without a name'} ({_describe(self.rule, standby)})"
+            f"{standby.name or 'one without a name'} ({_format_role(self.rule, standby)})"
             for standby in self.standbys
         ]
         return f"connected: {', '.join(named)}"
 
 
-def does_count(rule: CopyRule, standby: Standby) -> bool:
-    """Say whether what this standby has flushed is a copy."""
+def is_counted(rule: CopyRule, standby: Standby) -> bool:
+    """Return whether this standby counts as a copy."""
     if standby.is_logical or standby.is_backup:
         return False
     if rule.standbys:
@@ -115,8 +115,8 @@ def does_count(rule: CopyRule, standby: Standby) -> bool:
     return standby.sync_state in _WAITED_FOR and standby.name not in _TOOLS
 
 
-def _describe(rule: CopyRule, standby: Standby) -> str:
-    if does_count(rule, standby):
+def _format_role(rule: CopyRule, standby: Standby) -> str:
+    if is_counted(rule, standby):
         return "counts"
     if standby.is_logical:
         return "a logical subscription, which is no copy"

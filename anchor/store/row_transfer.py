@@ -162,9 +162,9 @@ def load_keys(
             yield row.key, row.identity
 
 
-def insert_keys(connection: Connection, found: Sequence[tuple[bytes, bytes]]) -> None:
-    """Insert those keys that are new and whose evidence is there."""
-    for key, identity in found:
+def insert_keys(connection: Connection, idempotency_keys: Sequence[tuple[bytes, bytes]]) -> None:
+    """Insert the idempotency keys that are new and whose evidence is stored."""
+    for key, identity in idempotency_keys:
         is_known = exists().where(keys.c.key == key)
         connection.execute(
             insert(keys).from_select(

@@ -23,9 +23,9 @@ from anchor.store.database import (
     Database,
     check_schema,
     load_schema_version,
-    lock_place,
+    lock_location,
 )
-from anchor.store.location import PostgresDatabase, SqliteFile, StorePlace
+from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
 from anchor.store.snapshot import copy_snapshot, copy_store, make_engine, open_file
 from anchor.store.sqlite import SqliteBackend
 
@@ -47,11 +47,11 @@ _OTHERS = text(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outdated:
+class OutdatedStore:
     """A store of an older schema that nobody else has open.
 
-    ``copy`` copies it into a file and returns its schema version; ``upgrade`` migrates it, and
-    counts when the block ends.
+    ``copy`` copies it into a file and returns its schema version; ``upgrade`` migrates it, which is
+    committed when the block ends.
     """
 
     version: str
@@ -60,55 +60,55 @@ class Outdated:
 
 
 @contextmanager
-def hold_outdated(place: StorePlace) -> Iterator[Outdated | None]:
-    """Hold a store of an older schema, to upgrade it; None for one of this release's.
+def hold_outdated(location: StoreLocation) -> Iterator[OutdatedStore | None]:
+    """Lock a store of an older schema for its upgrade; yield None for one of this release's.
 
     Raises:
         ConfigError: There is no store.
         UnknownVersionError: A newer release made it.
-        LeaseHeldError: Another process seals and sends with it.
-        StoreBusyError: Another process has it open.
+        LeaseHeldError: Another process holds the store's lease.
+        StoreBusyError: Another process has the store open.
     """
-    if _find_outdated(place) is None:
+    if _find_outdated(location) is None:
         yield None
         return
-    with lock_place(place):
+    with lock_location(location):
         # Another process may have upgraded it meanwhile.
-        version = _find_outdated(place)
+        version = _find_outdated(location)
         if version is None:
             yield None
-        elif isinstance(place, SqliteFile):
-            with _hold_file(place, version) as outdated:
+        elif isinstance(location, SqliteFile):
+            with _hold_file(location, version) as outdated:
                 yield outdated
         else:
-            with _hold_tables(place, version) as outdated:
+            with _hold_tables(location, version) as outdated:
                 yield outdated
 
 
-def _find_outdated(place: StorePlace) -> str | None:
-    version = load_schema_version(place)
+def _find_outdated(location: StoreLocation) -> str | None:
+    version = load_schema_version(location)
     if version is not None and is_outdated(version, MIGRATION_HEAD):
         return version
-    check_schema(place, version)
+    check_schema(location, version)
     return None
 
 
 @contextmanager
-def _hold_file(place: SqliteFile, version: str) -> Iterator[Outdated]:
-    engine = make_engine(place.path, "rw", begin="BEGIN IMMEDIATE")
-    database = Database(SqliteBackend(place.path), engine)
-    with closing(database), database.translated(), engine.connect() as connection:
+def _hold_file(location: SqliteFile, version: str) -> Iterator[OutdatedStore]:
+    engine = make_engine(location.path, "rw", begin="BEGIN IMMEDIATE")
+    database = Database(SqliteBackend(location.path), engine)
+    with closing(database), database.translate_errors(), engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
         try:
             # SQLite gives up the write-ahead log only where no other connection has the file open.
             driver.execute("PRAGMA journal_mode=DELETE")
         except sqlite3.OperationalError as error:
-            raise _busy(place, "") from error
+            raise _busy_error(location, "") from error
         # The rollback journal is the commit: its removal is to be on disk, too.
         driver.execute("PRAGMA synchronous=EXTRA")
-        with connection.begin(), open_file(place.path) as reader:
-            yield Outdated(
+        with connection.begin(), open_file(location.path) as reader:
+            yield OutdatedStore(
                 version=version,
                 copy=partial(copy_store, reader),
                 upgrade=partial(migrate, connection),
@@ -119,30 +119,30 @@ def _hold_file(place: SqliteFile, version: str) -> Iterator[Outdated]:
 
 
 @contextmanager
-def _hold_tables(place: PostgresDatabase, version: str) -> Iterator[Outdated]:
+def _hold_tables(location: PostgresDatabase, version: str) -> Iterator[OutdatedStore]:
     from anchor.store.postgresql import PostgresBackend
 
-    backend = PostgresBackend(place)
+    backend = PostgresBackend(location)
     engine = backend.open()
     database = Database(backend, engine)
     options = engine.execution_options(**backend.sequencing)
-    with closing(database), database.translated(), options.begin() as connection:
+    with closing(database), database.translate_errors(), options.begin() as connection:
         connection.execute(_LET_IDLE)
         connection.execute(_HOLD)
         others = connection.execute(_OTHERS).scalars().all()
         if others:
             numbers = ", ".join(map(str, others))
-            raise _busy(place, f" (the server's processes {numbers})")
-        yield Outdated(
+            raise _busy_error(location, f" (the server's processes {numbers})")
+        yield OutdatedStore(
             version=version,
             copy=partial(copy_snapshot, connection),
             upgrade=partial(migrate, connection),
         )
 
 
-def _busy(place: StorePlace, which: str) -> StoreBusyError:
+def _busy_error(location: StoreLocation, which: str) -> StoreBusyError:
     return StoreBusyError(
-        f"other processes have the store {place} open{which}",
+        f"other processes have the store {location} open{which}",
         hint="stop `anchor serve` and whatever else works with it, on every machine, then run "
         "again; nothing was changed",
     )

@@ -57,7 +57,7 @@ class SideFile:
         self._sound: tuple[int, int] | None = None
 
     def append(self, entries: Iterable[Entry]) -> None:
-        """Add entries; on return they are synced to disk.
+        """Append entries and sync them to disk.
 
         Raises:
             WriteRefusedError: The disk is full or fails; the file is as it was.
@@ -66,7 +66,7 @@ class SideFile:
         data = encode_entries(entries)
         if not data:
             return
-        with self._translated(), self._locked() as descriptor:
+        with self._translate_errors(), self._locked() as descriptor:
             end = self._find_end(descriptor)
             if end == 0:
                 data = MAGIC + data
@@ -81,29 +81,29 @@ class SideFile:
             self._sound = os.fstat(descriptor).st_ino, end + len(data)
 
     def try_appending(self) -> None:
-        """Try whether the file can be written, and whether its disk takes and syncs more.
+        """Check that the file can be written and that its disk accepts and syncs more.
 
-        Nothing is written to it: who copies it meanwhile must not find what goes again.
+        Nothing is written to the file itself, which may be copied at the same time.
 
         Raises:
             As ``append``.
         """
-        with self._translated():
+        with self._translate_errors():
             with self._locked() as descriptor:
                 self._find_end(descriptor)
             _try_folder(self.path.parent)
 
     def read_entries(self, on_damage: OnDamage | None = None) -> Iterator[Entry]:
-        """Yield every entry, oldest first; none where there is no file.
+        """Yield every entry, oldest first, and none if there is no file.
 
-        What a crash left of the last append is passed over.  ``on_damage`` is told of anything else
-        that cannot be read, and reading goes on behind it.
+        A last entry that a crash cut off is skipped. Any other damage is passed to ``on_damage``,
+        and reading goes on behind it.
 
         Raises:
             StorageError: The file is damaged and ``on_damage`` is None, or it cannot be read.
-            UnknownVersionError: A newer release wrote it.
+            UnknownVersionError: A newer release wrote the file.
         """
-        with self._translated():
+        with self._translate_errors():
             try:
                 # A pipe would be waited for.
                 descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -142,7 +142,7 @@ class SideFile:
                 else:
                     yield entry
 
-        with self._translated(), self._locked() as descriptor:
+        with self._translate_errors(), self._locked() as descriptor:
             try:
                 with open(descriptor, "rb", closefd=False) as old:
                     _write_copy(temporary, keep(self._walk(old, on_damage)))
@@ -220,7 +220,7 @@ class SideFile:
             ) from error
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -231,9 +231,9 @@ class SideFile:
             ) from error
 
 
-def describe_entry(item: NewEvidence) -> Entry:
+def build_entry(submitted: NewEvidence) -> Entry:
     """Return the entry of evidence that was submitted without an idempotency key."""
-    return Entry(item.leaf, item.identity, tenant_of(item.source) or "", None)
+    return Entry(submitted.leaf, submitted.identity, tenant_of(submitted.source) or "", None)
 
 
 def begin_noting(connection: Connection, *, is_kept: bool) -> list[Entry]:

@@ -108,7 +108,7 @@ def parse_entries(body: bytes) -> Iterator[Entry]:
         raise UnknownVersionError("the side file was written by a newer release")
     tenant = body[_BODY.size : start].decode("utf-8", "surrogateescape")
     for at in range(start, len(body), width):
-        fields = [body[at + place : at + place + _HASH] for place in range(0, width, _HASH)]
+        fields = [body[at + offset : at + offset + _HASH] for offset in range(0, width, _HASH)]
         yield Entry(Hash32(fields[0]), fields[1], tenant, fields[2] if has_key else None)
 
 
@@ -145,17 +145,17 @@ def _read_frame(file: BinaryIO, at: int, size: int) -> bytes | None:
 
 
 def _find_frame(file: BinaryIO, start: int, size: int) -> int | None:
-    """Return where the next whole frame begins; None where none does."""
+    """Return the offset of the next whole frame; None where there is none."""
     while start < size:
         file.seek(start)
         chunk = file.read(_CHUNK)
         if not chunk:
             return None
-        found = chunk.find(MARK)
-        while found >= 0:
-            if _read_frame(file, start + found, size) is not None:
-                return start + found
-            found = chunk.find(MARK, found + 1)
+        offset = chunk.find(MARK)
+        while offset >= 0:
+            if _read_frame(file, start + offset, size) is not None:
+                return start + offset
+            offset = chunk.find(MARK, offset + 1)
         # The next mark may begin in this chunk's last bytes.
         start += len(chunk) if len(chunk) < _CHUNK else len(chunk) - len(MARK) + 1
     return None

@@ -124,7 +124,7 @@ def upgrade_copy(path: Path, revision: str = "head") -> None:
     """
     engine = make_engine(path, "rw")
     database = Database(SqliteBackend(path), engine)
-    with closing(database), database.translated(), engine.begin() as connection:
+    with closing(database), database.translate_errors(), engine.begin() as connection:
         migrate(connection, revision)
 
 
@@ -183,12 +183,12 @@ def _copy_rows(connection: Connection, target: Path, version: str) -> None:
             tables = inspect(copy)
             for name in tables.get_table_names():
                 if name != "alembic_version":
-                    columns = [item["name"] for item in tables.get_columns(name)]
+                    columns = [described["name"] for described in tables.get_columns(name)]
                     _copy_table(connection, copy, name, columns)
 
 
 def _copy_table(source: Connection, target: Connection, name: str, columns: list[str]) -> None:
     rows = name_table(name, *map(column, columns))
-    found = source.execute(select(rows).execution_options(yield_per=_BATCH))
-    for batch in found.mappings().partitions():
+    selected = source.execute(select(rows).execution_options(yield_per=_BATCH))
+    for batch in selected.mappings().partitions():
         target.execute(insert(rows), [dict(row) for row in batch])

@@ -40,7 +40,7 @@ from anchor.errors import (
 from anchor.store.location import SqliteFile, discard
 from anchor.store.sqlite_readonly import ReadOnlySource, choose_source, is_on_read_only_media
 from anchor.system.durable_files import open_private
-from anchor.system.file_lock import describe_lock_failure, hold_file, open_lock, wait_for_lock
+from anchor.system.file_lock import hold_file, lock_error, open_lock, wait_for_lock
 from anchor.system.os_errors import HINT, explain_os_error
 
 # How long a writer waits for another process's commit before it gives up, in milliseconds.
@@ -96,7 +96,7 @@ class SqliteBackend:
         """Create an empty file.
 
         Raises:
-            ConfigError: something is there already.
+            ConfigError: Something is at the path already.
         """
         try:
             # O_EXCL: two `init` at once must not both succeed.  Private: records hold salts.
@@ -106,8 +106,8 @@ class SqliteBackend:
         except FileExistsError as error:
             raise ConfigError(f"there is already a store at {self._path}") from error
         except OSError as error:
-            what = f"the store {self._path} cannot be created"
-            raise explain_os_error(what, error, is_named=True) from error
+            failure = f"the store {self._path} cannot be created"
+            raise explain_os_error(failure, error, is_named=True) from error
         return self._make_engine()
 
     def claim(self, _connection: Connection) -> None:
@@ -124,7 +124,7 @@ class SqliteBackend:
             StoreMissingError: It does not.
             StoreAwayError: It cannot be looked at.
         """
-        status = self._look()
+        status = self._stat()
         if status is None or not stat.S_ISREG(status.st_mode):
             raise StoreMissingError(
                 f"the store {self._path} is missing",
@@ -136,9 +136,9 @@ class SqliteBackend:
         return self._make_engine()
 
     @property
-    def remark(self) -> str | None:
+    def read_only_note(self) -> str | None:
         """Return how a store on read-only media is read; None where it can be written."""
-        return None if self._source is None else self._source.remark
+        return None if self._source is None else self._source.read_only_note
 
     def release(self) -> None:
         """Remove the private copy of a store on read-only media."""
@@ -193,25 +193,25 @@ class SqliteBackend:
         return None
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Hold the lock file of writers, for which others are waited as long as SQLite would.
+    def write_lock(self) -> Iterator[None]:
+        """Hold the writers' lock file, and wait for it as long as SQLite would.
 
-        Whoever waits stands in a queue, which is a second file: who had its turn and wants another
-        one at once comes after those who wait.
+        Waiting processes queue in a second lock file, so that a process that writes again at once
+        comes after those that wait.
 
         Raises:
-            StoreBusyError: they took longer.
+            StoreBusyError: Another process held it for longer.
             StoreAwayError: The lock files cannot be opened.
-            StoreReplacedError: There is another file now than was opened.
-            StorageError: It is on read-only media.
+            StoreReplacedError: Another file has replaced the one that was opened.
+            StorageError: The store is on read-only media.
         """
         self._check_writable()
         deadline = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
         path = self._path.with_name(f"{self._path.name}-turn.lock")
         queue = path.with_name(f"{self._path.name}-queue.lock")
-        with _opened(path) as descriptor:
-            with _opened(queue) as place:
-                _wait_for(place, queue, deadline)
+        with _open_lock_file(path) as descriptor:
+            with _open_lock_file(queue) as turn:
+                _wait_for(turn, queue, deadline)
                 _wait_for(descriptor, path, deadline)
             self.check_same()
             yield
@@ -235,12 +235,12 @@ class SqliteBackend:
             )
 
     def purge(self, engine: Engine) -> Sequence[str]:
-        """Rewrite the file and empty the write-ahead log; others wait for their turn meanwhile.
+        """Rewrite the file and empty the write-ahead log, while other writers wait.
 
         Raises:
-            StoreBusyError: A process goes on reading what was there before.
+            StoreBusyError: A process keeps reading an earlier state.
         """
-        with self.turn(), closing(engine.raw_connection()) as connection:
+        with self.write_lock(), closing(engine.raw_connection()) as connection:
             cursor = connection.cursor()
             # Overwriting what is freed is not enough: pages that were split keep parts of rows.
             cursor.execute("VACUUM")
@@ -274,13 +274,13 @@ class SqliteBackend:
             yield
 
     def is_locked(self) -> bool:
-        """Say whether some process holds the lock; creates nothing.
+        """Return whether some process holds the lock, without creating a file.
 
-        Asking takes the lock for an instant, shared: two askers never disturb each other.
+        This takes a shared lock for an instant, so that two callers never disturb each other.
 
         Raises:
             StoreAwayError: The lock file cannot be opened.
-            StoreReplacedError: There is another file now than was opened.
+            StoreReplacedError: Another file has replaced the one that was opened.
         """
         self.check_same()
         path = self._lock_path
@@ -289,7 +289,7 @@ class SqliteBackend:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise describe_lock_failure(path, error) from error
+            raise lock_error(path, error) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -307,7 +307,7 @@ class SqliteBackend:
         """
         if self._file is None:
             return
-        status = self._look()
+        status = self._stat()
         if status is None or _identify(status) != self._file:
             raise self._replaced()
 
@@ -327,7 +327,7 @@ class SqliteBackend:
                 hint="copy the project to a disk that can be written",
             )
 
-    def _look(self) -> os.stat_result | None:
+    def _stat(self) -> os.stat_result | None:
         """Return the file's status; None where nothing is there."""
         try:
             return self._path.stat()
@@ -337,8 +337,8 @@ class SqliteBackend:
             raise self._away(error) from error
 
     def _away(self, error: OSError) -> StoreAwayError:
-        what = f"the store {self._path} cannot be used"
-        explained = explain_os_error(what, error, is_named=False)
+        failure = f"the store {self._path} cannot be used"
+        explained = explain_os_error(failure, error, is_named=False)
         return StoreAwayError(explained.message, hint=explained.hint)
 
     def _replaced(self) -> StoreReplacedError:
@@ -364,8 +364,8 @@ class SqliteBackend:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    """Open a lock file; whoever locks it meanwhile has it no longer at the end of the block."""
+def _open_lock_file(path: Path) -> Iterator[int]:
+    """Open a lock file for the block, whose end drops any lock on it."""
     descriptor = open_lock(path)
     try:
         yield descriptor
@@ -382,7 +382,7 @@ def _wait_for(descriptor: int, path: Path, deadline: float) -> None:
             hint="wait for it, or stop it; nothing was changed",
         ) from error
     except OSError as error:
-        raise describe_lock_failure(path, error) from error
+        raise lock_error(path, error) from error
 
 
 def _identify(status: os.stat_result) -> tuple[int, int]:

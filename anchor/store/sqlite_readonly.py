@@ -24,10 +24,10 @@ from anchor.system.os_errors import explain_os_error
 
 @dataclass(frozen=True, slots=True)
 class ReadOnlySource:
-    """How a store on read-only media is opened; ``remark`` says what the user should know."""
+    """How to open a store on read-only media; ``read_only_note`` is for the user."""
 
     uri: str
-    remark: str
+    read_only_note: str
     copy: tempfile.TemporaryDirectory[str] | None = None
 
     def connect(self) -> sqlite3.Connection:
@@ -52,7 +52,7 @@ def choose_source(path: Path) -> ReadOnlySource:
     """Return how to open the store at ``path``, on read-only media.
 
     Raises:
-        StorageError: It has to be copied, and cannot be.
+        StorageError: The store has to be copied, and cannot be.
     """
     log, shared = (path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm"))
     has_log = log.exists() and log.stat().st_size > 0
@@ -61,11 +61,11 @@ def choose_source(path: Path) -> ReadOnlySource:
         return ReadOnlySource(_uri(path, "mode=ro"), f"{where}: read with its write-ahead log")
     if has_log:
         copy = _copy(path, log)
-        remark = (
+        read_only_note = (
             f"{where}, and commits are in its write-ahead log alone: both are read in a private "
             f"copy below {copy.name}, which is removed afterwards"
         )
-        return ReadOnlySource(_uri(Path(copy.name, path.name), "mode=rw"), remark, copy)
+        return ReadOnlySource(_uri(Path(copy.name, path.name), "mode=rw"), read_only_note, copy)
     return ReadOnlySource(_uri(path, "mode=ro&immutable=1"), f"{where}: read as it is")
 
 
@@ -81,6 +81,6 @@ def _copy(*files: Path) -> tempfile.TemporaryDirectory[str]:
             shutil.copyfile(file, Path(folder.name, file.name))
     except OSError as error:
         folder.cleanup()
-        what = f"the store {files[0]} cannot be copied from its read-only media to {folder.name}"
-        raise explain_os_error(what, error, is_named=False) from error
+        failure = f"the store {files[0]} cannot be copied from its read-only media to {folder.name}"
+        raise explain_os_error(failure, error, is_named=False) from error
     return folder

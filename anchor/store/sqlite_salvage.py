@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from anchor.errors import ConfigError, UnknownVersionError
 from anchor.log.merkle import hash_leaf
 from anchor.store.database import MIGRATION_HEAD, create_database
-from anchor.store.location import SqliteFile, beside, discard
+from anchor.store.location import SqliteFile, discard, staging_location
 from anchor.store.schema import lease, metadata
 from anchor.system.durable_files import open_private
 
@@ -34,13 +34,13 @@ class Salvaged:
 
 
 def salvage_store(damaged: SqliteFile, target: SqliteFile) -> Salvaged:
-    """Make a store at ``target`` of what can be read of a damaged one.
+    """Create a store at ``target`` from what can be read of a damaged one.
 
     Raises:
-        ConfigError: Not even its tables' names can be read.
-        UnknownVersionError: It has another schema than this release's.
+        ConfigError: Not even the names of its tables can be read.
+        UnknownVersionError: The store has another schema than this release's.
     """
-    copied = beside(target, ".damaged")
+    copied = staging_location(target, ".damaged")
     discard(copied)
     try:
         _copy(damaged, copied)
@@ -92,7 +92,7 @@ def _salvage(source: sqlite3.Connection, new: sqlite3.Connection, damaged: Sqlit
 
 
 def _find_columns(source: sqlite3.Connection, damaged: SqliteFile) -> dict[str, set[str]]:
-    """Return the columns of each table, by the schema that the file itself states."""
+    """Return the columns of each table by the file's own schema."""
     try:
         columns = {
             table.name: {row[1] for row in source.execute(f"PRAGMA table_info({table.name})")}
@@ -108,10 +108,10 @@ def _find_columns(source: sqlite3.Connection, damaged: SqliteFile) -> dict[str, 
             f"nothing can be read of the store {damaged}: it has no table of evidence"
         )
     with suppress(sqlite3.DatabaseError):
-        found = source.execute("SELECT version_num FROM alembic_version").fetchone()
-        if found is not None and found[0] != MIGRATION_HEAD:
+        version = source.execute("SELECT version_num FROM alembic_version").fetchone()
+        if version is not None and version[0] != MIGRATION_HEAD:
             raise UnknownVersionError(
-                f"the store {damaged} has schema {found[0]}; this release works with "
+                f"the store {damaged} has schema {version[0]}; this release works with "
                 f"{MIGRATION_HEAD}"
             )
     return columns

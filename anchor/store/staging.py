@@ -15,7 +15,13 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection
 
 from anchor.store.database import create_database, create_filled
-from anchor.store.location import SqliteFile, StorePlace, beside, discard, put_in_place
+from anchor.store.location import (
+    SqliteFile,
+    StoreLocation,
+    discard,
+    install_store,
+    staging_location,
+)
 
 T = TypeVar("T")
 
@@ -27,27 +33,27 @@ class Writable(Protocol):
         """Stand around rows that belong together."""
 
 
-def build_database(place: StorePlace, fill: Callable[[Writable], T]) -> tuple[T, Path | None]:
-    """Let ``fill`` make a store at ``place``; return what it does, and where an old one went.
+def build_database(location: StoreLocation, fill: Callable[[Writable], T]) -> tuple[T, Path | None]:
+    """Create a store at ``location`` by ``fill``; return its result, and where the old one went.
 
     Raises:
-        ConfigError: there is a store in PostgreSQL already.
-        StorageError: the new one could not be finished; nothing was replaced.
+        ConfigError: There is a store in PostgreSQL already.
+        StorageError: The new store could not be finished; nothing was replaced.
     """
-    if isinstance(place, SqliteFile):
-        return _build_beside(place, fill)
-    database, filled = create_filled(place, lambda connection: fill(_Part(connection)))
+    if isinstance(location, SqliteFile):
+        return _build_beside(location, fill)
+    database, filled = create_filled(location, lambda connection: fill(_Part(connection)))
     database.close()
     return filled, None
 
 
-def _build_beside(place: SqliteFile, fill: Callable[[Writable], T]) -> tuple[T, Path | None]:
-    building = beside(place, ".building")
+def _build_beside(location: SqliteFile, fill: Callable[[Writable], T]) -> tuple[T, Path | None]:
+    building = staging_location(location, ".building")
     discard(building)
     try:
         with closing(create_database(building)) as database:
             filled = fill(database)
-        return filled, put_in_place(building, place)
+        return filled, install_store(building, location)
     except BaseException:
         discard(building)
         raise

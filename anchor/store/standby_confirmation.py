@@ -82,36 +82,37 @@ class StandbyCopies:
             )
 
     def admit(self, connection: Connection) -> None:
-        """Let a transaction begin, unless copies are known to be missing still.
+        """Let a transaction begin, unless copies are known to be missing.
 
         Raises:
-            CopyMissingError: They are; nothing was written.
+            CopyMissingError: Copies are missing; nothing was written.
         """
         if self._lacking is None or self.rule.degrade:
             return
-        seen = look(connection, self.rule)
+        seen = read_copies(connection, self.rule)
         if self._is_lacking(seen):
             raise CopyMissingError(
-                f"nothing is written while the second copy is missing: {seen.describe()}",
+                f"nothing is written while the second copy is missing: {seen.format_standbys()}",
                 hint=_HINT,
             )
 
     def mark(self, connection: Connection) -> Position:
         """Return where the log is now: the last statement of a transaction, before its commit."""
-        place, timeline, *_ = connection.execute(_MARK).one()
-        return Position(timeline=timeline, place=place)
+        lsn, timeline, *_ = connection.execute(_MARK).one()
+        return Position(timeline=timeline, lsn=lsn)
 
     def confirm(self, connection: Connection, mark: Position) -> int:
-        """Return on how many servers the commit is that this connection has just made.
+        """Wait until enough servers hold the commit of this connection; return how many do.
 
-        The connection is the very one: another may lead to another server.
+        The connection must be the one that committed: another may lead to another server.
 
         Raises:
-            CopyMissingError: On too few after the rule's seconds; it is on the first one's disk.
+            CopyMissingError: Too few servers hold the commit after the rule's seconds; the first
+                one does.
         """
         # Each look is a transaction of its own: within one, who follows is looked up once only.
         connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-        seen = look(connection, self.rule)
+        seen = read_copies(connection, self.rule)
         target = seen.position
         if not target.continues(mark):
             raise CopyMissingError(
@@ -126,7 +127,7 @@ class StandbyCopies:
                 return self._fall_short(seen, target)
             self._sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
-            seen = look(connection, self.rule)
+            seen = read_copies(connection, self.rule)
         with self._lock:
             self._lacking = None
         return self.rule.copies
@@ -139,7 +140,7 @@ class StandbyCopies:
             return seen.count_at(target)
         raise CopyMissingError(
             f"the change is on {seen.count_at(target)} of {self.rule.copies} servers after "
-            f"{self.rule.seconds:g} s: {seen.describe()}",
+            f"{self.rule.seconds:g} s: {seen.format_standbys()}",
             hint=_HINT,
         )
 
@@ -159,21 +160,21 @@ class StandbyCopies:
 _HINT = "see to the standby; then do the same again: what is written already is not written twice"
 
 
-def look(connection: Connection, rule: CopyRule) -> Copies:
-    """Return where the server's log is, on its disk, and who follows it how far.
+def read_copies(connection: Connection, rule: CopyRule) -> Copies:
+    """Return the server's flushed log position, and how far each standby follows it.
 
     Raises:
-        CopyMissingError: The role may not see that.
+        CopyMissingError: The role may not see who follows the server.
     """
     rows = connection.execute(_LOOK).all()
-    place, timeline, may_see, waited_for = rows[0][:4]
+    lsn, timeline, may_see, waited_for = rows[0][:4]
     if not may_see:
         raise CopyMissingError(
             "the store's role may no longer see which standbys follow the server", hint=_GRANT
         )
     return Copies(
         rule=rule,
-        position=Position(timeline=timeline, place=place),
+        position=Position(timeline=timeline, lsn=lsn),
         standbys=tuple(
             Standby(
                 name=name or "",
@@ -190,12 +191,12 @@ def look(connection: Connection, rule: CopyRule) -> Copies:
     )
 
 
-def watch(connection: Connection, rule: CopyRule) -> Copies:
-    """Return who holds what was committed when it was called, giving them some moments for it."""
+def wait_for_copies(connection: Connection, rule: CopyRule) -> Copies:
+    """Return which servers hold what is committed at the call, after some moments of waiting."""
     connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-    first = look(connection, rule)
+    first = read_copies(connection, rule)
     seen, end = first, time.monotonic() + _LATE
     while seen.count_at(first.position) < rule.copies and time.monotonic() < end:
         time.sleep(_LONGEST_PAUSE)
-        seen = look(connection, rule)
+        seen = read_copies(connection, rule)
     return replace(seen, position=first.position)

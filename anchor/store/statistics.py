@@ -109,13 +109,13 @@ def count_accepted_since(connection: Connection, moment: str, size: int, waits: 
 
 
 def _find_first_since(connection: Connection, moment: str) -> int | None:
-    """Return the first row accepted then or later; rows are numbered as they come in."""
+    """Return the number of the first row accepted at ``moment`` or later, by bisection."""
     # One by one: both at once would read the whole table.
     low = connection.execute(select(func.min(evidence.c.id))).scalar_one()
     high = connection.execute(select(func.max(evidence.c.id))).scalar_one()
     if low is None:
         return None
-    found: int | None = None
+    first: int | None = None
     while low <= high:
         middle = (low + high) // 2
         row = connection.execute(
@@ -125,10 +125,10 @@ def _find_first_since(connection: Connection, moment: str) -> int | None:
             .limit(1)
         ).one()
         if row.accepted_at >= moment:
-            found, high = row.id, middle - 1
+            first, high = row.id, middle - 1
         else:
             low = row.id + 1
-    return found
+    return first
 
 
 def load_newest_heads(

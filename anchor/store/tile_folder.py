@@ -30,19 +30,19 @@ class TileFolder:
 
     @property
     def size(self) -> int:
-        """For how many leaves all tiles are there; 0 for an empty folder.
+        """Return the size of the tree whose tiles are all present; 0 for an empty folder.
 
         Raises:
-            ChainGuardError: the folder's note of it is damaged.
-            StorageError: It cannot be read.
+            ChainGuardError: The folder's size file is damaged.
+            StorageError: The size file cannot be read.
         """
         try:
             text = (self.folder / _SIZE).read_bytes()[:32]
         except FileNotFoundError:
             return 0
         except OSError as error:
-            what = f"{self.folder / _SIZE} cannot be read"
-            raise explain_os_error(what, error, is_named=False) from error
+            failure = f"{self.folder / _SIZE} cannot be read"
+            raise explain_os_error(failure, error, is_named=False) from error
         digits = text.removesuffix(b"\n")
         if not digits.isdigit() or int(digits) > MAX_LOG_SIZE:
             raise ChainGuardError(
@@ -84,7 +84,7 @@ class TileFolder:
         for tile, _ in tiles:
             self._drop_narrower(tile)
 
-    def note_size(self, size: int) -> None:
+    def write_size(self, size: int) -> None:
         """Note durably that all tiles of ``size`` leaves are there.
 
         Raises:
@@ -103,22 +103,22 @@ class TileFolder:
                 yield name, parse_tile_path(name)
 
     def clear(self) -> None:
-        """Remove every tile, and what crashes left of some; other people's files stay.
+        """Remove every tile and every partly written one; other files stay.
 
         Raises:
             StorageError: A file cannot be removed.
         """
         if not self.folder.is_dir():
             return
-        self.note_size(0)
+        self.write_size(0)
         for path in list(self._list_files()):
             name = path.relative_to(self.folder).as_posix()
             if is_temporary(path.name) or parse_tile_path(name) is not None:
                 try:
                     path.unlink()
                 except OSError as error:
-                    what = f"{path} cannot be removed"
-                    raise explain_os_error(what, error, is_named=False) from error
+                    failure = f"{path} cannot be removed"
+                    raise explain_os_error(failure, error, is_named=False) from error
 
     def _list_files(self) -> Iterator[Path]:
         for parent, folders, names in os.walk(self.folder):
@@ -137,8 +137,8 @@ class TileFolder:
         except FileNotFoundError:
             raise
         except OSError as error:
-            what = f"{path} cannot be read"
-            raise explain_os_error(what, error, is_named=False) from error
+            failure = f"{path} cannot be read"
+            raise explain_os_error(failure, error, is_named=False) from error
 
     def _partial_widths(self, tile: Tile) -> list[int]:
         folder = (self.folder / tile._replace(width=1).path).parent

@@ -42,9 +42,9 @@ _MOST_UNSETTLED = 256
 class StoredJournal:
     """The journal of one project."""
 
-    def __init__(self, database: Database, now: Callable[[], str]) -> None:
+    def __init__(self, database: Database, current_time: Callable[[], str]) -> None:
         self._database = database
-        self._now = now
+        self._current_time = current_time
 
     def open_slot(self, chain_id: ChainId) -> NonceSlot | None:
         """Return the nonce that is reserved and not settled, with its attempts."""
@@ -69,7 +69,10 @@ class StoredJournal:
             if opened.rowcount == 0:
                 connection.execute(
                     insert(slots).values(
-                        chain_id=chain_id, sender=sender, nonce=nonce, reserved_at=self._now()
+                        chain_id=chain_id,
+                        sender=sender,
+                        nonce=nonce,
+                        reserved_at=self._current_time(),
                     )
                 )
             return _load_slot(connection, chain_id, sender, nonce)
@@ -114,7 +117,7 @@ class StoredJournal:
                     max_fee=attempt.max_fee,
                     priority_fee=attempt.priority_fee,
                     l1_fee=attempt.l1_fee,
-                    signed_at=self._now(),
+                    signed_at=self._current_time(),
                 )
             )
 
@@ -129,7 +132,7 @@ class StoredJournal:
                 .values(
                     outcome=outcome,
                     **_cost_values(cost),
-                    confirmed_at=self._now() if confirmed else None,
+                    confirmed_at=self._current_time() if confirmed else None,
                 )
             )
 
@@ -145,7 +148,7 @@ class StoredJournal:
     def load_unsettled(self, chain_id: ChainId) -> list[Unsettled]:
         """Return the nonces included or lost, of any key, that no final block has settled.
 
-        The highest nonce of each key comes first; of very many, those that are lost and the newest.
+        The highest nonce of each key comes first; of very many, only the lost ones and the newest.
         """
         query = (
             select(slots)
@@ -154,7 +157,7 @@ class StoredJournal:
             .limit(_MOST_UNSETTLED)
         )
         with self._database.read() as connection:
-            found = [
+            unsettled = [
                 Unsettled(
                     slot=_parse_slot(connection, row),
                     outcome=row.outcome,
@@ -162,7 +165,7 @@ class StoredJournal:
                 )
                 for row in connection.execute(query).all()
             ]
-        return sorted(found, key=lambda each: each.slot.nonce, reverse=True)
+        return sorted(unsettled, key=lambda each: each.slot.nonce, reverse=True)
 
     def sum_costs(self, chain_id: ChainId, since: int, *, but: NonceSlot | None = None) -> int:
         """Return the wei that transactions took in blocks after ``since``, of any key.
@@ -203,13 +206,13 @@ class StoredJournal:
             return [(_parse_slot(connection, row), row.outcome) for row in rows]
 
     def find_signed(self, slot: NonceSlot, since: int) -> int | None:
-        """Return the lowest nonce from ``since`` on, below the slot's, that bytes are kept for.
+        """Return the lowest nonce from ``since`` on, below the slot's, with a stored transaction.
 
-        Those that were given up are passed over.
+        Nonces that were given up are skipped.
         """
         same = [attempts.c[name] == slots.c[name] for name in ("chain_id", "sender", "nonce")]
         with self._database.read() as connection:
-            found: int | None = connection.execute(
+            nonce: int | None = connection.execute(
                 select(func.min(attempts.c.nonce))
                 .join(slots, and_(*same))
                 .where(
@@ -220,7 +223,7 @@ class StoredJournal:
                     or_(slots.c.outcome.is_(None), slots.c.outcome != GIVEN_UP),
                 )
             ).scalar_one()
-        return found
+        return nonce
 
     def load_deployments(self, chain_id: ChainId) -> list[NonceSlot]:
         """Return every nonce for which a deployment was signed, oldest first."""
@@ -299,13 +302,13 @@ def _parse_attempt(row: Row[Any]) -> Attempt:
 
 
 def find_submitted_size(connection: Connection, chain_id: ChainId) -> int | None:
-    """Return the size of the largest head that a transaction on its way anchors, if one is."""
+    """Return the size of the largest head that a pending transaction anchors, or None."""
     is_open = (slots.c.chain_id == chain_id) & slots.c.outcome.is_(None)
     same = [attempts.c[name] == slots.c[name] for name in ("chain_id", "sender", "nonce")]
-    found: int | None = connection.execute(
+    size: int | None = connection.execute(
         select(func.max(attempts.c.head_size)).join(slots, and_(*same)).where(is_open)
     ).scalar_one()
-    return found
+    return size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -405,8 +408,8 @@ def load_unsigned_anchors(
         .limit(most)
     )
     sizes = {row.head_size for row in connection.execute(query)}
-    found = [each for each in load_anchors(connection, chain_id) if each.head.size in sizes]
-    return sorted(found, key=lambda each: each.head.size, reverse=True)
+    unsigned = [each for each in load_anchors(connection, chain_id) if each.head.size in sizes]
+    return sorted(unsigned, key=lambda each: each.head.size, reverse=True)
 
 
 def load_unknown_hints(connection: Connection) -> list[tuple[int, Hash32]]:

@@ -19,11 +19,11 @@ _POLL = 0.002
 
 @contextmanager
 def hold_file(path: Path, held: AnchorError) -> Iterator[None]:
-    """Hold the lock file ``path``, which is made where it is missing, to the end of the block.
+    """Lock the file ``path`` for the block; create it if it is missing.
 
     Raises:
-        AnchorError: ``held``, if another process holds it.
-        StoreAwayError: It cannot be opened or locked.
+        AnchorError: Another process holds the lock; this raises ``held``.
+        StoreAwayError: The file cannot be opened or locked.
     """
     descriptor = open_lock(path)
     try:
@@ -32,7 +32,7 @@ def hold_file(path: Path, held: AnchorError) -> Iterator[None]:
         except BlockingIOError as error:
             raise held from error
         except OSError as error:
-            raise describe_lock_failure(path, error) from error
+            raise lock_error(path, error) from error
         yield
     finally:
         os.close(descriptor)
@@ -56,18 +56,18 @@ def wait_for_lock(descriptor: int, deadline: float) -> None:
 
 
 def open_lock(path: Path) -> int:
-    """Return a descriptor of the lock file, which is made where it is missing.
+    """Return a descriptor of the lock file; create it if it is missing.
 
     Raises:
-        StoreAwayError: It cannot be opened.
+        StoreAwayError: The file cannot be opened.
     """
     try:
         return open_private(path, os.O_CREAT | os.O_RDWR)
     except OSError as error:
-        raise describe_lock_failure(path, error) from error
+        raise lock_error(path, error) from error
 
 
-def describe_lock_failure(path: Path, error: OSError) -> StoreAwayError:
-    """Return what it means that a lock file could not be opened or locked: nothing was begun."""
+def lock_error(path: Path, error: OSError) -> StoreAwayError:
+    """Return the error for a lock file that could not be opened or locked: nothing was begun."""
     explained = explain_os_error(f"the lock {path} cannot be taken", error, is_named=False)
     return StoreAwayError(explained.message, hint=explained.hint)

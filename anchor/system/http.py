@@ -118,8 +118,8 @@ class BoundedSession(requests.Session):
         return response
 
 
-def describe_failure(error: Exception) -> str:
-    """Say why without quoting the exception, whose text holds the URL."""
+def format_failure(error: Exception) -> str:
+    """Return why a request failed, without the exception's text, which holds the URL."""
     if isinstance(error, requests.Timeout):
         return "timed out"
     if isinstance(error, requests.exceptions.ProxyError):
@@ -130,9 +130,9 @@ def describe_failure(error: Exception) -> str:
 
 
 def read_retry_after(response: requests.Response | None) -> float | None:
-    """Return the seconds for which a busy server wants to be left alone, an hour at most.
+    """Return the seconds in a busy server's ``Retry-After``, an hour at most; None without it.
 
-    None where it does not say.  A date counts from the server's own, not from our clock.
+    A date counts from the response's own ``Date``, not from our clock.
     """
     if response is None or response.status_code not in _COME_AGAIN:
         return None
@@ -141,8 +141,8 @@ def read_retry_after(response: requests.Response | None) -> float | None:
         return min(float(asked), _LONGEST_WAIT)
     try:
         then = parsedate_to_datetime(asked)
-        now = parsedate_to_datetime(response.headers.get("Date", ""))
-        seconds = (then - now).total_seconds()
+        answered = parsedate_to_datetime(response.headers.get("Date", ""))
+        seconds = (then - answered).total_seconds()
     except (ValueError, TypeError, OverflowError):  # no dates, or one without a time zone
         return None
     return min(max(seconds, 0.0), _LONGEST_WAIT)

@@ -9,6 +9,8 @@ before.
 from __future__ import annotations
 
 import errno
+from os import PathLike
+from pathlib import Path
 
 from anchor.errors import AnchorError, StorageError, UsageError
 
@@ -34,14 +36,14 @@ _OF_THE_PLACE = frozenset(
 
 
 def explain_os_error(
-    what: str, error: OSError, *, is_named: bool, hint: str | None = None
+    failure: str, error: OSError, *, is_named: bool, hint: str | None = None
 ) -> AnchorError:
-    """Return what it means that ``what`` could not be done.
+    """Return the error for ``failure``, the sentence that says what could not be done.
 
-    ``is_named`` says that the caller named the place just now; ``hint`` goes with a place that is
-    wrong.
+    ``is_named`` says that the user named the path, so that the path may be wrong.
     """
-    message = f"{what}: {error.strerror or type(error).__name__}"
+    message = f"{failure}: {error.strerror or type(error).__name__}"
     if is_named and error.errno in _OF_THE_PLACE:
-        return UsageError(message, hint=hint)
+        path = Path(error.filename) if isinstance(error.filename, str | PathLike) else None
+        return UsageError(message, hint=hint, path=path)
     return StorageError(message, hint=HINT)

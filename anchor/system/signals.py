@@ -14,8 +14,8 @@ from typing import NoReturn
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def end_when_told() -> None:
-    """Let the signals to stop end this process with 0, until other handlers are set."""
+def exit_on_signal() -> None:
+    """Exit with 0 on the signals to stop, until other handlers are set."""
     for name in STOP_SIGNALS:
         signal.signal(name, _end)
 

@@ -13,11 +13,11 @@ from urllib.parse import unquote, urlsplit
 from anchor.errors import ConfigError
 
 
-def describe_url(url: str) -> str:
+def redact_url(url: str) -> str:
     """Return the part of an RPC URL that is safe to show: scheme, host and port.
 
     Raises:
-        ConfigError: not an http(s) URL.
+        ConfigError: The text is not an HTTP or HTTPS URL.
     """
     try:
         parts = urlsplit(url)
@@ -69,10 +69,10 @@ def _normalise(url: str) -> tuple[str, int | None, str, str]:
 
 
 def is_plain_url(url: str) -> bool:
-    """Say whether an RPC URL holds nothing but scheme, host and port, and so no secret.
+    """Return whether an RPC URL holds nothing but scheme, host and port, and so no secret.
 
-    What is no URL at all is the name of a chain inside a process, as ape has one.
+    Text that is no URL names a chain inside a process, as in ape.
     """
     if "//" not in url:
         return True
-    return url.rstrip("/") == describe_url(url)
+    return url.rstrip("/") == redact_url(url)

@@ -35,13 +35,13 @@ def user_folder() -> Path:
 
 
 def list_files(name: str, suffix: str) -> list[Path]:
-    """Return the files with that suffix in the user's folder ``name``, by their names.
+    """Return the files with that suffix in the user's folder ``name``, sorted by name.
 
     A user without a configuration folder has none.
 
     Raises:
-        NotTrustedError: the folder is another user's, or others may write there.
-        UsageError: it cannot be read.
+        NotTrustedError: The folder is another user's, or others may write there.
+        UsageError: The folder cannot be read.
     """
     try:
         folder = user_folder() / name
@@ -53,17 +53,17 @@ def list_files(name: str, suffix: str) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        what = f"{folder} cannot be read"
-        raise explain_os_error(what, error, is_named=True, hint=_INSTEAD) from error
+        failure = f"{folder} cannot be read"
+        raise explain_os_error(failure, error, is_named=True, hint=_INSTEAD) from error
 
 
 def save_file(name: str, file: str, data: bytes) -> Path:
     """Write a file of the user's folder ``name``, readable by the user alone.
 
     Raises:
-        ConfigError: the user has no configuration folder.
-        UsageError: it cannot be written.
-        StorageError: the disk is full, or fails.
+        ConfigError: The user has no configuration folder.
+        UsageError: The file cannot be written.
+        StorageError: The disk is full or failing.
     """
     from anchor.system.durable_files import write_file
 
@@ -71,8 +71,8 @@ def save_file(name: str, file: str, data: bytes) -> Path:
     try:
         _make_folder(folder)
     except OSError as error:
-        what = f"your configuration folder {folder} cannot be made"
-        raise explain_os_error(what, error, is_named=True, hint=_INSTEAD) from error
+        failure = f"your configuration folder {folder} cannot be made"
+        raise explain_os_error(failure, error, is_named=True, hint=_INSTEAD) from error
     path = folder / file
     try:
         write_file(path, data, mode=0o600)

@@ -42,18 +42,21 @@ class AnchorStanding:
 def check_proven_standing(
     proof: StateProof, target: VerificationTarget, stored: Anchor, storage_root: Hash32, number: int
 ) -> str | None:
-    """Return what the state proof of block ``number`` says of the log's owner; None: nothing.
+    """Return what the state proof of block ``number`` says of the log's owner; None if nothing.
 
     Raises:
-        AbandonedError: the owner abandoned the anchor.
-        CannotCheckError: the log was closed, and from where it goes on is not proven.
+        AbandonedError: The owner abandoned the anchor.
+        CannotCheckError: The log was closed, and the proof does not show where its successor goes
+            on.
     """
     if proof.successor is None:
         return None
-    found = check_successor(proof.successor, storage_root, registry=target.registry, log=target.log)
-    if found is None:
+    succession = check_successor(
+        proof.successor, storage_root, registry=target.registry, log=target.log
+    )
+    if succession is None:
         return f"not abandoned as of block {number}"
-    return _judge(stored, *found)
+    return _judge(stored, *succession)
 
 
 def ask_standing(
@@ -86,7 +89,7 @@ def read_standing(
 
     Raises:
         AbandonedError: The owner abandoned the anchor.
-        ClosedLogError: The log was closed, and from where it goes on is not known.
+        ClosedLogError: The log was closed, and where its successor goes on is not known.
         CannotCheckError: The nodes do not say whether the log was closed.
     """
     word = view.fetch_storage(target.registry, successor_slot(target.log), final)
@@ -102,7 +105,7 @@ def read_standing(
             if root == target.head.root:
                 last = view.fetch_storage(target.registry, last_head_slot(target.log), final)
                 if last == root:  # the newest of the closed log, and not what was taken over
-                    raise _abandoned(successor, "an earlier head")
+                    raise _abandoned_error(successor, "an earlier head")
     raise ClosedLogError(
         "the log was closed by its owner, and nothing shows from where its successor goes on",
         hint="`anchor audit` of the published log finds out",
@@ -130,11 +133,11 @@ def _takeover_of(anchor: ReceiptAnchor | None) -> Hash32 | None:
 
 def _judge(stored: Anchor, successor: LogId, size: int) -> str:
     if stored.size > size:
-        raise _abandoned(successor, f"size {size}")
+        raise _abandoned_error(successor, f"size {size}")
     return f"the log was closed; its successor goes on from size {size}, which covers this anchor"
 
 
-def _abandoned(successor: LogId, since: str) -> AbandonedError:
+def _abandoned_error(successor: LogId, since: str) -> AbandonedError:
     return AbandonedError(
         f"the log's owner abandoned this anchor: log {log_number(successor)} of "
         f"{format_address(log_owner(successor))} took over from {since}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,17 +72,22 @@ def _explain_path(
 ) -> None:
     lines = explanation.lines
     lines += ["", f"From leaf {receipt.index} to the root over {head.size} leaves:"]
-    hashes = merkle.fold_path(leaf=leaf, index=receipt.index, size=head.size, path=path)
-    sides = merkle.path_sides(receipt.index, head.size, len(path))
-    for level, (sibling, is_left) in enumerate(zip(path, sides, strict=True)):
-        left, right = (sibling, hashes[level]) if is_left else (hashes[level], sibling)
-        lines.append(f"  {level + 1:>2}. SHA-256(01 {left.hex()} {right.hex()})")
-        lines.append(f"      = {hashes[level + 1].hex()}")
-        explanation.steps.append(
-            {"left": left.hex(), "right": right.hex(), "hash": hashes[level + 1].hex()}
-        )
-    verdict = "the receipt's root" if hashes[-1] == head.root else "NOT the receipt's root"
-    lines.append(f"  {hashes[-1].hex()} is {verdict} {head.root.hex()}")
+    steps = merkle.trace_path(leaf=leaf, index=receipt.index, size=head.size, path=path)
+    lines += describe_path(steps)
+    explanation.steps += [
+        {"left": step.left.hex(), "right": step.right.hex(), "hash": step.node.hex()}
+        for step in steps
+    ]
+    root = steps[-1].node if steps else leaf
+    verdict = "the receipt's root" if root == head.root else "NOT the receipt's root"
+    lines.append(f"  {root.hex()} is {verdict} {head.root.hex()}")
+
+
+def describe_path(steps: Iterable[merkle.PathNode]) -> Iterator[str]:
+    """Yield two lines for each step up a path: the two hashes that it joins, and what comes out."""
+    for number, step in enumerate(steps, start=1):
+        yield f"  {number:>2}. SHA-256(01 {step.left.hex()} {step.right.hex()})"
+        yield f"      = {step.node.hex()}"
 
 
 def _explain_anchor(explanation: Explanation, receipt: Receipt, anchor: ReceiptAnchor) -> None:

@@ -56,8 +56,8 @@ from anchor.types import Address, Anchor, Block, ChainId, Hash32, Head, LogId, l
 from anchor.verification.abandonment import read_standing
 from anchor.verification.log_history import (
     check_other_logs,
-    describe_links,
-    describe_operators,
+    format_links,
+    format_operators,
     read_links,
     read_stored,
 )
@@ -73,11 +73,11 @@ from anchor.verification.steps import (
     read_anchor,
 )
 from anchor.verification.targets import (
-    doubt_unpinned,
+    format_unpinned,
     name_other_chains,
-    name_unpinned,
     pinned_entries,
     pinned_target,
+    unpinned_error,
     unpinned_target,
 )
 
@@ -111,8 +111,8 @@ class CheckedLog:
     findings: tuple[AnchorError, ...]
 
 
-class Tell(Protocol):
-    """Called with the number of each step that did not fail, and a line about it."""
+class StepReporter(Protocol):
+    """Report a step that did not fail: its number and a line about it."""
 
     def __call__(self, number: int, detail: str, verdict: Verdict = Verdict.PASS) -> None: ...
 
@@ -124,93 +124,95 @@ def check_log(
     policy: TrustPolicy | None,
     verifier: NoteVerifier | None,
     connect: Connect,
-    tell: Tell,
+    report_step: StepReporter,
     anchored: Callable[[Head], Iterable[Head]] = lambda _: (),
     expected: LogId | None = None,
     chain_ids: Collection[ChainId] = (),
     accept_unpinned: bool = False,
 ) -> CheckedLog:
-    """Check the log that ``note``, its checkpoint, speaks of.
+    """Audit a published log by ``note``, its signed checkpoint.
 
-    ``anchored`` returns the heads up to a head that are published as anchored; none: it is not
-    published which they are.  ``expected`` is the log that it has to be, and ``chain_ids`` are the
-    chains that the verifier names: together they pin the log, where no policy does.
+    ``anchored`` returns the heads, up to a given one, that are published as anchored, or none where
+    no list is published. ``expected`` is the log that the verifier names, ``chain_ids`` its chains:
+    together they pin the log where no policy does.
 
     Raises:
-        AnchorError: the first step that failed, or could not be made.
+        AnchorError: The first step that failed, or could not be done.
     """
     checkpoint = open_checkpoint(note, None)
     head = checkpoint.head
     chain_id, registry, log = parse_origin(checkpoint.origin)
-    tell(
+    report_step(
         1,
         f"{head.size:,} leaves of log {log_number(log)} of {format_address(log_owner(log))}, "
         f"root {head.root.hex()}",
     )
     if verifier is None:
         # Not a failure: whose log it is, and which head, is the registry's word, not the key's.
-        tell(2, "no key was given", Verdict.CANNOT_TELL)
+        report_step(2, "no key was given", Verdict.CANNOT_TELL)
     else:
         open_checkpoint(note, verifier)
         if verifier.name != checkpoint.origin:
             raise NotTrustedError(f"the key is {verifier.name}'s, not {checkpoint.origin}'s")
-        tell(2, f"by {verifier.encode()}")
+        report_step(2, f"by {verifier.encode()}")
     if expected is not None and log != expected:
         raise NotTrustedError(
             f"this is log {log_number(log)} of {format_address(log_owner(log))}, not log "
             f"{log_number(expected)} of {format_address(log_owner(expected))}"
         )
-    place = _Place(chain_id=chain_id, registry=registry, log=log, head=head)
+    audited = _AuditTarget(chain_id=chain_id, registry=registry, log=log, head=head)
     if policy is None:
         named = (expected == log, chain_id in chain_ids)
-        place, detail, doubt = _choose_unpinned(place, named, accept_unpinned=accept_unpinned)
+        audited, detail, doubt = _choose_unpinned(audited, named, accept_unpinned=accept_unpinned)
     else:
-        place, detail, doubt = _choose_pinned(place, policy), "as pinned", None
+        audited, detail, doubt = _choose_pinned(audited, policy), "as pinned", None
     findings: list[AnchorError] = [] if doubt is None else [doubt]
-    tell(3, detail, verdict_of(doubt))
-    targets, entries = place.targets, place.entries
+    report_step(3, detail, verdict_of(doubt))
+    targets, entries = audited.targets, audited.entries
     # Where a policy says several things about one place, each of them has to hold.
     chains = [check_chain(connect(target), target) for target in targets]
     views = [view for view, _ in chains]
-    tell(4, chains[0][1])
+    report_step(4, chains[0][1])
     codes = [check_code(view, target) for view, target in zip(views, targets, strict=True)]
     finals = [final for final, _ in codes]
-    tell(5, codes[0][1])
+    report_step(5, codes[0][1])
     places = list(zip(views, targets, finals, strict=True))
     anchors = [_read_anchor(view, target, final, head) for view, target, final in places]
     anchor, final = anchors[0], finals[0]
-    tell(6, f"anchor {anchor.sequence}, block {anchor.block_number}; read at final {final.number}")
+    report_step(
+        6, f"anchor {anchor.sequence}, block {anchor.block_number}; read at final {final.number}"
+    )
     submitters = [
-        check_submitter(view, target, found, final)
-        for (view, target, final), found in zip(places, anchors, strict=True)
+        check_submitter(view, target, anchor, final)
+        for (view, target, final), anchor in zip(places, anchors, strict=True)
     ]
-    tell(7, submitters[0][1])
+    report_step(7, submitters[0][1])
     heads, unread = _read_list(anchored, head)
-    others, unasked = _read_others(place.others, connect)
-    sizes = {item.size for item in heads}
-    sizes.update(found.size for _, found in others if found.size <= head.size)
+    others, unasked = _read_others(audited.others, connect)
+    sizes = {anchored_head.size for anchored_head in heads}
+    sizes.update(anchor.size for _, anchor in others if anchor.size <= head.size)
     roots = dict.fromkeys(sizes, head.root)
     tiles = check_tiles(head, read, roots)
-    tell(8, f"{head.size:,} leaf hashes in {tiles:,} tiles: order and number are proven")
+    report_step(8, f"{head.size:,} leaf hashes in {tiles:,} tiles: order and number are proven")
     if unread is not None:
         raise unread
     if heads:
         _check_roots(head, heads, roots)
         for view, target, final in places:
             _check_sequence(view, target, final, heads)
-        tell(9, f"anchors 1 to {len(heads):,}, each with its size, and no other")
+        report_step(9, f"anchors 1 to {len(heads):,}, each with its size, and no other")
     else:
         # Not a failure: that the log only grew, the registry has seen to.
-        tell(9, "no list of anchors is published", Verdict.CANNOT_TELL)
+        report_step(9, "no list of anchors is published", Verdict.CANNOT_TELL)
     whole, verdict, abandoned = _check_whole(*places[0], head, heads, anchor)
-    tell(10, whole, verdict)
+    report_step(10, whole, verdict)
     if abandoned is not None:
         findings.append(abandoned)
     compared = _compare_others(others, head, roots)  # a fork is one, whoever else is silent
     if unasked is not None:
         raise unasked
-    tell(11, *compared)
-    tell(12, *_check_exclusive(entries, places))
+    report_step(11, *compared)
+    report_step(12, *_check_exclusive(entries, places))
     return CheckedLog(
         checkpoint=checkpoint,
         target=targets[0],
@@ -221,8 +223,8 @@ def check_log(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """Where the checkpoint says that the log is, and what the policy pins, here and elsewhere."""
+class _AuditTarget:
+    """Where the checkpoint says that the log is, and the anchors to look up."""
 
     chain_id: ChainId
     registry: Address
@@ -234,39 +236,39 @@ class _Place:
 
 
 def _choose_unpinned(
-    place: _Place, named: tuple[bool, bool], *, accept_unpinned: bool
-) -> tuple[_Place, str, AnchorError | None]:
+    audited: _AuditTarget, named: tuple[bool, bool], *, accept_unpinned: bool
+) -> tuple[_AuditTarget, str, AnchorError | None]:
     """Step 3 without a policy; ``named`` says whether the verifier names the log, and the chain."""
     is_log_named, is_chain_named = named
-    chain_id, log = place.chain_id, place.log
+    chain_id, log = audited.chain_id, audited.log
     chain_ids = (chain_id,) if is_chain_named else ()
-    target = unpinned_target(chain_id, place.registry, log, place.head, None, chain_ids)
-    found = replace(place, targets=(target,))
-    unpinned = name_unpinned(None if is_log_named else log, () if is_chain_named else (chain_id,))
+    target = unpinned_target(chain_id, audited.registry, log, audited.head, None, chain_ids)
+    chosen = replace(audited, targets=(target,))
+    unpinned = format_unpinned(None if is_log_named else log, () if is_chain_named else (chain_id,))
     ours = "the registry is this release's own"
     if not unpinned:
-        return found, f"as you name them; {ours}", None
+        return chosen, f"as you name them; {ours}", None
     if accept_unpinned:
-        return found, f"not pinned, taken from the checkpoint; {ours}", None
-    doubt = doubt_unpinned(unpinned, "checkpoint")
-    return found, doubt.message, doubt
+        return chosen, f"not pinned, taken from the checkpoint; {ours}", None
+    doubt = unpinned_error(unpinned, "checkpoint")
+    return chosen, doubt.message, doubt
 
 
-def _choose_pinned(place: _Place, policy: TrustPolicy) -> _Place:
-    """Step 3: return what the policy pins of the log, in this registry and in others."""
-    entries = pinned_entries(policy, place.log)
+def _choose_pinned(audited: _AuditTarget, policy: TrustPolicy) -> _AuditTarget:
+    """Step 3: return what the policy pins of the log, in this registry and others."""
+    entries = pinned_entries(policy, audited.log)
     pinned = name_other_chains(
-        [pinned_target(entry, place.log, place.head, None) for entry in entries]
+        [pinned_target(entry, audited.log, audited.head, None) for entry in entries]
     )
-    here = (place.chain_id, place.registry)
+    here = (audited.chain_id, audited.registry)
     targets = tuple(target for target in pinned if (target.chain_id, target.registry) == here)
     if not targets:
         raise NotTrustedError(
-            f"the log is in registry {format_address(place.registry)} on chain {place.chain_id}, "
-            "which the policy does not pin"
+            f"the log is in registry {format_address(audited.registry)} on chain "
+            f"{audited.chain_id}, which the policy does not pin"
         )
     others = tuple(target for target in pinned if target not in targets)
-    return replace(place, targets=targets, others=others, entries=tuple(entries))
+    return replace(audited, targets=targets, others=others, entries=tuple(entries))
 
 
 def _check_exclusive(
@@ -317,7 +319,7 @@ def _read_others(
 
     Its root is the target's head.  An error is returned, to be raised at its own step.
     """
-    found: list[tuple[VerificationTarget, Anchor]] = []
+    anchors: list[tuple[VerificationTarget, Anchor]] = []
     problem: AnchorError | None = None
     for other in others:
         try:
@@ -328,17 +330,17 @@ def _read_others(
         except AnchorError as error:
             # Nothing is wrong with this log: of the other place nothing is known.
             problem = problem or CannotCheckError(
-                f"{_place(other)} could not be looked at: {error.message}",
+                f"{_format_registry(other)} could not be looked at: {error.message}",
                 hint=error.hint or "name nodes of its chain in the policy",
             )
             continue
         if root is not None and stored is not None:
             head = Head(root=root, size=stored.size)
-            found.append((replace(other, head=head), stored))
-    return found, problem
+            anchors.append((replace(other, head=head), stored))
+    return anchors, problem
 
 
-def _place(target: VerificationTarget) -> str:
+def _format_registry(target: VerificationTarget) -> str:
     return f"the registry {format_address(target.registry)} on chain {target.chain_id}"
 
 
@@ -348,11 +350,11 @@ def _compare_others(
     """Compare other registries' newest heads with the log's own roots at those sizes.
 
     Raises:
-        MismatchError: one of them holds another log under the same name.
+        MismatchError: Another registry holds another log under the same name.
     """
     newer = []
     for other, stored in others:
-        where = _place(other)
+        where = _format_registry(other)
         if stored.size > head.size:
             newer.append(f"{where} holds {stored.size:,} leaves, more than are published")
         elif roots[stored.size] != other.head.root:
@@ -375,18 +377,18 @@ def _check_whole(
     heads: Sequence[Head],
     anchor: Anchor,
 ) -> tuple[str, Verdict, AnchorError | None]:
-    """Compare the checkpoint with the newest head; tell who anchored, and what goes on from it.
+    """Compare the checkpoint with the newest head; return who anchored it, and its successor.
 
-    A finding is returned where the owner abandoned what is published, or may have.
+    An error is returned where the owner abandoned the published head, or may have.
     """
     links = read_links(view, target, final)
-    detail, left = describe_links(view, target, final, links, heads)
+    detail, left = format_links(view, target, final, links, heads)
     # Where it is not published which heads were anchored, events may tell.
     abandoned = left if heads else _find_abandonment(view, target, final, anchor)
     if heads:
-        stored = [read_stored(view, target, final, item.root) for item in heads]
+        stored = [read_stored(view, target, final, earlier.root) for earlier in heads]
         anchors = [anchor for anchor in stored if anchor is not None]
-        detail = f"{describe_operators(view, target, final, anchors)}; {detail}"
+        detail = f"{format_operators(view, target, final, anchors)}; {detail}"
     if abandoned is not None:
         return f"{abandoned.message}; {detail}", verdict_of(abandoned), abandoned
     if links.root is None or links.root == head.root:
@@ -408,12 +410,12 @@ def _find_abandonment(
 
 
 def _check_roots(head: Head, heads: list[Head], roots: Mapping[int, Hash32]) -> None:
-    """See that every head of the list is this log's, and that it ends with the checkpoint's."""
-    for item in heads:
-        if roots[item.size] != item.root:
+    """Check that every listed head is this log's, and that the last is the checkpoint's."""
+    for anchored in heads:
+        if roots[anchored.size] != anchored.root:
             raise MismatchError(
-                f"the first {item.size} leaf hashes do not lead to the root that is published as "
-                "anchored"
+                f"the first {anchored.size} leaf hashes do not lead to the root that is published "
+                "as anchored"
             )
     if heads[-1] != head:
         raise MismatchError("the list of anchors does not end with the checkpoint's head")
@@ -485,11 +487,13 @@ def _cut(chunks: Iterable[bytes], sizes: Sequence[int]) -> Iterator[bytes]:
 def _compare(tile: Tile, expected: bytes, read: TileReader) -> None:
     if not tile.level:
         return  # it is what the rest was computed from
-    found = read(tile)
-    if found == expected:
+    published = read(tile)
+    if published == expected:
         return
     at = next(
-        at for at in range(tile.width) if found[at * HASH :][:HASH] != expected[at * HASH :][:HASH]
+        at
+        for at in range(tile.width)
+        if published[at * HASH :][:HASH] != expected[at * HASH :][:HASH]
     )
     below = Tile(tile.level - 1, tile.number * BLOCK + at)
     raise MismatchError(f"{below.path} does not lead to hash {at} of {tile.path}: one was altered")

@@ -30,7 +30,7 @@ _MAX_LOGS = 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Links:
+class LogLinks:
     """The newest root the registry holds for a log, and the logs before and after it.
 
     ``root`` is None where nothing was ever anchored; a log with a successor is closed.
@@ -41,7 +41,7 @@ class Links:
     predecessor: LogId | None
 
 
-def read_links(view: ChainView, target: VerificationTarget, final: Block) -> Links:
+def read_links(view: ChainView, target: VerificationTarget, final: Block) -> LogLinks:
     """Read the log's head and its neighbours."""
 
     def read(slot: Hash32) -> Hash32 | None:
@@ -53,17 +53,17 @@ def read_links(view: ChainView, target: VerificationTarget, final: Block) -> Lin
         root = read(last_head_slot(target.log))
     successor = read(successor_slot(target.log))
     predecessor = read(predecessor_slot(target.log))
-    return Links(
+    return LogLinks(
         root=root,
         successor=None if successor is None else LogId(successor),
         predecessor=None if predecessor is None else LogId(predecessor),
     )
 
 
-def describe_operators(
+def format_operators(
     view: ChainView, target: VerificationTarget, final: Block, anchors: Sequence[Anchor]
 ) -> str:
-    """Say which operator sent how many anchors, with the key that the registry keeps of each."""
+    """Return which operator sent how many anchors, with each one's key in the registry."""
     counts: dict[int, int] = {}
     for anchor in anchors:
         counts[anchor.operator_id] = counts.get(anchor.operator_id, 0) + 1
@@ -78,12 +78,16 @@ def describe_operators(
     return "; ".join(parts)
 
 
-def describe_links(
-    view: ChainView, target: VerificationTarget, final: Block, links: Links, heads: Sequence[Head]
+def format_links(
+    view: ChainView,
+    target: VerificationTarget,
+    final: Block,
+    links: LogLinks,
+    heads: Sequence[Head],
 ) -> tuple[str, AbandonedError | None]:
-    """Say what is before and after the log; ``heads`` are its anchored heads, oldest first.
+    """Return what precedes and succeeds the log; ``heads`` are its anchored heads, oldest first.
 
-    Where the owner abandoned the newest of them, that is returned as a finding.
+    Where the owner abandoned the newest head, the error is returned as well.
     """
     abandoned: AbandonedError | None = None
     parts = []
@@ -141,10 +145,10 @@ def _find_taken_over(
     view: ChainView, successor: VerificationTarget, final: Block, heads: Sequence[Head]
 ) -> int | None:
     """Return the place of the head that the successor begins with."""
-    for place in reversed(range(len(heads))):
-        anchor = read_stored(view, successor, final, heads[place].root)
+    for index in reversed(range(len(heads))):
+        anchor = read_stored(view, successor, final, heads[index].root)
         if anchor is not None and anchor.sequence == 1:
-            return place
+            return index
     return None
 
 

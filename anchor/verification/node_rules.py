@@ -10,11 +10,11 @@ MAX_NODES = 16
 """More are never asked at once."""
 
 
-def find_fault(urls: Sequence[str], needed: int) -> str | None:
-    """Return why these nodes cannot be asked together, as the end of a sentence that names them.
+def find_conflict(urls: Sequence[str], needed: int) -> str | None:
+    """Return why these nodes cannot form a quorum, as the end of a sentence; None if they can.
 
-    One node under two spellings would agree with itself; whose two nodes are one operator's no
-    rule can tell.
+    One node under two URLs would agree with itself. Whether two nodes have one operator, no rule
+    can tell.
     """
     if len(urls) > MAX_NODES:
         return f"names {len(urls)} nodes; {MAX_NODES} are asked at most"
@@ -25,11 +25,11 @@ def find_fault(urls: Sequence[str], needed: int) -> str | None:
     return None
 
 
-def pair(count: int) -> int:
-    """Return how many of a verifier's nodes have to agree, unless more is asked for: two."""
+def verifier_quorum(count: int) -> int:
+    """Return how many of a verifier's nodes have to agree by default: two."""
     return max(1, min(2, count))
 
 
-def majority(count: int) -> int:
-    """Return how many of an operator's nodes have to agree, unless it is said: more than half."""
+def operator_quorum(count: int) -> int:
+    """Return how many of an operator's nodes have to agree by default: more than half."""
     return count // 2 + 1

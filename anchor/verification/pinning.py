@@ -1,21 +1,29 @@
-"""A trust policy's entry: a registry that the verifier checked, pinned as nodes show it."""
+"""Writing trust policies: a registry that the verifier checked is pinned as nodes show it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
-from anchor.errors import NotTrustedError
+import tomlkit
+
+from anchor.errors import MalformedError, NotTrustedError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
 from anchor.registry.artifact import expected_code_hash
 from anchor.types import Address, Assurance, Hash32
-from anchor.verification.policy import FinalityRule, TrustEntry
-from anchor.verification.steps import ChainView, word_of
+from anchor.verification.policy import FORMAT, FinalityRule, TrustEntry
+from anchor.verification.steps import ChainView, assurance_of
+
+_ADVICE = """\
+# What this verifier trusts, independent of any receipt.  Check each value against a
+# source of your own before you rely on it: docs/trust-policy.md says how.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What the verifier wants pinned; ``code_hash`` None stands for this release's own contract.
+class PinOptions:
+    """What the verifier pins; ``code_hash`` None stands for this release's own contract.
 
     ``assurance`` None asks for as much as the nodes are worth, and ``time_slack`` None for the
     chain's rule, where the release has one.
@@ -31,12 +39,14 @@ class Wish:
     block_hashes: tuple[Hash32, ...]
 
 
-def pin_registry(view: ChainView, wish: Wish, *, rpc: tuple[str, ...], quorum: int) -> TrustEntry:
-    """Return the entry that pins the registry as it is in the newest final block.
+def pin_registry(
+    view: ChainView, options: PinOptions, *, rpc: tuple[str, ...], quorum: int
+) -> TrustEntry:
+    """Return the policy entry that pins the registry as of the newest final block.
 
     Raises:
-        NotTrustedError: other code is there, or none.
-        CannotCheckError: the nodes do not answer, or not alike.
+        NotTrustedError: The address has other code, or none.
+        CannotCheckError: The nodes do not answer, or disagree.
     """
     chain_id = view.fetch_chain_id()
     genesis = view.fetch_genesis()
@@ -47,29 +57,69 @@ def pin_registry(view: ChainView, wish: Wish, *, rpc: tuple[str, ...], quorum: i
             "another chain with the same chain id",
             hint="point --rpc at a node of the right chain",
         )
-    final = view.fetch_final_block(wish.finality)
-    found = view.fetch_code_hash(wish.registry, final)
-    expected = wish.code_hash or expected_code_hash(chain_id)
-    if found != expected:
-        whose = "the one you name" if wish.code_hash else "that of this release's registry"
+    final = view.fetch_final_block(options.finality)
+    code_hash = view.fetch_code_hash(options.registry, final)
+    expected = options.code_hash or expected_code_hash(chain_id)
+    if code_hash != expected:
+        whose = "the one you name" if options.code_hash else "that of this release's registry"
         raise NotTrustedError(
-            f"the code at {format_address(wish.registry)} in final block {final.number} of chain "
-            f"{chain_id} has hash 0x{found.hex()}, not 0x{expected.hex()}, {whose}",
+            f"the code at {format_address(options.registry)} in final block {final.number} of "
+            f"chain {chain_id} has hash 0x{code_hash.hex()}, not 0x{expected.hex()}, {whose}",
             hint="check the address and the chain; another contract that you checked yourself is "
             "pinned with --code-hash",
         )
     return TrustEntry(
         chain_id=chain_id,
         genesis=genesis,
-        registry=wish.registry,
-        code_hash=found,
-        owner=wish.owner,
-        logs=wish.logs,
+        registry=options.registry,
+        code_hash=code_hash,
+        owner=options.owner,
+        logs=options.logs,
         operators=None,
-        time_slack=chain.time_slack if wish.time_slack is None else wish.time_slack,
-        finality=wish.finality,
+        time_slack=chain.time_slack if options.time_slack is None else options.time_slack,
+        finality=options.finality,
         rpc=rpc,
         quorum=quorum,
-        assurance=wish.assurance or word_of(view),
-        block_hashes=wish.block_hashes,
+        assurance=options.assurance or assurance_of(view),
+        block_hashes=options.block_hashes,
     )
+
+
+def encode_policy(entries: Sequence[TrustEntry]) -> bytes:
+    """Write a policy file that ``parse_policy`` reads back.
+
+    Raises:
+        MalformedError: the URL of a node holds what cannot be printed.
+    """
+    if not all(url.isprintable() for entry in entries for url in entry.rpc):
+        raise MalformedError("a node's URL holds a character that cannot be printed")
+    document = {"format": FORMAT, "trust": [_list_members(entry) for entry in entries]}
+    return (_ADVICE + tomlkit.dumps(document)).encode("utf-8")
+
+
+def _list_members(entry: TrustEntry) -> dict[str, object]:
+    members: dict[str, object] = {
+        "chain_id": entry.chain_id,
+        "genesis": f"0x{entry.genesis.hex()}",
+        "registry": format_address(entry.registry),
+        "code_hash": f"0x{entry.code_hash.hex()}",
+        "owner": format_address(entry.owner),
+        "logs": list(entry.logs),
+        "time_slack": entry.time_slack,
+        "recorded_at_tolerance": entry.recorded_at_tolerance,
+        "exclusive_logs": entry.exclusive_logs or None,
+        "finality": entry.finality,
+        "rpc": list(entry.rpc),
+        "quorum": entry.quorum,
+        "assurance": entry.assurance,
+        "block_hashes": [f"0x{known.hex()}" for known in entry.block_hashes] or None,
+        # An empty list accepts nobody; left out, the member would mean everybody.
+        "operators": None
+        if entry.operators is None
+        else [_leave_out_none(asdict(operator)) for operator in entry.operators],
+    }
+    return _leave_out_none(members)
+
+
+def _leave_out_none(members: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in members.items() if value is not None}

@@ -8,17 +8,17 @@ chain, and how to ask that chain.  A receipt must fit an entry; it can never wid
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from anchor.errors import MalformedError, UnknownVersionError
-from anchor.ethereum.keccak import format_address, parse_address
-from anchor.system.toml import format_toml_string
+from anchor.ethereum.keccak import parse_address
+from anchor.system.file_ownership import read_own_file
 from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
-from anchor.verification.node_rules import MAX_NODES, find_fault, pair
+from anchor.verification.node_rules import MAX_NODES, find_conflict, verifier_quorum
 
 FORMAT = "anchor-trust/1"
 # A hand-written file; this keeps a wrong path (a disk image, say) from being read whole.
@@ -86,6 +86,52 @@ class TrustPolicy:
 
     entries: tuple[TrustEntry, ...]
 
+    @classmethod
+    def parse(cls, data: bytes) -> TrustPolicy:
+        """Read a trust policy's bytes.
+
+        Raises:
+            MalformedError: The bytes break the format; the message names the member.
+            UnknownVersionError: They have another format.
+        """
+        return parse_policy(data)
+
+    @classmethod
+    def load(cls, path: Path) -> TrustPolicy:
+        """Read a trust policy file that is the caller's or root's.
+
+        Raises:
+            NotTrustedError: Others may write the file.
+            UsageError: It cannot be read, or breaks the format.
+            UnknownVersionError: It has another format.
+        """
+        return read_policy(path)[1]
+
+
+def read_policy(path: Path, *, in_shared_folder: bool = False) -> tuple[bytes, TrustPolicy]:
+    """Return the bytes of a policy file that is the caller's or root's, and what they say.
+
+    Raises:
+        NotTrustedError: Others may write the file.
+        UsageError: It cannot be read, or breaks the format.
+        UnknownVersionError: It has another format.
+    """
+    data = read_own_file(path, MAX_POLICY_BYTES + 1, in_shared_folder=in_shared_folder)
+    return data, parse_named_policy(path, data)
+
+
+def parse_named_policy(path: Path, data: bytes) -> TrustPolicy:
+    """Read a trust policy's bytes; the message of an error begins with ``path``.
+
+    Raises:
+        MalformedError: The bytes break the format.
+        UnknownVersionError: They have another format.
+    """
+    try:
+        return parse_policy(data)
+    except (MalformedError, UnknownVersionError) as error:
+        raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
+
 
 def parse_policy(data: bytes) -> TrustPolicy:
     """Read a trust policy.
@@ -114,45 +160,6 @@ def parse_policy(data: bytes) -> TrustPolicy:
         where = ".".join(str(part) for part in first["loc"])
         raise MalformedError(f"the trust policy's member {where[:80]!r}: {first['msg']}") from error
     return TrustPolicy(entries=tuple(_entry(entry) for entry in document.trust))
-
-
-def encode_policy(entries: Sequence[TrustEntry]) -> bytes:
-    """Write a policy file that ``parse_policy`` reads back."""
-    lines = [
-        "# What this verifier trusts, independent of any receipt.  Check each value against a",
-        "# source of your own before you rely on it: docs/trust-policy.md says how.",
-        f'format = "{FORMAT}"',
-    ]
-    for entry in entries:
-        finality = entry.finality if isinstance(entry.finality, int) else f'"{entry.finality}"'
-        lines += [
-            "",
-            "[[trust]]",
-            f"chain_id = {entry.chain_id}",
-            f'genesis = "0x{entry.genesis.hex()}"',
-            f'registry = "{format_address(entry.registry)}"',
-            f'code_hash = "0x{entry.code_hash.hex()}"',
-            f'owner = "{format_address(entry.owner)}"',
-            f"logs = [{', '.join(str(number) for number in entry.logs)}]",
-            *([] if entry.time_slack is None else [f"time_slack = {entry.time_slack}"]),
-            f"recorded_at_tolerance = {entry.recorded_at_tolerance}",
-            *(["exclusive_logs = true"] if entry.exclusive_logs else []),
-            f"finality = {finality}",
-            f"rpc = [{', '.join(format_toml_string(url) for url in entry.rpc)}]",
-            f"quorum = {entry.quorum}",
-            f'assurance = "{entry.assurance}"',
-        ]
-        if entry.block_hashes:
-            hashes = ", ".join(f'"0x{block_hash.hex()}"' for block_hash in entry.block_hashes)
-            lines.append(f"block_hashes = [{hashes}]")
-        if entry.operators == ():
-            lines.append("operators = []")  # nobody: left out, it would mean everybody
-        for operator in entry.operators or ():
-            lines += ["", "[[trust.operators]]", f"id = {operator.id}"]
-            lines.append(f"from_block = {operator.from_block}")
-            if operator.until_block is not None:
-                lines.append(f"until_block = {operator.until_block}")
-    return ("\n".join(lines) + "\n").encode("utf-8")
 
 
 class _Document(BaseModel):
@@ -201,23 +208,25 @@ def _entry(document: _EntryDocument) -> TrustEntry:
             f"the trust policy asks for the assurance {_show(document.assurance)}; this version "
             f"knows {', '.join(get_args(Assurance))}"
         )
-    quorum = document.quorum or pair(len(document.rpc))
-    fault = find_fault(document.rpc, quorum) if document.rpc else None
+    quorum = document.quorum or verifier_quorum(len(document.rpc))
+    fault = find_conflict(document.rpc, quorum) if document.rpc else None
     if fault is not None:
         raise MalformedError(f"the trust policy's member 'rpc' {fault}")
     operators = document.operators
     return TrustEntry(
         chain_id=ChainId(document.chain_id),
-        genesis=parse_hash(document.genesis, what="the trust policy's genesis"),
-        registry=parse_address(document.registry, what="the trust policy's registry"),
-        code_hash=parse_hash(document.code_hash, what="the trust policy's code_hash"),
-        owner=parse_address(document.owner, what="the trust policy's owner"),
+        genesis=parse_hash(document.genesis, subject="the trust policy's genesis"),
+        registry=parse_address(document.registry, subject="the trust policy's registry"),
+        code_hash=parse_hash(document.code_hash, subject="the trust policy's code_hash"),
+        owner=parse_address(document.owner, subject="the trust policy's owner"),
         logs=tuple(document.logs),
         operators=None
         if operators is None
         else tuple(
-            TrustedOperator(id=item.id, from_block=item.from_block, until_block=item.until_block)
-            for item in operators
+            TrustedOperator(
+                id=operator.id, from_block=operator.from_block, until_block=operator.until_block
+            )
+            for operator in operators
         ),
         time_slack=document.time_slack,
         finality=document.finality,
@@ -225,7 +234,7 @@ def _entry(document: _EntryDocument) -> TrustEntry:
         quorum=quorum,
         assurance=cast(Assurance, document.assurance),
         block_hashes=tuple(
-            parse_hash(text, what="the trust policy's block_hashes")
+            parse_hash(text, subject="the trust policy's block_hashes")
             for text in document.block_hashes
         ),
         recorded_at_tolerance=document.recorded_at_tolerance,

@@ -31,7 +31,7 @@ from anchor.verification.steps import (
     VerificationTarget,
     check_chain,
     check_operator,
-    describe_submitter,
+    format_submitter,
 )
 from anchor.verification.steps import check_submitter as check_submitter_key
 
@@ -61,18 +61,18 @@ def check_block(
     named: Collection[Hash32],
     connect: Connect | None,
 ) -> tuple[ProvenBlock, str]:
-    """Step 5: find who answers for the hash of the proof's block, as one that is final.
+    """Step 5: find who vouches for the proof's block as final.
 
     ``named`` are hashes that the verifier names, beside the policy's; without ``connect`` no node
     is asked.
 
     Raises:
-        CannotCheckError: nobody does, or the nodes know another block of that number.
-        NotFinalError: it is not final yet.
+        CannotCheckError: Nobody does, or the nodes have another block of that number.
+        NotFinalError: The block is not final yet.
     """
     header = parse_header(proof.header)
     shown = f"block {header.number}, 0x{header.hash.hex()}"
-    later = _describe_unknown_items(header)
+    later = _format_unknown_items(header)
     by: tuple[Assurance, str] | None = None
     if header.hash in target.block_hashes:
         by = "proof", "the policy names"
@@ -106,19 +106,22 @@ def check_block(
             f"the receipt proves its anchor by {shown}, and to the nodes block {final.number} is "
             "the newest that is final",
             hint="verify again once they have caught up",
+            chain_id=target.chain_id,
+            block_number=header.number,
+            final_number=final.number,
         )
-    there = view.fetch_block(header.number)
-    if there.hash != header.hash:
+    block = view.fetch_block(header.number)
+    if block.hash != header.hash:
         raise CannotCheckError(
             f"the receipt proves its anchor by {shown}, and to the nodes that block is "
-            f"0x{there.hash.hex()}",
+            f"0x{block.hash.hex()}",
             hint="one side is on a fork, or wrong: ask other nodes, or for an upgraded receipt",
         )
     proven = ProvenBlock(header=header, assurance=assurance, is_asserted=False)
     return proven, f"{chain}; {shown}, is final to them{later}"
 
 
-def _describe_unknown_items(header: Header) -> str:
+def _format_unknown_items(header: Header) -> str:
     count = header.unknown_items
     if not count:
         return ""
@@ -155,7 +158,10 @@ def check_proven_anchor(
     if anchor is None:
         raise NotAnchoredError(
             f"the receipt's own proof shows that the registry {format_address(target.registry)} "
-            f"does not hold root {target.head.root.hex()} in block {proven.header.number}"
+            f"does not hold root {target.head.root.hex()} in block {proven.header.number}",
+            chain_id=target.chain_id,
+            root=target.head.root,
+            block_number=proven.header.number,
         )
     how = "final, as is asserted and not observed" if proven.is_asserted else "final"
     return anchor, f"proven in block {proven.header.number}, which is {how}"
@@ -173,9 +179,9 @@ class Submitter:
     note: str | None = None
 
     def describe(self, operator_id: int) -> str:
-        """Return the line of step 9."""
+        """Return the line about step 9."""
         said = "" if self.standing is None else f"; {self.standing}"
-        return f"{describe_submitter(operator_id, self.key)}{said}"
+        return f"{format_submitter(operator_id, self.key)}{said}"
 
 
 def check_proven_submitter(
@@ -238,10 +244,10 @@ def check_read_submitter(
 ) -> tuple[Submitter, str]:
     """Step 9: return who anchored, as nodes say, on the same conditions."""
     findings = Findings()
-    found = findings.make(lambda: check_submitter_key(view, target, stored, final))
+    submitter_key = findings.make(lambda: check_submitter_key(view, target, stored, final))
     standing = findings.make(lambda: read_standing(view, target, stored, final))
     findings.settle()
-    assert found is not None, "what was not found was raised"
+    assert submitter_key is not None, "what was not found was raised"
     assert standing is not None, "what was not found was raised"
-    submitter = Submitter(key=found[0], standing=standing.said)
+    submitter = Submitter(key=submitter_key[0], standing=standing.said)
     return submitter, submitter.describe(stored.operator_id)

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import Enum
 from typing import TypeVar
 
-from anchor.errors import AnchorError, ExitCode, MalformedError
+from anchor.errors import AnchorError, ExitCode, MalformedError, severest
 from anchor.ethereum.known_chains import HEADLINES, ChainKind, best_kind, find_chain
 from anchor.evidence.record import Record
 from anchor.types import Address, Anchor, Assurance, ChainId, Hash32, LogId
@@ -28,7 +28,7 @@ class Verdict(Enum):
 
 # Which of several findings a process reports: what is certainly wrong outranks what is unknown,
 # and what is unknown outranks what is only not final yet.
-_GRAVITY = (
+_SEVERITY = (
     ExitCode.DONE,
     ExitCode.NOT_FINAL,
     ExitCode.CANNOT_CHECK,
@@ -56,14 +56,15 @@ NOT_PROVEN = (
 """What no receipt proves; every report ends with it."""
 
 
-def gravest_code(codes: Sequence[ExitCode]) -> ExitCode:
+def severest_code(codes: Sequence[ExitCode]) -> ExitCode:
     """Return the code that a run over several pieces of evidence ends with."""
-    return max(codes, key=_rank, default=ExitCode.DONE)
+    return severest(codes, _SEVERITY)
 
 
-def gravest_error(errors: Sequence[AnchorError]) -> AnchorError | None:
-    """Return the gravest finding, the earliest of its kind; None where there is none."""
-    return max(errors, key=lambda error: _rank(error.exit_code), default=None)
+def severest_error(errors: Sequence[AnchorError]) -> AnchorError | None:
+    """Return the severest finding, the earliest of its kind; None where there is none."""
+    code = severest_code([error.exit_code for error in errors])
+    return next((error for error in errors if error.exit_code == code), None)
 
 
 _Value = TypeVar("_Value")
@@ -84,14 +85,10 @@ class Findings:
             return None
 
     def settle(self) -> None:
-        """Raise the gravest error of all that were kept."""
-        error = gravest_error(self._errors)
+        """Raise the severest error of all that were kept."""
+        error = severest_error(self._errors)
         if error is not None:
             raise error
-
-
-def _rank(code: ExitCode) -> int:
-    return _GRAVITY.index(code) if code in _GRAVITY else len(_GRAVITY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +160,8 @@ class Report:
 
     @property
     def error(self) -> AnchorError | None:
-        """Return the gravest finding, the earliest of its kind; None when all passed."""
-        return gravest_error([step.error for step in self.steps if step.error is not None])
+        """Return the severest finding, the earliest of its kind; None when all passed."""
+        return severest_error([step.error for step in self.steps if step.error is not None])
 
     @property
     def leading(self) -> ProvenAnchor | None:
@@ -172,6 +169,16 @@ class Report:
         worth = sorted(self.proven, key=lambda proven: proven.existed_by)
         kind = self.kind
         return next((each for each in worth if find_chain(each.chain_id).kind == kind), None)
+
+    @property
+    def existed_by(self) -> datetime | None:
+        """Return when the record existed at the latest; None where that was not proven."""
+        return None if self.leading is None else self.leading.existed_by
+
+    @property
+    def assurance(self) -> Assurance | None:
+        """Return how the chain's answer was obtained; None where nothing was proven."""
+        return None if self.leading is None else self.leading.assurance
 
     @property
     def kind(self) -> ChainKind | None:

@@ -43,11 +43,11 @@ class Candidates:
 def list_candidates(
     receipt: Receipt, policy: TrustPolicy | None, chain_ids: Collection[ChainId]
 ) -> Candidates:
-    """Step 4, for the whole receipt: return what may be looked up, each by itself.
+    """Step 4, for the whole receipt: return the anchors that may be looked up.
 
     Raises:
-        NotTrustedError: the policy does not pin the log, or no anchor is where the verifier looks.
-        NotFinalError: the receipt is a promise, and no policy says where it may have been kept.
+        NotTrustedError: The policy does not pin the log, or no anchor of the receipt.
+        NotFinalError: The receipt is a promise, and no policy says where it may have been kept.
     """
     if receipt.promise is not None:
         if policy is None:
@@ -55,17 +55,17 @@ def list_candidates(
                 "the receipt is the operator's promise: it names no anchor yet",
                 hint="ask the operator for an upgraded receipt, or give a trust policy",
             )
-        found = [
+        candidates = [
             Candidate(log=receipt.log, head=receipt.promise.head, anchor=None, entry=entry)
             for entry in pinned_entries(policy, receipt.log)
         ]
         places = [entry.chain_id for entry in pinned_entries(policy, receipt.log)]
         aside: list[str] = []
     else:
-        found, aside = _list_anchors(receipt, policy)
+        candidates, aside = _list_anchors(receipt, policy)
         places = [anchor.chain_id for anchor in receipt.anchors]
     chosen = []
-    for candidate in found:
+    for candidate in candidates:
         chain_id = _chain_of(candidate)
         if chain_ids and chain_id not in chain_ids:
             aside.append(f"chain {chain_id} is left aside: it is not one that you name")
@@ -95,25 +95,25 @@ def _list_anchors(
             for anchor in receipt.anchors
         ], []
     entries = pinned_entries(policy, receipt.log)
-    found: list[Candidate] = []
+    candidates: list[Candidate] = []
     aside: list[str] = []
     for anchor in receipt.anchors:
-        place = (anchor.chain_id, anchor.registry)
-        fitting = [entry for entry in entries if (entry.chain_id, entry.registry) == place]
-        found += [
+        anchored_in = (anchor.chain_id, anchor.registry)
+        fitting = [entry for entry in entries if (entry.chain_id, entry.registry) == anchored_in]
+        candidates += [
             Candidate(log=receipt.log, head=anchor.head, anchor=anchor, entry=entry)
             for entry in fitting
         ]
         if not fitting:
             where = f"registry {format_address(anchor.registry)} on chain {anchor.chain_id}"
             aside.append(f"{where} is left aside: the policy does not pin it")
-    if not found:
+    if not candidates:
         places = ", ".join(
             f"registry {format_address(anchor.registry)} on chain {anchor.chain_id}"
             for anchor in receipt.anchors
         )
         raise NotTrustedError(f"the receipt is anchored in {places}, which the policy does not pin")
-    return found, aside
+    return candidates, aside
 
 
 def _chain_of(candidate: Candidate) -> ChainId:
@@ -159,27 +159,27 @@ def choose_target(
     return replace(target, other_chains=candidate.other_chains), detail
 
 
-def describe_unpinned(receipt: Receipt, chain_ids: Collection[ChainId]) -> tuple[str, ...]:
-    """Return what is the receipt's own claim where no policy pins it."""
+def format_unpinned_claims(receipt: Receipt, chain_ids: Collection[ChainId]) -> tuple[str, ...]:
+    """Return what the receipt claims and no policy pins, each as a phrase."""
     chains = dict.fromkeys(anchor.chain_id for anchor in receipt.anchors)
-    return name_unpinned(
+    return format_unpinned(
         receipt.log, [chain_id for chain_id in chains if chain_id not in chain_ids]
     )
 
 
-def name_unpinned(log: LogId | None, chain_ids: Iterable[ChainId]) -> tuple[str, ...]:
-    """Name the owner of ``log`` and the chains, as what nobody pins."""
+def format_unpinned(log: LogId | None, chain_ids: Iterable[ChainId]) -> tuple[str, ...]:
+    """Return the owner of ``log`` and the chains, each as a phrase."""
     owner = [] if log is None else [f"the log's owner {format_address(log_owner(log))}"]
-    return (*owner, *(_name_chain(find_chain(chain_id)) for chain_id in chain_ids))
+    return (*owner, *(_format_chain(find_chain(chain_id)) for chain_id in chain_ids))
 
 
-def _name_chain(chain: Chain) -> str:
+def _format_chain(chain: Chain) -> str:
     is_named = chain.kind in ("main", "test")
     return f"chain {chain.id}, {chain.name}" if is_named else f"chain {chain.id}"
 
 
-def doubt_unpinned(unpinned: Sequence[str], document: str = "receipt") -> CannotCheckError:
-    """Return what step 4 ends with where no policy is given and its lack is not accepted."""
+def unpinned_error(unpinned: Sequence[str], document: str = "receipt") -> CannotCheckError:
+    """Return the error of step 4 where there is no policy and ``accept_unpinned`` is not set."""
     claims = (
         f"is the {document}'s own claim"
         if len(unpinned) == 1
@@ -210,6 +210,7 @@ def pinned_entries(policy: TrustPolicy, log: LogId) -> list[TrustEntry]:
         raise NotTrustedError(
             f"log {number} of owner {format_address(owner)} is not one the trust policy pins",
             hint="check whose log this is before you pin another",
+            actual=log,
         )
     return entries
 

@@ -23,9 +23,9 @@ def to_chinese(text: str) -> str:
     if len(text) > _MAX_CHARACTERS:
         return text
     for pattern, template in _templates():
-        found = pattern.fullmatch(text)
-        if found:
-            values = {name: to_chinese(value) for name, value in found.groupdict().items()}
+        match = pattern.fullmatch(text)
+        if match:
+            values = {name: to_chinese(value) for name, value in match.groupdict().items()}
             return template.format(**values)
     return text
 

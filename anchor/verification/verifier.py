@@ -54,6 +54,7 @@ from anchor.verification.steps import (
     ChainView,
     Connect,
     VerificationTarget,
+    assurance_of,
     check_anchored,
     check_chain,
     check_code,
@@ -62,13 +63,12 @@ from anchor.verification.steps import (
     check_paths,
     check_time,
     parse_documents,
-    word_of,
 )
 from anchor.verification.targets import (
     choose_target,
-    describe_unpinned,
-    doubt_unpinned,
+    format_unpinned_claims,
     list_candidates,
+    unpinned_error,
 )
 
 __all__ = ["Block", "ChainView", "Connect", "judge", "verify"]
@@ -88,7 +88,7 @@ TITLES = {
 
 
 def verify(
-    receipt: bytes,
+    receipt: bytes | Receipt,
     evidence: Digests,
     *,
     policy: TrustPolicy | None,
@@ -117,7 +117,7 @@ def verify(
 
 
 def judge(
-    receipt: bytes,
+    receipt: bytes | Receipt,
     evidence: Digests,
     *,
     policy: TrustPolicy | None,
@@ -141,8 +141,8 @@ def judge(
     run.index = document.index
     run.step(2, lambda: check_file(evidence, record))
     is_logged = run.step(3, lambda: check_paths(document, record))
-    unpinned = () if policy else describe_unpinned(document, chain_ids)
-    doubt = None if policy or accept_unpinned else doubt_unpinned(unpinned)
+    unpinned = () if policy else format_unpinned_claims(document, chain_ids)
+    doubt = None if policy or accept_unpinned else unpinned_error(unpinned)
     for target in _choose_targets(run, document, policy, chain_ids, doubt):
         proof = None if target.anchor is None else target.anchor.state
         if proof is not None:
@@ -224,7 +224,7 @@ def _judge_by_nodes(
         record,
         final,
         lambda: check_read_submitter(view, target, stored, final),
-        assurance=word_of(view),
+        assurance=assurance_of(view),
         is_asserted=False,
     )
 

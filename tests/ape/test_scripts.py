@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conftest import ROOT, Done, Run
+from support.readme import readme_examples
 
 from anchor.chain.devnet import DEV_ADDRESS, PUBLIC_DEV_KEY, AnvilNode, find_anvil
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
@@ -105,6 +106,7 @@ def journey(run: Run, work: Path, network: str, *, chain: int, pins: tuple[str, 
     ]
     receipt = json.loads(Path(f"{file}.anchor.json").read_bytes())
     assert [anchor["chain_id"] for anchor in receipt["anchors"]] == [chain]
+    assert "state" in receipt["anchors"][0]
 
     verified = run("verify_receipt", "evidence/a.txt", *on)
     assert verified.code == 0, verified.out
@@ -118,7 +120,7 @@ def journey(run: Run, work: Path, network: str, *, chain: int, pins: tuple[str, 
 
 def expect(done: Done, code: int, step: str) -> None:
     assert done.code == code, done.err
-    assert step in done.out
+    assert step in done.out, done.out
     assert f"NOT VERIFIED (exit code {code})" in done.out
 
 
@@ -185,9 +187,15 @@ def test_on_apes_in_process_chain(work: Path) -> None:
         verify = ("verify_receipt", "evidence/a.txt", "--network", IN_PROCESS)
         verify += ("--project", "project")
         height = provider.get_block("latest").number
-        # That many blocks on top: the genesis block is the only final one.
-        expect(run(*verify, *policy(work, "finality", str(height))), 21, "6. cannot tell")
         receipt = Path("evidence/a.txt.anchor.json").read_text()
+        bare = json.loads(receipt)
+        del bare["anchors"][0]["state"]
+        Path("bare.json").write_text(json.dumps(bare))
+        # That many blocks on top: the genesis block is the only final one.
+        waiting = policy(work, "finality", str(height))
+        expect(run(*verify, *waiting), 21, "5. cannot tell")
+        verify += ("--receipt", "bare.json")
+        expect(run(*verify, *waiting), 21, "6. cannot tell")
         Path("newer.json").write_text(receipt.replace("anchor-receipt/1", "anchor-receipt/9"))
         expect(run(*verify, "--receipt", "newer.json"), 22, "1. cannot tell")
         provider.restore(untouched)
@@ -197,6 +205,23 @@ def test_on_apes_in_process_chain(work: Path) -> None:
         provider.set_timestamp(later + 86_400)
         provider.mine(height)
         expect(run(*verify), 11, "7. fail")
+
+
+def test_the_readmes_example_runs(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import ape
+    from ape._cli import cli
+
+    import anchor
+
+    on = ("--network", IN_PROCESS, "--project", "project", *DEV)
+    with ape.networks.parse_network_choice(IN_PROCESS):
+        for command in ("deploy",), ("anchor_evidence", "evidence"):
+            assert CliRunner().invoke(cli, ["run", *command, *on]).exit_code == 0
+        receipt = anchor.Receipt.load(Path("evidence/a.txt.anchor.json"))
+        capsys.readouterr()
+        example = readme_examples()["ape"].replace("ethereum:local:foundry", IN_PROCESS)
+        exec(example, {"ape": ape, "anchor": anchor, "receipt": receipt})
+    assert receipt.anchors[0].head.root.hex() in capsys.readouterr().out
 
 
 def test_apes_in_process_chain_refuses_as_a_node_does(work: Path) -> None:
@@ -213,7 +238,7 @@ def test_apes_in_process_chain_refuses_as_a_node_does(work: Path) -> None:
             node.fetch_nonce(DEV_ADDRESS, Hash32(bytes(32)))
         assert (unknown.value.code, unknown.value.reason) == (-32000, "header not found")
         with pytest.raises(NodeRefusedError) as absent:
-            node.rpc.call("eth_getProof", [])
+            node.rpc.call("eth_sendTransaction", [])
         assert absent.value.code == -32601
         # The caller is neither the owner of this log nor one of its operators.
         call = encode_anchor_call(make_log_id(DEV_ADDRESS, 0), Head(root=Hash32(KEY), size=1), [])

@@ -24,7 +24,8 @@ import anchor.page
 from anchor.cli.report_json import VerificationDocument
 from anchor.evidence.digests import digest_bytes
 from anchor.types import ChainId, Hash32
-from anchor.verification.policy import encode_policy, parse_policy
+from anchor.verification.pinning import encode_policy
+from anchor.verification.policy import parse_policy
 from anchor.verification.report_words import CHINESE, ENGLISH
 from anchor.verification.verifier import judge
 

@@ -22,7 +22,8 @@ from anchor.receipt.state_proof import SuccessorProof, Takeover
 from anchor.registry.artifact import expected_code_hash
 from anchor.registry.storage import anchor_slot, encode_anchor, successor_slot
 from anchor.types import Address, Anchor, ChainId, Hash32, make_log_id
-from anchor.verification.policy import TrustPolicy, encode_policy
+from anchor.verification.pinning import encode_policy
+from anchor.verification.policy import TrustPolicy
 from anchor.verification.translation import to_chinese
 from anchor.verification.verifier import judge
 

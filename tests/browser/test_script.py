@@ -195,8 +195,8 @@ DOCUMENTS = [
 @pytest.mark.parametrize("data", DOCUMENTS)
 def test_json_is_read_and_written_as_by_the_package(script: PageScript, data: bytes) -> None:
     try:
-        value = parse_strict(data, what="it", max_bytes=1 << 20)
-        expected: object = encode_canonical(value, what="it").decode()
+        value = parse_strict(data, subject="it", max_bytes=1 << 20)
+        expected: object = encode_canonical(value, subject="it").decode()
     except MalformedError:
         expected = ExitCode.USAGE
     answer = script.ask("canonical", data=base64.b64encode(data).decode())

@@ -26,13 +26,12 @@ from anchor.certificate.foreign_text import show_text
 from anchor.certificate.html import render_html
 from anchor.certificate.labels import describe_kind, describe_network
 from anchor.certificate.layout import Commands, Fields, JudgedTable, Value
-from anchor.certificate.model import Certificate, PathStep, encode_certificate
-from anchor.certificate.model import Path as TreePath
+from anchor.certificate.model import Certificate, encode_certificate, encode_step
 from anchor.certificate.path_svg import draw_path
 from anchor.certificate.pdf import render_pdf
 from anchor.certificate.qr import draw_code
 from anchor.certificate.statements import Details
-from anchor.log.merkle import fold_path, path_sides
+from anchor.log.merkle import trace_path
 from anchor.receipt.format import Receipt
 from anchor.types import Hash32
 
@@ -254,19 +253,17 @@ def test_the_picture_has_a_box_for_every_hash_on_its_side(length: int) -> None:
     size = 2**length
     index = (size - 1) & 0x2AAAAAAAAAAA
     siblings = [Hash32(hashlib.sha256(bytes([level])).digest()) for level in range(length)]
-    sides = path_sides(index, size, length)
     leaf = Hash32(hashlib.sha256(b"leaf").digest())
-    nodes = fold_path(leaf=leaf, index=index, size=size, path=siblings)
-    steps = [
-        PathStep(side="left" if is_left else "right", sibling=sibling.hex(), node=node.hex())
-        for sibling, is_left, node in zip(siblings, sides, nodes[1:], strict=True)
-    ]
-    path = TreePath(root=nodes[-1].hex(), size=size, steps=steps)
-    drawing = ElementTree.fromstring(draw_path(leaf.hex(), path))
+    nodes = trace_path(leaf=leaf, index=index, size=size, path=siblings)
+    steps = [encode_step(node) for node in nodes]
+    drawing = ElementTree.fromstring(draw_path(leaf.hex(), steps, title="A way up"))
+    assert drawing.findtext("{*}title") == "A way up"
+    few = draw_path(leaf.hex(), steps, digits=4)
+    assert (f"{leaf.hex()[:4]}…{leaf.hex()[-4:]}" in few, "title" in few) == (True, False)
     boxes = drawing.findall("{*}rect")
     labels = [label.text or "" for label in drawing.findall("{*}text")]
     assert len(boxes) == len(labels) == 2 * length + 1
-    for value in (*siblings, *nodes):
+    for value in (*siblings, leaf, *(node.node for node in nodes)):
         short = f"{value.hex()[:8]}…{value.hex()[-8:]}"
         assert sum(label.endswith(short) for label in labels) == 1
     _, _, width, height = map(float, drawing.attrib["viewBox"].split())
@@ -275,7 +272,7 @@ def test_the_picture_has_a_box_for_every_hash_on_its_side(length: int) -> None:
         assert 0 <= x <= x + wide <= width
         assert 0 <= y <= y + high <= height
     left = [box for box in boxes if float(box.attrib["x"]) < 100]
-    assert len(left) == sum(sides)
+    assert len(left) == sum(node.sibling_is_left for node in nodes)
 
 
 @pytest.mark.filterwarnings("ignore")

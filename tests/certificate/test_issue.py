@@ -48,7 +48,7 @@ def proven(world: World) -> Receipt:
 
 def test_the_json_is_canonical_and_of_its_schema(issued: Issued) -> None:
     encoded = encode_certificate(issued.certificate)
-    parse_canonical(encoded, what="the certificate", max_bytes=1 << 20)
+    parse_canonical(encoded, subject="the certificate", max_bytes=1 << 20)
     assert Certificate.model_validate_json(encoded, strict=True) == issued.certificate
 
 
@@ -189,7 +189,7 @@ def test_the_certificate_says_what_the_record_states_and_what_is_left_open() -> 
     plain = World()
     members = json.loads(plain.records[INDEX]) | {"verdict": "authentic"}
     records = list(plain.records)
-    records[INDEX] = encode_canonical(members, what="the record")
+    records[INDEX] = encode_canonical(members, subject="the record")
     world = World(records)
     receipt = proven(world)
     state = receipt.anchors[0].state

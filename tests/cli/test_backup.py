@@ -27,7 +27,7 @@ from anchor.operate.acceptance import EvidenceInput, accept_once
 from anchor.project.config import load_config
 from anchor.recovery.backup_check import check_backup
 from anchor.store.backup_files import read_manifest
-from anchor.store.backup_folder import find_backup, list_generations, name_generation
+from anchor.store.backup_folder import backup_path, find_backup, list_generations
 from anchor.store.location import SqliteFile
 from anchor.store.schema import metadata
 
@@ -133,13 +133,13 @@ def test_nothing_is_written_over(site: Site, tmp_path: Path) -> None:
 
 def test_a_generation_is_named_after_all_that_are_there(tmp_path: Path) -> None:
     moment = datetime(2026, 11, 27, 2, tzinfo=UTC)
-    assert name_generation(tmp_path / "missing", moment).name == "20261127T020000Z"
+    assert backup_path(tmp_path / "missing", moment).name == "20261127T020000Z"
     (tmp_path / "20261127T020001Z").mkdir()  # the one of 02:00:00 was removed as the oldest
-    assert name_generation(tmp_path, moment).name == "20261127T020002Z"
+    assert backup_path(tmp_path, moment).name == "20261127T020002Z"
     (tmp_path / "20269999T999999Z").mkdir()  # no time, and so no generation
-    assert name_generation(tmp_path, moment).name == "20261127T020002Z"
+    assert backup_path(tmp_path, moment).name == "20261127T020002Z"
     (tmp_path / "20261231T235959Z").mkdir()  # by a clock that was set back since
-    assert name_generation(tmp_path, moment).name == "20270101T000000Z"
+    assert backup_path(tmp_path, moment).name == "20270101T000000Z"
 
 
 def test_the_newest_of_several_are_kept(site: Site, tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ STEPS = [
     ("after", "anchor.recovery.backup", "-", "_write_tiles", "1"),
     ("after", "anchor.recovery.backup", "-", "_copy_files", "1"),
     ("after", "anchor.recovery.backup", "-", "_write_keys", "1"),
-    ("after", "anchor.recovery.backup", "-", "settle", "1"),
+    ("after", "anchor.recovery.backup", "-", "make_durable", "1"),
     ("after", "anchor.recovery.backup", "-", "check_contents", "1"),
     ("before", "anchor.store.backup_files", "-", "write_file", "1"),
     ("after", "anchor.recovery.backup", "-", "write_manifest", "1"),

@@ -14,12 +14,12 @@ from support.crashes import crashing
 from support.nodes import ask, nonce
 from support.projects import Site, reading
 
+from anchor.chain.call_simulation import Intent
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
 from anchor.chain.devnet.accounts import CREATE2_PROXY, CREATE2_PROXY_CODE
 from anchor.chain.fees import Fees
 from anchor.chain.signer import Signer, UnsignedTransaction
 from anchor.chain.signer.keystore import open_keystore, write_keystore
-from anchor.chain.tx_manager import Intent
 from anchor.cli.context import open_signer
 from anchor.errors import AnchorError, ExitCode
 from anchor.ethereum.keccak import format_address
@@ -30,8 +30,12 @@ from anchor.project import relocation
 from anchor.project.config import load_config
 from anchor.project.project import open_project, pin_registry
 from anchor.project.relocation import open_moved_project
-from anchor.registry.artifact import expected_code_hash, load_artifact, registry_address
-from anchor.registry.create_address import create_address
+from anchor.registry.artifact import (
+    create_address,
+    expected_code_hash,
+    load_artifact,
+    registry_address,
+)
 from anchor.store.sequencer import seal
 from anchor.system.clock import SystemClock, utc_now
 from anchor.types import Address, ChainId
@@ -39,6 +43,10 @@ from anchor.types import Address, ChainId
 CODE_HASH = "0x" + expected_code_hash(ChainId(31337)).hex()
 
 PROXY = "0x" + CREATE2_PROXY.hex()
+
+# What `anchor init` writes, and another registry's.
+LINE = f'registry = "{format_address(registry_address())}"'
+OTHER_LINE = f'registry = "{format_address(Address(bytes([9]) * 20))}"'
 
 MakeSite = Callable[..., Site]
 
@@ -55,10 +63,10 @@ def record(site: Site) -> dict[str, Any]:
 
 def registry_lines(site: Site) -> set[str]:
     return {
-        line
+        line.partition("#")[0].strip()
         for name in ("anchor.toml", "trust.toml")
         for line in (site.folder / name).read_text("utf-8").splitlines()
-        if line.startswith("registry =")
+        if line.strip().startswith("registry =")
     }
 
 
@@ -228,7 +236,9 @@ def test_a_plain_deployment_points_the_project_at_its_registry(
     make: MakeSite, bare_anvil: Devnet
 ) -> None:
     site = make(bare_anvil, deployed=False)
-    (site.folder / "trust.toml").chmod(0o640)
+    policy = site.folder / "trust.toml"
+    policy.chmod(0o640)
+    policy.write_text(policy.read_text("utf-8").replace(LINE, f"  {LINE.lower()}  # ours"), "utf-8")
     number = nonce(site.url)
     # What is accepted, but not sealed, names no registry yet.
     file = site.add("a.txt", b"a")
@@ -243,7 +253,8 @@ def test_a_plain_deployment_points_the_project_at_its_registry(
     transaction = ask(site.url, "eth_getTransactionByHash", done["tx_hash"])
     assert (transaction["type"], transaction["chainId"]) == ("0x2", hex(31337))
     assert registry_lines(site) == {f'registry = "{done["registry"]}"'}
-    assert (site.folder / "trust.toml").stat().st_mode & 0o777 == 0o640
+    assert policy.stat().st_mode & 0o777 == 0o640
+    assert f'\n  registry = "{done["registry"]}"  # ours\n' in policy.read_text("utf-8")
     assert pinned(site) == created
     assert record(site)["create2"] is None
     assert record(site)["transaction"]["hash"] == done["tx_hash"]
@@ -348,23 +359,21 @@ def test_other_code_at_the_standard_address_is_refused_either_way(
 
 
 @pytest.mark.parametrize(
-    ("name", "change"),
+    "change",
     [
-        ("anchor.toml", "spelled otherwise"),
-        ("trust.toml", "spelled otherwise"),
-        ("trust.toml", "twice"),
-        ("trust.toml", "missing"),
+        OTHER_LINE,
+        f"{LINE}\n{LINE}",
+        f"{LINE}\n[[trust]]\n{LINE}",
+        "",
     ],
+    ids=["another", "twice", "two entries", "missing"],
 )
-def test_a_file_that_is_not_as_init_wrote_it_stops_before_anything_is_sent(
-    make: MakeSite, bare_anvil: Devnet, name: str, change: str
+def test_a_policy_that_does_not_name_the_registry_once_stops_before_anything_is_sent(
+    make: MakeSite, bare_anvil: Devnet, change: str
 ) -> None:
     site = make(bare_anvil, deployed=False)
-    path = site.folder / name
-    line = f'registry = "{format_address(registry_address())}"'
-    text = path.read_text("utf-8")
-    other = {"spelled otherwise": f"  {line}  # ours", "twice": f"{line}\n{line}", "missing": ""}
-    path.write_text(text.replace(line, other[change]), "utf-8")
+    path = site.folder / "trust.toml"
+    path.write_text(path.read_text("utf-8").replace(LINE, change), "utf-8")
     before, sent = snapshot(site.folder), nonce(site.url)
     error = refusal(lambda: deploy_here(site, plain=True))
     assert error.exit_code is ExitCode.USAGE
@@ -380,7 +389,9 @@ def test_a_file_changed_in_between_is_left_alone_and_the_line_is_told(
         crash_after(patch, relocation, "pin_registry")
         with pytest.raises(KeyboardInterrupt):
             deploy_here(site, plain=True)
-    site.edit('registry = "', ' registry = "')
+    policy = site.folder / "trust.toml"
+    text = policy.read_text("utf-8")
+    policy.write_text(text.replace(LINE, OTHER_LINE), "utf-8")
     before, sent = snapshot(site.folder), nonce(site.url)
     error = refusal(lambda: deploy_here(site, plain=True))
     assert error.exit_code is ExitCode.USAGE
@@ -388,10 +399,8 @@ def test_a_file_changed_in_between_is_left_alone_and_the_line_is_told(
     assert line in (error.hint or "")
     assert snapshot(site.folder) == before
     # Written by hand in both files, everything is as it should be.
-    for name in ("anchor.toml", "trust.toml"):
-        path = site.folder / name
-        old = format_address(registry_address())
-        path.write_text(path.read_text("utf-8").replace(old, line[12:-1]), "utf-8")
+    site.edit(LINE, line)
+    policy.write_text(text.replace(LINE, line), "utf-8")
     deploy_here(site, plain=True)
     site.run("status").expect(0, line[12:-1])
     assert nonce(site.url) == sent

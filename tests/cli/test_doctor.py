@@ -27,14 +27,14 @@ from anchor.chain.signer.keystore import write_keystore
 from anchor.errors import ExitCode
 from anchor.ethereum.keccak import format_address, hash_keccak256
 from anchor.monitor import doctor_checks
-from anchor.monitor.doctor import Finding, Patient, diagnose, gravest_exit_code
+from anchor.monitor.doctor import DoctorContext, Finding, diagnose, exit_code_of
 from anchor.monitor.doctor_checks import CHECKS
 from anchor.project.config import load_config
 from anchor.project.project import trust_entry
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.storage import CLOSED_HEAD, head_slot
 from anchor.types import Address, ChainId
-from anchor.verification.policy import encode_policy
+from anchor.verification.pinning import encode_policy
 from anchor.verification.report import Verdict
 
 PROXY = "0x4e59b44847b379578588920ca78fbf26c0b4956c"
@@ -53,7 +53,7 @@ def examine(site: Site, *, now: float | None = None) -> dict[str, Finding]:
         opened.append(Rpc(url, timeout=2))
         return Node(opened[-1])
 
-    patient = Patient(
+    patient = DoctorContext(
         config_path=site.folder / "anchor.toml",
         open_node=open_node,
         now=time.time() if now is None else now,
@@ -66,7 +66,7 @@ def examine(site: Site, *, now: float | None = None) -> dict[str, Finding]:
 
 
 def code(findings: dict[str, Finding]) -> int:
-    return int(gravest_exit_code(list(findings.values())))
+    return int(exit_code_of(list(findings.values())))
 
 
 def expect(site: Site, check: str, exit_code: int, *texts: str, whole: int | None = None) -> None:
@@ -477,12 +477,12 @@ def test_an_operators_key_is_named_as_one(own: Site) -> None:
     assert examine(own)["authority"].text == "the log's operator 7"
 
 
-def test_the_gravest_code_is_what_could_do_most_harm() -> None:
+def test_the_severest_code_is_what_could_do_most_harm() -> None:
     def finding(exit_code: ExitCode) -> Finding:
         return Finding(check="x", verdict=Verdict.FAIL, text="", hint=None, exit_code=exit_code)
 
     order = [0, 21, 20, 30, 31, 12, 22, 2, 32]
     for lower, higher in itertools.pairwise(order):
         pair = [finding(ExitCode(higher)), finding(ExitCode(lower))]
-        assert gravest_exit_code(pair) == higher
-    assert gravest_exit_code([]) is ExitCode.DONE
+        assert exit_code_of(pair) == higher
+    assert exit_code_of([]) is ExitCode.DONE

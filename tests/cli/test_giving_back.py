@@ -21,7 +21,7 @@ from anchor.service.submission import Origin, read_submission
 from anchor.store.api_keys import Quota
 from anchor.store.evidence import StoredEvidence, find_by_identity
 from anchor.store.file_origins import tenant_of
-from anchor.store.quota import Outcome, Taken, admit
+from anchor.store.quota import Admitted, Outcome, admit
 from anchor.store.side_file import SideFile
 from anchor.system.clock import utc_now
 
@@ -38,7 +38,7 @@ def submit(site: Site, tenant: str, name: str, key: str | None = None) -> tuple[
     """Submit as the service does, and return the id and the outcome."""
     data = b'{"sha256":"%s","name":"%s"}' % (digest(name).encode(), name.encode())
     with site.open() as project:
-        origin = Origin(tenant=tenant, key=key, now=utc_now(), log=project.config.log)
+        origin = Origin(tenant=tenant, key=key, recorded_at=utc_now(), log=project.config.log)
         item = read_submission(data, origin, max_bytes=10_000)
         work = partial(
             admit,
@@ -46,9 +46,9 @@ def submit(site: Site, tenant: str, name: str, key: str | None = None) -> tuple[
             limits=Quota(per_day=None, per_minute=None),
             items=[item],
             key=origin.key_hash,
-            now=origin.now,
+            at=origin.recorded_at,
         )
-        return item.identity, project.database.write_again(work)[0]
+        return item.identity, project.database.write_with_retry(work)[0]
 
 
 def find(site: Site, identity: bytes) -> StoredEvidence:
@@ -100,12 +100,12 @@ def test_ids_keys_and_tenants_come_back(site: Site, tmp_path: Path) -> None:
         ("acme", "without a receipt", None, without),
     ):
         identity, outcome = submit(site, tenant, name, key)
-        assert identity == id and isinstance(outcome, Taken) and not outcome.is_new
-    assert not isinstance(submit(site, "acme", "another", "order-1")[1], Taken)
+        assert identity == id and isinstance(outcome, Admitted) and not outcome.is_new
+    assert not isinstance(submit(site, "acme", "another", "order-1")[1], Admitted)
     assert count_rows(site) == before
     # What was lost can be submitted again, as the same.
     identity, outcome = submit(site, "acme", "unsealed")
-    assert identity == unsealed[0] and isinstance(outcome, Taken) and outcome.is_new
+    assert identity == unsealed[0] and isinstance(outcome, Admitted) and outcome.is_new
     shown = site.run("restore", "--receipts", tmp_path / "kept", "--replace", "--json").expect(0)
     lost = {(item["id"], item["tenant"]) for item in shown.document["lost"]}
     assert (unsealed[1].hex(), "other") in lost and len(lost) == 2
@@ -231,5 +231,5 @@ def test_into_postgresql_and_back(tmp_path: Path, anvil: Devnet, postgres: Postg
     shown = site.run("restore", "--receipts", tmp_path / "kept", "--json").expect(0).document
     assert shown["lost"] == [{"id": unsealed.hex(), "tenant": "acme"}]
     assert [tenant_of(find(site, id).source) for id in ids] == ["acme", "acme"]
-    assert not isinstance(submit(site, "acme", "four", "order-2")[1], Taken)
+    assert not isinstance(submit(site, "acme", "four", "order-2")[1], Admitted)
     check_log_goes_on(site, "goes on")

@@ -18,7 +18,7 @@ from support.world import INDEX, SIZE, World
 from anchor.chain.devnet import Devnet
 from anchor.ethereum.header import parse_header
 from anchor.receipt.format import encode_receipt
-from anchor.verification.policy import encode_policy
+from anchor.verification.pinning import encode_policy
 
 SIZE_OF_BOMB = 100_000_000
 # Address space: enough for the program, and too little for a bomb as well; with a store it is more.

@@ -20,7 +20,7 @@ from support.projects import Site
 from anchor.chain.devnet import Devnet
 from anchor.chain.tx_state import REPLACE_AFTER, Attempt, NonceSlot
 from anchor.errors import AnchorError, ExitCode
-from anchor.operate.single_run import Round
+from anchor.operate.single_run import RunResult
 from anchor.store.tx_journal import StoredJournal
 
 GWEI = 10**9
@@ -38,7 +38,7 @@ class Stuck:
     def mine(self) -> None:
         ask(self.site.url, "evm_mine")
 
-    def run(self, clock: FastClock | None = None, url: str | None = None) -> Round:
+    def run(self, clock: FastClock | None = None, url: str | None = None) -> RunResult:
         return self.site.round(url=url, clock=clock, report=self.reports.append)
 
     def fails(self, clock: FastClock | None = None, url: str | None = None) -> AnchorError:

@@ -95,7 +95,7 @@ def test_a_statement_of_a_foreign_store_is_written_nowhere_else(site: Site, tmp_
     site.run("erase", "a", *WHY).expect(0)
     ((record,),) = site.rows("SELECT record FROM evidence WHERE record NOT NULL")
     document = json.loads(bytes(record)) | {"name": "../../outside.json"}
-    bent = encode_canonical(document, what="it")
+    bent = encode_canonical(document, subject="it")
     backup = back_up(site, tmp_path / "bent.db")
     with closing(sqlite3.connect(backup)) as connection, connection:
         row = (bent, hash_leaf(bent), bytes(record))

@@ -31,7 +31,7 @@ from anchor.operate.acceptance import EvidenceInput, accept_once
 from anchor.project.config import load_config
 from anchor.project.project import open_project
 from anchor.recovery import restore
-from anchor.store.location import PostgresDatabase, SqliteFile, StorePlace
+from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
 
 _numbers = itertools.count(6_000)
 PASSWORD = "s3cret"
@@ -45,11 +45,11 @@ def site(tmp_path: Path, anvil: Devnet, postgres: Postgres) -> Site:
     return make_site(tmp_path / "project", anvil, number=next(_numbers), store=postgres.create())
 
 
-def place_of(site: Site) -> StorePlace:
+def place_of(site: Site) -> StoreLocation:
     return load_config(site.folder / "anchor.toml").store
 
 
-def schema_of(place: StorePlace) -> str:
+def schema_of(place: StoreLocation) -> str:
     assert isinstance(place, PostgresDatabase)
     return place.url.partition("search_path%3D")[2]
 
@@ -61,7 +61,7 @@ def lose_tables(site: Site, postgres: Postgres) -> None:
         connection.execute(f"CREATE SCHEMA {schema}".encode())
 
 
-def name_store(site: Site, place: StorePlace) -> None:
+def name_store(site: Site, place: StoreLocation) -> None:
     """Let the project's store be another one."""
     site.edit(f'store = "{site_store(site)}"', f'store = "{place}"')
 
@@ -186,7 +186,7 @@ def test_a_store_in_postgresql_is_never_replaced(site: Site) -> None:
 def test_what_another_store_holds_is_taken_over(
     tmp_path: Path, anvil: Devnet, postgres: Postgres, old: str, new: str
 ) -> None:
-    def place_for(kind: str) -> StorePlace:
+    def place_for(kind: str) -> StoreLocation:
         return postgres.create() if kind == "postgresql" else SqliteFile(tmp_path / "store.db")
 
     first, second = place_for(old), place_for(new)
@@ -255,7 +255,7 @@ def test_bad_places_get_one_sentence_without_their_password(
 
 
 def test_a_store_without_its_pins_is_refused_everywhere(
-    tmp_path: Path, embedded: Devnet, place: StorePlace
+    tmp_path: Path, embedded: Devnet, place: StoreLocation
 ) -> None:
     site = make_site(tmp_path / "project", embedded, number=next(_numbers), store=place)
     name = site.write("a", b"a")

@@ -302,7 +302,7 @@ def test_keys_rotate_while_the_log_goes_on(site: Site, tmp_path: Path) -> None:
     "before",
     [
         pytest.param(None, marks=pytest.mark.slow),
-        pytest.param(("anchor.recovery.handover", "-", "take_new"), marks=pytest.mark.slow),
+        pytest.param(("anchor.recovery.handover", "-", "enqueue_unplaced"), marks=pytest.mark.slow),
         ("anchor.chain.node", "Node", "send_raw_transaction"),
     ],
     ids=lambda crash: "whole" if crash is None else f"killed before {crash[2]}",

@@ -12,9 +12,9 @@ from support import fixtures
 from support.bent_nodes import anvil_with
 from support.projects import Site, make_site, reading
 
+from anchor.chain.call_simulation import Intent
 from anchor.chain.devnet import DEV_ADDRESS, Devnet, open_devnet
 from anchor.chain.registry_reader import RegistryReader
-from anchor.chain.tx_manager import Intent
 from anchor.cli.context import open_signer
 from anchor.operate.anchoring import make_manager
 from anchor.operate.deployment import deploy
@@ -26,7 +26,8 @@ from anchor.project.project import create_project, trust_entry
 from anchor.receipt.format import Receipt, ReceiptAnchor, encode_receipt, parse_receipt
 from anchor.registry.calldata import encode_anchor_call
 from anchor.system.clock import SystemClock
-from anchor.verification.policy import TrustEntry, encode_policy
+from anchor.verification.pinning import encode_policy
+from anchor.verification.policy import TrustEntry
 
 SECOND = 4242
 _numbers = itertools.count(7_000)

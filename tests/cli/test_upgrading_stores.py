@@ -25,12 +25,12 @@ from anchor.chain.devnet import Devnet
 from anchor.project.config import load_config
 from anchor.recovery.backup_check import check_backup
 from anchor.recovery.store_audit import audit_project
-from anchor.store.backup_files import read_manifest, settle, write_manifest
+from anchor.store.backup_files import make_durable, read_manifest, write_manifest
 from anchor.store.backup_folder import list_generations
 from anchor.store.backup_manifest import Manifest
-from anchor.store.database import MIGRATION_HEAD, lock_place
+from anchor.store.database import MIGRATION_HEAD, lock_location
 from anchor.store.evidence import count_waiting
-from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.schema import metadata
 from anchor.store.snapshot import upgrade_copy
 
@@ -42,15 +42,15 @@ OLD = [version for version in VERSIONS if version != MIGRATION_HEAD]
 
 
 @pytest.fixture(params=OLD)
-def site(request: pytest.FixtureRequest, tmp_path: Path, place: StorePlace) -> Site:
+def site(request: pytest.FixtureRequest, tmp_path: Path, place: StoreLocation) -> Site:
     return make_old_site(tmp_path / "project", place, request.param)
 
 
-def place_of(site: Site) -> StorePlace:
+def place_of(site: Site) -> StoreLocation:
     return load_config(site.folder / "anchor.toml").store
 
 
-def rows_of(place: StorePlace) -> dict[str, list[tuple[Any, ...]]]:
+def rows_of(place: StoreLocation) -> dict[str, list[tuple[Any, ...]]]:
     """Return every row of every table, without the columns that the newest schema adds."""
     if isinstance(place, SqliteFile):
         engine = create_engine(f"sqlite:///{place.path}")
@@ -140,7 +140,7 @@ def count_statements(path: Path, version: str) -> int:
 # How far the upgrade of the store itself comes, in parts of its statements; or what it ends after.
 MOMENTS = [
     pytest.param(
-        ("after", "anchor.store.schema_upgrade", "-", "lock_place"), marks=pytest.mark.slow
+        ("after", "anchor.store.schema_upgrade", "-", "lock_location"), marks=pytest.mark.slow
     ),
     ("after", "anchor.recovery.store_upgrade", "-", "make_backup"),
     pytest.param(0.0, marks=pytest.mark.slow),
@@ -189,13 +189,13 @@ def test_a_store_that_others_have_open_is_not_upgraded(site: Site) -> None:
         site.run("upgrade-store").refused(32, "other processes have the store", "anchor serve")
     assert rows_of(place) == before
     assert not (site.folder / "before-upgrade").exists()
-    with lock_place(place):
+    with lock_location(place):
         site.run("upgrade-store").refused(32, "another process is sealing or anchoring")
     site.run("upgrade-store").expect(0)
 
 
 @contextmanager
-def having_open(place: StorePlace) -> Iterator[None]:
+def having_open(place: StoreLocation) -> Iterator[None]:
     """Have a connection that is idle, as one in a pool."""
     if isinstance(place, SqliteFile):
         with closing(sqlite3.connect(place.path)) as connection:
@@ -277,7 +277,7 @@ def test_a_backup_that_an_older_release_made_is_restored(
     live.run("backup", place).expect(0)
     downgrade(place / "store.db", version)
     (place / "backup.json").unlink()
-    manifest = replace(read_manifest_of(live, tmp_path), schema=version, files=settle(place))
+    manifest = replace(read_manifest_of(live, tmp_path), schema=version, files=make_durable(place))
     write_manifest(place, manifest)
     before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
     lose_store(live)

@@ -339,7 +339,7 @@ def test_a_store_that_others_keep_busy_is_waited_for(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_MS", 10)
-    turn = SqliteBackend(operator.site.folder / "anchor.db").turn()
+    turn = SqliteBackend(operator.site.folder / "anchor.db").write_lock()
     operator.add("a")()
     operator.clock.at = {
         1.0: operator.add("b"),

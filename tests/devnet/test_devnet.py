@@ -19,8 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rlp
 from eth_account import Account
 from eth_typing import HexStr
+from eth_utils import to_bytes
+from support.fixtures import MakeSite
 from support.paths import ROOT
 
 from anchor.chain.devnet import (
@@ -33,8 +36,11 @@ from anchor.chain.devnet import (
     find_anvil,
     open_devnet,
 )
-from anchor.chain.devnet.evm import EmbeddedChain
+from anchor.chain.devnet.evm import PyEvmChain, create_chain
 from anchor.errors import NodeUnreachableError, UsageError
+from anchor.ethereum.keccak import EMPTY_CODE_HASH, hash_keccak256
+from anchor.ethereum.trie import EMPTY_TRIE_ROOT, verify_trie_proof
+from anchor.types import Hash32
 
 with warnings.catch_warnings():
     # web3 7 imports the deprecated half of websockets, whether one uses it or not.
@@ -242,6 +248,30 @@ def test_the_create2_proxy_deploys_at_the_computed_address(node: Devnet) -> None
     )
 
 
+def test_logs_are_found_by_block_address_and_topic(node: Devnet) -> None:
+    counter = send(node, data=CREATION)["contractAddress"]
+    first, second = send(node, to=counter), send(node, to=counter)
+    [topic] = first["logs"][0]["topics"]
+
+    def find(**members: Any) -> list[str]:
+        logs = result(node, "eth_getLogs", members)
+        return [log["transactionHash"] for log in logs if log["address"] == counter]
+
+    both = [first["transactionHash"], second["transactionHash"]]
+    assert find(fromBlock=first["blockNumber"]) == both
+    assert find(fromBlock="earliest", toBlock=first["blockNumber"]) == both[:1]
+    assert find(blockHash=second["blockHash"]) == both[1:]
+    assert find(fromBlock="0x0", address=[STRANGER, counter], topics=[[topic]]) == both
+    assert find(fromBlock="0x0", address=counter, topics=[None, topic]) == []
+    assert find(fromBlock="0x0", address=STRANGER) == []
+    for refused in (
+        {"blockHash": "0x" + "ab" * 32},
+        {"blockHash": second["blockHash"], "fromBlock": "0x0"},
+        {"fromBlock": "0x0", "address": "0x12"},
+    ):
+        assert "code" in error(node, "eth_getLogs", refused), refused
+
+
 def test_what_does_not_exist_is_null(node: Devnet) -> None:
     nothing = "0x" + "ab" * 32
     assert result(node, "eth_getTransactionByHash", nothing) is None
@@ -344,14 +374,24 @@ def test_nothing_is_ever_final_on_the_embedded_chain(embedded: Devnet) -> None:
 
 
 def test_the_embedded_node_denies_what_it_cannot_do(embedded: Devnet) -> None:
-    assert error(embedded, "eth_getProof", DEV, [], "latest")["code"] == -32601
     assert error(embedded, "eth_sendTransaction", {})["code"] == -32601
+    assert error(embedded, "eth_getProof", DEV, "0x0", "latest")["code"] == -32602
+    assert error(embedded, "eth_getProof", DEV, ["0x0"] * 1025, "latest")["code"] == -32602
+    assert error(embedded, "eth_getProof", DEV, ["0x00"], "latest")["code"] == -32602
+    assert error(embedded, "eth_getProof", DEV, [], "finalized")["code"] == -39001
     assert error(embedded, "eth_call", {"to": DEV, "accessList": []}, "latest")["code"] == -32602
     assert error(embedded, "eth_call", {"to": DEV}, "latest", {DEV: {}})["code"] == -32602
     assert error(embedded, "eth_getBalance")["code"] == -32602
     assert error(embedded, "eth_getBalance", DEV, "0x00")["code"] == -32602
     assert error(embedded, "eth_getBalance", "0x12", "latest")["code"] == -32602
     assert error(embedded, "eth_getBalance", DEV, {})["code"] == -32602
+    both = {"to": DEV, "data": "0x", "input": "0x01"}
+    assert error(embedded, "eth_call", both, "latest")["code"] == -32602
+    assert error(embedded, "eth_feeHistory", 1, "latest", [50, 1])["code"] == -32602
+    assert error(embedded, "eth_getLogs", {"topics": [None] * 5})["code"] == -32602
+    result(embedded, "evm_mine")
+    backwards = {"fromBlock": "latest", "toBlock": "earliest"}
+    assert error(embedded, "eth_getLogs", backwards)["code"] == -32602
     assert error(embedded, "eth_sendRawTransaction", "0x03c0")["code"] == -32000
     assert error(embedded, "eth_sendRawTransaction", "0x02ff")["code"] == -32000
     assert error(embedded, "eth_sendRawTransaction", "0x")["code"] == -32000
@@ -380,11 +420,13 @@ def test_one_block_per_transaction_and_time_never_stands_still(embedded: Devnet)
 
 def test_block_time_follows_the_clock_given() -> None:
     now = [1_000.0]
-    chain = EmbeddedChain(chain_id=1, balances={}, codes={}, clock=lambda: now[0])
+    chain = PyEvmChain(create_chain(1, timestamp=1_000), clock=lambda: now[0])
     now[0] = 5_000.9
-    assert chain.mine().header.timestamp == 5_000
+    chain.mine()
+    assert chain.head.timestamp == 5_000
     now[0] = 10.0
-    assert chain.mine().header.timestamp == 5_001
+    chain.mine()
+    assert chain.head.timestamp == 5_001
 
 
 def test_the_same_bytes_twice_are_already_known(embedded: Devnet) -> None:
@@ -433,6 +475,61 @@ def test_many_senders_lose_no_transaction(embedded: Devnet) -> None:
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(spend, keys))
     assert int(result(embedded, "eth_getBalance", STRANGER, "latest"), 16) == before + 18
+
+
+def test_the_embedded_nodes_proofs_reach_what_is_absent_too(embedded: Devnet) -> None:
+    counter = send(embedded, data=CREATION)["contractAddress"]
+    asked = send(embedded, to=counter)["blockNumber"]
+    send(embedded, to=counter)
+    root = bytes.fromhex(
+        result(embedded, "eth_getBlockByNumber", asked, False)["stateRoot"].removeprefix("0x")
+    )
+    for account, values in ((counter, [1, 0]), (STRANGER, [0, 0]), ("0x" + "ab" * 20, [0, 0])):
+        proof = result(embedded, "eth_getProof", account, ["0x0", "0x" + "00" * 31 + "07"], asked)
+        assert [int(slot["value"], 16) for slot in proof["storageProof"]] == values
+        members = prove(root, account, proof["accountProof"])
+        state = [proof[name] for name in ("nonce", "balance", "storageHash", "codeHash")]
+        if members is None:
+            empty = [root.hex() for root in (EMPTY_TRIE_ROOT, EMPTY_CODE_HASH)]
+            assert state == ["0x0", "0x0", *(f"0x{digits}" for digits in empty)]
+            continue
+        assert members == rlp.encode([to_bytes(hexstr=pad(member)) for member in state])
+        for key, slot, value in zip((0, 7), proof["storageProof"], values, strict=True):
+            proven = prove(bytes.fromhex(proof["storageHash"][2:]), f"0x{key:064x}", slot["proof"])
+            assert proven == (rlp.encode(value) if value else None)
+
+
+def pad(quantity: str) -> str:
+    """Return a quantity's shortest bytes in hex; 0 has none."""
+    digits = quantity[2:] if quantity != "0x0" else ""
+    return digits.zfill(len(digits) + len(digits) % 2)
+
+
+def prove(root: bytes, key: str, nodes: list[str]) -> bytes | None:
+    return verify_trie_proof(
+        root=Hash32(root),
+        key=hash_keccak256(bytes.fromhex(key[2:])),
+        nodes=[bytes.fromhex(node[2:]) for node in nodes],
+    )
+
+
+def test_a_receipt_from_the_embedded_chain_is_verified_without_it(make: MakeSite) -> None:
+    with PyEvmNode() as node:
+        site = make(node)
+        note = site.write("note.txt", b"meeting at noon\n")
+        site.run("stamp", note).expect(0)
+        receipt = json.loads((site.folder / "note.txt.anchor.json").read_bytes())
+        [anchor] = receipt["anchors"]
+        block = result(node, "eth_getBlockByNumber", hex(anchor["block_number"]), False)["hash"]
+    offline = ("verify", note, "--trust", "trust.toml", "--offline", "--block-hash")
+    site.run(*offline, block).expect(0, "VERIFIED on a development chain")
+    site.run(*offline, "0x" + "11" * 32).expect(20)
+    alone = [sys.executable, "-I", str(ROOT / "anchor" / "standalone" / "verify.py")]
+    alone += ["note.txt.anchor.json", "note.txt", "--chain-id", str(anchor["chain_id"])]
+    alone += ["--log", receipt["log"], "--block-hash"]
+    for block_hash, code in ((block, 0), ("0x" + "11" * 32, 20)):
+        ended = subprocess.run([*alone, block_hash], cwd=site.folder, capture_output=True)
+        assert ended.returncode == code, ended.stdout + ended.stderr
 
 
 # The embedded node's HTTP
@@ -571,6 +668,7 @@ def test_a_given_port_is_used(kind: str, anvil: Path) -> None:
 
 
 def test_a_missing_py_evm_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "anchor.chain.devnet.evm")
     monkeypatch.setitem(sys.modules, "eth.chains.base", None)
     with pytest.raises(UsageError) as caught:
         open_devnet(anvil=None)

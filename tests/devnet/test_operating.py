@@ -23,13 +23,13 @@ from support.nodes import nonce, send, serve
 from support.paths import TESTS
 from support.projects import Site, make_site, reading
 
+from anchor.chain.call_simulation import Intent
 from anchor.chain.devnet import Devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer.keystore import write_keystore
-from anchor.chain.tx_manager import Intent
 from anchor.cli.context import open_signer
 from anchor.errors import (
     AnchorError,
@@ -42,19 +42,19 @@ from anchor.evidence import file_hashing
 from anchor.evidence.digests import digest_bytes
 from anchor.evidence.discovery import SourceFile
 from anchor.evidence.workers import open_executor
-from anchor.operate import anchoring, file_intake
+from anchor.operate import file_intake, finality
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.anchoring import make_manager
 from anchor.operate.proving import Prover
-from anchor.operate.receipt_files import ReceiptFolder, save_receipt
-from anchor.operate.single_run import Round
+from anchor.operate.receipt_files import ReceiptFolder
+from anchor.operate.single_run import RunResult
 from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.receipt.format import Receipt, encode_receipt
-from anchor.recovery.leaf_sources import find_receipts
+from anchor.recovery.leaf_origins import find_receipts
 from anchor.registry.calldata import encode_set_operator_call
 from anchor.store.evidence import count_evidence, load_all
-from anchor.store.location import SqliteFile, parse_place
+from anchor.store.location import SqliteFile, parse_location
 from anchor.store.sequencer import seal
 from anchor.system.clock import SystemClock, utc_now
 from anchor.system.durable_files import write_file
@@ -74,12 +74,12 @@ def site(tmp_path: Path, devnet: Devnet) -> Site:
     return make_site(tmp_path / "project", devnet, number=next(_numbers))
 
 
-def anchored(site: Site, url: str | None = None) -> Round:
+def anchored(site: Site, url: str | None = None) -> RunResult:
     """Do what ``run --once`` does."""
     return site.round(url=url, clock=SystemClock(), wait_for="final")
 
 
-def prove_first(project: Project) -> Receipt:
+def prove_first(project: OpenProject) -> Receipt:
     with project.database.read() as connection:
         first = next(iter(load_all(connection)))
     return Prover(project).prove(first)
@@ -99,14 +99,14 @@ def test_a_receipt_with_an_anchor_is_never_replaced_by_a_promise(site: Site) -> 
     with site.lead() as project:
         seal(project.database, utc_now())
         promise = prove_first(project)
-    save_receipt(path, promise)
+    promise.save(path)
     anchored(site)
     with site.open() as project:
         whole = prove_first(project)
     assert (len(promise.anchors), len(whole.anchors)) == (0, 1)
-    assert save_receipt(path, whole) == whole
+    assert whole.save(path) == whole
     assert path.read_bytes() == encode_receipt(whole)
-    assert save_receipt(path, promise) == whole
+    assert promise.save(path) == whole
     assert path.read_bytes() == encode_receipt(whole)
 
 
@@ -135,9 +135,9 @@ def test_receipts_tell_the_sizes_of_anchored_and_of_promised_heads(
     with site.open() as project, project.database.read() as connection:
         last = Prover(project).prove(list(load_all(connection))[-1])
     assert find_receipts([tmp_path], log, RECEIPT_SUFFIX).sizes == set()
-    save_receipt(path, promise)
+    promise.save(path)
     assert find_receipts([tmp_path], log, RECEIPT_SUFFIX).sizes == {1}
-    save_receipt(path.with_name("b.txt.anchor.json"), last)
+    last.save(path.with_name("b.txt.anchor.json"))
     assert find_receipts([tmp_path], log, RECEIPT_SUFFIX).sizes == {1, 2}
 
 
@@ -167,16 +167,16 @@ def test_what_is_no_receipt_of_this_log_is_never_overwritten(site: Site) -> None
     stranger = encode_receipt(replace(receipt, log=make_log_id(DEV_ADDRESSES[1], 0)))
     for content in (b"", b"notes", b"{}", encode_receipt(receipt)[:-9], stranger):
         path.write_bytes(content)
-        error = refusal(lambda: save_receipt(path, receipt))
+        error = refusal(lambda: receipt.save(path))
         assert error.exit_code == ExitCode.USAGE
         assert f"{path} is there and is no receipt of this log" in error.message
         assert path.read_bytes() == content
     path.unlink()
     path.mkdir()
-    assert refusal(lambda: save_receipt(path, receipt)).exit_code == ExitCode.USAGE
+    assert refusal(lambda: receipt.save(path)).exit_code == ExitCode.USAGE
     path.rmdir()
     os.mkfifo(path)
-    assert refusal(lambda: save_receipt(path, receipt)).exit_code == ExitCode.USAGE
+    assert refusal(lambda: receipt.save(path)).exit_code == ExitCode.USAGE
     assert path.is_fifo()
 
 
@@ -414,7 +414,7 @@ from support.projects import Site
 site = Site(folder=Path(sys.argv[1]), url="", number=0)
 from anchor.evidence.workers import open_executor
 from anchor.evidence.discovery import find_sources
-from anchor.operate import anchoring
+from anchor.operate import finality
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.file_intake import gather
 from anchor.evidence.digests import Digests
@@ -503,7 +503,7 @@ def test_a_project_that_lies_in_what_is_added_keeps_its_locks_and_all_it_commits
 def test_a_store_in_another_folder_is_found_again(tmp_path: Path, devnet: Devnet) -> None:
     for number, name in enumerate(("sub/evidence.db", "../elsewhere.db", str(tmp_path / "x.db"))):
         folder = tmp_path / f"project {number}"
-        place = parse_place(name, folder)
+        place = parse_location(name, folder)
         assert isinstance(place, SqliteFile)
         folder.mkdir()
         place.path.parent.mkdir(exist_ok=True)
@@ -524,13 +524,13 @@ def test_a_slower_look_does_not_take_finality_back(
         with database.write() as connection:
             connection.exec_driver_sql("UPDATE anchors SET final = 0")
 
-        def not_final_yet(self: Any, node: Any, root: Any, block: Any) -> Any:
+        def not_final_yet(registry: RegistryReader, node: Any, root: Any, block: Any) -> Any:
             if block != "latest":
                 return None
             with database.write() as connection:  # the other process
                 connection.exec_driver_sql("UPDATE anchors SET final = 1")
-            return read(self, node, root, block)
+            return read(registry, node, root, block)
 
         monkeypatch.setattr(RegistryReader, "anchor", not_final_yet)
-        anchoring.refresh_anchors(project, node)
+        finality.refresh_anchors(project, node)
     assert site.rows("SELECT final FROM anchors") == [(1,)]

@@ -21,7 +21,7 @@ from support.publications import NUMBERS, publish, refusal
 from anchor.chain.devnet import Devnet
 from anchor.errors import CannotCheckError, ChainGuardError, ExitCode
 from anchor.log.checkpoint import open_checkpoint
-from anchor.log.publication import CHECKPOINT, Folder
+from anchor.log.publication import CHECKPOINT, PublicationFolder
 from anchor.operate.publishing import publish_log
 from anchor.project.log_key import load_log_key
 from anchor.system.file_lock import hold_file
@@ -70,14 +70,14 @@ def test_each_new_final_head_is_published(operator: Operator, place: Path) -> No
         20.0: lambda: sizes.append(published_size(operator, place)),
         70.0: operator.add("b", "c"),
     }
-    operator.run(until=200, target=Folder(place))
+    operator.run(until=200, target=PublicationFolder(place))
     assert operator.events() == ["anchored", "published", "anchored", "published"]
     assert [*sizes, published_size(operator, place)] == [1, 3]
     assert texts(operator, "published")[-1] == f"published 3 leaves in {place}; wrote 1 tiles"
 
 
 @dataclass
-class Counting(Folder):
+class Counting(PublicationFolder):
     """A folder that counts how often it is looked at."""
 
     place: Path
@@ -105,12 +105,12 @@ def test_what_an_earlier_process_left_unpublished_is_published_at_the_start(
 ) -> None:
     operator.add("a")()
     operator.site.anchor()
-    operator.run(until=5, target=Folder(place))
+    operator.run(until=5, target=PublicationFolder(place))
     assert operator.events() == ["published"]
     assert published_size(operator, place) == 1
     operator.happened.clear()
     operator.clock.now = 0
-    operator.run(until=100, target=Folder(place))
+    operator.run(until=100, target=PublicationFolder(place))
     assert operator.events() == [], "there is nothing new"
 
 
@@ -119,7 +119,7 @@ def test_before_anything_is_final_nothing_is_published(operator: Operator, place
     for _ in range(64):  # what others sent with the key is final
         ask(operator.site.url, "evm_mine")
     operator.add("a")()
-    operator.run(until=100, target=Folder(place))
+    operator.run(until=100, target=PublicationFolder(place))
     assert operator.events() == ["included"]
     assert not place.exists()
 
@@ -135,7 +135,7 @@ def test_a_place_that_fails_is_tried_again_and_keeps_nothing_from_being_anchored
     place.write_bytes(b"a file where the folder should be")
     operator.add("a")()
     operator.clock.at = {10.0: operator.add("b"), 30.0: place.unlink}
-    operator.run(until=100, seconds=5.0, target=Folder(place))
+    operator.run(until=100, seconds=5.0, target=PublicationFolder(place))
     failed = texts(operator, "unpublished")
     assert all(str(place) in text and text.endswith("anchoring goes on") for text in failed)
     waits = [text.partition("again in ")[2].partition(",")[0] for text in failed]
@@ -146,7 +146,7 @@ def test_a_place_that_fails_is_tried_again_and_keeps_nothing_from_being_anchored
 
 
 @dataclass
-class Hanging(Folder):
+class Hanging(PublicationFolder):
     """A folder on a server that does not answer for a while."""
 
     place: Path
@@ -247,7 +247,7 @@ def test_an_anchor_that_was_never_noted_is_looked_up_before(
         operator.add(name)()
         operator.site.anchor()
     sql(operator.site, "DELETE FROM anchors WHERE head_size = 4")
-    operator.run(until=60, target=Folder(place))
+    operator.run(until=60, target=PublicationFolder(place))
     assert operator.events()[-1] == "published"
     assert (place / "anchors/000").read_bytes().count(b"\n") == 5
 
@@ -263,7 +263,7 @@ def test_a_publication_asks_no_node_of_another_chain_what_is_missing(
             3.0: lambda: [place.unlink(), proxy.always(ANY, lambda call: call.forward(other))]
         }
         with pytest.raises(ChainGuardError, match="on chain 4242"):
-            operator.run(until=100, url=url, target=Folder(place))
+            operator.run(until=100, url=url, target=PublicationFolder(place))
     assert not place.exists()
 
 
@@ -272,7 +272,7 @@ def test_two_publications_of_a_log_do_not_run_at_once(operator: Operator, place:
     operator.site.anchor()
     with operator.site.open() as project:
         with hold_file(operator.site.folder / "publishing.lock", CannotCheckError("held")):
-            error = refusal(publish_log, project, Folder(place))
+            error = refusal(publish_log, project, PublicationFolder(place))
         assert error.exit_code == ExitCode.CHAIN_GUARD
         assert "another process is publishing this log now" in error.message
         assert not place.exists()

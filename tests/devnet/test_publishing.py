@@ -41,12 +41,12 @@ from anchor.log.merkle import hash_leaf
 from anchor.log.publication import (
     CHECKPOINT,
     MAX_FILE_BYTES,
-    Folder,
-    ObjectStore,
-    WebSource,
+    PublicationBucket,
+    PublicationFolder,
+    WebPublication,
     encode_anchors,
-    open_source,
-    open_target,
+    open_reader,
+    open_writer,
     parse_anchors,
     read_anchors,
     read_tile,
@@ -57,7 +57,7 @@ from anchor.log.tree import Tree
 from anchor.operate.acceptance import accept
 from anchor.operate.publishing import publish_log
 from anchor.project.config import load_config
-from anchor.project.log_key import load_log_key, origin_of
+from anchor.project.log_key import checkpoint_origin, load_log_key
 from anchor.project.project import trust_entry
 from anchor.recovery.store_audit import audit_project, rebuild_tiles
 from anchor.store.heads import load_heads
@@ -93,7 +93,7 @@ class Reader:
         with self.site.open() as project:
             policy = TrustPolicy(entries=(trust_entry(project.config),)) if pinned else None
         self.told: list[int] = []
-        source = open_source(str(place))
+        source = open_reader(str(place))
         note = source.read(CHECKPOINT)
         assert note is not None
         with reading(self.site.url) as node:
@@ -103,7 +103,7 @@ class Reader:
                 policy=policy,
                 verifier=None if vkey is None else parse_verifier(vkey),
                 connect=lambda _: ChainReader(node),
-                tell=lambda number, *_: self.told.append(number),
+                report_step=lambda number, *_: self.told.append(number),
                 anchored=partial(read_anchors, source),
                 chain_ids=(DEV_CHAIN,),
                 accept_unpinned=True,
@@ -135,7 +135,7 @@ def test_a_log_is_published_as_its_tiles_and_one_signed_checkpoint(site: Site, p
     checkpoint = open_checkpoint((place / CHECKPOINT).read_bytes(), verifier)
     assert checkpoint.head == published.head
     with site.open() as project:
-        assert checkpoint.origin == verifier.name == origin_of(project.config)
+        assert checkpoint.origin == verifier.name == checkpoint_origin(project.config)
         with project.database.read() as connection:
             assert load_heads(connection)[-1] == published.head
 
@@ -158,7 +158,7 @@ def test_a_second_run_writes_only_what_is_new(site: Site, place: Path) -> None:
 def test_nothing_is_published_before_it_is_final(site: Site, place: Path) -> None:
     site.add("a.txt", b"a")
     with site.open() as project:
-        error = refusal(publish_log, project, open_target(str(place)))
+        error = refusal(publish_log, project, open_writer(str(place)))
     assert error.exit_code == ExitCode.NOT_FINAL
     assert not place.exists()
 
@@ -168,17 +168,19 @@ def test_of_the_heads_only_the_newest_final_one_is_published(site: Site, place: 
     grow(site, 2)
     sql(site, "UPDATE anchors SET final = 0 WHERE head_size = 5")
     with site.open() as project:
-        assert publish_log(project, Folder(place)).head.size == 3
+        assert publish_log(project, PublicationFolder(place)).head.size == 3
         assert sorted(files(place)) == ["anchors/000", "checkpoint", "tile/0/000.p/3"]
         sql(site, "UPDATE anchors SET final = 0")
-        error = refusal(publish_log, project, Folder(place))
+        error = refusal(publish_log, project, PublicationFolder(place))
     assert error.exit_code == ExitCode.NOT_FINAL
 
 
 class Recorder:
     """A target that notes what is written, and fails before or after a given write."""
 
-    def __init__(self, target: Folder, *, fails_at: int = -1, applied: bool = False) -> None:
+    def __init__(
+        self, target: PublicationFolder, *, fails_at: int = -1, applied: bool = False
+    ) -> None:
         self._target = target
         self._fails_at, self._applied = fails_at, applied
         self.written: list[list[str]] = []
@@ -197,7 +199,7 @@ class Recorder:
 
 def test_tiles_are_written_before_the_checkpoint_that_needs_them(site: Site, place: Path) -> None:
     grow(site, 3)
-    recorder = Recorder(Folder(place))
+    recorder = Recorder(PublicationFolder(place))
     with site.open() as project:
         publish_log(project, recorder)
     assert recorder.written == [["tile/0/000.p/3"], ["anchors/000"], [CHECKPOINT]]
@@ -209,20 +211,20 @@ def test_many_tiles_are_written_in_batches(
     monkeypatch.setattr("anchor.operate.publishing._BATCH", 2)
     grow(site, 256)
     with site.open() as project:
-        recorder = Recorder(Folder(place))
+        recorder = Recorder(PublicationFolder(place))
         assert publish_log(project, recorder).tiles_written == 2
         assert recorder.written == [
             ["tile/0/000", "tile/1/000.p/1"], ["anchors/000"], [CHECKPOINT],
         ]  # fmt: skip
     grow(site, 300)
     with site.open() as project:
-        recorder = Recorder(Folder(place))
+        recorder = Recorder(PublicationFolder(place))
         assert publish_log(project, recorder).tiles_written == 3
         assert recorder.written == [
             ["tile/0/001", "tile/0/002.p/44"], ["tile/1/000.p/2"], ["anchors/000"],
             [CHECKPOINT],
         ]  # fmt: skip
-        recorder = Recorder(Folder(place))
+        recorder = Recorder(PublicationFolder(place))
         publish_log(project, recorder)
         assert recorder.written == []
     assert Reader(site).check(place).checkpoint.head.size == 556
@@ -253,7 +255,7 @@ def test_publishing_that_fails_leaves_readers_the_old_log_and_goes_on(
     publish(site, place)
     grow(site, 2)
     with site.open() as project, pytest.raises(ZeroDivisionError):
-        publish_log(project, Recorder(Folder(place), fails_at=fails_at, applied=applied))
+        publish_log(project, Recorder(PublicationFolder(place), fails_at=fails_at, applied=applied))
     size = 5 if (fails_at, applied) == (2, True) else 3
     assert Reader(site).check(place).checkpoint.head.size == size
     assert publish(site, place).head.size == 5
@@ -270,7 +272,7 @@ def test_a_store_older_than_what_is_published_publishes_nothing(
     before = files(place)
     old = replace(site, folder=tmp_path / "backup")
     with old.open() as project:
-        error = refusal(publish_log, project, open_target(str(place)))
+        error = refusal(publish_log, project, open_writer(str(place)))
     assert error.exit_code == ExitCode.CHAIN_GUARD
     assert "what is published has 5 leaves" in error.message
     assert files(place) == before
@@ -284,7 +286,7 @@ def test_a_place_that_holds_something_else_is_never_written_to(
     publish(other, place)
     grow(site, 3)
     with site.open() as project:
-        key, origin = load_log_key(project.config), origin_of(project.config)
+        key, origin = load_log_key(project.config), checkpoint_origin(project.config)
         with project.database.read() as connection:
             (own,) = load_heads(connection)
     genuine = (place / CHECKPOINT).read_bytes()
@@ -351,8 +353,8 @@ def test_an_object_store_holds_the_same_files_as_a_folder(
     grow(site, 2)
     publish(site, place)
     assert publish(site, url).tiles_written == 1
-    store = open_target(url)
-    assert isinstance(store, Folder if scheme == "file" else ObjectStore)
+    store = open_writer(url)
+    assert isinstance(store, PublicationFolder if scheme == "file" else PublicationBucket)
     for path, data in files(place).items():
         assert store.read(path) == data
     if scheme == "file":
@@ -362,7 +364,7 @@ def test_an_object_store_holds_the_same_files_as_a_folder(
 
 @pytest.mark.parametrize("place", ["http://127.0.0.1:1", "nosuch://bucket", "s3://bucket"])
 def test_a_place_that_cannot_be_written_to_is_refused_in_one_sentence(place: str) -> None:
-    error = refusal(open_target, place)
+    error = refusal(open_writer, place)
     assert error.exit_code == ExitCode.USAGE
     assert "\n" not in error.message
 
@@ -370,8 +372,8 @@ def test_a_place_that_cannot_be_written_to_is_refused_in_one_sentence(place: str
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_web_servers_url_is_read_and_never_written_to(scheme: str) -> None:
     url = f"{scheme}://127.0.0.1:1/log"
-    assert isinstance(open_source(url), WebSource)
-    assert "published to a web server's URL" in refusal(open_target, url).message
+    assert isinstance(open_reader(url), WebPublication)
+    assert "published to a web server's URL" in refusal(open_writer, url).message
 
 
 class Broken:
@@ -388,7 +390,7 @@ class Broken:
 
 
 def test_a_stores_own_error_is_not_quoted() -> None:
-    store = ObjectStore("memory://x")
+    store = PublicationBucket("memory://x")
     store._store = Broken(RuntimeError)
     for error in (refusal(store.read, "a"), refusal(store.write, {"a": b""})):
         assert error.exit_code == ExitCode.CANNOT_CHECK
@@ -430,8 +432,8 @@ def test_every_source_reads_up_to_one_bound_and_says_what_is_not_there(
 ) -> None:
     store = f"memory://log{next(NUMBERS)}" if kind == "object store" else str(place)
     most, more = bytes(MAX_FILE_BYTES), bytes(MAX_FILE_BYTES + 1)
-    open_target(store).write({"tile/most": most, "tile/more": more})
-    source = open_source(server if kind == "web server" else store)
+    open_writer(store).write({"tile/most": most, "tile/more": more})
+    source = open_reader(server if kind == "web server" else store)
     assert source.read("tile/most") == most
     assert source.read("tile/none") is None
     assert source.read("tile/most/below") is None
@@ -441,7 +443,7 @@ def test_every_source_reads_up_to_one_bound_and_says_what_is_not_there(
 
 
 def test_a_web_server_that_fails_does_not_say_that_a_file_is_missing(server: str) -> None:
-    source = open_source(server)
+    source = open_reader(server)
     for status in (404, 410):
         assert source.read(f"status/{status}") is None
     for status in (201, 302, 403, 500, 503):
@@ -457,7 +459,7 @@ def test_what_is_no_file_in_a_published_folder_is_not_waited_for(place: Path) ->
     before = os.listdir("/proc/self/fd")
     with open(os.open(place / CHECKPOINT, os.O_RDWR), "wb"):  # somebody may write, one day
         for path in (CHECKPOINT, "tile"):
-            error = refusal(Folder(place).read, path)
+            error = refusal(PublicationFolder(place).read, path)
             assert error.exit_code == ExitCode.CANNOT_CHECK
             assert f"{path} is no file" in error.message
     assert os.listdir("/proc/self/fd") == before
@@ -477,10 +479,10 @@ def test_what_is_no_file_in_a_published_folder_is_not_waited_for(place: Path) ->
 def test_a_published_tile_has_its_length_or_is_cut_from_the_full_one(
     place: Path, tile: Tile, there: dict[str, int], code: ExitCode
 ) -> None:
-    Folder(place).write({path: bytes(length) for path, length in there.items()})
-    assert refusal(read_tile, Folder(place), tile).exit_code == code
-    Folder(place).write({tile.path: b"3" * 32 * tile.width})
-    assert read_tile(Folder(place), tile) == b"3" * 32 * tile.width
+    PublicationFolder(place).write({path: bytes(length) for path, length in there.items()})
+    assert refusal(read_tile, PublicationFolder(place), tile).exit_code == code
+    PublicationFolder(place).write({tile.path: b"3" * 32 * tile.width})
+    assert read_tile(PublicationFolder(place), tile) == b"3" * 32 * tile.width
 
 
 def test_a_reader_checks_a_log_over_plain_http_and_against_the_registry(
@@ -549,7 +551,7 @@ def test_each_step_of_a_reading_can_fail(
     published = publish(site, place)
     with site.open() as project:
         config = project.config
-        key, origin, entry = load_log_key(config), origin_of(config), trust_entry(config)
+        key, origin, entry = load_log_key(config), checkpoint_origin(config), trust_entry(config)
 
     def signed(head: Head, name: str = origin) -> bytes:
         return sign_checkpoint(Checkpoint(origin=name, head=head), replace(key, name=name))
@@ -587,7 +589,7 @@ def test_each_step_of_a_reading_can_fail(
             error = refusal(
                 check_log,
                 note,
-                partial(read_tile, Folder(place)),
+                partial(read_tile, PublicationFolder(place)),
                 policy=trusted,
                 verifier=None if vkey is None else parse_verifier(vkey),
                 connect=lambda _, node=node: ChainReader(node),
@@ -643,7 +645,7 @@ def test_all_that_a_policy_says_about_one_place_has_to_hold(
             error = refusal(
                 check_log,
                 (place / CHECKPOINT).read_bytes(),
-                partial(read_tile, Folder(place)),
+                partial(read_tile, PublicationFolder(place)),
                 policy=policy(entries[contradicts], entries[not contradicts]),
                 verifier=None,
                 connect=lambda *_, node=node: ChainReader(node),
@@ -701,7 +703,7 @@ def test_the_published_list_of_anchors_is_proven_complete(
         heads = load_heads(connection)
     assert b"".join(parts) == b"".join(b"%d %s\n" % (h.size, h.root.hex().encode()) for h in heads)
     for count, head in enumerate(heads, start=1):  # what is newer is passed over
-        assert list(read_anchors(Folder(place), head)) == heads[:count]
+        assert list(read_anchors(PublicationFolder(place), head)) == heads[:count]
     (place / "anchors/001").unlink()
     error = refusal(reader.check, place)
     assert (error.exit_code, reader.told) == (ExitCode.CANNOT_CHECK, list(range(1, 9)))
@@ -777,11 +779,11 @@ def test_no_checkpoint_is_published_that_the_list_of_anchors_does_not_lead_to(
     sql(site, "DELETE FROM anchors WHERE head_size = 3")
     before = files(place)
     with site.open() as project:
-        error = refusal(publish_log, project, Folder(place))
+        error = refusal(publish_log, project, PublicationFolder(place))
         assert error.exit_code == ExitCode.CANNOT_CHECK
         assert "anchor 2 of this log is not known" in error.message
         assert files(place) == before
-        publish_log(project, Folder(place / "other"))
+        publish_log(project, PublicationFolder(place / "other"))
     assert "anchors/000" not in files(place / "other"), "a list with a gap would prove nothing"
     shown = site.run("export-log", place, env={"ANCHOR_CHAIN__RPC": "http://127.0.0.1:1"})
     shown.refused(20, "anchor 2 of this log is not known")
@@ -793,12 +795,12 @@ def test_no_checkpoint_is_published_that_the_list_of_anchors_does_not_lead_to(
 def test_a_list_of_anchors_is_read_within_bounds() -> None:
     heads = [Head(root=Hash32(bytes(32)), size=size) for size in range(1, 514)]
     data = encode_anchors(heads)
-    assert parse_anchors(encode_anchors(heads[:512]), after=0, what="it") == heads[:512]
-    assert "not a list" in refusal(parse_anchors, data, after=0, what="it").message
+    assert parse_anchors(encode_anchors(heads[:512]), after=0, subject="it") == heads[:512]
+    assert "not a list" in refusal(parse_anchors, data, after=0, subject="it").message
     largest = b"%d %s\n" % (2**48 - 1, b"0" * 64)
-    assert parse_anchors(largest, after=0, what="it")[0].size == 2**48 - 1
+    assert parse_anchors(largest, after=0, subject="it")[0].size == 2**48 - 1
     too_large = b"%d %s\n" % (2**48, b"0" * 64)
-    assert "follows size 0" in refusal(parse_anchors, too_large, after=0, what="it").message
+    assert "follows size 0" in refusal(parse_anchors, too_large, after=0, subject="it").message
     assert 512 * len(largest) < MAX_FILE_BYTES
 
 

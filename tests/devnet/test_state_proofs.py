@@ -1,4 +1,4 @@
-"""State proofs as two independent clients give them, in receipts, and what becomes of bad ones."""
+"""State proofs as three clients give them, in receipts, and what becomes of bad ones."""
 
 from __future__ import annotations
 
@@ -57,9 +57,13 @@ def chain(anvil_path: Path) -> Iterator[Devnet]:
         yield node
 
 
-@pytest.fixture(scope="module", params=["anvil", "hardhat"])
+@pytest.fixture(scope="module", params=["anvil", "hardhat", "py-evm"])
 def client(request: pytest.FixtureRequest) -> Iterator[HasUrl]:
-    """Two clients whose tries have no code in common."""
+    """Three clients whose tries have no code in common."""
+    if request.param == "py-evm":
+        with open_devnet(anvil=None) as embedded:
+            yield embedded
+        return
     node: HasUrl = request.getfixturevalue(
         "chain" if request.param == "anvil" else "running_hardhat"
     )

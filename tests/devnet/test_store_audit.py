@@ -29,7 +29,7 @@ from anchor.errors import ExitCode, MalformedError
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.evidence.discovery import SourceFile
 from anchor.evidence.workers import open_executor
-from anchor.operate.anchoring import refresh_anchors
+from anchor.operate.finality import refresh_anchors
 from anchor.recovery import originals_audit as originals_module
 from anchor.recovery.chain_audit import ChainAudit, _audit_sequence, audit_chain
 from anchor.recovery.originals_audit import Originals, audit_originals

@@ -46,7 +46,7 @@ def test_a_wall_clock_that_jumps_moves_nothing(
     def add(operator: Operator, name: str) -> Callable[[], None]:
         def take_in() -> None:
             with monkeypatch.context() as right:  # by a wrong clock nothing would be taken in
-                right.setattr("anchor.project.project.datetime", datetime)
+                right.setattr("anchor.system.clock.datetime", datetime)
                 operator.add(name)()
 
         return take_in
@@ -61,7 +61,7 @@ def test_a_wall_clock_that_jumps_moves_nothing(
     undisturbed = work("undisturbed")
     JumpingClock.times = 0
     with monkeypatch.context() as patched:
-        patched.setattr("anchor.project.project.datetime", JumpingClock)
+        patched.setattr("anchor.system.clock.datetime", JumpingClock)
         jumping = work("jumping")
     injected(JumpingClock.times)
     assert JumpingClock.times > 10
@@ -86,17 +86,17 @@ def test_no_schedule_looks_at_the_wall_clock() -> None:
     }
     devnet = {name for name in readers if name.startswith("chain/devnet/")}
     assert readers - devnet == {
-        "cli/certify.py",
-        "cli/doctor.py",
-        "cli/apikey.py",
-        "cli/backup.py",
-        "cli/log.py",
-        "pipeline/project.py",
-        "pipeline/storeupgrade.py",
-        "service/metrics.py",
+        "cli/commands/certify.py",
+        "cli/commands/doctor.py",
+        "cli/commands/api_key.py",
+        "cli/commands/backup.py",
+        "cli/commands/log.py",
+        "system/clock.py",
+        "recovery/store_upgrade.py",
+        "service/routes/metrics.py",
         "service/pages/dashboard.py",
-        "service/pages/signin.py",
-        "store/places.py",
+        "service/pages/sign_in.py",
+        "store/location.py",
     }
 
 

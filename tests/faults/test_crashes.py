@@ -17,7 +17,7 @@ from support.projects import Site, reading
 
 from anchor.chain.devnet import Devnet
 from anchor.errors import NodeUnreachableError
-from anchor.operate.anchoring import refresh_anchors
+from anchor.operate.finality import refresh_anchors
 from anchor.project.files import SIDE_FILE
 from anchor.receipt.format import parse_receipt
 from anchor.store.side_file import SideFile
@@ -89,7 +89,7 @@ def test_a_crash_between_commit_and_answer_is_no_second_evidence(log: Site) -> N
     how="the seal is killed in its transaction: before it, half-way, and before the commit",
     then="no leaf is sealed; the next seal gives all of them their places in the same order",
 )
-@pytest.mark.parametrize("effect", ["load_waiting_records", "place_waiting", "insert_head"])
+@pytest.mark.parametrize("effect", ["load_waiting_records", "assign_positions", "insert_head"])
 def test_a_crash_in_a_seal_seals_nothing(log: Site, effect: str) -> None:
     for name in ("b", "c", "d"):
         log.add(name, name.encode())

@@ -21,9 +21,8 @@ from anchor.chain.devnet import Devnet
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
 from anchor.chain.node_quorum import NodeGroup
-from anchor.cli.input_files import digest_file
 from anchor.errors import NodeUnreachableError
-from anchor.project import nodes
+from anchor.evidence.file_hashing import digest_file
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.types import ChainId
 from anchor.verification.policy import TrustPolicy, parse_policy
@@ -114,7 +113,7 @@ def test_a_node_that_refuses_the_connection_is_asked_again_at_once() -> None:
 def test_five_files_wait_for_a_dead_node_once(
     site: Site, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nodes, "Rpc", partial(Rpc, timeout=_TIMEOUT))
+    monkeypatch.setattr("anchor.chain.json_rpc.Rpc", partial(Rpc, timeout=_TIMEOUT))
     files = [site.add(f"{number}.txt", bytes([number])) for number in range(5)]
     site.anchor()
     assert site.run("prove", *files).code == 0
@@ -145,7 +144,7 @@ def test_a_hanging_witness_is_waited_for_once(anvil: Devnet, hanging: Hanging) -
         )
         started = time.monotonic()
         for _ in range(6):
-            group.choose()
+            group.select_primary()
             group.fetch_final_block(0)
         assert hanging.asked == 1
         assert time.monotonic() - started < 6 * _TIMEOUT

@@ -12,7 +12,7 @@ from support.nodes import DEV, ask, nonce, stop_the_clock, wait_until
 from support.projects import Site
 
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
-from anchor.chain.tx_manager import TransactionManager
+from anchor.chain.next_nonce import NonceChooser
 from anchor.errors import ChainGuardError
 from anchor.ethereum.keccak import format_address
 from anchor.types import Address
@@ -40,11 +40,11 @@ def park(site: Site, ahead: int, monkeypatch: pytest.MonkeyPatch) -> int:
     """Sign and store what an earlier release signed when a node named too high a nonce."""
     wrong = nonce(site.url) + ahead
 
-    def choose(_: TransactionManager, sender: Address) -> int:
+    def choose(*_: object) -> int:
         return wrong
 
     with monkeypatch.context() as patch:
-        patch.setattr(TransactionManager, "_choose_nonce", choose)
+        patch.setattr(NonceChooser, "choose", choose)
         with pytest.raises(ChainGuardError, match=MISSING):
             site.round()
     return wrong
@@ -173,7 +173,7 @@ def test_what_does_something_else_than_anchor_is_not_given_up(
 ) -> None:
     wrong = nonce(own.url) + 3
     with monkeypatch.context() as patch:
-        patch.setattr(TransactionManager, "_choose_nonce", lambda *_: wrong)
+        patch.setattr(NonceChooser, "choose", lambda *_: wrong)
         with own.open() as project:
             patch.setattr("support.projects.SystemClock", _Hurried)
             assert project is not None

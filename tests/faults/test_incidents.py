@@ -15,10 +15,10 @@ from support.operators import Operator
 from support.projects import Site, reading
 
 from anchor.chain.devnet import Devnet
-from anchor.cli.context import open_chain
 from anchor.errors import CannotCheckError, IncidentError, QuorumError
-from anchor.operate.single_run import HeadStage
+from anchor.operate.single_run import RunState
 from anchor.project.config import load_config
+from anchor.project.nodes import open_chain
 from anchor.registry.storage import head_slot
 
 ZERO = "0x" + "00" * 32
@@ -50,7 +50,7 @@ def forget_anchors(site: Site) -> Callable[[list[Any], Any], Any]:
     return lambda params, right: right if params[1] == head else ZERO
 
 
-def round_by(site: Site, node: BentNode) -> HeadStage:
+def round_by(site: Site, node: BentNode) -> RunState:
     with reading(node.url) as reader:
         return site.round(reader).state
 
@@ -76,7 +76,7 @@ def test_an_incident_that_rests_on_a_wrong_answer_is_withdrawn(final: Site, liar
     with pytest.raises(IncidentError):
         round_by(final, liar)
     liar.bend = {}
-    assert round_by(final, liar) is HeadStage.INCLUDED
+    assert round_by(final, liar) is RunState.INCLUDED
     assert final.rows(OPEN) == [(0,)]
     ((seen, withdrawn, is_noted),) = final.rows(NOTED)
     assert 0 < seen <= withdrawn
@@ -120,7 +120,7 @@ def test_one_node_of_three_opens_no_incident(final: Site) -> None:
             final.round(chain)
         assert final.rows("SELECT count(*) FROM incidents") == [(0,)]
         nodes[0].bend.clear()
-        assert final.round(chain).state is HeadStage.INCLUDED
+        assert final.round(chain).state is RunState.INCLUDED
 
 
 @pytest.mark.fault(
@@ -144,5 +144,5 @@ def test_a_head_behind_what_is_final_is_no_state_to_go_on_from(
         round_by(final, liar)
     assert len(final.heads()) == 2
     liar.bend.clear()
-    assert round_by(final, liar) is HeadStage.INCLUDED
+    assert round_by(final, liar) is RunState.INCLUDED
     assert wait_until(lambda: final.anchors_on_chain() == [(1, 1), (2, 2), (3, 3)])

@@ -16,13 +16,13 @@ from support.projects import Site
 
 from anchor.chain.connect import Nodes
 from anchor.chain.devnet import Devnet
-from anchor.cli.context import open_chain
-from anchor.cli.input_files import digest_file
 from anchor.errors import AnchorError, ExitCode
-from anchor.operate.anchoring import refresh_anchors
-from anchor.operate.single_run import HeadStage
+from anchor.evidence.file_hashing import digest_file
+from anchor.operate.finality import refresh_anchors
+from anchor.operate.single_run import RunState
 from anchor.project.config import load_config
 from anchor.project.files import RECEIPT_SUFFIX
+from anchor.project.nodes import open_chain
 from anchor.recovery.chain_audit import audit_chain
 from anchor.registry.storage import head_slot
 from anchor.verification.policy import parse_policy
@@ -191,12 +191,12 @@ def test_a_lie_of_the_node_that_is_read_delays_at_most(scene: Scene, lie: str) -
         except AnchorError as error:
             assert error.exit_code in _DELAYS, error
         else:
-            assert done.state in (HeadStage.INCLUDED, HeadStage.FINAL)
+            assert done.state in (RunState.INCLUDED, RunState.FINAL)
     assert site.rows("SELECT count(*) FROM incidents") == [(0,)]
     assert scene.audit() in (0, 20)
 
     scene.liar.bend = {}
-    assert site.round(chain).state in (HeadStage.INCLUDED, HeadStage.FINAL)
+    assert site.round(chain).state in (RunState.INCLUDED, RunState.FINAL)
     assert nonce(site.url) == before + 1, "one transaction, whatever was said"
     assert site.anchors_on_chain() == [(1, 1), (2, 2)]
     assert scene.verdict(with_proof=False) == 0

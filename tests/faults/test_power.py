@@ -16,7 +16,7 @@ from anchor.chain.devnet import Devnet
 from anchor.evidence.digests import digest_bytes
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.project.files import SIDE_FILE
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.recovery.store_audit import audit_project
 from anchor.store.sequencer import seal
 from anchor.store.side_file import SideFile
@@ -44,7 +44,7 @@ class Machine:
     chance: random.Random
     acknowledged: int = 0
 
-    def work(self, project: Project, pieces: int) -> None:
+    def work(self, project: OpenProject, pieces: int) -> None:
         """Accept ``pieces`` pieces of evidence one by one, and seal now and then."""
         for _ in range(pieces):
             accept(project, [submission(self.acknowledged)])

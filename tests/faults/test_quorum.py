@@ -21,15 +21,16 @@ from support.projects import Site, make_site, reading
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.node import Node
 from anchor.chain.node_quorum import NodeGroup
-from anchor.cli.context import open_chain
 from anchor.errors import CannotCheckError, ChainGuardError, QuorumError
 from anchor.operate import backoff, daemon
-from anchor.operate.anchoring import refresh_anchors
-from anchor.operate.single_run import HeadStage, Round
+from anchor.operate.finality import refresh_anchors
+from anchor.operate.single_run import RunResult, RunState
 from anchor.project.config import WaitFor
+from anchor.project.nodes import open_chain
 from anchor.project.project import trust_entry
 from anchor.store.sequencer import seal
-from anchor.verification.policy import encode_policy, parse_policy
+from anchor.verification.pinning import encode_policy
+from anchor.verification.policy import parse_policy
 
 Make = Callable[..., Site]
 FALSE_HASH = "0x" + "f0" * 32
@@ -51,7 +52,7 @@ class Trio:
         with self.site.lead() as project:
             return open_chain(project.config, self.reports.append)
 
-    def run(self, chain: Node, *, final: bool = False, clock: FastClock | None = None) -> Round:
+    def run(self, chain: Node, *, final: bool = False, clock: FastClock | None = None) -> RunResult:
         wait_for: WaitFor = "final" if final else "included"
         return self.site.round(chain, clock=clock, wait_for=wait_for, report=self.reports.append)
 
@@ -103,7 +104,7 @@ def shifted(tag: str, by: int, behind: str) -> Bend:
 
 def test_a_block_is_final_when_the_majority_of_all_nodes_say_so(trio: Trio) -> None:
     chain = trio.open()
-    assert trio.run(chain).state is HeadStage.INCLUDED
+    assert trio.run(chain).state is RunState.INCLUDED
     for node in trio.nodes[1:]:
         node.bend["eth_getBlockByNumber"] = shifted("finalized", -2, trio.site.url)
     trio.mine(2)
@@ -166,7 +167,7 @@ def test_a_split_makes_nothing_final_and_names_both_sides(trio: Trio) -> None:
         trio.refresh(chain)
     assert trio.nodes[2].url in caught.value.message
     trio.site.add("b.txt", b"b")
-    assert trio.run(chain).state is HeadStage.INCLUDED
+    assert trio.run(chain).state is RunState.INCLUDED
     assert trio.told("whether it is final is not known", "disagree")
     assert trio.site.rows("SELECT sum(final) FROM anchors") == [(0,)]
     trio.nodes[2].bend.clear()
@@ -241,7 +242,7 @@ def test_a_single_lying_node_cannot_invent_an_anchor(trio: Trio) -> None:
     before = nonce(trio.site.url)
     trio.mine(12)
     done = trio.run(chain)
-    assert done.state is HeadStage.INCLUDED, "as reversible it is believed"
+    assert done.state is RunState.INCLUDED, "as reversible it is believed"
     assert trio.told("the nodes disagree about what is in the final block", trio.rpc.url)
     with pytest.raises(QuorumError, match="disagree about what is in the final block"):
         trio.refresh(chain)
@@ -249,7 +250,7 @@ def test_a_single_lying_node_cannot_invent_an_anchor(trio: Trio) -> None:
     # Once it stops lying, the anchor that never was is forgotten and made.
     trio.rpc.bend.clear()
     trio.refresh(chain)
-    assert trio.run(chain).state is HeadStage.INCLUDED
+    assert trio.run(chain).state is RunState.INCLUDED
     assert nonce(trio.site.url) == before + 1
 
 
@@ -266,7 +267,7 @@ def test_a_single_lying_node_cannot_invent_an_anchor(trio: Trio) -> None:
 def test_a_round_falls_over_to_the_next_node(trio: Trio) -> None:
     chain = trio.open()
     trio.rpc.down = True
-    assert trio.run(chain).state is HeadStage.INCLUDED
+    assert trio.run(chain).state is RunState.INCLUDED
     assert trio.told("left out", trio.rpc.url, "cannot be reached")
     assert trio.told("reading from", trio.nodes[1].url)
     facts = ("eth_getTransactionReceipt", "eth_estimateGas", "eth_call", "eth_getBalance")
@@ -278,7 +279,7 @@ def test_a_round_falls_over_to_the_next_node(trio: Trio) -> None:
     assert len(trio.nodes[2].asked("eth_sendRawTransaction")) == 1
     trio.rpc.down = False
     trio.site.add("b.txt", b"b")
-    assert trio.run(chain).state is HeadStage.INCLUDED
+    assert trio.run(chain).state is RunState.INCLUDED
     assert trio.told("reading from", trio.rpc.url)
 
 
@@ -309,7 +310,7 @@ def test_nodes_that_are_all_busy_are_asked_again_when_the_first_of_them_wants(
         )
         for _ in range(2):
             with pytest.raises(QuorumError) as caught:
-                chain.choose()
+                chain.select_primary()
         assert caught.value.retry_after == expected
         # Those that said when were asked once.
         assert [len(proxy.calls) for proxy, _ in proxies] == [1 if wait else 2 for wait in asked]
@@ -325,20 +326,20 @@ def test_a_node_with_a_stale_head_is_not_read(trio: Trio) -> None:
     trio.run(chain)
     trio.mine(10)
     trio.rpc.bend["eth_getBlockByNumber"] = shifted("latest", 0, trio.site.url)
-    chain.choose()
+    chain.select_primary()
     stale = ask(trio.site.url, "eth_getBlockByNumber", "0x2", False)
     trio.rpc.bend["eth_getBlockByNumber"] = lambda params, right: (
         stale if params[0] == "latest" else right
     )
-    chain.choose()
+    chain.select_primary()
     assert trio.told("left out", trio.rpc.url, "is at block 2, and block")
     assert chain.name == trio.nodes[1].url
     for node in trio.nodes:
         node.bend = trio.rpc.bend
     with pytest.raises(QuorumError, match="no node can be read"):
-        chain.choose()
+        chain.select_primary()
     trio.rpc.bend = {}
-    chain.choose()
+    chain.select_primary()
     assert chain.name == trio.rpc.url
 
 
@@ -377,7 +378,7 @@ def test_a_first_node_that_is_alone_on_another_chain_is_left_out(trio: Trio, mem
         trio.rpc.bend["eth_getBlockByNumber"] = lambda params, right: (
             {**right, "hash": FALSE_HASH} if params[0] == "0x0" else right
         )
-    assert trio.run(chain).state is HeadStage.INCLUDED
+    assert trio.run(chain).state is RunState.INCLUDED
     assert trio.told("left out", trio.rpc.url, "is on another chain")
     assert trio.told("reading from", trio.nodes[1].url)
 
@@ -394,7 +395,7 @@ def test_a_block_that_is_not_given_is_no_other_chain(trio: Trio, tag: str, text:
         "eth_getBlockByNumber": lambda params, right: None if params[0] == tag else right,
     }
     trio.rpc.bend |= bend
-    assert trio.run(chain).state is HeadStage.INCLUDED
+    assert trio.run(chain).state is RunState.INCLUDED
     assert trio.told("left out", trio.rpc.url, f"has no {text}")
     for node in trio.nodes:
         node.bend |= bend
@@ -414,7 +415,7 @@ def test_a_transaction_is_offered_to_every_node(trio: Trio) -> None:
     trio.rpc.swallow.add("eth_sendRawTransaction")
     trio.nodes[2].bend["eth_sendRawTransaction"] = refuse
     before = nonce(trio.site.url)
-    assert trio.run(trio.open()).state is HeadStage.INCLUDED
+    assert trio.run(trio.open()).state is RunState.INCLUDED
     assert trio.told(trio.nodes[2].url, "does not take it", "transaction type not allowed here")
     assert nonce(trio.site.url) == before + 1
 

@@ -23,8 +23,8 @@ from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.errors import CannotCheckError, ChainGuardError, NotFinalError
 from anchor.ethereum.keccak import format_address, hash_keccak256
 from anchor.operate import daemon
-from anchor.operate.anchoring import refresh_anchors
-from anchor.operate.single_run import Round
+from anchor.operate.finality import refresh_anchors
+from anchor.operate.single_run import RunResult
 from anchor.store.tx_journal import StoredJournal
 from anchor.system.clock import utc_now
 from anchor.types import Address
@@ -52,7 +52,7 @@ class Log:
         """Replace the last ``depth`` blocks by others, with these raw transactions in them."""
         self.ask("anvil_reorg", depth, [[raw, block] for raw, block in transactions])
 
-    def run(self, clock: FastClock | None = None, url: str | None = None) -> Round:
+    def run(self, clock: FastClock | None = None, url: str | None = None) -> RunResult:
         return self.site.round(url=url, clock=clock, report=self.reports.append)
 
     def refresh(self, url: str | None = None) -> int:

@@ -16,7 +16,7 @@ from support.stores import Postgres
 
 from anchor.chain.devnet import Devnet
 from anchor.project.config import load_config
-from anchor.store.location import PostgresDatabase, StorePlace
+from anchor.store.location import PostgresDatabase, StoreLocation
 
 _numbers = itertools.count(9_000)
 
@@ -43,7 +43,7 @@ def lose_schema(site: Site, server: Postgres) -> None:
 def run_drills(
     request: pytest.FixtureRequest, folder: Path, node: Devnet, kind: str, *, rounds: int, seed: int
 ) -> None:
-    place: StorePlace | None = None
+    place: StoreLocation | None = None
     lose: Callable[[], None]
     if kind == "postgresql":
         server: Postgres = request.getfixturevalue("postgres")

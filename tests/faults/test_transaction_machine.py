@@ -43,7 +43,7 @@ from anchor.errors import (
     SignerError,
 )
 from anchor.ethereum.keccak import hash_keccak256
-from anchor.operate.single_run import HeadStage
+from anchor.operate.single_run import RunState
 from anchor.project.config import Config
 from anchor.recovery.store_audit import audit_project
 from anchor.types import Address, Hash32
@@ -802,7 +802,7 @@ def test_an_older_anchor_that_moved_after_it_was_final_is_an_incident(
     chain = MemoryChain(recover=read_sender, interval=12)
     site = MemorySite.copy(template, tmp_path / "project", chain)
     site.add("first")
-    assert site.round(Effects(), "final").state is HeadStage.FINAL
+    assert site.round(Effects(), "final").state is RunState.FINAL
     site.add("second")
     chain.reorganise(chain.head.number - 2, "lost")  # past the final block
     incidents = []
@@ -836,4 +836,4 @@ def test_a_transaction_that_became_needless_while_no_blocks_are_made_is_no_matte
         site.round(Effects({("save_attempt", 0): rival_and_silence}), "included")
     assert any(report.startswith("it is not replaced: ") for report in site.reports)
     chain.interval = 12
-    assert site.round(Effects(), "final").state is HeadStage.FINAL
+    assert site.round(Effects(), "final").state is RunState.FINAL

@@ -23,7 +23,7 @@ MANY = 20_000
 
 
 def turn_of(site: Site) -> AbstractContextManager[None]:
-    return SqliteBackend(site.folder / "anchor.db").turn()
+    return SqliteBackend(site.folder / "anchor.db").write_lock()
 
 
 @pytest.mark.fault(

@@ -30,14 +30,31 @@ ORDER = (
     "recovery",
     "certificate",
     "client",
-    "service",
+    "library",
     "page",
+    "service",
     "standalone",
     "cli",
     "__main__",
 )
 # File names that may be there twice: a command or a route is named after what it is about.
 NAMED_BY_SUBJECT = ("anchor.cli.commands", "anchor.service.routes")
+
+# What says nothing about a value is no name for one, in these packages.
+EMPTY_NAMES = {"there", "now", "found", "item", "what"}
+NAMED_THROUGHOUT = (
+    "anchor.canonical",
+    "anchor.types",
+    "anchor.units",
+    "anchor.errors",
+    "anchor.system",
+    "anchor.ethereum",
+    "anchor.log",
+    "anchor.receipt",
+    "anchor.store",
+    "anchor.recovery",
+    "anchor.client",
+)
 
 # Which module (or package) may import which third party; nobody else may.
 THIRD_PARTIES = {
@@ -51,15 +68,19 @@ THIRD_PARTIES = {
         "anchor.certificate.model",
     ),
     "pydantic_settings": ("anchor.project.config",),
+    "tomlkit": (
+        "anchor.verification.pinning",
+        "anchor.project.config",
+        "anchor.project.relocation",
+    ),
     "platformdirs": ("anchor.system.user_folder",),
     "Crypto": ("anchor.ethereum.keccak", "anchor.log.signed_note"),
     "eth_abi": ("anchor.registry.calldata",),
-    "web3": ("anchor.chain.json_rpc",),
+    "web3": ("anchor.chain.json_rpc", "anchor.library.web3_registry"),
     "requests": (
         "anchor.system.http_deadline",
         "anchor.system.http",
         "anchor.chain.json_rpc",
-        "anchor.registry.source_client",
         "anchor.log.publication",
     ),
     "urllib3": ("anchor.system.http_deadline",),
@@ -70,6 +91,7 @@ THIRD_PARTIES = {
     "eth_typing": ("anchor.chain.devnet",),
     "eth_keys": ("anchor.chain.devnet",),
     "rlp": ("anchor.chain.devnet",),
+    "trie": ("anchor.chain.devnet",),
     "sqlalchemy": (
         "anchor.store",
         "anchor.operate.erasing",
@@ -89,7 +111,7 @@ THIRD_PARTIES = {
     "starlette": ("anchor.service",),
     "jinja2": ("anchor.service.pages.rendering", "anchor.certificate.html"),
     "markupsafe": ("anchor.service.pages",),
-    "prometheus_client": ("anchor.service.routes.metrics", "anchor.service.request_metrics"),
+    "prometheus_client": ("anchor.service.routes.metrics", "anchor.service.middleware"),
     "uvicorn": (
         "anchor.service.server",
         "anchor.service.supervisor",
@@ -124,6 +146,27 @@ def imported(tree: ast.Module) -> set[str]:
     return names
 
 
+def names_of_values(tree: ast.Module) -> set[str]:
+    """Every name that is assigned, looped over, a parameter or a keyword."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, (ast.arg, ast.keyword)):
+            names.add(node.arg or "")
+        elif isinstance(node, ast.ExceptHandler):
+            names.add(node.name or "")
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.add(node.attr)
+    return names
+
+
+def packages_of(name: str) -> list[str]:
+    """The packages a module lies in, which are loaded before it."""
+    parts = name.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts))]
+
+
 def rank(name: str) -> int:
     package = name.split(".")[1]
     assert package in ORDER, f"{name} is in no known package: give it a place in ORDER"
@@ -141,11 +184,18 @@ NAMES = {name for name, _ in ALL}
 @pytest.mark.parametrize(("name", "tree"), ALL, ids=[name for name, _ in ALL])
 def test_no_import_points_upwards(name: str, tree: ast.Module):
     if name == "anchor":
-        assert not imported(tree), "importing the package must stay cheap"
+        names = {"importlib", "importlib.import_module"}
+        assert imported(tree) == names, "importing the package must stay cheap"
         return
     for target in imported(tree):
         if target in NAMES and target != "anchor":
             assert rank(target) <= rank(name), f"{name} imports {target}, which is above it"
+
+
+def test_no_route_imports_another():
+    for name, tree in ALL:
+        if covers("anchor.service.routes", name):
+            assert not [target for target in imported(tree) if ".routes." in target], name
 
 
 def test_at_most_six_modules_lie_loose():
@@ -181,6 +231,13 @@ def test_no_file_name_is_there_twice():
         seen[base] = name
 
 
+def test_a_value_is_named_for_what_it_holds():
+    for name, tree in ALL:
+        if any(covers(prefix, name) for prefix in NAMED_THROUGHOUT):
+            empty = names_of_values(tree) & EMPTY_NAMES
+            assert not empty, f"{name} calls a value {', '.join(sorted(empty))}"
+
+
 @pytest.mark.parametrize(("name", "tree"), ALL, ids=[name for name, _ in ALL])
 def test_a_third_party_is_imported_in_its_one_place_only(name: str, tree: ast.Module):
     for target in imported(tree):
@@ -195,7 +252,8 @@ def test_there_are_no_import_cycles():
     graph = {
         name: {
             target
-            for target in imported(tree)
+            for part in imported(tree)
+            for target in (part, *packages_of(part))
             if target in NAMES and target != name and not name.startswith(target + ".")
         }
         for name, tree in ALL
@@ -221,11 +279,11 @@ def test_there_are_no_import_cycles():
         ("import anchor.log.checkpoint", ("Crypto", "pydantic")),
         (
             "import anchor.verification.verifier",
-            ("web3", "sqlalchemy", "eth_account", "eth_abi", "requests"),
+            ("web3", "sqlalchemy", "eth_account", "eth_abi", "requests", "tomlkit"),
         ),
         (
             "import anchor.verification.explanation",
-            ("web3", "sqlalchemy", "eth_account", "eth_abi", "requests"),
+            ("web3", "sqlalchemy", "eth_account", "eth_abi", "requests", "tomlkit"),
         ),
     ],
 )
@@ -235,3 +293,25 @@ def test_an_import_loads_nothing_heavier_than_it_needs(statement: str, absent: t
         [sys.executable, "-I", "-c", script], check=True, capture_output=True, text=True
     ).stdout.split()
     assert not set(absent) & set(loaded)
+
+
+# What only takes packages of the extra `operator`, which a verifier may lack.
+LATE_IN_THE_COMMAND_LINE = {"anchor.cli.own_log_audit", "anchor.cli.own_project"}
+
+
+def test_the_command_line_imports_at_the_top_of_its_modules():
+    late = {
+        getattr(inner, "module", None)
+        for name, tree in ALL
+        if covers("anchor.cli", name)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for inner in ast.walk(function)
+        if isinstance(inner, ast.Import | ast.ImportFrom)
+    }
+    assert late == LATE_IN_THE_COMMAND_LINE
+    assert not [
+        name
+        for name, tree in ALL
+        if covers("anchor.cli", name) and "TYPE_CHECKING" in ast.dump(tree)
+    ]

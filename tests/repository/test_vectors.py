@@ -78,7 +78,7 @@ def document(name: str) -> dict[str, Any]:
 
 def as_hash(text: str) -> Hash32:
     # As receipts are read: merkle takes 32 bytes for granted.
-    return Hash32(parse_hex(text, length=32, what="a hash", prefix=False))
+    return Hash32(parse_hex(text, length=32, subject="a hash", prefix=False))
 
 
 def read_inclusion(case: Case) -> Case:
@@ -188,7 +188,7 @@ def as_bytes(text: str) -> bytes:
 
 
 def hash_in(text: str) -> Hash32:
-    return Hash32(parse_hex(text, length=32, what="a hash", prefix=True))
+    return Hash32(parse_hex(text, length=32, subject="a hash", prefix=True))
 
 
 def read_trie(case: Case) -> Case:

@@ -20,7 +20,7 @@ from support.desk import open_desk
 
 import anchor.page
 from anchor.types import Hash32
-from anchor.verification.policy import encode_policy
+from anchor.verification.pinning import encode_policy
 
 PAGE = (Path(anchor.page.__file__).parent / "verify.html").as_uri()
 

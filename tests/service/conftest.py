@@ -11,7 +11,7 @@ from support.projects import Site, make_site
 from support.service import Served, bearer, make_key, serve
 
 from anchor.chain.devnet import Devnet
-from anchor.store.location import StorePlace
+from anchor.store.location import StoreLocation
 
 __all__ = ["anvil", "anvil_path", "embedded", "make", "module_anvil", "own_anvil", "site"]
 
@@ -35,7 +35,7 @@ def desk(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, module_anvil: Devnet
 ) -> Iterator[Desk]:
     """A service of two workers over each kind of store."""
-    store: StorePlace | None = None
+    store: StoreLocation | None = None
     if request.param == "postgresql":
         store = request.getfixturevalue("postgres").create()
     folder = tmp_path_factory.mktemp(request.param)

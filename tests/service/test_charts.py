@@ -11,20 +11,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.examples import examples
 
-from anchor.errors import MismatchError
-from anchor.log.merkle import fold_path, path_sides
-from anchor.monitor.log_lookup import LeafPlace, PathNode
 from anchor.monitor.overview import DAY, HOUR, Throughput
 from anchor.monitor.timeline import AnchorLine
-from anchor.service.pages.axis_ticks import (
+from anchor.service.pages.charts import chart_gas, chart_latency, chart_price, chart_throughput
+from anchor.service.pages.svg_chart import (
+    HEIGHT,
+    WIDTH,
+    Chart,
+    Mark,
+    Series,
+    draw_chart,
     mark_amounts,
     mark_durations,
     mark_times,
     spell_amount,
 )
-from anchor.service.pages.charts import chart_gas, chart_latency, chart_price, chart_throughput
-from anchor.service.pages.svg_chart import HEIGHT, WIDTH, Chart, Mark, Series, draw_chart
-from anchor.service.pages.svg_path import draw_path
 from anchor.types import Hash32, Head
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -236,40 +237,3 @@ def test_bars_have_the_leaves_of_their_time() -> None:
     assert heights[1] == pytest.approx(2 * heights[0], abs=0.2)
     titles = [str(bar[0].text) for bar in bars]
     assert [title.split()[0] for title in titles] == ["10", "20"]
-
-
-@pytest.mark.parametrize(("index", "size"), [(0, 1), (0, 2), (6, 7), (5, 1_000_003)])
-def test_a_path_is_drawn_from_the_root_down_to_the_leaf(index: int, size: int) -> None:
-    length = next(n for n in range(49) if fits(index, size, n))
-    path = [Hash32(bytes([n + 1]) * 32) for n in range(length)]
-    leaf = Hash32(b"\xaa" * 32)
-    nodes = fold_path(leaf=leaf, index=index, size=size, path=path)
-    place = LeafPlace(
-        leaf=leaf,
-        index=index,
-        head=Head(root=nodes[-1], size=size),
-        steps=tuple(
-            PathNode(sibling=sibling, sibling_is_left=left, node=node)
-            for sibling, left, node in zip(
-                path, path_sides(index, size, length), nodes[1:], strict=True
-            )
-        ),
-        anchored=None,
-    )
-    text = draw_path(place).replace("<svg ", f'<svg xmlns="{SVG[1:-1]}" ')
-    picture = ElementTree.fromstring(text)
-    kinds = [group.attrib["class"] for group in picture.iter(f"{SVG}g")]
-    assert kinds.count("sibling") == length
-    assert kinds.count("root") == 1
-    assert kinds.count("ours") == length
-    boxes = [t.text for t in picture.iter(f"{SVG}text") if "class" not in t.attrib]
-    shown = {value[:4] + value[-4:] for value in (str(box).replace("…", "") for box in boxes)}
-    assert shown == {value.hex()[:4] + value.hex()[-4:] for value in [leaf, *path, *nodes]}
-
-
-def fits(index: int, size: int, length: int) -> bool:
-    try:
-        path_sides(index, size, length)
-    except MismatchError:
-        return False
-    return True

@@ -15,8 +15,8 @@ from support.command import snapshot
 from support.service import NDJSON, answers, bearer, digest, lines, make_key
 from support.stores import NOW, damage
 
-from anchor.log.publication import Folder
-from anchor.operate.live_publication import LiveLog
+from anchor.log.publication import PublicationFolder
+from anchor.operate.live_publication import LivePublication
 from anchor.project.config import load_config
 from anchor.project.log_key import load_log_key
 from anchor.project.project import open_project
@@ -137,8 +137,8 @@ def test_an_audit_of_the_running_service_passes_every_step(desk: Desk, log: list
 def test_the_live_log_does_not_change_a_file_it_calls_fixed(desk: Desk, log: list[str]):
     project = open_project(load_config(desk.site.folder / "anchor.toml"))
     try:
-        live = LiveLog(project, load_log_key(project.config))
-        there = Folder(desk.site.folder / "published")
+        live = LivePublication(project, load_log_key(project.config))
+        there = PublicationFolder(desk.site.folder / "published")
         for path in ("checkpoint", "anchors/000", "tile/0/000", "tile/0/001"):
             assert live.read(path) == there.read(path)
         assert [live.is_fixed(path) for path in ("checkpoint", "anchors/000", "tile/0/000")] == [

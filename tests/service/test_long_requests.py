@@ -147,7 +147,7 @@ def test_a_quota_that_is_lowered_counts_for_what_goes_on(place: Place):
         change(
             site,
             lambda connection: create_key(
-                connection, "lowered", ["read"], now=utc_now(), limits=limits
+                connection, "lowered", ["read"], created_at=utc_now(), limits=limits
             ),
         )
         time.sleep(2.5)

@@ -22,8 +22,8 @@ from support.paths import ROOT
 from support.projects import Site
 from support.service import Served, serve
 
-from anchor.log.publication import open_target
-from anchor.monitor.alarm_rules import RULES
+from anchor.log.publication import open_writer
+from anchor.monitor.alarms import RULES
 from anchor.operate.publishing import publish_log
 
 ALERTS = (ROOT / "deploy" / "prometheus-alerts.yml").read_text("utf-8")
@@ -40,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> MemorySite:
     site = grow_log(folder, [3, 1, 5], started=time.time() - 3 * 3_600)
     site.config = replace(site.config, publish=str(folder / "published"), budget=10**18)
     project = site.open()
-    publish_log(project, open_target(str(folder / "published")))
+    publish_log(project, open_writer(str(folder / "published")))
     project.database.close()
     return site
 

@@ -15,7 +15,7 @@ from anchor.service import readiness
 from anchor.service.problems import Problem
 from anchor.service.readiness import Readiness
 from anchor.store.database import Database, create_database, open_database
-from anchor.store.location import StorePlace
+from anchor.store.location import StoreLocation
 
 
 class Counted:
@@ -99,7 +99,7 @@ def test_a_store_that_hangs_is_not_ready_and_is_not_asked_again(monkeypatch: pyt
     asyncio.run(look())
 
 
-def test_each_kind_of_store_is_written_and_holds_what_it_held(place: StorePlace):
+def test_each_kind_of_store_is_written_and_holds_what_it_held(place: StoreLocation):
     create_database(place).close()
     database = open_database(place)
     for _ in range(3):

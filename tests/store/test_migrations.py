@@ -16,7 +16,7 @@ from support.stores import NOW, make_item
 from anchor.store.database import MIGRATION_HEAD, open_database
 from anchor.store.erasures import find_by_leaves
 from anchor.store.evidence import count_evidence, load_all, load_leaves
-from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.schema import metadata
 
 COUNT = 300
@@ -30,7 +30,7 @@ def migrate(connection: Connection, revision: str) -> None:
     command.upgrade(config, revision)
 
 
-def open_engine(place: StorePlace) -> Engine:
+def open_engine(place: StoreLocation) -> Engine:
     if isinstance(place, SqliteFile):
         return create_engine(f"sqlite:///{place.path}")
     return create_engine(make_url(place.url).set(drivername="postgresql+psycopg"))
@@ -69,7 +69,9 @@ def snapshot(connection: Connection, tables: list[str]) -> dict[str, list[Any]]:
     then="the tables are those of a new store; every row, leaf and order is as it was",
 )
 @pytest.mark.parametrize("revision", ["0001", "0002"])
-def test_an_earlier_store_is_migrated_with_all_its_rows(place: StorePlace, revision: str) -> None:
+def test_an_earlier_store_is_migrated_with_all_its_rows(
+    place: StoreLocation, revision: str
+) -> None:
     engine = open_engine(place)
     with engine.begin() as connection:
         migrate(connection, revision)
@@ -95,7 +97,7 @@ def test_an_earlier_store_is_migrated_with_all_its_rows(place: StorePlace, revis
     opened.close()
 
 
-def test_postgresql_samples_no_evidence(place: StorePlace, tmp_path: Path) -> None:
+def test_postgresql_samples_no_evidence(place: StoreLocation, tmp_path: Path) -> None:
     engine = open_engine(place)
     if engine.dialect.name != "postgresql":
         engine.dispose()

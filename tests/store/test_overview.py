@@ -25,10 +25,10 @@ from support.troubles import Crash, Effects
 from anchor.chain.devnet import Devnet
 from anchor.monitor.overview import HOUR, Overview, read_overview, read_throughput
 from anchor.monitor.timeline import HeadState, load_head_lines, parse_moment
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.database import create_database
 from anchor.store.insertion import insert_evidence
-from anchor.store.location import StorePlace
+from anchor.store.location import StoreLocation
 from anchor.store.schema import evidence, metadata, positions, slots, waiting
 from anchor.store.sequencer import seal
 from anchor.store.statistics import (
@@ -39,7 +39,7 @@ from anchor.store.statistics import (
 )
 from anchor.system.clock import format_time, utc_now
 from anchor.types import ChainId
-from anchor.units import spell_duration, spell_wei
+from anchor.units import format_duration, format_wei
 
 CHAIN = ChainId(1)
 
@@ -59,7 +59,7 @@ def site(tmp_path: Path) -> MemorySite:
 
 
 @pytest.fixture
-def open_site(site: MemorySite) -> Iterator[Project]:
+def open_site(site: MemorySite) -> Iterator[OpenProject]:
     project = site.open()
     yield project
     project.database.close()
@@ -125,7 +125,7 @@ def test_a_page_of_heads_goes_on_where_the_one_before_ended(grown: MemorySite) -
     assert none == []
 
 
-def test_a_head_goes_from_sealed_to_anchored(site: MemorySite, open_site: Project) -> None:
+def test_a_head_goes_from_sealed_to_anchored(site: MemorySite, open_site: OpenProject) -> None:
     site.add("new")
     seal_now(open_site)
     assert states(site)[5] is HeadState.SEALED
@@ -144,7 +144,7 @@ def test_a_head_goes_from_sealed_to_anchored(site: MemorySite, open_site: Projec
     assert states(site)[5] is HeadState.ANCHORED
 
 
-def test_a_head_below_an_anchor_is_covered_by_it(site: MemorySite, open_site: Project) -> None:
+def test_a_head_below_an_anchor_is_covered_by_it(site: MemorySite, open_site: OpenProject) -> None:
     for name in ("a", "b"):
         site.add(name)
         seal_now(open_site)
@@ -191,7 +191,7 @@ def test_what_waits_is_counted_with_the_time_of_the_first(site: MemorySite) -> N
 
 
 def test_the_first_head_without_an_anchor_is_told_and_no_later_one(
-    site: MemorySite, open_site: Project
+    site: MemorySite, open_site: OpenProject
 ) -> None:
     assert look(site).unanchored_since is None
     site.add("a")
@@ -202,7 +202,7 @@ def test_the_first_head_without_an_anchor_is_told_and_no_later_one(
     assert look(site).unanchored_since == parse_moment("2026-01-01T00:00:00.000Z")
 
 
-def test_the_lease_is_seen_from_outside(site: MemorySite, open_site: Project) -> None:
+def test_the_lease_is_seen_from_outside(site: MemorySite, open_site: OpenProject) -> None:
     assert not look(site).is_running
     with open_site.database.hold_lease():
         assert look(site).is_running
@@ -294,7 +294,7 @@ def test_a_store_in_postgresql_has_the_same_overview(
     assert sum(throughput.counts) == 1
 
 
-def test_both_kinds_of_stores_count_alike(place: StorePlace) -> None:
+def test_both_kinds_of_stores_count_alike(place: StoreLocation) -> None:
     database = create_database(place)
     with database.write() as connection:
         insert_evidence(connection, [make_item(number) for number in range(30)])
@@ -309,7 +309,7 @@ def test_both_kinds_of_stores_count_alike(place: StorePlace) -> None:
     database.close()
 
 
-def test_sums_of_wei_that_no_integer_column_holds_are_added_up(place: StorePlace) -> None:
+def test_sums_of_wei_that_no_integer_column_holds_are_added_up(place: StoreLocation) -> None:
     database = create_database(place)
     with database.write() as connection:
         for nonce in range(3):
@@ -340,7 +340,7 @@ def test_sums_of_wei_that_no_integer_column_holds_are_added_up(place: StorePlace
     ],
 )  # fmt: skip
 def test_durations_are_spelled_by_their_two_largest_units(seconds: float, text: str) -> None:
-    assert spell_duration(seconds) == text
+    assert format_duration(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -352,13 +352,13 @@ def test_durations_are_spelled_by_their_two_largest_units(seconds: float, text: 
     ],
 )  # fmt: skip
 def test_amounts_are_spelled_without_exponents(wei: int, text: str) -> None:
-    assert spell_wei(wei) == text
+    assert format_wei(wei) == text
 
 
 def spell(moment: float) -> str:
     return format_time(datetime.fromtimestamp(moment, UTC))
 
 
-def seal_now(project: Project) -> None:
+def seal_now(project: OpenProject) -> None:
     with project.database.hold_lease():
         seal(project.database, utc_now())

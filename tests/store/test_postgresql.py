@@ -19,7 +19,7 @@ from support.stores import NOW, Postgres, damage, make_item, run_postgres
 from anchor.errors import ChainGuardError, ConfigError, StorageError, StoreBusyError
 from anchor.evidence.digests import Digests
 from anchor.operate.acceptance import EvidenceInput, accept, accept_once
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store import postgresql_copy, sequencer
 from anchor.store.database import Database, create_database, is_taken, open_database
 from anchor.store.evidence import NewEvidence, count_evidence, load_all, load_waiting
@@ -39,9 +39,9 @@ def submission(number: int) -> EvidenceInput:
     return EvidenceInput(source=f"digest:{number}", name=f"{number}", digests=digests)
 
 
-def project_of(database: Database) -> Project:
+def project_of(database: Database) -> OpenProject:
     config = SimpleNamespace(log=LogId(bytes(32)), chain_id=1, file=Path("none/anchor.toml"))
-    return cast(Project, SimpleNamespace(database=database, config=config))
+    return cast(OpenProject, SimpleNamespace(database=database, config=config))
 
 
 def count_of(place: PostgresDatabase) -> tuple[int, int]:
@@ -315,7 +315,7 @@ def test_a_deadlock_is_broken_and_the_intake_begins_again(place: PostgresDatabas
                 barrier.wait()
             insert_evidence(connection, [make_item(other)])
 
-        database.write_again(work)
+        database.write_with_retry(work)
 
     threads = [
         threading.Thread(target=take, args=("a", 1, 2)),

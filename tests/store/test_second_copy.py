@@ -26,10 +26,10 @@ from support.standbys import (
 from anchor.errors import ConfigError, CopyMissingError, ExitCode, StorageError
 from anchor.evidence.digests import Digests
 from anchor.operate.acceptance import Acceptance, EvidenceInput, accept, accept_once
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.location import PostgresDatabase, SqliteFile
-from anchor.store.replication import Copies, CopyRule, Position, Standby, does_count
+from anchor.store.replication import Copies, CopyRule, Position, Standby, is_counted
 from anchor.store.standby_confirmation import StandbyCopies
 from anchor.types import LogId
 
@@ -63,11 +63,11 @@ def place(first: Server) -> PostgresDatabase:
 
 
 @contextmanager
-def opened(place: PostgresDatabase, rule: CopyRule | None = RULE) -> Iterator[Project]:
+def opened(place: PostgresDatabase, rule: CopyRule | None = RULE) -> Iterator[OpenProject]:
     database = open_database(place, copies=rule)
     config = SimpleNamespace(log=LogId(bytes(32)), chain_id=1, file=Path("none/anchor.toml"))
     try:
-        yield cast(Project, SimpleNamespace(database=database, config=config))
+        yield cast(OpenProject, SimpleNamespace(database=database, config=config))
     finally:
         database.close()
 
@@ -77,7 +77,7 @@ def submission(number: int) -> EvidenceInput:
     return EvidenceInput(source=f"digest:{number}", name=f"{number}", digests=digests)
 
 
-def take(project: Project, *numbers: int) -> Acceptance:
+def take(project: OpenProject, *numbers: int) -> Acceptance:
     return accept(project, [submission(number) for number in numbers])
 
 
@@ -114,7 +114,7 @@ def test_what_is_acknowledged_is_on_the_second_servers_disk(
 def test_without_the_option_nothing_is_counted(place: PostgresDatabase, standby: Server) -> None:
     with opened(place, None) as project, standby.deaf():
         assert take(project, 1) == Acceptance(new=1, known=0)
-        assert project.database.look_at_copies() is None
+        assert project.database.read_copies() is None
         project.database.check_copies()
 
 
@@ -153,8 +153,8 @@ def test_nothing_is_acknowledged_while_the_standby_is_away(
         project.database.check_copies()
 
 
-def _is_back(project: Project) -> bool:
-    seen = project.database.look_at_copies()
+def _is_back(project: OpenProject) -> bool:
+    seen = project.database.read_copies()
     assert seen is not None
     return seen.is_enough
 
@@ -174,7 +174,7 @@ def test_degrade_acknowledges_with_the_copies_there_are(
             began = time.monotonic()
             assert take(project, 3).copies == 1
             assert time.monotonic() - began < DEGRADING.seconds
-            seen = project.database.look_at_copies()
+            seen = project.database.read_copies()
             assert seen is not None
             assert (seen.count, seen.is_enough) == (1, False)
             project.database.check_copies()
@@ -345,12 +345,12 @@ def test_a_logical_subscription_is_no_copy_by_whatever_name() -> None:
         is_backup=False,
         is_near=False,
     )
-    assert not does_count(RULE, standby)
-    assert not does_count(UNNAMED, standby)
-    position = Position(timeline="00000001", place=1)
+    assert not is_counted(RULE, standby)
+    assert not is_counted(UNNAMED, standby)
+    position = Position(timeline="00000001", lsn=1)
     seen = Copies(rule=RULE, position=position, standbys=(standby,), waited_for="*")
     assert seen.count == 1
-    assert "a logical subscription" in seen.describe()
+    assert "a logical subscription" in seen.format_standbys()
 
 
 def test_a_role_that_may_not_see_the_standbys_is_refused(

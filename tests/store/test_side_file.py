@@ -27,14 +27,14 @@ from anchor.errors import (
 from anchor.evidence.digests import Digests
 from anchor.log.merkle import hash_leaf
 from anchor.operate.acceptance import EvidenceInput, accept, accept_once
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store import side_file
 from anchor.store.api_keys import Quota
 from anchor.store.database import Database, create_filled
 from anchor.store.evidence import NewEvidence, load_all
 from anchor.store.file_origins import tenant_of
 from anchor.store.insertion import insert_evidence
-from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.quota import admit
 from anchor.store.row_transfer import load_keys
 from anchor.store.side_file import SideFile
@@ -103,7 +103,7 @@ def test_the_form_of_the_file_stays(file: SideFile) -> None:
 def test_it_holds_no_whole_digest_name_or_source(tmp_path: Path) -> None:
     with open_store(SqliteFile(tmp_path / "anchor.db"), tmp_path / "side") as store:
         item = make_item(7)
-        store.write_again(partial(insert_evidence, items=[item]))
+        store.write_with_retry(partial(insert_evidence, items=[item]))
     data = (tmp_path / "side").read_bytes()
     assert item.sha256 is not None
     for secret in (item.sha256, item.source.encode(), item.record):
@@ -316,16 +316,16 @@ def test_a_full_disk_stores_nothing(tmp_path: Path) -> None:
         small_disk(tmp_path / "disk", kib=64) as disk,
         open_store(SqliteFile(tmp_path / "anchor.db"), disk / "side") as store,
     ):
-        store.write_again(partial(insert_evidence, items=[make_item(0)]))
+        store.write_with_retry(partial(insert_evidence, items=[make_item(0)]))
         filler = disk / "filler"
         filler.write_bytes(bytes(52 << 10))
         items = [make_item(number) for number in range(1, 2_000)]
         with pytest.raises(StorageError, match=r"side cannot be .*: No space left"):
-            store.write_again(partial(insert_evidence, items=items))
+            store.write_with_retry(partial(insert_evidence, items=items))
         assert identities(store) == [make_item(0).identity]
         assert [e.identity for e in SideFile(disk / "side").read_entries()] == identities(store)
         filler.unlink()
-        store.write_again(partial(insert_evidence, items=items[:200]))
+        store.write_with_retry(partial(insert_evidence, items=items[:200]))
         check_every_row_has_its_entry(store, disk / "side")
 
 
@@ -358,21 +358,21 @@ def test_a_read_only_disk_stores_nothing(tmp_path: Path) -> None:
         small_disk(tmp_path / "disk", kib=64) as disk,
         open_store(SqliteFile(tmp_path / "anchor.db"), disk / "side") as store,
     ):
-        store.write_again(partial(insert_evidence, items=[make_item(0)]))
+        store.write_with_retry(partial(insert_evidence, items=[make_item(0)]))
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         with pytest.raises(StorageError, match="Read-only file system") as caught:
-            store.write_again(partial(insert_evidence, items=[make_item(1)]))
+            store.write_with_retry(partial(insert_evidence, items=[make_item(1)]))
         assert caught.value.exit_code == 33
         assert identities(store) == [make_item(0).identity]
         subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
-        store.write_again(partial(insert_evidence, items=[make_item(1)]))
+        store.write_with_retry(partial(insert_evidence, items=[make_item(1)]))
         check_every_row_has_its_entry(store, disk / "side")
 
 
 def test_a_folder_that_is_gone_is_a_fault_of_the_store(tmp_path: Path) -> None:
     with open_store(SqliteFile(tmp_path / "anchor.db"), tmp_path / "gone" / "side") as store:
         with pytest.raises(StorageError, match="No such file"):
-            store.write_again(partial(insert_evidence, items=[make_item(1)]))
+            store.write_with_retry(partial(insert_evidence, items=[make_item(1)]))
         assert identities(store) == []
 
 
@@ -380,7 +380,7 @@ def test_a_folder_that_is_gone_is_a_fault_of_the_store(tmp_path: Path) -> None:
 
 
 @contextmanager
-def open_store(place: StorePlace, side: Path) -> Iterator[Database]:
+def open_store(place: StoreLocation, side: Path) -> Iterator[Database]:
     store, _ = create_filled(place, lambda _: None, SideFile(side))
     try:
         yield store
@@ -416,14 +416,14 @@ def of_tenant(number: int, tenant: str) -> NewEvidence:
     return item._replace(source=f"tenant:{tenant}/{item.source}", accepted_at=NOW)
 
 
-def test_every_way_in_leaves_an_entry_for_each_row(place: StorePlace, tmp_path: Path) -> None:
+def test_every_way_in_leaves_an_entry_for_each_row(place: StoreLocation, tmp_path: Path) -> None:
     side = tmp_path / "side"
     with open_store(place, side) as store:
         # Taking in asks for nothing else of a project.
         config = SimpleNamespace(
             log=LogId(bytes(32)), chain_id=1, file=tmp_path / "anchor.toml", folder=tmp_path
         )
-        project = cast(Project, SimpleNamespace(database=store, config=config))
+        project = cast(OpenProject, SimpleNamespace(database=store, config=config))
         one, many = [submission(1)], [submission(number) for number in range(2, 1_600)]
         accept(project, one)
         accept(project, [*one, *many[:20], many[3]])
@@ -441,9 +441,9 @@ def test_every_way_in_leaves_an_entry_for_each_row(place: StorePlace, tmp_path: 
             (few, [of_tenant(number, "acme") for number in range(8_000, 8_009)], None),
         ]
         for limits, items, key in jobs:
-            store.write_again(
+            store.write_with_retry(
                 lambda connection, limits=limits, items=items, key=key: admit(
-                    connection, "acme", limits, items, key=key, now=NOW
+                    connection, "acme", limits, items, key=key, at=NOW
                 )
             )
         check_every_row_has_its_entry(store, side)

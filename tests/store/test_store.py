@@ -31,7 +31,7 @@ from anchor.evidence.digests import Digests
 from anchor.log.tree import Tree
 from anchor.operate import acceptance as pipeline
 from anchor.operate.acceptance import Acceptance, EvidenceInput
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store import evidence as module
 from anchor.store import sequencer
 from anchor.store.database import (
@@ -43,6 +43,7 @@ from anchor.store.database import (
 )
 from anchor.store.evidence import (
     NewEvidence,
+    assign_positions,
     count_evidence,
     estimate_waiting,
     find_by_digest,
@@ -50,12 +51,11 @@ from anchor.store.evidence import (
     load_leaves,
     load_waiting,
     make_identity,
-    place_waiting,
 )
 from anchor.store.file_origins import load_files
 from anchor.store.heads import load_heads, newest_head
 from anchor.store.insertion import insert_evidence, insert_once
-from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.schema import evidence, heads, metadata, positions, waiting
 from anchor.store.staging import Writable, build_database
 from anchor.store.tx_journal import StoredJournal
@@ -68,7 +68,7 @@ def accept(store: Database, *numbers: int) -> int:
 
 
 @pytest.fixture
-def store(place: StorePlace) -> Iterator[Database]:
+def store(place: StoreLocation) -> Iterator[Database]:
     """A new store, whose lease this process has."""
     created = create_database(place)
     with created.hold_lease():
@@ -108,7 +108,7 @@ def test_the_newest_migration_is_the_one_this_release_works_with(store: Database
 # Creating and opening
 
 
-def test_only_one_of_two_creations_succeeds(place: StorePlace, store: Database) -> None:
+def test_only_one_of_two_creations_succeeds(place: StoreLocation, store: Database) -> None:
     accept(store, 1)
     with pytest.raises(ConfigError, match="already a store"):
         create_database(place)
@@ -116,7 +116,7 @@ def test_only_one_of_two_creations_succeeds(place: StorePlace, store: Database) 
         assert count_evidence(connection) == (1, 1)
 
 
-def test_a_store_is_there_when_it_is_opened_again(place: StorePlace) -> None:
+def test_a_store_is_there_when_it_is_opened_again(place: StoreLocation) -> None:
     created = create_database(place)
     accept(created, 1)
     created.close()
@@ -126,7 +126,7 @@ def test_a_store_is_there_when_it_is_opened_again(place: StorePlace) -> None:
     opened.close()
 
 
-def test_what_is_filled_is_no_store_before_it_is_whole(place: StorePlace) -> None:
+def test_what_is_filled_is_no_store_before_it_is_whole(place: StoreLocation) -> None:
     def fill(database: Writable, *, fails: bool) -> str:
         with database.write() as connection:
             insert_evidence(connection, [make_item(1)])
@@ -152,7 +152,7 @@ def test_what_is_filled_is_no_store_before_it_is_whole(place: StorePlace) -> Non
 
 @pytest.mark.parametrize("version", ["9999", "0001"])
 def test_opening_a_store_of_another_version_is_refused(
-    place: StorePlace, store: Database, version: str
+    place: StoreLocation, store: Database, version: str
 ) -> None:
     damage(place, f"UPDATE alembic_version SET version_num = '{version}'")
     with pytest.raises(UnknownVersionError, match=version):
@@ -190,7 +190,7 @@ def test_a_seal_without_anything_waiting_changes_nothing(store: Database) -> Non
 
 
 @pytest.mark.parametrize(
-    "breaks", ["load_waiting_records", "newest_head", "place_waiting", "insert_head"]
+    "breaks", ["load_waiting_records", "newest_head", "assign_positions", "insert_head"]
 )
 @pytest.mark.parametrize("applied", [False, True])
 def test_a_seal_that_fails_half_way_leaves_every_leaf_unsealed(
@@ -271,7 +271,7 @@ def test_a_sealed_leaf_never_gets_another_index(store: Database) -> None:
     before = indices(store)
     with pytest.raises(ChainGuardError, match=r"(?i)unique"), store.write() as connection:
         connection.execute(waiting.insert().values(evidence_id=1))
-        place_waiting(connection, 7)
+        assign_positions(connection, 7)
     assert indices(store) == before
 
 
@@ -280,13 +280,13 @@ def test_two_leaves_never_get_the_same_index(store: Database) -> None:
     sequencer.seal(store, NOW)
     accept(store, 3)
     with pytest.raises(ChainGuardError, match=r"(?i)unique"), store.write() as connection:
-        place_waiting(connection, 1)
+        assign_positions(connection, 1)
     assert indices(store) == [(1, 0), (2, 1), (3, None)]
 
 
 @pytest.mark.parametrize(("lost", "left"), [("= 2", [(1, None), (3, None)]), ("> 0", [])])
 def test_a_seal_refuses_a_store_that_lost_waiting_leaves(
-    place: StorePlace, store: Database, lost: str, left: list[tuple[int, int | None]]
+    place: StoreLocation, store: Database, lost: str, left: list[tuple[int, int | None]]
 ) -> None:
     accept(store, 1, 2, 3)
     damage(place, f"DELETE FROM evidence WHERE id {lost}")
@@ -395,7 +395,7 @@ def test_files_come_in_pages_each_with_all_its_versions(store: Database) -> None
 
 def test_one_content_under_two_names_is_two_pieces_of_evidence(store: Database) -> None:
     config = SimpleNamespace(log=LogId(bytes(32)), chain_id=1, file=Path("none/anchor.toml"))
-    project = cast(Project, SimpleNamespace(database=store, config=config))
+    project = cast(OpenProject, SimpleNamespace(database=store, config=config))
     digests = Digests(sha256=bytes(32), sm3=None, size=None)
     named = [EvidenceInput(source=name, name=name, digests=digests) for name in ("a", "b", "a")]
     assert pipeline.accept(project, named) == Acceptance(new=2, known=1)
@@ -426,7 +426,7 @@ def test_an_idempotency_key_is_for_one_submission(store: Database) -> None:
 
 
 @pytest.mark.fault("G1", how="a second process takes the lease", then="it is refused; nothing else")
-def test_only_one_process_has_the_lease(place: StorePlace, store: Database) -> None:
+def test_only_one_process_has_the_lease(place: StoreLocation, store: Database) -> None:
     other = open_database(place)
     assert other.is_leased()
     with pytest.raises(ChainGuardError, match="another process is sealing"), other.hold_lease():
@@ -438,7 +438,7 @@ def test_only_one_process_has_the_lease(place: StorePlace, store: Database) -> N
     assert sequencer.seal(store, NOW) is not None
 
 
-def test_a_lease_ends_with_its_block(place: StorePlace) -> None:
+def test_a_lease_ends_with_its_block(place: StoreLocation) -> None:
     created = create_database(place)
     assert not created.is_leased()
     for _ in range(2):
@@ -454,20 +454,20 @@ HOLD_LEASE = """
 import sys, time
 from pathlib import Path
 from anchor.store.database import open_database
-from anchor.store.location import parse_place
+from anchor.store.location import parse_location
 
-with open_database(parse_place(sys.argv[1], Path("/"))).hold_lease():
+with open_database(parse_location(sys.argv[1], Path("/"))).hold_lease():
     print("held", flush=True)
     time.sleep(60)
 """
 
 
-def url_of(place: StorePlace) -> str:
+def url_of(place: StoreLocation) -> str:
     return getattr(place, "url", str(place))
 
 
 @pytest.mark.fault("G1", how="kill -9 of the process with the lease", then="a standby takes over")
-def test_a_lease_ends_with_its_process(place: StorePlace) -> None:
+def test_a_lease_ends_with_its_process(place: StoreLocation) -> None:
     created = create_database(place)
     command = [sys.executable, "-c", HOLD_LEASE, url_of(place)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -493,7 +493,7 @@ ATTEMPT = Attempt(tx_hash=Hash32(bytes(32)), raw=b"raw", head_size=None, max_fee
     then="it can neither seal nor reserve, sign or settle a nonce",
 )
 def test_who_lost_the_lease_without_noticing_changes_nothing_any_more(
-    place: StorePlace, store: Database
+    place: StoreLocation, store: Database
 ) -> None:
     accept(store, 1, 2)
     journal = StoredJournal(store, lambda: NOW)
@@ -518,12 +518,12 @@ def test_who_lost_the_lease_without_noticing_changes_nothing_any_more(
 
 
 def test_a_lease_cannot_be_taken_in_the_middle_of_a_seal(
-    place: StorePlace, store: Database, monkeypatch: pytest.MonkeyPatch
+    place: StoreLocation, store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever is between the check and the commit goes first: the taker waits for it."""
     accept(store, 1)
     taken: list[str] = []
-    original = sequencer.place_waiting
+    original = sequencer.assign_positions
 
     def take() -> None:
         damage(place, "UPDATE lease SET epoch = epoch + 1")
@@ -537,7 +537,7 @@ def test_a_lease_cannot_be_taken_in_the_middle_of_a_seal(
         taken.append("placed")
         return original(*arguments)
 
-    monkeypatch.setattr(sequencer, "place_waiting", place_slowly)
+    monkeypatch.setattr(sequencer, "assign_positions", place_slowly)
     assert sequencer.seal(store, NOW) is not None
     taker.join()
     assert taken == ["placed", "taken"]
@@ -557,10 +557,10 @@ from types import SimpleNamespace
 from anchor.evidence.digests import Digests
 from anchor.operate.acceptance import EvidenceInput, accept_once
 from anchor.store.database import open_database
-from anchor.store.location import parse_place
+from anchor.store.location import parse_location
 
 project = SimpleNamespace(
-    database=open_database(parse_place(sys.argv[1], Path("/"))),
+    database=open_database(parse_location(sys.argv[1], Path("/"))),
     config=SimpleNamespace(log=bytes(32), chain_id=1, file=Path("none/anchor.toml")),
 )
 key = sys.argv[2] or None
@@ -581,7 +581,7 @@ project.database.close()
 )
 @pytest.mark.parametrize("key", ["", "a key"])
 def test_the_same_submitted_a_hundred_times_at_once_is_one_row_and_gets_equal_answers(
-    place: StorePlace, store: Database, key: str
+    place: StoreLocation, store: Database, key: str
 ) -> None:
     command = [sys.executable, "-W", "error", "-c", ACCEPT_MANY, url_of(place), key]
     with ThreadPoolExecutor(2) as pool:
@@ -611,7 +611,7 @@ def test_overlapping_lists_taken_in_at_once_are_each_accepted_once(store: Databa
 
     def take(wanted: list[int]) -> int:
         items = [make_item(number) for number in wanted]
-        return store.write_again(lambda connection: insert_evidence(connection, items))
+        return store.write_with_retry(lambda connection: insert_evidence(connection, items))
 
     with ThreadPoolExecutor(4) as pool:
         counts = list(pool.map(take, lists))
@@ -657,5 +657,5 @@ def test_who_is_disturbed_again_and_again_says_so(store: Database) -> None:
         raise StoreBusyError("disturbed")
 
     with pytest.raises(StoreBusyError):
-        store.write_again(work)
+        store.write_with_retry(work)
     assert len(calls) == store._backend.attempts

@@ -238,7 +238,7 @@ def world_of(**members: str | int) -> World:
     """The same world, but that every record has these members."""
     return World(
         [
-            encode_canonical(json.loads(record) | members, what="the record")
+            encode_canonical(json.loads(record) | members, subject="the record")
             for record in world().records
         ]
     )

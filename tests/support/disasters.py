@@ -10,7 +10,7 @@ from pathlib import Path
 from support.nodes import ask
 from support.projects import Site, reading
 
-from anchor.operate.anchoring import refresh_anchors
+from anchor.operate.finality import refresh_anchors
 from anchor.recovery.chain_audit import audit_chain
 from anchor.recovery.store_audit import audit_project
 from anchor.store.heads import load_anchors

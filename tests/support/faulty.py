@@ -14,7 +14,7 @@ from support.nodes import DEV, ask, nonce
 from support.projects import Site
 
 from anchor.errors import AnchorError, ExitCode
-from anchor.operate.single_run import Round
+from anchor.operate.single_run import RunResult
 from anchor.project.config import load_config
 
 
@@ -30,7 +30,7 @@ class Faulty:
     first_nonce: int
     reports: list[str] = field(default_factory=list)
 
-    def run(self, clock: FastClock | None = None) -> Round:
+    def run(self, clock: FastClock | None = None) -> RunResult:
         """Do what ``anchor run --once`` does, in a fast time of its own."""
         return self.site.round(url=self.url, clock=clock, report=self.reports.append)
 

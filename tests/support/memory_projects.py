@@ -19,12 +19,12 @@ from anchor.chain.signer import UnsignedTransaction
 from anchor.evidence.digests import digest_bytes
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.daemon import Daemon, Pace
-from anchor.operate.events import Happened
-from anchor.operate.single_run import Round, anchor_round
+from anchor.operate.events import Event
+from anchor.operate.single_run import RunResult, anchor_round
 from anchor.project.config import Config, SignerConfig, WaitFor
 from anchor.project.creation import plan_project
 from anchor.project.fee_limits import HIGHEST_FEE_CAP, Allowance
-from anchor.project.project import Project, create_project, open_project
+from anchor.project.project import OpenProject, create_project, open_project
 from anchor.registry.calldata import encode_anchor_call, encode_set_operator_call
 from anchor.registry.storage import anchor_slot, decode_anchor, head_slot
 from anchor.store.heads import find_head, load_heads, newest_head
@@ -101,7 +101,7 @@ class MemorySite:
             chain.include(site.sign(OWNER, REGISTRY, call, nonce=number))
         return site
 
-    def open(self, effects: Effects | None = None) -> Project:
+    def open(self, effects: Effects | None = None) -> OpenProject:
         """Open the project as a new process does."""
         project = open_project(self.config)
         if effects is None:
@@ -120,7 +120,7 @@ class MemorySite:
         finally:
             project.database.close()
 
-    def round(self, effects: Effects, wait_for: WaitFor = "included") -> Round:
+    def round(self, effects: Effects, wait_for: WaitFor = "included") -> RunResult:
         """Do one round as one process does."""
         project = self.open(effects)
         try:
@@ -136,13 +136,13 @@ class MemorySite:
         finally:
             project.database.close()
 
-    def serve(self, effects: Effects, seconds: float) -> list[Happened]:
+    def serve(self, effects: Effects, seconds: float) -> list[Event]:
         """Run the daemon for so long."""
         project = self.open(effects)
         clock = ChainClock(self.chain)
         stoppable = StoppableClock(clock, grace=20.0)
         clock.at[self.chain.time + seconds] = stoppable.stopping.set
-        happened: list[Happened] = []
+        happened: list[Event] = []
         try:
             with project.database.hold_lease():
                 Daemon(

@@ -11,16 +11,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from anchor.chain.devnet import DEV_ADDRESS
-from anchor.chain.devnet.accounts import (
-    CREATE2_PROXY,
-    CREATE2_PROXY_CODE,
-    DEV_ADDRESSES,
-    DEV_BALANCE,
-)
-from anchor.chain.devnet.evm import EmbeddedChain
-from anchor.chain.devnet.jsonrpc import LoopbackServer
-from anchor.chain.devnet.methods import Methods
+from anchor.chain.devnet import DEV_ADDRESS, PyEvmNode
+from anchor.types import ChainId
 
 DEV = "0x" + DEV_ADDRESS.hex()
 
@@ -62,16 +54,8 @@ def stop_the_clock(url: str) -> None:
 @contextmanager
 def other_chain(chain_id: int) -> Iterator[str]:
     """Run the embedded chain under another chain id, and give its URL."""
-    chain = EmbeddedChain(
-        chain_id=chain_id,
-        balances=dict.fromkeys(DEV_ADDRESSES, DEV_BALANCE),
-        codes={CREATE2_PROXY: CREATE2_PROXY_CODE},
-    )
-    server = LoopbackServer(0, Methods(chain))
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.stop()
+    with PyEvmNode(chain_id=ChainId(chain_id)) as node:
+        yield node.url
 
 
 Respond = Callable[[BaseHTTPRequestHandler, bytes], None]

@@ -15,7 +15,7 @@ from anchor.ethereum.keccak import format_address
 from anchor.project.config import load_config
 from anchor.project.log_key import create_log_key
 from anchor.store.alembic_runner import migrate
-from anchor.store.location import PostgresDatabase, SqliteFile, StorePlace
+from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
 from anchor.store.snapshot import upgrade_copy
 from anchor.types import Address
 
@@ -25,7 +25,7 @@ VERSIONS = sorted(path.stem.removeprefix("schema-") for path in _DUMPS.glob("sch
 _NOWHERE = "http://127.0.0.1:1"
 
 
-def make_old_site(folder: Path, place: StorePlace, version: str) -> Site:
+def make_old_site(folder: Path, place: StoreLocation, version: str) -> Site:
     """Make a project with the store of that schema; its chain is gone."""
     folder.mkdir(parents=True)
     source = folder / "dump.db"
@@ -96,7 +96,7 @@ def fill_postgres(place: PostgresDatabase, version: str, rows: sqlite3.Connectio
     engine.dispose()
 
 
-def _encode(place: StorePlace, pins: tuple[Any, ...]) -> str:
+def _encode(place: StoreLocation, pins: tuple[Any, ...]) -> str:
     log, chain_id, genesis, registry, code_hash = pins
     return "\n".join(
         [

@@ -12,7 +12,7 @@ from anchor.chain.node import Node
 from anchor.cli.context import open_signer
 from anchor.log.publication import PublicationWriter
 from anchor.operate.daemon import Daemon, Pace
-from anchor.operate.events import Happened
+from anchor.operate.events import Event
 from anchor.operate.publisher import Publisher
 from anchor.system.clock import unix_now
 from anchor.system.stoppable_clock import StoppableClock
@@ -23,7 +23,7 @@ class Operator:
     """A project and a daemon for it, whose clock runs fast."""
 
     site: Site
-    happened: list[Happened] = field(default_factory=list)
+    happened: list[Event] = field(default_factory=list)
     clock: FastClock = field(default_factory=FastClock)
 
     def run(
@@ -51,7 +51,7 @@ class Operator:
             signer = open_signer(project.config)
             publisher = None
             if target is not None:
-                publisher = Publisher(project, target, stoppable, tell=tell, jitter=jitter)
+                publisher = Publisher(project, target, stoppable, emit=tell, jitter=jitter)
             Daemon(
                 project, chain or node, signer, stoppable, pace, tell=tell, jitter=jitter,
                 wall=unix_now, publisher=publisher,

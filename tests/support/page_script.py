@@ -17,7 +17,7 @@ from support.bent_receipts import Given, world
 
 from anchor.evidence.digests import Digests
 from anchor.page import load_page
-from anchor.verification.policy import encode_policy
+from anchor.verification.pinning import encode_policy
 
 DRIVER = Path(__file__).with_name("page_driver.mjs")
 

@@ -16,10 +16,10 @@ from support.memory_chain import MemoryChain
 from support.memory_projects import MemorySite
 
 from anchor.chain.node import Node
-from anchor.monitor.chain_status import Outside
-from anchor.project.project import Project, open_project
+from anchor.monitor.chain_status import StatusPoller
+from anchor.project.project import OpenProject, open_project
 from anchor.service.app import create_app
-from anchor.service.http_protocol import PatientProtocol
+from anchor.service.http_protocol import TimeoutProtocol
 from anchor.service.settings import Settings
 from anchor.service.worker import Service
 from anchor.store.api_keys import create_key
@@ -38,7 +38,7 @@ class PageService:
     reader: str
 
     @property
-    def project(self) -> Project:
+    def project(self) -> OpenProject:
         return self.service.project
 
     def ask(self, path: str, token: str | None = None, **options: object):
@@ -54,12 +54,12 @@ def serve_pages(
     """Serve a project's pages; its node is ``chain``, or none that answers."""
     project = open_project(replace(site.config, rpc=NO_NODE))
     with project.database.write() as connection:
-        admin = create_key(connection, "ops", ["admin"], now=utc_now())
-        reader = create_key(connection, "acme", ["read", "submit"], now=utc_now())
+        admin = create_key(connection, "ops", ["admin"], created_at=utc_now())
+        reader = create_key(connection, "acme", ["read", "submit"], created_at=utc_now())
     app = create_app(project, settings or Settings())
     service: Service = app.state.service
     if chain is not None:
-        service.outside = Outside(project, Node(chain), time.time)
+        service.outside = StatusPoller(project, Node(chain), time.time)
         service.outside.wait(30)
     with run_app(app) as url, httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
         yield PageService(http, service, admin, reader)
@@ -70,7 +70,7 @@ def run_app(app: FastAPI) -> Iterator[str]:
     """Run a real server for ``app`` in a thread; give its address."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
-        uvicorn.Config(app, http=PatientProtocol, ws="none", log_config=None, lifespan="on")
+        uvicorn.Config(app, http=TimeoutProtocol, ws="none", log_config=None, lifespan="on")
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

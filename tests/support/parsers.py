@@ -29,7 +29,8 @@ from anchor.log.tiles import parse_tile_path
 from anchor.receipt.format import parse_receipt
 from anchor.standalone import verify as standalone
 from anchor.types import Hash32, Head
-from anchor.verification.policy import encode_policy, parse_policy
+from anchor.verification.pinning import encode_policy
+from anchor.verification.policy import parse_policy
 
 ERRORS = (MalformedError, UnknownVersionError)
 
@@ -52,7 +53,7 @@ def parsers() -> dict[str, Parser]:
         "record": Parser(parse_record, ERRORS, world().records),
         "policy": Parser(parse_policy, ERRORS, [encode_policy(policy.entries)]),
         "rlp": Parser(
-            lambda data: decode_rlp(data, what="it", max_bytes=8_192), ERRORS[:1], _headers()
+            lambda data: decode_rlp(data, subject="it", max_bytes=8_192), ERRORS[:1], _headers()
         ),
         "header": Parser(parse_header, ERRORS, _headers()),
         "trie": Parser(_read_trie, (MalformedError, MismatchError), _proofs()),
@@ -64,7 +65,7 @@ def parsers() -> dict[str, Parser]:
             lambda data: parse_origin(_text(data)), ERRORS, _strings("origins", "origin")
         ),
         "list of anchors": Parser(
-            lambda data: parse_anchors(data, after=0, what="it"), ERRORS, [_heads()]
+            lambda data: parse_anchors(data, after=0, subject="it"), ERRORS, [_heads()]
         ),
         "tile's path": Parser(
             lambda data: parse_tile_path(_text(data)),
@@ -114,7 +115,7 @@ def _checksums() -> bytes:
 
 
 def _read_checksums(data: bytes) -> object:
-    return list(parse_checksum_lines(data.split(b"\n"), what="it"))
+    return list(parse_checksum_lines(data.split(b"\n"), subject="it"))
 
 
 _MARK = b"|next|"

@@ -14,25 +14,25 @@ from support.clocks import FastClock
 from support.command import Ran, run_anchor
 from support.nodes import ask, nonce
 
+from anchor.chain.call_simulation import Intent
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
-from anchor.chain.tx_manager import Intent
 from anchor.cli.context import open_signer
 from anchor.evidence.digests import digest_bytes
 from anchor.evidence.record import source_of
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.anchoring import make_manager
 from anchor.operate.deployment import deploy
-from anchor.operate.single_run import Round, anchor_round
+from anchor.operate.single_run import RunResult, anchor_round
 from anchor.project.allowlist import allow_project
 from anchor.project.config import WaitFor, load_config
 from anchor.project.creation import plan_dev_project, write_dev_key
 from anchor.project.files import CONFIG
-from anchor.project.project import Project, create_project, open_project
+from anchor.project.project import OpenProject, create_project, open_project
 from anchor.registry.calldata import encode_set_operator_call
 from anchor.registry.storage import anchor_slot, decode_anchor, head_slot
-from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StoreLocation
 from anchor.system.clock import Clock, SystemClock
 from anchor.types import Address, Hash32, make_log_id
 
@@ -82,7 +82,7 @@ class Site:
         clock: Clock | None = None,
         wait_for: WaitFor = "included",
         report: Callable[[str], None] = lambda _: None,
-    ) -> Round:
+    ) -> RunResult:
         """Do what ``anchor run --once`` does, in this process and a fast time of its own."""
         self.wait_for_others()
         with self.lead() as project, reading(url or self.url) as reader:
@@ -135,7 +135,7 @@ class Site:
         path.write_text(text.replace(old, new), "utf-8")
 
     @contextmanager
-    def open(self) -> Iterator[Project]:
+    def open(self) -> Iterator[OpenProject]:
         """Open the project in this process."""
         project = open_project(load_config(self.folder / "anchor.toml"))
         try:
@@ -144,7 +144,7 @@ class Site:
             project.database.close()
 
     @contextmanager
-    def lead(self) -> Iterator[Project]:
+    def lead(self) -> Iterator[OpenProject]:
         """Open the project as the process that seals and sends."""
         with self.open() as project, project.database.hold_lease():
             yield project
@@ -179,7 +179,7 @@ class Site:
             return node.fetch_storage(config.registry, head_slot(config.log), "latest")
 
 
-def ask_store(place: StorePlace, query: str) -> list[tuple[Any, ...]]:
+def ask_store(place: StoreLocation, query: str) -> list[tuple[Any, ...]]:
     """Ask a store in SQL."""
     if isinstance(place, SqliteFile):
         with closing(sqlite3.connect(place.path)) as connection:
@@ -206,7 +206,7 @@ def make_site(
     *,
     number: int,
     deployed: bool = True,
-    store: StorePlace | None = None,
+    store: StoreLocation | None = None,
 ) -> Site:
     """Create a project as ``anchor init --devnet`` does, and deploy the registry."""
     with reading(node.url) as reader:

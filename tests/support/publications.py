@@ -12,9 +12,15 @@ from support.projects import Site, reading
 
 from anchor.errors import AnchorError
 from anchor.evidence.digests import digest_bytes
-from anchor.log.publication import CHECKPOINT, Folder, open_target, read_anchors, read_tile
+from anchor.log.publication import (
+    CHECKPOINT,
+    PublicationFolder,
+    open_writer,
+    read_anchors,
+    read_tile,
+)
 from anchor.operate.acceptance import EvidenceInput, accept
-from anchor.operate.anchoring import refresh_anchors
+from anchor.operate.finality import refresh_anchors
 from anchor.operate.publishing import Publication, publish_log
 from anchor.project.project import trust_entry
 from anchor.types import ChainId, LogId
@@ -47,7 +53,7 @@ def publish(site: Site, place: Path | str) -> Publication:
     with site.open() as project:
         with reading(site.url) as node:
             refresh_anchors(project, node)
-        return publish_log(project, open_target(str(place)))
+        return publish_log(project, open_writer(str(place)))
 
 
 def refusal(action: object, *arguments: object, **options: object) -> AnchorError:
@@ -78,12 +84,12 @@ def check_all(
 
     checked = check_log(
         (place / CHECKPOINT).read_bytes(),
-        partial(read_tile, Folder(place)),
+        partial(read_tile, PublicationFolder(place)),
         policy=policy(*entries) if entries else None,
         verifier=None,
         connect=connect,
-        tell=tell,
-        anchored=partial(read_anchors, Folder(place)),
+        report_step=tell,
+        anchored=partial(read_anchors, PublicationFolder(place)),
         **{"chain_ids": (DEV_CHAIN,), "accept_unpinned": True} | given,
     )
     return told, checked

@@ -71,7 +71,7 @@ def make_key(
                 connection,
                 tenant,
                 scopes or ("submit", "read"),
-                now=utc_now(),
+                created_at=utc_now(),
                 limits=limits,
                 expires_at=expires_at,
             )

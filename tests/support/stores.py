@@ -23,7 +23,7 @@ import pytest
 from anchor.evidence.digests import Digests
 from anchor.log.merkle import hash_leaf
 from anchor.store.evidence import NewEvidence, make_identity
-from anchor.store.location import PostgresDatabase, SqliteFile, StorePlace
+from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
 
 if TYPE_CHECKING:
     import psycopg
@@ -113,7 +113,7 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> StorePlace:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> StoreLocation:
     """Return where a new store of each kind can be."""
     if request.param == "sqlite":
         return SqliteFile(tmp_path / "anchor.db")
@@ -121,7 +121,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> StorePlace:
     return server.create()
 
 
-def damage(place: StorePlace, statement: str) -> None:
+def damage(place: StoreLocation, statement: str) -> None:
     """Change a store behind its back, foreign keys or not."""
     if isinstance(place, SqliteFile):
         with closing(sqlite3.connect(place.path)) as connection:

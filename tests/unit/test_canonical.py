@@ -42,7 +42,7 @@ JSON_VALUES = st.recursive(
 
 
 def parse(data: bytes) -> JsonValue:
-    return parse_strict(data, what="the document", max_bytes=MAX_BYTES)
+    return parse_strict(data, subject="the document", max_bytes=MAX_BYTES)
 
 
 def refusal(data: bytes) -> str:
@@ -99,7 +99,7 @@ def test_minus_zero_is_refused_because_it_is_not_zeros_only_spelling() -> None:
 @pytest.mark.parametrize("number", [0, 1, -1, MAX_INTEGER, -MAX_INTEGER, MAX_INTEGER - 1])
 def test_integers_up_to_two_to_the_53_minus_one_are_read(number: int) -> None:
     assert parse(str(number).encode()) == number
-    assert encode_canonical(number, what="the number") == str(number).encode()
+    assert encode_canonical(number, subject="the number") == str(number).encode()
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_integers_up_to_two_to_the_53_minus_one_are_read(number: int) -> None:
 def test_integers_beyond_two_to_the_53_minus_one_are_refused_both_ways(number: int) -> None:
     assert "outside" in refusal(f"[{number}]".encode())
     with pytest.raises(MalformedError, match="outside"):
-        encode_canonical([number], what="the number")
+        encode_canonical([number], subject="the number")
 
 
 @pytest.mark.parametrize("sign", ["", "-"])
@@ -155,13 +155,13 @@ def test_an_escaped_surrogate_pair_is_one_character() -> None:
 @pytest.mark.parametrize("value", ["\ud800", {"\udfff": 1}, [[{"a": "x\udc00"}]]])
 def test_a_lone_surrogate_has_no_canonical_form(value: JsonValue) -> None:
     with pytest.raises(MalformedError, match="surrogate"):
-        encode_canonical(value, what="the document")
+        encode_canonical(value, subject="the document")
 
 
 @pytest.mark.parametrize("value", [1.0, float("nan"), [float("inf")], {"a": 0.5}, b"x", {1, 2}])
 def test_a_value_json_cannot_carry_here_is_not_encoded(value: JsonValue) -> None:
     with pytest.raises(MalformedError, match="cannot carry"):
-        encode_canonical(value, what="the document")
+        encode_canonical(value, subject="the document")
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_a_tower_of_brackets_cannot_crash_a_process_with_a_high_recursion_limit(
         "from anchor.canonical import parse_strict\n"
         "from anchor.errors import MalformedError\n"
         "try:\n"
-        f"    parse_strict({tower!r}.encode() * 200_000, what='it', max_bytes=1 << 24)\n"
+        f"    parse_strict({tower!r}.encode() * 200_000, subject='it', max_bytes=1 << 24)\n"
         "except MalformedError as error:\n"
         "    print(error.message)\n"
     )
@@ -294,9 +294,9 @@ def test_a_document_of_the_largest_size_is_refused_in_linear_time(data: bytes) -
 
 def test_the_size_bound_is_exact_and_counts_bytes() -> None:
     data = '"é"'.encode()
-    assert parse_strict(data, what="it", max_bytes=4) == "é"
+    assert parse_strict(data, subject="it", max_bytes=4) == "é"
     with pytest.raises(MalformedError, match="it has 4 bytes; at most 3 are allowed"):
-        parse_strict(data, what="it", max_bytes=3)
+        parse_strict(data, subject="it", max_bytes=3)
 
 
 # RFC 8785 sections 3.2.2 and 3.2.3 (the number members, which are not integers, left out), and
@@ -307,7 +307,7 @@ def test_the_strings_and_literals_of_rfc_8785_are_encoded_as_the_rfc_shows() -> 
     expected = (
         '{"literals":[null,true,false],"string":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}'
     ).encode()
-    assert encode_canonical(value, what="it") == expected
+    assert encode_canonical(value, subject="it") == expected
 
 
 def test_members_are_sorted_by_utf16_code_units_as_rfc_8785_shows() -> None:
@@ -320,7 +320,7 @@ def test_members_are_sorted_by_utf16_code_units_as_rfc_8785_shows() -> None:
         "\u0080": "Control",
         "\u00f6": "Latin Small Letter O With Diaeresis",
     }
-    encoded = encode_canonical(value, what="it")
+    encoded = encode_canonical(value, subject="it")
     assert [title.split()[0] for title in json.loads(encoded).values()] == [
         "Carriage",
         "One",
@@ -330,18 +330,18 @@ def test_members_are_sorted_by_utf16_code_units_as_rfc_8785_shows() -> None:
         "Emoji:",
         "Hebrew",
     ]
-    assert parse_canonical(encoded, what="it", max_bytes=MAX_BYTES) == value
+    assert parse_canonical(encoded, subject="it", max_bytes=MAX_BYTES) == value
 
 
 @pytest.mark.parametrize("number", [0, 9007199254740991, -9007199254740991])
 def test_integers_of_rfc_8785_appendix_b_keep_all_their_digits(number: int) -> None:
-    assert encode_canonical({"n": number}, what="it") == f'{{"n":{number}}}'.encode()
+    assert encode_canonical({"n": number}, subject="it") == f'{{"n":{number}}}'.encode()
 
 
 @pytest.mark.parametrize("number", [9007199254740992, -9007199254740992, 295147905179352830000])
 def test_integers_of_rfc_8785_appendix_b_that_i_json_excludes_are_refused(number: int) -> None:
     with pytest.raises(MalformedError):
-        encode_canonical({"n": number}, what="it")
+        encode_canonical({"n": number}, subject="it")
 
 
 @pytest.mark.parametrize(
@@ -365,16 +365,16 @@ def test_integers_of_rfc_8785_appendix_b_that_i_json_excludes_are_refused(number
 )
 def test_another_spelling_of_the_same_document_is_not_canonical(data: bytes) -> None:
     value = parse(data)
-    canonical = encode_canonical(value, what="it")
+    canonical = encode_canonical(value, subject="it")
     assert canonical != data
-    assert parse_canonical(canonical, what="it", max_bytes=MAX_BYTES) == value
+    assert parse_canonical(canonical, subject="it", max_bytes=MAX_BYTES) == value
     with pytest.raises(MalformedError, match="not in canonical form"):
-        parse_canonical(data, what="it", max_bytes=MAX_BYTES)
+        parse_canonical(data, subject="it", max_bytes=MAX_BYTES)
 
 
 @given(JSON_VALUES)
 def test_trail_of_bits_encoder_gives_the_same_bytes(value: JsonValue) -> None:
-    assert encode_canonical(value, what="it") == rfc8785.dumps(value)
+    assert encode_canonical(value, subject="it") == rfc8785.dumps(value)
 
 
 @pytest.mark.parametrize("plane", [*range(3), 16])
@@ -383,26 +383,26 @@ def test_trail_of_bits_encoder_gives_the_same_bytes_for_every_character(plane: i
         chr(code) for code in range(plane << 16, (plane + 1) << 16) if not 0xD800 <= code < 0xE000
     ]
     value: JsonValue = ["".join(characters), dict.fromkeys(characters)]
-    assert encode_canonical(value, what="it") == rfc8785.dumps(value)
+    assert encode_canonical(value, subject="it") == rfc8785.dumps(value)
 
 
 @given(JSON_VALUES)
 def test_parsing_what_was_encoded_gives_the_value_back(value: JsonValue) -> None:
-    encoded = encode_canonical(value, what="it")
-    assert parse_canonical(encoded, what="it", max_bytes=MAX_BYTES) == value
+    encoded = encode_canonical(value, subject="it")
+    assert parse_canonical(encoded, subject="it", max_bytes=MAX_BYTES) == value
     # json tells true from 1, which == does not.
     assert json.dumps(parse(encoded), sort_keys=True) == json.dumps(value, sort_keys=True)
 
 
 @given(JSON_VALUES, st.sampled_from([{"indent": 1}, {"separators": (", ", ":")}, {}]))
 def test_parse_canonical_accepts_only_its_own_bytes(value: JsonValue, layout: object) -> None:
-    encoded = encode_canonical(value, what="it")
+    encoded = encode_canonical(value, subject="it")
     assert isinstance(layout, dict)
     other = json.dumps(value, **layout).encode()
-    assert encode_canonical(parse(other), what="it") == encoded
+    assert encode_canonical(parse(other), subject="it") == encoded
     if other != encoded:
         with pytest.raises(MalformedError):
-            parse_canonical(other, what="it", max_bytes=MAX_BYTES)
+            parse_canonical(other, subject="it", max_bytes=MAX_BYTES)
 
 
 @given(st.binary(max_size=60) | st.text('[]{}",:\\ 0-9e.utrfn', max_size=30).map(str.encode))

@@ -1,31 +1,57 @@
-"""Ethereum JSON-RPC spellings, both ways: parameters in, blocks, transactions and logs out."""
+"""Ethereum JSON-RPC spellings: parameters in, blocks, transactions, receipts and logs out."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from eth._utils.address import generate_contract_address
+from eth.abc import BlockAPI, BlockHeaderAPI, ReceiptAPI
+from eth_typing import Address
+from rlp import encode as encode_rlp
+
+from anchor.chain.devnet.evm import Call, base_fee_of
 from anchor.chain.devnet.jsonrpc import INVALID_PARAMS, RpcError
-from anchor.chain.devnet.records import Log, MinedBlock, Transaction
-
-if TYPE_CHECKING:  # py-evm takes most of a second to import
-    from eth.abc import BlockHeaderAPI
 
 Json = dict[str, Any]
+
+# geth's limits.
+MAX_TOPICS = 4
+MAX_FILTER_TERMS = 1000
+MAX_PERCENTILES = 100
 
 _QUANTITY = re.compile(r"0x(0|[1-9a-fA-F][0-9a-fA-F]{0,63})", re.ASCII)
 _DATA = re.compile(r"0x([0-9a-fA-F]{2})*")
 
+# py-evm's names for a header's members, where JSON-RPC has others.
+_RENAMED = {
+    "uncles_hash": "sha3Uncles",
+    "coinbase": "miner",
+    "transaction_root": "transactionsRoot",
+    "receipt_root": "receiptsRoot",
+    "bloom": "logsBloom",
+    "block_number": "number",
+}
+# A call costs nothing here, and any nonce is the right one.
+_IGNORED_MEMBERS = {
+    "gasPrice", "maxFeePerGas", "maxPriorityFeePerGas", "nonce", "chainId", "type"
+}  # fmt: skip
+_CALL_MEMBERS = {"from", "to", "gas", "value", "data", "input"} | _IGNORED_MEMBERS
+_ZERO_ADDRESS = "0x" + "00" * 20
 
-def encode_quantity(number: int) -> str:
-    """Spell a number: hex without leading zeros."""
-    return hex(number)
 
-
-def encode_data(data: bytes) -> str:
-    """Spell bytes: two hex digits each."""
-    return "0x" + data.hex()
+def encode(value: Any) -> Any:
+    """Spell integers as quantities and bytes as data, in whatever holds them."""
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return hex(value)
+    if isinstance(value, Mapping):
+        return {name: encode(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [encode(member) for member in value]
+    return value
 
 
 def parse_quantity(value: Any, what: str) -> int:
@@ -45,134 +71,171 @@ def parse_data(value: Any, what: str, *, length: int | None = None) -> bytes:
     return data
 
 
-def encode_block(block: MinedBlock, *, full: bool) -> Json:
-    """Spell a mined block, with whole transactions if ``full``, else with their hashes."""
-    transactions = block.transactions
-    return {
-        "hash": encode_data(block.header.hash),
-        "nonce": encode_data(block.header.nonce),
-        **_encode_header(block.header),
-        "size": encode_quantity(block.byte_size),
-        "uncles": [],
-        "withdrawals": [],
+def parse_address(value: Any, what: str = "address") -> Address:
+    """Read an address."""
+    return Address(parse_data(value, what, length=20))
+
+
+def parse_slot(value: Any) -> int:
+    """Read a storage slot: clients send a quantity or 32 bytes."""
+    if isinstance(value, str) and len(value) == 66:
+        return int.from_bytes(parse_data(value, "storage slot", length=32), "big")
+    return parse_quantity(value, "storage slot")
+
+
+def parse_call(value: Any, *, gas_limit: int) -> Call:
+    """Read the first parameter of eth_call and eth_estimateGas."""
+    members = parse_object(value, "call").items()
+    given = {name: member for name, member in members if member is not None}
+    if unknown := given.keys() - _CALL_MEMBERS:
+        raise RpcError(INVALID_PARAMS, f"call: this devnet does not know {sorted(unknown)[0]!r}")
+    data = given.get("input", given.get("data", "0x"))
+    if data != given.get("data", data):
+        raise RpcError(INVALID_PARAMS, 'both "data" and "input" are set and not equal')
+    return Call(
+        sender=parse_address(given.get("from", _ZERO_ADDRESS), "from"),
+        to=parse_address(given["to"], "to") if "to" in given else Address(b""),
+        data=parse_data(data, "data"),
+        value=parse_quantity(given.get("value", "0x0"), "value"),
+        gas=min(parse_quantity(given.get("gas", hex(gas_limit)), "gas"), gas_limit),
+    )
+
+
+def parse_terms(value: Any, what: str, length: int) -> frozenset[bytes] | None:
+    """Read one value or a list of alternatives; None, for null and an empty list, is any."""
+    terms = value if isinstance(value, list) else [value]
+    if value is None or not terms:
+        return None
+    if len(terms) > MAX_FILTER_TERMS:
+        raise RpcError(INVALID_PARAMS, f"{what}: at most {MAX_FILTER_TERMS} alternatives")
+    return frozenset(parse_data(term, what, length=length) for term in terms)
+
+
+def parse_topics(value: Any) -> list[frozenset[bytes] | None]:
+    """Read which topics eth_getLogs is asked for, by their places."""
+    topics = [] if value is None else value
+    if not isinstance(topics, list) or len(topics) > MAX_TOPICS:
+        raise RpcError(INVALID_PARAMS, f"topics: want a list of at most {MAX_TOPICS}")
+    return [parse_terms(topic, "topic", 32) for topic in topics]
+
+
+def parse_percentiles(value: Any) -> list[float]:
+    """Read eth_feeHistory's percentiles."""
+    if not isinstance(value, list) or len(value) > MAX_PERCENTILES:
+        raise RpcError(INVALID_PARAMS, f"percentiles: want a list of at most {MAX_PERCENTILES}")
+    numbers = [number for number in value if type(number) in (int, float) and 0 <= number <= 100]
+    if len(numbers) < len(value) or numbers != sorted(numbers):
+        raise RpcError(INVALID_PARAMS, "percentiles: want rising numbers from 0 to 100")
+    return numbers
+
+
+def parse_object(value: Any, what: str) -> Json:
+    """Read a JSON object."""
+    if not isinstance(value, dict):
+        raise RpcError(INVALID_PARAMS, f"{what}: want an object")
+    return value
+
+
+def describe_block(block: BlockAPI, *, full: bool) -> Json:
+    """Describe a mined block, with whole transactions if ``full``, else with their hashes."""
+    return describe_header(block.header) | {
+        "size": len(encode_rlp(block)),
         "transactions": [
-            encode_transaction(mined) if full else encode_data(mined.hash) for mined in transactions
+            describe_transaction(block, index) if full else signed.hash
+            for index, signed in enumerate(block.transactions)
         ],
     }
 
 
-def encode_pending_block(header: BlockHeaderAPI) -> Json:
-    """Spell the block that would come next: it has no hash yet, and no transactions."""
-    pending = _encode_header(header)
-    return {
-        "hash": None,
-        "nonce": None,
-        **pending,
-        "size": encode_quantity(0),
-        "uncles": [],
-        "withdrawals": [],
-        "transactions": [],
+def describe_header(header: BlockHeaderAPI) -> Json:
+    """Describe a block without transactions."""
+    fields = {**header.as_dict(), "hash": header.hash, "bloom": header.bloom.to_bytes(256, "big")}
+    members = {_name_member(str(field)): value for field, value in fields.items()}
+    return members | {"size": 0, "uncles": [], "withdrawals": [], "transactions": []}
+
+
+def _name_member(field: str) -> str:
+    first, *rest = field.split("_")
+    return _RENAMED.get(field, first + "".join(map(str.capitalize, rest)))
+
+
+def describe_transaction(block: BlockAPI, index: int) -> Json:
+    """Describe a mined transaction as its type demands."""
+    # Any: the abstract class names neither v nor y_parity.
+    signed: Any = block.transactions[index]
+    kind = signed.type_id or 0
+    described = _describe_place(block, index) | {
+        "hash": signed.hash,
+        "from": signed.sender,
+        "to": signed.to or None,
+        "type": kind,
+        "nonce": signed.nonce,
+        "gas": signed.gas,
+        "gasPrice": base_fee_of(block.header) + tip_of(block, index),
+        "value": signed.value,
+        "input": signed.data,
+        "r": signed.r,
+        "s": signed.s,
+        "v": signed.y_parity if kind else signed.v,
+    }
+    if signed.chain_id is not None:
+        described["chainId"] = signed.chain_id
+    if kind > 0:
+        described["yParity"] = signed.y_parity
+        described["accessList"] = [
+            {"address": address, "storageKeys": [slot.to_bytes(32, "big") for slot in slots]}
+            for address, slots in signed.access_list
+        ]
+    if kind > 1:
+        described["maxFeePerGas"] = signed.max_fee_per_gas
+        described["maxPriorityFeePerGas"] = signed.max_priority_fee_per_gas
+    return described
+
+
+def tip_of(block: BlockAPI, index: int) -> int:
+    """Return what a transaction paid per gas, above the base fee."""
+    signed, base_fee = block.transactions[index], base_fee_of(block.header)
+    return min(signed.max_priority_fee_per_gas, signed.max_fee_per_gas - base_fee)
+
+
+def describe_receipt(block: BlockAPI, index: int, receipts: Sequence[ReceiptAPI]) -> Json:
+    """Describe a transaction's receipt, one of its block's."""
+    signed, receipt = block.transactions[index], receipts[index]
+    used_before = receipts[index - 1].gas_used if index else 0
+    created = None if signed.to else generate_contract_address(signed.sender, signed.nonce)
+    logs = describe_logs(block, receipts)
+    return _describe_place(block, index) | {
+        "transactionHash": signed.hash,
+        "from": signed.sender,
+        "to": signed.to or None,
+        "contractAddress": created,
+        "type": signed.type_id or 0,
+        "status": int(receipt.state_root == b"\x01"),
+        "gasUsed": receipt.gas_used - used_before,
+        "cumulativeGasUsed": receipt.gas_used,
+        "effectiveGasPrice": base_fee_of(block.header) + tip_of(block, index),
+        "logs": [log for log in logs if log["transactionIndex"] == index],
+        "logsBloom": receipt.bloom.to_bytes(256, "big"),
     }
 
 
-def _encode_header(header: BlockHeaderAPI) -> Json:
-    fields = header.as_dict()
-    return {
-        "parentHash": encode_data(header.parent_hash),
-        "sha3Uncles": encode_data(header.uncles_hash),
-        "miner": encode_data(header.coinbase),
-        "stateRoot": encode_data(header.state_root),
-        "transactionsRoot": encode_data(header.transaction_root),
-        "receiptsRoot": encode_data(header.receipt_root),
-        "logsBloom": encode_data(header.bloom.to_bytes(256, "big")),
-        "difficulty": encode_quantity(header.difficulty),
-        "number": encode_quantity(header.block_number),
-        "gasLimit": encode_quantity(header.gas_limit),
-        "gasUsed": encode_quantity(header.gas_used),
-        "timestamp": encode_quantity(header.timestamp),
-        "extraData": encode_data(header.extra_data),
-        "mixHash": encode_data(header.mix_hash),
-        "baseFeePerGas": encode_quantity(fields["base_fee_per_gas"]),
-        "withdrawalsRoot": encode_data(fields["withdrawals_root"]),
-        "blobGasUsed": encode_quantity(fields["blob_gas_used"]),
-        "excessBlobGas": encode_quantity(fields["excess_blob_gas"]),
-        "parentBeaconBlockRoot": encode_data(fields["parent_beacon_block_root"]),
-        "requestsHash": encode_data(fields["requests_hash"]),
-    }
-
-
-def encode_transaction(mined: Transaction) -> Json:
-    """Spell a mined transaction as its type demands."""
-    signed = mined.signed
-    encoded: Json = {
-        "blockHash": encode_data(mined.block_hash),
-        "blockNumber": encode_quantity(mined.block_number),
-        "transactionIndex": encode_quantity(0),
-        "hash": encode_data(mined.hash),
-        "from": encode_data(mined.sender),
-        "to": encode_data(signed.to) if signed.to else None,
-        "type": encode_quantity(mined.type),
-        "nonce": encode_quantity(signed.nonce),
-        "gas": encode_quantity(signed.gas),
-        "gasPrice": encode_quantity(mined.gas_price),
-        "value": encode_quantity(signed.value),
-        "input": encode_data(signed.data),
-        "r": encode_quantity(signed.r),
-        "s": encode_quantity(signed.s),
-        "v": encode_quantity(mined.v),
-    }
-    if mined.chain_id is not None:
-        encoded["chainId"] = encode_quantity(mined.chain_id)
-    if mined.type > 0:
-        encoded["yParity"] = encode_quantity(signed.y_parity)
-        encoded["accessList"] = _encode_access_list(signed.access_list)
-    if mined.type > 1:
-        encoded["maxFeePerGas"] = encode_quantity(signed.max_fee_per_gas)
-        encoded["maxPriorityFeePerGas"] = encode_quantity(signed.max_priority_fee_per_gas)
-    return encoded
-
-
-def _encode_access_list(entries: Sequence[tuple[bytes, Sequence[int]]]) -> list[Json]:
+def describe_logs(block: BlockAPI, receipts: Sequence[ReceiptAPI]) -> list[Json]:
+    """Describe the events of a block's transactions."""
+    logs = [(index, log) for index, receipt in enumerate(receipts) for log in receipt.logs]
     return [
-        {
-            "address": encode_data(address),
-            "storageKeys": [encode_data(slot.to_bytes(32, "big")) for slot in slots],
+        _describe_place(block, index)
+        | {
+            "address": log.address,
+            "topics": [topic.to_bytes(32, "big") for topic in log.topics],
+            "data": log.data,
+            "blockTimestamp": block.header.timestamp,
+            "transactionHash": block.transactions[index].hash,
+            "logIndex": log_index,
+            "removed": False,
         }
-        for address, slots in entries
+        for log_index, (index, log) in enumerate(logs)
     ]
 
 
-def encode_receipt(mined: Transaction) -> Json:
-    """Spell a transaction's receipt."""
-    return {
-        "transactionHash": encode_data(mined.hash),
-        "transactionIndex": encode_quantity(0),
-        "blockHash": encode_data(mined.block_hash),
-        "blockNumber": encode_quantity(mined.block_number),
-        "from": encode_data(mined.sender),
-        "to": encode_data(mined.signed.to) if mined.signed.to else None,
-        "contractAddress": encode_data(mined.created) if mined.created else None,
-        "type": encode_quantity(mined.type),
-        "status": encode_quantity(mined.status),
-        "gasUsed": encode_quantity(mined.gas_used),
-        "cumulativeGasUsed": encode_quantity(mined.gas_used),
-        "effectiveGasPrice": encode_quantity(mined.gas_price),
-        "logs": [encode_log(log) for log in mined.logs],
-        "logsBloom": encode_data(mined.bloom.to_bytes(256, "big")),
-    }
-
-
-def encode_log(log: Log) -> Json:
-    """Spell one log entry."""
-    return {
-        "address": encode_data(log.address),
-        "topics": [encode_data(topic) for topic in log.topics],
-        "data": encode_data(log.data),
-        "blockHash": encode_data(log.block_hash),
-        "blockNumber": encode_quantity(log.block_number),
-        "blockTimestamp": encode_quantity(log.timestamp),
-        "transactionHash": encode_data(log.transaction_hash),
-        "transactionIndex": encode_quantity(0),
-        "logIndex": encode_quantity(log.index),
-        "removed": False,
-    }
+def _describe_place(block: BlockAPI, index: int) -> Json:
+    return {"blockHash": block.hash, "blockNumber": block.number, "transactionIndex": index}

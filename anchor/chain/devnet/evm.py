@@ -1,39 +1,34 @@
-"""An Ethereum chain inside this process: py-evm, one block per transaction, no mempool, no forks.
-
-Mined blocks are kept as values beside py-evm's database: nothing is ever reorganised, so look-ups
-need no walk through it.
-"""
+"""An Ethereum chain in this process: py-evm, a block per transaction, no mempool, no forks."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
-from anchor.chain.devnet.jsonrpc import SERVER_ERROR, RpcError
-from anchor.chain.devnet.records import (
-    Call,
-    MinedBlock,
-    Outcome,
-    Transaction,
-    base_fee_of,
-    describe_failure,
-    record_transaction,
+import rlp
+from eth.abc import BlockAPI, BlockHeaderAPI, ReceiptAPI, SignedTransactionAPI, StateAPI
+from eth.chains.base import MiningChain
+from eth.db.atomic import AtomicDB
+from eth.exceptions import HeaderNotFound, OutOfGas, Revert, TransactionNotFound, VMError
+from eth.rlp.accounts import Account
+from eth.typing import AccountDetails, AccountState, HeaderParams
+from eth.vm.forks.prague import PragueVM
+from eth.vm.spoof import SpoofTransaction
+from eth_typing import Address, BlockNumber, Hash32
+from eth_utils.exceptions import ValidationError
+from trie import HexaryTrie
+
+from anchor.chain.devnet.accounts import (
+    CREATE2_PROXY,
+    CREATE2_PROXY_CODE,
+    DEV_ADDRESSES,
+    DEV_BALANCE,
 )
-from anchor.errors import UsageError
-
-if TYPE_CHECKING:  # py-evm takes most of a second to import
-    from eth.abc import (
-        BlockHeaderAPI,
-        ComputationAPI,
-        SignedTransactionAPI,
-        StateAPI,
-        VirtualMachineAPI,
-    )
-    from eth.typing import AccountState, HeaderParams
-    from eth_typing import Address
+from anchor.chain.devnet.jsonrpc import EXECUTION_REVERTED, SERVER_ERROR, RpcError
+from anchor.ethereum.keccak import hash_keccak256
 
 GAS_LIMIT = 30_000_000
 
@@ -43,69 +38,130 @@ _TRANSACTION_GAS = 21_000
 # geth stops searching when the estimate is at most 1.5 % too high.
 _ESTIMATE_SLACK = 0.015
 _CALL_STIPEND = 2300
+# keccak("Error(string)")[:4], what `require` and `revert` with a reason return.
+_ERROR_SELECTOR = bytes.fromhex("08c379a0")
+# A trie's node that is shorter than its hash stands in its parent.
+_HASH_BYTES = 32
 
 
-class EmbeddedChain:
-    """py-evm at the Prague rules, with accounts and code put into genesis.  Not thread-safe."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A message to execute without mining it; ``to`` is empty for a creation."""
 
-    def __init__(
-        self,
-        *,
-        chain_id: int,
-        balances: Mapping[bytes, int],
-        codes: Mapping[bytes, bytes],
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        try:
-            from eth.chains.base import Chain
-            from eth.db.atomic import AtomicDB
-            from eth.vm.forks.prague import PragueVM
-            from rlp import encode
-        except ImportError as error:
-            raise UsageError(
-                f"the embedded devnet needs py-evm: {error}",
-                hint="pip install 'anchor-evidence[devnet]', or install anvil",
-            ) from error
-        self.chain_id = chain_id
+    sender: Address
+    to: Address
+    data: bytes
+    value: int
+    gas: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a call did: ``error`` is None if it succeeded, else how the client is told."""
+
+    gas_used: int
+    refund: int
+    output: bytes
+    error: RpcError | None
+
+
+def create_chain(chain_id: int, *, timestamp: int) -> MiningChain:
+    """Return a chain at the Prague rules, with the devnets' accounts and proxy in genesis."""
+    # EIP-155, the CHAINID opcode and eth_chainId all take the id from here.
+    rules = MiningChain.configure(
+        "DevnetChain", chain_id=chain_id, vm_configuration=((0, PragueVM),)
+    )
+    account: AccountDetails = {"balance": DEV_BALANCE, "nonce": 0, "code": b"", "storage": {}}
+    state: AccountState = {Address(address): account for address in DEV_ADDRESSES}
+    # EIP-161: a contract's nonce starts at 1.
+    proxy: AccountDetails = {"balance": 0, "nonce": 1, "code": CREATE2_PROXY_CODE, "storage": {}}
+    state[Address(CREATE2_PROXY)] = proxy
+    genesis: dict[str, HeaderParams] = {"gas_limit": GAS_LIMIT, "timestamp": timestamp}
+    return cast("MiningChain", rules.from_genesis(AtomicDB(), genesis, state))
+
+
+class PyEvmChain:
+    """A chain of py-evm's, of which a node's answers are made.  Not thread-safe."""
+
+    def __init__(self, chain: MiningChain, *, clock: Callable[[], float] = time.time) -> None:
+        self._chain = chain
         self._clock = clock
-        # EIP-155, the CHAINID opcode and eth_chainId all take the id from here.
-        rules = Chain.configure("DevnetChain", chain_id=chain_id, vm_configuration=((0, PragueVM),))
-        genesis: dict[str, HeaderParams] = {
-            "difficulty": 0,
-            "gas_limit": GAS_LIMIT,
-            "timestamp": int(clock()),
-        }
-        self._chain = rules.from_genesis(AtomicDB(), genesis, _genesis_state(balances, codes))
-        header = self._chain.get_canonical_head()
-        size = len(encode(self._chain.get_block_by_header(header)))
-        self.blocks = [MinedBlock(header=header, byte_size=size)]
-        self._by_hash: dict[bytes, MinedBlock] = {header.hash: self.blocks[0]}
-        self._transactions: dict[bytes, Transaction] = {}
 
     @property
-    def head(self) -> MinedBlock:
-        """The newest block."""
-        return self.blocks[-1]
+    def chain_id(self) -> int:
+        """The chain's id."""
+        return self._chain.chain_id
 
-    def find_block(self, block_hash: bytes) -> MinedBlock | None:
-        """Return the block with this hash."""
-        return self._by_hash.get(block_hash)
+    @property
+    def head(self) -> BlockHeaderAPI:
+        """The newest block's header."""
+        return self._chain.get_canonical_head()
 
-    def find_transaction(self, transaction_hash: bytes) -> Transaction | None:
-        """Return the mined transaction with this hash."""
-        return self._transactions.get(transaction_hash)
+    def find_block(self, number: int) -> BlockAPI | None:
+        """Return the block at this height."""
+        if number > self.head.block_number:
+            return None
+        return self._chain.get_canonical_block_by_number(BlockNumber(number))
 
-    def state_after(self, block: MinedBlock) -> StateAPI:
-        """Return the state that ``block`` left."""
-        return self._chain.get_vm(block.header).state
+    def find_block_by_hash(self, block_hash: bytes) -> BlockAPI | None:
+        """Return the block with this hash, if the chain has it at its height."""
+        try:
+            header = self._chain.get_block_header_by_hash(Hash32(block_hash))
+        except HeaderNotFound:
+            return None
+        block = self.find_block(header.block_number)
+        return block if block is not None and block.hash == block_hash else None
+
+    def find_transaction(self, transaction_hash: bytes) -> tuple[BlockAPI, int] | None:
+        """Return the block that holds this transaction, and its index there."""
+        try:
+            number, index = self._chain.get_canonical_transaction_index(Hash32(transaction_hash))
+        except TransactionNotFound:
+            return None
+        block = self.find_block(number)
+        hashes = [] if block is None else [signed.hash for signed in block.transactions]
+        is_canonical = transaction_hash in hashes[index : index + 1]
+        return (block, index) if block is not None and is_canonical else None
+
+    def list_receipts(self, block: BlockAPI) -> Sequence[ReceiptAPI]:
+        """Return the receipts of the block's transactions."""
+        return tuple(block.get_receipts(self._chain.chaindb))
+
+    def state_after(self, header: BlockHeaderAPI) -> StateAPI:
+        """Return the state that a block left."""
+        return self._chain.get_vm(header).state
+
+    def prove(self, address: Address, slots: Iterable[int], header: BlockHeaderAPI) -> Any:
+        """Return the members of an EIP-1186 proof of an account and of some of its slots."""
+        database = self._chain.chaindb.db
+        account_key = hash_keccak256(address)
+        accounts = HexaryTrie(database, header.state_root)
+        account = rlp.decode(accounts[account_key], Account) if accounts[account_key] else Account()
+        storage = HexaryTrie(database, account.storage_root)
+        state = self.state_after(header)
+        return {
+            "address": address,
+            "accountProof": _prove_key(accounts, account_key),
+            "balance": account.balance,
+            "codeHash": account.code_hash,
+            "nonce": account.nonce,
+            "storageHash": account.storage_root,
+            "storageProof": [
+                {
+                    "key": slot,
+                    "value": state.get_storage(address, slot),
+                    "proof": _prove_key(storage, hash_keccak256(slot.to_bytes(32, "big"))),
+                }
+                for slot in slots
+            ],
+        }
 
     def next_header(self) -> BlockHeaderAPI:
         """Return the header the next block would start from: now, but later than its parent."""
-        parent = self.head.header
         return self._chain.create_header_from_parent(
-            parent,
-            gas_limit=parent.gas_limit,
-            timestamp=max(int(self._clock()), parent.timestamp + 1),
+            self.head,
+            gas_limit=self.head.gas_limit,
+            timestamp=max(int(self._clock()), self.head.timestamp + 1),
             mix_hash=os.urandom(32),
         )
 
@@ -116,53 +172,33 @@ class EmbeddedChain:
             RpcError: the transaction is refused; the chain is as it was.
         """
         signed = self._decode(raw)
-        if signed.hash in self._transactions:
+        if self.find_transaction(signed.hash) is not None:
             raise RpcError(SERVER_ERROR, "already known")
         self._check_sendable(signed)
         self.mine(signed)
         return signed.hash
 
-    def mine(self, *transactions: SignedTransactionAPI) -> MinedBlock:
-        """Mine one block, empty or with one transaction."""
-        from eth_utils.exceptions import ValidationError
-        from rlp import encode
-
-        header = self.next_header()
-        vm = self._chain.get_vm(header)
+    def mine(self, *transactions: SignedTransactionAPI) -> None:
+        """Mine one block of these transactions."""
+        self._chain.header = self.next_header()
         try:
-            header, receipts, outcomes = vm.apply_all_transactions(transactions, header)
+            self._chain.mine_all(transactions)
         except ValidationError as error:
-            # Nothing was persisted: the state lived in this vm only.
+            # Nothing was persisted: the state lived in py-evm's vm only.
             raise RpcError(SERVER_ERROR, f"invalid transaction: {error}") from error
-        filled = vm.set_block_transactions_and_withdrawals(
-            vm.get_block(), header, transactions, receipts
-        )
-        mined = vm.mine_block(filled).block
-        self._chain.chaindb.persist_block(mined)
-        recorded = tuple(
-            record_transaction(mined.header, *parts)
-            for parts in zip(transactions, receipts, outcomes, strict=True)
-        )
-        block = MinedBlock(header=mined.header, byte_size=len(encode(mined)), transactions=recorded)
-        self.blocks.append(block)
-        self._by_hash[mined.header.hash] = block
-        self._transactions.update((transaction.hash, transaction) for transaction in recorded)
-        return block
 
-    def execute(self, call: Call, block: MinedBlock) -> Outcome:
-        """Execute a message on the state after ``block``, keeping nothing.
+    def execute(self, call: Call, header: BlockHeaderAPI) -> Outcome:
+        """Execute a message on the state after a block, keeping nothing.
 
         Like geth's eth_call it costs the sender nothing, so the base fee is taken to be zero.
         """
-        from eth.vm.spoof import SpoofTransaction
-        from eth_utils.exceptions import ValidationError
-
-        vm = self._chain.get_vm(block.header.copy(base_fee_per_gas=0))
+        # Any: `finalize_gas_used` and what a spoofed transaction forwards are in no abstract class.
+        vm: Any = self._chain.get_vm(header.copy(base_fee_per_gas=0))
         unsigned = vm.create_unsigned_transaction(
-            nonce=vm.state.get_nonce(_address(call.sender)),
+            nonce=vm.state.get_nonce(call.sender),
             gas_price=0,
             gas=call.gas,
-            to=_address(call.to),
+            to=call.to,
             value=call.value,
             data=call.data,
         )
@@ -171,31 +207,31 @@ class EmbeddedChain:
                 SERVER_ERROR,
                 f"intrinsic gas too low: have {call.gas}, want {unsigned.intrinsic_gas}",
             )
-        if vm.state.get_balance(_address(call.sender)) < call.value:
+        if vm.state.get_balance(call.sender) < call.value:
             raise RpcError(SERVER_ERROR, "insufficient funds for transfer")
-        # SpoofTransaction forwards every attribute by __getattr__, which no checker can see.
-        spoofed: SignedTransactionAPI = SpoofTransaction(unsigned, from_=call.sender)  # type: ignore[assignment]
+        spoofed = SpoofTransaction(unsigned, from_=call.sender)
         try:
             computation = vm.state.apply_transaction(spoofed)
         except ValidationError as error:
             raise RpcError(SERVER_ERROR, f"invalid call: {error}") from error
+        failed = computation.is_error
         return Outcome(
-            gas_used=_gas_used(vm, spoofed, computation),
+            gas_used=vm.finalize_gas_used(spoofed, computation),
             refund=computation.get_gas_refund(),
             output=computation.output,
-            error=describe_failure(computation) if computation.is_error else None,
+            error=_describe_failure(computation.error, computation.output) if failed else None,
         )
 
-    def estimate_gas(self, call: Call, block: MinedBlock) -> int:
+    def estimate_gas(self, call: Call, header: BlockHeaderAPI) -> int:
         """Return a gas limit with which ``call`` succeeds, at most 1.5 % above the least one.
 
         Raises:
             RpcError: it fails however much gas it gets.
         """
-        first = self.execute(call, block)
+        first = self.execute(call, header)
         if first.error is not None:
             raise first.error
-        if self._is_enough(replace(call, gas=first.gas_used), block):
+        if self._is_enough(replace(call, gas=first.gas_used), header):
             return first.gas_used
         low, high = first.gas_used, call.gas
         # An inner call keeps back one 64th of its gas, so what was used is often not enough.
@@ -203,59 +239,54 @@ class EmbeddedChain:
         while high - low > high * _ESTIMATE_SLACK:
             middle = guess if low < guess < high else (low + high) // 2
             guess = 0
-            if self._is_enough(replace(call, gas=middle), block):
+            if self._is_enough(replace(call, gas=middle), header):
                 high = middle
             else:
                 low = middle
         return high
 
-    def _is_enough(self, call: Call, block: MinedBlock) -> bool:
+    def _is_enough(self, call: Call, header: BlockHeaderAPI) -> bool:
         try:
-            outcome = self.execute(call, block)
+            outcome = self.execute(call, header)
         except RpcError:
             return False
         # py-evm charges the floor of EIP-7623 without asking whether the limit covers it.
         return outcome.error is None and outcome.gas_used <= call.gas
 
     def _decode(self, raw: bytes) -> SignedTransactionAPI:
-        from eth_utils.exceptions import ValidationError
-        from rlp.exceptions import RLPException
-
         if raw[:1] not in (b"\x01", b"\x02") and not (raw and raw[0] >= 0xC0):
             raise RpcError(SERVER_ERROR, "transaction type not supported")
-        builder = self._chain.get_vm(self.head.header).get_transaction_builder()
         try:
-            signed = builder.decode(raw)
+            signed = self._chain.get_vm(self.head).get_transaction_builder().decode(raw)
             signed.validate()
             signed.check_signature_validity()
-        except (RLPException, ValidationError, ValueError, TypeError) as error:
+        except (rlp.exceptions.RLPException, ValidationError, ValueError, TypeError) as error:
             raise RpcError(SERVER_ERROR, f"invalid transaction: {error}") from error
         return signed
 
     def _check_sendable(self, signed: SignedTransactionAPI) -> None:
         """Refuse, in geth's words, what could not be mined next."""
-        state = self.state_after(self.head)
+        state, following = self.state_after(self.head), self.next_header()
         nonce, balance = state.get_nonce(signed.sender), state.get_balance(signed.sender)
         cost = signed.gas * signed.max_fee_per_gas + signed.value
-        wanted = max(signed.intrinsic_gas, _floor_gas(signed.data))
-        base_fee = base_fee_of(self.next_header())
+        least_gas = max(signed.intrinsic_gas, _floor_gas(signed.data))
         refusal = None
         if signed.chain_id not in (None, self.chain_id):
             refusal = f"invalid chain id for signer: have {signed.chain_id} want {self.chain_id}"
-        elif signed.nonce < nonce:
-            refusal = f"nonce too low: next nonce {nonce}, tx nonce {signed.nonce}"
-        elif signed.nonce > nonce:
-            # geth would keep it until the gap closes; without a mempool it would wait for ever.
-            refusal = f"nonce too high: next nonce {nonce}, tx nonce {signed.nonce}"
-        elif signed.gas > GAS_LIMIT:
+        elif signed.nonce != nonce:
+            # geth would keep a later one until the gap closes; without a mempool it would wait for
+            # ever.
+            relation = "low" if signed.nonce < nonce else "high"
+            refusal = f"nonce too {relation}: next nonce {nonce}, tx nonce {signed.nonce}"
+        elif signed.gas > following.gas_limit:
             refusal = "exceeds block gas limit"
-        elif signed.gas < wanted:
-            refusal = f"intrinsic gas too low: gas {signed.gas}, minimum needed {wanted}"
+        elif signed.gas < least_gas:
+            refusal = f"intrinsic gas too low: gas {signed.gas}, minimum needed {least_gas}"
         elif signed.max_priority_fee_per_gas > signed.max_fee_per_gas:
             refusal = "max priority fee per gas higher than max fee per gas"
-        elif signed.max_fee_per_gas < base_fee:
-            fee = signed.max_fee_per_gas
-            refusal = f"max fee per gas less than block base fee: {fee} < {base_fee}"
+        elif signed.max_fee_per_gas < base_fee_of(following):
+            fees = f"{signed.max_fee_per_gas} < {base_fee_of(following)}"
+            refusal = f"max fee per gas less than block base fee: {fees}"
         elif balance < cost:
             refusal = (
                 "insufficient funds for gas * price + value: "
@@ -265,12 +296,16 @@ class EmbeddedChain:
             raise RpcError(SERVER_ERROR, refusal)
 
 
-def _gas_used(
-    vm: VirtualMachineAPI, signed: SignedTransactionAPI, computation: ComputationAPI
-) -> int:
-    # Every fork since Frontier has it; the abstract class forgot to say so.
-    used: int = vm.finalize_gas_used(signed, computation)  # type: ignore[attr-defined]
-    return used
+def base_fee_of(header: BlockHeaderAPI) -> int:
+    """Return a header's base fee; every header has one since London."""
+    fee = header.base_fee_per_gas
+    assert fee is not None
+    return fee
+
+
+def _prove_key(trie: HexaryTrie, key: bytes) -> list[bytes]:
+    nodes = [rlp.encode(node) for node in trie.get_proof(key)]
+    return [node for node in nodes if len(node) >= _HASH_BYTES]
 
 
 def _floor_gas(data: bytes) -> int:
@@ -278,18 +313,19 @@ def _floor_gas(data: bytes) -> int:
     return _TRANSACTION_GAS + _FLOOR_PER_TOKEN * tokens
 
 
-def _genesis_state(balances: Mapping[bytes, int], codes: Mapping[bytes, bytes]) -> AccountState:
-    return {
-        _address(account): {
-            "balance": balances.get(account, 0),
-            # EIP-161: a contract's nonce starts at 1.
-            "nonce": 1 if account in codes else 0,
-            "code": codes.get(account, b""),
-            "storage": {},
-        }
-        for account in {**balances, **codes}
-    }
+def _describe_failure(error: VMError, output: bytes) -> RpcError:
+    """Return how the client is told that execution failed."""
+    if isinstance(error, Revert):
+        message = "execution reverted" + _decode_reason(output)
+        return RpcError(EXECUTION_REVERTED, message, "0x" + output.hex())
+    if isinstance(error, OutOfGas):
+        return RpcError(SERVER_ERROR, "out of gas")
+    return RpcError(SERVER_ERROR, f"{type(error).__name__}: {error}")
 
 
-def _address(account: bytes) -> Address:
-    return cast("Address", account)
+def _decode_reason(output: bytes) -> str:
+    """Return ``: reason`` of ``Error(string)``, or nothing for any other revert data."""
+    if output[:4] != _ERROR_SELECTOR:
+        return ""
+    length = int.from_bytes(output[36:68], "big")
+    return ": " + output[68 : 68 + length].decode("utf-8", "replace")

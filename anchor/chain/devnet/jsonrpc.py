@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 import socketserver
 import threading
@@ -12,7 +11,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from anchor.errors import UsageError
+from anchor.canonical import check_depth
+from anchor.errors import MalformedError, UsageError
 
 HOST = "127.0.0.1"
 
@@ -20,8 +20,6 @@ HOST = "127.0.0.1"
 MAX_BODY = 1 << 20
 # A batch is answered in memory; geth's own limit is 1000.
 MAX_BATCH = 100
-# A call with an access list nests six deep.
-MAX_DEPTH = 32
 # What is still read of a refused body, so that the client sees the refusal instead of a reset.
 MAX_DISCARD = 8 << 20
 # The EVM nests calls on the Python stack; some systems give threads half a megabyte only.
@@ -38,11 +36,6 @@ SERVER_ERROR = -32000
 # execution-apis, error group of tags that name no block (yet).
 UNKNOWN_BLOCK = -39001
 EXECUTION_REVERTED = 3
-
-# A string, even one that never ends, or a bracket; possessive, so that one pass is all it takes.
-_TOKENS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
-
-_DEPTH_CHANGE = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 
 Dispatch = Callable[[str, list[Any]], Any]
 """Answers one call, or raises `RpcError`."""
@@ -102,56 +95,40 @@ class LoopbackServer(ThreadingHTTPServer):
 def answer(body: bytes, dispatch: Dispatch) -> bytes:
     """Answer one request body, single or batch; empty if it holds notifications only."""
     try:
-        _check_depth(body)
+        check_depth(body, subject="the request")
         message = json.loads(body, parse_constant=_refuse_constant)
-    except ValueError:
+    except (ValueError, MalformedError):
         return _encode(_failure(None, RpcError(PARSE_ERROR, "parse error")))
     if not isinstance(message, list):
         response = _answer_one(message, dispatch)
         return b"" if response is None else _encode(response)
-    if not message:
-        return _encode(_failure(None, RpcError(INVALID_REQUEST, "empty batch")))
-    if len(message) > MAX_BATCH:
-        too_many = f"batch too large: at most {MAX_BATCH} requests"
-        return _encode(_failure(None, RpcError(INVALID_REQUEST, too_many)))
-    responses = [_answer_one(item, dispatch) for item in message]
+    if not 0 < len(message) <= MAX_BATCH:
+        size = f"a batch of {len(message)} requests, not of 1 to {MAX_BATCH}"
+        return _encode(_failure(None, RpcError(INVALID_REQUEST, size)))
+    responses = [_answer_one(request, dispatch) for request in message]
     answered = [response for response in responses if response is not None]
     return _encode(answered) if answered else b""
 
 
 def _answer_one(message: Any, dispatch: Dispatch) -> dict[str, Any] | None:
     """Answer one request object; None for a notification (a request without ``id``)."""
-    ident = message.get("id") if isinstance(message, dict) else None
+    members = message if isinstance(message, dict) else {}
+    ident, method, params = (members.get("id"), members.get("method"), members.get("params", []))
     if isinstance(ident, bool) or not isinstance(ident, str | int | float | None):
-        ident = None
+        return _failure(None, RpcError(INVALID_REQUEST, "id must be a string or a number"))
+    is_request = members.get("jsonrpc") == "2.0" and isinstance(params, list | dict)
+    if not is_request or not isinstance(method, str):
+        return _failure(ident, RpcError(INVALID_REQUEST, "not a JSON-RPC 2.0 request"))
     try:
-        method, params = _parse_request(message)
+        if isinstance(params, dict):
+            raise RpcError(INVALID_PARAMS, "non-array args")
         response = {"jsonrpc": "2.0", "id": ident, "result": dispatch(method, params)}
     except RpcError as error:
         response = _failure(ident, error)
-        if error.code == INVALID_REQUEST:
-            return response
     except Exception as error:  # noqa: BLE001
         # Our own bug: the client gets an answer, and the server lives on.
         response = _failure(ident, RpcError(INTERNAL_ERROR, f"internal error: {error!r}"))
-    return response if "id" in message else None
-
-
-def _parse_request(message: Any) -> tuple[str, list[Any]]:
-    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
-        raise RpcError(INVALID_REQUEST, "invalid request: not a JSON-RPC 2.0 object")
-    ident = message.get("id")
-    if isinstance(ident, bool) or not isinstance(ident, str | int | float | None):
-        raise RpcError(INVALID_REQUEST, "invalid request: id must be a string or a number")
-    method = message.get("method")
-    if not isinstance(method, str):
-        raise RpcError(INVALID_REQUEST, "invalid request: method must be a string")
-    params = message.get("params", [])
-    if isinstance(params, dict):
-        raise RpcError(INVALID_PARAMS, "non-array args")
-    if not isinstance(params, list):
-        raise RpcError(INVALID_REQUEST, "invalid request: params must be an array")
-    return method, params
+    return response if "id" in members else None
 
 
 def _failure(ident: Any, error: RpcError) -> dict[str, Any]:
@@ -163,19 +140,6 @@ def _failure(ident: Any, error: RpcError) -> dict[str, Any]:
 
 def _encode(response: Any) -> bytes:
     return json.dumps(response, separators=(",", ":")).encode()
-
-
-def _check_depth(body: bytes) -> None:
-    """Refuse deep nesting before the parser meets it.
-
-    py-evm raises the recursion limit so far that json, which recurses in C, would run out of stack
-    and take the process with it.
-    """
-    depth = 0
-    for token in _TOKENS.finditer(body):
-        depth += _DEPTH_CHANGE.get(token[0], 0)
-        if depth > MAX_DEPTH:
-            raise ValueError("nested too deeply")
 
 
 def _refuse_constant(text: str) -> None:

@@ -1,25 +1,22 @@
-"""The JSON-RPC methods of the embedded node, over an `EmbeddedChain`.
+"""The JSON-RPC methods of the embedded node, over a `PyEvmChain`.
 
 There is no finality on this chain: ``safe`` and ``finalized`` name no block, and say so.
 """
 
 from __future__ import annotations
 
+import inspect
 import platform
 import threading
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
+
+from eth.abc import BlockAPI, BlockHeaderAPI
 
 from anchor.chain.devnet import encoding
-from anchor.chain.devnet.encoding import (
-    Json,
-    encode_data,
-    encode_quantity,
-    parse_data,
-    parse_quantity,
-)
-from anchor.chain.devnet.evm import EmbeddedChain
+from anchor.chain.devnet.encoding import Json, parse_address, parse_data, parse_quantity, parse_slot
+from anchor.chain.devnet.evm import PyEvmChain, base_fee_of
 from anchor.chain.devnet.jsonrpc import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
@@ -27,57 +24,46 @@ from anchor.chain.devnet.jsonrpc import (
     UNKNOWN_BLOCK,
     RpcError,
 )
-from anchor.chain.devnet.queries import (
-    parse_call,
-    parse_log_filter,
-    parse_percentiles,
-    parse_slot,
-)
-from anchor.chain.devnet.records import MinedBlock, base_fee_of
-
-if TYPE_CHECKING:  # py-evm takes most of a second to import
-    from eth.abc import StateAPI
-    from eth_typing import Address
 
 # One gwei, as geth proposes at the least.
 PRIORITY_FEE = 10**9
-# geth's limit, and what one answer can hold.
+# geth's limits, and what one answer can hold.
 MAX_FEE_HISTORY = 1024
 MAX_LOGS = 10_000
+MAX_PROVEN_SLOTS = 1024
 
 
 class Methods:
     """Answers one call at a time; an instance is a `jsonrpc.Dispatch`."""
 
-    def __init__(self, chain: EmbeddedChain) -> None:
+    def __init__(self, chain: PyEvmChain) -> None:
         self._chain = chain
         self._lock = threading.Lock()
-        python = platform.python_version()
-        self._version = f"anchor-devnet/py-evm/{version('py-evm')}/python{python}"
-        # name → (method, required parameters, allowed parameters)
-        self._table: dict[str, tuple[Callable[..., Any], int, int]] = {
-            "eth_chainId": (lambda: encode_quantity(chain.chain_id), 0, 0),
-            "net_version": (lambda: str(chain.chain_id), 0, 0),
-            "web3_clientVersion": (lambda: self._version, 0, 0),
-            "eth_syncing": (lambda: False, 0, 0),
-            "eth_accounts": (list, 0, 0),
-            "eth_blockNumber": (lambda: encode_quantity(chain.head.header.block_number), 0, 0),
-            "eth_getBlockByNumber": (self._block_by_number, 2, 2),
-            "eth_getBlockByHash": (self._block_by_hash, 2, 2),
-            "eth_getBalance": (self._balance, 1, 2),
-            "eth_getCode": (self._code, 1, 2),
-            "eth_getStorageAt": (self._storage, 2, 3),
-            "eth_getTransactionCount": (self._nonce, 1, 2),
-            "eth_call": (self._call, 1, 2),
-            "eth_estimateGas": (self._estimate_gas, 1, 2),
-            "eth_gasPrice": (self._gas_price, 0, 0),
-            "eth_maxPriorityFeePerGas": (lambda: encode_quantity(PRIORITY_FEE), 0, 0),
-            "eth_feeHistory": (self._fee_history, 2, 3),
-            "eth_sendRawTransaction": (self._send, 1, 1),
-            "eth_getTransactionByHash": (self._transaction, 1, 1),
-            "eth_getTransactionReceipt": (self._receipt, 1, 1),
-            "eth_getLogs": (self._logs, 1, 1),
-            "evm_mine": (self._mine, 0, 0),
+        client = f"anchor-devnet/py-evm/{version('py-evm')}/python{platform.python_version()}"
+        self._table: dict[str, Callable[..., Any]] = {
+            "eth_chainId": lambda: chain.chain_id,
+            "net_version": lambda: str(chain.chain_id),
+            "web3_clientVersion": lambda: client,
+            "eth_syncing": lambda: False,
+            "eth_accounts": lambda: (),
+            "eth_blockNumber": lambda: chain.head.block_number,
+            "eth_getBlockByNumber": self._block_by_number,
+            "eth_getBlockByHash": self._block_by_hash,
+            "eth_getBalance": self._balance,
+            "eth_getCode": self._code,
+            "eth_getStorageAt": self._storage,
+            "eth_getTransactionCount": self._nonce,
+            "eth_getProof": self._proof,
+            "eth_call": self._call,
+            "eth_estimateGas": self._estimate_gas,
+            "eth_gasPrice": lambda: base_fee_of(chain.next_header()) + PRIORITY_FEE,
+            "eth_maxPriorityFeePerGas": lambda: PRIORITY_FEE,
+            "eth_feeHistory": self._fee_history,
+            "eth_sendRawTransaction": lambda raw: chain.send(parse_data(raw, "transaction")),
+            "eth_getTransactionByHash": self._transaction,
+            "eth_getTransactionReceipt": self._receipt,
+            "eth_getLogs": self._logs,
+            "evm_mine": self._mine,
         }
 
     def __call__(self, method: str, params: list[Any]) -> Any:
@@ -89,32 +75,30 @@ class Methods:
         if method not in self._table:
             absent = f"the method {method} does not exist/is not available"
             raise RpcError(METHOD_NOT_FOUND, absent)
-        run, required, allowed = self._table[method]
-        while len(params) > required and params[-1] is None:
+        run = self._table[method]
+        while params and params[-1] is None:
             params = params[:-1]
-        if len(params) < required:
-            missing = f"missing value for required argument {len(params)}"
-            raise RpcError(INVALID_PARAMS, missing)
-        if len(params) > allowed:
-            raise RpcError(INVALID_PARAMS, f"too many arguments, want at most {allowed}")
+        try:
+            inspect.signature(run).bind(*params)
+        except TypeError as error:
+            raise RpcError(INVALID_PARAMS, str(error)) from error
         with self._lock:
-            return run(*params)
+            return encoding.encode(run(*params))
 
     # Blocks
 
-    def _named_block(self, name: Any) -> MinedBlock | None:
+    def _find_block(self, name: Any) -> BlockAPI | None:
         """Return the block of a tag or number; None beyond the head.  ``pending`` is the head."""
-        if name in ("latest", "pending"):
-            return self._chain.head
-        if name == "earliest":
-            return self._chain.blocks[0]
         if name in ("safe", "finalized"):
             raise RpcError(UNKNOWN_BLOCK, "Unknown block")
-        number = parse_quantity(name, "block")
-        return self._chain.blocks[number] if number < len(self._chain.blocks) else None
+        if name in ("latest", "pending"):
+            return self._chain.find_block(self._chain.head.block_number)
+        return self._chain.find_block(0 if name == "earliest" else parse_quantity(name, "block"))
 
-    def _block(self, name: Any) -> MinedBlock:
+    def _header(self, name: Any) -> BlockHeaderAPI:
         """Return the block a state query asks for: a tag, a number or an EIP-1898 object."""
+        if name == "latest":
+            return self._chain.head
         if isinstance(name, dict):
             name = dict(name)
             # Every block here is canonical.
@@ -123,142 +107,157 @@ class Methods:
             if len(name) != 1 or not name.keys() <= {"blockHash", "blockNumber"}:
                 raise RpcError(INVALID_PARAMS, "block: want either blockHash or blockNumber")
         if isinstance(name, dict) and "blockHash" in name:
-            block = self._chain.find_block(parse_data(name["blockHash"], "blockHash", length=32))
+            block_hash = parse_data(name["blockHash"], "blockHash", length=32)
+            block = self._chain.find_block_by_hash(block_hash)
         else:
-            block = self._named_block(name["blockNumber"] if isinstance(name, dict) else name)
+            block = self._find_block(name["blockNumber"] if isinstance(name, dict) else name)
         if block is None:
             raise RpcError(SERVER_ERROR, "header not found")
-        return block
+        return block.header
 
     def _block_by_number(self, name: Any, full: Any) -> Json | None:
         if name == "pending":
-            return encoding.encode_pending_block(self._chain.next_header())
-        return _encode_found(self._named_block(name), full)
+            # The block that would come next has no hash yet.
+            pending = encoding.describe_header(self._chain.next_header())
+            return pending | {"hash": None, "nonce": None}
+        return _describe_block(self._find_block(name), full)
 
     def _block_by_hash(self, block_hash: Any, full: Any) -> Json | None:
-        found = self._chain.find_block(parse_data(block_hash, "block hash", length=32))
-        return _encode_found(found, full)
+        key = parse_data(block_hash, "block hash", length=32)
+        return _describe_block(self._chain.find_block_by_hash(key), full)
 
     # State
 
-    def _account(self, address: Any, block: Any) -> tuple[Address, StateAPI]:
-        account = parse_data(address, "address", length=20)
-        return cast("Address", account), self._chain.state_after(self._block(block))
+    def _balance(self, address: Any, block: Any = "latest") -> int:
+        account = parse_address(address)
+        return self._chain.state_after(self._header(block)).get_balance(account)
 
-    def _balance(self, address: Any, block: Any = "latest") -> str:
-        account, state = self._account(address, block)
-        return encode_quantity(state.get_balance(account))
+    def _code(self, address: Any, block: Any = "latest") -> bytes:
+        account = parse_address(address)
+        return self._chain.state_after(self._header(block)).get_code(account)
 
-    def _code(self, address: Any, block: Any = "latest") -> str:
-        account, state = self._account(address, block)
-        return encode_data(state.get_code(account))
+    def _storage(self, address: Any, slot: Any, block: Any = "latest") -> bytes:
+        account, number = parse_address(address), parse_slot(slot)
+        value = self._chain.state_after(self._header(block)).get_storage(account, number)
+        return value.to_bytes(32, "big")
 
-    def _storage(self, address: Any, slot: Any, block: Any = "latest") -> str:
-        account, state = self._account(address, block)
-        value = state.get_storage(account, parse_slot(slot))
-        return encode_data(value.to_bytes(32, "big"))
+    def _nonce(self, address: Any, block: Any = "latest") -> int:
+        account = parse_address(address)
+        return self._chain.state_after(self._header(block)).get_nonce(account)
 
-    def _nonce(self, address: Any, block: Any = "latest") -> str:
-        account, state = self._account(address, block)
-        return encode_quantity(state.get_nonce(account))
+    def _proof(self, address: Any, slots: Any, block: Any = "latest") -> Any:
+        if not isinstance(slots, list) or len(slots) > MAX_PROVEN_SLOTS:
+            raise RpcError(INVALID_PARAMS, f"slots: want a list of at most {MAX_PROVEN_SLOTS}")
+        numbers = [parse_slot(slot) for slot in slots]
+        return self._chain.prove(parse_address(address), numbers, self._header(block))
 
     # Execution
 
-    def _call(self, call: Any, block: Any = "latest") -> str:
-        outcome = self._chain.execute(parse_call(call), self._block(block))
+    def _call(self, call: Any, block: Any = "latest") -> bytes:
+        header = self._header(block)
+        message = encoding.parse_call(call, gas_limit=header.gas_limit)
+        outcome = self._chain.execute(message, header)
         if outcome.error is not None:
             raise outcome.error
-        return encode_data(outcome.output)
+        return outcome.output
 
-    def _estimate_gas(self, call: Any, block: Any = "latest") -> str:
-        return encode_quantity(self._chain.estimate_gas(parse_call(call), self._block(block)))
+    def _estimate_gas(self, call: Any, block: Any = "latest") -> int:
+        header = self._header(block)
+        message = encoding.parse_call(call, gas_limit=header.gas_limit)
+        return self._chain.estimate_gas(message, header)
 
-    def _send(self, raw: Any) -> str:
-        return encode_data(self._chain.send(parse_data(raw, "transaction")))
-
-    def _mine(self) -> str:
+    def _mine(self) -> int:
         self._chain.mine()
-        return encode_quantity(0)
+        return 0
 
     # Fees
-
-    def _gas_price(self) -> str:
-        return encode_quantity(base_fee_of(self._chain.next_header()) + PRIORITY_FEE)
 
     def _fee_history(self, count: Any, newest: Any, percentiles: Any = None) -> Json:
         # geth takes a decimal number here too.
         wanted = count if type(count) is int else parse_quantity(count, "block count")
-        last = self._named_block(newest)
+        last = self._find_block(newest)
         if last is None:
             raise RpcError(SERVER_ERROR, "request beyond head block")
-        end = last.header.block_number + 1
-        blocks = self._chain.blocks[max(0, end - min(max(wanted, 1), MAX_FEE_HISTORY)) : end]
-        following = self._chain.blocks[end].header if end < len(self._chain.blocks) else None
+        first = max(0, last.number + 1 - min(max(wanted, 1), MAX_FEE_HISTORY))
+        blocks = self._list_blocks(first, last.number)
+        following = self._chain.find_block(last.number + 1)
+        after = self._chain.next_header() if following is None else following.header
         headers = [block.header for block in blocks]
         history = {
-            "oldestBlock": encode_quantity(headers[0].block_number),
-            "baseFeePerGas": [
-                encode_quantity(base_fee_of(header))
-                for header in [*headers, following or self._chain.next_header()]
-            ],
+            "oldestBlock": first,
+            "baseFeePerGas": [base_fee_of(header) for header in [*headers, after]],
             "gasUsedRatio": [header.gas_used / header.gas_limit for header in headers],
         }
         if percentiles is not None:
-            columns = parse_percentiles(percentiles)
-            history["reward"] = [[_reward(block)] * columns for block in blocks]
+            ranks = encoding.parse_percentiles(percentiles)
+            history["reward"] = [_list_rewards(block, ranks) for block in blocks]
         return history
+
+    def _list_blocks(self, first: int, last: int) -> list[BlockAPI]:
+        blocks = (self._chain.find_block(number) for number in range(first, last + 1))
+        return [block for block in blocks if block is not None]
 
     # Transactions and logs
 
     def _transaction(self, transaction_hash: Any) -> Json | None:
         key = parse_data(transaction_hash, "transaction hash", length=32)
-        mined = self._chain.find_transaction(key)
-        return encoding.encode_transaction(mined) if mined else None
+        place = self._chain.find_transaction(key)
+        return encoding.describe_transaction(*place) if place else None
 
     def _receipt(self, transaction_hash: Any) -> Json | None:
         key = parse_data(transaction_hash, "transaction hash", length=32)
-        mined = self._chain.find_transaction(key)
-        return encoding.encode_receipt(mined) if mined else None
+        place = self._chain.find_transaction(key)
+        if place is None:
+            return None
+        return encoding.describe_receipt(*place, self._chain.list_receipts(place[0]))
 
-    def _logs(self, wanted: Any) -> list[Json]:
-        matching = parse_log_filter(wanted)
+    def _logs(self, filter_: Any) -> list[Json]:
+        wanted = encoding.parse_object(filter_, "filter")
+        addresses = encoding.parse_terms(wanted.get("address"), "address", 20)
+        topics = encoding.parse_topics(wanted.get("topics"))
         logs = [
             log
             for block in self._filtered_blocks(wanted)
-            for transaction in block.transactions
-            for log in transaction.logs
-            if matching.is_match(log)
+            if block.header.bloom
+            for log in encoding.describe_logs(block, self._chain.list_receipts(block))
+            if (addresses is None or log["address"] in addresses)
+            and len(topics) <= len(log["topics"])
+            and all(
+                alternatives is None or topic in alternatives
+                for alternatives, topic in zip(topics, log["topics"], strict=False)
+            )
         ]
         if len(logs) > MAX_LOGS:
             raise RpcError(SERVER_ERROR, f"query returned more than {MAX_LOGS} results")
-        return [encoding.encode_log(log) for log in logs]
+        return logs
 
-    def _filtered_blocks(self, wanted: Json) -> Sequence[MinedBlock]:
+    def _filtered_blocks(self, wanted: Json) -> Sequence[BlockAPI]:
         if wanted.get("blockHash") is not None:
             if wanted.get("fromBlock") is not None or wanted.get("toBlock") is not None:
                 raise RpcError(
                     INVALID_PARAMS, "cannot specify both BlockHash and FromBlock/ToBlock"
                 )
-            found = self._chain.find_block(parse_data(wanted["blockHash"], "blockHash", length=32))
-            if found is None:
+            key = parse_data(wanted["blockHash"], "blockHash", length=32)
+            block = self._chain.find_block_by_hash(key)
+            if block is None:
                 raise RpcError(SERVER_ERROR, "unknown block")
-            return [found]
-        first = self._named_block(wanted.get("fromBlock") or "latest")
-        last = self._named_block(wanted.get("toBlock") or "latest") or self._chain.head
-        if first is None:
+            return [block]
+        first = self._find_block(wanted.get("fromBlock") or "latest")
+        last = self._find_block(wanted.get("toBlock") or "latest") or self._find_block("latest")
+        if first is None or last is None:
             return []
-        if first.header.block_number > last.header.block_number:
+        if first.number > last.number:
             raise RpcError(INVALID_PARAMS, "invalid block range params")
-        return self._chain.blocks[first.header.block_number : last.header.block_number + 1]
+        return self._list_blocks(first.number, last.number)
 
 
-def _encode_found(block: MinedBlock | None, full: Any) -> Json | None:
+def _describe_block(block: BlockAPI | None, full: Any) -> Json | None:
     if not isinstance(full, bool):
         raise RpcError(INVALID_PARAMS, "full transactions: want a boolean")
-    return encoding.encode_block(block, full=full) if block else None
+    return encoding.describe_block(block, full=full) if block else None
 
 
-def _reward(block: MinedBlock) -> str:
-    """Return the tip at every percentile: a block has one transaction, or none."""
-    paid = [mined.gas_price - base_fee_of(block.header) for mined in block.transactions]
-    return encode_quantity(paid[0] if paid else 0)
+def _list_rewards(block: BlockAPI, ranks: Sequence[float]) -> list[int]:
+    """Return the tips at these percentiles of a block's transactions; an empty block has none."""
+    tips = sorted(encoding.tip_of(block, index) for index in range(len(block.transactions))) or [0]
+    return [tips[min(int(rank / 100 * len(tips)), len(tips) - 1)] for rank in ranks]

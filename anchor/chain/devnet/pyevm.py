@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import Literal, Self
 
-from anchor.chain.devnet.accounts import (
-    CREATE2_PROXY,
-    CREATE2_PROXY_CODE,
-    DEV_ADDRESSES,
-    DEV_BALANCE,
-    DEVNET_CHAIN_ID,
-)
-from anchor.chain.devnet.evm import EmbeddedChain
+from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
 from anchor.chain.devnet.jsonrpc import HOST, LoopbackServer
-from anchor.chain.devnet.methods import Methods
+from anchor.errors import UsageError
 from anchor.types import ChainId
 
 
 class PyEvmNode:
     """A node for trying things out where no anvil is installed; serves from construction on.
 
-    It keeps everything in memory, has no finality, no state proofs and no mempool: a transaction is
-    mined when it is sent, or refused.
+    It keeps everything in memory, has no finality and no mempool: a transaction is mined when it is
+    sent, or refused.
 
     Raises:
         UsageError: py-evm is not installed, or the port is taken.
     """
 
     kind: Literal["py-evm"] = "py-evm"
-    chain_id: ChainId = DEVNET_CHAIN_ID
     has_finality = False
 
-    def __init__(self, *, port: int = 0) -> None:
-        chain = EmbeddedChain(
-            chain_id=DEVNET_CHAIN_ID,
-            balances=dict.fromkeys(DEV_ADDRESSES, DEV_BALANCE),
-            codes={CREATE2_PROXY: CREATE2_PROXY_CODE},
-        )
-        self._server = LoopbackServer(port, Methods(chain))
+    def __init__(self, *, port: int = 0, chain_id: ChainId = DEVNET_CHAIN_ID) -> None:
+        try:
+            # py-evm takes most of a second to import.
+            from anchor.chain.devnet.evm import PyEvmChain, create_chain
+            from anchor.chain.devnet.methods import Methods
+        except ImportError as error:
+            raise UsageError(
+                f"the embedded devnet needs py-evm: {error}",
+                hint="pip install 'anchor-evidence[devnet]', or install anvil",
+            ) from error
+        chain = create_chain(chain_id, timestamp=int(time.time()))
+        self.chain_id = chain_id
+        self._server = LoopbackServer(port, Methods(PyEvmChain(chain)))
         self._open = True
 
     @property

@@ -84,7 +84,7 @@ def find_keystore_address(path: Path) -> Address | None:
     address = _read_keystore(path).get("address")
     if not isinstance(address, str):
         return None
-    return parse_address("0x" + address.removeprefix("0x").lower(), what=f"address in {path}")
+    return parse_address("0x" + address.removeprefix("0x").lower(), subject=f"address in {path}")
 
 
 def open_keystore(path: Path, ask_password: Callable[[], str]) -> KeystoreSigner:
@@ -235,7 +235,7 @@ def _read_keystore(path: Path) -> dict[str, Any]:
     members: object
     try:
         # Not json.loads: a tower of brackets would crash the process (anchor.canonical says why).
-        members = parse_strict(data, what=str(path), max_bytes=_MAX_KEYSTORE_BYTES)
+        members = parse_strict(data, subject=str(path), max_bytes=_MAX_KEYSTORE_BYTES)
     except MalformedError:
         members = None
     if not isinstance(members, dict) or "crypto" not in {name.lower() for name in members}:

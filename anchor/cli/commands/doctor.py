@@ -11,16 +11,14 @@ from anchor.chain.connect import open_node
 from anchor.cli.console import Colour, Output
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ConfigError
-
-NAME = "doctor"
+from anchor.monitor.doctor import DoctorContext, diagnose, exit_code_of
+from anchor.monitor.doctor_checks import CHECKS
+from anchor.project.allowlist import discover_config, find_allowed, find_config
+from anchor.verification.report import Verdict
 
 
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check configuration, store, key, node, chain and registry; change and send nothing."""
-    from anchor.monitor.doctor import Patient, diagnose, gravest_exit_code
-    from anchor.monitor.doctor_checks import CHECKS
-    from anchor.verification.report import Verdict
-
     output = Output(as_json=as_json)
     colours = {
         Verdict.PASS: Colour.GREEN,
@@ -28,14 +26,14 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
         Verdict.CANNOT_TELL: Colour.YELLOW,
     }
     findings = diagnose(
-        Patient(
+        DoctorContext(
             config_path=_find_config(config_path),
             open_node=open_node,
             now=time.time(),
         ),
         CHECKS,
     )
-    code = gravest_exit_code(findings)
+    code = exit_code_of(findings)
     for finding in findings:
         mark = f"{finding.verdict.value:<13}"
         output.line(
@@ -66,12 +64,10 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
 
 def _find_config(option: Path | None) -> Path:
     """Return the project's configuration, one that cannot be read as well: that is a finding."""
-    from anchor.project.allowlist import discover_config, find_config, find_note
-
     try:
         return find_config(option)
     except ConfigError:
-        found = discover_config()
-        if found is None or find_note(found) is None:
+        config = discover_config()
+        if config is None or find_allowed(config) is None:
             raise
-        return found
+        return config

@@ -3,86 +3,71 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
 from anchor.cli.console import Output
-from anchor.cli.context import open_chain, project_session
+from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.errors import CannotCheckError, ExitCode, UsageError
-
-if TYPE_CHECKING:
-    from anchor.operate.proving import Prover
-    from anchor.operate.receipt_files import ReceiptFolder
-    from anchor.project.project import Project
-    from anchor.receipt.format import Receipt
-
-NAME = "prove"
+from anchor.errors import ExitCode, UsageError
+from anchor.evidence.file_hashing import digest_file
+from anchor.operate.proving import Prover, open_prover
+from anchor.operate.receipt_files import ReceiptFolder
+from anchor.project.files import sidecar_path
+from anchor.project.nodes import open_chain
+from anchor.project.project import OpenProject
+from anchor.receipt.format import Receipt
+from anchor.store.evidence import find_evidence, load_all
 
 
 def command(
     files: Annotated[
-        Optional[list[Path]],  # noqa: UP045
+        list[Path] | None,
         typer.Argument(help="Files whose receipts to write; each goes beside its file."),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Write a receipt for every piece of evidence sealed.")
     ] = False,
     out: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(metavar="DIR", help="Write below DIR, by evidence name. For --all: receipts/"),
     ] = None,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the receipts with which anybody can verify the evidence."""
-    from anchor.operate.anchoring import check_standing, refresh_anchors
-    from anchor.operate.proving import Prover
-    from anchor.operate.receipt_files import ReceiptFolder
-    from anchor.operate.state_proofs import StateProofs
-
     if everything == bool(files):
         raise UsageError("name the files whose receipts to write, or say --all")
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:
         config = project.config
-        is_read_only = project.database.remark is not None
-        if is_read_only and everything and out is None:
+        if project.database.read_only_note is not None and everything and out is None:
             raise UsageError("the project is read-only: say with --out where receipts go")
-        states: StateProofs | None = None
-        try:
-            node = open_chain(config, output.note)
-            check_standing(project, node)
-            if not is_read_only:
-                refresh_anchors(project, node)
-            states = StateProofs(config, node, output.note)
-        except CannotCheckError as error:
-            output.note(f"{error.message}; going by what the store knew last")
-        prover = Prover(project, states)
+        prover = open_prover(project, lambda: open_chain(config, output.note), output.note)
         if everything:
             folder = ReceiptFolder(out or config.receipts)
             written, skipped = _prove_all(project, prover, folder)
             output.line(f"wrote {len(written):,} receipts below {out or config.receipts}")
         else:
-            named = None if out is None else ReceiptFolder(out)
-            written, skipped = _prove_files(project, prover, named, files or []), 0
-            for item in written:
-                output.line(f"{item['receipt']}  {_state(item['anchors'], item['state_proofs'])}")
+            named_folder = None if out is None else ReceiptFolder(out)
+            written, skipped = _prove_files(project, prover, named_folder, files or []), 0
+            for entry in written:
+                output.line(
+                    f"{entry['receipt']}  {_state(entry['anchors'], entry['state_proofs'])}"
+                )
     if skipped:
         output.line(f"{skipped:,} are not sealed yet, or their records are gone, and have none")
     output.result({"written": written, "skipped": skipped})
-    if any(item["anchors"] == 0 for item in written):
+    if any(entry["anchors"] == 0 for entry in written):
         output.note("some are promises until their anchor is final: `anchor upgrade` then")
     if not written:
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
 def _prove_all(
-    project: Project, prover: Prover, folder: ReceiptFolder
+    project: OpenProject, prover: Prover, folder: ReceiptFolder
 ) -> tuple[list[dict[str, Any]], int]:
-    from anchor.store.evidence import load_all
-
     written: list[dict[str, Any]] = []
     skipped = 0
     with project.database.read() as connection:
@@ -96,13 +81,8 @@ def _prove_all(
 
 
 def _prove_files(
-    project: Project, prover: Prover, folder: ReceiptFolder | None, files: list[Path]
+    project: OpenProject, prover: Prover, folder: ReceiptFolder | None, files: list[Path]
 ) -> list[dict[str, Any]]:
-    from anchor.cli.input_files import digest_file
-    from anchor.operate.receipt_files import save_receipt
-    from anchor.project.files import sidecar_path
-    from anchor.store.evidence import find_evidence
-
     written: list[dict[str, Any]] = []
     with project.database.read() as connection:
         for file in files:
@@ -110,19 +90,17 @@ def _prove_files(
             receipt = prover.prove(find_evidence(connection, file, digests))
             if folder is None:
                 path = sidecar_path(file)
-                written.append(_describe(path, save_receipt(path, receipt)))
+                written.append(_describe(path, receipt.save(path)))
             else:
                 written.append(_describe(*folder.save(receipt)))
     return written
 
 
 def _describe(path: Path, receipt: Receipt) -> dict[str, Any]:
-    from anchor.operate.receipt_files import count_state_proofs
-
     return {
         "receipt": str(path),
         "anchors": len(receipt.anchors),
-        "state_proofs": count_state_proofs(receipt),
+        "state_proofs": receipt.state_proof_count,
     }
 
 

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+import anchor
 from anchor.cli.console import Colour, Output
-from anchor.cli.context import choose_wait, open_chain, open_signer, project_session
+from anchor.cli.context import ProjectKey, choose_wait, project_session
 from anchor.cli.options import ConfigOption, JsonOption, WaitOption
+from anchor.cli.progress_bar import show_hashing
 from anchor.errors import ExitCode, UsageError
-from anchor.system.clock import SystemClock
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from anchor.evidence.discovery import Found
-    from anchor.evidence.file_hashing import Hashed
-    from anchor.operate.file_intake import Gathered
-    from anchor.operate.proving import Prover
-    from anchor.project.project import Project
-
-NAME = "stamp"
+from anchor.evidence.discovery import IntakeProblem, Skipped
+from anchor.operate.single_run import RunState
+from anchor.project.files import sidecar_path
 
 
 def command(
@@ -35,111 +28,74 @@ def command(
 
     What is included but not final yet gets a promise, which `anchor upgrade` completes later.
     """
-    from anchor.operate.proving import Prover
-    from anchor.operate.single_run import HeadStage, anchor_round
-    from anchor.operate.state_proofs import StateProofs
-
     output = Output(as_json=as_json)
-    with project_session(config_path) as project, project.database.hold_lease():
-        config = project.config
-        gathered = _gather(project, files, output)
-        _report_left_out(output, gathered)
-        if not gathered.files:
+    with (
+        project_session(config_path) as opened,
+        anchor.Project(opened, report=output.note) as project,
+        project.lead(),
+    ):
+        added, problems, skipped = _add(output, project, files)
+        if not added:
             raise UsageError("there is nothing to stamp in there")
-        node = open_chain(config, output.note)
-        done = anchor_round(
-            project,
-            node,
-            lambda: open_signer(config),
-            SystemClock(),
-            wait_for=choose_wait(config, wait),
-            report=output.note,
+        result = project.run_once(
+            signer=ProjectKey(project.config), wait=choose_wait(project.config, wait)
         )
-        states = StateProofs(config, node, output.note)
-        written, failed = _write_sidecars(Prover(project, states), project, gathered.files, output)
+        written, failed = _write_beside(output, project, added)
     output.result(
         {
-            "state": done.state.value,
+            "state": result.state.value,
             "receipts": written,
-            "problems": [{"path": str(p.path), "reason": p.reason} for p in gathered.problems],
-            "skipped": [{"path": str(s.path), "reason": s.reason} for s in gathered.skipped],
+            "problems": [{"path": str(p.path), "reason": p.reason} for p in problems],
+            "skipped": [{"path": str(s.path), "reason": s.reason} for s in skipped],
             "failed": failed,
         }
     )
-    if done.state is not HeadStage.FINAL:
+    if result.state is not RunState.FINAL:
         output.note("included, not final yet: run `anchor upgrade` on the receipts later")
-    if gathered.problems or failed:
+    if problems or failed:
         raise typer.Exit(ExitCode.USAGE)
-    if done.timed_out:
+    if result.timed_out:
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
-def _gather(project: Project, files: list[Path], output: Output) -> Gathered:
-    from anchor.evidence.discovery import find_sources
-    from anchor.evidence.workers import open_executor
-    from anchor.operate.file_intake import gather
+def _add(
+    output: Output, project: anchor.Project, files: list[Path]
+) -> tuple[list[anchor.Added], list[IntakeProblem], list[Skipped]]:
+    problems: list[IntakeProblem] = []
+    skipped: list[Skipped] = []
 
-    with open_executor() as executor, output.progress("hashing") as progress:
-        found = _with_free_places(project, find_sources(files, follow_symlinks=False))
-        return gather(project, found, executor=executor, keep_files=True, on_done=progress.advance)
+    def note_left_out(path: IntakeProblem | Skipped) -> None:
+        if isinstance(path, IntakeProblem):
+            problems.append(path)
+            output.note(f"{path.path}: {path.reason}", mark="not stamped ", colour=Colour.RED)
+        else:
+            skipped.append(path)
+            output.note(f"{path.path}: {path.reason}", mark="skipped ", colour=Colour.YELLOW)
 
-
-def _with_free_places(project: Project, found: Iterator[Found]) -> Iterator[Found]:
-    """Leave out this log's own receipts, and refuse files whose place for a receipt is taken.
-
-    That is known before anything is recorded or anchored.
-    """
-    from anchor.evidence.discovery import IntakeProblem, Skipped, SourceFile
-    from anchor.operate.receipt_files import check_place
-    from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
-
-    log = project.config.log
-    for item in found:
-        if not isinstance(item, SourceFile):
-            yield item
-            continue
-        base = item.path.with_name(item.path.name.removesuffix(RECEIPT_SUFFIX))
-        try:
-            if base != item.path and base.exists() and check_place(item.path, log) is not None:
-                yield Skipped(path=item.path, reason=f"it is the receipt of {base.name}")
-                continue
-        except (UsageError, OSError):
-            pass  # not a receipt of ours, so it is evidence like any other file
-        try:
-            check_place(sidecar_path(item.path), log)
-        except UsageError as error:
-            yield IntakeProblem(path=item.path, reason=error.message)
-            continue
-        yield item
+    with show_hashing(output) as count:
+        added = project.add(files, beside=True, on_left_out=note_left_out, on_progress=count)
+    return added, problems, skipped
 
 
-def _report_left_out(output: Output, gathered: Gathered) -> None:
-    for problem in gathered.problems:
-        output.note(f"{problem.path}: {problem.reason}", mark="not stamped ", colour=Colour.RED)
-    for skipped in gathered.skipped:
-        output.note(f"{skipped.path}: {skipped.reason}", mark="skipped ", colour=Colour.YELLOW)
-
-
-def _write_sidecars(
-    prover: Prover, project: Project, files: tuple[Hashed, ...], output: Output
+def _write_beside(
+    output: Output, project: anchor.Project, added: list[anchor.Added]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    from anchor.operate.receipt_files import save_receipt
-    from anchor.project.files import sidecar_path
-    from anchor.store.evidence import find_evidence
-
     written: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
-    with project.database.read() as connection:
-        for hashed in files:
-            file = hashed.source.path
-            path = sidecar_path(file)
-            try:
-                save_receipt(path, prover.prove(find_evidence(connection, file, hashed.digests)))
-            except UsageError as error:
-                # Anchored all the same: the other receipts are written, this one can be later.
-                output.note(f"{file}: {error.message}", mark="no receipt ", colour=Colour.RED)
-                failed.append({"file": str(file), "reason": error.message})
-                continue
-            output.line(str(path))
-            written.append({"file": str(file), "receipt": str(path)})
+
+    def note_failure(piece: anchor.Added, error: UsageError) -> None:
+        # Anchored all the same: the other receipts are written, this one can be later.
+        output.note(f"{piece.path}: {error.message}", mark="no receipt ", colour=Colour.RED)
+        failed.append({"file": str(piece.path), "reason": error.message})
+
+    for piece, receipt in project.receipts(added, on_failure=note_failure):
+        assert piece.path is not None, "files alone are stamped"
+        path = sidecar_path(piece.path)
+        try:
+            receipt.save(path)
+        except UsageError as error:
+            note_failure(piece, error)
+            continue
+        output.line(str(path))
+        written.append({"file": str(piece.path), "receipt": str(path)})
     return written, failed

@@ -8,17 +8,23 @@ from statistics import median
 
 from anchor.monitor.overview import Throughput
 from anchor.monitor.timeline import AnchorLine
-from anchor.service.pages.axis_ticks import Tick, mark_amounts, mark_durations
-from anchor.service.pages.svg_chart import Chart, Mark, Scale, Series
+from anchor.service.pages.svg_chart import (
+    Chart,
+    Mark,
+    Scale,
+    Series,
+    Tick,
+    mark_amounts,
+    mark_durations,
+)
 from anchor.units import (
-    spell_count,
-    spell_duration,
-    spell_gas_price,
-    spell_wei,
+    GWEI,
+    format_count,
+    format_duration,
+    format_gas_price,
+    format_wei,
 )
 
-_GWEI = 10**9
-_ETHER = 10**18
 # A range of less than this would make one anchor look like a trend.
 _SHORTEST = 3_600.0
 
@@ -31,7 +37,7 @@ def chart_throughput(throughput: Throughput) -> Chart:
             at=throughput.start + number * width,
             until=throughput.start + (number + 1) * width,
             value=count,
-            text=f"{spell_count(count, 'leaf', 'leaves')} in {spell_duration(width)} from "
+            text=f"{format_count(count, 'leaf', 'leaves')} in {format_duration(width)} from "
             f"{_spell(throughput.start + number * width)}",
         )
         for number, count in enumerate(throughput.counts)
@@ -40,10 +46,10 @@ def chart_throughput(throughput: Throughput) -> Chart:
     total = sum(throughput.counts)
     return Chart(
         name="throughput",
-        title=f"Leaves sealed, every {spell_duration(width)}",
-        description=f"{spell_count(total, 'leaf', 'leaves')} since {_spell(throughput.start)}; "
-        f"{spell_count(max(throughput.counts, default=0), 'leaf', 'leaves')} in the busiest "
-        f"{spell_duration(width)}.",
+        title=f"Leaves sealed, every {format_duration(width)}",
+        description=f"{format_count(total, 'leaf', 'leaves')} since {_spell(throughput.start)}; "
+        f"{format_count(max(throughput.counts, default=0), 'leaf', 'leaves')} in the busiest "
+        f"{format_duration(width)}.",
         empty="Nothing was sealed lately",
         start=throughput.start,
         end=throughput.start + len(throughput.counts) * width,
@@ -52,12 +58,12 @@ def chart_throughput(throughput: Throughput) -> Chart:
     )
 
 
-def chart_latency(anchors: Sequence[AnchorLine], now: float) -> Chart:
+def chart_latency(anchors: Sequence[AnchorLine], end: float) -> Chart:
     """Draw how long each anchor took from the seal to its block, and until it was final."""
-    final = [item for item in anchors if item.to_final is not None]
+    final = [anchor for anchor in anchors if anchor.to_final is not None]
     return _chart(
         anchors,
-        now,
+        end,
         name="latency",
         title="From seal to block, and to finality",
         description=_describe_latency(anchors),
@@ -67,12 +73,12 @@ def chart_latency(anchors: Sequence[AnchorLine], now: float) -> Chart:
                 style="first",
                 marks=[
                     Mark(
-                        at=item.sealed_at,
-                        value=item.to_final or 0.0,
-                        text=f"anchor {item.sequence}: final after "
-                        f"{spell_duration(item.to_final or 0.0)}",
+                        at=anchor.sealed_at,
+                        value=anchor.to_final or 0.0,
+                        text=f"anchor {anchor.sequence}: final after "
+                        f"{format_duration(anchor.to_final or 0.0)}",
                     )
-                    for item in final
+                    for anchor in final
                 ],
             ),
             Series(
@@ -80,12 +86,12 @@ def chart_latency(anchors: Sequence[AnchorLine], now: float) -> Chart:
                 style="second",
                 marks=[
                     Mark(
-                        at=item.sealed_at,
-                        value=item.to_included,
-                        text=f"anchor {item.sequence}: included after "
-                        f"{spell_duration(item.to_included)}",
+                        at=anchor.sealed_at,
+                        value=anchor.to_included,
+                        text=f"anchor {anchor.sequence}: included after "
+                        f"{format_duration(anchor.to_included)}",
                     )
-                    for item in anchors
+                    for anchor in anchors
                 ],
             ),
         ],
@@ -93,58 +99,58 @@ def chart_latency(anchors: Sequence[AnchorLine], now: float) -> Chart:
     )
 
 
-def chart_gas(anchors: Sequence[AnchorLine], now: float) -> Chart:
+def chart_gas(anchors: Sequence[AnchorLine], end: float) -> Chart:
     """Draw how much gas each anchor used."""
     marks = [
         Mark(
-            at=item.included_at,
-            value=item.gas_used,
-            text=f"anchor {item.sequence}: {item.gas_used:,} gas",
+            at=anchor.included_at,
+            value=anchor.gas_used,
+            text=f"anchor {anchor.sequence}: {anchor.gas_used:,} gas",
         )
-        for item in anchors
-        if item.gas_used is not None
+        for anchor in anchors
+        if anchor.gas_used is not None
     ]
     middle = f"Half of them used {median(m.value for m in marks):,.0f} or less." if marks else ""
     return _chart(
         anchors,
-        now,
+        end,
         name="gas",
         title="Gas used by an anchor",
-        description=f"{spell_count(len(marks), 'anchor', 'anchors')}. {middle}",
+        description=f"{format_count(len(marks), 'anchor', 'anchors')}. {middle}",
         series=[Series(name="gas", style="first", marks=marks)],
         scale=mark_amounts,
     )
 
 
-def chart_price(anchors: Sequence[AnchorLine], now: float, cap: int) -> Chart:
+def chart_price(anchors: Sequence[AnchorLine], end: float, cap: int) -> Chart:
     """Draw what a gas cost each anchor, and the cap (wei)."""
     marks = [
         Mark(
-            at=item.included_at,
-            value=item.gas_price / _GWEI,
-            text=f"anchor {item.sequence}: {spell_gas_price(item.gas_price)} a gas, "
-            f"{spell_wei(item.wei or 0)} in all",
+            at=anchor.included_at,
+            value=anchor.gas_price / GWEI,
+            text=f"anchor {anchor.sequence}: {format_gas_price(anchor.gas_price)} a gas, "
+            f"{format_wei(anchor.wei or 0)} in all",
         )
-        for item in anchors
-        if item.gas_price is not None
+        for anchor in anchors
+        if anchor.gas_price is not None
     ]
     middle = f"Half of them paid {median(m.value for m in marks):,.4g} or less." if marks else ""
     return _chart(
         anchors,
-        now,
+        end,
         name="price",
         title="Price of a gas, in gwei",
-        description=f"{spell_count(len(marks), 'anchor', 'anchors')}. {middle} The most that may "
-        f"be paid is {spell_gas_price(cap)}.",
+        description=f"{format_count(len(marks), 'anchor', 'anchors')}. {middle} The most that may "
+        f"be paid is {format_gas_price(cap)}.",
         series=[Series(name="price", style="first", marks=marks)],
         scale=mark_amounts,
-        limit=Mark(at=now, value=cap / _GWEI, text=f"cap {spell_gas_price(cap)}"),
+        limit=Mark(at=end, value=cap / GWEI, text=f"cap {format_gas_price(cap)}"),
     )
 
 
 def _chart(
     anchors: Sequence[AnchorLine],
-    now: float,
+    end: float,
     *,
     name: str,
     title: str,
@@ -153,14 +159,14 @@ def _chart(
     scale: Scale,
     limit: Mark | None = None,
 ) -> Chart:
-    first = min((item.sealed_at for item in anchors), default=now)
+    first = min((anchor.sealed_at for anchor in anchors), default=end)
     return Chart(
         name=name,
         title=title,
         description=description,
         empty="No anchor of ours yet",
-        start=min(first, now - _SHORTEST),
-        end=now,
+        start=min(first, end - _SHORTEST),
+        end=end,
         series=series,
         scale=scale,
         limit=limit,
@@ -168,13 +174,15 @@ def _chart(
 
 
 def _describe_latency(anchors: Sequence[AnchorLine]) -> str:
-    included = [item.to_included for item in anchors]
-    final = [item.to_final for item in anchors if item.to_final is not None]
-    parts = [f"{spell_count(len(anchors), 'anchor', 'anchors')}."]
+    included = [anchor.to_included for anchor in anchors]
+    final = [anchor.to_final for anchor in anchors if anchor.to_final is not None]
+    parts = [f"{format_count(len(anchors), 'anchor', 'anchors')}."]
     if included:
-        parts.append(f"Half of them were in a block after {spell_duration(median(included))}.")
+        parts.append(f"Half of them were in a block after {format_duration(median(included))}.")
     if final:
-        parts.append(f"Half of those that are final were so after {spell_duration(median(final))}.")
+        parts.append(
+            f"Half of those that are final were so after {format_duration(median(final))}."
+        )
     return " ".join(parts)
 
 

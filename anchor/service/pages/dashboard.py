@@ -1,4 +1,4 @@
-"""``/``: what concerns the operator, for whoever has a key with the scope ``admin``."""
+"""``/``: the operator's dashboard, for keys with the scope ``admin``."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
-from anchor.chain.tx_manager import BUDGET_DAYS
+from anchor.chain.tx_cost import BUDGET_DAYS
 from anchor.errors import AnchorError
 from anchor.monitor.alarms import Alarm, raise_alarms
-from anchor.monitor.chain_status import View
+from anchor.monitor.chain_status import ExternalStatus
 from anchor.monitor.overview import (
     SPENDING_DAYS,
     Overview,
@@ -30,21 +29,19 @@ from anchor.service.pages.charts import (
     chart_price,
     chart_throughput,
 )
-from anchor.service.pages.rendering import describe_log
-from anchor.service.pages.responses import answer_page, answer_trouble
+from anchor.service.pages.rendering import answer_error, answer_page, describe_log
 from anchor.service.pages.sign_in import find_administrator
 from anchor.service.pages.svg_chart import Chart, Series, draw_chart
-from anchor.service.worker import Service, service_of
+from anchor.service.worker import CurrentService
 
 router = APIRouter(include_in_schema=False)
 
-_GWEI = 10**9
 # Seconds between two refreshes, for those who ask for them.
 _REFRESHES = {"30": 30, "60": 60, "300": 300}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
+class ChartFigure:
     """A chart as it is put into the page, with a legend where it has more than one series."""
 
     title: str
@@ -53,20 +50,18 @@ class Drawn:
 
 
 @router.get("/")
-async def dashboard(
-    request: Request, service: Annotated[Service, Depends(service_of)], refresh: str = ""
-) -> Response:
-    """Show it, or the way to sign in."""
+async def dashboard(request: Request, service: CurrentService, refresh: str = "") -> Response:
+    """Show the dashboard, or redirect to the sign-in form."""
     caller = await find_administrator(request, service)
     if caller is None:
         return RedirectResponse("/login", status_code=303)
-    project, now = service.project, time.time()
+    project, moment = service.project, time.time()
     try:
-        overview = await service.read(lambda: read_overview(project, now))
-        throughput = await service.read(lambda: read_throughput(project, now))
+        overview = await service.read(lambda: read_overview(project, moment))
+        throughput = await service.read(lambda: read_throughput(project, moment))
     except AnchorError as error:
-        return answer_trouble(error, "dashboard")
-    outside = service.outside.look()
+        return answer_error(error, "dashboard")
+    outside = service.outside.snapshot()
     alarms = raise_alarms(project.config, overview, outside)
     values = describe_dashboard(project.config, overview, throughput, outside, alarms)
     values |= {"can_sign_out": caller.has_session, "refreshes": _REFRESHES.get(refresh)}
@@ -81,18 +76,18 @@ def describe_dashboard(
     config: Config,
     overview: Overview,
     throughput: Throughput,
-    outside: View,
+    outside: ExternalStatus,
     alarms: Sequence[Alarm],
 ) -> dict[str, object]:
     """Return what the page's template needs."""
-    final = [item.to_final for item in overview.anchors if item.to_final is not None]
-    included = [item.to_included for item in overview.anchors]
-    balance = None if outside.chain.what is None else outside.chain.what.balance
+    final = [anchor.to_final for anchor in overview.anchors if anchor.to_final is not None]
+    included = [anchor.to_included for anchor in overview.anchors]
+    balance = None if outside.chain.value is None else outside.chain.value.balance
     charts = (
         chart_throughput(throughput),
-        chart_latency(overview.anchors, overview.now),
-        chart_price(overview.anchors, overview.now, config.fee_cap),
-        chart_gas(overview.anchors, overview.now),
+        chart_latency(overview.anchors, overview.read_at),
+        chart_price(overview.anchors, overview.read_at, config.fee_cap),
+        chart_gas(overview.anchors, overview.read_at),
     )
     return {
         "here": "dashboard",
@@ -111,8 +106,8 @@ def describe_dashboard(
     }
 
 
-def _draw(chart: Chart) -> Drawn:
-    return Drawn(
+def _draw(chart: Chart) -> ChartFigure:
+    return ChartFigure(
         title=chart.title,
         keys=chart.series if len(chart.series) > 1 else (),
         svg=Markup(draw_chart(chart)),

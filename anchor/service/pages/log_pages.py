@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import Response
 from markupsafe import Markup
 
+from anchor.certificate.model import encode_step
+from anchor.certificate.path_svg import draw_path
 from anchor.errors import AnchorError, UsageError
 from anchor.monitor.log_lookup import (
-    Extension,
-    LeafPlace,
+    HeadConsistency,
+    LeafPosition,
     locate_leaf,
     parse_index,
     parse_leaf,
-    prove_extension,
+    prove_consistency,
     search_leaf,
 )
 from anchor.monitor.timeline import HeadLine, load_head_lines
-from anchor.project.project import Project
-from anchor.service.pages.rendering import describe_log
-from anchor.service.pages.responses import answer_page, answer_trouble
-from anchor.service.pages.svg_path import draw_path
-from anchor.service.worker import Service, service_of
+from anchor.project.project import OpenProject
+from anchor.service.pages.rendering import answer_error, answer_page, describe_log
+from anchor.service.worker import CurrentService, Service
 from anchor.types import MAX_LOG_SIZE
 
 router = APIRouter(include_in_schema=False)
@@ -32,11 +31,9 @@ router = APIRouter(include_in_schema=False)
 _HEADS = 50
 _NOTHING_ASKED = {"of": "", "old": "", "new": ""}
 
-TheService = Annotated[Service, Depends(service_of)]
-
 
 @router.get("/log")
-async def log(service: TheService, before: str = "") -> Response:
+async def log(service: CurrentService, before: str = "") -> Response:
     """Show a page of heads, the newest first or those below ``before``."""
     below = parse_index(before)
     if before and below is None:
@@ -46,49 +43,54 @@ async def log(service: TheService, before: str = "") -> Response:
 
 
 @router.get("/log/leaf")
-async def leaf(service: TheService, of: str = "") -> Response:
+async def leaf(service: CurrentService, of: str = "") -> Response:
     """Show where a leaf is: by its index, or by its hash."""
     text = of.strip()
     try:
-        place = await service.exploring.run(lambda: _find_place(service.project, text))
+        place = await service.proof_queue.run(lambda: _find_place(service.project, text))
     except UsageError as error:
         return await _answer_log(service, problem=error, of=text)
     except AnchorError as error:
-        return answer_trouble(error, "log")
+        return answer_error(error, "log")
     return answer_page("leaf.html", {"here": "log", "place": place, "drawing": _draw(place)})
 
 
 @router.get("/log/consistency")
-async def consistency(service: TheService, old: str = "", new: str = "") -> Response:
+async def consistency(service: CurrentService, old: str = "", new: str = "") -> Response:
     """Show the proof that one head continues another."""
 
-    def prove() -> Extension:
+    def prove() -> HeadConsistency:
         sizes = [parse_index(text.strip()) for text in (old, new)]
         if sizes[0] is None or sizes[1] is None:
             raise UsageError("name two heads by their numbers of leaves")
-        return prove_extension(service.project, sizes[0], sizes[1])
+        return prove_consistency(service.project, sizes[0], sizes[1])
 
     try:
-        extension = await service.exploring.run(prove)
+        extension = await service.proof_queue.run(prove)
     except UsageError as error:
         return await _answer_log(service, problem=error, old=old, new=new)
     except AnchorError as error:
-        return answer_trouble(error, "log")
+        return answer_error(error, "log")
     return answer_page("consistency.html", {"here": "log", "extension": extension})
 
 
-def _find_place(project: Project, text: str) -> LeafPlace:
+def _find_place(project: OpenProject, text: str) -> LeafPosition:
     index = parse_index(text)
     if index is None:
-        found = parse_leaf(text)
-        if found is None:
+        leaf_hash = parse_leaf(text)
+        if leaf_hash is None:
             raise UsageError("a leaf is named by its index, or by its hash of 64 hex digits")
-        index = search_leaf(project, found)
+        index = search_leaf(project, leaf_hash)
     return locate_leaf(project, index)
 
 
-def _draw(place: LeafPlace) -> Markup:
-    return Markup(draw_path(place))
+def _draw(place: LeafPosition) -> Markup:
+    steps = [encode_step(step) for step in place.steps]
+    title = (
+        f"{len(steps)} steps from leaf {place.index} to the root of the head of "
+        f"{place.head.size} leaves"
+    )
+    return Markup(draw_path(place.leaf.hex(), steps, digits=4, title=title))
 
 
 async def _answer_log(
@@ -101,7 +103,7 @@ async def _answer_log(
     try:
         heads = await service.read(_load_heads(service.project, below))
     except AnchorError as error:
-        return answer_trouble(error, "log")
+        return answer_error(error, "log")
     values = {
         "here": "log",
         "log": describe_log(service.project.config),
@@ -115,7 +117,7 @@ async def _answer_log(
     return answer_page("log.html", values, status=200 if problem is None else 404)
 
 
-def _load_heads(project: Project, below: int | None) -> Callable[[], list[HeadLine]]:
+def _load_heads(project: OpenProject, below: int | None) -> Callable[[], list[HeadLine]]:
     def load() -> list[HeadLine]:
         limit = MAX_LOG_SIZE + 1 if below is None else min(below, MAX_LOG_SIZE + 1)
         with project.database.read() as connection:

@@ -7,18 +7,17 @@ again.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from anchor.service.auth import Submitter
 from anchor.service.bulk_stream import MEDIA_TYPE, BulkAnswer
 from anchor.service.request_body import check_length, check_media_type
-from anchor.service.routes.submit import IdempotencyKey, check_key
-from anchor.service.schemas import problems
-from anchor.service.submission import Origin
-from anchor.service.worker import Service, service_of
+from anchor.service.schemas import IdempotencyKey, problems
+from anchor.service.submission import Origin, check_idempotency_key
+from anchor.service.worker import CurrentService
 from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["evidence"])
@@ -68,7 +67,7 @@ _BODY: dict[str, Any] = {
 async def submit_bulk(
     request: Request,
     key: Submitter,
-    service: Annotated[Service, Depends(service_of)],
+    service: CurrentService,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Take in what `POST /v1/evidence` takes, on each line one, in any number.
@@ -85,8 +84,8 @@ async def submit_bulk(
     check_length(request, service.settings.max_bulk)
     origin = Origin(
         tenant=key.tenant,
-        key=check_key(idempotency_key),
-        now=utc_now(),
+        key=check_idempotency_key(idempotency_key),
+        recorded_at=utc_now(),
         log=service.project.config.log,
     )
     slot = service.take_slot("bulk submissions", key.tenant, service.settings.max_bulks)

@@ -8,28 +8,25 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from anchor.monitor.alarm_rules import RULES
-from anchor.monitor.alarms import raise_alarms
-from anchor.monitor.chain_status import View
+from anchor.monitor.alarms import RULES, raise_alarms
+from anchor.monitor.chain_status import ExternalStatus
 from anchor.monitor.overview import Overview, read_overview
 from anchor.monitor.timeline import parse_moment
 from anchor.project.config import Config
 from anchor.service.auth import Administrator
-from anchor.service.request_metrics import collect_requests
-from anchor.service.worker import Service, service_of
+from anchor.service.middleware import collect_requests
+from anchor.service.worker import CurrentService
 
 router = APIRouter(include_in_schema=False)
 
-_GWEI = 10**9
 # Enough of the newest anchors to see those that are late.
 _ANCHORS = 50
 
@@ -39,14 +36,14 @@ Figure = tuple[str, str, float | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogFigures(Collector):
-    """The log's figures at one moment."""
+    """A collector of the log's figures at one moment."""
 
     config: Config
     overview: Overview
-    outside: View
+    outside: ExternalStatus
 
     def collect(self) -> Iterator[Metric]:
-        """Yield them."""
+        """Yield the metrics."""
         for name, text, value in self._figures():
             if value is not None:
                 yield GaugeMetricFamily(name, text, value=value)
@@ -66,8 +63,8 @@ class LogFigures(Collector):
         yield from self._chain()
 
     def _queue(self) -> Iterable[Figure]:
-        queue, now = self.overview.queue, self.overview.now
-        oldest = None if queue.oldest_at is None else now - queue.oldest_at
+        queue, moment = self.overview.queue, self.overview.read_at
+        oldest = None if queue.oldest_at is None else moment - queue.oldest_at
         return (
             ("anchor_running", "Whether a process seals and anchors (1) or none does (0).",
              float(self.overview.is_running)),
@@ -90,22 +87,22 @@ class LogFigures(Collector):
         return (
             ("anchor_head_size", "Leaves in the log.", newest.head.size if newest else 0),
             ("anchor_head_age_seconds", "Age of the newest head.",
-             None if newest is None else overview.now - newest.sealed_at),
+             None if newest is None else overview.read_at - newest.sealed_at),
             ("anchor_final_size", "Leaves below the newest final anchor.", overview.final_size),
             ("anchor_unanchored_seconds", "Age of the first head that no anchor holds; 0: none.",
-             0.0 if unanchored is None else overview.now - unanchored),
+             0.0 if unanchored is None else overview.read_at - unanchored),
             ("anchor_tiles_size", "Leaves for which the tree on disk is whole.", overview.tiles),
         )  # fmt: skip
 
     def _anchors(self) -> Iterable[Figure]:
-        anchors, now = self.overview.anchors, self.overview.now
-        waiting = [now - item.included_at for item in anchors if not item.final]
+        anchors, moment = self.overview.anchors, self.overview.read_at
+        waiting = [moment - anchor.included_at for anchor in anchors if not anchor.final]
         yield (
             "anchor_reversible_seconds",
             "Age of the oldest anchor that is not final; 0: none.",
             max(waiting, default=0.0),
         )
-        final = next((item.to_final for item in anchors if item.to_final is not None), None)
+        final = next((anchor.to_final for anchor in anchors if anchor.to_final is not None), None)
         yield (
             "anchor_finality_seconds",
             "From seal until finality was seen, of the last that is.",
@@ -114,7 +111,7 @@ class LogFigures(Collector):
         if not anchors:
             return
         newest = anchors[0]
-        age = now - newest.included_at
+        age = moment - newest.included_at
         yield "anchor_anchor_age_seconds", "Age of the newest anchor's block.", age
         yield "anchor_inclusion_seconds", "From seal to block, newest anchor.", newest.to_included
         yield "anchor_anchor_gas", "Gas that the newest anchor used.", newest.gas_used
@@ -122,7 +119,7 @@ class LogFigures(Collector):
         yield "anchor_anchor_cost_wei", "What it cost.", newest.wei
 
     def _money(self) -> Iterable[Figure]:
-        spending, facts = self.overview.spending, self.outside.chain.what
+        spending, facts = self.overview.spending, self.outside.chain.value
         balance = None if facts is None else facts.balance
         days = None if balance is None else spending.days_left(balance)
         transaction = self.overview.transaction
@@ -138,7 +135,7 @@ class LogFigures(Collector):
             ("anchor_fee_cap_wei", "The most that may be paid for a gas.",
              self.config.fee_cap),
             ("anchor_transaction_seconds", "Age of the transaction on its way; 0: none is.",
-             0.0 if since is None else self.overview.now - since),
+             0.0 if since is None else self.overview.read_at - since),
         )  # fmt: skip
 
     def _chain(self) -> Iterable[Figure]:
@@ -147,12 +144,12 @@ class LogFigures(Collector):
             yield (
                 "anchor_published_size",
                 "Leaves published at the configured place.",
-                published.what,
+                published.value,
             )
-        facts = chain.what
+        facts = chain.value
         if facts is None or chain.seen_at is None:
             return
-        age = self.overview.now - chain.seen_at
+        age = self.overview.read_at - chain.seen_at
         yield "anchor_chain_seen_seconds", "Age of what is known of the chain.", age
         yield "anchor_chain_block", "The newest block's number.", facts.block
         yield "anchor_chain_final_block", "The newest final block's number.", facts.final_block
@@ -171,12 +168,10 @@ class LogFigures(Collector):
 
 
 @router.get("/metrics")
-async def metrics(
-    _key: Administrator, service: Annotated[Service, Depends(service_of)]
-) -> Response:
-    """Return all of it in Prometheus's text format."""
+async def metrics(_key: Administrator, service: CurrentService) -> Response:
+    """Return all metrics in Prometheus's text format."""
     project = service.project
-    outside = service.outside.look()
+    outside = service.outside.snapshot()
 
     def read() -> bytes:
         overview = read_overview(project, time.time(), heads=1, anchors=_ANCHORS)

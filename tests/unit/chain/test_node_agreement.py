@@ -38,7 +38,7 @@ from anchor.errors import (
     SignerError,
 )
 from anchor.ethereum.keccak import hash_keccak256
-from anchor.operate.anchoring import check_authority, check_chain, check_sender, is_deployed
+from anchor.operate.guards import check_authority, check_chain, check_sender, is_deployed
 from anchor.operate.operator_authorisation import plan_removal
 from anchor.operate.operators import _look_at
 from anchor.project.fee_limits import HIGHEST_FEE_CAP, size_allowance
@@ -172,7 +172,7 @@ def test_a_header_is_believed_by_its_hash_and_of_other_kinds_by_enough_nodes() -
     block = agree_on_block(Node(strange))
     assert not block.is_proven
     assert block.base_fee == chain.head.base_fee
-    assert fetch_fees(Node(strange), 100 * GWEI).legacy is False
+    assert fetch_fees(Node(strange), agree_on_block(Node(strange)), 100 * GWEI).legacy is False
 
 
 def test_legacy_needs_a_proven_header_or_two_nodes_or_the_operators_word() -> None:
@@ -181,12 +181,13 @@ def test_legacy_needs_a_proven_header_or_two_nodes_or_the_operators_word() -> No
         chain, bend={"eth_getBlockByNumber": changed(unheardOf="0x1", baseFeePerGas=None)}
     )
     with pytest.raises(CannotCheckError, match=r"has no base fee"):
-        fetch_fees(Node(strange), 100 * GWEI)
-    assert fetch_fees(Node(strange), 100 * GWEI, legacy=True).legacy
+        fetch_fees(Node(strange), agree_on_block(Node(strange)), 100 * GWEI)
+    assert fetch_fees(Node(strange), agree_on_block(Node(strange)), 100 * GWEI, legacy=True).legacy
     strange.bend["eth_getBlockByNumber"] = lambda params, right: (
         changed(unheardOf="0x1", baseFeePerGas=None)(params, right) if params[0] != "0x0" else right
     )
-    assert fetch_fees(group(strange, strange, needed=2), 100 * GWEI).legacy
+    pair = group(strange, strange, needed=2)
+    assert fetch_fees(pair, agree_on_block(pair), 100 * GWEI).legacy
 
 
 def test_a_count_of_transactions_is_what_enough_nodes_have_seen() -> None:
@@ -498,5 +499,6 @@ def test_the_tip_of_a_price_is_what_is_above_the_agreed_base_fee() -> None:
         "eth_gasPrice": lambda params, right: hex(price),
         "eth_getBlockByNumber": count,
     }
-    fees = fetch_fees(Node(View(chain, bend=bend)), 100 * GWEI)
+    node = Node(View(chain, bend=bend))
+    fees = fetch_fees(node, agree_on_block(node), 100 * GWEI)
     assert fees.priority_fee == GWEI

@@ -41,12 +41,12 @@ def depth_of(item: RlpItem) -> int:
 
 
 def decode(data: bytes) -> RlpItem:
-    return decode_rlp(data, what="the data", max_bytes=_BOUND)
+    return decode_rlp(data, subject="the data", max_bytes=_BOUND)
 
 
 def refusal(data: bytes, max_bytes: int = _BOUND) -> str:
     with pytest.raises(MalformedError, match=r"^the data ") as caught:
-        decode_rlp(data, what="the data", max_bytes=max_bytes)
+        decode_rlp(data, subject="the data", max_bytes=max_bytes)
     return caught.value.message
 
 
@@ -155,7 +155,7 @@ def test_the_depth_is_bounded_before_the_interpreters_stack_is() -> None:
 
 def test_the_size_is_bounded_before_anything_is_read() -> None:
     data = encode_rlp(bytes(100))
-    assert decode_rlp(data, what="the data", max_bytes=len(data)) == bytes(100)
+    assert decode_rlp(data, subject="the data", max_bytes=len(data)) == bytes(100)
     assert "102 bytes; at most 101" in refusal(data, len(data) - 1)
 
 
@@ -163,7 +163,7 @@ def test_the_size_is_bounded_before_anything_is_read() -> None:
 def test_an_integer_is_written_as_the_package_rlp_writes_it_and_read_back(value: int) -> None:
     digits = encode_integer(value)
     assert encode_rlp(digits) == rlp.encode(value)
-    assert parse_integer(digits, what="it", max_bits=256) == value
+    assert parse_integer(digits, subject="it", max_bits=256) == value
 
 
 @pytest.mark.parametrize(
@@ -178,15 +178,15 @@ def test_an_integer_is_written_as_the_package_rlp_writes_it_and_read_back(value:
 )
 def test_what_is_not_an_integers_own_string_is_refused(item: RlpItem, says: str) -> None:
     with pytest.raises(MalformedError, match=f"^it is .*{says}"):
-        parse_integer(item, what="it", max_bits=64)
+        parse_integer(item, subject="it", max_bits=64)
 
 
 def test_an_integers_bound_is_exact() -> None:
-    assert parse_integer(b"\xff" * 8, what="it", max_bits=64) == 2**64 - 1
+    assert parse_integer(b"\xff" * 8, subject="it", max_bits=64) == 2**64 - 1
 
 
 @pytest.mark.parametrize("item", [bytes(31), bytes(33), b"", (), (bytes(32),), (b"\1",) * 32])
 def test_a_string_of_another_length_is_refused(item: RlpItem) -> None:
-    assert parse_bytes(bytes(32), what="it", length=32) == bytes(32)
+    assert parse_bytes(bytes(32), subject="it", length=32) == bytes(32)
     with pytest.raises(MalformedError, match="it is not a string of 32 bytes"):
-        parse_bytes(item, what="it", length=32)
+        parse_bytes(item, subject="it", length=32)

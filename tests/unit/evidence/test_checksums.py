@@ -66,7 +66,7 @@ TRICKY = st.one_of(st.binary(max_size=30), st.lists(st.sampled_from(PIECES)).map
 
 
 def parse(*lines: bytes | str, untagged: str = SHA256) -> list[tuple[str, str, bytes]]:
-    return list(parse_checksum_lines(lines, what="list.txt", untagged=untagged))
+    return list(parse_checksum_lines(lines, subject="list.txt", untagged=untagged))
 
 
 def run_tool(folder: Path, *command: str) -> list[bytes]:
@@ -219,7 +219,7 @@ def test_the_longest_name_fits_and_a_longer_line_does_not() -> None:
 
 
 def test_lines_are_read_one_at_a_time() -> None:
-    parsed = parse_checksum_lines(iter([f"{HEX}  a", "nonsense"]), what="list")
+    parsed = parse_checksum_lines(iter([f"{HEX}  a", "nonsense"]), subject="list")
     assert next(parsed) == ("a", SHA256, RAW)
     with pytest.raises(MalformedError):
         next(parsed)

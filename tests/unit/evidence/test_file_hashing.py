@@ -24,12 +24,12 @@ from anchor.errors import UnknownVersionError, UsageError
 from anchor.evidence import file_hashing
 from anchor.evidence.checksums import encode_name
 from anchor.evidence.digests import CHUNK_BYTES, SHA256, SM3, digest_bytes, digest_stream
-from anchor.evidence.discovery import Found, IntakeProblem, Skipped, SourceFile, find_sources
+from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile, find_sources
 from anchor.evidence.file_hashing import (
     BATCH_BYTES,
     BATCH_FILES,
     MAX_TASKS,
-    Hashed,
+    FileDigest,
     Result,
     hash_sources,
     hash_stdin,
@@ -74,11 +74,11 @@ def write(path: str | Path, content: bytes = b"evidence") -> Path:
     return target
 
 
-def find(*arguments: str | Path, follow: bool = False) -> list[Found]:
+def find(*arguments: str | Path, follow: bool = False) -> list[Discovered]:
     return list(find_sources([Path(item) for item in arguments], follow_symlinks=follow))
 
 
-def show(found: Sequence[Found | Result]) -> list[str]:
+def show(found: Sequence[Discovered | Result]) -> list[str]:
     """Write each item as one short line, with ! for a problem and - for what was skipped."""
     lines = []
     for item in found:
@@ -91,7 +91,7 @@ def show(found: Sequence[Found | Result]) -> list[str]:
     return lines
 
 
-def hash_all(found: Sequence[Found], workers: int = 2, **options: Any) -> list[Result]:
+def hash_all(found: Sequence[Discovered], workers: int = 2, **options: Any) -> list[Result]:
     with open_executor(workers) as executor:
         return list(hash_sources(found, BOTH, executor=executor, **options))
 
@@ -101,7 +101,7 @@ def hash_one(path: Path, guarded: int = 1) -> Result:
     return result
 
 
-def reason(result: Result | Found) -> str:
+def reason(result: Result | Discovered) -> str:
     assert isinstance(result, IntakeProblem), result
     return result.reason
 
@@ -174,7 +174,7 @@ def test_names_that_are_not_unicode_are_escaped_and_still_open(place: Path) -> N
     found = find("top")
     assert [encode_name(line) for line in show(found)] == sorted(b"top/" + name for name in raw)
     for result in hash_all(found):
-        assert isinstance(result, Hashed)
+        assert isinstance(result, FileDigest)
         content = encode_name(result.source.name).removeprefix(b"top/")
         assert result.digests == digest_bytes(content, BOTH)
     assert show(find(Path(os.fsdecode(b"top/caf\xe9")))) == ["caf\\xe9"]
@@ -250,7 +250,7 @@ def test_followed_links_are_names_of_their_own_and_folders_come_once(place: Path
         "! a/nothing: it cannot be read: No such file or directory",
         "- outside: a link leads to this folder a second time",
     ]
-    assert [isinstance(item, Hashed) for item in hash_all(found)] == [
+    assert [isinstance(item, FileDigest) for item in hash_all(found)] == [
         True,
         True,
         True,
@@ -429,7 +429,7 @@ def test_folders_nest_deeper_than_paths_or_python_do(place: Path) -> None:
         os.fchdir(home)
         found = find("deep")
         assert show(found) == ["deep/" * depth + "file"]
-        assert isinstance(hash_all(found)[0], Hashed)
+        assert isinstance(hash_all(found)[0], FileDigest)
     finally:
         os.fchdir(home)
         os.close(home)
@@ -444,7 +444,7 @@ def test_results_hold_digests_and_modification_time(place: Path) -> None:
     os.utime("file", ns=(5, 1_700_000_000_123_456_789))
     source = SourceFile(path=Path("file"), name="x")
     assert hash_all([source]) == [
-        Hashed(
+        FileDigest(
             source=source,
             digests=digest_bytes(b"abc", BOTH),
             modified_at_ns=1_700_000_000_123_456_789,
@@ -456,7 +456,7 @@ def test_results_hold_digests_and_modification_time(place: Path) -> None:
 def test_files_of_every_size_class_are_digested_whole(place: Path, size: int) -> None:
     content = random.Random(size).randbytes(size)
     result = hash_one(write("file", content))
-    assert isinstance(result, Hashed)
+    assert isinstance(result, FileDigest)
     assert result.digests == digest_bytes(content, BOTH)
 
 
@@ -474,7 +474,7 @@ def test_5000_files_come_in_the_same_order_for_any_number_of_workers(place: Path
     assert one == four
     assert [line.encode() for line in show(one)] == sorted(name.encode() for name in contents)
     for result in one:
-        assert isinstance(result, Hashed)
+        assert isinstance(result, FileDigest)
         assert result.digests == digest_bytes(contents[result.source.name], BOTH)
 
 
@@ -489,7 +489,7 @@ def test_processes_can_take_the_place_of_threads(place: Path) -> None:
 
 def test_problems_and_skips_are_handed_through_at_their_place(place: Path) -> None:
     a, b = write("a"), write("b")
-    found: list[Found] = [
+    found: list[Discovered] = [
         Skipped(path=Path("s"), reason="by rule"),
         SourceFile(path=a, name="a"),
         IntakeProblem(path=Path("p"), reason="bad"),
@@ -528,7 +528,7 @@ def test_a_large_file_is_told_of_while_it_is_read(
         [SourceFile(path=Path("large"), name="large")],
         on_done=lambda files, read: told.append((files, read)),
     )
-    assert isinstance(hashed, Hashed) and hashed.digests.size == size
+    assert isinstance(hashed, FileDigest) and hashed.digests.size == size
     assert sum(read for _, read in told) == size
     assert [files for files, _ in told] == [0] * (len(told) - 1) + [1]
     assert len([read for _, read in told if 0 < read < size]) >= 2, told
@@ -590,7 +590,7 @@ def test_a_link_in_the_files_place_is_not_followed(place: Path) -> None:
     by_itself = SourceFile(path=Path("top/file"), name="x")
     for result in hash_all([*found, by_itself]):
         assert "symbolic link" in reason(result)
-    assert isinstance(hash_one(Path("top/file"), guarded=0), Hashed)
+    assert isinstance(hash_one(Path("top/file"), guarded=0), FileDigest)
 
 
 def test_a_folder_kept_open_for_one_source_is_not_lent_to_a_stricter_one(place: Path) -> None:
@@ -599,7 +599,7 @@ def test_a_folder_kept_open_for_one_source_is_not_lent_to_a_stricter_one(place: 
     path = Path("link/sub/file")
     loose, strict = (SourceFile(path=path, name="x", guarded=guarded) for guarded in (2, 3))
     results = hash_all([loose, strict, loose])
-    assert [type(result) for result in results] == [Hashed, IntakeProblem, Hashed]
+    assert [type(result) for result in results] == [FileDigest, IntakeProblem, FileDigest]
 
 
 @pytest.mark.parametrize("kind", ["FIFO", "folder", "socket"])
@@ -710,7 +710,7 @@ def test_a_file_that_changed_once_is_read_again_as_it_is_now(
     path = write("file", bytes(size))
     _change_while_read(monkeypatch, path, change, times=1)
     result = hash_one(path)
-    assert isinstance(result, Hashed)
+    assert isinstance(result, FileDigest)
     assert result.digests == digest_bytes(path.read_bytes(), BOTH)
     assert result.modified_at_ns == path.stat().st_mtime_ns
 
@@ -722,7 +722,7 @@ def test_a_file_system_that_gives_less_than_asked_for_is_read_to_the_end(
     real = os.read
     monkeypatch.setattr(os, "read", lambda descriptor, size: real(descriptor, min(size, 3)))
     result = hash_one(path)
-    assert isinstance(result, Hashed)
+    assert isinstance(result, FileDigest)
     assert result.digests == digest_bytes(b"0123456789", BOTH)
 
 
@@ -753,7 +753,7 @@ class _CountingExecutor(Executor):
 def test_few_tasks_exist_at_a_time_whatever_the_number_of_sources() -> None:
     taken = 0
 
-    def endless() -> Iterator[Found]:
+    def endless() -> Iterator[Discovered]:
         nonlocal taken
         while True:
             taken += 1
@@ -787,7 +787,7 @@ def test_an_interrupt_cancels_the_tasks_that_wait(
         write(f"top/{n}")
     reads = _change_while_read(monkeypatch, place, lambda path: None, times=0)
 
-    def interrupted() -> Iterator[Found]:
+    def interrupted() -> Iterator[Discovered]:
         yield from find("top")
         raise KeyboardInterrupt
 
@@ -811,7 +811,7 @@ def test_tasks_of_any_executor_are_cancelled_when_the_caller_stops(place: Path) 
             self.tasks.append(Future())
             return self.tasks[-1]
 
-    def interrupted() -> Iterator[Found]:
+    def interrupted() -> Iterator[Discovered]:
         for _ in range(5 * BATCH_FILES):
             yield IntakeProblem(path=Path("x"), reason="bad")
         raise KeyboardInterrupt
@@ -846,7 +846,7 @@ def test_a_large_file_is_not_read_to_its_end_when_nobody_waits(
 
     monkeypatch.setattr(file_hashing, "digest_stream", streamed)
 
-    def sources() -> Iterator[Found]:
+    def sources() -> Iterator[Discovered]:
         yield from find("large")
         # The first task is handed over when the second begins.
         yield SourceFile(path=Path("large"), name="again")
@@ -874,6 +874,70 @@ def test_no_descriptor_stays_open(place: Path) -> None:
         hash_all([*found, SourceFile(path=Path("top/pipe"), name="x", guarded=2)])
         hash_all([SourceFile(path=Path("top/a/gone"), name="x", guarded=3)])
     assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+@contextmanager
+def counting(monkeypatch: pytest.MonkeyPatch, *names: str) -> Iterator[list[str]]:
+    """Note each call of ``os`` by its name and the last component of what it is about."""
+    calls: list[str] = []
+    opened: dict[int, str] = {}
+
+    def patch(name: str) -> None:
+        real = getattr(os, name)
+
+        def call(target: Any, *arguments: Any, **options: Any) -> Any:
+            base = opened.get(target) if isinstance(target, int) else os.path.basename(target)
+            calls.append(f"{name} {os.fsdecode(base or '')}")
+            result = real(target, *arguments, **options)
+            if name == "open":
+                opened[result] = str(base)
+            return result
+
+        context.setattr(os, name, call)
+
+    with monkeypatch.context() as context:
+        for name in names:
+            patch(name)
+        yield calls
+
+
+def test_a_file_is_opened_once_and_its_status_asked_for_three_times(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once to find it, and before and after it is read: the two that show an exchange stay."""
+    write("alone.txt")
+    write("folder/below.txt")
+    with counting(monkeypatch, "stat", "lstat", "fstat", "open") as calls:
+        results = list(
+            hash_sources(
+                find_sources([Path("alone.txt"), Path("folder")], follow_symlinks=False),
+                BOTH,
+                executor=open_executor(1),
+            )
+        )
+    assert all(isinstance(result, FileDigest) for result in results)
+    about = {name: [call for call in calls if call.endswith(f" {name}")] for name in
+             ("alone.txt", "below.txt")}  # fmt: skip
+    assert about["alone.txt"] == [
+        "lstat alone.txt", "open alone.txt", "fstat alone.txt", "fstat alone.txt"
+    ]  # fmt: skip
+    assert about["below.txt"] == [
+        "stat below.txt", "open below.txt", "fstat below.txt", "fstat below.txt"
+    ]  # fmt: skip
+
+
+def test_what_is_not_to_be_touched_is_not_even_opened(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = write("store.db").stat()
+    os.link("store.db", "another name.db")
+    untouched = {(status.st_dev, status.st_ino): "it is ours"}
+    with counting(monkeypatch, "open") as calls:
+        results = hash_all(find("."), untouched=untouched)
+    assert results == [
+        Skipped(path=Path(name), reason="it is ours") for name in ("another name.db", "store.db")
+    ]
+    assert not [call for call in calls if call.endswith(".db")]
 
 
 def test_an_unknown_algorithm_is_the_callers_error_not_a_problem(place: Path) -> None:

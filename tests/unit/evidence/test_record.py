@@ -35,7 +35,7 @@ MEMBERS: dict[str, Any] = {
 
 
 def encode(members: Any) -> bytes:
-    return encode_canonical(members, what="the test's record")
+    return encode_canonical(members, subject="the test's record")
 
 
 def changed(**members: Any) -> bytes:

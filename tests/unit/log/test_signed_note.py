@@ -639,16 +639,16 @@ def test_arbitrary_bytes_in_a_pem_frame_are_refused(der: bytes) -> None:
 @given(st.binary(max_size=40))
 def test_base64_has_one_spelling(data: bytes) -> None:
     text = base64.b64encode(data).decode()
-    assert parse_base64(text, what="it") == data
+    assert parse_base64(text, subject="it") == data
     for other in (text + "=", text + "\n", " " + text, text.rstrip("=") if "=" in text else "-"):
-        refusal(lambda other=other: parse_base64(other, what="it"))
+        refusal(lambda other=other: parse_base64(other, subject="it"))
 
 
 @pytest.mark.parametrize(
     "text", ["A", "AB", "AB=", "AB==", "AAB=", "A===", "é", "A-_=", "AA==AA=="]
 )
 def test_other_base64_is_refused(text: str) -> None:
-    refusal(lambda: parse_base64(text, what="it"))
+    refusal(lambda: parse_base64(text, subject="it"))
 
 
 def test_reading_a_note_loads_no_cryptography() -> None:

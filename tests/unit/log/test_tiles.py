@@ -19,7 +19,7 @@ from anchor.log.tiles import (
     Tile,
     TileBuilder,
     TileTree,
-    grow,
+    append_leaves,
     parse_tile_path,
     right_tiles,
     tiles_of,
@@ -114,7 +114,7 @@ def test_batches_of_any_size_grow_the_same_tiles(batches: list[int]) -> None:
     edge = RightEdge()
     for count in batches:
         old_size = edge.size
-        grown = grow(edge, LEAVES[32 * old_size :][: 32 * count], tiles.__getitem__)
+        grown = append_leaves(edge, LEAVES[32 * old_size :][: 32 * count], tiles.__getitem__)
         assert [tile for tile, _ in grown] == list(tiles_of(edge.size, after=old_size))
         tiles.update(grown)
     assert all(tiles[tile] == expected(tile) for tile in tiles_of(edge.size))
@@ -151,7 +151,7 @@ def test_the_largest_logs_have_tiles_up_to_the_sixth_level(size: int) -> None:
     edge = RightEdge(
         before, [EQUAL[height] for height in range(47, -1, -1) if before >> height & 1]
     )
-    grown = grow(edge, EQUAL[0], equal)
+    grown = append_leaves(edge, EQUAL[0], equal)
     assert grown == [(tile, equal(tile)) for tile in tiles_of(size, after=before)]
     assert right_tiles(size)[-1] == Tile(5, 0, size >> 40)
     tree = TileTree(Head(root=edge.root(), size=size), equal)
@@ -170,7 +170,7 @@ def test_growth_reads_the_right_edge_alone() -> None:
     size = SIZE - 300
     edge = RightEdge()
     edge.extend(LEAVES[: 32 * size])
-    grow(edge, LEAVES[32 * size :], reader)
+    append_leaves(edge, LEAVES[32 * size :], reader)
     assert read == right_tiles(size)[:2], "the third level gets nothing new"
 
 
@@ -184,7 +184,7 @@ def test_a_right_edge_that_was_altered_is_not_built_on() -> None:
             return flip(expected(tile), 9) if tile == bent else expected(tile)
 
         with pytest.raises(MismatchError, match=f"{bent.path} is not what the log's right edge"):
-            grow(edge, LEAVES[32 * size : 32 * 140_000], reader)
+            append_leaves(edge, LEAVES[32 * size : 32 * 140_000], reader)
         assert edge.size == size, "nothing was appended"
 
 
@@ -297,8 +297,8 @@ def test_tiles_of_another_log_do_not_open() -> None:
 def fill(folder: TileFolder, sizes: list[int]) -> None:
     edge = RightEdge()
     for size in sizes:
-        folder.write(grow(edge, LEAVES[32 * edge.size : 32 * size], folder.read))
-        folder.note_size(size)
+        folder.write(append_leaves(edge, LEAVES[32 * edge.size : 32 * size], folder.read))
+        folder.write_size(size)
 
 
 def test_a_folder_holds_the_tiles_of_its_size_and_nothing_else(tmp_path: Path) -> None:
@@ -383,7 +383,7 @@ def test_a_folder_in_a_files_place_cannot_be_read(tmp_path: Path) -> None:
 
 def test_a_folder_can_hold_as_many_leaves_as_the_registry_can_count(tmp_path: Path) -> None:
     folder = TileFolder(tmp_path)
-    folder.note_size(MAX_LOG_SIZE)
+    folder.write_size(MAX_LOG_SIZE)
     assert folder.size == MAX_LOG_SIZE
 
 
@@ -422,14 +422,14 @@ def test_a_crash_while_tiles_are_written_leaves_a_folder_that_goes_on(
     edge.extend(LEAVES[: 32 * 70_000])
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(Path, "replace", fails)
-        folder.write(grow(edge, LEAVES[32 * 70_000 : 32 * 70_500], folder.read))
-        folder.note_size(70_500)
+        folder.write(append_leaves(edge, LEAVES[32 * 70_000 : 32 * 70_500], folder.read))
+        folder.write_size(70_500)
     assert folder.size == 70_000
     TileTree(head(70_000), folder.read)
     edge = RightEdge()
     edge.extend(LEAVES[: 32 * 70_000])
-    folder.write(grow(edge, LEAVES[32 * 70_000 : 32 * 71_000], folder.read))
-    folder.note_size(71_000)
+    folder.write(append_leaves(edge, LEAVES[32 * 70_000 : 32 * 71_000], folder.read))
+    folder.write_size(71_000)
     assert TileTree(head(71_000), folder.read).inclusion_path(70_900, 71_000) == (
         TREE.inclusion_path(70_900, 71_000)
     )

@@ -14,15 +14,14 @@ from support.troubles import Effects, TroubledTransport
 
 from anchor.chain.node import Node
 from anchor.errors import ChainGuardError, MalformedError, NodeUnreachableError
-from anchor.log.publication import open_target
-from anchor.monitor import alarm_rules, background_poll
-from anchor.monitor.alarm_rules import RULES, Severity
-from anchor.monitor.alarms import raise_alarms
+from anchor.log.publication import open_writer
+from anchor.monitor import alarms, background_poll
+from anchor.monitor.alarms import RULES, Severity, raise_alarms
 from anchor.monitor.background_poll import BackgroundPoll, Sighting
 from anchor.monitor.chain_status import (
     ChainFacts,
-    Outside,
-    View,
+    ExternalStatus,
+    StatusPoller,
     fetch_chain_facts,
     fetch_published_size,
     find_sender,
@@ -32,7 +31,7 @@ from anchor.operate.anchor_watch import LASTING, Watched
 from anchor.operate.clock_check import ClockFault
 from anchor.operate.daemon import LATE
 from anchor.operate.publishing import publish_log
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.registry.storage import CLOSED_HEAD, head_slot
 from anchor.store.heads import Unproven
 from anchor.store.incidents import AnchorPosition, Incident
@@ -52,7 +51,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> MemorySite:
 
 
 @pytest.fixture
-def project(grown: MemorySite) -> Iterator[Project]:
+def project(grown: MemorySite) -> Iterator[OpenProject]:
     project = grown.open()
     yield project
     project.database.close()
@@ -71,7 +70,7 @@ Change = Callable[[Overview, ChainFacts], tuple[Overview, ChainFacts]]
 
 
 @pytest.fixture
-def healthy(grown: MemorySite, project: Project) -> Overview:
+def healthy(grown: MemorySite, project: OpenProject) -> Overview:
     overview = read_overview(project, grown.chain.time)
     # The chain in memory gives no state proofs.
     assert overview.unproven is not None
@@ -79,14 +78,14 @@ def healthy(grown: MemorySite, project: Project) -> Overview:
     return replace(overview, is_running=True, tiles=overview.final_size, unproven=None)
 
 
-def raised(project: Project, overview: Overview, facts: ChainFacts) -> list[str]:
+def raised(project: OpenProject, overview: Overview, facts: ChainFacts) -> list[str]:
     config = replace(project.config, budget=overview.spending.budget)
-    sighting = Sighting(what=facts, seen_at=overview.now - 10)
+    sighting = Sighting(value=facts, seen_at=overview.read_at - 10)
     return [alarm.name for alarm in raise_alarms(config, overview, of_chain(sighting))]
 
 
-def of_chain(sighting: Sighting[ChainFacts]) -> View:
-    return View(chain=sighting, published=None)
+def of_chain(sighting: Sighting[ChainFacts]) -> ExternalStatus:
+    return ExternalStatus(chain=sighting, published=None)
 
 
 def of_overview(change: Callable[[Overview], Overview]) -> Change:
@@ -100,7 +99,7 @@ def of_facts(**changes: object) -> Change:
 def waits(overview: Overview, seconds: float) -> Overview:
     return replace(
         overview,
-        queue=Queue(waiting=1, oldest_at=overview.now - seconds, accepted_last_hour=0),
+        queue=Queue(waiting=1, oldest_at=overview.read_at - seconds, accepted_last_hour=0),
     )
 
 
@@ -116,7 +115,7 @@ def followed_to(place: int) -> Copies:
     )
     return Copies(
         rule=CopyRule(copies=2),
-        position=Position(timeline="00000001", place=10),
+        position=Position(timeline="00000001", lsn=10),
         standbys=(standby,),
         waited_for="b",
     )
@@ -126,7 +125,7 @@ def ages(overview: Overview, seconds: float) -> Overview:
     """Return the overview with its newest anchor, which is not final, included so long ago."""
     newest = overview.anchors[0]
     assert not newest.final
-    aged = replace(newest, included_at=overview.now - seconds)
+    aged = replace(newest, included_at=overview.read_at - seconds)
     return replace(overview, anchors=(aged, *overview.anchors[1:]))
 
 
@@ -144,7 +143,7 @@ def sends(overview: Overview, max_fee: int, seconds: float) -> Overview:
         signed_at=signed_at,
     )
     anchors = tuple(replace(item, final=True) for item in overview.anchors)
-    return replace(overview, now=now, transaction=transaction, anchors=anchors)
+    return replace(overview, read_at=now, transaction=transaction, anchors=anchors)
 
 
 def spends(overview: Overview, **changes: int) -> Overview:
@@ -155,7 +154,7 @@ def spends(overview: Overview, **changes: int) -> Overview:
 def breaks(overview: Overview) -> Overview:
     place = AnchorPosition(sequence=2, block_number=9, timestamp=9)
     head = overview.anchors[0].head
-    incident = Incident(head=head, before=place, now=None, seen_block=12, noticed_at="then")
+    incident = Incident(head=head, before=place, current=None, seen_block=12, noticed_at="then")
     return replace(overview, incidents=(incident,))
 
 
@@ -164,10 +163,10 @@ TROUBLES: list[tuple[str, Change]] = [
     ("chain-ahead", of_facts(size=None)),
     ("log-closed", of_facts(size=None, is_closed=True)),
     ("not-running", of_overview(lambda it: replace(it, is_running=False))),
-    ("not-sealing", of_overview(lambda it: waits(it, alarm_rules.UNSEALED))),
+    ("not-sealing", of_overview(lambda it: waits(it, alarms.UNSEALED))),
     (
         "not-anchoring",
-        of_overview(lambda it: replace(it, unanchored_since=it.now - alarm_rules.UNANCHORED)),
+        of_overview(lambda it: replace(it, unanchored_since=it.read_at - alarms.UNANCHORED)),
     ),
     ("fee-cap", of_facts(base_fee=101 * GWEI)),
     ("fee-cap", of_overview(lambda it: sends(it, 90 * GWEI, 61))),
@@ -189,8 +188,8 @@ TROUBLES: list[tuple[str, Change]] = [
 QUIET: list[Change] = [
     of_overview(lambda it: it),
     of_overview(lambda it: replace(it, copies=followed_to(10))),
-    of_overview(lambda it: waits(it, alarm_rules.UNSEALED - 1)),
-    of_overview(lambda it: replace(it, unanchored_since=it.now - alarm_rules.UNANCHORED + 1)),
+    of_overview(lambda it: waits(it, alarms.UNSEALED - 1)),
+    of_overview(lambda it: replace(it, unanchored_since=it.read_at - alarms.UNANCHORED + 1)),
     of_overview(lambda it: ages(it, LATE - 1)),
     of_overview(lambda it: sends(it, 90 * GWEI, 59)),
     of_overview(lambda it: sends(it, 80 * GWEI, 3_000)),
@@ -204,13 +203,15 @@ QUIET: list[Change] = [
 
 @pytest.mark.parametrize(("name", "change"), TROUBLES, ids=[name for name, _ in TROUBLES])
 def test_each_trouble_raises_its_own_alarm_and_no_other(
-    name: str, change: Change, project: Project, healthy: Overview
+    name: str, change: Change, project: OpenProject, healthy: Overview
 ) -> None:
     assert raised(project, *change(healthy, FACTS)) == [name]
 
 
 @pytest.mark.parametrize("change", QUIET)
-def test_what_is_in_order_raises_none(change: Change, project: Project, healthy: Overview) -> None:
+def test_what_is_in_order_raises_none(
+    change: Change, project: OpenProject, healthy: Overview
+) -> None:
     assert raised(project, *change(healthy, FACTS)) == []
 
 
@@ -228,21 +229,21 @@ def test_every_rule_is_tried_here_and_has_a_name_of_its_own() -> None:
         (Watched(), []),
         (Watched(unknown_for=LASTING - 1, trouble="the node is down"), []),
         (Watched(unknown_for=LASTING, trouble="the node is down"), ["chain-unwatched"]),
-        (Watched(clock=ClockFault(now=1e9, seconds=-400.0, is_certain=True)), ["clock-off"]),
-        (Watched(clock=ClockFault(now=1e9, seconds=400.0, is_certain=False)), ["clock-off"]),
+        (Watched(clock=ClockFault(wall_time=1e9, seconds=-400.0, is_certain=True)), ["clock-off"]),
+        (Watched(clock=ClockFault(wall_time=1e9, seconds=400.0, is_certain=False)), ["clock-off"]),
     ],
 )
 def test_what_watching_the_chain_finds_is_an_alarm(
-    watched: Watched, names: list[str], project: Project, healthy: Overview
+    watched: Watched, names: list[str], project: OpenProject, healthy: Overview
 ) -> None:
-    seen = Sighting(what=FACTS, seen_at=healthy.now)
+    seen = Sighting(value=FACTS, seen_at=healthy.read_at)
     view = replace(of_chain(seen), watched=watched)
     assert [alarm.name for alarm in raise_alarms(project.config, healthy, view)] == names
 
 
-def test_the_worst_comes_first(project: Project, healthy: Overview) -> None:
+def test_the_worst_comes_first(project: OpenProject, healthy: Overview) -> None:
     overview = breaks(replace(healthy, is_running=False, tiles=None))
-    sighting = Sighting(what=FACTS, seen_at=healthy.now, trouble=None)
+    sighting = Sighting(value=FACTS, seen_at=healthy.read_at, trouble=None)
     found = raise_alarms(project.config, overview, of_chain(sighting))
     assert [alarm.severity for alarm in found] == [
         Severity.CRITICAL, Severity.WARNING, Severity.WARNING,
@@ -253,22 +254,22 @@ def test_the_worst_comes_first(project: Project, healthy: Overview) -> None:
     ("sighting", "names"),
     [
         (Sighting(), []),  # nobody has asked yet
-        (Sighting(what=None, seen_at=None, trouble="the node is down"), ["chain-unknown"]),
-        (Sighting(what=FACTS, seen_at=-1_000.0, trouble="down"), ["chain-unknown"]),
-        (Sighting(what=FACTS, seen_at=-10.0, trouble="down"), []),
+        (Sighting(value=None, seen_at=None, trouble="the node is down"), ["chain-unknown"]),
+        (Sighting(value=FACTS, seen_at=-1_000.0, trouble="down"), ["chain-unknown"]),
+        (Sighting(value=FACTS, seen_at=-10.0, trouble="down"), []),
     ],
 )
 def test_what_was_seen_long_ago_is_not_gone_by(
-    sighting: Sighting, names: list[str], project: Project, healthy: Overview
+    sighting: Sighting, names: list[str], project: OpenProject, healthy: Overview
 ) -> None:
     """A balance of before must neither alarm nor reassure."""
-    facts = sighting.what and replace(sighting.what, balance=5 * ETHER)
+    facts = sighting.value and replace(sighting.value, balance=5 * ETHER)
     if sighting.seen_at is not None:
-        sighting = replace(sighting, what=facts, seen_at=healthy.now + sighting.seen_at)
+        sighting = replace(sighting, value=facts, seen_at=healthy.read_at + sighting.seen_at)
     assert [
         each.name for each in raise_alarms(project.config, healthy, of_chain(sighting))
     ] == names
-    poor = Sighting(what=replace(FACTS, balance=0), seen_at=sighting.seen_at, trouble="down")
+    poor = Sighting(value=replace(FACTS, balance=0), seen_at=sighting.seen_at, trouble="down")
     if "chain-unknown" in names:
         found = [each.name for each in raise_alarms(project.config, healthy, of_chain(poor))]
         assert found == ["chain-unknown"]
@@ -285,19 +286,19 @@ def test_what_was_seen_long_ago_is_not_gone_by(
     ],
 )
 def test_a_published_log_that_stays_behind_is_told(
-    size: int | None, trouble: str | None, names: list[str], project: Project, healthy: Overview
+    size: int | None, trouble: str | None, names: list[str], project: OpenProject, healthy: Overview
 ) -> None:
     final = tuple(
-        replace(item, final=True, final_at=healthy.now - alarm_rules.UNPUBLISHED)
+        replace(item, final=True, final_at=healthy.read_at - alarms.UNPUBLISHED)
         for item in healthy.anchors
     )
     overview = replace(healthy, anchors=final)
-    seen_at = None if size is None else overview.now
-    chain = Sighting(what=FACTS, seen_at=overview.now)
-    published = Sighting(what=size, seen_at=seen_at, trouble=trouble)
-    view = View(chain=chain, published=published)
+    seen_at = None if size is None else overview.read_at
+    chain = Sighting(value=FACTS, seen_at=overview.read_at)
+    published = Sighting(value=size, seen_at=seen_at, trouble=trouble)
+    view = ExternalStatus(chain=chain, published=published)
     assert [each.name for each in raise_alarms(project.config, overview, view)] == names
-    fresh = replace(final[0], final_at=overview.now - alarm_rules.UNPUBLISHED + 1)
+    fresh = replace(final[0], final_at=overview.read_at - alarms.UNPUBLISHED + 1)
     overview = replace(overview, anchors=(fresh, *final[1:]))
     found = [each.name for each in raise_alarms(project.config, overview, view)]
     assert found == (names if size != 4 else []), "there was no time yet to publish it"
@@ -310,9 +311,9 @@ def test_what_is_published_is_seen_by_its_checkpoint(grown: MemorySite, tmp_path
     place = tmp_path / "published"
     config = replace(grown.config, publish=str(place))
     project = replace(grown.open(), config=config)
-    outside = Outside(project, Node(grown.chain), Hours())
-    assert outside.wait(30).published == Sighting(what=0, seen_at=1_000.0)
-    publish_log(project, open_target(str(place)))
+    outside = StatusPoller(project, Node(grown.chain), Hours())
+    assert outside.wait(30).published == Sighting(value=0, seen_at=1_000.0)
+    publish_log(project, open_writer(str(place)))
     assert fetch_published_size(str(place)) == 4
     (place / "checkpoint").write_bytes(b"nonsense")
     with pytest.raises(MalformedError):
@@ -320,7 +321,7 @@ def test_what_is_published_is_seen_by_its_checkpoint(grown: MemorySite, tmp_path
     project.database.close()
 
 
-def test_the_chain_is_seen_as_it_is(grown: MemorySite, project: Project) -> None:
+def test_the_chain_is_seen_as_it_is(grown: MemorySite, project: OpenProject) -> None:
     facts = fetch_chain_facts(project, Node(grown.chain), OWNER)
     assert facts == ChainFacts(
         block=grown.chain.head.number,
@@ -357,7 +358,7 @@ def test_a_closed_log_is_seen_as_closed(tmp_path: Path) -> None:
     assert (facts.size, facts.is_closed) == (None, True)
 
 
-def test_another_chain_is_refused(grown: MemorySite, project: Project) -> None:
+def test_another_chain_is_refused(grown: MemorySite, project: OpenProject) -> None:
     elsewhere = replace(project, config=replace(project.config, genesis=bytes(32)))
     with pytest.raises(ChainGuardError):
         fetch_chain_facts(elsewhere, Node(grown.chain), None)
@@ -400,10 +401,10 @@ def test_looking_never_waits_for_the_node() -> None:
     clock = Hours()
     watch = BackgroundPoll(hang, clock)
     for _ in range(50):
-        assert watch.look() == Sighting()
+        assert watch.snapshot() == Sighting()
         clock.now += background_poll.FRESH
     answer.set()
-    assert settle(watch).what == FACTS
+    assert settle(watch).value == FACTS
     assert len(asked) == 1, "a node that hangs is asked by one thread, however many look"
 
 
@@ -415,7 +416,7 @@ def test_what_was_seen_is_asked_for_again_only_once_it_is_old() -> None:
         return FACTS
 
     watch = BackgroundPoll(fetch, clock)
-    assert settle(watch) == Sighting(what=FACTS, seen_at=1_000.0, trouble=None)
+    assert settle(watch) == Sighting(value=FACTS, seen_at=1_000.0, trouble=None)
     clock.now += background_poll.FRESH - 1
     settle(watch)
     clock.now += 1
@@ -439,21 +440,21 @@ def test_a_failure_keeps_what_was_seen_with_its_age_and_says_so(error: Exception
     settle(watch)
     clock.now += 60
     failed = settle(watch)
-    assert (failed.what, failed.seen_at) == (FACTS, 1_000.0)
+    assert (failed.value, failed.seen_at) == (FACTS, 1_000.0)
     assert failed.trouble == getattr(error, "message", "it could not be looked at")
     clock.now += 60
-    assert settle(watch) == Sighting(what=FACTS, seen_at=1_120.0, trouble=None)
+    assert settle(watch) == Sighting(value=FACTS, seen_at=1_120.0, trouble=None)
 
 
 def test_a_node_that_fails_half_way_is_a_trouble_and_no_half_of_facts(
-    grown: MemorySite, project: Project
+    grown: MemorySite, project: OpenProject
 ) -> None:
     for method in ("eth_getStorageAt", "eth_getBalance", "eth_chainId"):
         effects = Effects(plan={(method, 0): "request lost"})
         node = Node(TroubledTransport(grown.chain, effects))
         watch = BackgroundPoll(lambda node=node: fetch_chain_facts(project, node, OWNER), Hours())
         seen = settle(watch)
-        assert seen.what is None
+        assert seen.value is None
         assert seen.trouble == "the node did not answer"
 
 
@@ -465,7 +466,7 @@ def test_alarms_come_and_go_with_what_happens(tmp_path: Path) -> None:
     def names() -> list[str]:
         overview = read_overview(project, site.chain.time)
         facts = fetch_chain_facts(project, Node(site.chain), OWNER)
-        sighting = Sighting(what=facts, seen_at=overview.now, trouble=None)
+        sighting = Sighting(value=facts, seen_at=overview.read_at, trouble=None)
         return [alarm.name for alarm in raise_alarms(project.config, overview, of_chain(sighting))]
 
     with project.database.hold_lease():

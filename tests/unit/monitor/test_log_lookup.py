@@ -22,10 +22,10 @@ from anchor.monitor.log_lookup import (
     locate_leaf,
     parse_index,
     parse_leaf,
-    prove_extension,
+    prove_consistency,
     search_leaf,
 )
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.evidence import load_leaves
 from anchor.store.location import SqliteFile
 from anchor.store.sequencer import seal
@@ -49,14 +49,14 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> MemorySite:
 
 
 @pytest.fixture(scope="module")
-def project(grown: MemorySite) -> Iterator[Project]:
+def project(grown: MemorySite) -> Iterator[OpenProject]:
     project = grown.open()
     yield project
     project.database.close()
 
 
 @pytest.fixture(scope="module")
-def tree(project: Project) -> Tree:
+def tree(project: OpenProject) -> Tree:
     with project.database.read() as connection:
         return Tree(load_leaves(connection, 0, SEALED))
 
@@ -68,7 +68,7 @@ def leaf_of(tree: Tree, index: int) -> Hash32:
 @settings(max_examples=examples(150))
 @given(index=st.integers(0, SEALED - 1))
 def test_a_leafs_path_is_that_of_the_first_head_that_holds_it(
-    index: int, project: Project, tree: Tree
+    index: int, project: OpenProject, tree: Tree
 ) -> None:
     place = locate_leaf(project, index)
     size = next(size for size in (*SIZES, SEALED) if size > index)
@@ -96,13 +96,13 @@ def test_a_leafs_path_is_that_of_the_first_head_that_holds_it(
 @pytest.mark.parametrize("old", SIZES)
 @pytest.mark.parametrize("new", [*SIZES, SEALED])
 def test_two_heads_are_proven_to_belong_together(
-    old: int, new: int, project: Project, tree: Tree
+    old: int, new: int, project: OpenProject, tree: Tree
 ) -> None:
     if old >= new:
         with pytest.raises(UsageError, match="must be smaller"):
-            prove_extension(project, old, new)
+            prove_consistency(project, old, new)
         return
-    extension = prove_extension(project, old, new)
+    extension = prove_consistency(project, old, new)
     verify_consistency(
         old_size=old,
         old_root=tree.root(old),
@@ -113,24 +113,26 @@ def test_two_heads_are_proven_to_belong_together(
 
 
 @pytest.mark.parametrize(("old", "new"), [(3, 5), (2, 4), (1, 10**9), (10**14, 10**15), (0, 4)])
-def test_a_size_that_is_no_heads_is_refused(old: int, new: int, project: Project) -> None:
+def test_a_size_that_is_no_heads_is_refused(old: int, new: int, project: OpenProject) -> None:
     with pytest.raises(UsageError, match="no head of this log has"):
-        prove_extension(project, old, new)
+        prove_consistency(project, old, new)
 
 
 @pytest.mark.parametrize("index", [-1, SEALED, 10**9, 2**48, 10**15 - 1])
-def test_an_index_that_the_log_has_not_is_refused(index: int, project: Project) -> None:
+def test_an_index_that_the_log_has_not_is_refused(index: int, project: OpenProject) -> None:
     with pytest.raises(UsageError, match=f"no leaf {index}"):
         locate_leaf(project, index)
 
 
 @settings(max_examples=examples(60))
 @given(index=st.integers(0, SEALED - 1))
-def test_a_leaf_is_found_by_its_hash(index: int, project: Project, tree: Tree) -> None:
+def test_a_leaf_is_found_by_its_hash(index: int, project: OpenProject, tree: Tree) -> None:
     assert find_leaf(project, leaf_of(tree, index)) == index
 
 
-def test_a_hash_that_only_lies_across_two_leaves_is_not_found(project: Project, tree: Tree) -> None:
+def test_a_hash_that_only_lies_across_two_leaves_is_not_found(
+    project: OpenProject, tree: Tree
+) -> None:
     for index in (0, 255, 300, SEALED - 2):
         both = leaf_of(tree, index) + leaf_of(tree, index + 1)
         for shift in (1, 16, HASH - 1):
@@ -138,7 +140,7 @@ def test_a_hash_that_only_lies_across_two_leaves_is_not_found(project: Project, 
 
 
 def test_of_equal_leaves_the_newest_is_found_and_no_further_than_asked(
-    project: Project, tree: Tree
+    project: OpenProject, tree: Tree
 ) -> None:
     assert find_leaf(project, leaf_of(tree, 10), most=600) == 10
     assert find_leaf(project, leaf_of(tree, 10), most=300) is None
@@ -153,7 +155,7 @@ def test_in_an_empty_log_there_is_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         locate_leaf(project, 0)
     with pytest.raises(UsageError):
-        prove_extension(project, 1, 2)
+        prove_consistency(project, 1, 2)
     project.database.close()
 
 
@@ -176,7 +178,7 @@ def test_a_leaf_hash_is_64_hex_digits(text: str, is_leaf: bool) -> None:
 
 
 @pytest.fixture
-def copy(grown: MemorySite, tmp_path: Path) -> Iterator[Project]:
+def copy(grown: MemorySite, tmp_path: Path) -> Iterator[OpenProject]:
     """A copy of that log, to damage."""
     locate = grown.open()
     locate_leaf(locate, 0)  # so that all tiles are there
@@ -192,7 +194,7 @@ def copy(grown: MemorySite, tmp_path: Path) -> Iterator[Project]:
 
 
 @pytest.mark.parametrize("byte", [0, 31, 32 * 7, 32 * 255])
-def test_a_tile_that_was_altered_leads_to_no_path(byte: int, copy: Project) -> None:
+def test_a_tile_that_was_altered_leads_to_no_path(byte: int, copy: OpenProject) -> None:
     tile = copy.tiles.folder / "tile/0/000"
     data = bytearray(tile.read_bytes())
     data[byte] ^= 1
@@ -200,10 +202,10 @@ def test_a_tile_that_was_altered_leads_to_no_path(byte: int, copy: Project) -> N
     with pytest.raises(ChainGuardError):
         locate_leaf(copy, 10)
     with pytest.raises(ChainGuardError):
-        prove_extension(copy, 3, 600)
+        prove_consistency(copy, 3, 600)
 
 
-def test_a_leaf_that_was_altered_in_the_store_leads_to_no_path(copy: Project) -> None:
+def test_a_leaf_that_was_altered_in_the_store_leads_to_no_path(copy: OpenProject) -> None:
     with copy.database.write() as connection:
         connection.exec_driver_sql(
             "UPDATE evidence SET leaf = x'" + "00" * 32 + "' WHERE id = (SELECT evidence_id FROM "
@@ -214,19 +216,19 @@ def test_a_leaf_that_was_altered_in_the_store_leads_to_no_path(copy: Project) ->
     assert locate_leaf(copy, 8).index == 8
 
 
-def test_a_root_that_was_altered_in_the_store_leads_to_no_proof(copy: Project) -> None:
+def test_a_root_that_was_altered_in_the_store_leads_to_no_proof(copy: OpenProject) -> None:
     with copy.database.write() as connection:
         connection.exec_driver_sql(f"UPDATE heads SET root = x'{'11' * 32}' WHERE size = 306")
     for look in (
-        lambda: prove_extension(copy, 304, 306),
-        lambda: prove_extension(copy, 306, 600),
+        lambda: prove_consistency(copy, 304, 306),
+        lambda: prove_consistency(copy, 306, 600),
         lambda: locate_leaf(copy, 305),
     ):
         with pytest.raises(ChainGuardError):
             look()
 
 
-def test_a_missing_tile_is_told_and_not_guessed(copy: Project) -> None:
+def test_a_missing_tile_is_told_and_not_guessed(copy: OpenProject) -> None:
     shutil.rmtree(copy.tiles.folder / "tile/0")
     for look in (lambda: locate_leaf(copy, 1), lambda: find_leaf(copy, Hash32(bytes(HASH)))):
         with pytest.raises(AnchorError, match="is missing"):

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from anchor.chain.registry_reader import NewestRoot
 from anchor.operate.contradiction import (
     Contradiction,
     FinalReading,
     HeadReading,
     contradiction_of,
 )
-from anchor.registry.storage import CLOSED_HEAD
 from anchor.store.heads import AnchoredHead
 from anchor.types import Anchor, Block, Hash32, Head
 
@@ -53,15 +53,15 @@ def test_a_final_anchor_has_to_be_where_it_was(
 
 
 @pytest.mark.parametrize(
-    ("word", "head", "found"),
+    ("stored", "head", "found"),
     [
-        (bytes(32), None, None),
-        (HEAD.root, HEAD, None),
-        (b"\x33" * 32, None, Contradiction.FOREIGN),
-        (CLOSED_HEAD, None, Contradiction.CLOSED),
+        (NewestRoot(root=None, is_closed=False), None, None),
+        (NewestRoot(root=HEAD.root, is_closed=False), HEAD, None),
+        (NewestRoot(root=FINAL.hash, is_closed=False), None, Contradiction.FOREIGN),
+        (NewestRoot(root=None, is_closed=True), None, Contradiction.CLOSED),
     ],
 )
 def test_the_head_on_chain_has_to_be_one_of_ours(
-    word: bytes, head: Head | None, found: Contradiction | None
+    stored: NewestRoot, head: Head | None, found: Contradiction | None
 ) -> None:
-    assert contradiction_of(HeadReading(word=Hash32(word), head=head)) is found
+    assert contradiction_of(HeadReading(stored=stored, head=head)) is found

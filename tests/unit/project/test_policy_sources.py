@@ -19,15 +19,16 @@ from anchor.project.allowlist import (
     check_allowed,
     disallow_project,
     discover_config,
+    find_allowed,
     find_config,
-    find_note,
-    list_notes,
+    list_allowed,
 )
 from anchor.project.policy_sources import add_policy, choose_policy, list_policies, remove_policy
 from anchor.system.file_ownership import read_own_file
 from anchor.system.user_folder import user_folder
 from anchor.types import Address, ChainId, Hash32
-from anchor.verification.policy import TrustEntry, encode_policy
+from anchor.verification.pinning import encode_policy
+from anchor.verification.policy import TrustEntry
 
 OTHER = 12_345
 OWNER = "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359"
@@ -166,7 +167,7 @@ def test_a_project_counts_once_it_is_allowed_and_no_longer_once_disallowed(tmp_p
     assert "anchor trust allow" in (error.hint or "")
     note = allow_project(config)
     check_allowed(config)
-    assert list_notes() == [note]
+    assert list_allowed() == [note]
     assert note.config == config
     assert disallow_project(config)
     assert not disallow_project(config)
@@ -239,7 +240,7 @@ def test_an_allowed_project_may_be_moved_to_another_registry(tmp_path: Path) -> 
     config = write_project(tmp_path / "project")
     registry = Address(bytes(19) + b"\x09")
     allow_registry(config, registry)
-    assert find_note(config) is None
+    assert find_allowed(config) is None
     allow_project(config)
     allow_registry(config, registry)
     check_allowed(config)
@@ -483,6 +484,6 @@ def test_a_note_holds_what_any_path_may_hold(tmp_path: Path) -> None:
     config = write_project(tmp_path / 'a "quoted"\n\udcff folder')
     allow_project(config)
     check_allowed(config)
-    (note,) = list_notes()
+    (note,) = list_allowed()
     assert note.config == config
     json.dumps(str(note.config))

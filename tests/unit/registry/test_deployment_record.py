@@ -16,12 +16,12 @@ from anchor.errors import AnchorError, ExitCode
 from anchor.ethereum.keccak import format_address, hash_keccak256
 from anchor.registry.artifact import (
     CREATE2_PROXY,
+    create_address,
     expected_code_hash,
     load_artifact,
     load_standard_input,
     registry_address,
 )
-from anchor.registry.create_address import create_address
 from anchor.registry.deployment_record import (
     MAX_RECORD_BYTES,
     DeployingTransaction,
@@ -114,7 +114,7 @@ def test_a_record_is_sorted_and_read_back(record: DeploymentRecord) -> None:
     document = json.loads(data)
     assert data == (json.dumps(document, sort_keys=True, indent=1) + "\n").encode()
     assert data == encode_deployment_record(record)
-    assert check_deployment_record(data, record, what="it") == record.transaction
+    assert check_deployment_record(data, record, subject="it") == record.transaction
 
 
 def bent(**changes: Any) -> bytes:
@@ -123,7 +123,7 @@ def bent(**changes: Any) -> bytes:
 
 def refusal(data: bytes) -> AnchorError:
     with pytest.raises(AnchorError) as caught:
-        check_deployment_record(data, RECORD, what="it")
+        check_deployment_record(data, RECORD, subject="it")
     return caught.value
 
 
@@ -152,7 +152,7 @@ def test_a_number_is_not_taken_for_a_truth_value() -> None:
     document = json.loads(encode_deployment_record(first))
     with pytest.raises(AnchorError, match="chain_id true"):
         check_deployment_record(
-            json.dumps(document | {"chain_id": True}).encode(), first, what="it"
+            json.dumps(document | {"chain_id": True}).encode(), first, subject="it"
         )
 
 

@@ -123,7 +123,7 @@ def test_eip_55s_examples_are_read_and_written(text: str) -> None:
     address = Address(bytes.fromhex(text[2:]))
     assert format_address(address) == text
     for spelling in (text, text.lower(), "0x" + text[2:].upper()):
-        assert parse_address(spelling, what="it") == address
+        assert parse_address(spelling, subject="it") == address
 
 
 @pytest.mark.parametrize("text", EIP_55[4:])
@@ -132,7 +132,7 @@ def test_an_address_with_one_letter_of_the_other_case_is_refused(text: str) -> N
         if text[at].isalpha():
             wrong = text[:at] + text[at].swapcase() + text[at + 1 :]
             with pytest.raises(MalformedError, match="checksum"):
-                parse_address(wrong, what="it")
+                parse_address(wrong, subject="it")
 
 
 @pytest.mark.parametrize(
@@ -152,14 +152,14 @@ def test_an_address_with_one_letter_of_the_other_case_is_refused(text: str) -> N
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(MalformedError, match="it must be 0x and 40 hex digits"):
-        parse_address(text, what="it")
+        parse_address(text, subject="it")
 
 
 @given(st.binary(min_size=20, max_size=20), st.integers(0, MAX_LOG_NUMBER))
 def test_a_log_id_is_its_number_and_its_owner(owner: bytes, number: int) -> None:
     log = make_log_id(Address(owner), number)
     assert (len(log), log_owner(log), log_number(log)) == (32, owner, number)
-    assert parse_address(format_address(Address(owner)), what="it") == owner
+    assert parse_address(format_address(Address(owner)), subject="it") == owner
 
 
 @pytest.mark.parametrize("number", [-1, MAX_LOG_NUMBER + 1])

@@ -10,7 +10,7 @@ import pytest
 from support.grown_logs import grow, grow_log
 from support.memory_projects import MemorySite
 
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.edition import Edition, load_edition
 from anchor.store.heads import newest_final_anchor
 from anchor.store.incidents import (
@@ -29,18 +29,18 @@ def site(tmp_path: Path) -> MemorySite:
 
 
 @pytest.fixture
-def project(site: MemorySite) -> Iterator[Project]:
+def project(site: MemorySite) -> Iterator[OpenProject]:
     project = site.open()
     yield project
     project.database.close()
 
 
-def load(project: Project) -> Edition:
+def load(project: OpenProject) -> Edition:
     with project.database.read() as connection:
         return load_edition(connection, project.config.chain_id)
 
 
-def contradict(project: Project, now: AnchorPosition | None) -> None:
+def contradict(project: OpenProject, now: AnchorPosition | None) -> None:
     chain_id = project.config.chain_id
     with project.database.write() as connection:
         anchored = newest_final_anchor(connection, chain_id)
@@ -48,17 +48,17 @@ def contradict(project: Project, now: AnchorPosition | None) -> None:
         open_incident(connection, chain_id, anchored, now, seen_block=9, at=utc_now())
 
 
-def test_it_stays_while_nothing_changes(project: Project) -> None:
+def test_it_stays_while_nothing_changes(project: OpenProject) -> None:
     assert load(project) == load(project)
 
 
-def test_a_new_head_is_a_new_edition(site: MemorySite, project: Project) -> None:
+def test_a_new_head_is_a_new_edition(site: MemorySite, project: OpenProject) -> None:
     before = load(project)
     grow(site, 1)
     assert load(project) != before
 
 
-def test_an_incident_is_one_when_it_opens_and_when_it_closes(project: Project) -> None:
+def test_an_incident_is_one_when_it_opens_and_when_it_closes(project: OpenProject) -> None:
     chain_id = project.config.chain_id
     seen = [load(project)]
     contradict(project, None)
@@ -76,7 +76,7 @@ def test_an_incident_is_one_when_it_opens_and_when_it_closes(project: Project) -
     assert len(set(map(repr, seen))) == len(seen)
 
 
-def test_another_store_in_its_place_is_another_edition(project: Project) -> None:
+def test_another_store_in_its_place_is_another_edition(project: OpenProject) -> None:
     before = load(project)
     with project.database.write() as connection:
         connection.exec_driver_sql("UPDATE project SET created_at = '2020-01-01T00:00:00.000Z'")

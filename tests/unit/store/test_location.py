@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from anchor.errors import ConfigError
-from anchor.store.location import PostgresDatabase, SqliteFile, holds_password, parse_place
+from anchor.store.location import PostgresDatabase, SqliteFile, holds_password, parse_location
 
 FOLDER = Path("/project")
 
@@ -16,7 +16,7 @@ FOLDER = Path("/project")
     ("text", "path"), [("anchor.db", "/project/anchor.db"), ("/var/x.db", "/var/x.db")]
 )
 def test_a_path_is_a_file_that_counts_from_the_folder(text: str, path: str) -> None:
-    assert parse_place(text, FOLDER) == SqliteFile(Path(path))
+    assert parse_location(text, FOLDER) == SqliteFile(Path(path))
 
 
 @pytest.mark.parametrize(
@@ -33,10 +33,10 @@ def test_a_path_is_a_file_that_counts_from_the_folder(text: str, path: str) -> N
     ],
 )
 def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
-    place = parse_place(url, FOLDER)
+    place = parse_location(url, FOLDER)
     assert isinstance(place, PostgresDatabase)
     assert str(place) == shown
-    assert str(parse_place(shown, FOLDER)) == shown
+    assert str(parse_location(shown, FOLDER)) == shown
     assert holds_password(url) == ("secret" in url or "se%40cret" in url)
     assert not holds_password(shown)
 
@@ -44,7 +44,7 @@ def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
 @pytest.mark.parametrize("url", ["mysql://host/db", "sqlite:///a.db", "https://host/"])
 def test_another_kind_of_database_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="no store of the kind"):
-        parse_place(url, FOLDER)
+        parse_location(url, FOLDER)
 
 
 @pytest.mark.parametrize(
@@ -62,5 +62,5 @@ def test_another_kind_of_database_is_refused(url: str) -> None:
 )
 def test_a_url_that_two_readers_could_understand_differently_is_refused_unquoted(url: str) -> None:
     with pytest.raises(ConfigError, match="is not spelled") as caught:
-        parse_place(url, FOLDER)
+        parse_location(url, FOLDER)
     assert "s3cret" not in caught.value.message + str(caught.value.hint)

@@ -16,7 +16,7 @@ from anchor.ethereum.header import parse_header
 from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
 from anchor.receipt.state_proof import SuccessorProof, Takeover
 from anchor.registry.storage import operator_key_slot, successor_slot
-from anchor.verification.report import Report, gravest_code
+from anchor.verification.report import Report, severest_code
 
 UNKNOWN = "whether the log's owner has abandoned this anchor since"
 
@@ -51,7 +51,7 @@ def offline(world: World, receipt: Receipt) -> Report:
 def test_the_code_is_a_failure_less_grave_than_a_root_that_is_not_there() -> None:
     order = [10, 12, 11, 13, 2, 22, 20, 21, 0]
     for at, code in enumerate(order):
-        assert gravest_code([ExitCode(each) for each in order[at:]]) == code
+        assert severest_code([ExitCode(each) for each in order[at:]]) == code
 
 
 # What a receipt proves

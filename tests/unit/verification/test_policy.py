@@ -16,12 +16,12 @@ from anchor.errors import AnchorError, ExitCode, MalformedError, UnknownVersionE
 from anchor.ethereum.keccak import format_address
 from anchor.system.urls import are_distinct
 from anchor.types import Address, ChainId, Hash32
+from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import (
     MAX_POLICY_BYTES,
     TrustedOperator,
     TrustEntry,
     TrustPolicy,
-    encode_policy,
     parse_policy,
 )
 

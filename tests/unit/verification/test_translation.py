@@ -79,8 +79,8 @@ ELSEWHERE = {
     "build_record", "encode_record", "encode_header", "_encode_member", "verify_consistency",
     "make_log_id", "__init__", "hash_tree", "send_raw_transaction", "fetch_receipt", "fetch_nonce",
     "fetch_gas_price", "estimate_gas", "fetch_state_proof", "fetch_header", "fetch_base_fee",
-    "choose", "_decode_receipt", "fetch_transaction_hashes", "fetch_calls", "_check_lengths",
-    "encode_canonical",
+    "select_primary", "_decode_receipt", "fetch_transaction_hashes", "fetch_calls",
+    "_check_lengths", "encode_canonical",
 }  # fmt: skip
 SOURCES = (
     "verification/steps", "verification/targets", "verification/abandonment",
@@ -90,10 +90,11 @@ SOURCES = (
     "chain/chain_reader", "registry/storage",
 )  # fmt: skip
 VALUES = {
-    "what": "the record",
+    "subject": "the record",
+    "label": "the node http://n's block hash",
     "above": "the root is",
     "error": "a member twice",
-    "self._what(what)": "the node http://n's block hash",
+    "self._label(part)": "the node http://n's block hash",
     "str(error)": "a member twice",
     "error.message": "the path leads to another root",
 }

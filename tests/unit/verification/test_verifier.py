@@ -55,7 +55,7 @@ from anchor.log.merkle import hash_leaf
 from anchor.receipt.format import Receipt, encode_receipt
 from anchor.registry.artifact import expected_code_hash
 from anchor.types import Assurance, ChainId, Hash32, Head, make_log_id
-from anchor.verification.report import ProvenAnchor, Step, Verdict, gravest_code, verdict_of
+from anchor.verification.report import ProvenAnchor, Step, Verdict, severest_code, verdict_of
 from anchor.verification.verifier import TITLES, _Run, verify
 
 Path = tuple[Hash32, ...]
@@ -481,10 +481,10 @@ def test_certain_findings_outrank_unknown_ones_and_those_what_is_not_final_yet()
         ExitCode.BUG,
     ]
     for lighter, graver in pairwise(order):
-        assert gravest_code([lighter, graver, lighter]) is graver
-        assert gravest_code([graver, lighter]) is graver
-    assert gravest_code([]) is ExitCode.DONE
-    assert gravest_code(order[:-1]) is ExitCode.MISMATCH
+        assert severest_code([lighter, graver, lighter]) is graver
+        assert severest_code([graver, lighter]) is graver
+    assert severest_code([]) is ExitCode.DONE
+    assert severest_code(order[:-1]) is ExitCode.MISMATCH
 
 
 def test_a_report_ends_with_its_gravest_finding_and_the_earliest_of_its_kind() -> None:
@@ -505,7 +505,7 @@ def _recorded(time: datetime) -> World:
     records = list(plain.records)
     members = json.loads(records[INDEX])
     members["recorded_at"] = time.isoformat().replace("+00:00", "Z")
-    records[INDEX] = encode_canonical(members, what="the record")
+    records[INDEX] = encode_canonical(members, subject="the record")
     return World(records)
 
 
@@ -588,7 +588,7 @@ def _with_members(**members: object) -> World:
     plain = World()
     records = list(plain.records)
     record = json.loads(records[INDEX]) | members
-    records[INDEX] = encode_canonical(record, what="the record")
+    records[INDEX] = encode_canonical(record, subject="the record")
     return World(records)
 
 

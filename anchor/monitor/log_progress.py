@@ -1,39 +1,24 @@
-"""How far the log has come, in the words users see."""
+"""How far the log has come, and so each piece of evidence in it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.evidence import estimate_waiting
 from anchor.store.heads import newest_anchored, newest_final_anchor, newest_head
 from anchor.store.tx_journal import find_submitted_size
-
-
-class Stage(Enum):
-    """How far one piece of evidence has come, in this order."""
-
-    ACCEPTED = "accepted"
-    SEALED = "sealed"
-    SUBMITTED = "submitted"
-    INCLUDED = "included"
-    ANCHORED = "anchored"
-
-    @property
-    def rank(self) -> int:
-        """Return its place in the order."""
-        return list(Stage).index(self)
+from anchor.types import Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
-    """The sizes of the largest heads of each kind, and how much evidence waits for its seal.
+class LogProgress:
+    """The size of the largest head at each stage, and how much evidence waits for a seal.
 
-    ``waiting`` is exact while it is small; beyond that, no more waits than it says.
+    ``waiting`` is exact while it is small, and an upper bound beyond that.
 
-    ``submitted`` is that of a transaction on its way, ``included`` that of an anchor that is final
-    or not, ``anchored`` that of one that is.  0 where there is none.
+    ``submitted`` is the size of a transaction on its way, ``included`` of an anchor, final or not,
+    ``anchored`` of a final one. Each is 0 where there is none.
     """
 
     waiting: int
@@ -43,7 +28,7 @@ class Reach:
     anchored: int
 
     def stage_of(self, leaf_index: int | None) -> Stage:
-        """Return how far the evidence at this place in the log has come."""
+        """Return the stage of the evidence with this leaf index, or of evidence without one."""
         if leaf_index is None or leaf_index >= self.sealed:
             return Stage.ACCEPTED
         for size, stage in (
@@ -56,14 +41,14 @@ class Reach:
         return Stage.SEALED
 
 
-def load_reach(project: Project) -> Reach:
+def load_log_progress(project: OpenProject) -> LogProgress:
     """Return how far the log has come, as the store knows it."""
     chain_id = project.config.chain_id
     with project.database.read() as connection:
         newest = newest_head(connection)
         included = newest_anchored(connection, chain_id)
         final = newest_final_anchor(connection, chain_id)
-        return Reach(
+        return LogProgress(
             waiting=estimate_waiting(connection),
             sealed=newest.head.size if newest else 0,
             submitted=find_submitted_size(connection, chain_id) or 0,

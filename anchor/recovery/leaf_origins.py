@@ -22,23 +22,23 @@ from anchor.types import LogId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeafSource:
-    """``size`` leaf hashes, to be read in chunks from number ``start`` up to ``end``."""
+class LeafOrigin:
+    """A place to read ``size`` leaf hashes from, in chunks from ``start`` up to ``end``."""
 
     name: str
     size: int
     read: Callable[[int, int], Iterator[bytes]]
 
 
-def leaves_of_tiles(name: str, size: int, read: TileReader) -> LeafSource:
+def leaves_of_tiles(name: str, size: int, read: TileReader) -> LeafOrigin:
     """Return the leaves in tiles of level 0."""
-    return LeafSource(name=name, size=size, read=partial(read_tiles, read, size))
+    return LeafOrigin(name=name, size=size, read=partial(read_tiles, read, size))
 
 
-def leaves_of_folder(folder: TileFolder, least: int) -> LeafSource:
-    """Return the leaves in a project's own tiles, of which there should be ``least``.
+def leaves_of_folder(folder: TileFolder, least: int) -> LeafOrigin:
+    """Return the leaves in a project's own tiles, of which ``least`` are expected.
 
-    There may be more: leaves that were sealed and not anchored yet.
+    There may be more, which were sealed and not anchored yet.
     """
     try:
         size = folder.size
@@ -49,7 +49,7 @@ def leaves_of_folder(folder: TileFolder, least: int) -> LeafSource:
 
 
 def _count_leaves(folder: TileFolder) -> int:
-    """Return for how many leaves there are tiles, where the note of it is lost."""
+    """Count the leaves that there are tiles for, where the size file is lost."""
     widths: dict[int, int] = {}
     for _, tile in folder.list_tiles():
         if tile is not None and tile.level == 0:
@@ -62,45 +62,45 @@ def _count_leaves(folder: TileFolder) -> int:
     return size
 
 
-def leaves_of_publication(source: PublicationReader, size: int, most: int) -> LeafSource:
-    """Return the leaves in a published log of ``size``; beyond ``most`` nobody vouches for them."""
-    tiles = leaves_of_tiles(source.name, size, lambda tile: read_tile(source, tile))
+def leaves_of_publication(reader: PublicationReader, size: int, most: int) -> LeafOrigin:
+    """Return the first ``most`` leaves of a log that is published with ``size`` leaves."""
+    tiles = leaves_of_tiles(reader.name, size, lambda tile: read_tile(reader, tile))
     return replace(tiles, size=min(size, most))
 
 
-def leaves_of_store(name: str, database: Database) -> LeafSource:
+def leaves_of_store(name: str, database: Database) -> LeafOrigin:
     """Return the leaves in another store."""
     with database.read() as connection:
         heads = load_heads(connection)
     size = heads[-1].size if heads else 0
-    return LeafSource(
+    return LeafOrigin(
         name=name, size=size, read=lambda start, end: read_leaves(database, start, end)
     )
 
 
-def walk_edges(source: LeafSource, sizes: Collection[int]) -> Iterator[RightEdge]:
+def walk_edges(origin: LeafOrigin, sizes: Collection[int]) -> Iterator[RightEdge]:
     """Yield the right edge of the log at each of ``sizes``, smallest first, in one pass.
 
     Raises:
-        AnchorError: a leaf cannot be read.
+        AnchorError: A leaf cannot be read.
     """
     edge = RightEdge()
-    for size in sorted(size for size in sizes if 0 < size <= source.size):
-        for leaves in source.read(edge.size, size):
+    for size in sorted(size for size in sizes if 0 < size <= origin.size):
+        for leaves in origin.read(edge.size, size):
             edge.extend(leaves)
         yield RightEdge(edge.size, edge.nodes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundReceipts:
-    """Receipts of a log by the index they state, and the sizes of the heads that they speak of."""
+    """Receipts of a log by their leaf index, and the sizes of the heads in them."""
 
     by_index: dict[int, list[Path]]
     sizes: frozenset[int]
 
 
 def find_receipts(folders: Collection[Path], log: LogId, suffix: str) -> FoundReceipts:
-    """Look for receipts of ``log`` in ``folders`` and below; whatever else is there is left."""
+    """Find the receipts of ``log`` in ``folders`` and below, and ignore all other files."""
     by_index: dict[int, list[Path]] = {}
     sizes: set[int] = set()
     for folder in folders:

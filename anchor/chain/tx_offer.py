@@ -1,0 +1,117 @@
+"""What a transaction is signed with: its gas and fees, within the operator's bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anchor.chain.call_simulation import FUNDS_HINT, Intent, estimate_gas, lacks_funds
+from anchor.chain.fees import Fees
+from anchor.chain.node import Node, PricedBlock
+from anchor.chain.node_agreement import agree_on_balance, agree_on_block, fetch_fees
+from anchor.chain.nonce_journal import TxJournal
+from anchor.chain.tx_cost import BUDGET_DAYS, fetch_l1_fee
+from anchor.chain.tx_state import NonceSlot
+from anchor.errors import FundsError
+from anchor.types import Address, ChainId
+from anchor.units import ETHER
+from anchor.verification.policy import FinalityRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeeLimits:
+    """The operator's bounds: fee cap in wei a gas, how long to wait, what counts as final.
+
+    ``budget`` is the most that all transactions of ``BUDGET_DAYS`` may take together, in wei.
+    ``legacy`` offers one gas price (EIP-155) also where blocks have a base fee.
+    """
+
+    fee_cap: int
+    wait_seconds: float
+    finality: FinalityRule
+    budget: int | None = None
+    legacy: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What a transaction is signed with, by the newest block that enough nodes agree on.
+
+    ``l1_fee`` is the parent chain's share, at most.
+    """
+
+    block: PricedBlock
+    gas: int
+    fees: Fees
+    l1_fee: int | None
+
+    @property
+    def most(self) -> int:
+        """Return the wei that it may take at most."""
+        return self.gas * self.fees.max_fee + (self.l1_fee or 0)
+
+
+class Pricing:
+    """Makes the offers of one sender, and checks that they can be paid."""
+
+    def __init__(
+        self,
+        *,
+        node: Node,
+        chain_id: ChainId,
+        sender: Address,
+        journal: TxJournal,
+        limits: FeeLimits,
+    ) -> None:
+        self._node = node
+        self._chain_id = chain_id
+        self._sender = sender
+        self._journal = journal
+        self._limits = limits
+
+    def price(self, intent: Intent) -> Offer:
+        """Return what ``intent`` takes and what to offer for it now, within the fee cap.
+
+        Raises:
+            FundsError: the fee cap is below the market, or the sender cannot pay.
+            ChainGuardError: the call reverts.
+            CannotCheckError: the nodes do not agree.
+        """
+        block = agree_on_block(self._node)
+        return Offer(
+            block=block,
+            gas=estimate_gas(self._node, self._sender, intent, block),
+            fees=fetch_fees(self._node, block, self._limits.fee_cap, legacy=self._limits.legacy),
+            l1_fee=fetch_l1_fee(self._node, self._chain_id, sender=self._sender, data=intent.data),
+        )
+
+    def check_balance(self, offer: Offer) -> None:
+        """Check that the sender can pay for it.
+
+        Raises:
+            FundsError: the balance does not cover the most that it may take.
+        """
+        if agree_on_balance(self._node, self._sender) < offer.most:
+            raise FundsError(
+                f"{lacks_funds(self._sender)}: up to {offer.most / ETHER:.6f} ether needed",
+                hint=FUNDS_HINT,
+            )
+
+    def check_budget(self, offer: Offer, *, but: NonceSlot | None = None) -> None:
+        """Check that the budget covers it beside all other transactions than that of ``but``.
+
+        Raises:
+            FundsError: it does not.
+        """
+        budget, cost = self._limits.budget, offer.most
+        if budget is None:
+            return
+        since = offer.block.timestamp - BUDGET_DAYS * 86_400
+        spent = self._journal.sum_costs(self._chain_id, since, but=but)
+        if spent + cost > budget:
+            raise FundsError(
+                f"the budget of {budget / ETHER:g} ether in {BUDGET_DAYS} days does not cover the "
+                f"next transaction: {spent / ETHER:.6f} are spent, and it may take "
+                f"{cost / ETHER:.6f}",
+                hint="what is recorded and sealed stays: raise chain.budget_ether, or run again "
+                "when earlier transactions are older than that",
+            )

@@ -1,0 +1,139 @@
+"""Watching included anchors become final, or be taken back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from anchor.chain.node import Node
+from anchor.chain.registry_reader import RegistryReader
+from anchor.errors import CannotCheckError, NodeUnreachableError, QuorumError
+from anchor.operate.contradiction import place_of
+from anchor.operate.guards import check_chain_and_incidents, check_code_at
+from anchor.operate.incident_handling import fetch_final
+from anchor.operate.state_proofs import StateProofs, watch_proofs
+from anchor.project.project import OpenProject
+from anchor.store.heads import (
+    AnchoredHead,
+    find_anchored,
+    forget_anchor,
+    load_reversible_anchors,
+    save_anchor,
+)
+from anchor.system.clock import Clock, utc_now
+from anchor.types import Anchor, Block, Head
+
+# Seconds between two looks while waiting for finality.
+_FINALITY_POLL = 1.0
+
+
+def refresh_anchors(
+    project: OpenProject, node: Node, proofs: StateProofs | None = None
+) -> list[AnchoredHead]:
+    """Compare the chain with the pins, then do what ``update_anchors`` does and return the same.
+
+    Raises:
+        ChainGuardError: the node is on another chain than the project's, or as ``update_anchors``.
+        CannotCheckError: no node can be read, or as ``update_anchors``.
+    """
+    check_chain_and_incidents(project, node)
+    return update_anchors(project, node, proofs)
+
+
+def update_anchors(
+    project: OpenProject, node: Node, proofs: StateProofs | None = None
+) -> list[AnchoredHead]:
+    """Look at every anchor that is not final yet and store what the chain says of it.
+
+    An anchor found in the final block is final; one that a reorganisation took back is forgotten
+    (the next run anchors again).  Where the chain has no final block yet, nothing changes.  Returns
+    those that have just become final; ``proofs`` keeps the state proof of the newest of them.  That
+    the node is on the project's chain is checked by the caller, since it last waited.
+
+    Raises:
+        ChainGuardError: the node has other code at the registry's address.
+        QuorumError: too few nodes agree on what is final, so nothing new is.
+    """
+    with project.database.read() as connection:
+        if not load_reversible_anchors(connection, project.config.chain_id):
+            return []
+    try:
+        final = fetch_final(project, node)
+    except (NodeUnreachableError, QuorumError):
+        raise
+    except CannotCheckError:
+        return []
+    return _update_by(project, node, final, proofs)
+
+
+def _update_by(
+    project: OpenProject, node: Node, final: Block, proofs: StateProofs | None
+) -> list[AnchoredHead]:
+    """Store what block ``final`` says of the anchors that are not final yet."""
+    config = project.config
+    registry = RegistryReader(config.registry, config.log)
+    with project.database.read() as connection:
+        reversible = load_reversible_anchors(connection, config.chain_id)
+    check_code_at(config, node, final)
+    now_final: list[AnchoredHead] = []
+    for anchored in reversible:
+        root = anchored.head.root
+        stored = node.read_with_quorum(partial(registry.anchor, root=root, block=final.hash))
+        is_final = stored is not None
+        if stored is None:
+            stored = registry.anchor(node, root, "latest")
+        if stored is not None and place_of(stored) != place_of(anchored):
+            anchored = _renew_hints(node, anchored, stored)
+        with project.database.write() as connection:
+            known = find_anchored(connection, config.chain_id, anchored.head)
+            if known is not None and known.final:
+                continue  # another process has seen more meanwhile
+            if stored is None:
+                forget_anchor(connection, config.chain_id, anchored.head)
+                continue
+            anchored = replace(
+                anchored,
+                sequence=stored.sequence,
+                block_number=stored.block_number,
+                timestamp=stored.timestamp,
+                final=is_final,
+                final_at=utc_now() if is_final else None,
+            )
+            save_anchor(connection, config.chain_id, anchored, keep_hints=False)
+        if is_final:
+            now_final.append(anchored)
+    watch_proofs(project, proofs or StateProofs(config, node, lambda _: None), now_final, final)
+    return now_final
+
+
+def _renew_hints(node: Node, anchored: AnchoredHead, stored: Anchor) -> AnchoredHead:
+    """Return ``anchored`` with the hints for its new place; without, where they are not known."""
+    receipt = None if anchored.tx_hash is None else node.fetch_receipt(anchored.tx_hash)
+    if receipt is None or not receipt.succeeded or receipt.block_number != stored.block_number:
+        return replace(anchored, tx_hash=None, block_hash=None)
+    return replace(anchored, block_hash=receipt.block_hash)
+
+
+def wait_until_final(
+    project: OpenProject, node: Node, head: Head, clock: Clock, proofs: StateProofs | None = None
+) -> bool:
+    """Wait until ``head``'s anchor is final, at most as long as the configuration allows.
+
+    Its anchor was read from the node a moment ago, so that the node is on the project's chain;
+    after each pause that is checked anew.
+
+    Raises:
+        CannotCheckError: the node does not say what is final, so waiting would be for nothing.
+    """
+    deadline = clock.monotonic() + project.config.wait_seconds
+    _update_by(project, node, fetch_final(project, node), proofs)
+    while True:
+        with project.database.read() as connection:
+            anchored = find_anchored(connection, project.config.chain_id, head)
+        if anchored is not None and anchored.final:
+            return True
+        if clock.monotonic() >= deadline or anchored is None:
+            return False
+        clock.sleep(_FINALITY_POLL)
+        check_chain_and_incidents(project, node)
+        update_anchors(project, node, proofs)

@@ -1,0 +1,269 @@
+"""What is checked before something is sealed, signed or promised: chain, registry, log and key.
+
+Each check raises where going on could do harm.  What one node says is compared with the others
+before it is concluded from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from anchor.chain.node import Node
+from anchor.chain.node_agreement import said_by_enough
+from anchor.chain.registry_reader import NewestRoot, RegistryReader
+from anchor.errors import (
+    CannotCheckError,
+    ChainGuardError,
+    ContradictedError,
+    NodeFaultError,
+    QuorumError,
+    SignerError,
+)
+from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
+from anchor.operate.contradiction import Contradiction, HeadReading, contradiction_of, place_of
+from anchor.operate.incident_handling import (
+    check_incidents,
+    check_no_incident,
+    fetch_final,
+    note_contradictions,
+)
+from anchor.project.config import Config
+from anchor.project.project import OpenProject
+from anchor.store.heads import find_head, newest_final_anchor, newest_head
+from anchor.types import Address, Block, ChainId, Hash32, Head, log_owner
+
+# What an account's code starts with that lets a contract act for it (EIP-7702).
+_DELEGATION = bytes.fromhex("ef0100")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainState:
+    """Where the log stands on chain, and what is waiting."""
+
+    head_on_chain: Head | None
+    newest: Head | None
+
+
+def check_chain(config: Config, node: Node) -> None:
+    """Choose the node to read for what follows, and compare its chain with the pins.
+
+    Raises:
+        CannotCheckError: no node can be read, or one is on another chain than enough others.
+        ChainGuardError: another chain.
+    """
+    node.select_primary()
+    chain_id, genesis = _fetch_pins(node)
+    if chain_id != config.chain_id or (genesis is not None and genesis.hash != config.genesis):
+        check_shared(node, _fetch_pins, (chain_id, genesis), "the chain")
+    if chain_id != config.chain_id:
+        raise ChainGuardError(
+            f"the node {node.name} is on chain {chain_id}, this project on chain {config.chain_id}",
+            hint="point chain.rpc at a node of the project's chain; nothing was sent",
+        )
+    if genesis is None:
+        raise NodeFaultError(
+            f"the node {node.name} has no genesis block, which tells no chain from another",
+            hint="wait, or name another node; nothing was sent",
+        )
+    if genesis.hash != config.genesis:
+        raise ChainGuardError(
+            f"the node {node.name} has another genesis block than this project pinned",
+            hint="it is another chain with the same id (a restarted devnet, say); nothing was sent",
+        )
+
+
+def _fetch_pins(node: Node) -> tuple[ChainId, Block | None]:
+    return node.fetch_chain_id(), node.fetch_block(0)
+
+
+def is_deployed(config: Config, node: Node) -> bool:
+    """Return whether this release's registry code is at the registry's address; False if none is.
+
+    Raises:
+        ChainGuardError: Other code is at that address.
+        QuorumError: The nodes disagree about the code.
+    """
+    read = partial(Node.fetch_code_hash, address=config.registry, block="latest")
+    code_hash = said_by_enough(node.ask_each(read), node.needed)
+    if code_hash is None:
+        raise QuorumError(
+            f"the nodes disagree about the code at {format_address(config.registry)}",
+            hint="one side lags, is wrong or on a fork; nothing was sent",
+        )
+    if code_hash == config.code_hash:
+        return True
+    if code_hash == EMPTY_CODE_HASH:
+        return False
+    raise _foreign_code(config, code_hash)
+
+
+def check_shared(node: Node, read: Callable[[Node], object], answer: object, topic: str) -> None:
+    """Check that enough nodes say what one said, before something is concluded from it.
+
+    Raises:
+        QuorumError: too few do.
+    """
+    if node.needed == 1:
+        return
+    count = node.ask_all(read).count(answer)
+    if count < node.needed:
+        raise QuorumError(
+            f"{node.name} shows {topic} otherwise than others: {count} of the nodes say the same, "
+            f"and {node.needed} have to",
+            hint="one side lags, is wrong or on a fork; nothing was sent",
+        )
+
+
+def _foreign_code(config: Config, code_hash: Hash32) -> ChainGuardError:
+    return ChainGuardError(
+        f"the code at {format_address(config.registry)} has hash 0x{code_hash.hex()}, not our "
+        f"registry's 0x{config.code_hash.hex()}",
+        hint="nothing was sent; check which chain and address this is",
+    )
+
+
+def check_registry(config: Config, node: Node) -> None:
+    """Check that our registry is deployed where this project expects it.
+
+    Raises:
+        ChainGuardError: nothing is there, or other code.
+    """
+    if not is_deployed(config, node):
+        raise ChainGuardError(
+            f"there is no registry at {format_address(config.registry)} on chain {config.chain_id}",
+            hint="deploy it with `anchor deploy`",
+        )
+
+
+def read_chain_state(project: OpenProject, node: Node) -> ChainState:
+    """Return the head in the registry and the newest sealed one.
+
+    Raises:
+        ContradictedError: the log is closed, or its head on chain is none of ours.
+    """
+    config = project.config
+    read = partial(RegistryReader(config.registry, config.log).newest_root, block="latest")
+    stored = read(node)
+    with project.database.read() as connection:
+        sealed = newest_head(connection)
+        on_chain = None if stored.root is None else find_head(connection, stored.root)
+        final = newest_final_anchor(connection, config.chain_id)
+    contradiction = contradiction_of(HeadReading(stored=stored, head=on_chain))
+    if contradiction is not None:
+        check_shared(node, read, stored, "the log's head in the registry")
+        raise _contradicted(contradiction, stored)
+    if final is not None and (on_chain is None or on_chain.size < final.head.size):
+        size = 0 if on_chain is None else on_chain.size
+        raise NodeFaultError(
+            f"the node {node.name} shows a head of {size} leaves in the registry, and one of "
+            f"{final.head.size} is final",
+            hint="it lags behind, or its chain was rolled back: wait, or name another node",
+        )
+    return ChainState(head_on_chain=on_chain, newest=sealed.head if sealed else None)
+
+
+def _contradicted(contradiction: Contradiction, stored: NewestRoot) -> ContradictedError:
+    if contradiction is Contradiction.CLOSED or stored.root is None:
+        return ContradictedError(
+            "this log was closed with `succeed`", hint="go on in its successor's project"
+        )
+    return ContradictedError(
+        f"the registry's head 0x{stored.root.hex()} is not in this store: the store is older than "
+        "the chain, or another program anchors for this log",
+        hint="rebuild the store with `anchor restore`; sealing on would fork the log, so "
+        "nothing was sent",
+    )
+
+
+def check_standing(project: OpenProject, node: Node) -> ChainState:
+    """Check chain, registry and head before the log grows or a promise is given; return the heads.
+
+    Raises:
+        ChainGuardError: another chain, no registry, a store older than the chain, or a final anchor
+            that the chain contradicts.
+    """
+    check_chain_and_incidents(project, node)
+    check_registry(project.config, node)
+    check_final_anchors(project, node)
+    return read_chain_state(project, node)
+
+
+def check_chain_and_incidents(project: OpenProject, node: Node) -> None:
+    """Check the chain; an incident that the nodes do not clear up is graver than their silence."""
+    try:
+        check_chain(project.config, node)
+    except CannotCheckError:
+        check_no_incident(project)
+        raise
+    check_incidents(project, node)
+
+
+def check_final_anchors(project: OpenProject, node: Node) -> None:
+    """Compare the newest final anchor with the newest block, and where they differ a final one."""
+    config = project.config
+    with project.database.read() as connection:
+        anchored = newest_final_anchor(connection, config.chain_id)
+    if anchored is None:
+        return
+    stored = RegistryReader(config.registry, config.log).anchor(node, anchored.head.root, "latest")
+    if stored is not None and place_of(stored) == place_of(anchored):
+        return
+    note_contradictions(project, node, fetch_final(project, node))
+    check_no_incident(project)
+    raise CannotCheckError(
+        f"the node {node.name} does not show anchor {anchored.sequence}, which was final "
+        f"in block {anchored.block_number}; what is final now does not tell",
+        hint="it lags behind, or its chain was rolled back: wait, or name another node",
+    )
+
+
+def check_sender(node: Node, key: Address) -> None:
+    """Check that nothing but ``key`` moves its account's nonce.
+
+    Raises:
+        ChainGuardError: the account has code, or delegates to some (EIP-7702).
+        QuorumError: one node says so, and too few others.
+    """
+    code = node.fetch_code(key, "latest")
+    if not code:
+        return
+    read = partial(Node.fetch_code, address=key, block="latest")
+    check_shared(node, read, code, f"the code of the account {format_address(key)}")
+    kind = "code"
+    if code.startswith(_DELEGATION):
+        kind = f"a delegation to {format_address(Address(code[len(_DELEGATION) :]))} (EIP-7702)"
+    raise ChainGuardError(
+        f"the account {format_address(key)} has {kind}: others could use its nonces",
+        hint="withdraw the delegation, or give this log a key of its own; nothing was sent",
+    )
+
+
+def check_authority(config: Config, node: Node, key: Address) -> int:
+    """Check that ``key`` may anchor in the log; return its operator id, 0 for the owner.
+
+    Raises:
+        SignerError: it is neither the owner nor an operator.
+        QuorumError: one node says so, and too few others.
+    """
+    if key == log_owner(config.log):
+        return 0
+    registry = RegistryReader(config.registry, config.log)
+    read = partial(registry.operator_id, key=key, block="latest")
+    operator_id = read(node)
+    if operator_id == 0:
+        check_shared(node, read, operator_id, f"the authority of {format_address(key)}")
+        raise SignerError(
+            f"{format_address(key)} is neither this log's owner nor its operator",
+            hint="use the owner's key, or let the owner run `anchor operator add "
+            f"{format_address(key)}`",
+        )
+    return operator_id
+
+
+def check_code_at(config: Config, node: Node, final: Block) -> None:
+    """Check the registry's code in the final block, which may be older than its deployment."""
+    code_hash = node.read_with_quorum(lambda one: one.fetch_code_hash(config.registry, final.hash))
+    if code_hash not in (config.code_hash, EMPTY_CODE_HASH):
+        raise _foreign_code(config, code_hash)
