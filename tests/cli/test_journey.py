@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from support.command import Ran, Running, run_anchor, run_together, start_anchor
 from support.examples import examples
+from support.in_process import run_in_process
 from support.nodes import ask, nonce, stop_the_clock
 from support.projects import Site, dev_log
 
@@ -147,6 +148,15 @@ def test_files_verify_from_the_store_in_a_new_process(journey: Journey) -> None:
     assert "Not proven: that the content is true" in report.out
     assert re.search(r"Trust policy: .*trust\.toml", report.out)
     assert report.err == ""
+
+
+def test_a_receipt_from_the_store_is_judged_without_being_encoded(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[bytes] = []
+    monkeypatch.setattr("anchor.verification.steps.parse_receipt", parsed.append)
+    run_in_process("verify", journey.files / "00/00001.txt", cwd=journey.project).expect(0)
+    assert parsed == []
 
 
 def test_quiet_prints_one_line_for_each_file(journey: Journey) -> None:
