@@ -19,7 +19,7 @@ from eth.vm.forks.prague import PragueVM
 from eth.vm.spoof import SpoofTransaction
 from eth_typing import Address, BlockNumber, Hash32
 from eth_utils.exceptions import ValidationError
-from trie import HexaryTrie
+from trie.hexary import HexaryTrie
 
 from anchor.chain.devnet.accounts import (
     CREATE2_PROXY,
