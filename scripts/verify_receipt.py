@@ -13,7 +13,7 @@ import click
 from ape.api import ProviderAPI
 
 from anchor.chain.chain_reader import ChainReader
-from anchor.cli.evidence_inputs import Bench
+from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.report_text import print_report
 from anchor.errors import ExitCode, NotFinalError, NotTrustedError
 from anchor.project.allowlist import check_allowed
@@ -45,9 +45,9 @@ def cli(
     """
     network = open_network(provider)
     config = folder / CONFIG if folder is not None else _find_own(network.default_folder)
-    bench = Bench(config_path=config, trust=trust, tell=output.note)
+    inputs = VerificationInputs(config_path=config, trust=trust, report=output.note)
     view = ChainReader(network.node)
-    ((name, load),) = bench.items([file], receipt=receipt, digest=None)
+    ((name, load),) = inputs.list_inputs([file], receipt=receipt, digest=None)
     try:
         data, evidence = load()
     except NotFinalError as error:
@@ -55,7 +55,7 @@ def cli(
     report = judge(
         data,
         evidence,
-        policy=bench.policy,
+        policy=inputs.policy,
         connect=lambda _: view,
         chain_ids={network.chain_id},  # that of the network that was named
         accept_unpinned=accept_unpinned,
@@ -64,7 +64,7 @@ def cli(
         output,
         name,
         report,
-        policies=bench.describe_policies(),
+        policies=inputs.describe_policies(),
         nodes=[network.node.name],
         brief=False,
     )

@@ -1,54 +1,18 @@
-"""The command line: one module for each command, imported here so that ``--help`` stays quick.
-
-Every module imports what is heavy (web3, the database) inside its command.
-"""
+"""The command line: one module for each command, loaded when it runs (``command_table``)."""
 
 from __future__ import annotations
 
 import gc
 import sys
+from importlib.metadata import version as installed_version
 from typing import Protocol, runtime_checkable
 
 import typer
 from typer.exceptions import TyperException
 
-from anchor.cli.commands import (
-    add,
-    api_key,
-    audit,
-    backup,
-    certify,
-    demo,
-    deploy,
-    devnet,
-    doctor,
-    erase,
-    explain,
-    export_log,
-    hold,
-    init,
-    key,
-    log,
-    operator,
-    prove,
-    restore,
-    run,
-    seal,
-    serve,
-    source,
-    stamp,
-    status,
-    succeed,
-    transactions,
-    trust,
-    upgrade,
-    upgrade_store,
-    verifier,
-    verify,
-)
 from anchor.cli.console import Output
 from anchor.cli.standard_streams import StandardOutputError, guard_streams, silence_output
-from anchor.cli.typer_app import name_commands
+from anchor.cli.typer_app import add_commands
 from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.system.os_errors import explain_os_error
 
@@ -70,40 +34,23 @@ _EXTRAS = {
     "uvicorn": "service",
 }
 
-app = typer.Typer(
+_typer = typer.Typer(
     name="anchor",
     help="Anchor electronic evidence on Ethereum, and verify it against the chain.",
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _module in (
-    init, devnet, deploy, source, doctor, add, seal, run, stamp, status, log, prove, upgrade,
-    verify, verifier, certify, explain, export_log, audit, backup, restore, upgrade_store,
-    succeed, erase, serve, demo,
-):  # fmt: skip
-    app.command(name=_module.NAME)(_module.command)
-app.add_typer(trust.app, name=trust.NAME)
-app.add_typer(operator.app, name=operator.NAME)
-app.add_typer(key.app, name=key.NAME)
-app.add_typer(api_key.app, name=api_key.NAME)
-app.add_typer(hold.app, name=hold.NAME)
-app.add_typer(transactions.app, name=transactions.NAME)
-name_commands(app)
-
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
-        from importlib.metadata import version as installed_version
-
         print(f"anchor {installed_version('anchor-evidence')}")
         raise typer.Exit
 
 
-@app.callback()
+@_typer.callback()
 def _options(
     _version: bool = typer.Option(
         False,
@@ -114,6 +61,10 @@ def _options(
     ),
 ) -> None:
     pass
+
+
+app = typer.main.get_group(_typer)
+add_commands(app)
 
 
 @runtime_checkable
@@ -147,7 +98,7 @@ def _run() -> int:
     """Run the command and return its exit code; print what went wrong."""
     try:
         # Typer returns what a command's Exit says, and raises what is wrong with the arguments.
-        return int(app(standalone_mode=False) or ExitCode.DONE)
+        return int(app.main(standalone_mode=False) or ExitCode.DONE)
     except SystemExit as end:
         return ExitCode.DONE if end.code is None else int(end.code)
     except TyperException as error:

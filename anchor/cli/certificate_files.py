@@ -6,20 +6,21 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from anchor.certificate.fonts import Font
+from anchor.certificate.html import render_html
+from anchor.certificate.issue import Basis, issue_certificate
+from anchor.certificate.model import encode_certificate
+from anchor.certificate.pdf import render_pdf
+from anchor.certificate.statements import MAX_DETAILS_BYTES, Details, is_about, parse_details
+from anchor.certificate.time_format import Moment
 from anchor.cli.console import Colour, Output
 from anchor.cli.input_files import read_bounded, receipt_path
 from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.project.files import RECEIPT_SUFFIX
-from anchor.verification.report import severest_code
-
-if TYPE_CHECKING:
-    from anchor.certificate.fonts import Font
-    from anchor.certificate.issue import Basis
-    from anchor.certificate.statements import Details
-    from anchor.certificate.time_format import Moment
-    from anchor.verification.report import Report
+from anchor.system.durable_files import write_files
+from anchor.verification.report import Report, severest_code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +41,10 @@ def plan_requests(
         UsageError: two certificates would go to the same place.
     """
     requests: list[Request] = []
-    for place, argument in enumerate(receipts):
+    for position, argument in enumerate(receipts):
         receipt = receipt_path(argument)
         name = receipt.name.removesuffix(RECEIPT_SUFFIX)
-        file = receipt.with_name(name) if files is None else files[place]
+        file = receipt.with_name(name) if files is None else files[position]
         target = (folder or receipt.parent) / f"{name}.certificate"
         if any(request.target == target for request in requests):
             raise UsageError(
@@ -66,8 +67,6 @@ class Judged:
 
 def read_details(path: Path | None) -> Details:
     """Read the details; without a file, nothing is stated."""
-    from anchor.certificate.statements import MAX_DETAILS_BYTES, Details, parse_details
-
     if path is None:
         return Details()
     return parse_details(read_bounded(path, MAX_DETAILS_BYTES + 1), is_json=path.suffix == ".json")
@@ -79,11 +78,13 @@ def check_exhibits(details: Details, judged: Iterable[Judged]) -> None:
     Raises:
         UsageError: one is not; its statements would be lost.
     """
-    from anchor.certificate.statements import is_about
-
-    digests = [item.report.record.digests for item in judged if item.report.record is not None]
+    recorded = [
+        judgement.report.record.digests
+        for judgement in judged
+        if judgement.report.record is not None
+    ]
     for exhibit in details.exhibits:
-        if not any(is_about(exhibit.digest, found) for found in digests):
+        if not any(is_about(exhibit.digest, digests) for digests in recorded):
             raise UsageError(
                 f"the details name the exhibit {exhibit.digest}, which no receipt here is about",
                 hint="name its receipt, too, or take it out of the details",
@@ -91,7 +92,7 @@ def check_exhibits(details: Details, judged: Iterable[Judged]) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pressed:
+class WriteResult:
     """What was written, which receipts were refused one, and what the process should end with."""
 
     written: list[dict[str, Any]]
@@ -99,7 +100,7 @@ class Pressed:
     exit_code: ExitCode
 
 
-class Press:
+class CertificateWriter:
     """Writes certificates, with the same details, moment and font for all."""
 
     def __init__(
@@ -110,8 +111,8 @@ class Press:
         self._font = font
         self._is_draft = is_draft
 
-    def write_all(self, judged: Sequence[Judged], output: Output) -> Pressed:
-        """Write what can be certified, and print it; of several, the others are told and left out.
+    def write_all(self, judged: Sequence[Judged], output: Output) -> WriteResult:
+        """Write what can be certified, and print it; the others of several are reported.
 
         Raises:
             AnchorError: the only one cannot be certified, or not written.
@@ -119,13 +120,13 @@ class Press:
         written: list[dict[str, Any]] = []
         refused: list[dict[str, Any]] = []
         codes: list[ExitCode] = []
-        for item in judged:
+        for judgement in judged:
             try:
-                written.append(self.write(item))
+                written.append(self.write(judgement))
             except AnchorError as error:
                 if len(judged) == 1:
                     raise
-                file = str(item.request.file)
+                file = str(judgement.request.file)
                 output.note(f"{file}: {error.message}", mark="error: ", colour=Colour.RED)
                 code = int(error.exit_code)
                 refused.append({"file": file, "exit_code": code, "error": error.message})
@@ -134,7 +135,7 @@ class Press:
                 print_written(output, written[-1])
         if self._font is not None and written:
             print_font(output, self._font)
-        return Pressed(written=written, refused=refused, exit_code=severest_code(codes))
+        return WriteResult(written=written, refused=refused, exit_code=severest_code(codes))
 
     def write(self, judged: Judged) -> dict[str, Any]:
         """Write one receipt's certificate, each file as a whole; return what was written.
@@ -142,11 +143,6 @@ class Press:
         Raises:
             AnchorError: the verification did not pass, or a file cannot be written.
         """
-        from anchor.certificate.html import render_html
-        from anchor.certificate.issue import issue_certificate
-        from anchor.certificate.model import encode_certificate
-        from anchor.system.durable_files import write_files
-
         certificate = issue_certificate(
             judged.data,
             judged.report,
@@ -160,8 +156,6 @@ class Press:
             "html": render_html(certificate),
         }
         if self._font is not None:
-            from anchor.certificate.pdf import render_pdf
-
             written["pdf"] = render_pdf(certificate, self._font)
         target = judged.request.target
         paths = {kind: target.with_name(f"{target.name}.{kind}") for kind in written}

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any
 
 from anchor.errors import AnchorError
 
@@ -25,12 +24,6 @@ class Colour(Enum):
     RED = "31"
     GREEN = "32"
     YELLOW = "33"
-
-
-class Progress(Protocol):
-    """Counts what is done."""
-
-    def advance(self, files: int, size: int) -> None: ...
 
 
 class Output:
@@ -74,25 +67,6 @@ class Output:
         if self.as_json:
             print(json.dumps(document, indent=1))
 
-    @contextmanager
-    def progress(self, title: str) -> Iterator[Progress]:
-        """Show how many files and bytes are done, on a terminal only."""
-        if self.as_json or not sys.stderr.isatty():
-            yield _Silent()
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:,} files, {task.fields[size]}"),
-            TimeElapsedColumn(),
-        )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(title, total=None, size="0 B")
-            yield _Bar(bar, task)
-
 
 def name_command(*words: str) -> None:
     """Note which command runs: the format of its JSON documents has its name."""
@@ -108,23 +82,6 @@ def document_format(kind: str = "") -> str:
 def describe_error(error: AnchorError) -> dict[str, Any]:
     """Return the members that say what went wrong."""
     return {"error": error.message, "hint": error.hint, "exit_code": int(error.exit_code)}
-
-
-class _Silent:
-    def advance(self, files: int, size: int) -> None:
-        """Count nothing."""
-
-
-class _Bar:
-    def __init__(self, bar: Any, task: Any) -> None:
-        self._bar = bar
-        self._task = task
-        self._size = 0
-
-    def advance(self, files: int, size: int) -> None:
-        """Move the bar."""
-        self._size += size
-        self._bar.update(self._task, advance=files, size=human_size(self._size))
 
 
 def human_size(size: int) -> str:

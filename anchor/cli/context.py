@@ -1,21 +1,29 @@
-"""What most commands open: the project, its node, its key.  Heavy imports stay in here."""
+"""What most commands open: the project and its key."""
 
 from __future__ import annotations
 
+import getpass
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from anchor.errors import AnchorError, ConfigError, SignerError, UsageError
-
-if TYPE_CHECKING:
-    from anchor.chain.node import Node
-    from anchor.chain.signer import Signer
-    from anchor.cli.console import Output
-    from anchor.project.config import Config, WaitFor
-    from anchor.project.project import OpenProject
+from anchor.chain.signer import Signer
+from anchor.chain.signer.keystore import find_ape_keyfile, open_keystore, read_password_file
+from anchor.cli.console import Output
+from anchor.errors import (
+    AnchorError,
+    ConfigError,
+    SignerError,
+    StorageError,
+    StoreBusyError,
+    UsageError,
+)
+from anchor.operate.erasure_cleanup import clean_up
+from anchor.project.allowlist import allow_project, find_allowed, find_config
+from anchor.project.config import Config, WaitFor, load_config
+from anchor.project.project import OpenProject, open_project
+from anchor.project.relocation import open_moved_project
 
 
 @contextmanager
@@ -27,11 +35,6 @@ def project_session(
     ``moved`` also takes one whose plain deployment was interrupted, at its new registry;
     ``only_reads`` one on read-only media, and says how it is read.
     """
-    from anchor.project.allowlist import find_config
-    from anchor.project.config import load_config
-    from anchor.project.project import open_project
-    from anchor.project.relocation import open_moved_project
-
     config = load_config(find_config(config_path))
     project = open_moved_project(config) if moved else open_project(config, only_reads=only_reads)
     try:
@@ -44,18 +47,15 @@ def project_session(
 
 def finish_erasures(output: Output, project: OpenProject) -> None:
     """Finish what an interrupted `anchor erase` left; nothing else waits for it."""
-    from anchor.errors import StorageError, StoreBusyError
-    from anchor.operate.erasure_cleanup import clean_up
-
     try:
-        done = clean_up(project)
+        cleaned = clean_up(project)
     except (StorageError, StoreBusyError) as error:
         output.note(f"an erasure is not finished: {error.message}", mark="warning: ")
         output.note("  run `anchor erase` without anything named once that is mended")
         return
-    if done is not None:
-        output.note(f"finished the erasure of {done.leaves:,} pieces")
-        for text in done.remains:
+    if cleaned is not None:
+        output.note(f"finished the erasure of {cleaned.leaves:,} pieces")
+        for text in cleaned.remains:
             output.note(text, mark="left to you: ")
 
 
@@ -65,8 +65,6 @@ def note_project(output: Output, config: Path, *, again: bool = False) -> None:
     ``again``: only where it was noted before.  Where it cannot be noted, as in a container without
     a home, this only warns.
     """
-    from anchor.project.allowlist import allow_project, find_allowed
-
     try:
         if not again or find_allowed(config) is not None:
             allow_project(config)
@@ -75,17 +73,8 @@ def note_project(output: Output, config: Path, *, again: bool = False) -> None:
         output.note(f"  name it for every command: --config {config}, or $ANCHOR_CONFIG")
 
 
-def open_chain(config: Config, report: Callable[[str], None]) -> Node:
-    """Return the project's nodes as one: the first that can be used is read."""
-    from anchor.project import nodes
-
-    return nodes.open_chain(config, report)
-
-
 def open_signer(config: Config) -> Signer:
     """Decrypt the project's key, asking for its password where no file holds it."""
-    from anchor.chain.signer.keystore import find_ape_keyfile, open_keystore, read_password_file
-
     signer = config.signer
     if signer.ape_account is not None:
         path = find_ape_keyfile(signer.ape_account)
@@ -102,8 +91,6 @@ def open_signer(config: Config) -> Signer:
                 f"the password of {path} cannot be asked for: there is no terminal",
                 hint="name a file with signer.password_file, readable by you alone",
             )
-        import getpass
-
         return getpass.getpass(f"Password of {path}: ")
 
     return open_keystore(path, ask_password)

@@ -1,21 +1,18 @@
-"""What ``anchor verify`` has on its bench: the policy, and for each file its bytes and receipt."""
+"""What ``anchor verify`` goes by: the policy, and for each file its digests and receipt."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from anchor.cli.input_files import digest_file, is_there, read_receipt, receipt_path
+from anchor.cli.input_files import digest_file, is_regular_file, read_receipt, receipt_path
 from anchor.errors import UsageError
-
-if TYPE_CHECKING:
-    from anchor.evidence.digests import Digests
-    from anchor.operate.proving import Prover
-    from anchor.project.policy_sources import PolicyFile
-    from anchor.project.project import OpenProject
-    from anchor.types import ChainId
+from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
+from anchor.project.files import RECEIPT_SUFFIX
+from anchor.project.policy_sources import PolicyFile, choose_policy
+from anchor.types import ChainId
 
 Load = Callable[[], "tuple[bytes, Digests]"]
 
@@ -27,13 +24,21 @@ _SOURCES = {
 }
 
 
-class Bench:
+class ProjectInputs(Protocol):
+    """What the verifier's own project gives (``anchor.cli.own_project``)."""
+
+    def list_nodes(self, chain_id: ChainId) -> tuple[Sequence[str], int]: ...
+    def make_receipt(self, file: Path, digests: Digests) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class VerificationInputs:
     """Finds the trust policy and the receipts.
 
     What counts is what the verifier chose (``anchor.project.policy_sources``); a project that was
-    found and does not count is told once, and left alone.  A receipt lies beside its file; inside a
-    project of the user's, a file without one is looked up in the store, so that an operator can
-    check what was just anchored.
+    found and does not count is reported once, and left alone.  A receipt lies beside its file;
+    inside a project of the user's, a file without one is looked up in the store, so that an
+    operator can check what was just anchored.
     """
 
     def __init__(
@@ -41,32 +46,23 @@ class Bench:
         *,
         config_path: Path | None,
         trust: Path | None,
-        tell: Callable[[str], None],
+        report: Callable[[str], None],
         offline: bool = False,
     ) -> None:
-        from anchor.project.policy_sources import choose_policy
-
         self.choice = choose_policy(trust=trust, config=config_path)
         self.policy = self.choice.policy
-        self._config_path = self.choice.config
         self._offline = offline
-        self._prover: tuple[OpenProject, Prover] | None = None
+        self._project: ProjectInputs | None = None
         if self.choice.unused is not None:
             reason = self.choice.unused.reason
-            tell(f"{reason.message}: its policy, nodes and store are not used")
+            report(f"{reason.message}: its policy, nodes and store are not used")
             if reason.hint:
-                tell(f"  {reason.hint}")
+                report(f"  {reason.hint}")
 
-    def project_rpc(self, chain_id: ChainId) -> tuple[Sequence[str], int]:
+    def list_project_nodes(self, chain_id: ChainId) -> tuple[Sequence[str], int]:
         """Return the nodes that the project names on that chain, and how many have to agree."""
-        if self._config_path is None:
-            return (), 1
-        from anchor.project.config import load_config
-
-        config = load_config(self._config_path)
-        if config.chain_id != chain_id:
-            return (), 1
-        return (config.rpc, *config.witnesses), config.quorum
+        project = self._open_project()
+        return ((), 1) if project is None else project.list_nodes(chain_id)
 
     def describe_policies(self) -> list[str]:
         """Return each policy that counts, its SHA-256 and where it came from, in words."""
@@ -88,13 +84,13 @@ class Bench:
 
     def close(self) -> None:
         """Close the project's store, if it was opened."""
-        if self._prover is not None:
-            self._prover[0].database.close()
+        if self._project is not None:
+            self._project.close()
 
-    def items(
+    def list_inputs(
         self, files: Sequence[Path], *, receipt: Path | None, digest: str | None
     ) -> Iterator[tuple[str, Load]]:
-        """Yield each item's name, and a function that reads its receipt and digests."""
+        """Yield each file's or digest's name, and a function that reads its receipt and digests."""
         if digest is not None:
             if receipt is None:
                 raise UsageError("--digest needs --receipt")
@@ -110,46 +106,33 @@ class Bench:
 
         ``hint`` says what else to name where the file is missing.
         """
-        from anchor.project.files import RECEIPT_SUFFIX
-
         if receipt is None and file.name.endswith(RECEIPT_SUFFIX):
             receipt, file = file, file.with_name(file.name.removesuffix(RECEIPT_SUFFIX))
         digests = digest_file(file, hint=hint)
         if receipt is None:
             beside = receipt_path(file)
-            if not is_there(beside):
+            if not is_regular_file(beside):
                 return self._from_store(file, digests, beside), digests
             receipt = beside
         return read_receipt(receipt), digests
 
     def _from_store(self, file: Path, digests: Digests, beside: Path) -> bytes:
         # A store may be on another machine, and its receipts hold no state proof anyway.
-        if self._config_path is None or self._offline:
+        project = None if self._offline else self._open_project()
+        if project is None:
             raise UsageError(
                 f"there is no receipt for {file}: {beside.name} is missing",
                 hint="name it with --receipt",
             )
-        from anchor.receipt.format import encode_receipt
-        from anchor.store.evidence import find_evidence
+        return project.make_receipt(file, digests)
 
-        project, prover = self._open_prover(self._config_path)
-        with project.database.read() as connection:
-            try:
-                evidence = find_evidence(connection, file, digests, or_changed=True)
-            except UsageError as error:
-                also = f"{error.hint}, or name its receipt with --receipt"
-                raise UsageError(error.message, hint=also) from error
-        return encode_receipt(prover.prove(evidence))
+    def _open_project(self) -> ProjectInputs | None:
+        if self._project is None and self.choice.config is not None:
+            # Takes the extra `operator`, which a verifier without a project may lack.
+            from anchor.cli.own_project import OwnProject
 
-    def _open_prover(self, config_path: Path) -> tuple[OpenProject, Prover]:
-        from anchor.operate.proving import Prover
-        from anchor.project.config import load_config
-        from anchor.project.project import open_project
-
-        if self._prover is None:
-            project = open_project(load_config(config_path))
-            self._prover = project, Prover(project)
-        return self._prover
+            self._project = OwnProject(self.choice.config)
+        return self._project
 
 
 def describe_policy(file: PolicyFile) -> str:
@@ -158,8 +141,6 @@ def describe_policy(file: PolicyFile) -> str:
 
 
 def _parse_digest(text: str) -> Digests:
-    from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
-
     algorithm, value = parse_digest(text)
     return Digests(
         sha256=value if algorithm == SHA256 else None,

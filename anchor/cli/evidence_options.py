@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from anchor.cli.input_files import digest_file
 from anchor.errors import UsageError
-
-if TYPE_CHECKING:
-    from anchor.operate.evidence_selection import Selection
+from anchor.evidence.digests import SHA256, Digests, parse_digest
+from anchor.evidence.record import source_of
+from anchor.operate.evidence_selection import Selection
 
 DigestsOption = Annotated[
     list[str] | None,
@@ -30,7 +31,7 @@ TenantOption = Annotated[
     typer.Option("--tenant", metavar="NAME", help="All evidence of this tenant of the service."),
 ]
 
-WHAT = (
+NAMES_HELP = (
     "Ids as the service answers them, or files: each means all evidence with its content, or, "
     "where it is gone, what was recorded from that path."
 )
@@ -38,24 +39,19 @@ WHAT = (
 _HASH = re.compile(r"[0-9A-Fa-f]{64}")
 
 
-def read_wanted(
-    what: list[str], digests: list[str], leaves: list[str], tenant: str | None
+def parse_selection(
+    names: list[str], digests: list[str], leaves: list[str], tenant: str | None
 ) -> Selection:
     """Return what the arguments name.
 
     Raises:
         UsageError: An argument is malformed, or a file cannot be read.
     """
-    from anchor.cli.input_files import digest_file
-    from anchor.evidence.digests import SHA256, Digests, parse_digest
-    from anchor.evidence.record import source_of
-    from anchor.operate.evidence_selection import Selection
-
-    ids, found, sources = [], [], []
-    for text in what:
+    ids, wanted_digests, sources = [], [], []
+    for text in names:
         path = Path(text)
         if path.exists():
-            found.append(digest_file(path))
+            wanted_digests.append(digest_file(path))
         elif _HASH.fullmatch(text):
             ids.append(bytes.fromhex(text))
         else:
@@ -63,7 +59,7 @@ def read_wanted(
     for text in digests:
         algorithm, value = parse_digest(text)
         is_sha256 = algorithm == SHA256
-        found.append(
+        wanted_digests.append(
             Digests(
                 sha256=value if is_sha256 else None, sm3=None if is_sha256 else value, size=None
             )
@@ -73,7 +69,7 @@ def read_wanted(
             raise UsageError(f"a leaf hash has 64 hex digits, unlike {text[:80]!r}")
     return Selection(
         ids=ids,
-        digests=found,
+        digests=wanted_digests,
         sources=sources,
         leaves=[bytes.fromhex(text) for text in leaves],
         tenant=tenant,

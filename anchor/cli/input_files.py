@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from anchor.errors import UsageError
+from anchor.evidence.digests import SHA256, SM3, Digests, digest_stream
+from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
+from anchor.receipt.format import MAX_RECEIPT_BYTES
 from anchor.system.os_errors import explain_os_error
-
-if TYPE_CHECKING:
-    from anchor.evidence.digests import Digests
 
 
 def receipt_path(argument: Path) -> Path:
@@ -20,20 +19,16 @@ def receipt_path(argument: Path) -> Path:
     Raises:
         UsageError: what lies there is no regular file; a pipe there would be waited for.
     """
-    from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
-
     if argument.name.endswith(RECEIPT_SUFFIX):
         return argument
     path = sidecar_path(argument)
-    if os.path.lexists(path) and not is_there(path):
+    if os.path.lexists(path) and not is_regular_file(path):
         raise UsageError(f"{path} is not a regular file", hint="name the receipt itself")
     return path
 
 
 def read_receipt(path: Path) -> bytes:
     """Read a receipt's bytes, within its bound."""
-    from anchor.receipt.format import MAX_RECEIPT_BYTES
-
     return read_bounded(path, MAX_RECEIPT_BYTES + 1)
 
 
@@ -58,8 +53,6 @@ def digest_file(file: Path, *, hint: str | None = None) -> Digests:
     Raises:
         UsageError: it is missing or cannot be read.
     """
-    from anchor.evidence.digests import SHA256, SM3, digest_stream
-
     try:
         # Not blocking: a pipe that was named by mistake must not wait for a writer.
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -79,8 +72,8 @@ def digest_file(file: Path, *, hint: str | None = None) -> Digests:
         os.close(descriptor)
 
 
-def is_there(path: Path) -> bool:
-    """Say whether a file is at ``path``; a name that no file can have is not there."""
+def is_regular_file(path: Path) -> bool:
+    """Return whether ``path`` is a regular file; a name that no file can have is none."""
     try:
         return path.is_file()
     except OSError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -12,8 +11,11 @@ from rich.text import Text
 
 from anchor.cli.console import escape_controls
 from anchor.ethereum.keccak import format_address
-from anchor.monitor.alarms import Severity
+from anchor.monitor.alarms import Alarm, Severity
+from anchor.monitor.chain_status import ExternalStatus
+from anchor.monitor.overview import Overview
 from anchor.monitor.timeline import HeadState
+from anchor.project.config import Config
 from anchor.types import log_number, log_owner
 from anchor.units import (
     format_age,
@@ -23,12 +25,6 @@ from anchor.units import (
     format_timestamp,
     format_wei,
 )
-
-if TYPE_CHECKING:
-    from anchor.monitor.alarms import Alarm
-    from anchor.monitor.chain_status import ExternalStatus
-    from anchor.monitor.overview import Overview
-    from anchor.project.config import Config
 
 _ANCHORS = 8
 _MARKS = {
@@ -56,11 +52,11 @@ def draw_overview(
 
 
 def _draw_title(config: Config, overview: Overview) -> Text:
-    place = f"registry {format_address(config.registry)} on chain {config.chain_id}"
+    location = f"registry {format_address(config.registry)} on chain {config.chain_id}"
     title = Text.assemble(
         ("anchor log", "bold"),
         f"  number {log_number(config.log)} of {format_address(log_owner(config.log))}\n",
-        (f"{place}, at {format_timestamp(overview.read_at)}", "dim"),
+        (f"{location}, at {format_timestamp(overview.read_at)}", "dim"),
     )
     title.overflow = "fold"
     return title
@@ -90,7 +86,7 @@ def _facts(config: Config, overview: Overview, outside: ExternalStatus) -> list[
     waits = f"{queue.waiting:,}{more}"
     if queue.oldest_at is not None:
         waits += f", the first since {format_duration(overview.read_at - queue.oldest_at)}"
-    found = [
+    rows = [
         ("running", "yes" if overview.is_running else "no: nothing is sealed or sent"),
         ("waiting", waits),
         ("last hour", format_count(queue.accepted_last_hour, "piece", "pieces") + " accepted"),
@@ -99,29 +95,29 @@ def _facts(config: Config, overview: Overview, outside: ExternalStatus) -> list[
     if transaction is not None:
         price = "" if transaction.max_fee is None else format_gas_price(transaction.max_fee)
         signed = format_count(transaction.attempts, "attempt", "attempts")
-        found.append(("on its way", f"nonce {transaction.nonce}, {signed} up to {price or '-'}"))
+        rows.append(("on its way", f"nonce {transaction.nonce}, {signed} up to {price or '-'}"))
     sighting = outside.chain
     facts = sighting.value
     if outside.published is not None:
         size = outside.published.value
-        found.append(("published", "not known" if size is None else f"{size:,} leaves"))
+        rows.append(("published", "not known" if size is None else f"{size:,} leaves"))
     if facts is None:
-        return [*found, ("chain", "not known")]
+        return [*rows, ("chain", "not known")]
     age = (
         ""
         if sighting.seen_at is None
         else f", seen {format_age(overview.read_at, sighting.seen_at)}"
     )
     final = "not known" if facts.final_block is None else f"{facts.final_block:,}"
-    found.append(("chain", f"block {facts.block:,}, final {final}{age}"))
+    rows.append(("chain", f"block {facts.block:,}, final {final}{age}"))
     if facts.balance is not None:
         days = overview.spending.days_left(facts.balance)
         lasts = "" if days is None else f", lasts {format_duration(days * 86_400)} at this rate"
-        found.append(("balance", f"{format_wei(facts.balance)}{lasts}"))
+        rows.append(("balance", f"{format_wei(facts.balance)}{lasts}"))
     if config.budget is not None:
         spent = overview.spending.budget_spent
-        found.append(("budget", f"{format_wei(spent)} of {format_wei(config.budget)} spent"))
-    return found
+        rows.append(("budget", f"{format_wei(spent)} of {format_wei(config.budget)} spent"))
+    return rows
 
 
 def _draw_heads(overview: Overview) -> RenderableType:
@@ -159,6 +155,6 @@ def _draw_anchors(overview: Overview) -> RenderableType:
 
 def _table(*names: str, right: int) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for place, name in enumerate(names):
-        table.add_column(name, justify="right" if place < right else "left", no_wrap=True)
+    for column, name in enumerate(names):
+        table.add_column(name, justify="right" if column < right else "left", no_wrap=True)
     return table

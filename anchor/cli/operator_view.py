@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from anchor.cli.console import Output
 from anchor.ethereum.keccak import format_address
-from anchor.operate.operators import FIRST_IDS, OperatorList, spell_policy
-from anchor.types import log_number, log_owner
-
-if TYPE_CHECKING:
-    from anchor.operate.operators import Operator
-    from anchor.project.config import Config
-    from anchor.types import Address
+from anchor.operate.operators import FIRST_IDS, Operator, OperatorList, spell_policy
+from anchor.project.config import Config
+from anchor.types import Address, log_number, log_owner
 
 
 def show_operators(

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from anchor.errors import UsageError
-
-if TYPE_CHECKING:
-    from anchor.verification.policy import FinalityRule
+from anchor.verification.policy import MAX_DEPTH, FinalityRule
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document instead of text.")
 ]
 
 ConfigOption = Annotated[
-    Optional[Path],  # noqa: UP045 (Typer reads the annotation at run time)
+    Path | None,
     typer.Option(
         "--config",
         metavar="FILE",
@@ -27,7 +25,7 @@ ConfigOption = Annotated[
 ]
 
 RpcOption = Annotated[
-    Optional[list[str]],  # noqa: UP045
+    list[str] | None,
     typer.Option(
         "--rpc",
         metavar="URL",
@@ -37,7 +35,7 @@ RpcOption = Annotated[
 ]
 
 QuorumOption = Annotated[
-    Optional[int],  # noqa: UP045
+    int | None,
     typer.Option(
         "--quorum",
         min=1,
@@ -47,7 +45,7 @@ QuorumOption = Annotated[
 ]
 
 TrustOption = Annotated[
-    Optional[Path],  # noqa: UP045
+    Path | None,
     typer.Option(
         "--trust",
         metavar="POLICY",
@@ -57,7 +55,7 @@ TrustOption = Annotated[
 ]
 
 ChainIdOption = Annotated[
-    Optional[list[int]],  # noqa: UP045
+    list[int] | None,
     typer.Option(
         "--chain-id",
         min=1,
@@ -77,7 +75,7 @@ AcceptUnpinnedOption = Annotated[
 ]
 
 BlockHashOption = Annotated[
-    Optional[list[str]],  # noqa: UP045
+    list[str] | None,
     typer.Option(
         "--block-hash",
         metavar="HASH",
@@ -90,8 +88,12 @@ OfflineOption = Annotated[
     bool, typer.Option("--offline", help="Ask no node: by --block-hash, or the policy's own.")
 ]
 
+ApeAccountOption = Annotated[
+    str | None, typer.Option("--ape-account", help="Use this ape account's keyfile instead.")
+]
+
 WaitOption = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option(
         "--wait",
         metavar="included|final",
@@ -115,8 +117,6 @@ def parse_finality(text: str) -> FinalityRule:
     Raises:
         UsageError: it is neither.
     """
-    from anchor.verification.policy import MAX_DEPTH
-
     if text == "finalized":
         return "finalized"
     if text.isdecimal() and text.isascii() and len(text) <= 6 and int(text) <= MAX_DEPTH:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from anchor.cli.console import Output
-    from anchor.project.config import Config
+from anchor.cli.console import Output
+from anchor.ethereum.keccak import format_address
+from anchor.project.config import Config
+from anchor.registry.calldata import describe_call
+from anchor.types import log_owner
 
 
 def show_call(
@@ -16,10 +18,6 @@ def show_call(
 
     ``members`` are added to the JSON document.
     """
-    from anchor.ethereum.keccak import format_address
-    from anchor.registry.calldata import describe_call
-    from anchor.types import log_owner
-
     owner, registry = format_address(log_owner(config.log)), format_address(config.registry)
     spelled = None if call is None else describe_call(call)
     if call is not None:

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from anchor.monitor.log_lookup import HeadConsistency, LeafPosition
+from anchor.store.heads import AnchoredHead
 from anchor.verification.explanation import describe_path
 
-if TYPE_CHECKING:
-    from anchor.monitor.log_lookup import HeadConsistency, LeafPosition
-    from anchor.store.heads import AnchoredHead
 
-
-def draw_path(place: LeafPosition) -> Iterator[str]:
+def draw_path(position: LeafPosition) -> Iterator[str]:
     """Yield the way from a leaf up to the root, a step at a time, and what it proves."""
-    yield f"leaf {place.index}: {place.leaf.hex()}"
-    yield from describe_path(place.steps)
-    yield f"That is the root of the head of {place.head.size:,} leaves: verified."
-    yield describe_anchoring(place.anchored)
+    yield f"leaf {position.index}: {position.leaf.hex()}"
+    yield from describe_path(position.steps)
+    yield f"That is the root of the head of {position.head.size:,} leaves: verified."
+    yield describe_anchoring(position.anchored)
 
 
 def describe_anchoring(anchored: AnchoredHead | None) -> str:
     """Say in a sentence where a head stands on chain."""
     if anchored is None:
         return "No anchor holds it yet."
-    place = f"anchor {anchored.sequence}, block {anchored.block_number}"
+    location = f"anchor {anchored.sequence}, block {anchored.block_number}"
     if anchored.final:
-        return f"Anchored (final): {place}."
-    return f"Included (reversible): {place}."
+        return f"Anchored (final): {location}."
+    return f"Included (reversible): {location}."
 
 
 def draw_extension(extension: HeadConsistency) -> Iterator[str]:

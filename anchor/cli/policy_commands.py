@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from anchor.cli.console import Output
+from anchor.cli.input_files import read_bounded
 from anchor.cli.options import JsonOption
 from anchor.errors import ConfigError
-
-if TYPE_CHECKING:
-    from anchor.project.allowlist import AllowedProject
-    from anchor.project.policy_sources import PolicyFile
-    from anchor.verification.policy import TrustEntry
+from anchor.ethereum.keccak import format_address
+from anchor.project.allowlist import (
+    AllowedProject,
+    allow_project,
+    disallow_project,
+    format_identity,
+    list_allowed,
+)
+from anchor.project.files import CONFIG
+from anchor.project.policy_sources import (
+    PolicyFile,
+    add_policy,
+    find_owners_elsewhere,
+    find_policy,
+    list_policies,
+    remove_policy,
+)
+from anchor.system.user_folder import user_folder
+from anchor.verification.policy import MAX_POLICY_BYTES, TrustEntry
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="What you call the policy.")]
 _Folder = Annotated[
@@ -31,11 +46,6 @@ def add(
 
     All that you keep count together. Check each value first: docs/trust-policy.md says how.
     """
-    from anchor.cli.input_files import read_bounded
-    from anchor.ethereum.keccak import format_address
-    from anchor.project.policy_sources import add_policy, find_owners_elsewhere
-    from anchor.verification.policy import MAX_POLICY_BYTES
-
     output = Output(as_json=as_json)
     policy = add_policy(name, read_bounded(file, MAX_POLICY_BYTES + 1))
     _print_policy(output, policy)
@@ -50,8 +60,6 @@ def add(
 
 def show(name: _Name, as_json: JsonOption = False) -> None:
     """Print a policy that you keep."""
-    from anchor.project.policy_sources import find_policy
-
     output = Output(as_json=as_json)
     policy = find_policy(name)
     for line in policy.data.decode("utf-8").splitlines():
@@ -61,8 +69,6 @@ def show(name: _Name, as_json: JsonOption = False) -> None:
 
 def remove(name: _Name, as_json: JsonOption = False) -> None:
     """Keep a policy no longer."""
-    from anchor.project.policy_sources import remove_policy
-
     output = Output(as_json=as_json)
     path = remove_policy(name)
     output.line(f"removed {path}")
@@ -71,10 +77,6 @@ def remove(name: _Name, as_json: JsonOption = False) -> None:
 
 def list_all(as_json: JsonOption = False) -> None:
     """Print the policies that you keep, and the projects that you made or allowed."""
-    from anchor.project.allowlist import list_allowed
-    from anchor.project.policy_sources import list_policies
-    from anchor.system.user_folder import user_folder
-
     output = Output(as_json=as_json)
     policies, notes = list_policies(), list_allowed()
     for policy in policies:
@@ -96,8 +98,6 @@ def allow(folder: _Folder = Path(), as_json: JsonOption = False) -> None:
 
     Commands in its folder then use its policy, nodes, store and key. Read its anchor.toml first.
     """
-    from anchor.project.allowlist import allow_project
-
     output = Output(as_json=as_json)
     note = allow_project(_config_in(folder))
     _print_note(output, note)
@@ -106,9 +106,6 @@ def allow(folder: _Folder = Path(), as_json: JsonOption = False) -> None:
 
 def disallow(folder: _Folder = Path(), as_json: JsonOption = False) -> None:
     """Let a project count no longer; its folder stays as it is."""
-    from anchor.project.allowlist import disallow_project
-    from anchor.project.files import CONFIG
-
     output = Output(as_json=as_json)
     config = folder if folder.name == CONFIG else folder / CONFIG
     if not disallow_project(config):
@@ -130,8 +127,6 @@ def register(app: typer.Typer) -> None:
 
 
 def _config_in(folder: Path) -> Path:
-    from anchor.project.files import CONFIG
-
     config = folder if folder.name == CONFIG else folder / CONFIG
     if not config.is_file():
         raise ConfigError(
@@ -147,16 +142,12 @@ def _print_policy(output: Output, policy: PolicyFile) -> None:
 
 
 def _print_note(output: Output, note: AllowedProject) -> None:
-    from anchor.project.allowlist import format_identity
-
     output.line(f"project  {note.config}")
     for pins in note.identities:
         output.line(f"  {format_identity(pins)}")
 
 
 def _describe_entry(entry: TrustEntry) -> str:
-    from anchor.ethereum.keccak import format_address
-
     return (
         f"log {', '.join(map(str, entry.logs))} of {format_address(entry.owner)} in registry "
         f"{format_address(entry.registry)} on chain {entry.chain_id}"
@@ -173,8 +164,6 @@ def _describe_policy(policy: PolicyFile) -> dict[str, Any]:
 
 
 def _describe_note(note: AllowedProject) -> dict[str, Any]:
-    from anchor.ethereum.keccak import format_address
-
     return {
         "config": str(note.config),
         "pins": [

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
+from anchor.chain.connect import Nodes
 from anchor.cli.console import Colour, Output
-from anchor.errors import ExitCode, UsageError
-
-if TYPE_CHECKING:
-    from anchor.types import LogId
+from anchor.cli.evidence_inputs import VerificationInputs
+from anchor.cli.report_text import print_policies, print_step
+from anchor.errors import AnchorError, CannotCheckError, ExitCode, NotTrustedError, UsageError
+from anchor.ethereum.keccak import parse_address
+from anchor.ethereum.known_chains import HEADLINES, find_chain
+from anchor.log.checkpoint import open_checkpoint, parse_origin
+from anchor.log.publication import CHECKPOINT, open_reader, read_anchors, read_tile
+from anchor.log.signed_note import parse_verifier
+from anchor.types import ChainId, LogId, make_log_id
+from anchor.verification.log_audit import TITLES, check_log
+from anchor.verification.report import Verdict, severest_code, verdict_of
+from anchor.verification.targets import format_unpinned
 
 
 def audit_published(
     output: Output,
-    place: str,
+    location: str,
     *,
     trust: Path | None,
     rpc: Sequence[str],
@@ -33,29 +43,16 @@ def audit_published(
     Raises:
         CannotCheckError: there is no checkpoint.
     """
-    from functools import partial
-
-    from anchor.chain.connect import Nodes
-    from anchor.cli.evidence_inputs import Bench
-    from anchor.cli.report_text import print_policies, print_step
-    from anchor.errors import AnchorError, CannotCheckError, NotTrustedError
-    from anchor.ethereum.known_chains import HEADLINES, find_chain
-    from anchor.log.checkpoint import open_checkpoint, parse_origin
-    from anchor.log.publication import CHECKPOINT, open_reader, read_anchors, read_tile
-    from anchor.log.signed_note import parse_verifier
-    from anchor.types import ChainId
-    from anchor.verification.log_audit import TITLES, check_log
-    from anchor.verification.report import Verdict, severest_code, verdict_of
-    from anchor.verification.targets import format_unpinned
-
     verifier = None if key is None else parse_verifier(key)
     expected = None if log is None else _parse_log(log)
-    source = open_reader(place)
-    bench = Bench(config_path=config_path, trust=trust, tell=output.note)
-    nodes = Nodes(rpc, quorum, bench.project_rpc, output.note)
+    source = open_reader(location)
+    inputs = VerificationInputs(config_path=config_path, trust=trust, report=output.note)
+    nodes = Nodes(rpc, quorum, inputs.list_project_nodes, output.note)
     steps: list[dict[str, Any]] = []
 
-    def tell(number: int, detail: str, verdict: Verdict = Verdict.PASS, hint: str = "") -> None:
+    def report_step(
+        number: int, detail: str, verdict: Verdict = Verdict.PASS, hint: str = ""
+    ) -> None:
         title = TITLES[number]
         print_step(output, number, title, detail, verdict, hint)
         steps.append({"number": number, "title": title, "verdict": verdict.value, "detail": detail})
@@ -65,10 +62,10 @@ def audit_published(
         raise CannotCheckError(
             "there is no checkpoint", hint="name the folder or URL below which `checkpoint` lies"
         )
-    print_policies(output, bench.describe_policies())
+    print_policies(output, inputs.describe_policies())
     members: dict[str, Any] = {
-        "policies": bench.list_policies(),
-        "unused_project": bench.describe_unused(),
+        "policies": inputs.list_policies(),
+        "unused_project": inputs.describe_unused(),
         "unpinned": [],
         "steps": steps,
     }
@@ -77,24 +74,24 @@ def audit_published(
         chain_id, _, owned = parse_origin(open_checkpoint(note, None).origin)
         if chain_ids and chain_id not in chain_ids:
             raise NotTrustedError(f"the log is on chain {chain_id}, which is not one that you name")
-        if bench.policy is None:
+        if inputs.policy is None:
             unnamed = () if chain_ids else (chain_id,)
             members["unpinned"] = list(format_unpinned(None if expected else owned, unnamed))
             _print_unpinned(output, members["unpinned"])
         checked = check_log(
             note,
             partial(read_tile, source),
-            policy=bench.policy,
+            policy=inputs.policy,
             verifier=verifier,
             connect=nodes.connect,
-            report_step=tell,
+            report_step=report_step,
             anchored=lambda head: read_anchors(source, head),
             expected=expected,
             chain_ids=frozenset(map(ChainId, chain_ids)),
             accept_unpinned=accept_unpinned,
         )
     except AnchorError as error:
-        tell(len(steps) + 1, error.message, verdict_of(error), error.hint or "")
+        report_step(len(steps) + 1, error.message, verdict_of(error), error.hint or "")
         code = error.exit_code
     else:
         code = severest_code([finding.exit_code for finding in checked.findings])
@@ -131,9 +128,6 @@ def _print_unpinned(output: Output, unpinned: Sequence[str]) -> None:
 
 def _parse_log(text: str) -> LogId:
     """Read ``--log``: an owner's address, and behind a slash the number of the log."""
-    from anchor.ethereum.keccak import parse_address
-    from anchor.types import make_log_id
-
     owner, _, number = text.partition("/")
     if number and not (number.isdecimal() and number.isascii() and len(number) <= 29):
         raise UsageError(f"--log takes OWNER or OWNER/NUMBER, not {text[:80]!r}")

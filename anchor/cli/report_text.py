@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from anchor.cli.console import Colour, Output
+from anchor.cli.report_json import (
+    ChainDocument,
+    ClaimDocument,
+    FileDocument,
+    ProvenAnchorDocument,
+    StepDocument,
+)
+from anchor.ethereum.keccak import format_address
+from anchor.ethereum.known_chains import find_chain
+from anchor.verification.report import NOT_PROVEN, ProvenAnchor, Report, Verdict, verdict_of
 from anchor.verification.report_words import ENGLISH, Words
-
-if TYPE_CHECKING:
-    from anchor.cli.report_json import FileDocument, ProvenAnchorDocument
-    from anchor.verification.report import ProvenAnchor, Report, Verdict
 
 _COLOURS = {
     "pass": Colour.GREEN,
@@ -62,10 +67,8 @@ def print_report(
 
 def _list_not_proven(report: Report, words: Words) -> list[str]:
     """Return what is not proven: what never is, and what this verification leaves open."""
-    from anchor.verification.report import NOT_PROVEN
-
     always = words.not_proven or NOT_PROVEN
-    return [*always, *(words.say(item) for item in report.not_proven[len(NOT_PROVEN) :])]
+    return [*always, *(words.say(text) for text in report.not_proven[len(NOT_PROVEN) :])]
 
 
 def _print_statements(output: Output, report: Report, words: Words) -> None:
@@ -87,8 +90,6 @@ def _spell_headline(report: Report, words: Words) -> str:
 
 
 def _brief_mark(report: Report, words: Words) -> str:
-    from anchor.verification.report import verdict_of
-
     if report.error is None:
         return f"{_spell_headline(report, words):<9}"
     return f"{words.brief[verdict_of(report.error).value]:<9}"
@@ -96,8 +97,6 @@ def _brief_mark(report: Report, words: Words) -> str:
 
 def _colour(report: Report) -> Colour:
     """Return the colour of the whole: green is for what proves something about real time."""
-    from anchor.verification.report import verdict_of
-
     leading = report.leading
     is_plain = report.kind == "main" and leading is not None and leading.assurance != "asserted"
     if report.error is None and not is_plain:
@@ -130,14 +129,11 @@ def print_step(
 def _print_trust(
     output: Output, report: Report, policies: Sequence[str], nodes: Sequence[str], words: Words
 ) -> None:
-    from anchor.ethereum.keccak import format_address
-    from anchor.ethereum.known_chains import find_chain
-
     print_policies(output, policies, words, indent="  ")
     if not policies:
         output.line(f"  {words.no_policy}")
-        for item in report.unpinned:
-            output.line(f"    {words.say(item)}")
+        for text in report.unpinned:
+            output.line(f"    {words.say(text)}")
     is_unchanged = all(step.error is None for step in report.steps if step.number == 2)
     existed = words.unchanged_since if is_unchanged else words.existed_by
     if nodes:
@@ -152,8 +148,8 @@ def _print_trust(
             level=proven.assurance,
         )
         output.line(f"  {anchored}")
-        place = words.place.format(index=proven.index, size=proven.anchor.size)
-        output.line(f"    {place}")
+        position = words.place.format(index=proven.index, size=proven.anchor.size)
+        output.line(f"    {position}")
         kind = find_chain(proven.chain_id).kind
         if kind != "main":
             said = words.chain_is.format(chain=proven.chain_id, kind=words.kinds[kind])
@@ -182,8 +178,6 @@ def _describe_basis(proven: ProvenAnchor, words: Words) -> str:
 
 def describe_report(name: str, report: Report) -> FileDocument:
     """Return one file's report as a part of the published document."""
-    from anchor.cli.report_json import ClaimDocument, FileDocument, StepDocument
-
     return FileDocument(
         file=name,
         exit_code=int(report.exit_code),
@@ -212,10 +206,6 @@ def describe_report(name: str, report: Report) -> FileDocument:
 
 
 def _describe_anchor(proven: ProvenAnchor) -> ProvenAnchorDocument:
-    from anchor.cli.report_json import ChainDocument, ProvenAnchorDocument
-    from anchor.ethereum.keccak import format_address
-    from anchor.ethereum.known_chains import find_chain
-
     chain = find_chain(proven.chain_id)
     return ProvenAnchorDocument(
         chain_id=proven.chain_id,
@@ -244,9 +234,9 @@ def _summary(report: Report, words: Words) -> str:
         detail = "" if report.error is None else words.say(report.error.message)
     else:
         time = f"{leading.existed_by:%Y-%m-%d %H:%M:%S}"
-        place = words.place.format(index=leading.index, size=leading.anchor.size)
-        detail = f"{words.brief_existed_by.format(time=time)} ({place})"
+        position = words.place.format(index=leading.index, size=leading.anchor.size)
+        detail = f"{words.brief_existed_by.format(time=time)} ({position})"
     if not report.unpinned:
         return detail
-    items = ", ".join(words.say(item) for item in report.unpinned)
+    items = ", ".join(words.say(text) for text in report.unpinned)
     return words.brief_unpinned.format(detail=detail, items=items)

@@ -1,12 +1,14 @@
-"""What all commands share: their documents are named after them, their summaries are not cut."""
+"""What Typer is told for all commands: load late, name the JSON documents, cut no summary."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from anchor.cli.command_table import COMMANDS
 from anchor.cli.console import name_command
 
 _SENTENCE = 300
@@ -30,19 +32,35 @@ class NamedCommand(TyperCommand):
         return super().invoke(ctx)
 
 
-class NamedGroup(TyperGroup):
-    """A group of commands, with its whole summary."""
+class LazyCommand(TyperCommand):
+    """A command of which only the name and one line are known until it runs."""
 
-    def get_short_help_str(self, limit: int = 0) -> str:
-        """Return the whole sentence, as a command does."""
-        return super().get_short_help_str(max(limit, _SENTENCE))
+    def load(self) -> Any:
+        """Import the command's module, and return the command or group that it defines."""
+        module = import_module(f"anchor.cli.commands.{str(self.name).replace('-', '_')}")
+        app = getattr(module, "app", None)
+        if app is None:
+            app = typer.Typer(add_completion=False, rich_markup_mode=None)
+            app.command(self.name)(module.command)
+        for command in app.registered_commands:
+            command.cls = NamedCommand
+        return typer.main.get_command(app)
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
+    ) -> Any:
+        """Read the arguments as the loaded command does; its context runs that one."""
+        return self.load().make_context(info_name, args, parent, **extra)
 
 
-def name_commands(app: typer.Typer) -> None:
-    """Make every command of ``app`` and of its groups a named one."""
-    for command in app.registered_commands:
-        command.cls = NamedCommand
-    for group in app.registered_groups:
-        group.cls = NamedGroup
-        if group.typer_instance is not None:
-            name_commands(group.typer_instance)
+def make_group(name: str) -> typer.Typer:
+    """Return the application of a command that has commands of its own."""
+    return typer.Typer(
+        help=COMMANDS[name], no_args_is_help=True, add_completion=False, rich_markup_mode=None
+    )
+
+
+def add_commands(group: TyperGroup) -> None:
+    """Add every command of the table, none of them loaded."""
+    for name, summary in COMMANDS.items():
+        group.add_command(LazyCommand(name, short_help=summary))

@@ -11,18 +11,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from anchor.service.client_address import client_of, peers_of
-from anchor.service.header_protection import Application, Message, Receive, Send
-from anchor.service.peer_addresses import group_address
+from anchor.service.client_address import group_address
 from anchor.service.problems import Problem
 from anchor.service.settings import Settings
 
 # Addresses that are remembered; whoever has more of them than this is not slowed down by any.
 _MOST_ADDRESSES = 10_000
-_HEALTH = frozenset({"/healthz", "/readyz"})
 
 
-class Buckets:
+class TokenBuckets:
     """A token bucket for each address: ``burst`` at once, ``rate`` a second after that."""
 
     def __init__(
@@ -39,7 +36,7 @@ class Buckets:
         return max(0.0, (1.0 - self._count(address)) / self._rate) if self._rate else 0.0
 
     def take(self, address: str) -> float:
-        """Take a token; return the seconds until there is one where there is none yet."""
+        """Take a token; return 0, or the seconds until there is one."""
         if not self._rate:
             return 0.0
         tokens = self._count(address)
@@ -60,44 +57,12 @@ class Buckets:
         return min(float(self._burst), tokens + (self._clock() - at) * self._rate)
 
 
-class Throttle:
+class AddressLimits:
     """The limits of one worker: on requests without a key, and on keys that were refused."""
 
     def __init__(self, settings: Settings) -> None:
-        self.anonymous = Buckets(settings.anonymous_rate, settings.anonymous_burst)
-        self.refused = Buckets(settings.refused_rate, settings.refused_burst)
-
-
-class Throttled:
-    """Answers those who ask too much with 429, and passes the rest on."""
-
-    def __init__(self, app: Application) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http" or scope["path"] in _HEALTH:
-            await self._app(scope, receive, send)
-            return
-        client = client_of(scope)
-        throttle: Throttle = scope["state"]["throttle"]
-        if all(name != b"authorization" for name, _ in scope["headers"]):
-            seconds = throttle.anonymous.take(client)
-            if seconds:
-                await too_many(seconds).response()(scope, receive, send)
-                return
-        peers, settings = peers_of(scope), scope["state"]["settings"]
-        if not peers.is_proxy(scope["client"][0] if scope["client"] else ""):
-            await self._app(scope, receive, send)
-            return
-        # A web server's connections are not its clients': their requests are counted instead.
-        try:
-            if peers.arrive(client) > settings.max_per_peer:
-                await too_many(1.0).response()(scope, receive, send)
-            else:
-                await self._app(scope, receive, send)
-        finally:
-            peers.leave(client)
+        self.anonymous = TokenBuckets(settings.anonymous_rate, settings.anonymous_burst)
+        self.refused = TokenBuckets(settings.refused_rate, settings.refused_burst)
 
 
 def too_many(seconds: float) -> Problem:

@@ -1,4 +1,4 @@
-"""The thread of a worker that looks at the chain once a minute, whatever clients ask."""
+"""The thread of a worker that compares the chain with the log once a minute."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def read_steady_clock() -> float:
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
-class Lookout:
-    """Looks at the chain, unless another process just did; keeps what contradicts the log.
+class AnchorWatchThread:
+    """Compares the chain with the log, unless another process just did; keeps contradictions.
 
     A final anchor that is not where it was is an incident in the store, where every worker sees
     it; a log that is closed, or has an unknown head, each worker finds by itself.
@@ -52,19 +52,19 @@ class Lookout:
         self._contradiction: ContradictedError | IncidentError | None = None
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lookout", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="anchor-watch", daemon=True)
 
     def start(self) -> None:
-        """Look now, and then at least once a minute."""
+        """Start the thread: it looks at once, and then once a minute."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more; a look that is under way is not waited for."""
+        """Stop the thread, without waiting for a look that is under way."""
         self._stopping.set()
         self._wake.set()
 
     def wake(self) -> None:
-        """Look at once: something seems to have changed."""
+        """Make the thread look at once."""
         self._wake.set()
 
     def check(self) -> None:
@@ -74,16 +74,16 @@ class Lookout:
             ContradictedError: It did not.
             IncidentError: A final anchor is not where it was, and the store does not keep that.
         """
-        found = self._contradiction
-        if found is not None:
-            raise type(found)(found.message, hint=found.hint)
+        contradiction = self._contradiction
+        if contradiction is not None:
+            raise type(contradiction)(contradiction.message, hint=contradiction.hint)
 
     def judge_clock(self, anchored: int | None) -> ClockFault | None:
         """Judge this machine's clock; ``anchored`` is the newest final anchor's time."""
         return self._watch.judge(anchored)
 
     def tell(self, anchored: int | None) -> Watched:
-        """Return how watching stands."""
+        """Return for how long nothing could be compared, and why."""
         return self._watch.tell(anchored)
 
     def _run(self) -> None:

@@ -11,13 +11,13 @@ from fastapi import FastAPI
 
 from anchor.project.project import OpenProject
 from anchor.service import pages
-from anchor.service.access_log import AccessLog
-from anchor.service.address_limits import Throttle, Throttled
-from anchor.service.header_protection import Protection
+from anchor.service.address_limits import AddressLimits
+from anchor.service.auth import KeyCache
+from anchor.service.client_address import Peers
+from anchor.service.middleware import RequestMiddleware
 from anchor.service.openapi import build_openapi
-from anchor.service.peer_addresses import Peers
+from anchor.service.pages.sign_in import Sessions
 from anchor.service.problems import answer_problems
-from anchor.service.request_metrics import Measured
 from anchor.service.routes import (
     bulk,
     heads,
@@ -27,7 +27,7 @@ from anchor.service.routes import (
     receipts,
     status,
     submit,
-    verifier_page,
+    usage,
 )
 from anchor.service.settings import Settings
 from anchor.service.worker import Service
@@ -38,10 +38,10 @@ _ROUTERS = (
     status.router,
     receipts.router,
     heads.router,
+    usage.router,
     log.router,
     health.router,
     metrics.router,
-    verifier_page.router,
     pages.router,
 )
 
@@ -58,14 +58,17 @@ def create_app(project: OpenProject, settings: Settings | None = None) -> FastAP
     """Return the application for an open project, which it closes when it stops.
 
     Raises:
-        ConfigError: the log's key is missing or damaged.
+        ConfigError: The log's key is missing or damaged.
     """
     service = Service(project, settings or Settings())
+    sessions = Sessions(service.settings.session_secret, service.settings.ended_sessions)
     state = {
         "stopping": service.stopping,
         "settings": service.settings,
         "peers": Peers(service.settings.proxies),
-        "throttle": Throttle(service.settings),
+        "throttle": AddressLimits(service.settings),
+        "keys": KeyCache(),
+        "sessions": sessions,
     }
 
     @asynccontextmanager
@@ -75,6 +78,7 @@ def create_app(project: OpenProject, settings: Settings | None = None) -> FastAP
             yield state
         finally:
             await service.close()
+            sessions.close()
 
     app = make_app()
     app.router.lifespan_context = lifespan
@@ -94,10 +98,7 @@ def make_app() -> FastAPI:
         redirect_slashes=False,
     )
     answer_problems(app)
-    app.add_middleware(Throttled)
-    app.add_middleware(Protection)
-    app.add_middleware(AccessLog)
-    app.add_middleware(Measured)
+    app.add_middleware(RequestMiddleware)
     for router in _ROUTERS:
         app.include_router(router)
     return app

@@ -1,28 +1,43 @@
-"""Who asks, and whether they may."""
+"""Who asks and whether they may: API keys, their scopes, and the audit trail of refusals.
+
+Each event of the audit trail is a line of JSON to the log ``anchor.audit``, which goes to standard
+error also with ``--quiet``: who signed in or was refused, from where, by which key; never a secret.
+What commands do to keys is in a file of the project (``operate.key_audit_trail``).
+"""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
+import json
+import logging
+import re
 import time
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.types import Scope
 
-from anchor.service.address_limits import Buckets, Throttle, too_many
-from anchor.service.audit_trail import claimed_id, note_event
+from anchor.service.address_limits import AddressLimits, TokenBuckets, too_many
 from anchor.service.client_address import client_of
-from anchor.service.problems import Problem
-from anchor.service.query_parameters import check_parameters
+from anchor.service.problems import FieldError, Problem
 from anchor.service.worker import Service, service_of
 from anchor.store.api_keys import ApiKey, find_key
 from anchor.system.clock import utc_now
 
+_AUDIT_LOG = logging.getLogger("anchor.audit")
 # A key has 84 characters; whatever is much longer is none.
 _MAX_TOKEN = 200
+# The id in front of a key's secret: 12 hex digits, shown by `anchor api-key list`.
+_ID = re.compile(r"anchor_([0-9a-f]{12})_")
+# Seconds for which a key that was good counts without another look: revoking it takes effect after.
+_TRUST_SECONDS = 1.0
+_MOST_KEPT = 1_000
+# Characters of a parameter's name, and names, that an answer repeats.
+_SHOWN = 80
+_MOST_SHOWN = 10
 
 _SCHEME = HTTPBearer(
     auto_error=False,
@@ -31,20 +46,39 @@ _SCHEME = HTTPBearer(
 )
 
 
+class KeyCache:
+    """Keys that were good within the last second, by the SHA-256 of what was sent."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[bytes, tuple[ApiKey, float]] = OrderedDict()
+
+    def find(self, token_hash: bytes) -> ApiKey | None:
+        """Return the key, if it was good within the last second."""
+        key, expires = self._kept.get(token_hash, (None, 0.0))
+        return key if time.monotonic() < expires else None
+
+    def keep(self, token_hash: bytes, key: ApiKey) -> None:
+        """Remember a key that was just found good."""
+        self._kept[token_hash] = (key, time.monotonic() + _TRUST_SECONDS)
+        self._kept.move_to_end(token_hash)
+        if len(self._kept) > _MOST_KEPT:
+            self._kept.popitem(last=False)
+
+
 async def authenticate(service: Service, request: Request, token: str | None) -> ApiKey:
     """Return the key that the request brings.
 
     Raises:
-        Problem: it brings none (401), or one that is not known, expired or revoked (401).
+        Problem: The request brings none, or one that is unknown, expired or revoked (401), or too
+            many keys from its address were refused (429).
     """
-    if token is None:
-        token = _read_basic(request)
     if token is None:
         raise _unauthorised("this needs an API key: Authorization: Bearer KEY")
     if len(token) > _MAX_TOKEN:
         raise _refuse(request, "")
-    hashed = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-    key = service.keys.find(hashed, time.monotonic())
+    cache: KeyCache = request.scope["state"]["keys"]
+    token_hash = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+    key = cache.find(token_hash)
     if key is None:
         seconds = _refused_of(request).wait(client_of(request.scope))
         if seconds:
@@ -52,7 +86,7 @@ async def authenticate(service: Service, request: Request, token: str | None) ->
         key = await service.read(lambda: _look_up(service, token))
         if key is None:
             raise _refuse(request, token)
-        service.keys.keep(hashed, key, time.monotonic())
+        cache.keep(token_hash, key)
     if not key.stands_at(utc_now()):
         raise _refuse(request, token)
     request.scope["anchor.tenant"], request.scope["anchor.key"] = key.tenant, key.id  # for the log
@@ -65,30 +99,16 @@ def _look_up(service: Service, token: str) -> ApiKey | None:
     return None if key is None or key.revoked_at is not None else key
 
 
-def _read_basic(request: Request) -> str | None:
-    """Return the password of HTTP Basic, with which a browser brings a key to the pages.
-
-    Only for reading: a browser adds it to whatever request another site makes it send.
-    """
-    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "basic" or request.method not in ("GET", "HEAD"):
-        return None
-    try:
-        decoded = base64.b64decode(encoded[: 2 * _MAX_TOKEN], validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
-        return None
-    return decoded.partition(":")[2]
-
-
-def _refused_of(request: Request) -> Buckets:
-    throttle: Throttle = request.scope["state"]["throttle"]
+def _refused_of(request: Request) -> TokenBuckets:
+    throttle: AddressLimits = request.scope["state"]["throttle"]
     return throttle.refused
 
 
 def _refuse(request: Request, token: str) -> Problem:
     """Return the answer to a credential that is of no use, noted and counted."""
     _refused_of(request).take(client_of(request.scope))
-    note_event(request.scope, "key-refused", claimed=claimed_id(token))
+    id_match = _ID.match(token)
+    note_event(request.scope, "key-refused", claimed=None if id_match is None else id_match[1])
     return _unauthorised("that is no API key of this service, or it was revoked or expired")
 
 
@@ -98,12 +118,18 @@ def _unauthorised(detail: str) -> Problem:
     return Problem(401, detail, headers=headers)
 
 
+def note_event(scope: Scope, event: str, **members: str | None) -> None:
+    """Write an event of the audit trail with the client's address."""
+    document = {"event": event, "client": client_of(scope), **members}
+    _AUDIT_LOG.info(json.dumps(document, ensure_ascii=True, separators=(",", ":")))
+
+
 def require(scope: str) -> Callable[..., Awaitable[ApiKey]]:
     """Return a dependency that gives the request's key, which has to be for ``scope``.
 
     Raises:
-        Problem: 401 without a usable key, 403 where it is for something else; 422 where the request
-            has parameters that its route does not know.
+        Problem: The request has no usable key (401), its key is for something else (403), or it
+            has parameters that its route does not know (422).
     """
 
     async def require_scope(
@@ -115,10 +141,33 @@ def require(scope: str) -> Callable[..., Awaitable[ApiKey]]:
         key = await authenticate(service, request, token)
         if scope not in key.scopes:
             raise Problem(403, f"this key is not for {scope!r}", headers={"Connection": "close"})
-        check_parameters(request)
+        _check_parameters(request)
         return key
 
     return require_scope
+
+
+def _check_parameters(request: Request) -> None:
+    """Refuse a misspelt parameter, which would be taken for one that was left out.
+
+    Raises:
+        Problem: The route does not know a parameter, or one comes twice (422).
+    """
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    if not counts:
+        return
+    known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
+    errors = [
+        FieldError(name[:_SHOWN], "given twice" if name in known else "no parameter of this")
+        for name, count in counts.items()
+        if name not in known or count > 1
+    ]
+    if errors:
+        # What was not read of a body must not be taken for the next request.
+        headers = {"Connection": "close"}
+        raise Problem(
+            422, "a parameter is not as it has to be", errors=errors[:_MOST_SHOWN], headers=headers
+        )
 
 
 Submitter = Annotated[ApiKey, Depends(require("submit"))]

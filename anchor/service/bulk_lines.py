@@ -99,7 +99,7 @@ _PLAIN = re.compile(rb'\{"sha256": ?"([0-9a-f]{64})"(?:, ?"name": ?"([ !#-\[\]-~
 class _PlainReader:
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
-        self._now = origin.now.encode()
+        self._recorded_at = origin.recorded_at.encode()
         self._log = f'"log":"0x{origin.log.hex()}",'.encode()
         self._source = origin.source("").encode()
         unique = origin.unique
@@ -112,7 +112,7 @@ class _PlainReader:
             name = b"sha256:" + digest
         media, schema = _media_member(_ending(name)), _SCHEMA_MEMBER
         form = b'{"digests":{"sha256":"%b"},%b%b"name":"%b","recorded_at":"%b","salt":"%b",%b}'
-        record = form % (digest, self._log, media, name, self._now, salt, schema)
+        record = form % (digest, self._log, media, name, self._recorded_at, salt, schema)
         sha256 = bytes.fromhex(digest.decode())
         source = self._source + name
         described = b"%b%b%b%b%b" % (
@@ -125,7 +125,7 @@ class _PlainReader:
             sm3=None,
             record=record,
             leaf=hash_leaf(record),
-            accepted_at=self._origin.now,
+            accepted_at=self._origin.recorded_at,
         )
 
 

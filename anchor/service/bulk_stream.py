@@ -9,15 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from fastapi.responses import Response
+from starlette.types import Message, Receive, Send
 
 from anchor.errors import AnchorError
 from anchor.service.bulk_lines import Entry, Line, LineSplitter, read_lines
-from anchor.service.header_protection import Message, Receive, Send
 from anchor.service.key_recheck import KeyLease
 from anchor.service.problems import Problem, explain, explain_system_error
 from anchor.service.request_body import too_long, too_slow
-from anchor.service.routes.submit import over_quota
-from anchor.service.submission import Origin
+from anchor.service.submission import Origin, over_quota
 from anchor.service.worker import RequestSlot, Service
 from anchor.service.write_queue import Job
 from anchor.store.api_keys import ApiKey
@@ -49,7 +48,7 @@ class BulkAnswer(Response):
         del self.headers["content-length"]
         self._service = service
         self._settings = service.settings
-        self._held = KeyLease(key)
+        self._lease = KeyLease(key)
         self._slot = slot
         self._origin = origin
         self._splitter = LineSplitter(service.settings.max_line)
@@ -59,9 +58,9 @@ class BulkAnswer(Response):
         self._counts = {"lines": 0, "new": 0, "known": 0, "refused": 0}
 
     async def __call__(self, _scope: Message, receive: Receive, send: Send) -> None:
-        """Answer; the client may go at any time."""
+        """Answer the request; the client may disconnect at any time."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        with self._slot, self._service.standing.hold(self._held.key) as self._held:
+        with self._slot, self._service.key_recheck.hold(self._lease.key) as self._lease:
             await send(start)
             sending = asyncio.create_task(self._outbox.drain(send))
             try:
@@ -97,7 +96,7 @@ class BulkAnswer(Response):
 
     async def _read_body(self, receive: Receive) -> None:
         size = 0
-        body = _Body(receive, self._service.stopping, self._held)
+        body = _Body(receive, self._service.stopping, self._lease)
         loop = asyncio.get_running_loop()
         end = loop.time() + self._settings.bulk_seconds
         try:
@@ -113,25 +112,25 @@ class BulkAnswer(Response):
                 if size > self._settings.max_bulk:
                     raise too_long(self._settings.max_bulk)
                 await self._add(self._splitter.feed(piece))
-                while len(self._entries) >= self._service.intake.chunk:
+                while len(self._entries) >= self._service.write_queue.chunk:
                     await self._write_some()
             await self._add(self._splitter.finish())
         finally:
             body.close()
 
     async def _add(self, lines: list[Line]) -> None:
-        origin = replace(self._origin, now=utc_now())
+        origin = replace(self._origin, recorded_at=utc_now())
         for start in range(0, len(lines), _AT_ONCE):
             some = lines[start : start + _AT_ONCE]
             self._entries.extend(read_lines(some, origin, max_line=self._settings.max_line))
             await asyncio.sleep(0)  # others are answered meanwhile
 
     async def _write_some(self) -> None:
-        """Have the next lines written; the ones before are, and answered, when this returns."""
-        count = min(len(self._entries), self._service.intake.chunk)
+        """Start writing the next lines, once the ones before are written and answered."""
+        count = min(len(self._entries), self._service.write_queue.chunk)
         entries = [self._entries.popleft() for _ in range(count)]
         await self._wait_for_writing()
-        self._held.check()
+        self._lease.check()
         self._service.check_intake()
         self._writing = asyncio.create_task(self._write(entries))
 
@@ -141,39 +140,39 @@ class BulkAnswer(Response):
             await writing
 
     async def _write(self, entries: list[Entry]) -> None:
-        items = [item for _, item in entries if isinstance(item, NewEvidence)]
+        rows = [entry for _, entry in entries if isinstance(entry, NewEvidence)]
         outcomes: list[Outcome] = []
         copies: int | None = None
-        if items:
-            key = self._held.key
-            job = Job(key.tenant, key.limits, items, is_bulk=True)
-            outcomes = await self._service.intake.take(job)
+        if rows:
+            key = self._lease.key
+            job = Job(key.tenant, key.limits, rows, is_bulk=True)
+            outcomes = await self._service.write_queue.take(job)
             copies = job.copies
         rest = iter(outcomes)
         answers = [
-            self._refuse(number, item)
-            if isinstance(item, Problem)
-            else self._describe(number, item, next(rest), copies)
-            for number, item in entries
+            self._refuse(number, entry)
+            if isinstance(entry, Problem)
+            else self._describe(number, entry, next(rest), copies)
+            for number, entry in entries
         ]
         self._counts["lines"] += len(entries)
         await self._outbox.put(b"".join(answers))
 
     def _describe(
-        self, number: int, item: NewEvidence, outcome: Outcome, copies: int | None
+        self, number: int, row: NewEvidence, outcome: Outcome, copies: int | None
     ) -> bytes:
         if not isinstance(outcome, Admitted):
-            return self._refuse(number, over_quota(self._held.key))
+            return self._refuse(number, over_quota(self._lease.key.limits))
         if outcome.is_new:
             self._counts["new"] += 1
             return b'{"line":%d,"id":"%b","state":"accepted","known":false%b}\n' % (
                 number,
-                item.identity.hex().encode(),
+                row.identity.hex().encode(),
                 b"" if copies is None else b',"copies":%d' % copies,
             )
         self._counts["known"] += 1
-        state = self._service.watch.reach.stage_of(outcome.leaf_index).value
-        members = {"line": number, "id": item.identity.hex(), "state": state, "known": True}
+        state = self._service.stage_watch.reach.stage_of(outcome.leaf_index).value
+        members = {"line": number, "id": row.identity.hex(), "state": state, "known": True}
         return _encode(members if copies is None else members | {"copies": copies})
 
     def _refuse(self, number: int, problem: Problem) -> bytes:
@@ -188,11 +187,11 @@ class _Gone(Exception):
 class _Body:
     """A request's body, whose next piece can be waited for again and again."""
 
-    def __init__(self, receive: Receive, stopping: asyncio.Event, held: KeyLease) -> None:
+    def __init__(self, receive: Receive, stopping: asyncio.Event, lease: KeyLease) -> None:
         self._receive = receive
         self._stopping = asyncio.ensure_future(stopping.wait())
-        self._held = held
-        self._ending = asyncio.ensure_future(held.ended.wait())
+        self._lease = lease
+        self._ending = asyncio.ensure_future(lease.ended.wait())
         self._next: asyncio.Future[Message] | None = None
         self.is_complete = False
 
@@ -200,7 +199,7 @@ class _Body:
         """Return the next piece; None where none comes in time.
 
         Raises:
-            _Gone: the client is.
+            _Gone: The client has disconnected.
             Problem: The service is to stop (503), or the key was revoked or has expired (401).
         """
         if self._next is None:
@@ -209,7 +208,7 @@ class _Body:
         await asyncio.wait(waited, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
         if self._stopping.done():
             raise Problem(503, "the service is stopping; send the lines without an answer again")
-        self._held.check()
+        self._lease.check()
         if not self._next.done():
             return None
         message, self._next = self._next.result(), None
@@ -219,7 +218,7 @@ class _Body:
         return bytes(message.get("body", b""))
 
     def close(self) -> None:
-        """Wait for nothing any more."""
+        """Cancel every wait."""
         self._stopping.cancel()
         self._ending.cancel()
         if self._next is not None:
@@ -227,7 +226,7 @@ class _Body:
 
 
 class _Outbox:
-    """Answers on their way to the client, which may read them late but not never."""
+    """Answers on their way to the client, which has to read each within ``patience`` seconds."""
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
@@ -240,7 +239,7 @@ class _Outbox:
         """Add an answer; waits while many are unread.
 
         Raises:
-            _Gone: they stay so.
+            _Gone: The client does not read them in time.
         """
         if self._is_closed:
             raise _Gone
@@ -256,7 +255,7 @@ class _Outbox:
                 raise _Gone from None
 
     def close(self) -> None:
-        """Let ``drain`` come to its end."""
+        """Let ``drain`` end once everything is sent."""
         self._is_closed = True
         self._changed.set()
 

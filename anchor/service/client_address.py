@@ -1,23 +1,105 @@
-"""Whose request it is: the peer's, or the client's for whom a named web server passes it on."""
+"""Whose request it is: the peer's, or that of a client behind a web server which is named."""
 
 from __future__ import annotations
 
 import ipaddress
 import logging
+from collections import Counter
+from collections.abc import Iterable
+from typing import TypeAlias
 
-from anchor.service.header_protection import Message
-from anchor.service.peer_addresses import Peers
+from starlette.types import Scope
+
+from anchor.errors import UsageError
 
 _LOG = logging.getLogger("anchor.service")
 
+_Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+# The part of an IPv6 address that a provider gives to one customer.
+_SITE_PREFIX = 64
 
-def peers_of(scope: Message) -> Peers:
+
+def parse_proxies(texts: Iterable[str]) -> tuple[_Network, ...]:
+    """Return the networks that proxies were named by: addresses or address/prefix.
+
+    Raises:
+        UsageError: One of them is neither.
+    """
+    networks = []
+    for text in texts:
+        try:
+            networks.append(ipaddress.ip_network(text))
+        except ValueError as error:
+            raise UsageError(
+                f"{text[:80]!r} is no address or network of a proxy",
+                hint="give an IP address (127.0.0.1) or a network (10.0.0.0/8)",
+            ) from error
+    return tuple(networks)
+
+
+def group_address(address: str) -> str:
+    """Return what an address is counted under: itself, or the /64 network of an IPv6 address."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, _SITE_PREFIX), strict=False))
+
+
+class Peers:
+    """Counts the open connections of each address, except those of the named proxies."""
+
+    def __init__(self, proxies: Iterable[str]) -> None:
+        """Prepare.
+
+        Raises:
+            UsageError: A proxy is no address or network.
+        """
+        self._proxies = parse_proxies(proxies)
+        self._open: Counter[str] = Counter()
+        self._has_warned = False
+
+    def is_first_warning(self) -> bool:
+        """Return whether nobody was warned of an unnamed proxy yet; the next answer is no."""
+        has_warned, self._has_warned = self._has_warned, True
+        return not has_warned
+
+    def is_proxy(self, address: str) -> bool:
+        """Return whether a connection from this address is a named web server's."""
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._proxies)
+
+    def arrive(self, address: str) -> int:
+        """Count one more connection; return how many the address has, 0 for a named proxy."""
+        if self.is_proxy(address):
+            return 0
+        group = group_address(address)
+        self._open[group] += 1
+        return self._open[group]
+
+    def leave(self, address: str) -> None:
+        """Count one connection less."""
+        group = group_address(address)
+        if self._open[group] > 1:
+            self._open[group] -= 1
+        else:
+            del self._open[group]
+
+
+def peers_of(scope: Scope) -> Peers:
     """Return the worker's peers."""
     peers: Peers = scope["state"]["peers"]
     return peers
 
 
-def client_of(scope: Message) -> str:
+def client_of(scope: Scope) -> str:
     """Return the address of who asks, the same during a request.
 
     ``X-Forwarded-For`` counts from its end, as far as each address before was a named proxy's: what
@@ -29,7 +111,7 @@ def client_of(scope: Message) -> str:
     return known
 
 
-def scheme_of(scope: Message) -> str | None:
+def scheme_of(scope: Scope) -> str | None:
     """Return ``http`` or ``https`` as a named proxy says it; None where none does."""
     if not peers_of(scope).is_proxy(_peer_of(scope)):
         return None
@@ -37,7 +119,7 @@ def scheme_of(scope: Message) -> str | None:
     return stated[0] if stated and stated[0] in ("http", "https") else None
 
 
-def _find_client(scope: Message) -> str:
+def _find_client(scope: Scope) -> str:
     address, peers = _peer_of(scope), peers_of(scope)
     forwarded = _values(scope, b"x-forwarded-for")
     if forwarded and not peers.is_proxy(address) and peers.is_first_warning():
@@ -57,10 +139,10 @@ def _find_client(scope: Message) -> str:
     return address
 
 
-def _peer_of(scope: Message) -> str:
+def _peer_of(scope: Scope) -> str:
     return str(scope["client"][0]) if scope["client"] else ""
 
 
-def _values(scope: Message, name: bytes) -> list[str]:
+def _values(scope: Scope, name: bytes) -> list[str]:
     values = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
     return [part.strip() for value in values for part in value.split(",")]

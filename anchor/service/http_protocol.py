@@ -16,10 +16,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from anchor.service.header_protection import Message, Receive, Send
-from anchor.service.peer_addresses import Peers
+from anchor.service.client_address import Peers
 from anchor.service.problems import Problem
 from anchor.service.settings import Settings
 
@@ -41,8 +41,8 @@ SPARE = 4
 _HEALTH = frozenset({b"/healthz", b"/readyz"})
 
 
-class PatientProtocol(HttpToolsProtocol):
-    """Closes connections that do not get on, bounds what they may hold, and tells of the stop."""
+class TimeoutProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with timeouts and bounds; it also sets ``stopping`` at shutdown."""
 
     _deadline: asyncio.TimerHandle | None = None
     _write_deadline: asyncio.TimerHandle | None = None
@@ -58,7 +58,7 @@ class PatientProtocol(HttpToolsProtocol):
     _running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request."""
+        """Count the connection, and start the timeout for its first request."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=0)
         self._full_app = self.app
@@ -77,7 +77,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell every request of the connection that its client is gone."""
+        """Report the disconnect to every request of the connection."""
         self._forget()
         self._forget_writing()
         self._peers.leave(self._address)
@@ -120,7 +120,7 @@ class PatientProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def on_message_begin(self) -> None:
-        """Begin to count."""
+        """Reset the count of field bytes."""
         self._fields = 0
         super().on_message_begin()
 
@@ -130,13 +130,13 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, and drop a trailer: it came after the request was judged by its head."""
+        """Keep a header; drop a trailer, which comes after the head was checked."""
         self._count(len(name) + len(value) + _FIELD_OVERHEAD)
         if self._is_in_head:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Stop the clock; the application has one of its own for the body."""
+        """Stop the timeout for the head; the application has one of its own for the body."""
         if len(self.pipeline) >= _MOST_PIPELINED:
             raise _TooMuch
         self._is_in_head, self._fields = False, 0
@@ -146,34 +146,34 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Note that the body goes on."""
+        """Note that the body makes progress."""
         self._has_body, self._fields = True, 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Wait for the next request."""
+        """Prepare for the next request."""
         self._is_in_head, self._received = True, 0
         self._forget()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Give a client that was answered early some time to come to its body's end."""
+        """Start the timeout for the rest of a body that was answered before its end."""
         if not self._is_in_head:
             self._expect(_REST)
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """Give the client its time to read what is written."""
+        """Start the timeout for reading the answer."""
         super().pause_writing()
         self._expect_reading()
 
     def resume_writing(self) -> None:
-        """Stop the clock: everything was sent."""
+        """Stop the timeout for reading: everything was sent."""
         self._forget_writing()
         super().resume_writing()
 
     def shutdown(self) -> None:
-        """Let streams come to their end."""
+        """Tell streams to end."""
         stopping: Any = self.app_state.get("stopping")
         if stopping is not None:
             stopping.set()
@@ -226,7 +226,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._write_deadline = None
 
     def _check_reading(self) -> None:
-        """End a connection whose client does not read; closing alone would wait for it to."""
+        """Abort a connection whose client does not read; closing would wait for it."""
         read = self._unsent - self.transport.get_write_buffer_size()
         if read < _LEAST_READ * self._settings.answer_seconds:
             self.transport.abort()
@@ -238,7 +238,7 @@ class _TooMuch(Exception):
     """Raised in a callback of the parser, which then fails as it does on malformed requests."""
 
 
-async def _answer_busy(scope: Message, receive: Receive, send: Send) -> None:
+async def _answer_busy(scope: Scope, receive: Receive, send: Send) -> None:
     problem = Problem(
         503,
         "too many connections are open; nothing was taken in",

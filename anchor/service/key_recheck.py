@@ -1,4 +1,4 @@
-"""Whether keys still stand while long requests rest on them: one look a second for all of them."""
+"""Rechecks the API keys of long requests once a second, so that a revoked key ends them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _PAUSE = 1.0
 
 
 class KeyLease:
-    """A long request's hold on its key: what the key is worth by the newest look."""
+    """A long request's use of its key, as of the newest recheck."""
 
     def __init__(self, key: ApiKey) -> None:
         self.key = key
-        """As it was found last, with the tenant's limits of that time."""
+        """The key as last loaded, with the tenant's limits of that time."""
         self.ended = asyncio.Event()
         """Set once the key is revoked or expired."""
 
     def check(self) -> None:
-        """Check that the key still stands.
+        """Check that the key is still valid.
 
         Raises:
             Problem: The key was revoked or has expired since the request began (401).
@@ -39,54 +39,54 @@ class KeyLease:
 
 
 class KeyRecheck:
-    """Looks at the keys of all long requests of a worker, once a second while there are any.
+    """Rechecks the keys of a worker's long requests once a second, while there are any.
 
-    A look that the store does not answer changes nothing: whoever cannot read the store cannot
-    write to it either.
+    A recheck that the store does not answer changes nothing: a worker that cannot read the store
+    cannot write to it either.
     """
 
     def __init__(
-        self, load: Callable[[Iterable[str]], dict[str, ApiKey]], now: Callable[[], str]
+        self, load: Callable[[Iterable[str]], dict[str, ApiKey]], clock: Callable[[], str]
     ) -> None:
         """Prepare; ``load`` returns the keys with these ids, and may block."""
         self._load = load
-        self._now = now
-        self._holds: set[KeyLease] = set()
+        self._clock = clock
+        self._leases: set[KeyLease] = set()
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
     def hold(self, key: ApiKey) -> Iterator[KeyLease]:
-        """Stand around what rests on a key for longer than a moment."""
-        held = KeyLease(key)
-        self._holds.add(held)
+        """Recheck the key while the block runs."""
+        lease = KeyLease(key)
+        self._leases.add(lease)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
         try:
-            yield held
+            yield lease
         finally:
-            self._holds.discard(held)
+            self._leases.discard(lease)
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Stop rechecking."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
     async def _run(self) -> None:
-        while self._holds:
+        while self._leases:
             await asyncio.sleep(_PAUSE)
             with contextlib.suppress(AnchorError):
                 await self._look()
 
     async def _look(self) -> None:
-        ids = {held.key.id for held in self._holds}
-        found = await asyncio.to_thread(self._load, ids)
-        for held in self._holds:
-            if held.key.id not in ids:
+        ids = {lease.key.id for lease in self._leases}
+        keys = await asyncio.to_thread(self._load, ids)
+        for lease in self._leases:
+            if lease.key.id not in ids:
                 continue  # it came during the look
-            key = found.get(held.key.id)
-            if key is None or not key.stands_at(self._now()):
-                held.ended.set()
+            key = keys.get(lease.key.id)
+            if key is None or not key.stands_at(self._clock()):
+                lease.ended.set()
             else:
-                held.key = key
+                lease.key = key

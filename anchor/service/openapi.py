@@ -59,8 +59,8 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _mend_errors(operation: dict[str, Any]) -> None:
     # FastAPI says this of every route with parameters; those that refuse none do not say it.
-    found = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
-    if found.get("schema", {}).get("$ref", "").endswith("/HTTPValidationError"):
+    invalid = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
+    if invalid.get("schema", {}).get("$ref", "").endswith("/HTTPValidationError"):
         del operation["responses"]["422"]
     for status, response in operation["responses"].items():
         content = response.get("content", {})

@@ -143,7 +143,7 @@ def explain_system_error(error: OSError) -> Problem:
 
 
 def answer_problems(app: FastAPI) -> None:
-    """Let every error of ``app`` be answered as a problem."""
+    """Register handlers that answer every error of ``app`` as a problem."""
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(AnchorError, _answer_error)
     app.add_exception_handler(OSError, _answer_system_error)
@@ -180,9 +180,9 @@ def _answer_http(_request: Request, error: Exception) -> Response:
 
 def _answer_invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = [
+    errors = [
         # The first part says where the parameter is: query, path or header.
-        FieldError(".".join(str(part) for part in item["loc"][1:]), str(item["msg"]))
-        for item in error.errors()
+        FieldError(".".join(str(part) for part in field["loc"][1:]), str(field["msg"]))
+        for field in error.errors()
     ]
-    return Problem(422, "a parameter is not as it has to be", errors=found).response()
+    return Problem(422, "a parameter is not as it has to be", errors=errors).response()

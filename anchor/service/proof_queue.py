@@ -1,4 +1,4 @@
-"""Work that anybody may ask for and that takes a while: one piece at a time, few in line."""
+"""A queue for proofs, which anybody may ask for and which take a while."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _MOST_IN_LINE = 8
 _RETRY_AFTER = "5"
 
 
-class Lane:
-    """One thread for such work, so that whoever asks for much of it keeps nobody else waiting."""
+class ProofQueue:
+    """A single-threaded executor with at most 8 queued jobs; further requests get 503."""
 
     def __init__(self, name: str) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._in_line = 0
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Run ``work`` in its turn.
+        """Run ``work`` after the jobs before it, and return its result.
 
         Raises:
-            Problem: too much is in line already (503).
+            Problem: The queue is full (503).
         """
         if self._in_line >= _MOST_IN_LINE:
             raise Problem(
@@ -40,5 +40,5 @@ class Lane:
             self._in_line -= 1
 
     def close(self) -> None:
-        """Finish what is under way."""
+        """Finish the running job and drop the queued ones."""
         self._thread.shutdown(cancel_futures=True)

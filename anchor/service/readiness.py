@@ -1,4 +1,4 @@
-"""Whether evidence could be taken in: by a write that is committed, and by whose store it is."""
+"""Readiness of the store: a committed test write, and a watch for a replaced store."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RETRY_AFTER = "5"
 
 
 class Readiness:
-    """Tries the store for those who ask, and watches that no other is put in its place."""
+    """Tries a write when asked, and polls whether another store was put in this one's place."""
 
     def __init__(
         self,
@@ -42,11 +42,11 @@ class Readiness:
         self._watching: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to watch, in the running event loop."""
+        """Start polling, in the running event loop."""
         self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     async def stop(self) -> None:
-        """Watch no more; a write that hangs is left alone."""
+        """Stop polling, without waiting for a write that hangs."""
         if self._watching is not None:
             self._watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -54,10 +54,10 @@ class Readiness:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def check(self) -> None:
-        """Return where a write was committed, by the newest try of this second.
+        """Return if the newest test write, at most a second old, was committed.
 
         Raises:
-            AnchorError: It was not.
+            AnchorError: The write failed.
             Problem: The store does not answer (503).
         """
         trying = self._trying
@@ -77,7 +77,7 @@ class Readiness:
         self._database.try_writing()
 
     async def _watch(self) -> None:
-        """Look whose store it is again and again, so that an idle worker notices, too."""
+        """Poll whether the store is still the same, so that an idle worker notices, too."""
         while True:
             try:
                 await asyncio.to_thread(self._database.check_same)

@@ -49,7 +49,7 @@ class _Place:
     block_hash: Hash32 | None
 
 
-class Proofs:
+class ReceiptBuilder:
     """Makes receipts as ``anchor prove`` does, one after the other.
 
     All evidence below one anchored root shares one state proof, which is asked for once for each
@@ -80,7 +80,7 @@ class Proofs:
         """Return the receipt for sealed evidence: a promise, unless it is anchored.
 
         Raises:
-            AnchorError: as ``Prover.prove``; or finality was violated, and nothing is issued.
+            AnchorError: As for ``Prover.prove``, or finality was violated and nothing is issued.
         """
         loop = asyncio.get_running_loop()
         receipt, era = await loop.run_in_executor(self._maker, self._make, evidence)
@@ -98,7 +98,7 @@ class Proofs:
         return replace(receipt, anchors=(replace(anchor, state=state),))
 
     def _begin(self, era: _Era) -> None:
-        """Let what was remembered in another era go: the chain or the store was another one."""
+        """Forget the proofs of another era, in which the chain or the store was another one."""
         if era == self._era:
             return
         self._era = era
@@ -127,7 +127,7 @@ class Proofs:
         return state
 
     def close(self) -> None:
-        """Finish what was begun, but for what a node was asked."""
+        """Finish the receipts under way, without waiting for a node."""
         self._maker.shutdown()
         self._asker.shutdown(wait=False, cancel_futures=True)
 

@@ -1,13 +1,11 @@
-"""Reading request bodies within bounds of size and time."""
+"""Request bodies, read within bounds of size and time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 from fastapi import Request
 
-from anchor.service.header_protection import Disconnected
 from anchor.service.problems import Problem
 from anchor.service.settings import Settings
 
@@ -15,10 +13,10 @@ _CLOSE = {"Connection": "close"}
 
 
 def check_media_type(request: Request, *allowed: str) -> None:
-    """See that the body is said to be one of these.
+    """Check that ``Content-Type`` is one of the allowed media types.
 
     Raises:
-        Problem: it is not (415).
+        Problem: It is another one (415).
     """
     stated = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if stated not in allowed:
@@ -28,10 +26,10 @@ def check_media_type(request: Request, *allowed: str) -> None:
 
 
 def check_length(request: Request, most: int) -> None:
-    """See that the body is not said to be longer than ``most`` bytes.
+    """Check that ``Content-Length`` is at most ``most`` bytes, where it is stated.
 
     Raises:
-        Problem: it is (413).
+        Problem: It is more, or malformed (413).
     """
     stated = request.headers.get("Content-Length", "0")
     if not stated.isascii() or not stated.isdigit() or len(stated) > 18 or int(stated) > most:
@@ -47,8 +45,8 @@ async def read_body(request: Request, settings: Settings) -> bytes:
     """Return a whole body.
 
     Raises:
-        Problem: it is too long (413), or takes too long (408).
-        Disconnected: it ended before its end.
+        Problem: The body is too long (413), or takes too long to arrive (408).
+        ClientDisconnect: The client was gone before its end.
     """
     most = settings.max_body
     check_length(request, most)
@@ -56,7 +54,7 @@ async def read_body(request: Request, settings: Settings) -> bytes:
     size = 0
     try:
         async with asyncio.timeout(settings.body_seconds):
-            async for part in stream_body(request):
+            async for part in request.stream():
                 size += len(part)
                 if size > most:
                     raise too_long(most)
@@ -64,22 +62,6 @@ async def read_body(request: Request, settings: Settings) -> bytes:
     except TimeoutError:
         raise too_slow() from None
     return b"".join(parts)
-
-
-async def stream_body(request: Request) -> AsyncIterator[bytes]:
-    """Yield a body's pieces as they come.
-
-    Raises:
-        Disconnected: it ended before its end.
-    """
-    while True:
-        message = await request.receive()
-        if message["type"] != "http.request":
-            raise Disconnected
-        if message.get("body"):
-            yield message["body"]
-        if not message.get("more_body", False):
-            return
 
 
 def too_slow() -> Problem:

@@ -1,15 +1,17 @@
-"""The service's documents, as its OpenAPI page describes them."""
+"""The service's documents and the parameters of its routes, as its OpenAPI page describes them."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from fastapi import Header, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from anchor.canonical import MAX_INTEGER
 from anchor.evidence.record import MAX_NAME_CHARACTERS, MAX_RECORD_BYTES
 from anchor.service.submission import (
     DIGEST_PATTERN,
+    KEY_PATTERN,
     MAX_MEDIA_TYPE_CHARACTERS,
     MEDIA_TYPE_PATTERN,
 )
@@ -23,6 +25,21 @@ Digest = Annotated[str, Field(pattern=DIGEST_PATTERN, examples=[_DIGEST])]
 Id = Annotated[str, Field(pattern=DIGEST_PATTERN, examples=[_ID])]
 Index = Annotated[int, Field(ge=0, lt=MAX_LOG_SIZE)]
 Size = Annotated[int, Field(ge=1, le=MAX_LOG_SIZE)]
+
+
+IdInPath = Annotated[str, Path(pattern=DIGEST_PATTERN, description="As the submission's answer.")]
+WaitSeconds = Annotated[
+    float, Query(ge=0, le=60, description="Answer only when it is so far, or after so long.")
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Names the submission: repeated with it, it is the same one. 1 to 255 "
+        "printable ASCII characters.",
+        json_schema_extra={"pattern": KEY_PATTERN},
+    ),
+]
 
 
 def name_stage(stage: Stage) -> StageName:

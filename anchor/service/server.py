@@ -26,11 +26,11 @@ from anchor.project.config import load_config
 from anchor.project.log_key import load_log_key
 from anchor.project.project import open_project
 from anchor.service.app import create_app
-from anchor.service.http_protocol import SPARE, PatientProtocol
-from anchor.service.request_metrics import FOLDER as METRICS_FOLDER
+from anchor.service.http_protocol import SPARE, TimeoutProtocol
+from anchor.service.middleware import FOLDER as METRICS_FOLDER
 from anchor.service.settings import Settings
 from anchor.service.supervisor import Supervisor
-from anchor.service.unavailable import WaitingRoom
+from anchor.service.unavailable import UnavailableApp
 from anchor.service.worker import end_this_process
 
 _BACKLOG = 1_024
@@ -48,7 +48,7 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens there.
 
     Raises:
-        UsageError: the address is taken, or is none of this machine's.
+        UsageError: The address is taken, or is none of this machine's.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -71,7 +71,7 @@ def serve(config: Path, settings: Settings, listener: socket.socket, workers: in
         partial(_make_app, config, settings),
         factory=True,
         workers=workers,
-        http=PatientProtocol,
+        http=TimeoutProtocol,
         ws="none",
         loop="uvloop",
         log_config=None,
@@ -92,14 +92,14 @@ def serve(config: Path, settings: Settings, listener: socket.socket, workers: in
 
 
 def _allow_files(count: int) -> None:
-    """Let this process and its workers open ``count`` files, or as many as the system lets them."""
+    """Raise the limit of open files to ``count``, or as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _make_app(config: Path, settings: Settings) -> FastAPI | WaitingRoom:
+def _make_app(config: Path, settings: Settings) -> FastAPI | UnavailableApp:
     """Make the application in a worker, or what answers for it while the store is away."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
@@ -113,7 +113,7 @@ def _make_app(config: Path, settings: Settings) -> FastAPI | WaitingRoom:
     try:
         app = _open(config, settings)
     except (AnchorError, OSError) as error:
-        return WaitingRoom(settings, error, lambda: _check(config), end_this_process)
+        return UnavailableApp(settings, error, lambda: _check(config), end_this_process)
     # What was loaded stays. Looking through all of it for garbage would take a tenth of a second
     # every other one under load, in which nothing is answered.
     gc.collect()

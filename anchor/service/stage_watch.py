@@ -1,4 +1,4 @@
-"""Waiting for the log to come further: one look at the store for all who wait."""
+"""Polls the store for the log's progress, once for all requests that wait for it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _IDLE_POLL = 1.0
 
 
 class StageWatch:
-    """Looks at the store again and again; tells those who wait what changed."""
+    """Polls the store, and wakes those who wait for progress."""
 
     def __init__(
         self, project: OpenProject, most_waiting: int, give_up: Callable[[], None] = lambda: None
@@ -45,14 +45,14 @@ class StageWatch:
         """The time of the newest final anchor's block."""
 
     async def start(self) -> None:
-        """Look once, then go on looking in the background."""
+        """Poll once, then go on in a background task."""
         with contextlib.suppress(AnchorError, OSError):
             await self._look()
         self._task = asyncio.create_task(self._run())
         self._task.add_done_callback(self._note_end)
 
     async def stop(self) -> None:
-        """Let all who wait go on, and look no more."""
+        """Stop polling, and wake all who wait."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -60,14 +60,14 @@ class StageWatch:
         self._changed.set()
 
     def next_change(self) -> asyncio.Event:
-        """Return what will be set when the log has come further than it is known to have now.
+        """Return the event that is set at the next progress of the log.
 
         Whoever takes it before a look at the store misses nothing that comes after the look.
         """
         return self._changed
 
     async def wait(self, changed: asyncio.Event, seconds: float) -> bool:
-        """Wait for a change, at most so long; say whether it came."""
+        """Wait at most ``seconds`` for a change; return whether it came."""
         self._waiters += 1
         try:
             await asyncio.wait_for(changed.wait(), seconds)

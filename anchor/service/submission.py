@@ -16,7 +16,9 @@ from anchor.evidence.erasure_statement import MEMBER
 from anchor.evidence.record import MAX_NAME_CHARACTERS, SALT_BYTES, parse_record
 from anchor.operate.acceptance import EvidenceInput, prepare_evidence, prepare_record
 from anchor.service.problems import FieldError, Problem
+from anchor.store.api_keys import Quota
 from anchor.store.evidence import NewEvidence
+from anchor.system.clock import utc_now
 from anchor.types import LogId, log_owner
 
 # RFC 6838 names have at most 127 characters on each side; parameters follow.
@@ -27,6 +29,7 @@ DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 KEY_PATTERN = r"^[!-~]{1,255}$"
 
 _DIGEST = re.compile(DIGEST_PATTERN.rstrip("$") + r"\Z")
+_IDEMPOTENCY_KEY = re.compile(KEY_PATTERN.rstrip("$") + r"\Z")
 _MEDIA_TYPE = re.compile(MEDIA_TYPE_PATTERN.rstrip("$") + r"\Z")
 _MEMBERS: Final = ("sha256", "sm3", "size", "name", "media_type", "record")
 
@@ -40,7 +43,7 @@ class Origin:
 
     tenant: str
     key: str | None
-    now: str
+    recorded_at: str
     log: LogId
     random_bytes: Callable[[int], bytes] = os.urandom
 
@@ -63,7 +66,7 @@ def read_submission(data: bytes, origin: Origin, *, max_bytes: int) -> NewEviden
     """Return the row of one submission.
 
     Raises:
-        Problem: it is not one; status 413 where it is too long, 400 where it is no JSON, else 422.
+        Problem: The submission is too long (413), no JSON (400) or otherwise invalid (422).
     """
     if len(data) > max_bytes:
         raise Problem(413, f"a submission has at most {max_bytes:,} bytes")
@@ -72,6 +75,34 @@ def read_submission(data: bytes, origin: Origin, *, max_bytes: int) -> NewEviden
     except MalformedError as error:
         raise Problem(400, error.message) from error
     return _prepare(_read_members(value), origin)
+
+
+def check_idempotency_key(key: str | None) -> str | None:
+    """Return the value of ``Idempotency-Key`` as it is; None where there is none.
+
+    Raises:
+        Problem: The value is not 1 to 255 printable ASCII characters (422).
+    """
+    if key is not None and not _IDEMPOTENCY_KEY.match(key):
+        error = FieldError("Idempotency-Key", "not 1 to 255 printable ASCII characters")
+        raise Problem(422, "a header is not as it has to be", errors=[error])
+    return key
+
+
+def over_quota(limits: Quota) -> Problem:
+    """Return the answer to evidence above the tenant's quota, with the seconds until the next one.
+
+    Where there is a limit of each minute that is the next minute, else the next day (UTC).
+    """
+    time_of_day = utc_now()[11:19]
+    hours, minutes, seconds = (int(part) for part in time_of_day.split(":"))
+    passed = 3_600 * hours + 60 * minutes + seconds
+    period = 86_400 if limits.per_minute is None else 60
+    return Problem(
+        429,
+        "the quota of this key's tenant is used up",
+        headers={"Retry-After": str(period - passed % period)},
+    )
 
 
 def _read_members(value: JsonValue) -> Mapping[str, JsonValue]:
@@ -109,7 +140,7 @@ def _prepare(members: Mapping[str, JsonValue], origin: Origin) -> NewEvidence:
     )
     try:
         salt = origin.random_bytes(SALT_BYTES)
-        return prepare_evidence(submission, origin.unique, salt, origin.now, origin.log)
+        return prepare_evidence(submission, origin.unique, salt, origin.recorded_at, origin.log)
     except AnchorError as error:
         raise _refuse([FieldError("/name", error.message)]) from error
 
@@ -132,7 +163,7 @@ def _prepare_record(members: Mapping[str, JsonValue], origin: Origin) -> NewEvid
         raise _refuse([FieldError("/record", f"has a member {MEMBER!r}, which is the operator's")])
     if "\0" in record.name:
         raise _refuse([FieldError("/record", "its name holds a NUL character")])
-    return prepare_record(record, origin.source(record.name), origin.unique, origin.now)
+    return prepare_record(record, origin.source(record.name), origin.unique, origin.recorded_at)
 
 
 def _read_digest(

@@ -43,10 +43,10 @@ class Supervisor(Multiprocess):
         self.should_exit.set()
 
     def handle_ttin(self) -> None:
-        """Do nothing: the number of workers is an option's."""
+        """Do nothing: an option sets the number of workers."""
 
     def handle_ttou(self) -> None:
-        """Do nothing: the number of workers is an option's."""
+        """Do nothing: an option sets the number of workers."""
 
     def keep_subprocess_alive(self) -> None:
         """Replace each worker that has died or stopped answering; return without waiting."""

@@ -1,4 +1,4 @@
-"""What a worker answers while its project cannot be opened: 503, until it can.
+"""The application of a worker whose project cannot be opened: it answers 503 until it can.
 
 The disk, the database's server, or a store that is just being exchanged: whatever it is, a worker
 that ended for it would only be started again.
@@ -11,10 +11,10 @@ import logging
 from collections.abc import Callable
 
 from fastapi.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from anchor.errors import AnchorError
-from anchor.service.header_protection import Message, Receive, Send
-from anchor.service.peer_addresses import Peers
+from anchor.service.client_address import Peers
 from anchor.service.problems import Problem
 from anchor.service.settings import Settings
 
@@ -25,7 +25,7 @@ _PAUSE = 1.0
 _RETRY_AFTER = "5"
 
 
-class WaitingRoom:
+class UnavailableApp:
     """An application that answers every request with 503 until the project can be opened."""
 
     def __init__(
@@ -42,7 +42,7 @@ class WaitingRoom:
         self._told = ""
         self._tell(reason)
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or the server's start and stop."""
         if scope["type"] == "lifespan":
             await self._live(scope, receive, send)
@@ -56,7 +56,7 @@ class WaitingRoom:
             )
             await problem.response()(scope, receive, send)
 
-    async def _live(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         stopping = asyncio.Event()
         scope["state"].update(
             stopping=stopping, settings=self._settings, peers=Peers(self._settings.proxies)

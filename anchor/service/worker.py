@@ -1,4 +1,4 @@
-"""What a worker has open while it serves: the project, and the threads that work on its store."""
+"""A worker's open project, and the threads and tasks that work on its store."""
 
 from __future__ import annotations
 
@@ -22,17 +22,15 @@ from anchor.operate.live_publication import LivePublication
 from anchor.project.log_key import load_log_key
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
-from anchor.service.anchor_watch_thread import Lookout
-from anchor.service.key_cache import KeyCache
+from anchor.service.anchor_watch_thread import AnchorWatchThread
 from anchor.service.key_recheck import KeyLease, KeyRecheck
-from anchor.service.pages.ended_sessions import EndedSessions
 from anchor.service.problems import Problem
-from anchor.service.proof_queue import Lane
+from anchor.service.proof_queue import ProofQueue
 from anchor.service.readiness import Readiness
-from anchor.service.receipt_builder import Proofs
+from anchor.service.receipt_builder import ReceiptBuilder
 from anchor.service.settings import Settings
 from anchor.service.stage_watch import StageWatch
-from anchor.service.write_queue import Intake
+from anchor.service.write_queue import WriteQueue
 from anchor.store.api_keys import ApiKey, find_keys_by_id
 from anchor.system.clock import utc_now
 
@@ -45,7 +43,7 @@ _READERS = 4
 
 
 class RequestSlot:
-    """One of the things that a tenant does at once, counted until it is released."""
+    """One request of a tenant that counts against its concurrency limit, until it is released."""
 
     def __init__(self, busy: Counter[str], name: str) -> None:
         self._busy = busy
@@ -53,7 +51,7 @@ class RequestSlot:
         busy[name] += 1
 
     def release(self) -> None:
-        """Count it no more; releasing it twice changes nothing."""
+        """Give the slot back; doing so twice changes nothing."""
         name, self._name = self._name, None
         if name is None:
             return
@@ -76,34 +74,35 @@ class Service:
     def __init__(self, project: OpenProject, settings: Settings) -> None:
         self.project = project
         self.settings = settings
-        self.keys = KeyCache()
-        self.standing = KeyRecheck(self._load_keys, utc_now)
-        self.intake = Intake(project.database, utc_now, self.give_up)
+        self.key_recheck = KeyRecheck(self._load_keys, utc_now)
+        self.write_queue = WriteQueue(project.database, utc_now, self.give_up)
         self.readiness = Readiness(project.database, self.give_up)
-        self.watch = StageWatch(project, settings.max_backlog, self.give_up)
+        self.stage_watch = StageWatch(project, settings.max_backlog, self.give_up)
         # Each of these threads asks nodes of its own.
         open_node = partial(open_chain, project.config, _LOG.warning)
-        self.lookout = Lookout(project, open_node, self.give_up)
-        self.proofs = Proofs(project, open_node, self.lookout.wake)
+        self.anchor_watch = AnchorWatchThread(project, open_node, self.give_up)
+        self.receipt_builder = ReceiptBuilder(project, open_node, self.anchor_watch.wake)
         self.outside = StatusPoller(
-            project, open_node(), time.time, lambda: self.lookout.tell(self.watch.anchored_at)
+            project,
+            open_node(),
+            time.time,
+            lambda: self.anchor_watch.tell(self.stage_watch.anchored_at),
         )
-        self.ended_sessions = EndedSessions(settings.ended_sessions)
-        self.exploring = Lane("explore")
+        self.proof_queue = ProofQueue("explore")
         self._public = LivePublication(project, load_log_key(project.config))
         # The published log's tree remembers tiles, and is nothing for several threads.
         self._publisher = ThreadPoolExecutor(1, thread_name_prefix="publish")
         self.stopping = asyncio.Event()
-        """Set once the worker is to end: streams then come to theirs."""
+        """Set when the worker is told to stop: streams then end."""
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
         self._busy: Counter[str] = Counter()
 
     async def start(self) -> None:
-        """Begin to write and to watch."""
-        self.intake.start()
+        """Start the threads and tasks."""
+        self.write_queue.start()
         self.readiness.start()
-        await self.watch.start()
-        self.lookout.start()
+        await self.stage_watch.start()
+        self.anchor_watch.start()
 
     async def read(self, work: Callable[[], T]) -> T:
         """Run ``work``, which may block on the store, off the event loop."""
@@ -113,7 +112,7 @@ class Service:
         """Return a file of the published log, None where there is none; and whether it is fixed.
 
         Raises:
-            ChainGuardError: finality was violated, and nothing is published meanwhile.
+            ChainGuardError: Finality was violated, and nothing is published meanwhile.
         """
 
         def read() -> tuple[bytes | None, bool]:
@@ -123,10 +122,10 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(self._publisher, read)
 
     def take_slot(self, kind: str, tenant: str, most: int) -> RequestSlot:
-        """Count one more of what a tenant does at once in this worker, until it is released.
+        """Count a request against the tenant's concurrency limit here, until it is released.
 
         Raises:
-            Problem: The tenant does ``most`` of it already (429).
+            Problem: The tenant has ``most`` requests of this kind under way here (429).
         """
         name = f"{kind} of {tenant}"
         if self._busy[name] >= most:
@@ -142,16 +141,16 @@ class Service:
             return find_keys_by_id(connection, ids)
 
     def check_chain(self) -> None:
-        """Check that the chain does not contradict the log, as was seen within the last minute.
+        """Check that the chain does not contradict the log, as of the last minute's look at it.
 
         Raises:
             IncidentError: A final anchor is not where it was.
             ContradictedError: The log is closed, or its head there is unknown.
         """
-        incident = explain_incidents(self.watch.incidents)
+        incident = explain_incidents(self.stage_watch.incidents)
         if incident is not None:
             raise incident
-        self.lookout.check()
+        self.anchor_watch.check()
 
     def check_clock(self) -> None:
         """Check that records can state the time, by what was last seen of the chain's.
@@ -159,7 +158,7 @@ class Service:
         Raises:
             ClockError: This machine's clock is certainly far from it.
         """
-        fault = self.lookout.judge_clock(self.watch.anchored_at)
+        fault = self.anchor_watch.judge_clock(self.stage_watch.anchored_at)
         if fault is not None and fault.is_certain:
             raise clock_error(fault)
 
@@ -172,52 +171,53 @@ class Service:
         """
         self.check_chain()
         self.check_clock()
-        if self.watch.reach.waiting >= self.settings.max_backlog:
+        if self.stage_watch.reach.waiting >= self.settings.max_backlog:
             raise Problem(
                 503,
                 "too much evidence waits for its seal; nothing was taken in",
                 headers={"Retry-After": str(self.settings.retry_after), "Connection": "close"},
             )
 
-    async def wait_for_change(self, changed: asyncio.Event, seconds: float, held: KeyLease) -> bool:
-        """Wait for a change of the watch's, or the worker's end; return whether either came.
+    async def wait_for_change(
+        self, changed: asyncio.Event, seconds: float, lease: KeyLease
+    ) -> bool:
+        """Wait for a change of stage or the worker's end; return whether either came in time.
 
         Raises:
             Problem: The key was revoked or has expired (401).
         """
         stopping = asyncio.ensure_future(self.stopping.wait())
-        ending = asyncio.ensure_future(held.ended.wait())
-        watching = asyncio.ensure_future(self.watch.wait(changed, seconds))
+        ending = asyncio.ensure_future(lease.ended.wait())
+        watching = asyncio.ensure_future(self.stage_watch.wait(changed, seconds))
         try:
             await asyncio.wait({stopping, ending, watching}, return_when=asyncio.FIRST_COMPLETED)
-            held.check()
+            lease.check()
             return stopping.done() or watching.result()
         finally:
             for future in (stopping, ending, watching):
                 future.cancel()
 
     def give_up(self) -> None:
-        """Let this process end; its supervisor starts another."""
+        """End this process; its supervisor starts another."""
         end_this_process()
 
     async def close(self) -> None:
-        """Write what was given, and release what is open, the project's store as well."""
+        """Write what was submitted, stop the threads and tasks, and close the project's store."""
         self.stopping.set()
-        self.lookout.stop()
+        self.anchor_watch.stop()
         await self.readiness.stop()
-        await self.watch.stop()
-        await self.standing.stop()
-        await asyncio.to_thread(self.intake.stop)
-        await asyncio.to_thread(self.proofs.close)
-        self.exploring.close()
-        self.ended_sessions.close()
+        await self.stage_watch.stop()
+        await self.key_recheck.stop()
+        await asyncio.to_thread(self.write_queue.stop)
+        await asyncio.to_thread(self.receipt_builder.close)
+        self.proof_queue.close()
         self._publisher.shutdown()
         self._readers.shutdown()
         self.project.database.close()
 
 
 def end_this_process() -> None:
-    """Let this worker end as SIGTERM does."""
+    """End this worker as SIGTERM does."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -68,18 +68,18 @@ class Job:
     @property
     def size(self) -> int:
         """About how many bytes it brings."""
-        return sum(len(item.record) for item in self.items) + _RECORD_BYTES * len(self.items)
+        return sum(len(row.record) for row in self.items) + _RECORD_BYTES * len(self.items)
 
 
-class Intake:
-    """Takes jobs from the event loop, and answers them there once they are durable."""
+class WriteQueue:
+    """Writes jobs of the event loop in threads, and answers them there once they are durable."""
 
     def __init__(
-        self, database: Database, now: Callable[[], str], give_up: Callable[[], None]
+        self, database: Database, clock: Callable[[], str], give_up: Callable[[], None]
     ) -> None:
         """Prepare; ``give_up`` is called after an error that nothing goes on after."""
         self._database = database
-        self._now = now
+        self._clock = clock
         self._give_up = give_up
         self._singles: deque[Job] = deque()
         self._bulks: deque[Job] = deque()
@@ -88,10 +88,10 @@ class Intake:
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self.chunk = LEAST_CHUNK if database.has_one_writer else MOST_CHUNK
-        """How many lines of a bulk submission should come in one job now."""
+        """The number of lines of a bulk submission that the next job should have."""
 
     def start(self) -> None:
-        """Begin, in the running event loop."""
+        """Start the threads; answers go to the running event loop."""
         self._loop = asyncio.get_running_loop()
         nothing: deque[Job] = deque()
         parts = ((self._singles, nothing), (nothing, self._bulks))
@@ -112,7 +112,7 @@ class Intake:
         """Write a job; when this returns it is durable.
 
         Raises:
-            AnchorError: it is not; nothing of it was written, or it is not known to be.
+            AnchorError: The job was not written, or that is unknown (StorageError).
         """
         with self._condition:
             if self._is_closing:
@@ -151,7 +151,12 @@ class Intake:
             written = self._database.write_counted(
                 lambda connection: [
                     admit(
-                        connection, job.tenant, job.limits, job.items, key=job.key, at=self._now()
+                        connection,
+                        job.tenant,
+                        job.limits,
+                        job.items,
+                        key=job.key,
+                        at=self._clock(),
                     )
                     for job in batch.begin()
                 ]
@@ -213,7 +218,7 @@ class _Batch:
         """Return the jobs: the same ones where others disturbed the transaction.
 
         Raises:
-            _NoRoomError: the disk has no room for them.
+            _NoRoomError: The disk has no room for them.
         """
         self.began = time.monotonic()
         if not self.jobs:

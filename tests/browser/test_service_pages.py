@@ -153,28 +153,6 @@ def test_the_first_stop_of_the_keyboard_leads_to_the_content(
         assert link.bounding_box()["x"] >= 0, "it is seen while it has the focus"
 
 
-def test_a_leaf_and_two_heads_are_found_through_the_forms(
-    browser: Browser, served: PageService
-) -> None:
-    with open_tab(browser, served) as (tab, _):
-        tab.goto("/log")
-        tab.get_by_label("Leaf hash or index").fill("70")
-        tab.get_by_role("button", name="Show its path").click()
-        tab.get_by_role("heading", name="In the log, anchored (final)").wait_for()
-        tab.goto("/log")
-        tab.get_by_label("Leaves of the first").fill("4")
-        tab.get_by_label("Leaves of the second").fill("304")
-        tab.get_by_role("button", name="Verify").click()
-        tab.get_by_role("heading", name="The second head continues the first").wait_for()
-
-
-def test_the_older_heads_are_a_link_away(browser: Browser, served: PageService) -> None:
-    with open_tab(browser, served) as (tab, _):
-        tab.goto("/log")
-        tab.get_by_role("link", name="306 leaves: verify").click()
-        tab.get_by_role("heading", name="From 306 to 311 leaves").wait_for()
-
-
 def test_a_page_of_another_site_cannot_show_the_dashboard_in_a_frame_nor_sign_anybody_in(
     browser: Browser, served: PageService
 ) -> None:

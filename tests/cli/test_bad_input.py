@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from support.command import run_anchor, run_together, snapshot, start_anchor
+from support.in_process import run_in_process
 from support.nodes import ask, nonce, other_chain, stop_the_clock, wait_until
 from support.projects import Site, make_site
 
@@ -86,7 +87,9 @@ def test_a_broken_configuration_names_the_member(
     configured.edit(old, new)
     try:
         with nothing_changes(configured):
-            configured.run("seal", "--config", "anchor.toml").refused(code, *texts)
+            run_in_process("seal", "--config", "anchor.toml", cwd=configured.folder).refused(
+                code, *texts
+            )
     finally:
         path.write_bytes(good)
 
@@ -98,22 +101,24 @@ def test_after_all_those_the_good_configuration_works(configured: Site) -> None:
 
 def test_a_bad_variable_is_named(configured: Site) -> None:
     env = {"ANCHOR_CHAIN__WAIT_SECONDS": "soon"}
-    configured.run("seal", env=env).refused(2, "ANCHOR_CHAIN__WAIT_SECONDS")
+    run_in_process("seal", cwd=configured.folder, env=env).refused(2, "ANCHOR_CHAIN__WAIT_SECONDS")
 
 
 @pytest.mark.parametrize("command", [("add", "x"), ("run", "--once"), ("status",), ("prove", "x")])
 def test_without_a_project_a_command_says_how_to_get_one(
     tmp_path: Path, command: tuple[str, ...]
 ) -> None:
-    run_anchor(*command, cwd=tmp_path).refused(2, "no anchor.toml in", "anchor init", "--config")
+    run_in_process(*command, cwd=tmp_path).refused(
+        2, "no anchor.toml in", "anchor init", "--config"
+    )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_named_configuration_must_exist(tmp_path: Path) -> None:
-    ran = run_anchor("seal", "--config", "nowhere/anchor.toml", cwd=tmp_path)
+    ran = run_in_process("seal", "--config", "nowhere/anchor.toml", cwd=tmp_path)
     ran.refused(2, "no configuration file nowhere/anchor.toml", "anchor init")
     env = {"ANCHOR_CONFIG": "elsewhere.toml"}
-    run_anchor("seal", cwd=tmp_path, env=env).refused(2, "elsewhere.toml")
+    run_in_process("seal", cwd=tmp_path, env=env).refused(2, "elsewhere.toml")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +144,7 @@ def test_arguments_that_make_no_sense_are_bad_usage(
     configured: Site, arguments: tuple[str, ...], text: str
 ) -> None:
     with nothing_changes(configured):
-        ran = configured.run(*arguments)
+        ran = run_in_process(*arguments, cwd=configured.folder)
         ran.refused(22 if "md5:00" in arguments else 2, text)
     assert ran.out == ""
 
@@ -672,7 +677,8 @@ def test_a_new_devnet_on_the_same_port_is_another_chain(make: MakeSite) -> None:
 def test_what_is_wrong_in_the_environment_is_not_blamed_on_the_file(
     configured: Site, variable: str, value: str, texts: tuple[str, ...]
 ) -> None:
-    ran = configured.run("seal", env={variable: value}).refused(2, variable, *texts)
+    ran = run_in_process("seal", cwd=configured.folder, env={variable: value})
+    ran.refused(2, variable, *texts)
     assert "anchor.toml" not in ran.err
     assert "secret" not in ran.err
 
@@ -692,7 +698,8 @@ def test_a_broken_configuration_is_one_sentence(
     whole = file.read_bytes()
     file.write_bytes(text)
     try:
-        ran = configured.run("seal", "--config", file).refused(2, f"{file} {expected}")
+        ran = run_in_process("seal", "--config", file, cwd=configured.folder)
+        ran.refused(2, f"{file} {expected}")
     finally:
         file.write_bytes(whole)
     assert "Value error" not in ran.err and "member :" not in ran.err

@@ -38,7 +38,7 @@ def submit(site: Site, tenant: str, name: str, key: str | None = None) -> tuple[
     """Submit as the service does, and return the id and the outcome."""
     data = b'{"sha256":"%s","name":"%s"}' % (digest(name).encode(), name.encode())
     with site.open() as project:
-        origin = Origin(tenant=tenant, key=key, now=utc_now(), log=project.config.log)
+        origin = Origin(tenant=tenant, key=key, recorded_at=utc_now(), log=project.config.log)
         item = read_submission(data, origin, max_bytes=10_000)
         work = partial(
             admit,

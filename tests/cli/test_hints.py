@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
-from support.command import run_anchor
 from support.fixtures import MakeSite
+from support.in_process import run_in_process
 from support.paths import ROOT
 
 from anchor.chain.devnet import Devnet
 from anchor.cli import app
+from anchor.cli.typer_app import LazyCommand
 
 PACKAGE = ROOT / "anchor"
 SPOKEN = re.compile(r"`anchor ([^`\n]+)`")
@@ -28,10 +28,11 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "dep
 @cache
 def commands() -> dict[str, frozenset[str]]:
     """Return the options of every command, by its words; a group's words have none."""
-    return dict(_walk(typer.main.get_command(app), ()))
+    return dict(_walk(app, ()))
 
 
 def _walk(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, frozenset[str]]]:
+    command = command.load() if isinstance(command, LazyCommand) else command
     options = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
     yield " ".join(words), frozenset(options | {"--help", "-h"})
     for name, inner in getattr(command, "commands", {}).items():
@@ -158,7 +159,7 @@ def test_a_command_names_its_own_options_only(
 ) -> None:
     site = make(embedded)
     site.write("there.txt", b"there")
-    ran = run_anchor(*words, cwd=site.folder)
+    ran = run_in_process(*words, cwd=site.folder)
     assert ran.code not in (0, 1), ran
     bare = SPOKEN.sub("", ran.err)
     assert not [each for each in OPTION.findall(bare) if each not in commands()[words[0]]], ran

@@ -9,9 +9,9 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-import typer
-from support.command import Ran, run_anchor
+from support.command import Ran
 from support.fixtures import MakeSite
+from support.in_process import run_in_process
 from support.nodes import DEV
 from support.paths import ROOT
 from support.projects import Site
@@ -19,6 +19,7 @@ from support.service import make_key
 
 from anchor.chain.devnet import Devnet
 from anchor.cli import app
+from anchor.cli.typer_app import LazyCommand
 
 SCHEMAS = ROOT / "docs" / "schemas"
 # Measured values are typed; text is for names, reasons and what people are to read.
@@ -40,13 +41,14 @@ def commands() -> dict[str, bool]:
     found: dict[str, bool] = {}
 
     def walk(command: Any, words: tuple[str, ...]) -> None:
+        command = command.load() if isinstance(command, LazyCommand) else command
         inner = getattr(command, "commands", {})
         for name, each in inner.items():
             walk(each, (*words, name))
         if not inner:
             found[" ".join(words)] = any("--json" in each.opts for each in command.params)
 
-    walk(typer.main.get_command(app), ())
+    walk(app, ())
     return found
 
 
@@ -119,7 +121,7 @@ def test_the_document_of_each_command_names_its_format(log: Site, tmp_path: Path
         if not is_document(ran, name):
             refused.add(name)
         # And where it cannot do it, too: an option that there is not.
-        wrong = run_anchor(*name.split(), "--no-such-option", "--json", cwd=log.folder)
+        wrong = run_in_process(*name.split(), "--no-such-option", "--json", cwd=log.folder)
         assert wrong.expect(2).document["format"] == "anchor-error/1"
         assert wrong.document["exit_code"] == 2
     assert refused <= REFUSED, refused - REFUSED

@@ -71,6 +71,15 @@ def test_verify_explain_and_the_recomputing_script_need_no_operator_packages(
     assert altered.returncode == 10, altered
 
 
+def test_what_a_verifier_runs_needs_no_operator_packages(tmp_path: Path):
+    for words in (("audit", "--help"), ("trust", "list"), ("source", "--json"), ("key", "--help")):
+        ran = run_verifier(*words, cwd=tmp_path)
+        assert (ran.returncode, ran.stderr) == (0, ""), ran
+    refused = run_verifier("audit", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "pip install 'anchor-evidence[operator]'" in refused.stderr
+
+
 def test_an_operator_command_says_which_extra_it_needs(site: Site):
     refused = run_verifier("status", cwd=site.folder)
     assert refused.returncode == 2

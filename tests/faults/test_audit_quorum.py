@@ -15,7 +15,7 @@ from support.nodes import ask, nonce
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
-from anchor.cli.context import open_chain
+from anchor.project.nodes import open_chain
 from anchor.recovery.chain_audit import audit_chain
 
 ZERO = "0x" + "00" * 32

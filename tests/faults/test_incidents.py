@@ -15,10 +15,10 @@ from support.operators import Operator
 from support.projects import Site, reading
 
 from anchor.chain.devnet import Devnet
-from anchor.cli.context import open_chain
 from anchor.errors import CannotCheckError, IncidentError, QuorumError
 from anchor.operate.single_run import RunState
 from anchor.project.config import load_config
+from anchor.project.nodes import open_chain
 from anchor.registry.storage import head_slot
 
 ZERO = "0x" + "00" * 32

@@ -19,8 +19,8 @@ from support.projects import Site
 
 from anchor.chain.devnet import Devnet
 from anchor.chain.tx_decoding import read_gas_limit
-from anchor.cli.context import open_chain
 from anchor.errors import AnchorError, ExitCode
+from anchor.project.nodes import open_chain
 from anchor.store.tx_journal import StoredJournal
 
 GWEI = 10**9

@@ -21,8 +21,8 @@ from support.projects import Site, reading
 
 from anchor.chain.devnet import PUBLIC_DEV_KEY, Devnet, open_devnet
 from anchor.chain.tx_inclusion import fetch_inclusions
-from anchor.cli.context import open_chain
 from anchor.errors import ChainGuardError, ForeignUseError, NotFinalError
+from anchor.project.nodes import open_chain
 from anchor.store.tx_journal import StoredJournal
 from anchor.system.clock import utc_now
 

@@ -16,13 +16,13 @@ from support.projects import Site
 
 from anchor.chain.connect import Nodes
 from anchor.chain.devnet import Devnet
-from anchor.cli.context import open_chain
 from anchor.cli.input_files import digest_file
 from anchor.errors import AnchorError, ExitCode
 from anchor.operate.finality import refresh_anchors
 from anchor.operate.single_run import RunState
 from anchor.project.config import load_config
 from anchor.project.files import RECEIPT_SUFFIX
+from anchor.project.nodes import open_chain
 from anchor.recovery.chain_audit import audit_chain
 from anchor.registry.storage import head_slot
 from anchor.verification.policy import parse_policy

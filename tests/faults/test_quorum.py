@@ -21,12 +21,12 @@ from support.projects import Site, make_site, reading
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.node import Node
 from anchor.chain.node_quorum import NodeGroup
-from anchor.cli.context import open_chain
 from anchor.errors import CannotCheckError, ChainGuardError, QuorumError
 from anchor.operate import backoff, daemon
 from anchor.operate.finality import refresh_anchors
 from anchor.operate.single_run import RunResult, RunState
 from anchor.project.config import WaitFor
+from anchor.project.nodes import open_chain
 from anchor.project.project import trust_entry
 from anchor.store.sequencer import seal
 from anchor.verification.pinning import encode_policy

@@ -30,8 +30,8 @@ ORDER = (
     "recovery",
     "certificate",
     "client",
-    "service",
     "page",
+    "service",
     "standalone",
     "cli",
     "__main__",
@@ -109,7 +109,7 @@ THIRD_PARTIES = {
     "starlette": ("anchor.service",),
     "jinja2": ("anchor.service.pages.rendering", "anchor.certificate.html"),
     "markupsafe": ("anchor.service.pages",),
-    "prometheus_client": ("anchor.service.routes.metrics", "anchor.service.request_metrics"),
+    "prometheus_client": ("anchor.service.routes.metrics", "anchor.service.middleware"),
     "uvicorn": (
         "anchor.service.server",
         "anchor.service.supervisor",
@@ -159,6 +159,12 @@ def names_of_values(tree: ast.Module) -> set[str]:
     return names
 
 
+def packages_of(name: str) -> list[str]:
+    """The packages a module lies in, which are loaded before it."""
+    parts = name.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts))]
+
+
 def rank(name: str) -> int:
     package = name.split(".")[1]
     assert package in ORDER, f"{name} is in no known package: give it a place in ORDER"
@@ -181,6 +187,12 @@ def test_no_import_points_upwards(name: str, tree: ast.Module):
     for target in imported(tree):
         if target in NAMES and target != "anchor":
             assert rank(target) <= rank(name), f"{name} imports {target}, which is above it"
+
+
+def test_no_route_imports_another():
+    for name, tree in ALL:
+        if covers("anchor.service.routes", name):
+            assert not [target for target in imported(tree) if ".routes." in target], name
 
 
 def test_at_most_six_modules_lie_loose():
@@ -237,7 +249,8 @@ def test_there_are_no_import_cycles():
     graph = {
         name: {
             target
-            for target in imported(tree)
+            for part in imported(tree)
+            for target in (part, *packages_of(part))
             if target in NAMES and target != name and not name.startswith(target + ".")
         }
         for name, tree in ALL

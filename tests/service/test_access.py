@@ -140,12 +140,12 @@ def test_an_expired_key_is_refused(desk: Desk):
     assert desk.served.http.get("/v1/usage", headers=bearer(key)).status_code == 401
 
 
-def test_a_browser_brings_its_key_as_a_password_to_read_and_for_nothing_else(desk: Desk):
+def test_a_key_in_http_basic_is_not_read(desk: Desk):
     basic = base64.b64encode(f"me:{desk.key}".encode()).decode()
-    headers = {"Authorization": f"Basic {basic}"}
-    assert desk.served.http.get("/v1/usage", headers=headers).status_code == 200
-    answer = desk.served.http.post("/v1/evidence", json={"sha256": digest(1)}, headers=headers)
-    assert answer.status_code == 401
+    for path in ("/v1/usage", "/"):
+        answer = desk.served.http.get(path, headers={"Authorization": f"Basic {basic}"})
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="anchor"'
 
 
 def test_a_key_is_neither_shown_again_nor_stored_nor_logged(desk: Desk):

@@ -13,14 +13,19 @@ from support.examples import examples
 
 from anchor.monitor.overview import DAY, HOUR, Throughput
 from anchor.monitor.timeline import AnchorLine
-from anchor.service.pages.axis_ticks import (
+from anchor.service.pages.charts import chart_gas, chart_latency, chart_price, chart_throughput
+from anchor.service.pages.svg_chart import (
+    HEIGHT,
+    WIDTH,
+    Chart,
+    Mark,
+    Series,
+    draw_chart,
     mark_amounts,
     mark_durations,
     mark_times,
     spell_amount,
 )
-from anchor.service.pages.charts import chart_gas, chart_latency, chart_price, chart_throughput
-from anchor.service.pages.svg_chart import HEIGHT, WIDTH, Chart, Mark, Series, draw_chart
 from anchor.types import Hash32, Head
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -75,12 +75,11 @@ def test_it_follows_evidence_to_its_receipt(make: MakeSite, embedded: Devnet):
         # Hex, as tools print it, is the same evidence.
         for spelled in (digest(3), digest(3).upper()):
             assert client.submit(Submission(sha256=spelled, size=3)).id == ids[3]
-    with (
-        serve(site.folder) as served,
-        Client(served.url, "anchor_wrong") as client,
-        pytest.raises(UsageError, match="401"),
-    ):
-        client.submit(Submission(sha256=bytes(32)))
+        with (
+            Client(served.url, "anchor_wrong") as stranger,
+            pytest.raises(UsageError, match="401"),
+        ):
+            stranger.submit(Submission(sha256=bytes(32)))
 
 
 Handler = Callable[[httpx.Request], httpx.Response]

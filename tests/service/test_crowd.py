@@ -13,12 +13,9 @@ import pytest
 from support import crowd
 from support.projects import make_site
 from support.service import bearer, digest, make_key, serve
+from support.stopping import workers_of
 
 from anchor.chain.devnet import open_devnet
-
-
-def children(pid: int) -> list[int]:
-    return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def highest_memory(pids: list[int]) -> int:
@@ -42,7 +39,7 @@ def endure(folder: Path, clients: int, seconds: float) -> tuple[list[float], lis
     with serve(site.folder, "--quiet", workers=2) as served:
         place = urlsplit(served.url)
         pid = served.running.process.pid
-        while len(workers := children(pid)) < 2 or not served.http.get("/readyz").is_success:
+        while len(workers := workers_of(pid)) < 2 or not served.http.get("/readyz").is_success:
             time.sleep(0.1)
         before = highest_memory(workers)
         arguments = (place.hostname, place.port, guest, clients, seconds)
@@ -62,7 +59,7 @@ def endure(folder: Path, clients: int, seconds: float) -> tuple[list[float], lis
             assert health.status_code == 200
             time.sleep(0.1)
         assert others.returncode == 0
-        assert sorted(children(pid)) == sorted(workers), "a worker ended"
+        assert sorted(workers_of(pid)) == sorted(workers), "a worker ended"
         grown = highest_memory(workers) - before
     return sorted(submitted), sorted(checked), grown
 

@@ -18,7 +18,7 @@ from anchor.errors import (
     StoreBusyError,
 )
 from anchor.service import write_queue as module
-from anchor.service.write_queue import Intake, Job
+from anchor.service.write_queue import Job, WriteQueue
 from anchor.store import side_file, sqlite
 from anchor.store.api_keys import Quota
 from anchor.store.database import Database, create_database, open_database
@@ -53,10 +53,10 @@ def store(path: Path) -> Iterator[Database]:
 
 
 def run(
-    store: Database, work: Callable[[Intake], Awaitable[None]], ended: Ended | None = None
+    store: Database, work: Callable[[WriteQueue], Awaitable[None]], ended: Ended | None = None
 ) -> None:
     async def main() -> None:
-        intake = Intake(store, lambda: NOW, ended or Ended())
+        intake = WriteQueue(store, lambda: NOW, ended or Ended())
         intake.start()
         try:
             await work(intake)
@@ -87,7 +87,7 @@ def test_who_comes_while_the_store_is_waited_for_goes_first(path: Path, store: D
     """Another process has its turn; a bulk part came first, but a single piece is written first."""
     other = open_database(SqliteFile(path))
 
-    async def work(intake: Intake) -> None:
+    async def work(intake: WriteQueue) -> None:
         with other.write():
             waiting = [asyncio.ensure_future(intake.take(bulk(10, 11)))]
             await asyncio.sleep(0.1)
@@ -109,7 +109,7 @@ def test_single_pieces_that_come_and_come_keep_no_bulk_part_waiting(
     original = module.admit
     order: list[int] = []
 
-    async def work(intake: Intake) -> None:
+    async def work(intake: WriteQueue) -> None:
         loop = asyncio.get_running_loop()
         jobs, part = [single(number) for number in range(20)], bulk(30, 31)
         coming = iter(jobs[1:])
@@ -142,7 +142,7 @@ def test_jobs_without_room_are_refused_and_the_next_are_not(
 ) -> None:
     ended = Ended()
 
-    async def work(intake: Intake) -> None:
+    async def work(intake: WriteQueue) -> None:
         with monkeypatch.context() as patched:
             patched.setattr(sqlite, "_RESERVE", 1 << 62)
             with pytest.raises(StorageError, match="MiB left"):
@@ -159,7 +159,7 @@ def test_one_that_cannot_be_written_takes_none_with_it(path: Path, store: Databa
     nothing: Any = None
     broken = make_item(2)._replace(source=nothing)  # which the schema forbids
 
-    async def work(intake: Intake) -> None:
+    async def work(intake: WriteQueue) -> None:
         with other.write():  # so that they come into one transaction
             jobs = [single(1), Job("one", NO_LIMITS, [broken]), single(3, tenant="another")]
             waiting = [asyncio.ensure_future(intake.take(job)) for job in jobs]
@@ -181,7 +181,7 @@ def test_all_who_wait_are_told_when_the_store_is_never_ours(
     other = open_database(SqliteFile(path))
     ended = Ended()
 
-    async def work(intake: Intake) -> None:
+    async def work(intake: WriteQueue) -> None:
         with other.write():
             waiting = [asyncio.ensure_future(intake.take(single(number))) for number in range(20)]
             async with asyncio.timeout(5):
@@ -203,7 +203,7 @@ def test_a_worker_ends_when_it_is_not_known_what_was_written(
     def fails(*_arguments: object, **_options: object) -> None:
         raise StorageError("disk I/O error")
 
-    async def work(intake: Intake) -> None:
+    async def work(intake: WriteQueue) -> None:
         with monkeypatch.context() as patched:
             patched.setattr(module, "admit", fails)
             with pytest.raises(StorageError, match="disk I/O error"):
@@ -220,7 +220,7 @@ def test_a_store_that_cannot_be_locked_is_told_and_the_worker_goes_on(
     ended = Ended()
     lock = path.with_name("anchor.db-turn.lock")
 
-    async def work(intake: Intake) -> None:
+    async def work(intake: WriteQueue) -> None:
         lock.unlink(missing_ok=True)
         lock.mkdir()
         with pytest.raises(StoreAwayError):
@@ -240,7 +240,7 @@ def test_a_side_file_that_takes_nothing_is_told_and_the_worker_goes_on(path: Pat
     noting = open_database(SqliteFile(path), SideFile(side))
     ended = Ended()
 
-    async def work(intake: Intake) -> None:
+    async def work(intake: WriteQueue) -> None:
         noting.try_writing()
         side.unlink(missing_ok=True)
         side.mkdir()
@@ -269,7 +269,7 @@ def test_all_who_wait_are_told_once_when_another_process_holds_the_side_file(
     side = SideFile(tmp_path / "side")
     noting = open_database(place, SideFile(side.path))
 
-    async def work(intake: Intake) -> None:
+    async def work(intake: WriteQueue) -> None:
         with side._locked():
             waiting = [asyncio.ensure_future(intake.take(single(number))) for number in range(20)]
             async with asyncio.timeout(3):
@@ -283,7 +283,7 @@ def test_all_who_wait_are_told_once_when_another_process_holds_the_side_file(
 
 
 def test_what_was_given_is_written_before_the_end(store: Database) -> None:
-    async def work(intake: Intake) -> None:
+    async def work(intake: WriteQueue) -> None:
         jobs = [asyncio.ensure_future(intake.take(single(number))) for number in range(5)]
         jobs.append(asyncio.ensure_future(intake.take(bulk(5, 6))))
         await asyncio.sleep(0)
@@ -302,7 +302,7 @@ def test_parts_grow_while_the_store_is_fast_and_shrink_when_it_is_slow(
     def items(start: int, count: int) -> list[NewEvidence]:
         return [make_item(number) for number in range(start, start + count)]
 
-    async def work(intake: Intake) -> None:
+    async def work(intake: WriteQueue) -> None:
         sizes = [intake.chunk]
         for target in (10.0, 1e-6, 1e-6):
             monkeypatch.setattr(module, "_TARGET", target)

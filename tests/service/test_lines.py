@@ -20,7 +20,9 @@ NOW = "2026-01-01T00:00:00.000Z"
 
 
 def origin(key: str | None = None) -> Origin:
-    return Origin(tenant="t", key=key, now=NOW, log=LOG, random_bytes=lambda count: b"\x07" * count)
+    return Origin(
+        tenant="t", key=key, recorded_at=NOW, log=LOG, random_bytes=lambda count: b"\x07" * count
+    )
 
 
 HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
@@ -84,6 +86,8 @@ def test_lines_are_cut_alike_wherever_the_pieces_end(
 
 def test_each_line_of_a_submission_gets_a_salt_of_its_own():
     lines = [(n, b'{"sha256":"%064d"}' % n) for n in range(1, 50)]
-    found = read_lines(lines, Origin(tenant="t", key=None, now=NOW, log=LOG), max_line=1_000)
+    found = read_lines(
+        lines, Origin(tenant="t", key=None, recorded_at=NOW, log=LOG), max_line=1_000
+    )
     salts = {parse_record(item.record).salt for _, item in found if isinstance(item, NewEvidence)}
     assert len(salts) == 49

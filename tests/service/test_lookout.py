@@ -62,7 +62,7 @@ class Asked:
 
     def wait_for_look(self) -> None:
         """Wait until a look began after now, and ended."""
-        watch = self.service.lookout._watch
+        watch = self.service.anchor_watch._watch
         for _ in range(2):
             due = watch._due
             wait_until(lambda due=due: watch._due != due, SECONDS)
@@ -149,7 +149,7 @@ def test_of_several_processes_one_looks(site: Site, monkeypatch: pytest.MonkeyPa
             looks = len(node.asked("eth_chainId"))
             assert 3 <= looks <= 5, "15 seconds by 4, once for both"
             for asked in (first, second):
-                assert asked.service.lookout.tell(None).trouble is None
+                assert asked.service.anchor_watch.tell(None).trouble is None
 
 
 def hide_anchors(site: Site, node: BentNode) -> None:
@@ -190,7 +190,7 @@ def test_a_worker_whose_lookout_ends_is_replaced(
         raise KeyError("a bug")
 
     with serving(site) as asked:
-        monkeypatch.setattr(asked.service.lookout, "_give_up", ended.set)
+        monkeypatch.setattr(asked.service.anchor_watch, "_give_up", ended.set)
         monkeypatch.setattr(anchor_watch, "look_at_chain", fail)
         assert ended.wait(SECONDS)
 

@@ -100,3 +100,11 @@ def test_no_member_of_a_submission_is_said_to_be_null():
         assert '"null"' not in json.dumps(schemas[name])
         assert "default" not in json.dumps(schemas[name])
     assert schemas["DigestSubmission"]["anyOf"] == [{"required": ["sha256"]}, {"required": ["sm3"]}]
+
+
+@pytest.mark.parametrize(("path", "status"), [("/healthz", "alive"), ("/readyz", "ready")])
+def test_health_checks_say_what_they_answer(path: str, status: str):
+    page = make_app().openapi()
+    (ref,) = find_refs(page["paths"][path]["get"]["responses"]["200"])
+    (member,) = page["components"]["schemas"][ref.rpartition("/")[2]]["properties"].items()
+    assert member[0] == "status" and member[1]["const"] == status

@@ -22,9 +22,8 @@ from anchor.log.merkle import hash_node
 from anchor.monitor.background_poll import Sighting
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.service import proof_queue
-from anchor.service.pages import session_cookie
-from anchor.service.pages.ended_sessions import EndedSessions
 from anchor.service.pages.rendering import POLICY, mark_code, mark_units
+from anchor.service.pages.sign_in import SECONDS, Session, Sessions
 from anchor.service.settings import Settings
 from anchor.store.api_keys import create_key, revoke_key
 from anchor.store.evidence import load_leaves
@@ -66,17 +65,51 @@ class Outline(HTMLParser):
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.words: list[str] = []
+        self._texts: dict[int, list[str]] = {}
+        self._open: list[int] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
+        if tag not in ("meta", "link", "input", "br"):
+            self._open.append(len(self.elements) - 1)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.elements[self._open.pop()][0] != tag:
+            pass
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
+        for number in self._open:
+            self._texts.setdefault(number, []).append(data)
 
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.words).split())
+
+    def named(self, tag: str, text: str) -> dict[str, str | None]:
+        """The attributes of the one element of this tag with this text."""
+        (attrs,) = [
+            attrs
+            for number, (name, attrs) in enumerate(self.elements)
+            if name == tag and " ".join("".join(self._texts.get(number, [])).split()) == text
+        ]
+        return attrs
+
+    def form_of(self, labels: dict[str, str]) -> tuple[str, dict[str, str]]:
+        """The action of the form that has these labels, and what it sends, filled in by them."""
+        fields = {}
+        for label, value in labels.items():
+            id = self.named("label", label)["for"]
+            (field,) = [attrs for _, attrs in self.elements if attrs.get("id") == id]
+            fields[str(field["name"])] = value
+        action = None
+        for tag, attrs in self.elements:
+            action = attrs["action"] if tag == "form" else action
+            if tag == "input" and attrs.get("name") in fields:
+                assert action is not None
+                return action, fields
+        raise AssertionError(labels)
 
 
 def outline(answer) -> Outline:
@@ -202,7 +235,7 @@ def test_a_session_ends_with_its_key(site: MemorySite) -> None:
         assert served.ask("/").status_code == 303
 
 
-def test_a_session_ends_when_the_key_expires(site: MemorySite) -> None:
+def test_a_session_ends_when_the_key_expires(site: MemorySite, tmp_path: Path) -> None:
     with serve_pages(site) as served:
         with served.project.database.write() as connection:
             soon = create_key(
@@ -212,9 +245,8 @@ def test_a_session_ends_when_the_key_expires(site: MemorySite) -> None:
                 created_at=utc_now(),
                 expires_at="2026-01-01T00:00:00.000Z",
             )
-        cookie = session_cookie.make_session(
-            served.service.settings.session_secret, soon.split("_")[1], b"i" * 16, time.time()
-        )
+        sessions = Sessions(served.service.settings.session_secret, tmp_path)
+        cookie = sessions.begin(soon.split("_")[1], time.time())
         headers = {"Cookie": f"anchor_session={cookie}"}
         assert served.http.get("/", headers=headers, follow_redirects=False).status_code == 303
 
@@ -235,31 +267,34 @@ def test_signing_out_ends_the_session(site: MemorySite) -> None:
 
 
 def test_ended_sessions_are_forgotten_when_their_cookies_have_expired(tmp_path: Path) -> None:
-    ended = EndedSessions(tmp_path)
-    ended.end("a" * 32, 1_000, now=900.0)
-    ended.end("b" * 32, 2_000, now=950.0)
-    assert ended.has("a" * 32, 1_000) and EndedSessions(tmp_path).has("b" * 32, 2_000)
-    ended.end("c" * 32, 3_000, now=1_000.0)
-    assert not ended.has("a" * 32, 1_000) and ended.has("b" * 32, 2_000)
+    sessions, other_worker = Sessions(b"s" * 32, tmp_path), Sessions(b"s" * 32, tmp_path)
+    early, late, latest = (sessions.begin("a" * 12, at - SECONDS) for at in (1_000, 2_000, 3_000))
+    for cookie in (early, late):
+        session = sessions.find(cookie, 900.0)
+        assert session is not None
+        sessions.end(session, 900.0)
+        assert sessions.find(cookie, 900.0) is None and other_worker.find(cookie, 900.0) is None
+    session = sessions.find(latest, 1_000.0)
+    assert session is not None
+    sessions.end(session, 1_000.0)
+    assert sorted(path.name[:5] for path in tmp_path.iterdir()) == ["2000.", "3000."]
 
 
-def test_a_session_cannot_be_made_up_or_made_longer() -> None:
-    secret, other, id = b"s" * 32, b"o" * 32, b"i" * 16
-    cookie = session_cookie.make_session(secret, "a" * 12, id, 1_000.0)
-    session = session_cookie.read_session(secret, cookie, 1_000.0 + session_cookie.SECONDS - 1)
-    assert session == session_cookie.Session(
-        key_id="a" * 12, id=id.hex(), expires=1_000 + session_cookie.SECONDS
-    )
-    assert session_cookie.read_session(secret, cookie, 1_000.0 + session_cookie.SECONDS) is None
-    assert session_cookie.read_session(other, cookie, 1_001.0) is None
-    key, name, expires, signature = cookie.split(".")
+def test_a_session_cannot_be_made_up_or_made_longer(tmp_path: Path) -> None:
+    sessions, other = Sessions(b"s" * 32, tmp_path), Sessions(b"o" * 32, tmp_path)
+    cookie = sessions.begin("a" * 12, 1_000.0)
+    key, id, expires, signature = cookie.split(".")
+    session = Session(key_id="a" * 12, id=id, expires=1_000 + SECONDS)
+    assert sessions.find(cookie, 1_000.0 + SECONDS - 1) == session
+    assert sessions.find(cookie, 1_000.0 + SECONDS) is None
+    assert other.find(cookie, 1_001.0) is None
     for forged in (
-        f"{'b' * 12}.{name}.{expires}.{signature}", f"{key}.{name}.{int(expires) + 1}.{signature}",
+        f"{'b' * 12}.{id}.{expires}.{signature}", f"{key}.{id}.{int(expires) + 1}.{signature}",
         f"{key}.{'0' * 32}.{expires}.{signature}", f"{key}.{expires}.{signature}",
-        f"{key}.{name}.{expires}.{'0' * 64}", f"{key}.{name}.{expires}.", "",
-        f"{key}.{name}.{expires}.{signature}\n", f"{key}.{name}.٣.{signature}", cookie.upper(),
+        f"{key}.{id}.{expires}.{'0' * 64}", f"{key}.{id}.{expires}.", "",
+        f"{key}.{id}.{expires}.{signature}\n", f"{key}.{id}.٣.{signature}", cookie.upper(),
     ):  # fmt: skip
-        assert session_cookie.read_session(secret, forged, 1_001.0) is None
+        assert sessions.find(forged, 1_001.0) is None
 
 
 @pytest.mark.parametrize(
@@ -376,6 +411,28 @@ def test_two_heads_are_compared(served: PageService, grown: MemorySite) -> None:
     assert roots[4] in answer.text
     assert roots[311] in answer.text
     assert "continues the first" in outline(answer).text
+
+
+@pytest.mark.parametrize(
+    ("labels", "heading"),
+    [
+        ({"Leaf hash or index": "70"}, "In the log, anchored (final)"),
+        (
+            {"Leaves of the first": "4", "Leaves of the second": "304"},
+            "The second head continues the first",
+        ),
+    ],
+)
+def test_a_leaf_and_two_heads_are_found_through_the_forms(
+    labels: dict[str, str], heading: str, served: PageService
+) -> None:
+    action, fields = outline(served.ask("/log")).form_of(labels)
+    outline(served.http.get(action, params=fields)).named("h2", heading)
+
+
+def test_the_older_heads_are_a_link_away(served: PageService) -> None:
+    link = outline(served.ask("/log")).named("a", "306 leaves: verify")
+    outline(served.ask(str(link["href"]))).named("h1", "From 306 to 311 leaves")
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from support.service import bearer, digest, make_key, serve
 
 from anchor.chain.devnet import open_devnet
 from anchor.errors import UsageError
-from anchor.service.address_limits import Buckets
-from anchor.service.peer_addresses import Peers, group_address
+from anchor.service.address_limits import TokenBuckets
+from anchor.service.client_address import Peers, group_address
 from anchor.service.settings import Settings
 
 SETTINGS = Settings(
@@ -46,7 +46,7 @@ def forwarded(client: str) -> str:
 
 def test_a_bucket_gives_so_many_at_once_and_then_at_its_rate() -> None:
     now = [100.0]
-    buckets = Buckets(2.0, 3, clock=lambda: now[0])
+    buckets = TokenBuckets(2.0, 3, clock=lambda: now[0])
     assert [buckets.take("a") for _ in range(4)] == [0, 0, 0, 0.5]
     assert buckets.wait("a") == 0.5 and buckets.wait("b") == 0.0
     now[0] += 0.5
@@ -56,12 +56,12 @@ def test_a_bucket_gives_so_many_at_once_and_then_at_its_rate() -> None:
 
 
 def test_a_rate_of_nothing_limits_nobody() -> None:
-    buckets = Buckets(0.0, 1)
+    buckets = TokenBuckets(0.0, 1)
     assert [buckets.take("a") for _ in range(100)] == [0] * 100 and buckets.wait("a") == 0
 
 
 def test_buckets_are_bounded_in_number() -> None:
-    buckets = Buckets(0.001, 1)
+    buckets = TokenBuckets(0.001, 1)
     for number in range(30_000):
         buckets.take(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
     assert len(buckets._tokens) == 10_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import resource
@@ -172,16 +173,14 @@ def test_a_store_that_another_process_locks_is_busy_and_then_not(make: MakeSite,
     key = make_key(site.folder)
     with serve(site.folder, workers=1) as served:
         assert served.http.get("/healthz").is_success
-        lock = site.folder / "anchor.db-turn.lock"
-        with subprocess.Popen(["flock", str(lock), "sleep", "12"]) as holder:
-            time.sleep(0.5)
+        with (site.folder / "anchor.db-turn.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
             busy = served.http.post(
                 "/v1/evidence", json={"sha256": digest(1)}, headers=bearer(key), timeout=60
             )
             assert (busy.status_code, busy.json()["status"]) == (503, 503)
             assert "Retry-After" in busy.headers
             assert str(site.folder) not in busy.text
-            holder.wait()
         then = served.http.post("/v1/evidence", json={"sha256": digest(1)}, headers=bearer(key))
         assert then.status_code == 201
 

@@ -117,7 +117,7 @@ def run_anchor(
         )
         code, out, err = done.returncode, done.stdout, done.stderr
     ran = Ran(arguments=tuple(words), code=code, out=out.decode("utf-8"), err=err.decode("utf-8"))
-    _check_manners(ran)
+    check_manners(ran)
     assert killed in (None, ran.code in (137, -signal.SIGKILL)), ran
     return ran
 
@@ -237,7 +237,8 @@ def run_together(*runs: Callable[[], Ran]) -> list[Ran]:
         return [future.result() for future in [pool.submit(run) for run in runs]]
 
 
-def _check_manners(ran: Ran) -> None:
+def check_manners(ran: Ran) -> None:
+    """Check that it ended neither with a traceback or a warning, nor as a bug."""
     assert "Traceback" not in ran.out + ran.err, ran
     assert "Exception ignored" not in ran.err, ran
     assert "Warning" not in ran.err, ran
@@ -271,7 +272,7 @@ class Running:
             out=self._out.read_text("utf-8"),
             err=self._err.read_text("utf-8"),
         )
-        _check_manners(ran)
+        check_manners(ran)
         return ran
 
 

@@ -21,24 +21,11 @@ import struct
 import sys
 from typing import NoReturn, TypedDict
 
-# What commands import; a name that is not installed is passed over.
-_PRELOADED = (
-    "web3",
-    "eth_account",
-    "sqlalchemy",
-    "alembic.command",
-    "pydantic_settings",
-    "requests",
-    "rich.progress",
-    "anchor.cli",
-    "anchor.chain.json_rpc",
-    "anchor.project.config",
-    "anchor.verification.log_audit",
-    "anchor.operate.single_run",
-    "anchor.project.creation",
-    "anchor.store.database",
-    "anchor.verification.verifier",
-)
+from anchor.cli import main as anchor
+from anchor.cli.command_table import COMMANDS
+
+# What commands import only as they run; a name that is not installed is passed over.
+_PRELOADED = ("web3", "eth_account", "alembic.command", "requests", "anchor.chain.json_rpc")
 LENGTH = struct.Struct("!i")
 
 
@@ -52,7 +39,8 @@ class Request(TypedDict):
 
 def main() -> None:
     """Listen, and fork for each connection."""
-    for name in _PRELOADED:
+    commands = [f"anchor.cli.commands.{name.replace('-', '_')}" for name in COMMANDS]
+    for name in (*_PRELOADED, *commands):
         try:
             importlib.import_module(name)
         except ImportError:
@@ -113,8 +101,6 @@ def _become(request: Request, descriptors: list[int]) -> NoReturn:
     os.environ.clear()
     os.environ.update(request["env"])
     sys.argv = ["anchor", *request["arguments"]]
-    from anchor.cli import main as anchor
-
     # Whatever this raises goes on to the interpreter's end, which sees to what was left open.
     anchor()
     sys.exit()

@@ -19,7 +19,7 @@ from anchor.chain.node import Node
 from anchor.monitor.chain_status import StatusPoller
 from anchor.project.project import OpenProject, open_project
 from anchor.service.app import create_app
-from anchor.service.http_protocol import PatientProtocol
+from anchor.service.http_protocol import TimeoutProtocol
 from anchor.service.settings import Settings
 from anchor.service.worker import Service
 from anchor.store.api_keys import create_key
@@ -70,7 +70,7 @@ def run_app(app: FastAPI) -> Iterator[str]:
     """Run a real server for ``app`` in a thread; give its address."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
-        uvicorn.Config(app, http=PatientProtocol, ws="none", log_config=None, lifespan="on")
+        uvicorn.Config(app, http=TimeoutProtocol, ws="none", log_config=None, lifespan="on")
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

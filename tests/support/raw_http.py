@@ -14,7 +14,7 @@ import uvicorn
 from anchor.project.config import load_config
 from anchor.project.project import open_project
 from anchor.service.app import create_app
-from anchor.service.http_protocol import PatientProtocol
+from anchor.service.http_protocol import TimeoutProtocol
 from anchor.service.settings import Settings
 
 Address = tuple[str, int]
@@ -25,7 +25,7 @@ def serving(folder: Path, settings: Settings) -> Iterator[Address]:
     """Serve the project in ``folder`` from a thread of this process."""
     app = create_app(open_project(load_config(folder / "anchor.toml")), settings)
     config = uvicorn.Config(
-        app, port=0, http=PatientProtocol, ws="none", log_config=None, proxy_headers=False
+        app, port=0, http=TimeoutProtocol, ws="none", log_config=None, proxy_headers=False
     )
     server = uvicorn.Server(config)
     # A backlog that no test fills: what is tested is the service's bound, not the kernel's.

@@ -4,40 +4,43 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from anchor.cli.console import Colour, Output, human_size
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.progress_bar import show_hashing
 from anchor.errors import ExitCode, UsageError
+from anchor.evidence.checksums import MAX_LINE_BYTES, parse_checksum_lines
+from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
+from anchor.evidence.discovery import find_sources
+from anchor.evidence.file_hashing import hash_stdin
+from anchor.evidence.workers import open_executor
+from anchor.operate.acceptance import Acceptance, EvidenceInput, accept, accept_with_key, fewest
+from anchor.operate.file_intake import IntakeResult, gather
+from anchor.project.project import OpenProject
 from anchor.system.os_errors import explain_os_error
 
-if TYPE_CHECKING:
-    from anchor.operate.acceptance import Acceptance, EvidenceInput
-    from anchor.operate.file_intake import IntakeResult
-    from anchor.project.project import OpenProject
-
-NAME = "add"
 _STDIN = Path("-")
 
 
 def command(
     paths: Annotated[
-        Optional[list[Path]],  # noqa: UP045
+        list[Path] | None,
         typer.Argument(help="Files and folders (with all below them); - is standard input."),
     ] = None,
     digest: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option(help="Record a digest without its bytes: sha256:HEX or sm3:HEX."),
     ] = None,
     digests_from: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(metavar="FILE", help="Record the digests that sha256sum printed into FILE."),
     ] = None,
     name: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(help="Name in the record, for standard input or one --digest."),
     ] = None,
     follow_symlinks: Annotated[
@@ -47,7 +50,7 @@ def command(
         bool, typer.Option("--again", help="Record the same file anew, as evidence of its own.")
     ] = False,
     key: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             "--idempotency-key",
             metavar="KEY",
@@ -56,18 +59,13 @@ def command(
         ),
     ] = None,
     workers: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(min=1, max=64, help="Threads that hash; by default one for each core."),
     ] = None,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Hash evidence and record it; `anchor run --once` then anchors it."""
-    from anchor.evidence.discovery import find_sources
-    from anchor.evidence.workers import open_executor
-    from anchor.operate.acceptance import Acceptance, accept, accept_with_key, fewest
-    from anchor.operate.file_intake import gather
-
     output = Output(as_json=as_json)
     files = [path for path in paths or [] if path != _STDIN]
     with project_session(config_path) as project:
@@ -76,26 +74,26 @@ def command(
             raise UsageError("nothing to add: name files, folders, - or --digest")
         if key is not None:
             _check_alone(files, labelled, again=again)
-        with open_executor(workers) as executor, output.progress("hashing") as progress:
+        with open_executor(workers) as executor, show_hashing(output) as count:
             gathered = gather(
                 project,
                 find_sources(files, follow_symlinks=follow_symlinks),
                 executor=executor,
                 again=again,
                 key=key,
-                on_done=progress.advance,
+                on_done=count,
             )
         if key is None:
-            done = accept(project, labelled, again=again)
+            accepted = accept(project, labelled, again=again)
         elif labelled:
-            done = accept_with_key(project, labelled, key)
+            accepted = accept_with_key(project, labelled, key)
         else:
-            done = Acceptance(new=0, known=0)
+            accepted = Acceptance(new=0, known=0)
         rule = project.config.copies
     total = Acceptance(
-        new=gathered.new + done.new,
-        known=gathered.known + done.known,
-        copies=fewest(gathered.copies, done.copies),
+        new=gathered.new + accepted.new,
+        known=gathered.known + accepted.known,
+        copies=fewest(gathered.copies, accepted.copies),
     )
     if rule is not None and total.copies is not None and total.copies < rule.copies:
         output.note(
@@ -121,36 +119,28 @@ def _labelled(
     name: str | None,
 ) -> list[EvidenceInput]:
     """Return the submissions that are not files: standard input and bare digests."""
-    from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
-    from anchor.evidence.file_hashing import hash_stdin
-    from anchor.operate.acceptance import EvidenceInput
-
     if name is not None and stdin + len(digests) != 1:
         raise UsageError("--name goes with standard input or with exactly one --digest")
-    found: list[EvidenceInput] = []
+    inputs: list[EvidenceInput] = []
     for text in digests:
         algorithm, value = parse_digest(text)
-        given = Digests(
+        digests_alone = Digests(
             sha256=value if algorithm == SHA256 else None,
             sm3=value if algorithm == SM3 else None,
             size=None,
         )
         label = name or text.lower()
-        found.append(EvidenceInput(source=f"digest:{label}", name=label, digests=given))
+        inputs.append(EvidenceInput(source=f"digest:{label}", name=label, digests=digests_alone))
     if digests_from is not None:
-        found += _read_checksums(digests_from)
+        inputs += _read_checksums(digests_from)
     if stdin:
-        taken = hash_stdin(sys.stdin.buffer, project.config.digests)
+        digests_read = hash_stdin(sys.stdin.buffer, project.config.digests)
         label = name or "standard input"
-        found.append(EvidenceInput(source=f"stdin:{label}", name=label, digests=taken))
-    return found
+        inputs.append(EvidenceInput(source=f"stdin:{label}", name=label, digests=digests_read))
+    return inputs
 
 
 def _read_checksums(path: Path) -> list[EvidenceInput]:
-    from anchor.evidence.checksums import MAX_LINE_BYTES, parse_checksum_lines
-    from anchor.evidence.digests import SHA256, SM3, Digests
-    from anchor.operate.acceptance import EvidenceInput
-
     try:
         with path.open("rb") as file:
             lines = iter(lambda: file.readline(MAX_LINE_BYTES + 1), b"")

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Optional
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import typer
 
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
-
-if TYPE_CHECKING:
-    from anchor.store.api_keys import ApiKey
-
-NAME = "api-key"
+from anchor.cli.typer_app import make_group
+from anchor.operate.key_audit_trail import record_key_event
+from anchor.store.api_keys import ApiKey, Quota, create_key, load_keys, revoke_key
+from anchor.system.clock import format_time, utc_now
 
 _SCOPES = ("submit", "read")
 # Days that a key can be used where nobody says otherwise: a lost one is not good for ever.
 _DAYS = 365
 
-app = typer.Typer(
-    help="Keep the keys with which `anchor serve` is used.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = make_group("api-key")
 
 
 @app.command("create")
@@ -32,25 +28,25 @@ def create(
         str, typer.Argument(help="Whose key: lower-case letters, digits and hyphens.")
     ],
     scope: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option(
             metavar="submit|read|admin",
             help="What it is for; repeat it for several. By default submit and read.",
         ),
     ] = None,
     days: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(min=1, max=3_650, help="How long it can be used; by default 365 days."),
     ] = None,
     never_expires: Annotated[
         bool, typer.Option("--never-expires", help="It can be used until it is revoked.")
     ] = False,
     per_day: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(min=1, help="New evidence that the tenant, with all its keys, may submit."),
     ] = None,
     per_minute: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(min=1, help="The same in a minute."),
     ] = None,
     config_path: ConfigOption = None,
@@ -60,19 +56,13 @@ def create(
 
     A limit that is given replaces both limits the tenant has.
     """
-    from datetime import UTC, datetime, timedelta
-
-    from anchor.operate.key_audit_trail import record_key_event
-    from anchor.store.api_keys import Quota, create_key
-    from anchor.system.clock import format_time
-
     if never_expires and days is not None:
         raise typer.BadParameter("--days and --never-expires contradict each other")
     output = Output(as_json=as_json)
-    now = datetime.now(UTC)
+    created_at = datetime.now(UTC)
     expires_at = None
     if not never_expires:
-        expires_at = format_time(now + timedelta(days=_DAYS if days is None else days))
+        expires_at = format_time(created_at + timedelta(days=_DAYS if days is None else days))
     limits = None
     if per_day is not None or per_minute is not None:
         limits = Quota(per_day=per_day, per_minute=per_minute)
@@ -81,7 +71,7 @@ def create(
             connection,
             tenant,
             scope or _SCOPES,
-            created_at=format_time(now),
+            created_at=format_time(created_at),
             expires_at=expires_at,
             limits=limits,
         )
@@ -89,7 +79,7 @@ def create(
         record_key_event(
             project.config,
             "key-created",
-            at=format_time(now),
+            at=format_time(created_at),
             key=id,
             tenant=tenant,
             scopes=sorted(scope or _SCOPES),
@@ -99,7 +89,7 @@ def create(
             record_key_event(
                 project.config,
                 "quota-changed",
-                at=format_time(now),
+                at=format_time(created_at),
                 tenant=tenant,
                 per_day=per_day,
                 per_minute=per_minute,
@@ -112,15 +102,12 @@ def create(
 @app.command("list")
 def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the keys, without what they are."""
-    from anchor.store.api_keys import load_keys
-    from anchor.system.clock import utc_now
-
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.read() as connection:
         keys = load_keys(connection)
-    now = utc_now()
+    time = utc_now()
     for key in keys:
-        output.line(f"{key.id}  {key.tenant:<20}  {','.join(key.scopes):<18}  {_state(key, now)}")
+        output.line(f"{key.id}  {key.tenant:<20}  {','.join(key.scopes):<18}  {_state(key, time)}")
     if not keys:
         output.line("there are none: `anchor api-key create TENANT` makes one")
     output.result(
@@ -149,22 +136,18 @@ def revoke(
     as_json: JsonOption = False,
 ) -> None:
     """Let a key be used no more; running services know within two seconds."""
-    from anchor.operate.key_audit_trail import record_key_event
-    from anchor.store.api_keys import revoke_key
-    from anchor.system.clock import utc_now
-
     output = Output(as_json=as_json)
-    now = utc_now()
+    revoked_at = utc_now()
     with project_session(config_path) as project, project.database.write() as connection:
-        revoke_key(connection, id, now)
-        record_key_event(project.config, "key-revoked", at=now, key=id)
+        revoke_key(connection, id, revoked_at)
+        record_key_event(project.config, "key-revoked", at=revoked_at, key=id)
     output.line(f"revoked {id}")
     output.result({"revoked": id})
 
 
-def _state(key: ApiKey, now: str) -> str:
+def _state(key: ApiKey, time: str) -> str:
     if key.revoked_at is not None:
         return f"revoked {key.revoked_at}"
     if key.expires_at is None:
         return "usable"
-    return f"{'usable until' if now < key.expires_at else 'expired'} {key.expires_at}"
+    return f"{'usable until' if time < key.expires_at else 'expired'} {key.expires_at}"

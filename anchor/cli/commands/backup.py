@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from anchor.cli.console import Colour, Output, human_size
+from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ExitCode, UsageError
-
-if TYPE_CHECKING:
-    from anchor.recovery.backup_check import CheckedBackup
-
-NAME = "backup"
+from anchor.recovery.backup import make_backup
+from anchor.recovery.backup_check import CheckedBackup, check_backup
+from anchor.store.backup_folder import (
+    backup_path,
+    find_backup,
+    forget_generations,
+    open_generations,
+)
+from anchor.store.snapshot import copy_store
 
 
 def command(
@@ -65,30 +72,19 @@ def command(
 def _make(
     output: Output, folder: Path, keep: int | None, config_path: Path | None
 ) -> CheckedBackup:
-    from datetime import UTC, datetime
-    from functools import partial
-
-    from anchor.cli.context import project_session
-    from anchor.recovery.backup import make_backup
-    from anchor.store.backup_folder import backup_path, forget_generations, open_generations
-    from anchor.store.snapshot import copy_store
-
     with project_session(config_path, only_reads=True) as project:
         copy = partial(copy_store, project.database)
         if keep is None:
             return make_backup(project.config, copy, folder, output.note)
         unfinished = open_generations(folder)
-        place = backup_path(folder, datetime.now(UTC))
-        checked = make_backup(project.config, copy, place, output.note, partial=unfinished)
+        target = backup_path(folder, datetime.now(UTC))
+        checked = make_backup(project.config, copy, target, output.note, partial=unfinished)
     for old in forget_generations(folder, keep):
         output.note(f"removed {old}")
     return checked
 
 
 def _check(output: Output, folder: Path) -> None:
-    from anchor.recovery.backup_check import check_backup
-    from anchor.store.backup_folder import find_backup
-
     checked = check_backup(find_backup(folder))
     _show(output, checked)
     for breach in checked.breaches:

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated
 
 import typer
 
+from anchor.certificate.fonts import choose_font
+from anchor.certificate.issue import Basis
+from anchor.certificate.time_format import choose_moment
+from anchor.chain.connect import Nodes
+from anchor.cli.certificate_files import (
+    CertificateWriter,
+    Judged,
+    Request,
+    check_exhibits,
+    describe_font,
+    plan_requests,
+    read_details,
+)
 from anchor.cli.console import Output
+from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.options import (
     AcceptUnpinnedOption,
     BlockHashOption,
@@ -20,12 +35,10 @@ from anchor.cli.options import (
     RpcOption,
     TrustOption,
 )
+from anchor.cli.report_text import print_policies
 from anchor.errors import UsageError
-
-if TYPE_CHECKING:
-    from anchor.cli.certificate_files import Request
-
-NAME = "certify"
+from anchor.types import ChainId, parse_hash
+from anchor.verification.verifier import judge
 
 
 def command(
@@ -36,7 +49,7 @@ def command(
         ),
     ],
     file: Annotated[
-        Optional[list[Path]],  # noqa: UP045
+        list[Path] | None,
         typer.Option(
             metavar="FILE",
             help="The evidence, where it does not lie beside its receipt; once for each receipt, "
@@ -51,13 +64,13 @@ def command(
     chain_id: ChainIdOption = None,
     accept_unpinned: AcceptUnpinnedOption = False,
     folder: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(
             "--output", "-o", metavar="DIR", help="Write below DIR instead of beside each receipt."
         ),
     ] = None,
     details: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(
             metavar="FILE",
             help="What you state beside the evidence: depositor, platform, exhibits (TOML, or "
@@ -65,12 +78,12 @@ def command(
         ),
     ] = None,
     font: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(metavar="PATH", help="A font with Chinese and Latin, for the PDF."),
     ] = None,
     no_pdf: Annotated[bool, typer.Option("--no-pdf", help="Write JSON and HTML only.")] = False,
     issued_at: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             metavar="TIME",
             help="When it is verified and issued (2026-01-31T08:00:00Z), instead of now; printed "
@@ -98,68 +111,51 @@ def command(
         raise UsageError(f"--file names {len(file)} files for {len(receipts)} receipts")
     if no_pdf and font is not None:
         raise UsageError("--font is for the PDF: leave out --no-pdf")
-    from datetime import UTC, datetime
-
-    from anchor.certificate.fonts import choose_font
-    from anchor.certificate.issue import Basis
-    from anchor.certificate.time_format import choose_moment
-    from anchor.chain.connect import Nodes
-    from anchor.cli.certificate_files import (
-        Judged,
-        Press,
-        check_exhibits,
-        describe_font,
-        plan_requests,
-        read_details,
-    )
-    from anchor.cli.evidence_inputs import Bench
-    from anchor.cli.report_text import print_policies
-    from anchor.types import ChainId, parse_hash
-    from anchor.verification.verifier import judge
-
     output = Output(as_json=as_json)
     requests = plan_requests(receipts, file, folder)
     moment = choose_moment(issued_at, os.environ.get("SOURCE_DATE_EPOCH"), datetime.now(UTC))
     stated = read_details(details)
     chosen = None if no_pdf else choose_font(font)
-    bench = Bench(config_path=config_path, trust=trust, offline=offline, tell=output.note)
-    nodes = Nodes(rpc or (), quorum, bench.project_rpc, output.note)
-    named = {parse_hash(text, subject="--block-hash") for text in block_hash or ()}
+    inputs = VerificationInputs(
+        config_path=config_path, trust=trust, offline=offline, report=output.note
+    )
+    nodes = Nodes(rpc or (), quorum, inputs.list_project_nodes, output.note)
+    final_blocks = {parse_hash(text, subject="--block-hash") for text in block_hash or ()}
     chains = frozenset(map(ChainId, chain_id or ()))
 
     def judge_one(request: Request) -> Judged:
         nodes.asked_now = []
-        data, digests = bench.load(request.file, request.receipt, hint="name it with --file")
+        data, digests = inputs.load(request.file, request.receipt, hint="name it with --file")
         connect = None if offline else nodes.connect
         report = judge(
             data,
             digests,
-            policy=bench.policy,
+            policy=inputs.policy,
             connect=connect,
-            block_hashes=named,
+            block_hashes=final_blocks,
             chain_ids=chains,
             accept_unpinned=accept_unpinned,
         )
         basis = Basis(
-            policy=bench.policy, policies=bench.choice.files, nodes=tuple(nodes.asked_now)
+            policy=inputs.policy, policies=inputs.choice.files, nodes=tuple(nodes.asked_now)
         )
         return Judged(request=request, data=data, report=report, basis=basis)
 
     judged = [judge_one(request) for request in requests]
-    bench.close()
+    inputs.close()
     check_exhibits(stated, judged)
-    print_policies(output, bench.describe_policies())
-    press = Press(details=stated, moment=moment, font=chosen, is_draft=draft)
-    pressed = press.write_all(judged, output)
+    print_policies(output, inputs.describe_policies())
+    writer = CertificateWriter(details=stated, moment=moment, font=chosen, is_draft=draft)
+    result = writer.write_all(judged, output)
     output.result(
         {
-            "exit_code": int(pressed.exit_code),
-            "policies": bench.list_policies(),
-            "unused_project": bench.describe_unused(),
+            "exit_code": int(result.exit_code),
+            "policies": inputs.list_policies(),
+            "unused_project": inputs.describe_unused(),
             "nodes": nodes.asked,
             "font": None if chosen is None else describe_font(chosen),
-            "certificates": pressed.written,
-            "refused": pressed.refused,
+            "certificates": result.written,
+            "refused": result.refused,
         }
     )
-    raise typer.Exit(pressed.exit_code)
+    raise typer.Exit(result.exit_code)

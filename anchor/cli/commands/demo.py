@@ -9,30 +9,43 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated
 
 import typer
 
+from anchor.chain.chain_reader import ChainReader
 from anchor.chain.connect import open_node
+from anchor.chain.devnet import Devnet, find_anvil, open_devnet
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import open_signer
 from anchor.cli.input_files import digest_file, read_receipt
+from anchor.cli.progress_bar import show_hashing
 from anchor.errors import MismatchError, UsageError
+from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES
+from anchor.evidence.discovery import Discovered, SourceFile, find_sources
+from anchor.evidence.workers import open_executor
+from anchor.operate.deployment import deploy
+from anchor.operate.file_intake import gather
+from anchor.operate.proving import Prover
+from anchor.operate.receipt_files import ReceiptFolder
+from anchor.operate.single_run import anchor_round
+from anchor.operate.state_proofs import StateProofs
+from anchor.project.creation import plan_dev_project, write_dev_key
+from anchor.project.files import find_checkout
+from anchor.project.policy_sources import load_policy
+from anchor.project.project import OpenProject, create_project
+from anchor.receipt.format import encode_receipt
+from anchor.store.evidence import find_evidence
 from anchor.system.clock import SystemClock
-
-if TYPE_CHECKING:
-    from anchor.chain.devnet import Devnet
-    from anchor.evidence.discovery import Discovered
-    from anchor.project.project import OpenProject
-    from anchor.verification.report import Report
-
-NAME = "demo"
+from anchor.system.durable_files import write_file
+from anchor.verification.report import Report
+from anchor.verification.verifier import judge
 
 
 def command(
     folder: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Argument(help="What to anchor; by default this program's own files."),
     ] = None,
     embedded: Annotated[
@@ -40,19 +53,16 @@ def command(
     ] = False,
 ) -> None:
     """Anchor a folder on an embedded chain, verify every file, and show an altered one refused."""
-    from anchor.chain.devnet import find_anvil, open_devnet
-    from anchor.project.files import find_checkout
-
     output = Output(as_json=False)
     started = time.monotonic()
-    work = Path(tempfile.mkdtemp(prefix="anchor-demo-"))
+    scratch = Path(tempfile.mkdtemp(prefix="anchor-demo-"))
     checkout = find_checkout()
     anvil = None if embedded else find_anvil(checkout)
     with open_devnet(anvil=anvil) as chain:
         output.line(f"1. a chain of its own: {chain.kind}, chain {chain.chain_id}, at {chain.url}")
         if not chain.has_finality:
             output.line("   (its blocks never become final; the latest one counts as final here)")
-        project = _create(output, work / "project", chain)
+        project = _create(output, scratch / "project", chain)
         receipts = _anchor(output, project, chain, _sources(folder, checkout))
         output.line(f"6. verified from the receipts alone, against {chain.url}")
         output.line(f"   ({KIND_SENTENCES['development']}):")
@@ -62,17 +72,17 @@ def command(
             report = verifier.judge(file, receipt)
             refused += report.error is not None
             _show(output, report.record.name if report.record else str(file), report)
-        _tamper(output, verifier, work, *receipts[0])
+        _tamper(output, verifier, scratch, *receipts[0])
         project.database.close()
     if refused:
         raise MismatchError(f"{refused} of {len(receipts)} files did not verify")
     seconds = time.monotonic() - started
     output.line()
     output.line(f"{len(receipts):,} files recorded, anchored and verified in {seconds:.1f} s.")
-    _say_what_is_next(output, project.config.receipts, receipts[0][1])
+    _print_next_steps(output, project.config.receipts, receipts[0][1])
 
 
-def _say_what_is_next(output: Output, folder: Path, receipt: Path) -> None:
+def _print_next_steps(output: Output, folder: Path, receipt: Path) -> None:
     output.line(f"The receipts are below {folder}")
     output.line("Next:")
     activate = Path(sys.executable).with_name("activate")
@@ -85,40 +95,25 @@ def _say_what_is_next(output: Output, folder: Path, receipt: Path) -> None:
 
 
 def _create(output: Output, folder: Path, chain: Devnet) -> OpenProject:
-    from anchor.ethereum.keccak import format_address
-    from anchor.operate.deployment import deploy
-    from anchor.project.creation import plan_dev_project, write_dev_key
-    from anchor.project.project import create_project
-
     node = open_node(chain.url)
     config = plan_dev_project(folder, node, url=chain.url, number=0)
     folder.mkdir()
     project = create_project(config)
     write_dev_key(config)
     with project.database.hold_lease():
-        done = deploy(project, node, lambda: open_signer(config), SystemClock(), _quiet)
-    output.line(f"2. registry deployed at {format_address(done.registry)} ({done.gas_used:,} gas)")
+        deployed = deploy(project, node, lambda: open_signer(config), SystemClock(), _quiet)
+    output.line(
+        f"2. registry deployed at {format_address(deployed.registry)} ({deployed.gas_used:,} gas)"
+    )
     return project
 
 
 def _anchor(
-    output: Output, project: OpenProject, chain: Devnet, found: Iterator[Discovered]
+    output: Output, project: OpenProject, chain: Devnet, sources: Iterator[Discovered]
 ) -> list[tuple[Path, Path]]:
     """Record, seal, anchor and write the receipts; return each file with its receipt."""
-    from anchor.evidence.workers import open_executor
-    from anchor.operate.file_intake import gather
-    from anchor.operate.proving import Prover
-    from anchor.operate.receipt_files import ReceiptFolder
-    from anchor.operate.single_run import anchor_round
-    from anchor.operate.state_proofs import StateProofs
-    from anchor.receipt.format import encode_receipt
-    from anchor.store.evidence import find_evidence
-    from anchor.system.durable_files import write_file
-
-    with open_executor() as executor, output.progress("hashing") as progress:
-        gathered = gather(
-            project, found, executor=executor, keep_files=True, on_done=progress.advance
-        )
+    with open_executor() as executor, show_hashing(output) as count:
+        gathered = gather(project, sources, executor=executor, keep_files=True, on_done=count)
     for problem in gathered.problems:
         output.note(f"{problem.path}: {problem.reason}", mark="not added ", colour=Colour.RED)
     if not gathered.files:
@@ -128,7 +123,7 @@ def _anchor(
     node = open_node(chain.url)
     proofs = StateProofs(config, node, _quiet)
     with project.database.hold_lease():
-        done = anchor_round(
+        result = anchor_round(
             project,
             node,
             lambda: open_signer(config),
@@ -137,12 +132,12 @@ def _anchor(
             report=_quiet,
             proofs=proofs,
         )
-    assert done.anchored is not None
-    head = done.anchored.head
-    output.line(f"4. sealed {done.sealed:,} leaves under root {head.root.hex()}")
+    assert result.anchored is not None
+    head = result.anchored.head
+    output.line(f"4. sealed {result.sealed:,} leaves under root {head.root.hex()}")
     output.line(
-        f"5. anchor {done.anchored.sequence} in block {done.anchored.block_number}: "
-        f"{done.state.value}"
+        f"5. anchor {result.anchored.sequence} in block {result.anchored.block_number}: "
+        f"{result.state.value}"
     )
     prover, folder = Prover(project, proofs), ReceiptFolder(config.receipts)
     receipts = []
@@ -160,16 +155,11 @@ class _Verifier:
     """What a stranger has: the trust policy, the receipts, the files, and a node to ask."""
 
     def __init__(self, project: OpenProject, url: str) -> None:
-        from anchor.chain.chain_reader import ChainReader
-        from anchor.project.policy_sources import load_policy
-
         self._policy = load_policy(project.config.trust, "option").policy
         self._view = ChainReader(open_node(url))
 
     def judge(self, file: Path, receipt: Path) -> Report:
         """Verify one file."""
-        from anchor.verification.verifier import judge
-
         return judge(
             read_receipt(receipt),
             digest_file(file),
@@ -195,9 +185,9 @@ def _show(output: Output, name: str, report: Report) -> None:
         )
 
 
-def _tamper(output: Output, verifier: _Verifier, work: Path, file: Path, receipt: Path) -> None:
+def _tamper(output: Output, verifier: _Verifier, scratch: Path, file: Path, receipt: Path) -> None:
     """Alter a copy of ``file`` and show that its receipt does not verify it."""
-    altered = work / f"altered-{file.name}"
+    altered = scratch / f"altered-{file.name}"
     shutil.copyfile(file, altered)
     with altered.open("ab") as copy:
         copy.write(b"\0")
@@ -210,8 +200,6 @@ def _tamper(output: Output, verifier: _Verifier, work: Path, file: Path, receipt
 
 def _sources(folder: Path | None, checkout: Path | None) -> Iterator[Discovered]:
     """Return what to anchor: a folder's files, or the files git tracks in this checkout."""
-    from anchor.evidence.discovery import SourceFile, find_sources
-
     if folder is not None:
         return find_sources([folder], follow_symlinks=False)
     if checkout is not None and (checkout / ".git").exists() and shutil.which("git"):

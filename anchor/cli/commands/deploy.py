@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from anchor.cli.console import Output
-from anchor.cli.context import note_project, open_chain, open_signer, project_session
+from anchor.cli.context import note_project, open_signer, project_session
 from anchor.cli.options import ConfigOption, JsonOption
+from anchor.ethereum.keccak import format_address
+from anchor.operate.deployment import deploy, deploy_plainly
+from anchor.project.nodes import open_chain
+from anchor.registry.artifact import registry_address
 from anchor.system.clock import SystemClock
-
-NAME = "deploy"
 
 
 def command(
@@ -27,10 +29,6 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Deploy the registry unless it is there; the address is the same on every chain."""
-    from anchor.ethereum.keccak import format_address
-    from anchor.operate.deployment import deploy, deploy_plainly
-    from anchor.registry.artifact import registry_address
-
     output = Output(as_json=as_json)
     with (
         project_session(config_path, moved=plain) as project,
@@ -38,30 +36,32 @@ def command(
     ):
         config = project.config
         node = open_chain(config, output.note)
-        work = deploy_plainly if plain else deploy
-        done = work(project, node, lambda: open_signer(config), SystemClock(), output.note)
+        deploy_registry = deploy_plainly if plain else deploy
+        deployed = deploy_registry(
+            project, node, lambda: open_signer(config), SystemClock(), output.note
+        )
     note_project(output, config.file, again=True)  # at its registry of now, and there only
-    standard = done.registry == registry_address()
-    place = f"{format_address(done.registry)} on chain {config.chain_id}"
-    if done.tx_hash is None:
-        output.line(f"the registry is at {place} already; nothing was sent")
+    standard = deployed.registry == registry_address()
+    location = f"{format_address(deployed.registry)} on chain {config.chain_id}"
+    if deployed.tx_hash is None:
+        output.line(f"the registry is at {location} already; nothing was sent")
     else:
-        gas = "" if done.gas_used is None else f", {done.gas_used:,} gas"
-        output.line(f"deployed the registry at {place}")
-        output.line(f"transaction 0x{done.tx_hash.hex()}{gas}")
-    output.line(f"code hash   0x{done.code_hash.hex()}")
-    output.line(f"record      {done.record}")
+        gas = "" if deployed.gas_used is None else f", {deployed.gas_used:,} gas"
+        output.line(f"deployed the registry at {location}")
+        output.line(f"transaction 0x{deployed.tx_hash.hex()}{gas}")
+    output.line(f"code hash   0x{deployed.code_hash.hex()}")
+    output.line(f"record      {deployed.record}")
     if not standard:
         output.note("This is not the standard address: verifiers need a trust policy that names it")
         output.note(f"({config.trust}), and should check the transaction that deployed it.")
     output.result(
         {
-            "registry": format_address(done.registry),
+            "registry": format_address(deployed.registry),
             "standard_address": standard,
             "chain_id": config.chain_id,
-            "code_hash": "0x" + done.code_hash.hex(),
-            "tx_hash": None if done.tx_hash is None else "0x" + done.tx_hash.hex(),
-            "gas_used": done.gas_used,
-            "record": str(done.record),
+            "code_hash": "0x" + deployed.code_hash.hex(),
+            "tx_hash": None if deployed.tx_hash is None else "0x" + deployed.tx_hash.hex(),
+            "gas_used": deployed.gas_used,
+            "record": str(deployed.record),
         }
     )

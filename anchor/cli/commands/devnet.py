@@ -5,20 +5,20 @@ from __future__ import annotations
 import signal
 import threading
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
+from anchor.chain.devnet import find_anvil, open_devnet
 from anchor.cli.console import Output
+from anchor.project.files import find_checkout
 from anchor.system.signals import STOP_SIGNALS
-
-NAME = "devnet"
 
 
 def command(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes any free one.")] = 8545,
     state: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(metavar="FILE", help="Keep the chain in FILE between runs (anvil only)."),
     ] = None,
     embedded: Annotated[
@@ -26,9 +26,6 @@ def command(
     ] = False,
 ) -> None:
     """Run a local chain until it is interrupted: anvil where it is installed, else py-evm."""
-    from anchor.chain.devnet import find_anvil, open_devnet
-    from anchor.project.files import find_checkout
-
     output = Output(as_json=False)
     ended = threading.Event()
     for name in STOP_SIGNALS:

@@ -11,16 +11,14 @@ from anchor.chain.connect import open_node
 from anchor.cli.console import Colour, Output
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ConfigError
-
-NAME = "doctor"
+from anchor.monitor.doctor import DoctorContext, diagnose, exit_code_of
+from anchor.monitor.doctor_checks import CHECKS
+from anchor.project.allowlist import discover_config, find_allowed, find_config
+from anchor.verification.report import Verdict
 
 
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check configuration, store, key, node, chain and registry; change and send nothing."""
-    from anchor.monitor.doctor import DoctorContext, diagnose, exit_code_of
-    from anchor.monitor.doctor_checks import CHECKS
-    from anchor.verification.report import Verdict
-
     output = Output(as_json=as_json)
     colours = {
         Verdict.PASS: Colour.GREEN,
@@ -66,12 +64,10 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
 
 def _find_config(option: Path | None) -> Path:
     """Return the project's configuration, one that cannot be read as well: that is a finding."""
-    from anchor.project.allowlist import discover_config, find_allowed, find_config
-
     try:
         return find_config(option)
     except ConfigError:
-        found = discover_config()
-        if found is None or find_allowed(found) is None:
+        config = discover_config()
+        if config is None or find_allowed(config) is None:
             raise
-        return found
+        return config

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
-from anchor.cli.evidence_options import WHAT, DigestsOption, LeavesOption, TenantOption, read_wanted
+from anchor.cli.evidence_options import (
+    NAMES_HELP,
+    DigestsOption,
+    LeavesOption,
+    TenantOption,
+    parse_selection,
+)
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import UsageError
-
-if TYPE_CHECKING:
-    from anchor.operate.erasure_cleanup import CleanupResult
-    from anchor.operate.evidence_selection import Selection
-    from anchor.project.project import OpenProject
-    from anchor.store.erasures import Piece
-
-NAME = "erase"
+from anchor.evidence.erasure_statement import check_words
+from anchor.operate.erasing import ErasureOrder, check_erasable, erase
+from anchor.operate.erasure_cleanup import CleanupResult, clean_up
+from anchor.operate.evidence_selection import Selection, find_pieces, load_names
+from anchor.operate.key_audit_trail import find_user
+from anchor.project.project import OpenProject
+from anchor.store.erasures import ERASED, Piece
+from anchor.store.file_origins import tenant_of
 
 
 def command(
-    what: Annotated[
+    names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ID|FILE]...", help=WHAT),
+        typer.Argument(metavar="[ID|FILE]...", help=NAMES_HELP),
     ] = None,
     digest: DigestsOption = None,
     leaf: LeavesOption = None,
@@ -57,19 +63,14 @@ def command(
     evidence itself, in the folder erasures/. Without anything named, what an interrupted run left
     is finished. docs/erasure.md says what is out of this command's reach.
     """
-    from anchor.evidence.erasure_statement import check_words
-    from anchor.operate.erasing import ErasureOrder, erase
-    from anchor.operate.erasure_cleanup import clean_up
-    from anchor.operate.key_audit_trail import find_user
-
     output = Output(as_json=as_json)
-    wanted = read_wanted(what or [], digest or [], leaf or [], tenant)
+    selection = parse_selection(names or [], digest or [], leaf or [], tenant)
     with project_session(config_path, only_reads=dry_run) as project:
         if dry_run:
-            _list(output, project, wanted)
+            _list(output, project, selection)
             return
         left = clean_up(project)
-        if wanted.is_empty:
+        if selection.is_empty:
             if left is None:
                 raise UsageError("nothing to erase: name ids, files, --digest, --leaf or --tenant")
             _report(output, [], left)
@@ -79,32 +80,27 @@ def command(
         order = ErasureOrder(basis=basis, by=by or find_user(), reason=reason)
         check_words(order.basis, {"--by": order.by, "--reason": order.reason})
         if not yes:
-            _ask(output, project, wanted)
-        pieces = erase(project, wanted, order)
+            _ask(output, project, selection)
+        pieces = erase(project, selection, order)
         _report(output, pieces, clean_up(project))
 
 
-def _list(output: Output, project: OpenProject, wanted: Selection) -> None:
-    from anchor.operate.erasing import check_erasable
-    from anchor.operate.evidence_selection import find_pieces, load_names
-    from anchor.store.erasures import ERASED
-    from anchor.store.file_origins import tenant_of
-
+def _list(output: Output, project: OpenProject, selection: Selection) -> None:
     listed: list[dict[str, Any]] = []
     with project.database.read() as connection:
-        pieces = [item for item in find_pieces(connection, wanted) if item.source != ERASED]
+        pieces = [each for each in find_pieces(connection, selection) if each.source != ERASED]
         check_erasable(connection, pieces)
-        for item in load_names(connection, pieces):
-            piece = item.piece
+        for named in load_names(connection, pieces):
+            piece = named.piece
             owner = tenant_of(piece.source)
-            place = "waiting" if piece.leaf_index is None else f"leaf {piece.leaf_index:,}"
+            name = named.name or "(record lost)"
             whose = "" if owner is None else f"  (tenant {owner})"
-            output.line(f"{place:<12}  {piece.leaf.hex()}  {item.name or '(record lost)'}{whose}")
+            output.line(f"{_spell_position(piece):<12}  {piece.leaf.hex()}  {name}{whose}")
             listed.append(
                 {
                     "leaf": piece.leaf.hex(),
                     "index": piece.leaf_index,
-                    "name": item.name,
+                    "name": named.name,
                     "source": piece.source,
                     "tenant": owner,
                 }
@@ -113,7 +109,7 @@ def _list(output: Output, project: OpenProject, wanted: Selection) -> None:
     output.result({"would_erase": listed})
 
 
-def _ask(output: Output, project: OpenProject, wanted: Selection) -> None:
+def _ask(output: Output, project: OpenProject, selection: Selection) -> None:
     """Ask for confirmation at the terminal.
 
     Raises:
@@ -121,19 +117,18 @@ def _ask(output: Output, project: OpenProject, wanted: Selection) -> None:
     """
     if output.as_json or not sys.stdin.isatty():
         raise UsageError("nothing was erased: confirm it with --yes")
-    _list(output, project, wanted)
+    _list(output, project, selection)
     if not typer.confirm("Erase them for good?", err=True):
         raise UsageError("nothing was erased")
 
 
-def _report(output: Output, pieces: list[Piece], done: CleanupResult | None) -> None:
+def _report(output: Output, pieces: list[Piece], cleaned: CleanupResult | None) -> None:
     for piece in pieces:
-        place = "waiting" if piece.leaf_index is None else f"leaf {piece.leaf_index:,}"
-        output.line(f"{place:<12}  {piece.leaf.hex()}")
-    count = len(pieces) or (0 if done is None else done.leaves)
+        output.line(f"{_spell_position(piece):<12}  {piece.leaf.hex()}")
+    count = len(pieces) or (0 if cleaned is None else cleaned.leaves)
     output.line(f"erased {count:,} pieces" if count else "they were erased before")
-    statements = [] if done is None else [str(path) for path in done.statements]
-    remains = [] if done is None else list(done.remains)
+    statements = [] if cleaned is None else [str(path) for path in cleaned.statements]
+    remains = [] if cleaned is None else list(cleaned.remains)
     for path in statements:
         output.line(f"stated in {path}; `anchor prove` gives its receipt once it is anchored")
     for text in remains:
@@ -145,9 +140,13 @@ def _report(output: Output, pieces: list[Piece], done: CleanupResult | None) -> 
     output.result(
         {
             "erased": [{"leaf": piece.leaf.hex(), "index": piece.leaf_index} for piece in pieces],
-            "finished": 0 if done is None else done.leaves,
+            "finished": 0 if cleaned is None else cleaned.leaves,
             "statements": statements,
-            "receipts_removed": 0 if done is None else done.receipts,
+            "receipts_removed": 0 if cleaned is None else cleaned.receipts,
             "remains": remains,
         }
     )
+
+
+def _spell_position(piece: Piece) -> str:
+    return "waiting" if piece.leaf_index is None else f"leaf {piece.leaf_index:,}"

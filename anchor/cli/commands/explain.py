@@ -10,8 +10,8 @@ import typer
 from anchor.cli.console import Output
 from anchor.cli.input_files import read_receipt, receipt_path
 from anchor.cli.options import JsonOption
-
-NAME = "explain"
+from anchor.receipt.format import parse_receipt
+from anchor.verification.explanation import explain_receipt
 
 
 def command(
@@ -19,9 +19,6 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Print every hash of a receipt, so that sha256sum can redo it."""
-    from anchor.receipt.format import parse_receipt
-    from anchor.verification.explanation import explain_receipt
-
     output = Output(as_json=as_json)
     explanation = explain_receipt(parse_receipt(read_receipt(receipt_path(receipt))))
     for line in explanation.lines:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from anchor.cli.console import Output
-from anchor.cli.context import open_chain, project_session
+from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import CannotCheckError, UsageError
-
-NAME = "export-log"
+from anchor.log.publication import open_writer
+from anchor.operate.anchoring import record_anchors
+from anchor.operate.finality import update_anchors
+from anchor.operate.guards import check_standing
+from anchor.operate.publishing import publish_log
+from anchor.project.nodes import open_chain
 
 
 def command(
-    place: Annotated[
-        Optional[str],  # noqa: UP045
+    location: Annotated[
+        str | None,
         typer.Argument(
             metavar="DIR|URL",
             help="A folder, or an object store's URL (s3://…, through fsspec); by default the "
@@ -31,21 +35,15 @@ def command(
     Only what is new is written. No records are published, only hashes. Works beside `anchor run`,
     which can publish by itself.
     """
-    from anchor.log.publication import open_writer
-    from anchor.operate.anchoring import record_anchors
-    from anchor.operate.finality import update_anchors
-    from anchor.operate.guards import check_standing
-    from anchor.operate.publishing import publish_log
-
     output = Output(as_json=as_json)
     with project_session(config_path) as project:
-        place = place or project.config.publish
-        if place is None:
+        location = location or project.config.publish
+        if location is None:
             raise UsageError(
                 "it is not said where to publish the log",
                 hint="name a folder or URL, or set [publish] target in anchor.toml",
             )
-        target = open_writer(place)
+        target = open_writer(location)
         try:
             node = open_chain(project.config, output.note)
             check_standing(project, node)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
-from anchor.cli.evidence_options import WHAT, DigestsOption, LeavesOption, TenantOption, read_wanted
-from anchor.cli.options import ConfigOption, JsonOption
-from anchor.errors import UsageError
-
-NAME = "hold"
-
-
-app = typer.Typer(
-    help="Keep evidence from being erased while a dispute or a duty lasts.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+from anchor.cli.evidence_options import (
+    NAMES_HELP,
+    DigestsOption,
+    LeavesOption,
+    TenantOption,
+    parse_selection,
 )
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.typer_app import make_group
+from anchor.errors import UsageError
+from anchor.evidence.erasure_statement import check_words
+from anchor.operate.evidence_selection import find_pieces, is_tenant
+from anchor.operate.key_audit_trail import find_user, record_key_event
+from anchor.store.erasures import ERASED, lock_holds
+from anchor.store.legal_holds import LegalHold, insert_holds, load_holds, remove_holds
+from anchor.system.clock import utc_now
+
+app = make_group("hold")
 
 _NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As your files call the case.")]
 
@@ -27,9 +34,9 @@ _NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As your file
 @app.command("add")
 def add(
     name: _NameArgument,
-    what: Annotated[
+    names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ID|FILE]...", help=WHAT),
+        typer.Argument(metavar="[ID|FILE]...", help=NAMES_HELP),
     ] = None,
     digest: DigestsOption = None,
     leaf: LeavesOption = None,
@@ -43,45 +50,34 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Hold evidence, or with --tenant all that a tenant has and will submit."""
-    from dataclasses import replace
-
-    from anchor.evidence.erasure_statement import check_words
-    from anchor.operate.evidence_selection import find_pieces, is_tenant
-    from anchor.operate.key_audit_trail import find_user, record_key_event
-    from anchor.store.erasures import ERASED, lock_holds
-    from anchor.store.legal_holds import LegalHold, insert_holds
-    from anchor.system.clock import utc_now
-
     output = Output(as_json=as_json)
-    wanted = read_wanted(what or [], digest or [], leaf or [], tenant)
-    if wanted.is_empty:
+    selection = parse_selection(names or [], digest or [], leaf or [], tenant)
+    if selection.is_empty:
         raise UsageError("nothing to hold: name ids, files, --digest, --leaf or --tenant")
-    by, now = by or find_user(), utc_now()
+    by, placed_at = by or find_user(), utc_now()
     check_words("other", {"NAME": name, "--reason": reason, "--by": by})
     hold = LegalHold(
-        name=name, leaf=None, tenant=tenant, reason=reason, placed_by=by, placed_at=now
+        name=name, leaf=None, tenant=tenant, reason=reason, placed_by=by, placed_at=placed_at
     )
     with project_session(config_path) as project, project.database.write() as connection:
         lock_holds(connection)
         # A hold on a mistyped name would protect nothing, and nobody would notice.
         if tenant is not None and not is_tenant(connection, tenant):
             raise UsageError(f"the service has no tenant {tenant!r}: nothing was held")
-        pieces = find_pieces(connection, replace(wanted, tenant=None))
+        pieces = find_pieces(connection, replace(selection, tenant=None))
         if any(piece.source == ERASED for piece in pieces):
             raise UsageError("nothing was held: some of it was erased already")
-        found = [replace(hold, leaf=piece.leaf, tenant=None) for piece in pieces]
-        found += [] if tenant is None else [hold]
-        record_key_event(project.config, "hold-added", at=now, hold=name, scopes=len(found))
-        count = insert_holds(connection, found)
-    output.line(f"{name}: {count:,} held, {len(found) - count:,} were held already")
-    output.result({"name": name, "added": count, "known": len(found) - count})
+        holds = [replace(hold, leaf=piece.leaf, tenant=None) for piece in pieces]
+        holds += [] if tenant is None else [hold]
+        record_key_event(project.config, "hold-added", at=placed_at, hold=name, scopes=len(holds))
+        count = insert_holds(connection, holds)
+    output.line(f"{name}: {count:,} held, {len(holds) - count:,} were held already")
+    output.result({"name": name, "added": count, "known": len(holds) - count})
 
 
 @app.command("list")
 def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the holds and what each protects."""
-    from anchor.store.legal_holds import load_holds
-
     output = Output(as_json=as_json)
     session = project_session(config_path, only_reads=True)
     with session as project, project.database.read() as connection:
@@ -113,11 +109,6 @@ def remove(
     name: _NameArgument, config_path: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
     """End a hold; what it protected can be erased then, if no other hold protects it."""
-    from anchor.operate.key_audit_trail import record_key_event
-    from anchor.store.erasures import lock_holds
-    from anchor.store.legal_holds import load_holds, remove_holds
-    from anchor.system.clock import utc_now
-
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.write() as connection:
         lock_holds(connection)

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from anchor.chain.connect import open_node
+from anchor.chain.fees import format_gwei
+from anchor.chain.signer.keystore import (
+    find_ape_keyfile,
+    find_keystore_address,
+    keystore_address,
+    read_password_file,
+)
 from anchor.cli.console import Output
 from anchor.cli.context import note_project
-from anchor.cli.options import JsonOption, parse_finality
+from anchor.cli.options import ApeAccountOption, JsonOption, parse_finality
 from anchor.errors import UsageError
+from anchor.ethereum.keccak import format_address, parse_address
+from anchor.project.config import Config, SignerConfig
+from anchor.project.creation import plan_dev_project, plan_project, write_dev_key
+from anchor.project.project import create_project
+from anchor.registry.artifact import registry_address
+from anchor.store.location import holds_password, parse_location
 from anchor.system.os_errors import explain_os_error
-from anchor.types import MAX_LOG_NUMBER
+from anchor.system.urls import is_plain_url
+from anchor.types import MAX_LOG_NUMBER, Address, log_number, log_owner
+from anchor.units import format_wei
 
-if TYPE_CHECKING:
-    from anchor.project.config import Config, SignerConfig
-    from anchor.types import Address
-
-NAME = "init"
 DEVNET_URL = "http://127.0.0.1:8545"
 
 
 def command(
     folder: Annotated[Path, typer.Argument(help="Where to create the project.")] = Path(),
     rpc: Annotated[
-        Optional[str], typer.Option(help="URL of a node of the chain to anchor on.")  # noqa: UP045
+        str | None, typer.Option(help="URL of a node of the chain to anchor on.")
     ] = None,
     witness: Annotated[
         list[str] | None,
@@ -39,11 +49,9 @@ def command(
         typer.Option(min=1, help="How many of all nodes have to agree; by default more than half."),
     ] = None,
     keystore: Annotated[
-        Optional[Path], typer.Option(help="Encrypted keystore of the key that sends.")  # noqa: UP045
+        Path | None, typer.Option(help="Encrypted keystore of the key that sends.")
     ] = None,
-    ape_account: Annotated[
-        Optional[str], typer.Option(help="Use this ape account's keyfile instead.")  # noqa: UP045
-    ] = None,
+    ape_account: ApeAccountOption = None,
     password_file: Annotated[
         Path | None,
         typer.Option(help="File with the key's password; without it, it is asked for."),
@@ -85,20 +93,10 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Create a project: configuration, store and trust policy for one log."""
-    from anchor.chain.fees import format_gwei
-    from anchor.ethereum.keccak import format_address, parse_address
-    from anchor.project.config import SignerConfig
-    from anchor.project.creation import plan_dev_project, plan_project, write_dev_key
-    from anchor.project.project import create_project
-    from anchor.registry.artifact import registry_address
-    from anchor.store.location import holds_password, parse_location
-    from anchor.system.urls import is_plain_url
-    from anchor.types import log_number, log_owner
-
     output = Output(as_json=as_json)
     folder = folder.resolve()
-    place = None if registry is None else parse_address(registry, subject="--registry")
-    store_place = None if store is None else parse_location(store, folder)
+    registry_given = None if registry is None else parse_address(registry, subject="--registry")
+    store_location = None if store is None else parse_location(store, folder)
     if devnet:
         if witness or quorum:
             raise UsageError("--witness and --quorum are for real chains: a devnet is one node")
@@ -113,7 +111,12 @@ def command(
         )
         url = rpc or DEVNET_URL
         config = plan_dev_project(
-            folder, open_node(url), url=url, number=number, registry=place, store=store_place
+            folder,
+            open_node(url),
+            url=url,
+            number=number,
+            registry=registry_given,
+            store=store_location,
         )
     elif rpc is None:
         raise UsageError("--rpc is missing", hint="for a first try: `anchor init --devnet`")
@@ -132,16 +135,16 @@ def command(
             number=number,
             finality=parse_finality(finality or "finalized"),
             wait="included",
-            registry=place,
-            store=store_place,
+            registry=registry_given,
+            store=store_location,
             witnesses={url: open_node(url) for url in witness or ()},
             quorum=quorum,
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        what = f"the folder {folder} cannot be created"
-        raise explain_os_error(what, error, is_named=True) from error
+        message = f"the folder {folder} cannot be created"
+        raise explain_os_error(message, error, is_named=True) from error
     create_project(config).database.close()
     note_project(output, config.file)
     if not is_plain_url(config.rpc):
@@ -192,9 +195,6 @@ def _check_devnet_options(given: dict[str, object]) -> None:
 
 
 def _describe_allowance(config: Config) -> str:
-    from anchor.chain.fees import format_gwei
-    from anchor.units import format_wei
-
     text = f"up to {format_gwei(config.fee_cap)} gwei a gas"
     if config.budget is None:
         return f"{text}, without a budget"
@@ -203,14 +203,6 @@ def _describe_allowance(config: Config) -> str:
 
 def _owner(owner: str | None, signer: SignerConfig) -> Address:
     """Return who owns the log; the signer's files must be usable, whoever that is."""
-    from anchor.chain.signer.keystore import (
-        find_ape_keyfile,
-        find_keystore_address,
-        keystore_address,
-        read_password_file,
-    )
-    from anchor.ethereum.keccak import parse_address
-
     if (signer.keystore is None) == (signer.ape_account is None):
         raise UsageError(
             "either --keystore or --ape-account must name the key that sends",

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
+from anchor.chain.signer.keystore import (
+    check_absent,
+    create_keystore,
+    keystore_address,
+    read_password_file,
+)
 from anchor.cli.console import Output
 from anchor.cli.options import JsonOption
+from anchor.cli.typer_app import make_group
 from anchor.errors import SignerError
+from anchor.ethereum.keccak import format_address
 
-NAME = "key"
-
-app = typer.Typer(
-    help="Make a keystore for a key that anchors, or show whose it is.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = make_group("key")
 
 _FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The keystore file.")]
 
@@ -27,7 +30,7 @@ _FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The keystor
 def new(
     file: _FileArgument,
     password_file: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(
             help="File whose first line is the password, readable by you alone; without it, it is "
             "asked for twice."
@@ -40,9 +43,6 @@ def new(
     FILE must not exist yet; only you can read it. Who has FILE and password has the key: keep a
     copy of both, in two places.
     """
-    from anchor.chain.signer.keystore import create_keystore
-    from anchor.ethereum.keccak import format_address
-
     output = Output(as_json=as_json)
     file = file.absolute()
     address = format_address(create_keystore(file, _choose_password(file, password_file)))
@@ -54,9 +54,6 @@ def new(
 @app.command("show")
 def show(file: _FileArgument, as_json: JsonOption = False) -> None:
     """Print the address that a keystore states; no password is needed."""
-    from anchor.chain.signer.keystore import keystore_address
-    from anchor.ethereum.keccak import format_address
-
     output = Output(as_json=as_json)
     address = format_address(keystore_address(file))
     output.line(address)
@@ -64,8 +61,6 @@ def show(file: _FileArgument, as_json: JsonOption = False) -> None:
 
 
 def _choose_password(file: Path, password_file: Path | None) -> str:
-    from anchor.chain.signer.keystore import check_absent, read_password_file
-
     # Before anything is asked.
     check_absent(file)
     if password_file is not None:
@@ -75,8 +70,6 @@ def _choose_password(file: Path, password_file: Path | None) -> str:
             "a password for the new key cannot be asked for: there is no terminal",
             hint="name a file that holds one with --password-file, readable by you alone",
         )
-    import getpass
-
     password = getpass.getpass(f"New password for {file}: ")
     if getpass.getpass("The same again: ") != password:
         raise SignerError("the two passwords differ", hint="run the same again")

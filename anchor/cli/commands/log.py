@@ -5,20 +5,40 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.live import Live
 
 from anchor.cli.console import Output
-from anchor.cli.context import open_chain, project_session
+from anchor.cli.context import project_session
+from anchor.cli.input_files import digest_file
+from anchor.cli.log_view import draw_overview
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.errors import UsageError
-
-if TYPE_CHECKING:
-    from anchor.monitor.chain_status import StatusPoller
-    from anchor.project.project import OpenProject
-
-NAME = "log"
+from anchor.cli.path_text import draw_extension, draw_path
+from anchor.errors import NotFinalError, UsageError
+from anchor.monitor.alarms import raise_alarms
+from anchor.monitor.chain_status import StatusPoller
+from anchor.monitor.log_lookup import (
+    locate_leaf,
+    parse_index,
+    parse_leaf,
+    prove_consistency,
+    search_leaf,
+)
+from anchor.monitor.overview import read_overview
+from anchor.monitor.overview_json import (
+    build_consistency_json,
+    build_overview_json,
+    build_position_json,
+)
+from anchor.operate.anchor_watch import Watched
+from anchor.operate.clock_check import find_clock_fault
+from anchor.project.nodes import open_chain
+from anchor.project.project import OpenProject
+from anchor.store.evidence import find_evidence
+from anchor.system.clock import unix_now
 
 # Seconds between two drawings, and the longest wait for the node before the first.
 _PAUSE = 2.0
@@ -27,18 +47,18 @@ _PATIENCE = 10.0
 
 def command(
     leaf: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Argument(
             metavar="[LEAF|FILE|INDEX]",
             help="Show where this leaf hash, file or index is in the log, and its path.",
         ),
     ] = None,
     old: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option("--from", min=1, metavar="SIZE", help="With --to: the smaller head."),
     ] = None,
     new: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(
             "--to", min=1, metavar="SIZE", help="Verify that this head continues the other."
         ),
@@ -64,22 +84,13 @@ def command(
 
 
 def _show_leaf(output: Output, project: OpenProject, text: str) -> None:
-    from anchor.cli.path_text import draw_path
-    from anchor.monitor.log_lookup import locate_leaf
-    from anchor.monitor.overview_json import build_position_json
-
-    place = locate_leaf(project, _find_index(project, text))
-    for line in draw_path(place):
+    position = locate_leaf(project, _find_index(project, text))
+    for line in draw_path(position):
         output.line(line)
-    output.result(build_position_json(place), kind="leaf")
+    output.result(build_position_json(position), kind="leaf")
 
 
 def _find_index(project: OpenProject, text: str) -> int:
-    from anchor.cli.input_files import digest_file
-    from anchor.errors import NotFinalError
-    from anchor.monitor.log_lookup import parse_index, parse_leaf, search_leaf
-    from anchor.store.evidence import find_evidence
-
     index = parse_index(text)
     if index is not None:
         return index
@@ -88,20 +99,16 @@ def _find_index(project: OpenProject, text: str) -> int:
         return search_leaf(project, leaf)
     file = Path(text)
     with project.database.read() as connection:
-        found = find_evidence(connection, file, digest_file(file))
-    if found.leaf_index is None:
+        evidence = find_evidence(connection, file, digest_file(file))
+    if evidence.leaf_index is None:
         raise NotFinalError(
             f"{file} is accepted but not sealed yet, so it has no place in the log",
             hint="anchor it with `anchor run --once`",
         )
-    return found.leaf_index
+    return evidence.leaf_index
 
 
 def _show_extension(output: Output, project: OpenProject, old: int, new: int) -> None:
-    from anchor.cli.path_text import draw_extension
-    from anchor.monitor.log_lookup import prove_consistency
-    from anchor.monitor.overview_json import build_consistency_json
-
     extension = prove_consistency(project, old, new)
     for line in draw_extension(extension):
         output.line(line)
@@ -109,14 +116,6 @@ def _show_extension(output: Output, project: OpenProject, old: int, new: int) ->
 
 
 def _show_log(output: Output, project: OpenProject, *, once: bool) -> None:
-    from rich.console import Console
-    from rich.live import Live
-
-    from anchor.monitor.chain_status import StatusPoller
-    from anchor.operate.anchor_watch import Watched
-    from anchor.operate.clock_check import find_clock_fault
-    from anchor.system.clock import unix_now
-
     outside = StatusPoller(
         project,
         open_chain(project.config, lambda _: None),
@@ -138,13 +137,8 @@ def _show_log(output: Output, project: OpenProject, *, once: bool) -> None:
 
 
 def _take_picture(project: OpenProject, outside: StatusPoller) -> tuple[Any, dict[str, Any]]:
-    from anchor.cli.log_view import draw_overview
-    from anchor.monitor.alarms import raise_alarms
-    from anchor.monitor.overview import read_overview
-    from anchor.monitor.overview_json import build_overview_json
-
     config = project.config
-    overview, seen = read_overview(project, time.time()), outside.snapshot()
-    alarms = raise_alarms(config, overview, seen)
-    view = draw_overview(config, overview, seen, alarms)
-    return view, build_overview_json(config, overview, seen, alarms)
+    overview, status = read_overview(project, time.time()), outside.snapshot()
+    alarms = raise_alarms(config, overview, status)
+    view = draw_overview(config, overview, status, alarms)
+    return view, build_overview_json(config, overview, status, alarms)

@@ -6,34 +6,41 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
+from anchor.chain.node import Node
 from anchor.cli.console import Output
-from anchor.cli.context import open_chain, open_signer, project_session
+from anchor.cli.context import open_signer, project_session
+from anchor.cli.operator_view import describe_operators, show_operators, show_policy
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.owner_call import show_call
+from anchor.cli.typer_app import make_group
 from anchor.errors import ExitCode, UsageError
+from anchor.ethereum.keccak import format_address, parse_address
+from anchor.operate.funds import find_key
+from anchor.operate.guards import check_chain, check_registry
+from anchor.operate.operator_authorisation import (
+    KeyChange,
+    advise,
+    apply_change,
+    check_owner,
+    find_unsettled,
+    is_done,
+    plan_addition,
+    plan_removal,
+)
+from anchor.operate.operators import OperatorList, load_operators
+from anchor.project.config import Config, SignerConfig
+from anchor.project.nodes import open_chain
+from anchor.project.project import OpenProject
 from anchor.system.clock import SystemClock
 
-if TYPE_CHECKING:
-    from anchor.chain.node import Node
-    from anchor.operate.operator_authorisation import KeyChange
-    from anchor.operate.operators import OperatorList
-    from anchor.project.config import Config
-    from anchor.project.project import OpenProject
-
-NAME = "operator"
-
-app = typer.Typer(
-    help="Keep the keys that the log's owner lets anchor in it.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = make_group("operator")
 
 _OwnerKeystore = Annotated[
-    Optional[Path],  # noqa: UP045
+    Path | None,
     typer.Option(
         "--owner-keystore",
         metavar="FILE",
@@ -41,7 +48,7 @@ _OwnerKeystore = Annotated[
     ),
 ]
 _OwnerPassword = Annotated[
-    Optional[Path],  # noqa: UP045
+    Path | None,
     typer.Option(
         "--owner-password-file",
         metavar="FILE",
@@ -62,7 +69,7 @@ _CallOnly = Annotated[
 def add(
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The key's address.")],
     id: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(
             "--id", min=1, max=2**72 - 1, help="Its id in the log; by default a free one."
         ),
@@ -77,9 +84,6 @@ def add(
 
     An id names one key for ever. What was done before is not sent again.
     """
-    from anchor.ethereum.keccak import parse_address
-    from anchor.operate.operator_authorisation import plan_addition
-
     key = parse_address(address, subject="ADDRESS")
     output = Output(as_json=as_json)
     _change(
@@ -107,9 +111,6 @@ def remove(
     What it anchored before stays in the registry; a trust policy says until which block that
     counts.
     """
-    from anchor.ethereum.keccak import parse_address
-    from anchor.operate.operator_authorisation import plan_removal
-
     is_id = operator.isascii() and operator.isdecimal() and len(operator) <= 22
     key = None if is_id else parse_address(operator, subject="ADDRESS|ID")
     number = int(operator) if is_id else 0
@@ -131,13 +132,6 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
 
     Ends with 20 where the nodes do not say what is final.
     """
-    from anchor.cli.operator_view import describe_operators, show_operators
-    from anchor.ethereum.keccak import format_address
-    from anchor.operate.funds import find_key
-    from anchor.operate.guards import check_chain, check_registry
-    from anchor.operate.operator_authorisation import find_unsettled
-    from anchor.operate.operators import load_operators
-
     output = Output(as_json=as_json)
     with project_session(config_path) as project:
         config = project.config
@@ -164,8 +158,6 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 def _owner_keys(keystore: Path | None, password_file: Path | None) -> Callable[[Config], Config]:
     """Return what makes the project's configuration sign with the owner's key."""
-    from anchor.project.config import SignerConfig
-
     if keystore is None:
         if password_file is not None:
             raise UsageError("--owner-password-file goes with --owner-keystore")
@@ -186,12 +178,6 @@ def _change(
     *,
     is_call_only: bool,
 ) -> None:
-    from anchor.cli.operator_view import describe_operators
-    from anchor.operate.funds import find_key
-    from anchor.operate.guards import check_chain, check_registry
-    from anchor.operate.operator_authorisation import apply_change, check_owner, is_done
-    from anchor.operate.operators import load_operators
-
     with ExitStack() as stack:
         project = stack.enter_context(project_session(config_path))
         if not is_call_only:
@@ -202,7 +188,7 @@ def _change(
         check_registry(config, node)
         change = plan(project, node)
         if is_call_only:
-            _show(output, project, node, change)
+            _print_call(output, project, node, change)
             return
         sender = with_owner(config)
         key = find_key(sender)
@@ -216,15 +202,13 @@ def _change(
             "tx_hash": None if applied.tx_hash is None else "0x" + applied.tx_hash.hex(),
             "final": True,
         }
-        _tell(output, project, node, change, listed)
+        _print_change(output, project, node, change, listed)
     if applied.tx_hash is None:
         output.note("nothing was sent: it was so before")
     output.result(members | describe_operators(config, listed))
 
 
 def _describe(change: KeyChange) -> dict[str, Any]:
-    from anchor.ethereum.keccak import format_address
-
     return {
         "key": format_address(change.key),
         "id": change.operator_id or None,
@@ -232,9 +216,7 @@ def _describe(change: KeyChange) -> dict[str, Any]:
     }
 
 
-def _show(output: Output, project: OpenProject, node: Node, change: KeyChange) -> None:
-    from anchor.operate.operator_authorisation import is_done
-
+def _print_call(output: Output, project: OpenProject, node: Node, change: KeyChange) -> None:
     config = project.config
     done = is_done(config, node, change)
     if done:
@@ -243,14 +225,10 @@ def _show(output: Output, project: OpenProject, node: Node, change: KeyChange) -
     show_call(output, config, call, members=_describe(change))
 
 
-def _tell(
+def _print_change(
     output: Output, project: OpenProject, node: Node, change: KeyChange, listed: OperatorList
 ) -> None:
     """Print what is so now, and what the operator has to do about it."""
-    from anchor.cli.operator_view import show_policy
-    from anchor.ethereum.keccak import format_address
-    from anchor.operate.operator_authorisation import advise
-
     name = f"{format_address(change.key)}"
     if change.id:
         output.line(f"{name} may anchor in this log, as operator {change.id}: final")

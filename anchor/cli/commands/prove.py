@@ -3,46 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
 from anchor.cli.console import Output
-from anchor.cli.context import open_chain, project_session
+from anchor.cli.context import project_session
+from anchor.cli.input_files import digest_file
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import CannotCheckError, ExitCode, UsageError
-
-if TYPE_CHECKING:
-    from anchor.operate.proving import Prover
-    from anchor.operate.receipt_files import ReceiptFolder
-    from anchor.project.project import OpenProject
-    from anchor.receipt.format import Receipt
-
-NAME = "prove"
+from anchor.operate.finality import update_anchors
+from anchor.operate.guards import check_standing
+from anchor.operate.proving import Prover
+from anchor.operate.receipt_files import ReceiptFolder, count_state_proofs, save_receipt
+from anchor.operate.state_proofs import StateProofs
+from anchor.project.files import sidecar_path
+from anchor.project.nodes import open_chain
+from anchor.project.project import OpenProject
+from anchor.receipt.format import Receipt
+from anchor.store.evidence import find_evidence, load_all
 
 
 def command(
     files: Annotated[
-        Optional[list[Path]],  # noqa: UP045
+        list[Path] | None,
         typer.Argument(help="Files whose receipts to write; each goes beside its file."),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Write a receipt for every piece of evidence sealed.")
     ] = False,
     out: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(metavar="DIR", help="Write below DIR, by evidence name. For --all: receipts/"),
     ] = None,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the receipts with which anybody can verify the evidence."""
-    from anchor.operate.finality import update_anchors
-    from anchor.operate.guards import check_standing
-    from anchor.operate.proving import Prover
-    from anchor.operate.receipt_files import ReceiptFolder
-    from anchor.operate.state_proofs import StateProofs
-
     if everything == bool(files):
         raise UsageError("name the files whose receipts to write, or say --all")
     output = Output(as_json=as_json)
@@ -67,14 +64,16 @@ def command(
             written, skipped = _prove_all(project, prover, folder)
             output.line(f"wrote {len(written):,} receipts below {out or config.receipts}")
         else:
-            named = None if out is None else ReceiptFolder(out)
-            written, skipped = _prove_files(project, prover, named, files or []), 0
-            for item in written:
-                output.line(f"{item['receipt']}  {_state(item['anchors'], item['state_proofs'])}")
+            named_folder = None if out is None else ReceiptFolder(out)
+            written, skipped = _prove_files(project, prover, named_folder, files or []), 0
+            for entry in written:
+                output.line(
+                    f"{entry['receipt']}  {_state(entry['anchors'], entry['state_proofs'])}"
+                )
     if skipped:
         output.line(f"{skipped:,} are not sealed yet, or their records are gone, and have none")
     output.result({"written": written, "skipped": skipped})
-    if any(item["anchors"] == 0 for item in written):
+    if any(entry["anchors"] == 0 for entry in written):
         output.note("some are promises until their anchor is final: `anchor upgrade` then")
     if not written:
         raise typer.Exit(ExitCode.NOT_FINAL)
@@ -83,8 +82,6 @@ def command(
 def _prove_all(
     project: OpenProject, prover: Prover, folder: ReceiptFolder
 ) -> tuple[list[dict[str, Any]], int]:
-    from anchor.store.evidence import load_all
-
     written: list[dict[str, Any]] = []
     skipped = 0
     with project.database.read() as connection:
@@ -100,11 +97,6 @@ def _prove_all(
 def _prove_files(
     project: OpenProject, prover: Prover, folder: ReceiptFolder | None, files: list[Path]
 ) -> list[dict[str, Any]]:
-    from anchor.cli.input_files import digest_file
-    from anchor.operate.receipt_files import save_receipt
-    from anchor.project.files import sidecar_path
-    from anchor.store.evidence import find_evidence
-
     written: list[dict[str, Any]] = []
     with project.database.read() as connection:
         for file in files:
@@ -119,8 +111,6 @@ def _prove_files(
 
 
 def _describe(path: Path, receipt: Receipt) -> dict[str, Any]:
-    from anchor.operate.receipt_files import count_state_proofs
-
     return {
         "receipt": str(path),
         "anchors": len(receipt.anchors),

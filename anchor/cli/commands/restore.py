@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from anchor.cli.console import Output
-from anchor.cli.context import finish_erasures, note_project, open_chain, project_session
+from anchor.cli.context import finish_erasures, note_project, project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ChainGuardError, UsageError
+from anchor.operate.guards import check_chain, check_registry
+from anchor.operate.key_audit_trail import find_noted_holds
+from anchor.project.allowlist import find_config, named_config
+from anchor.project.config import load_config
+from anchor.project.files import CONFIG
+from anchor.project.nodes import open_chain
+from anchor.project.project import OpenProject
+from anchor.recovery.remains import RestoreOptions, gather_remains
+from anchor.recovery.restore import RestoreResult, restore_project
+from anchor.store.database import is_taken, lock_location
+from anchor.store.legal_holds import load_holds
+from anchor.store.location import SqliteFile, StoreLocation, find_replaced_store
 
-if TYPE_CHECKING:
-    from anchor.project.project import OpenProject
-    from anchor.recovery.restore import RestoreResult
-    from anchor.store.location import StoreLocation
-
-NAME = "restore"
 # Lost pieces that are named on a terminal; ``--json`` names all.
 _NAMED = 50
 
 
 def command(
-    place: Annotated[
+    publication: Annotated[
         str | None,
         typer.Argument(
             metavar="[DIR|URL]", help="The published log; without it, the project's own tiles."
@@ -88,19 +94,12 @@ def command(
     The registry decides: leaves are taken only if they lead to its head. Records come from the
     backup and from receipts; a leaf whose record is lost stays as its hash.
     """
-    from anchor.operate.guards import check_chain, check_registry
-    from anchor.project.config import load_config
-    from anchor.recovery.remains import RestoreOptions, gather_remains
-    from anchor.recovery.restore import restore_project
-    from anchor.store.database import is_taken, lock_location
-    from anchor.store.location import find_replaced_store
-
     output = Output(as_json=as_json)
     file = _find_own_config(config_path)
     config = load_config(file)
     store = config.store
-    wanted = RestoreOptions(
-        publication=place,
+    options = RestoreOptions(
+        publication=publication,
         backup=backup,
         receipts=tuple(receipts or ()),
         side_files=tuple(acknowledged or ()),
@@ -113,31 +112,28 @@ def command(
     with ExitStack() as stack:
         # Also against writers: what they added after it was read would stay behind.
         stack.enter_context(lock_location(store))
-        is_there = is_taken(store)
-        if is_there:
+        exists = is_taken(store)
+        if exists:
             _check_replaceable(store, is_replacing=is_replacing)
         node = open_chain(config, output.note)
         check_chain(config, node)
         check_registry(config, node)
         # After a crash between two renames, the store is the one that was moved aside.
-        left = store if is_there else find_replaced_store(store)
-        remains = gather_remains(stack, config, node, wanted, left, output.note)
+        left = store if exists else find_replaced_store(store)
+        remains = gather_remains(stack, config, node, options, left, output.note)
         restored = restore_project(config, node, remains, output.note, is_partial=is_partial)
     note_project(output, file)
     with project_session(file) as project:  # once the new store is nobody's any more
         finish_erasures(output, project)
-        _tell_holds(output, project)
+        _report_lost_holds(output, project)
     _show(output, restored)
     then = "`anchor succeed`" if is_partial else "`anchor audit`, then go on as before"
     output.line(f"Next: {then}.")
     output.result(_describe(restored))
 
 
-def _tell_holds(output: Output, project: OpenProject) -> None:
+def _report_lost_holds(output: Output, project: OpenProject) -> None:
     """Print each legal hold of the audit trail that the restored store does not contain."""
-    from anchor.operate.key_audit_trail import find_noted_holds
-    from anchor.store.legal_holds import load_holds
-
     with project.database.read() as connection:
         known = {hold.name for hold in load_holds(connection)}
     for name, at in find_noted_holds(project.config).items():
@@ -191,19 +187,14 @@ def _find_own_config(config_path: Path | None) -> Path:
 
     Above this folder, only one that is the user's already counts.
     """
-    from anchor.project.allowlist import find_config, named_config
-    from anchor.project.files import CONFIG
-
-    here = Path(CONFIG).absolute()
-    if named_config(config_path) is None and here.is_file():
-        return here
+    local = Path(CONFIG).absolute()
+    if named_config(config_path) is None and local.is_file():
+        return local
     return find_config(config_path)
 
 
 def _check_replaceable(store: StoreLocation, *, is_replacing: bool) -> None:
     """Refuse to write over a store: only a file can be moved aside, and only where that is told."""
-    from anchor.store.location import SqliteFile
-
     if not isinstance(store, SqliteFile):
         raise ChainGuardError(
             f"there is a store in {store}, and none in PostgreSQL is replaced",

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from random import SystemRandom
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
 from anchor.cli.console import Output, document_format
-from anchor.cli.context import (
-    choose_wait,
-    finish_erasures,
-    open_chain,
-    open_signer,
-    project_session,
-)
+from anchor.cli.context import choose_wait, finish_erasures, open_signer, project_session
 from anchor.cli.options import ConfigOption, JsonOption, WaitOption
 from anchor.cli.standard_streams import EventLines
 from anchor.errors import ConfigError, ExitCode, UsageError
-from anchor.system.clock import SystemClock
+from anchor.log.publication import open_writer
+from anchor.operate.daemon import Daemon, Pace
+from anchor.operate.events import Event
+from anchor.operate.publisher import Publisher
+from anchor.operate.single_run import anchor_round
+from anchor.operate.store_outage import StoreWait, run_through_outages
+from anchor.project.allowlist import find_config
+from anchor.project.config import Config, load_config
+from anchor.project.nodes import open_chain
+from anchor.project.project import OpenProject, open_project
+from anchor.store.incidents import accept_incidents
+from anchor.system.clock import SystemClock, unix_now, utc_now
 from anchor.system.signals import STOP_SIGNALS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from anchor.operate.daemon import Pace
-    from anchor.project.config import Config
-    from anchor.project.project import OpenProject
-
-NAME = "run"
+from anchor.system.stoppable_clock import StoppableClock, Stopped
+from anchor.units import format_leaves
 
 # Seconds between two looks of a standby whether it is needed.
 _STANDBY_POLL = 1.0
@@ -43,17 +42,17 @@ def command(
     once: Annotated[bool, typer.Option("--once", help="Do it once and end.")] = False,
     wait: WaitOption = None,
     every: Annotated[
-        Optional[float],  # noqa: UP045
+        float | None,
         typer.Option(
             min=1, max=86_400, metavar="SECONDS", help="Seal this often; by default once a minute."
         ),
     ] = None,
     leaves: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(min=1, help="Seal earlier when so many are waiting; by default 10,000."),
     ] = None,
     size: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(
             "--bytes", min=1, help="Seal earlier when the records that wait have so many bytes."
         ),
@@ -65,7 +64,7 @@ def command(
         ),
     ] = False,
     publish: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             metavar="DIR|URL",
             help="Publish the log there, as `export-log` does, whenever a newer head is final; by "
@@ -87,10 +86,6 @@ def command(
 
     With --json, `run --once` prints one document, and `run` one for each event, a line each.
     """
-    from anchor.operate.daemon import Pace
-    from anchor.project.allowlist import find_config
-    from anchor.project.config import load_config
-
     if once and not (every is None and leaves is None and size is None):
         raise UsageError(
             "--every, --leaves and --bytes say how `run` goes on; with --once it does not"
@@ -118,18 +113,12 @@ def command(
 
 
 def _accept_incidents(output: Output, project: OpenProject) -> None:
-    from anchor.store.incidents import accept_incidents
-    from anchor.system.clock import utc_now
-
     with project.database.sequence() as connection:
         count = accept_incidents(connection, project.config.chain_id, utc_now())
     output.note(f"accepted {count} incidents; both observations stay in the store")
 
 
 def _run_once(output: Output, project: OpenProject, wait: str | None) -> None:
-    from anchor.operate.single_run import anchor_round
-    from anchor.units import format_leaves
-
     config = project.config
     result = anchor_round(
         project,
@@ -164,33 +153,27 @@ def _run_once(output: Output, project: OpenProject, wait: str | None) -> None:
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
-def _run_on(as_json: bool, config: Config, pace: Pace, place: str | None, *, standby: bool) -> None:
-    from anchor.log.publication import open_writer
-    from anchor.operate.daemon import Daemon
-    from anchor.operate.events import Event
-    from anchor.operate.publisher import Publisher
-    from anchor.operate.store_outage import StoreWait, run_through_outages
-    from anchor.system.clock import unix_now, utc_now
-    from anchor.system.stoppable_clock import StoppableClock, Stopped
-
+def _run_on(
+    as_json: bool, config: Config, pace: Pace, publication: str | None, *, standby: bool
+) -> None:
     lines = EventLines(Output(as_json=as_json).note)
 
-    def tell(happened: Event) -> None:
+    def emit(event: Event) -> None:
         if as_json:
             document = {
                 "format": document_format("event"),
                 "time": utc_now(),
-                "event": happened.event,
-                "text": happened.text,
+                "event": event.event,
+                "text": event.text,
             }
-            line = json.dumps({**document, **happened.figures})
+            line = json.dumps({**document, **event.figures})
         else:
-            line = f"{utc_now()} {happened.event:<9} {happened.text}"
+            line = f"{utc_now()} {event.event:<9} {event.text}"
         lines.print(line)
 
     # Opened now, so that a wrong password is told at once.
     signer = open_signer(config)
-    target = None if place is None else open_writer(place)
+    target = None if publication is None else open_writer(publication)
     jitter = SystemRandom().random
     clock = StoppableClock(SystemClock(), grace=_GRACE)
     for name in STOP_SIGNALS:
@@ -204,28 +187,28 @@ def _run_on(as_json: bool, config: Config, pace: Pace, place: str | None, *, sta
     def work(project: OpenProject, note_open: Callable[[], None]) -> None:
         database = project.database
         if standby and database.is_leased():
-            tell(Event(event="standby", text="another process runs for this log; waiting"))
+            emit(Event(event="standby", text="another process runs for this log; waiting"))
         finish_erasures(Output(as_json=False), project)
         with database.wait_for_lease(wait) if standby else database.hold_lease():
             note_open()
-            tell(Event(event="started", text=f"{pace}; stop it with Ctrl-C or SIGTERM"))
-            node = open_chain(config, lambda text: tell(Event(event="nodes", text=text)))
+            emit(Event(event="started", text=f"{pace}; stop it with Ctrl-C or SIGTERM"))
+            node = open_chain(config, lambda text: emit(Event(event="nodes", text=text)))
             publisher = None
             if target is not None:
-                publisher = Publisher(project, target, clock, emit=tell, jitter=jitter)
+                publisher = Publisher(project, target, clock, emit=emit, jitter=jitter)
             daemon = Daemon(
                 project, node, signer, clock, pace,
-                tell=tell, jitter=jitter, wall=unix_now, publisher=publisher,
+                tell=emit, jitter=jitter, wall=unix_now, publisher=publisher,
             )  # fmt: skip
             daemon.run()
 
-    waiting = StoreWait(clock, tell, jitter)
+    waiting = StoreWait(clock, emit, jitter)
     try:
         run_through_outages(waiting, lambda: _open_named(config), work)
     except Stopped:
-        tell(Event(event="stopped", text="it was still waiting"))
+        emit(Event(event="stopped", text="it was still waiting"))
         return
-    tell(Event(event="stopped", text="what is added from now on waits for the next run"))
+    emit(Event(event="stopped", text="what is added from now on waits for the next run"))
 
 
 def _open_named(config: Config) -> OpenProject:
@@ -233,11 +216,8 @@ def _open_named(config: Config) -> OpenProject:
 
     A restore into another place is told by the file alone.
     """
-    from anchor.project.config import load_config
-    from anchor.project.project import open_project
-
     try:
-        place = load_config(config.file).store
+        store = load_config(config.file).store
     except ConfigError:
-        place = config.store  # it is just being written
-    return open_project(replace(config, store=place))
+        store = config.store  # it is just being written
+    return open_project(replace(config, store=store))

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from anchor.cli.console import Output
-from anchor.cli.context import open_chain, project_session
+from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
-
-NAME = "seal"
+from anchor.operate.guards import check_standing
+from anchor.project.nodes import open_chain
+from anchor.store.sequencer import seal
+from anchor.system.clock import utc_now
+from anchor.units import format_leaves
 
 
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Append what was added to the log, without anchoring it yet."""
-    from anchor.operate.guards import check_standing
-    from anchor.store.sequencer import seal
-    from anchor.system.clock import utc_now
-    from anchor.units import format_leaves
-
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.hold_lease():
         # A store older than the chain would grow a fork that no anchor can ever take.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -11,8 +11,10 @@ from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.standard_streams import EventLines
 from anchor.errors import StorageError, StoreBusyError
-
-NAME = "serve"
+from anchor.project.allowlist import find_config
+from anchor.service.client_address import parse_proxies
+from anchor.service.server import listen, serve
+from anchor.service.settings import Settings
 
 
 def command(
@@ -32,7 +34,7 @@ def command(
         typer.Option(min=1, metavar="N", help="Connections from one address to one process."),
     ] = 128,
     proxy: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option(
             metavar="ADDRESS",
             help="A web server in front, or its network, whose X-Forwarded-For and "
@@ -58,11 +60,6 @@ def command(
 
     It never seals or sends: `anchor run` does, beside it.
     """
-    from anchor.project.allowlist import find_config
-    from anchor.service.peer_addresses import parse_proxies
-    from anchor.service.server import listen, serve
-    from anchor.service.settings import Settings
-
     output = Output(as_json=as_json)
     proxies = tuple(proxy or ())
     parse_proxies(proxies)

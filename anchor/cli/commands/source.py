@@ -8,8 +8,8 @@ import sys
 
 from anchor.cli.console import Output
 from anchor.cli.options import JsonOption
-
-NAME = "source"
+from anchor.ethereum.keccak import format_address
+from anchor.registry.artifact import load_artifact, load_standard_input, registry_address
 
 
 def command(as_json: JsonOption = False) -> None:
@@ -22,9 +22,6 @@ def command(as_json: JsonOption = False) -> None:
 
     --json names the standard ADDRESS and the compiler. docs/contract.md shows the other explorers.
     """
-    from anchor.ethereum.keccak import format_address
-    from anchor.registry.artifact import load_artifact, load_standard_input, registry_address
-
     artifact, source = load_artifact(), load_standard_input()
     output = Output(as_json=as_json)
     if not output.as_json:

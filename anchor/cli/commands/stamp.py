@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from anchor.cli.console import Colour, Output
-from anchor.cli.context import choose_wait, open_chain, open_signer, project_session
+from anchor.cli.context import choose_wait, open_signer, project_session
 from anchor.cli.options import ConfigOption, JsonOption, WaitOption
+from anchor.cli.progress_bar import show_hashing
 from anchor.errors import ExitCode, UsageError
+from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile, find_sources
+from anchor.evidence.file_hashing import FileDigest
+from anchor.evidence.workers import open_executor
+from anchor.operate.file_intake import IntakeResult, gather
+from anchor.operate.proving import Prover
+from anchor.operate.receipt_files import check_receipt_path, save_receipt
+from anchor.operate.single_run import RunState, anchor_round
+from anchor.operate.state_proofs import StateProofs
+from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
+from anchor.project.nodes import open_chain
+from anchor.project.project import OpenProject
+from anchor.store.evidence import find_evidence
 from anchor.system.clock import SystemClock
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from anchor.evidence.discovery import Discovered
-    from anchor.evidence.file_hashing import FileDigest
-    from anchor.operate.file_intake import IntakeResult
-    from anchor.operate.proving import Prover
-    from anchor.project.project import OpenProject
-
-NAME = "stamp"
 
 
 def command(
@@ -35,10 +38,6 @@ def command(
 
     What is included but not final yet gets a promise, which `anchor upgrade` completes later.
     """
-    from anchor.operate.proving import Prover
-    from anchor.operate.single_run import RunState, anchor_round
-    from anchor.operate.state_proofs import StateProofs
-
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.hold_lease():
         config = project.config
@@ -48,7 +47,7 @@ def command(
             raise UsageError("there is nothing to stamp in there")
         node = open_chain(config, output.note)
         proofs = StateProofs(config, node, output.note)
-        done = anchor_round(
+        result = anchor_round(
             project,
             node,
             lambda: open_signer(config),
@@ -60,62 +59,54 @@ def command(
         written, failed = _write_sidecars(Prover(project, proofs), project, gathered.files, output)
     output.result(
         {
-            "state": done.state.value,
+            "state": result.state.value,
             "receipts": written,
             "problems": [{"path": str(p.path), "reason": p.reason} for p in gathered.problems],
             "skipped": [{"path": str(s.path), "reason": s.reason} for s in gathered.skipped],
             "failed": failed,
         }
     )
-    if done.state is not RunState.FINAL:
+    if result.state is not RunState.FINAL:
         output.note("included, not final yet: run `anchor upgrade` on the receipts later")
     if gathered.problems or failed:
         raise typer.Exit(ExitCode.USAGE)
-    if done.timed_out:
+    if result.timed_out:
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
 def _gather(project: OpenProject, files: list[Path], output: Output) -> IntakeResult:
-    from anchor.evidence.discovery import find_sources
-    from anchor.evidence.workers import open_executor
-    from anchor.operate.file_intake import gather
-
-    with open_executor() as executor, output.progress("hashing") as progress:
-        found = _with_free_places(project, find_sources(files, follow_symlinks=False))
-        return gather(project, found, executor=executor, keep_files=True, on_done=progress.advance)
+    with open_executor() as executor, show_hashing(output) as count:
+        sources = _with_free_places(project, find_sources(files, follow_symlinks=False))
+        return gather(project, sources, executor=executor, keep_files=True, on_done=count)
 
 
-def _with_free_places(project: OpenProject, found: Iterator[Discovered]) -> Iterator[Discovered]:
+def _with_free_places(project: OpenProject, sources: Iterator[Discovered]) -> Iterator[Discovered]:
     """Leave out this log's own receipts, and refuse files whose place for a receipt is taken.
 
     That is known before anything is recorded or anchored.
     """
-    from anchor.evidence.discovery import IntakeProblem, Skipped, SourceFile
-    from anchor.operate.receipt_files import check_receipt_path
-    from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
-
     log = project.config.log
-    for item in found:
-        if not isinstance(item, SourceFile):
-            yield item
+    for source in sources:
+        if not isinstance(source, SourceFile):
+            yield source
             continue
-        base = item.path.with_name(item.path.name.removesuffix(RECEIPT_SUFFIX))
+        base = source.path.with_name(source.path.name.removesuffix(RECEIPT_SUFFIX))
         try:
             if (
-                base != item.path
+                base != source.path
                 and base.exists()
-                and check_receipt_path(item.path, log) is not None
+                and check_receipt_path(source.path, log) is not None
             ):
-                yield Skipped(path=item.path, reason=f"it is the receipt of {base.name}")
+                yield Skipped(path=source.path, reason=f"it is the receipt of {base.name}")
                 continue
         except (UsageError, OSError):
             pass  # not a receipt of ours, so it is evidence like any other file
         try:
-            check_receipt_path(sidecar_path(item.path), log)
+            check_receipt_path(sidecar_path(source.path), log)
         except UsageError as error:
-            yield IntakeProblem(path=item.path, reason=error.message)
+            yield IntakeProblem(path=source.path, reason=error.message)
             continue
-        yield item
+        yield source
 
 
 def _report_left_out(output: Output, gathered: IntakeResult) -> None:
@@ -128,10 +119,6 @@ def _report_left_out(output: Output, gathered: IntakeResult) -> None:
 def _write_sidecars(
     prover: Prover, project: OpenProject, files: tuple[FileDigest, ...], output: Output
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    from anchor.operate.receipt_files import save_receipt
-    from anchor.project.files import sidecar_path
-    from anchor.store.evidence import find_evidence
-
     written: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
     with project.database.read() as connection:

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
 
 import typer
 
 from anchor.cli.console import Output, describe_error
-from anchor.cli.context import open_chain, project_session
+from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.errors import CannotCheckError, ChainGuardError
+from anchor.cli.report_json import (
+    CopiesDocument,
+    FinalAnchorDocument,
+    LogDocument,
+    LogHeadDocument,
+    OnChainDocument,
+    StatusDocument,
+    UnprovenDocument,
+)
+from anchor.errors import CannotCheckError, ChainGuardError, StorageError
+from anchor.monitor.overview_json import build_log_json
+from anchor.operate.anchor_watch import judge_clock_at, look_at_chain
+from anchor.operate.finality import update_anchors
+from anchor.operate.funds import find_key, low_funds_warning
+from anchor.operate.guards import check_standing
+from anchor.operate.state_proofs import review_proofs
+from anchor.project.nodes import open_chain
+from anchor.project.project import OpenProject
+from anchor.store.evidence import count_evidence
+from anchor.store.heads import (
+    AnchoredHead,
+    load_reversible_anchors,
+    newest_final_anchor,
+    newest_head,
+)
+from anchor.store.sqlite_integrity import find_damage_within
+from anchor.system.clock import format_time, unix_now, utc_now
+from anchor.types import Head
 
-if TYPE_CHECKING:
-    from anchor.cli.report_json import (
-        CopiesDocument,
-        FinalAnchorDocument,
-        LogHeadDocument,
-        OnChainDocument,
-        StatusDocument,
-    )
-    from anchor.project.project import OpenProject
-    from anchor.store.heads import AnchoredHead
-    from anchor.types import Head
-
-NAME = "status"
 # In which damage to the store's file is looked for: `anchor audit` takes its time.
 _SECONDS = 2.0
 
@@ -52,9 +66,6 @@ def _check_file(project: OpenProject) -> None:
     Raises:
         StorageError: It is damaged.
     """
-    from anchor.errors import StorageError
-    from anchor.store.sqlite_integrity import find_damage_within
-
     with project.database.read() as connection:
         damage = find_damage_within(connection, _SECONDS)
     if damage is not None:
@@ -66,12 +77,6 @@ def _check_file(project: OpenProject) -> None:
 
 
 def _read_store(project: OpenProject, output: Output) -> StatusDocument:
-    from anchor.cli.report_json import LogDocument, StatusDocument
-    from anchor.monitor.overview_json import build_log_json
-    from anchor.store.evidence import count_evidence
-    from anchor.store.heads import newest_head
-    from anchor.system.clock import utc_now
-
     with project.database.read() as connection:
         total, waiting = count_evidence(connection)
         newest = newest_head(connection)
@@ -92,26 +97,15 @@ def _read_store(project: OpenProject, output: Output) -> StatusDocument:
 
 def _copies(project: OpenProject, output: Output) -> CopiesDocument | None:
     """Return how many servers hold the store, where there are to be several."""
-    from anchor.cli.report_json import CopiesDocument
-
-    seen = project.database.read_copies()
-    if seen is None:
+    copies = project.database.read_copies()
+    if copies is None:
         return None
-    if not seen.is_enough:
-        output.note(f"second-copy-missing: {seen.format_standbys()}", mark="alarm: ")
-    return CopiesDocument(count=seen.count, required=seen.rule.copies)
+    if not copies.is_enough:
+        output.note(f"second-copy-missing: {copies.format_standbys()}", mark="alarm: ")
+    return CopiesDocument(count=copies.count, required=copies.rule.copies)
 
 
 def _look_at_chain(project: OpenProject, output: Output) -> OnChainDocument:
-    from anchor.cli.report_json import OnChainDocument, UnprovenDocument
-    from anchor.operate.anchor_watch import judge_clock_at, look_at_chain
-    from anchor.operate.finality import update_anchors
-    from anchor.operate.funds import find_key, low_funds_warning
-    from anchor.operate.guards import check_standing
-    from anchor.operate.state_proofs import review_proofs
-    from anchor.store.heads import load_reversible_anchors, newest_final_anchor
-    from anchor.system.clock import unix_now
-
     node = open_chain(project.config, output.note)
     state = check_standing(project, node)
     is_kept = project.database.read_only_note is None  # else it is on read-only media
@@ -149,17 +143,10 @@ def _look_at_chain(project: OpenProject, output: Output) -> OnChainDocument:
 
 
 def _describe_head(head: Head) -> LogHeadDocument:
-    from anchor.cli.report_json import LogHeadDocument
-
     return LogHeadDocument(size=head.size, root=head.root.hex())
 
 
 def _describe_anchor(anchored: AnchoredHead) -> FinalAnchorDocument:
-    from datetime import UTC, datetime
-
-    from anchor.cli.report_json import FinalAnchorDocument
-    from anchor.system.clock import format_time
-
     return FinalAnchorDocument(
         size=anchored.head.size,
         root=anchored.head.root.hex(),

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from anchor.cli.console import Output
-from anchor.cli.context import note_project, open_chain, open_signer, project_session
-from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.context import note_project, open_signer, project_session
+from anchor.cli.options import ApeAccountOption, ConfigOption, JsonOption
 from anchor.cli.owner_call import show_call
 from anchor.errors import UsageError
+from anchor.operate.guards import check_chain, check_registry
+from anchor.project.config import SignerConfig
+from anchor.project.nodes import open_chain
+from anchor.recovery.succession import plan_successor, prepare_call, succeed
+from anchor.store.location import holds_password, parse_location
 from anchor.system.clock import SystemClock
-from anchor.types import MAX_LOG_NUMBER
-
-if TYPE_CHECKING:
-    from anchor.project.config import SignerConfig
-
-NAME = "succeed"
+from anchor.types import MAX_LOG_NUMBER, Hash32, log_number, parse_hex
 
 
 def command(
@@ -26,7 +26,7 @@ def command(
         Path, typer.Option("--into", metavar="FOLDER", help="Where to make the new project.")
     ],
     from_root: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             metavar="HEX",
             help="The anchored root to go on from; by default that of the newest anchored head in "
@@ -34,7 +34,7 @@ def command(
         ),
     ] = None,
     store: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             metavar="FILE|URL",
             help="Where the new project keeps what is recorded, as for `anchor init`; by default "
@@ -42,7 +42,7 @@ def command(
         ),
     ] = None,
     number: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(
             min=0,
             max=MAX_LOG_NUMBER,
@@ -50,15 +50,12 @@ def command(
         ),
     ] = None,
     keystore: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(help="Encrypted keystore of the owner's key, if the project's is another."),
     ] = None,
-    ape_account: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="Use this ape account's keyfile instead."),
-    ] = None,
+    ape_account: ApeAccountOption = None,
     password_file: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(help="File with that key's password; without it, it is asked for."),
     ] = None,
     is_call_only: Annotated[
@@ -78,20 +75,15 @@ def command(
     decides. What was anchored up to that root stays valid; what came after is abandoned, and its
     evidence waits for a place in the new log.
     """
-    from anchor.operate.guards import check_chain, check_registry
-    from anchor.recovery.succession import plan_successor, prepare_call, succeed
-    from anchor.store.location import holds_password, parse_location
-    from anchor.types import Hash32, log_number, parse_hex
-
     output = Output(as_json=as_json)
     root = None
     if from_root is not None:
         root = Hash32(parse_hex(from_root, length=32, subject="--from-root", prefix=False))
     signer = _signer(keystore, ape_account, password_file)
     folder = into.resolve()
-    place = None if store is None else parse_location(store, folder)
+    store_location = None if store is None else parse_location(store, folder)
     with project_session(config_path) as project, project.database.hold_lease():
-        config = plan_successor(project, folder, number=number, signer=signer, store=place)
+        config = plan_successor(project, folder, number=number, signer=signer, store=store_location)
         node = open_chain(config, output.note)
         check_chain(config, node)
         check_registry(config, node)
@@ -137,8 +129,6 @@ def command(
 def _signer(
     keystore: Path | None, ape_account: str | None, password_file: Path | None
 ) -> SignerConfig | None:
-    from anchor.project.config import SignerConfig
-
     if keystore is None and ape_account is None:
         if password_file is not None:
             raise UsageError("--password-file goes with --keystore or --ape-account")

@@ -7,33 +7,30 @@ from typing import Annotated
 import typer
 
 from anchor.cli.console import Output
-from anchor.cli.context import open_chain, project_session
+from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.typer_app import make_group
+from anchor.ethereum.keccak import format_address
+from anchor.operate import tx_abandonment
+from anchor.operate.guards import check_chain
+from anchor.project.nodes import open_chain
+from anchor.store.tx_journal import StoredJournal
+from anchor.system.clock import utc_now
 
-NAME = "transactions"
-
-app = typer.Typer(
-    help="See what is signed and not settled; give up what the chain never comes to.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = make_group("transactions")
 
 
 @app.command("list")
 def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the nonces that are open, lost in a reorganisation or given up, and what was signed."""
-    from anchor.ethereum.keccak import format_address
-    from anchor.store.tx_journal import StoredJournal
-    from anchor.system.clock import utc_now
-
     output = Output(as_json=as_json)
     with project_session(config_path) as project:
         slots = StoredJournal(project.database, utc_now).list_slots(project.config.chain_id)
     for slot, outcome in slots:
         output.line(f"nonce {slot.nonce} of {format_address(slot.sender)}: {outcome or 'open'}")
         for attempt in slot.attempts:
-            what = "no anchor" if attempt.head_size is None else f"{attempt.head_size:,} leaves"
-            output.line(f"  0x{attempt.tx_hash.hex()}  {what}")
+            content = "no anchor" if attempt.head_size is None else f"{attempt.head_size:,} leaves"
+            output.line(f"  0x{attempt.tx_hash.hex()}  {content}")
     if not slots:
         output.line("all are settled")
     output.result(
@@ -64,10 +61,6 @@ def give_up(
     Refused unless the final block, by as many nodes as must agree, shows that no block can take it.
     Its bytes stay valid should the gap be filled; the registry refuses an old head then.
     """
-    from anchor.ethereum.keccak import format_address
-    from anchor.operate import tx_abandonment
-    from anchor.operate.guards import check_chain
-
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.hold_lease():
         node = open_chain(project.config, output.note)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional, cast, get_args
+from typing import Annotated, cast, get_args
 
 import typer
 
+from anchor.chain.connect import Nodes
 from anchor.cli import policy_commands
 from anchor.cli.console import Output
 from anchor.cli.options import (
@@ -16,18 +17,16 @@ from anchor.cli.options import (
     RpcOption,
     parse_finality,
 )
+from anchor.cli.typer_app import make_group
 from anchor.errors import UsageError
+from anchor.ethereum.keccak import format_address, parse_address
+from anchor.registry.artifact import registry_address
+from anchor.system.durable_files import write_file
+from anchor.system.urls import is_plain_url
+from anchor.types import Assurance, parse_hash
+from anchor.verification.pinning import PinOptions, encode_policy, pin_registry
 
-if TYPE_CHECKING:
-    from anchor.types import Assurance
-
-NAME = "trust"
-
-app = typer.Typer(
-    help="Keep your own trust policies, and say which projects are yours.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = make_group("trust")
 policy_commands.register(app)
 
 
@@ -37,13 +36,13 @@ def pin(
         str, typer.Option(metavar="ADDRESS", help="Who owns the log; find out whose key that is.")
     ],
     log: Annotated[
-        Optional[list[int]],  # noqa: UP045
+        list[int] | None,
         typer.Option(
             min=0, max=2**96 - 1, metavar="N", help="The owner's log; repeat it for several.  [0]"
         ),
     ] = None,
     registry: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             metavar="ADDRESS",
             help="The registry; by default the address that this release's has on every chain. At "
@@ -51,7 +50,7 @@ def pin(
         ),
     ] = None,
     code_hash: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             metavar="HASH",
             help="Keccak-256 of the registry's code, as you checked it; by default that of this "
@@ -62,7 +61,7 @@ def pin(
     quorum: QuorumOption = None,
     finality: FinalityOption = "finalized",
     time_slack: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(
             min=0,
             max=86_400,
@@ -71,7 +70,7 @@ def pin(
         ),
     ] = None,
     assurance: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             metavar="LEVEL",
             help="The least that suffices: rpc, quorum, asserted or proof. By default rpc where "
@@ -79,7 +78,7 @@ def pin(
         ),
     ] = None,
     block_hash: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option(
             metavar="HASH",
             help="The hash of a final block, as you found it out; repeat it for several.",
@@ -94,22 +93,16 @@ def pin(
 
     Chain id, genesis block and code are read from the nodes; the code has to be the expected one.
     """
-    from anchor.chain.connect import Nodes
-    from anchor.ethereum.keccak import format_address, parse_address
-    from anchor.registry.artifact import registry_address
-    from anchor.system.durable_files import write_file
-    from anchor.system.urls import is_plain_url
-    from anchor.types import parse_hash
-    from anchor.verification.pinning import PinOptions, encode_policy, pin_registry
-
     output = Output(as_json=as_json)
     if not rpc:
         raise UsageError("--rpc is missing", hint="name nodes of several operators")
     if out.exists():
         raise UsageError(f"{out} is there already", hint="name another file with --out")
-    here = registry_address() if registry is None else parse_address(registry, subject="--registry")
+    address = (
+        registry_address() if registry is None else parse_address(registry, subject="--registry")
+    )
     wish = PinOptions(
-        registry=here,
+        registry=address,
         code_hash=None if code_hash is None else parse_hash(code_hash, subject="--code-hash"),
         owner=parse_address(owner, subject="--owner"),
         logs=tuple(log or (0,)),
@@ -124,12 +117,12 @@ def pin(
     entry = pin_registry(nodes.open(), wish, rpc=urls, quorum=nodes.needed)
     write_file(out, encode_policy([entry]))
     output.line(f"chain {entry.chain_id}, genesis 0x{entry.genesis.hex()}")
-    output.line(f"registry {format_address(here)}, code hash 0x{entry.code_hash.hex()}")
+    output.line(f"registry {format_address(address)}, code hash 0x{entry.code_hash.hex()}")
     output.line(f"log {', '.join(map(str, entry.logs))} of {format_address(entry.owner)}")
     output.line(f"wrote {out}: quorum {entry.quorum}, assurance {entry.assurance}")
     output.note("What no node can tell you: whose key the owner's is, and that this is the chain")
     output.note("you mean. docs/trust-policy.md says how to check each value.")
-    if here != registry_address():
+    if address != registry_address():
         output.note(
             "At this address the storage could have been filled before the code came there:"
         )
@@ -144,7 +137,7 @@ def pin(
             "policy": str(out),
             "chain_id": entry.chain_id,
             "genesis": "0x" + entry.genesis.hex(),
-            "registry": format_address(here),
+            "registry": format_address(address),
             "code_hash": "0x" + entry.code_hash.hex(),
             "owner": format_address(entry.owner),
             "logs": list(entry.logs),
@@ -154,8 +147,6 @@ def pin(
 
 
 def _parse_assurance(text: str | None) -> Assurance | None:
-    from anchor.types import Assurance
-
     for level in get_args(Assurance):
         if text == level:
             return cast("Assurance", level)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from anchor.cli.console import Output
-from anchor.cli.context import open_chain, project_session
+from anchor.cli.context import project_session
+from anchor.cli.input_files import read_receipt, receipt_path
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ExitCode, NotTrustedError, UsageError
-
-if TYPE_CHECKING:
-    from anchor.operate.proving import Prover
-    from anchor.project.project import OpenProject
-    from anchor.receipt.format import Receipt
-
-NAME = "upgrade"
+from anchor.evidence.record import parse_record
+from anchor.operate.finality import refresh_anchors
+from anchor.operate.proving import Prover
+from anchor.operate.receipt_files import count_state_proofs, save_receipt
+from anchor.operate.state_proofs import StateProofs
+from anchor.project.nodes import open_chain
+from anchor.project.project import OpenProject
+from anchor.receipt.format import Receipt, parse_receipt
+from anchor.store.evidence import find_by_digest
 
 
 def command(
@@ -29,13 +32,6 @@ def command(
 
     Puts in the anchor, and the proof of the chain's state with which it can be verified offline.
     """
-    from anchor.cli.input_files import read_receipt, receipt_path
-    from anchor.operate.finality import refresh_anchors
-    from anchor.operate.proving import Prover
-    from anchor.operate.receipt_files import count_state_proofs, save_receipt
-    from anchor.operate.state_proofs import StateProofs
-    from anchor.receipt.format import parse_receipt
-
     output = Output(as_json=as_json)
     results: list[dict[str, Any]] = []
     with project_session(config_path) as project:
@@ -53,7 +49,7 @@ def command(
             output.line(f"{path}: {_describe(anchors, proofs)}")
             results.append({"receipt": str(path), "anchors": anchors, "state_proofs": proofs})
     output.result({"receipts": results})
-    if any(item["anchors"] == 0 for item in results):
+    if any(result["anchors"] == 0 for result in results):
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
@@ -64,14 +60,11 @@ def _describe(anchors: int, proofs: int) -> str:
 
 
 def _renew(project: OpenProject, prover: Prover, old: Receipt, path: Path) -> Receipt:
-    from anchor.evidence.record import parse_record
-    from anchor.store.evidence import find_by_digest
-
     if old.log != project.config.log:
         raise NotTrustedError(f"{path} belongs to another log than this project's")
     with project.database.read() as connection:
-        found = find_by_digest(connection, parse_record(old.record).digests)
-    match = next((item for item in found if item.record == old.record), None)
+        candidates = find_by_digest(connection, parse_record(old.record).digests)
+    match = next((evidence for evidence in candidates if evidence.record == old.record), None)
     if match is None:
         raise UsageError(f"this project's log does not hold the record of {path}")
     return prover.prove(match)

@@ -9,8 +9,10 @@ import typer
 
 from anchor.cli.console import Output
 from anchor.cli.options import ConfigOption, JsonOption
-
-NAME = "upgrade-store"
+from anchor.project.allowlist import find_config
+from anchor.project.config import load_config
+from anchor.recovery.store_upgrade import upgrade_store
+from anchor.store.database import MIGRATION_HEAD
 
 
 def command(
@@ -30,23 +32,20 @@ def command(
     Stop `anchor run` and `anchor serve` first. A backup is made and checked, then the store is
     changed, as a whole or not at all.
     """
-    from anchor.project.allowlist import find_config
-    from anchor.project.config import load_config
-    from anchor.recovery.store_upgrade import upgrade_store
-    from anchor.store.database import MIGRATION_HEAD
-
     output = Output(as_json=as_json)
     config = load_config(find_config(config_path))
-    done = upgrade_store(config, backup, output.note)
-    if done is None:
+    upgraded = upgrade_store(config, backup, output.note)
+    if upgraded is None:
         output.line(f"the store {config.store} has schema {MIGRATION_HEAD} already")
     else:
-        output.line(f"the store {config.store} has schema {done.after} now, and had {done.before}")
-        output.line(f"backup     {done.backup}")
+        output.line(
+            f"the store {config.store} has schema {upgraded.after} now, and had {upgraded.before}"
+        )
+        output.line(f"backup     {upgraded.backup}")
     output.result(
         {
-            "before": done.before if done else MIGRATION_HEAD,
+            "before": upgraded.before if upgraded else MIGRATION_HEAD,
             "after": MIGRATION_HEAD,
-            "backup": str(done.backup) if done else None,
+            "backup": str(upgraded.backup) if upgraded else None,
         }
     )

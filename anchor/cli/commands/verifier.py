@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from anchor.cli.console import Output
 from anchor.cli.options import JsonOption
 from anchor.errors import UsageError
-
-NAME = "verifier"
+from anchor.page import load_page
+from anchor.system.durable_files import write_file
 
 
 def command(
@@ -21,7 +21,7 @@ def command(
         bool, typer.Option("--sha256", help="Print the page's SHA-256, as sha256sum would.")
     ] = False,
     file: Annotated[
-        Optional[Path],  # noqa: UP045 (Typer reads the annotation at run time)
+        Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Write the page to FILE."),
     ] = None,
     as_json: JsonOption = False,
@@ -30,8 +30,6 @@ def command(
 
     Without an option it goes to standard output.
     """
-    from anchor.page import load_page
-
     if sha256 and file is not None:
         raise UsageError("--sha256 and --output exclude each other")
     if file is not None and file.is_dir():
@@ -40,8 +38,6 @@ def command(
     page = load_page()
     digest = hashlib.sha256(page).hexdigest()
     if file is not None:
-        from anchor.system.durable_files import write_file
-
         write_file(file, page)
         output.note(f"wrote {file}, SHA-256 {digest}")
     elif sha256:

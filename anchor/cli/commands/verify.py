@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated
 
 import typer
 
+from anchor.chain.connect import Nodes
 from anchor.cli.console import Colour, Output
+from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.options import (
     AcceptUnpinnedOption,
     BlockHashOption,
@@ -19,28 +21,33 @@ from anchor.cli.options import (
     RpcOption,
     TrustOption,
 )
+from anchor.cli.report_json import (
+    FileDocument,
+    PolicyDocument,
+    UnreadFileDocument,
+    UnusedProjectDocument,
+    VerificationDocument,
+)
+from anchor.cli.report_text import describe_report, print_policies, print_report
 from anchor.errors import AnchorError, ExitCode, UsageError
+from anchor.evidence.digests import Digests
+from anchor.types import ChainId, parse_hash
+from anchor.verification.report import Report, severest_code
 from anchor.verification.report_words import WORDS
-
-if TYPE_CHECKING:
-    from anchor.cli.report_json import FileDocument, UnreadFileDocument
-    from anchor.evidence.digests import Digests
-    from anchor.verification.report import Report
-
-NAME = "verify"
+from anchor.verification.verifier import judge
 
 
 def command(
     files: Annotated[
-        Optional[list[Path]],  # noqa: UP045
+        list[Path] | None,
         typer.Argument(help="Files to verify; each one's receipt is FILE.anchor.json."),
     ] = None,
     receipt: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(metavar="RECEIPT", help="The receipt, where it does not lie beside the file."),
     ] = None,
     digest: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(help="Verify this digest (sha256:HEX or sm3:HEX) instead of a file."),
     ] = None,
     trust: TrustOption = None,
@@ -73,36 +80,24 @@ def command(
         raise UsageError("--offline asks no node: leave out --rpc and --quorum")
     if receipt is not None and files is not None and len(files) > 1:
         raise UsageError("--receipt goes with one file")
-    from anchor.chain.connect import Nodes
-    from anchor.cli.evidence_inputs import Bench
-    from anchor.cli.report_json import (
-        PolicyDocument,
-        UnreadFileDocument,
-        UnusedProjectDocument,
-        VerificationDocument,
-    )
-    from anchor.cli.report_text import describe_report, print_policies, print_report
-    from anchor.types import ChainId, parse_hash
-    from anchor.verification.report import severest_code
-
     output = Output(as_json=as_json)
-    bench = Bench(config_path=config_path, trust=trust, offline=offline, tell=output.note)
-    policies = bench.describe_policies()
-    nodes = Nodes(rpc or (), quorum, bench.project_rpc, output.note)
-    named = {parse_hash(text, subject="--block-hash") for text in block_hash or ()}
+    inputs = VerificationInputs(
+        config_path=config_path, trust=trust, offline=offline, report=output.note
+    )
+    policies = inputs.describe_policies()
+    nodes = Nodes(rpc or (), quorum, inputs.list_project_nodes, output.note)
+    final_blocks = {parse_hash(text, subject="--block-hash") for text in block_hash or ()}
     connect = None if offline else nodes.connect
     chains = frozenset(map(ChainId, chain_id or ()))
 
     def judge_one(data: bytes, evidence: Digests) -> Report:
-        from anchor.verification.verifier import judge
-
         nodes.asked_now = []
         return judge(
             data,
             evidence,
-            policy=bench.policy,
+            policy=inputs.policy,
             connect=connect,
-            block_hashes=named,
+            block_hashes=final_blocks,
             chain_ids=chains,
             accept_unpinned=accept_unpinned,
         )
@@ -111,7 +106,7 @@ def command(
         print_policies(output, policies, words)
     documents: list[FileDocument | UnreadFileDocument] = []
     codes: list[ExitCode] = []
-    for name, load in bench.items(files or [], receipt=receipt, digest=digest):
+    for name, load in inputs.list_inputs(files or [], receipt=receipt, digest=digest):
         try:
             report = judge_one(*load())
             print_report(
@@ -133,15 +128,15 @@ def command(
             continue
         documents.append(describe_report(name, report))
         codes.append(report.exit_code)
-    bench.close()
+    inputs.close()
     worst = severest_code(codes)
     document = VerificationDocument(
         format="anchor-verify/1",
         exit_code=int(worst),
-        policies=[PolicyDocument.model_validate(policy) for policy in bench.list_policies()],
+        policies=[PolicyDocument.model_validate(policy) for policy in inputs.list_policies()],
         unused_project=None
-        if bench.choice.unused is None
-        else UnusedProjectDocument.model_validate(bench.describe_unused()),
+        if inputs.choice.unused is None
+        else UnusedProjectDocument.model_validate(inputs.describe_unused()),
         nodes=nodes.asked,
         files=documents,
     )

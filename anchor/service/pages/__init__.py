@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from anchor.service.pages import dashboard, log_pages, sign_in, static_files
+from anchor.service.pages import dashboard, log_pages, rendering, sign_in
 
 router = APIRouter(include_in_schema=False)
-for _part in (dashboard.router, sign_in.router, log_pages.router, static_files.router):
+for _part in (dashboard.router, sign_in.router, log_pages.router, rendering.router):
     router.include_router(_part)

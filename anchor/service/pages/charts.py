@@ -8,8 +8,15 @@ from statistics import median
 
 from anchor.monitor.overview import Throughput
 from anchor.monitor.timeline import AnchorLine
-from anchor.service.pages.axis_ticks import Tick, mark_amounts, mark_durations
-from anchor.service.pages.svg_chart import Chart, Mark, Scale, Series
+from anchor.service.pages.svg_chart import (
+    Chart,
+    Mark,
+    Scale,
+    Series,
+    Tick,
+    mark_amounts,
+    mark_durations,
+)
 from anchor.units import (
     GWEI,
     format_count,
@@ -51,12 +58,12 @@ def chart_throughput(throughput: Throughput) -> Chart:
     )
 
 
-def chart_latency(anchors: Sequence[AnchorLine], now: float) -> Chart:
+def chart_latency(anchors: Sequence[AnchorLine], end: float) -> Chart:
     """Draw how long each anchor took from the seal to its block, and until it was final."""
-    final = [item for item in anchors if item.to_final is not None]
+    final = [anchor for anchor in anchors if anchor.to_final is not None]
     return _chart(
         anchors,
-        now,
+        end,
         name="latency",
         title="From seal to block, and to finality",
         description=_describe_latency(anchors),
@@ -66,12 +73,12 @@ def chart_latency(anchors: Sequence[AnchorLine], now: float) -> Chart:
                 style="first",
                 marks=[
                     Mark(
-                        at=item.sealed_at,
-                        value=item.to_final or 0.0,
-                        text=f"anchor {item.sequence}: final after "
-                        f"{format_duration(item.to_final or 0.0)}",
+                        at=anchor.sealed_at,
+                        value=anchor.to_final or 0.0,
+                        text=f"anchor {anchor.sequence}: final after "
+                        f"{format_duration(anchor.to_final or 0.0)}",
                     )
-                    for item in final
+                    for anchor in final
                 ],
             ),
             Series(
@@ -79,12 +86,12 @@ def chart_latency(anchors: Sequence[AnchorLine], now: float) -> Chart:
                 style="second",
                 marks=[
                     Mark(
-                        at=item.sealed_at,
-                        value=item.to_included,
-                        text=f"anchor {item.sequence}: included after "
-                        f"{format_duration(item.to_included)}",
+                        at=anchor.sealed_at,
+                        value=anchor.to_included,
+                        text=f"anchor {anchor.sequence}: included after "
+                        f"{format_duration(anchor.to_included)}",
                     )
-                    for item in anchors
+                    for anchor in anchors
                 ],
             ),
         ],
@@ -92,21 +99,21 @@ def chart_latency(anchors: Sequence[AnchorLine], now: float) -> Chart:
     )
 
 
-def chart_gas(anchors: Sequence[AnchorLine], now: float) -> Chart:
+def chart_gas(anchors: Sequence[AnchorLine], end: float) -> Chart:
     """Draw how much gas each anchor used."""
     marks = [
         Mark(
-            at=item.included_at,
-            value=item.gas_used,
-            text=f"anchor {item.sequence}: {item.gas_used:,} gas",
+            at=anchor.included_at,
+            value=anchor.gas_used,
+            text=f"anchor {anchor.sequence}: {anchor.gas_used:,} gas",
         )
-        for item in anchors
-        if item.gas_used is not None
+        for anchor in anchors
+        if anchor.gas_used is not None
     ]
     middle = f"Half of them used {median(m.value for m in marks):,.0f} or less." if marks else ""
     return _chart(
         anchors,
-        now,
+        end,
         name="gas",
         title="Gas used by an anchor",
         description=f"{format_count(len(marks), 'anchor', 'anchors')}. {middle}",
@@ -115,35 +122,35 @@ def chart_gas(anchors: Sequence[AnchorLine], now: float) -> Chart:
     )
 
 
-def chart_price(anchors: Sequence[AnchorLine], now: float, cap: int) -> Chart:
+def chart_price(anchors: Sequence[AnchorLine], end: float, cap: int) -> Chart:
     """Draw what a gas cost each anchor, and the cap (wei)."""
     marks = [
         Mark(
-            at=item.included_at,
-            value=item.gas_price / GWEI,
-            text=f"anchor {item.sequence}: {format_gas_price(item.gas_price)} a gas, "
-            f"{format_wei(item.wei or 0)} in all",
+            at=anchor.included_at,
+            value=anchor.gas_price / GWEI,
+            text=f"anchor {anchor.sequence}: {format_gas_price(anchor.gas_price)} a gas, "
+            f"{format_wei(anchor.wei or 0)} in all",
         )
-        for item in anchors
-        if item.gas_price is not None
+        for anchor in anchors
+        if anchor.gas_price is not None
     ]
     middle = f"Half of them paid {median(m.value for m in marks):,.4g} or less." if marks else ""
     return _chart(
         anchors,
-        now,
+        end,
         name="price",
         title="Price of a gas, in gwei",
         description=f"{format_count(len(marks), 'anchor', 'anchors')}. {middle} The most that may "
         f"be paid is {format_gas_price(cap)}.",
         series=[Series(name="price", style="first", marks=marks)],
         scale=mark_amounts,
-        limit=Mark(at=now, value=cap / GWEI, text=f"cap {format_gas_price(cap)}"),
+        limit=Mark(at=end, value=cap / GWEI, text=f"cap {format_gas_price(cap)}"),
     )
 
 
 def _chart(
     anchors: Sequence[AnchorLine],
-    now: float,
+    end: float,
     *,
     name: str,
     title: str,
@@ -152,14 +159,14 @@ def _chart(
     scale: Scale,
     limit: Mark | None = None,
 ) -> Chart:
-    first = min((item.sealed_at for item in anchors), default=now)
+    first = min((anchor.sealed_at for anchor in anchors), default=end)
     return Chart(
         name=name,
         title=title,
         description=description,
         empty="No anchor of ours yet",
-        start=min(first, now - _SHORTEST),
-        end=now,
+        start=min(first, end - _SHORTEST),
+        end=end,
         series=series,
         scale=scale,
         limit=limit,
@@ -167,8 +174,8 @@ def _chart(
 
 
 def _describe_latency(anchors: Sequence[AnchorLine]) -> str:
-    included = [item.to_included for item in anchors]
-    final = [item.to_final for item in anchors if item.to_final is not None]
+    included = [anchor.to_included for anchor in anchors]
+    final = [anchor.to_final for anchor in anchors if anchor.to_final is not None]
     parts = [f"{format_count(len(anchors), 'anchor', 'anchors')}."]
     if included:
         parts.append(f"Half of them were in a block after {format_duration(median(included))}.")

@@ -1,4 +1,4 @@
-"""``/``: what concerns the operator, for whoever has a key with the scope ``admin``."""
+"""``/``: the operator's dashboard, for keys with the scope ``admin``."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ from anchor.service.pages.charts import (
     chart_price,
     chart_throughput,
 )
-from anchor.service.pages.rendering import describe_log
-from anchor.service.pages.responses import answer_page, answer_trouble
+from anchor.service.pages.rendering import answer_error, answer_page, describe_log
 from anchor.service.pages.sign_in import find_administrator
 from anchor.service.pages.svg_chart import Chart, Series, draw_chart
 from anchor.service.worker import Service, service_of
@@ -43,7 +42,7 @@ _REFRESHES = {"30": 30, "60": 60, "300": 300}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
+class ChartFigure:
     """A chart as it is put into the page, with a legend where it has more than one series."""
 
     title: str
@@ -55,16 +54,16 @@ class Drawn:
 async def dashboard(
     request: Request, service: Annotated[Service, Depends(service_of)], refresh: str = ""
 ) -> Response:
-    """Show it, or the way to sign in."""
+    """Show the dashboard, or redirect to the sign-in form."""
     caller = await find_administrator(request, service)
     if caller is None:
         return RedirectResponse("/login", status_code=303)
-    project, now = service.project, time.time()
+    project, moment = service.project, time.time()
     try:
-        overview = await service.read(lambda: read_overview(project, now))
-        throughput = await service.read(lambda: read_throughput(project, now))
+        overview = await service.read(lambda: read_overview(project, moment))
+        throughput = await service.read(lambda: read_throughput(project, moment))
     except AnchorError as error:
-        return answer_trouble(error, "dashboard")
+        return answer_error(error, "dashboard")
     outside = service.outside.snapshot()
     alarms = raise_alarms(project.config, overview, outside)
     values = describe_dashboard(project.config, overview, throughput, outside, alarms)
@@ -84,8 +83,8 @@ def describe_dashboard(
     alarms: Sequence[Alarm],
 ) -> dict[str, object]:
     """Return what the page's template needs."""
-    final = [item.to_final for item in overview.anchors if item.to_final is not None]
-    included = [item.to_included for item in overview.anchors]
+    final = [anchor.to_final for anchor in overview.anchors if anchor.to_final is not None]
+    included = [anchor.to_included for anchor in overview.anchors]
     balance = None if outside.chain.value is None else outside.chain.value.balance
     charts = (
         chart_throughput(throughput),
@@ -110,8 +109,8 @@ def describe_dashboard(
     }
 
 
-def _draw(chart: Chart) -> Drawn:
-    return Drawn(
+def _draw(chart: Chart) -> ChartFigure:
+    return ChartFigure(
         title=chart.title,
         keys=chart.series if len(chart.series) > 1 else (),
         svg=Markup(draw_chart(chart)),

@@ -23,8 +23,7 @@ from anchor.monitor.log_lookup import (
 )
 from anchor.monitor.timeline import HeadLine, load_head_lines
 from anchor.project.project import OpenProject
-from anchor.service.pages.rendering import describe_log
-from anchor.service.pages.responses import answer_page, answer_trouble
+from anchor.service.pages.rendering import answer_error, answer_page, describe_log
 from anchor.service.worker import Service, service_of
 from anchor.types import MAX_LOG_SIZE
 
@@ -51,11 +50,11 @@ async def leaf(service: TheService, of: str = "") -> Response:
     """Show where a leaf is: by its index, or by its hash."""
     text = of.strip()
     try:
-        place = await service.exploring.run(lambda: _find_place(service.project, text))
+        place = await service.proof_queue.run(lambda: _find_place(service.project, text))
     except UsageError as error:
         return await _answer_log(service, problem=error, of=text)
     except AnchorError as error:
-        return answer_trouble(error, "log")
+        return answer_error(error, "log")
     return answer_page("leaf.html", {"here": "log", "place": place, "drawing": _draw(place)})
 
 
@@ -70,21 +69,21 @@ async def consistency(service: TheService, old: str = "", new: str = "") -> Resp
         return prove_consistency(service.project, sizes[0], sizes[1])
 
     try:
-        extension = await service.exploring.run(prove)
+        extension = await service.proof_queue.run(prove)
     except UsageError as error:
         return await _answer_log(service, problem=error, old=old, new=new)
     except AnchorError as error:
-        return answer_trouble(error, "log")
+        return answer_error(error, "log")
     return answer_page("consistency.html", {"here": "log", "extension": extension})
 
 
 def _find_place(project: OpenProject, text: str) -> LeafPosition:
     index = parse_index(text)
     if index is None:
-        found = parse_leaf(text)
-        if found is None:
+        leaf_hash = parse_leaf(text)
+        if leaf_hash is None:
             raise UsageError("a leaf is named by its index, or by its hash of 64 hex digits")
-        index = search_leaf(project, found)
+        index = search_leaf(project, leaf_hash)
     return locate_leaf(project, index)
 
 
@@ -107,7 +106,7 @@ async def _answer_log(
     try:
         heads = await service.read(_load_heads(service.project, below))
     except AnchorError as error:
-        return answer_trouble(error, "log")
+        return answer_error(error, "log")
     values = {
         "here": "log",
         "log": describe_log(service.project.config),

@@ -1,19 +1,25 @@
-"""Pages as bytes: templates with everything escaped, and what they need of words."""
+"""Pages as answers, made of templates with everything escaped; and the files they refer to."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
 
+from fastapi import APIRouter
+from fastapi.responses import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from anchor.errors import AnchorError
 from anchor.ethereum.keccak import format_address
 from anchor.monitor.timeline import HeadState
+from anchor.page import load_page
 from anchor.project.config import Config
+from anchor.service.problems import Problem, explain
 from anchor.types import log_number, log_owner
 from anchor.units import (
     format_count,
@@ -24,12 +30,17 @@ from anchor.units import (
     format_wei,
 )
 
+router = APIRouter(include_in_schema=False)
+
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
 """No script at all, nothing from elsewhere, and no style but the style sheet's."""
 
+_VERIFIER_POLICY = re.compile(
+    r"<meta\s+http-equiv=\"?Content-Security-Policy\"?\s+content=\"([^\"]+)\"", re.IGNORECASE
+)
 _STATES = {
     HeadState.SEALED: "open",
     HeadState.SUBMITTED: "open",
@@ -40,10 +51,60 @@ _STATES = {
 }
 
 
-def render(template: str, values: Mapping[str, object]) -> bytes:
-    """Return a page."""
-    text = _load_environment().get_template(template).render(values, style=style_path())
-    return text.encode("utf-8")
+def answer_page(template: str, values: Mapping[str, object], *, status: int = 200) -> Response:
+    """Return a page, with the policy that lets a browser load nothing from elsewhere."""
+    text = _load_environment().get_template(template).render(values, style=_style_path())
+    return Response(
+        text.encode("utf-8"),
+        status_code=status,
+        media_type="text/html; charset=utf-8",
+        # With no referrer at all, browsers do not say either where a form was sent from.
+        headers={"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"},
+    )
+
+
+def answer_error(error: AnchorError, here: str) -> Response:
+    """Return an error as a page, without what is the operator's own."""
+    problem = explain(error)
+    values = {
+        "here": here,
+        "title": "That cannot be shown now",
+        "text": problem.detail,
+        "hint": None,
+    }
+    page = answer_page("message.html", values, status=problem.status)
+    page.headers.update(problem.headers)
+    return page
+
+
+@router.get("/pages-{digest}.css")
+async def style(digest: str) -> Response:
+    """Return the style sheet, whose address names its content."""
+    if f"/pages-{digest}.css" != _style_path():
+        raise Problem(404, "this release has another style sheet")
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(_load_static("pages.css"), media_type="text/css", headers=headers)
+
+
+@router.get("/favicon.svg")
+async def icon() -> Response:
+    """Return the icon."""
+    headers = {"Cache-Control": "public, max-age=86400"}
+    return Response(_load_static("favicon.svg"), media_type="image/svg+xml", headers=headers)
+
+
+@router.get("/verify.html")
+async def verifier_page() -> Response:
+    """Return the verifier page, with the content security policy that it names itself."""
+    page = load_page()
+    policy = _VERIFIER_POLICY.search(page.decode("utf-8"))
+    assert policy is not None, "the page of this release names its policy"
+    headers = {
+        "Cache-Control": "no-cache",
+        # What a page cannot say in itself: that it is shown in no frame.
+        "Content-Security-Policy": f"{policy[1]}; frame-ancestors 'none'",
+    }
+    return Response(page, media_type="text/html; charset=utf-8", headers=headers)
 
 
 def describe_log(config: Config) -> dict[str, Any]:
@@ -77,15 +138,15 @@ def mark_units(text: str) -> Markup:
 
 
 @cache
-def load_static(name: str) -> bytes:
+def _load_static(name: str) -> bytes:
     """Return a file that pages refer to, as the package carries it."""
     return resources.files("anchor.service.pages").joinpath("static", name).read_bytes()
 
 
 @cache
-def style_path() -> str:
+def _style_path() -> str:
     """Return the style sheet's address, another one for each content: it may be kept for ever."""
-    digest = hashlib.sha256(load_static("pages.css")).hexdigest()
+    digest = hashlib.sha256(_load_static("pages.css")).hexdigest()
     return f"/pages-{digest[:16]}.css"
 
 

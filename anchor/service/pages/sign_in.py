@@ -1,30 +1,31 @@
-"""Signing in to the dashboard, and out again."""
+"""Signing in to the dashboard, and out again: a signed cookie that names an API key, never the key.
+
+The cookie holds until it expires, its holder signs out, the key is revoked or the service starts
+anew, whichever comes first: key and session are looked up with every request.  It goes to this site
+alone and with no request that another site causes (``SameSite=Strict``), and scripts cannot read it
+(``HttpOnly``).  Over TLS its name begins with ``__Host-``: a browser then takes it from this host
+alone, over TLS alone.
+"""
 
 from __future__ import annotations
 
+import hmac
+import re
 import secrets
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
+from urllib.parse import parse_qs, urlsplit
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from anchor.errors import MalformedError
-from anchor.service.audit_trail import note_event
-from anchor.service.auth import authenticate
+from anchor.service.auth import authenticate, note_event
 from anchor.service.client_address import scheme_of
-from anchor.service.pages.responses import answer_page
-from anchor.service.pages.session_cookie import (
-    COOKIE,
-    PLAIN_COOKIE,
-    SECONDS,
-    Session,
-    is_from_here,
-    make_session,
-    parse_login,
-    read_session,
-)
+from anchor.service.pages.rendering import answer_page
 from anchor.service.problems import Problem
 from anchor.service.request_body import check_media_type, read_body
 from anchor.service.worker import Service, service_of
@@ -38,6 +39,108 @@ _FORM = "application/x-www-form-urlencoded"
 
 TheService = Annotated[Service, Depends(service_of)]
 
+COOKIE = "__Host-anchor_session"
+PLAIN_COOKIE = "anchor_session"
+"""The cookie's name without TLS, on the operator's own machine."""
+SECONDS = 12 * 3_600
+
+_SESSION = re.compile(r"([0-9a-f]{12})\.([0-9a-f]{32})\.([0-9]{1,12})\.([0-9a-f]{64})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A sign-in: the key that was shown, its own random id, and when it expires (Unix seconds)."""
+
+    key_id: str
+    id: str
+    expires: int
+
+
+class Sessions:
+    """The sessions of the pages: begun, found by their cookies, and ended for all workers alike.
+
+    The workers of a service share the secret that signs the cookies and a folder, in which an empty
+    file names each session that was signed out, as long as its cookie could be shown again.  Each
+    start of the service makes both anew.
+    """
+
+    def __init__(self, secret: bytes, folder: Path | None) -> None:
+        """Prepare; without a folder, ended sessions are noted in one of this worker's own."""
+        self._secret = secret
+        self._own = (
+            tempfile.TemporaryDirectory(prefix="anchor-sessions-") if folder is None else None
+        )
+        self._folder = folder or Path(self._own.name if self._own else "")
+
+    def begin(self, key_id: str, at: float) -> str:
+        """Return the cookie's value for whoever showed the key with this id (Unix seconds)."""
+        claims = f"{key_id}.{secrets.token_hex(16)}.{int(at) + SECONDS}"
+        return f"{claims}.{self._sign(claims)}"
+
+    def find(self, cookie: str, at: float) -> Session | None:
+        """Return the session of a cookie's value; None unless it is ours, fresh and not ended."""
+        match = _SESSION.fullmatch(cookie)
+        if match is None:
+            return None
+        key_id, session_id, expires, signature = match.groups()
+        if not hmac.compare_digest(signature, self._sign(f"{key_id}.{session_id}.{expires}")):
+            return None
+        session = Session(key_id=key_id, id=session_id, expires=int(expires))
+        return None if at >= session.expires or self._mark(session).exists() else session
+
+    def end(self, session: Session, at: float) -> None:
+        """End a session, and forget those that have expired.
+
+        Raises:
+            OSError: The end cannot be written down.
+        """
+        for path in self._folder.iterdir():
+            if int(path.name.partition(".")[0]) <= at:
+                path.unlink(missing_ok=True)
+        self._mark(session).touch(mode=0o600)
+
+    def close(self) -> None:
+        """Remove the folder, where it is this worker's own."""
+        if self._own is not None:
+            self._own.cleanup()
+
+    def _mark(self, session: Session) -> Path:
+        return self._folder / f"{session.expires}.{session.id}"
+
+    def _sign(self, claims: str) -> str:
+        signed = b"anchor session " + claims.encode("ascii")
+        return hmac.digest(self._secret, signed, "sha256").hex()
+
+
+def parse_login(body: bytes) -> str:
+    """Return the API key that was typed into the form.
+
+    Raises:
+        MalformedError: The body is not the form's.
+    """
+    try:
+        fields = parse_qs(
+            body.decode("ascii"), strict_parsing=True, max_num_fields=2, errors="strict"
+        )
+    except ValueError as error:
+        raise MalformedError("the form is malformed") from error
+    keys = fields.get("key", [])
+    if len(keys) != 1:
+        raise MalformedError("the form has no key, or more than one")
+    return keys[0].strip()
+
+
+def is_from_here(origin: str | None, host: str | None, scheme: str | None) -> bool:
+    """Return whether a form was sent from a page of this site, by what the browser says of it.
+
+    ``scheme`` is how the site is served, where that is known; without it, ``http`` and ``https``
+    are both taken.  A program that is no browser says nothing, and brings no cookies of anybody's.
+    """
+    if origin is None:
+        return True
+    stated = urlsplit(origin).scheme
+    return stated in ((scheme,) if scheme else ("http", "https")) and origin == f"{stated}://{host}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
@@ -48,10 +151,10 @@ class Caller:
 
 
 async def find_administrator(request: Request, service: Service) -> Caller | None:
-    """Return who asks for a page of the operator's; None where nobody is signed in.
+    """Return the administrator who asks for a page; None where nobody is signed in.
 
     Raises:
-        Problem: an API key is sent with the request, and it is none for this (401, 403).
+        Problem: The request brings an API key that is not usable here (401, 403).
     """
     if "Authorization" in request.headers:
         scheme, _, token = request.headers["Authorization"].partition(" ")
@@ -59,7 +162,7 @@ async def find_administrator(request: Request, service: Service) -> Caller | Non
         if _SCOPE not in key.scopes:
             raise Problem(403, f"this key is not for {_SCOPE!r}")
         return Caller(key=key, has_session=False)
-    session = _find_session(request, service)
+    session = _find_session(request)
     if session is None:
         return None
 
@@ -67,10 +170,10 @@ async def find_administrator(request: Request, service: Service) -> Caller | Non
         with service.project.database.read() as connection:
             return find_key_by_id(connection, session.key_id)
 
-    found = await service.read(look_up)
-    if found is None or not found.stands_at(utc_now()) or _SCOPE not in found.scopes:
+    session_key = await service.read(look_up)
+    if session_key is None or not session_key.stands_at(utc_now()):
         return None
-    return Caller(key=found, has_session=True)
+    return Caller(key=session_key, has_session=True) if _SCOPE in session_key.scopes else None
 
 
 @router.get("/login")
@@ -101,7 +204,7 @@ async def login(request: Request, service: TheService) -> Response:
     is_secure = _is_secure(request)
     answer.set_cookie(
         COOKIE if is_secure else PLAIN_COOKIE,
-        make_session(service.settings.session_secret, key.id, secrets.token_bytes(16), time.time()),
+        _sessions_of(request).begin(key.id, time.time()),
         max_age=SECONDS,
         httponly=True,
         samesite="strict",
@@ -111,13 +214,13 @@ async def login(request: Request, service: TheService) -> Response:
 
 
 @router.post("/logout")
-async def logout(request: Request, service: TheService) -> Response:
+async def logout(request: Request) -> Response:
     """End the session, in this browser and for whoever has its cookie."""
     _check_origin(request)
-    session = _find_session(request, service)
+    session = _find_session(request)
     if session is not None:
         try:
-            service.ended_sessions.end(session.id, session.expires, time.time())
+            _sessions_of(request).end(session, time.time())
         except OSError as error:
             raise Problem(503, "the session could not be ended; sign out again") from error
         note_event(request.scope, "sign-out", key=session.key_id)
@@ -127,17 +230,19 @@ async def logout(request: Request, service: TheService) -> Response:
     return answer
 
 
-def _find_session(request: Request, service: Service) -> Session | None:
+def _sessions_of(request: Request) -> Sessions:
+    sessions: Sessions = request.scope["state"]["sessions"]
+    return sessions
+
+
+def _find_session(request: Request) -> Session | None:
     """Return the session that the request's cookie names, unless it was signed out."""
     cookies = request.cookies
     text = cookies.get(COOKIE, "")
     if not text and scheme_of(request.scope) != "https":
         # Over TLS this name could have been set by another host of the same domain.
         text = cookies.get(PLAIN_COOKIE, "")
-    session = read_session(service.settings.session_secret, text, time.time())
-    if session is None or service.ended_sessions.has(session.id, session.expires):
-        return None
-    return session
+    return _sessions_of(request).find(text, time.time())
 
 
 def _is_secure(request: Request) -> bool:

@@ -15,9 +15,8 @@ from fastapi.responses import Response
 from anchor.service.auth import Submitter
 from anchor.service.bulk_stream import MEDIA_TYPE, BulkAnswer
 from anchor.service.request_body import check_length, check_media_type
-from anchor.service.routes.submit import IdempotencyKey, check_key
-from anchor.service.schemas import problems
-from anchor.service.submission import Origin
+from anchor.service.schemas import IdempotencyKey, problems
+from anchor.service.submission import Origin, check_idempotency_key
 from anchor.service.worker import Service, service_of
 from anchor.system.clock import utc_now
 
@@ -85,8 +84,8 @@ async def submit_bulk(
     check_length(request, service.settings.max_bulk)
     origin = Origin(
         tenant=key.tenant,
-        key=check_key(idempotency_key),
-        now=utc_now(),
+        key=check_idempotency_key(idempotency_key),
+        recorded_at=utc_now(),
         log=service.project.config.log,
     )
     slot = service.take_slot("bulk submissions", key.tenant, service.settings.max_bulks)

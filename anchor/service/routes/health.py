@@ -6,16 +6,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from anchor.service.schemas import problems
+from anchor.service.schemas import Alive, Ready, problems
 from anchor.service.worker import Service, service_of
 
 router = APIRouter(tags=["health"])
 
 
 @router.get("/healthz", summary="Whether this process answers")
-async def healthz() -> dict[str, str]:
-    """Answer; nothing is looked at."""
-    return {"status": "alive"}
+async def healthz() -> Alive:
+    """Answer without looking at anything."""
+    return Alive(status="alive")
 
 
 @router.get(
@@ -23,12 +23,12 @@ async def healthz() -> dict[str, str]:
     summary="Whether evidence can be taken in",
     responses=problems(503),
 )
-async def readyz(service: Annotated[Service, Depends(service_of)]) -> dict[str, str]:
-    """Commit a small write, once a second however many ask, and see what was seen of the chain.
+async def readyz(service: Annotated[Service, Depends(service_of)]) -> Ready:
+    """Commit a small write, at most once a second, and check what was last seen of the chain.
 
     How much waits in the store is for administrators (`/metrics`).
     """
     await service.readiness.check()
     service.check_chain()
     service.check_clock()
-    return {"status": "ready"}
+    return Ready(status="ready")

@@ -23,7 +23,7 @@ from anchor.monitor.overview import Overview, read_overview
 from anchor.monitor.timeline import parse_moment
 from anchor.project.config import Config
 from anchor.service.auth import Administrator
-from anchor.service.request_metrics import collect_requests
+from anchor.service.middleware import collect_requests
 from anchor.service.worker import Service, service_of
 
 router = APIRouter(include_in_schema=False)
@@ -37,14 +37,14 @@ Figure = tuple[str, str, float | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogFigures(Collector):
-    """The log's figures at one moment."""
+    """A collector of the log's figures at one moment."""
 
     config: Config
     overview: Overview
     outside: ExternalStatus
 
     def collect(self) -> Iterator[Metric]:
-        """Yield them."""
+        """Yield the metrics."""
         for name, text, value in self._figures():
             if value is not None:
                 yield GaugeMetricFamily(name, text, value=value)
@@ -64,8 +64,8 @@ class LogFigures(Collector):
         yield from self._chain()
 
     def _queue(self) -> Iterable[Figure]:
-        queue, now = self.overview.queue, self.overview.read_at
-        oldest = None if queue.oldest_at is None else now - queue.oldest_at
+        queue, moment = self.overview.queue, self.overview.read_at
+        oldest = None if queue.oldest_at is None else moment - queue.oldest_at
         return (
             ("anchor_running", "Whether a process seals and anchors (1) or none does (0).",
              float(self.overview.is_running)),
@@ -96,14 +96,14 @@ class LogFigures(Collector):
         )  # fmt: skip
 
     def _anchors(self) -> Iterable[Figure]:
-        anchors, now = self.overview.anchors, self.overview.read_at
-        waiting = [now - item.included_at for item in anchors if not item.final]
+        anchors, moment = self.overview.anchors, self.overview.read_at
+        waiting = [moment - anchor.included_at for anchor in anchors if not anchor.final]
         yield (
             "anchor_reversible_seconds",
             "Age of the oldest anchor that is not final; 0: none.",
             max(waiting, default=0.0),
         )
-        final = next((item.to_final for item in anchors if item.to_final is not None), None)
+        final = next((anchor.to_final for anchor in anchors if anchor.to_final is not None), None)
         yield (
             "anchor_finality_seconds",
             "From seal until finality was seen, of the last that is.",
@@ -112,7 +112,7 @@ class LogFigures(Collector):
         if not anchors:
             return
         newest = anchors[0]
-        age = now - newest.included_at
+        age = moment - newest.included_at
         yield "anchor_anchor_age_seconds", "Age of the newest anchor's block.", age
         yield "anchor_inclusion_seconds", "From seal to block, newest anchor.", newest.to_included
         yield "anchor_anchor_gas", "Gas that the newest anchor used.", newest.gas_used
@@ -172,7 +172,7 @@ class LogFigures(Collector):
 async def metrics(
     _key: Administrator, service: Annotated[Service, Depends(service_of)]
 ) -> Response:
-    """Return all of it in Prometheus's text format."""
+    """Return all metrics in Prometheus's text format."""
     project = service.project
     outside = service.outside.snapshot()
 

@@ -9,15 +9,9 @@ from fastapi.responses import JSONResponse, Response
 
 from anchor.receipt.format import ReceiptDocument, encode_receipt
 from anchor.service.auth import Reader
+from anchor.service.evidence_status import find_evidence, load_status, wait_for
 from anchor.service.problems import Problem
-from anchor.service.routes.status import (
-    IdInPath,
-    WaitSeconds,
-    find_evidence,
-    load_status,
-    wait_for,
-)
-from anchor.service.schemas import EvidenceStatusDocument, problems
+from anchor.service.schemas import EvidenceStatusDocument, IdInPath, WaitSeconds, problems
 from anchor.service.worker import Service, service_of
 from anchor.types import Stage
 
@@ -51,20 +45,20 @@ async def receipt(
     """Return the receipt: as soon as it is sealed or, with `until=anchored`, anchored for good."""
     service.check_chain()
     goal = Stage(until)
-    found = await wait_for(
+    status = await wait_for(
         service, key, id, wait, lambda status: Stage(status.state).rank >= goal.rank
     )
-    if Stage(found.state).rank < goal.rank:
-        return _not_yet(service, found)
+    if Stage(status.state).rank < goal.rank:
+        return _not_yet(service, status)
     stored = await service.read(lambda: find_evidence(service, key, id))
     if stored.record is None:
         raise Problem(410, "the record of this evidence was erased, and with it its proof")
-    proven = await service.proofs.prove(stored)
+    proven = await service.receipt_builder.prove(stored)
     if goal is Stage.ANCHORED and not proven.anchors:  # an incident was accepted meanwhile
         return _not_yet(service, await load_status(service, key, id))
     return Response(encode_receipt(proven), media_type="application/json")
 
 
-def _not_yet(service: Service, found: EvidenceStatusDocument) -> JSONResponse:
+def _not_yet(service: Service, status: EvidenceStatusDocument) -> JSONResponse:
     headers = {"Retry-After": str(service.settings.retry_after)}
-    return JSONResponse(found.model_dump(), status_code=202, headers=headers)
+    return JSONResponse(status.model_dump(), status_code=202, headers=headers)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from anchor.service.auth import Submitter
 from anchor.service.problems import FieldError, Problem
@@ -14,20 +13,18 @@ from anchor.service.schemas import (
     SUBMISSION_EXAMPLES,
     AcceptedDocument,
     DigestSubmission,
+    IdempotencyKey,
     RecordSubmission,
     name_stage,
     problems,
 )
-from anchor.service.submission import KEY_PATTERN, Origin, read_submission
+from anchor.service.submission import Origin, check_idempotency_key, over_quota, read_submission
 from anchor.service.worker import Service, service_of
 from anchor.service.write_queue import Job
-from anchor.store.api_keys import ApiKey
 from anchor.store.quota import Admitted, OtherEvidence, OverQuota
 from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["evidence"])
-
-_KEY = re.compile(KEY_PATTERN.rstrip("$") + r"\Z")
 
 _BODY = {
     "requestBody": {
@@ -45,28 +42,6 @@ _BODY = {
         },
     }
 }
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        description="Names the submission: repeated with it, it is the same one. 1 to 255 "
-        "printable ASCII characters.",
-        json_schema_extra={"pattern": KEY_PATTERN},
-    ),
-]
-
-
-def check_key(key: str | None) -> str | None:
-    """Return an idempotency key as it is.
-
-    Raises:
-        Problem: it is none (422).
-    """
-    if key is not None and not _KEY.match(key):
-        error = FieldError("Idempotency-Key", "not 1 to 255 printable ASCII characters")
-        raise Problem(422, "a header is not as it has to be", errors=[error])
-    return key
 
 
 @router.post(
@@ -99,19 +74,19 @@ async def submit(
     service.check_intake()
     origin = Origin(
         tenant=key.tenant,
-        key=check_key(idempotency_key),
-        now=utc_now(),
+        key=check_idempotency_key(idempotency_key),
+        recorded_at=utc_now(),
         log=service.project.config.log,
     )
-    with service.standing.hold(key) as held:
+    with service.key_recheck.hold(key) as lease:
         data = await read_body(request, service.settings)
-        held.check()
-    key = held.key
-    item = read_submission(data, origin, max_bytes=service.settings.max_body)
-    job = Job(key.tenant, key.limits, [item], origin.key_hash)
-    outcome = (await service.intake.take(job))[0]
+        lease.check()
+    key = lease.key
+    evidence = read_submission(data, origin, max_bytes=service.settings.max_body)
+    job = Job(key.tenant, key.limits, [evidence], origin.key_hash)
+    outcome = (await service.write_queue.take(job))[0]
     if isinstance(outcome, OverQuota):
-        raise over_quota(key)
+        raise over_quota(key.limits)
     if isinstance(outcome, OtherEvidence):
         raise Problem(
             422,
@@ -121,25 +96,7 @@ async def submit(
     assert isinstance(outcome, Admitted)
     if not outcome.is_new:
         response.status_code = 200
-    id = item.identity.hex()
+    id = evidence.identity.hex()
     response.headers["Location"] = f"/v1/evidence/{id}"
-    state = name_stage(service.watch.reach.stage_of(outcome.leaf_index))
+    state = name_stage(service.stage_watch.reach.stage_of(outcome.leaf_index))
     return AcceptedDocument(id=id, state=state, known=not outcome.is_new, copies=job.copies)
-
-
-def over_quota(key: ApiKey) -> Problem:
-    """Return the answer to evidence above the tenant's quota."""
-    seconds = _seconds_left(key, utc_now())
-    return Problem(
-        429,
-        "the quota of this key's tenant is used up",
-        headers={"Retry-After": str(seconds)},
-    )
-
-
-def _seconds_left(key: ApiKey, now: str) -> int:
-    """Return when to try again: in the next minute, where there is a limit of each minute."""
-    hours, minutes, seconds = int(now[11:13]), int(now[14:16]), int(now[17:19])
-    if key.limits.per_minute is not None:
-        return 60 - seconds
-    return 86_400 - (3_600 * hours + 60 * minutes + seconds)

@@ -1,0 +1,104 @@
+"""``anchor audit`` of the project's own log; it takes the extra ``operator``."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from anchor.cli.console import Colour, Output
+from anchor.cli.context import project_session
+from anchor.errors import AnchorError, ExitCode
+from anchor.evidence.workers import open_executor
+from anchor.project.nodes import open_chain
+from anchor.project.project import OpenProject
+from anchor.recovery.chain_audit import audit_chain
+from anchor.recovery.originals_audit import Originals, audit_originals
+from anchor.recovery.store_audit import audit_project, limit_breaches, rebuild_tiles
+from anchor.verification.report import verdict_of
+
+
+def audit_own_log(
+    output: Output, config_path: Path | None, *, rebuild: bool, originals: bool, offline: bool
+) -> None:
+    """Print what is not as it must be in the project's log, its files and on its chain.
+
+    Raises:
+        typer.Exit: With the code of the gravest finding.
+    """
+    with project_session(config_path, only_reads=not rebuild) as project:
+        with project.database.pause_sequencing():
+            if rebuild:
+                output.line(f"made the tiles of {rebuild_tiles(project):,} leaves again")
+            audit = audit_project(project)
+            output.line(
+                f"{audit.leaves:,} leaves in {audit.heads:,} heads, read again from the store"
+            )
+            breaches, code = list(audit.breaches), ExitCode.DONE
+            members: dict[str, Any] = {"leaves": audit.leaves, "heads": audit.heads}
+            if not offline:
+                members["chain"], contradicted, code = _audit_chain(output, project)
+                breaches += contradicted
+        if originals:
+            # Without the lease: it may take hours, and the log must go on.
+            members["originals"], changed = _audit_files(output, project)
+            breaches += changed
+            if members["originals"]["unreadable"]:
+                code = code or ExitCode.CANNOT_CHECK
+    for breach in breaches:
+        output.line(breach, mark="breach  ", colour=Colour.RED)
+    code = ExitCode.MISMATCH if breaches else code
+    output.line("nothing is amiss" if not code else f"exit code {int(code)}")
+    output.result(members | {"breaches": breaches, "exit_code": int(code)})
+    if code:
+        raise typer.Exit(code)
+
+
+def _audit_chain(
+    output: Output, project: OpenProject
+) -> tuple[dict[str, Any], tuple[str, ...], ExitCode]:
+    """Return what to tell, the breaches, and the code where the chain could not be compared."""
+    try:
+        audit = audit_chain(project, open_chain(project.config, output.note))
+    except AnchorError as error:
+        verdict = verdict_of(error).value
+        output.line(error.message, mark=f"chain: {verdict}  ", colour=Colour.YELLOW)
+        if error.hint:
+            output.line(f"  {error.hint}")
+        return {"verdict": verdict, "reason": error.message}, (), error.exit_code
+    output.line(
+        f"{audit.anchors:,} anchors in the registry, read in final block {audit.final.number:,}"
+    )
+    if audit.foreign_nonces:
+        output.line(f"{audit.foreign_nonces:,} nonces between ours were used by other programs")
+    members = {
+        "verdict": "fail" if audit.breaches else "pass",
+        "final_block": audit.final.number,
+        "final_block_hash": "0x" + audit.final.hash.hex(),
+        "anchors": audit.anchors,
+        "foreign_nonces": audit.foreign_nonces,
+    }
+    return members, audit.breaches, ExitCode.DONE
+
+
+def _audit_files(output: Output, project: OpenProject) -> tuple[dict[str, Any], tuple[str, ...]]:
+    originals = Originals()
+    with (
+        open_executor() as executor,
+        closing(audit_originals(project, executor, originals)) as texts,
+    ):
+        changed = limit_breaches(texts)
+    output.line(
+        f"{originals.equal:,} evidence files are as they were accepted, "
+        f"{originals.missing:,} are not there any more"
+    )
+    for problem in originals.unreadable:
+        output.line(problem, mark="cannot tell  ", colour=Colour.YELLOW)
+    members = {
+        "equal": originals.equal,
+        "missing": originals.missing,
+        "unreadable": originals.unreadable,
+    }
+    return members, changed

@@ -1,0 +1,51 @@
+"""What a verifier's own project gives; it takes the extra ``operator``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from anchor.errors import UsageError
+from anchor.evidence.digests import Digests
+from anchor.operate.proving import Prover
+from anchor.project.config import load_config
+from anchor.project.project import OpenProject, open_project
+from anchor.receipt.format import encode_receipt
+from anchor.store.evidence import find_evidence
+from anchor.types import ChainId
+
+
+class OwnProject:
+    """A project of the verifier's; its store is opened once a receipt is asked for."""
+
+    def __init__(self, config_path: Path) -> None:
+        self._config = load_config(config_path)
+        self._project: OpenProject | None = None
+
+    def list_nodes(self, chain_id: ChainId) -> tuple[Sequence[str], int]:
+        """Return the nodes that the project names on that chain, and how many have to agree."""
+        if self._config.chain_id != chain_id:
+            return (), 1
+        return (self._config.rpc, *self._config.witnesses), self._config.quorum
+
+    def make_receipt(self, file: Path, digests: Digests) -> bytes:
+        """Return the receipt of the evidence in the store that is this file.
+
+        Raises:
+            UsageError: The store holds none, or several that it could be.
+        """
+        if self._project is None:
+            self._project = open_project(self._config)
+            self._prover = Prover(self._project)
+        with self._project.database.read() as connection:
+            try:
+                evidence = find_evidence(connection, file, digests, or_changed=True)
+            except UsageError as error:
+                also = f"{error.hint}, or name its receipt with --receipt"
+                raise UsageError(error.message, hint=also) from error
+        return encode_receipt(self._prover.prove(evidence))
+
+    def close(self) -> None:
+        """Close the store, if it was opened."""
+        if self._project is not None:
+            self._project.database.close()

@@ -1,0 +1,113 @@
+"""The status of a tenant's evidence: looked up in the store, and waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from anchor.service.problems import Problem
+from anchor.service.schemas import EvidenceStatusDocument, HeadAnchorDocument, name_stage
+from anchor.service.worker import Service
+from anchor.store.api_keys import ApiKey
+from anchor.store.erasures import is_erased
+from anchor.store.evidence import StoredEvidence, find_by_identity
+from anchor.store.file_origins import tenant_of
+from anchor.store.heads import AnchoredHead, find_covering_anchor
+from anchor.types import Stage
+
+
+async def wait_for(
+    service: Service,
+    key: ApiKey,
+    id: str,
+    seconds: float,
+    is_enough: Callable[[EvidenceStatusDocument], bool],
+) -> EvidenceStatusDocument:
+    """Return the status of a tenant's evidence, once it is enough or the time is up.
+
+    Raises:
+        Problem: There is no such evidence of this tenant (404), it was erased (410), it waits for
+            too much (429), or its key is revoked or expires meanwhile (401).
+    """
+    status = await load_status(service, key, id)
+    if seconds <= 0 or is_enough(status):
+        return status
+    loop = asyncio.get_running_loop()
+    end = loop.time() + min(seconds, service.settings.max_wait)
+    slot = service.take_slot("waits", key.tenant, service.settings.max_waits)
+    with slot, service.key_recheck.hold(key) as lease:
+        while True:
+            changed = service.stage_watch.next_change()
+            status = await load_status(service, key, id)
+            rest = end - loop.time()
+            if is_enough(status) or rest <= 0 or service.stopping.is_set():
+                return status
+            await service.wait_for_change(changed, rest, lease)
+
+
+async def load_status(service: Service, key: ApiKey, id: str) -> EvidenceStatusDocument:
+    """Return the status of a tenant's evidence.
+
+    Raises:
+        Problem: The tenant has no such evidence (404), or it was erased (410).
+        ChainGuardError: It was anchored, and the chain contradicts the log.
+    """
+    stored, anchored = await service.read(lambda: _load(service, key, id))
+    if anchored is not None and anchored.final:
+        service.check_chain()
+    return EvidenceStatusDocument(
+        id=id,
+        state=name_stage(_describe_stage(service, stored, anchored)),
+        leaf=stored.leaf.hex(),
+        index=stored.leaf_index,
+        anchor=None if anchored is None else describe_anchor(anchored),
+    )
+
+
+def find_evidence(service: Service, key: ApiKey, id: str) -> StoredEvidence:
+    """Return a tenant's evidence.
+
+    Raises:
+        Problem: The tenant has no such evidence (404), or it was erased (410).
+    """
+    with service.project.database.read() as connection:
+        stored = find_by_identity(connection, bytes.fromhex(id))
+        if stored is None and is_erased(connection, key.tenant, bytes.fromhex(id)):
+            raise Problem(410, "this evidence was erased; its leaf keeps its place in the log")
+    if stored is None or tenant_of(stored.source) != key.tenant:
+        # The same words, so that nobody learns what others submit.
+        raise Problem(404, "there is no such evidence of this key's tenant")
+    return stored
+
+
+def describe_anchor(anchored: AnchoredHead) -> HeadAnchorDocument:
+    """Return an anchor's document."""
+    return HeadAnchorDocument(
+        size=anchored.head.size,
+        root=anchored.head.root.hex(),
+        final=anchored.final,
+        sequence=anchored.sequence,
+        block_number=anchored.block_number,
+        timestamp=anchored.timestamp,
+    )
+
+
+def _load(service: Service, key: ApiKey, id: str) -> tuple[StoredEvidence, AnchoredHead | None]:
+    stored = find_evidence(service, key, id)
+    if stored.leaf_index is None:
+        return stored, None
+    with service.project.database.read() as connection:
+        chain_id = service.project.config.chain_id
+        return stored, find_covering_anchor(connection, chain_id, stored.leaf_index)
+
+
+def _describe_stage(
+    service: Service, stored: StoredEvidence, anchored: AnchoredHead | None
+) -> Stage:
+    if anchored is not None:
+        return Stage.ANCHORED if anchored.final else Stage.INCLUDED
+    # The watch may know of a seal a moment later than the store does.
+    stage = service.stage_watch.reach.stage_of(stored.leaf_index)
+    if stored.leaf_index is None:
+        return Stage.ACCEPTED
+    return Stage.SUBMITTED if stage is Stage.SUBMITTED else Stage.SEALED

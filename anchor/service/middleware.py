@@ -1,0 +1,194 @@
+"""What stands around every request: limits by address, checked headers, counts and a log line.
+
+Each worker counts for itself.  Where several serve, prometheus-client keeps their numbers in files
+of a folder (``PROMETHEUS_MULTIPROC_DIR``), and whichever is asked adds them all up.
+
+The log line has the time, status, method, path, client, tenant, key id and duration (``-`` where
+there is none), but neither headers nor query, so that it holds no key and no parameter.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from anchor.service.address_limits import AddressLimits, too_many
+from anchor.service.client_address import client_of, peers_of
+from anchor.service.problems import Problem, explain_system_error
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable that names the folder; prometheus-client reads it on import."""
+
+_LOG = logging.getLogger("anchor.service")
+_ACCESS_LOG = logging.getLogger("anchor.service.requests")
+_MAX_PATH = 200
+_HEALTH = frozenset({"/healthz", "/readyz"})
+
+# For answers that say nothing else themselves; a page brings a policy of its own.
+_DEFAULTS = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+)
+# Named twice, two readers could understand two things.
+_ONCE = frozenset(
+    {b"authorization", b"content-type", b"content-length", b"host", b"idempotency-key", b"origin"}
+)
+# A body that nobody read must not be taken for the next request.
+_CLOSE = {"Connection": "close"}
+
+# From a page of a few kilobytes to a bulk submission of some minutes.
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+disable_created_metrics()  # when each series began, which nobody asks for
+_own = CollectorRegistry()
+REQUESTS = Counter(
+    "anchor_http_requests",
+    "Requests answered, by route and status.",
+    ("method", "route", "status"),
+    registry=_own,
+)
+SECONDS = Histogram(
+    "anchor_http_request_seconds",
+    "Seconds from a request's headers to the end of its answer, by route.",
+    ("route",),
+    buckets=_BUCKETS,
+    registry=_own,
+)
+
+
+def collect_requests() -> CollectorRegistry:
+    """Return the counts of all workers."""
+    if FOLDER not in os.environ:
+        return _own
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    return registry
+
+
+class RequestMiddleware:
+    """Handle each HTTP request of ``app``; pass the server's start and stop through.
+
+    It refuses heads that two readers could understand differently and clients that ask too much,
+    answers every error, completes every answer's headers, and counts and logs the request.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 0
+
+        async def send_completed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": _complete(message.get("headers", ()))}
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, send_completed)
+        except ClientDisconnect:
+            pass
+        except Exception as error:
+            if status:  # the answer has begun, and cannot become another one
+                raise
+            await _explain(error).response()(scope, receive, send_completed)
+        finally:
+            seconds = time.perf_counter() - started
+            _count(scope, status, seconds)
+            _log(scope, status, seconds)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        problem = _find_problem(scope)
+        if problem is None and scope["path"] in _HEALTH:
+            await self._app(scope, receive, send)
+            return
+        problem = problem or _limit_anonymous(scope)
+        if problem is not None:
+            await problem.response()(scope, receive, send)
+            return
+        client, peers = client_of(scope), peers_of(scope)
+        if not peers.is_proxy(scope["client"][0] if scope["client"] else ""):
+            await self._app(scope, receive, send)
+            return
+        # A web server's connections are not its clients': their requests are counted instead.
+        try:
+            if peers.arrive(client) > scope["state"]["settings"].max_per_peer:
+                await too_many(1.0).response()(scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
+        finally:
+            peers.leave(client)
+
+
+def _find_problem(scope: Scope) -> Problem | None:
+    names = [name for name, _ in scope["headers"]]
+    for name in sorted(_ONCE):
+        if names.count(name) > 1:
+            return Problem(400, f"the header {name.decode()} is there twice", headers=_CLOSE)
+    if b"host" not in names and scope["http_version"] == "1.1":  # RFC 9112 section 3.2
+        return Problem(400, "the header host is missing", headers=_CLOSE)
+    if b"content-encoding" in names:
+        return Problem(415, "a body is taken as it is, not compressed", headers=_CLOSE)
+    return None
+
+
+def _limit_anonymous(scope: Scope) -> Problem | None:
+    if any(name == b"authorization" for name, _ in scope["headers"]):
+        return None
+    throttle: AddressLimits = scope["state"]["throttle"]
+    seconds = throttle.anonymous.take(client_of(scope))
+    return too_many(seconds) if seconds else None
+
+
+def _complete(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    own = list(headers)
+    names = {name.lower() for name, _ in own}
+    return own + [(name, value) for name, value in _DEFAULTS if name not in names]
+
+
+def _explain(error: Exception) -> Problem:
+    if isinstance(error, OSError):
+        return explain_system_error(error)
+    _LOG.error("a bug", exc_info=error)
+    return Problem(500, "an error of the service", headers=_CLOSE)
+
+
+def _count(scope: Scope, status: int, seconds: float) -> None:
+    # A path that fits no route may be anything: it must not become a name of its own.
+    route = getattr(scope.get("route"), "path", "none")
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    # Without a status the client was gone before there was one.
+    REQUESTS.labels(method, route, str(status or "none")).inc()
+    SECONDS.labels(route).observe(seconds)
+
+
+def _log(scope: Scope, status: int, seconds: float) -> None:
+    _ACCESS_LOG.info(
+        "%s %s %s %s %s %s %.1f ms",
+        status,
+        scope["method"],
+        json.dumps(scope["path"][:_MAX_PATH]),  # which may hold any character
+        client_of(scope),
+        scope.get("anchor.tenant", "-"),
+        scope.get("anchor.key", "-"),
+        1_000 * seconds,
+    )

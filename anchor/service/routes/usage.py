@@ -1,0 +1,70 @@
+"""``GET /v1/usage`` and ``GET /v1/tenants``: what tenants submitted today, and their quotas."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from anchor.service.auth import Administrator, Reader
+from anchor.service.schemas import UsageDocument, problems
+from anchor.service.worker import Service, service_of
+from anchor.store.api_keys import load_limits, load_usage
+from anchor.system.clock import utc_now
+
+router = APIRouter(tags=["usage"])
+
+
+@router.get(
+    "/v1/usage",
+    summary="What the key's tenant submitted today, and may",
+    responses=problems(401, 403, 422),
+)
+async def usage(key: Reader, service: Annotated[Service, Depends(service_of)]) -> UsageDocument:
+    """Return how much new evidence the tenant submitted today (UTC), and its quotas."""
+    day = utc_now()[:10]
+
+    def load() -> int:
+        with service.project.database.read() as connection:
+            return sum(
+                used_today.accepted for used_today in load_usage(connection, day, key.tenant)
+            )
+
+    return UsageDocument(
+        tenant=key.tenant,
+        day=day,
+        accepted=await service.read(load),
+        per_day=key.limits.per_day,
+        per_minute=key.limits.per_minute,
+    )
+
+
+@router.get(
+    "/v1/tenants",
+    summary="What every tenant submitted today, and may",
+    responses=problems(401, 403, 422),
+)
+async def tenants(
+    _key: Administrator, service: Annotated[Service, Depends(service_of)]
+) -> list[UsageDocument]:
+    """Return the same for all tenants, in the order of their names."""
+    day = utc_now()[:10]
+
+    def load() -> list[UsageDocument]:
+        with service.project.database.read() as connection:
+            used = {
+                used_today.tenant: used_today.accepted for used_today in load_usage(connection, day)
+            }
+            limits = load_limits(connection)
+        return [
+            UsageDocument(
+                tenant=tenant,
+                day=day,
+                accepted=used.get(tenant, 0),
+                per_day=limit.per_day,
+                per_minute=limit.per_minute,
+            )
+            for tenant, limit in limits.items()
+        ]
+
+    return await service.read(load)
