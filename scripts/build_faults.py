@@ -1,7 +1,7 @@
-"""Write docs/faults.md from the catalogue, the tests' markers and what test runs recorded.
+"""Write .build/faults.md from the catalogue, the tests' markers and what test runs recorded.
 
-Run the tests first, the long ones and the contracts' too: what no run recorded since is on the
-page with how it is injected, but without a count.
+``scripts/test`` does so at its end.  What no run recorded is on the page with how it is injected,
+but without a count: the long campaigns (``pytest -m slow``) run before a release.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ from support.fault_catalogue import FAULTS, GROUPS, Fault  # noqa: E402
 from support.fault_markers import Marker, find_markers  # noqa: E402
 from support.faults import RECORD  # noqa: E402
 
-PAGE = ROOT / "docs" / "faults.md"
+PAGE = ROOT / ".build" / "faults.md"
 
 REPRODUCE = """\
 ```sh
-pytest                                                  # nearly all; the rest are the contract's
+scripts/test --release                                  # all but the long campaigns
 pytest -m slow                                          # the long campaigns
-pytest -c tests/contracts/pytest.ini tests/contracts    # those of the contract
 python scripts/build_faults.py                          # this page, from what those runs recorded
 ```"""
 
@@ -129,9 +128,13 @@ def _is_there(test: str) -> bool:
 
 
 def main() -> None:
-    """Write the page."""
+    """Write the page.
+
+    A test that is in its file no more is left out.
+    """
     record = json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {}
     record = {test: seen for test, seen in record.items() if _is_there(test)}
+    PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(render(collect(find_markers(), record)), encoding="utf-8")
 
 

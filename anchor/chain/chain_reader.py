@@ -63,7 +63,8 @@ class ChainReader:
     def fetch_final_block(self, rule: FinalityRule) -> Block:
         """Return the newest block that is final by ``rule``."""
         if rule not in self._final:
-            self._final[rule] = self._node.fetch_final_block(rule)
+            final = self._node.fetch_final_block(rule)
+            self._final[rule] = self._blocks[final.number] = final
         return self._final[rule]
 
     def fetch_block(self, number: int) -> Block:

@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from anchor.cli.input_files import digest_file, is_regular_file, read_receipt, receipt_path
+from anchor.cli.input_files import is_regular_file, read_receipt, receipt_path
 from anchor.errors import UsageError
 from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
+from anchor.evidence.file_hashing import digest_file
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.project.policy_sources import PolicyFile, choose_policy
 from anchor.types import ChainId

@@ -129,7 +129,7 @@ def read_status(members: dict[str, Any]) -> Status:
 def read_problem(members: dict[str, Any]) -> Refused:
     """Return why something was refused."""
     try:
-        errors = tuple((item["pointer"], item["message"]) for item in members.get("errors", ()))
+        errors = tuple((fault["pointer"], fault["message"]) for fault in members.get("errors", ()))
         return Refused(members["status"], members["detail"], errors)
     except (KeyError, TypeError) as error:
         raise MalformedError(f"the service's answer is no problem: {error}") from None

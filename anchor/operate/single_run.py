@@ -56,7 +56,7 @@ def anchor_round(
     keeps the state proof of an anchor that becomes final.
     """
     standing = check_standing(project, node)
-    sealed = seal(project.database, utc_now())
+    sealed = seal(project.database, utc_now(), project.tiles)
     count = sealed[1] if sealed else 0
     if sealed is not None:
         standing = replace(standing, newest=sealed[0])

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from anchor.service.client_address import group_address
-from anchor.service.problems import Problem
+from anchor.service.problems import CLOSE, Problem
 from anchor.service.settings import Settings
 
 # Addresses that are remembered; whoever has more of them than this is not slowed down by any.
@@ -67,5 +67,5 @@ class AddressLimits:
 
 def too_many(seconds: float) -> Problem:
     """Return the answer to a client whose address asks for too much."""
-    headers = {"Retry-After": str(math.ceil(seconds)), "Connection": "close"}
+    headers = {"Retry-After": str(math.ceil(seconds))} | CLOSE
     return Problem(429, "too many requests come from this address", headers=headers)

@@ -38,14 +38,14 @@ class AnchorWatchThread:
     """
 
     def __init__(
-        self, project: OpenProject, open_node: Callable[[], Node], give_up: Callable[[], None]
+        self, project: OpenProject, open_node: Callable[[], Node], end_process: Callable[[], None]
     ) -> None:
         """Prepare; ``open_node`` opens nodes of this thread's own.
 
-        ``give_up`` is called where looking has come to an end that nobody expected.
+        ``end_process`` is called if the thread ends without being stopped.
         """
         self._project = project
-        self._give_up = give_up
+        self._end_process = end_process
         clocks = Clocks(wall=unix_now, steady=read_steady_clock)
         self._watch = ChainWatch(project, clocks)
         self._open_node = open_node
@@ -93,7 +93,7 @@ class AnchorWatchThread:
             # Unwatched, a worker would go on for ever. Not at once: it might be so each time.
             if not self._stopping.wait(PERIOD):
                 _LOG.error("nothing looks at the chain any more; this process ends for another")
-                self._give_up()
+                self._end_process()
 
     def _look_on(self) -> None:
         node = self._open_node()

@@ -22,8 +22,8 @@ from starlette.types import Scope
 
 from anchor.service.address_limits import AddressLimits, TokenBuckets, too_many
 from anchor.service.client_address import client_of
-from anchor.service.problems import FieldError, Problem
-from anchor.service.worker import Service, service_of
+from anchor.service.problems import CLOSE, FieldError, Problem, unauthorised
+from anchor.service.worker import CurrentService, Service
 from anchor.store.api_keys import ApiKey, find_key
 from anchor.system.clock import utc_now
 
@@ -73,7 +73,7 @@ async def authenticate(service: Service, request: Request, token: str | None) ->
             many keys from its address were refused (429).
     """
     if token is None:
-        raise _unauthorised("this needs an API key: Authorization: Bearer KEY")
+        raise unauthorised("this needs an API key: Authorization: Bearer KEY")
     if len(token) > _MAX_TOKEN:
         raise _refuse(request, "")
     cache: KeyCache = request.scope["state"]["keys"]
@@ -109,13 +109,7 @@ def _refuse(request: Request, token: str) -> Problem:
     _refused_of(request).take(client_of(request.scope))
     id_match = _ID.match(token)
     note_event(request.scope, "key-refused", claimed=None if id_match is None else id_match[1])
-    return _unauthorised("that is no API key of this service, or it was revoked or expired")
-
-
-def _unauthorised(detail: str) -> Problem:
-    # What was not read of a body must not be taken for the next request.
-    headers = {"WWW-Authenticate": 'Bearer realm="anchor"', "Connection": "close"}
-    return Problem(401, detail, headers=headers)
+    return unauthorised("that is no API key of this service, or it was revoked or expired")
 
 
 def note_event(scope: Scope, event: str, **members: str | None) -> None:
@@ -134,13 +128,13 @@ def require(scope: str) -> Callable[..., Awaitable[ApiKey]]:
 
     async def require_scope(
         request: Request,
-        service: Annotated[Service, Depends(service_of)],
+        service: CurrentService,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_SCHEME)],
     ) -> ApiKey:
         token = None if credentials is None else credentials.credentials
         key = await authenticate(service, request, token)
         if scope not in key.scopes:
-            raise Problem(403, f"this key is not for {scope!r}", headers={"Connection": "close"})
+            raise Problem(403, f"this key is not for {scope!r}", headers=CLOSE)
         _check_parameters(request)
         return key
 
@@ -163,10 +157,8 @@ def _check_parameters(request: Request) -> None:
         if name not in known or count > 1
     ]
     if errors:
-        # What was not read of a body must not be taken for the next request.
-        headers = {"Connection": "close"}
         raise Problem(
-            422, "a parameter is not as it has to be", errors=errors[:_MOST_SHOWN], headers=headers
+            422, "a parameter is not as it has to be", errors=errors[:_MOST_SHOWN], headers=CLOSE
         )
 
 

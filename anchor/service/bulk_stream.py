@@ -146,7 +146,7 @@ class BulkAnswer(Response):
         if rows:
             key = self._lease.key
             job = Job(key.tenant, key.limits, rows, is_bulk=True)
-            outcomes = await self._service.write_queue.take(job)
+            outcomes = await self._service.write_queue.write(job)
             copies = job.copies
         rest = iter(outcomes)
         answers = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from anchor.service.problems import Problem
 from anchor.service.schemas import EvidenceStatusDocument, HeadAnchorDocument, name_stage
@@ -16,21 +15,22 @@ from anchor.store.heads import AnchoredHead, find_covering_anchor
 from anchor.types import Stage
 
 
-async def wait_for(
-    service: Service,
-    key: ApiKey,
-    id: str,
-    seconds: float,
-    is_enough: Callable[[EvidenceStatusDocument], bool],
+def has_reached(status: EvidenceStatusDocument, goal: Stage) -> bool:
+    """Return whether evidence is as far as a stage, or further."""
+    return Stage(status.state).rank >= goal.rank
+
+
+async def wait_for_stage(
+    service: Service, key: ApiKey, id: str, goal: Stage, seconds: float
 ) -> EvidenceStatusDocument:
-    """Return the status of a tenant's evidence, once it is enough or the time is up.
+    """Return the status of a tenant's evidence, once it has reached ``goal`` or the time is up.
 
     Raises:
         Problem: There is no such evidence of this tenant (404), it was erased (410), it waits for
             too much (429), or its key is revoked or expires meanwhile (401).
     """
     status = await load_status(service, key, id)
-    if seconds <= 0 or is_enough(status):
+    if seconds <= 0 or has_reached(status, goal):
         return status
     loop = asyncio.get_running_loop()
     end = loop.time() + min(seconds, service.settings.max_wait)
@@ -40,7 +40,7 @@ async def wait_for(
             changed = service.stage_watch.next_change()
             status = await load_status(service, key, id)
             rest = end - loop.time()
-            if is_enough(status) or rest <= 0 or service.stopping.is_set():
+            if has_reached(status, goal) or rest <= 0 or service.stopping.is_set():
                 return status
             await service.wait_for_change(changed, rest, lease)
 

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from anchor.service.client_address import Peers
-from anchor.service.problems import Problem
+from anchor.service.problems import CLOSE, RETRY_LATER, Problem
 from anchor.service.settings import Settings
 
 # Seconds for what is left of a body that was answered before its end.
@@ -242,6 +242,6 @@ async def _answer_busy(scope: Scope, receive: Receive, send: Send) -> None:
     problem = Problem(
         503,
         "too many connections are open; nothing was taken in",
-        headers={"Retry-After": "5", "Connection": "close"},
+        headers=RETRY_LATER | CLOSE,
     )
     await problem.response()(scope, receive, send)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from anchor.errors import AnchorError
-from anchor.service.problems import Problem
+from anchor.service.problems import unauthorised
 from anchor.store.api_keys import ApiKey
 
 # Seconds between two looks; a key that is revoked is known to be within twice that.
@@ -31,11 +31,7 @@ class KeyLease:
             Problem: The key was revoked or has expired since the request began (401).
         """
         if self.ended.is_set():
-            raise Problem(
-                401,
-                "the API key was revoked or has expired since this request began",
-                headers={"WWW-Authenticate": 'Bearer realm="anchor"', "Connection": "close"},
-            )
+            raise unauthorised("the API key was revoked or has expired since this request began")
 
 
 class KeyRecheck:

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from anchor.service.address_limits import AddressLimits, too_many
 from anchor.service.client_address import client_of, peers_of
-from anchor.service.problems import Problem, explain_system_error
+from anchor.service.problems import CLOSE, Problem, explain_system_error
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable that names the folder; prometheus-client reads it on import."""
@@ -45,8 +45,6 @@ _DEFAULTS = (
 _ONCE = frozenset(
     {b"authorization", b"content-type", b"content-length", b"host", b"idempotency-key", b"origin"}
 )
-# A body that nobody read must not be taken for the next request.
-_CLOSE = {"Connection": "close"}
 
 # From a page of a few kilobytes to a bulk submission of some minutes.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600)
@@ -143,11 +141,11 @@ def _find_problem(scope: Scope) -> Problem | None:
     names = [name for name, _ in scope["headers"]]
     for name in sorted(_ONCE):
         if names.count(name) > 1:
-            return Problem(400, f"the header {name.decode()} is there twice", headers=_CLOSE)
+            return Problem(400, f"the header {name.decode()} is there twice", headers=CLOSE)
     if b"host" not in names and scope["http_version"] == "1.1":  # RFC 9112 section 3.2
-        return Problem(400, "the header host is missing", headers=_CLOSE)
+        return Problem(400, "the header host is missing", headers=CLOSE)
     if b"content-encoding" in names:
-        return Problem(415, "a body is taken as it is, not compressed", headers=_CLOSE)
+        return Problem(415, "a body is taken as it is, not compressed", headers=CLOSE)
     return None
 
 
@@ -169,7 +167,7 @@ def _explain(error: Exception) -> Problem:
     if isinstance(error, OSError):
         return explain_system_error(error)
     _LOG.error("a bug", exc_info=error)
-    return Problem(500, "an error of the service", headers=_CLOSE)
+    return Problem(500, "an error of the service", headers=CLOSE)
 
 
 def _count(scope: Scope, status: int, seconds: float) -> None:

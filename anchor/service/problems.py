@@ -47,7 +47,10 @@ _STATUS: tuple[tuple[type[AnchorError], int], ...] = (
     (ChainGuardError, 503),
     (CannotCheckError, 503),
 )
-_RETRY_AFTER = "5"
+RETRY_LATER = {"Retry-After": "5"}
+"""Header of an answer: the same request may succeed in five seconds."""
+CLOSE = {"Connection": "close"}
+"""Header of an answer to a body that was not read, which must not be taken for a next request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,11 @@ class Problem(Exception):
         )
 
 
+def unauthorised(detail: str) -> Problem:
+    """Return the answer to a request without a usable API key."""
+    return Problem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="anchor"'} | CLOSE)
+
+
 def explain(error: AnchorError) -> Problem:
     """Return what an error of the package means to a client, without what is the operator's own."""
     status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
@@ -111,7 +119,7 @@ def explain(error: AnchorError) -> Problem:
         return Problem(status, f"{error.message}{hint}")
     # Paths and hosts of the store are for the operator, who finds them in the log.
     _LOG.error("%s", error.message)
-    headers = {"Retry-After": _RETRY_AFTER} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    headers = RETRY_LATER if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     if isinstance(error, StoreBusyError):
         detail = "the store is busy; nothing was taken in"
     elif isinstance(error, CopyMissingError):
@@ -138,7 +146,7 @@ def explain_system_error(error: OSError) -> Problem:
     return Problem(
         503,
         "this machine could not do it just now; what was not acknowledged may be missing",
-        headers={"Retry-After": _RETRY_AFTER},
+        headers=RETRY_LATER,
     )
 
 

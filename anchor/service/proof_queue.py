@@ -7,13 +7,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from anchor.service.problems import Problem
+from anchor.service.problems import RETRY_LATER, Problem
 
 T = TypeVar("T")
 
 # Each takes some milliseconds; a search through all tiles of a large log some seconds.
 _MOST_IN_LINE = 8
-_RETRY_AFTER = "5"
 
 
 class ProofQueue:
@@ -30,9 +29,7 @@ class ProofQueue:
             Problem: The queue is full (503).
         """
         if self._in_line >= _MOST_IN_LINE:
-            raise Problem(
-                503, "too many ask for proofs just now", headers={"Retry-After": _RETRY_AFTER}
-            )
+            raise Problem(503, "too many ask for proofs just now", headers=RETRY_LATER)
         self._in_line += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from anchor.errors import AnchorError, StoreReplacedError
-from anchor.service.problems import Problem
+from anchor.service.problems import RETRY_LATER, Problem
 from anchor.store.database import Database
 
 _LOG = logging.getLogger("anchor.service")
@@ -19,7 +19,6 @@ _LOG = logging.getLogger("anchor.service")
 _PAUSE = 1.0
 # Seconds that whoever asks waits for the store.
 _PATIENCE = 5.0
-_RETRY_AFTER = "5"
 
 
 class Readiness:
@@ -28,12 +27,12 @@ class Readiness:
     def __init__(
         self,
         database: Database,
-        give_up: Callable[[], None],
+        end_process: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare; ``give_up`` is called once another store is in this one's place."""
+        """Prepare; ``end_process`` is called once another store is in this one's place."""
         self._database = database
-        self._give_up = give_up
+        self._end_process = end_process
         self._clock = clock
         # One thread: a disk that hangs holds up this, and nothing else.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ready")
@@ -67,9 +66,7 @@ class Readiness:
             trying = self._trying = loop.run_in_executor(self._thread, self._try)
         done, _ = await asyncio.wait({trying}, timeout=_PATIENCE)
         if not done:
-            raise Problem(
-                503, "the store does not answer in time", headers={"Retry-After": _RETRY_AFTER}
-            )
+            raise Problem(503, "the store does not answer in time", headers=RETRY_LATER)
         trying.result()
 
     def _try(self) -> None:
@@ -83,7 +80,7 @@ class Readiness:
                 await asyncio.to_thread(self._database.check_same)
             except StoreReplacedError as error:
                 _LOG.error("%s; this process ends, and another takes its place", error.message)
-                self._give_up()
+                self._end_process()
                 return
             except (AnchorError, OSError):
                 pass  # whoever asks for something is told

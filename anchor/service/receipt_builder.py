@@ -38,8 +38,8 @@ _Era = tuple[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """Which anchor a state proof is of: a root can be anchored again in another block."""
+class _ProofKey:
+    """The anchor that a state proof is of: a root can be anchored again in another block."""
 
     era: _Era
     root: Hash32
@@ -52,8 +52,8 @@ class _Place:
 class ReceiptBuilder:
     """Makes receipts as ``anchor prove`` does, one after the other.
 
-    All evidence below one anchored root shares one state proof, which is asked for once for each
-    place of the anchor: what is remembered ends with the edition of the store that it is of.
+    All evidence below one anchored root shares one state proof, which is asked for once.  What is
+    remembered ends with the edition of the store that it is of.
     """
 
     def __init__(
@@ -68,8 +68,8 @@ class ReceiptBuilder:
         self._wake = wake
         self._node: Node | None = None
         self._prover: Prover | None = None
-        self._states: OrderedDict[_Place, StateProof] = OrderedDict()
-        self._asked: dict[_Place, asyncio.Task[StateProof | None]] = {}
+        self._states: OrderedDict[_ProofKey, StateProof] = OrderedDict()
+        self._asked: dict[_ProofKey, asyncio.Task[StateProof | None]] = {}
         self._era: _Era | None = None
         self._asked_in: _Era | None = None
         self._pause_until = 0.0
@@ -88,11 +88,11 @@ class ReceiptBuilder:
             return receipt
         self._begin(era)
         anchor = receipt.anchors[0]
-        place = _place_in(era, anchor)
-        state = self._states.get(place)
+        proof_key = _proof_key(era, anchor)
+        state = self._states.get(proof_key)
         if state is None and time.monotonic() >= self._pause_until:
             # Whatever this request waits for, the question goes on for the next one.
-            asking = asyncio.shield(self._ask_once(place, receipt))
+            asking = asyncio.shield(self._ask_once(proof_key, receipt))
             with contextlib.suppress(TimeoutError):
                 state = await asyncio.wait_for(asking, _NODE_SECONDS)
         return replace(receipt, anchors=(replace(anchor, state=state),))
@@ -105,23 +105,23 @@ class ReceiptBuilder:
         self._states.clear()
         self._pause_until = 0.0
 
-    def _ask_once(self, place: _Place, receipt: Receipt) -> asyncio.Task[StateProof | None]:
-        if place not in self._asked:
-            self._asked[place] = asyncio.create_task(self._ask_and_keep(place, receipt))
-        return self._asked[place]
+    def _ask_once(self, proof_key: _ProofKey, receipt: Receipt) -> asyncio.Task[StateProof | None]:
+        if proof_key not in self._asked:
+            self._asked[proof_key] = asyncio.create_task(self._ask_and_keep(proof_key, receipt))
+        return self._asked[proof_key]
 
-    async def _ask_and_keep(self, place: _Place, receipt: Receipt) -> StateProof | None:
+    async def _ask_and_keep(self, proof_key: _ProofKey, receipt: Receipt) -> StateProof | None:
         loop = asyncio.get_running_loop()
         try:
-            state = await loop.run_in_executor(self._asker, self._ask, receipt, place.era)
+            state = await loop.run_in_executor(self._asker, self._ask, receipt, proof_key.era)
         finally:
-            del self._asked[place]
-        if place.era != self._era:
+            del self._asked[proof_key]
+        if proof_key.era != self._era:
             return state  # nobody else may get it
         if state is None:
             self._pause_until = time.monotonic() + _NODE_PAUSE
             return None
-        self._states[place] = state
+        self._states[proof_key] = state
         if len(self._states) > _MOST_PROOFS:
             self._states.popitem(last=False)
         return state
@@ -161,8 +161,8 @@ class ReceiptBuilder:
             return None
 
 
-def _place_in(era: _Era, anchor: ReceiptAnchor) -> _Place:
-    return _Place(
+def _proof_key(era: _Era, anchor: ReceiptAnchor) -> _ProofKey:
+    return _ProofKey(
         era=era,
         root=anchor.head.root,
         sequence=anchor.sequence,

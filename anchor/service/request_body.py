@@ -6,10 +6,8 @@ import asyncio
 
 from fastapi import Request
 
-from anchor.service.problems import Problem
+from anchor.service.problems import CLOSE, Problem
 from anchor.service.settings import Settings
-
-_CLOSE = {"Connection": "close"}
 
 
 def check_media_type(request: Request, *allowed: str) -> None:
@@ -21,7 +19,7 @@ def check_media_type(request: Request, *allowed: str) -> None:
     stated = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if stated not in allowed:
         raise Problem(
-            415, f"the body has to be {' or '.join(allowed)} (Content-Type)", headers=_CLOSE
+            415, f"the body has to be {' or '.join(allowed)} (Content-Type)", headers=CLOSE
         )
 
 
@@ -38,7 +36,7 @@ def check_length(request: Request, most: int) -> None:
 
 def too_long(most: int) -> Problem:
     """Return the answer to a body of more than ``most`` bytes."""
-    return Problem(413, f"the body has at most {most:,} bytes", headers=_CLOSE)
+    return Problem(413, f"the body has at most {most:,} bytes", headers=CLOSE)
 
 
 async def read_body(request: Request, settings: Settings) -> bytes:
@@ -66,4 +64,4 @@ async def read_body(request: Request, settings: Settings) -> bytes:
 
 def too_slow() -> Problem:
     """Return the answer to a body that does not come."""
-    return Problem(408, "the body did not come in time", headers=_CLOSE)
+    return Problem(408, "the body did not come in time", headers=CLOSE)

@@ -46,8 +46,6 @@ class Settings:
     anonymous_burst: int = 1_000
     refused_rate: float = 20.0
     refused_burst: int = 500
-    # What a client is told to wait where the service is too busy.
-    retry_after: int = 5
     # Whether each request is logged.
     access_log: bool = True
     # How long requests that are under way get after SIGTERM; workers are killed 5 seconds later.

@@ -26,13 +26,16 @@ class StageWatch:
     """Polls the store, and wakes those who wait for progress."""
 
     def __init__(
-        self, project: OpenProject, most_waiting: int, give_up: Callable[[], None] = lambda: None
+        self,
+        project: OpenProject,
+        most_waiting: int,
+        end_process: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare; where ``most_waiting`` or more seems to wait for a seal, it is counted.
 
-        ``give_up`` is called where looking has come to an end that nobody expected.
+        ``end_process`` is called if the task ends without being stopped.
         """
-        self._give_up = give_up
+        self._end_process = end_process
         self._project = project
         self._most_waiting = most_waiting
         self._changed = asyncio.Event()
@@ -80,7 +83,7 @@ class StageWatch:
     def _note_end(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():  # what it saw last would count for ever
             _LOG.error("nothing looks at the store any more; this process ends for another")
-            self._give_up()
+            self._end_process()
 
     async def _run(self) -> None:
         while True:

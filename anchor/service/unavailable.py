@@ -15,14 +15,13 @@ from starlette.types import Receive, Scope, Send
 
 from anchor.errors import AnchorError
 from anchor.service.client_address import Peers
-from anchor.service.problems import Problem
+from anchor.service.problems import CLOSE, RETRY_LATER, Problem
 from anchor.service.settings import Settings
 
 _LOG = logging.getLogger("anchor.service")
 
 # Seconds between two tries to open the project.
 _PAUSE = 1.0
-_RETRY_AFTER = "5"
 
 
 class UnavailableApp:
@@ -33,12 +32,12 @@ class UnavailableApp:
         settings: Settings,
         reason: AnchorError | OSError,
         attempt: Callable[[], None],
-        give_up: Callable[[], None],
+        end_process: Callable[[], None],
     ) -> None:
-        """Prepare; ``attempt`` raises while it cannot be opened, ``give_up`` ends the process."""
+        """Prepare; ``attempt`` raises while the project cannot be opened."""
         self._settings = settings
         self._attempt = attempt
-        self._give_up = give_up
+        self._end_process = end_process
         self._told = ""
         self._tell(reason)
 
@@ -52,7 +51,7 @@ class UnavailableApp:
             problem = Problem(
                 503,
                 "the store cannot be used just now; nothing was taken in",
-                headers={"Retry-After": _RETRY_AFTER, "Connection": "close"},
+                headers=RETRY_LATER | CLOSE,
             )
             await problem.response()(scope, receive, send)
 
@@ -72,7 +71,7 @@ class UnavailableApp:
     async def _wait(self) -> None:
         while not await asyncio.to_thread(self._try):
             await asyncio.sleep(_PAUSE)
-        self._give_up()  # the worker that takes this one's place opens it
+        self._end_process()  # the worker that takes this one's place opens it
 
     def _try(self) -> bool:
         try:

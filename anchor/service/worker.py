@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from anchor.monitor.chain_status import StatusPoller
 from anchor.operate.clock_check import clock_error
@@ -24,7 +24,7 @@ from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
 from anchor.service.anchor_watch_thread import AnchorWatchThread
 from anchor.service.key_recheck import KeyLease, KeyRecheck
-from anchor.service.problems import Problem
+from anchor.service.problems import CLOSE, RETRY_LATER, Problem
 from anchor.service.proof_queue import ProofQueue
 from anchor.service.readiness import Readiness
 from anchor.service.receipt_builder import ReceiptBuilder
@@ -75,12 +75,12 @@ class Service:
         self.project = project
         self.settings = settings
         self.key_recheck = KeyRecheck(self._load_keys, utc_now)
-        self.write_queue = WriteQueue(project.database, utc_now, self.give_up)
-        self.readiness = Readiness(project.database, self.give_up)
-        self.stage_watch = StageWatch(project, settings.max_backlog, self.give_up)
+        self.write_queue = WriteQueue(project.database, utc_now, end_this_process)
+        self.readiness = Readiness(project.database, end_this_process)
+        self.stage_watch = StageWatch(project, settings.max_backlog, end_this_process)
         # Each of these threads asks nodes of its own.
         open_node = partial(open_chain, project.config, _LOG.warning)
-        self.anchor_watch = AnchorWatchThread(project, open_node, self.give_up)
+        self.anchor_watch = AnchorWatchThread(project, open_node, end_this_process)
         self.receipt_builder = ReceiptBuilder(project, open_node, self.anchor_watch.wake)
         self.outside = StatusPoller(
             project,
@@ -132,7 +132,7 @@ class Service:
             raise Problem(
                 429,
                 f"this key's tenant has {most} {kind} under way here",
-                headers={"Retry-After": str(self.settings.retry_after), "Connection": "close"},
+                headers=RETRY_LATER | CLOSE,
             )
         return RequestSlot(self._busy, name)
 
@@ -175,7 +175,7 @@ class Service:
             raise Problem(
                 503,
                 "too much evidence waits for its seal; nothing was taken in",
-                headers={"Retry-After": str(self.settings.retry_after), "Connection": "close"},
+                headers=RETRY_LATER | CLOSE,
             )
 
     async def wait_for_change(
@@ -197,10 +197,6 @@ class Service:
             for future in (stopping, ending, watching):
                 future.cancel()
 
-    def give_up(self) -> None:
-        """End this process; its supervisor starts another."""
-        end_this_process()
-
     async def close(self) -> None:
         """Write what was submitted, stop the threads and tasks, and close the project's store."""
         self.stopping.set()
@@ -217,11 +213,15 @@ class Service:
 
 
 def end_this_process() -> None:
-    """End this worker as SIGTERM does."""
+    """End this worker as SIGTERM does; its supervisor starts another."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def service_of(request: Request) -> Service:
-    """Return the worker's service, for a route (``Depends(service_of)``)."""
+    """Return the worker's service."""
     service: Service = request.app.state.service
     return service
+
+
+CurrentService = Annotated[Service, Depends(service_of)]
+"""A route's parameter that is the worker's service."""

@@ -75,12 +75,12 @@ class WriteQueue:
     """Writes jobs of the event loop in threads, and answers them there once they are durable."""
 
     def __init__(
-        self, database: Database, clock: Callable[[], str], give_up: Callable[[], None]
+        self, database: Database, clock: Callable[[], str], end_process: Callable[[], None]
     ) -> None:
-        """Prepare; ``give_up`` is called after an error that nothing goes on after."""
+        """Prepare; ``end_process`` is called where it is unknown whether a job was written."""
         self._database = database
         self._clock = clock
-        self._give_up = give_up
+        self._end_process = end_process
         self._singles: deque[Job] = deque()
         self._bulks: deque[Job] = deque()
         self._condition = threading.Condition()
@@ -96,7 +96,7 @@ class WriteQueue:
         nothing: deque[Job] = deque()
         parts = ((self._singles, nothing), (nothing, self._bulks))
         for queues in [(self._singles, self._bulks)] if self._database.has_one_writer else parts:
-            thread = threading.Thread(target=self._run, args=queues, name="intake", daemon=True)
+            thread = threading.Thread(target=self._run, args=queues, name="write", daemon=True)
             thread.start()
             self._threads.append(thread)
 
@@ -108,7 +108,7 @@ class WriteQueue:
         for thread in self._threads:
             thread.join()
 
-    async def take(self, job: Job) -> list[Outcome]:
+    async def write(self, job: Job) -> list[Outcome]:
         """Write a job; when this returns it is durable.
 
         Raises:
@@ -169,12 +169,12 @@ class WriteQueue:
             self._answer([(job, error) for job in batch.jobs or choose()])
         except StoreAwayError as error:
             if batch.jobs:
-                self._give_up_after(error, batch.jobs)
+                self._end_after(error, batch.jobs)
             else:  # nothing was begun: those who wait are told, and who comes later tries again
                 self._answer([(job, error) for job in choose()])
         except StorageError as error:
             # Whether it was written is not known; starting again is the recovery.
-            self._give_up_after(error, batch.jobs or choose())
+            self._end_after(error, batch.jobs or choose())
         except Exception as error:  # noqa: BLE001 (a job must be answered, whatever happened)
             if len(batch.jobs) > 1:  # let the others not suffer for the one
                 for job in batch.jobs:
@@ -188,10 +188,10 @@ class WriteQueue:
                 job.copies = written.copies
             self._answer(list(zip(batch.jobs, written.result, strict=True)))
 
-    def _give_up_after(self, error: StorageError, jobs: list[Job]) -> None:
+    def _end_after(self, error: StorageError, jobs: list[Job]) -> None:
         self._answer([(job, error) for job in jobs])
         _LOG.error("%s; this process ends, and another takes its place", error.message)
-        self._give_up()
+        self._end_process()
 
     def _adapt(self, count: int, seconds: float) -> None:
         """Choose how large the next parts are, slowly: one slow commit says little."""

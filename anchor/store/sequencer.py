@@ -6,7 +6,8 @@ they are made from the stored leaves, whenever somebody needs them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from anchor.errors import ChainGuardError, MismatchError
 from anchor.log.merkle import hash_leaf
@@ -32,11 +33,14 @@ PART = 1 << 15
 _REBUILD = "find out with `anchor audit`; `anchor audit --rebuild` makes the tiles again"
 
 
-def seal(database: Database, sealed_at: str) -> tuple[Head, int] | None:
+def seal(
+    database: Database, sealed_at: str, tiles: TileFolder | None = None
+) -> tuple[Head, int] | None:
     """Append every accepted leaf to the log; return the new head and how many leaves were added.
 
     Returns None where nothing waited. Leaves keep the order of acceptance; evidence that is
-    accepted meanwhile waits for the next seal.
+    accepted meanwhile waits for the next seal. ``tiles`` are brought up to the new head from the
+    leaves that the seal holds in memory.
 
     Raises:
         ChainGuardError: Waiting evidence was altered or lost; nothing of that part is sealed.
@@ -44,15 +48,17 @@ def seal(database: Database, sealed_at: str) -> tuple[Head, int] | None:
     parts = _read_waiting(database)
     if not parts:
         return None
-    if not database.has_one_writer:
-        return _append(database, parts[-1][0], sealed_at)
-    # Others wait while this writes: part by part, each with a head of its own.  Up to a given row
-    # nobody else changes what waits, so that what was read above is still what is there.
-    count = 0
-    for last, leaves in parts:
-        head, added = _append(database, last, sealed_at, leaves)
-        count += added
-    return head, count
+    # Where others wait while this writes: part by part, each with a head of its own.  Up to a given
+    # row nobody else changes what waits, so that what was read above is still what is there.
+    sealed = [
+        _append(database, last, sealed_at, leaves)
+        for last, leaves in (parts if database.has_one_writer else [(parts[-1][0], None)])
+    ]
+    head, added = sealed[-1][0], [leaves for _, leaves in sealed]
+    # A crash here leaves the tiles of an earlier head: they follow when somebody needs them.
+    if tiles is not None:
+        write_tiles(database, tiles, (head, added))
+    return head, sum(map(len, added)) // HASH
 
 
 def _read_waiting(database: Database) -> list[tuple[int, bytes]]:
@@ -81,9 +87,12 @@ def _read_waiting(database: Database) -> list[tuple[int, bytes]]:
 
 
 def _append(
-    database: Database, last: int, sealed_at: str, leaves: bytes | None = None
-) -> tuple[Head, int]:
-    """Seal the rows up to number ``last``; read their leaves where they are not given."""
+    database: Database, last: int, sealed_at: str, leaves: bytes | None
+) -> tuple[Head, bytes]:
+    """Seal the rows up to number ``last``; read their leaves where they are not given.
+
+    Returns the new head and those leaves.
+    """
     with database.sequence() as connection:
         if leaves is None:
             leaves = load_waiting(connection, last)
@@ -104,7 +113,7 @@ def _append(
         head = Head(root=edge.root(), size=edge.size)
         insert_head(connection, SealedHead(head=head, right_edge=edge), sealed_at)
         # A crash before this commit leaves them unsealed; the next run seals the same order.
-    return head, count
+    return head, leaves
 
 
 def open_tree(database: Database, tiles: TileFolder, head: Head) -> TileTree:
@@ -118,8 +127,12 @@ def open_tree(database: Database, tiles: TileFolder, head: Head) -> TileTree:
     return TileTree(head, tiles.read, mismatch=lambda text: _damaged_error(tiles, text))
 
 
-def write_tiles(database: Database, tiles: TileFolder) -> int:
+def write_tiles(
+    database: Database, tiles: TileFolder, sealed: tuple[Head, Sequence[bytes]] | None = None
+) -> int:
     """Write the tiles up to the newest sealed head; return how many leaves they hold.
+
+    ``sealed`` is a head with its last leaves, which are then not read from the store.
 
     Raises:
         ChainGuardError: The tiles are of another log, or the stored leaves do not lead to the head.
@@ -137,8 +150,9 @@ def write_tiles(database: Database, tiles: TileFolder) -> int:
             "are another log's, move the folder away",
         )
     edge = begun.right_edge if begun else RightEdge()
+    held = sealed[1] if sealed is not None and sealed[0] == newest.head else ()
     try:
-        for leaves in read_leaves(database, size, newest.head.size):
+        for leaves in _gather_leaves(database, size, newest.head.size, held):
             grown = append_leaves(edge, leaves, tiles.read)
             if edge.size == newest.head.size and edge.root() != newest.head.root:
                 raise _altered_error(edge.size)
@@ -148,6 +162,20 @@ def write_tiles(database: Database, tiles: TileFolder) -> int:
         raise _damaged_error(tiles, error.message) from error
     tiles.write_size(edge.size)
     return edge.size
+
+
+def _gather_leaves(
+    database: Database, start: int, end: int, held: Sequence[bytes]
+) -> Iterator[bytes]:
+    """Yield the leaves from ``start`` up to ``end``, of which the last are ``held``, in chunks."""
+    first = end - sum(map(len, held)) // HASH
+    yield from read_leaves(database, start, first)
+    begins = list(accumulate((len(part) // HASH for part in held), initial=first))
+    for begin, stop in _split(max(start, first), end):
+        yield b"".join(
+            part[max(begin - at, 0) * HASH : max(stop - at, 0) * HASH]
+            for at, part in zip(begins, held, strict=False)
+        )
 
 
 def check_leaves(database: Database, head: Head) -> None:
@@ -182,14 +210,20 @@ def read_leaves(database: Database, start: int, end: int) -> Iterator[bytes]:
     Raises:
         ChainGuardError: some are missing.
     """
-    while start < end:
-        stop = min(end, (start // CHUNK + 1) * CHUNK)
+    for begin, stop in _split(start, end):
         with database.read() as connection:
-            leaves = load_leaves(connection, start, stop)
-        if len(leaves) != HASH * (stop - start):
+            leaves = load_leaves(connection, begin, stop)
+        if len(leaves) != HASH * (stop - begin):
             raise ChainGuardError(
-                f"the store holds {len(leaves) // HASH} of the log's leaves {start} to {stop - 1}",
+                f"the store holds {len(leaves) // HASH} of the log's leaves {begin} to {stop - 1}",
                 hint="restore the store from a backup; nothing was sent",
             )
         yield leaves
+
+
+def _split(start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the parts of a range that end at multiples of ``CHUNK``."""
+    while start < end:
+        stop = min(end, (start // CHUNK + 1) * CHUNK)
+        yield start, stop
         start = stop

@@ -90,6 +90,7 @@ def watch_memory() -> Iterator[list[int]]:
         watcher.join()
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(
     "size",
     [100_000_000, pytest.param(1 << 30, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
@@ -122,6 +123,7 @@ def test_a_large_file_is_verified_within_little_memory(
     desk.tab.context.close()
 
 
+@pytest.mark.release
 def test_another_file_in_the_meantime_is_the_one_that_is_verified(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -141,6 +143,7 @@ def test_another_file_in_the_meantime_is_the_one_that_is_verified(
     desk.tab.context.close()
 
 
+@pytest.mark.release
 def test_a_file_that_is_cut_while_it_is_read_is_told_and_gives_no_verdict(
     browser: Browser, tmp_path: Path
 ) -> None:

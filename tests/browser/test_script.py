@@ -23,7 +23,6 @@ from support.two_verifiers import judge_by_package
 from support.world import MAIN, SIDE, World
 
 from anchor.canonical import encode_canonical, parse_strict
-from anchor.cli.report_text import describe_report
 from anchor.errors import ExitCode, MalformedError, UnknownVersionError
 from anchor.evidence.digests import digest_bytes
 from anchor.receipt.format import encode_receipt
@@ -31,6 +30,7 @@ from anchor.system.urls import are_distinct
 from anchor.types import Hash32
 from anchor.verification.policy import MAX_POLICY_BYTES, TrustedOperator, parse_policy
 from anchor.verification.report import NOT_PROVEN
+from anchor.verification.report_json import describe_report
 from anchor.verification.translation import to_chinese
 from anchor.verification.verifier import judge
 
@@ -334,6 +334,7 @@ def test_of_two_chains_findings_the_gravest_is_the_code(
     see_that_the_package_says_the_same(page, receipt, given)
 
 
+@pytest.mark.release
 def test_it_ends_as_the_package_does_on_two_thousand_bent_receipts() -> None:
     check_tally(*run_campaign(0, 2_000))
 

@@ -36,6 +36,7 @@ def test_half_of_the_cases_are_bent_behind_what_is_looked_at_first() -> None:
     assert len({case.honest.name for case in cases}) == len(bases())
 
 
+@pytest.mark.release
 def test_all_four_agree_on_three_thousand_documents() -> None:
     check(run_doubled(SEED, 0, 3_000))
 

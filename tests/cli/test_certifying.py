@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.command import Ran, environment, run_anchor
+from support.in_process import run_in_process
 from support.projects import Site, make_site
 
 from anchor.certificate.model import Certificate
@@ -349,5 +350,5 @@ def test_without_a_font_it_says_what_to_install_before_anything_is_asked(folder:
     ],
 )
 def test_bad_usage_is_told(arguments: tuple[str, ...], words: str, folder: Path) -> None:
-    run_anchor("certify", "deed.txt", *arguments, cwd=folder).refused(2, words)
+    run_in_process("certify", "deed.txt", *arguments, cwd=folder).refused(2, words)
     assert written(folder) == {}

@@ -46,7 +46,7 @@ def submit(site: Site, tenant: str, name: str, key: str | None = None) -> tuple[
             limits=Quota(per_day=None, per_minute=None),
             items=[item],
             key=origin.key_hash,
-            at=origin.now,
+            at=origin.recorded_at,
         )
         return item.identity, project.database.write_with_retry(work)[0]
 

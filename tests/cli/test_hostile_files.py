@@ -87,6 +87,7 @@ def bomb(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     path.unlink()
 
 
+@pytest.mark.release
 @pytest.mark.timeout(120)
 def test_a_bomb_of_a_file_is_refused_wherever_it_is_read(
     bomb: Path, court: tuple[Path, str]
@@ -117,6 +118,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, embedded: Devnet) -> Site:
     return make_site(tmp_path_factory.mktemp("lists") / "project", embedded, number=9_270)
 
 
+@pytest.mark.release
 @pytest.mark.timeout(120)
 def test_a_bomb_of_a_list_of_digests_records_nothing(bomb: Path, site: Site) -> None:
     words = ("add", "--digests-from", bomb)

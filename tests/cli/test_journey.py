@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.command import Ran, Running, run_anchor, run_together, start_anchor
+from support.examples import examples
 from support.nodes import ask, nonce, stop_the_clock
 from support.projects import Site, dev_log
 
@@ -21,7 +22,7 @@ from anchor.chain.devnet import Devnet
 
 MARK = r"verified on a development chain \(proves nothing about real time\)"
 UNPINNED = ("--chain-id", "31337", "--accept-unpinned")
-FILES = 10_000
+FILES = examples(10_000, ordinary=2_000)
 
 
 @contextmanager
@@ -106,8 +107,9 @@ def test_the_registry_is_deployed_once(journey: Journey) -> None:
     assert journey.nonces[:2] == (1, 1)
 
 
-def test_ten_thousand_files_are_added_in_one_go(journey: Journey) -> None:
-    assert journey.add.out == "added 10,000 new, 0 already there (135.6 KiB read)\n"
+def test_thousands_of_files_are_added_in_one_go(journey: Journey) -> None:
+    assert journey.add.out.startswith(f"added {FILES:,} new, 0 already there (")
+    assert journey.add.out.endswith(" KiB read)\n")
     assert journey.add.err == ""
     assert journey.add.code == 0
 
@@ -118,7 +120,7 @@ def test_what_is_added_but_not_anchored_is_not_final_yet(journey: Journey) -> No
 
 
 def test_one_transaction_anchors_them_all_finally(journey: Journey) -> None:
-    journey.run.expect(0, "sealed 10,000 leaves", "anchor 1 in block", "anchored (final)")
+    journey.run.expect(0, f"sealed {FILES:,} leaves", "anchor 1 in block", "anchored (final)")
     assert journey.nonces[2] == 2
 
 
@@ -134,7 +136,8 @@ def test_adding_again_adds_nothing(journey: Journey) -> None:
 
 
 def test_files_verify_from_the_store_in_a_new_process(journey: Journey) -> None:
-    files = [journey.files / f"{number // 100:02}" / f"{number:05}.txt" for number in (0, 99, 9999)]
+    numbers = (0, 99, FILES - 1)
+    files = [journey.files / f"{number // 100:02}" / f"{number:05}.txt" for number in numbers]
     report = journey.anchor("verify", *files).expect(0)
     assert report.out.count("VERIFIED on a development chain (") == 3
     for number in range(1, 11):
@@ -271,10 +274,10 @@ def test_every_receipt_of_the_log_verifies(journey: Journey, tmp_path: Path) -> 
 def test_status_says_where_the_log_stands(journey: Journey) -> None:
     status = journey.anchor("status").expect(0).out
     for line in (
-        r"accepted +10000",
+        rf"accepted +{FILES}",
         r"not sealed +0",
-        r"on chain +10000 leaves",
-        r"final +10000 leaves, anchor 1",
+        rf"on chain +{FILES} leaves",
+        rf"final +{FILES} leaves, anchor 1",
         r"to anchor +0",
     ):
         assert re.search(f"^{line}$", status, re.MULTILINE), (line, status)

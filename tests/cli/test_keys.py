@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.command import ANCHOR, environment, run_anchor
+from support.in_process import run_in_process
 from support.nodes import ask
 from support.projects import Site
 
@@ -182,7 +183,7 @@ def test_init_refuses_key_files_that_no_run_could_use(anvil: Devnet, tmp_path: P
 def test_init_for_a_devnet_refuses_what_it_would_not_use(
     anvil: Devnet, tmp_path: Path, option: str, value: str
 ) -> None:
-    ran = run_anchor("init", "--devnet", "--rpc", anvil.url, option, value, cwd=tmp_path)
+    ran = run_in_process("init", "--devnet", "--rpc", anvil.url, option, value, cwd=tmp_path)
     ran.refused(2, f"{option} would have no effect with --devnet")
     assert list(tmp_path.iterdir()) == []
 

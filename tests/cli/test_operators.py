@@ -12,6 +12,7 @@ from support import fixtures
 from support.bent_nodes import BentNode, Refused, bent_node
 from support.command import run_together
 from support.crashes import NODE, crashing
+from support.in_process import run_in_process
 from support.nodes import ask, nonce, stop_the_clock
 from support.rotation import (
     OWNER,
@@ -163,7 +164,7 @@ def test_what_is_no_operator_is_refused_before_anything_is_sent(
 ) -> None:
     before = nonce(shared_log.site.url, shared_log.owner)
     arguments = [shared_log.owner if word == "OWNER" else word for word in words]
-    ran = shared_log.run("operator", *arguments).expect(2)
+    ran = run_in_process("operator", *arguments, cwd=shared_log.site.folder).expect(2)
     assert text in ran.err
     assert "\x1b" not in ran.err + ran.out
     assert nonce(shared_log.site.url, shared_log.owner) == before

@@ -415,6 +415,7 @@ def test_an_idle_service_goes_over_to_the_store_that_was_restored(
     assert bytes.fromhex(digest(2)) in digests
 
 
+@pytest.mark.release
 def test_a_service_that_is_told_of_the_old_store_waits_for_the_new_ones_name(
     site: Site, postgres: Postgres
 ) -> None:
@@ -440,6 +441,7 @@ def test_a_service_that_is_told_of_the_old_store_waits_for_the_new_ones_name(
         wait_until(lambda: is_ready(served), 60)
 
 
+@pytest.mark.release
 def test_a_daemon_that_was_told_of_the_old_store_goes_on_once_it_is_told_of_the_new_one(
     site: Site, postgres: Postgres
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.command import Running, start_anchor
+from support.in_process import run_in_process
 from support.nodes import ask, stop_the_clock
 from support.operators import Operator
 from support.projects import Site
@@ -136,7 +137,7 @@ def test_a_wrong_password_ends_it_before_it_starts(site: Site) -> None:
 def test_options_that_do_not_go_together_are_refused(
     site: Site, arguments: tuple[str, ...], expected: str
 ) -> None:
-    site.run("run", *arguments).refused(ExitCode.USAGE, expected)
+    run_in_process("run", *arguments, cwd=site.folder).refused(ExitCode.USAGE, expected)
 
 
 @pytest.mark.fault(

@@ -25,6 +25,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.release
 @pytest.mark.fault(
     "A17",
     how="SIGTERM and SIGINT to `run`, `serve` and `devnet` at random instants of their start",
@@ -66,6 +67,7 @@ def test_the_handlers_are_set_before_anything_else_is_loaded() -> None:
     assert foreign <= set(sys.stdlib_module_names)
 
 
+@pytest.mark.release
 def test_ctrl_c_reaches_every_process_of_a_terminal_and_leaves_no_traceback(
     make: MakeSite, embedded: Devnet, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.bent_nodes import bent_node
 from support.command import Ran, run_anchor
+from support.in_process import run_in_process
 from support.nodes import ask, other_chain
 from support.projects import Site, make_site
 
@@ -104,7 +105,8 @@ def test_a_policy_that_is_there_is_not_written_over(stamped: Site, tmp_path: Pat
     ],
 )
 def test_a_wrong_option_is_bad_usage(options: tuple[str, ...], tmp_path: Path) -> None:
-    pin(tmp_path, *options).expect(2)
+    words = ("trust", "pin", "--owner", OWNER, *options)
+    run_in_process(*words, cwd=tmp_path).expect(2)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -248,6 +248,30 @@ def test_the_create2_proxy_deploys_at_the_computed_address(node: Devnet) -> None
     )
 
 
+def test_logs_are_found_by_block_address_and_topic(node: Devnet) -> None:
+    counter = send(node, data=CREATION)["contractAddress"]
+    first, second = send(node, to=counter), send(node, to=counter)
+    [topic] = first["logs"][0]["topics"]
+
+    def find(**members: Any) -> list[str]:
+        logs = result(node, "eth_getLogs", members)
+        return [log["transactionHash"] for log in logs if log["address"] == counter]
+
+    both = [first["transactionHash"], second["transactionHash"]]
+    assert find(fromBlock=first["blockNumber"]) == both
+    assert find(fromBlock="earliest", toBlock=first["blockNumber"]) == both[:1]
+    assert find(blockHash=second["blockHash"]) == both[1:]
+    assert find(fromBlock="0x0", address=[STRANGER, counter], topics=[[topic]]) == both
+    assert find(fromBlock="0x0", address=counter, topics=[None, topic]) == []
+    assert find(fromBlock="0x0", address=STRANGER) == []
+    for refused in (
+        {"blockHash": "0x" + "ab" * 32},
+        {"blockHash": second["blockHash"], "fromBlock": "0x0"},
+        {"fromBlock": "0x0", "address": "0x12"},
+    ):
+        assert "code" in error(node, "eth_getLogs", refused), refused
+
+
 def test_what_does_not_exist_is_null(node: Devnet) -> None:
     nothing = "0x" + "ab" * 32
     assert result(node, "eth_getTransactionByHash", nothing) is None
@@ -361,6 +385,13 @@ def test_the_embedded_node_denies_what_it_cannot_do(embedded: Devnet) -> None:
     assert error(embedded, "eth_getBalance", DEV, "0x00")["code"] == -32602
     assert error(embedded, "eth_getBalance", "0x12", "latest")["code"] == -32602
     assert error(embedded, "eth_getBalance", DEV, {})["code"] == -32602
+    both = {"to": DEV, "data": "0x", "input": "0x01"}
+    assert error(embedded, "eth_call", both, "latest")["code"] == -32602
+    assert error(embedded, "eth_feeHistory", 1, "latest", [50, 1])["code"] == -32602
+    assert error(embedded, "eth_getLogs", {"topics": [None] * 5})["code"] == -32602
+    result(embedded, "evm_mine")
+    backwards = {"fromBlock": "latest", "toBlock": "earliest"}
+    assert error(embedded, "eth_getLogs", backwards)["code"] == -32602
     assert error(embedded, "eth_sendRawTransaction", "0x03c0")["code"] == -32000
     assert error(embedded, "eth_sendRawTransaction", "0x02ff")["code"] == -32000
     assert error(embedded, "eth_sendRawTransaction", "0x")["code"] == -32000

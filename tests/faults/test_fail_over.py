@@ -269,6 +269,7 @@ DESTROYED = pytest.mark.fault(
 )
 
 
+@pytest.mark.release
 @DESTROYED
 def test_a_destroyed_server_takes_nothing_acknowledged_with_it(
     tmp_path: Path, own_anvil: Devnet, injected: Callable[[int], None]

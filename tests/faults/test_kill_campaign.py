@@ -260,6 +260,7 @@ KILLS = pytest.mark.fault(
 )
 
 
+@pytest.mark.release
 @KILLS
 def test_a_few_kills_amid_reorganisations_lose_and_double_nothing(
     make: Callable[..., Site], chain: Devnet, injected: Callable[[int], None]
@@ -314,6 +315,7 @@ def run_restarts(kind: str, folder: Path, node: Devnet, *, rounds: int, seed: in
         assert kills.done.total() == rounds
 
 
+@pytest.mark.release
 @STORES
 @RESTARTED
 @pytest.mark.timeout(600)

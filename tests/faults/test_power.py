@@ -121,6 +121,7 @@ SCATTERED = pytest.mark.fault(
 )
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(
     "loss",
     [pytest.param("dropped", marks=DROPPED), pytest.param("scattered", marks=SCATTERED)],
@@ -150,6 +151,7 @@ def test_of_a_thousand_acknowledgements_none_is_lost_with_the_power(
     assert lost == 0
 
 
+@pytest.mark.release
 def test_the_power_cuts_do_lose_what_is_not_synced(
     machine: Callable[[int], Machine], tmp_path: Path
 ) -> None:

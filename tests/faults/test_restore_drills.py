@@ -58,6 +58,7 @@ def run_drills(
         print(figures)
 
 
+@pytest.mark.release
 @DRILL
 @PLACES
 @pytest.mark.timeout(600)

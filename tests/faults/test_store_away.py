@@ -123,6 +123,7 @@ READ_ONLY = pytest.mark.fault(
 )
 
 
+@pytest.mark.release
 @STORES
 @AWAY
 @pytest.mark.timeout(400)
@@ -146,6 +147,7 @@ def test_a_store_that_is_away_for_long_is_waited_for(
     injected(1)
 
 
+@pytest.mark.release
 @READ_ONLY
 @pytest.mark.timeout(400)
 def test_a_folder_that_turns_read_only_is_waited_for(

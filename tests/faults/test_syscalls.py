@@ -158,6 +158,7 @@ TILES = pytest.mark.fault(
 )
 
 
+@pytest.mark.release
 @marked(*STORAGE, ADDING)
 def test_adding_survives_failing_and_fatal_system_calls(
     victim: Victim, injected: Callable[[int], None]
@@ -167,6 +168,7 @@ def test_adding_survives_failing_and_fatal_system_calls(
     injected(met // len(FAULTS))  # of each kind
 
 
+@pytest.mark.release
 @marked(*STORAGE, TILES)
 def test_anchoring_survives_failing_and_fatal_system_calls(
     victim: Victim, injected: Callable[[int], None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from support.fault_catalogue import BY_ID, FAULTS, GROUPS
 from support.fault_markers import find_markers
 from support.faults import name_test
 from support.paths import ROOT
+
+sys.path.append(str(ROOT / "scripts"))
+from build_faults import collect, render
 
 # Of these no test injects any yet.  The set may only shrink.
 MISSING_YET: set[str] = set()
@@ -50,11 +54,31 @@ def test_no_fault_that_is_injected_has_a_reason_why_not() -> None:
 
 
 def test_the_page_names_every_fault_that_a_test_injects() -> None:
-    page = (ROOT / "docs" / "faults.md").read_text("utf-8")
+    page = render(collect(MARKERS, {}))
     head, _, rest = page.partition("\n## Not injected")
     assert set(re.findall(r"^\| ([A-K]\d+) \|", head, re.MULTILINE)) == MARKED
     named = re.findall(r"^\| ([A-K]\d+) \|", head + rest, re.MULTILINE)
     assert sorted(named) == sorted(BY_ID)
+
+
+def test_the_summary_has_the_numbers_and_the_groups() -> None:
+    summary = (ROOT / "docs" / "faults.md").read_text("utf-8")
+    reasons = sum(fault.reason is not None for fault in FAULTS)
+    assert f"{len(FAULTS)} faults, of which {len(MARKED)} are injected" in summary
+    assert f"{reasons} are not" in summary
+    assert re.findall(r"^\| ([A-K]) \| (.+?) \|", summary, re.MULTILINE) == list(GROUPS.items())
+
+
+def test_the_page_counts_what_runs_recorded_of_markers_there_are() -> None:
+    marker = MARKERS[0]
+    said = {"id": marker.id, "how": marker.how, "then": marker.then}
+    record = {
+        "a": [{**said, "times": 3, "outcome": "passed"}],
+        "b": [{**said, "how": "no marker says this", "times": 5, "outcome": "passed"}],
+        "c": [{**said, "times": 7, "outcome": "failed"}],
+    }
+    row = next(row for row in collect(MARKERS, record) if row.fault.id == marker.id)
+    assert (row.times, row.failed) == (3, 1)
 
 
 def test_a_marker_without_its_parts_is_refused(tmp_path: Path) -> None:

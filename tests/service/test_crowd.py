@@ -64,6 +64,7 @@ def endure(folder: Path, clients: int, seconds: float) -> tuple[list[float], lis
     return sorted(submitted), sorted(checked), grown
 
 
+@pytest.mark.release
 @pytest.mark.fault(
     "J2",
     how="a crowd of slow, silent, endless and vanishing clients of eight kinds",

@@ -167,6 +167,7 @@ def stick(address: Address, peer: str, count: int, requests: int = 1) -> list[so
     return stuck
 
 
+@pytest.mark.release
 @pytest.mark.fault(
     "J2",
     how="many clients ask for pages over hundreds of connections, and read none",

@@ -56,12 +56,12 @@ def run(
     store: Database, work: Callable[[WriteQueue], Awaitable[None]], ended: Ended | None = None
 ) -> None:
     async def main() -> None:
-        intake = WriteQueue(store, lambda: NOW, ended or Ended())
-        intake.start()
+        queue = WriteQueue(store, lambda: NOW, ended or Ended())
+        queue.start()
         try:
-            await work(intake)
+            await work(queue)
         finally:
-            await asyncio.to_thread(intake.stop)
+            await asyncio.to_thread(queue.stop)
 
     asyncio.run(main())
 
@@ -87,11 +87,11 @@ def test_who_comes_while_the_store_is_waited_for_goes_first(path: Path, store: D
     """Another process has its turn; a bulk part came first, but a single piece is written first."""
     other = open_database(SqliteFile(path))
 
-    async def work(intake: WriteQueue) -> None:
+    async def work(queue: WriteQueue) -> None:
         with other.write():
-            waiting = [asyncio.ensure_future(intake.take(bulk(10, 11)))]
+            waiting = [asyncio.ensure_future(queue.write(bulk(10, 11)))]
             await asyncio.sleep(0.1)
-            waiting += [asyncio.ensure_future(intake.take(single(number))) for number in (1, 2)]
+            waiting += [asyncio.ensure_future(queue.write(single(number))) for number in (1, 2)]
             await asyncio.sleep(0.05)
             assert not any(job.done() for job in waiting)
         await asyncio.gather(*waiting)
@@ -109,14 +109,14 @@ def test_single_pieces_that_come_and_come_keep_no_bulk_part_waiting(
     original = module.admit
     order: list[int] = []
 
-    async def work(intake: WriteQueue) -> None:
+    async def work(queue: WriteQueue) -> None:
         loop = asyncio.get_running_loop()
         jobs, part = [single(number) for number in range(20)], bulk(30, 31)
         coming = iter(jobs[1:])
-        waiting = [asyncio.ensure_future(intake.take(jobs[0]))]
+        waiting = [asyncio.ensure_future(queue.write(jobs[0]))]
 
         async def bring(job: Job) -> None:
-            waiting.append(asyncio.ensure_future(intake.take(job)))
+            waiting.append(asyncio.ensure_future(queue.write(job)))
             await asyncio.sleep(0)
 
         def admit_while_others_come(*arguments: Any, **options: Any) -> Any:
@@ -142,12 +142,12 @@ def test_jobs_without_room_are_refused_and_the_next_are_not(
 ) -> None:
     ended = Ended()
 
-    async def work(intake: WriteQueue) -> None:
+    async def work(queue: WriteQueue) -> None:
         with monkeypatch.context() as patched:
             patched.setattr(sqlite, "_RESERVE", 1 << 62)
             with pytest.raises(StorageError, match="MiB left"):
-                await intake.take(single(1))
-        await intake.take(single(2))
+                await queue.write(single(1))
+        await queue.write(single(2))
 
     run(store, work, ended)
     assert stored(store) == identities(2)
@@ -159,10 +159,10 @@ def test_one_that_cannot_be_written_takes_none_with_it(path: Path, store: Databa
     nothing: Any = None
     broken = make_item(2)._replace(source=nothing)  # which the schema forbids
 
-    async def work(intake: WriteQueue) -> None:
+    async def work(queue: WriteQueue) -> None:
         with other.write():  # so that they come into one transaction
             jobs = [single(1), Job("one", NO_LIMITS, [broken]), single(3, tenant="another")]
-            waiting = [asyncio.ensure_future(intake.take(job)) for job in jobs]
+            waiting = [asyncio.ensure_future(queue.write(job)) for job in jobs]
             await asyncio.sleep(0.1)
         first, second, third = await asyncio.gather(*waiting, return_exceptions=True)
         assert first == third == [Admitted(is_new=True, leaf_index=None)]
@@ -181,13 +181,13 @@ def test_all_who_wait_are_told_when_the_store_is_never_ours(
     other = open_database(SqliteFile(path))
     ended = Ended()
 
-    async def work(intake: WriteQueue) -> None:
+    async def work(queue: WriteQueue) -> None:
         with other.write():
-            waiting = [asyncio.ensure_future(intake.take(single(number))) for number in range(20)]
+            waiting = [asyncio.ensure_future(queue.write(single(number))) for number in range(20)]
             async with asyncio.timeout(5):
                 answers = await asyncio.gather(*waiting, return_exceptions=True)
         assert {type(answer) for answer in answers} == {StoreBusyError}
-        await intake.take(single(20))
+        await queue.write(single(20))
 
     run(store, work, ended)
     other.close()
@@ -203,11 +203,11 @@ def test_a_worker_ends_when_it_is_not_known_what_was_written(
     def fails(*_arguments: object, **_options: object) -> None:
         raise StorageError("disk I/O error")
 
-    async def work(intake: WriteQueue) -> None:
+    async def work(queue: WriteQueue) -> None:
         with monkeypatch.context() as patched:
             patched.setattr(module, "admit", fails)
             with pytest.raises(StorageError, match="disk I/O error"):
-                await intake.take(single(1))
+                await queue.write(single(1))
 
     run(store, work, ended)
     assert ended.count == 1
@@ -220,13 +220,13 @@ def test_a_store_that_cannot_be_locked_is_told_and_the_worker_goes_on(
     ended = Ended()
     lock = path.with_name("anchor.db-turn.lock")
 
-    async def work(intake: WriteQueue) -> None:
+    async def work(queue: WriteQueue) -> None:
         lock.unlink(missing_ok=True)
         lock.mkdir()
         with pytest.raises(StoreAwayError):
-            await intake.take(single(1))
+            await queue.write(single(1))
         lock.rmdir()
-        await intake.take(single(1))
+        await queue.write(single(1))
 
     run(store, work, ended)
     assert ended.count == 0
@@ -240,18 +240,18 @@ def test_a_side_file_that_takes_nothing_is_told_and_the_worker_goes_on(path: Pat
     noting = open_database(SqliteFile(path), SideFile(side))
     ended = Ended()
 
-    async def work(intake: WriteQueue) -> None:
+    async def work(queue: WriteQueue) -> None:
         noting.try_writing()
         side.unlink(missing_ok=True)
         side.mkdir()
         with pytest.raises(StorageError, match="cannot be read or written"):
             noting.try_writing()
         with pytest.raises(StorageError, match="cannot be read or written"):
-            await intake.take(single(1))
+            await queue.write(single(1))
         assert stored(noting) == []
         side.rmdir()
         noting.try_writing()
-        await intake.take(single(1))
+        await queue.write(single(1))
 
     run(noting, work, ended)
     assert ended.count == 0
@@ -269,13 +269,13 @@ def test_all_who_wait_are_told_once_when_another_process_holds_the_side_file(
     side = SideFile(tmp_path / "side")
     noting = open_database(place, SideFile(side.path))
 
-    async def work(intake: WriteQueue) -> None:
+    async def work(queue: WriteQueue) -> None:
         with side._locked():
-            waiting = [asyncio.ensure_future(intake.take(single(number))) for number in range(20)]
+            waiting = [asyncio.ensure_future(queue.write(single(number))) for number in range(20)]
             async with asyncio.timeout(3):
                 answers = await asyncio.gather(*waiting, return_exceptions=True)
         assert {type(answer) for answer in answers} == {SideFileHeldError}
-        await intake.take(single(20))
+        await queue.write(single(20))
 
     run(noting, work)
     assert stored(noting) == identities(20)
@@ -283,14 +283,14 @@ def test_all_who_wait_are_told_once_when_another_process_holds_the_side_file(
 
 
 def test_what_was_given_is_written_before_the_end(store: Database) -> None:
-    async def work(intake: WriteQueue) -> None:
-        jobs = [asyncio.ensure_future(intake.take(single(number))) for number in range(5)]
-        jobs.append(asyncio.ensure_future(intake.take(bulk(5, 6))))
+    async def work(queue: WriteQueue) -> None:
+        jobs = [asyncio.ensure_future(queue.write(single(number))) for number in range(5)]
+        jobs.append(asyncio.ensure_future(queue.write(bulk(5, 6))))
         await asyncio.sleep(0)
-        await asyncio.to_thread(intake.stop)
+        await asyncio.to_thread(queue.stop)
         await asyncio.gather(*jobs)
         with pytest.raises(StorageError, match="stopping"):
-            await intake.take(single(9))
+            await queue.write(single(9))
 
     run(store, work)
     assert stored(store) == identities(*range(7))
@@ -302,13 +302,13 @@ def test_parts_grow_while_the_store_is_fast_and_shrink_when_it_is_slow(
     def items(start: int, count: int) -> list[NewEvidence]:
         return [make_item(number) for number in range(start, start + count)]
 
-    async def work(intake: WriteQueue) -> None:
-        sizes = [intake.chunk]
+    async def work(queue: WriteQueue) -> None:
+        sizes = [queue.chunk]
         for target in (10.0, 1e-6, 1e-6):
             monkeypatch.setattr(module, "_TARGET", target)
-            job = Job("bulk", NO_LIMITS, items(1_000 * len(sizes), intake.chunk), is_bulk=True)
-            await intake.take(job)
-            sizes.append(intake.chunk)
+            job = Job("bulk", NO_LIMITS, items(1_000 * len(sizes), queue.chunk), is_bulk=True)
+            await queue.write(job)
+            sizes.append(queue.chunk)
         assert sizes[0] == module.LEAST_CHUNK
         assert sizes[1] == module.MOST_CHUNK
         assert sizes[1] > sizes[2] > sizes[3] > module.LEAST_CHUNK

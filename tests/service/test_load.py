@@ -26,6 +26,7 @@ def run(folder: Path, place: object, count: int, pace: tuple[str, ...]) -> bench
     )
 
 
+@pytest.mark.release
 def test_ten_thousand_are_submitted_and_every_one_is_anchored(tmp_path: Path):
     folder = tmp_path / "project"
     # Sealed again and again while they come in.

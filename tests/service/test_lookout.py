@@ -137,6 +137,7 @@ def test_a_log_that_was_closed_stops_the_service(site: Site, tmp_path: Path) -> 
         site.run("status").refused(32, "was closed")
 
 
+@pytest.mark.release
 def test_of_several_processes_one_looks(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(anchor_watch_thread, "PERIOD", 4.0)
     monkeypatch.setattr(anchor_watch_thread, "_SPREAD", 1.0)
@@ -190,7 +191,7 @@ def test_a_worker_whose_lookout_ends_is_replaced(
         raise KeyError("a bug")
 
     with serving(site) as asked:
-        monkeypatch.setattr(asked.service.anchor_watch, "_give_up", ended.set)
+        monkeypatch.setattr(asked.service.anchor_watch, "_end_process", ended.set)
         monkeypatch.setattr(anchor_watch, "look_at_chain", fail)
         assert ended.wait(SECONDS)
 

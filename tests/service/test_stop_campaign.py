@@ -62,6 +62,7 @@ def stop_one(site: Site, log: Path, seed: int) -> Stop:
     )
 
 
+@pytest.mark.release
 @pytest.mark.fault(
     "A18",
     how="a service is told to stop at random instants while its workers are killed or stopped",

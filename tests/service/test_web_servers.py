@@ -15,6 +15,8 @@ from support.webservers import HOST, open_tls, web_server
 
 from anchor.chain.devnet import open_devnet
 
+pytestmark = pytest.mark.release
+
 
 @dataclass(frozen=True)
 class Front:

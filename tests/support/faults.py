@@ -1,6 +1,6 @@
 """Which faults the tests injected, how, how often and with what outcome.
 
-A test that injects faults of ``docs/faults.md`` says so::
+A test that injects faults of ``fault_catalogue.py`` says so::
 
     @pytest.mark.fault("E1", how="the answer is lost after the node took the transaction",
                        then="the same bytes are sent again; one anchor")

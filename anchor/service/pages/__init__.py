@@ -1,4 +1,4 @@
-"""Pages for people, rendered here: no script, nothing from elsewhere, no build."""
+"""Pages for people, rendered here without script or build; and the verifier page as it is."""
 
 from __future__ import annotations
 

@@ -6,9 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
@@ -33,7 +32,7 @@ from anchor.service.pages.charts import (
 from anchor.service.pages.rendering import answer_error, answer_page, describe_log
 from anchor.service.pages.sign_in import find_administrator
 from anchor.service.pages.svg_chart import Chart, Series, draw_chart
-from anchor.service.worker import Service, service_of
+from anchor.service.worker import CurrentService
 
 router = APIRouter(include_in_schema=False)
 
@@ -51,9 +50,7 @@ class ChartFigure:
 
 
 @router.get("/")
-async def dashboard(
-    request: Request, service: Annotated[Service, Depends(service_of)], refresh: str = ""
-) -> Response:
+async def dashboard(request: Request, service: CurrentService, refresh: str = "") -> Response:
     """Show the dashboard, or redirect to the sign-in form."""
     caller = await find_administrator(request, service)
     if caller is None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import Response
 from markupsafe import Markup
 
@@ -24,7 +23,7 @@ from anchor.monitor.log_lookup import (
 from anchor.monitor.timeline import HeadLine, load_head_lines
 from anchor.project.project import OpenProject
 from anchor.service.pages.rendering import answer_error, answer_page, describe_log
-from anchor.service.worker import Service, service_of
+from anchor.service.worker import CurrentService, Service
 from anchor.types import MAX_LOG_SIZE
 
 router = APIRouter(include_in_schema=False)
@@ -32,11 +31,9 @@ router = APIRouter(include_in_schema=False)
 _HEADS = 50
 _NOTHING_ASKED = {"of": "", "old": "", "new": ""}
 
-TheService = Annotated[Service, Depends(service_of)]
-
 
 @router.get("/log")
-async def log(service: TheService, before: str = "") -> Response:
+async def log(service: CurrentService, before: str = "") -> Response:
     """Show a page of heads, the newest first or those below ``before``."""
     below = parse_index(before)
     if before and below is None:
@@ -46,7 +43,7 @@ async def log(service: TheService, before: str = "") -> Response:
 
 
 @router.get("/log/leaf")
-async def leaf(service: TheService, of: str = "") -> Response:
+async def leaf(service: CurrentService, of: str = "") -> Response:
     """Show where a leaf is: by its index, or by its hash."""
     text = of.strip()
     try:
@@ -59,7 +56,7 @@ async def leaf(service: TheService, of: str = "") -> Response:
 
 
 @router.get("/log/consistency")
-async def consistency(service: TheService, old: str = "", new: str = "") -> Response:
+async def consistency(service: CurrentService, old: str = "", new: str = "") -> Response:
     """Show the proof that one head continues another."""
 
     def prove() -> HeadConsistency:

@@ -16,19 +16,18 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 from urllib.parse import parse_qs, urlsplit
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from anchor.errors import MalformedError
 from anchor.service.auth import authenticate, note_event
 from anchor.service.client_address import scheme_of
 from anchor.service.pages.rendering import answer_page
-from anchor.service.problems import Problem
+from anchor.service.problems import CLOSE, Problem
 from anchor.service.request_body import check_media_type, read_body
-from anchor.service.worker import Service, service_of
+from anchor.service.worker import CurrentService, Service
 from anchor.store.api_keys import ApiKey, find_key_by_id
 from anchor.system.clock import utc_now
 
@@ -36,8 +35,6 @@ router = APIRouter(include_in_schema=False)
 
 _SCOPE = "admin"
 _FORM = "application/x-www-form-urlencoded"
-
-TheService = Annotated[Service, Depends(service_of)]
 
 COOKIE = "__Host-anchor_session"
 PLAIN_COOKIE = "anchor_session"
@@ -183,7 +180,7 @@ async def login_page() -> Response:
 
 
 @router.post("/login")
-async def login(request: Request, service: TheService) -> Response:
+async def login(request: Request, service: CurrentService) -> Response:
     """Begin a session for whoever shows a key with the scope ``admin``."""
     check_media_type(request, _FORM)
     _check_origin(request)
@@ -254,7 +251,7 @@ def _is_secure(request: Request) -> bool:
 def _check_origin(request: Request) -> None:
     origin, host = request.headers.get("Origin"), request.headers.get("Host")
     if not is_from_here(origin, host, scheme_of(request.scope)):
-        raise Problem(403, "this form was sent from another site", headers={"Connection": "close"})
+        raise Problem(403, "this form was sent from another site", headers=CLOSE)
 
 
 def _refuse(problem: str) -> Response:

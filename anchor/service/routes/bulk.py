@@ -7,9 +7,9 @@ again.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from anchor.service.auth import Submitter
@@ -17,7 +17,7 @@ from anchor.service.bulk_stream import MEDIA_TYPE, BulkAnswer
 from anchor.service.request_body import check_length, check_media_type
 from anchor.service.schemas import IdempotencyKey, problems
 from anchor.service.submission import Origin, check_idempotency_key
-from anchor.service.worker import Service, service_of
+from anchor.service.worker import CurrentService
 from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["evidence"])
@@ -67,7 +67,7 @@ _BODY: dict[str, Any] = {
 async def submit_bulk(
     request: Request,
     key: Submitter,
-    service: Annotated[Service, Depends(service_of)],
+    service: CurrentService,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Take in what `POST /v1/evidence` takes, on each line one, in any number.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 
 from anchor.monitor.log_progress import load_log_progress
 from anchor.service.auth import Reader
 from anchor.service.evidence_status import describe_anchor
 from anchor.service.schemas import Heads, SealedHeadDocument, name_stage, problems
-from anchor.service.worker import Service, service_of
+from anchor.service.worker import CurrentService
 from anchor.store.heads import find_anchored, load_heads_before
 from anchor.types import MAX_LOG_SIZE
 
@@ -24,7 +24,7 @@ router = APIRouter(tags=["log"])
 )
 async def heads(
     _key: Reader,
-    service: Annotated[Service, Depends(service_of)],
+    service: CurrentService,
     before: Annotated[
         int, Query(ge=1, le=MAX_LOG_SIZE + 1, description="Only heads smaller than this.")
     ] = MAX_LOG_SIZE + 1,

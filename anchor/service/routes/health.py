@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from anchor.service.schemas import Alive, Ready, problems
-from anchor.service.worker import Service, service_of
+from anchor.service.worker import CurrentService
 
 router = APIRouter(tags=["health"])
 
@@ -23,7 +21,7 @@ async def healthz() -> Alive:
     summary="Whether evidence can be taken in",
     responses=problems(503),
 )
-async def readyz(service: Annotated[Service, Depends(service_of)]) -> Ready:
+async def readyz(service: CurrentService) -> Ready:
     """Commit a small write, at most once a second, and check what was last seen of the chain.
 
     How much waits in the store is for administrators (`/metrics`).

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Path
 from fastapi.responses import Response
 
 from anchor.log.publication import CHECKPOINT
 from anchor.service.problems import Problem
 from anchor.service.schemas import problems
-from anchor.service.worker import Service, service_of
+from anchor.service.worker import CurrentService, Service
 
 router = APIRouter(tags=["public log"])
 
@@ -30,7 +30,7 @@ _BYTES: dict[str, Any] = {
     response_class=Response,
     responses={200: {"content": _TEXT}, **problems(404)},
 )
-async def checkpoint(service: Annotated[Service, Depends(service_of)]) -> Response:
+async def checkpoint(service: CurrentService) -> Response:
     """Return the checkpoint (C2SP `tlog-checkpoint`) of the newest head whose anchor is final."""
     return await _serve(service, CHECKPOINT, "text/plain; charset=utf-8")
 
@@ -43,7 +43,7 @@ async def checkpoint(service: Annotated[Service, Depends(service_of)]) -> Respon
 )
 async def tile(
     path: Annotated[str, Path(examples=["0/000", "0/000.p/8"])],
-    service: Annotated[Service, Depends(service_of)],
+    service: CurrentService,
 ) -> Response:
     """Return a hash tile (C2SP `tlog-tiles`) of the log up to the checkpoint's size."""
     return await _serve(service, f"tile/{path}", "application/octet-stream")
@@ -57,7 +57,7 @@ async def tile(
 )
 async def anchors(
     number: Annotated[str, Path(examples=["000"])],
-    service: Annotated[Service, Depends(service_of)],
+    service: CurrentService,
 ) -> Response:
     """Return up to 512 anchored heads, a line each: size and root."""
     return await _serve(service, f"anchors/{number}", "text/plain; charset=utf-8")

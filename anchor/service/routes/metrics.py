@@ -8,9 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -24,7 +23,7 @@ from anchor.monitor.timeline import parse_moment
 from anchor.project.config import Config
 from anchor.service.auth import Administrator
 from anchor.service.middleware import collect_requests
-from anchor.service.worker import Service, service_of
+from anchor.service.worker import CurrentService
 
 router = APIRouter(include_in_schema=False)
 
@@ -169,9 +168,7 @@ class LogFigures(Collector):
 
 
 @router.get("/metrics")
-async def metrics(
-    _key: Administrator, service: Annotated[Service, Depends(service_of)]
-) -> Response:
+async def metrics(_key: Administrator, service: CurrentService) -> Response:
     """Return all metrics in Prometheus's text format."""
     project = service.project
     outside = service.outside.snapshot()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 
 from anchor.receipt.format import ReceiptDocument, encode_receipt
 from anchor.service.auth import Reader
-from anchor.service.evidence_status import find_evidence, load_status, wait_for
-from anchor.service.problems import Problem
+from anchor.service.evidence_status import find_evidence, has_reached, load_status, wait_for_stage
+from anchor.service.problems import RETRY_LATER, Problem
 from anchor.service.schemas import EvidenceStatusDocument, IdInPath, WaitSeconds, problems
-from anchor.service.worker import Service, service_of
+from anchor.service.worker import CurrentService
 from anchor.types import Stage
 
 router = APIRouter(tags=["evidence"])
@@ -35,7 +35,7 @@ router = APIRouter(tags=["evidence"])
 async def receipt(
     id: IdInPath,
     key: Reader,
-    service: Annotated[Service, Depends(service_of)],
+    service: CurrentService,
     wait: WaitSeconds = 0,
     until: Annotated[
         Literal["sealed", "anchored"],
@@ -45,20 +45,17 @@ async def receipt(
     """Return the receipt: as soon as it is sealed or, with `until=anchored`, anchored for good."""
     service.check_chain()
     goal = Stage(until)
-    status = await wait_for(
-        service, key, id, wait, lambda status: Stage(status.state).rank >= goal.rank
-    )
-    if Stage(status.state).rank < goal.rank:
-        return _not_yet(service, status)
+    status = await wait_for_stage(service, key, id, goal, wait)
+    if not has_reached(status, goal):
+        return _not_yet(status)
     stored = await service.read(lambda: find_evidence(service, key, id))
     if stored.record is None:
         raise Problem(410, "the record of this evidence was erased, and with it its proof")
     proven = await service.receipt_builder.prove(stored)
     if goal is Stage.ANCHORED and not proven.anchors:  # an incident was accepted meanwhile
-        return _not_yet(service, await load_status(service, key, id))
+        return _not_yet(await load_status(service, key, id))
     return Response(encode_receipt(proven), media_type="application/json")
 
 
-def _not_yet(service: Service, status: EvidenceStatusDocument) -> JSONResponse:
-    headers = {"Retry-After": str(service.settings.retry_after)}
-    return JSONResponse(status.model_dump(), status_code=202, headers=headers)
+def _not_yet(status: EvidenceStatusDocument) -> JSONResponse:
+    return JSONResponse(status.model_dump(), status_code=202, headers=RETRY_LATER)

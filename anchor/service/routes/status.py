@@ -7,13 +7,13 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from anchor.errors import AnchorError
 from anchor.service.auth import Reader
-from anchor.service.evidence_status import load_status, wait_for
+from anchor.service.evidence_status import load_status, wait_for_stage
 from anchor.service.problems import Problem, explain
 from anchor.service.schemas import (
     EvidenceStatusDocument,
@@ -21,7 +21,7 @@ from anchor.service.schemas import (
     WaitSeconds,
     problems,
 )
-from anchor.service.worker import RequestSlot, Service, service_of
+from anchor.service.worker import CurrentService, RequestSlot, Service
 from anchor.store.api_keys import ApiKey
 from anchor.types import Stage, StageName
 
@@ -39,15 +39,12 @@ _HEARTBEAT = 15.0
 async def status(
     id: IdInPath,
     key: Reader,
-    service: Annotated[Service, Depends(service_of)],
+    service: CurrentService,
     wait: WaitSeconds = 0,
     until: Annotated[StageName, Query(description="What `wait` waits for.")] = "anchored",
 ) -> EvidenceStatusDocument:
     """Return its state by the service's store; with `wait`, once it is as far as `until`."""
-    goal = Stage(until)
-    return await wait_for(
-        service, key, id, wait, lambda found: Stage(found.state).rank >= goal.rank
-    )
+    return await wait_for_stage(service, key, id, Stage(until), wait)
 
 
 @router.get(
@@ -71,9 +68,7 @@ async def status(
         **problems(401, 403, 404, 410, 422, 429),
     },
 )
-async def events(
-    id: IdInPath, key: Reader, service: Annotated[Service, Depends(service_of)]
-) -> Response:
+async def events(id: IdInPath, key: Reader, service: CurrentService) -> Response:
     """Send each change of state; the data of an event is what `GET /v1/evidence/{id}` answers."""
     first = await load_status(service, key, id)
     slot = service.take_slot("waits", key.tenant, service.settings.max_waits)

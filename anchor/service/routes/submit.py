@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from anchor.service.auth import Submitter
 from anchor.service.problems import FieldError, Problem
@@ -19,7 +17,7 @@ from anchor.service.schemas import (
     problems,
 )
 from anchor.service.submission import Origin, check_idempotency_key, over_quota, read_submission
-from anchor.service.worker import Service, service_of
+from anchor.service.worker import CurrentService
 from anchor.service.write_queue import Job
 from anchor.store.quota import Admitted, OtherEvidence, OverQuota
 from anchor.system.clock import utc_now
@@ -61,7 +59,7 @@ async def submit(
     request: Request,
     response: Response,
     key: Submitter,
-    service: Annotated[Service, Depends(service_of)],
+    service: CurrentService,
     idempotency_key: IdempotencyKey = None,
 ) -> AcceptedDocument:
     """Take in a digest (or two of the same bytes), or a record that the client made.
@@ -84,7 +82,7 @@ async def submit(
     key = lease.key
     evidence = read_submission(data, origin, max_bytes=service.settings.max_body)
     job = Job(key.tenant, key.limits, [evidence], origin.key_hash)
-    outcome = (await service.write_queue.take(job))[0]
+    outcome = (await service.write_queue.write(job))[0]
     if isinstance(outcome, OverQuota):
         raise over_quota(key.limits)
     if isinstance(outcome, OtherEvidence):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from anchor.service.auth import Administrator, Reader
 from anchor.service.schemas import UsageDocument, problems
-from anchor.service.worker import Service, service_of
+from anchor.service.worker import CurrentService
 from anchor.store.api_keys import load_limits, load_usage
 from anchor.system.clock import utc_now
 
@@ -20,7 +18,7 @@ router = APIRouter(tags=["usage"])
     summary="What the key's tenant submitted today, and may",
     responses=problems(401, 403, 422),
 )
-async def usage(key: Reader, service: Annotated[Service, Depends(service_of)]) -> UsageDocument:
+async def usage(key: Reader, service: CurrentService) -> UsageDocument:
     """Return how much new evidence the tenant submitted today (UTC), and its quotas."""
     day = utc_now()[:10]
 
@@ -44,9 +42,7 @@ async def usage(key: Reader, service: Annotated[Service, Depends(service_of)]) -
     summary="What every tenant submitted today, and may",
     responses=problems(401, 403, 422),
 )
-async def tenants(
-    _key: Administrator, service: Annotated[Service, Depends(service_of)]
-) -> list[UsageDocument]:
+async def tenants(_key: Administrator, service: CurrentService) -> list[UsageDocument]:
     """Return the same for all tenants, in the order of their names."""
     day = utc_now()[:10]
 

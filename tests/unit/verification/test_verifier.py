@@ -505,7 +505,7 @@ def _recorded(time: datetime) -> World:
     records = list(plain.records)
     members = json.loads(records[INDEX])
     members["recorded_at"] = time.isoformat().replace("+00:00", "Z")
-    records[INDEX] = encode_canonical(members, what="the record")
+    records[INDEX] = encode_canonical(members, subject="the record")
     return World(records)
 
 
@@ -588,7 +588,7 @@ def _with_members(**members: object) -> World:
     plain = World()
     records = list(plain.records)
     record = json.loads(records[INDEX]) | members
-    records[INDEX] = encode_canonical(record, what="the record")
+    records[INDEX] = encode_canonical(record, subject="the record")
     return World(records)
 
 

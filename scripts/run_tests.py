@@ -1,0 +1,348 @@
+"""Run the tests as jobs side by side, the longest first; ``scripts/test`` sets up what they need.
+
+    python scripts/run_tests.py [PYTEST ARGUMENT...]
+    python scripts/run_tests.py --release    every job, with all examples
+    python scripts/run_tests.py --due        print the environments that the jobs to run need
+
+A job with inputs is long by nature.  It runs in the release lane, and in the ordinary one unless
+tests/recorded.json has it as passed with these very inputs; a run that passes is noted there, to be
+committed.  The proofs have a record of their own.  Every other job always runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import prove
+
+ROOT = Path(__file__).resolve().parent.parent
+TESTS = ROOT / "tests"
+LOGS = ROOT / ".build" / "jobs"
+TIMES = ROOT / ".build" / "job-times.json"
+RECORD = TESTS / "recorded.json"
+
+# Into how many jobs a folder's files are dealt; a folder that is not named here is one.
+PARTS = {"cli": 4, "faults": 4, "service": 3, "browser": 2, "devnet": 2}
+# Folders whose tests are run otherwise, or hold none.
+APART = ("contracts", "ape", "reproductions")
+
+ORDINARY = "not slow and not release"
+EVERYTHING = "not slow"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Commands that run one after the other; ``seconds`` is a guess until a run has told."""
+
+    name: str
+    commands: tuple[tuple[str, ...], ...]
+    seconds: float
+    inputs: tuple[str, ...] = ()
+    # An environment beside .venv: analysis, web3-8.
+    environment: str = ""
+
+    def hash_inputs(self) -> str:
+        """Return the SHA-256 of the names and bytes of the inputs."""
+        digest = hashlib.sha256()
+        for path in sorted({path for pattern in self.inputs for path in ROOT.glob(pattern)}):
+            if path.is_file() and "__pycache__" not in path.parts:
+                content = hashlib.sha256(path.read_bytes()).hexdigest()
+                digest.update(f"{content}  {path.relative_to(ROOT).as_posix()}\n".encode())
+        return digest.hexdigest()
+
+
+_COVERAGE = """\
+forge coverage --no-match-contract Invariant --no-match-coverage '^tests/' >.build/coverage.txt
+python scripts/check_coverage.py .build/coverage.txt"""
+
+_CONTRACT = (
+    "contracts/**/*.sol",
+    "anchor/registry/data/*.json",
+    "foundry.toml",
+    "ape-config.yaml",
+    "package-lock.json",
+    "requirements/test.txt",
+)
+
+_ON_WEB3_8 = ("devnet", "receipt_size", "state_proofs", "successor_proofs")
+
+# Long by nature, each with what it tests.
+LONG = (
+    Job(
+        "contract",
+        (
+            ("forge", "fmt", "--check"),
+            (".venv-analysis/bin/python", "scripts/check_static.py"),
+            ("forge", "test"),
+            ("sh", "-ec", _COVERAGE),
+            ("pytest", "-q", "-c", "tests/contracts/pytest.ini", "tests/contracts"),
+        ),
+        170,
+        (
+            *_CONTRACT,
+            "requirements/analysis.txt",
+            "tests/contracts/**/*",
+            "scripts/check_*.py",
+            "scripts/build_artifact.py",
+            "scripts/setup_compiler.py",
+            "anchor/log/merkle.py",
+        ),
+        "analysis",
+    ),
+    Job(
+        "ape",
+        (("pytest", "-q", "-c", "tests/ape/pytest.ini", "tests/ape"),),
+        70,
+        (
+            *_CONTRACT,
+            "tests/ape/*",
+            "scripts/*.py",
+            "anchor/__init__.py",
+            "anchor/registry/*.py",
+            "anchor/receipt/*.py",
+            "anchor/verification/*.py",
+        ),
+    ),
+    Job(
+        "web3_8",
+        (
+            (".venv-web3-8/bin/mypy",),
+            (
+                *(".venv-web3-8/bin/python", "-m", "pytest", "-q", "-m", EVERYTHING),
+                *(f"tests/devnet/test_{name}.py" for name in _ON_WEB3_8),
+                "tests/cli/test_journey.py",
+            ),
+        ),
+        150,
+        (
+            "requirements/web3-8.txt",
+            "anchor/chain/json_rpc.py",
+            "anchor/chain/tx_decoding.py",
+            "anchor/chain/signer/*.py",
+            "anchor/registry/calldata.py",
+        ),
+        "web3-8",
+    ),
+    Job(
+        "reproductions",
+        (("pytest", "-q", "tests/reproductions"),),
+        300,
+        ("tests/reproductions/*.py",),
+    ),
+)
+
+# What the tests that are marked `release` test, by folder; their files come to it.
+MARKED = {
+    "browser": (
+        "web/src/**/*",
+        "anchor/page/*",
+        "anchor/standalone/*.py",
+        "anchor/receipt/*.py",
+        "anchor/verification/*.py",
+        "docs/schemas/receipt.json",
+    ),
+    "cli": (
+        "anchor/system/*.py",
+        "anchor/evidence/*.py",
+        "anchor/operate/daemon.py",
+        "anchor/recovery/restore.py",
+        "anchor/service/supervisor.py",
+        "anchor/service/worker.py",
+    ),
+    "faults": (
+        "anchor/system/*.py",
+        "anchor/store/**/*.py",
+        "anchor/chain/tx_*.py",
+        "anchor/operate/daemon.py",
+        "anchor/recovery/*.py",
+        "deploy/*.service",
+    ),
+    "service": ("anchor/system/*.py", "anchor/service/**/*", "deploy/*"),
+}
+_MARK = re.compile(r"^(@|pytestmark = )pytest\.mark\.release$", re.MULTILINE)
+
+
+def list_jobs(*, release: bool, arguments: Sequence[str] = ()) -> list[Job]:
+    """Return every job of the lane, whether its inputs changed or not."""
+    run = ("coverage", "run", "-m", "pytest") if os.environ.get("COVERAGE") else ("pytest",)
+    pytest = (*run, "-q", "-m", EVERYTHING if release else ORDINARY)
+    jobs = [
+        Job("checks", (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",)), 40),
+        Job(
+            "built",
+            (
+                ("python", "scripts/build_artifact.py", "--check"),
+                ("web/node_modules/.bin/tsc", "--project", "web"),
+                ("python", "scripts/build_page.py", "--check"),
+            ),
+            20,
+        ),
+    ]
+    if read_json(prove.RECORD).get("inputs") != prove.hash_inputs():
+        command = (".venv-analysis/bin/python", "scripts/prove.py")
+        jobs.append(Job("proofs", (command,), 520, environment="analysis"))
+    tests = sorted(path.relative_to(TESTS) for path in TESTS.glob("*/**/test_*.py"))
+    for folder in sorted({path.parts[0] for path in tests}.difference(APART)):
+        files = [f"tests/{path.as_posix()}" for path in tests if path.parts[0] == folder]
+        parts = PARTS.get(folder, 1)
+        for part in range(parts):
+            name = folder if parts == 1 else f"{folder}_{part + 1}"
+            command = (*pytest, *files[part::parts], *arguments)
+            jobs.append(Job(name, (command,), 100))
+    return [*jobs, *LONG, *([] if release else list_marked())]
+
+
+def list_marked() -> list[Job]:
+    """Return a job for the tests of each folder that are marked `release`."""
+    jobs = []
+    for folder, inputs in MARKED.items():
+        files = sorted((TESTS / folder).glob("**/test_*.py"))
+        marked = [path for path in files if _MARK.search(path.read_text("utf-8"))]
+        names = [path.relative_to(ROOT).as_posix() for path in marked]
+        command = ("pytest", "-q", "-m", "release and not slow", *names)
+        jobs.append(Job(f"long_{folder}", (command,), 150, (*inputs, *names)))
+    return jobs
+
+
+def find_due(jobs: Iterable[Job], *, release: bool, record: Mapping[str, str]) -> list[Job]:
+    """Return the jobs to run: all in the release lane, else those not recorded as they are."""
+    return [
+        job
+        for job in jobs
+        if release or not job.inputs or record.get(job.name) != job.hash_inputs()
+    ]
+
+
+class Runner:
+    """Runs jobs side by side, each with a log of its own in .build/jobs."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.failed: list[str] = []
+        self.seconds: dict[str, float] = {}
+        self._environment = environment
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def run(self, jobs: Sequence[Job], width: int) -> None:
+        """Run all, ``width`` at a time, in this order."""
+        with ThreadPoolExecutor(width) as pool:
+            list(pool.map(self._run_job, jobs))
+
+    def stop(self, *_: object) -> None:
+        """End what runs, with all that it started."""
+        self._stopped = True
+        for process in tuple(self._running):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+
+    def _run_job(self, job: Job) -> None:
+        started = time.monotonic()
+        log = LOGS / f"{job.name}.log"
+        with log.open("wb") as output:
+            done = all(self._run_command(command, output) for command in job.commands)
+        seconds = time.monotonic() - started
+        with self._lock:
+            self.seconds[job.name] = seconds
+            if not done:
+                self.failed.append(job.name)
+            said = log.read_text("utf-8", "replace").splitlines()
+            print(f"== {job.name}: {'passed' if done else 'FAILED'}, {seconds:.0f} s")
+            print("\n".join(said if not done else said[-1:]), flush=True)
+
+    def _run_command(self, command: Sequence[str], output: IO[bytes]) -> bool:
+        if self._stopped:
+            return False
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            output.write(f"{command[0]}: {error.strerror}\n".encode())
+            return False
+        self._running.add(process)
+        try:
+            return process.wait() == 0
+        finally:
+            self._running.discard(process)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a file's object; an empty one where there is no file."""
+    value: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return value
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", "utf-8")
+
+
+def main() -> int:
+    arguments = sys.argv[1:]
+    release, only_list = "--release" in arguments, "--due" in arguments
+    arguments = [word for word in arguments if word not in ("--release", "--due")]
+    record, times = read_json(RECORD), read_json(TIMES)
+    listed = list_jobs(release=release, arguments=arguments)
+    due = find_due(listed, release=release, record=record)
+    due.sort(key=lambda job: -times.get(job.name, job.seconds))
+    if only_list:
+        print(" ".join(sorted({job.environment for job in due if job.environment})))
+        return 0
+    for job in listed:
+        if job not in due:
+            print(f"== {job.name}: recorded as passed with these inputs")
+    shutil.rmtree(LOGS, ignore_errors=True)
+    LOGS.mkdir(parents=True)
+    keyed = [*due, *list_marked()] if release else due
+    keys = {job.name: job.hash_inputs() for job in keyed if job.inputs}
+    runner = Runner({**os.environ, **({"HYPOTHESIS_PROFILE": "release"} if release else {})})
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, runner.stop)
+    started = time.monotonic()
+    # One more than there are cores: tests wait for chains and daemons half of their time.
+    runner.run(due, (os.cpu_count() or 1) + 1)
+    passed = {name: time for name, time in runner.seconds.items() if name not in runner.failed}
+    write_json(TIMES, {**times, **passed})
+    if not arguments:
+        note_passed(keys, runner.failed, record)
+    subprocess.run([sys.executable, "scripts/build_faults.py"], cwd=ROOT, check=True)
+    for name, seconds in sorted(runner.seconds.items(), key=lambda pair: -pair[1]):
+        print(f"{seconds:7.0f} s  {name}{'  FAILED' if name in runner.failed else ''}")
+    print(f"{time.monotonic() - started:7.0f} s  together")
+    return 1 if runner.failed else 0
+
+
+def note_passed(keys: Mapping[str, str], failed: Iterable[str], record: Mapping[str, str]) -> None:
+    """Record the long jobs that passed, by their inputs' hash.
+
+    In the release lane a folder's marked tests are in that folder's jobs.
+    """
+    folders = {f"long_{name.rstrip('_0123456789')}" for name in failed}
+    passed = {name: key for name, key in keys.items() if name not in {*failed, *folders}}
+    if not passed.items() <= record.items():
+        write_json(RECORD, {**record, **passed})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
