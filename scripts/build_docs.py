@@ -12,10 +12,11 @@ from pydantic import BaseModel
 
 from anchor.certificate.model import Certificate
 from anchor.certificate.statements import Details
-from anchor.cli.report_json import StatusDocument, VerificationDocument
+from anchor.cli.status_json import StatusDocument
 from anchor.errors import ExitCode
 from anchor.receipt.format import ReceiptDocument
 from anchor.service.app import make_app
+from anchor.verification.report_json import VerificationDocument
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "command-line.md"

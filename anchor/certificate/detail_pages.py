@@ -23,14 +23,13 @@ from anchor.certificate.layout import (
 from anchor.certificate.model import (
     Bilingual,
     Certificate,
-    ClaimEntry,
-    StepEntry,
     Verification,
     VerifiedAnchor,
 )
 from anchor.certificate.path_svg import draw_path
 from anchor.certificate.statements import MAX_CHARACTERS
 from anchor.certificate.time_format import describe_time
+from anchor.verification.report_json import ClaimDocument, StepDocument
 from anchor.verification.report_words import CHINESE
 
 _ENVIRONMENT = (
@@ -91,8 +90,10 @@ def _claims(certificate: Certificate) -> Sheet:
     )
 
 
-def _finding(label: str, entry: ClaimEntry | StepEntry) -> JudgedStatement:
-    reason = entry.reason if isinstance(entry, ClaimEntry) else entry.detail
+def _finding(
+    label: str, entry: ClaimDocument[Bilingual] | StepDocument[Bilingual]
+) -> JudgedStatement:
+    reason = entry.reason if isinstance(entry, ClaimDocument) else entry.detail
     return JudgedStatement(
         id=label,
         zh=entry.title.zh,

@@ -14,14 +14,12 @@ from anchor.certificate.model import (
     Bilingual,
     Certificate,
     Checks,
-    ClaimEntry,
     Evidence,
     Path,
     Policy,
     RecordPlace,
     ReliedOn,
     Stated,
-    StepEntry,
     Verification,
     VerifiedAnchor,
     numbered,
@@ -40,6 +38,7 @@ from anchor.system.clock import format_time
 from anchor.types import Address, ChainId, Hash32, Head, log_owner
 from anchor.verification.policy import TrustPolicy
 from anchor.verification.report import ProvenAnchor, Report
+from anchor.verification.report_json import ClaimDocument, StepDocument
 from anchor.verification.report_words import CHINESE
 from anchor.verification.steps import VerificationTarget
 from anchor.verification.targets import list_targets
@@ -256,7 +255,7 @@ def _verification(report: Report, basis: Basis, moment: Moment) -> Verification:
         notes=list(report.notes),
         nodes=list(basis.nodes),
         steps=[
-            StepEntry(
+            StepDocument[Bilingual](
                 number=step.number,
                 title=Bilingual(zh=CHINESE.steps[step.number], en=step.title),
                 verdict=step.verdict.value,
@@ -265,7 +264,7 @@ def _verification(report: Report, basis: Basis, moment: Moment) -> Verification:
             for step in report.steps
         ],
         claims=[
-            ClaimEntry(
+            ClaimDocument[Bilingual](
                 id=claim.id,
                 title=Bilingual(zh=CHINESE.claims[claim.id], en=claim.title),
                 verdict=claim.verdict.value,

@@ -10,33 +10,35 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from anchor.canonical import encode_canonical
 from anchor.certificate.statements import Depositor, Exhibit, Issuer, Platform
+from anchor.ethereum.known_chains import ChainKind
 from anchor.log.merkle import PathNode
+from anchor.types import Assurance
+from anchor.verification.report_json import (
+    AddressText,
+    ClaimDocument,
+    Hex32,
+    PrefixedHex32,
+    ReportDocument,
+    StepDocument,
+)
 
 FORMAT: Literal["anchor-certificate/1"] = "anchor-certificate/1"
 
-Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-PrefixedHex32 = Annotated[str, Field(pattern=r"^0x[0-9a-f]{64}$")]
-AddressText = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")]
-Verdict = Literal["pass", "fail", "cannot tell", "not present"]
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-
-class Bilingual(_Document):
+class Bilingual(ReportDocument):
     """The same in Chinese and English."""
 
     zh: str
     en: str
 
 
-class Evidence(_Document):
+class Evidence(ReportDocument):
     """What was compared with the record.  ``recorded_at`` is the operator's own clock: a claim.
 
     ``statements`` are members of the record that the format does not know: the operator's own
@@ -52,7 +54,7 @@ class Evidence(_Document):
     statements: list[str]
 
 
-class RecordPlace(_Document):
+class RecordPlace(ReportDocument):
     """The record and its place in the log: SHA-256 of its bytes, and its leaf."""
 
     record_sha256: Hex32
@@ -62,7 +64,7 @@ class RecordPlace(_Document):
     index: int
 
 
-class PathStep(_Document):
+class PathStep(ReportDocument):
     """One step up: ``sibling`` stands on ``side``, and both hash to ``node``."""
 
     side: Literal["left", "right"]
@@ -70,7 +72,7 @@ class PathStep(_Document):
     node: Hex32
 
 
-class Path(_Document):
+class Path(ReportDocument):
     """The way from the leaf to the root over ``size`` leaves."""
 
     root: Hex32
@@ -78,14 +80,14 @@ class Path(_Document):
     steps: list[PathStep]
 
 
-class ReliedOn(_Document):
+class ReliedOn(ReportDocument):
     """The final block by which the registry's state was read or proven."""
 
     number: int
     hash: PrefixedHex32
 
 
-class VerifiedAnchor(_Document):
+class VerifiedAnchor(ReportDocument):
     """A verified anchor.
 
     ``chain`` is a CAIP-2 name; a chain id alone can be claimed by any chain, so ``genesis`` is what
@@ -96,7 +98,7 @@ class VerifiedAnchor(_Document):
 
     chain: str
     network: Bilingual | None
-    kind: Literal["main", "test", "development", "unlisted"]
+    kind: ChainKind
     genesis: PrefixedHex32 | None
     registry: AddressText
     code_hash: PrefixedHex32
@@ -110,29 +112,11 @@ class VerifiedAnchor(_Document):
     submitter: AddressText
     operator_id: str
     relied_on: ReliedOn
-    assurance: Literal["rpc", "quorum", "asserted", "proof"]
+    assurance: Assurance
     finality: Literal["observed", "asserted"]
 
 
-class StepEntry(_Document):
-    """One numbered step of docs/verification.md; ``detail`` is the verifier's own, in English."""
-
-    number: Annotated[int, Field(ge=1, le=10)]
-    title: Bilingual
-    verdict: Verdict
-    detail: str
-
-
-class ClaimEntry(_Document):
-    """One statement, the verdict on it and what that rests on."""
-
-    id: Annotated[str, Field(pattern=r"^C[1-9]$")]
-    title: Bilingual
-    verdict: Verdict
-    reason: str
-
-
-class Policy(_Document):
+class Policy(ReportDocument):
     """A trust policy that counted: its file's name, its bytes' SHA-256 and where it came from."""
 
     name: str
@@ -140,7 +124,7 @@ class Policy(_Document):
     source: Literal["option", "environment", "user", "project"]
 
 
-class Verification(_Document):
+class Verification(ReportDocument):
     """What was verified, when and against what.
 
     ``retrieved_at`` is when nodes were asked; null where none was.  ``policies`` are what the
@@ -155,11 +139,11 @@ class Verification(_Document):
     unpinned: list[str]
     notes: list[str]
     nodes: list[str]
-    steps: list[StepEntry]
-    claims: list[ClaimEntry]
+    steps: list[StepDocument[Bilingual]]
+    claims: list[ClaimDocument[Bilingual]]
 
 
-class Command(_Document):
+class Command(ReportDocument):
     """A command that redoes a part of the verification, and the line that it has to print."""
 
     title: Bilingual
@@ -167,14 +151,14 @@ class Command(_Document):
     prints: str
 
 
-class Checks(_Document):
+class Checks(ReportDocument):
     """How to verify without us: ``set_up`` defines what the commands use."""
 
     set_up: str
     commands: list[Command]
 
 
-class Stated(_Document):
+class Stated(ReportDocument):
     """The issuer's statements, which nothing verified; null: not provided."""
 
     case_reference: str | None
@@ -184,7 +168,7 @@ class Stated(_Document):
     exhibit: Exhibit
 
 
-class Certificate(_Document):
+class Certificate(ReportDocument):
     """The whole certificate; ``qr_text`` is what its QR code holds.
 
     ``clock`` says where ``issued_at`` comes from: the issuing machine's clock, or the issuer.  The

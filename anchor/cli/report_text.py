@@ -5,13 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from anchor.cli.console import Colour, Output
-from anchor.cli.report_json import (
-    ChainDocument,
-    ClaimDocument,
-    FileDocument,
-    ProvenAnchorDocument,
-    StepDocument,
-)
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
 from anchor.verification.report import NOT_PROVEN, ProvenAnchor, Report, Verdict, verdict_of
@@ -174,58 +167,6 @@ def _describe_basis(proven: ProvenAnchor, words: Words) -> str:
     else:
         basis = words.by_policy_proof if proven.is_asserted else words.by_proof
     return basis.format(block=proven.final_block_number)
-
-
-def describe_report(name: str, report: Report) -> FileDocument:
-    """Return one file's report as a part of the published document."""
-    return FileDocument(
-        file=name,
-        exit_code=int(report.exit_code),
-        headline=report.headline,
-        steps=[
-            StepDocument(
-                number=step.number,
-                title=step.title,
-                verdict=step.verdict.value,
-                detail=step.detail,
-            )
-            for step in report.steps
-        ],
-        claims=[
-            ClaimDocument(
-                id=claim.id, title=claim.title, verdict=claim.verdict.value, reason=claim.reason
-            )
-            for claim in report.claims
-        ],
-        anchors=[_describe_anchor(proven) for proven in report.proven],
-        unpinned=list(report.unpinned),
-        statements=list(report.statements),
-        notes=list(report.notes),
-        not_proven=list(report.not_proven),
-    )
-
-
-def _describe_anchor(proven: ProvenAnchor) -> ProvenAnchorDocument:
-    chain = find_chain(proven.chain_id)
-    return ProvenAnchorDocument(
-        chain_id=proven.chain_id,
-        chain=ChainDocument(name=chain.name, kind=chain.kind, tested=chain.tested),
-        registry=format_address(proven.registry),
-        log="0x" + proven.log.hex(),
-        root=proven.root.hex(),
-        index=proven.index,
-        size=proven.anchor.size,
-        sequence=proven.anchor.sequence,
-        block_number=proven.anchor.block_number,
-        timestamp=proven.anchor.timestamp,
-        submitter=format_address(proven.submitter),
-        final_block_number=proven.final_block_number,
-        final_block_hash="0x" + proven.final_block_hash.hex(),
-        existed_no_later_than=proven.existed_by.isoformat().replace("+00:00", "Z"),
-        seconds_since_recorded=proven.seconds_since_recorded,
-        assurance=proven.assurance,
-        finality="asserted" if proven.is_asserted else "observed",
-    )
 
 
 def _summary(report: Report, words: Words) -> str:

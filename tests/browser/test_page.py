@@ -21,11 +21,11 @@ from support.tries import keccak256
 from support.world import SIDE
 
 import anchor.page
-from anchor.cli.report_json import VerificationDocument
 from anchor.evidence.digests import digest_bytes
 from anchor.types import ChainId, Hash32
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import parse_policy
+from anchor.verification.report_json import VerificationDocument
 from anchor.verification.report_words import CHINESE, ENGLISH
 from anchor.verification.verifier import judge
 

@@ -15,7 +15,6 @@ from support.page_script import PageScript, as_on_the_page, run_page_script
 from support.tries import keccak256
 from support.world import MAIN, OWNER, REGISTRY, SIDE, STRANGER, World
 
-from anchor.cli.report_text import describe_report
 from anchor.ethereum.known_chains import CHAINS, KIND_SENTENCES
 from anchor.receipt.format import Receipt, ReceiptAnchor, encode_receipt
 from anchor.receipt.state_proof import SuccessorProof, Takeover
@@ -24,6 +23,7 @@ from anchor.registry.storage import anchor_slot, encode_anchor, successor_slot
 from anchor.types import Address, Anchor, ChainId, Hash32, make_log_id
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import TrustPolicy
+from anchor.verification.report_json import describe_report
 from anchor.verification.translation import to_chinese
 from anchor.verification.verifier import judge
 

@@ -23,7 +23,6 @@ from support.two_verifiers import judge_by_package
 from support.world import MAIN, SIDE, World
 
 from anchor.canonical import encode_canonical, parse_strict
-from anchor.cli.report_text import describe_report
 from anchor.errors import ExitCode, MalformedError, UnknownVersionError
 from anchor.evidence.digests import digest_bytes
 from anchor.receipt.format import encode_receipt
@@ -31,6 +30,7 @@ from anchor.system.urls import are_distinct
 from anchor.types import Hash32
 from anchor.verification.policy import MAX_POLICY_BYTES, TrustedOperator, parse_policy
 from anchor.verification.report import NOT_PROVEN
+from anchor.verification.report_json import describe_report
 from anchor.verification.translation import to_chinese
 from anchor.verification.verifier import judge
 

@@ -14,9 +14,9 @@ from support.command import environment, run_anchor
 from support.projects import make_site
 
 from anchor.chain.devnet import Devnet
-from anchor.cli.report_json import VerificationDocument
 from anchor.ethereum.header import parse_header
 from anchor.receipt.format import parse_receipt
+from anchor.verification.report_json import VerificationDocument
 
 OFFLINE = """
 import socket

@@ -21,10 +21,10 @@ from anchor.service.pages.svg_chart import (
     Mark,
     Series,
     draw_chart,
+    format_amount,
     mark_amounts,
     mark_durations,
     mark_times,
-    spell_amount,
 )
 from anchor.types import Hash32, Head
 
@@ -121,7 +121,7 @@ def test_times_are_marked_by_the_hour_and_midnight_by_its_day() -> None:
     [(0, "0"), (950, "950"), (1_200, "1.2 k"), (2_500_000, "2.5 M"), (3e9, "3 G"), (0.25, "0.25")],
 )
 def test_amounts_are_spelled_shortly(value: float, text: str) -> None:
-    assert spell_amount(value) == text
+    assert format_amount(value) == text
 
 
 @settings(max_examples=examples(100))

@@ -131,7 +131,7 @@ def compare(page: dict[str, Any], report: Report) -> None:
 
     Messages about nodes are the page's own, where a step did not pass.
     """
-    from anchor.cli.report_text import describe_report
+    from anchor.verification.report_json import describe_report
 
     (ours,) = page["files"]
     theirs = describe_report(ours["file"], report).model_dump()

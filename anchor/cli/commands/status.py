@@ -9,7 +9,7 @@ import typer
 from anchor.cli.console import Output, describe_error
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.cli.report_json import (
+from anchor.cli.status_json import (
     CopiesDocument,
     FinalAnchorDocument,
     LogDocument,

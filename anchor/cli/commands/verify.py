@@ -21,19 +21,20 @@ from anchor.cli.options import (
     RpcOption,
     TrustOption,
 )
-from anchor.cli.report_json import (
-    FileDocument,
-    PolicyDocument,
-    UnreadFileDocument,
-    UnusedProjectDocument,
-    VerificationDocument,
-)
-from anchor.cli.report_text import describe_report, print_policies, print_report
+from anchor.cli.report_text import print_policies, print_report
 from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.evidence.digests import Digests
 from anchor.receipt.format import Receipt
 from anchor.types import ChainId, parse_hash
 from anchor.verification.report import Report, severest_code
+from anchor.verification.report_json import (
+    FileDocument,
+    PolicyDocument,
+    UnreadFileDocument,
+    UnusedProjectDocument,
+    VerificationDocument,
+    describe_report,
+)
 from anchor.verification.report_words import WORDS
 from anchor.verification.verifier import judge
 
