@@ -42,6 +42,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from pathlib import Path
 
 
 class ExitCode(IntEnum):
@@ -94,9 +95,16 @@ class AnchorError(Exception):
 
 
 class UsageError(AnchorError):
-    """The caller asked for something that makes no sense, or passed malformed input."""
+    """The caller asked for something that makes no sense, or passed malformed input.
+
+    ``path`` is the file at fault, where one is.
+    """
 
     exit_code = ExitCode.USAGE
+
+    def __init__(self, message: str, *, hint: str | None = None, path: Path | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
 
 
 class ConfigError(UsageError):
@@ -112,21 +120,72 @@ class MalformedError(UsageError):
 
 
 class MismatchError(AnchorError):
-    """Two values that must be equal are not: the evidence was changed, or belongs elsewhere."""
+    """Two values that must be equal are not: the evidence was changed, or belongs elsewhere.
+
+    ``expected`` is what the record, the receipt or the anchor says, and ``actual`` what there is:
+    digests, roots and logs as bytes, sizes and numbers as int; None where no two values differ.
+    """
 
     exit_code = ExitCode.MISMATCH
 
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        expected: bytes | int | None = None,
+        actual: bytes | int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.expected = expected
+        self.actual = actual
+
 
 class NotAnchoredError(AnchorError):
-    """The registry answered, and does not hold this root."""
+    """The registry answered, and does not hold this root.
+
+    ``root`` was looked for in block ``block_number`` of chain ``chain_id``; None where unknown.
+    """
 
     exit_code = ExitCode.NOT_ANCHORED
 
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        chain_id: int | None = None,
+        root: bytes | None = None,
+        block_number: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.chain_id = chain_id
+        self.root = root
+        self.block_number = block_number
+
 
 class NotTrustedError(AnchorError):
-    """The chain, registry, code or log is not the one the verifier pinned."""
+    """The chain, registry, code or log is not the one the verifier pinned.
+
+    ``chain_id`` is the chain of which that is said.  ``expected`` is what is pinned and ``actual``
+    what there is: hashes and addresses as bytes, chain ids as int; None where no two values differ.
+    """
 
     exit_code = ExitCode.NOT_TRUSTED
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        chain_id: int | None = None,
+        expected: bytes | int | None = None,
+        actual: bytes | int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.chain_id = chain_id
+        self.expected = expected
+        self.actual = actual
 
 
 class AbandonedError(AnchorError):
@@ -173,9 +232,27 @@ class QuorumError(CannotCheckError):
 
 
 class NotFinalError(AnchorError):
-    """Pending, or included in a block that can still be reversed."""
+    """Pending, or included in a block that can still be reversed.
+
+    ``block_number`` is the block that is to become final and ``final_number`` the newest that is,
+    on chain ``chain_id``; None where unknown.
+    """
 
     exit_code = ExitCode.NOT_FINAL
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        chain_id: int | None = None,
+        block_number: int | None = None,
+        final_number: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.chain_id = chain_id
+        self.block_number = block_number
+        self.final_number = final_number
 
 
 class UnknownVersionError(AnchorError):

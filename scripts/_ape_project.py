@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from ape.utils.testing import DEFAULT_TEST_CHAIN_ID
 from ape_ethereum.transactions import DynamicFeeTransaction, StaticFeeTransaction
 from ape_node.provider import NodeSoftwareNotInstalledError
 
+import anchor
 from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
 from anchor.chain.node import Node
 from anchor.chain.signer import UnsignedTransaction
@@ -24,13 +25,11 @@ from anchor.cli.context import note_project
 from anchor.errors import AnchorError, CannotCheckError, NodeFaultError, SignerError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
-from anchor.operate.deployment import Deployment, deploy
 from anchor.project.allowlist import check_allowed
 from anchor.project.config import Config, SignerConfig, load_config
 from anchor.project.creation import plan_project
 from anchor.project.files import CONFIG
-from anchor.project.project import OpenProject, create_project, open_project
-from anchor.system.clock import SystemClock
+from anchor.project.project import create_project, open_project
 from anchor.types import Address, ChainId
 from scripts._ape_chain import open_node, provide_create2_proxy
 
@@ -157,21 +156,30 @@ def _encode_transaction(
     )
 
 
-def open_signer(network: Network, account: AccountAPI, *, autosign: bool) -> AccountSigner:
-    """Return a signer over ``account``; with ``autosign`` its passphrase is needed now.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApeAccount:
+    """An ape account as ``anchor.Project`` takes it: opened when there is something to sign."""
 
-    Raises:
-        SignerError: a test account on a real chain, or the account does not open.
-    """
-    if isinstance(account, TestAccountAPI):
-        if not network.is_dev:
-            raise _signer_error(account, f"must not be used on chain {network.chain_id}")
-    elif autosign and hasattr(account, "set_autosign"):
-        try:
-            account.set_autosign(True)
-        except (AccountsError, click.Abort) as error:
-            raise _signer_error(account, f"does not open ({type(error).__name__})") from None
-    return AccountSigner(account)
+    network: Network
+    account: AccountAPI
+    autosign: bool = False
+
+    def open(self) -> AccountSigner:
+        """Return a signer over the account; with ``autosign`` its passphrase is needed now.
+
+        Raises:
+            SignerError: It is a test account on a real chain, or it does not open.
+        """
+        account = self.account
+        if isinstance(account, TestAccountAPI):
+            if not self.network.is_dev:
+                raise _signer_error(account, f"must not be used on chain {self.network.chain_id}")
+        elif self.autosign and hasattr(account, "set_autosign"):
+            try:
+                account.set_autosign(True)
+            except (AccountsError, click.Abort) as error:
+                raise _signer_error(account, f"does not open ({type(error).__name__})") from None
+        return AccountSigner(account)
 
 
 def _signer_error(account: AccountAPI, what: str) -> SignerError:
@@ -182,23 +190,20 @@ def _signer_error(account: AccountAPI, what: str) -> SignerError:
 @contextmanager
 def hold_project(
     network: Network, folder: Path | None, account: AccountAPI
-) -> Iterator[OpenProject]:
-    """Open the project in ``folder``, or create it with ``account``'s log, and hold its lock."""
+) -> Iterator[anchor.Project]:
+    """Open the project in ``folder``, or create it with ``account``'s log, and lead it."""
     is_named = folder is not None
     folder = (folder or network.default_folder).resolve()
     if (folder / CONFIG).is_file():
         if not is_named:
             check_allowed(folder / CONFIG)
-        project = open_project(load_config(folder / CONFIG))
+        opened = open_project(load_config(folder / CONFIG))
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        project = create_project(_plan(network, folder, account))
-        note_project(output, project.config.file)
-    try:
-        with project.database.hold_lease():
-            yield project
-    finally:
-        project.database.close()
+        opened = create_project(_plan(network, folder, account))
+        note_project(output, opened.config.file)
+    with anchor.Project(opened, node=network.node, report=output.note) as project, project.lead():
+        yield project
 
 
 def _plan(network: Network, folder: Path, account: AccountAPI) -> Config:
@@ -220,12 +225,10 @@ def _plan(network: Network, folder: Path, account: AccountAPI) -> Config:
     return config
 
 
-def deploy_registry(
-    network: Network, project: OpenProject, signer: Callable[[], AccountSigner]
-) -> Deployment:
+def deploy_registry(network: Network, project: anchor.Project, signer: ApeAccount) -> None:
     """Deploy the registry unless it is there, and print where it is."""
     provide_create2_proxy(network.provider)
-    done = deploy(project, network.node, signer, SystemClock(), output.note)
+    done = project.deploy(signer=signer)
     output.line(f"registry     {format_address(done.registry)} on chain {network.chain_id}")
     output.line(f"code hash    0x{done.code_hash.hex()}")
     if done.tx_hash is None:
@@ -233,4 +236,3 @@ def deploy_registry(
     else:
         gas = "" if done.gas_used is None else f", {done.gas_used:,} gas"
         output.line(f"transaction  0x{done.tx_hash.hex()}{gas}")
-    return done

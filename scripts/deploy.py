@@ -5,7 +5,6 @@ ape run deploy --network ethereum:local:foundry --account ALIAS
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import click
@@ -14,11 +13,11 @@ from ape.cli import account_option
 
 from scripts._ape_project import (
     AnchorCommand,
+    ApeAccount,
     autosign_option,
     deploy_registry,
     hold_project,
     open_network,
-    open_signer,
     project_option,
 )
 
@@ -31,4 +30,5 @@ def cli(provider: ProviderAPI, account: AccountAPI, autosign: bool, folder: Path
     """Deploy the registry unless it is there; the address is the same on every chain."""
     network = open_network(provider)
     with hold_project(network, folder, account) as project:
-        deploy_registry(network, project, partial(open_signer, network, account, autosign=autosign))
+        signer = ApeAccount(network=network, account=account, autosign=autosign)
+        deploy_registry(network, project, signer)

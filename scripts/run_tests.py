@@ -320,8 +320,8 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, runner.stop)
     started = time.monotonic()
-    # One more than there are cores: tests wait for chains and daemons half of their time.
-    runner.run(due, (os.cpu_count() or 1) + 1)
+    # More than there are cores: tests wait for chains, daemons and clocks most of their time.
+    runner.run(due, 2 * (os.cpu_count() or 1) + 1)
     passed = {name: time for name, time in runner.seconds.items() if name not in runner.failed}
     write_json(TIMES, {**times, **passed})
     if not arguments:

@@ -86,6 +86,11 @@ class Nodes:
             )
         return self._open(tuple(urls), needed, target.chain_id, target.genesis, target.finality)
 
+    def close(self) -> None:
+        """Close the connections to all nodes that were asked."""
+        for node in self._nodes.values():
+            node.close()
+
     @property
     def needed(self) -> int:
         """Return how many of those on the command line have to agree: two, unless it says more."""

@@ -112,6 +112,9 @@ class RpcTransport(Protocol):
     def call(self, method: str, params: Sequence[Any] = ()) -> Any:
         """Send one request and return its ``result``; faults are ``CannotCheckError``s."""
 
+    def close(self) -> None:
+        """Close the connections."""
+
 
 class Node:
     """One node's answers as values of this package; ``needed`` is how many stand behind them.
@@ -127,6 +130,10 @@ class Node:
         # The blocks that were read last: `finalized`, and `latest` after it.
         self._read: deque[dict[str, Any]] = deque(maxlen=2)
         self.takes_hashes = True
+
+    def close(self) -> None:
+        """Close the connections to the node."""
+        self.rpc.close()
 
     @property
     def name(self) -> str:

@@ -62,6 +62,11 @@ class NodeGroup(Node):
         self._proving = self._nodes[0]
         self._vetted: set[Node] = set()
 
+    def close(self) -> None:
+        """Close the connections to all the nodes."""
+        for node in self._nodes:
+            node.close()
+
     def select_primary(self) -> None:
         """Read from the first node that can be used, until this is called again.
 

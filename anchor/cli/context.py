@@ -6,20 +6,20 @@ import getpass
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from anchor.chain.signer import Signer
-from anchor.chain.signer.keystore import find_ape_keyfile, open_keystore, read_password_file
 from anchor.cli.console import Output
 from anchor.errors import (
     AnchorError,
-    ConfigError,
     SignerError,
     StorageError,
     StoreBusyError,
     UsageError,
 )
 from anchor.operate.erasure_cleanup import clean_up
+from anchor.project import signing_key
 from anchor.project.allowlist import allow_project, find_allowed, find_config
 from anchor.project.config import Config, WaitFor, load_config
 from anchor.project.project import OpenProject, open_project
@@ -75,25 +75,27 @@ def note_project(output: Output, config: Path, *, again: bool = False) -> None:
 
 def open_signer(config: Config) -> Signer:
     """Decrypt the project's key, asking for its password where no file holds it."""
-    signer = config.signer
-    if signer.ape_account is not None:
-        path = find_ape_keyfile(signer.ape_account)
-    elif signer.keystore is not None:
-        path = signer.keystore
-    else:
-        raise ConfigError("the [signer] section names no key")
+    return signing_key.open_signer(config, _ask_password)
 
-    def ask_password() -> str:
-        if signer.password_file is not None:
-            return read_password_file(signer.password_file)
-        if not sys.stdin.isatty():
-            raise SignerError(
-                f"the password of {path} cannot be asked for: there is no terminal",
-                hint="name a file with signer.password_file, readable by you alone",
-            )
-        return getpass.getpass(f"Password of {path}: ")
 
-    return open_keystore(path, ask_password)
+@dataclass(frozen=True, slots=True)
+class ProjectKey:
+    """The project's key, whose password is asked for when there is something to sign."""
+
+    config: Config
+
+    def open(self) -> Signer:
+        """Decrypt the key."""
+        return open_signer(self.config)
+
+
+def _ask_password(path: Path) -> str:
+    if not sys.stdin.isatty():
+        raise SignerError(
+            f"the password of {path} cannot be asked for: there is no terminal",
+            hint="name a file with signer.password_file, readable by you alone",
+        )
+    return getpass.getpass(f"Password of {path}: ")
 
 
 def choose_wait(config: Config, option: str | None) -> WaitFor:

@@ -7,14 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from anchor.cli.input_files import digest_file, is_regular_file, read_receipt, receipt_path
+from anchor.cli.input_files import is_regular_file, read_receipt, receipt_path
 from anchor.errors import UsageError
 from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
+from anchor.evidence.file_hashing import digest_file
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.project.policy_sources import PolicyFile, choose_policy
+from anchor.receipt.format import Receipt
 from anchor.types import ChainId
 
-Load = Callable[[], "tuple[bytes, Digests]"]
+Load = Callable[[], tuple[bytes | Receipt, Digests]]
 
 _SOURCES = {
     "option": "named on the command line",
@@ -28,7 +30,7 @@ class ProjectInputs(Protocol):
     """What the verifier's own project gives (``anchor.cli.own_project``)."""
 
     def list_nodes(self, chain_id: ChainId) -> tuple[Sequence[str], int]: ...
-    def make_receipt(self, file: Path, digests: Digests) -> bytes: ...
+    def make_receipt(self, file: Path, digests: Digests) -> Receipt: ...
     def close(self) -> None: ...
 
 
@@ -101,8 +103,8 @@ class VerificationInputs:
 
     def load(
         self, file: Path, receipt: Path | None, *, hint: str | None = None
-    ) -> tuple[bytes, Digests]:
-        """Return the bytes of the receipt, named or found, and the file's digests.
+    ) -> tuple[bytes | Receipt, Digests]:
+        """Return the receipt, as its bytes or as made from the store, and the file's digests.
 
         ``hint`` says what else to name where the file is missing.
         """
@@ -116,7 +118,7 @@ class VerificationInputs:
             receipt = beside
         return read_receipt(receipt), digests
 
-    def _from_store(self, file: Path, digests: Digests, beside: Path) -> bytes:
+    def _from_store(self, file: Path, digests: Digests, beside: Path) -> Receipt:
         # A store may be on another machine, and its receipts hold no state proof anyway.
         project = None if self._offline else self._open_project()
         if project is None:

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from anchor.cli.input_files import digest_file
 from anchor.errors import UsageError
 from anchor.evidence.digests import SHA256, Digests, parse_digest
+from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.record import source_of
 from anchor.operate.evidence_selection import Selection
 

@@ -10,7 +10,7 @@ from anchor.evidence.digests import Digests
 from anchor.operate.proving import Prover
 from anchor.project.config import load_config
 from anchor.project.project import OpenProject, open_project
-from anchor.receipt.format import encode_receipt
+from anchor.receipt.format import Receipt
 from anchor.store.evidence import find_evidence
 from anchor.types import ChainId
 
@@ -28,11 +28,11 @@ class OwnProject:
             return (), 1
         return (self._config.rpc, *self._config.witnesses), self._config.quorum
 
-    def make_receipt(self, file: Path, digests: Digests) -> bytes:
+    def make_receipt(self, file: Path, digests: Digests) -> Receipt:
         """Return the receipt of the evidence in the store that is this file.
 
         Raises:
-            UsageError: The store holds none, or several that it could be.
+            UsageError: The store holds no such evidence.
         """
         if self._project is None:
             self._project = open_project(self._config)
@@ -43,7 +43,7 @@ class OwnProject:
             except UsageError as error:
                 also = f"{error.hint}, or name its receipt with --receipt"
                 raise UsageError(error.message, hint=also) from error
-        return encode_receipt(self._prover.prove(evidence))
+        return self._prover.prove(evidence)
 
     def close(self) -> None:
         """Close the store, if it was opened."""

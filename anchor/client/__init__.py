@@ -9,11 +9,12 @@
 True
 
 What is submitted twice is the same evidence, so that everything here is safe to repeat, and is
-repeated where the service is busy or does not answer.
+repeated where the service is busy or does not answer.  ``AsyncClient`` is the same for asyncio.
 """
 
 from anchor.client.answers import Accepted, Refused, Status, Submission
+from anchor.client.async_session import AsyncClient
 from anchor.client.session import Client
 from anchor.types import StageName
 
-__all__ = ["Accepted", "Client", "Refused", "StageName", "Status", "Submission"]
+__all__ = ["Accepted", "AsyncClient", "Client", "Refused", "StageName", "Status", "Submission"]

@@ -134,8 +134,9 @@ def verify_inclusion(
     Raises:
         MismatchError: it is not, or the path's shape does not fit index and size.
     """
-    if root_from_path(leaf=leaf, index=index, size=size, path=path) != root:
-        raise MismatchError("the path leads to another root")
+    reached = root_from_path(leaf=leaf, index=index, size=size, path=path)
+    if reached != root:
+        raise MismatchError("the path leads to another root", expected=root, actual=reached)
 
 
 def verify_consistency(

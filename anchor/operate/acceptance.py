@@ -9,14 +9,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
-from anchor.errors import UsageError
-from anchor.evidence.digests import Digests
+from anchor.errors import StoreBusyError, UsageError
+from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.record import SALT_BYTES, Record, encode_record
 from anchor.log.merkle import hash_leaf
 from anchor.operate.clock_check import check_clock
 from anchor.project.project import OpenProject
-from anchor.store.evidence import Batch, NewEvidence, make_identity
-from anchor.store.insertion import insert_evidence, insert_once
+from anchor.store.evidence import (
+    Batch,
+    NewEvidence,
+    StoredEvidence,
+    load_by_identity,
+    make_identity,
+)
+from anchor.store.insertion import insert_evidence, insert_once, insert_reporting
 from anchor.system.clock import utc_now
 from anchor.types import Hash32, LogId
 
@@ -42,6 +48,14 @@ class EvidenceInput:
     media_type: str | None = None
 
 
+def digest_input(digests: Digests, name: str | None = None) -> EvidenceInput:
+    """Return the submission of a bare digest; without a name it is called by its digest."""
+    algorithm, digest = (SHA256, digests.sha256) if digests.sha256 else (SM3, digests.sm3)
+    assert digest is not None, "there is one at least"
+    name = name or f"{algorithm}:{digest.hex()}"
+    return EvidenceInput(source=f"digest:{name}", name=name, digests=digests)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
     """How many pieces a call accepted, and how many it had already.
@@ -58,9 +72,11 @@ class Acceptance:
 class AcceptedEvidence:
     """The answer to one submission, the same for each repetition of it but for ``is_new``.
 
+    ``identity`` finds it again in the store.  ``record`` is None where it was erased or lost.
     ``copies`` is on how many servers it is; None where one is enough.
     """
 
+    identity: bytes
     leaf: Hash32
     record: bytes | None
     is_new: bool
@@ -89,8 +105,7 @@ def accept(
     for start in range(0, len(submissions), _BATCH):
         batch = submissions[start : start + _BATCH]
         database.check_room(sum(_RECORD_BYTES + len(submission.name) for submission in batch))
-        uniques = [random_bytes(SALT_BYTES) if again else b"" for _ in batch]
-        items: Batch = _Prepared(batch, uniques, random_bytes, utc_now(), project.config.log)
+        items: Batch = _prepare(project, batch, again, random_bytes)
         if database.has_one_writer:
             items = list(items)  # before others wait for this one
         # Where another process takes in the same evidence, one of the two waits or begins again.
@@ -100,9 +115,68 @@ def accept(
     return Acceptance(new=new, known=len(submissions) - new, copies=copies)
 
 
+def accept_each(
+    project: OpenProject,
+    submissions: Sequence[EvidenceInput],
+    *,
+    again: bool = False,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+) -> list[AcceptedEvidence]:
+    """Accept up to some thousand ``submissions`` as ``accept`` does; return each, in their order.
+
+    Raises:
+        ClockError: this machine's clock is certainly far from the chain's.
+        StoreBusyError: another process erased one of them meanwhile.
+    """
+    check_clock(project)
+    database = project.database
+    database.check_room(sum(_RECORD_BYTES + len(submission.name) for submission in submissions))
+    items = list(_prepare(project, submissions, again, random_bytes))
+    written = database.write_counted(partial(insert_reporting, items=items))
+    answers = list(zip(items, written.result, strict=True))
+    with database.read() as connection:
+        known = load_by_identity(connection, [item.identity for item, new in answers if not new])
+    accepted = []
+    for item, is_new in answers:
+        stored = item if is_new else known.get(item.identity)
+        if stored is None:
+            raise StoreBusyError("the same evidence was erased just now", hint="run again")
+        accepted.append(_describe(stored, is_new, written.copies))
+    return accepted
+
+
+def _describe(
+    stored: NewEvidence | StoredEvidence, is_new: bool, copies: int | None
+) -> AcceptedEvidence:
+    return AcceptedEvidence(
+        identity=stored.identity,
+        leaf=stored.leaf,
+        record=stored.record,
+        is_new=is_new,
+        copies=copies,
+    )
+
+
+def sum_up(accepted: Sequence[AcceptedEvidence]) -> Acceptance:
+    """Return how many of these were new, and on how many servers all of them are."""
+    new = sum(evidence.is_new for evidence in accepted)
+    copies = [evidence.copies for evidence in accepted if evidence.copies is not None]
+    return Acceptance(new=new, known=len(accepted) - new, copies=min(copies, default=None))
+
+
 def fewest(before: int | None, now: int | None) -> int | None:
     """Return on how many servers all of it is, what was counted before and what is counted now."""
     return now if before is None else before if now is None else min(before, now)
+
+
+def _prepare(
+    project: OpenProject,
+    submissions: Sequence[EvidenceInput],
+    again: bool,
+    random_bytes: Callable[[int], bytes],
+) -> _Prepared:
+    uniques = [random_bytes(SALT_BYTES) if again else b"" for _ in submissions]
+    return _Prepared(submissions, uniques, random_bytes, utc_now(), project.config.log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +225,7 @@ def accept_once(
     project.database.check_room(len(item.record))
     written = project.database.write_counted(partial(insert_once, submitted=item, key=key_hash))
     stored, is_new = written.result
-    return AcceptedEvidence(
-        leaf=stored.leaf, record=stored.record, is_new=is_new, copies=written.copies
-    )
+    return _describe(stored, is_new, written.copies)
 
 
 def accept_with_key(
@@ -166,8 +238,7 @@ def accept_with_key(
     """
     if len(submissions) != 1:
         raise UsageError("an idempotency key goes with one file or digest")
-    done = accept_once(project, submissions[0], key=key)
-    return Acceptance(new=int(done.is_new), known=int(not done.is_new), copies=done.copies)
+    return sum_up([accept_once(project, submissions[0], key=key)])
 
 
 def prepare_evidence(

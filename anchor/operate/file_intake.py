@@ -9,10 +9,19 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from anchor.evidence.digests import Digests
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped
 from anchor.evidence.file_hashing import FileDigest, FileIdentity, hash_sources
 from anchor.evidence.record import MAX_NAME_CHARACTERS, source_of
-from anchor.operate.acceptance import EvidenceInput, accept, accept_with_key, fewest
+from anchor.operate.acceptance import (
+    AcceptedEvidence,
+    EvidenceInput,
+    accept,
+    accept_each,
+    accept_with_key,
+    fewest,
+    sum_up,
+)
 from anchor.project.project import OpenProject
 from anchor.store.location import SqliteFile, StoreLocation
 
@@ -20,6 +29,16 @@ from anchor.store.location import SqliteFile, StoreLocation
 _CHUNK = 1_000
 _OWN_STORE = "it is this project's own store"
 _LONG_NAME = f"its name is longer than the {MAX_NAME_CHARACTERS:,} characters of a record"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedFile:
+    """A file that was digested, and the evidence that it is in the store."""
+
+    path: Path
+    name: str
+    digests: Digests
+    evidence: AcceptedEvidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +51,7 @@ class IntakeResult:
     new: int
     known: int
     size: int
-    files: tuple[FileDigest, ...]
+    files: tuple[AcceptedFile, ...]
     problems: tuple[IntakeProblem, ...]
     skipped: tuple[Skipped, ...]
     copies: int | None = None
@@ -50,9 +69,9 @@ def gather(
 ) -> IntakeResult:
     """Accept every file found; what cannot be read is reported, and the rest is done.
 
-    ``key`` is an idempotency key, for one file only.
+    ``key`` is an idempotency key, for one file only and without ``keep_files``.
     """
-    files: list[FileDigest] = []
+    files: list[AcceptedFile] = []
     problems: list[IntakeProblem] = []
     skipped: list[Skipped] = []
     new = known = size = 0
@@ -64,7 +83,11 @@ def gather(
         if not chunk:
             return
         submissions = _submissions(chunk)
-        if key is None:
+        if keep_files:
+            each = accept_each(project, submissions, again=again)
+            files.extend(map(_accepted_file, chunk, each))
+            done = sum_up(each)
+        elif key is None:
             done = accept(project, submissions, again=again)
         else:
             done = accept_with_key(project, submissions, key)
@@ -72,8 +95,6 @@ def gather(
         known += done.known
         copies = fewest(copies, done.copies)
         size += sum(hashed.digests.size or 0 for hashed in chunk)
-        if keep_files:
-            files.extend(chunk)
         chunk.clear()
 
     results = hash_sources(
@@ -119,6 +140,13 @@ def _list_own_files(store: StoreLocation) -> Iterator[FileIdentity]:
         with suppress(OSError):
             status = store.path.with_name(store.path.name + suffix).stat()
             yield status.st_dev, status.st_ino
+
+
+def _accepted_file(hashed: FileDigest, evidence: AcceptedEvidence) -> AcceptedFile:
+    source = hashed.source
+    return AcceptedFile(
+        path=source.path, name=source.name, digests=hashed.digests, evidence=evidence
+    )
 
 
 def _submissions(chunk: Iterable[FileDigest]) -> list[EvidenceInput]:

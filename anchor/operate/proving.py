@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 
-from anchor.errors import ChainGuardError, NotFinalError, UsageError
+from anchor.chain.node import Node
+from anchor.errors import CannotCheckError, ChainGuardError, NotFinalError, UsageError
 from anchor.log.merkle import hash_leaf
 from anchor.log.tiles import TileTree
+from anchor.operate.finality import update_anchors
+from anchor.operate.guards import check_standing
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.project import OpenProject
 from anchor.receipt.format import AnchorHints, Promise, Receipt, ReceiptAnchor
@@ -18,6 +22,30 @@ from anchor.types import Hash32, Head
 
 # Heads whose trees are kept open at a time; each remembers some MiB of tiles.
 _OPEN_TREES = 8
+
+
+def open_prover(
+    project: OpenProject,
+    open_node: Callable[[], Node],
+    report: Callable[[str], None],
+) -> Prover:
+    """Compare what the store knows of anchors with the chain; return a prover with state proofs.
+
+    Where no node answers, ``report`` is told, and receipts are made of what the store knew last.
+
+    Raises:
+        ChainGuardError: The chain is not the one that the store was made for, or contradicts it.
+    """
+    try:
+        node = open_node()
+        check_standing(project, node)
+        proofs = StateProofs(project.config, node, report)
+        if project.database.read_only_note is None:  # else it is on read-only media
+            update_anchors(project, node, proofs)
+    except CannotCheckError as error:
+        report(f"{error.message}; going by what the store knew last")
+        return Prover(project)
+    return Prover(project, proofs)
 
 
 class Prover:

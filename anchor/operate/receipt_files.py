@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from anchor.errors import AnchorError, UsageError
+from anchor.errors import UsageError
+from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile
 from anchor.evidence.record import parse_record
-from anchor.project.files import RECEIPT_SUFFIX
-from anchor.receipt.format import MAX_RECEIPT_BYTES, Receipt, encode_receipt, parse_receipt
-from anchor.system.durable_files import write_file
-from anchor.system.os_errors import explain_os_error
+from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
+from anchor.receipt.format import Receipt, check_receipt_path
 from anchor.types import LogId
 
 # File systems take names of 255 bytes; the suffix and a counter need some of them.
@@ -42,61 +40,38 @@ class ReceiptFolder:
         """Write ``receipt`` below the folder; return where, and what is there now.
 
         Raises:
-            UsageError: as `save_receipt`.
+            UsageError: The file cannot be written, or is no receipt of this log.
         """
         path = self.place(parse_record(receipt.record).name, receipt)
-        return path, save_receipt(path, receipt, durable=durable)
+        return path, receipt.save(path, durable=durable)
 
 
-def check_receipt_path(path: Path, log: LogId) -> Receipt | None:
-    """Return the receipt of ``log`` at ``path``; None where there is no file.
+def leave_out_receipts(sources: Iterable[Discovered], log: LogId) -> Iterator[Discovered]:
+    """Skip the receipts of ``log`` that lie beside their files; refuse files without a free place.
 
-    Raises:
-        UsageError: Another file is there, which must not be overwritten.
+    So it is known before anything is recorded that a receipt can be written beside each file.
     """
+    for source in sources:
+        if not isinstance(source, SourceFile):
+            yield source
+            continue
+        base = source.path.with_name(source.path.name.removesuffix(RECEIPT_SUFFIX))
+        if base != source.path and _is_receipt_of(base, source.path, log):
+            yield Skipped(path=source.path, reason=f"it is the receipt of {base.name}")
+            continue
+        try:
+            check_receipt_path(sidecar_path(source.path), log)
+        except UsageError as error:
+            yield IntakeProblem(path=source.path, reason=error.message)
+            continue
+        yield source
+
+
+def _is_receipt_of(base: Path, path: Path, log: LogId) -> bool:
     try:
-        # A pipe in the receipt's place must not be waited for; it is no receipt, like a folder.
-        is_file = stat.S_ISREG(path.stat().st_mode)
-        data = _read_receipt(path) if is_file else b""
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
-    with contextlib.suppress(AnchorError):
-        receipt = parse_receipt(data)
-        if receipt.log == log:
-            return receipt
-    raise UsageError(
-        f"{path} is there and is no receipt of this log",
-        hint="move it away, or write the receipts elsewhere with `anchor prove --out`",
-    )
-
-
-def save_receipt(path: Path, receipt: Receipt, *, durable: bool = True) -> Receipt:
-    """Write ``receipt`` unless the file holds a better one of the same record; return the file's.
-
-    Raises:
-        UsageError: The file is no receipt of this log, or cannot be written.
-    """
-    old = check_receipt_path(path, receipt.log)
-    if old is not None and old.record == receipt.record and _worth(old) > _worth(receipt):
-        return old
-    write_file(path, encode_receipt(receipt), durable=durable)
-    return receipt
-
-
-def count_state_proofs(receipt: Receipt) -> int:
-    """Return how many of the receipt's anchors have a state proof."""
-    return sum(anchor.state is not None for anchor in receipt.anchors)
-
-
-def _worth(receipt: Receipt) -> tuple[int, int]:
-    return len(receipt.anchors), count_state_proofs(receipt)
-
-
-def _read_receipt(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_RECEIPT_BYTES + 1)
+        return base.exists() and check_receipt_path(path, log) is not None
+    except (UsageError, OSError):
+        return False  # not a receipt of ours, so it is evidence like any other file
 
 
 def _safe_part(part: str) -> str:

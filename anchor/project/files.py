@@ -22,7 +22,7 @@ def deployment_record_path(folder: Path, chain_id: ChainId) -> Path:
 
 def find_checkout() -> Path | None:
     """Return the folder of the checkout this program runs from, if it does."""
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     return root if (root / "pyproject.toml").is_file() else None
 
 

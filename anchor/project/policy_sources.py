@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from anchor.errors import ConfigError, MalformedError, NotTrustedError, UnknownVersionError
+from anchor.errors import ConfigError, MalformedError, NotTrustedError
 from anchor.ethereum.keccak import format_address
 from anchor.project.allowlist import (
     check_allowed,
@@ -24,10 +24,14 @@ from anchor.project.allowlist import (
     find_policy_path,
     named_config,
 )
-from anchor.system.file_ownership import read_own_file
 from anchor.system.user_folder import list_files, remove_file, save_file
 from anchor.types import Address
-from anchor.verification.policy import MAX_POLICY_BYTES, TrustEntry, TrustPolicy, parse_policy
+from anchor.verification.policy import (
+    TrustEntry,
+    TrustPolicy,
+    parse_named_policy,
+    read_policy,
+)
 
 PolicySource = Literal["option", "environment", "user", "project"]
 """Who chose a policy: the command line or the environment names it, or the project that it is of;
@@ -117,8 +121,8 @@ def load_policy(path: Path, source: PolicySource, *, in_shared_folder: bool = Fa
         UsageError: it cannot be read, or breaks its format.
         UnknownVersionError: it is of another format.
     """
-    data = read_own_file(path, MAX_POLICY_BYTES + 1, in_shared_folder=in_shared_folder)
-    return _parse(path, data, source)
+    data, policy = read_policy(path, in_shared_folder=in_shared_folder)
+    return PolicyFile(path=path, data=data, source=source, policy=policy)
 
 
 def list_policies() -> list[PolicyFile]:
@@ -140,7 +144,9 @@ def add_policy(name: str, data: bytes) -> PolicyFile:
             "letter or a digit",
         )
     kept = list_policies()
-    added = _parse(Path(name + _SUFFIX), data, "user")
+    path = Path(name + _SUFFIX)
+    policy = parse_named_policy(path, data)
+    added = PolicyFile(path=path, data=data, source="user", policy=policy)
     for other in kept:
         if other.name == name and other.sha256 != added.sha256:
             raise ConfigError(
@@ -261,11 +267,3 @@ def _load_project_policy(config: Path, source: PolicySource) -> PolicyFile:
     is_named = source != "project"
     path = find_policy_path(config, in_shared_folder=is_named)
     return load_policy(path, source, in_shared_folder=is_named)
-
-
-def _parse(path: Path, data: bytes, source: PolicySource) -> PolicyFile:
-    try:
-        policy = parse_policy(data)
-    except (MalformedError, UnknownVersionError) as error:
-        raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
-    return PolicyFile(path=path, data=data, source=source, policy=policy)

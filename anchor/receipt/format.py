@@ -10,8 +10,11 @@ package works with.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import stat
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -24,12 +27,14 @@ from pydantic import (
 )
 
 from anchor.canonical import parse_strict
-from anchor.errors import MalformedError, UnknownVersionError
+from anchor.errors import AnchorError, MalformedError, UnknownVersionError, UsageError
 from anchor.ethereum.header import MAX_HEADER_BYTES
 from anchor.ethereum.trie import MAX_NODE_BYTES, MAX_NODES
 from anchor.evidence.record import MAX_RECORD_BYTES
 from anchor.log.merkle import MAX_PATH
 from anchor.receipt.state_proof import StateProof, SuccessorProof, Takeover
+from anchor.system.durable_files import write_file
+from anchor.system.os_errors import explain_os_error
 from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId
 
 FORMAT = "anchor-receipt/1"
@@ -90,6 +95,83 @@ class Receipt:
 
     def __post_init__(self) -> None:
         assert (self.promise is None) == bool(self.anchors), "an anchor takes the promise's place"
+
+    @classmethod
+    def parse(cls, data: bytes) -> Receipt:
+        """Read a receipt's bytes, strictly and within bounds.
+
+        Raises:
+            MalformedError: The bytes break the format; the message names the member.
+            UnknownVersionError: They have another format or version.
+        """
+        return parse_receipt(data)
+
+    @classmethod
+    def load(cls, path: Path) -> Receipt:
+        """Read the receipt in a file.
+
+        Raises:
+            UsageError: The file cannot be read, or breaks the format.
+            UnknownVersionError: It has another format or version.
+        """
+        try:
+            return parse_receipt(_read_file(path))
+        except OSError as error:
+            raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
+
+    def encode(self) -> bytes:
+        """Return the receipt's bytes; equal receipts are equal bytes."""
+        return encode_receipt(self)
+
+    def save(self, path: Path, *, durable: bool = True) -> Receipt:
+        """Write this unless a better receipt for the same record is there; return what is there.
+
+        Raises:
+            UsageError: The file cannot be written, or is no receipt of this log.
+        """
+        old = check_receipt_path(path, self.log)
+        if old is not None and old.record == self.record and old._worth > self._worth:
+            return old
+        write_file(path, encode_receipt(self), durable=durable)
+        return self
+
+    @property
+    def state_proof_count(self) -> int:
+        """Return how many of the anchors have a state proof."""
+        return sum(anchor.state is not None for anchor in self.anchors)
+
+    @property
+    def _worth(self) -> tuple[int, int]:
+        return len(self.anchors), self.state_proof_count
+
+
+def check_receipt_path(path: Path, log: LogId) -> Receipt | None:
+    """Return the receipt of ``log`` that lies at ``path``; None where nothing does.
+
+    Raises:
+        UsageError: Something else is there, which must not be overwritten.
+    """
+    try:
+        # A pipe in the receipt's place must not be waited for; it is no receipt, like a folder.
+        is_file = stat.S_ISREG(path.stat().st_mode)
+        data = _read_file(path) if is_file else b""
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
+    with contextlib.suppress(AnchorError):
+        receipt = parse_receipt(data)
+        if receipt.log == log:
+            return receipt
+    raise UsageError(
+        f"{path} is there and is no receipt of this log",
+        hint="move it away, or write the receipts elsewhere with `anchor prove --out`",
+    )
+
+
+def _read_file(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_RECEIPT_BYTES + 1)
 
 
 def parse_receipt(data: bytes) -> Receipt:
@@ -203,7 +285,7 @@ NodeHex = Annotated[
 # An account and a slot that are there: their tries have a root.
 Nodes = Annotated[list[NodeHex], Field(min_length=1, max_length=MAX_NODES)]
 Size = Annotated[int, Field(ge=1, le=MAX_LOG_SIZE)]
-Path = Annotated[list[Sha256Hex], Field(max_length=MAX_PATH)]
+MerklePath = Annotated[list[Sha256Hex], Field(max_length=MAX_PATH)]
 
 
 def _drop_null(schema: dict[str, Any]) -> None:
@@ -236,7 +318,7 @@ class HeadDocument(_Document):
 
     size: Size
     root: Sha256Hex
-    path: Path
+    path: MerklePath
 
 
 class HintsDocument(_Document):

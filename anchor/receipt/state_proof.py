@@ -115,7 +115,9 @@ def check_account(
     header = parse_header(proof.header)
     if header.hash != block_hash:
         raise MismatchError(
-            f"the state proof's header has hash 0x{header.hash.hex()}, not 0x{block_hash.hex()}"
+            f"the state proof's header has hash 0x{header.hash.hex()}, not 0x{block_hash.hex()}",
+            expected=block_hash,
+            actual=header.hash,
         )
     return header, _prove_account(proof, header, registry, code_hash)
 
@@ -253,7 +255,9 @@ def _prove_account(
     if account_code_hash != code_hash:
         raise NotTrustedError(
             f"the code at {where} has hash 0x{account_code_hash.hex()}, not the pinned "
-            f"0x{code_hash.hex()}"
+            f"0x{code_hash.hex()}",
+            expected=code_hash,
+            actual=account_code_hash,
         )
     return Hash32(storage_root)
 

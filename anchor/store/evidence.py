@@ -229,6 +229,18 @@ def find_by_identity(connection: Connection, identity: bytes) -> StoredEvidence 
     return next(_load(connection, evidence.c.identity == identity), None)
 
 
+def load_by_identity(
+    connection: Connection, identities: Sequence[bytes]
+) -> dict[bytes, StoredEvidence]:
+    """Return the stored rows with these identities, by identity."""
+    rows: dict[bytes, StoredEvidence] = {}
+    for start in range(0, len(identities), _LOOKUP_CHUNK):
+        chunk = identities[start : start + _LOOKUP_CHUNK]
+        for row in _load(connection, evidence.c.identity.in_(chunk)):
+            rows[row.identity] = row
+    return rows
+
+
 def find_positions(connection: Connection, identities: Sequence[bytes]) -> dict[bytes, int | None]:
     """Return the leaf index of each stored identity, None where it is not sealed."""
     places: dict[bytes, int | None] = {}

@@ -9,6 +9,8 @@ before.
 from __future__ import annotations
 
 import errno
+from os import PathLike
+from pathlib import Path
 
 from anchor.errors import AnchorError, StorageError, UsageError
 
@@ -42,5 +44,6 @@ def explain_os_error(
     """
     message = f"{failure}: {error.strerror or type(error).__name__}"
     if is_named and error.errno in _OF_THE_PLACE:
-        return UsageError(message, hint=hint)
+        path = Path(error.filename) if isinstance(error.filename, str | PathLike) else None
+        return UsageError(message, hint=hint, path=path)
     return StorageError(message, hint=HINT)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.ethereum.keccak import parse_address
+from anchor.system.file_ownership import read_own_file
 from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
 from anchor.verification.node_rules import MAX_NODES, find_conflict, verifier_quorum
 
@@ -83,6 +85,52 @@ class TrustPolicy:
     """Everything the verifier pinned."""
 
     entries: tuple[TrustEntry, ...]
+
+    @classmethod
+    def parse(cls, data: bytes) -> TrustPolicy:
+        """Read a trust policy's bytes.
+
+        Raises:
+            MalformedError: The bytes break the format; the message names the member.
+            UnknownVersionError: They have another format.
+        """
+        return parse_policy(data)
+
+    @classmethod
+    def load(cls, path: Path) -> TrustPolicy:
+        """Read a trust policy file that is the caller's or root's.
+
+        Raises:
+            NotTrustedError: Others may write the file.
+            UsageError: It cannot be read, or breaks the format.
+            UnknownVersionError: It has another format.
+        """
+        return read_policy(path)[1]
+
+
+def read_policy(path: Path, *, in_shared_folder: bool = False) -> tuple[bytes, TrustPolicy]:
+    """Return the bytes of a policy file that is the caller's or root's, and what they say.
+
+    Raises:
+        NotTrustedError: Others may write the file.
+        UsageError: It cannot be read, or breaks the format.
+        UnknownVersionError: It has another format.
+    """
+    data = read_own_file(path, MAX_POLICY_BYTES + 1, in_shared_folder=in_shared_folder)
+    return data, parse_named_policy(path, data)
+
+
+def parse_named_policy(path: Path, data: bytes) -> TrustPolicy:
+    """Read a trust policy's bytes; the message of an error begins with ``path``.
+
+    Raises:
+        MalformedError: The bytes break the format.
+        UnknownVersionError: They have another format.
+    """
+    try:
+        return parse_policy(data)
+    except (MalformedError, UnknownVersionError) as error:
+        raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
 
 
 def parse_policy(data: bytes) -> TrustPolicy:

@@ -106,6 +106,9 @@ def check_block(
             f"the receipt proves its anchor by {shown}, and to the nodes block {final.number} is "
             "the newest that is final",
             hint="verify again once they have caught up",
+            chain_id=target.chain_id,
+            block_number=header.number,
+            final_number=final.number,
         )
     block = view.fetch_block(header.number)
     if block.hash != header.hash:
@@ -155,7 +158,10 @@ def check_proven_anchor(
     if anchor is None:
         raise NotAnchoredError(
             f"the receipt's own proof shows that the registry {format_address(target.registry)} "
-            f"does not hold root {target.head.root.hex()} in block {proven.header.number}"
+            f"does not hold root {target.head.root.hex()} in block {proven.header.number}",
+            chain_id=target.chain_id,
+            root=target.head.root,
+            block_number=proven.header.number,
         )
     how = "final, as is asserted and not observed" if proven.is_asserted else "final"
     return anchor, f"proven in block {proven.header.number}, which is {how}"

@@ -171,6 +171,16 @@ class Report:
         return next((each for each in worth if find_chain(each.chain_id).kind == kind), None)
 
     @property
+    def existed_by(self) -> datetime | None:
+        """Return when the record existed at the latest; None where that was not proven."""
+        return None if self.leading is None else self.leading.existed_by
+
+    @property
+    def assurance(self) -> Assurance | None:
+        """Return how the chain's answer was obtained; None where nothing was proven."""
+        return None if self.leading is None else self.leading.assurance
+
+    @property
     def kind(self) -> ChainKind | None:
         """Return the kind of chain that the proof rests on; None where nothing was proven."""
         kinds = [find_chain(proven.chain_id).kind for proven in self.proven]

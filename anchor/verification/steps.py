@@ -120,9 +120,9 @@ class VerificationTarget:
     other_chains: frozenset[ChainId] = frozenset()
 
 
-def parse_documents(data: bytes) -> tuple[tuple[Receipt, Record], str]:
-    """Step 1: parse the receipt and its record strictly."""
-    receipt = parse_receipt(data)
+def parse_documents(document: bytes | Receipt) -> tuple[tuple[Receipt, Record], str]:
+    """Step 1: parse the receipt, unless that was done before, and its record strictly."""
+    receipt = document if isinstance(document, Receipt) else parse_receipt(document)
     record = parse_record(receipt.record)
     return (receipt, record), f"log 0x{receipt.log.hex()}, leaf {receipt.index}"
 
@@ -140,11 +140,17 @@ def check_file(evidence: Digests, record: Record) -> tuple[bool, str]:
             raise MismatchError(
                 f"the {name} of the file is {ours.hex()}, the record says {theirs.hex()}",
                 hint="the file was changed, or the receipt belongs to another file",
+                expected=theirs,
+                actual=ours,
             )
         compared.append(name)
     sizes = (evidence.size, record.digests.size)
     if None not in sizes and sizes[0] != sizes[1]:
-        raise MismatchError(f"the file has {sizes[0]} bytes, the record says {sizes[1]}")
+        raise MismatchError(
+            f"the file has {sizes[0]} bytes, the record says {sizes[1]}",
+            expected=sizes[1],
+            actual=sizes[0],
+        )
     if not compared:
         raise CannotCheckError("the record has none of the digests given, so nothing was compared")
     return True, " and ".join(compared) + " equal"
@@ -166,6 +172,8 @@ def check_paths(receipt: Receipt, record: Record) -> tuple[bool, str]:
                 f"the record does not lead to the root of the {member} of size {head.size}: "
                 f"{error.message}",
                 hint="the record, the index, the path or the root was changed",
+                expected=error.expected,
+                actual=error.actual,
             ) from error
     sizes = ", ".join(str(size) for size in dict.fromkeys(head.size for _, head, _ in places))
     named = _compare_log(record, receipt.log)
@@ -187,6 +195,8 @@ def _compare_log(record: Record, log: LogId) -> str:
             f"the record names a log of owner {format_address(log_owner(record.log))}, and the "
             f"receipt is of a log of owner {format_address(log_owner(log))}",
             hint="somebody put another operator's record into a log of their own",
+            expected=log_owner(record.log),
+            actual=log_owner(log),
         )
     if record.log != log:
         return (
@@ -224,6 +234,9 @@ def check_chain(
         raise NotTrustedError(
             f"the node is on chain {chain_id}, not on chain {target.chain_id}",
             hint="point --rpc at a node of the right chain",
+            chain_id=target.chain_id,
+            expected=target.chain_id,
+            actual=chain_id,
         )
     if target.genesis is None:
         return view, f"chain {chain_id}; its genesis block is not pinned"
@@ -231,7 +244,10 @@ def check_chain(
     if genesis != target.genesis:
         raise NotTrustedError(
             f"the node's genesis block is 0x{genesis.hex()}, and that of chain {chain_id} is "
-            f"0x{target.genesis.hex()}: another chain with the same chain id"
+            f"0x{target.genesis.hex()}: another chain with the same chain id",
+            chain_id=chain_id,
+            expected=target.genesis,
+            actual=genesis,
         )
     return view, f"chain {chain_id}, genesis 0x{genesis.hex()[:16]}…"
 
@@ -249,11 +265,16 @@ def check_code(view: ChainView, target: VerificationTarget) -> tuple[Block, str]
         if newest == target.code_hash:
             raise NotFinalError(
                 f"the registry {format_address(target.registry)} is deployed, but not in a final "
-                f"block yet (final: {final.number}, latest: {latest.number})"
+                f"block yet (final: {final.number}, latest: {latest.number})",
+                chain_id=target.chain_id,
+                final_number=final.number,
             )
     raise NotTrustedError(
         f"the code at {where} has hash 0x{code_hash.hex()}, not the pinned "
-        f"0x{target.code_hash.hex()}"
+        f"0x{target.code_hash.hex()}",
+        chain_id=target.chain_id,
+        expected=target.code_hash,
+        actual=code_hash,
     )
 
 
@@ -279,6 +300,9 @@ def read_anchor(view: ChainView, target: VerificationTarget, final: Block) -> An
                 f"included in block {pending.block_number}, which is not final yet "
                 f"(final: {final.number})",
                 hint="verify again once it is; until then a reorganisation can undo it",
+                chain_id=target.chain_id,
+                block_number=pending.block_number,
+                final_number=final.number,
             )
     return None
 
@@ -293,10 +317,15 @@ def check_anchored(view: ChainView, target: VerificationTarget, final: Block) ->
             f"the receipt is the operator's promise: the registry does not hold its head of size "
             f"{target.head.size}",
             hint="ask for an upgraded receipt: `anchor upgrade`",
+            chain_id=target.chain_id,
+            final_number=final.number,
         )
     raise NotAnchoredError(
         f"the registry {format_address(target.registry)} does not hold root "
-        f"{target.head.root.hex()} for log 0x{target.log.hex()}"
+        f"{target.head.root.hex()} for log 0x{target.log.hex()}",
+        chain_id=target.chain_id,
+        root=target.head.root,
+        block_number=final.number,
     )
 
 
@@ -333,6 +362,8 @@ def check_derived(target: VerificationTarget, stored: Anchor) -> tuple[bool, str
             raise MismatchError(
                 f"the receipt says {member} {stated}, the registry says {stored_value}",
                 hint="the receipt was altered, or written before a reorganisation: upgrade it",
+                expected=stored_value,
+                actual=stated,
             )
     return True, f"size {stored.size}, anchor {stored.sequence}, block {stored.block_number}"
 

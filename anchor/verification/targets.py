@@ -210,6 +210,7 @@ def pinned_entries(policy: TrustPolicy, log: LogId) -> list[TrustEntry]:
         raise NotTrustedError(
             f"log {number} of owner {format_address(owner)} is not one the trust policy pins",
             hint="check whose log this is before you pin another",
+            actual=log,
         )
     return entries
 

@@ -88,7 +88,7 @@ TITLES = {
 
 
 def verify(
-    receipt: bytes,
+    receipt: bytes | Receipt,
     evidence: Digests,
     *,
     policy: TrustPolicy | None,
@@ -117,7 +117,7 @@ def verify(
 
 
 def judge(
-    receipt: bytes,
+    receipt: bytes | Receipt,
     evidence: Digests,
     *,
     policy: TrustPolicy | None,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conftest import ROOT, Done, Run
+from support.readme import readme_examples
 
 from anchor.chain.devnet import DEV_ADDRESS, PUBLIC_DEV_KEY, AnvilNode, find_anvil
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
@@ -204,6 +205,23 @@ def test_on_apes_in_process_chain(work: Path) -> None:
         provider.set_timestamp(later + 86_400)
         provider.mine(height)
         expect(run(*verify), 11, "7. fail")
+
+
+def test_the_readmes_example_runs(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import ape
+    from ape._cli import cli
+
+    import anchor
+
+    on = ("--network", IN_PROCESS, "--project", "project", *DEV)
+    with ape.networks.parse_network_choice(IN_PROCESS):
+        for command in ("deploy",), ("anchor_evidence", "evidence"):
+            assert CliRunner().invoke(cli, ["run", *command, *on]).exit_code == 0
+        receipt = anchor.Receipt.load(Path("evidence/a.txt.anchor.json"))
+        capsys.readouterr()
+        example = readme_examples()["ape"].replace("ethereum:local:foundry", IN_PROCESS)
+        exec(example, {"ape": ape, "anchor": anchor, "receipt": receipt})
+    assert receipt.anchors[0].head.root.hex() in capsys.readouterr().out
 
 
 def test_apes_in_process_chain_refuses_as_a_node_does(work: Path) -> None:

@@ -17,7 +17,7 @@ from support.projects import Site, make_site
 
 from anchor.chain.connect import Nodes
 from anchor.chain.devnet import Devnet
-from anchor.cli.input_files import digest_file
+from anchor.evidence.file_hashing import digest_file
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.verification.policy import parse_policy
 from anchor.verification.verifier import judge

@@ -27,9 +27,9 @@ from support.world import MAIN, SIDE
 import anchor.page
 from anchor.chain.connect import Nodes
 from anchor.chain.devnet import Devnet
-from anchor.cli.input_files import digest_file
 from anchor.errors import ExitCode, MalformedError
 from anchor.ethereum.header import parse_header
+from anchor.evidence.file_hashing import digest_file
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import parse_receipt
 from anchor.registry.storage import successor_slot

@@ -46,7 +46,7 @@ from anchor.operate import file_intake, finality
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.anchoring import make_manager
 from anchor.operate.proving import Prover
-from anchor.operate.receipt_files import ReceiptFolder, save_receipt
+from anchor.operate.receipt_files import ReceiptFolder
 from anchor.operate.single_run import RunResult
 from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
 from anchor.project.project import OpenProject
@@ -99,14 +99,14 @@ def test_a_receipt_with_an_anchor_is_never_replaced_by_a_promise(site: Site) -> 
     with site.lead() as project:
         seal(project.database, utc_now())
         promise = prove_first(project)
-    save_receipt(path, promise)
+    promise.save(path)
     anchored(site)
     with site.open() as project:
         whole = prove_first(project)
     assert (len(promise.anchors), len(whole.anchors)) == (0, 1)
-    assert save_receipt(path, whole) == whole
+    assert whole.save(path) == whole
     assert path.read_bytes() == encode_receipt(whole)
-    assert save_receipt(path, promise) == whole
+    assert promise.save(path) == whole
     assert path.read_bytes() == encode_receipt(whole)
 
 
@@ -135,9 +135,9 @@ def test_receipts_tell_the_sizes_of_anchored_and_of_promised_heads(
     with site.open() as project, project.database.read() as connection:
         last = Prover(project).prove(list(load_all(connection))[-1])
     assert find_receipts([tmp_path], log, RECEIPT_SUFFIX).sizes == set()
-    save_receipt(path, promise)
+    promise.save(path)
     assert find_receipts([tmp_path], log, RECEIPT_SUFFIX).sizes == {1}
-    save_receipt(path.with_name("b.txt.anchor.json"), last)
+    last.save(path.with_name("b.txt.anchor.json"))
     assert find_receipts([tmp_path], log, RECEIPT_SUFFIX).sizes == {1, 2}
 
 
@@ -167,16 +167,16 @@ def test_what_is_no_receipt_of_this_log_is_never_overwritten(site: Site) -> None
     stranger = encode_receipt(replace(receipt, log=make_log_id(DEV_ADDRESSES[1], 0)))
     for content in (b"", b"notes", b"{}", encode_receipt(receipt)[:-9], stranger):
         path.write_bytes(content)
-        error = refusal(lambda: save_receipt(path, receipt))
+        error = refusal(lambda: receipt.save(path))
         assert error.exit_code == ExitCode.USAGE
         assert f"{path} is there and is no receipt of this log" in error.message
         assert path.read_bytes() == content
     path.unlink()
     path.mkdir()
-    assert refusal(lambda: save_receipt(path, receipt)).exit_code == ExitCode.USAGE
+    assert refusal(lambda: receipt.save(path)).exit_code == ExitCode.USAGE
     path.rmdir()
     os.mkfifo(path)
-    assert refusal(lambda: save_receipt(path, receipt)).exit_code == ExitCode.USAGE
+    assert refusal(lambda: receipt.save(path)).exit_code == ExitCode.USAGE
     assert path.is_fifo()
 
 

@@ -21,8 +21,8 @@ from anchor.chain.devnet import Devnet
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
 from anchor.chain.node_quorum import NodeGroup
-from anchor.cli.input_files import digest_file
 from anchor.errors import NodeUnreachableError
+from anchor.evidence.file_hashing import digest_file
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.types import ChainId
 from anchor.verification.policy import TrustPolicy, parse_policy

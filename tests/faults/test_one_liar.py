@@ -16,8 +16,8 @@ from support.projects import Site
 
 from anchor.chain.connect import Nodes
 from anchor.chain.devnet import Devnet
-from anchor.cli.input_files import digest_file
 from anchor.errors import AnchorError, ExitCode
+from anchor.evidence.file_hashing import digest_file
 from anchor.operate.finality import refresh_anchors
 from anchor.operate.single_run import RunState
 from anchor.project.config import load_config

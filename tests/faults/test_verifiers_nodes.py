@@ -19,8 +19,8 @@ from support.projects import Site, make_site
 
 from anchor.chain.connect import Nodes
 from anchor.chain.devnet import Devnet
-from anchor.cli.input_files import digest_file
 from anchor.ethereum.header import parse_header
+from anchor.evidence.file_hashing import digest_file
 from anchor.log.merkle import hash_leaf
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import parse_receipt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import doctest
 import hashlib
 import json
@@ -16,7 +17,7 @@ from support.service import digest, make_key, serve
 import anchor.client
 import anchor.client.session
 from anchor.chain.devnet import Devnet
-from anchor.client import Accepted, Client, Refused, Submission
+from anchor.client import Accepted, AsyncClient, Client, Refused, Submission
 from anchor.errors import CannotCheckError, ExitCode, MalformedError, NotFinalError, UsageError
 from anchor.receipt.format import parse_receipt
 
@@ -161,6 +162,90 @@ def test_lines_without_an_answer_are_sent_again_and_no_others():
     found = list(client.submit_many(Submission(sha256=bytes([n]) * 32) for n in range(10)))
     assert bodies == [10, 6, 2]
     assert len(found) == 10 and len({one.id for one in found if isinstance(one, Accepted)}) == 10
+
+
+def async_client_of(handler: Handler, slept: list[float], **options: int) -> AsyncClient:
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    return AsyncClient(
+        "https://service.example", "key", sleep=sleep,
+        transport=httpx.MockTransport(handler), **options,
+    )  # fmt: skip
+
+
+def test_the_asynchronous_client_follows_evidence_to_its_receipt(make: MakeSite, embedded: Devnet):
+    site = make(embedded)
+
+    async def follow(url: str, key: str) -> None:
+        async with AsyncClient(url, key) as client:
+            submissions = [Submission(sha256=bytes.fromhex(digest(n))) for n in range(12_000)]
+            submissions[7_000] = Submission(sha256=b"short", name="x")
+            answers = [answer async for answer in client.submit_many(submissions)]
+            assert [n for n, one in enumerate(answers) if isinstance(one, Refused)] == [7_000]
+            first = answers[0]
+            assert isinstance(first, Accepted)
+            again = await client.submit(submissions[0])
+            assert (again.id, again.known) == (first.id, True)
+            with pytest.raises(NotFinalError, match="accepted, not sealed"):
+                await client.receipt(first.id)
+            await asyncio.to_thread(site.round, wait_for="final")
+            index = (await client.wait(first.id, timeout=30)).index
+            receipt = parse_receipt(await client.receipt(first.id, until="anchored", timeout=30))
+            assert receipt.index == index and receipt.anchors
+            assert (await client.status(first.id)).state == "anchored"
+            with pytest.raises(UsageError, match="404"):
+                await client.status(digest(0))
+
+    with serve(site.folder) as served:
+        asyncio.run(follow(served.url, make_key(site.folder)))
+
+
+def test_the_asynchronous_client_waits_and_gives_up_as_the_other_does():
+    statuses = iter([503, 429, 201])
+    slept: list[float] = []
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(next(statuses), json=ACCEPTED, headers={"Retry-After": "7"})
+
+    client = async_client_of(answer, slept)
+    accepted = asyncio.run(client.submit(Submission(sha256=bytes(32))))
+    assert accepted == Accepted(digest(1), "accepted", False)
+    assert len(slept) == 2 and all(7 < pause < 8 for pause in slept)
+
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise httpx.ReadError("Bearer key")
+
+    with pytest.raises(CannotCheckError) as caught:
+        asyncio.run(async_client_of(fail, slept, attempts=4).status(digest(1)))
+    assert "Bearer" not in str(caught.value) and caught.value.__cause__ is None
+    assert len(slept) == 5
+    with pytest.raises(UsageError, match="not https"):
+        AsyncClient("http://service.example", "key")
+
+
+def test_what_the_asynchronous_client_has_under_way_ends_with_the_loop_over_it():
+    started: list[int] = []
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        started.append(len(request.content.splitlines()))
+        if len(started) > 1:
+            await asyncio.sleep(60)
+        lines = [{"line": n, **ACCEPTED} for n in range(1, started[-1] + 1)]
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        return httpx.Response(200, text=text)
+
+    async def stop_early() -> None:
+        transport, before = httpx.MockTransport(handle), asyncio.all_tasks()
+        async with AsyncClient("https://service.example", "key", transport=transport) as client:
+            answers = client.submit_many(Submission(sha256=bytes(32)) for _ in range(15_000))
+            async for _ in answers:
+                break
+            await answers.aclose()
+            assert asyncio.all_tasks() == before
+
+    asyncio.run(asyncio.wait_for(stop_early(), 30))
+    assert started == [5_000, 5_000]
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"null", b'{"id":1', b"\xff"])

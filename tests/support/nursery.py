@@ -14,18 +14,29 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import select
 import signal
 import socket
 import struct
 import sys
+from collections.abc import Iterator
 from typing import NoReturn, TypedDict
 
-from anchor.cli import main as anchor
-from anchor.cli.command_table import COMMANDS
-
-# What commands import only as they run; a name that is not installed is passed over.
-_PRELOADED = ("web3", "eth_account", "alembic.command", "requests", "anchor.chain.json_rpc")
+# What commands import; a name that is not installed is passed over.
+_LIBRARIES = (
+    "web3",
+    "eth_account",
+    "sqlalchemy",
+    "sqlalchemy.dialects.sqlite",
+    "alembic.command",
+    "psycopg",
+    "pydantic_settings",
+    "requests",
+    "rich.progress",
+)
+# All but what only the service, the certificates or the chain in memory load.
+_PACKAGES = ("chain", "cli", "monitor", "operate", "project", "recovery", "store", "verification")
 LENGTH = struct.Struct("!i")
 
 
@@ -39,8 +50,7 @@ class Request(TypedDict):
 
 def main() -> None:
     """Listen, and fork for each connection."""
-    commands = [f"anchor.cli.commands.{name.replace('-', '_')}" for name in COMMANDS]
-    for name in (*_PRELOADED, *commands):
+    for name in (*_LIBRARIES, *_list_modules()):
         try:
             importlib.import_module(name)
         except ImportError:
@@ -64,6 +74,17 @@ def main() -> None:
                 _keep(connection)
                 return
             connection.close()
+
+
+def _list_modules() -> Iterator[str]:
+    """Yield the modules of the packages that commands load."""
+    import anchor
+
+    root = anchor.__path__[0]
+    for package in _PACKAGES:
+        for module in pkgutil.walk_packages([f"{root}/{package}"], f"anchor.{package}."):
+            if not module.name.startswith(("anchor.chain.devnet", "anchor.store.migrations")):
+                yield module.name
 
 
 def _keep(connection: socket.socket) -> None:
@@ -101,6 +122,8 @@ def _become(request: Request, descriptors: list[int]) -> NoReturn:
     os.environ.clear()
     os.environ.update(request["env"])
     sys.argv = ["anchor", *request["arguments"]]
+    from anchor.cli import main as anchor
+
     # Whatever this raises goes on to the interpreter's end, which sees to what was left open.
     anchor()
     sys.exit()

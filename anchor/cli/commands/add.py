@@ -18,7 +18,14 @@ from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
 from anchor.evidence.discovery import find_sources
 from anchor.evidence.file_hashing import hash_stdin
 from anchor.evidence.workers import open_executor
-from anchor.operate.acceptance import Acceptance, EvidenceInput, accept, accept_with_key, fewest
+from anchor.operate.acceptance import (
+    Acceptance,
+    EvidenceInput,
+    accept,
+    accept_with_key,
+    digest_input,
+    fewest,
+)
 from anchor.operate.file_intake import IntakeResult, gather
 from anchor.project.project import OpenProject
 from anchor.system.os_errors import explain_os_error
@@ -129,8 +136,7 @@ def _labelled(
             sm3=value if algorithm == SM3 else None,
             size=None,
         )
-        label = name or text.lower()
-        inputs.append(EvidenceInput(source=f"digest:{label}", name=label, digests=digests_alone))
+        inputs.append(digest_input(digests_alone, name))
     if digests_from is not None:
         inputs += _read_checksums(digests_from)
     if stdin:
@@ -145,14 +151,13 @@ def _read_checksums(path: Path) -> list[EvidenceInput]:
         with path.open("rb") as file:
             lines = iter(lambda: file.readline(MAX_LINE_BYTES + 1), b"")
             return [
-                EvidenceInput(
-                    source=f"digest:{listed}",
-                    name=listed,
-                    digests=Digests(
+                digest_input(
+                    Digests(
                         sha256=value if algorithm == SHA256 else None,
                         sm3=value if algorithm == SM3 else None,
                         size=None,
                     ),
+                    listed,
                 )
                 for listed, algorithm, value in parse_checksum_lines(lines, subject=str(path))
             ]

@@ -37,6 +37,7 @@ from anchor.cli.options import (
 )
 from anchor.cli.report_text import print_policies
 from anchor.errors import UsageError
+from anchor.receipt.format import Receipt, encode_receipt
 from anchor.types import ChainId, parse_hash
 from anchor.verification.verifier import judge
 
@@ -125,10 +126,10 @@ def command(
 
     def judge_one(request: Request) -> Judged:
         nodes.asked_now = []
-        data, digests = inputs.load(request.file, request.receipt, hint="name it with --file")
+        receipt, digests = inputs.load(request.file, request.receipt, hint="name it with --file")
         connect = None if offline else nodes.connect
         report = judge(
-            data,
+            receipt,
             digests,
             policy=inputs.policy,
             connect=connect,
@@ -139,6 +140,7 @@ def command(
         basis = Basis(
             policy=inputs.policy, policies=inputs.choice.files, nodes=tuple(nodes.asked_now)
         )
+        data = encode_receipt(receipt) if isinstance(receipt, Receipt) else receipt
         return Judged(request=request, data=data, report=report, basis=basis)
 
     judged = [judge_one(request) for request in requests]

@@ -7,40 +7,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from anchor.chain.chain_reader import ChainReader
-from anchor.chain.connect import open_node
+import anchor
 from anchor.chain.devnet import Devnet, find_anvil, open_devnet
 from anchor.cli.console import Colour, Output
-from anchor.cli.context import open_signer
-from anchor.cli.input_files import digest_file, read_receipt
 from anchor.cli.progress_bar import show_hashing
 from anchor.errors import MismatchError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES
-from anchor.evidence.discovery import Discovered, SourceFile, find_sources
-from anchor.evidence.workers import open_executor
-from anchor.operate.deployment import deploy
-from anchor.operate.file_intake import gather
-from anchor.operate.proving import Prover
+from anchor.evidence.discovery import IntakeProblem, Skipped, SourceFile
 from anchor.operate.receipt_files import ReceiptFolder
-from anchor.operate.single_run import anchor_round
-from anchor.operate.state_proofs import StateProofs
-from anchor.project.creation import plan_dev_project, write_dev_key
 from anchor.project.files import find_checkout
-from anchor.project.policy_sources import load_policy
-from anchor.project.project import OpenProject, create_project
-from anchor.receipt.format import encode_receipt
-from anchor.store.evidence import find_evidence
-from anchor.system.clock import SystemClock
-from anchor.system.durable_files import write_file
-from anchor.verification.report import Report
-from anchor.verification.verifier import judge
 
 
 def command(
@@ -62,18 +44,14 @@ def command(
         output.line(f"1. a chain of its own: {chain.kind}, chain {chain.chain_id}, at {chain.url}")
         if not chain.has_finality:
             output.line("   (its blocks never become final; the latest one counts as final here)")
-        project = _create(output, scratch / "project", chain)
-        receipts = _anchor(output, project, chain, _sources(folder, checkout))
+        with _create(output, scratch / "project", chain) as project:
+            receipts = _anchor(output, project, _sources(folder, checkout))
         output.line(f"6. verified from the receipts alone, against {chain.url}")
         output.line(f"   ({KIND_SENTENCES['development']}):")
-        verifier = _Verifier(project, chain.url)
-        refused = 0
-        for file, receipt in receipts:
-            report = verifier.judge(file, receipt)
-            refused += report.error is not None
-            _show(output, report.record.name if report.record else str(file), report)
-        _tamper(output, verifier, scratch, *receipts[0])
-        project.database.close()
+        policy = anchor.TrustPolicy.load(project.config.trust)
+        with anchor.Verifier(policy=policy, rpc=[chain.url]) as verifier:
+            refused = _verify_all(output, verifier, receipts)
+            _tamper(output, verifier, scratch, *receipts[0])
     if refused:
         raise MismatchError(f"{refused} of {len(receipts)} files did not verify")
     seconds = time.monotonic() - started
@@ -94,14 +72,9 @@ def _print_next_steps(output: Output, folder: Path, receipt: Path) -> None:
     output.line("  anchor stamp FILE && anchor verify FILE")
 
 
-def _create(output: Output, folder: Path, chain: Devnet) -> OpenProject:
-    node = open_node(chain.url)
-    config = plan_dev_project(folder, node, url=chain.url, number=0)
-    folder.mkdir()
-    project = create_project(config)
-    write_dev_key(config)
-    with project.database.hold_lease():
-        deployed = deploy(project, node, lambda: open_signer(config), SystemClock(), _quiet)
+def _create(output: Output, folder: Path, chain: Devnet) -> anchor.Project:
+    project = anchor.Project.create_on_devnet(folder, rpc=chain.url)
+    deployed = project.deploy()
     output.line(
         f"2. registry deployed at {format_address(deployed.registry)} ({deployed.gas_used:,} gas)"
     )
@@ -109,29 +82,21 @@ def _create(output: Output, folder: Path, chain: Devnet) -> OpenProject:
 
 
 def _anchor(
-    output: Output, project: OpenProject, chain: Devnet, sources: Iterator[Discovered]
+    output: Output, project: anchor.Project, files: Sequence[Path | SourceFile]
 ) -> list[tuple[Path, Path]]:
     """Record, seal, anchor and write the receipts; return each file with its receipt."""
-    with open_executor() as executor, show_hashing(output) as count:
-        gathered = gather(project, sources, executor=executor, keep_files=True, on_done=count)
-    for problem in gathered.problems:
-        output.note(f"{problem.path}: {problem.reason}", mark="not added ", colour=Colour.RED)
-    if not gathered.files:
+
+    def note_left_out(path: IntakeProblem | Skipped) -> None:
+        if isinstance(path, IntakeProblem):
+            output.note(f"{path.path}: {path.reason}", mark="not added ", colour=Colour.RED)
+
+    with show_hashing(output) as count:
+        added = project.add(files, on_left_out=note_left_out, on_progress=count)
+    if not added:
         raise UsageError("there are no files in there to anchor")
-    output.line(f"3. recorded {len(gathered.files):,} files, {gathered.size:,} bytes")
-    config = project.config
-    node = open_node(chain.url)
-    proofs = StateProofs(config, node, _quiet)
-    with project.database.hold_lease():
-        result = anchor_round(
-            project,
-            node,
-            lambda: open_signer(config),
-            SystemClock(),
-            wait_for="final",
-            report=_quiet,
-            proofs=proofs,
-        )
+    size = sum(piece.digests.size or 0 for piece in added)
+    output.line(f"3. recorded {len(added):,} files, {size:,} bytes")
+    result = project.run_once(wait="final")
     assert result.anchored is not None
     head = result.anchored.head
     output.line(f"4. sealed {result.sealed:,} leaves under root {head.root.hex()}")
@@ -139,36 +104,28 @@ def _anchor(
         f"5. anchor {result.anchored.sequence} in block {result.anchored.block_number}: "
         f"{result.state.value}"
     )
-    prover, folder = Prover(project, proofs), ReceiptFolder(config.receipts)
+    folder = ReceiptFolder(project.config.receipts)
     receipts = []
-    with project.database.read() as connection:
-        for hashed in gathered.files:
-            evidence = find_evidence(connection, hashed.source.path, hashed.digests)
-            receipt = prover.prove(evidence)
-            path = folder.place(hashed.source.name, receipt)
-            write_file(path, encode_receipt(receipt), durable=False)
-            receipts.append((hashed.source.path, path))
+    for piece, receipt in project.receipts(added):
+        assert piece.path is not None, "files alone are added"
+        path, _ = folder.save(receipt, durable=False)
+        receipts.append((piece.path, path))
     return receipts
 
 
-class _Verifier:
-    """What a stranger has: the trust policy, the receipts, the files, and a node to ask."""
-
-    def __init__(self, project: OpenProject, url: str) -> None:
-        self._policy = load_policy(project.config.trust, "option").policy
-        self._view = ChainReader(open_node(url))
-
-    def judge(self, file: Path, receipt: Path) -> Report:
-        """Verify one file."""
-        return judge(
-            read_receipt(receipt),
-            digest_file(file),
-            policy=self._policy,
-            connect=lambda _: self._view,
-        )
+def _verify_all(
+    output: Output, verifier: anchor.Verifier, receipts: list[tuple[Path, Path]]
+) -> int:
+    """Verify each file by its receipt; return how many were refused."""
+    refused = 0
+    for file, receipt in receipts:
+        report = verifier.judge(file, anchor.Receipt.load(receipt))
+        refused += report.error is not None
+        _show(output, report.record.name if report.record else str(file), report)
+    return refused
 
 
-def _show(output: Output, name: str, report: Report) -> None:
+def _show(output: Output, name: str, report: anchor.Report) -> None:
     error = report.error
     if error is None:
         time = report.proven[0].existed_by
@@ -185,32 +142,30 @@ def _show(output: Output, name: str, report: Report) -> None:
         )
 
 
-def _tamper(output: Output, verifier: _Verifier, scratch: Path, file: Path, receipt: Path) -> None:
+def _tamper(
+    output: Output, verifier: anchor.Verifier, scratch: Path, file: Path, receipt: Path
+) -> None:
     """Alter a copy of ``file`` and show that its receipt does not verify it."""
     altered = scratch / f"altered-{file.name}"
     shutil.copyfile(file, altered)
     with altered.open("ab") as copy:
         copy.write(b"\0")
     output.line("7. the same receipt, with a copy that has one byte more:")
-    report = verifier.judge(altered, receipt)
+    report = verifier.judge(altered, anchor.Receipt.load(receipt))
     _show(output, altered.name, report)
     if report.error is None:
         raise MismatchError("the altered copy was verified: this program is broken")
 
 
-def _sources(folder: Path | None, checkout: Path | None) -> Iterator[Discovered]:
-    """Return what to anchor: a folder's files, or the files git tracks in this checkout."""
+def _sources(folder: Path | None, checkout: Path | None) -> Sequence[Path | SourceFile]:
+    """Return what to anchor: a folder, or the files git tracks in this checkout."""
     if folder is not None:
-        return find_sources([folder], follow_symlinks=False)
+        return [folder]
     if checkout is not None and (checkout / ".git").exists() and shutil.which("git"):
         listed = subprocess.run(
             ["git", "-C", str(checkout), "ls-files", "-z"], capture_output=True, check=False
         )
         names = [name.decode("utf-8") for name in listed.stdout.split(b"\0") if name]
         if listed.returncode == 0 and names:
-            return iter([SourceFile(path=checkout / name, name=name) for name in sorted(names)])
-    return find_sources([Path(__file__).resolve().parents[1]], follow_symlinks=False)
-
-
-def _quiet(_text: str) -> None:
-    """Say nothing: the demo tells its own story."""
+            return [SourceFile(path=checkout / name, name=name) for name in sorted(names)]
+    return [Path(__file__).resolve().parents[2]]

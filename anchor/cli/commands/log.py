@@ -13,11 +13,11 @@ from rich.live import Live
 
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
-from anchor.cli.input_files import digest_file
 from anchor.cli.log_view import draw_overview
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.path_text import draw_extension, draw_path
 from anchor.errors import NotFinalError, UsageError
+from anchor.evidence.file_hashing import digest_file
 from anchor.monitor.alarms import raise_alarms
 from anchor.monitor.chain_status import StatusPoller
 from anchor.monitor.log_lookup import (

@@ -9,14 +9,11 @@ import typer
 
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
-from anchor.cli.input_files import digest_file
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.errors import CannotCheckError, ExitCode, UsageError
-from anchor.operate.finality import update_anchors
-from anchor.operate.guards import check_standing
-from anchor.operate.proving import Prover
-from anchor.operate.receipt_files import ReceiptFolder, count_state_proofs, save_receipt
-from anchor.operate.state_proofs import StateProofs
+from anchor.errors import ExitCode, UsageError
+from anchor.evidence.file_hashing import digest_file
+from anchor.operate.proving import Prover, open_prover
+from anchor.operate.receipt_files import ReceiptFolder
 from anchor.project.files import sidecar_path
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
@@ -45,20 +42,9 @@ def command(
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:
         config = project.config
-        is_read_only = project.database.read_only_note is not None
-        if is_read_only and everything and out is None:
+        if project.database.read_only_note is not None and everything and out is None:
             raise UsageError("the project is read-only: say with --out where receipts go")
-        states: StateProofs | None = None
-        try:
-            node = open_chain(config, output.note)
-            check_standing(project, node)
-            proofs = StateProofs(config, node, output.note)
-            if not is_read_only:
-                update_anchors(project, node, proofs)
-            states = proofs
-        except CannotCheckError as error:
-            output.note(f"{error.message}; going by what the store knew last")
-        prover = Prover(project, states)
+        prover = open_prover(project, lambda: open_chain(config, output.note), output.note)
         if everything:
             folder = ReceiptFolder(out or config.receipts)
             written, skipped = _prove_all(project, prover, folder)
@@ -104,7 +90,7 @@ def _prove_files(
             receipt = prover.prove(find_evidence(connection, file, digests))
             if folder is None:
                 path = sidecar_path(file)
-                written.append(_describe(path, save_receipt(path, receipt)))
+                written.append(_describe(path, receipt.save(path)))
             else:
                 written.append(_describe(*folder.save(receipt)))
     return written
@@ -114,7 +100,7 @@ def _describe(path: Path, receipt: Receipt) -> dict[str, Any]:
     return {
         "receipt": str(path),
         "anchors": len(receipt.anchors),
-        "state_proofs": count_state_proofs(receipt),
+        "state_proofs": receipt.state_proof_count,
     }
 
 

@@ -11,8 +11,15 @@ from typing import Annotated, Any
 
 import typer
 
+import anchor
 from anchor.cli.console import Output, document_format
-from anchor.cli.context import choose_wait, finish_erasures, open_signer, project_session
+from anchor.cli.context import (
+    ProjectKey,
+    choose_wait,
+    finish_erasures,
+    open_signer,
+    project_session,
+)
 from anchor.cli.options import ConfigOption, JsonOption, WaitOption
 from anchor.cli.standard_streams import EventLines
 from anchor.errors import ConfigError, ExitCode, UsageError
@@ -20,7 +27,6 @@ from anchor.log.publication import open_writer
 from anchor.operate.daemon import Daemon, Pace
 from anchor.operate.events import Event
 from anchor.operate.publisher import Publisher
-from anchor.operate.single_run import anchor_round
 from anchor.operate.store_outage import StoreWait, run_through_outages
 from anchor.project.allowlist import find_config
 from anchor.project.config import Config, load_config
@@ -99,12 +105,12 @@ def command(
     if standby and once:
         raise UsageError("--standby goes with `run`; `run --once` is refused beside another run")
     if once:
-        with project_session(config_path) as project:
-            finish_erasures(Output(as_json=False), project)
+        with project_session(config_path) as opened:
+            finish_erasures(Output(as_json=False), opened)
             output = Output(as_json=as_json)
-            with project.database.hold_lease():
+            with anchor.Project(opened, report=output.note) as project, project.lead():
                 if accept:
-                    _accept_incidents(output, project)
+                    _accept_incidents(output, opened)
                 _run_once(output, project, wait)
     else:
         config = load_config(find_config(config_path))
@@ -118,16 +124,9 @@ def _accept_incidents(output: Output, project: OpenProject) -> None:
     output.note(f"accepted {count} incidents; both observations stay in the store")
 
 
-def _run_once(output: Output, project: OpenProject, wait: str | None) -> None:
+def _run_once(output: Output, project: anchor.Project, wait: str | None) -> None:
     config = project.config
-    result = anchor_round(
-        project,
-        open_chain(config, output.note),
-        lambda: open_signer(config),
-        SystemClock(),
-        wait_for=choose_wait(config, wait),
-        report=output.note,
-    )
+    result = project.run_once(signer=ProjectKey(config), wait=choose_wait(config, wait))
     members: dict[str, Any] = {"sealed": result.sealed, "state": result.state.value}
     if result.anchored is None:
         output.line("the log is empty: add evidence with `anchor add`")

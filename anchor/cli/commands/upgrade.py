@@ -15,7 +15,6 @@ from anchor.errors import ExitCode, NotTrustedError, UsageError
 from anchor.evidence.record import parse_record
 from anchor.operate.finality import refresh_anchors
 from anchor.operate.proving import Prover
-from anchor.operate.receipt_files import count_state_proofs, save_receipt
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
@@ -44,8 +43,8 @@ def command(
             old = parse_receipt(read_receipt(path))
             new = states.complete(old if old.anchors else _renew(project, prover, old, path))
             if new.anchors and new != old:
-                save_receipt(path, new)
-            anchors, proofs = len(new.anchors), count_state_proofs(new)
+                new.save(path)
+            anchors, proofs = len(new.anchors), new.state_proof_count
             output.line(f"{path}: {_describe(anchors, proofs)}")
             results.append({"receipt": str(path), "anchors": anchors, "state_proofs": proofs})
     output.result({"receipts": results})

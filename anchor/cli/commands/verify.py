@@ -31,6 +31,7 @@ from anchor.cli.report_json import (
 from anchor.cli.report_text import describe_report, print_policies, print_report
 from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.evidence.digests import Digests
+from anchor.receipt.format import Receipt
 from anchor.types import ChainId, parse_hash
 from anchor.verification.report import Report, severest_code
 from anchor.verification.report_words import WORDS
@@ -90,10 +91,10 @@ def command(
     connect = None if offline else nodes.connect
     chains = frozenset(map(ChainId, chain_id or ()))
 
-    def judge_one(data: bytes, evidence: Digests) -> Report:
+    def judge_one(receipt: bytes | Receipt, evidence: Digests) -> Report:
         nodes.asked_now = []
         return judge(
-            data,
+            receipt,
             evidence,
             policy=inputs.policy,
             connect=connect,

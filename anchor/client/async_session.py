@@ -1,0 +1,152 @@
+"""The client for asyncio: the same exchanges, sent without blocking the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from types import TracebackType
+from typing import Literal, Self, TypeVar
+
+import httpx
+
+from anchor.client.answers import Accepted, Refused, Status, Submission
+from anchor.client.exchanges import (
+    Exchange,
+    Exchanges,
+    Pause,
+    Reply,
+    ServiceRequest,
+    session_options,
+    split_chunks,
+)
+from anchor.types import StageName
+
+_Value = TypeVar("_Value")
+
+
+class AsyncClient:
+    """One tenant's way to a service, for asyncio: ``Client`` with ``await``.
+
+    Close it with ``aclose``, or use it as an asynchronous context manager.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        timeout: float = 30.0,
+        attempts: int = 6,
+        allow_plain_http: bool = False,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Prepare; nothing is sent yet.  ``attempts`` is how often a request is made at most.
+
+        Raises:
+            UsageError: The key would travel unencrypted to another machine.
+        """
+        options = session_options(url, key, timeout, allow_plain_http=allow_plain_http)
+        self._http = httpx.AsyncClient(**options, transport=transport)
+        self._exchanges = Exchanges(attempts=attempts)
+        self._sleep = sleep
+        self._timeout = timeout
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def submit(
+        self, submission: Submission, *, idempotency_key: str | None = None
+    ) -> Accepted:
+        """Submit one piece of evidence; when this returns, the service has it on disk.
+
+        Raises as ``Client.submit``.
+        """
+        return await self._do(self._exchanges.submit(submission, idempotency_key))
+
+    async def submit_many(
+        self,
+        submissions: Iterable[Submission],
+        *,
+        idempotency_key: str | None = None,
+        parallel: int = 2,
+    ) -> AsyncGenerator[Accepted | Refused, None]:
+        """Submit any number, and yield what became of each, in their order, as they are written.
+
+        A few thousand are read ahead; ``parallel`` is how many requests are under way at once.
+
+        Raises as ``Client.submit_many``.
+        """
+        pending: deque[asyncio.Task[list[Accepted | Refused]]] = deque()
+        try:
+            for lines in split_chunks(submissions):
+                exchange = self._exchanges.submit_chunk(lines, idempotency_key)
+                pending.append(asyncio.create_task(self._do(exchange)))
+                if len(pending) >= parallel:
+                    for answer in await pending.popleft():
+                        yield answer
+            while pending:
+                for answer in await pending.popleft():
+                    yield answer
+        finally:
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+
+    async def status(self, id: str) -> Status:
+        """Return how far a piece of evidence has come.
+
+        Raises as ``Client.status``.
+        """
+        return await self._do(self._exchanges.status(id))
+
+    async def wait(
+        self, id: str, *, until: StageName = "anchored", timeout: float = 600.0
+    ) -> Status:
+        """Return how far evidence has come, as soon as that is ``until``.
+
+        Raises as ``Client.wait``.
+        """
+        return await self._do(self._exchanges.wait(id, until, timeout))
+
+    async def receipt(
+        self, id: str, *, until: Literal["sealed", "anchored"] = "sealed", timeout: float = 0.0
+    ) -> bytes:
+        """Return the receipt, to be kept byte for byte; a promise, until its anchor is final.
+
+        Raises as ``Client.receipt``.
+        """
+        return await self._do(self._exchanges.receipt(id, until, timeout))
+
+    async def _do(self, exchange: Exchange[_Value]) -> _Value:
+        reply: Reply = None
+        while True:
+            try:
+                step = exchange.send(reply)
+            except StopIteration as done:
+                value: _Value = done.value
+                return value
+            if isinstance(step, Pause):
+                await self._sleep(step.seconds)
+                reply = None
+            else:
+                reply = await self._send(step)
+
+    async def _send(self, request: ServiceRequest) -> Reply:
+        try:
+            return await self._http.request(**request.options(self._timeout))
+        except httpx.TransportError as error:
+            return error

@@ -1,0 +1,208 @@
+"""What the two clients send and what they do with the answers; the clients themselves only send.
+
+An exchange is a generator: it yields a request or a pause, is sent the reply (a response, or the
+error of a connection), and returns what came of it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Literal, TypeAlias, TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from anchor.client.answers import (
+    PASSING,
+    Accepted,
+    Refused,
+    Status,
+    Submission,
+    explain,
+    members_of,
+    read_accepted,
+    read_answers,
+    read_status,
+)
+from anchor.errors import CannotCheckError, NotFinalError, UsageError
+from anchor.types import Stage, StageName
+
+# Lines in one bulk request: some 600 KB each way.
+_CHUNK = 5_000
+# The service waits at most so long in one request.
+_MAX_WAIT = 60.0
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+# Nobody waits longer than this because a server said so.
+_LONGEST_PAUSE = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRequest:
+    """One request; the service may take ``wait`` seconds longer than others for its answer."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    content: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] | None = None
+    wait: float = 0.0
+
+    def options(self, timeout: float) -> dict[str, Any]:
+        """Return the arguments of ``httpx.Client.request``; ``timeout`` is that of any request."""
+        return {
+            "method": self.method,
+            "url": self.path,
+            "content": self.content,
+            "headers": self.headers,
+            "params": self.params,
+            "timeout": httpx.Timeout(timeout, read=timeout + self.wait),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Time to let pass before the next request, in seconds."""
+
+    seconds: float
+
+
+Reply: TypeAlias = httpx.Response | httpx.TransportError | None
+_Value = TypeVar("_Value")
+Exchange: TypeAlias = Generator[ServiceRequest | Pause, Reply, _Value]
+
+
+def session_options(
+    url: str, key: str, timeout: float, *, allow_plain_http: bool
+) -> dict[str, Any]:
+    """Return the arguments of ``httpx.Client`` for a service and a key of it.
+
+    Raises:
+        UsageError: The key would travel unencrypted to another machine.
+    """
+    parts = urlsplit(url)
+    is_private = parts.scheme == "https" or parts.hostname in _LOCAL
+    if not is_private and not allow_plain_http:
+        raise UsageError(
+            "the service's URL is not https://, and the key would travel for all to read",
+            hint="use https://, or allow_plain_http=True in a network of your own",
+        )
+    return {"base_url": url, "timeout": timeout, "headers": {"Authorization": f"Bearer {key}"}}
+
+
+def split_chunks(submissions: Iterable[Submission]) -> Iterator[list[bytes]]:
+    """Yield the lines of one bulk request after the other, reading no further ahead."""
+    rest = iter(submissions)
+    while lines := [submission.encode() for submission in islice(rest, _CHUNK)]:
+        yield lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanges:
+    """The exchanges of one client; ``attempts`` is how often a request is made at most."""
+
+    attempts: int
+    monotonic: Callable[[], float] = time.monotonic
+
+    def submit(self, submission: Submission, idempotency_key: str | None) -> Exchange[Accepted]:
+        """Submit one piece of evidence."""
+        headers = _headers("application/json", idempotency_key)
+        content = submission.encode()
+        answer = yield from self._ask(
+            ServiceRequest(method="POST", path="/v1/evidence", content=content, headers=headers)
+        )
+        return read_accepted(members_of(answer))
+
+    def submit_chunk(
+        self, lines: list[bytes], idempotency_key: str | None
+    ) -> Exchange[list[Accepted | Refused]]:
+        """Submit the lines of one bulk request, again from where the service had to stop."""
+        headers = _headers("application/x-ndjson", idempotency_key)
+        answers: list[Accepted | Refused] = []
+        for attempt in range(self.attempts):
+            content = b"\n".join(lines[len(answers) :])
+            answer = yield from self._ask(
+                ServiceRequest(method="POST", path="/v1/bulk", content=content, headers=headers)
+            )
+            answers += read_answers(answer.content)
+            if len(answers) >= len(lines):
+                return answers
+            yield _pause(attempt, None)  # it had to stop; it starts again
+        raise CannotCheckError(
+            f"the service took in {len(answers)} of {len(lines)} lines, and does not go on",
+            hint="submit all again: what it has is known to it",
+        )
+
+    def status(self, id: str) -> Exchange[Status]:
+        """Ask how far a piece of evidence has come."""
+        answer = yield from self._ask(ServiceRequest(method="GET", path=_path(id)))
+        return read_status(members_of(answer))
+
+    def wait(self, id: str, until: StageName, timeout: float) -> Exchange[Status]:
+        """Wait until evidence has come as far as ``until``, for at most ``timeout`` seconds."""
+        end = self.monotonic() + timeout
+        while True:
+            answer = yield from self._ask(self._waiting(_path(id), until, end))
+            status = read_status(members_of(answer))
+            if Stage(status.state).rank >= Stage(until).rank:
+                return status
+            if self.monotonic() >= end:
+                raise NotFinalError(f"the evidence is {status.state}, not {until}")
+
+    def receipt(self, id: str, until: StageName, timeout: float) -> Exchange[bytes]:
+        """Fetch a receipt when the evidence has come as far as ``until``."""
+        end = self.monotonic() + timeout
+        while True:
+            answer = yield from self._ask(self._waiting(f"{_path(id)}/receipt", until, end))
+            if answer.status_code != httpx.codes.ACCEPTED:
+                return answer.content
+            if self.monotonic() >= end:
+                raise NotFinalError(f"the evidence is {members_of(answer)['state']}, not {until}")
+
+    def _waiting(self, path: str, until: StageName, end: float) -> ServiceRequest:
+        seconds = max(0.0, min(_MAX_WAIT, end - self.monotonic()))
+        params = {"wait": f"{seconds:.3f}", "until": until}
+        return ServiceRequest(method="GET", path=path, params=params, wait=seconds)
+
+    def _ask(self, request: ServiceRequest) -> Exchange[httpx.Response]:
+        for attempt in range(self.attempts):
+            is_last = attempt == self.attempts - 1
+            reply = yield request
+            if isinstance(reply, httpx.TransportError):
+                if is_last:
+                    raise CannotCheckError(
+                        f"the service did not answer: {type(reply).__name__}",
+                        hint="whatever was submitted can be submitted again",
+                    )
+                yield _pause(attempt, None)
+                continue
+            assert reply is not None, "a request has a reply"
+            if reply.status_code not in PASSING or is_last:
+                return _checked(reply)
+            yield _pause(attempt, reply.headers.get("Retry-After"))
+        raise AssertionError("the last attempt returns or raises")
+
+
+def _headers(content_type: str, idempotency_key: str | None) -> dict[str, str]:
+    key = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+    return {"Content-Type": content_type, **key}
+
+
+def _path(id: str) -> str:
+    return f"/v1/evidence/{quote(id, safe='')}"
+
+
+def _pause(attempt: int, retry_after: str | None) -> Pause:
+    """Return how long to wait: as long as the service says, and never at once with all others."""
+    least = float(retry_after) if retry_after is not None and retry_after.isdecimal() else 0.0
+    jitter = random.uniform(0.05, 0.1 * 2 ** min(attempt, 6))  # noqa: S311
+    return Pause(min(least, _LONGEST_PAUSE) + jitter)
+
+
+def _checked(answer: httpx.Response) -> httpx.Response:
+    if answer.is_success:
+        return answer
+    raise explain(answer)

@@ -1,0 +1,76 @@
+"""A key for ``Project.run_once``, in an encrypted keystore file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anchor.chain.signer.keystore import (
+    KeystoreSigner,
+    create_keystore,
+    keystore_address,
+    open_keystore,
+    read_password_file,
+)
+from anchor.errors import SignerError
+from anchor.types import Address
+
+
+class Keystore:
+    """An encrypted keystore file (geth's, eth-account's or ape's) and the way to its password.
+
+    The file is decrypted when there is something to sign, and the key is not kept here.
+    """
+
+    def __init__(
+        self, path: Path, password: str | None = None, *, password_file: Path | None = None
+    ) -> None:
+        """Name the file; nothing is read yet.
+
+        Raises:
+            SignerError: Neither the password nor a file that holds it is named, or both are.
+        """
+        if (password is None) == (password_file is None):
+            raise SignerError(
+                f"either the password of {path} or a file that holds it must be given"
+            )
+        self.path = path
+        self.password_file = password_file
+        self._password = password
+
+    @classmethod
+    def create(cls, path: Path, password: str) -> Keystore:
+        """Make a new key, encrypt it into a file that does not exist yet, and return it.
+
+        Raises:
+            UsageError: The file exists, or cannot be written.
+            SignerError: The password is empty.
+            StorageError: The disk is full, or fails.
+        """
+        create_keystore(path, password)
+        return cls(path, password)
+
+    def __repr__(self) -> str:
+        return f"Keystore({str(self.path)!r})"
+
+    @property
+    def address(self) -> Address:
+        """Return the address that the file states, without decrypting it.
+
+        Raises:
+            SignerError: The file is no keystore, or states none.
+        """
+        return keystore_address(self.path)
+
+    def open(self) -> KeystoreSigner:
+        """Decrypt the key.
+
+        Raises:
+            SignerError: The file cannot be read or is no keystore, or the password is wrong.
+        """
+        return open_keystore(self.path, self._read_password)
+
+    def _read_password(self) -> str:
+        if self._password is not None:
+            return self._password
+        assert self.password_file is not None
+        return read_password_file(self.password_file)

@@ -1,0 +1,446 @@
+"""Running a log from Python: add evidence, anchor it, take its receipts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from anchor.chain.connect import open_node
+from anchor.chain.node import Node
+from anchor.chain.signer import Signer
+from anchor.errors import MalformedError, SignerError, UsageError
+from anchor.evidence.digests import Digests
+from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile, find_sources
+from anchor.evidence.file_hashing import digest_file
+from anchor.evidence.workers import open_executor
+from anchor.library.keystore_file import Keystore
+from anchor.monitor.overview import Overview, read_overview
+from anchor.operate.acceptance import AcceptedEvidence, accept_each, digest_input
+from anchor.operate.deployment import Deployment, deploy
+from anchor.operate.file_intake import AcceptedFile, gather
+from anchor.operate.proving import Prover, open_prover
+from anchor.operate.receipt_files import leave_out_receipts
+from anchor.operate.single_run import RunResult, RunState, anchor_round
+from anchor.operate.state_proofs import StateProofs
+from anchor.project.allowlist import find_config
+from anchor.project.config import Config, SignerConfig, WaitFor, load_config
+from anchor.project.creation import plan_dev_project, plan_project, write_dev_key
+from anchor.project.files import CONFIG
+from anchor.project.nodes import open_chain
+from anchor.project.project import OpenProject, create_project, open_project
+from anchor.project.signing_key import open_signer
+from anchor.receipt.format import Receipt
+from anchor.store.evidence import (
+    StoredEvidence,
+    find_by_identity,
+    find_evidence,
+    load_by_identity,
+)
+from anchor.store.location import StoreLocation
+from anchor.system.clock import SystemClock
+from anchor.types import Address, Hash32, parse_hex
+from anchor.verification.policy import FinalityRule
+
+# One transaction, and so one fsync, for this many digests.
+_CHUNK = 1_000
+_ID_BYTES = 32
+
+
+class Key(Protocol):
+    """What ``run_once`` and ``deploy`` open when there is something to sign: a ``Keystore``."""
+
+    def open(self) -> Signer: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """One piece of evidence that the store has.
+
+    ``id`` names it for good, in 64 hex digits; ``path`` is None for a bare digest.  ``leaf`` is the
+    hash of its record, and ``is_new`` False where the store had it before.
+    """
+
+    id: str
+    name: str
+    path: Path | None
+    digests: Digests
+    leaf: Hash32
+    is_new: bool
+
+
+class Project:
+    """One log of one's own: its configuration, its store and its nodes.
+
+    >>> with anchor.Project.open(Path("my-project")) as project:
+    ...     project.add([Path("contract.pdf")])
+    ...     project.run_once(wait="final")
+    ...     project.receipt(Path("contract.pdf")).save(Path("contract.pdf.anchor.json"))
+
+    Close it, or use it as a context manager.  One thread uses it at a time.
+    """
+
+    def __init__(
+        self,
+        opened: OpenProject,
+        *,
+        node: Node | None = None,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Take an open project over; ``open`` and ``create`` are the ways to one.
+
+        ``node`` is asked instead of those of the configuration, and stays the caller's to close.
+        """
+        self._opened = opened
+        self._given_node = node
+        self._own_node: Node | None = None
+        self._report = report
+        self._is_leading = False
+        self._proofs: StateProofs | None = None
+
+    @classmethod
+    def open(cls, place: Path, *, report: Callable[[str], None] = lambda _: None) -> Self:
+        """Open the project in a folder, or that of a configuration file.
+
+        ``report`` is told what happens meanwhile, a line at a time.
+
+        Raises:
+            ConfigError: There is no project, or its configuration is wrong.
+            ChainGuardError: The configuration names another log than the store was made for.
+        """
+        config = place / CONFIG if place.is_dir() else place
+        return cls(open_project(load_config(find_config(config))), report=report)
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        *,
+        rpc: str,
+        signer: Keystore,
+        number: int = 0,
+        finality: FinalityRule = "finalized",
+        wait: WaitFor = "included",
+        registry: Address | None = None,
+        store: StoreLocation | None = None,
+        witnesses: Sequence[str] = (),
+        quorum: int | None = None,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> Self:
+        """Create a project in ``folder`` for log ``number`` of the key's address, and open it.
+
+        It is pinned to the chain that ``rpc`` and all ``witnesses`` are on.  ``registry`` None is
+        the address that the registry has on every chain; ``store`` None a SQLite file in the
+        folder.  ``anchor trust allow`` makes it count for commands in its folder.
+
+        Raises:
+            ConfigError: There is a project already, or fewer nodes than ``quorum``.
+            ChainGuardError: The nodes are on different chains, or other code is at ``registry``.
+            CannotCheckError: A node does not answer.
+        """
+        nodes = {url: open_node(url) for url in (rpc, *witnesses)}
+        try:
+            config = plan_project(
+                folder.resolve(),
+                nodes[rpc],
+                url=rpc,
+                signer=SignerConfig(
+                    keystore=signer.path.resolve(),
+                    ape_account=None,
+                    password_file=signer.password_file and signer.password_file.resolve(),
+                ),
+                owner=signer.address,
+                number=number,
+                finality=finality,
+                wait=wait,
+                registry=registry,
+                store=store,
+                witnesses={url: nodes[url] for url in witnesses},
+                quorum=quorum,
+            )
+        finally:
+            for node in nodes.values():
+                node.close()
+        config.folder.mkdir(parents=True, exist_ok=True)
+        return cls(create_project(config), report=report)
+
+    @classmethod
+    def create_on_devnet(
+        cls,
+        folder: Path,
+        *,
+        rpc: str,
+        number: int = 0,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> Self:
+        """Create a project on a devnet, with its public test key, and open it.
+
+        Raises:
+            UsageError: The node is not on the devnets' chain id, where that key must not be used.
+            ConfigError: There is a project already.
+        """
+        node = open_node(rpc)
+        try:
+            config = plan_dev_project(folder.resolve(), node, url=rpc, number=number)
+            config.folder.mkdir(parents=True, exist_ok=True)
+            project = cls(create_project(config), report=report)
+        except BaseException:
+            node.close()
+            raise
+        project._own_node = node  # there is no other one that could be read instead
+        write_dev_key(config)
+        return project
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the store and the connections."""
+        if self._own_node is not None:
+            self._own_node.close()
+        self._opened.database.close()
+
+    @property
+    def config(self) -> Config:
+        """Return the project's configuration."""
+        return self._opened.config
+
+    @contextmanager
+    def lead(self) -> Iterator[Self]:
+        """Be the one process that seals and sends for this log, to the end of the block.
+
+        ``deploy`` and ``run_once`` do so by themselves; this holds it over several calls.
+
+        Raises:
+            LeaseHeldError: Another process is.
+        """
+        if self._is_leading:
+            yield self
+            return
+        with self._opened.database.hold_lease():
+            self._is_leading = True
+            try:
+                yield self
+            finally:
+                self._is_leading = False
+
+    def deploy(self, *, signer: Key | None = None) -> Deployment:
+        """Deploy the registry unless it is there; once for each chain.
+
+        Raises:
+            ChainGuardError: The chain is another one, or cannot have the registry at its address.
+            SignerError, FundsError: The key does not open, or cannot pay.
+            CannotCheckError: No node answers.
+        """
+        with self.lead():
+            return deploy(
+                self._opened, self._node(), self._opener(signer), SystemClock(), self._report
+            )
+
+    def add(
+        self,
+        evidence: Iterable[Path | SourceFile | Digests],
+        *,
+        beside: bool = False,
+        on_left_out: Callable[[IntakeProblem | Skipped], None] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> list[Added]:
+        """Record files, folders with all below them, and bare digests; return each piece.
+
+        When this returns they are durable: files first, then digests.  What was added before is
+        the same evidence.  A ``SourceFile`` is a file with a name of its own.  With ``beside`` this
+        log's own receipts are left out, and files beside which no receipt can be written.
+        ``on_left_out`` is told of each path that was not added, ``on_progress`` of files and bytes
+        as they are read.
+
+        Raises:
+            UsageError: A path cannot be read, and there is no ``on_left_out``; the others were
+                added all the same.
+            ClockError: This machine's clock is far from the chain's.
+        """
+        paths, named, digests = _split(evidence)
+        sources: Iterable[Discovered] = chain(find_sources(paths, follow_symlinks=False), named)
+        if beside:
+            sources = leave_out_receipts(sources, self.config.log)
+        with open_executor() as executor:
+            gathered = gather(
+                self._opened, sources, executor=executor, keep_files=True, on_done=on_progress
+            )
+        added = [_describe_file(file) for file in gathered.files]
+        for start in range(0, len(digests), _CHUNK):
+            inputs = [digest_input(each) for each in digests[start : start + _CHUNK]]
+            for given, accepted in zip(inputs, accept_each(self._opened, inputs), strict=True):
+                added.append(_describe(accepted, given.name, None, given.digests))
+        all_left_out: list[IntakeProblem | Skipped] = [*gathered.problems, *gathered.skipped]
+        for left_out in all_left_out:
+            if on_left_out is None:
+                self._report(f"{left_out.path} was not added: {left_out.reason}")
+            else:
+                on_left_out(left_out)
+        if gathered.problems and on_left_out is None:
+            first, *others = gathered.problems
+            more = f", and {len(others):,} more" if others else ""
+            raise UsageError(
+                f"{first.path} was not added: {first.reason}{more}",
+                hint="the others were added, and are the same evidence when they are added again",
+                path=first.path,
+            )
+        return added
+
+    def run_once(self, *, signer: Key | None = None, wait: WaitFor | None = None) -> RunResult:
+        """Seal what was added, anchor the newest head and wait; does nothing twice.
+
+        ``signer`` None is the configuration's key, with its password file; ``wait`` None is what
+        the configuration says.  The round is ``timed_out`` where the head was to be final, and did
+        not become so in the time that the configuration allows.
+
+        Raises:
+            FundsError, SignerError, ChainGuardError: The operator must act.
+            NotFinalError: A transaction on its way was not included yet; run it again.
+            CannotCheckError: No node answers, or too few agree.
+        """
+        node = self._node()
+        proofs = StateProofs(self.config, node, self._report)
+        with self.lead():
+            done = anchor_round(
+                self._opened,
+                node,
+                self._opener(signer),
+                SystemClock(),
+                wait_for=wait or self.config.wait,
+                report=self._report,
+                proofs=proofs,
+            )
+        self._proofs = proofs if done.state is RunState.FINAL else None
+        return done
+
+    def receipt(self, evidence: Path | str) -> Receipt:
+        """Return the receipt of a file, or of the evidence with an id; a promise while not final.
+
+        Raises:
+            UsageError: The log does not hold this evidence, or its record was erased.
+            NotFinalError: It is not sealed yet.
+        """
+        with self._opened.database.read() as connection:
+            if isinstance(evidence, str):
+                stored = find_by_identity(connection, _parse_id(evidence))
+                if stored is None:
+                    raise UsageError(f"this project's log holds no evidence with the id {evidence}")
+            else:
+                stored = find_evidence(connection, evidence, digest_file(evidence))
+        return self._open_prover().prove(stored)
+
+    def receipts(
+        self,
+        added: Iterable[Added],
+        *,
+        on_failure: Callable[[Added, UsageError], None] | None = None,
+    ) -> Iterator[tuple[Added, Receipt]]:
+        """Yield each piece with its receipt, all from one snapshot of the log.
+
+        ``on_failure`` is told of each that has none, instead of raising.
+
+        Raises:
+            UsageError: A record was erased, and there is no ``on_failure``.
+            NotFinalError: A piece is not sealed yet.
+        """
+        prover = self._open_prover()
+        rest = iter(added)
+        while chunk := list(islice(rest, _CHUNK)):
+            with self._opened.database.read() as connection:
+                stored = load_by_identity(connection, [bytes.fromhex(each.id) for each in chunk])
+            for each in chunk:
+                try:
+                    receipt = _prove(prover, stored.get(bytes.fromhex(each.id)), each)
+                except UsageError as error:
+                    if on_failure is None:
+                        raise
+                    on_failure(each, error)
+                    continue
+                yield each, receipt
+
+    def status(self) -> Overview:
+        """Return where the log stands, as the store knows it; no node is asked."""
+        return read_overview(self._opened, time.time())
+
+    def _node(self) -> Node:
+        if self._given_node is not None:
+            return self._given_node
+        if self._own_node is None:
+            self._own_node = open_chain(self.config, self._report)
+        return self._own_node
+
+    def _opener(self, signer: Key | None) -> Callable[[], Signer]:
+        if signer is not None:
+            return signer.open
+        return lambda: open_signer(self.config, _refuse_to_ask)
+
+    def _open_prover(self) -> Prover:
+        proofs, self._proofs = self._proofs, None
+        if proofs is not None:  # the store has just learnt all that the chain can say
+            return Prover(self._opened, proofs)
+        return open_prover(self._opened, self._node, self._report)
+
+
+def _prove(prover: Prover, stored: StoredEvidence | None, added: Added) -> Receipt:
+    if stored is None:
+        raise UsageError(f"the log holds {added.name} no more: it was erased")
+    return prover.prove(stored)
+
+
+def _split(
+    evidence: Iterable[Path | SourceFile | Digests],
+) -> tuple[list[Path], list[SourceFile], list[Digests]]:
+    paths: list[Path] = []
+    named: list[SourceFile] = []
+    digests: list[Digests] = []
+    for piece in evidence:
+        if isinstance(piece, Path):
+            paths.append(piece)
+        elif isinstance(piece, SourceFile):
+            named.append(piece)
+        else:
+            digests.append(piece)
+    return paths, named, digests
+
+
+def _describe_file(file: AcceptedFile) -> Added:
+    return _describe(file.evidence, file.name, file.path, file.digests)
+
+
+def _describe(accepted: AcceptedEvidence, name: str, path: Path | None, digests: Digests) -> Added:
+    return Added(
+        id=accepted.identity.hex(),
+        name=name,
+        path=path,
+        digests=digests,
+        leaf=accepted.leaf,
+        is_new=accepted.is_new,
+    )
+
+
+def _parse_id(text: str) -> bytes:
+    try:
+        return parse_hex(text, length=_ID_BYTES, subject="an id", prefix=False)
+    except MalformedError as error:
+        raise UsageError(error.message, hint="a file is named by a Path") from error
+
+
+def _refuse_to_ask(path: Path) -> str:
+    raise SignerError(
+        f"the password of {path} is in no file",
+        hint="pass a Keystore with its password, or name a file with signer.password_file",
+    )
