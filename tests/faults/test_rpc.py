@@ -135,8 +135,8 @@ def test_a_run_asks_what_these_tests_break(faulty: Faulty) -> None:
     assert asked >= set(METHODS) - set(RARE)
 
 
-def break_once(faulty: Faulty, method: str, rule: Rule, name: str) -> None:
-    """Break one answer of a round with new evidence, then finish it.
+def break_once(faulty: Faulty, method: str, rule: Rule, name: str) -> str:
+    """Break one answer of a round with new evidence, then finish it; return what was said.
 
     Of receipts it is that of the round's own transaction: what earlier ones cost can wait.
     """
@@ -151,6 +151,7 @@ def break_once(faulty: Faulty, method: str, rule: Rule, name: str) -> None:
     error = faulty.fails(ExitCode.CANNOT_CHECK)
     assert faulty.url in error.message, "whose fault it is"
     faulty.finishes()
+    return error.message
 
 
 @pytest.mark.fault(
@@ -776,9 +777,13 @@ def test_nobody_is_asked_whom_the_operator_did_not_name(faulty: Faulty, injected
     with serve(listen) as elsewhere:
         faulty.proxy.on("eth_call", looks_up)
         faulty.fails(ExitCode.CHAIN_GUARD, "the registry would refuse this call")
-        for method, status in itertools.product(("eth_chainId", RECEIPT), (301, 302, 307, 308)):
-            faulty.proxy.on(method, redirects(f"{elsewhere}/?{method}", status))
+        for status in (301, 302, 307, 308):
+            faulty.proxy.on("eth_chainId", redirects(f"{elsewhere}/?id", status))
             faulty.fails(ExitCode.CANNOT_CHECK, "a redirect, which is never followed")
+            # A receipt is asked for once its transaction was sent: each time of a new one.
+            rule = redirects(f"{elsewhere}/?receipt", status)
+            message = break_once(faulty, RECEIPT, rule, f"status {status}")
+            assert "a redirect, which is never followed" in message
     assert heard == []
     faulty.finishes()
     injected(9)
