@@ -245,11 +245,11 @@ class Runner:
             list(pool.map(self._run_job, jobs))
 
     def stop(self, *_: object) -> None:
-        """End what runs, with all that it started."""
+        """Interrupt what runs, with all that it started; tests end their servers then."""
         self._stopped = True
         for process in tuple(self._running):
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
+                os.killpg(process.pid, signal.SIGINT)
 
     def _run_job(self, job: Job) -> None:
         started = time.monotonic()

@@ -58,6 +58,7 @@ def wait_until_served(served: Served, key: str, number: int) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.release
 @EXCHANGED
 def test_a_service_serves_the_store_that_replaced_its_own(
     log: Site, tmp_path: Path, injected: Callable[[int], None]

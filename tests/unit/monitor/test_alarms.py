@@ -386,7 +386,11 @@ class Hours:
 
 
 def settle(watch: BackgroundPoll) -> Sighting:
-    return watch.wait(30.0)
+    seen = watch.wait(30.0)
+    for thread in threading.enumerate():
+        if thread.name == "watch":
+            thread.join(30.0)  # what it failed with is told in this test and not in the next one
+    return seen
 
 
 def test_looking_never_waits_for_the_node() -> None:
