@@ -593,7 +593,7 @@ def test_each_step_of_a_reading_can_fail(
                 policy=trusted,
                 verifier=None if vkey is None else parse_verifier(vkey),
                 connect=lambda _, node=node: ChainReader(node),
-                tell=lambda number, *_, told=told: told.append(number),
+                report_step=lambda number, *_, told=told: told.append(number),
                 chain_ids=(DEV_CHAIN,),
                 accept_unpinned=True,
             )
@@ -649,7 +649,7 @@ def test_all_that_a_policy_says_about_one_place_has_to_hold(
                 policy=policy(entries[contradicts], entries[not contradicts]),
                 verifier=None,
                 connect=lambda *_, node=node: ChainReader(node),
-                tell=lambda number, *_, told=told: told.append(number),
+                report_step=lambda number, *_, told=told: told.append(number),
             )
         assert (error.exit_code, len(told) + 1) == (code, step), error.message
 
