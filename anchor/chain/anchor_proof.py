@@ -98,7 +98,7 @@ def _check(fetched: FetchedProof, question: Question) -> _Proven:
 
 
 def _prove_operator(
-    node: Node, question: Question, proof: StateProof, found: _Proven, operator_id: int
+    node: Node, question: Question, proof: StateProof, anchored: _Proven, operator_id: int
 ) -> StateProof:
     """Add the proof of the operator's key."""
 
@@ -106,7 +106,7 @@ def _prove_operator(
         proven = replace(proof, operator_proof=fetched.slot_proofs[0])
         check_submitter(
             proven,
-            found.storage_root,
+            anchored.storage_root,
             registry=question.registry,
             log=question.log,
             operator_id=operator_id,

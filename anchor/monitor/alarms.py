@@ -253,13 +253,13 @@ def _find_unknown_chain(situation: Situation) -> str | None:
 
 
 def _describe_unknown(
-    situation: Situation, sighting: Sighting[Seen] | None, what: str
+    situation: Situation, sighting: Sighting[Seen] | None, subject: str
 ) -> str | None:
     if sighting is None or if_fresh(sighting, situation.overview.read_at) is not None:
         return None
     if sighting.value is None and sighting.trouble is None:
         return None  # nobody has asked yet
-    return f"{what} is not known: {sighting.trouble or 'it was not asked lately'}"
+    return f"{subject} is not known: {sighting.trouble or 'it was not asked lately'}"
 
 
 RULES = (

@@ -62,7 +62,7 @@ class DoctorContext:
 
     config_path: Path
     open_node: Callable[[str], Node]
-    now: float
+    wall_time: float
     _config: Config | None = None
     _project: OpenProject | None = None
     _node: Node | None = None

@@ -219,7 +219,7 @@ def _look_at_methods(context: DoctorContext) -> str | Remark:
 
 def _look_at_clock(context: DoctorContext) -> str | Remark:
     latest = _latest(context)
-    apart = round(context.now - latest.timestamp)
+    apart = round(context.wall_time - latest.timestamp)
     when = datetime.fromtimestamp(latest.timestamp, UTC).isoformat().replace("+00:00", "Z")
     text = f"{abs(apart)} s {'after' if apart >= 0 else 'before'} the newest block's time, {when}"
     fault = _find_clock_fault(context, latest)
@@ -240,7 +240,7 @@ def _find_clock_fault(context: DoctorContext, latest: Block) -> ClockFault | Non
         final = group.fetch_final_block(context.config.finality)
     except CannotCheckError:  # another check tells
         final = None
-    return judge_clock_at(context.project, group, context.now, latest, final)
+    return judge_clock_at(context.project, group, context.wall_time, latest, final)
 
 
 def _look_at_registry(context: DoctorContext) -> str:

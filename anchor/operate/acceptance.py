@@ -131,14 +131,14 @@ def accept_each(
     check_clock(project)
     database = project.database
     database.check_room(sum(_RECORD_BYTES + len(submission.name) for submission in submissions))
-    items = list(_prepare(project, submissions, again, random_bytes))
-    written = database.write_counted(partial(insert_reporting, items=items))
-    answers = list(zip(items, written.result, strict=True))
+    rows = list(_prepare(project, submissions, again, random_bytes))
+    written = database.write_counted(partial(insert_reporting, items=rows))
+    answers = list(zip(rows, written.result, strict=True))
     with database.read() as connection:
-        known = load_by_identity(connection, [item.identity for item, new in answers if not new])
+        known = load_by_identity(connection, [row.identity for row, new in answers if not new])
     accepted = []
-    for item, is_new in answers:
-        stored = item if is_new else known.get(item.identity)
+    for row, is_new in answers:
+        stored = row if is_new else known.get(row.identity)
         if stored is None:
             raise StoreBusyError("the same evidence was erased just now", hint="run again")
         accepted.append(_describe(stored, is_new, written.copies))
@@ -164,9 +164,9 @@ def sum_up(accepted: Sequence[AcceptedEvidence]) -> Acceptance:
     return Acceptance(new=new, known=len(accepted) - new, copies=min(copies, default=None))
 
 
-def fewest(before: int | None, now: int | None) -> int | None:
+def fewest(before: int | None, latest: int | None) -> int | None:
     """Return on how many servers all of it is, what was counted before and what is counted now."""
-    return now if before is None else before if now is None else min(before, now)
+    return latest if before is None else before if latest is None else min(before, latest)
 
 
 def _prepare(
@@ -186,7 +186,7 @@ class _Prepared:
     submissions: Sequence[EvidenceInput]
     uniques: Sequence[bytes]
     random_bytes: Callable[[int], bytes]
-    now: str
+    recorded_at: str
     log: LogId
 
     def __len__(self) -> int:
@@ -198,7 +198,7 @@ class _Prepared:
     def __getitem__(self, place: int) -> NewEvidence:
         salt = self.random_bytes(SALT_BYTES)
         submission, unique = self.submissions[place], self.uniques[place]
-        return prepare_evidence(submission, unique, salt, self.now, self.log)
+        return prepare_evidence(submission, unique, salt, self.recorded_at, self.log)
 
 
 def accept_once(
@@ -220,10 +220,10 @@ def accept_once(
     check_clock(project)
     unique = b"" if key is None else b"key:" + key.encode("utf-8", "surrogateescape")
     salt = random_bytes(SALT_BYTES)
-    item = prepare_evidence(submission, unique, salt, utc_now(), project.config.log)
+    row = prepare_evidence(submission, unique, salt, utc_now(), project.config.log)
     key_hash = None if key is None else hashlib.sha256(unique).digest()
-    project.database.check_room(len(item.record))
-    written = project.database.write_counted(partial(insert_once, submitted=item, key=key_hash))
+    project.database.check_room(len(row.record))
+    written = project.database.write_counted(partial(insert_once, submitted=row, key=key_hash))
     stored, is_new = written.result
     return _describe(stored, is_new, written.copies)
 
@@ -242,9 +242,9 @@ def accept_with_key(
 
 
 def prepare_evidence(
-    submission: EvidenceInput, unique: bytes, salt: bytes, now: str, log: LogId
+    submission: EvidenceInput, unique: bytes, salt: bytes, recorded_at: str, log: LogId
 ) -> NewEvidence:
-    """Return the row of a submission: its record for ``log`` with this salt, as recorded ``now``.
+    """Return the row of a submission: its record for ``log`` with this salt, recorded at this time.
 
     Raises:
         MalformedError: no record can be made of it.
@@ -255,7 +255,7 @@ def prepare_evidence(
         name=submission.name,
         media_type=submission.media_type or guess_media_type(submission.name),
         salt=salt,
-        recorded_at=now,
+        recorded_at=recorded_at,
         log=log,
     )
     return NewEvidence(
@@ -265,11 +265,11 @@ def prepare_evidence(
         sm3=digests.sm3,
         record=record,
         leaf=hash_leaf(record),
-        accepted_at=now,
+        accepted_at=recorded_at,
     )
 
 
-def prepare_record(record: Record, source: str, unique: bytes, now: str) -> NewEvidence:
+def prepare_record(record: Record, source: str, unique: bytes, recorded_at: str) -> NewEvidence:
     """Return the row of a record that somebody else made, whose bytes stay as they are."""
     encoded = record.encoded
     submission = EvidenceInput(source=source, name=record.name, digests=record.digests)
@@ -280,7 +280,7 @@ def prepare_record(record: Record, source: str, unique: bytes, now: str) -> NewE
         sm3=record.digests.sm3,
         record=encoded,
         leaf=hash_leaf(encoded),
-        accepted_at=now,
+        accepted_at=recorded_at,
     )
 
 

@@ -158,8 +158,8 @@ def is_pinned(connection: Connection, chain_id: ChainId, registry: Address, log:
 def load_pinned_registry(database: Database) -> Address | None:
     """Return the registry this store is pinned to; None where it was never initialised."""
     with database.read() as connection:
-        found = connection.execute(select(project.c.registry)).scalar_one_or_none()
-    return None if found is None else Address(found)
+        registry = connection.execute(select(project.c.registry)).scalar_one_or_none()
+    return None if registry is None else Address(registry)
 
 
 def pin_registry(database: Database, registry: Address) -> None:

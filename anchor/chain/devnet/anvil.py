@@ -83,8 +83,8 @@ def find_anvil(root: Path | None = None) -> Path | None:
     if root is not None:
         candidates += sorted(root.glob("node_modules/@foundry-rs/anvil-*/bin/anvil"))
     for folder in os.get_exec_path():
-        if found := shutil.which("anvil", path=folder):
-            candidates.append(Path(found))
+        if program := shutil.which("anvil", path=folder):
+            candidates.append(Path(program))
     return next((path.resolve() for path in candidates if _is_working(path)), None)
 
 
@@ -188,8 +188,8 @@ class _Output:
         for raw in self._stream:
             line = raw.decode("utf-8", "replace").rstrip()
             self._lines.append(line)
-            if found := _LISTENING.search(line):
-                self._ports.put(int(found[1]))
+            if listening := _LISTENING.search(line):
+                self._ports.put(int(listening[1]))
         self._ports.put(None)
 
     def wait_for_port(self) -> int:

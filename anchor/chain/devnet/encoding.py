@@ -54,26 +54,26 @@ def encode(value: Any) -> Any:
     return value
 
 
-def parse_quantity(value: Any, what: str) -> int:
+def parse_quantity(value: Any, label: str) -> int:
     """Read a hex quantity as strictly as geth does."""
     if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
-        raise RpcError(INVALID_PARAMS, f"{what}: want a hex number without leading zeros")
+        raise RpcError(INVALID_PARAMS, f"{label}: want a hex number without leading zeros")
     return int(value, 16)
 
 
-def parse_data(value: Any, what: str, *, length: int | None = None) -> bytes:
+def parse_data(value: Any, label: str, *, length: int | None = None) -> bytes:
     """Read hex bytes, exactly ``length`` of them if given."""
     if not isinstance(value, str) or not _DATA.fullmatch(value):
-        raise RpcError(INVALID_PARAMS, f"{what}: want 0x and hex digits, two for each byte")
+        raise RpcError(INVALID_PARAMS, f"{label}: want 0x and hex digits, two for each byte")
     data = bytes.fromhex(value[2:])
     if length is not None and len(data) != length:
-        raise RpcError(INVALID_PARAMS, f"{what}: want {length} bytes, got {len(data)}")
+        raise RpcError(INVALID_PARAMS, f"{label}: want {length} bytes, got {len(data)}")
     return data
 
 
-def parse_address(value: Any, what: str = "address") -> Address:
+def parse_address(value: Any, label: str = "address") -> Address:
     """Read an address."""
-    return Address(parse_data(value, what, length=20))
+    return Address(parse_data(value, label, length=20))
 
 
 def parse_slot(value: Any) -> int:
@@ -101,14 +101,14 @@ def parse_call(value: Any, *, gas_limit: int) -> Call:
     )
 
 
-def parse_terms(value: Any, what: str, length: int) -> frozenset[bytes] | None:
+def parse_terms(value: Any, label: str, length: int) -> frozenset[bytes] | None:
     """Read one value or a list of alternatives; None, for null and an empty list, is any."""
     terms = value if isinstance(value, list) else [value]
     if value is None or not terms:
         return None
     if len(terms) > MAX_FILTER_TERMS:
-        raise RpcError(INVALID_PARAMS, f"{what}: at most {MAX_FILTER_TERMS} alternatives")
-    return frozenset(parse_data(term, what, length=length) for term in terms)
+        raise RpcError(INVALID_PARAMS, f"{label}: at most {MAX_FILTER_TERMS} alternatives")
+    return frozenset(parse_data(term, label, length=length) for term in terms)
 
 
 def parse_topics(value: Any) -> list[frozenset[bytes] | None]:
@@ -129,10 +129,10 @@ def parse_percentiles(value: Any) -> list[float]:
     return numbers
 
 
-def parse_object(value: Any, what: str) -> Json:
+def parse_object(value: Any, label: str) -> Json:
     """Read a JSON object."""
     if not isinstance(value, dict):
-        raise RpcError(INVALID_PARAMS, f"{what}: want an object")
+        raise RpcError(INVALID_PARAMS, f"{label}: want an object")
     return value
 
 

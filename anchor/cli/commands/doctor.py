@@ -29,7 +29,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
         DoctorContext(
             config_path=_find_config(config_path),
             open_node=open_node,
-            now=time.time(),
+            wall_time=time.time(),
         ),
         CHECKS,
     )
