@@ -29,10 +29,10 @@ from anchor.log import batch_sha256
 from anchor.log.merkle import hash_leaf, verify_inclusion
 from anchor.log.tiles import TileTree, append_leaves
 from anchor.log.tree import RightEdge, Tree
-from anchor.store import sequencer
+from anchor.store import sealing
 from anchor.store.database import Database, create_database
 from anchor.store.evidence import NewEvidence, make_identity
-from anchor.store.insertion import insert_evidence
+from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.location import SqliteFile
 from anchor.store.tile_folder import TileFolder
 from anchor.types import Hash32, Head
@@ -322,14 +322,14 @@ def bench_sealing(options: argparse.Namespace) -> None:
             accept(database, 0, size)
             section(f"Seal {size:,} leaves at once, a store of as many rows")
             before = peak_memory()
-            seconds = measure(lambda database=database: sequencer.seal(database, ""), runs=1)
+            seconds = measure(lambda database=database: sealing.seal(database, ""), runs=1)
             show("the seal: places, right edge, head", f"{seconds[0]:>14.2f} s")
             show(
                 "memory of the process at its peak",
                 f"{peak_memory():>14,} MiB (before: {before:,})",
             )
             seconds = measure(
-                lambda database=database, tiles=tiles: sequencer.write_tiles(database, tiles),
+                lambda database=database, tiles=tiles: sealing.write_tiles(database, tiles),
                 runs=1,
             )
             show("its tiles", f"{seconds[0]:>14.2f} s")
@@ -352,8 +352,8 @@ def show_seals(database: Database, tiles: TileFolder, size: int, added: int) -> 
     sealed, tiled = [], []
     for start in range(size, size + 9 * added, added):
         accept(database, start, start + added)
-        sealed.append(measure(lambda: sequencer.seal(database, ""), runs=1)[0])
-        tiled.append(measure(lambda: sequencer.write_tiles(database, tiles), runs=1)[0])
+        sealed.append(measure(lambda: sealing.seal(database, ""), runs=1)[0])
+        tiled.append(measure(lambda: sealing.write_tiles(database, tiles), runs=1)[0])
     both = [one + other for one, other in zip(sealed, tiled, strict=True)]
     for what, seconds in (
         ("the seal: places, right edge, head", sealed),

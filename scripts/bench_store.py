@@ -32,10 +32,10 @@ from anchor.operate.deployment import deploy
 from anchor.operate.single_run import anchor_round
 from anchor.project.creation import plan_dev_project, write_dev_key
 from anchor.project.project import OpenProject, create_project
+from anchor.store.acknowledged_log import SideFile
 from anchor.store.database import create_database, create_filled
 from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
-from anchor.store.sequencer import seal, write_tiles
-from anchor.store.side_file import SideFile
+from anchor.store.sealing import seal, write_tiles
 from anchor.store.tile_folder import TileFolder
 from anchor.system.clock import SystemClock
 

@@ -8,7 +8,6 @@ from datetime import timedelta
 from importlib.metadata import version
 
 from anchor.certificate import labels
-from anchor.certificate.commands import build_checks, build_path
 from anchor.certificate.model import (
     FORMAT,
     Bilingual,
@@ -25,6 +24,7 @@ from anchor.certificate.model import (
     numbered,
 )
 from anchor.certificate.qr import encode_payload
+from anchor.certificate.shell_commands import build_checks, build_path
 from anchor.certificate.statements import Details, Exhibit
 from anchor.certificate.time_format import Moment, format_seconds, format_utc
 from anchor.errors import AnchorError, NotFinalError, UsageError

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from anchor.chain.node import Node, PricedBlock
 from anchor.chain.node_agreement import agree_on_block, agree_on_final_nonce, agree_on_nonce
-from anchor.chain.nonce_journal import TxJournal
 from anchor.chain.tx_inclusion import fetch_inclusions
+from anchor.chain.tx_journal_protocol import TxJournal
 from anchor.chain.tx_offer import FeeLimits
 from anchor.errors import (
     CannotCheckError,

@@ -23,11 +23,11 @@ from anchor.chain.next_nonce import LONGEST_POLL, NonceChooser
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import agree_on_block
 from anchor.chain.node_errors import Refusal, classify_refusal
-from anchor.chain.nonce_journal import TxJournal
 from anchor.chain.signer import Signer, UnsignedTransaction
 from anchor.chain.tx_cost import bound_cost, bound_gas
 from anchor.chain.tx_decoding import read_gas_limit
 from anchor.chain.tx_inclusion import look_at
+from anchor.chain.tx_journal_protocol import TxJournal
 from anchor.chain.tx_offer import FeeLimits, Offer, Pricing
 from anchor.chain.tx_settlement import Settlement
 from anchor.chain.tx_state import (

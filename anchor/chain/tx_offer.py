@@ -8,8 +8,8 @@ from anchor.chain.call_simulation import FUNDS_HINT, Intent, estimate_gas, lacks
 from anchor.chain.fees import Fees
 from anchor.chain.node import Node, PricedBlock
 from anchor.chain.node_agreement import agree_on_balance, agree_on_block, fetch_fees
-from anchor.chain.nonce_journal import TxJournal
 from anchor.chain.tx_cost import BUDGET_DAYS, fetch_l1_fee
+from anchor.chain.tx_journal_protocol import TxJournal
 from anchor.chain.tx_state import NonceSlot
 from anchor.errors import FundsError
 from anchor.types import Address, ChainId

@@ -15,11 +15,11 @@ from functools import partial
 
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import agree_on_block, agree_on_final_nonce
-from anchor.chain.nonce_journal import SettlementJournal
 from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.tx_cost import BUDGET_DAYS, bound_cost
 from anchor.chain.tx_decoding import read_call_data, read_gas_limit, read_receiver
 from anchor.chain.tx_inclusion import User, fetch_inclusions, find_user, look_at
+from anchor.chain.tx_journal_protocol import SettlementJournal
 from anchor.chain.tx_state import Cost, Inclusion, NonceSlot, Unsettled
 from anchor.errors import CannotCheckError, ForeignUseError, NodeUnreachableError
 from anchor.ethereum.keccak import format_address

@@ -11,7 +11,7 @@ import typer
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
 from anchor.errors import AnchorError, ExitCode
-from anchor.evidence.workers import open_executor
+from anchor.evidence.hashing_pool import open_executor
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
 from anchor.recovery.chain_audit import audit_chain

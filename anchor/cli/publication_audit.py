@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from anchor.chain.connect import Nodes
+from anchor.chain.verifier_nodes import Nodes
 from anchor.cli.console import Colour, Output
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.report_text import print_policies, print_step

@@ -1,4 +1,4 @@
-"""A verification report as text and as JSON."""
+"""A verification report as text."""
 
 from __future__ import annotations
 

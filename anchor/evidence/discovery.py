@@ -1,6 +1,6 @@
 """Files to take in: find them below the arguments, and open them safely.
 
-What cannot be listed comes back as a `Problem`, what is left out by rule as a `Skipped`, each at
+What cannot be listed comes back as a `IntakeProblem`, what is left out by rule as a `Skipped`, each at
 its place in the order, and the rest goes on.
 """
 

@@ -11,14 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from anchor.chain.connect import open_node
 from anchor.chain.node import Node
 from anchor.chain.signer import Signer
+from anchor.chain.verifier_nodes import open_node
 from anchor.errors import MalformedError, SignerError, UsageError
 from anchor.evidence.digests import Digests
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile, find_sources
 from anchor.evidence.file_hashing import digest_file
-from anchor.evidence.workers import open_executor
+from anchor.evidence.hashing_pool import open_executor
 from anchor.library.keystore_file import Keystore
 from anchor.monitor.overview import Overview, read_overview
 from anchor.operate.acceptance import AcceptedEvidence, accept_each, digest_input

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, TypeAlias
 
-from anchor.chain.connect import Nodes
+from anchor.chain.verifier_nodes import Nodes
 from anchor.errors import UsageError
 from anchor.evidence.digests import SHA256, SM3, Digests, digest_stream
 from anchor.evidence.file_hashing import digest_file

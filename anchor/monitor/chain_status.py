@@ -13,7 +13,7 @@ from anchor.log.publication import CHECKPOINT, open_writer
 from anchor.monitor.background_poll import BackgroundPoll, Sighting
 from anchor.operate.anchor_watch import Watched
 from anchor.operate.funds import find_key
-from anchor.operate.guards import check_chain
+from anchor.operate.preconditions import check_chain
 from anchor.project.project import OpenProject
 from anchor.store.heads import find_head
 from anchor.store.statistics import load_newest_anchors

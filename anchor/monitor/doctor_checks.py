@@ -36,9 +36,14 @@ from anchor.operate.anchor_watch import judge_clock_at
 from anchor.operate.clock_check import ClockFault, clock_error
 from anchor.operate.deployment import has_create2_proxy, read_record
 from anchor.operate.funds import low_funds_warning
-from anchor.operate.guards import check_authority, check_chain, check_sender, read_chain_state
 from anchor.operate.incident_handling import check_no_incident
 from anchor.operate.node_capabilities import describe_offers
+from anchor.operate.preconditions import (
+    check_authority,
+    check_chain,
+    check_sender,
+    read_chain_state,
+)
 from anchor.project.config import load_config
 from anchor.project.project import open_project, trust_entry
 from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry_address

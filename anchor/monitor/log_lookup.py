@@ -15,7 +15,7 @@ from anchor.log.tree import BLOCK, HASH
 from anchor.project.project import OpenProject
 from anchor.store.evidence import load_leaves
 from anchor.store.heads import AnchoredHead
-from anchor.store.sequencer import open_tree, write_tiles
+from anchor.store.sealing import open_tree, write_tiles
 from anchor.store.statistics import find_anchor_above, find_head_above, load_newest_heads
 from anchor.types import Hash32, Head
 

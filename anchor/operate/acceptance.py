@@ -22,7 +22,7 @@ from anchor.store.evidence import (
     load_by_identity,
     make_identity,
 )
-from anchor.store.insertion import insert_evidence, insert_once, insert_reporting
+from anchor.store.evidence_insertion import insert_evidence, insert_once, insert_reporting
 from anchor.system.clock import utc_now
 from anchor.types import Hash32, LogId
 

@@ -31,8 +31,8 @@ from anchor.operate.clock_check import (
     load_chain_time,
     save_chain_time,
 )
-from anchor.operate.guards import check_chain_and_incidents, read_chain_state
 from anchor.operate.incident_handling import check_no_incident, fetch_final, note_contradictions
+from anchor.operate.preconditions import check_chain_and_incidents, read_chain_state
 from anchor.project.project import OpenProject
 from anchor.store.heads import newest_final_anchor
 from anchor.types import Block

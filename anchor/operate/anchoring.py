@@ -17,7 +17,8 @@ from anchor.chain.tx_state import Inclusion
 from anchor.errors import CannotCheckError, ChainGuardError, ForeignUseError, NodeFaultError
 from anchor.log import merkle
 from anchor.operate.contradiction import place_of
-from anchor.operate.guards import (
+from anchor.operate.own_transactions import find_own_nonces
+from anchor.operate.preconditions import (
     ChainState,
     check_authority,
     check_final_anchors,
@@ -25,7 +26,6 @@ from anchor.operate.guards import (
     check_shared,
     read_chain_state,
 )
-from anchor.operate.own_transactions import find_own_nonces
 from anchor.project.project import OpenProject
 from anchor.registry.calldata import encode_anchor_call
 from anchor.store.heads import (
@@ -36,7 +36,7 @@ from anchor.store.heads import (
     reversible_anchor,
     save_anchor,
 )
-from anchor.store.sequencer import open_tree
+from anchor.store.sealing import open_tree
 from anchor.store.tx_journal import StoredJournal
 from anchor.system.clock import Clock, utc_now
 from anchor.types import Head

@@ -37,7 +37,7 @@ from anchor.operate.events import (
 )
 from anchor.operate.finality import refresh_anchors
 from anchor.operate.funds import low_funds_warning
-from anchor.operate.guards import check_chain
+from anchor.operate.preconditions import check_chain
 from anchor.operate.publisher import Publisher
 from anchor.operate.single_run import anchor_round
 from anchor.project.project import OpenProject

@@ -18,7 +18,7 @@ from anchor.chain.tx_state import Inclusion
 from anchor.errors import ChainGuardError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.operate.anchoring import make_manager
-from anchor.operate.guards import check_chain, is_deployed
+from anchor.operate.preconditions import check_chain, is_deployed
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.project.relocation import check_movable, created_addresses, move_project

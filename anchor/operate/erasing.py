@@ -39,7 +39,7 @@ from anchor.store.erasures import (
     lock_holds,
 )
 from anchor.store.evidence import NewEvidence
-from anchor.store.insertion import insert_evidence
+from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.legal_holds import find_held
 from anchor.system.clock import utc_now
 

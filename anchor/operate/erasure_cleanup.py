@@ -19,6 +19,7 @@ from anchor.project.config import Config
 from anchor.project.files import BEFORE_UPGRADE, RECEIPT_SUFFIX
 from anchor.project.project import OpenProject
 from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
+from anchor.store.acknowledged_log import SideFile
 from anchor.store.backup_folder import list_generations
 from anchor.store.erasures import (
     Erasure,
@@ -31,7 +32,6 @@ from anchor.store.erasures import (
     stop_intake,
 )
 from anchor.store.location import SqliteFile, find_copies
-from anchor.store.side_file import SideFile
 from anchor.system.clock import utc_now
 from anchor.system.durable_files import is_temporary, private_mode, sync_folder, write_file
 from anchor.types import Hash32

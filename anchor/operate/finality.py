@@ -9,8 +9,8 @@ from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
 from anchor.errors import CannotCheckError, NodeUnreachableError, QuorumError
 from anchor.operate.contradiction import place_of
-from anchor.operate.guards import check_chain_and_incidents, check_code_at
 from anchor.operate.incident_handling import fetch_final
+from anchor.operate.preconditions import check_chain_and_incidents, check_code_at
 from anchor.operate.state_proofs import StateProofs, watch_proofs
 from anchor.project.project import OpenProject
 from anchor.store.heads import (

@@ -16,7 +16,7 @@ from anchor.operate.publishing import find_anchor_gap
 from anchor.project.log_key import checkpoint_origin
 from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead, load_anchors, newest_final_anchor
-from anchor.store.sequencer import open_tree
+from anchor.store.sealing import open_tree
 from anchor.types import Head
 
 _ANCHORS = re.compile(r"anchors/([0-9]{3,9})")

@@ -10,14 +10,14 @@ from anchor.errors import CannotCheckError, ChainGuardError, NotFinalError, Usag
 from anchor.log.merkle import hash_leaf
 from anchor.log.tiles import TileTree
 from anchor.operate.finality import update_anchors
-from anchor.operate.guards import check_standing
+from anchor.operate.preconditions import check_standing
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.project import OpenProject
 from anchor.receipt.format import AnchorHints, Promise, Receipt, ReceiptAnchor
-from anchor.store.edition import load_edition
 from anchor.store.evidence import StoredEvidence
 from anchor.store.heads import AnchoredHead, load_anchors, load_heads
-from anchor.store.sequencer import open_tree
+from anchor.store.receipt_basis import load_edition
+from anchor.store.sealing import open_tree
 from anchor.types import Hash32, Head
 
 # Heads whose trees are kept open at a time; each remembers some MiB of tiles.

@@ -30,7 +30,7 @@ from anchor.log.tiles import Tile, TileTree, tiles_of
 from anchor.project.log_key import checkpoint_origin, load_log_key
 from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead, load_anchors
-from anchor.store.sequencer import open_tree
+from anchor.store.sealing import open_tree
 from anchor.system.file_lock import hold_file
 from anchor.types import Head
 

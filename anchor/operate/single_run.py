@@ -12,12 +12,12 @@ from anchor.chain.signer import Signer
 from anchor.errors import CannotCheckError, ForeignUseError, NotFinalError, QuorumError
 from anchor.operate.anchoring import anchor_newest
 from anchor.operate.finality import refresh_anchors, update_anchors, wait_until_final
-from anchor.operate.guards import check_standing
+from anchor.operate.preconditions import check_standing
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.config import WaitFor
 from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead, find_anchored
-from anchor.store.sequencer import seal
+from anchor.store.sealing import seal
 from anchor.system.clock import Clock, utc_now
 
 

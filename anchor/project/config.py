@@ -46,8 +46,8 @@ from anchor.types import (
     parse_hex,
 )
 from anchor.units import ETHER, GWEI
-from anchor.verification.node_rules import find_conflict, operator_quorum
 from anchor.verification.policy import FinalityRule
+from anchor.verification.quorum_rules import find_conflict, operator_quorum
 
 FORMAT = "anchor-config/1"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from anchor.chain.connect import open_node
 from anchor.chain.node import Node
 from anchor.chain.node_quorum import NodeGroup
+from anchor.chain.verifier_nodes import open_node
 
 if TYPE_CHECKING:  # a verifier opens nodes, and has no project
     from anchor.project.config import Config

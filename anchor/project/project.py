@@ -17,19 +17,19 @@ from sqlalchemy import Connection, insert, select, update
 from anchor.errors import ChainGuardError, ConfigError
 from anchor.project.config import Config, encode_config
 from anchor.project.log_key import create_log_key
+from anchor.store.acknowledged_log import SideFile
 from anchor.store.database import Database, create_filled, open_database
 from anchor.store.heads import newest_head
 from anchor.store.schema import project
-from anchor.store.side_file import SideFile
 from anchor.store.staging import Writable, build_database
 from anchor.store.tile_folder import TileFolder
 from anchor.system.clock import utc_now
 from anchor.system.durable_files import write_file
 from anchor.system.urls import is_plain_url
 from anchor.types import Address, ChainId, LogId, log_number, log_owner
-from anchor.verification.node_rules import MAX_NODES
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import TrustEntry
+from anchor.verification.quorum_rules import MAX_NODES
 
 T = TypeVar("T")
 

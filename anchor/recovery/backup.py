@@ -19,12 +19,12 @@ from anchor.project.config import Config
 from anchor.project.files import CONFIG, ERASURES, SIDE_FILE, TRUST_POLICY
 from anchor.project.log_key import load_log_key
 from anchor.recovery.backup_check import CheckedBackup, check_contents
+from anchor.store.acknowledged_log_frames import Damage, walk_frames
 from anchor.store.backup_files import disk_error, make_durable, write_manifest
 from anchor.store.backup_folder import fill_folder
 from anchor.store.backup_manifest import LOG_KEY, OPERATOR, STORE, TILES, Manifest, is_name
 from anchor.store.heads import newest_head
-from anchor.store.sequencer import write_tiles
-from anchor.store.side_file_frames import Damage, walk_frames
+from anchor.store.sealing import write_tiles
 from anchor.store.snapshot import open_copy
 from anchor.store.tile_folder import TileFolder
 from anchor.system.clock import utc_now

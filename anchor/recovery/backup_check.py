@@ -10,12 +10,12 @@ from anchor.errors import ChainGuardError, ConfigError, UnknownVersionError
 from anchor.project.files import SIDE_FILE
 from anchor.project.project import is_pinned
 from anchor.recovery.store_audit import audit_log, limit_breaches
+from anchor.store.acknowledged_log import SideFile
 from anchor.store.backup_files import find_changes, read_manifest
 from anchor.store.backup_manifest import MANIFEST, STORE, TILES, Manifest
 from anchor.store.database import Database
 from anchor.store.evidence import count_waiting
 from anchor.store.heads import newest_head
-from anchor.store.side_file import SideFile
 from anchor.store.snapshot import open_copy
 from anchor.store.tile_folder import TileFolder
 

@@ -18,8 +18,8 @@ from anchor.chain.registry_reader import RegistryHead, RegistryReader
 from anchor.errors import CannotCheckError, QuorumError
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
 from anchor.operate.contradiction import is_behind
-from anchor.operate.guards import check_chain, check_registry
 from anchor.operate.own_transactions import find_own_nonces
+from anchor.operate.preconditions import check_chain, check_registry
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.recovery.store_audit import limit_breaches

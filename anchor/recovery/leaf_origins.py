@@ -16,7 +16,7 @@ from anchor.log.tree import BLOCK, RightEdge
 from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.store.database import Database
 from anchor.store.heads import load_heads
-from anchor.store.sequencer import read_leaves
+from anchor.store.sealing import read_leaves
 from anchor.store.tile_folder import TileFolder
 from anchor.types import LogId
 

@@ -24,10 +24,11 @@ from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.recovery.erasure_restoration import KnownErasures, reapply_erasures
 from anchor.recovery.leaf_origins import FoundReceipts, LeafOrigin
+from anchor.store.acknowledged_log import SideFile
+from anchor.store.acknowledged_log_frames import Entry
 from anchor.store.database import Database
 from anchor.store.erasures import ERASED
 from anchor.store.evidence import assign_positions, known_identities, make_identity
-from anchor.store.fence import Fence
 from anchor.store.file_origins import tenant_of
 from anchor.store.heads import (
     AnchoredHead,
@@ -39,6 +40,7 @@ from anchor.store.heads import (
 )
 from anchor.store.incidents import insert_incident_row, load_incident_rows
 from anchor.store.leaf_owners import OwnedLeaf, Owners
+from anchor.store.replaced_store_fence import Fence
 from anchor.store.row_transfer import (
     EvidenceRow,
     SlotKey,
@@ -52,8 +54,6 @@ from anchor.store.row_transfer import (
     load_rows_after,
     load_sealing_times,
 )
-from anchor.store.side_file import SideFile
-from anchor.store.side_file_frames import Entry
 from anchor.store.staging import Writable
 from anchor.store.tx_journal import AttemptRow, SlotRow, load_attempt_rows, load_slot_rows
 from anchor.system.clock import format_time, utc_now

@@ -25,7 +25,7 @@ from anchor.store.evidence import (
 )
 from anchor.store.heads import find_edge, load_heads, newest_head
 from anchor.store.incidents import load_open_incidents
-from anchor.store.sequencer import check_leaves, read_leaves, write_tiles
+from anchor.store.sealing import check_leaves, read_leaves, write_tiles
 from anchor.store.sqlite_integrity import find_damage
 from anchor.store.tile_folder import TileFolder
 from anchor.types import Head

@@ -29,19 +29,20 @@ from anchor.errors import (
 from anchor.ethereum.keccak import format_address
 from anchor.operate.anchoring import make_manager, record_anchors
 from anchor.operate.finality import refresh_anchors, wait_until_final
-from anchor.operate.guards import check_shared
 from anchor.operate.incident_handling import check_no_incident
+from anchor.operate.preconditions import check_shared
 from anchor.project.config import Config, SignerConfig, encode_config
 from anchor.project.files import CONFIG, TRUST_POLICY
 from anchor.project.log_key import create_log_key
 from anchor.project.project import OpenProject, open_project
-from anchor.recovery.handover import (
+from anchor.recovery.successor_contents import (
     build_store,
     encode_successor_policy,
     enqueue_unplaced,
     write_receipts,
 )
 from anchor.registry.calldata import encode_succeed_call
+from anchor.store.acknowledged_log import SideFile
 from anchor.store.database import Database, is_taken
 from anchor.store.heads import (
     SealedHead,
@@ -52,7 +53,6 @@ from anchor.store.heads import (
     save_anchor,
 )
 from anchor.store.location import SqliteFile, StoreLocation
-from anchor.store.side_file import SideFile
 from anchor.system.clock import Clock
 from anchor.system.durable_files import write_file
 from anchor.types import Hash32, Head, LogId, log_number, log_owner, make_log_id

@@ -19,8 +19,8 @@ from anchor.operate.state_proofs import StateProofs
 from anchor.project.project import OpenProject
 from anchor.receipt.format import Receipt, ReceiptAnchor
 from anchor.receipt.state_proof import StateProof
-from anchor.store.edition import load_edition
 from anchor.store.evidence import StoredEvidence
+from anchor.store.receipt_basis import load_edition
 from anchor.types import Hash32
 
 _LOG = logging.getLogger("anchor.service")

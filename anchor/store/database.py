@@ -29,11 +29,11 @@ from anchor.errors import (
     StoreReplacedError,
     UnknownVersionError,
 )
+from anchor.store.acknowledged_log import SideFile, begin_noting
 from anchor.store.alembic_runner import is_outdated, migrate, read_schema_version
 from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.replication import SECOND_SERVER_NEEDED, Copies, CopyRule
 from anchor.store.schema import lease
-from anchor.store.side_file import SideFile, begin_noting
 
 if TYPE_CHECKING:
     from anchor.store.standby_confirmation import StandbyCopies

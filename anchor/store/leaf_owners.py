@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from anchor.store.side_file_frames import Entry
+from anchor.store.acknowledged_log_frames import Entry
 from anchor.types import Hash32
 
 _BATCH = 500

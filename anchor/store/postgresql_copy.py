@@ -14,9 +14,9 @@ from psycopg import errors as driver_errors
 from sqlalchemy import Connection, text
 
 from anchor.errors import StoreBusyError
+from anchor.store.acknowledged_log import build_entry
+from anchor.store.acknowledged_log_frames import Entry
 from anchor.store.evidence import Batch, NewEvidence
-from anchor.store.side_file import build_entry
-from anchor.store.side_file_frames import Entry
 
 # Of a list, how many are looked up before it is tried whether all of it is new.
 _SAMPLE = 100

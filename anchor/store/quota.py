@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from anchor.errors import StoreBusyError, UsageError
 from anchor.store.api_keys import Quota, count_usage, measure_allowance
 from anchor.store.evidence import NewEvidence, find_positions
-from anchor.store.insertion import insert_once, insert_reporting
+from anchor.store.evidence_insertion import insert_once, insert_reporting
 
 
 @dataclass(frozen=True, slots=True)

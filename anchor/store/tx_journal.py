@@ -1,6 +1,6 @@
 """The transaction journal: nonces and signed bytes, durable before their effect.
 
-Implements ``anchor.chain.tx_manager.TxJournal`` over the store.
+Implements ``anchor.chain.tx_journal_protocol.TxJournal`` over the store.
 """
 
 from __future__ import annotations

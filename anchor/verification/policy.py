@@ -18,7 +18,7 @@ from anchor.errors import MalformedError, UnknownVersionError
 from anchor.ethereum.keccak import parse_address
 from anchor.system.file_ownership import read_own_file
 from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
-from anchor.verification.node_rules import MAX_NODES, find_conflict, verifier_quorum
+from anchor.verification.quorum_rules import MAX_NODES, find_conflict, verifier_quorum
 
 FORMAT = "anchor-trust/1"
 # A hand-written file; this keeps a wrong path (a disk image, say) from being read whole.

@@ -15,8 +15,8 @@ from support.nodes import ask, stop_the_clock
 from support.page_script import PageScript, run_page_script
 from support.projects import Site, make_site
 
-from anchor.chain.connect import Nodes
 from anchor.chain.devnet import Devnet
+from anchor.chain.verifier_nodes import Nodes
 from anchor.evidence.file_hashing import digest_file
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.verification.policy import parse_policy

@@ -25,8 +25,8 @@ from support.projects import Site, make_site
 from support.world import MAIN, SIDE
 
 import anchor.page
-from anchor.chain.connect import Nodes
 from anchor.chain.devnet import Devnet
+from anchor.chain.verifier_nodes import Nodes
 from anchor.errors import ExitCode, MalformedError
 from anchor.ethereum.header import parse_header
 from anchor.evidence.file_hashing import digest_file

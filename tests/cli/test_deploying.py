@@ -36,7 +36,7 @@ from anchor.registry.artifact import (
     load_artifact,
     registry_address,
 )
-from anchor.store.sequencer import seal
+from anchor.store.sealing import seal
 from anchor.system.clock import SystemClock, utc_now
 from anchor.types import Address, ChainId
 

@@ -20,7 +20,7 @@ from anchor.chain.devnet import Devnet
 from anchor.evidence.erasure_statement import find_statement
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import parse_receipt
-from anchor.store.side_file import SideFile
+from anchor.store.acknowledged_log import SideFile
 
 _numbers = itertools.count(9_000)
 NAME = "Aussage Müller-Lüdenscheidt.pdf"
@@ -221,7 +221,7 @@ def test_a_try_that_was_never_committed_leaves_nothing_either(erasing: Erasing) 
     site = erasing.site
     piece = site.write(NAME, b"content")
     # Its entry is in the side file with another leaf, and no row was ever committed.
-    crash = ("after", "anchor.store.side_file", "SideFile", "append", "1")
+    crash = ("after", "anchor.store.acknowledged_log", "SideFile", "append", "1")
     site.run("add", piece, command=crashing(*crash), killed=True)
     site.run("add", piece).expect(0, "added 1 new")
     assert len(list(SideFile(site.folder / "acknowledged.log").read_entries())) == 2

@@ -18,11 +18,11 @@ from support.stores import Postgres
 from anchor.chain.devnet import Devnet
 from anchor.project.files import RECEIPT_SUFFIX, SIDE_FILE
 from anchor.service.submission import Origin, read_submission
+from anchor.store.acknowledged_log import SideFile
 from anchor.store.api_keys import Quota
 from anchor.store.evidence import StoredEvidence, find_by_identity
 from anchor.store.file_origins import tenant_of
 from anchor.store.quota import Admitted, Outcome, admit
-from anchor.store.side_file import SideFile
 from anchor.system.clock import utc_now
 
 _numbers = itertools.count(8_000)
@@ -193,7 +193,7 @@ def test_a_kill_after_the_side_file_was_completed(site: Site) -> None:
     submit(site, "acme", "one")
     anchor_final(site)
     (site.folder / SIDE_FILE).unlink()
-    crash = ("after", "anchor.store.side_file", "SideFile", "append", "1")
+    crash = ("after", "anchor.store.acknowledged_log", "SideFile", "append", "1")
     site.run("restore", "--replace", command=crashing(*crash), killed=True)
     site.run("restore", "--replace").expect(0)
     entries = list(SideFile(site.folder / SIDE_FILE).read_entries())

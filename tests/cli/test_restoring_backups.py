@@ -17,7 +17,7 @@ from support.projects import Site
 
 from anchor.project.config import load_config
 from anchor.project.files import SIDE_FILE
-from anchor.store.side_file import SideFile
+from anchor.store.acknowledged_log import SideFile
 
 anvil = fixtures.module_anvil
 

@@ -21,7 +21,7 @@ from anchor.canonical import encode_canonical
 from anchor.log.merkle import hash_leaf
 from anchor.project.config import load_config
 from anchor.project.files import SIDE_FILE
-from anchor.recovery.remains import RestoreOptions, gather_remains
+from anchor.recovery.restore_sources import RestoreOptions, gather_remains
 from anchor.store.replication import CopyRule
 
 anvil = fixtures.module_anvil

@@ -499,7 +499,7 @@ def test_a_kill_behind_the_fence_is_finished_by_the_next_restore(
     old = place_of(site)
     assert isinstance(old, PostgresDatabase)
     name_store(site, postgres.create())
-    crash = crashing("after", "anchor.recovery.remains", "-", "find_receipts", "1")
+    crash = crashing("after", "anchor.recovery.restore_sources", "-", "find_receipts", "1")
     site.run("restore", "--backup", old.url, command=crash, killed=True)
     site.run("add", "a", "--again", env={"ANCHOR_STORE": old.url}).refused(33, "was replaced")
     shown = site.run("restore", "--backup", old.url, "--json").expect(0).document

@@ -26,8 +26,8 @@ from anchor.project.files import SIDE_FILE
 from anchor.recovery.chain_audit import audit_chain
 from anchor.recovery.store_audit import audit_project
 from anchor.registry.calldata import describe_revert, encode_anchor_call
-from anchor.store.sequencer import read_leaves
-from anchor.store.side_file import SideFile
+from anchor.store.acknowledged_log import SideFile
+from anchor.store.sealing import read_leaves
 from anchor.types import Head
 
 MakeSite = Callable[..., Site]
@@ -302,7 +302,9 @@ def test_keys_rotate_while_the_log_goes_on(site: Site, tmp_path: Path) -> None:
     "before",
     [
         pytest.param(None, marks=pytest.mark.slow),
-        pytest.param(("anchor.recovery.handover", "-", "enqueue_unplaced"), marks=pytest.mark.slow),
+        pytest.param(
+            ("anchor.recovery.successor_contents", "-", "enqueue_unplaced"), marks=pytest.mark.slow
+        ),
         ("anchor.chain.node", "Node", "send_raw_transaction"),
     ],
     ids=lambda crash: "whole" if crash is None else f"killed before {crash[2]}",

@@ -31,7 +31,7 @@ from anchor.registry.storage import (
     successor_slot,
 )
 from anchor.store.heads import load_heads
-from anchor.store.sequencer import read_leaves
+from anchor.store.sealing import read_leaves
 from anchor.types import Address, Anchor, Hash32, log_owner, make_log_id
 from anchor.verification.policy import TrustEntry
 from anchor.verification.report import Verdict

@@ -41,7 +41,7 @@ from anchor.errors import (
 from anchor.evidence import file_hashing
 from anchor.evidence.digests import digest_bytes
 from anchor.evidence.discovery import SourceFile
-from anchor.evidence.workers import open_executor
+from anchor.evidence.hashing_pool import open_executor
 from anchor.operate import file_intake, finality
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.anchoring import make_manager
@@ -55,7 +55,7 @@ from anchor.recovery.leaf_origins import find_receipts
 from anchor.registry.calldata import encode_set_operator_call
 from anchor.store.evidence import count_evidence, load_all
 from anchor.store.location import SqliteFile, parse_location
-from anchor.store.sequencer import seal
+from anchor.store.sealing import seal
 from anchor.system.clock import SystemClock, utc_now
 from anchor.system.durable_files import write_file
 from anchor.types import make_log_id
@@ -412,7 +412,7 @@ from pathlib import Path
 from support.projects import Site
 
 site = Site(folder=Path(sys.argv[1]), url="", number=0)
-from anchor.evidence.workers import open_executor
+from anchor.evidence.hashing_pool import open_executor
 from anchor.evidence.discovery import find_sources
 from anchor.operate import finality
 from anchor.operate.acceptance import EvidenceInput, accept

@@ -61,7 +61,7 @@ from anchor.project.log_key import checkpoint_origin, load_log_key
 from anchor.project.project import trust_entry
 from anchor.recovery.store_audit import audit_project, rebuild_tiles
 from anchor.store.heads import load_heads
-from anchor.store.sequencer import read_leaves, seal, write_tiles
+from anchor.store.sealing import read_leaves, seal, write_tiles
 from anchor.system.clock import utc_now
 from anchor.types import Address, ChainId, Hash32, Head, make_log_id
 from anchor.verification.log_audit import TITLES, CheckedLog, check_log, check_tiles
@@ -1006,7 +1006,7 @@ def test_an_audit_names_a_hundred_breaches_at_most_and_says_so(
 def test_a_long_log_is_read_and_its_tiles_are_made_in_chunks(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("anchor.store.sequencer.CHUNK", 100)
+    monkeypatch.setattr("anchor.store.sealing.CHUNK", 100)
     grow(site, 3)
     grow(site, 300)
     assert audited(site) == ()

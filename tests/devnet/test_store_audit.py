@@ -28,7 +28,7 @@ from anchor.cli.context import open_signer
 from anchor.errors import ExitCode, MalformedError
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.evidence.discovery import SourceFile
-from anchor.evidence.workers import open_executor
+from anchor.evidence.hashing_pool import open_executor
 from anchor.operate.finality import refresh_anchors
 from anchor.recovery import originals_audit as originals_module
 from anchor.recovery.chain_audit import ChainAudit, _audit_sequence, audit_chain
@@ -42,7 +42,7 @@ from anchor.registry.calldata import (
     encode_set_operator_call,
     encode_succeed_call,
 )
-from anchor.store.sequencer import seal
+from anchor.store.sealing import seal
 from anchor.system.clock import utc_now
 from anchor.types import Address, Anchor, ChainId, Hash32, Head, LogId
 

@@ -20,7 +20,7 @@ from anchor.errors import NodeUnreachableError
 from anchor.operate.finality import refresh_anchors
 from anchor.project.files import SIDE_FILE
 from anchor.receipt.format import parse_receipt
-from anchor.store.side_file import SideFile
+from anchor.store.acknowledged_log import SideFile
 from anchor.system.durable_files import is_temporary
 
 MakeSite = Callable[..., Site]
@@ -55,7 +55,7 @@ def test_a_crash_before_the_commit_of_evidence_stores_nothing(log: Site) -> None
 )
 def test_a_crash_between_entry_and_commit_stores_nothing(log: Site) -> None:
     piece = log.write("second", b"second")
-    crash = ("after", "anchor.store.side_file", "SideFile", "append", "1")
+    crash = ("after", "anchor.store.acknowledged_log", "SideFile", "append", "1")
     log.run("add", piece, command=crashing(*crash), killed=True)
     assert str(piece) not in sources(log)
     log.run("add", piece).expect(0, "added 1 new, 0 already there")
@@ -94,7 +94,7 @@ def test_a_crash_in_a_seal_seals_nothing(log: Site, effect: str) -> None:
     for name in ("b", "c", "d"):
         log.add(name, name.encode())
     before = log.rows("SELECT * FROM positions"), log.heads()
-    crash = ("after", "anchor.store.sequencer", "-", effect, "1")
+    crash = ("after", "anchor.store.sealing", "-", effect, "1")
     log.run("seal", command=crashing(*crash), killed=True)
     assert (log.rows("SELECT * FROM positions"), log.heads()) == before
     assert log.rows("SELECT count(*) FROM waiting") == [(3,)]

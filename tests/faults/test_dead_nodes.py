@@ -16,11 +16,11 @@ import pytest
 from support.nodes import send, serve
 from support.projects import Site
 
-from anchor.chain.connect import Nodes
 from anchor.chain.devnet import Devnet
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
 from anchor.chain.node_quorum import NodeGroup
+from anchor.chain.verifier_nodes import Nodes
 from anchor.errors import NodeUnreachableError
 from anchor.evidence.file_hashing import digest_file
 from anchor.project.files import RECEIPT_SUFFIX

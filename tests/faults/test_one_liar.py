@@ -14,8 +14,8 @@ from support.bent_nodes import Bend, BentNode, Refused, bent_node
 from support.nodes import ask, nonce
 from support.projects import Site
 
-from anchor.chain.connect import Nodes
 from anchor.chain.devnet import Devnet
+from anchor.chain.verifier_nodes import Nodes
 from anchor.errors import AnchorError, ExitCode
 from anchor.evidence.file_hashing import digest_file
 from anchor.operate.finality import refresh_anchors

@@ -18,8 +18,8 @@ from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.project.files import SIDE_FILE
 from anchor.project.project import OpenProject
 from anchor.recovery.store_audit import audit_project
-from anchor.store.sequencer import seal
-from anchor.store.side_file import SideFile
+from anchor.store.acknowledged_log import SideFile
+from anchor.store.sealing import seal
 from anchor.system.clock import utc_now
 
 ACKNOWLEDGEMENTS = 1_000

@@ -28,7 +28,7 @@ from anchor.operate.single_run import RunResult, RunState
 from anchor.project.config import WaitFor
 from anchor.project.nodes import open_chain
 from anchor.project.project import trust_entry
-from anchor.store.sequencer import seal
+from anchor.store.sealing import seal
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import parse_policy
 

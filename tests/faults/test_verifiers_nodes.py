@@ -17,8 +17,8 @@ from support.command import Ran, run_anchor
 from support.nodes import ask, other_chain
 from support.projects import Site, make_site
 
-from anchor.chain.connect import Nodes
 from anchor.chain.devnet import Devnet
+from anchor.chain.verifier_nodes import Nodes
 from anchor.ethereum.header import parse_header
 from anchor.evidence.file_hashing import digest_file
 from anchor.log.merkle import hash_leaf

@@ -19,13 +19,13 @@ from anchor.errors import (
 )
 from anchor.service import write_queue as module
 from anchor.service.write_queue import Job, WriteQueue
-from anchor.store import side_file, sqlite
+from anchor.store import acknowledged_log, sqlite
+from anchor.store.acknowledged_log import SideFile
 from anchor.store.api_keys import Quota
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.evidence import NewEvidence, load_all
 from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.quota import Admitted
-from anchor.store.side_file import SideFile
 
 NO_LIMITS = Quota(per_day=None, per_minute=None)
 
@@ -264,7 +264,7 @@ def test_all_who_wait_are_told_once_when_another_process_holds_the_side_file(
     place: StoreLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`anchor erase` may rewrite it for long: each would wait as long again, after the others."""
-    monkeypatch.setattr(side_file, "_PATIENCE", 0.3)
+    monkeypatch.setattr(acknowledged_log, "_PATIENCE", 0.3)
     create_database(place).close()
     side = SideFile(tmp_path / "side")
     noting = open_database(place, SideFile(side.path))

@@ -28,7 +28,7 @@ from anchor.service.settings import Settings
 from anchor.store.api_keys import create_key, revoke_key
 from anchor.store.evidence import load_leaves
 from anchor.store.location import SqliteFile
-from anchor.store.sequencer import seal
+from anchor.store.sealing import seal
 from anchor.system.clock import utc_now
 
 PUBLIC = ("/log", "/log/leaf?of=0", "/log/leaf?of=nonsense", "/log/consistency?old=3&new=4")

@@ -27,10 +27,10 @@ from anchor.monitor.overview import HOUR, Overview, read_overview, read_throughp
 from anchor.monitor.timeline import HeadState, load_head_lines, parse_moment
 from anchor.project.project import OpenProject
 from anchor.store.database import create_database
-from anchor.store.insertion import insert_evidence
+from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.location import StoreLocation
 from anchor.store.schema import evidence, metadata, positions, slots, waiting
-from anchor.store.sequencer import seal
+from anchor.store.sealing import seal
 from anchor.store.statistics import (
     count_accepted_since,
     count_waiting_roughly,

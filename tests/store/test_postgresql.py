@@ -20,10 +20,10 @@ from anchor.errors import ChainGuardError, ConfigError, StorageError, StoreBusyE
 from anchor.evidence.digests import Digests
 from anchor.operate.acceptance import EvidenceInput, accept, accept_once
 from anchor.project.project import OpenProject
-from anchor.store import postgresql_copy, sequencer
+from anchor.store import postgresql_copy, sealing
 from anchor.store.database import Database, create_database, is_taken, open_database
 from anchor.store.evidence import NewEvidence, count_evidence, load_all, load_waiting
-from anchor.store.insertion import insert_evidence
+from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.location import PostgresDatabase
 from anchor.store.staging import Writable, build_database
 from anchor.types import LogId
@@ -263,8 +263,8 @@ def test_who_lost_the_connection_of_its_lease_is_fenced_off(
             threading.Event().wait(0.01)
         with second.hold_lease():
             with pytest.raises(ChainGuardError, match="taken over this log"):
-                sequencer.seal(first, NOW)
-            assert sequencer.seal(second, NOW) is not None
+                sealing.seal(first, NOW)
+            assert sealing.seal(second, NOW) is not None
     first.close()
     second.close()
     assert count_of(place) == (1, 0)
@@ -291,7 +291,7 @@ def test_who_has_the_lease_of_a_lost_store_has_none_of_the_next_ones(
         with second.hold_lease():
             accept(project_of(second), [submission(1)])
             with pytest.raises(ChainGuardError, match="taken over this log"):
-                sequencer.seal(first, NOW)
+                sealing.seal(first, NOW)
     first.close()
     second.close()
     assert count_of(place) == (1, 1)

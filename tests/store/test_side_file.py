@@ -28,17 +28,17 @@ from anchor.evidence.digests import Digests
 from anchor.log.merkle import hash_leaf
 from anchor.operate.acceptance import EvidenceInput, accept, accept_once
 from anchor.project.project import OpenProject
-from anchor.store import side_file
+from anchor.store import acknowledged_log
+from anchor.store.acknowledged_log import SideFile
+from anchor.store.acknowledged_log_frames import MAGIC, Entry
 from anchor.store.api_keys import Quota
 from anchor.store.database import Database, create_filled
 from anchor.store.evidence import NewEvidence, load_all
+from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.file_origins import tenant_of
-from anchor.store.insertion import insert_evidence
 from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.quota import admit
 from anchor.store.row_transfer import load_keys
-from anchor.store.side_file import SideFile
-from anchor.store.side_file_frames import MAGIC, Entry
 from anchor.types import Hash32, LogId
 
 NO_LIMITS = Quota(per_day=None, per_minute=None)
@@ -256,8 +256,8 @@ def test_removing_from_a_damaged_file_is_told(file: SideFile) -> None:
 _APPEND = """
 import sys
 from pathlib import Path
-from anchor.store.side_file import SideFile
-from anchor.store.side_file_frames import Entry
+from anchor.store.acknowledged_log import SideFile
+from anchor.store.acknowledged_log_frames import Entry
 file, first = SideFile(Path(sys.argv[1])), int(sys.argv[2])
 for number in range(first, first + 200):
     entry = Entry(number.to_bytes(32, "big"), bytes(32), "t%d" % first, None)
@@ -293,7 +293,7 @@ def test_several_processes_append_and_one_removes(file: SideFile) -> None:
 def test_a_holder_that_does_not_end_is_not_waited_for_for_ever(
     file: SideFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(side_file, "_PATIENCE", 0.05)
+    monkeypatch.setattr(acknowledged_log, "_PATIENCE", 0.05)
     file.append(several())
     with (
         file._locked(),

@@ -33,7 +33,7 @@ from anchor.operate import acceptance as pipeline
 from anchor.operate.acceptance import Acceptance, EvidenceInput
 from anchor.project.project import OpenProject
 from anchor.store import evidence as module
-from anchor.store import sequencer
+from anchor.store import sealing
 from anchor.store.database import (
     MIGRATION_HEAD,
     Database,
@@ -52,9 +52,9 @@ from anchor.store.evidence import (
     load_waiting,
     make_identity,
 )
+from anchor.store.evidence_insertion import insert_evidence, insert_once
 from anchor.store.file_origins import load_files
 from anchor.store.heads import load_heads, newest_head
-from anchor.store.insertion import insert_evidence, insert_once
 from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.schema import evidence, heads, metadata, positions, waiting
 from anchor.store.staging import Writable, build_database
@@ -164,9 +164,9 @@ def test_opening_a_store_of_another_version_is_refused(
 
 def test_a_seal_gives_indices_in_the_order_of_acceptance(store: Database) -> None:
     accept(store, 3, 1, 2)
-    sealed = sequencer.seal(store, NOW)
+    sealed = sealing.seal(store, NOW)
     accept(store, 9, 8)
-    assert sequencer.seal(store, NOW) is not None
+    assert sealing.seal(store, NOW) is not None
     assert indices(store) == [(1, 0), (2, 1), (3, 2), (4, 3), (5, 4)]
     leaves = b"".join(make_item(number).leaf for number in (3, 1, 2, 9, 8))
     with store.read() as connection:
@@ -179,12 +179,12 @@ def test_a_seal_gives_indices_in_the_order_of_acceptance(store: Database) -> Non
 
 
 def test_a_seal_without_anything_waiting_changes_nothing(store: Database) -> None:
-    assert sequencer.seal(store, NOW) is None
+    assert sealing.seal(store, NOW) is None
     accept(store, 1)
-    sequencer.seal(store, NOW)
+    sealing.seal(store, NOW)
     with store.read() as connection:
         before = connection.execute(select(heads)).all()
-    assert sequencer.seal(store, NOW) is None
+    assert sealing.seal(store, NOW) is None
     with store.read() as connection:
         assert connection.execute(select(heads)).all() == before
 
@@ -197,7 +197,7 @@ def test_a_seal_that_fails_half_way_leaves_every_leaf_unsealed(
     store: Database, monkeypatch: pytest.MonkeyPatch, breaks: str, applied: bool
 ) -> None:
     accept(store, 1, 2, 3)
-    original = getattr(sequencer, breaks)
+    original = getattr(sealing, breaks)
 
     def fails(*arguments: Any) -> Any:
         if applied:
@@ -205,12 +205,12 @@ def test_a_seal_that_fails_half_way_leaves_every_leaf_unsealed(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
-        patched.setattr(sequencer, breaks, fails)
-        sequencer.seal(store, NOW)
+        patched.setattr(sealing, breaks, fails)
+        sealing.seal(store, NOW)
     assert indices(store) == [(1, None), (2, None), (3, None)]
     with store.read() as connection:
         assert newest_head(connection) is None
-    sealed = sequencer.seal(store, NOW)
+    sealed = sealing.seal(store, NOW)
     assert sealed is not None
     assert sealed[0].size == 3
 
@@ -218,11 +218,11 @@ def test_a_seal_that_fails_half_way_leaves_every_leaf_unsealed(
 def test_a_seal_that_others_wait_for_is_done_in_parts(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sequencer, "PART", 2)
+    monkeypatch.setattr(sealing, "PART", 2)
     accept(store, 1)
-    sequencer.seal(store, NOW)
+    sealing.seal(store, NOW)
     accept(store, 2, 3, 4, 5, 6)
-    sealed = sequencer.seal(store, NOW)
+    sealed = sealing.seal(store, NOW)
     tree = Tree(b"".join(make_item(number).leaf for number in range(1, 7)))
     assert sealed == (Head(root=tree.root(6), size=6), 5)
     assert indices(store) == [(number, number - 1) for number in range(1, 7)]
@@ -234,16 +234,16 @@ def test_a_seal_that_others_wait_for_is_done_in_parts(
 def test_what_comes_during_a_seal_waits_for_the_next_one(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sequencer, "PART", 1)
+    monkeypatch.setattr(sealing, "PART", 1)
     accept(store, 1, 2)
-    original = sequencer.load_waiting_records
+    original = sealing.load_waiting_records
 
     def accept_meanwhile(connection: Any) -> Iterator[Any]:
         yield from original(connection)
         accept(store, 3)
 
-    monkeypatch.setattr(sequencer, "load_waiting_records", accept_meanwhile)
-    sealed = sequencer.seal(store, NOW)
+    monkeypatch.setattr(sealing, "load_waiting_records", accept_meanwhile)
+    sealed = sealing.seal(store, NOW)
     assert sealed is not None
     assert (sealed[0].size, sealed[1]) == (2, 2)
     assert indices(store) == [(1, 0), (2, 1), (3, None)]
@@ -255,7 +255,7 @@ def test_what_waits_is_counted_where_it_is_little_and_else_not_underestimated(
     with store.read() as connection:
         assert estimate_waiting(connection) == 0
     accept(store, 1, 2, 3)
-    sequencer.seal(store, NOW)
+    sealing.seal(store, NOW)
     accept(store, *range(4, 10))
     with store.write() as connection:
         connection.execute(waiting.delete().where(waiting.c.evidence_id == 5))
@@ -267,7 +267,7 @@ def test_what_waits_is_counted_where_it_is_little_and_else_not_underestimated(
 
 def test_a_sealed_leaf_never_gets_another_index(store: Database) -> None:
     accept(store, 1, 2)
-    sequencer.seal(store, NOW)
+    sealing.seal(store, NOW)
     before = indices(store)
     with pytest.raises(ChainGuardError, match=r"(?i)unique"), store.write() as connection:
         connection.execute(waiting.insert().values(evidence_id=1))
@@ -277,7 +277,7 @@ def test_a_sealed_leaf_never_gets_another_index(store: Database) -> None:
 
 def test_two_leaves_never_get_the_same_index(store: Database) -> None:
     accept(store, 1, 2)
-    sequencer.seal(store, NOW)
+    sealing.seal(store, NOW)
     accept(store, 3)
     with pytest.raises(ChainGuardError, match=r"(?i)unique"), store.write() as connection:
         assign_positions(connection, 1)
@@ -291,7 +291,7 @@ def test_a_seal_refuses_a_store_that_lost_waiting_leaves(
     accept(store, 1, 2, 3)
     damage(place, f"DELETE FROM evidence WHERE id {lost}")
     with pytest.raises(ChainGuardError, match=f"{len(left)} of 3 leaves that wait"):
-        sequencer.seal(store, NOW)
+        sealing.seal(store, NOW)
     assert indices(store) == left
     with store.read() as connection:
         assert newest_head(connection) is None
@@ -299,11 +299,11 @@ def test_a_seal_refuses_a_store_that_lost_waiting_leaves(
 
 def test_erasing_a_record_keeps_its_leaf_and_place(store: Database) -> None:
     accept(store, 1, 2)
-    sequencer.seal(store, NOW)
+    sealing.seal(store, NOW)
     with store.write() as connection:
         connection.execute(evidence.update().where(evidence.c.id == 1).values(record=None))
     accept(store, 3)
-    sealed = sequencer.seal(store, NOW)
+    sealed = sealing.seal(store, NOW)
     assert sealed is not None
     leaves = b"".join(make_item(number).leaf for number in (1, 2, 3))
     assert sealed[0].root == Tree(leaves).root(3)
@@ -314,7 +314,7 @@ def test_a_reader_sees_one_state_while_others_write(store: Database) -> None:
     with store.read() as connection:
         assert count_evidence(connection) == (1, 1)
         accept(store, 2)
-        sequencer.seal(store, NOW)
+        sealing.seal(store, NOW)
         assert count_evidence(connection) == (1, 1)
         assert load_waiting(connection) == make_item(1).leaf
     with store.read() as connection:
@@ -435,7 +435,7 @@ def test_only_one_process_has_the_lease(place: StoreLocation, store: Database) -
     other.close()
     # The first one goes on.
     accept(store, 1)
-    assert sequencer.seal(store, NOW) is not None
+    assert sealing.seal(store, NOW) is not None
 
 
 def test_a_lease_ends_with_its_block(place: StoreLocation) -> None:
@@ -502,7 +502,7 @@ def test_who_lost_the_lease_without_noticing_changes_nothing_any_more(
     # As another process would, had the system taken the lock from this one.
     damage(place, "UPDATE lease SET epoch = epoch + 1, holder = 'process 7 on elsewhere'")
     for change in (
-        lambda: sequencer.seal(store, NOW),
+        lambda: sealing.seal(store, NOW),
         lambda: journal.reserve_slot(chain, sender, 8),
         lambda: journal.save_attempt(slot, ATTEMPT),
         lambda: journal.settle_slot(slot, "included"),
@@ -523,7 +523,7 @@ def test_a_lease_cannot_be_taken_in_the_middle_of_a_seal(
     """Whoever is between the check and the commit goes first: the taker waits for it."""
     accept(store, 1)
     taken: list[str] = []
-    original = sequencer.assign_positions
+    original = sealing.assign_positions
 
     def take() -> None:
         damage(place, "UPDATE lease SET epoch = epoch + 1")
@@ -537,13 +537,13 @@ def test_a_lease_cannot_be_taken_in_the_middle_of_a_seal(
         taken.append("placed")
         return original(*arguments)
 
-    monkeypatch.setattr(sequencer, "assign_positions", place_slowly)
-    assert sequencer.seal(store, NOW) is not None
+    monkeypatch.setattr(sealing, "assign_positions", place_slowly)
+    assert sealing.seal(store, NOW) is not None
     taker.join()
     assert taken == ["placed", "taken"]
     accept(store, 2)
     with pytest.raises(ChainGuardError, match="taken over"):
-        sequencer.seal(store, NOW)
+        sealing.seal(store, NOW)
 
 
 # Concurrent writers
@@ -635,11 +635,11 @@ def test_evidence_comes_in_while_seals_go_on(store: Database) -> None:
         taking = [pool.submit(take, first) for first in (0, 1_000_000)]
         try:
             for _ in range(15):
-                sequencer.seal(store, NOW)
+                sealing.seal(store, NOW)
         finally:
             stop.set()
         count = sum(future.result() for future in taking)
-    sequencer.seal(store, NOW)
+    sealing.seal(store, NOW)
     places = [index for _, index in indices(store)]
     assert sorted(index for index in places if index is not None) == list(range(count))
     with store.read() as connection:

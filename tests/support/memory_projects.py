@@ -30,7 +30,7 @@ from anchor.registry.storage import anchor_slot, decode_anchor, head_slot
 from anchor.store.heads import find_head, load_heads, newest_head
 from anchor.store.incidents import accept_incidents
 from anchor.store.location import SqliteFile
-from anchor.store.sequencer import open_tree
+from anchor.store.sealing import open_tree
 from anchor.system.clock import utc_now
 from anchor.system.stoppable_clock import StoppableClock
 from anchor.types import Address, Anchor, Hash32, Head

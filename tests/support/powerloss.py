@@ -209,7 +209,7 @@ def store_on(
     )
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("anchor.store.sqlite.create_engine", partial(create_engine, module=driver))
-        patched.setattr("anchor.store.side_file.os", _SideFileCalls(disk))
+        patched.setattr("anchor.store.acknowledged_log.os", _SideFileCalls(disk))
         yield
 
 

@@ -17,7 +17,7 @@ from anchor.evidence.checksums import MAX_LINE_BYTES, parse_checksum_lines
 from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
 from anchor.evidence.discovery import find_sources
 from anchor.evidence.file_hashing import hash_stdin
-from anchor.evidence.workers import open_executor
+from anchor.evidence.hashing_pool import open_executor
 from anchor.operate.acceptance import (
     Acceptance,
     EvidenceInput,

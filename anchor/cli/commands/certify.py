@@ -12,7 +12,7 @@ import typer
 from anchor.certificate.fonts import choose_font
 from anchor.certificate.issue import Basis
 from anchor.certificate.time_format import choose_moment
-from anchor.chain.connect import Nodes
+from anchor.chain.verifier_nodes import Nodes
 from anchor.cli.certificate_files import (
     CertificateWriter,
     Judged,

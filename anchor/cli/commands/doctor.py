@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from anchor.chain.connect import open_node
+from anchor.chain.verifier_nodes import open_node
 from anchor.cli.console import Colour, Output
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ConfigError

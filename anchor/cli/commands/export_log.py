@@ -13,7 +13,7 @@ from anchor.errors import CannotCheckError, UsageError
 from anchor.log.publication import open_writer
 from anchor.operate.anchoring import record_anchors
 from anchor.operate.finality import update_anchors
-from anchor.operate.guards import check_standing
+from anchor.operate.preconditions import check_standing
 from anchor.operate.publishing import publish_log
 from anchor.project.nodes import open_chain
 

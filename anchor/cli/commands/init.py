@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from anchor.chain.connect import open_node
 from anchor.chain.fees import format_gwei
 from anchor.chain.signer.keystore import (
     find_ape_keyfile,
@@ -15,6 +14,7 @@ from anchor.chain.signer.keystore import (
     keystore_address,
     read_password_file,
 )
+from anchor.chain.verifier_nodes import open_node
 from anchor.cli.console import Output
 from anchor.cli.context import note_project
 from anchor.cli.options import ApeAccountOption, JsonOption, parse_finality

@@ -20,7 +20,6 @@ from anchor.cli.typer_app import make_group
 from anchor.errors import ExitCode, UsageError
 from anchor.ethereum.keccak import format_address, parse_address
 from anchor.operate.funds import find_key
-from anchor.operate.guards import check_chain, check_registry
 from anchor.operate.operator_authorisation import (
     KeyChange,
     advise,
@@ -32,6 +31,7 @@ from anchor.operate.operator_authorisation import (
     plan_removal,
 )
 from anchor.operate.operators import OperatorList, load_operators
+from anchor.operate.preconditions import check_chain, check_registry
 from anchor.project.config import Config, SignerConfig
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject

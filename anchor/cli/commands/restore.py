@@ -12,15 +12,15 @@ from anchor.cli.console import Output
 from anchor.cli.context import finish_erasures, note_project, project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ChainGuardError, UsageError
-from anchor.operate.guards import check_chain, check_registry
 from anchor.operate.key_audit_trail import find_noted_holds
+from anchor.operate.preconditions import check_chain, check_registry
 from anchor.project.allowlist import find_config, named_config
 from anchor.project.config import load_config
 from anchor.project.files import CONFIG
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
-from anchor.recovery.remains import RestoreOptions, gather_remains
 from anchor.recovery.restore import RestoreResult, restore_project
+from anchor.recovery.restore_sources import RestoreOptions, gather_remains
 from anchor.store.database import is_taken, lock_location
 from anchor.store.legal_holds import load_holds
 from anchor.store.location import SqliteFile, StoreLocation, find_replaced_store

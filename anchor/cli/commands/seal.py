@@ -5,9 +5,9 @@ from __future__ import annotations
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.operate.guards import check_standing
+from anchor.operate.preconditions import check_standing
 from anchor.project.nodes import open_chain
-from anchor.store.sequencer import seal
+from anchor.store.sealing import seal
 from anchor.system.clock import utc_now
 from anchor.units import format_leaves
 

@@ -23,7 +23,7 @@ from anchor.monitor.overview_json import build_log_json
 from anchor.operate.anchor_watch import judge_clock_at, look_at_chain
 from anchor.operate.finality import update_anchors
 from anchor.operate.funds import find_key, low_funds_warning
-from anchor.operate.guards import check_standing
+from anchor.operate.preconditions import check_standing
 from anchor.operate.state_proofs import review_proofs
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject

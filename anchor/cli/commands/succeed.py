@@ -12,7 +12,7 @@ from anchor.cli.context import note_project, open_signer, project_session
 from anchor.cli.options import ApeAccountOption, ConfigOption, JsonOption
 from anchor.cli.owner_call import show_call
 from anchor.errors import UsageError
-from anchor.operate.guards import check_chain, check_registry
+from anchor.operate.preconditions import check_chain, check_registry
 from anchor.project.config import SignerConfig
 from anchor.project.nodes import open_chain
 from anchor.recovery.succession import plan_successor, prepare_call, succeed

@@ -12,7 +12,7 @@ from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.typer_app import make_group
 from anchor.ethereum.keccak import format_address
 from anchor.operate import tx_abandonment
-from anchor.operate.guards import check_chain
+from anchor.operate.preconditions import check_chain
 from anchor.project.nodes import open_chain
 from anchor.store.tx_journal import StoredJournal
 from anchor.system.clock import utc_now

@@ -7,7 +7,7 @@ from typing import Annotated, cast, get_args
 
 import typer
 
-from anchor.chain.connect import Nodes
+from anchor.chain.verifier_nodes import Nodes
 from anchor.cli import policy_commands
 from anchor.cli.console import Output
 from anchor.cli.options import (

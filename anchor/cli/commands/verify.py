@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from anchor.chain.connect import Nodes
+from anchor.chain.verifier_nodes import Nodes
 from anchor.cli.console import Colour, Output
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.options import (
@@ -71,7 +71,7 @@ def command(
     """Verify that files are unchanged since they were anchored.
 
     Ends with the worst code of all files: 0 verified, 10 mismatch, 11 not anchored, 12 not trusted,
-    20 cannot check, 21 not final yet, 22 unknown version.
+    13 abandoned, 20 cannot check, 21 not final yet, 22 unknown version.
     """
     if bool(files) == (digest is not None):
         raise UsageError("name the files to verify, or one --digest with its --receipt")

@@ -38,9 +38,9 @@ from anchor.errors import (
     SignerError,
 )
 from anchor.ethereum.keccak import hash_keccak256
-from anchor.operate.guards import check_authority, check_chain, check_sender, is_deployed
 from anchor.operate.operator_authorisation import plan_removal
 from anchor.operate.operators import _look_at
+from anchor.operate.preconditions import check_authority, check_chain, check_sender, is_deployed
 from anchor.project.fee_limits import HIGHEST_FEE_CAP, size_allowance
 from anchor.recovery.succession import find_successor
 from anchor.registry.storage import operator_id_slot, operator_key_slot

@@ -34,7 +34,7 @@ from anchor.evidence.file_hashing import (
     hash_sources,
     hash_stdin,
 )
-from anchor.evidence.workers import count_usable_cores, open_executor
+from anchor.evidence.hashing_pool import count_usable_cores, open_executor
 
 BOTH = (SHA256, SM3)
 NOBODY = 65534

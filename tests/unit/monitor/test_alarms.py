@@ -36,7 +36,7 @@ from anchor.registry.storage import CLOSED_HEAD, head_slot
 from anchor.store.heads import Unproven
 from anchor.store.incidents import AnchorPosition, Incident
 from anchor.store.replication import Copies, CopyRule, Position, Standby
-from anchor.store.sequencer import seal
+from anchor.store.sealing import seal
 from anchor.store.statistics import OpenTransaction
 from anchor.system.clock import utc_now
 

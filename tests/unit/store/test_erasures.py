@@ -8,7 +8,7 @@ from support.stores import NOW, make_item
 
 from anchor.store.database import create_database
 from anchor.store.erasures import erase_rows, find_by_leaves
-from anchor.store.insertion import insert_evidence
+from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.location import SqliteFile
 
 COUNT = 6_000

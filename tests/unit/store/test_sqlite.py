@@ -22,11 +22,11 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.log.tree import Tree
-from anchor.store import sequencer, sqlite
+from anchor.store import sealing, sqlite
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.evidence import count_evidence
+from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.heads import load_heads
-from anchor.store.insertion import insert_evidence
 from anchor.store.location import SqliteFile
 from anchor.store.schema import metadata
 from anchor.types import Head
@@ -86,10 +86,10 @@ def test_the_migrations_create_what_the_schema_would_create(path: Path, store: D
 def test_a_part_of_a_seal_that_fails_leaves_those_before_it_sealed(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sequencer, "PART", 1)
+    monkeypatch.setattr(sealing, "PART", 1)
     with store.write() as connection:
         insert_evidence(connection, [make_item(number) for number in range(3)])
-    original = sequencer.insert_head
+    original = sealing.insert_head
     left = iter([True])
 
     def fails_later(*arguments: Any) -> None:
@@ -99,11 +99,11 @@ def test_a_part_of_a_seal_that_fails_leaves_those_before_it_sealed(
 
     with store.hold_lease():
         with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
-            patched.setattr(sequencer, "insert_head", fails_later)
-            sequencer.seal(store, NOW)
+            patched.setattr(sealing, "insert_head", fails_later)
+            sealing.seal(store, NOW)
         with store.read() as connection:
             assert (load_heads(connection)[-1].size, count_evidence(connection)) == (1, (3, 2))
-        sealed = sequencer.seal(store, NOW)
+        sealed = sealing.seal(store, NOW)
     tree = Tree(b"".join(make_item(number).leaf for number in range(3)))
     assert sealed == (Head(root=tree.root(3), size=3), 2)
 

@@ -86,7 +86,7 @@ SOURCES = (
     "verification/steps", "verification/targets", "verification/abandonment",
     "verification/proof_steps", "verification/verifier", "receipt/state_proof", "receipt/format",
     "ethereum/trie", "ethereum/rlp", "ethereum/header", "evidence/record", "canonical", "types",
-    "log/merkle", "chain/connect", "chain/node_quorum", "chain/node", "chain/json_rpc",
+    "log/merkle", "chain/verifier_nodes", "chain/node_quorum", "chain/node", "chain/json_rpc",
     "chain/chain_reader", "registry/storage",
 )  # fmt: skip
 VALUES = {

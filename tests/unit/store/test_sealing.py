@@ -9,8 +9,8 @@ from support.memory_chain import MemoryChain
 from support.memory_projects import MemorySite, make_template
 from support.memory_transactions import read_sender
 
-from anchor.store import sequencer
-from anchor.store.sequencer import open_tree, seal, write_tiles
+from anchor.store import sealing
+from anchor.store.sealing import open_tree, seal, write_tiles
 from anchor.store.tile_folder import TileFolder
 
 
@@ -24,17 +24,17 @@ def test_the_tiles_of_a_seal_are_made_of_the_leaves_it_has_read(
         tmp_path / "project",
         MemoryChain(recover=read_sender, interval=12),
     )
-    monkeypatch.setattr(sequencer, "PART", part)
-    monkeypatch.setattr(sequencer, "CHUNK", 4)
+    monkeypatch.setattr(sealing, "PART", part)
+    monkeypatch.setattr(sealing, "CHUNK", 4)
     project = site.open()
     site.add("first", "second")
     with project.database.hold_lease():
         seal(project.database, "2026-01-01T00:00:00Z", None if is_behind else project.tiles)
     site.add(*(f"piece {number}" for number in range(7)))
-    read = sequencer.load_leaves
+    read = sealing.load_leaves
     ranges: list[tuple[int, int]] = []
     monkeypatch.setattr(
-        sequencer,
+        sealing,
         "load_leaves",
         lambda connection, start, end: ranges.append((start, end)) or read(connection, start, end),
     )

@@ -35,9 +35,9 @@ from anchor.recovery.leaf_origins import (
     leaves_of_store,
 )
 from anchor.recovery.rebuild import Remains
+from anchor.store.acknowledged_log import SideFile
 from anchor.store.backup_files import OTHER_BACKUP
 from anchor.store.database import Database, lock_location, open_database
-from anchor.store.fence import Fence, fenced
 from anchor.store.leaf_owners import Owners
 from anchor.store.location import (
     PostgresDatabase,
@@ -48,7 +48,7 @@ from anchor.store.location import (
     find_copies,
     parse_location,
 )
-from anchor.store.side_file import SideFile
+from anchor.store.replaced_store_fence import Fence, fenced
 from anchor.store.snapshot import is_older_copy, upgrade_copy
 from anchor.store.sqlite_integrity import find_damage
 from anchor.store.sqlite_salvage import salvage_store

@@ -15,7 +15,7 @@ from anchor.errors import UsageError
 
 
 def open_executor(workers: int | None = None) -> ThreadPoolExecutor:
-    """Open a pool of ``workers`` threads; without a number, one for each usable core.
+    """Open a pool of ``hashing_pool`` threads; without a number, one for each usable core.
 
     Leaving its ``with`` block waits for the tasks that run.
 

@@ -24,9 +24,7 @@ from typing import BinaryIO
 from sqlalchemy import Connection
 
 from anchor.errors import SideFileHeldError, StorageError, WriteRefusedError
-from anchor.store.evidence import NewEvidence
-from anchor.store.file_origins import tenant_of
-from anchor.store.side_file_frames import (
+from anchor.store.acknowledged_log_frames import (
     MAGIC,
     Damage,
     Entry,
@@ -35,6 +33,8 @@ from anchor.store.side_file_frames import (
     parse_entries,
     walk_frames,
 )
+from anchor.store.evidence import NewEvidence
+from anchor.store.file_origins import tenant_of
 from anchor.system.durable_files import open_private, sync_folder
 from anchor.system.file_lock import wait_for_lock
 

@@ -11,10 +11,10 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import IntegrityError
 
 from anchor.errors import StoreBusyError, UsageError
+from anchor.store.acknowledged_log import build_entry, noted_entries
+from anchor.store.acknowledged_log_frames import Entry
 from anchor.store.evidence import Batch, NewEvidence, StoredEvidence, find_by_identity, find_by_key
 from anchor.store.schema import evidence, waiting
-from anchor.store.side_file import build_entry, noted_entries
-from anchor.store.side_file_frames import Entry
 
 # Below this, PostgreSQL takes longer to set up a COPY than to insert the rows.
 _WORTH_A_COPY = 1_000

@@ -11,7 +11,6 @@ from support.grown_logs import grow, grow_log
 from support.memory_projects import MemorySite
 
 from anchor.project.project import OpenProject
-from anchor.store.edition import Edition, load_edition
 from anchor.store.heads import newest_final_anchor
 from anchor.store.incidents import (
     AnchorPosition,
@@ -20,6 +19,7 @@ from anchor.store.incidents import (
     open_incident,
     withdraw_incident,
 )
+from anchor.store.receipt_basis import Edition, load_edition
 from anchor.system.clock import utc_now
 
 

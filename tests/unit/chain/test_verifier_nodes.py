@@ -11,7 +11,7 @@ from support.nodes import other_chain
 from support.world import INDEX, MAIN, SIDE, SIZE, World
 from support.world_nodes import serve_chain
 
-from anchor.chain.connect import Nodes
+from anchor.chain.verifier_nodes import Nodes
 from anchor.errors import UsageError
 from anchor.receipt.format import encode_receipt
 from anchor.types import ChainId

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from anchor.errors import CannotCheckError, UsageError
 from anchor.system.urls import are_distinct, redact_url
-from anchor.verification.node_rules import find_conflict, verifier_quorum
+from anchor.verification.quorum_rules import find_conflict, verifier_quorum
 
 if TYPE_CHECKING:
     from anchor.chain.node import Node

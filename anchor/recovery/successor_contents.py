@@ -15,12 +15,12 @@ from anchor.operate.receipt_files import ReceiptFolder
 from anchor.project.config import Config
 from anchor.project.project import OpenProject, make_store, trust_entry
 from anchor.recovery.erasure_restoration import load_known_erasures, reapply_erasures
+from anchor.store.acknowledged_log import SideFile
+from anchor.store.acknowledged_log_frames import Entry
 from anchor.store.evidence import assign_positions, known_identities, load_all
 from anchor.store.file_origins import tenant_of
 from anchor.store.heads import SealedHead, insert_head, load_sealed_heads
 from anchor.store.row_transfer import EvidenceRow, insert_rows, load_placed_rows, load_rows_after
-from anchor.store.side_file import SideFile
-from anchor.store.side_file_frames import Entry
 from anchor.store.staging import Writable
 from anchor.types import Head, log_number
 from anchor.verification.pinning import encode_policy
