@@ -1,7 +1,7 @@
 """Files to take in: find them below the arguments, and open them safely.
 
-What cannot be listed comes back as a `IntakeProblem`, what is left out by rule as a `Skipped`, each at
-its place in the order, and the rest goes on.
+What cannot be listed comes back as an `IntakeProblem`, what is left out by rule as a `Skipped`,
+each at its place in the order, and the rest goes on.
 """
 
 from __future__ import annotations

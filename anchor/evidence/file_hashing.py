@@ -1,6 +1,6 @@
 """Digest evidence in the file system, many files at a time.
 
-One bad file never stops the rest: it comes back as a `IntakeProblem` at its place in the order.
+One bad file never stops the rest: it comes back as an `IntakeProblem` at its place in the order.
 
 A write that keeps a file's size and falls into the same tick of the file system's clock as the
 check before it cannot be noticed (before Linux 6.13 a tick lasts up to 10 ms).
@@ -88,13 +88,13 @@ def hash_sources(
 ) -> Generator[Result, None, None]:
     """Digest ``sources`` on ``executor``; results come in the order of the sources.
 
-    A `IntakeProblem` or `Skipped` among the sources is handed through at its place.  What is
-    ``untouched`` is not even opened: it comes back as `Skipped` for the reason given.  A file
-    that changes while it is read is read once more before it becomes a `IntakeProblem`.  ``on_done(files,
-    bytes)`` tells, in the caller's thread, how much each finished task adds, and with threads as
-    workers four times a second how much was read of large files meanwhile.  At most `MAX_TASKS`
-    tasks exist at a time.  When the caller stops early and closes this, also by KeyboardInterrupt,
-    tasks that wait are cancelled, and threads stop at their next read.
+    An `IntakeProblem` or `Skipped` among the sources is handed through at its place. What is
+    ``untouched`` is not even opened: it comes back as `Skipped` for the reason given. A file
+    that changes while it is read is read once more before it becomes an `IntakeProblem`.
+    ``on_done(files, bytes)`` tells, in the caller's thread, how much each finished task adds,
+    and with threads as workers four times a second how much was read of large files meanwhile.
+    At most `MAX_TASKS` tasks exist at a time. When the caller stops early and closes this, also
+    by KeyboardInterrupt, tasks that wait are cancelled, and threads stop at their next read.
 
     Raises:
         UsageError, UnknownVersionError: algorithms that are not known or cannot be computed.
