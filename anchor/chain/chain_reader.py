@@ -63,8 +63,7 @@ class ChainReader:
     def fetch_final_block(self, rule: FinalityRule) -> Block:
         """Return the newest block that is final by ``rule``."""
         if rule not in self._final:
-            final = self._node.fetch_final_block(rule)
-            self._final[rule] = self._blocks[final.number] = final
+            self._final[rule] = self._node.fetch_final_block(rule)
         return self._final[rule]
 
     def fetch_block(self, number: int) -> Block:
