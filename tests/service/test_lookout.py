@@ -22,6 +22,7 @@ from support.service import bearer, digest, make_key
 from anchor.chain.devnet import Devnet
 from anchor.errors import FinalityViolatedError
 from anchor.operate import anchor_watch
+from anchor.operate.anchor_watch import ChainWatch
 from anchor.project.config import load_config
 from anchor.project.project import open_project
 from anchor.registry.storage import head_slot
@@ -141,14 +142,21 @@ def test_a_log_that_was_closed_stops_the_service(site: Site, tmp_path: Path) -> 
 def test_of_several_processes_one_looks(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(anchor_watch_thread, "PERIOD", 4.0)
     monkeypatch.setattr(anchor_watch_thread, "_SPREAD", 1.0)
+    adopt, adopted = ChainWatch.adopt, []
+
+    def count(watch: ChainWatch, period: float) -> float | None:
+        rest = adopt(watch, period)
+        if rest is not None:
+            adopted.append(rest)
+        return rest
+
+    monkeypatch.setattr(ChainWatch, "adopt", count)
     with bent_node(site.url) as node:
         site.edit(f'rpc = "{site.url}"', f'rpc = "{node.url}"')
         with serving(site) as first, serving(site) as second:
-            time.sleep(5.0)  # each has looked once
-            node.calls.clear()
-            time.sleep(15.0)
-            looks = len(node.asked("eth_chainId"))
-            assert 3 <= looks <= 5, "15 seconds by 4, once for both"
+            # One looks, and the other finds that it did, again and again.
+            wait_until(lambda: len(adopted) >= 3, 60)
+            assert node.asked("eth_chainId")
             for asked in (first, second):
                 assert asked.service.anchor_watch.tell(None).trouble is None
 
