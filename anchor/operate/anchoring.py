@@ -104,16 +104,17 @@ def anchor_newest(
             follow_inclusions(project, node)
             block: BlockId = inclusion.block_hash if inclusion else "latest"
             return _record_anchor(project, node, state.newest, block, inclusion)
-        intent = _make_intent(project, state.head_on_chain, state.newest)
+        is_first = manager is None
         try:
             if manager is None:
                 signer = open_signer()
                 check_authority(project.config, node, signer.address)
                 manager = make_manager(project, node, signer, clock, report)
-                resumed = manager.resume(intent)
-                if resumed is not None:
-                    inclusion = resumed if resumed.succeeded else None
-                    continue
+            intent = _make_intent(project, state.head_on_chain, state.newest)
+            resumed = manager.resume(intent) if is_first else None
+            if resumed is not None:
+                inclusion = resumed if resumed.succeeded else None
+                continue
             inclusion = manager.send(intent)
         except ForeignUseError as error:
             if not project.config.signer.shared:
