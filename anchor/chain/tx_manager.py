@@ -187,7 +187,6 @@ class TransactionManager:
         self._pricing.check_balance(offer)
         asked_at = self._clock.monotonic()
         nonce = self._nonces.choose(offer.block)
-        is_fresh = self._clock.monotonic() - asked_at < LONGEST_POLL
         known = self._journal.find_slot(self._chain_id, sender, nonce)
         if known is None or not known.attempts:
             self._pricing.check_budget(offer)
@@ -203,6 +202,7 @@ class TransactionManager:
             slot = self._sign(slot, intent, offer)
             self.new_nonces += 1
             seen = Observation(latest_nonce=nonce, final_nonce=None, inclusions={})
+            is_fresh = self._clock.monotonic() - asked_at < LONGEST_POLL
             return slot, seen if is_fresh else None
         if known is not None and known.given_up:
             # Its old bytes may wait in some pool, and would be refused by the registry: outbid.
@@ -375,9 +375,7 @@ class TransactionManager:
         if inclusion is None:
             return None
         if decision.action is Action.DONE:
-            # Where blocks count as final at once, nothing is left to be seen of it.
-            is_final = self._limits.finality == 0
-            self._journal.settle_slot(slot, "included", inclusion.cost, confirmed=is_final)
+            self._journal.settle_slot(slot, "included", inclusion.cost)
             return inclusion
         if not self._settlement.is_final(inclusion):
             raise NotFinalError(

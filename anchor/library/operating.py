@@ -43,6 +43,7 @@ from anchor.store.evidence import (
     load_by_identity,
 )
 from anchor.store.location import StoreLocation
+from anchor.store.receipt_basis import Edition, load_edition
 from anchor.system.clock import SystemClock
 from anchor.types import Address, Hash32, parse_hex
 from anchor.verification.policy import FinalityRule
@@ -101,7 +102,7 @@ class Project:
         self._own_node: Node | None = None
         self._report = report
         self._is_leading = False
-        self._proofs: StateProofs | None = None
+        self._kept: tuple[StateProofs, Edition] | None = None
 
     @classmethod
     def open(cls, place: Path, *, report: Callable[[str], None] = lambda _: None) -> Self:
@@ -324,7 +325,9 @@ class Project:
                 report=self._report,
                 proofs=proofs,
             )
-        self._proofs = proofs if done.state is RunState.FINAL else None
+        with self._opened.database.read() as connection:
+            edition = load_edition(connection, self.config.chain_id)
+        self._kept = (proofs, edition) if done.state is RunState.FINAL else None
         return done
 
     def receipt(self, evidence: Path | str) -> Receipt:
@@ -389,9 +392,11 @@ class Project:
         return lambda: open_signer(self.config, _refuse_to_ask)
 
     def _open_prover(self) -> Prover:
-        proofs, self._proofs = self._proofs, None
-        if proofs is not None:  # the store has just learnt all that the chain can say
-            return Prover(self._opened, proofs)
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            prover = Prover(self._opened, kept[0])
+            if prover.edition == kept[1]:  # what the chain said then is what the store holds
+                return prover
         return open_prover(self._opened, self._node, self._report)
 
 

@@ -122,6 +122,11 @@ def anchor_newest(
             # What the registry holds now decides what comes next: a head of others stops it.
             report(f"warning: {error.message}; going on, because signer.shared is set")
             continue
+        except ChainGuardError:
+            # The state was read before the seal: what is refused may rest on what is over by now.
+            if state is not standing or read_chain_state(project, node) == standing:
+                raise
+            continue
         if inclusion in seen:
             raise NodeFaultError(
                 f"the node {node.name} shows that transaction 0x{inclusion.tx_hash.hex()} was "

@@ -119,13 +119,13 @@ def wait_until_final(
 ) -> bool:
     """Wait until ``head``'s anchor is final, at most as long as the configuration allows.
 
-    Its anchor was read from the node a moment ago, so that the node is on the project's chain;
-    after each pause that is checked anew.
+    The chain is compared with the pins before each look: sending may have waited as well.
 
     Raises:
         CannotCheckError: the node does not say what is final, so waiting would be for nothing.
     """
     deadline = clock.monotonic() + project.config.wait_seconds
+    check_chain_and_incidents(project, node)
     _update_by(project, node, fetch_final(project, node), proofs)
     while True:
         with project.database.read() as connection:

@@ -11,7 +11,7 @@ from anchor.chain.node import Node
 from anchor.chain.signer import Signer
 from anchor.errors import CannotCheckError, ForeignUseError, NotFinalError, QuorumError
 from anchor.operate.anchoring import anchor_newest
-from anchor.operate.finality import refresh_anchors, update_anchors, wait_until_final
+from anchor.operate.finality import refresh_anchors, wait_until_final
 from anchor.operate.preconditions import check_standing
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.config import WaitFor
@@ -74,7 +74,7 @@ def anchor_round(
         wait_until_final(project, node, anchored.head, clock, proofs)
     else:
         try:
-            update_anchors(project, node, proofs)
+            refresh_anchors(project, node, proofs)
         except QuorumError as error:
             report(f"whether it is final is not known: {error.message}")
     with project.database.read() as connection:

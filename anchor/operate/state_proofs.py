@@ -32,7 +32,7 @@ class StateProofs:
     """Completes receipts, all by one final block.
 
     Whatever the node does not give is left out: the receipt is as good as before, and can be
-    completed later.  The user is told once.  What was tried by ``find_trouble`` is not asked again.
+    completed later.  The user is told once.  What ``find_trouble`` proved is not asked again.
     """
 
     def __init__(self, config: Config, node: Node, report: Callable[[str], None]) -> None:
@@ -62,19 +62,21 @@ class StateProofs:
         Raises:
             NodeUnreachableError: nobody answers, which says nothing of proofs.
         """
-        self._block, self._trouble = final, None
+        self._block = final
         try:
             self._proofs[root] = self._fetch(self._config.log, root, final)
         except NodeUnreachableError:
             raise
         except (CannotCheckError, UnknownVersionError, NotTrustedError) as error:
-            self._trouble = error.message
-        return self._trouble
+            return error.message  # receipts try again
+        return None
 
     def _complete(self, log: LogId, anchor: ReceiptAnchor) -> ReceiptAnchor:
         here = (self._config.chain_id, self._config.registry)
         if anchor.state is not None or (anchor.chain_id, anchor.registry) != here:
             return anchor
+        if self._block is not None and self._block.number < anchor.block_number:
+            self._block = None  # it became final after that block, by what another process saw
         proof, stored = self._find(log, anchor.head.root)
         if proof is None or _is_as_stated(anchor, stored):
             return replace(anchor, state=proof)

@@ -20,8 +20,8 @@ def test_after_each_pause_the_chain_is_compared_with_the_pins(tmp_path: Path) ->
     site = MemorySite.copy(make_template(tmp_path / "template"), tmp_path / "project", chain)
     right, wrong = chain.chain_id, ChainId(1)
     site.add("a")
-    # The first question about the chain's id is asked before anything is sealed.
-    plan = {("eth_chainId", 1): lambda: setattr(chain, "chain_id", wrong)}
+    # The first questions about the chain's id come before the seal and before the first look.
+    plan = {("eth_chainId", 2): lambda: setattr(chain, "chain_id", wrong)}
     with pytest.raises(ChainGuardError, match="is on chain 1"):
         site.round(Effects(dict(plan)), "final")
     assert any("waiting until it is final" in report for report in site.reports)
