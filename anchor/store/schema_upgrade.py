@@ -8,6 +8,7 @@ not expect.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
 from anchor.store.snapshot import copy_snapshot, copy_store, make_engine, open_file
 from anchor.store.sqlite import SqliteBackend
 
+# Seconds in which sessions that were closed before disappear.
+_GRACE = 2.0
 # The store's transaction waits while the copy is read again, which may take minutes.
 _LET_IDLE = text("SET LOCAL idle_in_transaction_session_timeout = 0")
 # Whoever opens the store reads this first, waits, and then finds the new schema.
@@ -129,8 +132,12 @@ def _hold_tables(location: PostgresDatabase, version: str) -> Iterator[OutdatedS
     with closing(database), database.translate_errors(), options.begin() as connection:
         connection.execute(_LET_IDLE)
         connection.execute(_HOLD)
-        others = connection.execute(_OTHERS).scalars().all()
-        if others:
+        # A session that has just been closed is listed until its server process has ended.
+        end = time.monotonic() + _GRACE
+        while others := connection.execute(_OTHERS).scalars().all():
+            if time.monotonic() < end:
+                time.sleep(0.1)
+                continue
             numbers = ", ".join(map(str, others))
             raise _busy_error(location, f" (the server's processes {numbers})")
         yield OutdatedStore(

@@ -195,12 +195,14 @@ def test_a_send_that_never_arrives_is_repeated_with_the_same_bytes(
     then="exit code 20; the next process finds the anchor and sends nothing; one anchor",
 )
 def test_a_node_that_falls_silent_after_the_send_leaves_nothing_to_repeat(
-    make: Callable[..., Site], node: HasUrl
+    make: Callable[..., Site], node: HasUrl, request: pytest.FixtureRequest
 ) -> None:
+    # On hardhat the deployment is not settled yet, so that its receipt is asked for first.
+    earlier = [passes] if request.node.callspec.params["node"] == "hardhat" else []
     site = trust_newest_block(make(node), node)
     site.add("a", b"a")
     with open_proxy(node) as (proxy, url):
-        proxy.on("eth_getTransactionReceipt", passes, loses_response)
+        proxy.on("eth_getTransactionReceipt", *earlier, loses_response)
         silent = site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url})
         silent.refused(20, "cannot be reached")
         site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url}).expect(0)

@@ -15,7 +15,7 @@ EFFECTS = [
     ("anchor.chain.signer.keystore", "KeystoreSigner", "sign_transaction", "1"),
     (*JOURNAL, "save_attempt", "1"),
     (*NODE, "send_raw_transaction", "1"),
-    (*NODE, "fetch_receipt", "2"),
+    (*NODE, "fetch_receipt", "1"),
     (*JOURNAL, "settle_slot", "1"),
     ("anchor.operate.anchoring", "-", "save_anchor", "1"),
 ]
