@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.chaos import HasUrl, loses_request, loses_response, open_proxy, passes
+from support.chaos import Call, HasUrl, loses_request, loses_response, open_proxy
 from support.crashes import CRASHES, JOURNAL, NODE, crashing
 from support.hardhat import trust_newest_block
 from support.nodes import ask, nonce, stop_the_clock
@@ -195,14 +195,17 @@ def test_a_send_that_never_arrives_is_repeated_with_the_same_bytes(
     then="exit code 20; the next process finds the anchor and sends nothing; one anchor",
 )
 def test_a_node_that_falls_silent_after_the_send_leaves_nothing_to_repeat(
-    make: Callable[..., Site], node: HasUrl, request: pytest.FixtureRequest
+    make: Callable[..., Site], node: HasUrl
 ) -> None:
-    # On hardhat the deployment is not settled yet, so that its receipt is asked for first.
-    earlier = [passes] if request.node.callspec.params["node"] == "hardhat" else []
     site = trust_newest_block(make(node), node)
     site.add("a", b"a")
     with open_proxy(node) as (proxy, url):
-        proxy.on("eth_getTransactionReceipt", *earlier, loses_response)
+
+        def takes_it_and_falls_silent(call: Call) -> bytes:
+            proxy.on("eth_getTransactionReceipt", loses_response)
+            return call.forward()
+
+        proxy.on("eth_sendRawTransaction", takes_it_and_falls_silent)
         silent = site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url})
         silent.refused(20, "cannot be reached")
         site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url}).expect(0)
