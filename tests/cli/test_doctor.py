@@ -45,7 +45,7 @@ STRANGER = bytes([0x5B]) * 32
 MakeSite = Callable[..., Site]
 
 
-def examine(site: Site, *, now: float | None = None) -> dict[str, Finding]:
+def examine(site: Site, *, wall_time: float | None = None) -> dict[str, Finding]:
     """Do what ``anchor doctor`` does, in this process."""
     opened: list[Rpc] = []
 
@@ -56,7 +56,7 @@ def examine(site: Site, *, now: float | None = None) -> dict[str, Finding]:
     patient = DoctorContext(
         config_path=site.folder / "anchor.toml",
         open_node=open_node,
-        now=time.time() if now is None else now,
+        wall_time=time.time() if wall_time is None else wall_time,
     )
     findings = diagnose(patient, CHECKS)
     for rpc in opened:
@@ -361,10 +361,10 @@ def test_a_node_that_fails_half_way_spoils_only_what_it_was_asked(
 
 
 def test_the_clock_is_only_a_note(site: Site) -> None:
-    finding = examine(site, now=time.time() + 10_000)["clock"]
+    finding = examine(site, wall_time=time.time() + 10_000)["clock"]
     assert finding.verdict is Verdict.PASS
     assert "this machine's clock" in (finding.hint or "")
-    finding = examine(site, now=0)["clock"]
+    finding = examine(site, wall_time=0)["clock"]
     assert finding.verdict is Verdict.PASS, "one node's word"
     assert "before the newest" in finding.text
     assert "behind the chain's time" in (finding.hint or "")

@@ -132,7 +132,7 @@ def read_only(folder: Path) -> Iterator[None]:
 
 
 def _run(*words: str | Path) -> None:
-    subprocess.run([str(word) for word in words], check=True, capture_output=True, timeout=60)
+    subprocess.run([str(word) for word in words], check=True, capture_output=True, timeout=240)
 
 
 @contextmanager
