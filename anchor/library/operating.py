@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, get_args
 
 from anchor.chain.node import Node
 from anchor.chain.signer import Signer
@@ -309,10 +309,13 @@ class Project:
         not become so in the time that the configuration allows.
 
         Raises:
+            UsageError: ``wait`` is another word.
             FundsError, SignerError, ChainGuardError: The operator must act.
             NotFinalError: A transaction on its way was not included yet; run it again.
             CannotCheckError: No node answers, or too few agree.
         """
+        if wait is not None and wait not in get_args(WaitFor):
+            raise UsageError(f"wait is to be {' or '.join(get_args(WaitFor))}, not {wait!r}")
         node = self._node()
         proofs = StateProofs(self.config, node, self._report)
         with self.lead():
