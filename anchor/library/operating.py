@@ -140,7 +140,8 @@ class Project:
         folder.  ``anchor trust allow`` makes it count for commands in its folder.
 
         Raises:
-            ConfigError: There is a project already, or fewer nodes than ``quorum``.
+            ConfigError: There is a project already, fewer nodes than ``quorum``, or a value that no
+                configuration allows.
             ChainGuardError: The nodes are on different chains, or other code is at ``registry``.
             CannotCheckError: A node does not answer.
         """

@@ -54,7 +54,7 @@ class Verifier:
         Raises:
             UsageError: A URL is none, a node is named twice, or there are fewer than have to agree.
         """
-        if offline and (rpc or quorum):
+        if offline and (rpc or quorum is not None):
             raise UsageError("a verification without nodes takes neither rpc nor quorum")
         self._nodes = Nodes(rpc, quorum, lambda _: ((), 1), report)
         self._is_offline = offline

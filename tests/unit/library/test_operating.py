@@ -12,6 +12,9 @@ from support.memory_projects import MemorySite, make_template
 
 import anchor
 from anchor.chain.node import Node
+from anchor.library import operating
+from anchor.project import creation
+from anchor.project.fee_limits import Allowance
 
 
 @pytest.fixture
@@ -22,7 +25,41 @@ def project(tmp_path: Path) -> Iterator[anchor.Project]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> anchor.Keystore:
+    return anchor.Keystore.create(tmp_path_factory.mktemp("key") / "key.json", "password")
+
+
 @pytest.mark.parametrize("wait", ["finalized", "soon", "", 0])
 def test_a_word_that_is_no_end_of_waiting_is_refused(project: anchor.Project, wait: Any):
     with pytest.raises(anchor.UsageError, match="wait is to be"):
         project.run_once(wait=wait)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"wait": "soon"},
+        {"wait": None},
+        {"finality": -1},
+        {"finality": 10**9},
+        {"finality": "latest"},
+        {"finality": None},
+        {"finality": Path("a")},
+        {"quorum": 0},
+        {"quorum": -1},
+    ],
+)
+def test_nothing_is_written_of_a_project_that_no_configuration_allows(
+    key: anchor.Keystore, given: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    chain = Node(MemoryChain())
+    monkeypatch.setattr(chain, "close", lambda: None)
+    monkeypatch.setattr(operating, "open_node", lambda _: chain)
+    monkeypatch.setattr(creation, "size_allowance", lambda *_: Allowance(fee_cap=1, budget=None))
+    folder = tmp_path / "project"
+    create: Any = anchor.Project.create
+    with pytest.raises(anchor.ConfigError):
+        create(folder, rpc="http://localhost:8545", signer=key, **given)
+    assert not folder.exists()
+    create(folder, rpc="http://localhost:8545", signer=key).close()

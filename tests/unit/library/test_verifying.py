@@ -95,6 +95,13 @@ def test_asking_nodes_and_asking_none_exclude_each_other(world: World):
         anchor.Verifier(policy=world.policy(), rpc=[NODE], quorum=2)
 
 
+@pytest.mark.parametrize("quorum", [0, -1])
+@pytest.mark.parametrize("given", [{}, {"rpc": [NODE]}, {"offline": True}])
+def test_a_quorum_of_no_node_is_refused(world: World, given: dict[str, Any], quorum: int):
+    with pytest.raises(anchor.UsageError, match="quorum"):
+        anchor.Verifier(policy=world.policy(), quorum=quorum, **given)
+
+
 def test_a_file_that_is_missing_is_named(world: World, tmp_path: Path):
     with pytest.raises(anchor.UsageError) as caught:
         anchor.judge(tmp_path / "none", honest(world), policy=world.policy())
