@@ -270,7 +270,7 @@ class Project:
 
         Raises:
             UsageError: A path cannot be read, and there is no ``on_left_out``; the others were
-                added all the same.
+                added all the same.  Or a piece is of another type, and nothing was added.
             ClockError: This machine's clock is far from the chain's.
         """
         paths, named, digests = _split(evidence)
@@ -416,14 +416,26 @@ def _split(
     paths: list[Path] = []
     named: list[SourceFile] = []
     digests: list[Digests] = []
+    _check_list(evidence)
     for piece in evidence:
         if isinstance(piece, Path):
             paths.append(piece)
         elif isinstance(piece, SourceFile):
             named.append(piece)
-        else:
+        elif isinstance(piece, Digests):
             digests.append(piece)
+        else:
+            raise UsageError(
+                "what is added is to be a Path, a SourceFile or Digests, not "
+                f"{type(piece).__name__}",
+                hint="a file is named by a Path; nothing was added",
+            )
     return paths, named, digests
+
+
+def _check_list(evidence: object) -> None:
+    if isinstance(evidence, (str, bytes)) or not isinstance(evidence, Iterable):
+        raise UsageError(f"what is added is to be a list, not one {type(evidence).__name__}")
 
 
 def _describe_file(file: AcceptedFile) -> Added:

@@ -63,3 +63,16 @@ def test_nothing_is_written_of_a_project_that_no_configuration_allows(
         create(folder, rpc="http://localhost:8545", signer=key, **given)
     assert not folder.exists()
     create(folder, rpc="http://localhost:8545", signer=key).close()
+
+
+@pytest.mark.parametrize("wrong", ["b.txt", b"b", None, 7, [Path("b")]])
+def test_nothing_is_added_where_one_piece_is_no_evidence(
+    project: anchor.Project, tmp_path: Path, wrong: Any
+):
+    file = tmp_path / "a.txt"
+    file.write_bytes(b"a")
+    with pytest.raises(anchor.UsageError, match="is to be a Path, a SourceFile or Digests"):
+        project.add([file, wrong])
+    with pytest.raises(anchor.UsageError, match="is to be"):
+        project.add(wrong if not isinstance(wrong, list) else wrong[0])
+    assert project.status().queue.waiting == 0
