@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice
 from typing import Any, Literal, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -144,23 +144,37 @@ class Exchanges:
     def wait(self, id: str, until: StageName, timeout: float) -> Exchange[Status]:
         """Wait until evidence has come as far as ``until``, for at most ``timeout`` seconds."""
         end = self.monotonic() + timeout
-        while True:
-            answer = yield from self._ask(self._waiting(_path(id), until, end))
+        for attempt in count():
+            request, asked_at = self._waiting(_path(id), until, end), self.monotonic()
+            answer = yield from self._ask(request)
             status = read_status(members_of(answer))
             if Stage(status.state).rank >= Stage(until).rank:
                 return status
             if self.monotonic() >= end:
                 raise NotFinalError(f"the evidence is {status.state}, not {until}")
+            yield from self._rest(request, asked_at, end, attempt)
+        raise AssertionError("the end comes")
 
     def receipt(self, id: str, until: StageName, timeout: float) -> Exchange[bytes]:
         """Fetch a receipt when the evidence has come as far as ``until``."""
         end = self.monotonic() + timeout
-        while True:
-            answer = yield from self._ask(self._waiting(f"{_path(id)}/receipt", until, end))
+        for attempt in count():
+            request, asked_at = self._waiting(f"{_path(id)}/receipt", until, end), self.monotonic()
+            answer = yield from self._ask(request)
             if answer.status_code != httpx.codes.ACCEPTED:
                 return answer.content
             if self.monotonic() >= end:
                 raise NotFinalError(f"the evidence is {members_of(answer)['state']}, not {until}")
+            yield from self._rest(request, asked_at, end, attempt)
+        raise AssertionError("the end comes")
+
+    def _rest(
+        self, request: ServiceRequest, asked_at: float, end: float, attempt: int
+    ) -> Exchange[None]:
+        """Pause where a service answered earlier than it was asked to, as one does that is busy."""
+        answered_at = self.monotonic()
+        if answered_at - asked_at < request.wait:
+            yield Pause(min(_pause(attempt, None).seconds, end - answered_at))
 
     def _waiting(self, path: str, until: StageName, end: float) -> ServiceRequest:
         seconds = max(0.0, min(_MAX_WAIT, end - self.monotonic()))
