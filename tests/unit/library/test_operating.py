@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,3 +77,19 @@ def test_nothing_is_added_where_one_piece_is_no_evidence(
     with pytest.raises(anchor.UsageError, match="is to be"):
         project.add(wrong if not isinstance(wrong, list) else wrong[0])
     assert project.status().queue.waiting == 0
+
+
+def test_a_pipe_in_the_place_of_a_key_or_its_password_is_not_waited_for(
+    key: anchor.Keystore, tmp_path: Path
+):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    for keystore in (
+        anchor.Keystore(pipe, "password"),
+        anchor.Keystore(key.path, password_file=pipe),
+        anchor.Keystore(tmp_path, "password"),
+    ):
+        with pytest.raises(anchor.SignerError, match="is not a regular file"):
+            keystore.open()
+    with pytest.raises(anchor.SignerError, match="is not a regular file"):
+        _ = anchor.Keystore(pipe, "password").address
