@@ -41,6 +41,8 @@ class Nodes:
     ) -> None:
         for url in rpc:
             redact_url(url)  # bad usage, and no finding about any evidence
+        if quorum is not None and quorum < 1:
+            raise UsageError(f"a quorum of {quorum} is none: one node at least has to answer")
         fault = find_conflict(rpc, quorum or 1) if rpc else None
         if fault is not None:
             raise UsageError(f"--rpc {fault}", hint="each is to be another operator's")

@@ -45,7 +45,8 @@ class AsyncClient:
         """Prepare; nothing is sent yet.  ``attempts`` is how often a request is made at most.
 
         Raises:
-            UsageError: The key would travel unencrypted to another machine.
+            UsageError: The key would travel unencrypted to another machine, it is none, or the URL
+                holds more than a service's place.
         """
         options = session_options(url, key, timeout, allow_plain_http=allow_plain_http)
         self._http = httpx.AsyncClient(**options, transport=transport)

@@ -7,12 +7,13 @@ error of a connection), and returns what came of it.
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice
 from typing import Any, Literal, TypeAlias, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import httpx
 
@@ -36,6 +37,8 @@ _CHUNK = 5_000
 # The service waits at most so long in one request.
 _MAX_WAIT = 60.0
 _LOCAL = ("localhost", "127.0.0.1", "::1")
+# What a header takes.
+_KEY = re.compile(r"[\x21-\x7e]+")
 # Nobody waits longer than this because a server said so.
 _LONGEST_PAUSE = 60.0
 
@@ -81,16 +84,46 @@ def session_options(
     """Return the arguments of ``httpx.Client`` for a service and a key of it.
 
     Raises:
-        UsageError: The key would travel unencrypted to another machine.
+        UsageError: The key would travel unencrypted to another machine, it is none, or the URL is
+            none or holds more than a service's place.
     """
-    parts = urlsplit(url)
+    parts = _split_url(url)
+    if not _KEY.fullmatch(key):
+        raise UsageError(
+            "the service's key is to be of visible ASCII characters alone",
+            hint="a key that was read from a file may end with a line break: strip() it",
+        )
     is_private = parts.scheme == "https" or parts.hostname in _LOCAL
     if not is_private and not allow_plain_http:
         raise UsageError(
             "the service's URL is not https://, and the key would travel for all to read",
             hint="use https://, or allow_plain_http=True in a network of your own",
         )
-    return {"base_url": url, "timeout": timeout, "headers": {"Authorization": f"Bearer {key}"}}
+    return {
+        "base_url": url,
+        "timeout": timeout,
+        "headers": {"Authorization": f"Bearer {key}"},
+        # A proxy of the environment would read the key where nothing encrypts it.
+        "trust_env": parts.scheme == "https",
+    }
+
+
+def _split_url(url: str) -> SplitResult:
+    """Split a service's URL; nothing of it is shown, for it may hold a secret."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise UsageError("the service's URL is no URL") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise UsageError("the service's URL must start with https:// or http://, and name a host")
+    # A user's name in it would be sent instead of the key.
+    if "@" in parts.netloc or "?" in url or "#" in url:
+        raise UsageError(
+            "the service's URL holds a user's name, a query or a fragment",
+            hint="name scheme, host, port and path alone, and give the key as the key",
+        )
+    return parts
 
 
 def split_chunks(submissions: Iterable[Submission]) -> Iterator[list[bytes]]:
@@ -144,23 +177,37 @@ class Exchanges:
     def wait(self, id: str, until: StageName, timeout: float) -> Exchange[Status]:
         """Wait until evidence has come as far as ``until``, for at most ``timeout`` seconds."""
         end = self.monotonic() + timeout
-        while True:
-            answer = yield from self._ask(self._waiting(_path(id), until, end))
+        for attempt in count():
+            request, asked_at = self._waiting(_path(id), until, end), self.monotonic()
+            answer = yield from self._ask(request)
             status = read_status(members_of(answer))
             if Stage(status.state).rank >= Stage(until).rank:
                 return status
             if self.monotonic() >= end:
                 raise NotFinalError(f"the evidence is {status.state}, not {until}")
+            yield from self._rest(request, asked_at, end, attempt)
+        raise AssertionError("the end comes")
 
     def receipt(self, id: str, until: StageName, timeout: float) -> Exchange[bytes]:
         """Fetch a receipt when the evidence has come as far as ``until``."""
         end = self.monotonic() + timeout
-        while True:
-            answer = yield from self._ask(self._waiting(f"{_path(id)}/receipt", until, end))
+        for attempt in count():
+            request, asked_at = self._waiting(f"{_path(id)}/receipt", until, end), self.monotonic()
+            answer = yield from self._ask(request)
             if answer.status_code != httpx.codes.ACCEPTED:
                 return answer.content
             if self.monotonic() >= end:
                 raise NotFinalError(f"the evidence is {members_of(answer)['state']}, not {until}")
+            yield from self._rest(request, asked_at, end, attempt)
+        raise AssertionError("the end comes")
+
+    def _rest(
+        self, request: ServiceRequest, asked_at: float, end: float, attempt: int
+    ) -> Exchange[None]:
+        """Pause where a service answered earlier than it was asked to, as one does that is busy."""
+        answered_at = self.monotonic()
+        if answered_at - asked_at < request.wait:
+            yield Pause(max(0.0, min(_pause(attempt, None).seconds, end - answered_at)))
 
     def _waiting(self, path: str, until: StageName, end: float) -> ServiceRequest:
         seconds = max(0.0, min(_MAX_WAIT, end - self.monotonic()))

@@ -42,7 +42,7 @@ class Digests:
     What was not computed or not given is None, never invented: ``size`` is None for bare digests.
 
     Raises:
-        UsageError: no digest at all, a digest that is not 32 bytes, or a negative size.
+        UsageError: no digest at all, a digest that is not 32 bytes, or a size that is none.
     """
 
     sha256: bytes | None
@@ -53,8 +53,12 @@ class Digests:
         given = [digest for digest in (self.sha256, self.sm3) if digest is not None]
         if not given:
             raise UsageError("at least one digest must be given")
+        if any(not isinstance(digest, bytes) for digest in given):
+            raise UsageError("a digest must be given as bytes", hint="bytes.fromhex() reads hex")
         if any(len(digest) != DIGEST_BYTES for digest in given):
             raise UsageError(f"a digest must be {DIGEST_BYTES} bytes long")
+        if self.size is not None and not isinstance(self.size, int):
+            raise UsageError("a size must be a number of bytes")
         if self.size is not None and self.size < 0:
             raise UsageError(f"size {self.size} is negative")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, get_args
 
 from anchor.chain.node import Node
 from anchor.chain.signer import Signer
@@ -140,7 +140,8 @@ class Project:
         folder.  ``anchor trust allow`` makes it count for commands in its folder.
 
         Raises:
-            ConfigError: There is a project already, or fewer nodes than ``quorum``.
+            ConfigError: There is a project already, fewer nodes than ``quorum``, or a value that no
+                configuration allows.
             ChainGuardError: The nodes are on different chains, or other code is at ``registry``.
             CannotCheckError: A node does not answer.
         """
@@ -269,7 +270,7 @@ class Project:
 
         Raises:
             UsageError: A path cannot be read, and there is no ``on_left_out``; the others were
-                added all the same.
+                added all the same.  Or a piece is of another type, and nothing was added.
             ClockError: This machine's clock is far from the chain's.
         """
         paths, named, digests = _split(evidence)
@@ -309,10 +310,13 @@ class Project:
         not become so in the time that the configuration allows.
 
         Raises:
+            UsageError: ``wait`` is another word.
             FundsError, SignerError, ChainGuardError: The operator must act.
             NotFinalError: A transaction on its way was not included yet; run it again.
             CannotCheckError: No node answers, or too few agree.
         """
+        if wait is not None and wait not in get_args(WaitFor):
+            raise UsageError(f"wait is to be {' or '.join(get_args(WaitFor))}, not {wait!r}")
         node = self._node()
         proofs = StateProofs(self.config, node, self._report)
         with self.lead():
@@ -412,14 +416,26 @@ def _split(
     paths: list[Path] = []
     named: list[SourceFile] = []
     digests: list[Digests] = []
+    _check_list(evidence)
     for piece in evidence:
         if isinstance(piece, Path):
             paths.append(piece)
         elif isinstance(piece, SourceFile):
             named.append(piece)
-        else:
+        elif isinstance(piece, Digests):
             digests.append(piece)
+        else:
+            raise UsageError(
+                "what is added is to be a Path, a SourceFile or Digests, not "
+                f"{type(piece).__name__}",
+                hint="a file is named by a Path; nothing was added",
+            )
     return paths, named, digests
+
+
+def _check_list(evidence: object) -> None:
+    if isinstance(evidence, (str, bytes)) or not isinstance(evidence, Iterable):
+        raise UsageError(f"what is added is to be a list, not one {type(evidence).__name__}")
 
 
 def _describe_file(file: AcceptedFile) -> Added:

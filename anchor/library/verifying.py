@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from io import TextIOBase
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, TypeAlias
@@ -19,6 +20,8 @@ from anchor.verification.report import Report
 
 Evidence: TypeAlias = Path | BinaryIO | Digests
 """What is verified: a file, an open binary stream, or the digests of either."""
+
+_HASH_BYTES = 32
 
 
 class Verifier:
@@ -52,9 +55,21 @@ class Verifier:
         owner.  ``report`` is told what happens to nodes, a line at a time.
 
         Raises:
-            UsageError: A URL is none, a node is named twice, or there are fewer than have to agree.
+            UsageError: A URL is none, a node is named twice, there are fewer than have to agree, or
+                an option is of another type.
         """
-        if offline and (rpc or quorum):
+        if policy is not None and not isinstance(policy, TrustPolicy):
+            raise _not("the policy", policy, "a TrustPolicy or None: TrustPolicy.load reads one")
+        for url in _members("rpc", rpc):
+            if not isinstance(url, str):
+                raise _not("rpc", url, "a list of URLs")
+        for block_hash in _members("block_hashes", block_hashes):
+            if not isinstance(block_hash, bytes) or len(block_hash) != _HASH_BYTES:
+                raise _not("block_hashes", block_hash, f"hashes of {_HASH_BYTES} bytes")
+        for chain_id in _members("chain_ids", chain_ids):
+            if not isinstance(chain_id, int):
+                raise _not("chain_ids", chain_id, "a list of numbers")
+        if offline and (rpc or quorum is not None):
             raise UsageError("a verification without nodes takes neither rpc nor quorum")
         self._nodes = Nodes(rpc, quorum, lambda _: ((), 1), report)
         self._is_offline = offline
@@ -99,8 +114,10 @@ class Verifier:
         """Make every check that can be made; the report says how each ended.
 
         Raises:
-            UsageError: The evidence cannot be read; no finding is raised.
+            UsageError: The evidence cannot be read, or is none; no finding is raised.
         """
+        if not isinstance(receipt, Receipt):
+            raise _not("the receipt", receipt, "a Receipt: Receipt.load or .parse reads one")
         return verifier.judge(
             receipt,
             _digest(evidence),
@@ -179,4 +196,35 @@ def _digest(evidence: Evidence) -> Digests:
         return evidence
     if isinstance(evidence, Path):
         return digest_file(evidence)
-    return digest_stream(evidence, (SHA256, SM3))
+    if not _is_binary(evidence):
+        raise _not("the evidence", evidence, "a Path, a stream opened as binary, or Digests")
+    try:
+        if _stands_within(evidence):
+            raise UsageError(
+                "the stream does not stand at its beginning, and its end alone would be digested",
+                hint="seek(0) first",
+            )
+        return digest_stream(evidence, (SHA256, SM3))
+    except (OSError, ValueError, TypeError) as error:  # it is closed, fails, or gives text
+        raise UsageError(f"the stream cannot be read as bytes: {error}") from error
+
+
+def _is_binary(stream: object) -> bool:
+    return hasattr(stream, "read") and not isinstance(stream, TextIOBase)
+
+
+def _stands_within(stream: BinaryIO) -> bool:
+    """Say whether a stream that can go back was read from before."""
+    is_seekable = getattr(stream, "seekable", None)
+    return is_seekable is not None and is_seekable() and stream.tell() != 0
+
+
+def _members(subject: str, given: object) -> Iterable[object]:
+    """Return what an option lists; one text or one hash would be taken apart."""
+    if isinstance(given, (str, bytes)) or not isinstance(given, Collection):
+        raise _not(subject, given, "a list")
+    return given
+
+
+def _not(subject: str, given: object, wanted: str) -> UsageError:
+    return UsageError(f"{subject} is to be {wanted}; it is of the type {type(given).__name__}")

@@ -20,7 +20,8 @@ class ReceiptFolder:
     """Gives each evidence name a file of its own below one folder.
 
     Names come from whoever recorded the evidence: parts that would lead out of the folder are
-    written as plain names, and a second evidence of the same name gets its leaf index appended.
+    written as plain names, and a second evidence of the same name gets its leaf index appended,
+    also where the first one's receipt was written before.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,10 +32,10 @@ class ReceiptFolder:
         """Return the file for ``receipt`` of the evidence called ``name``."""
         parts = [_safe_part(part) for part in name.split("/") if part not in ("", ".")]
         path = self._folder.joinpath(*parts or ["unnamed"])
-        while path in self._taken:
+        while path in self._taken or _is_of_another(sidecar_path(path), receipt):
             path = path.with_name(f"{path.name}.{receipt.index}")
         self._taken.add(path)
-        return path.with_name(path.name + RECEIPT_SUFFIX)
+        return sidecar_path(path)
 
     def save(self, receipt: Receipt, *, durable: bool = True) -> tuple[Path, Receipt]:
         """Write ``receipt`` below the folder; return where, and what is there now.
@@ -44,6 +45,15 @@ class ReceiptFolder:
         """
         path = self.place(parse_record(receipt.record).name, receipt)
         return path, receipt.save(path, durable=durable)
+
+
+def _is_of_another(path: Path, receipt: Receipt) -> bool:
+    """Say whether the receipt of another record of the same log is there."""
+    try:
+        old = check_receipt_path(path, receipt.log)
+    except UsageError:
+        return False  # whoever writes there says what is wrong
+    return old is not None and old.record != receipt.record
 
 
 def leave_out_receipts(sources: Iterable[Discovered], log: LogId) -> Iterator[Discovered]:

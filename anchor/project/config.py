@@ -300,6 +300,35 @@ def encode_config(config: Config) -> str:
     return text
 
 
+def check_config(config: Config) -> None:
+    """Refuse a configuration that could not be read back once it is written.
+
+    Raises:
+        ConfigError: A value is none that the configuration allows.
+        MalformedError: A value holds what cannot be printed.
+    """
+
+    class Written(_ConfigDocument):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *_: Any, **__: Any
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (InitSettingsSource(settings_cls, members),)  # the file alone
+
+    try:
+        members = tomllib.loads(encode_config(config))
+        document = Written.model_validate({})
+    except ValidationError as error:
+        raise _explain(config.file, error) from None
+    except TypeError:  # of tomlkit, which takes texts, numbers and lists
+        raise ConfigError("the configuration holds what no file can hold") from None
+    for name in ("finality", "wait"):
+        if getattr(document.chain, name) != getattr(config, name):  # None would be left out
+            raise ConfigError(
+                f"{format_member(f'chain.{name}')}: {getattr(config, name)!r} is none"
+            )
+
+
 def _fill(table: MutableMapping[str, Any], members: dict[str, Any]) -> None:
     for name, value in members.items():
         if value is None:

@@ -21,7 +21,7 @@ from anchor.errors import (
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
 from anchor.ethereum.known_chains import find_chain
 from anchor.evidence.digests import SHA256, SM3
-from anchor.project.config import Config, SignerConfig, WaitFor, resolve_quorum
+from anchor.project.config import Config, SignerConfig, WaitFor, check_config, resolve_quorum
 from anchor.project.fee_limits import HIGHEST_FEE_CAP, Allowance, size_allowance
 from anchor.project.files import CONFIG, TRUST_POLICY
 from anchor.registry.artifact import expected_code_hash, registry_address
@@ -57,7 +57,7 @@ def plan_project(
     Raises:
         ChainGuardError: the code at ``registry`` is not our registry's, or a witness is on another
             chain.
-        ConfigError: fewer nodes than ``quorum``, or one twice.
+        ConfigError: fewer nodes than ``quorum``, or one twice, or a value that is not allowed.
     """
     needed = resolve_quorum(url, tuple(witnesses), quorum)
     chain_id = node.fetch_chain_id() if chain_id is None else chain_id
@@ -77,7 +77,7 @@ def plan_project(
             )
     if allowance is None:
         allowance = size_allowance([node, *witnesses.values()], needed)
-    return Config(
+    config = Config(
         folder=folder,
         file=folder / CONFIG,
         store=store or SqliteFile(folder / "anchor.db"),
@@ -103,6 +103,8 @@ def plan_project(
         log=make_log_id(owner, number),
         signer=signer,
     )
+    check_config(config)
+    return config
 
 
 def _check_code(node: Node, registry: Address, chain_id: ChainId) -> None:

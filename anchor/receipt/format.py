@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -27,14 +26,14 @@ from pydantic import (
 )
 
 from anchor.canonical import parse_strict
-from anchor.errors import AnchorError, MalformedError, UnknownVersionError, UsageError
+from anchor.errors import AnchorError, MalformedError, MismatchError, UnknownVersionError
 from anchor.ethereum.header import MAX_HEADER_BYTES
 from anchor.ethereum.trie import MAX_NODE_BYTES, MAX_NODES
 from anchor.evidence.record import MAX_RECORD_BYTES
-from anchor.log.merkle import MAX_PATH
+from anchor.log.merkle import MAX_PATH, hash_leaf, root_from_path
+from anchor.receipt.places import read_place, read_taken_place, refuse_place
 from anchor.receipt.state_proof import StateProof, SuccessorProof, Takeover
 from anchor.system.durable_files import write_file
-from anchor.system.os_errors import explain_os_error
 from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId
 
 FORMAT = "anchor-receipt/1"
@@ -114,23 +113,22 @@ class Receipt:
             UsageError: The file cannot be read, or breaks the format.
             UnknownVersionError: It has another format or version.
         """
-        try:
-            return parse_receipt(_read_file(path))
-        except OSError as error:
-            raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
+        return parse_receipt(read_place(path, MAX_RECEIPT_BYTES + 1))
 
     def encode(self) -> bytes:
         """Return the receipt's bytes; equal receipts are equal bytes."""
         return encode_receipt(self)
 
     def save(self, path: Path, *, durable: bool = True) -> Receipt:
-        """Write this unless a better receipt for the same record is there; return what is there.
+        """Write this unless a receipt with all of its anchors and more is there; return that one.
 
         Raises:
-            UsageError: The file cannot be written, or is no receipt of this log.
+            UsageError: The file cannot be written, or is no receipt of this record.
         """
         old = check_receipt_path(path, self.log)
-        if old is not None and old.record == self.record and old._worth > self._worth:
+        if old is not None and old.record != self.record:
+            raise refuse_place(path, "is the receipt of another record of this log")
+        if old is not None and _is_better(old, self):
             return old
         write_file(path, encode_receipt(self), durable=durable)
         return self
@@ -140,10 +138,6 @@ class Receipt:
         """Return how many of the anchors have a state proof."""
         return sum(anchor.state is not None for anchor in self.anchors)
 
-    @property
-    def _worth(self) -> tuple[int, int]:
-        return len(self.anchors), self.state_proof_count
-
 
 def check_receipt_path(path: Path, log: LogId) -> Receipt | None:
     """Return the receipt of ``log`` that lies at ``path``; None where nothing does.
@@ -151,27 +145,45 @@ def check_receipt_path(path: Path, log: LogId) -> Receipt | None:
     Raises:
         UsageError: Something else is there, which must not be overwritten.
     """
-    try:
-        # A pipe in the receipt's place must not be waited for; it is no receipt, like a folder.
-        is_file = stat.S_ISREG(path.stat().st_mode)
-        data = _read_file(path) if is_file else b""
-    except FileNotFoundError:
+    data = read_taken_place(path, MAX_RECEIPT_BYTES + 1)
+    if data is None:
         return None
-    except OSError as error:
-        raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
     with contextlib.suppress(AnchorError):
         receipt = parse_receipt(data)
         if receipt.log == log:
             return receipt
-    raise UsageError(
-        f"{path} is there and is no receipt of this log",
-        hint="move it away, or write the receipts elsewhere with `anchor prove --out`",
+    raise refuse_place(path, "is there and is no receipt of this log")
+
+
+def _is_better(old: Receipt, new: Receipt) -> bool:
+    """Say whether ``old`` holds all that ``new`` does, and more.
+
+    Whatever lies in the place of a receipt may be forged: more anchors alone keep nothing away.
+    """
+    worths = [(len(each.anchors), each.state_proof_count) for each in (old, new)]
+    if worths[0] <= worths[1] or old.index != new.index:
+        return False
+    return all(_covers(old, anchor) for anchor in old.anchors) and all(
+        any(_includes(other, anchor) for other in old.anchors) for anchor in new.anchors
     )
 
 
-def _read_file(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_RECEIPT_BYTES + 1)
+def _covers(receipt: Receipt, anchor: ReceiptAnchor) -> bool:
+    """Say whether the record's path leads to the root of an anchor's head."""
+    leaf, head = hash_leaf(receipt.record), anchor.head
+    try:
+        root = root_from_path(leaf=leaf, index=receipt.index, size=head.size, path=anchor.path)
+    except MismatchError:
+        return False
+    return root == head.root
+
+
+def _includes(other: ReceiptAnchor, anchor: ReceiptAnchor) -> bool:
+    """Say whether ``other`` tells of the same anchor, and proves it where ``anchor`` does."""
+    if anchor.state is not None and other.state is None:
+        return False
+    same = ("chain_id", "registry", "head", "sequence", "block_number", "timestamp")
+    return all(getattr(other, name) == getattr(anchor, name) for name in same)
 
 
 def parse_receipt(data: bytes) -> Receipt:

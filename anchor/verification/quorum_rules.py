@@ -16,6 +16,8 @@ def find_conflict(urls: Sequence[str], needed: int) -> str | None:
     One node under two URLs would agree with itself. Whether two nodes have one operator, no rule
     can tell.
     """
+    if needed < 1:
+        return f"has a quorum of {needed}, and one node at least has to answer"
     if len(urls) > MAX_NODES:
         return f"names {len(urls)} nodes; {MAX_NODES} are asked at most"
     if not are_distinct(urls):

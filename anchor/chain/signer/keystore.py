@@ -20,6 +20,7 @@ from anchor.chain.signer.memory import protect_memory
 from anchor.errors import MalformedError, SignerError, StorageError, UsageError
 from anchor.ethereum.keccak import format_address, parse_address
 from anchor.system.os_errors import explain_os_error
+from anchor.system.regular_files import open_regular_file, read_regular_file
 from anchor.types import Address
 
 # A keystore is well under 2 KiB; this keeps a wrong path from being read whole.
@@ -204,12 +205,14 @@ def read_password_file(path: Path) -> str:
     """Return a password file's first line.
 
     Raises:
-        SignerError: missing, readable by other users, or too long.
+        SignerError: missing, no file but a pipe, readable by other users, or too long.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_regular_file(path)
     except OSError as error:
         raise SignerError(f"the password file {path} cannot be read: {error.strerror}") from error
+    except UsageError as error:
+        raise SignerError(f"the password file {error.message}") from error
     with open(descriptor, "rb") as file:
         mode = os.fstat(file.fileno()).st_mode
         if stat.S_IMODE(mode) & 0o077:
@@ -228,10 +231,11 @@ def read_password_file(path: Path) -> str:
 
 def _read_keystore(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_KEYSTORE_BYTES + 1)
+        data = read_regular_file(path, _MAX_KEYSTORE_BYTES + 1)
     except OSError as error:
         raise SignerError(f"the keystore {path} cannot be read: {error.strerror}") from error
+    except UsageError as error:
+        raise SignerError(f"the keystore {error.message}") from error
     members: object
     try:
         # Not json.loads: a tower of brackets would crash the process (anchor.canonical says why).

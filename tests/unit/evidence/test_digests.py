@@ -301,3 +301,12 @@ def test_a_machine_without_any_sm3_says_so_and_still_does_sha256(
         digest_stream(io.BytesIO(b"abc"), BOTH)
     assert "SHA-256 only" in (caught.value.hint or "")
     assert digest_bytes(b"abc", [SHA256]).sm3 is None
+
+
+@pytest.mark.parametrize("wrong", ["a" * 32, "a" * 64, bytearray(32), list(range(32)), 32])
+def test_a_digest_that_is_no_bytes_is_refused(wrong: Any) -> None:
+    for members in ({"sha256": wrong, "sm3": None}, {"sha256": bytes(32), "sm3": wrong}):
+        with pytest.raises(UsageError, match="as bytes"):
+            Digests(**members, size=None)
+    with pytest.raises(UsageError, match="number of bytes"):
+        Digests(sha256=bytes(32), sm3=None, size=cast(Any, "7"))

@@ -95,6 +95,78 @@ def test_asking_nodes_and_asking_none_exclude_each_other(world: World):
         anchor.Verifier(policy=world.policy(), rpc=[NODE], quorum=2)
 
 
+@pytest.mark.parametrize("quorum", [0, -1])
+@pytest.mark.parametrize("given", [{}, {"rpc": [NODE]}, {"offline": True}])
+def test_a_quorum_of_no_node_is_refused(world: World, given: dict[str, Any], quorum: int):
+    with pytest.raises(anchor.UsageError, match="quorum"):
+        anchor.Verifier(policy=world.policy(), quorum=quorum, **given)
+
+
+class Failing(io.RawIOBase):
+    """A stream whose disk fails."""
+
+    def readinto(self, _: object) -> int:
+        raise OSError(5, "Input/output error")
+
+
+def test_a_stream_that_cannot_be_read_whole_is_refused(world: World):
+    closed, read = io.BytesIO(b"a"), io.BytesIO(world.files[INDEX])
+    closed.close()
+    read.read(1)
+    judge: Any = anchor.judge
+    for stream, why in (
+        (closed, "cannot be read as bytes: .*closed"),
+        (Failing(), "cannot be read as bytes: .*Input/output error"),
+        (io.StringIO("a"), "opened as binary"),
+        (Texts(), "cannot be read as bytes"),
+        (read, "does not stand at its beginning"),
+        ("file.pdf", "is to be a Path"),
+        (b"file", "is to be a Path"),
+    ):
+        with pytest.raises(anchor.UsageError, match=why):
+            judge(stream, honest(world), policy=world.policy())
+
+
+class Texts:
+    """A stream that gives text, and does not say so."""
+
+    def read(self, _: int) -> str:
+        return "text"
+
+
+def test_what_is_no_receipt_or_policy_is_refused(world: World):
+    judge: Any = anchor.judge
+    receipt, policy = honest(world), world.policy()
+    for wrong in (receipt.encode(), "a.anchor.json", Path("a.anchor.json"), None):
+        with pytest.raises(anchor.UsageError, match="the receipt is to be a Receipt"):
+            judge(world.evidence(INDEX), wrong, policy=policy)
+    for wrong in ("trust.toml", Path("trust.toml"), world.entry(), ()):
+        with pytest.raises(anchor.UsageError, match="the policy is to be a TrustPolicy"):
+            judge(world.evidence(INDEX), receipt, policy=wrong)
+
+
+@pytest.mark.parametrize(
+    ("option", "wrong"),
+    [
+        ("block_hashes", bytes(32)),
+        ("block_hashes", "0x" + "00" * 32),
+        ("block_hashes", ["0x" + "00" * 32]),
+        ("block_hashes", [bytes(31)]),
+        ("chain_ids", [b"1"]),
+        ("chain_ids", ["1"]),
+        ("chain_ids", b"1"),
+        ("chain_ids", 1),
+        ("rpc", NODE),
+        ("rpc", [b"https://node.example"]),
+        ("rpc", None),
+    ],
+)
+def test_an_option_of_another_type_is_refused(world: World, option: str, wrong: Any):
+    options: dict[str, Any] = {option: wrong}
+    with pytest.raises(anchor.UsageError, match=f"{option} is to be"):
+        anchor.Verifier(policy=world.policy(), **options)
+
+
 def test_a_file_that_is_missing_is_named(world: World, tmp_path: Path):
     with pytest.raises(anchor.UsageError) as caught:
         anchor.judge(tmp_path / "none", honest(world), policy=world.policy())

@@ -1,0 +1,46 @@
+"""Files that receipts lie in: how they are read, and why one is not written over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anchor.errors import UsageError
+from anchor.system.os_errors import explain_os_error
+from anchor.system.regular_files import read_regular_file
+
+
+def read_place(path: Path, most: int) -> bytes:
+    """Return at most ``most`` bytes of a receipt's file.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    try:
+        return read_regular_file(path, most)
+    except OSError as error:
+        raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
+
+
+def read_taken_place(path: Path, most: int) -> bytes | None:
+    """Return what lies where a receipt is to be written: None for nothing, no bytes for no file.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    try:
+        return read_regular_file(path, most)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
+    except UsageError:
+        return b""
+
+
+def refuse_place(path: Path, reason: str) -> UsageError:
+    """Return the error for a file that must not be overwritten; ``reason`` ends its sentence."""
+    return UsageError(
+        f"{path} {reason}",
+        hint="move it away, or write the receipts elsewhere with `anchor prove --out`",
+        path=path,
+    )

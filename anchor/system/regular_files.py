@@ -1,0 +1,35 @@
+"""Reading files that somebody named: a pipe in the place of one must not be waited for."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from anchor.errors import UsageError
+
+
+def read_regular_file(path: Path, most: int) -> bytes:
+    """Return at most ``most`` bytes of a file.
+
+    Raises:
+        UsageError: It is a folder, a pipe or a device.
+        OSError: It cannot be opened or read.
+    """
+    with open(open_regular_file(path), "rb") as file:
+        return file.read(most)
+
+
+def open_regular_file(path: Path) -> int:
+    """Return the descriptor of a file that is opened for reading.
+
+    Raises:
+        UsageError: It is a folder, a pipe or a device.
+        OSError: It cannot be opened.
+    """
+    # Not blocking: a pipe would wait for a writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UsageError(f"{path} is not a regular file", path=path)
+    return descriptor
