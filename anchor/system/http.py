@@ -89,12 +89,15 @@ class BoundedSession(requests.Session):
             except BaseException as error:  # noqa: BLE001 (raised again by whoever waits)
                 outcome.put(error)
 
-        threading.Thread(target=exchange, daemon=True, name="anchor-http").start()
+        thread = threading.Thread(target=exchange, daemon=True, name="anchor-http")
+        thread.start()
         try:
             result = outcome.get(timeout=self._timeout)
         except Empty:
             deadline.expire()
             raise requests.Timeout("the response took too long") from None
+        # It is at its end; what it lets go of must not be let go while the process ends.
+        thread.join()
         if isinstance(result, BaseException):
             raise result
         return result
