@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -123,12 +124,25 @@ def read_only(folder: Path) -> Iterator[None]:
 
     Files that are open for writing stay so, as mounts go; whatever is opened meanwhile is not.
     """
-    mount("--bind", folder, folder)
+    _bind_read_only(folder)
     try:
-        mount("-o", "remount,bind,ro", folder)
         yield
     finally:
         unmount(folder)
+
+
+def _bind_read_only(folder: Path) -> None:
+    # A mount turns read-only while nobody writes through it, and what works there may be quicker.
+    for tries_left in reversed(range(50)):
+        mount("--bind", folder, folder)
+        try:
+            mount("-o", "remount,bind,ro", folder)
+            return
+        except subprocess.CalledProcessError:
+            unmount(folder)
+            if not tries_left:
+                raise
+            time.sleep(0.05)
 
 
 def _run(*words: str | Path) -> None:
