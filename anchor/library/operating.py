@@ -30,7 +30,7 @@ from anchor.operate.single_run import RunResult, RunState, anchor_round
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.allowlist import find_config
 from anchor.project.config import Config, SignerConfig, WaitFor, load_config
-from anchor.project.creation import plan_dev_project, plan_project, write_dev_key
+from anchor.project.creation import make_folder, plan_dev_project, plan_project, write_dev_key
 from anchor.project.files import CONFIG
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject, create_project, open_project
@@ -142,6 +142,7 @@ class Project:
         Raises:
             ConfigError: There is a project already, fewer nodes than ``quorum``, or a value that no
                 configuration allows.
+            UsageError: A file is in the folder's place, or nothing may be written there.
             ChainGuardError: The nodes are on different chains, or other code is at ``registry``.
             CannotCheckError: A node does not answer.
         """
@@ -168,7 +169,7 @@ class Project:
         finally:
             for node in nodes.values():
                 node.close()
-        config.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(config.folder)
         return cls(create_project(config), report=report)
 
     @classmethod
@@ -183,13 +184,14 @@ class Project:
         """Create a project on a devnet, with its public test key, and open it.
 
         Raises:
-            UsageError: The node is not on the devnets' chain id, where that key must not be used.
+            UsageError: The node is not on the devnets' chain id, where that key must not be used;
+                or a file is in the folder's place.
             ConfigError: There is a project already.
         """
         node = open_node(rpc)
         try:
             config = plan_dev_project(folder.resolve(), node, url=rpc, number=number)
-            config.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(config.folder)
             project = cls(create_project(config), report=report)
         except BaseException:
             node.close()

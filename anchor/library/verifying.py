@@ -30,7 +30,7 @@ class Verifier:
     >>> with anchor.Verifier(policy=policy) as verifier:
     ...     reports = [verifier.judge(file, receipt) for file, receipt in received]
 
-    Close it, or use it as a context manager.
+    Close it, or use it as a context manager.  One thread uses it at a time.
     """
 
     def __init__(

@@ -13,9 +13,9 @@ from anchor.types import Address
 def registry_contract(w3: Web3, address: Address | None = None) -> Contract:
     """Return the registry with its ABI, to be called and filtered as any contract of web3.py.
 
-    ``address`` None is the address that the CREATE2 proxy gives it on every chain.  Whether it is
-    deployed there is not asked, and what one node answers is that node's word: to verify evidence,
-    use ``anchor.verify``.
+    ``address`` None is the address that the CREATE2 proxy gives it on every chain.  Which code is
+    there, if any, is not checked, and what one node answers is that node's word: to verify
+    evidence, use ``anchor.verify``.
     """
     place = Web3.to_checksum_address(format_address(address or registry_address()))
     return w3.eth.contract(address=place, abi=load_artifact().abi)

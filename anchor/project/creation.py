@@ -26,6 +26,7 @@ from anchor.project.fee_limits import HIGHEST_FEE_CAP, Allowance, size_allowance
 from anchor.project.files import CONFIG, TRUST_POLICY
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.store.location import SqliteFile, StoreLocation
+from anchor.system.os_errors import explain_os_error
 from anchor.types import Address, ChainId, make_log_id
 from anchor.verification.policy import FinalityRule
 
@@ -172,6 +173,20 @@ def plan_dev_project(
         allowance=Allowance(fee_cap=HIGHEST_FEE_CAP, budget=None),  # its ether is free
         chain_id=chain_id,
     )
+
+
+def make_folder(folder: Path) -> None:
+    """Make a project's folder, and those above it, unless it is there.
+
+    Raises:
+        UsageError: A file is in its place, or nothing may be written there.
+        StorageError: The disk is full, or fails.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"the folder {folder} cannot be created"
+        raise explain_os_error(message, error, is_named=True) from error
 
 
 def write_dev_key(config: Config) -> None:

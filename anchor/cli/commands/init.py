@@ -21,11 +21,10 @@ from anchor.cli.options import ApeAccountOption, JsonOption, parse_finality
 from anchor.errors import UsageError
 from anchor.ethereum.keccak import format_address, parse_address
 from anchor.project.config import Config, SignerConfig
-from anchor.project.creation import plan_dev_project, plan_project, write_dev_key
+from anchor.project.creation import make_folder, plan_dev_project, plan_project, write_dev_key
 from anchor.project.project import create_project
 from anchor.registry.artifact import registry_address
 from anchor.store.location import holds_password, parse_location
-from anchor.system.os_errors import explain_os_error
 from anchor.system.urls import is_plain_url
 from anchor.types import MAX_LOG_NUMBER, Address, log_number, log_owner
 from anchor.units import format_wei
@@ -140,11 +139,7 @@ def command(
             witnesses={url: open_node(url) for url in witness or ()},
             quorum=quorum,
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"the folder {folder} cannot be created"
-        raise explain_os_error(message, error, is_named=True) from error
+    make_folder(folder)
     create_project(config).database.close()
     note_project(output, config.file)
     if not is_plain_url(config.rpc):

@@ -31,6 +31,14 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> anchor.Keystore:
     return anchor.Keystore.create(tmp_path_factory.mktemp("key") / "key.json", "password")
 
 
+def connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a chain in memory be what each node answers for."""
+    chain = Node(MemoryChain())
+    monkeypatch.setattr(chain, "close", lambda: None)
+    monkeypatch.setattr(operating, "open_node", lambda _: chain)
+    monkeypatch.setattr(creation, "size_allowance", lambda *_: Allowance(fee_cap=1, budget=None))
+
+
 @pytest.mark.parametrize("wait", ["finalized", "soon", "", 0])
 def test_a_word_that_is_no_end_of_waiting_is_refused(project: anchor.Project, wait: Any):
     with pytest.raises(anchor.UsageError, match="wait is to be"):
@@ -54,10 +62,7 @@ def test_a_word_that_is_no_end_of_waiting_is_refused(project: anchor.Project, wa
 def test_nothing_is_written_of_a_project_that_no_configuration_allows(
     key: anchor.Keystore, given: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    chain = Node(MemoryChain())
-    monkeypatch.setattr(chain, "close", lambda: None)
-    monkeypatch.setattr(operating, "open_node", lambda _: chain)
-    monkeypatch.setattr(creation, "size_allowance", lambda *_: Allowance(fee_cap=1, budget=None))
+    connect(monkeypatch)
     folder = tmp_path / "project"
     create: Any = anchor.Project.create
     with pytest.raises(anchor.ConfigError):
@@ -93,3 +98,15 @@ def test_a_pipe_in_the_place_of_a_key_or_its_password_is_not_waited_for(
             keystore.open()
     with pytest.raises(anchor.SignerError, match="is not a regular file"):
         _ = anchor.Keystore(pipe, "password").address
+
+
+@pytest.mark.parametrize("below", [(), ("project",)])
+def test_a_file_in_the_place_of_a_projects_folder_is_said(
+    key: anchor.Keystore, below: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    connect(monkeypatch)
+    file = tmp_path / "file"
+    file.write_bytes(b"mine")
+    with pytest.raises(anchor.UsageError, match=r"the folder .* cannot be created"):
+        anchor.Project.create(file.joinpath(*below), rpc="http://localhost:8545", signer=key)
+    assert file.read_bytes() == b"mine"
