@@ -122,13 +122,14 @@ class Receipt:
     def save(self, path: Path, *, durable: bool = True) -> Receipt:
         """Write this unless a receipt with all of its anchors and more is there; return that one.
 
+        The receipt of another record of this log is replaced: its file has changed since then, and
+        the log still makes that one by its id.
+
         Raises:
-            UsageError: The file cannot be written, or is no receipt of this record.
+            UsageError: The file cannot be written, or is no receipt of this log.
         """
         old = check_receipt_path(path, self.log)
-        if old is not None and old.record != self.record:
-            raise refuse_place(path, "is the receipt of another record of this log")
-        if old is not None and _is_better(old, self):
+        if old is not None and old.record == self.record and _is_better(old, self):
             return old
         write_file(path, encode_receipt(self), durable=durable)
         return self
