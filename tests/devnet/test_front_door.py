@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,12 @@ def test_the_readmes_examples_run(
     assert capsys.readouterr().out == f"1 {root.hex()}\n"
 
 
+def without_state(receipt: anchor.Receipt) -> anchor.Receipt:
+    """Return a receipt without what a node proved, in whatever block was final then."""
+    anchors = tuple(replace(anchored, state=None) for anchored in receipt.anchors)
+    return replace(receipt, anchors=anchors)
+
+
 def test_what_is_added_has_an_id_by_which_its_receipt_is_found(
     project: anchor.Project, key: anchor.Keystore, file: Path, tmp_path: Path
 ):
@@ -89,8 +96,8 @@ def test_what_is_added_has_an_id_by_which_its_receipt_is_found(
     assert (done.sealed, done.state) == (3, RunState.FINAL)
     receipts = dict(project.receipts(added))
     assert [receipt.index for receipt in receipts.values()] == [0, 1, 2]
-    assert project.receipt(file) == receipts[added[0]]
-    assert project.receipt(added[2].id) == receipts[added[2]]
+    assert without_state(project.receipt(file)) == without_state(receipts[added[0]])
+    assert without_state(project.receipt(added[2].id)) == without_state(receipts[added[2]])
     assert project.status().queue.waiting == 0
     policy = anchor.TrustPolicy.load(project.config.trust)
     with anchor.Verifier(policy=policy) as verifier:
