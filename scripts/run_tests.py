@@ -37,7 +37,7 @@ TIMES = ROOT / ".build" / "job-times.json"
 RECORD = TESTS / "recorded.json"
 
 # Into how many jobs a folder's files are dealt; a folder that is not named here is one.
-PARTS = {"cli": 4, "faults": 4, "service": 3, "browser": 2, "devnet": 2}
+PARTS = {"cli": 6, "faults": 4, "service": 3, "browser": 2, "devnet": 2}
 # Folders whose tests are run otherwise, or hold none.
 APART = ("contracts", "ape", "reproductions")
 
