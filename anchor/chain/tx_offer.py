@@ -97,10 +97,10 @@ class Pricing:
             )
 
     def check_budget(self, offer: Offer, *, but: NonceSlot | None = None) -> None:
-        """Check that the budget covers it beside all other transactions than that of ``but``.
+        """Check that the budget covers ``offer`` and all transactions but that of ``but``.
 
         Raises:
-            FundsError: it does not.
+            FundsError: The budget does not cover it.
         """
         budget, cost = self._limits.budget, offer.most
         if budget is None:

@@ -34,7 +34,7 @@ def read_bounded(path: Path, most: int) -> bytes:
     """Read at most ``most`` bytes of a file; parsers then refuse what is longer than they allow.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: The file cannot be read.
     """
     try:
         with path.open("rb") as file:

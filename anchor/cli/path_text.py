@@ -18,7 +18,7 @@ def draw_path(position: LeafPosition) -> Iterator[str]:
 
 
 def describe_anchoring(anchored: AnchoredHead | None) -> str:
-    """Say in a sentence where a head stands on chain."""
+    """Return a sentence about where a head is anchored on chain, if it is."""
     if anchored is None:
         return "No anchor holds it yet."
     location = f"anchor {anchored.sequence}, block {anchored.block_number}"

@@ -124,7 +124,7 @@ def digest_file(file: Path, *, hint: str | None = None) -> Digests:
     ``hint`` says what else to name where it is missing.
 
     Raises:
-        UsageError: it is missing or cannot be read.
+        UsageError: The file is missing or cannot be read.
     """
     try:
         # Not blocking: a pipe that was named by mistake must not wait for a writer.

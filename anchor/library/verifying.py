@@ -45,7 +45,7 @@ class Verifier:
         accept_unpinned: bool = False,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Say what is trusted and who is asked; nothing is sent yet.
+        """Store what is trusted and which nodes are asked; no request is sent yet.
 
         ``rpc`` are nodes to ask instead of the policy's, each of another operator; of several,
         two have to agree unless ``quorum`` or the policy asks for more.  With ``offline`` none is
@@ -214,7 +214,7 @@ def _is_binary(stream: object) -> bool:
 
 
 def _stands_within(stream: BinaryIO) -> bool:
-    """Say whether a stream that can go back was read from before."""
+    """Return whether a seekable stream does not stand at its beginning."""
     is_seekable = getattr(stream, "seekable", None)
     return is_seekable is not None and is_seekable() and stream.tell() != 0
 

@@ -126,7 +126,7 @@ def accept_each(
 
     Raises:
         ClockError: this machine's clock is certainly far from the chain's.
-        StoreBusyError: another process erased one of them meanwhile.
+        StoreBusyError: Another process erased one of the pieces while they were stored.
     """
     check_clock(project)
     database = project.database

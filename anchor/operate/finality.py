@@ -43,7 +43,7 @@ def refresh_anchors(
 def update_anchors(
     project: OpenProject, node: Node, proofs: StateProofs | None = None
 ) -> list[AnchoredHead]:
-    """Look at every anchor that is not final yet and store what the chain says of it.
+    """Read every anchor that is not final yet from the chain, and store its state.
 
     An anchor found in the final block is final; one that a reorganisation took back is forgotten
     (the next run anchors again).  Where the chain has no final block yet, nothing changes.  Returns

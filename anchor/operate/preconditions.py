@@ -51,7 +51,7 @@ def check_chain(config: Config, node: Node) -> None:
 
     Raises:
         CannotCheckError: no node can be read, or one is on another chain than enough others.
-        ChainGuardError: another chain.
+        ChainGuardError: The nodes are on another chain than the project.
     """
     node.select_primary()
     chain_id, genesis = _fetch_pins(node)
@@ -128,7 +128,7 @@ def check_registry(config: Config, node: Node) -> None:
     """Check that our registry is deployed where this project expects it.
 
     Raises:
-        ChainGuardError: nothing is there, or other code.
+        ChainGuardError: The address has no code, or code other than the registry's.
     """
     if not is_deployed(config, node):
         raise ChainGuardError(
@@ -181,8 +181,8 @@ def check_standing(project: OpenProject, node: Node) -> ChainState:
     """Check chain, registry and head before the log grows or a promise is given; return the heads.
 
     Raises:
-        ChainGuardError: another chain, no registry, a store older than the chain, or a final anchor
-            that the chain contradicts.
+        ChainGuardError: The nodes are on another chain, the registry is not there, the store is
+            older than the chain, or the chain contradicts a final anchor.
     """
     check_chain_and_incidents(project, node)
     check_registry(project.config, node)
@@ -224,7 +224,7 @@ def check_sender(node: Node, key: Address) -> None:
 
     Raises:
         ChainGuardError: the account has code, or delegates to some (EIP-7702).
-        QuorumError: one node says so, and too few others.
+        QuorumError: One node says so, and too few others agree.
     """
     code = node.fetch_code(key, "latest")
     if not code:
@@ -245,7 +245,7 @@ def check_authority(config: Config, node: Node, key: Address) -> int:
 
     Raises:
         SignerError: it is neither the owner nor an operator.
-        QuorumError: one node says so, and too few others.
+        QuorumError: One node says so, and too few others agree.
     """
     if key == log_owner(config.log):
         return 0
