@@ -234,6 +234,8 @@ class Runner:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.failed: list[str] = []
         self.seconds: dict[str, float] = {}
+        # Of a core, by each job and all that it started and waited for.
+        self.cpu: dict[str, float] = {}
         self._environment = environment
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
@@ -255,7 +257,7 @@ class Runner:
         started = time.monotonic()
         log = LOGS / f"{job.name}.log"
         with log.open("wb") as output:
-            done = all(self._run_command(command, output) for command in job.commands)
+            done = all(self._run_command(job.name, command, output) for command in job.commands)
         seconds = time.monotonic() - started
         with self._lock:
             self.seconds[job.name] = seconds
@@ -265,7 +267,7 @@ class Runner:
             print(f"== {job.name}: {'passed' if done else 'FAILED'}, {seconds:.0f} s")
             print("\n".join(said if not done else said[-1:]), flush=True)
 
-    def _run_command(self, command: Sequence[str], output: IO[bytes]) -> bool:
+    def _run_command(self, job: str, command: Sequence[str], output: IO[bytes]) -> bool:
         if self._stopped:
             return False
         try:
@@ -283,9 +285,13 @@ class Runner:
             return False
         self._running.add(process)
         try:
-            return process.wait() == 0
+            _, status, usage = os.wait4(process.pid, 0)
         finally:
             self._running.discard(process)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        with self._lock:
+            self.cpu[job] = self.cpu.get(job, 0.0) + usage.ru_utime + usage.ru_stime
+        return process.returncode == 0
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -328,8 +334,11 @@ def main() -> int:
         note_passed(keys, runner.failed, record)
     subprocess.run([sys.executable, "scripts/build_faults.py"], cwd=ROOT, check=True)
     for name, seconds in sorted(runner.seconds.items(), key=lambda pair: -pair[1]):
-        print(f"{seconds:7.0f} s  {name}{'  FAILED' if name in runner.failed else ''}")
-    print(f"{time.monotonic() - started:7.0f} s  together")
+        cpu = runner.cpu.get(name, 0.0)
+        failed = "  FAILED" if name in runner.failed else ""
+        print(f"{seconds:7.0f} s  {cpu:7.0f} s CPU  {name}{failed}")
+    cpu = sum(runner.cpu.values())
+    print(f"{time.monotonic() - started:7.0f} s  {cpu:7.0f} s CPU  together")
     return 1 if runner.failed else 0
 
 

@@ -26,7 +26,16 @@ EXCHANGED = pytest.mark.fault(
 
 def submit(served: Served, key: str, number: int) -> httpx.Response:
     """Submit one piece."""
-    return served.http.post("/v1/evidence", json={"sha256": digest(number)}, headers=bearer(key))
+    return served.ask_until_answered(
+        lambda: served.http.post(
+            "/v1/evidence", json={"sha256": digest(number)}, headers=bearer(key)
+        )
+    )
+
+
+def get(served: Served, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
+    """Ask for one page."""
+    return served.ask_until_answered(lambda: served.http.get(path, headers=headers))
 
 
 def move_in(site: Site, copy: Path) -> None:
@@ -73,12 +82,12 @@ def test_a_service_serves_the_store_that_replaced_its_own(
         move_in(log, tmp_path / "backup.db")
         # From now on nobody may answer from what was moved away, the idle worker neither.
         for _ in range(20):
-            answer = served.http.get(f"/v1/evidence/{lost}", headers=bearer(key))
+            answer = get(served, f"/v1/evidence/{lost}", bearer(key))
             assert answer.status_code in (404, 503), answer.text
         log.run("restore", "--replace").expect(0)
         key = make_key(log.folder)  # a rebuilt store has no keys
         wait_until_served(served, key, 3)
-        assert served.http.get("/readyz").status_code == 200
+        assert get(served, "/readyz").status_code == 200
         for _ in range(10):  # by either worker
             assert submit(served, key, 3).status_code == 200
         log.anchor()
@@ -90,12 +99,12 @@ def test_a_service_serves_the_store_that_replaced_its_own(
 def test_an_idle_service_is_not_ready_for_the_store_that_is_gone(log: Site, tmp_path: Path) -> None:
     """Nobody submits or asks; the look of each second finds it."""
     with serve(log.folder, workers=1) as served:
-        assert served.http.get("/readyz").status_code == 200
+        assert get(served, "/readyz").status_code == 200
         back_up(log, tmp_path / "backup.db")
         move_in(log, tmp_path / "backup.db")
         served.running.printed("was replaced while this process had it open")
         end = time.monotonic() + 60
-        while served.http.get("/readyz").status_code != 200:
+        while get(served, "/readyz").status_code != 200:
             assert time.monotonic() < end
             time.sleep(0.2)
 

@@ -6,8 +6,8 @@ import hashlib
 import itertools
 import json
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,16 @@ class Served:
     url: str
     http: httpx.Client
     running: Running
+
+    def ask_until_answered(self, ask: Callable[[], httpx.Response]) -> httpx.Response:
+        """Send a request again when it meets a connection that a worker closes as it ends.
+
+        Every client has to (RFC 9112 section 9.5): the worker cannot know that it is on its way.
+        """
+        for _ in range(3):
+            with suppress(httpx.RemoteProtocolError, httpx.ReadError):
+                return ask()
+        return ask()
 
     def stop(self) -> int:
         """Do what systemd does, and return the exit code."""
