@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+from click.testing import CliRunner
 from pydantic import BaseModel
 
 from anchor.certificate.model import Certificate
 from anchor.certificate.statements import Details
+from anchor.cli import app
 from anchor.cli.status_json import StatusDocument
 from anchor.errors import ExitCode
 from anchor.receipt.format import ReceiptDocument
@@ -78,14 +79,12 @@ def render() -> str:
 
 def help_text(command: str) -> str:
     """Return what ``anchor COMMAND --help`` prints at 80 columns."""
-    environment = os.environ | {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
-    done = subprocess.run(
-        [sys.executable, "-m", "anchor", *command.split(), "--help"],
-        check=True, capture_output=True, text=True, env=environment,
-    )  # fmt: skip
-    return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines()).replace(
-        "python -m anchor", "anchor"
-    )
+    environment = {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
+    runnable: Any = app
+    words = [*command.split(), "--help"]
+    done = CliRunner().invoke(runnable, words, prog_name="anchor", env=environment)
+    assert done.exit_code == 0, done.output
+    return "\n".join(line.rstrip() for line in done.output.strip().splitlines())
 
 
 def pages() -> dict[Path, str]:

@@ -11,6 +11,7 @@ committed.  The proofs have a record of their own.  Every other job always runs.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,7 +38,9 @@ TIMES = ROOT / ".build" / "job-times.json"
 RECORD = TESTS / "recorded.json"
 
 # Into how many jobs a folder's files are dealt; a folder that is not named here is one.
-PARTS = {"cli": 6, "faults": 4, "service": 3, "browser": 2, "devnet": 2}
+PARTS = {"cli": 6, "faults": 3, "service": 3, "devnet": 2}
+# The same, of the tests that are marked `release`.
+MARKED_PARTS = {"browser": 2, "faults": 3}
 # Folders whose tests are run otherwise, or hold none.
 APART = ("contracts", "ape", "reproductions")
 
@@ -57,13 +60,25 @@ class Job:
     environment: str = ""
 
     def hash_inputs(self) -> str:
-        """Return the SHA-256 of the names and bytes of the inputs."""
+        """Return the SHA-256 of the names and contents of the inputs."""
         digest = hashlib.sha256()
         for path in sorted({path for pattern in self.inputs for path in ROOT.glob(pattern)}):
             if path.is_file() and "__pycache__" not in path.parts:
-                content = hashlib.sha256(path.read_bytes()).hexdigest()
+                content = hashlib.sha256(read_content(path)).hexdigest()
                 digest.update(f"{content}  {path.relative_to(ROOT).as_posix()}\n".encode())
         return digest.hexdigest()
+
+
+def read_content(path: Path) -> bytes:
+    """Return a file's bytes; of a Python module its code, without comments and docstrings."""
+    if path.suffix != ".py":
+        return path.read_bytes()
+    tree = ast.parse(path.read_bytes())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and ast.get_docstring(node, clean=False) is not None:
+            node.body = body[1:] or [ast.Pass()]
+    return ast.unparse(tree).encode()
 
 
 _COVERAGE = """\
@@ -111,8 +126,12 @@ LONG = (
         (
             *_CONTRACT,
             "tests/ape/*",
-            "scripts/*.py",
+            "scripts/_ape_*.py",
+            "scripts/anchor_evidence.py",
+            "scripts/deploy.py",
+            "scripts/verify_receipt.py",
             "anchor/__init__.py",
+            "anchor/library/*.py",
             "anchor/registry/*.py",
             "anchor/receipt/*.py",
             "anchor/verification/*.py",
@@ -150,10 +169,14 @@ LONG = (
 MARKED = {
     "browser": (
         "web/src/**/*",
+        "web/package-lock.json",
         "anchor/page/*",
         "anchor/standalone/*.py",
+        "anchor/ethereum/*.py",
+        "anchor/evidence/*.py",
+        "anchor/log/*.py",
         "anchor/receipt/*.py",
-        "anchor/verification/*.py",
+        "anchor/verification/*",
         "docs/schemas/receipt.json",
     ),
     "cli": (
@@ -166,9 +189,11 @@ MARKED = {
     ),
     "faults": (
         "anchor/system/*.py",
+        "anchor/ethereum/*.py",
+        "anchor/registry/**/*",
+        "anchor/chain/**/*.py",
         "anchor/store/**/*.py",
-        "anchor/chain/tx_*.py",
-        "anchor/operate/daemon.py",
+        "anchor/operate/*.py",
         "anchor/recovery/*.py",
         "deploy/*.service",
     ),
@@ -199,24 +224,29 @@ def list_jobs(*, release: bool, arguments: Sequence[str] = ()) -> list[Job]:
     tests = sorted(path.relative_to(TESTS) for path in TESTS.glob("*/**/test_*.py"))
     for folder in sorted({path.parts[0] for path in tests}.difference(APART)):
         files = [f"tests/{path.as_posix()}" for path in tests if path.parts[0] == folder]
-        parts = PARTS.get(folder, 1)
-        for part in range(parts):
-            name = folder if parts == 1 else f"{folder}_{part + 1}"
-            command = (*pytest, *files[part::parts], *arguments)
-            jobs.append(Job(name, (command,), 100))
+        for name, part in deal(folder, files, PARTS.get(folder, 1)):
+            jobs.append(Job(name, ((*pytest, *part, *arguments),), 100))
     return [*jobs, *LONG, *([] if release else list_marked())]
 
 
 def list_marked() -> list[Job]:
-    """Return a job for the tests of each folder that are marked `release`."""
+    """Return the jobs for the tests of each folder that are marked `release`."""
     jobs = []
     for folder, inputs in MARKED.items():
         files = sorted((TESTS / folder).glob("**/test_*.py"))
         marked = [path for path in files if _MARK.search(path.read_text("utf-8"))]
         names = [path.relative_to(ROOT).as_posix() for path in marked]
-        command = ("pytest", "-q", "-m", "release and not slow", *names)
-        jobs.append(Job(f"long_{folder}", (command,), 150, (*inputs, *names)))
+        shared = (f"tests/{folder}/conftest.py", "tests/support/*.py")
+        for name, part in deal(f"long_{folder}", names, MARKED_PARTS.get(folder, 1)):
+            command = ("pytest", "-q", "-m", "release and not slow", *part)
+            jobs.append(Job(name, (command,), 150, (*inputs, *shared, *part)))
     return jobs
+
+
+def deal(name: str, files: Sequence[str], parts: int) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield the name and the files of each job into which a folder's files are dealt."""
+    for part in range(parts):
+        yield (name if parts == 1 else f"{name}_{part + 1}"), files[part::parts]
 
 
 def find_due(jobs: Iterable[Job], *, release: bool, record: Mapping[str, str]) -> list[Job]:
@@ -347,8 +377,12 @@ def note_passed(keys: Mapping[str, str], failed: Iterable[str], record: Mapping[
 
     In the release lane a folder's marked tests are in that folder's jobs.
     """
-    folders = {f"long_{name.rstrip('_0123456789')}" for name in failed}
-    passed = {name: key for name, key in keys.items() if name not in {*failed, *folders}}
+    folders = {name.rstrip("_0123456789") for name in failed}
+    passed = {
+        name: key
+        for name, key in keys.items()
+        if name not in failed and name.removeprefix("long_").rstrip("_0123456789") not in folders
+    }
     if not passed.items() <= record.items():
         write_json(RECORD, {**record, **passed})
 

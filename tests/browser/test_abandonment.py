@@ -22,6 +22,8 @@ from anchor.project.files import RECEIPT_SUFFIX
 from anchor.verification.policy import parse_policy
 from anchor.verification.verifier import judge
 
+pytestmark = pytest.mark.release
+
 NAMES = ("a", "b", "c")
 
 

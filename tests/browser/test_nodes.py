@@ -37,6 +37,8 @@ from anchor.verification.policy import parse_policy
 from anchor.verification.report import Report
 from anchor.verification.verifier import judge
 
+pytestmark = pytest.mark.release
+
 Respond = Callable[[BaseHTTPRequestHandler, bytes], None]
 PAGE = (Path(anchor.page.__file__).parent / "verify.html").as_uri()
 

@@ -29,6 +29,8 @@ from anchor.verification.report_json import VerificationDocument
 from anchor.verification.report_words import CHINESE, ENGLISH
 from anchor.verification.verifier import judge
 
+pytestmark = pytest.mark.release
+
 FOLDER = Path(anchor.page.__file__).parent
 PAGE = (FOLDER / "verify.html").as_uri()
 HONEST = {honest.name: honest for honest in honest_receipts()}

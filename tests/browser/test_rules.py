@@ -27,6 +27,8 @@ from anchor.verification.report_json import describe_report
 from anchor.verification.translation import to_chinese
 from anchor.verification.verifier import judge
 
+pytestmark = pytest.mark.release
+
 NEXT = make_log_id(OWNER, 1)
 OTHER = Hash32(b"\x5a" * 32)
 

@@ -34,6 +34,8 @@ from anchor.verification.report_json import describe_report
 from anchor.verification.translation import to_chinese
 from anchor.verification.verifier import judge
 
+pytestmark = pytest.mark.release
+
 # Of an unproven key, as of a later fork, nothing can be told.
 UNKNOWN = (ExitCode.CANNOT_CHECK, ExitCode.UNKNOWN_VERSION)
 
@@ -334,7 +336,6 @@ def test_of_two_chains_findings_the_gravest_is_the_code(
     see_that_the_package_says_the_same(page, receipt, given)
 
 
-@pytest.mark.release
 def test_it_ends_as_the_package_does_on_two_thousand_bent_receipts() -> None:
     check_tally(*run_campaign(0, 2_000))
 

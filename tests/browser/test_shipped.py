@@ -18,6 +18,8 @@ from support.paths import ROOT
 
 from anchor.page import load_page
 
+pytestmark = pytest.mark.release
+
 PAGE = load_page()
 TEXT = PAGE.decode("utf-8")
 

@@ -22,6 +22,8 @@ from anchor.chain.node import Node
 from anchor.errors import AnchorError, CannotCheckError, ChainGuardError, ExitCode
 from anchor.types import Address, Hash32
 
+pytestmark = pytest.mark.release
+
 ADDRESS, HASH = Address(b"\x11" * 20), Hash32(b"\x22" * 32)
 
 # What nodes say, what looks like it, and what does not.

@@ -17,6 +17,8 @@ from anchor.errors import ChainGuardError
 from anchor.ethereum.keccak import format_address
 from anchor.types import Address
 
+pytestmark = pytest.mark.release
+
 Make = Callable[..., Site]
 MISSING = "the chain waits for an earlier one"
 

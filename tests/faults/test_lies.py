@@ -23,6 +23,8 @@ from anchor.errors import AnchorError, ExitCode
 from anchor.project.nodes import open_chain
 from anchor.store.tx_journal import StoredJournal
 
+pytestmark = pytest.mark.release
+
 GWEI = 10**9
 CAP = 100 * GWEI
 Make = Callable[..., Site]

@@ -42,7 +42,7 @@ def slow_anvil(anvil_path: Path, tmp_path: Path) -> Iterator[Devnet]:
 @pytest.fixture
 def site(make: Make, slow_anvil: Devnet) -> Site:
     made = make(slow_anvil)
-    made.edit("wait_seconds = 600", "wait_seconds = 5")
+    made.edit("wait_seconds = 600", "wait_seconds = 60")
     ask(made.url, "anvil_mine", "0x2")
     return made
 

@@ -28,6 +28,8 @@ from anchor.registry.storage import head_slot
 from anchor.verification.policy import parse_policy
 from anchor.verification.verifier import judge
 
+pytestmark = pytest.mark.release
+
 FALSE_HASH = "0x" + "f0" * 32
 ZERO = "0x" + "00" * 32
 _DELAYS = (ExitCode.CANNOT_CHECK, ExitCode.NOT_FINAL)

@@ -48,6 +48,8 @@ from anchor.project.config import Config
 from anchor.recovery.store_audit import audit_project
 from anchor.types import Address, Hash32
 
+pytestmark = pytest.mark.release
+
 KEYS = (OWNER, OPERATOR)
 SHORT = settings(
     max_examples=12,

@@ -78,11 +78,22 @@ def test_a_jobs_inputs_are_its_files_names_and_bytes(
     assert len(seen) == 3
 
 
+def test_what_a_module_says_of_itself_is_no_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_tests, "ROOT", tmp_path)
+    job, seen = Job("long", (), 1, ("*.py",)), []
+    for body in ('"""One."""\n    return 1', '"""Other."""\n    return 1  # once', "return 2"):
+        (tmp_path / "a.py").write_text(f"def f():\n    {body}\n")
+        seen.append(job.hash_inputs())
+    assert seen[0] == seen[1] != seen[2]
+
+
 def test_what_passed_is_recorded_and_what_failed_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_tests, "RECORD", tmp_path / "recorded.json")
-    keys = {"contract": "new", "long_faults": "new", "long_cli": "new"}
+    keys = {"contract": "new", "long_faults_1": "new", "long_cli": "new"}
     note_passed(keys, ["contract", "faults_2"], {"contract": "old"})
     recorded = json.loads((tmp_path / "recorded.json").read_text())
     assert recorded == {"contract": "old", "long_cli": "new"}

@@ -30,13 +30,31 @@ _LIBRARIES = (
     "sqlalchemy",
     "sqlalchemy.dialects.sqlite",
     "alembic.command",
+    "alembic.config",
+    "Crypto.Cipher.AES",
+    "Crypto.Hash.keccak",
+    "Crypto.PublicKey.ECC",
+    "Crypto.Signature.eddsa",
+    "eth_hash.backends.pycryptodome",
+    "platformdirs.unix",
     "psycopg",
     "pydantic_settings",
     "requests",
     "rich.progress",
+    "typer._adapters",
 )
 # All but what only the service, the certificates or the chain in memory load.
-_PACKAGES = ("chain", "cli", "monitor", "operate", "project", "recovery", "store", "verification")
+_PACKAGES = (
+    "chain",
+    "cli",
+    "library",
+    "monitor",
+    "operate",
+    "project",
+    "recovery",
+    "store",
+    "verification",
+)
 LENGTH = struct.Struct("!i")
 
 

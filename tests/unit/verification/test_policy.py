@@ -351,6 +351,7 @@ def test_a_policy_that_trusts_nothing_is_refused(text: str) -> None:
         b"a = " + b"[" * 50_000,
         b"a = " + b"{a=" * 5_000,
     ],
+    ids=lambda data: repr(data[:12]),
 )
 def test_what_is_not_toml_is_refused_and_nothing_else_escapes(data: bytes) -> None:
     assert "not TOML" in refusal(data)
