@@ -42,11 +42,14 @@ _HOMES = {
     "ChainGuardError": "anchor.errors",
     "StorageError": "anchor.errors",
 }
+# The extra of each name, and what of it is imported only when it is used.
 _EXTRAS = {
-    "session": "client",
-    "async_session": "client",
-    "answers": "client",
-    "web3_registry": "rpc",
+    "Project": ("operator", ("alembic", "eth_account", "requests", "web3")),
+    "Keystore": ("operator", ("eth_account",)),
+    "Client": ("client", ()),
+    "AsyncClient": ("client", ()),
+    "Submission": ("client", ()),
+    "registry_contract": ("rpc", ()),
 }
 # `__init__.pyi` tells type checkers the same.
 __all__ = list(_HOMES)
@@ -56,15 +59,10 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
+    needs_extra = import_module("anchor.library.extras").needs_extra
+    extra, packages = _EXTRAS.get(name, ("operator", ()))
+    with needs_extra(f"anchor.{name}", extra, packages):
         value = getattr(import_module(home), name)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("anchor"):
-            raise  # a bug of ours
-        extra = _EXTRAS.get(home.rpartition(".")[2], "operator")
-        raise ImportError(
-            f"anchor.{name} needs the package {error.name}: pip install 'anchor-evidence[{extra}]'"
-        ) from error
     globals()[name] = value
     return value
 

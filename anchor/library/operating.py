@@ -19,6 +19,7 @@ from anchor.evidence.digests import Digests
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile, find_sources
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.hashing_pool import open_executor
+from anchor.library.extras import needs_extra
 from anchor.library.keystore_file import Keystore
 from anchor.monitor.overview import Overview, read_overview
 from anchor.operate.acceptance import AcceptedEvidence, accept_each, digest_input
@@ -113,9 +114,11 @@ class Project:
         Raises:
             ConfigError: There is no project, or its configuration is wrong.
             ChainGuardError: The configuration names another log than the store was made for.
+            ImportError: The store is in PostgreSQL, and the extra for that is not installed.
         """
-        config = place / CONFIG if place.is_dir() else place
-        return cls(open_project(load_config(find_config(config))), report=report)
+        config = load_config(find_config(place / CONFIG if place.is_dir() else place))
+        with needs_extra("a store in PostgreSQL", "postgresql"):
+            return cls(open_project(config), report=report)
 
     @classmethod
     def create(
@@ -170,7 +173,8 @@ class Project:
             for node in nodes.values():
                 node.close()
         make_folder(config.folder)
-        return cls(create_project(config), report=report)
+        with needs_extra("a store in PostgreSQL", "postgresql"):
+            return cls(create_project(config), report=report)
 
     @classmethod
     def create_on_devnet(
