@@ -149,5 +149,5 @@ class AsyncClient:
     async def _send(self, request: ServiceRequest) -> Reply:
         try:
             return await self._http.request(**request.options(self._timeout))
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return error
