@@ -19,7 +19,7 @@ _HOMES = {
     "Report": "anchor.verification.report",
     "Verdict": "anchor.verification.report",
     "Project": "anchor.library.operating",
-    "Added": "anchor.library.operating",
+    "Added": "anchor.library.adding",
     "Keystore": "anchor.library.keystore_file",
     "Client": "anchor.client.session",
     "AsyncClient": "anchor.client.async_session",

@@ -23,11 +23,9 @@ from anchor.errors import (
 )
 from anchor.evidence.digests import Digests
 from anchor.evidence.file_hashing import digest_file
+from anchor.library.adding import Added
 from anchor.library.keystore_file import Keystore
-from anchor.library.operating import (
-    Added,
-    Project,
-)
+from anchor.library.operating import Project
 from anchor.library.verifying import (
     Verifier,
     judge,
