@@ -20,6 +20,8 @@ _Value = TypeVar("_Value")
 PASSING = (408, 429, 502, 503, 504)
 # Characters of what others wrote, in a message that people read.
 _MOST_SHOWN = 500
+# Far beyond 5,000 refused lines; what is longer would fill the memory.
+_MOST_BYTES = 64 << 20
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -92,6 +94,40 @@ class Status:
     index: int | None
 
 
+class AnswerBody:
+    """The bytes of an answer, within bounds, as they come."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self._answer = answer
+        self._parts: list[bytes] = []
+        self._room = _MOST_BYTES
+
+    def add(self, part: bytes) -> None:
+        """Add the next bytes, unpacked.
+
+        Raises:
+            MalformedError: They are more than any answer of the service has.
+        """
+        self._room -= len(part)
+        if self._room < 0:
+            raise _not_ours(self._answer, f"it is longer than {_MOST_BYTES >> 20} MiB")
+        self._parts.append(part)
+
+    def finish(self) -> httpx.Response:
+        """Return the answer with all of its bytes."""
+        answer = self._answer
+        headers = answer.headers.copy()
+        for told in ("Content-Encoding", "Content-Length", "Transfer-Encoding"):
+            headers.pop(told, None)  # of what was sent, which is unpacked
+        return httpx.Response(
+            answer.status_code,
+            headers=headers,
+            content=b"".join(self._parts),
+            request=answer.request,
+            extensions={"reason_phrase": answer.reason_phrase.encode("ascii", "ignore")},
+        )
+
+
 def explain(answer: httpx.Response) -> AnchorError:
     """Return the error that an answer is."""
     try:
@@ -115,13 +151,7 @@ def read_answer(answer: httpx.Response, reader: Callable[[bytes], _Value]) -> _V
     try:
         return reader(answer.content)
     except MalformedError as error:
-        request, media_type = answer.request, answer.headers.get("Content-Type", "no media type")
-        raise MalformedError(
-            f"what {redact_url(str(request.url))} answers to {request.method} "
-            f"({answer.status_code}, {media_type[:_MOST_SHOWN]!a}) is none of the service's "
-            f"answers: {error.message}",
-            hint="is the URL that of `anchor serve`, and does a proxy before it let answers be?",
-        ) from None
+        raise _not_ours(answer, error.message) from None
 
 
 def read_accepted(content: bytes) -> Accepted:
@@ -164,6 +194,15 @@ def read_answers(content: bytes, count: int) -> dict[int, Accepted | Refused]:
             else _read_problem(_read_member(members, "problem", dict))
         )
     return answers
+
+
+def _not_ours(answer: httpx.Response, why: str) -> MalformedError:
+    request, media_type = answer.request, answer.headers.get("Content-Type", "no media type")
+    return MalformedError(
+        f"what {redact_url(str(request.url))} answers to {request.method} ({answer.status_code}, "
+        f"{media_type[:_MOST_SHOWN]!a}) is none of the service's answers: {why}",
+        hint="is the URL that of `anchor serve`, and does a proxy before it let answers be?",
+    )
 
 
 def _parse_object(content: bytes) -> dict[str, Any]:

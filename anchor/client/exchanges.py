@@ -57,7 +57,7 @@ class ServiceRequest:
     wait: float = 0.0
 
     def options(self, timeout: float) -> dict[str, Any]:
-        """Return the arguments of ``httpx.Client.request``; ``timeout`` is that of any request."""
+        """Return the arguments of ``httpx.Client.stream``; ``timeout`` is that of any request."""
         return {
             "method": self.method,
             "url": self.path,

@@ -11,7 +11,7 @@ from typing import Literal, Self, TypeVar
 
 import httpx
 
-from anchor.client.answers import Accepted, Refused, Status, Submission
+from anchor.client.answers import Accepted, AnswerBody, Refused, Status, Submission
 from anchor.client.exchanges import (
     Exchange,
     Exchanges,
@@ -167,6 +167,10 @@ class Client:
 
     def _send(self, request: ServiceRequest) -> Reply:
         try:
-            return self._http.request(**request.options(self._timeout))
+            with self._http.stream(**request.options(self._timeout)) as answer:
+                body = AnswerBody(answer)
+                for part in answer.iter_bytes():
+                    body.add(part)
+            return body.finish()
         except httpx.RequestError as error:
             return error

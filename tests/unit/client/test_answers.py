@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 import anchor
 from anchor.client import Accepted, Refused
+from anchor.client import answers as answers_module
 
 URL = "https://user-facing.example/s3cret"
 HTML = b"<!doctype html><title>Sign in</title>"
@@ -172,3 +174,32 @@ def test_what_cannot_be_unpacked_is_no_answer(make: Any):
 
     with pytest.raises(anchor.CannotCheckError, match="did not answer: DecodingError"):
         make(lambda _: httpx.Response(200, headers=headers, stream=Broken()), "status")
+
+
+@pytest.mark.parametrize("make", [call, call_async])
+def test_an_answer_without_an_end_is_cut(make: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(answers_module, "_MOST_BYTES", 3 << 20)
+    sent: list[int] = []
+
+    class Endless(httpx.SyncByteStream, httpx.AsyncByteStream):
+        def __iter__(self) -> Any:
+            while True:
+                sent.append(1)
+                yield bytes(1 << 20)
+
+        async def __aiter__(self) -> Any:
+            while True:
+                sent.append(1)
+                yield bytes(1 << 20)
+
+    with pytest.raises(anchor.MalformedError, match="is longer than 3 MiB"):
+        make(lambda _: httpx.Response(200, stream=Endless()), "submit_many")
+    assert len(sent) == 4
+
+
+@pytest.mark.parametrize("make", [call, call_async])
+def test_an_answer_that_is_packed_is_unpacked_once(make: Any):
+    packed = gzip.compress(json.dumps(STATUS).encode())
+    headers = {"Content-Encoding": "gzip", "Content-Length": str(len(packed))}
+    status = make(lambda _: httpx.Response(200, content=packed, headers=headers), "status")
+    assert (status.id, status.index) == ("ab", 1)
