@@ -14,17 +14,38 @@ _HOMES = {
     "Verifier": "anchor.library.verifying",
     "digest_file": "anchor.evidence.file_hashing",
     "Digests": "anchor.evidence.digests",
+    "SourceFile": "anchor.evidence.discovery",
     "TrustPolicy": "anchor.verification.policy",
+    "TrustEntry": "anchor.verification.policy",
     "Receipt": "anchor.receipt.format",
+    "ReceiptAnchor": "anchor.receipt.format",
+    "Record": "anchor.evidence.record",
     "Report": "anchor.verification.report",
+    "Step": "anchor.verification.report",
+    "Claim": "anchor.verification.report",
+    "ProvenAnchor": "anchor.verification.report",
     "Verdict": "anchor.verification.report",
     "Project": "anchor.library.operating",
-    "Added": "anchor.library.operating",
+    "Added": "anchor.library.adding",
+    "IntakeProblem": "anchor.evidence.discovery",
+    "Skipped": "anchor.evidence.discovery",
+    "RunResult": "anchor.operate.single_run",
+    "RunState": "anchor.operate.single_run",
+    "Deployment": "anchor.operate.deployment",
+    "Overview": "anchor.monitor.overview",
+    "Config": "anchor.project.config",
     "Keystore": "anchor.library.keystore_file",
     "Client": "anchor.client.session",
     "AsyncClient": "anchor.client.async_session",
     "Submission": "anchor.client.answers",
+    "Accepted": "anchor.client.answers",
+    "Refused": "anchor.client.answers",
+    "Status": "anchor.client.answers",
     "registry_contract": "anchor.library.web3_registry",
+    "Address": "anchor.types",
+    "ChainId": "anchor.types",
+    "Hash32": "anchor.types",
+    "ExitCode": "anchor.errors",
     "AnchorError": "anchor.errors",
     "UsageError": "anchor.errors",
     "ConfigError": "anchor.errors",
@@ -42,11 +63,17 @@ _HOMES = {
     "ChainGuardError": "anchor.errors",
     "StorageError": "anchor.errors",
 }
+# The extra of each name, and what of it is imported only when it is used.
 _EXTRAS = {
-    "session": "client",
-    "async_session": "client",
-    "answers": "client",
-    "web3_registry": "rpc",
+    "Project": ("operator", ("alembic", "eth_account", "requests", "web3")),
+    "Keystore": ("operator", ("eth_account",)),
+    "Client": ("client", ()),
+    "AsyncClient": ("client", ()),
+    "Submission": ("client", ()),
+    "Accepted": ("client", ()),
+    "Refused": ("client", ()),
+    "Status": ("client", ()),
+    "registry_contract": ("rpc", ()),
 }
 # `__init__.pyi` tells type checkers the same.
 __all__ = list(_HOMES)
@@ -56,15 +83,10 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
+    needs_extra = import_module("anchor.library.extras").needs_extra
+    extra, packages = _EXTRAS.get(name, ("operator", ()))
+    with needs_extra(f"anchor.{name}", extra, packages):
         value = getattr(import_module(home), name)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("anchor"):
-            raise  # a bug of ours
-        extra = _EXTRAS.get(home.rpartition(".")[2], "operator")
-        raise ImportError(
-            f"anchor.{name} needs the package {error.name}: pip install 'anchor-evidence[{extra}]'"
-        ) from error
     globals()[name] = value
     return value
 

@@ -1,6 +1,6 @@
 """The names of the package, for type checkers; ``__init__.py`` loads them when they are used."""
 
-from anchor.client.answers import Submission
+from anchor.client.answers import Accepted, Refused, Status, Submission
 from anchor.client.async_session import AsyncClient
 from anchor.client.session import Client
 from anchor.errors import (
@@ -9,6 +9,7 @@ from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
     ConfigError,
+    ExitCode,
     FundsError,
     MalformedError,
     MismatchError,
@@ -22,36 +23,43 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.evidence.digests import Digests
+from anchor.evidence.discovery import IntakeProblem, Skipped, SourceFile
 from anchor.evidence.file_hashing import digest_file
+from anchor.evidence.record import Record
+from anchor.library.adding import Added
 from anchor.library.keystore_file import Keystore
-from anchor.library.operating import (
-    Added,
-    Project,
-)
-from anchor.library.verifying import (
-    Verifier,
-    judge,
-    verify,
-)
+from anchor.library.operating import Project
+from anchor.library.verifying import Verifier, judge, verify
 from anchor.library.web3_registry import registry_contract
-from anchor.receipt.format import Receipt
-from anchor.verification.policy import TrustPolicy
-from anchor.verification.report import (
-    Report,
-    Verdict,
-)
+from anchor.monitor.overview import Overview
+from anchor.operate.deployment import Deployment
+from anchor.operate.single_run import RunResult, RunState
+from anchor.project.config import Config
+from anchor.receipt.format import Receipt, ReceiptAnchor
+from anchor.types import Address, ChainId, Hash32
+from anchor.verification.policy import TrustEntry, TrustPolicy
+from anchor.verification.report import Claim, ProvenAnchor, Report, Step, Verdict
 
 __all__ = [
     "AbandonedError",
+    "Accepted",
     "Added",
+    "Address",
     "AnchorError",
     "AsyncClient",
     "CannotCheckError",
     "ChainGuardError",
+    "ChainId",
+    "Claim",
     "Client",
+    "Config",
     "ConfigError",
+    "Deployment",
     "Digests",
+    "ExitCode",
     "FundsError",
+    "Hash32",
+    "IntakeProblem",
     "Keystore",
     "MalformedError",
     "MismatchError",
@@ -59,12 +67,24 @@ __all__ = [
     "NotFinalError",
     "NotTrustedError",
     "OperatorActionError",
+    "Overview",
     "Project",
+    "ProvenAnchor",
     "Receipt",
+    "ReceiptAnchor",
+    "Record",
+    "Refused",
     "Report",
+    "RunResult",
+    "RunState",
     "SignerError",
+    "Skipped",
+    "SourceFile",
+    "Status",
+    "Step",
     "StorageError",
     "Submission",
+    "TrustEntry",
     "TrustPolicy",
     "UnknownVersionError",
     "UsageError",

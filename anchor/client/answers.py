@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from types import NoneType
+from typing import Any, TypeVar, get_args
 
 import httpx
 
 from anchor.errors import AnchorError, CannotCheckError, MalformedError, UsageError
+from anchor.system.urls import redact_url
 from anchor.types import StageName
+
+_Value = TypeVar("_Value")
 
 # Statuses after which the same request may well be answered.
 PASSING = (408, 429, 502, 503, 504)
+# Characters of what others wrote, in a message that people read.
+_MOST_SHOWN = 500
+# Far beyond 5,000 refused lines; what is longer would fill the memory.
+_MOST_BYTES = 64 << 20
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -85,64 +94,159 @@ class Status:
     index: int | None
 
 
+class AnswerBody:
+    """The bytes of an answer, within bounds, as they come."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self._answer = answer
+        self._parts: list[bytes] = []
+        self._room = _MOST_BYTES
+
+    def add(self, part: bytes) -> None:
+        """Add the next bytes, unpacked.
+
+        Raises:
+            MalformedError: They are more than any answer of the service has.
+        """
+        self._room -= len(part)
+        if self._room < 0:
+            raise _not_ours(self._answer, f"it is longer than {_MOST_BYTES >> 20} MiB")
+        self._parts.append(part)
+
+    def finish(self) -> httpx.Response:
+        """Return the answer with all of its bytes."""
+        answer = self._answer
+        headers = answer.headers.copy()
+        for told in ("Content-Encoding", "Content-Length", "Transfer-Encoding"):
+            headers.pop(told, None)  # of what was sent, which is unpacked
+        return httpx.Response(
+            answer.status_code,
+            headers=headers,
+            content=b"".join(self._parts),
+            request=answer.request,
+            extensions={"reason_phrase": answer.reason_phrase.encode("ascii", "ignore")},
+        )
+
+
 def explain(answer: httpx.Response) -> AnchorError:
     """Return the error that an answer is."""
     try:
-        problem = read_problem(members_of(answer))
+        problem = _read_problem(_parse_object(answer.content))
     except MalformedError:
         problem = Refused(answer.status_code, answer.reason_phrase, ())
     fields = "".join(f"; {pointer}: {message}" for pointer, message in problem.errors)
-    text = f"the service answers {answer.status_code}: {problem.detail}{fields}"
+    told = f"{problem.detail}{fields}"[:_MOST_SHOWN]
+    text = f"the service answers {answer.status_code}: {told}"
     if answer.is_server_error or answer.status_code in PASSING:
         return CannotCheckError(text)
     return UsageError(text)
 
 
-def members_of(answer: httpx.Response) -> dict[str, Any]:
-    """Return the object that an answer is."""
+def read_answer(answer: httpx.Response, reader: Callable[[bytes], _Value]) -> _Value:
+    """Return what ``reader`` makes of an answer.
+
+    Raises:
+        MalformedError: It is none of the service's; the message says what came from where.
+    """
     try:
-        members = answer.json()
-    except ValueError:
+        return reader(answer.content)
+    except MalformedError as error:
+        raise _not_ours(answer, error.message) from None
+
+
+def read_accepted(content: bytes) -> Accepted:
+    """Return what became of a submission."""
+    return _read_accepted(_parse_object(content))
+
+
+def read_status(content: bytes) -> Status:
+    """Return how far evidence has come."""
+    members = _parse_object(content)
+    return Status(
+        id=_read_member(members, "id", str),
+        state=_read_stage(members),
+        leaf=_read_member(members, "leaf", str),
+        index=_read_member(members, "index", int, NoneType),
+    )
+
+
+def read_receipt(content: bytes) -> bytes:
+    """Return a receipt's bytes as they are; whether it verifies is not looked at."""
+    if not _read_member(_parse_object(content), "format", str).startswith("anchor-receipt/"):
+        raise MalformedError("it is no receipt")
+    return content
+
+
+def read_answers(content: bytes, count: int) -> dict[int, Accepted | Refused]:
+    """Return what became of each of ``count`` lines, by number from 1, as far as it is said."""
+    answers: dict[int, Accepted | Refused] = {}
+    for members in map(_parse_object, content.splitlines()):
+        if "line" not in members:
+            continue  # it counts the lines, or says why it stops
+        number = _read_member(members, "line", int)
+        if not 1 <= number <= count:
+            raise MalformedError("it answers a line that was not sent")
+        if number in answers:
+            raise MalformedError("it answers one line twice")
+        answers[number] = (
+            _read_accepted(members)
+            if "id" in members
+            else _read_problem(_read_member(members, "problem", dict))
+        )
+    return answers
+
+
+def _not_ours(answer: httpx.Response, why: str) -> MalformedError:
+    request, media_type = answer.request, answer.headers.get("Content-Type", "no media type")
+    return MalformedError(
+        f"what {redact_url(str(request.url))} answers to {request.method} ({answer.status_code}, "
+        f"{media_type[:_MOST_SHOWN]!a}) is none of the service's answers: {why}",
+        hint="is the URL that of `anchor serve`, and does a proxy before it let answers be?",
+    )
+
+
+def _parse_object(content: bytes) -> dict[str, Any]:
+    try:
+        members = json.loads(content)
+    except (ValueError, RecursionError):
         members = None
     if not isinstance(members, dict):
-        raise MalformedError("the service's answer is not a JSON object")
+        raise MalformedError("it is no JSON object")
     return members
 
 
-def read_accepted(members: dict[str, Any]) -> Accepted:
-    """Return what became of a submission."""
-    try:
-        known, copies = members["known"], members.get("copies")
-        return Accepted(members["id"], members["state"], known, copies)
-    except KeyError as error:
-        raise MalformedError(f"the service's answer has no member {error}") from None
+def _read_member(members: dict[str, Any], name: str, *kinds: type) -> Any:
+    member = members.get(name)
+    if type(member) not in kinds:  # and true is no number here
+        raise MalformedError(f"its member {name!r} is missing or of another type")
+    return member
 
 
-def read_status(members: dict[str, Any]) -> Status:
-    """Return how far evidence has come."""
-    try:
-        return Status(members["id"], members["state"], members["leaf"], members["index"])
-    except KeyError as error:
-        raise MalformedError(f"the service's answer has no member {error}") from None
+def _read_stage(members: dict[str, Any]) -> StageName:
+    state: StageName = _read_member(members, "state", str)
+    if state not in get_args(StageName):
+        raise MalformedError("its member 'state' is none that this release knows")
+    return state
 
 
-def read_problem(members: dict[str, Any]) -> Refused:
-    """Return why something was refused."""
-    try:
-        errors = tuple((fault["pointer"], fault["message"]) for fault in members.get("errors", ()))
-        return Refused(members["status"], members["detail"], errors)
-    except (KeyError, TypeError) as error:
-        raise MalformedError(f"the service's answer is no problem: {error}") from None
+def _read_accepted(members: dict[str, Any]) -> Accepted:
+    return Accepted(
+        id=_read_member(members, "id", str),
+        state=_read_stage(members),
+        known=_read_member(members, "known", bool),
+        copies=_read_member(members, "copies", int, NoneType),
+    )
 
 
-def read_answers(data: bytes) -> list[Accepted | Refused]:
-    """Return what became of each line, as far as it was answered."""
-    try:
-        answers = json.loads(b"[%b]" % b",".join(data.splitlines()))
-    except ValueError:
-        raise MalformedError("the service's answer is no list of JSON lines") from None
-    return [
-        read_accepted(members) if "id" in members else read_problem(members["problem"])
-        for members in answers
-        if "line" in members
-    ]
+def _read_problem(members: dict[str, Any]) -> Refused:
+    faults = _read_member(members, "errors", list, NoneType) or []
+    if not all(isinstance(fault, dict) for fault in faults):
+        raise MalformedError("its member 'errors' lists what is no object")
+    return Refused(
+        status=_read_member(members, "status", int),
+        detail=_read_member(members, "detail", str),
+        errors=tuple(
+            (_read_member(fault, "pointer", str), _read_member(fault, "message", str))
+            for fault in faults
+        ),
+    )

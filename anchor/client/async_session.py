@@ -10,7 +10,7 @@ from typing import Literal, Self, TypeVar
 
 import httpx
 
-from anchor.client.answers import Accepted, Refused, Status, Submission
+from anchor.client.answers import Accepted, AnswerBody, Refused, Status, Submission
 from anchor.client.exchanges import (
     Exchange,
     Exchanges,
@@ -148,6 +148,10 @@ class AsyncClient:
 
     async def _send(self, request: ServiceRequest) -> Reply:
         try:
-            return await self._http.request(**request.options(self._timeout))
-        except httpx.TransportError as error:
+            async with self._http.stream(**request.options(self._timeout)) as answer:
+                body = AnswerBody(answer)
+                async for part in answer.aiter_bytes():
+                    body.add(part)
+            return body.finish()
+        except httpx.RequestError as error:
             return error

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count, islice
 from typing import Any, Literal, TypeAlias, TypeVar
 from urllib.parse import SplitResult, quote, urlsplit
@@ -24,9 +25,10 @@ from anchor.client.answers import (
     Status,
     Submission,
     explain,
-    members_of,
     read_accepted,
+    read_answer,
     read_answers,
+    read_receipt,
     read_status,
 )
 from anchor.errors import CannotCheckError, NotFinalError, UsageError
@@ -55,7 +57,7 @@ class ServiceRequest:
     wait: float = 0.0
 
     def options(self, timeout: float) -> dict[str, Any]:
-        """Return the arguments of ``httpx.Client.request``; ``timeout`` is that of any request."""
+        """Return the arguments of ``httpx.Client.stream``; ``timeout`` is that of any request."""
         return {
             "method": self.method,
             "url": self.path,
@@ -73,7 +75,7 @@ class Pause:
     seconds: float
 
 
-Reply: TypeAlias = httpx.Response | httpx.TransportError | None
+Reply: TypeAlias = httpx.Response | httpx.RequestError | None
 _Value = TypeVar("_Value")
 Exchange: TypeAlias = Generator[ServiceRequest | Pause, Reply, _Value]
 
@@ -147,22 +149,24 @@ class Exchanges:
         answer = yield from self._ask(
             ServiceRequest(method="POST", path="/v1/evidence", content=content, headers=headers)
         )
-        return read_accepted(members_of(answer))
+        return read_answer(answer, read_accepted)
 
     def submit_chunk(
         self, lines: list[bytes], idempotency_key: str | None
     ) -> Exchange[list[Accepted | Refused]]:
-        """Submit the lines of one bulk request, again from where the service had to stop."""
+        """Submit the lines of one bulk request, and again those that were not answered."""
         headers = _headers("application/x-ndjson", idempotency_key)
-        answers: list[Accepted | Refused] = []
+        answers: dict[int, Accepted | Refused] = {}
         for attempt in range(self.attempts):
-            content = b"\n".join(lines[len(answers) :])
+            left = [place for place in range(len(lines)) if place not in answers]
+            content = b"\n".join(lines[place] for place in left)
             answer = yield from self._ask(
                 ServiceRequest(method="POST", path="/v1/bulk", content=content, headers=headers)
             )
-            answers += read_answers(answer.content)
-            if len(answers) >= len(lines):
-                return answers
+            said = read_answer(answer, partial(read_answers, count=len(left)))
+            answers |= {left[number - 1]: one for number, one in said.items()}
+            if len(answers) == len(lines):
+                return [answers[place] for place in range(len(lines))]
             yield _pause(attempt, None)  # it had to stop; it starts again
         raise CannotCheckError(
             f"the service took in {len(answers)} of {len(lines)} lines, and does not go on",
@@ -172,7 +176,7 @@ class Exchanges:
     def status(self, id: str) -> Exchange[Status]:
         """Ask how far a piece of evidence has come."""
         answer = yield from self._ask(ServiceRequest(method="GET", path=_path(id)))
-        return read_status(members_of(answer))
+        return read_answer(answer, read_status)
 
     def wait(self, id: str, until: StageName, timeout: float) -> Exchange[Status]:
         """Wait until evidence has come as far as ``until``, for at most ``timeout`` seconds."""
@@ -180,7 +184,7 @@ class Exchanges:
         for attempt in count():
             request, asked_at = self._waiting(_path(id), until, end), self.monotonic()
             answer = yield from self._ask(request)
-            status = read_status(members_of(answer))
+            status = read_answer(answer, read_status)
             if Stage(status.state).rank >= Stage(until).rank:
                 return status
             if self.monotonic() >= end:
@@ -195,9 +199,10 @@ class Exchanges:
             request, asked_at = self._waiting(f"{_path(id)}/receipt", until, end), self.monotonic()
             answer = yield from self._ask(request)
             if answer.status_code != httpx.codes.ACCEPTED:
-                return answer.content
+                return read_answer(answer, read_receipt)
+            status = read_answer(answer, read_status)
             if self.monotonic() >= end:
-                raise NotFinalError(f"the evidence is {members_of(answer)['state']}, not {until}")
+                raise NotFinalError(f"the evidence is {status.state}, not {until}")
             yield from self._rest(request, asked_at, end, attempt)
         raise AssertionError("the end comes")
 
@@ -218,7 +223,7 @@ class Exchanges:
         for attempt in range(self.attempts):
             is_last = attempt == self.attempts - 1
             reply = yield request
-            if isinstance(reply, httpx.TransportError):
+            if isinstance(reply, httpx.RequestError):
                 if is_last:
                     raise CannotCheckError(
                         f"the service did not answer: {type(reply).__name__}",

@@ -11,7 +11,7 @@ from typing import Literal, Self, TypeVar
 
 import httpx
 
-from anchor.client.answers import Accepted, Refused, Status, Submission
+from anchor.client.answers import Accepted, AnswerBody, Refused, Status, Submission
 from anchor.client.exchanges import (
     Exchange,
     Exchanges,
@@ -75,6 +75,7 @@ class Client:
         Raises:
             UsageError: the service refuses it; the message names the member.
             CannotCheckError: it does not answer, or is too busy; whether it has it is not known.
+            MalformedError: What answers is not the service.
         """
         return self._do(self._exchanges.submit(submission, idempotency_key))
 
@@ -95,7 +96,8 @@ class Client:
         A few thousand are read ahead; ``parallel`` is how many requests are under way at once.
 
         Raises:
-            UsageError, CannotCheckError: as ``submit``; what was yielded before is on disk.
+            UsageError, CannotCheckError, MalformedError: as ``submit``; what was yielded before is
+                on disk.
         """
         chunks = split_chunks(submissions)
         pending: deque[Future[list[Accepted | Refused]]] = deque()
@@ -118,6 +120,7 @@ class Client:
         Raises:
             UsageError: the service has no such evidence of this key's tenant.
             CannotCheckError: it does not answer.
+            MalformedError: What answers is not the service.
         """
         return self._do(self._exchanges.status(id))
 
@@ -129,7 +132,7 @@ class Client:
 
         Raises:
             NotFinalError: it has not come so far in ``timeout`` seconds.
-            UsageError, CannotCheckError: as ``status``.
+            UsageError, CannotCheckError, MalformedError: as ``status``.
         """
         return self._do(self._exchanges.wait(id, until, timeout))
 
@@ -144,7 +147,7 @@ class Client:
 
         Raises:
             NotFinalError: the evidence has not come so far in ``timeout`` seconds.
-            UsageError, CannotCheckError: as ``status``.
+            UsageError, CannotCheckError, MalformedError: as ``status``.
         """
         return self._do(self._exchanges.receipt(id, until, timeout))
 
@@ -164,6 +167,10 @@ class Client:
 
     def _send(self, request: ServiceRequest) -> Reply:
         try:
-            return self._http.request(**request.options(self._timeout))
-        except httpx.TransportError as error:
+            with self._http.stream(**request.options(self._timeout)) as answer:
+                body = AnswerBody(answer)
+                for part in answer.iter_bytes():
+                    body.add(part)
+            return body.finish()
+        except httpx.RequestError as error:
             return error

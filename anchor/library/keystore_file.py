@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 from anchor.chain.signer.keystore import (
     KeystoreSigner,
@@ -11,7 +12,7 @@ from anchor.chain.signer.keystore import (
     open_keystore,
     read_password_file,
 )
-from anchor.errors import SignerError
+from anchor.errors import SignerError, UsageError
 from anchor.types import Address
 
 
@@ -51,6 +52,17 @@ class Keystore:
 
     def __repr__(self) -> str:
         return f"Keystore({str(self.path)!r})"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: the password would go along.
+
+        Raises:
+            UsageError: This is always raised.
+        """
+        raise UsageError(
+            f"{self!r} can be neither pickled nor copied: its password would go along",
+            hint="make another Keystore of the same file where the key is needed",
+        )
 
     @property
     def address(self) -> Address:

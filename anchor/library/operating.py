@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
+from threading import RLock
 from types import TracebackType
 from typing import Protocol, Self, get_args
 
@@ -16,16 +16,14 @@ from anchor.chain.signer import Signer
 from anchor.chain.verifier_nodes import open_node
 from anchor.errors import MalformedError, SignerError, UsageError
 from anchor.evidence.digests import Digests
-from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile, find_sources
+from anchor.evidence.discovery import IntakeProblem, Skipped, SourceFile
 from anchor.evidence.file_hashing import digest_file
-from anchor.evidence.hashing_pool import open_executor
+from anchor.library.adding import Added, add_evidence
+from anchor.library.extras import needs_extra
 from anchor.library.keystore_file import Keystore
 from anchor.monitor.overview import Overview, read_overview
-from anchor.operate.acceptance import AcceptedEvidence, accept_each, digest_input
 from anchor.operate.deployment import Deployment, deploy
-from anchor.operate.file_intake import AcceptedFile, gather
 from anchor.operate.proving import Prover, open_prover
-from anchor.operate.receipt_files import leave_out_receipts
 from anchor.operate.single_run import RunResult, RunState, anchor_round
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.allowlist import find_config
@@ -45,10 +43,10 @@ from anchor.store.evidence import (
 from anchor.store.location import StoreLocation
 from anchor.store.receipt_basis import Edition, load_edition
 from anchor.system.clock import SystemClock
-from anchor.types import Address, Hash32, parse_hex
+from anchor.types import Address, parse_hex
 from anchor.verification.policy import FinalityRule
 
-# One transaction, and so one fsync, for this many digests.
+# So many receipts are looked for at a time.
 _CHUNK = 1_000
 _ID_BYTES = 32
 
@@ -59,22 +57,6 @@ class Key(Protocol):
     def open(self) -> Signer: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Added:
-    """One piece of evidence that the store has.
-
-    ``id`` names it for good, in 64 hex digits; ``path`` is None for a bare digest.  ``leaf`` is the
-    hash of its record, and ``is_new`` False where the store had it before.
-    """
-
-    id: str
-    name: str
-    path: Path | None
-    digests: Digests
-    leaf: Hash32
-    is_new: bool
-
-
 class Project:
     """One log of one's own: its configuration, its store and its nodes.
 
@@ -83,7 +65,8 @@ class Project:
     ...     project.run_once(wait="final")
     ...     project.receipt(Path("contract.pdf")).save(Path("contract.pdf.anchor.json"))
 
-    Close it, or use it as a context manager.  One thread uses it at a time.
+    Close it, or use it as a context manager.  Threads may share it: one of them anchors or makes
+    receipts at a time, and one adds meanwhile; ``close`` and ``lead`` wait for the others.
     """
 
     def __init__(
@@ -102,6 +85,9 @@ class Project:
         self._own_node: Node | None = None
         self._report = report
         self._is_leading = False
+        # What asks the chain, or seals and sends; and, apart from it, what adds.
+        self._chain_lock = RLock()
+        self._intake_lock = RLock()
         self._kept: tuple[StateProofs, Edition] | None = None
 
     @classmethod
@@ -113,9 +99,11 @@ class Project:
         Raises:
             ConfigError: There is no project, or its configuration is wrong.
             ChainGuardError: The configuration names another log than the store was made for.
+            ImportError: The store is in PostgreSQL, and the extra for that is not installed.
         """
-        config = place / CONFIG if place.is_dir() else place
-        return cls(open_project(load_config(find_config(config))), report=report)
+        config = load_config(find_config(place / CONFIG if place.is_dir() else place))
+        with needs_extra("a store in PostgreSQL", "postgresql"):
+            return cls(open_project(config), report=report)
 
     @classmethod
     def create(
@@ -170,7 +158,8 @@ class Project:
             for node in nodes.values():
                 node.close()
         make_folder(config.folder)
-        return cls(create_project(config), report=report)
+        with needs_extra("a store in PostgreSQL", "postgresql"):
+            return cls(create_project(config), report=report)
 
     @classmethod
     def create_on_devnet(
@@ -213,9 +202,10 @@ class Project:
 
     def close(self) -> None:
         """Close the store and the connections."""
-        if self._own_node is not None:
-            self._own_node.close()
-        self._opened.database.close()
+        with self._intake_lock, self._chain_lock:
+            if self._own_node is not None:
+                self._own_node.close()
+            self._opened.database.close()
 
     @property
     def config(self) -> Config:
@@ -224,22 +214,23 @@ class Project:
 
     @contextmanager
     def lead(self) -> Iterator[Self]:
-        """Be the one process that seals and sends for this log, to the end of the block.
+        """Be the one thread that seals and sends for this log, to the end of the block.
 
         ``deploy`` and ``run_once`` do so by themselves; this holds it over several calls.
 
         Raises:
             LeaseHeldError: Another process is.
         """
-        if self._is_leading:
-            yield self
-            return
-        with self._opened.database.hold_lease():
-            self._is_leading = True
-            try:
+        with self._chain_lock:
+            if self._is_leading:
                 yield self
-            finally:
-                self._is_leading = False
+                return
+            with self._opened.database.hold_lease():
+                self._is_leading = True
+                try:
+                    yield self
+                finally:
+                    self._is_leading = False
 
     def deploy(self, *, signer: Key | None = None) -> Deployment:
         """Deploy the registry unless it is there; once for each chain.
@@ -265,44 +256,26 @@ class Project:
         """Record files, folders with all below them, and bare digests; return each piece.
 
         When this returns they are durable: files first, then digests.  What was added before is
-        the same evidence.  A ``SourceFile`` is a file with a name of its own.  With ``beside`` this
-        log's own receipts are left out, and files beside which no receipt can be written.
-        ``on_left_out`` is told of each path that was not added, ``on_progress`` of files and bytes
-        as they are read.
+        the same evidence, unless it was erased.  A ``SourceFile`` is a file with a name of its own.
+        With ``beside`` this log's own receipts are left out, and files beside which no receipt can
+        be written.  ``on_left_out`` is told of each path that was not added, ``on_progress`` of
+        files and bytes as they are read.
 
         Raises:
             UsageError: A path cannot be read, and there is no ``on_left_out``; the others were
-                added all the same.  Or a piece is of another type, and nothing was added.
+                added all the same.  Or a piece is of another type, or has a name or a size that no
+                record can hold, and nothing was added.
             ClockError: This machine's clock is far from the chain's.
         """
-        paths, named, digests = _split(evidence)
-        sources: Iterable[Discovered] = chain(find_sources(paths, follow_symlinks=False), named)
-        if beside:
-            sources = leave_out_receipts(sources, self.config.log)
-        with open_executor() as executor:
-            gathered = gather(
-                self._opened, sources, executor=executor, keep_files=True, on_done=on_progress
+        with self._intake_lock:
+            return add_evidence(
+                self._opened,
+                evidence,
+                beside=beside,
+                report=self._report,
+                on_left_out=on_left_out,
+                on_progress=on_progress,
             )
-        added = [_describe_file(file) for file in gathered.files]
-        for start in range(0, len(digests), _CHUNK):
-            inputs = [digest_input(each) for each in digests[start : start + _CHUNK]]
-            for given, accepted in zip(inputs, accept_each(self._opened, inputs), strict=True):
-                added.append(_describe(accepted, given.name, None, given.digests))
-        all_left_out: list[IntakeProblem | Skipped] = [*gathered.problems, *gathered.skipped]
-        for left_out in all_left_out:
-            if on_left_out is None:
-                self._report(f"{left_out.path} was not added: {left_out.reason}")
-            else:
-                on_left_out(left_out)
-        if gathered.problems and on_left_out is None:
-            first, *others = gathered.problems
-            more = f", and {len(others):,} more" if others else ""
-            raise UsageError(
-                f"{first.path} was not added: {first.reason}{more}",
-                hint="the others were added, and are the same evidence when they are added again",
-                path=first.path,
-            )
-        return added
 
     def run_once(self, *, signer: Key | None = None, wait: WaitFor | None = None) -> RunResult:
         """Seal what was added, anchor the newest head and wait; does nothing twice.
@@ -319,22 +292,23 @@ class Project:
         """
         if wait is not None and wait not in get_args(WaitFor):
             raise UsageError(f"wait is to be {' or '.join(get_args(WaitFor))}, not {wait!r}")
-        node = self._node()
-        proofs = StateProofs(self.config, node, self._report)
-        with self.lead():
-            done = anchor_round(
-                self._opened,
-                node,
-                self._opener(signer),
-                SystemClock(),
-                wait_for=wait or self.config.wait,
-                report=self._report,
-                proofs=proofs,
-            )
-        with self._opened.database.read() as connection:
-            edition = load_edition(connection, self.config.chain_id)
-        self._kept = (proofs, edition) if done.state is RunState.FINAL else None
-        return done
+        with self._chain_lock:
+            node = self._node()
+            proofs = StateProofs(self.config, node, self._report)
+            with self.lead():
+                done = anchor_round(
+                    self._opened,
+                    node,
+                    self._opener(signer),
+                    SystemClock(),
+                    wait_for=wait or self.config.wait,
+                    report=self._report,
+                    proofs=proofs,
+                )
+            with self._opened.database.read() as connection:
+                edition = load_edition(connection, self.config.chain_id)
+            self._kept = (proofs, edition) if done.state is RunState.FINAL else None
+            return done
 
     def receipt(self, evidence: Path | str) -> Receipt:
         """Return the receipt of a file, or of the evidence with an id; a promise while not final.
@@ -350,7 +324,8 @@ class Project:
                     raise UsageError(f"this project's log holds no evidence with the id {evidence}")
             else:
                 stored = find_evidence(connection, evidence, digest_file(evidence))
-        return self._open_prover().prove(stored)
+        with self._chain_lock:
+            return self._open_prover().prove(stored)
 
     def receipts(
         self,
@@ -366,14 +341,16 @@ class Project:
             UsageError: A record was erased, and there is no ``on_failure``.
             NotFinalError: A piece is not sealed yet.
         """
-        prover = self._open_prover()
+        with self._chain_lock:
+            prover = self._open_prover()
         rest = iter(added)
         while chunk := list(islice(rest, _CHUNK)):
             with self._opened.database.read() as connection:
                 stored = load_by_identity(connection, [bytes.fromhex(each.id) for each in chunk])
             for each in chunk:
                 try:
-                    receipt = _prove(prover, stored.get(bytes.fromhex(each.id)), each)
+                    with self._chain_lock:
+                        receipt = _prove(prover, stored.get(bytes.fromhex(each.id)), each)
                 except UsageError as error:
                     if on_failure is None:
                         raise
@@ -409,50 +386,12 @@ class Project:
 def _prove(prover: Prover, stored: StoredEvidence | None, added: Added) -> Receipt:
     if stored is None:
         raise UsageError(f"the log holds {added.name} no more: it was erased")
+    if stored.leaf != added.leaf:
+        raise UsageError(
+            f"the log holds {added.name} no more as it was added: it was erased, and added again",
+            hint="take the receipt of what was added again",
+        )
     return prover.prove(stored)
-
-
-def _split(
-    evidence: Iterable[Path | SourceFile | Digests],
-) -> tuple[list[Path], list[SourceFile], list[Digests]]:
-    paths: list[Path] = []
-    named: list[SourceFile] = []
-    digests: list[Digests] = []
-    _check_list(evidence)
-    for piece in evidence:
-        if isinstance(piece, Path):
-            paths.append(piece)
-        elif isinstance(piece, SourceFile):
-            named.append(piece)
-        elif isinstance(piece, Digests):
-            digests.append(piece)
-        else:
-            raise UsageError(
-                "what is added is to be a Path, a SourceFile or Digests, not "
-                f"{type(piece).__name__}",
-                hint="a file is named by a Path; nothing was added",
-            )
-    return paths, named, digests
-
-
-def _check_list(evidence: object) -> None:
-    if isinstance(evidence, (str, bytes)) or not isinstance(evidence, Iterable):
-        raise UsageError(f"what is added is to be a list, not one {type(evidence).__name__}")
-
-
-def _describe_file(file: AcceptedFile) -> Added:
-    return _describe(file.evidence, file.name, file.path, file.digests)
-
-
-def _describe(accepted: AcceptedEvidence, name: str, path: Path | None, digests: Digests) -> Added:
-    return Added(
-        id=accepted.identity.hex(),
-        name=name,
-        path=path,
-        digests=digests,
-        leaf=accepted.leaf,
-        is_new=accepted.is_new,
-    )
 
 
 def _parse_id(text: str) -> bytes:

@@ -12,11 +12,13 @@ from anchor.chain.verifier_nodes import Nodes
 from anchor.errors import UsageError
 from anchor.evidence.digests import SHA256, SM3, Digests, digest_stream
 from anchor.evidence.file_hashing import digest_file
+from anchor.library.extras import needs_extra
 from anchor.receipt.format import Receipt
 from anchor.types import ChainId, Hash32
 from anchor.verification import verifier
 from anchor.verification.policy import TrustPolicy
 from anchor.verification.report import Report
+from anchor.verification.steps import ChainView, VerificationTarget
 
 Evidence: TypeAlias = Path | BinaryIO | Digests
 """What is verified: a file, an open binary stream, or the digests of either."""
@@ -104,6 +106,7 @@ class Verifier:
             NotFinalError: The anchor is not final yet.
             CannotCheckError: A node is needed and does not answer, or too few agree.
             UsageError: The evidence cannot be read.
+            ImportError: A node is to be asked, and the extra ``rpc`` is not installed.
         """
         report = self.judge(evidence, receipt)
         if report.error is not None:
@@ -115,6 +118,7 @@ class Verifier:
 
         Raises:
             UsageError: The evidence cannot be read, or is none; no finding is raised.
+            ImportError: A node is to be asked, and the extra ``rpc`` is not installed.
         """
         if not isinstance(receipt, Receipt):
             raise _not("the receipt", receipt, "a Receipt: Receipt.load or .parse reads one")
@@ -122,11 +126,15 @@ class Verifier:
             receipt,
             _digest(evidence),
             policy=self._policy,
-            connect=None if self._is_offline else self._nodes.connect,
+            connect=None if self._is_offline else self._connect,
             block_hashes=self._block_hashes,
             chain_ids=self._chain_ids,
             accept_unpinned=self._accept_unpinned,
         )
+
+    def _connect(self, target: VerificationTarget) -> ChainView:
+        with needs_extra("asking nodes", "rpc"):
+            return self._nodes.connect(target)
 
 
 def verify(

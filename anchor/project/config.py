@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -144,6 +144,7 @@ class Config:
     transactions with one gas price (EIP-155) only.
     ``publish`` is where `anchor run` publishes the log: a folder, or an object store's URL.
     ``copies`` says on how many servers the store has to be; None: one is enough.
+    Its text names no URL of a node or an object store: they may hold keys.
     """
 
     folder: Path
@@ -154,8 +155,8 @@ class Config:
     receipts: Path
     trust: Path
     digests: tuple[str, ...]
-    rpc: str
-    witnesses: tuple[str, ...]
+    rpc: str = field(repr=False)
+    witnesses: tuple[str, ...] = field(repr=False)
     quorum: int
     chain_id: ChainId
     genesis: Hash32
@@ -170,7 +171,7 @@ class Config:
     budget: int | None
     log: LogId
     signer: SignerConfig
-    publish: str | None = None
+    publish: str | None = field(default=None, repr=False)
     copies: CopyRule | None = None
 
     @property
@@ -391,8 +392,8 @@ class _Section(BaseModel):
 
 
 class _ChainSection(_Section):
-    rpc: str
-    witnesses: list[str] = []
+    rpc: Annotated[str, Field(repr=False)]
+    witnesses: Annotated[list[str], Field(repr=False)] = []
     quorum: Annotated[int, Field(ge=1)] | None = None
     chain_id: Annotated[int, Field(ge=1, lt=2**53)]
     genesis: str
@@ -420,7 +421,7 @@ class _SignerSection(_Section):
 
 
 class _PublishSection(_Section):
-    target: Annotated[str, Field(min_length=1)] | None = None
+    target: Annotated[Annotated[str, Field(min_length=1)] | None, Field(repr=False)] = None
 
 
 class _StoreCopiesSection(_Section):
@@ -437,7 +438,7 @@ class _ConfigDocument(BaseSettings):
     )
 
     format: Literal["anchor-config/1"]
-    store: str = "anchor.db"
+    store: Annotated[str, Field(repr=False)] = "anchor.db"
     tiles: str = "tiles"
     log_key: str = "log-key.pem"
     receipts: str = "receipts"

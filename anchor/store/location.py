@@ -50,6 +50,9 @@ class PostgresDatabase:
 
     url: str
 
+    def __repr__(self) -> str:
+        return f"PostgresDatabase({str(self)!r})"
+
     def __str__(self) -> str:
         parts = urlsplit(self.url)
         host = parts.netloc.rpartition("@")[2]

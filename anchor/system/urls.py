@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import socket
+import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import ip_address
@@ -49,7 +50,7 @@ def _normalise(url: str) -> tuple[str, int | None, str, str]:
         port = parts.port
     except ValueError:  # which quotes the URL; whoever opens it says what is wrong
         return url, None, "", ""
-    host = unquote(parts.hostname or "").lower().rstrip(".")
+    host = _spell_host(unquote(parts.hostname or ""))
     is_local = host == "localhost" or host.endswith(".localhost")  # RFC 6761
     with suppress(OSError):  # 127.1 is 127.0.0.1
         if re.fullmatch(r"[0-9a-fx.]+", host):
@@ -66,6 +67,17 @@ def _normalise(url: str) -> tuple[str, int | None, str, str]:
         return "localhost", port, "", ""
     path = posixpath.normpath("/" + unquote(parts.path).strip("/")).rstrip("/")
     return host, port, path, parts.query
+
+
+def _spell_host(host: str) -> str:
+    """Return a host's name in Unicode and lower case, without the dot at its end (UTS #46)."""
+    host = unicodedata.normalize("NFKC", host).replace("\u3002", ".")
+    labels = host.lower().rstrip(".").split(".")
+    for place, label in enumerate(labels):
+        if label.startswith("xn--"):
+            with suppress(UnicodeError):  # what is no Punycode (RFC 3492) stays as it is
+                labels[place] = label[4:].encode("ascii").decode("punycode")
+    return ".".join(labels)
 
 
 def is_plain_url(url: str) -> bool:

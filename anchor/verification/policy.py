@@ -8,7 +8,7 @@ chain, and how to ask that chain.  A receipt must fit an entry; it can never wid
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, cast, get_args
 
@@ -60,7 +60,7 @@ class TrustEntry:
     ``recorded_at_tolerance`` seconds later than that.  ``exclusive_logs``: the owner keeps no other
     logs in this registry than ``logs``.  ``quorum`` of the nodes at ``rpc`` have to agree;
     ``assurance`` is the least that suffices.  ``block_hashes`` name final blocks of the chain, as
-    the verifier found them out.
+    the verifier found them out.  Its text leaves ``rpc`` out, which may hold keys.
     """
 
     chain_id: ChainId
@@ -72,7 +72,7 @@ class TrustEntry:
     operators: tuple[TrustedOperator, ...] | None
     time_slack: int | None
     finality: FinalityRule
-    rpc: tuple[str, ...]
+    rpc: tuple[str, ...] = field(repr=False)
     quorum: int = 1
     assurance: Assurance = "rpc"
     block_hashes: tuple[Hash32, ...] = ()

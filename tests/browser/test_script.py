@@ -107,6 +107,8 @@ ONE_NODE = [
     ("https://user:secret@node.example", "https://node.example"),
     ("https://node.example/a/../key", "https://node.example//key"),
     ("http://node.example:80", "https://node.example:443"),
+    ("https://bücher.example/x", "https://xn--bcher-kva.example:443/x"),
+    ("https://BÜCHER.example", "https://bu\u0308cher\u3002example."),
 ]
 TWO_NODES = [
     ("https://node.example/one", "https://node.example/two"),
@@ -119,6 +121,7 @@ TWO_NODES = [
     ("http://node.example:443", "https://node.example:443"),
     ("https://127.node.example", "https://128.node.example"),
     ("https://192.0.2.1", "https://192.0.2.2"),
+    ("https://straße.example", "https://strasse.example"),
 ]
 
 

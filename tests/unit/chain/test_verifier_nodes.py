@@ -149,8 +149,22 @@ ONE_PROVIDER = (
     "http://node.example.:80/%761/key", "https://node.example/v1/key#top",
 )  # fmt: skip
 
+ONE_FOREIGN_NAME = (
+    "https://bücher.example/v1/key", "https://BÜCHER.example/v1/key",
+    "https://xn--bcher-kva.example:443/v1/key", "https://XN--BCHER-KVA.example./v1/key",
+    "https://bu\u0308cher\u3002example/v1/key",
+)  # fmt: skip
+ONE_ADDRESS = (
+    "http://10.0.0.1:80", "http://10.1", "http://0x0a000001", "http://[::ffff:10.0.0.1]",
+    "http://[::ffff:a00:1]", "http://１０.0.0.1",
+)  # fmt: skip
 
-@pytest.mark.parametrize("urls", [ONE_NODE, ONE_PROVIDER], ids=["address", "name"])
+
+@pytest.mark.parametrize(
+    "urls",
+    [ONE_NODE, ONE_PROVIDER, ONE_FOREIGN_NAME, ONE_ADDRESS],
+    ids=["local", "name", "foreign name", "address"],
+)
 def test_a_node_under_another_spelling_does_not_agree_with_itself(urls: tuple[str, ...]) -> None:
     for other in urls[1:]:
         with pytest.raises(UsageError, match="names one node twice"):
@@ -163,3 +177,15 @@ def test_a_node_under_another_spelling_does_not_agree_with_itself(urls: tuple[st
 )
 def test_nodes_that_may_be_two_are_two(other: str) -> None:
     Nodes([ONE_NODE[0], other], None, lambda _: ((), 1), lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [
+        ("https://node.example/x?key=1", "https://node.example/x?key=2"),
+        ("https://straße.example", "https://strasse.example"),
+        ("https://xn--.example", "https://xn--!.example"),
+    ],
+)
+def test_other_queries_and_other_names_stay_two_nodes(urls: tuple[str, ...]) -> None:
+    Nodes(urls, None, lambda _: ((), 1), lambda _: None)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import os
+import pickle
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +19,8 @@ from support.memory_projects import MemorySite, make_template
 import anchor
 from anchor.chain.node import Node
 from anchor.library import operating
-from anchor.project import creation
+from anchor.project import config, creation
+from anchor.project.config import load_config
 from anchor.project.fee_limits import Allowance
 
 
@@ -110,3 +116,42 @@ def test_a_file_in_the_place_of_a_projects_folder_is_said(
     with pytest.raises(anchor.UsageError, match=r"the folder .* cannot be created"):
         anchor.Project.create(file.joinpath(*below), rpc="http://localhost:8545", signer=key)
     assert file.read_bytes() == b"mine"
+
+
+SECRET = "s3cret"
+
+
+def test_a_configuration_is_shown_without_what_may_hold_a_key(
+    project: anchor.Project, monkeypatch: pytest.MonkeyPatch
+):
+    url = f"https://node.example/v3/{SECRET}"
+    monkeypatch.setenv("ANCHOR_SIGNER__KEYSTORE", "key.json")
+    monkeypatch.setenv("ANCHOR_CHAIN__RPC", url)
+    monkeypatch.setenv("ANCHOR_CHAIN__WITNESSES", json.dumps([f"https://other.example/{SECRET}"]))
+    monkeypatch.setenv("ANCHOR_PUBLISH__TARGET", f"s3://key:{SECRET}@bucket/log")
+    monkeypatch.setenv("ANCHOR_STORE", f"postgresql://me:{SECRET}@store.example/log")
+    read = load_config(project.config.file)
+    document = config._load_document(tomllib.loads(project.config.file.read_text("utf-8")))
+    assert read.rpc == document.chain.rpc == url
+    for shown in (repr(read), repr(document)):
+        assert SECRET not in shown and "chain_id=" in shown
+    assert "store.example" in repr(read)
+
+
+def test_a_key_is_neither_pickled_nor_copied_nor_shown(key: anchor.Keystore):
+    for take in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(anchor.UsageError, match="can be neither pickled nor copied") as caught:
+            take(key)
+        assert str(key.path) in caught.value.message and "password'" not in caught.value.message
+    assert repr(key) == f"Keystore({str(key.path)!r})"
+
+
+def test_a_store_whose_driver_is_not_installed_is_said_to_need_its_extra(
+    project: anchor.Project, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delitem(sys.modules, "anchor.store.postgresql", raising=False)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.setenv("ANCHOR_SIGNER__KEYSTORE", "key.json")
+    monkeypatch.setenv("ANCHOR_STORE", "postgresql://store.example/log")
+    with pytest.raises(ImportError, match=r"pip install 'anchor-evidence\[postgresql\]'"):
+        anchor.Project.open(project.config.folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -193,3 +194,17 @@ def test_receipts_and_policies_are_read_from_files_and_written(world: World, tmp
     policy.chmod(0o666)
     with pytest.raises(anchor.NotTrustedError, match="can be written by everybody"):
         anchor.TrustPolicy.load(policy)
+
+
+def test_nodes_that_cannot_be_asked_without_an_extra_are_said_to_need_it(
+    world: World, proven: anchor.Receipt, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delitem(sys.modules, "anchor.chain.json_rpc", raising=False)
+    monkeypatch.setitem(sys.modules, "requests", None)
+    given: dict[str, Any] = {"policy": world.policy(), "rpc": [NODE]}
+    for call in (anchor.verify, anchor.judge):
+        with pytest.raises(ImportError, match=r"asking nodes needs .*requests: pip install .*rpc"):
+            call(world.evidence(INDEX), proven, **given)
+    offline: dict[str, Any] = {"policy": world.policy(), "offline": True}
+    offline["block_hashes"] = [block_of(proven)]
+    assert anchor.verify(world.evidence(INDEX), proven, **offline).error is None

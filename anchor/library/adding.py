@@ -1,0 +1,136 @@
+"""Adding evidence from Python: what of it is evidence, and what each piece became."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from anchor.errors import MalformedError, UsageError
+from anchor.evidence.digests import DIGEST_BYTES, Digests
+from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile, find_sources
+from anchor.evidence.hashing_pool import open_executor
+from anchor.evidence.record import SALT_BYTES, encode_record
+from anchor.operate.acceptance import AcceptedEvidence, accept_each, digest_input
+from anchor.operate.file_intake import AcceptedFile, gather
+from anchor.operate.receipt_files import leave_out_receipts
+from anchor.project.project import OpenProject
+from anchor.types import Hash32
+
+# One transaction, and so one fsync, for this many digests.
+_CHUNK = 1_000
+_NOTHING = "nothing was added"
+_ANY_DIGESTS = Digests(sha256=bytes(DIGEST_BYTES), sm3=None, size=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """One piece of evidence that the store has.
+
+    ``id`` names it for good, in 64 hex digits; ``path`` is None for a bare digest.  ``leaf`` is the
+    hash of its record, and ``is_new`` False where the store had it before.  What is added again
+    after it was erased is new: it has the same id, and a record and a leaf of its own.
+    ``has_record`` is False where the record was lost with an earlier store: no receipt can be made.
+    """
+
+    id: str
+    name: str
+    path: Path | None
+    digests: Digests
+    leaf: Hash32
+    is_new: bool
+    has_record: bool
+
+
+def add_evidence(
+    project: OpenProject,
+    evidence: Iterable[Path | SourceFile | Digests],
+    *,
+    beside: bool,
+    report: Callable[[str], None],
+    on_left_out: Callable[[IntakeProblem | Skipped], None] | None,
+    on_progress: Callable[[int, int], None] | None,
+) -> list[Added]:
+    """Record what ``Project.add`` is given, as it says."""
+    paths, named, digests = _split(evidence)
+    sources: Iterable[Discovered] = chain(find_sources(paths, follow_symlinks=False), named)
+    if beside:
+        sources = leave_out_receipts(sources, project.config.log)
+    with open_executor() as executor:
+        gathered = gather(project, sources, executor=executor, keep_files=True, on_done=on_progress)
+    added = [_describe_file(file) for file in gathered.files]
+    for start in range(0, len(digests), _CHUNK):
+        inputs = [digest_input(each) for each in digests[start : start + _CHUNK]]
+        for given, accepted in zip(inputs, accept_each(project, inputs), strict=True):
+            added.append(_describe(accepted, given.name, None, given.digests))
+    all_left_out: list[IntakeProblem | Skipped] = [*gathered.problems, *gathered.skipped]
+    for left_out in all_left_out:
+        if on_left_out is None:
+            report(f"{left_out.path} was not added: {left_out.reason}")
+        else:
+            on_left_out(left_out)
+    if gathered.problems and on_left_out is None:
+        first, *others = gathered.problems
+        more = f", and {len(others):,} more" if others else ""
+        raise UsageError(
+            f"{first.path} was not added: {first.reason}{more}",
+            hint="the others were added, and are the same evidence when they are added again",
+            path=first.path,
+        )
+    return added
+
+
+def _split(
+    evidence: Iterable[Path | SourceFile | Digests],
+) -> tuple[list[Path], list[SourceFile], list[Digests]]:
+    paths: list[Path] = []
+    named: list[SourceFile] = []
+    digests: list[Digests] = []
+    _check_list(evidence)
+    for piece in evidence:
+        if isinstance(piece, Path):
+            paths.append(piece)
+        elif isinstance(piece, SourceFile):
+            _check_recordable(piece.name, _ANY_DIGESTS)
+            named.append(piece)
+        elif isinstance(piece, Digests):
+            _check_recordable(digest_input(piece).name, piece)
+            digests.append(piece)
+        else:
+            raise UsageError(
+                "what is added is to be a Path, a SourceFile or Digests, not "
+                f"{type(piece).__name__}",
+                hint=f"a file is named by a Path; {_NOTHING}",
+            )
+    return paths, named, digests
+
+
+def _check_recordable(name: str, digests: Digests) -> None:
+    try:
+        encode_record(
+            digests=digests, name=name, media_type=None, salt=bytes(SALT_BYTES), recorded_at=""
+        )
+    except MalformedError as error:
+        raise UsageError(f"{name!a:.80} cannot be added: {error.message}", hint=_NOTHING) from error
+
+
+def _check_list(evidence: object) -> None:
+    if isinstance(evidence, (str, bytes)) or not isinstance(evidence, Iterable):
+        raise UsageError(f"what is added is to be a list, not one {type(evidence).__name__}")
+
+
+def _describe_file(file: AcceptedFile) -> Added:
+    return _describe(file.evidence, file.name, file.path, file.digests)
+
+
+def _describe(accepted: AcceptedEvidence, name: str, path: Path | None, digests: Digests) -> Added:
+    return Added(
+        id=accepted.identity.hex(),
+        name=name,
+        path=path,
+        digests=digests,
+        leaf=accepted.leaf,
+        is_new=accepted.is_new,
+        has_record=accepted.record is not None,
+    )
