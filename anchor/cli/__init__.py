@@ -5,14 +5,14 @@ from __future__ import annotations
 import gc
 import sys
 from importlib.metadata import version as installed_version
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import typer
 from typer.exceptions import TyperException
 
 from anchor.cli.console import Output
 from anchor.cli.standard_streams import StandardOutputError, guard_streams, silence_output
-from anchor.cli.typer_app import add_commands
+from anchor.cli.typer_app import GroupedCommands, add_commands
 from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.system.os_errors import explain_os_error
 
@@ -38,7 +38,7 @@ _typer = typer.Typer(
     name="anchor",
     help="Anchor electronic evidence on Ethereum, and verify it against the chain.",
     no_args_is_help=True,
-    add_completion=False,
+    cls=GroupedCommands,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -54,6 +54,7 @@ def _print_version(is_asked: bool) -> None:
 def _options(
     _version: bool = typer.Option(
         False,
+        "-V",
         "--version",
         help="Print the version and exit.",
         callback=_print_version,
@@ -63,7 +64,7 @@ def _options(
     pass
 
 
-app = typer.main.get_group(_typer)
+app = cast(GroupedCommands, typer.main.get_command(_typer))
 add_commands(app)
 
 

@@ -1,4 +1,4 @@
-"""The commands of ``anchor`` in the order of ``anchor --help``, each with its line there.
+"""The commands of ``anchor`` in the order and the groups of ``anchor --help``.
 
 The module of a command, ``anchor.cli.commands.NAME``, is loaded when the command runs.  So it
 imports at its top whatever it needs, however heavy that is.
@@ -6,44 +6,156 @@ imports at its top whatever it needs, however heavy that is.
 
 from __future__ import annotations
 
-COMMANDS = {
-    "init": "Create a project: configuration, store and trust policy for one log.",
-    "devnet": "Run a local chain until it is interrupted: anvil where it is installed, else "
-    "py-evm.",
-    "deploy": "Deploy the registry unless it is there; the address is the same on every chain.",
-    "source": "Print the registry's source as standard JSON input, which Sourcify and Etherscan "
-    "verify.",
-    "doctor": "Check configuration, store, key, node, chain and registry; change and send nothing.",
-    "add": "Hash evidence and record it; `anchor run --once` then anchors it.",
-    "seal": "Append what was added to the log, without anchoring it yet.",
-    "run": "Seal what was added and anchor the newest head; without --once, until SIGTERM or "
-    "Ctrl-C.",
-    "stamp": "Do the whole job and leave FILE.anchor.json beside each file.",
-    "status": "Show what is accepted, sealed, included and anchored (final).",
-    "log": "Show heads, anchors, queue and alarms as they change, until Ctrl-C.",
-    "prove": "Write the receipts with which anybody can verify the evidence.",
-    "upgrade": "Complete receipts that were written before their anchor was final.",
-    "verify": "Verify that files are unchanged since they were anchored.",
-    "verifier": "Write the verifier page: one HTML file that checks receipts in any browser, "
-    "offline too.",
-    "certify": "Verify files, and write a certificate of what was verified for each.",
-    "explain": "Print every hash of a receipt, so that sha256sum can redo it.",
-    "export-log": "Publish the log's tiles and its newest final head as a signed checkpoint (C2SP "
-    "tlog-tiles).",
-    "audit": "Recompute a log from its leaves, and name everything that is not as it must be.",
-    "backup": "Make a backup of everything that `anchor restore` needs, and check it.",
-    "restore": "Rebuild the store after it was lost, or went back to an old backup.",
-    "upgrade-store": "Bring a store that an older release made to this release's schema.",
-    "succeed": "Close this project's log for ever, and go on in another from one of its anchors.",
-    "erase": "Erase evidence for good: record, salt, name, digests, id, source and idempotency "
-    "keys.",
-    "serve": "Take evidence in over HTTP, and say where it stands, until SIGTERM or Ctrl-C.",
-    "demo": "Anchor a folder on an embedded chain, verify every file, and show an altered one "
-    "refused.",
-    "trust": "Keep your own trust policies, and say which projects are yours.",
-    "operator": "Keep the keys that the log's owner lets anchor in it.",
-    "key": "Make a keystore for a key that anchors, or show whose it is.",
-    "api-key": "Keep the keys with which `anchor serve` is used.",
-    "hold": "Keep evidence from being erased while a dispute or a duty lasts.",
-    "transactions": "See what is signed and not settled; give up what the chain never comes to.",
+GROUPS = {
+    "First time": {
+        "demo": "Anchor a folder on an embedded chain, verify it, and refuse an altered copy.",
+        "devnet": "Run a local chain until Ctrl-C: anvil if it is installed, else py-evm.",
+        "init": "Create a project: configuration, store and trust policy for one log.",
+        "deploy": "Deploy the registry, unless it is on the chain already.",
+        "doctor": "Check configuration, store, key, nodes and registry; change nothing.",
+    },
+    "Every day": {
+        "add": "Hash evidence and record it; `anchor run` anchors it.",
+        "seal": "Append what was added to the log, without anchoring it.",
+        "run": "Seal and anchor what was added, once or until it is stopped.",
+        "stamp": "Add, anchor and write the receipt, all in one command.",
+        "status": "Show what is accepted, sealed, included and final.",
+        "log": "Show heads, anchors, queue and alarms live, or one leaf's path.",
+        "prove": "Write receipts, with which anyone can verify the evidence.",
+        "upgrade": "Complete receipts that were written before their anchor was final.",
+        "export-log": "Publish the log as C2SP tiles with a signed checkpoint.",
+        "serve": "Accept evidence over HTTP, until SIGTERM or Ctrl-C.",
+        "backup": "Make and check a backup of everything that `anchor restore` needs.",
+    },
+    "Verify": {
+        "verify": "Verify that files are unchanged since they were anchored.",
+        "explain": "Print every hash of a receipt, to be recomputed with sha256sum.",
+        "certify": "Verify files and write a certificate for each.",
+        "audit": "Recompute a log from its leaves, and report everything that is wrong.",
+        "verifier": "Write the verifier page: one HTML file that checks receipts in a browser.",
+        "trust": "Manage your trust policies, and which projects are yours.",
+        "source": "Print the registry's source as standard JSON input for block explorers.",
+    },
+    "Keys": {
+        "key": "Create a keystore, or show its address.",
+        "operator": "Manage the keys that may anchor in the log.",
+        "api-key": "Manage the keys for `anchor serve`.",
+    },
+    "Retention": {
+        "erase": "Erase evidence for good: record, salt, name, digests and ids.",
+        "hold": "Protect evidence from erasure while a dispute or a duty lasts.",
+    },
+    "After a disaster": {
+        "restore": "Rebuild a store that was lost, or is an old backup.",
+        "succeed": "Close the log for ever, and continue in another from one of its anchors.",
+        "transactions": "List transactions that are not settled, or give one up.",
+        "upgrade-store": "Bring a store of an older release to this release's schema.",
+    },
 }
+"""What heads each group, and its commands with their lines."""
+
+COMMANDS = {name: summary for group in GROUPS.values() for name, summary in group.items()}
+
+EXAMPLES = {
+    "demo": ("anchor demo contracts",),
+    "devnet": ("anchor devnet",),
+    "init": (
+        "anchor init --devnet my-project",
+        "anchor init my-log --rpc https://NODE --keystore KEY.json",
+    ),
+    "deploy": ("anchor deploy",),
+    "doctor": ("anchor doctor",),
+    "add": (
+        "anchor add report.pdf scans",
+        "cat report.pdf | anchor add - --name report.pdf",
+        "anchor add --digests-from SHA256SUMS",
+    ),
+    "seal": ("anchor seal",),
+    "run": (
+        "anchor run --once",
+        "anchor run --every 3600 --publish /var/www/log",
+    ),
+    "stamp": ("anchor stamp note.txt",),
+    "status": (
+        "anchor status",
+        "anchor status --json",
+    ),
+    "log": (
+        "anchor log",
+        "anchor log report.pdf",
+        "anchor log --from 1 --to 2",
+    ),
+    "prove": (
+        "anchor prove report.pdf",
+        "anchor prove --all -o receipts",
+    ),
+    "upgrade": ("anchor upgrade report.pdf.anchor.json",),
+    "export-log": (
+        "anchor export-log /var/www/log",
+        "anchor export-log s3://BUCKET/log",
+    ),
+    "serve": (
+        "anchor serve",
+        "anchor serve --port 8443 --workers 4",
+    ),
+    "backup": (
+        "anchor backup --keep 14 ../backups",
+        "anchor backup --check ../backups",
+    ),
+    "verify": (
+        "anchor verify report.pdf --trust trust.toml --rpc https://NODE --rpc https://ANOTHER",
+        "anchor verify report.pdf --trust trust.toml --offline --block-hash HASH",
+        "cat report.pdf | anchor verify - --receipt report.pdf.anchor.json",
+    ),
+    "explain": ("anchor explain report.pdf",),
+    "certify": (
+        "anchor certify report.pdf --trust trust.toml --rpc https://NODE --rpc https://ANOTHER",
+    ),
+    "audit": (
+        "anchor audit",
+        "anchor audit --originals",
+        "anchor audit https://example.org/log --trust trust.toml --rpc https://NODE",
+    ),
+    "verifier": ("anchor verifier -o verify.html",),
+    "trust pin": ("anchor trust pin -o trust.toml --rpc https://NODE --owner ADDRESS",),
+    "trust add": ("anchor trust add acme trust.toml",),
+    "trust list": ("anchor trust list",),
+    "trust show": ("anchor trust show acme",),
+    "trust remove": ("anchor trust remove acme",),
+    "trust allow": ("anchor trust allow my-project",),
+    "trust disallow": ("anchor trust disallow my-project",),
+    "source": ("anchor source > AnchorRegistry.json",),
+    "key new": ("anchor key new KEY.json",),
+    "key show": ("anchor key show KEY.json",),
+    "operator add": (
+        "anchor operator add ADDRESS --owner-keystore OWNER.json",
+        "anchor operator add ADDRESS --show-call",
+    ),
+    "operator list": ("anchor operator list",),
+    "operator remove": ("anchor operator remove ADDRESS --owner-keystore OWNER.json",),
+    "api-key create": (
+        "anchor api-key create acme",
+        "anchor api-key create me --scope admin",
+    ),
+    "api-key list": ("anchor api-key list",),
+    "api-key revoke": ("anchor api-key revoke ID",),
+    "erase": (
+        "anchor erase report.pdf --basis gdpr-17 --dry-run",
+        "anchor erase --tenant acme --basis pipl-47 --reason 'request of 3 May'",
+    ),
+    "hold add": (
+        "anchor hold add case-12 report.pdf",
+        "anchor hold add case-12 --tenant acme",
+    ),
+    "hold list": ("anchor hold list",),
+    "hold remove": ("anchor hold remove case-12",),
+    "restore": (
+        "anchor restore --backup ../backups",
+        "anchor restore https://example.org/log --receipts ../receipts",
+    ),
+    "succeed": ("anchor succeed --into ../next-log",),
+    "transactions list": ("anchor transactions list",),
+    "transactions give-up": ("anchor transactions give-up 17",),
+    "upgrade-store": ("anchor upgrade-store",),
+}
+"""What the help of each command shows; capitals stand for what the reader has."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Protocol
 from anchor.cli.input_files import is_regular_file, read_receipt, receipt_path
 from anchor.errors import UsageError
 from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
-from anchor.evidence.file_hashing import digest_file
+from anchor.evidence.file_hashing import digest_file, hash_stdin
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.project.policy_sources import PolicyFile, choose_policy
 from anchor.receipt.format import Receipt
@@ -99,7 +100,16 @@ class VerificationInputs:
             yield digest, lambda: (read_receipt(receipt), _parse_digest(digest))
         hint = "to verify a digest alone: --digest sha256:HEX"
         for file in files:
-            yield str(file), partial(self.load, file, receipt, hint=hint)
+            if str(file) == "-":
+                yield "standard input", lambda: self._load_stdin(receipt)
+            else:
+                yield str(file), partial(self.load, file, receipt, hint=hint)
+
+    def _load_stdin(self, receipt: Path | None) -> tuple[bytes | Receipt, Digests]:
+        digests = hash_stdin(sys.stdin.buffer, (SHA256, SM3))
+        if receipt is None:
+            return self._from_store(Path("-"), digests, None), digests
+        return read_receipt(receipt), digests
 
     def load(
         self, file: Path, receipt: Path | None, *, hint: str | None = None
@@ -118,13 +128,13 @@ class VerificationInputs:
             receipt = beside
         return read_receipt(receipt), digests
 
-    def _from_store(self, file: Path, digests: Digests, beside: Path) -> Receipt:
+    def _from_store(self, file: Path, digests: Digests, beside: Path | None) -> Receipt:
         # A store may be on another machine, and its receipts hold no state proof anyway.
         project = None if self._offline else self._open_project()
         if project is None:
+            reason = "" if beside is None else f": {beside.name} is missing"
             raise UsageError(
-                f"there is no receipt for {file}: {beside.name} is missing",
-                hint="name it with --receipt",
+                f"there is no receipt for {file}{reason}", hint="name it with --receipt"
             )
         return project.make_receipt(file, digests)
 

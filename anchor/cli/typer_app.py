@@ -1,4 +1,4 @@
-"""What Typer is told for all commands: load late, name the JSON documents, cut no summary."""
+"""What Typer is told for all commands: load late, name documents, group and show examples."""
 
 from __future__ import annotations
 
@@ -8,28 +8,48 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from anchor.cli.command_table import COMMANDS
+from anchor.cli.command_table import COMMANDS, EXAMPLES, GROUPS
 from anchor.cli.console import name_command
 
 _SENTENCE = 300
 
 
 class NamedCommand(TyperCommand):
-    """A command whose JSON documents have its name in their ``format``."""
+    """A command whose JSON documents have its name in their ``format``, and its help examples."""
 
     def get_short_help_str(self, limit: int = 0) -> str:
         """Return the whole sentence; the listing breaks it into lines, and nothing is cut off."""
         return super().get_short_help_str(max(limit, _SENTENCE))
 
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the command's examples, each on a line of its own."""
+        with formatter.section("Examples"):
+            for example in EXAMPLES[" ".join(_list_words(ctx))]:
+                formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+
     def invoke(self, ctx: Any) -> Any:
         """Note the command's words, and run it."""
-        words: list[str] = []
-        context = ctx
-        while context.parent is not None:
-            words.insert(0, context.info_name)
-            context = context.parent
-        name_command(*words)
+        name_command(*_list_words(ctx))
         return super().invoke(ctx)
+
+
+def _list_words(context: Any) -> list[str]:
+    """Return the words of the command that a context is of, without the program's name."""
+    words: list[str] = []
+    while context.parent is not None:
+        words.insert(0, context.info_name)
+        context = context.parent
+    return words
+
+
+class GroupedCommands(TyperGroup):
+    """A group whose help lists its commands under the headings of ``GROUPS``."""
+
+    def format_commands(self, _: Any, formatter: Any) -> None:
+        """Write each heading, and the commands under it with their lines."""
+        for heading, commands in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl(list(commands.items()))
 
 
 class LazyCommand(TyperCommand):

@@ -77,7 +77,7 @@ def test_ids_keys_and_tenants_come_back(site: Site, tmp_path: Path) -> None:
         submit(site, "other", "plain")[0],
     ]
     anchor_final(site)
-    site.run("prove", "--all", "--out", tmp_path / "kept").expect(0)
+    site.run("prove", "--all", "--output", tmp_path / "kept").expect(0)
     without, _ = submit(site, "acme", "without a receipt")
     anchor_final(site)
     unsealed = [submit(site, "acme", "unsealed")[0], submit(site, "other", "unsealed")[0]]
@@ -120,7 +120,7 @@ def test_what_a_receipt_promised_waits_again_when_its_leaf_is_in_no_tile(
     shutil.copytree(site.folder / "tiles", tmp_path / "tiles")
     identity, _ = submit(site, "acme", "promised")
     site.run("seal").expect(0)
-    site.run("prove", "--all", "--out", tmp_path / "kept").expect(0)
+    site.run("prove", "--all", "--output", tmp_path / "kept").expect(0)
     put_back(site, backup)
     shutil.rmtree(site.folder / "tiles")
     shutil.copytree(tmp_path / "tiles", site.folder / "tiles")
@@ -223,7 +223,7 @@ def test_into_postgresql_and_back(tmp_path: Path, anvil: Devnet, postgres: Postg
     site = make_site(tmp_path / "project", anvil, number=next(_numbers), store=postgres.create())
     ids = [submit(site, "acme", "one")[0], submit(site, "acme", "two", "order-2")[0]]
     anchor_final(site)
-    site.run("prove", "--all", "--out", tmp_path / "kept").expect(0)
+    site.run("prove", "--all", "--output", tmp_path / "kept").expect(0)
     unsealed, _ = submit(site, "acme", "three")
     lost_store = str(postgres.create())
     text = (site.folder / "anchor.toml").read_text("utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -13,7 +14,8 @@ from support.command import environment, run_anchor
 from support.in_process import run_in_process
 
 import anchor.cli.commands
-from anchor.cli.command_table import COMMANDS
+from anchor.cli.command_table import COMMANDS, EXAMPLES
+from anchor.cli.command_table import GROUPS as HEADINGS
 from anchor.cli.typer_app import LazyCommand
 
 GROUPS = {
@@ -113,16 +115,53 @@ def test_every_command_is_listed_and_has_help_with_its_options(name: str, tmp_pa
         assert "--json" in run_in_process(name, command, "--help", cwd=tmp_path).expect(0).out
 
 
-def test_the_listing_names_the_tables_commands_with_their_whole_lines(tmp_path: Path) -> None:
-    listed = run_anchor("--help", cwd=tmp_path).expect(0).out.partition("Commands:")[2]
-    lines = [line.split()[0] for line in listed.splitlines() if line and line[2:3] != " "]
-    assert lines == list(COMMANDS)
-    spoken = " ".join(listed.split())
-    assert not [line for line in COMMANDS.values() if line not in spoken]
+def test_the_listing_has_every_command_once_under_its_heading_with_its_whole_line(
+    tmp_path: Path,
+) -> None:
+    listed = run_anchor("--help", cwd=tmp_path).expect(0).out
+    for heading, following in zip(HEADINGS, [*list(HEADINGS)[1:], None], strict=True):
+        part = listed.partition(f"\n{heading}:\n")[2].partition(f"\n{following}:\n")[0]
+        lines = [line.split()[0] for line in part.splitlines() if line and line[2:3] != " "]
+        assert lines == list(HEADINGS[heading])
+        spoken = " ".join(part.split()).replace("py- evm", "py-evm")
+        assert not [line for line in HEADINGS[heading].values() if line not in spoken]
 
 
-def test_the_version_is_printed_without_a_command(tmp_path: Path) -> None:
-    ran = run_anchor("--version", cwd=tmp_path).expect(0)
+def test_every_command_shows_examples_that_it_can_read(tmp_path: Path) -> None:
+    commands = {
+        " ".join((name, *word))
+        for name in COMMANDS
+        for word in ([(each,) for each in GROUPS[name]] if name in GROUPS else [()])
+    }
+    assert set(EXAMPLES) == commands
+    for command, examples in EXAMPLES.items():
+        shown = run_in_process(*command.split(), "--help", cwd=tmp_path).expect(0).out
+        for example in examples:
+            assert f"\n  {example}\n" in shown
+            # Read as far as to the help, which no value of an option hides.
+            words = shlex.split(example.rpartition("| ")[2].partition(" > ")[0])
+            assert " ".join(words[1:]).startswith(command)
+            run_in_process(*words[1:], "--help", cwd=tmp_path).expect(0, f"anchor {command}")
+
+
+def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
+    def complete(words: str) -> set[str]:
+        number = str(len(words.split()) - (not words.endswith(" ")))
+        env = {"_ANCHOR_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": number}
+        anchor = (sys.executable, "-c", "import sys; sys.argv[0] = 'anchor'; " + MAIN)
+        return set(run_anchor(cwd=tmp_path, env=env, command=anchor).out.split())
+
+    assert complete("anchor ver") == {"verify", "verifier"}
+    assert "--block-hash" in complete("anchor verify --b")
+    assert complete("anchor trust a") == {"add", "allow"}
+
+
+MAIN = "from anchor.cli import app; app.main(prog_name='anchor')"
+
+
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_the_version_is_printed_without_a_command(option: str, tmp_path: Path) -> None:
+    ran = run_anchor(option, cwd=tmp_path).expect(0)
     assert ran.out == f"anchor {version('anchor-evidence')}\n"
 
 

@@ -215,6 +215,12 @@ def test_a_stranger_verifies_with_receipt_policy_and_node_alone(
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     digest = ("--digest", f"sha256:{sha256}", "--receipt", receipt.name)
     run_anchor("verify", *digest, *given, cwd=tmp_path).expect(0)
+    content, named = file.read_bytes(), ("--receipt", receipt.name)
+    run_anchor("verify", "-", *named, *given, cwd=tmp_path, stdin=content).expect(0)
+    run_anchor("verify", "-", *named, *given, cwd=tmp_path, stdin=b"other").expect(10)
+    run_anchor("verify", "-", *given, cwd=tmp_path, stdin=content).refused(2, "--receipt")
+    run_anchor("verify", "-", "-", *given, cwd=tmp_path).refused(2, "name - once")
+    journey.anchor("verify", "-", stdin=content).expect(0)
     (tmp_path / file.name).write_bytes(b"other")
     run_anchor("verify", file.name, *given, cwd=tmp_path).expect(10, " 2. fail")
 
@@ -223,7 +229,7 @@ def test_an_unpinned_verification_says_what_it_took_from_the_receipt(
     journey: Journey, tmp_path: Path
 ) -> None:
     file = journey.files / "05/00500.txt"
-    journey.anchor("prove", file, "--out", tmp_path).expect(0)
+    journey.anchor("prove", file, "--output", tmp_path).expect(0)
     receipt = next(tmp_path.rglob("*.anchor.json"))
     verify = ("verify", file, "--receipt", receipt)
     owner = "the log's owner 0xf39Fd6e51aad88F6F4ce"
@@ -261,7 +267,7 @@ def test_a_receipt_of_another_log_is_not_trusted(journey: Journey, tmp_path: Pat
 
 
 def test_every_receipt_of_the_log_verifies(journey: Journey, tmp_path: Path) -> None:
-    proved = journey.anchor("prove", "--all", "--out", tmp_path / "receipts", "--json").expect(0)
+    proved = journey.anchor("prove", "--all", "--output", tmp_path / "receipts", "--json").expect(0)
     assert len(proved.document["written"]) == FILES
     receipts = sorted((tmp_path / "receipts").rglob("*.anchor.json"))
     assert len(receipts) == FILES
@@ -297,7 +303,7 @@ def test_explain_prints_every_hash_and_the_slot_in_the_registry(
     journey: Journey, tmp_path: Path
 ) -> None:
     file = journey.files / "06/00600.txt"
-    journey.anchor("prove", file, "--out", tmp_path).expect(0)
+    journey.anchor("prove", file, "--output", tmp_path).expect(0)
     path = next(tmp_path.rglob("*.anchor.json"))
     receipt = json.loads(path.read_bytes())
     leaf = hashlib.sha256(b"\x00" + receipt["record"].encode()).hexdigest()

@@ -73,7 +73,7 @@ def look(site: Site, out: Path, left: str) -> None:
     for words in (
         ("status",),
         ("audit", "--offline"),
-        ("prove", "--all", "--out", out),
+        ("prove", "--all", "--output", out),
         ("hold", "list"),
         ("erase", "--dry-run", "--leaf", newest_leaf(site, backup.with_name("look.db"))),
         ("backup", backup),
@@ -103,7 +103,7 @@ def test_a_folder_that_is_mounted_read_only_can_be_looked_at(
             site.run(*words).refused(33, "cannot be")
         for words in (("hold", "remove", "x"), ("restore", "--replace")):
             site.run(*words).refused(33, "cannot be")
-        site.run("prove", "--all").refused(2, "--out")
+        site.run("prove", "--all").refused(2, "--output")
     injected(3)
 
 

@@ -372,7 +372,7 @@ def test_whoever_still_uses_the_old_store_is_refused_and_nothing_is_lost(
         ("api-key", "create", "acme"),
     ):
         site.run(*command, env=env).refused(33, "was replaced by anchor restore")
-    assert site.run("prove", "a", "--out", "other", env=env).code == 0
+    assert site.run("prove", "a", "--output", "other", env=env).code == 0
     check_log_goes_on(site, "b")
 
 

@@ -120,7 +120,7 @@ def test_after_a_stolen_key_the_successor_goes_on(site: Site) -> None:
     kept = new.folder / f"receipts/log-{site.number}/b.anchor.json"
     new.run("verify", site.folder / "b", "--receipt", kept).expect(0)
     # And in the new log the same evidence has a place, too.
-    new.run("prove", site.folder / "c", "--out", "out").expect(0)
+    new.run("prove", site.folder / "c", "--output", "out").expect(0)
     new.run("verify", site.folder / "c", "--receipt", "out/c.anchor.json").expect(0)
     # The thief's key means nothing there.
     config = load_config(new.folder / "anchor.toml")

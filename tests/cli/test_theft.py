@@ -145,7 +145,7 @@ def test_after_a_theft_the_page_leads_to_a_log_that_goes_on(log: SplitLog) -> No
     log.run("verify", "a", "--trust", policy).expect(0)
     forged = thief.run("verify", "forged", "--trust", policy)
     forged.expect(12, "operator 1 is not accepted")
-    new.run("prove", log.site.folder / "b", "--out", "out").expect(0)
+    new.run("prove", log.site.folder / "b", "--output", "out").expect(0)
     receipt = ("--receipt", new.site.folder / "out/b.anchor.json")
     new.run("verify", log.site.folder / "b", *receipt, "--trust", policy).expect(0)
     documented = documented_commands()

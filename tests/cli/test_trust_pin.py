@@ -52,7 +52,7 @@ def test_all_that_is_asked_for_is_pinned(stamped: Site, tmp_path: Path) -> None:
     with bent_node(stamped.url) as one, bent_node(stamped.url) as other:
         options = ["--rpc", one.url, "--rpc", other.url, "--log", "0", "--log", "7"]
         options += ["--finality", "12", "--time-slack", "30", "--assurance", "proof"]
-        options += ["--block-hash", "0x" + "ab" * 32, "--out", "mine.toml"]
+        options += ["--block-hash", "0x" + "ab" * 32, "--output", "mine.toml"]
         pin(tmp_path, *options).expect(0)
         (entry,) = parse_policy((tmp_path / "mine.toml").read_bytes()).entries
     assert (entry.logs, entry.finality, entry.time_slack) == ((0, 7), 12, 30)

@@ -38,7 +38,7 @@ def lose_and_restore(site: Site, folder: Path) -> tuple[list[str], str, list[dic
         backup = back_up(site, folder / "backup.db")
         ids += [submit(served, key, 2)["id"], submit(served, key, 3, "order-3")["id"]]
         anchor_final(site)
-        site.run("prove", "--all", "--out", folder / "kept").expect(0)
+        site.run("prove", "--all", "--output", folder / "kept").expect(0)
         unsealed = submit(served, key, 4)["id"]
     put_back(site, backup)
     options = ("--receipts", folder / "kept", "--replace", "--json")

@@ -30,7 +30,7 @@ def main() -> int:
         site.anchor()
         out = Path(folder, "receipts")
         with read_only(site.folder):
-            for words in (("status",), ("audit", "--offline"), ("prove", "--all", "--out", out)):
+            for words in (("status",), ("audit", "--offline"), ("prove", "--all", "--output", out)):
                 ran = site.run(*words)
                 if ran.code != 0:
                     seen.append(f"anchor {words[0]} ends with {ran.code}: {ran.err}")

@@ -54,7 +54,7 @@ def succeed_and_verify(site: Site) -> Iterator[tuple[str, int, int]]:
     anchor_final(site, "kept")
     first = site.heads()[-1][1].hex()
     anchor_final(site, "left")
-    site.run("prove", "kept", "left", "--out", "before").expect(0)
+    site.run("prove", "kept", "left", "--output", "before").expect(0)
     site.run("export-log", "published").expect(0)
     site.run("verify", "left", "--receipt", "before/left.anchor.json").expect(0)
     site.run("succeed", "--into", "../next", "--from-root", first).expect(0)

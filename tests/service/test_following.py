@@ -72,7 +72,7 @@ def test_a_parameter_that_is_not_known_is_not_passed_over(
 
 def test_a_receipt_is_byte_for_byte_what_prove_writes(desk: Desk, log: list[str]):
     out = desk.site.folder / "receipts"
-    desk.site.run("prove", "--all", "--out", out).expect(0)
+    desk.site.run("prove", "--all", "--output", out).expect(0)
     for place in (0, 17, 599):
         answer = desk.served.http.get(f"/v1/evidence/{log[place]}/receipt", headers=desk.headers)
         assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")

@@ -72,7 +72,7 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hash evidence and record it; `anchor run --once` then anchors it."""
+    """Hash evidence and record it; `anchor run` anchors it."""
     output = Output(as_json=as_json)
     files = [path for path in paths or [] if path != _STDIN]
     with project_session(config_path) as project:

@@ -64,7 +64,7 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Recompute a log from its leaves, and name everything that is not as it must be.
+    """Recompute a log from its leaves, and report everything that is wrong.
 
     All of it is compared with the registry's state. For a published log, no data of its operator
     is needed but what is published.

@@ -52,7 +52,7 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a backup of everything that `anchor restore` needs, and check it.
+    """Make and check a backup of everything that `anchor restore` needs.
 
     `anchor run` and `anchor serve` go on meanwhile. What is there already is never written over.
     No private key is in it: keep the keystores, their passwords and log-key.pem elsewhere.

@@ -67,7 +67,7 @@ def command(
     folder: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="DIR", help="Write below DIR instead of beside each receipt."
+            "-o", "--output", metavar="DIR", help="Write below DIR instead of beside each receipt."
         ),
     ] = None,
     details: Annotated[
@@ -100,7 +100,7 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Verify files, and write a certificate of what was verified for each.
+    """Verify files and write a certificate for each.
 
     It is JSON (authoritative), HTML and PDF/A-3b from the same data, in Chinese and English. What
     does not verify gets none, and the command ends with the code that `anchor verify` has for it;

@@ -34,7 +34,7 @@ def command(
         bool, typer.Option("--embedded", help="Use py-evm even where anvil is installed.")
     ] = False,
 ) -> None:
-    """Anchor a folder on an embedded chain, verify every file, and show an altered one refused."""
+    """Anchor a folder on an embedded chain, verify it, and refuse an altered copy."""
     output = Output(as_json=False)
     started = time.monotonic()
     scratch = Path(tempfile.mkdtemp(prefix="anchor-demo-"))

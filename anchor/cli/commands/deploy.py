@@ -28,7 +28,7 @@ def command(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Deploy the registry unless it is there; the address is the same on every chain."""
+    """Deploy the registry, unless it is on the chain already."""
     output = Output(as_json=as_json)
     with (
         project_session(config_path, moved=plain) as project,

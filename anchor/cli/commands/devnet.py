@@ -25,7 +25,7 @@ def command(
         bool, typer.Option("--embedded", help="Use py-evm even where anvil is installed.")
     ] = False,
 ) -> None:
-    """Run a local chain until it is interrupted: anvil where it is installed, else py-evm."""
+    """Run a local chain until Ctrl-C: anvil if it is installed, else py-evm."""
     output = Output(as_json=False)
     ended = threading.Event()
     for name in STOP_SIGNALS:

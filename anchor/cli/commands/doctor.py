@@ -18,7 +18,7 @@ from anchor.verification.report import Verdict
 
 
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Check configuration, store, key, node, chain and registry; change and send nothing."""
+    """Check configuration, store, key, nodes and registry; change nothing."""
     output = Output(as_json=as_json)
     colours = {
         Verdict.PASS: Colour.GREEN,

@@ -57,7 +57,7 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Erase evidence for good: record, salt, name, digests, id, source and idempotency keys.
+    """Erase evidence for good: record, salt, name, digests and ids.
 
     Its leaf, a salted hash, keeps its place in the log. What was erased, when, by whom and why is
     evidence itself, in the folder erasures/. Without anything named, what an interrupted run left

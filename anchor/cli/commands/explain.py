@@ -18,7 +18,7 @@ def command(
     receipt: Annotated[Path, typer.Argument(help="A receipt, or the file it lies beside.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Print every hash of a receipt, so that sha256sum can redo it."""
+    """Print every hash of a receipt, to be recomputed with sha256sum."""
     output = Output(as_json=as_json)
     explanation = explain_receipt(parse_receipt(read_receipt(receipt_path(receipt))))
     for line in explanation.lines:

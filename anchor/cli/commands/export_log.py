@@ -30,7 +30,7 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Publish the log's tiles and its newest final head as a signed checkpoint (C2SP tlog-tiles).
+    """Publish the log as C2SP tiles with a signed checkpoint.
 
     Only what is new is written. No records are published, only hashes. Works beside `anchor run`,
     which can publish by itself.

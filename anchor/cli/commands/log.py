@@ -67,7 +67,7 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show heads, anchors, queue and alarms as they change, until Ctrl-C.
+    """Show heads, anchors, queue and alarms live, or one leaf's path.
 
     Where standard output is no terminal, once. It seals and sends nothing.
     """

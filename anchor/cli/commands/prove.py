@@ -31,19 +31,24 @@ def command(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write below DIR, by evidence name. For --all: receipts/"),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="Write below DIR, by evidence name. For --all: receipts/",
+        ),
     ] = None,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the receipts with which anybody can verify the evidence."""
+    """Write receipts, with which anyone can verify the evidence."""
     if everything == bool(files):
         raise UsageError("name the files whose receipts to write, or say --all")
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:
         config = project.config
         if project.database.read_only_note is not None and everything and out is None:
-            raise UsageError("the project is read-only: say with --out where receipts go")
+            raise UsageError("the project is read-only: name with --output where receipts go")
         prover = open_prover(project, lambda: open_chain(config, output.note), output.note)
         if everything:
             folder = ReceiptFolder(out or config.receipts)

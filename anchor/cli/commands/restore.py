@@ -89,7 +89,7 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Rebuild the store after it was lost, or went back to an old backup.
+    """Rebuild a store that was lost, or is an old backup.
 
     The registry decides: leaves are taken only if they lead to its head. Records come from the
     backup and from receipts; a leaf whose record is lost stays as its hash.

@@ -88,7 +88,7 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Seal what was added and anchor the newest head; without --once, until SIGTERM or Ctrl-C.
+    """Seal and anchor what was added, once or until it is stopped.
 
     With --json, `run --once` prints one document, and `run` one for each event, a line each.
     """

@@ -56,7 +56,7 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take evidence in over HTTP, and say where it stands, until SIGTERM or Ctrl-C.
+    """Accept evidence over HTTP, until SIGTERM or Ctrl-C.
 
     It never seals or sends: `anchor run` does, beside it.
     """

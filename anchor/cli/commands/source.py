@@ -13,7 +13,7 @@ from anchor.registry.artifact import load_artifact, load_standard_input, registr
 
 
 def command(as_json: JsonOption = False) -> None:
-    """Print the registry's source as standard JSON input, which Sourcify and Etherscan verify.
+    """Print the registry's source as standard JSON input for block explorers.
 
     Foundry submits it, from a checkout of this release:
 

@@ -24,7 +24,7 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Do the whole job and leave FILE.anchor.json beside each file.
+    """Add, anchor and write the receipt, all in one command.
 
     What is included but not final yet gets a promise, which `anchor upgrade` completes later.
     """

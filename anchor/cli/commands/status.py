@@ -43,7 +43,7 @@ _SECONDS = 2.0
 
 
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Show what is accepted, sealed, included and anchored (final)."""
+    """Show what is accepted, sealed, included and final."""
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:
         _check_file(project)

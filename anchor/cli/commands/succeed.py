@@ -69,7 +69,7 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Close this project's log for ever, and go on in another from one of its anchors.
+    """Close the log for ever, and continue in another from one of its anchors.
 
     For when a stolen key anchored what nobody can extend, or leaves are lost. The log's owner
     decides. What was anchored up to that root stays valid; what came after is abandoned, and its

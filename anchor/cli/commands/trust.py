@@ -84,9 +84,9 @@ def pin(
             help="The hash of a final block, as you found it out; repeat it for several.",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Where to write it.")] = Path(
-        "trust.toml"
-    ),
+    out: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="Where to write it.")
+    ] = Path("trust.toml"),
     as_json: JsonOption = False,
 ) -> None:
     """Write a policy that pins a registry and a log that you checked.

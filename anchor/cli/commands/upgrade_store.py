@@ -27,7 +27,7 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring a store that an older release made to this release's schema.
+    """Bring a store of an older release to this release's schema.
 
     Stop `anchor run` and `anchor serve` first. A backup is made and checked, then the store is
     changed, as a whole or not at all.

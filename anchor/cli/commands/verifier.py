@@ -26,7 +26,7 @@ def command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the verifier page: one HTML file that checks receipts in any browser, offline too.
+    """Write the verifier page: one HTML file that checks receipts in a browser.
 
     Without an option it goes to standard output.
     """

@@ -42,7 +42,9 @@ from anchor.verification.verifier import judge
 def command(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Files to verify; each one's receipt is FILE.anchor.json."),
+        typer.Argument(
+            help="Files to verify, each with its receipt FILE.anchor.json; - is standard input."
+        ),
     ] = None,
     receipt: Annotated[
         Path | None,
@@ -82,6 +84,8 @@ def command(
         raise UsageError("--offline asks no node: leave out --rpc and --quorum")
     if receipt is not None and files is not None and len(files) > 1:
         raise UsageError("--receipt goes with one file")
+    if (files or []).count(Path("-")) > 1:
+        raise UsageError("standard input can be read once: name - once")
     output = Output(as_json=as_json)
     inputs = VerificationInputs(
         config_path=config_path, trust=trust, offline=offline, report=output.note
