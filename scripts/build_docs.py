@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from anchor.certificate.model import Certificate
 from anchor.certificate.statements import Details
 from anchor.cli import app
+from anchor.cli.command_table import EXAMPLES
 from anchor.cli.status_json import StatusDocument
 from anchor.errors import ExitCode
 from anchor.receipt.format import ReceiptDocument
@@ -21,17 +22,6 @@ from anchor.verification.report_json import VerificationDocument
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "command-line.md"
-COMMANDS = (
-    "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status", "log",
-    "prove", "upgrade", "verify", "verifier", "certify", "trust pin", "trust add",
-    "trust list", "trust show", "trust remove", "trust allow", "trust disallow", "explain",
-    "export-log",
-    "audit", "backup", "restore", "upgrade-store", "succeed", "erase", "hold add", "hold list",
-    "hold remove", "key new", "key show", "operator add", "operator list",
-    "operator remove", "transactions list", "transactions give-up",
-    "serve", "api-key create", "api-key list", "api-key revoke", "demo",
-)  # fmt: skip
-
 SCHEMAS: dict[str, tuple[str, type[BaseModel]]] = {
     "certificate.json": ("anchor-certificate/1", Certificate),
     "certificate-details.json": ("anchor-certificate-details/1", Details),
@@ -72,7 +62,7 @@ def render() -> str:
         "|---|---|",
     ]
     lines += [f"| {int(code)} | {code.meaning} |" for code in ExitCode]
-    for command in COMMANDS:
+    for command in EXAMPLES:
         lines += ["", f"## anchor {command}", "", "```", help_text(command), "```"]
     return "\n".join(lines) + "\n"
 

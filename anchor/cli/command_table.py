@@ -20,6 +20,8 @@ GROUPS = {
         "run": "Seal and anchor what was added, once or until it is stopped.",
         "stamp": "Add, anchor and write the receipt, all in one command.",
         "status": "Show what is accepted, sealed, included and final.",
+        "list": "List your evidence, newest first, with how far each piece has come.",
+        "search": "Find evidence by part of its name, or by a digest, id or leaf hash.",
         "log": "Show heads, anchors, queue and alarms live, or one leaf's path.",
         "prove": "Write receipts, with which anyone can verify the evidence.",
         "upgrade": "Complete receipts that were written before their anchor was final.",
@@ -79,6 +81,14 @@ EXAMPLES = {
     "status": (
         "anchor status",
         "anchor status --json",
+    ),
+    "list": (
+        "anchor list",
+        "anchor list --tenant acme --limit 10 --json",
+    ),
+    "search": (
+        "anchor search contract",
+        "anchor search sha256:9f86d081",
     ),
     "log": (
         "anchor log",

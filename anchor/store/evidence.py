@@ -272,8 +272,17 @@ def load_all(connection: Connection) -> Iterator[StoredEvidence]:
     return _load(connection, evidence.c.id > 0, yield_per=1_000)
 
 
+def load_newest(connection: Connection) -> Iterator[StoredEvidence]:
+    """Yield every row, the one that was accepted last first."""
+    return _load(connection, evidence.c.id > 0, newest_first=True, yield_per=1_000)
+
+
 def _load(
-    connection: Connection, condition: ColumnElement[bool], **options: int
+    connection: Connection,
+    condition: ColumnElement[bool],
+    *,
+    newest_first: bool = False,
+    **options: int,
 ) -> Iterator[StoredEvidence]:
     rows = connection.execute(
         select(
@@ -286,7 +295,7 @@ def _load(
         )
         .select_from(evidence.outerjoin(positions, _IS_PLACED))
         .where(condition)
-        .order_by(evidence.c.id)
+        .order_by(evidence.c.id.desc() if newest_first else evidence.c.id)
         .execution_options(**options)
     )
     for row in rows:

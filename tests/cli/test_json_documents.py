@@ -78,6 +78,8 @@ def test_the_document_of_each_command_names_its_format(log: Site, tmp_path: Path
         "seal": (),
         "stamp": ("a.txt",),
         "status": (),
+        "list": (),
+        "search": ("a.txt",),
         "log": (),
         "prove": ("a.txt",),
         "upgrade": ("a.txt",),

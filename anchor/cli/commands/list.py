@@ -1,0 +1,26 @@
+"""``anchor list``: the project's evidence."""
+
+from __future__ import annotations
+
+from anchor.cli.console import Output
+from anchor.cli.context import project_session
+from anchor.cli.evidence_table import LimitOption, TenantOption, print_evidence
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.monitor.evidence_listing import list_evidence
+
+
+def command(
+    tenant: TenantOption = None,
+    limit: LimitOption = 50,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List your evidence, newest first, with how far each piece has come.
+
+    accepted: durable, not in the log yet.  sealed: in the log.  included: in an anchor that is not
+    final yet.  anchored: in a final anchor.
+    """
+    output = Output(as_json=as_json)
+    with project_session(config_path, only_reads=True) as project:
+        if not print_evidence(output, list_evidence(project, tenant=tenant), limit):
+            output.line("there is no evidence yet: `anchor add` records some")

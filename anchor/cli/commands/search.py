@@ -1,0 +1,40 @@
+"""``anchor search``: evidence by name, digest, id or leaf hash."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.context import project_session
+from anchor.cli.evidence_table import LimitOption, TenantOption, print_evidence
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.errors import UsageError
+from anchor.monitor.evidence_listing import list_evidence
+
+
+def command(
+    text: Annotated[
+        str,
+        typer.Argument(
+            metavar="TEXT",
+            help="Part of a name or path, or at least six hexadecimal digits with which a SHA-256, "
+            "SM3, id or leaf hash begins.",
+        ),
+    ],
+    tenant: TenantOption = None,
+    limit: LimitOption = 50,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find evidence by part of its name, or by a digest, id or leaf hash.
+
+    Prints what `anchor list` prints.  Names are matched in any case.
+    """
+    if not text.strip():
+        raise UsageError("name what to search for; `anchor list` shows everything")
+    output = Output(as_json=as_json)
+    with project_session(config_path, only_reads=True) as project:
+        if not print_evidence(output, list_evidence(project, text=text, tenant=tenant), limit):
+            output.line(f"no evidence matches {text[:80]!r}")

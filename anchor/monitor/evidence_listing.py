@@ -1,0 +1,85 @@
+"""The project's own evidence, newest first, with how far each piece has come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from anchor.errors import MalformedError, UnknownVersionError
+from anchor.evidence.record import Record, parse_record
+from anchor.project.project import OpenProject
+from anchor.store.evidence import StoredEvidence, load_newest
+from anchor.store.file_origins import tenant_of
+from anchor.store.heads import AnchoredHead, find_covering_anchor
+from anchor.types import Stage
+
+# Fewer hexadecimal digits would match by chance.
+_LEAST_HEX = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedEvidence:
+    """One piece of evidence; ``record`` is None where it was erased or is lost."""
+
+    stored: StoredEvidence
+    record: Record | None
+    stage: Stage
+    anchored: AnchoredHead | None
+
+    @property
+    def tenant(self) -> str | None:
+        """Return whose evidence it is; None if it was not submitted over HTTP."""
+        return tenant_of(self.stored.source)
+
+    @property
+    def name(self) -> str:
+        """Return the name in its record, or else where it came from."""
+        return self.stored.source if self.record is None else self.record.name
+
+
+def list_evidence(
+    project: OpenProject, *, text: str = "", tenant: str | None = None
+) -> Iterator[ListedEvidence]:
+    """Yield evidence, newest first, read as it is asked for.
+
+    ``text`` is part of a name or path in any case, or the first hexadecimal digits (at least six)
+    of a SHA-256, SM3, id or leaf hash.  Every row is looked at: names have no index.
+    """
+    wanted = text.casefold()
+    digits = wanted.removeprefix("sha256:").removeprefix("sm3:").removeprefix("0x")
+    with project.database.read() as connection:
+        for stored in load_newest(connection):
+            if tenant is not None and tenant_of(stored.source) != tenant:
+                continue
+            record = _read_record(stored)
+            if not _matches(stored, record, wanted, digits):
+                continue
+            index, chain_id = stored.leaf_index, project.config.chain_id
+            anchored = None if index is None else find_covering_anchor(connection, chain_id, index)
+            stage = _name_stage(index, anchored)
+            yield ListedEvidence(stored=stored, record=record, stage=stage, anchored=anchored)
+
+
+def _matches(stored: StoredEvidence, record: Record | None, wanted: str, digits: str) -> bool:
+    name = "" if record is None else record.name
+    if wanted in name.casefold() or wanted in stored.source.casefold():
+        return True
+    if len(digits) < _LEAST_HEX:
+        return False
+    hashes = [stored.identity, stored.leaf]
+    if record is not None:
+        hashes += [each for each in (record.digests.sha256, record.digests.sm3) if each]
+    return any(each.hex().startswith(digits) for each in hashes)
+
+
+def _read_record(stored: StoredEvidence) -> Record | None:
+    try:
+        return None if stored.record is None else parse_record(stored.record)
+    except (MalformedError, UnknownVersionError):  # damage, which `anchor audit` reports
+        return None
+
+
+def _name_stage(index: int | None, anchored: AnchoredHead | None) -> Stage:
+    if anchored is not None:
+        return Stage.ANCHORED if anchored.final else Stage.INCLUDED
+    return Stage.ACCEPTED if index is None else Stage.SEALED

@@ -1,0 +1,95 @@
+"""``anchor list`` and ``anchor search`` show one's own evidence, and how far it has come."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from support.command import run_anchor
+from support.fixtures import MakeSite
+from support.fixtures import log as log
+from support.projects import Site
+
+from anchor.chain.devnet import Devnet
+
+
+@pytest.fixture
+def filled(log: Site) -> Site:
+    """A project with a final anchor over two pieces, a sealed one, and one that waits."""
+    log.add("contract.pdf", b"one")
+    log.add("Vertrag.pdf", b"two")
+    log.anchor()
+    log.add("scan.png", b"three")
+    log.run("seal").expect(0)
+    log.add("note.txt", b"four")
+    return log
+
+
+def listed(site: Site, *words: str) -> list[tuple[str, str]]:
+    document = site.run(*words, "--json").expect(0).document
+    return [(piece["name"].rpartition("/")[2], piece["state"]) for piece in document["evidence"]]
+
+
+def test_the_newest_comes_first_with_its_state(filled: Site) -> None:
+    assert listed(filled, "list") == [
+        ("note.txt", "accepted"),
+        ("scan.png", "sealed"),
+        ("Vertrag.pdf", "anchored"),
+        ("contract.pdf", "anchored"),
+        ("first", "anchored"),  # the fixture's
+    ]
+    text = filled.run("list").expect(0).out
+    assert [line.split()[1] for line in text.splitlines()[1:]] == [
+        "accepted",
+        "sealed",
+        "anchored",
+        "anchored",
+        "anchored",
+    ]
+    piece = filled.run("list", "--json").expect(0).document["evidence"][2]
+    assert piece["sha256"] == hashlib.sha256(b"two").hexdigest()
+    assert (piece["size"], piece["index"], piece["tenant"]) == (3, 2, None)
+    assert piece["anchored_at"] >= piece["recorded_at"][:10]
+
+
+def test_more_than_the_limit_is_said(filled: Site) -> None:
+    ran = filled.run("list", "--limit", "2").expect(0, "more than 2")
+    assert len(ran.out.splitlines()) == 3
+    assert filled.run("list", "--limit", "2", "--json").expect(0).document["more"] is True
+    assert filled.run("list", "--limit", "5", "--json").expect(0).document["more"] is False
+
+
+def test_it_is_found_by_its_name_and_by_each_of_its_hashes(filled: Site) -> None:
+    assert listed(filled, "search", "VERTRAG") == [("Vertrag.pdf", "anchored")]
+    assert [name for name, _ in listed(filled, "search", ".pdf")] == ["Vertrag.pdf", "contract.pdf"]
+    (piece,) = filled.run("search", "scan", "--json").expect(0).document["evidence"]
+    for prefix in (
+        piece["sha256"][:6],
+        "sha256:" + piece["sha256"],
+        "0x" + piece["leaf"][:10],
+        piece["sm3"].upper()[:8],
+        piece["id"],
+    ):
+        assert listed(filled, "search", prefix) == [("scan.png", "sealed")]
+    assert listed(filled, "search", piece["sha256"][1:9]) == []
+    assert listed(filled, "search", piece["sha256"][:5]) == []
+    filled.run("search", "nothing of the kind").expect(0, "no evidence matches")
+    filled.run("search", " ").refused(2, "name what to search for")
+
+
+def test_what_was_erased_is_listed_without_a_name(filled: Site) -> None:
+    reason = ("--basis", "other", "--reason", "asked for", "--by", "us", "--yes")
+    filled.run("erase", filled.folder / "contract.pdf", *reason).expect(0)
+    assert listed(filled, "search", "contract") == []
+    assert "contract" not in filled.run("list").expect(0).out
+
+
+def test_without_evidence_it_says_how_to_add_some(make: MakeSite, embedded: Devnet) -> None:
+    make(embedded).run("list").expect(0, "there is no evidence yet")
+
+
+def test_a_name_writes_no_lines_of_its_own(log: Site) -> None:
+    name = ("--name", "a\nanchored  all\x1b[31m.pdf")
+    run_anchor("add", "-", *name, cwd=log.folder, stdin=b"x").expect(0)
+    (_, line) = log.run("list", "--limit", "1").expect(0).out.splitlines()
+    assert "\\nanchored" in line and "\x1b" not in line
