@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Send
 from anchor.errors import AnchorError
 from anchor.service.bulk_lines import Entry, Line, LineSplitter, read_lines
 from anchor.service.key_recheck import KeyLease
-from anchor.service.problems import Problem, explain, explain_system_error
+from anchor.service.problems import Problem, explain
 from anchor.service.request_body import too_long, too_slow
 from anchor.service.submission import Origin, over_quota
 from anchor.service.worker import RequestSlot, Service
@@ -84,15 +84,8 @@ class BulkAnswer(Response):
                 await self._write_some()
             await self._wait_for_writing()
             await self._outbox.put(_encode(self._counts))
-        except Problem as problem:
-            await self._end_early(problem)
-        except AnchorError as error:
-            await self._end_early(explain(error))
-        except OSError as error:
-            await self._end_early(explain_system_error(error))
-
-    async def _end_early(self, problem: Problem) -> None:
-        await self._outbox.put(_encode({"problem": problem.members()}))
+        except (Problem, AnchorError, OSError) as error:
+            await self._outbox.put(_encode({"problem": explain(error).members()}))
 
     async def _read_body(self, receive: Receive) -> None:
         size = 0

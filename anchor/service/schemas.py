@@ -15,7 +15,7 @@ from anchor.service.submission import (
     MAX_MEDIA_TYPE_CHARACTERS,
     MEDIA_TYPE_PATTERN,
 )
-from anchor.types import MAX_LOG_SIZE, Stage, StageName
+from anchor.types import MAX_LOG_SIZE, StageName
 
 _DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _ID = "9f86d081884c7d659a2feaa0c55ad015" + "3b1de8ec6cd1b0ab2ed1a7c8a1d0a6a5"
@@ -40,11 +40,6 @@ IdempotencyKey = Annotated[
         json_schema_extra={"pattern": KEY_PATTERN},
     ),
 ]
-
-
-def name_stage(stage: Stage) -> StageName:
-    """Return a stage's name as the documents have it."""
-    return stage.value
 
 
 class _Document(BaseModel):

@@ -110,14 +110,8 @@ async def _stream(
                     yield _event(status)
                 elif not await service.wait_for_change(changed, _HEARTBEAT, lease):
                     yield ": still there\n\n"
-        except Problem as problem:
-            yield _problem_event(problem)
-        except AnchorError as error:
-            yield _problem_event(explain(error))
-
-
-def _problem_event(problem: Problem) -> str:
-    return f"event: problem\ndata: {json.dumps(problem.members())}\n\n"
+        except (Problem, AnchorError) as error:
+            yield f"event: problem\ndata: {json.dumps(explain(error).members())}\n\n"
 
 
 def _event(status: EvidenceStatusDocument) -> str:

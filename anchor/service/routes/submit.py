@@ -13,7 +13,6 @@ from anchor.service.schemas import (
     DigestSubmission,
     IdempotencyKey,
     RecordSubmission,
-    name_stage,
     problems,
 )
 from anchor.service.submission import Origin, check_idempotency_key, over_quota, read_submission
@@ -96,5 +95,5 @@ async def submit(
         response.status_code = 200
     id = evidence.identity.hex()
     response.headers["Location"] = f"/v1/evidence/{id}"
-    state = name_stage(service.stage_watch.reach.stage_of(outcome.leaf_index))
+    state = service.stage_watch.reach.stage_of(outcome.leaf_index).value
     return AcceptedDocument(id=id, state=state, known=not outcome.is_new, copies=job.copies)
