@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from anchor.errors import UsageError
-from anchor.evidence.digests import SHA256, Digests, parse_digest
+from anchor.evidence.digests import Digests, parse_digest
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.record import source_of
 from anchor.operate.evidence_selection import Selection
@@ -56,14 +56,7 @@ def parse_selection(
             ids.append(bytes.fromhex(text))
         else:
             sources.append(source_of(path))
-    for text in digests:
-        algorithm, value = parse_digest(text)
-        is_sha256 = algorithm == SHA256
-        wanted_digests.append(
-            Digests(
-                sha256=value if is_sha256 else None, sm3=None if is_sha256 else value, size=None
-            )
-        )
+    wanted_digests += [Digests.bare(*parse_digest(text)) for text in digests]
     for text in leaves:
         if not _HASH.fullmatch(text):
             raise UsageError(f"a leaf hash has 64 hex digits, unlike {text[:80]!r}")

@@ -176,38 +176,44 @@ class Exchanges:
 
     def wait(self, id: str, until: StageName, timeout: float) -> Exchange[Status]:
         """Wait until evidence has come as far as ``until``, for at most ``timeout`` seconds."""
-        end = self.monotonic() + timeout
-        for attempt in count():
-            request, asked_at = self._waiting(_path(id), until, end), self.monotonic()
-            answer = yield from self._ask(request)
-            status = read_status(members_of(answer))
-            if Stage(status.state).rank >= Stage(until).rank:
-                return status
-            if self.monotonic() >= end:
-                raise NotFinalError(f"the evidence is {status.state}, not {until}")
-            yield from self._rest(request, asked_at, end, attempt)
-        raise AssertionError("the end comes")
+
+        def has_come(answer: httpx.Response) -> bool:
+            return Stage(read_status(members_of(answer)).state).rank >= Stage(until).rank
+
+        answer = yield from self._follow(_path(id), until, timeout, has_come)
+        return read_status(members_of(answer))
 
     def receipt(self, id: str, until: StageName, timeout: float) -> Exchange[bytes]:
         """Fetch a receipt when the evidence has come as far as ``until``."""
+        answer = yield from self._follow(
+            f"{_path(id)}/receipt",
+            until,
+            timeout,
+            lambda answer: answer.status_code != httpx.codes.ACCEPTED,
+        )
+        return answer.content
+
+    def _follow(
+        self,
+        path: str,
+        until: StageName,
+        timeout: float,
+        has_come: Callable[[httpx.Response], bool],
+    ) -> Exchange[httpx.Response]:
+        """Ask until ``has_come`` takes the answer, for at most ``timeout`` seconds."""
         end = self.monotonic() + timeout
         for attempt in count():
-            request, asked_at = self._waiting(f"{_path(id)}/receipt", until, end), self.monotonic()
+            request, asked_at = self._waiting(path, until, end), self.monotonic()
             answer = yield from self._ask(request)
-            if answer.status_code != httpx.codes.ACCEPTED:
-                return answer.content
-            if self.monotonic() >= end:
+            if has_come(answer):
+                return answer
+            answered_at = self.monotonic()
+            if answered_at >= end:
                 raise NotFinalError(f"the evidence is {members_of(answer)['state']}, not {until}")
-            yield from self._rest(request, asked_at, end, attempt)
+            # A service that is busy answers earlier than it was asked to.
+            if answered_at - asked_at < request.wait:
+                yield Pause(max(0.0, min(_pause(attempt, None).seconds, end - answered_at)))
         raise AssertionError("the end comes")
-
-    def _rest(
-        self, request: ServiceRequest, asked_at: float, end: float, attempt: int
-    ) -> Exchange[None]:
-        """Pause where a service answered earlier than it was asked to, as one does that is busy."""
-        answered_at = self.monotonic()
-        if answered_at - asked_at < request.wait:
-            yield Pause(max(0.0, min(_pause(attempt, None).seconds, end - answered_at)))
 
     def _waiting(self, path: str, until: StageName, end: float) -> ServiceRequest:
         seconds = max(0.0, min(_MAX_WAIT, end - self.monotonic()))
@@ -228,7 +234,9 @@ class Exchanges:
                 continue
             assert reply is not None, "a request has a reply"
             if reply.status_code not in PASSING or is_last:
-                return _checked(reply)
+                if reply.is_success:
+                    return reply
+                raise explain(reply)
             yield _pause(attempt, reply.headers.get("Retry-After"))
         raise AssertionError("the last attempt returns or raises")
 
@@ -247,9 +255,3 @@ def _pause(attempt: int, retry_after: str | None) -> Pause:
     least = float(retry_after) if retry_after is not None and retry_after.isdecimal() else 0.0
     jitter = random.uniform(0.05, 0.1 * 2 ** min(attempt, 6))  # noqa: S311
     return Pause(min(least, _LONGEST_PAUSE) + jitter)
-
-
-def _checked(answer: httpx.Response) -> httpx.Response:
-    if answer.is_success:
-        return answer
-    raise explain(answer)

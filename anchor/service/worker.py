@@ -86,7 +86,7 @@ class Service:
             project,
             open_node(),
             time.time,
-            lambda: self.anchor_watch.tell(self.stage_watch.anchored_at),
+            lambda: self.anchor_watch.watch.tell(self.stage_watch.anchored_at),
         )
         self.proof_queue = ProofQueue("explore")
         self._public = LivePublication(project, load_log_key(project.config))
@@ -158,7 +158,7 @@ class Service:
         Raises:
             ClockError: This machine's clock is certainly far from it.
         """
-        fault = self.anchor_watch.judge_clock(self.stage_watch.anchored_at)
+        fault = self.anchor_watch.watch.judge(self.stage_watch.anchored_at)
         if fault is not None and fault.is_certain:
             raise clock_error(fault)
 

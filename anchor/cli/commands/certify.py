@@ -12,7 +12,6 @@ import typer
 from anchor.certificate.fonts import choose_font
 from anchor.certificate.issue import Basis
 from anchor.certificate.time_format import choose_moment
-from anchor.chain.verifier_nodes import Nodes
 from anchor.cli.certificate_files import (
     CertificateWriter,
     Judged,
@@ -38,8 +37,6 @@ from anchor.cli.options import (
 from anchor.cli.report_text import print_policies
 from anchor.errors import UsageError
 from anchor.receipt.format import Receipt, encode_receipt
-from anchor.types import ChainId, parse_hash
-from anchor.verification.verifier import judge
 
 
 def command(
@@ -118,25 +115,21 @@ def command(
     stated = read_details(details)
     chosen = None if no_pdf else choose_font(font)
     inputs = VerificationInputs(
-        config_path=config_path, trust=trust, offline=offline, report=output.note
+        config_path=config_path,
+        trust=trust,
+        report=output.note,
+        rpc=rpc,
+        quorum=quorum,
+        block_hashes=block_hash,
+        chain_ids=chain_id,
+        accept_unpinned=accept_unpinned,
+        offline=offline,
     )
-    nodes = Nodes(rpc or (), quorum, inputs.list_project_nodes, output.note)
-    final_blocks = {parse_hash(text, subject="--block-hash") for text in block_hash or ()}
-    chains = frozenset(map(ChainId, chain_id or ()))
+    nodes = inputs.nodes
 
     def judge_one(request: Request) -> Judged:
-        nodes.asked_now = []
         receipt, digests = inputs.load(request.file, request.receipt, hint="name it with --file")
-        connect = None if offline else nodes.connect
-        report = judge(
-            receipt,
-            digests,
-            policy=inputs.policy,
-            connect=connect,
-            block_hashes=final_blocks,
-            chain_ids=chains,
-            accept_unpinned=accept_unpinned,
-        )
+        report = inputs.judge(receipt, digests)
         basis = Basis(
             policy=inputs.policy, policies=inputs.choice.files, nodes=tuple(nodes.asked_now)
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from fastapi import APIRouter
 from fastapi.responses import Response
 from markupsafe import Markup
@@ -100,8 +98,15 @@ async def _answer_log(
     problem: UsageError | None = None,
     **asked: str,
 ) -> Response:
+    limit = MAX_LOG_SIZE + 1 if below is None else min(below, MAX_LOG_SIZE + 1)
+
+    def load() -> list[HeadLine]:
+        chain_id = service.project.config.chain_id
+        with service.project.database.read() as connection:
+            return load_head_lines(connection, chain_id, _HEADS + 1, below=limit)
+
     try:
-        heads = await service.read(_load_heads(service.project, below))
+        heads = await service.read(load)
     except AnchorError as error:
         return answer_error(error, "log")
     values = {
@@ -115,12 +120,3 @@ async def _answer_log(
         "asked": _NOTHING_ASKED | {name: text[:64] for name, text in asked.items()},
     }
     return answer_page("log.html", values, status=200 if problem is None else 404)
-
-
-def _load_heads(project: OpenProject, below: int | None) -> Callable[[], list[HeadLine]]:
-    def load() -> list[HeadLine]:
-        limit = MAX_LOG_SIZE + 1 if below is None else min(below, MAX_LOG_SIZE + 1)
-        with project.database.read() as connection:
-            return load_head_lines(connection, project.config.chain_id, _HEADS + 1, below=limit)
-
-    return load

@@ -95,5 +95,5 @@ async def submit(
         response.status_code = 200
     id = evidence.identity.hex()
     response.headers["Location"] = f"/v1/evidence/{id}"
-    state = service.stage_watch.reach.stage_of(outcome.leaf_index).value
-    return AcceptedDocument(id=id, state=state, known=not outcome.is_new, copies=job.copies)
+    stage = service.stage_watch.reach.stage_of(outcome.leaf_index)
+    return AcceptedDocument(id=id, state=stage.value, known=not outcome.is_new, copies=job.copies)
