@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from anchor.chain.verifier_nodes import Nodes
 from anchor.cli.input_files import is_regular_file, read_receipt, receipt_path
@@ -19,9 +19,6 @@ from anchor.types import ChainId, parse_hash
 from anchor.verification.report import Report
 from anchor.verification.verifier import judge
 
-if TYPE_CHECKING:  # takes the extra `operator`, which a verifier without a project may lack
-    from anchor.cli.own_project import OwnProject
-
 Load = Callable[[], tuple[bytes | Receipt, Digests]]
 
 _SOURCES = {
@@ -30,6 +27,14 @@ _SOURCES = {
     "user": "kept in your configuration folder",
     "project": "of your own project",
 }
+
+
+class ProjectInputs(Protocol):
+    """What the verifier's own project gives (``anchor.cli.own_project``)."""
+
+    def list_nodes(self, chain_id: ChainId) -> tuple[Sequence[str], int]: ...
+    def make_receipt(self, file: Path, digests: Digests) -> Receipt: ...
+    def close(self) -> None: ...
 
 
 class VerificationInputs:
@@ -57,7 +62,7 @@ class VerificationInputs:
         self.choice = choose_policy(trust=trust, config=config_path)
         self.policy = self.choice.policy
         self._offline = offline
-        self._project: OwnProject | None = None
+        self._project: ProjectInputs | None = None
         if self.choice.unused is not None:
             reason = self.choice.unused.reason
             report(f"{reason.message}: its policy, nodes and store are not used")
@@ -152,8 +157,9 @@ class VerificationInputs:
             )
         return project.make_receipt(file, digests)
 
-    def _open_project(self) -> OwnProject | None:
+    def _open_project(self) -> ProjectInputs | None:
         if self._project is None and self.choice.config is not None:
+            # Takes the extra `operator`, which a verifier without a project may lack.
             from anchor.cli.own_project import OwnProject
 
             self._project = OwnProject(self.choice.config)
