@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from anchor.service.key_recheck import KeyLease
 from anchor.service.problems import Problem, explain
 from anchor.service.request_body import too_long, too_slow
 from anchor.service.submission import Origin, over_quota
-from anchor.service.worker import RequestSlot, Service
+from anchor.service.worker import Service
 from anchor.service.write_queue import Job
 from anchor.store.api_keys import ApiKey
 from anchor.store.evidence import NewEvidence
@@ -43,7 +44,7 @@ class BulkAnswer(Response):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, service: Service, key: ApiKey, origin: Origin, slot: RequestSlot) -> None:
+    def __init__(self, service: Service, key: ApiKey, origin: Origin, slot: ExitStack) -> None:
         super().__init__(status_code=200)
         del self.headers["content-length"]
         self._service = service

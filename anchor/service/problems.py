@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -109,9 +109,7 @@ class Problem(Exception):
             "detail": self.detail,
         }
         if self.errors:
-            members["errors"] = [
-                {"pointer": error.pointer, "message": error.message} for error in self.errors
-            ]
+            members["errors"] = [asdict(error) for error in self.errors]
         return members
 
     def response(self) -> Response:

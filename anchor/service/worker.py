@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from typing import Annotated, TypeVar
 
@@ -40,32 +41,6 @@ T = TypeVar("T")
 
 # Reads take a millisecond or so each, and most of that is the database's.
 _READERS = 4
-
-
-class RequestSlot:
-    """One request of a tenant that counts against its concurrency limit, until it is released."""
-
-    def __init__(self, busy: Counter[str], name: str) -> None:
-        self._busy = busy
-        self._name: str | None = name
-        busy[name] += 1
-
-    def release(self) -> None:
-        """Give the slot back; doing so twice changes nothing."""
-        name, self._name = self._name, None
-        if name is None:
-            return
-        self._busy[name] -= 1
-        if not self._busy[name]:
-            del self._busy[name]
-
-    def __enter__(self) -> RequestSlot:
-        """Return the slot."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Release it."""
-        self.release()
 
 
 class Service:
@@ -121,8 +96,8 @@ class Service:
 
         return await asyncio.get_running_loop().run_in_executor(self._publisher, read)
 
-    def take_slot(self, kind: str, tenant: str, most: int) -> RequestSlot:
-        """Count a request against the tenant's concurrency limit here, until it is released.
+    def take_slot(self, kind: str, tenant: str, most: int) -> ExitStack:
+        """Count a request against the tenant's concurrency limit here, until the stack is closed.
 
         Raises:
             Problem: The tenant has ``most`` requests of this kind under way here (429).
@@ -134,7 +109,15 @@ class Service:
                 f"this key's tenant has {most} {kind} under way here",
                 headers=RETRY_LATER | CLOSE,
             )
-        return RequestSlot(self._busy, name)
+        self._busy[name] += 1
+        slot = ExitStack()
+        slot.callback(self._release, name)
+        return slot
+
+    def _release(self, name: str) -> None:
+        self._busy[name] -= 1
+        if not self._busy[name]:
+            del self._busy[name]
 
     def _load_keys(self, ids: Iterable[str]) -> dict[str, ApiKey]:
         with self.project.database.read() as connection:

@@ -13,13 +13,13 @@ from anchor.certificate.fonts import choose_font
 from anchor.certificate.issue import Basis
 from anchor.certificate.time_format import choose_moment
 from anchor.cli.certificate_files import (
-    CertificateWriter,
     Judged,
     Request,
     check_exhibits,
     describe_font,
     plan_requests,
     read_details,
+    write_certificates,
 )
 from anchor.cli.console import Output
 from anchor.cli.evidence_inputs import VerificationInputs
@@ -140,8 +140,9 @@ def command(
     inputs.close()
     check_exhibits(stated, judged)
     print_policies(output, inputs.describe_policies())
-    writer = CertificateWriter(details=stated, moment=moment, font=chosen, is_draft=draft)
-    result = writer.write_all(judged, output)
+    result = write_certificates(
+        judged, output, details=stated, moment=moment, font=chosen, is_draft=draft
+    )
     output.result(
         {
             "exit_code": int(result.exit_code),

@@ -10,9 +10,9 @@ import typer
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.evidence_options import (
-    NAMES_HELP,
     DigestsOption,
     LeavesOption,
+    NamesArgument,
     TenantOption,
     parse_selection,
 )
@@ -34,10 +34,7 @@ _NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As your file
 @app.command("add")
 def add(
     name: _NameArgument,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[ID|FILE]...", help=NAMES_HELP),
-    ] = None,
+    names: NamesArgument = None,
     digest: DigestsOption = None,
     leaf: LeavesOption = None,
     tenant: TenantOption = None,
@@ -51,7 +48,7 @@ def add(
 ) -> None:
     """Hold evidence, or with --tenant all that a tenant has and will submit."""
     output = Output(as_json=as_json)
-    selection = parse_selection(names or [], digest or [], leaf or [], tenant)
+    selection = parse_selection(names, digest, leaf, tenant)
     if selection.is_empty:
         raise UsageError("nothing to hold: name ids, files, --digest, --leaf or --tenant")
     by, placed_at = by or find_user(), utc_now()
