@@ -76,15 +76,6 @@ class Font:
     characters: frozenset[int]
 
 
-def choose_font(path: Path | None) -> Font:
-    """Return the font in the file that is named, else the machine's own.
-
-    Raises:
-        AnchorError: as of ``read_font`` and ``find_font``.
-    """
-    return find_font() if path is None else read_font(path)
-
-
 def find_font() -> Font:
     """Return the machine's own font for Chinese.
 

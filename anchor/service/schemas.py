@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import Header, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from anchor.canonical import MAX_INTEGER
 from anchor.evidence.record import MAX_NAME_CHARACTERS, MAX_RECORD_BYTES
-from anchor.service.submission import (
-    DIGEST_PATTERN,
-    KEY_PATTERN,
-    MAX_MEDIA_TYPE_CHARACTERS,
-    MEDIA_TYPE_PATTERN,
-)
 from anchor.types import MAX_LOG_SIZE, StageName
+
+DIGEST_PATTERN = r"^[0-9a-f]{64}$"
+# What an idempotency key may be: printable ASCII, as HTTP headers carry it.
+KEY_PATTERN = r"^[!-~]{1,255}$"
+# RFC 6838 names have at most 127 characters on each side; parameters follow.
+_MAX_MEDIA_TYPE_CHARACTERS = 255
+_MEDIA_TYPE_PATTERN = r"^[!-~]+/[!-~]+(?:[ -~]*[!-~])?$"
 
 _DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _ID = "9f86d081884c7d659a2feaa0c55ad015" + "3b1de8ec6cd1b0ab2ed1a7c8a1d0a6a5"
@@ -46,6 +47,12 @@ class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _check_name(name: str) -> str:
+    if "\0" in name:
+        raise ValueError("holds a NUL character")
+    return name
+
+
 class DigestSubmission(_Document):
     """Evidence by its digests; at least one of ``sha256`` and ``sm3``."""
 
@@ -61,6 +68,7 @@ class DigestSubmission(_Document):
                 description="Goes into the record; without it the digest is the name.",
                 examples=["contract.pdf"],
             ),
+            AfterValidator(_check_name),
         ]
         | None
     ) = None
@@ -68,8 +76,8 @@ class DigestSubmission(_Document):
         Annotated[
             str,
             Field(
-                pattern=MEDIA_TYPE_PATTERN,
-                max_length=MAX_MEDIA_TYPE_CHARACTERS,
+                pattern=_MEDIA_TYPE_PATTERN,
+                max_length=_MAX_MEDIA_TYPE_CHARACTERS,
                 description="Without it the name's ending says it, or nothing does.",
                 examples=["application/pdf"],
             ),

@@ -9,29 +9,30 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from anchor.canonical import MAX_INTEGER, JsonValue, parse_strict
+from pydantic import ValidationError
+
+from anchor.canonical import JsonValue, parse_strict
 from anchor.errors import AnchorError, MalformedError
 from anchor.evidence.digests import Digests
 from anchor.evidence.erasure_statement import MEMBER
 from anchor.evidence.record import MAX_NAME_CHARACTERS, SALT_BYTES, parse_record
 from anchor.operate.acceptance import EvidenceInput, prepare_evidence, prepare_record
 from anchor.service.problems import FieldError, Problem
+from anchor.service.schemas import KEY_PATTERN, DigestSubmission
 from anchor.store.api_keys import Quota
 from anchor.store.evidence import NewEvidence
 from anchor.system.clock import utc_now
 from anchor.types import LogId, log_owner
 
-# RFC 6838 names have at most 127 characters on each side; parameters follow.
-MAX_MEDIA_TYPE_CHARACTERS = 255
-MEDIA_TYPE_PATTERN = r"^[!-~]+/[!-~]+(?:[ -~]*[!-~])?$"
-DIGEST_PATTERN = r"^[0-9a-f]{64}$"
-# What an idempotency key may be: printable ASCII, as HTTP headers carry it.
-KEY_PATTERN = r"^[!-~]{1,255}$"
-
-_DIGEST = re.compile(DIGEST_PATTERN.rstrip("$") + r"\Z")
-_IDEMPOTENCY_KEY = re.compile(KEY_PATTERN.rstrip("$") + r"\Z")
-_MEDIA_TYPE = re.compile(MEDIA_TYPE_PATTERN.rstrip("$") + r"\Z")
-_MEMBERS: Final = ("sha256", "sm3", "size", "name", "media_type", "record")
+_IDEMPOTENCY_KEY = re.compile(KEY_PATTERN)
+_FAULTS: Final = {
+    "sha256": "not 64 lower-case hex digits",
+    "sm3": "not 64 lower-case hex digits",
+    "size": "not a number of bytes",
+    "name": f"not a text of 1 to {MAX_NAME_CHARACTERS:,} characters",
+    "media_type": "not a media type, as application/pdf is",
+}
+_MEMBERS: Final = (*_FAULTS, "record")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,7 @@ def check_idempotency_key(key: str | None) -> str | None:
     Raises:
         Problem: The value is not 1 to 255 printable ASCII characters (422).
     """
-    if key is not None and not _IDEMPOTENCY_KEY.match(key):
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
         error = FieldError("Idempotency-Key", "not 1 to 255 printable ASCII characters")
         raise Problem(422, "a header is not as it has to be", errors=[error])
     return key
@@ -121,22 +122,16 @@ def _read_members(value: JsonValue) -> Mapping[str, JsonValue]:
 def _prepare(members: Mapping[str, JsonValue], origin: Origin) -> NewEvidence:
     if "record" in members:
         return _prepare_record(members, origin)
-    errors: list[FieldError] = []
-    sha256, sm3 = (_read_digest(members, name, errors) for name in ("sha256", "sm3"))
-    size = _read_size(members, errors)
-    name = _read_text(members, "name", MAX_NAME_CHARACTERS, errors)
-    media_type = _read_media_type(members, errors)
-    if sha256 is None and sm3 is None and not errors:
-        errors.append(FieldError("/sha256", "missing: a submission has sha256, sm3 or a record"))
-    if errors:
-        raise _refuse(errors)
-    if name is None:
-        name = f"sha256:{sha256.hex()}" if sha256 is not None else f"sm3:{(sm3 or b'').hex()}"
+    given = _read_digests(members)
+    sha256, sm3 = (
+        None if text is None else bytes.fromhex(text) for text in (given.sha256, given.sm3)
+    )
+    name = given.name or (f"sha256:{given.sha256}" if sha256 else f"sm3:{given.sm3}")
     submission = EvidenceInput(
         source=origin.source(name),
         name=name,
-        digests=Digests(sha256=sha256, sm3=sm3, size=size),
-        media_type=media_type,
+        digests=Digests(sha256=sha256, sm3=sm3, size=given.size),
+        media_type=given.media_type,
     )
     try:
         salt = origin.random_bytes(SALT_BYTES)
@@ -166,45 +161,19 @@ def _prepare_record(members: Mapping[str, JsonValue], origin: Origin) -> NewEvid
     return prepare_record(record, origin.source(record.name), origin.unique, origin.recorded_at)
 
 
-def _read_digest(
-    members: Mapping[str, JsonValue], name: str, errors: list[FieldError]
-) -> bytes | None:
-    value = members.get(name)
-    if isinstance(value, str) and _DIGEST.match(value):
-        return bytes.fromhex(value)
-    if name in members:
-        errors.append(FieldError(f"/{name}", "not 64 lower-case hex digits"))
-    return None
-
-
-def _read_size(members: Mapping[str, JsonValue], errors: list[FieldError]) -> int | None:
-    value = members.get("size")
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INTEGER:
-        return value
-    if "size" in members:
-        errors.append(FieldError("/size", "not a number of bytes"))
-    return None
-
-
-def _read_text(
-    members: Mapping[str, JsonValue], name: str, longest: int, errors: list[FieldError]
-) -> str | None:
-    value = members.get(name)
-    if isinstance(value, str) and 0 < len(value) <= longest and "\0" not in value:
-        return value
-    if name in members:
-        errors.append(FieldError(f"/{name}", f"not a text of 1 to {longest:,} characters"))
-    return None
-
-
-def _read_media_type(members: Mapping[str, JsonValue], errors: list[FieldError]) -> str | None:
-    value = members.get("media_type")
-    fits = isinstance(value, str) and len(value) <= MAX_MEDIA_TYPE_CHARACTERS
-    if isinstance(value, str) and fits and _MEDIA_TYPE.match(value):
-        return value
-    if "media_type" in members:
-        errors.append(FieldError("/media_type", "not a media type, as application/pdf is"))
-    return None
+def _read_digests(members: Mapping[str, JsonValue]) -> DigestSubmission:
+    # The model takes null for a member that is left out; here it is refused.
+    values = {name: False if value is None else value for name, value in members.items()}
+    try:
+        given = DigestSubmission.model_validate(values, strict=True)
+    except ValidationError as error:
+        faulty = {fault["loc"][0] for fault in error.errors()}
+        errors = [FieldError(f"/{name}", text) for name, text in _FAULTS.items() if name in faulty]
+        raise _refuse(errors) from error
+    if given.sha256 is None and given.sm3 is None:
+        missing = "missing: a submission has sha256, sm3 or a record"
+        raise _refuse([FieldError("/sha256", missing)])
+    return given
 
 
 def _refuse(errors: list[FieldError]) -> Problem:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from anchor.certificate.fonts import choose_font
+from anchor.certificate.fonts import find_font, read_font
 from anchor.certificate.issue import Basis
 from anchor.certificate.time_format import choose_moment
 from anchor.cli.certificate_files import (
@@ -113,7 +113,9 @@ def command(
     requests = plan_requests(receipts, file, folder)
     moment = choose_moment(issued_at, os.environ.get("SOURCE_DATE_EPOCH"), datetime.now(UTC))
     stated = read_details(details)
-    chosen = None if no_pdf else choose_font(font)
+    chosen = None
+    if not no_pdf:
+        chosen = find_font() if font is None else read_font(font)
     inputs = VerificationInputs(
         config_path=config_path,
         trust=trust,

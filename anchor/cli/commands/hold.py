@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
@@ -87,14 +87,7 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     output.result(
         {
             "holds": [
-                {
-                    "name": hold.name,
-                    "leaf": None if hold.leaf is None else hold.leaf.hex(),
-                    "tenant": hold.tenant,
-                    "reason": hold.reason,
-                    "placed_by": hold.placed_by,
-                    "placed_at": hold.placed_at,
-                }
+                asdict(hold) | {"leaf": None if hold.leaf is None else hold.leaf.hex()}
                 for hold in holds
             ],
         }
