@@ -110,15 +110,20 @@ def _finding(
 def _against(anchor: VerifiedAnchor, certificate: Certificate) -> Fields:
     verification, place = certificate.verification, certificate.place
     notes = [show_text(note, 200) for note in verification.notes]
+    nodes = [show_text(name, 200) for name in verification.nodes]
+    sources = [
+        f"{show_text(policy.name, 200)}: {POLICY_SOURCES[policy.source]}"
+        for policy in verification.policies
+    ]
     return fields(
         f"核验所依据：{anchor.chain}，第 {anchor.sequence} 次锚定",
         f"Verified against: {anchor.chain}, anchor {anchor.sequence}",
         (
             ("保证级别", "Assurance", describe_level(anchor)),
             ("信任策略（SHA-256）", "Trust policy (SHA-256)", _policy(verification)),
-            ("信任策略的来源", "Where the policy came from", _policy_source(verification)),
+            ("信任策略的来源", "Where the policy came from", text(*(sources or ["无 / none"]))),
             *([("说明", "Notes", text(*notes))] if notes else []),
-            ("询问的节点", "Nodes asked", _nodes(verification)),
+            ("询问的节点", "Nodes asked", text(*(nodes or ["无，离线核验 / none, offline"]))),
             ("创世区块（策略固定）", "Genesis, as pinned", code(anchor.genesis)),
             ("合约代码哈希", "Hash of the contract's code", code(anchor.code_hash)),
             ("日志及其所有者", "Log, and its owner", code(place.log, place.owner)),
@@ -138,23 +143,6 @@ def _policy(verification: Verification) -> Value:
         return code(*(policy.sha256 for policy in verification.policies))
     taken = [show_text(value, 200) for value in verification.unpinned]
     return text("未使用；取自收据 / none; taken from the receipt:", *taken)
-
-
-def _policy_source(verification: Verification) -> Value:
-    if not verification.policies:
-        return text("无 / none")
-    return text(
-        *(
-            f"{show_text(policy.name, 200)}: {POLICY_SOURCES[policy.source]}"
-            for policy in verification.policies
-        )
-    )
-
-
-def _nodes(verification: Verification) -> Value:
-    if not verification.nodes:
-        return text("无，离线核验 / none, offline")
-    return text(*(show_text(name, 200) for name in verification.nodes))
 
 
 def _environment(certificate: Certificate) -> Sheet:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.labels import (
+    BASES,
     VERIFIED,
-    describe_basis,
     describe_kind,
     describe_result,
 )
@@ -43,7 +43,7 @@ def stated(statement: str | None, most: int = _MOST_OF_STATEMENT) -> Value:
 
 def describe_level(anchor: VerifiedAnchor) -> Value:
     """Return the assurance, and what it rests on."""
-    basis = describe_basis(anchor)
+    basis = BASES[anchor.assurance, anchor.finality]
     return text(f"{anchor.assurance}：{basis.zh}", basis.en)
 
 

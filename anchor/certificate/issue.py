@@ -206,7 +206,7 @@ def _evidence(record: Record) -> Evidence:
 def _anchor(proven: ProvenAnchor, target: VerificationTarget) -> VerifiedAnchor:
     return VerifiedAnchor(
         chain=f"eip155:{proven.chain_id}",
-        network=labels.describe_network(proven.chain_id),
+        network=labels.NETWORKS.get(proven.chain_id),
         kind=find_chain(proven.chain_id).kind,
         genesis=None if target.genesis is None else "0x" + target.genesis.hex(),
         registry=format_address(proven.registry),
