@@ -48,6 +48,18 @@ class Origin:
     log: LogId
     random_bytes: Callable[[int], bytes] = os.urandom
 
+    @classmethod
+    def of_request(cls, tenant: str, key: str | None, log: LogId) -> Origin:
+        """Return whence a request's evidence comes; ``key`` is its ``Idempotency-Key``, if any.
+
+        Raises:
+            Problem: The key is not 1 to 255 printable ASCII characters (422).
+        """
+        if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+            error = FieldError("Idempotency-Key", "not 1 to 255 printable ASCII characters")
+            raise Problem(422, "a header is not as it has to be", errors=[error])
+        return cls(tenant=tenant, key=key, recorded_at=utc_now(), log=log)
+
     @property
     def unique(self) -> bytes:
         """What makes the same evidence under another idempotency key other evidence."""
@@ -76,18 +88,6 @@ def read_submission(data: bytes, origin: Origin, *, max_bytes: int) -> NewEviden
     except MalformedError as error:
         raise Problem(400, error.message) from error
     return _prepare(_read_members(value), origin)
-
-
-def check_idempotency_key(key: str | None) -> str | None:
-    """Return the value of ``Idempotency-Key`` as it is; None where there is none.
-
-    Raises:
-        Problem: The value is not 1 to 255 printable ASCII characters (422).
-    """
-    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
-        error = FieldError("Idempotency-Key", "not 1 to 255 printable ASCII characters")
-        raise Problem(422, "a header is not as it has to be", errors=[error])
-    return key
 
 
 def over_quota(limits: Quota) -> Problem:

@@ -15,11 +15,10 @@ from anchor.service.schemas import (
     RecordSubmission,
     problems,
 )
-from anchor.service.submission import Origin, check_idempotency_key, over_quota, read_submission
+from anchor.service.submission import Origin, over_quota, read_submission
 from anchor.service.worker import CurrentService
 from anchor.service.write_queue import Job
 from anchor.store.quota import Admitted, OtherEvidence, OverQuota
-from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["evidence"])
 
@@ -69,12 +68,7 @@ async def submit(
     """
     check_media_type(request, "application/json")
     service.check_intake()
-    origin = Origin(
-        tenant=key.tenant,
-        key=check_idempotency_key(idempotency_key),
-        recorded_at=utc_now(),
-        log=service.project.config.log,
-    )
+    origin = Origin.of_request(key.tenant, idempotency_key, service.project.config.log)
     with service.key_recheck.hold(key) as lease:
         data = await read_body(request, service.settings)
         lease.check()
