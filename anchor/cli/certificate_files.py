@@ -91,15 +91,6 @@ def check_exhibits(details: Details, judged: Iterable[Judged]) -> None:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriteResult:
-    """What was written, which receipts were refused one, and what the process should end with."""
-
-    written: list[dict[str, Any]]
-    refused: list[dict[str, Any]]
-    exit_code: ExitCode
-
-
 def write_certificates(
     judged: Sequence[Judged],
     output: Output,
@@ -108,10 +99,11 @@ def write_certificates(
     moment: Moment,
     font: Font | None,
     is_draft: bool,
-) -> WriteResult:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], ExitCode]:
     """Write what can be certified, and print it; the others of several are reported.
 
-    All have the same details, moment and font.
+    All have the same details, moment and font.  Return what was written, which receipts were
+    refused one, and what the process should end with.
 
     Raises:
         AnchorError: The only one cannot be certified, or not written.
@@ -134,7 +126,7 @@ def write_certificates(
             print_written(output, written[-1])
     if font is not None and written:
         print_font(output, font)
-    return WriteResult(written=written, refused=refused, exit_code=severest_code(codes))
+    return written, refused, severest_code(codes)
 
 
 def _write(

@@ -22,11 +22,44 @@ _DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _ID = "9f86d081884c7d659a2feaa0c55ad015" + "3b1de8ec6cd1b0ab2ed1a7c8a1d0a6a5"
 _ROOT = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 
+
+def _check_name(name: str) -> str:
+    if "\0" in name:
+        raise ValueError("holds a NUL character")
+    return name
+
+
 Digest = Annotated[str, Field(pattern=DIGEST_PATTERN, examples=[_DIGEST])]
 Id = Annotated[str, Field(pattern=DIGEST_PATTERN, examples=[_ID])]
 Index = Annotated[int, Field(ge=0, lt=MAX_LOG_SIZE)]
 Size = Annotated[int, Field(ge=1, le=MAX_LOG_SIZE)]
 
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_NAME_CHARACTERS,
+        description="Goes into the record; without it the digest is the name.",
+        examples=["contract.pdf"],
+    ),
+    AfterValidator(_check_name),
+]
+MediaType = Annotated[
+    str,
+    Field(
+        pattern=_MEDIA_TYPE_PATTERN,
+        max_length=_MAX_MEDIA_TYPE_CHARACTERS,
+        description="Without it the name's ending says it, or nothing does.",
+        examples=["application/pdf"],
+    ),
+]
+Copies = Annotated[
+    int,
+    Field(
+        ge=1,
+        description="On how many servers it is; only where the service keeps more than one copy.",
+    ),
+]
 
 IdInPath = Annotated[str, Path(pattern=DIGEST_PATTERN, description="As the submission's answer.")]
 WaitSeconds = Annotated[
@@ -47,43 +80,14 @@ class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _check_name(name: str) -> str:
-    if "\0" in name:
-        raise ValueError("holds a NUL character")
-    return name
-
-
 class DigestSubmission(_Document):
     """Evidence by its digests; at least one of ``sha256`` and ``sm3``."""
 
     sha256: Digest | None = None
     sm3: Digest | None = None
     size: Annotated[int, Field(ge=0, le=MAX_INTEGER, description="In bytes.")] | None = None
-    name: (
-        Annotated[
-            str,
-            Field(
-                min_length=1,
-                max_length=MAX_NAME_CHARACTERS,
-                description="Goes into the record; without it the digest is the name.",
-                examples=["contract.pdf"],
-            ),
-            AfterValidator(_check_name),
-        ]
-        | None
-    ) = None
-    media_type: (
-        Annotated[
-            str,
-            Field(
-                pattern=_MEDIA_TYPE_PATTERN,
-                max_length=_MAX_MEDIA_TYPE_CHARACTERS,
-                description="Without it the name's ending says it, or nothing does.",
-                examples=["application/pdf"],
-            ),
-        ]
-        | None
-    ) = None
+    name: Name | None = None
+    media_type: MediaType | None = None
 
 
 class RecordSubmission(_Document):
@@ -104,17 +108,7 @@ class AcceptedDocument(_Document):
     id: Id
     state: StageName
     known: Annotated[bool, Field(description="It was submitted before.")]
-    copies: (
-        Annotated[
-            int,
-            Field(
-                ge=1,
-                description="On how many servers it is; only where the service keeps more than "
-                "one copy.",
-            ),
-        ]
-        | None
-    ) = None
+    copies: Copies | None = None
 
 
 class LogStateDocument(_Document):

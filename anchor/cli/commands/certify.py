@@ -142,18 +142,18 @@ def command(
     inputs.close()
     check_exhibits(stated, judged)
     print_policies(output, inputs.describe_policies())
-    result = write_certificates(
+    written, refused, code = write_certificates(
         judged, output, details=stated, moment=moment, font=chosen, is_draft=draft
     )
     output.result(
         {
-            "exit_code": int(result.exit_code),
+            "exit_code": int(code),
             "policies": inputs.list_policies(),
             "unused_project": inputs.describe_unused(),
             "nodes": nodes.asked,
             "font": None if chosen is None else describe_font(chosen),
-            "certificates": result.written,
-            "refused": result.refused,
+            "certificates": written,
+            "refused": refused,
         }
     )
-    raise typer.Exit(result.exit_code)
+    raise typer.Exit(code)
