@@ -13,9 +13,7 @@ from anchor.client.answers import Accepted, Refused, Status, Submission
 from anchor.client.exchanges import (
     Exchange,
     Exchanges,
-    Pause,
     Reply,
-    ServiceRequest,
     session_options,
     split_chunks,
 )
@@ -134,14 +132,11 @@ class AsyncClient:
             except StopIteration as done:
                 value: _Value = done.value
                 return value
-            if isinstance(step, Pause):
-                await self._sleep(step.seconds)
+            if isinstance(step, float):
+                await self._sleep(step)
                 reply = None
-            else:
-                reply = await self._send(step)
-
-    async def _send(self, request: ServiceRequest) -> Reply:
-        try:
-            return await self._http.request(**request.options(self._timeout))
-        except httpx.TransportError as error:
-            return error
+                continue
+            try:
+                reply = await self._http.request(**step.options(self._timeout))
+            except httpx.TransportError as error:
+                reply = error

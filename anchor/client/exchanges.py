@@ -1,7 +1,7 @@
 """What the two clients send and what they do with the answers; the clients themselves only send.
 
-An exchange is a generator: it yields a request or a pause, is sent the reply (a response, or the
-error of a connection), and returns what came of it.
+An exchange is a generator: it yields a request, or the seconds to let pass before the next one, is
+sent the reply (a response, or the error of a connection), and returns what came of it.
 """
 
 from __future__ import annotations
@@ -66,16 +66,9 @@ class ServiceRequest:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Time to let pass before the next request, in seconds."""
-
-    seconds: float
-
-
 Reply: TypeAlias = httpx.Response | httpx.TransportError | None
 _Value = TypeVar("_Value")
-Exchange: TypeAlias = Generator[ServiceRequest | Pause, Reply, _Value]
+Exchange: TypeAlias = Generator[ServiceRequest | float, Reply, _Value]
 
 
 def session_options(
@@ -212,7 +205,7 @@ class Exchanges:
                 raise NotFinalError(f"the evidence is {members_of(answer)['state']}, not {until}")
             # A service that is busy answers earlier than it was asked to.
             if answered_at - asked_at < request.wait:
-                yield Pause(max(0.0, min(_pause(attempt, None).seconds, end - answered_at)))
+                yield max(0.0, min(_pause(attempt, None), end - answered_at))
         raise AssertionError("the end comes")
 
     def _waiting(self, path: str, until: StageName, end: float) -> ServiceRequest:
@@ -250,8 +243,8 @@ def _path(id: str) -> str:
     return f"/v1/evidence/{quote(id, safe='')}"
 
 
-def _pause(attempt: int, retry_after: str | None) -> Pause:
-    """Return how long to wait: as long as the service says, and never at once with all others."""
+def _pause(attempt: int, retry_after: str | None) -> float:
+    """Return the seconds to wait: what the service says, and never the same for all who wait."""
     least = float(retry_after) if retry_after is not None and retry_after.isdecimal() else 0.0
     jitter = random.uniform(0.05, 0.1 * 2 ** min(attempt, 6))  # noqa: S311
-    return Pause(min(least, _LONGEST_PAUSE) + jitter)
+    return min(least, _LONGEST_PAUSE) + jitter

@@ -14,9 +14,7 @@ from anchor.client.answers import Accepted, Refused, Status, Submission
 from anchor.client.exchanges import (
     Exchange,
     Exchanges,
-    Pause,
     Reply,
-    ServiceRequest,
     session_options,
     split_chunks,
 )
@@ -150,14 +148,11 @@ class Client:
             except StopIteration as done:
                 value: _Value = done.value
                 return value
-            if isinstance(step, Pause):
-                self._sleep(step.seconds)
+            if isinstance(step, float):
+                self._sleep(step)
                 reply = None
-            else:
-                reply = self._send(step)
-
-    def _send(self, request: ServiceRequest) -> Reply:
-        try:
-            return self._http.request(**request.options(self._timeout))
-        except httpx.TransportError as error:
-            return error
+                continue
+            try:
+                reply = self._http.request(**step.options(self._timeout))
+            except httpx.TransportError as error:
+                reply = error

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import Header, Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from anchor.canonical import MAX_INTEGER
 from anchor.evidence.record import MAX_NAME_CHARACTERS, MAX_RECORD_BYTES
@@ -88,6 +89,16 @@ class DigestSubmission(_Document):
     size: Annotated[int, Field(ge=0, le=MAX_INTEGER, description="In bytes.")] | None = None
     name: Name | None = None
     media_type: MediaType | None = None
+
+
+def read_digests(members: Mapping[str, object]) -> DigestSubmission | set[int | str]:
+    """Return the submission that these members are, or the names of the misshapen ones."""
+    # The model takes null for a member that is left out; here it is refused.
+    values = {name: False if value is None else value for name, value in members.items()}
+    try:
+        return DigestSubmission.model_validate(values, strict=True)
+    except ValidationError as error:
+        return {fault["loc"][0] for fault in error.errors()}
 
 
 class RecordSubmission(_Document):

@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import ValidationError
-
 from anchor.canonical import JsonValue, parse_strict
 from anchor.errors import AnchorError, MalformedError
 from anchor.evidence.digests import Digests
@@ -18,7 +16,7 @@ from anchor.evidence.erasure_statement import MEMBER
 from anchor.evidence.record import MAX_NAME_CHARACTERS, SALT_BYTES, parse_record
 from anchor.operate.acceptance import EvidenceInput, prepare_evidence, prepare_record
 from anchor.service.problems import FieldError, Problem
-from anchor.service.schemas import KEY_PATTERN, DigestSubmission
+from anchor.service.schemas import KEY_PATTERN, DigestSubmission, read_digests
 from anchor.store.api_keys import Quota
 from anchor.store.evidence import NewEvidence
 from anchor.system.clock import utc_now
@@ -162,14 +160,9 @@ def _prepare_record(members: Mapping[str, JsonValue], origin: Origin) -> NewEvid
 
 
 def _read_digests(members: Mapping[str, JsonValue]) -> DigestSubmission:
-    # The model takes null for a member that is left out; here it is refused.
-    values = {name: False if value is None else value for name, value in members.items()}
-    try:
-        given = DigestSubmission.model_validate(values, strict=True)
-    except ValidationError as error:
-        faulty = {fault["loc"][0] for fault in error.errors()}
-        errors = [FieldError(f"/{name}", text) for name, text in _FAULTS.items() if name in faulty]
-        raise _refuse(errors) from error
+    given = read_digests(members)
+    if isinstance(given, set):
+        raise _refuse([FieldError(f"/{name}", _FAULTS[name]) for name in _FAULTS if name in given])
     if given.sha256 is None and given.sm3 is None:
         missing = "missing: a submission has sha256, sm3 or a record"
         raise _refuse([FieldError("/sha256", missing)])
