@@ -158,14 +158,12 @@ def print_policies(
 
 
 def _describe_basis(proven: ProvenAnchor, words: Words) -> str:
-    if proven.assurance == "rpc":
-        return words.by_one_node
-    if proven.assurance == "quorum":
-        return words.by_nodes
-    if proven.assurance == "asserted":
-        basis = words.by_asserted_proof
-    else:
-        basis = words.by_policy_proof if proven.is_asserted else words.by_proof
+    basis = {
+        "rpc": words.by_one_node,
+        "quorum": words.by_nodes,
+        "asserted": words.by_asserted_proof,
+        "proof": words.by_policy_proof if proven.is_asserted else words.by_proof,
+    }[proven.assurance]
     return basis.format(block=proven.final_block_number)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
 
@@ -38,6 +38,7 @@ from anchor.system.clock import utc_now
 _LOG = logging.getLogger("anchor.service")
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 # Reads take a millisecond or so each, and most of that is the database's.
 _READERS = 4
@@ -82,6 +83,17 @@ class Service:
     async def read(self, work: Callable[[], T]) -> T:
         """Run ``work``, which may block on the store, off the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+    async def query(
+        self, ask: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Return what ``ask`` finds by a connection to the store, off the event loop."""
+
+        def read() -> T:
+            with self.project.database.read() as connection:
+                return ask(connection, *args, **kwargs)
+
+        return await self.read(read)
 
     async def read_published(self, path: str) -> tuple[bytes | None, bool]:
         """Return a file of the published log, None where there is none; and whether it is fixed.

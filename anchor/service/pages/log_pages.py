@@ -18,7 +18,7 @@ from anchor.monitor.log_lookup import (
     prove_consistency,
     search_leaf,
 )
-from anchor.monitor.timeline import HeadLine, load_head_lines
+from anchor.monitor.timeline import load_head_lines
 from anchor.project.project import OpenProject
 from anchor.service.pages.rendering import answer_error, answer_page, describe_log
 from anchor.service.worker import CurrentService, Service
@@ -99,14 +99,9 @@ async def _answer_log(
     **asked: str,
 ) -> Response:
     limit = MAX_LOG_SIZE + 1 if below is None else min(below, MAX_LOG_SIZE + 1)
-
-    def load() -> list[HeadLine]:
-        chain_id = service.project.config.chain_id
-        with service.project.database.read() as connection:
-            return load_head_lines(connection, chain_id, _HEADS + 1, below=limit)
-
+    chain_id = service.project.config.chain_id
     try:
-        heads = await service.read(load)
+        heads = await service.query(load_head_lines, chain_id, _HEADS + 1, below=limit)
     except AnchorError as error:
         return answer_error(error, "log")
     values = {

@@ -29,7 +29,7 @@ from anchor.service.pages.rendering import answer_page
 from anchor.service.problems import CLOSE, Problem
 from anchor.service.request_body import check_media_type, read_body
 from anchor.service.worker import CurrentService, Service
-from anchor.store.api_keys import ApiKey, find_key_by_id
+from anchor.store.api_keys import find_key_by_id
 from anchor.system.clock import utc_now
 
 router = APIRouter(include_in_schema=False)
@@ -157,12 +157,7 @@ async def find_administrator(
     session = _find_session(request)
     if session is None:
         return None
-
-    def look_up() -> ApiKey | None:
-        with service.project.database.read() as connection:
-            return find_key_by_id(connection, session.key_id)
-
-    session_key = await service.read(look_up)
+    session_key = await service.query(find_key_by_id, session.key_id)
     if session_key is None or not session_key.stands_at(utc_now()):
         return None
     return "session" if _SCOPE in session_key.scopes else None

@@ -21,12 +21,8 @@ router = APIRouter(tags=["usage"])
 async def usage(key: Reader, service: CurrentService) -> UsageDocument:
     """Return how much new evidence the tenant submitted today (UTC), and its quotas."""
     day = utc_now()[:10]
-
-    def load() -> int:
-        with service.project.database.read() as connection:
-            return sum(used.accepted for used in load_usage(connection, day, key.tenant))
-
-    return _describe(key.tenant, day, await service.read(load), key.limits)
+    accepted = sum(used.accepted for used in await service.query(load_usage, day, key.tenant))
+    return _describe(key.tenant, day, accepted, key.limits)
 
 
 @router.get(
