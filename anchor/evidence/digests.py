@@ -49,6 +49,12 @@ class Digests:
     sm3: bytes | None
     size: int | None
 
+    @classmethod
+    def bare(cls, algorithm: str, digest: bytes) -> Digests:
+        """Return one digest alone, of evidence whose bytes are not at hand."""
+        sha256, sm3 = (digest if algorithm == each else None for each in _ALGORITHMS)
+        return cls(sha256=sha256, sm3=sm3, size=None)
+
     def __post_init__(self) -> None:
         given = [digest for digest in (self.sha256, self.sm3) if digest is not None]
         if not given:

@@ -25,7 +25,7 @@ from anchor.errors import (
     StoreReplacedError,
 )
 from anchor.store.location import IS_FENCED, REPLACED, PostgresDatabase
-from anchor.store.postgresql_purge import rewrite_log, rewrite_tables
+from anchor.store.postgresql_purge import rewrite_log, rewrite_tables, wait_for_readers
 from anchor.store.schema import metadata
 
 # Seconds until a connection attempt, or a wait for another transaction's lock, is given up.
@@ -177,6 +177,7 @@ class PostgresBackend:
     def purge(self, engine: Engine) -> Sequence[str]:
         """Rewrite the tables and, where this user may, the server's write-ahead log."""
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            wait_for_readers(connection)
             rewrite_tables(connection)
             return rewrite_log(connection)
 

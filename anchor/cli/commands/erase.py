@@ -10,9 +10,9 @@ import typer
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.evidence_options import (
-    NAMES_HELP,
     DigestsOption,
     LeavesOption,
+    NamesArgument,
     TenantOption,
     parse_selection,
 )
@@ -29,10 +29,7 @@ from anchor.store.file_origins import tenant_of
 
 
 def command(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[ID|FILE]...", help=NAMES_HELP),
-    ] = None,
+    names: NamesArgument = None,
     digest: DigestsOption = None,
     leaf: LeavesOption = None,
     tenant: TenantOption = None,
@@ -64,7 +61,7 @@ def command(
     is finished. docs/erasure.md says what is out of this command's reach.
     """
     output = Output(as_json=as_json)
-    selection = parse_selection(names or [], digest or [], leaf or [], tenant)
+    selection = parse_selection(names, digest, leaf, tenant)
     with project_session(config_path, only_reads=dry_run) as project:
         if dry_run:
             _list(output, project, selection)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from anchor.monitor.log_progress import load_log_progress
 from anchor.service.auth import Reader
 from anchor.service.evidence_status import describe_anchor
-from anchor.service.schemas import Heads, SealedHeadDocument, name_stage, problems
+from anchor.service.schemas import Heads, SealedHeadDocument, problems
 from anchor.service.worker import CurrentService
 from anchor.store.heads import find_anchored, load_heads_before
 from anchor.types import MAX_LOG_SIZE
@@ -44,7 +44,7 @@ async def heads(
                 size=head.size,
                 root=head.root.hex(),
                 sealed_at=sealed_at,
-                state=name_stage(reach.stage_of(head.size - 1)),
+                state=reach.stage_of(head.size - 1).value,
                 anchor=None if anchor is None else describe_anchor(anchor),
             )
             for (head, sealed_at), anchor in zip(rows, anchored, strict=True)
