@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from anchor.chain.node import Node, TransactionReceipt
 from anchor.chain.registry_reader import RegistryReader
@@ -47,17 +48,17 @@ from anchor.store.row_transfer import (
     insert_attempt_row,
     insert_keys,
     insert_rows,
-    insert_slot_row,
-    load_costs,
+    insert_slot,
     load_keys,
     load_placed_rows,
     load_rows_after,
     load_sealing_times,
+    load_slots,
 )
 from anchor.store.staging import Writable
-from anchor.store.tx_journal import AttemptRow, SlotRow, load_attempt_rows, load_slot_rows
+from anchor.store.tx_journal import AttemptRow, load_attempt_rows
 from anchor.system.clock import format_time, utc_now
-from anchor.types import Hash32, Head
+from anchor.types import Address, Hash32, Head
 
 # Rows in one transaction, each with a record of a KiB or so.
 _BATCH = 10_000
@@ -226,12 +227,6 @@ def _check_record(row: EvidenceRow) -> EvidenceRow:
     return replace(row, record=None)
 
 
-def _load_slots(store: Database) -> dict[SlotKey, SlotRow]:
-    """Return a store's reserved nonces by chain, sender and number."""
-    with store.read() as connection:
-        return {(row.chain_id, row.sender, row.nonce): row for row in load_slot_rows(connection)}
-
-
 def _batches(origin: LeafOrigin) -> Iterator[tuple[bytes, int]]:
     start = 0
     for leaves in origin.read(0, origin.size):
@@ -334,8 +329,7 @@ def _insert_heads(
     sealed: dict[Head, str] = {}
     for store in remains.stores:
         with store.read() as connection:
-            times = load_sealing_times(connection)
-            sealed |= {head: times[head.size] for head in load_heads(connection)}
+            sealed |= load_sealing_times(connection)
     sizes = {anchor.head.size for anchor in anchored} | {origin.size}
     kept = set()
     with database.write() as connection:
@@ -361,13 +355,11 @@ def _insert_journal(
 
     Returns the hashes of those that were taken over.
     """
-    slots: dict[SlotKey, SlotRow] = {}
-    costs: dict[SlotKey, Mapping[str, int | str | None]] = {}
+    slots: dict[SlotKey, Mapping[str, Any]] = {}
     attempts: dict[Hash32, AttemptRow] = {}
     for store in remains.stores:
-        slots = _load_slots(store) | slots
         with store.read() as connection:
-            costs = load_costs(connection) | costs
+            slots = load_slots(connection) | slots
             attempts = {row.tx_hash: row for row in load_attempt_rows(connection)} | attempts
     signed: dict[SlotKey, list[AttemptRow]] = {}
     for attempt in attempts.values():
@@ -377,39 +369,37 @@ def _insert_journal(
     # Of the others nothing was signed that could ever be included.
     slots = {key: slot for key, slot in slots.items() if key in signed}
     for key, slot in slots.items():
-        if slot.outcome is None and final is not None:
-            outcome, costs[key] = _settle(config, node, slot, signed[key], final)
-            slots[key] = replace(slot, outcome=outcome)
+        if slot["outcome"] is None and final is not None:
+            slots[key] = {**slot, **_settle(config, node, key, signed[key], final)}
     with database.write() as connection:
         for key, slot in slots.items():
-            insert_slot_row(connection, slot, costs[key])
+            insert_slot(connection, slot)
             for attempt in signed[key]:
                 insert_attempt_row(connection, attempt)
     return {attempt.tx_hash for key in slots for attempt in signed[key]}
 
 
 def _settle(
-    config: Config, node: Node, slot: SlotRow, mine: list[AttemptRow], final: Hash32
-) -> tuple[str | None, Mapping[str, int | str | None]]:
-    """Return how an open nonce ended, and what it took; None while it can still be used."""
-    if node.fetch_nonce(slot.sender, final) <= slot.nonce:
-        return None, {}
+    config: Config, node: Node, slot: SlotKey, mine: list[AttemptRow], final: Hash32
+) -> Mapping[str, int | str]:
+    """Return how an open nonce ended, and what it took; nothing while it can still be used."""
+    _, sender, nonce = slot
+    if node.fetch_nonce(Address(sender), final) <= nonce:
+        return {}
     for attempt in mine:
         receipt = node.fetch_receipt(attempt.tx_hash)
         if receipt is not None:
             outcome = "included" if receipt.succeeded else "reverted"
-            return outcome, _find_cost(node, receipt, attempt)
+            return {"outcome": outcome, **_find_cost(node, receipt, attempt)}
         # Nodes may have dropped the receipt; the state stays.
         if attempt.head and RegistryReader(config.registry, config.log).anchor(
             node, attempt.head.root, final
         ):
-            return "included", {}
-    return "foreign", {}
+            return {"outcome": "included"}
+    return {"outcome": "foreign"}
 
 
-def _find_cost(
-    node: Node, receipt: TransactionReceipt, attempt: AttemptRow
-) -> Mapping[str, int | None]:
+def _find_cost(node: Node, receipt: TransactionReceipt, attempt: AttemptRow) -> Mapping[str, int]:
     block = node.fetch_block(receipt.block_number)
     if block is None or block.hash != receipt.block_hash:
         return {}

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Float, Row, cast, func, literal_column, select
 
-from anchor.store.heads import AnchoredHead
+from anchor.store.heads import AnchoredHead, parse_anchor
 from anchor.store.schema import anchors, attempts, evidence, heads, positions, slots, waiting
 from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head
 
@@ -174,14 +174,9 @@ def load_newest_anchors(
             attempts.c.sender,
         )
         .select_from(
-            anchors.join(heads, heads.c.size == anchors.c.head_size)
+            anchors.join(heads)
             .outerjoin(attempts, attempts.c.tx_hash == anchors.c.tx_hash)
-            .outerjoin(
-                slots,
-                (slots.c.chain_id == attempts.c.chain_id)
-                & (slots.c.sender == attempts.c.sender)
-                & (slots.c.nonce == attempts.c.nonce),
-            )
+            .outerjoin(slots)
         )
         .where(anchors.c.chain_id == chain_id, anchors.c.head_size < below)
         .order_by(anchors.c.head_size.desc())
@@ -208,21 +203,12 @@ def find_anchor_above(
 
 def _parse_anchor(row: Row[Any], before: int) -> AnchorRow:
     return AnchorRow(
-        anchored=AnchoredHead(
-            head=Head(root=Hash32(row.root), size=row.head_size),
-            sequence=row.sequence,
-            block_number=row.block_number,
-            timestamp=row.timestamp,
-            final=bool(row.final),
-            tx_hash=None if row.tx_hash is None else Hash32(row.tx_hash),
-            block_hash=None if row.block_hash is None else Hash32(row.block_hash),
-            final_at=row.final_at,
-        ),
+        anchored=parse_anchor(row),
         covers=row.head_size - before,
         sealed_at=row.sealed_at,
         gas_used=row.gas_used,
         gas_price=row.gas_price,
-        sender=None if row.sender is None else Address(row.sender),
+        sender=row.sender,
     )
 
 

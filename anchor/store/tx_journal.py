@@ -6,7 +6,7 @@ Implements ``anchor.chain.tx_journal_protocol.TxJournal`` over the store.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from sqlalchemy import (
@@ -27,7 +27,7 @@ from anchor.chain.tx_state import LOST, Attempt, Cost, NonceSlot, Unsettled
 from anchor.errors import ChainGuardError
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.store.database import Database
-from anchor.store.heads import AnchoredHead, load_anchors
+from anchor.store.heads import AnchoredHead, parse_anchor, select_anchors
 from anchor.store.schema import anchors, attempts, heads, slots
 from anchor.types import Address, ChainId, Hash32, Head
 
@@ -90,34 +90,18 @@ class StoredJournal:
 
         None before the first.
         """
-        same = [attempts.c[name] == slots.c[name] for name in ("chain_id", "sender", "nonce")]
-        with self._database.read() as connection:
-            last: int | None = connection.execute(
-                select(func.max(attempts.c.nonce))
-                .join(slots, and_(*same))
-                .where(
-                    attempts.c.chain_id == chain_id,
-                    attempts.c.sender == sender,
-                    or_(slots.c.outcome.is_(None), slots.c.outcome != GIVEN_UP),
-                )
-            ).scalar_one()
-        return last
+        return self._read_signed(func.max(attempts.c.nonce), chain_id, sender)
 
     def save_attempt(self, slot: NonceSlot, attempt: Attempt) -> None:
         """Store a signed transaction's bytes, before they are sent."""
         with self._database.sequence() as connection:
             connection.execute(
                 insert(attempts).values(
-                    tx_hash=attempt.tx_hash,
                     chain_id=slot.chain_id,
                     sender=slot.sender,
                     nonce=slot.nonce,
-                    head_size=attempt.head_size,
-                    raw=attempt.raw,
-                    max_fee=attempt.max_fee,
-                    priority_fee=attempt.priority_fee,
-                    l1_fee=attempt.l1_fee,
                     signed_at=self._current_time(),
+                    **asdict(attempt),
                 )
             )
 
@@ -125,24 +109,20 @@ class StoredJournal:
         self, slot: NonceSlot, outcome: str, cost: Cost | None = None, *, confirmed: bool = False
     ) -> None:
         """Store how a nonce ended, what it took, and whether that can change no more."""
-        with self._database.sequence() as connection:
-            connection.execute(
-                update(slots)
-                .where(_is_slot(slots, slot.chain_id, slot.sender, slot.nonce))
-                .values(
-                    outcome=outcome,
-                    **_cost_values(cost),
-                    confirmed_at=self._current_time() if confirmed else None,
-                )
-            )
+        self._end_slot(slot, outcome, cost, self._current_time() if confirmed else None)
 
     def mark_lost(self, slot: NonceSlot) -> None:
         """Store that a nonce's transaction is not included any more, and cost nothing."""
+        self._end_slot(slot, LOST, None, None)
+
+    def _end_slot(
+        self, slot: NonceSlot, outcome: str, cost: Cost | None, confirmed_at: str | None
+    ) -> None:
         with self._database.sequence() as connection:
             connection.execute(
                 update(slots)
                 .where(_is_slot(slots, slot.chain_id, slot.sender, slot.nonce))
-                .values(outcome=LOST, **_cost_values(None), confirmed_at=None)
+                .values(outcome=outcome, **_cost_values(cost), confirmed_at=confirmed_at)
             )
 
     def load_unsettled(self, chain_id: ChainId) -> list[Unsettled]:
@@ -210,19 +190,29 @@ class StoredJournal:
 
         Nonces that were given up are skipped.
         """
-        same = [attempts.c[name] == slots.c[name] for name in ("chain_id", "sender", "nonce")]
+        between = attempts.c.nonce.between(since, slot.nonce - 1)
+        return self._read_signed(func.min(attempts.c.nonce), slot.chain_id, slot.sender, between)
+
+    def _read_signed(
+        self,
+        wanted: ColumnElement[int],
+        chain_id: ChainId,
+        sender: Address,
+        *conditions: ColumnElement[bool],
+    ) -> int | None:
+        """Return ``wanted`` of a key's nonces that something was signed for and that stand."""
+        query = (
+            select(wanted)
+            .join(slots)
+            .where(
+                attempts.c.chain_id == chain_id,
+                attempts.c.sender == sender,
+                or_(slots.c.outcome.is_(None), slots.c.outcome != GIVEN_UP),
+                *conditions,
+            )
+        )
         with self._database.read() as connection:
-            nonce: int | None = connection.execute(
-                select(func.min(attempts.c.nonce))
-                .join(slots, and_(*same))
-                .where(
-                    attempts.c.chain_id == slot.chain_id,
-                    attempts.c.sender == slot.sender,
-                    attempts.c.nonce >= since,
-                    attempts.c.nonce < slot.nonce,
-                    or_(slots.c.outcome.is_(None), slots.c.outcome != GIVEN_UP),
-                )
-            ).scalar_one()
+            nonce: int | None = connection.execute(query).scalar_one()
         return nonce
 
     def load_deployments(self, chain_id: ChainId) -> list[NonceSlot]:
@@ -272,7 +262,7 @@ def _load_slot(connection: Connection, chain_id: ChainId, sender: Address, nonce
         select(slots.c.outcome).where(_is_slot(slots, chain_id, sender, nonce))
     ).scalar_one_or_none()
     rows = connection.execute(
-        select(attempts)
+        select(*(attempts.c[field.name] for field in fields(Attempt)))
         .where(_is_slot(attempts, chain_id, sender, nonce))
         .order_by(attempts.c.max_fee)
     )
@@ -291,22 +281,14 @@ def _parse_attempt(row: Row[Any]) -> Attempt:
             f"the stored transaction 0x{row.tx_hash.hex()} no longer has that hash",
             hint="the store was damaged or altered: restore it from a backup; nothing was sent",
         )
-    return Attempt(
-        tx_hash=Hash32(row.tx_hash),
-        raw=row.raw,
-        head_size=row.head_size,
-        max_fee=row.max_fee,
-        priority_fee=row.priority_fee,
-        l1_fee=row.l1_fee,
-    )
+    return Attempt(**row._asdict())
 
 
 def find_submitted_size(connection: Connection, chain_id: ChainId) -> int | None:
     """Return the size of the largest head that a pending transaction anchors, or None."""
     is_open = (slots.c.chain_id == chain_id) & slots.c.outcome.is_(None)
-    same = [attempts.c[name] == slots.c[name] for name in ("chain_id", "sender", "nonce")]
     size: int | None = connection.execute(
-        select(func.max(attempts.c.head_size)).join(slots, and_(*same)).where(is_open)
+        select(func.max(attempts.c.head_size)).join(slots).where(is_open)
     ).scalar_one()
     return size
 
@@ -318,7 +300,6 @@ class SlotRow:
     chain_id: ChainId
     sender: Address
     nonce: int
-    reserved_at: str
     outcome: str | None
     attempts: int
 
@@ -345,71 +326,42 @@ def load_slot_rows(connection: Connection) -> list[SlotRow]:
     rows = connection.execute(
         select(
             *key,
-            slots.c.reserved_at,
             slots.c.outcome,
-            func.count(attempts.c.tx_hash).label("number"),
+            func.count(attempts.c.tx_hash).label("attempts"),
         )
-        .select_from(
-            slots.outerjoin(
-                attempts,
-                (attempts.c.chain_id == slots.c.chain_id)
-                & (attempts.c.sender == slots.c.sender)
-                & (attempts.c.nonce == slots.c.nonce),
-            )
-        )
-        .group_by(*key, slots.c.reserved_at, slots.c.outcome)
+        .select_from(slots.outerjoin(attempts))
+        .group_by(*key, slots.c.outcome)
         .order_by(*key)
     )
-    return [
-        SlotRow(
-            chain_id=ChainId(row.chain_id),
-            sender=Address(row.sender),
-            nonce=row.nonce,
-            reserved_at=row.reserved_at,
-            outcome=row.outcome,
-            attempts=row.number,
-        )
-        for row in rows
-    ]
+    return [SlotRow(**row._asdict()) for row in rows]
 
 
 def load_attempt_rows(connection: Connection) -> Iterator[AttemptRow]:
     """Yield every attempt, by nonce; ``head`` None where it anchors none, or none of ours."""
     rows = connection.execute(
         select(attempts, heads.c.root)
-        .select_from(attempts.outerjoin(heads, heads.c.size == attempts.c.head_size))
+        .select_from(attempts.outerjoin(heads))
         .order_by(attempts.c.chain_id, attempts.c.sender, attempts.c.nonce, attempts.c.max_fee)
         .execution_options(yield_per=1_000)
     )
     for row in rows:
-        yield AttemptRow(
-            tx_hash=Hash32(row.tx_hash),
-            chain_id=ChainId(row.chain_id),
-            sender=Address(row.sender),
-            nonce=row.nonce,
-            head=None if row.root is None else Head(root=Hash32(row.root), size=row.head_size),
-            raw=row.raw,
-            max_fee=row.max_fee,
-            priority_fee=row.priority_fee,
-            signed_at=row.signed_at,
-            l1_fee=row.l1_fee,
-        )
+        values = row._asdict()
+        root, size = values.pop("root"), values.pop("head_size")
+        yield AttemptRow(head=None if root is None else Head(root=root, size=size), **values)
 
 
 def load_unsigned_anchors(
     connection: Connection, chain_id: ChainId, most: int
 ) -> list[AnchoredHead]:
     """Return the newest anchors whose transaction is not in the journal, at most so many."""
-    query = (
-        select(anchors.c.head_size)
-        .select_from(anchors.outerjoin(attempts, attempts.c.tx_hash == anchors.c.tx_hash))
-        .where(anchors.c.chain_id == chain_id, attempts.c.tx_hash.is_(None))
+    rows = connection.execute(
+        select_anchors(chain_id)
+        .outerjoin(attempts, attempts.c.tx_hash == anchors.c.tx_hash)
+        .where(attempts.c.tx_hash.is_(None))
         .order_by(anchors.c.head_size.desc())
         .limit(most)
     )
-    sizes = {row.head_size for row in connection.execute(query)}
-    unsigned = [each for each in load_anchors(connection, chain_id) if each.head.size in sizes]
-    return sorted(unsigned, key=lambda each: each.head.size, reverse=True)
+    return [parse_anchor(row) for row in rows]
 
 
 def load_unknown_hints(connection: Connection) -> list[tuple[int, Hash32]]:
