@@ -15,6 +15,7 @@ from sqlalchemy import (
     Row,
     Table,
     and_,
+    exists,
     func,
     insert,
     or_,
@@ -354,10 +355,10 @@ def load_unsigned_anchors(
     connection: Connection, chain_id: ChainId, most: int
 ) -> list[AnchoredHead]:
     """Return the newest anchors whose transaction is not in the journal, at most so many."""
+    is_signed = exists().where(attempts.c.tx_hash == anchors.c.tx_hash)
     rows = connection.execute(
         select_anchors(chain_id)
-        .outerjoin(attempts, attempts.c.tx_hash == anchors.c.tx_hash)
-        .where(attempts.c.tx_hash.is_(None))
+        .where(~is_signed)
         .order_by(anchors.c.head_size.desc())
         .limit(most)
     )
