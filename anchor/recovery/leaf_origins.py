@@ -13,6 +13,7 @@ from anchor.log.publication import PublicationReader, read_tile
 from anchor.log.tiles import TileReader
 from anchor.log.tiles import read_leaves as read_tiles
 from anchor.log.tree import BLOCK, RightEdge
+from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.store.database import Database
 from anchor.store.heads import load_heads
@@ -99,12 +100,12 @@ class FoundReceipts:
     sizes: frozenset[int]
 
 
-def find_receipts(folders: Collection[Path], log: LogId, suffix: str) -> FoundReceipts:
+def find_receipts(folders: Collection[Path], log: LogId) -> FoundReceipts:
     """Find the receipts of ``log`` in ``folders`` and below, and ignore all other files."""
     by_index: dict[int, list[Path]] = {}
     sizes: set[int] = set()
     for folder in folders:
-        for path in sorted(folder.rglob(f"*{suffix}")):
+        for path in sorted(folder.rglob(f"*{RECEIPT_SUFFIX}")):
             try:
                 if not path.is_file():
                     continue

@@ -25,11 +25,10 @@ from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.recovery.erasure_restoration import KnownErasures, reapply_erasures
 from anchor.recovery.leaf_origins import FoundReceipts, LeafOrigin
-from anchor.store.acknowledged_log import SideFile
-from anchor.store.acknowledged_log_frames import Entry
+from anchor.store.acknowledged_log import SideFile, build_entry
 from anchor.store.database import Database
 from anchor.store.erasures import ERASED
-from anchor.store.evidence import assign_positions, known_identities, make_identity
+from anchor.store.evidence import EvidenceRow, assign_positions, known_identities, make_identity
 from anchor.store.file_origins import tenant_of
 from anchor.store.heads import (
     AnchoredHead,
@@ -43,7 +42,6 @@ from anchor.store.incidents import insert_incident_row, load_incident_rows
 from anchor.store.leaf_owners import OwnedLeaf, Owners
 from anchor.store.replaced_store_fence import Fence
 from anchor.store.row_transfer import (
-    EvidenceRow,
     SlotKey,
     insert_attempt_row,
     insert_keys,
@@ -206,9 +204,7 @@ def _append_to_side_file(remains: Remains, rows: Iterable[EvidenceRow]) -> None:
     Of a row that came from a receipt or a leaf alone nobody knows whose it is.
     """
     remains.side_file.append(
-        Entry(row.leaf, row.identity, tenant_of(row.source) or "", None)
-        for row in rows
-        if row.is_stored and remains.owners.find(row.leaf) is None
+        build_entry(row) for row in rows if row.is_stored and remains.owners.find(row.leaf) is None
     )
 
 

@@ -33,7 +33,7 @@ from anchor.store.acknowledged_log_frames import (
     parse_entries,
     walk_frames,
 )
-from anchor.store.evidence import NewEvidence
+from anchor.store.evidence import EvidenceRow, NewEvidence
 from anchor.store.file_origins import tenant_of
 from anchor.system.durable_files import open_private, sync_folder
 from anchor.system.file_lock import wait_for_lock
@@ -231,9 +231,9 @@ class SideFile:
             ) from error
 
 
-def build_entry(submitted: NewEvidence) -> Entry:
-    """Return the entry of evidence that was submitted without an idempotency key."""
-    return Entry(submitted.leaf, submitted.identity, tenant_of(submitted.source) or "", None)
+def build_entry(piece: NewEvidence | EvidenceRow) -> Entry:
+    """Return the entry of evidence without an idempotency key."""
+    return Entry(piece.leaf, piece.identity, tenant_of(piece.source) or "", None)
 
 
 def begin_noting(connection: Connection, *, is_kept: bool) -> list[Entry]:

@@ -21,7 +21,6 @@ from anchor.errors import (
     AnchorError,
     ChainGuardError,
     ConfigError,
-    CopyMissingError,
     LeaseHeldError,
     SideFileHeldError,
     StoreAwayError,
@@ -256,19 +255,6 @@ class Database:
 
         with self.translate_errors(), self._writer.connect() as connection:
             return wait_for_copies(connection, self._copies.rule)
-
-    def check_copies(self) -> None:
-        """Check that enough servers hold what is committed.
-
-        Raises:
-            CopyMissingError: Too few servers hold it.
-        """
-        seen = self.read_copies()
-        if seen is not None and not seen.is_enough and not seen.rule.degrade:
-            raise CopyMissingError(
-                f"{seen.count} of {seen.rule.copies} servers hold what is committed: "
-                f"{seen.format_standbys()}"
-            )
 
     def check_room(self, size: int) -> None:
         """See that records of ``size`` bytes, coming in, leave room for what anchors them.

@@ -56,6 +56,23 @@ class NewEvidence(NamedTuple):
     accepted_at: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceRow:
+    """One piece of evidence, whole; ``record`` and the digests are None where they are lost.
+
+    ``is_stored`` says whether a store has it, which knows whose it is.
+    """
+
+    identity: bytes
+    source: str
+    sha256: bytes | None
+    sm3: bytes | None
+    record: bytes | None
+    leaf: Hash32
+    accepted_at: str
+    is_stored: bool = True
+
+
 class Batch(Protocol):
     """Evidence to accept; it may make each piece when it is asked for it, and anew every time."""
 

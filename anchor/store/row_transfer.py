@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Row, Select, exists, func, insert, literal, or_, select
 
+from anchor.store.evidence import EvidenceRow
 from anchor.store.schema import (
     Bytes,
     attempts,
@@ -25,23 +26,6 @@ SlotKey: TypeAlias = tuple[int, bytes, int]
 """A nonce: chain, sender and number."""
 
 _CONTENT = [column.name for column in evidence.c if column is not evidence.c.id]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceRow:
-    """One piece of evidence, whole; ``record`` and the digests are None where they are lost.
-
-    ``is_stored`` says whether a store has it, which knows whose it is.
-    """
-
-    identity: bytes
-    source: str
-    sha256: bytes | None
-    sm3: bytes | None
-    record: bytes | None
-    leaf: Hash32
-    accepted_at: str
-    is_stored: bool = True
 
 
 def load_placed_rows(connection: Connection, start: int, end: int) -> dict[int, EvidenceRow]:

@@ -357,10 +357,7 @@ def load_unsigned_anchors(
     """Return the newest anchors whose transaction is not in the journal, at most so many."""
     is_signed = exists().where(attempts.c.tx_hash == anchors.c.tx_hash)
     rows = connection.execute(
-        select_anchors(chain_id)
-        .where(~is_signed)
-        .order_by(anchors.c.head_size.desc())
-        .limit(most)
+        select_anchors(chain_id).where(~is_signed).order_by(anchors.c.head_size.desc()).limit(most)
     )
     return [parse_anchor(row) for row in rows]
 
