@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.recovery.erasure_restoration import KnownErasures, reapply_erasures
 from anchor.recovery.leaf_origins import FoundReceipts, LeafOrigin
 from anchor.store.acknowledged_log import SideFile, build_entry
+from anchor.store.batches import in_batches
 from anchor.store.database import Database
 from anchor.store.erasures import ERASED
 from anchor.store.evidence import EvidenceRow, assign_positions, known_identities, make_identity
@@ -437,8 +437,7 @@ def _load_hints(
 def _insert_unplaced(database: Writable, rows: Iterable[EvidenceRow]) -> tuple[int, int]:
     """Let rows wait that are not there yet; return how many, and how many have no record."""
     waiting = unreadable = 0
-    rest = iter(rows)
-    while batch := list(islice(rest, _BATCH)):
+    for batch in in_batches(rows, _BATCH):
         with database.write() as connection:
             known = known_identities(connection, [row.identity for row in batch])
             new = []
@@ -464,6 +463,6 @@ def _insert_keys(database: Writable, remains: Remains) -> None:
     for store in remains.stores:
         with store.read() as connection:
             known_keys = load_keys(connection, remains.erased.leaves)
-            while batch := list(islice(known_keys, _BATCH)):
+            for batch in in_batches(known_keys, _BATCH):
                 with database.write() as target:
                     insert_keys(target, batch)

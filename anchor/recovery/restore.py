@@ -102,7 +102,7 @@ def restore_project(
             old.close()
         # Whether the commit that comes took effect is not always known.
         for fence in remains.fences:
-            fence.keep()
+            fence.stays = True
         return filled
 
     filled, moved = make_store(config, fill)

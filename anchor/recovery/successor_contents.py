@@ -6,7 +6,6 @@ Of the old project only tiles that are missing are made, as for any proof.
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import islice
 
 from anchor.errors import AnchorError, ChainGuardError
 from anchor.operate.proving import Prover
@@ -15,6 +14,7 @@ from anchor.project.config import Config
 from anchor.project.project import OpenProject, make_store, trust_entry
 from anchor.recovery.erasure_restoration import load_known_erasures, reapply_erasures
 from anchor.store.acknowledged_log import SideFile, build_entry
+from anchor.store.batches import in_batches
 from anchor.store.evidence import assign_positions, known_identities, load_all
 from anchor.store.heads import SealedHead, insert_head, load_sealed_heads
 from anchor.store.row_transfer import insert_rows, load_placed_rows, load_rows_after
@@ -62,8 +62,7 @@ def enqueue_unplaced(
     """Queue all evidence that is not in the log up to ``head``; return the queue's length."""
     count = 0
     with project.database.read() as source:
-        rows = load_rows_after(source, head.size)
-        while batch := list(islice(rows, _BATCH)):
+        for batch in in_batches(load_rows_after(source, head.size), _BATCH):
             with database.write() as connection:
                 known = known_identities(connection, [row.identity for row in batch])
                 new = [row for row in batch if row.identity not in known]

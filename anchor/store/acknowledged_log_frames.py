@@ -13,10 +13,11 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 from typing import BinaryIO, NamedTuple
 
 from anchor.errors import UnknownVersionError
+from anchor.store.batches import in_batches
 from anchor.types import Hash32
 
 MAGIC = b"anchor-acknowledged/1\n"
@@ -62,7 +63,7 @@ def encode_entries(entries: Iterable[Entry]) -> bytes:
     for (tenant, has_key), group in groupby(entries, key=_kind):
         name = tenant.encode("utf-8", "surrogateescape")
         start = _BODY.pack(has_key, len(name)) + name
-        while part := list(islice(group, _ENTRIES_IN_A_FRAME)):
+        for part in in_batches(group, _ENTRIES_IN_A_FRAME):
             if has_key:
                 fields = [f for e in part for f in (e.leaf, e.identity, e.key or b"")]
             else:

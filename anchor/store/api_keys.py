@@ -51,15 +51,6 @@ class ApiKey:
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """How much new evidence the service took in for a tenant on a day."""
-
-    tenant: str
-    day: str
-    accepted: int
-
-
 def check_tenant(name: str) -> None:
     """See that a tenant can be called ``name``.
 
@@ -136,8 +127,7 @@ def find_key(connection: Connection, token: str) -> ApiKey | None:
 
 def find_key_by_id(connection: Connection, id: str) -> ApiKey | None:
     """Return the key with this id, expired and revoked ones too."""
-    row = connection.execute(_SELECT.where(api_keys.c.id == id)).one_or_none()
-    return None if row is None else _parse_key(row)
+    return find_keys_by_id(connection, [id]).get(id)
 
 
 def find_keys_by_id(connection: Connection, ids: Iterable[str]) -> dict[str, ApiKey]:
@@ -174,15 +164,10 @@ def load_limits(connection: Connection) -> dict[str, Quota]:
     return {row.name: Quota(per_day=row.per_day, per_minute=row.per_minute) for row in rows}
 
 
-def load_usage(connection: Connection, day: str, tenant: str | None = None) -> list[Usage]:
-    """Return what was taken in on a day (``2026-01-31``), for each tenant or for one."""
-    query = select(usage).where(usage.c.day == day).order_by(usage.c.tenant)
-    if tenant is not None:
-        query = query.where(usage.c.tenant == tenant)
-    return [
-        Usage(tenant=row.tenant, day=row.day, accepted=row.accepted)
-        for row in connection.execute(query)
-    ]
+def load_usage(connection: Connection, day: str) -> dict[str, int]:
+    """Return how much new evidence was taken in on a day (``2026-01-31``), by tenant."""
+    rows = connection.execute(select(usage.c.tenant, usage.c.accepted).where(usage.c.day == day))
+    return {row.tenant: row.accepted for row in rows}
 
 
 def measure_allowance(connection: Connection, tenant: str, limits: Quota, at: str) -> int | None:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     delete,
+    false,
     func,
     insert,
     literal,
@@ -28,6 +29,7 @@ from sqlalchemy import (
 from anchor.errors import UsageError
 from anchor.evidence.digests import Digests
 from anchor.evidence.record import source_of
+from anchor.store.batches import in_batches
 from anchor.store.schema import evidence, keys, positions, waiting
 from anchor.types import Hash32
 
@@ -102,8 +104,7 @@ def make_identity(digests: Digests, distinction: bytes) -> bytes:
 def known_identities(connection: Connection, identities: Sequence[bytes]) -> set[bytes]:
     """Return those of ``identities`` that are stored already."""
     known: set[bytes] = set()
-    for start in range(0, len(identities), _LOOKUP_CHUNK):
-        chunk = identities[start : start + _LOOKUP_CHUNK]
+    for chunk in in_batches(identities, _LOOKUP_CHUNK):
         rows = connection.execute(select(evidence.c.identity).where(evidence.c.identity.in_(chunk)))
         known.update(row.identity for row in rows)
     return known
@@ -229,6 +230,11 @@ def load_sealed_records(
 
 def find_by_digest(connection: Connection, digests: Digests) -> list[StoredEvidence]:
     """Return every row with one of these digests, oldest first."""
+    return list(_load(connection, has_digest(digests)))
+
+
+def has_digest(digests: Digests) -> ColumnElement[bool]:
+    """Return the condition on rows to have one of these digests."""
     conditions: list[ColumnElement[bool]] = []
     if digests.sha256 is not None:
         first = digests.sha256[:_DIGEST_PREFIX]
@@ -238,7 +244,7 @@ def find_by_digest(connection: Connection, digests: Digests) -> list[StoredEvide
         )
     if digests.sm3 is not None:
         conditions.append(evidence.c.sm3 == digests.sm3)
-    return list(_load(connection, or_(*conditions))) if conditions else []
+    return or_(false(), *conditions)
 
 
 def find_by_identity(connection: Connection, identity: bytes) -> StoredEvidence | None:
@@ -251,8 +257,7 @@ def load_by_identity(
 ) -> dict[bytes, StoredEvidence]:
     """Return the stored rows with these identities, by identity."""
     rows: dict[bytes, StoredEvidence] = {}
-    for start in range(0, len(identities), _LOOKUP_CHUNK):
-        chunk = identities[start : start + _LOOKUP_CHUNK]
+    for chunk in in_batches(identities, _LOOKUP_CHUNK):
         for row in _load(connection, evidence.c.identity.in_(chunk)):
             rows[row.identity] = row
     return rows
@@ -261,8 +266,7 @@ def load_by_identity(
 def find_positions(connection: Connection, identities: Sequence[bytes]) -> dict[bytes, int | None]:
     """Return the leaf index of each stored identity, None where it is not sealed."""
     places: dict[bytes, int | None] = {}
-    for start in range(0, len(identities), _LOOKUP_CHUNK):
-        chunk = identities[start : start + _LOOKUP_CHUNK]
+    for chunk in in_batches(identities, _LOOKUP_CHUNK):
         rows = connection.execute(
             select(evidence.c.identity, positions.c.leaf_index)
             .select_from(evidence.outerjoin(positions, _IS_PLACED))
@@ -307,14 +311,7 @@ def _load(
         .execution_options(**options)
     )
     for row in rows:
-        yield StoredEvidence(
-            id=row.id,
-            identity=row.identity,
-            source=row.source,
-            record=row.record,
-            leaf=Hash32(row.leaf),
-            leaf_index=row.leaf_index,
-        )
+        yield StoredEvidence(**row._asdict())
 
 
 def count_lost_waiting(connection: Connection) -> int:

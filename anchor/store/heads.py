@@ -41,9 +41,18 @@ class AnchoredHead:
     final_at: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorPosition:
+    """Where the registry's record of a head says that it was anchored."""
+
+    sequence: int
+    block_number: int
+    timestamp: int
+
+
 def reversible_anchor(
     head: Head,
-    anchor: Anchor,
+    anchor: Anchor | AnchorPosition,
     *,
     tx_hash: Hash32 | None = None,
     block_hash: Hash32 | None = None,

@@ -91,12 +91,8 @@ class PostgresBackend:
 
     def is_taken(self) -> bool:
         """Say whether there are tables of a store, or any of such a name."""
-        engine = self._make_engine(poolclass=NullPool)
-        try:
-            with engine.connect() as connection:
-                return _holds_tables(connection)
-        except OperationalError as error:
-            raise self._unavailable(error) from error
+        with self._connect() as connection:
+            return _holds_tables(connection)
 
     def create(self) -> Engine:
         """Return an engine; nothing is asked yet."""
@@ -213,31 +209,32 @@ class PostgresBackend:
             LeaseHeldError: another process holds it.
             ConfigError: there is no such schema.
         """
-        engine = self._make_engine(poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        try:
-            with engine.connect() as connection:
-                key = connection.execute(_LOCK).scalar_one()
-                if key is None:
-                    raise ConfigError(
-                        f"the schema of {self._location} does not exist",
-                        hint="let the database's administrator create it (CREATE SCHEMA)",
-                    )
-                if not connection.execute(_TRY_LOCK, {"key": key}).scalar_one():
-                    raise LeaseHeldError(
-                        f"another process is sealing or anchoring for this log ({self._location})",
-                        hint="wait until it is done, or stop it",
-                    )
-                yield
-        except OperationalError as error:
-            raise self._unavailable(error) from error
+        with self._connect(isolation_level="AUTOCOMMIT") as connection:
+            key = connection.execute(_LOCK).scalar_one()
+            if key is None:
+                raise ConfigError(
+                    f"the schema of {self._location} does not exist",
+                    hint="let the database's administrator create it (CREATE SCHEMA)",
+                )
+            if not connection.execute(_TRY_LOCK, {"key": key}).scalar_one():
+                raise LeaseHeldError(
+                    f"another process is sealing or anchoring for this log ({self._location})",
+                    hint="wait until it is done, or stop it",
+                )
+            yield
 
     def is_locked(self) -> bool:
         """Say whether some process holds the lock; asking never takes it."""
-        engine = self._make_engine(poolclass=NullPool)
+        with self._connect() as connection:
+            key = connection.execute(_LOCK).scalar_one()
+            return bool(connection.execute(_IS_LOCKED, {"key": key}).scalar_one())
+
+    @contextmanager
+    def _connect(self, **options: Any) -> Iterator[Connection]:
+        """Open a connection for the block alone."""
         try:
-            with engine.connect() as connection:
-                key = connection.execute(_LOCK).scalar_one()
-                return bool(connection.execute(_IS_LOCKED, {"key": key}).scalar_one())
+            with self._make_engine(poolclass=NullPool, **options).connect() as connection:
+                yield connection
         except OperationalError as error:
             raise self._unavailable(error) from error
 

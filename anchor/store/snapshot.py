@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, column, create_engine, event, insert, inspect, select
 from sqlalchemy import table as name_table
@@ -147,7 +146,7 @@ def make_engine(path: Path, mode: str, *, begin: str = "BEGIN") -> Engine:
 
     It enforces no foreign keys: a migration may make a table anew.
     """
-    uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)

@@ -85,8 +85,8 @@ class SqliteBackend:
         self._path = path
         self._only_reads = only_reads
         self._source: ReadOnlySource | None = None
-        # Device and inode of the file that this process opened.
-        self._file: tuple[int, int] | None = None
+        # Of the file that this process opened.
+        self._file: os.stat_result | None = None
 
     def is_taken(self) -> bool:
         """Say whether there is a file."""
@@ -101,7 +101,7 @@ class SqliteBackend:
         try:
             # O_EXCL: two `init` at once must not both succeed.  Private: records hold salts.
             descriptor = open_private(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
-            self._file = _identify(os.fstat(descriptor))
+            self._file = os.fstat(descriptor)
             os.close(descriptor)
         except FileExistsError as error:
             raise ConfigError(f"there is already a store at {self._path}") from error
@@ -130,7 +130,7 @@ class SqliteBackend:
                 f"the store {self._path} is missing",
                 hint="restore it from a backup; only `anchor init` creates one, in a new folder",
             )
-        self._file = _identify(status)
+        self._file = status
         if self._only_reads and is_on_read_only_media(self._path):
             self._source = choose_source(self._path)
         return self._make_engine()
@@ -308,7 +308,7 @@ class SqliteBackend:
         if self._file is None:
             return
         status = self._stat()
-        if status is None or _identify(status) != self._file:
+        if status is None or not os.path.samestat(status, self._file):
             raise self._replaced()
 
     def check_current(self, _connection: Connection) -> None:
@@ -383,10 +383,6 @@ def _wait_for(descriptor: int, path: Path, deadline: float) -> None:
         ) from error
     except OSError as error:
         raise lock_error(path, error) from error
-
-
-def _identify(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
 
 
 def _configure_connection(connection: Any, _record: object) -> None:

@@ -17,7 +17,6 @@ import sqlite3
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from anchor.system.os_errors import explain_os_error
 
@@ -70,7 +69,7 @@ def choose_source(path: Path) -> ReadOnlySource:
 
 
 def _uri(path: Path, options: str) -> str:
-    return f"file:{quote(os.fsencode(path.absolute()))}?{options}"
+    return f"{path.absolute().as_uri()}?{options}"
 
 
 def _copy(*files: Path) -> tempfile.TemporaryDirectory[str]:

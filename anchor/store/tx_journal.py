@@ -49,15 +49,7 @@ class StoredJournal:
 
     def open_slot(self, chain_id: ChainId) -> NonceSlot | None:
         """Return the nonce that is reserved and not settled, with its attempts."""
-        with self._database.read() as connection:
-            row = connection.execute(
-                select(slots.c.sender, slots.c.nonce).where(
-                    (slots.c.chain_id == chain_id) & slots.c.outcome.is_(None)
-                )
-            ).one_or_none()
-            if row is None:
-                return None
-            return _load_slot(connection, chain_id, Address(row.sender), row.nonce)
+        return self._find_slot((slots.c.chain_id == chain_id) & slots.c.outcome.is_(None))
 
     def reserve_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> NonceSlot:
         """Store the reservation of a nonce, before anything is signed for it."""
@@ -76,15 +68,17 @@ class StoredJournal:
                         reserved_at=self._current_time(),
                     )
                 )
-            return _load_slot(connection, chain_id, sender, nonce)
+            reserved = select(slots).where(_is_slot(slots, chain_id, sender, nonce))
+            return _parse_slot(connection, connection.execute(reserved).one())
 
     def find_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> NonceSlot | None:
         """Return what is stored for a nonce, open or settled; None where nothing is."""
+        return self._find_slot(_is_slot(slots, chain_id, sender, nonce))
+
+    def _find_slot(self, condition: ColumnElement[bool]) -> NonceSlot | None:
         with self._database.read() as connection:
-            stored = connection.execute(
-                select(slots.c.nonce).where(_is_slot(slots, chain_id, sender, nonce))
-            ).one_or_none()
-            return None if stored is None else _load_slot(connection, chain_id, sender, nonce)
+            row = connection.execute(select(slots).where(condition)).one_or_none()
+            return None if row is None else _parse_slot(connection, row)
 
     def last_nonce(self, chain_id: ChainId, sender: Address) -> int | None:
         """Return the highest nonce that a transaction was signed for, and that was not given up.
@@ -171,9 +165,9 @@ class StoredJournal:
                     or_(slots.c.included_at.is_(None), slots.c.included_at > since),
                 )
             )
-            for row in others.all():
-                if but is None or (row.sender, row.nonce) != (but.sender, but.nonce):
-                    wei += bound_cost(_parse_slot(connection, row).attempts)
+            for other in others.all():
+                if but is None or (other.sender, other.nonce) != (but.sender, but.nonce):
+                    wei += bound_cost(_parse_slot(connection, other).attempts)
         return wei
 
     def list_slots(self, chain_id: ChainId) -> list[tuple[NonceSlot, str | None]]:
@@ -220,14 +214,13 @@ class StoredJournal:
         """Return every nonce for which a deployment was signed, oldest first."""
         with self._database.read() as connection:
             rows = connection.execute(
-                select(attempts.c.sender, attempts.c.nonce)
+                select(slots)
+                .join(attempts)
                 .where((attempts.c.chain_id == chain_id) & attempts.c.head_size.is_(None))
                 .distinct()
-                .order_by(attempts.c.nonce)
+                .order_by(slots.c.nonce)
             ).all()
-            return [
-                _load_slot(connection, chain_id, Address(row.sender), row.nonce) for row in rows
-            ]
+            return [_parse_slot(connection, row) for row in rows]
 
 
 def _is_slot(table: Table, chain_id: ChainId, sender: Address, nonce: int) -> ColumnElement[bool]:
@@ -254,25 +247,19 @@ def _cost_values(cost: Cost | None) -> dict[str, int | None]:
     }
 
 
-def _parse_slot(connection: Connection, row: Any) -> NonceSlot:
-    return _load_slot(connection, ChainId(row.chain_id), Address(row.sender), row.nonce)
-
-
-def _load_slot(connection: Connection, chain_id: ChainId, sender: Address, nonce: int) -> NonceSlot:
-    outcome = connection.execute(
-        select(slots.c.outcome).where(_is_slot(slots, chain_id, sender, nonce))
-    ).scalar_one_or_none()
+def _parse_slot(connection: Connection, row: Row[Any]) -> NonceSlot:
+    """Return a row of ``slots`` with its attempts."""
     rows = connection.execute(
         select(*(attempts.c[field.name] for field in fields(Attempt)))
-        .where(_is_slot(attempts, chain_id, sender, nonce))
+        .where(_is_slot(attempts, row.chain_id, row.sender, row.nonce))
         .order_by(attempts.c.max_fee)
     )
     return NonceSlot(
-        chain_id=chain_id,
-        sender=sender,
-        nonce=nonce,
+        chain_id=row.chain_id,
+        sender=row.sender,
+        nonce=row.nonce,
         attempts=tuple(map(_parse_attempt, rows)),
-        given_up=outcome == GIVEN_UP,
+        given_up=row.outcome == GIVEN_UP,
     )
 
 

@@ -24,9 +24,7 @@ async def usage(key: Reader, service: CurrentService) -> UsageDocument:
 
     def load() -> int:
         with service.project.database.read() as connection:
-            return sum(
-                used_today.accepted for used_today in load_usage(connection, day, key.tenant)
-            )
+            return load_usage(connection, day).get(key.tenant, 0)
 
     return UsageDocument(
         tenant=key.tenant,
@@ -48,9 +46,7 @@ async def tenants(_key: Administrator, service: CurrentService) -> list[UsageDoc
 
     def load() -> list[UsageDocument]:
         with service.project.database.read() as connection:
-            used = {
-                used_today.tenant: used_today.accepted for used_today in load_usage(connection, day)
-            }
+            used = load_usage(connection, day)
             limits = load_limits(connection)
         return [
             UsageDocument(
