@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -14,7 +15,7 @@ from anchor.log.tiles import TileReader
 from anchor.log.tiles import read_leaves as read_tiles
 from anchor.log.tree import BLOCK, RightEdge
 from anchor.project.files import RECEIPT_SUFFIX
-from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
+from anchor.receipt.format import MAX_RECEIPT_BYTES, Receipt, parse_receipt
 from anchor.store.database import Database
 from anchor.store.heads import load_heads
 from anchor.store.sealing import read_leaves
@@ -100,20 +101,23 @@ class FoundReceipts:
     sizes: frozenset[int]
 
 
+def read_receipt(path: Path) -> Receipt | None:
+    """Return the receipt in a file; None where there is none that can be read."""
+    with suppress(AnchorError, OSError):
+        if path.is_file():
+            with path.open("rb") as file:
+                return parse_receipt(file.read(MAX_RECEIPT_BYTES + 1))
+    return None
+
+
 def find_receipts(folders: Collection[Path], log: LogId) -> FoundReceipts:
     """Find the receipts of ``log`` in ``folders`` and below, and ignore all other files."""
     by_index: dict[int, list[Path]] = {}
     sizes: set[int] = set()
     for folder in folders:
         for path in sorted(folder.rglob(f"*{RECEIPT_SUFFIX}")):
-            try:
-                if not path.is_file():
-                    continue
-                with path.open("rb") as file:
-                    receipt = parse_receipt(file.read(MAX_RECEIPT_BYTES + 1))
-            except (AnchorError, OSError):
-                continue
-            if receipt.log == log:
+            receipt = read_receipt(path)
+            if receipt is not None and receipt.log == log:
                 by_index.setdefault(receipt.index, []).append(path)
                 sizes |= {anchor.head.size for anchor in receipt.anchors}
                 if receipt.promise is not None:

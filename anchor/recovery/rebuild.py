@@ -21,9 +21,8 @@ from anchor.log.tree import HASH, RightEdge
 from anchor.operate.acceptance import EvidenceInput, identify
 from anchor.project.config import Config
 from anchor.project.files import RECEIPT_SUFFIX
-from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.recovery.erasure_restoration import KnownErasures, reapply_erasures
-from anchor.recovery.leaf_origins import FoundReceipts, LeafOrigin
+from anchor.recovery.leaf_origins import FoundReceipts, LeafOrigin, read_receipt
 from anchor.store.acknowledged_log import SideFile, build_entry
 from anchor.store.batches import in_batches
 from anchor.store.database import Database
@@ -264,13 +263,12 @@ def _find_rows(
 
 def _row_of_receipt(path: Path, leaf: Hash32 | None) -> EvidenceRow | None:
     """Return the evidence as it was accepted; None where the receipt's record is another leaf's."""
-    try:
-        with path.open("rb") as file:
-            receipt = parse_receipt(file.read(MAX_RECEIPT_BYTES + 1))
-        record = parse_record(receipt.record)
-    except (AnchorError, OSError):
+    receipt = read_receipt(path)
+    if receipt is None or leaf not in (None, hash_leaf(receipt.record)):
         return None
-    if leaf not in (None, hash_leaf(receipt.record)):
+    try:
+        record = parse_record(receipt.record)
+    except AnchorError:
         return None
     file_of = path.with_name(path.name.removesuffix(RECEIPT_SUFFIX))
     source = source_of(file_of) if file_of.is_file() else record.name

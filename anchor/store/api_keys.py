@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +72,6 @@ def create_key(
     created_at: str,
     expires_at: str | None = None,
     limits: Quota | None = None,
-    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> str:
     """Create an API key and return it; it cannot be shown again.
 
@@ -100,7 +99,7 @@ def create_key(
         connection.execute(insert(tenants).values(name=tenant, created_at=created_at, **values))
     elif limits is not None:
         connection.execute(update(tenants).where(tenants.c.name == tenant).values(**values))
-    id, secret = random_bytes(6).hex(), random_bytes(32).hex()
+    id, secret = secrets.token_hex(6), secrets.token_hex(32)
     connection.execute(
         insert(api_keys).values(
             id=id,

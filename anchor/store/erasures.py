@@ -24,9 +24,9 @@ from sqlalchemy import (
 
 from anchor.evidence.digests import Digests
 from anchor.store.batches import in_batches
-from anchor.store.evidence import has_digest
+from anchor.store.evidence import has_digest, select_with_place
 from anchor.store.file_origins import tenant_of
-from anchor.store.schema import erasures, evidence, keys, positions, project
+from anchor.store.schema import erasures, evidence, keys, project
 from anchor.types import Hash32
 
 ERASED = "(erased)"
@@ -230,14 +230,7 @@ def _load_erasures(connection: Connection, condition: ColumnElement[bool]) -> li
 
 def _load(connection: Connection, condition: ColumnElement[bool]) -> Iterator[Piece]:
     rows = connection.execute(
-        select(
-            evidence.c.id,
-            evidence.c.identity,
-            evidence.c.source,
-            evidence.c.leaf,
-            positions.c.leaf_index,
-        )
-        .select_from(evidence.outerjoin(positions, positions.c.evidence_id == evidence.c.id))
+        select_with_place(evidence.c.id, evidence.c.identity, evidence.c.source, evidence.c.leaf)
         .where(condition)
         .order_by(evidence.c.id)
         .execution_options(yield_per=10_000)

@@ -10,11 +10,14 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
+    FromClause,
+    Select,
     delete,
     false,
     func,
@@ -99,6 +102,12 @@ def make_identity(digests: Digests, distinction: bytes) -> bytes:
     """Return the identity of evidence that has these digests and this ``distinction``."""
     digest = digests.sha256 or digests.sm3 or b""
     return digest[:_DIGEST_PREFIX] + hashlib.sha256(distinction).digest()[:_IDENTITY_HASH]
+
+
+def select_with_place(*columns: Column[Any] | FromClause) -> Select[Any]:
+    """Select columns of evidence, and its ``leaf_index``, which is NULL until it is sealed."""
+    placed = evidence.outerjoin(positions, _IS_PLACED)
+    return select(*columns, positions.c.leaf_index).select_from(placed)
 
 
 def known_identities(connection: Connection, identities: Sequence[bytes]) -> set[bytes]:
@@ -268,9 +277,7 @@ def find_positions(connection: Connection, identities: Sequence[bytes]) -> dict[
     places: dict[bytes, int | None] = {}
     for chunk in in_batches(identities, _LOOKUP_CHUNK):
         rows = connection.execute(
-            select(evidence.c.identity, positions.c.leaf_index)
-            .select_from(evidence.outerjoin(positions, _IS_PLACED))
-            .where(evidence.c.identity.in_(chunk))
+            select_with_place(evidence.c.identity).where(evidence.c.identity.in_(chunk))
         )
         places.update((row.identity, row.leaf_index) for row in rows)
     return places
@@ -297,15 +304,13 @@ def _load(
     connection: Connection, condition: ColumnElement[bool], **options: int
 ) -> Iterator[StoredEvidence]:
     rows = connection.execute(
-        select(
+        select_with_place(
             evidence.c.id,
             evidence.c.identity,
             evidence.c.source,
             evidence.c.record,
             evidence.c.leaf,
-            positions.c.leaf_index,
         )
-        .select_from(evidence.outerjoin(positions, _IS_PLACED))
         .where(condition)
         .order_by(evidence.c.id)
         .execution_options(**options)

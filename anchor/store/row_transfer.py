@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, Select, exists, func, insert, literal, or_, select
+from sqlalchemy import Connection, Row, exists, func, insert, literal, or_, select
 
-from anchor.store.evidence import EvidenceRow
+from anchor.store.evidence import EvidenceRow, select_with_place
 from anchor.store.schema import (
     Bytes,
     attempts,
@@ -31,7 +30,9 @@ _CONTENT = [column.name for column in evidence.c if column is not evidence.c.id]
 def load_placed_rows(connection: Connection, start: int, end: int) -> dict[int, EvidenceRow]:
     """Return the evidence in the log's places from ``start`` up to ``end``, by place."""
     rows = connection.execute(
-        _select_evidence().where(positions.c.leaf_index >= start, positions.c.leaf_index < end)
+        select_with_place(evidence).where(
+            positions.c.leaf_index >= start, positions.c.leaf_index < end
+        )
     )
     return {row.leaf_index: _parse_row(row) for row in rows}
 
@@ -42,7 +43,7 @@ def load_rows_after(connection: Connection, size: int) -> Iterator[EvidenceRow]:
     What has a place comes in the log's order, then what waits in its own.
     """
     rows = connection.execute(
-        _select_evidence()
+        select_with_place(evidence)
         .where(or_(positions.c.leaf_index.is_(None), positions.c.leaf_index >= size))
         .order_by(positions.c.leaf_index.is_(None), positions.c.leaf_index, evidence.c.id)
         .execution_options(yield_per=1_000)
@@ -86,9 +87,9 @@ def insert_slot(connection: Connection, slot: Mapping[str, Any]) -> None:
 
 def insert_attempt_row(connection: Connection, row: AttemptRow) -> None:
     """Insert a signed transaction as another store noted it; its nonce and head are there."""
-    values = asdict(row)
-    head = values.pop("head")
-    connection.execute(insert(attempts).values(head_size=head and head["size"], **values))
+    values = {column.name: getattr(row, column.name) for column in attempts.c}
+    values["head_size"] = None if row.head is None else row.head.size
+    connection.execute(insert(attempts).values(**values))
 
 
 def load_keys(connection: Connection, without: Container[bytes]) -> Iterator[tuple[bytes, bytes]]:
@@ -115,12 +116,6 @@ def insert_keys(connection: Connection, idempotency_keys: Sequence[tuple[bytes, 
                 ),
             )
         )
-
-
-def _select_evidence() -> Select[Any]:
-    return select(evidence, positions.c.leaf_index).select_from(
-        evidence.outerjoin(positions, positions.c.evidence_id == evidence.c.id)
-    )
 
 
 def _parse_row(row: Row[Any]) -> EvidenceRow:

@@ -21,7 +21,7 @@ import sqlite3
 import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -40,7 +40,7 @@ from anchor.errors import (
 from anchor.store.location import SqliteFile, discard
 from anchor.store.sqlite_readonly import ReadOnlySource, choose_source, is_on_read_only_media
 from anchor.system.durable_files import open_private
-from anchor.system.file_lock import hold_file, lock_error, open_lock, wait_for_lock
+from anchor.system.file_lock import hold_file, lock_error
 from anchor.system.os_errors import HINT, explain_os_error
 
 # How long a writer waits for another process's commit before it gives up, in milliseconds.
@@ -209,10 +209,9 @@ class SqliteBackend:
         deadline = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
         path = self._path.with_name(f"{self._path.name}-turn.lock")
         queue = path.with_name(f"{self._path.name}-queue.lock")
-        with _open_lock_file(path) as descriptor:
-            with _open_lock_file(queue) as turn:
-                _wait_for(turn, queue, deadline)
-                _wait_for(descriptor, path, deadline)
+        with ExitStack() as stack:
+            with hold_file(queue, _busy_error(queue), deadline):
+                stack.enter_context(hold_file(path, _busy_error(path), deadline))
             self.check_same()
             yield
 
@@ -363,26 +362,11 @@ class SqliteBackend:
         return engine
 
 
-@contextmanager
-def _open_lock_file(path: Path) -> Iterator[int]:
-    """Open a lock file for the block, whose end drops any lock on it."""
-    descriptor = open_lock(path)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _wait_for(descriptor: int, path: Path, deadline: float) -> None:
-    try:
-        wait_for_lock(descriptor, deadline)
-    except BlockingIOError as error:
-        raise StoreBusyError(
-            f"the store is locked by another process ({path})",
-            hint="wait for it, or stop it; nothing was changed",
-        ) from error
-    except OSError as error:
-        raise lock_error(path, error) from error
+def _busy_error(path: Path) -> StoreBusyError:
+    return StoreBusyError(
+        f"the store is locked by another process ({path})",
+        hint="wait for it, or stop it; nothing was changed",
+    )
 
 
 def _configure_connection(connection: Any, _record: object) -> None:

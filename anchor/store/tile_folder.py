@@ -129,11 +129,8 @@ class TileFolder:
     def _read_bytes(self, tile: Tile, width: int) -> bytes:
         path = self.folder / tile.path
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                return os.read(descriptor, width * HASH)
-            finally:
-                os.close(descriptor)
+            with open(path, "rb", buffering=0) as file:
+                return file.read(width * HASH)
         except FileNotFoundError:
             raise
         except OSError as error:

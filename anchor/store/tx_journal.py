@@ -293,19 +293,14 @@ class SlotRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptRow:
+class AttemptRow(Attempt):
     """An attempt as it is stored, with the head it says it anchors."""
 
-    tx_hash: Hash32
     chain_id: ChainId
     sender: Address
     nonce: int
     head: Head | None
-    raw: bytes
-    max_fee: int
-    priority_fee: int
     signed_at: str
-    l1_fee: int | None = None
 
 
 def load_slot_rows(connection: Connection) -> list[SlotRow]:
@@ -334,8 +329,9 @@ def load_attempt_rows(connection: Connection) -> Iterator[AttemptRow]:
     )
     for row in rows:
         values = row._asdict()
-        root, size = values.pop("root"), values.pop("head_size")
-        yield AttemptRow(head=None if root is None else Head(root=root, size=size), **values)
+        root = values.pop("root")
+        head = None if root is None else Head(root=root, size=row.head_size)
+        yield AttemptRow(head=head, **values)
 
 
 def load_unsigned_anchors(
