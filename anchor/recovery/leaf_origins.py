@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
 
 from anchor.errors import AnchorError
 from anchor.log.publication import PublicationReader, read_tile
-from anchor.log.tiles import TileReader
 from anchor.log.tiles import read_leaves as read_tiles
 from anchor.log.tree import BLOCK, RightEdge
 from anchor.project.files import RECEIPT_SUFFIX
@@ -32,11 +31,6 @@ class LeafOrigin:
     read: Callable[[int, int], Iterator[bytes]]
 
 
-def leaves_of_tiles(name: str, size: int, read: TileReader) -> LeafOrigin:
-    """Return the leaves in tiles of level 0."""
-    return LeafOrigin(name=name, size=size, read=partial(read_tiles, read, size))
-
-
 def leaves_of_folder(folder: TileFolder, least: int) -> LeafOrigin:
     """Return the leaves in a project's own tiles, of which ``least`` are expected.
 
@@ -47,7 +41,8 @@ def leaves_of_folder(folder: TileFolder, least: int) -> LeafOrigin:
     except AnchorError:
         size = 0
     size = max(size or _count_leaves(folder), least)
-    return leaves_of_tiles(f"the tiles in {folder.folder}", size, folder.read)
+    read = partial(read_tiles, folder.read, size)
+    return LeafOrigin(name=f"the tiles in {folder.folder}", size=size, read=read)
 
 
 def _count_leaves(folder: TileFolder) -> int:
@@ -66,8 +61,8 @@ def _count_leaves(folder: TileFolder) -> int:
 
 def leaves_of_publication(reader: PublicationReader, size: int, most: int) -> LeafOrigin:
     """Return the first ``most`` leaves of a log that is published with ``size`` leaves."""
-    tiles = leaves_of_tiles(reader.name, size, lambda tile: read_tile(reader, tile))
-    return replace(tiles, size=min(size, most))
+    read = partial(read_tiles, partial(read_tile, reader), size)
+    return LeafOrigin(name=reader.name, size=min(size, most), read=read)
 
 
 def leaves_of_store(name: str, database: Database) -> LeafOrigin:
@@ -75,9 +70,7 @@ def leaves_of_store(name: str, database: Database) -> LeafOrigin:
     with database.read() as connection:
         heads = load_heads(connection)
     size = heads[-1].size if heads else 0
-    return LeafOrigin(
-        name=name, size=size, read=lambda start, end: read_leaves(database, start, end)
-    )
+    return LeafOrigin(name=name, size=size, read=partial(read_leaves, database))
 
 
 def walk_edges(origin: LeafOrigin, sizes: Collection[int]) -> Iterator[RightEdge]:

@@ -168,12 +168,13 @@ def _load_loose(edges: dict[int, RightEdge], stores: Sequence[Database]) -> Iter
     """
     for store in stores:
         with store.read() as connection:
-            shared = [
-                head.size
-                for head in load_heads(connection)
-                if head.size in edges and edges[head.size].root() == head.root
-            ]
+            shared = [head.size for head in load_heads(connection) if is_of_log(head, edges)]
             yield from map(_check_record, load_rows_after(connection, max(shared, default=0)))
+
+
+def is_of_log(head: Head, edges: Mapping[int, RightEdge]) -> bool:
+    """Return whether a head is one of the log that has these right edges."""
+    return head.size in edges and edges[head.size].root() == head.root
 
 
 def _find_unplaced(remains: Remains, size: int) -> Iterator[EvidenceRow]:

@@ -139,7 +139,7 @@ def _open_stores(
         if wanted.is_salvaging and isinstance(other, SqliteFile):
             stores[str(other)] = _salvage(stack, config, other, report)
         else:
-            stores[str(other)] = _open_store(stack, replace(config, store=other))
+            stores[str(other)] = _open_store(stack, config, other)
         if isinstance(other, PostgresDatabase):
             # Whoever seals and sends with it would do so beside the new one.
             stack.enter_context(lock_location(other))
@@ -155,8 +155,7 @@ def _open_backup(stack: ExitStack, config: Config, folder: Path) -> Database:
         MismatchError: It cannot be read, though its bytes are those that were written.
     """
     try:
-        copied = _copy_aside(stack, config, folder / STORE)
-        return _open_store(stack, replace(config, store=copied))
+        return _open_store(stack, config, _copy_aside(stack, config, folder / STORE))
     except ConfigError as error:
         raise MismatchError(
             f"the store {folder / STORE} of the backup cannot be read: "
@@ -177,7 +176,7 @@ def _open_left(
     if wanted.is_salvaging and isinstance(left, SqliteFile):
         return _salvage(stack, config, left, report)
     try:
-        database = _open_store(stack, replace(config, store=left))
+        database = _open_store(stack, config, left)
         damage = _find_damage(database)
     except UnknownVersionError as error:
         error.hint = (
@@ -213,12 +212,12 @@ def _salvage(stack: ExitStack, config: Config, left: SqliteFile, report: Report)
     if load_pinned_registry(database) is None:
         # The registry judges the leaves, as it does with those of tiles.
         return database
-    return _open_store(stack, replace(config, store=copy))
+    return _open_store(stack, config, copy)
 
 
-def _open_store(stack: ExitStack, config: Config) -> Database:
+def _open_store(stack: ExitStack, config: Config, store: StoreLocation) -> Database:
     # How many copies of the project's own store there have to be says nothing of this one.
-    database = open_project(replace(config, copies=None)).database
+    database = open_project(replace(config, store=store, copies=None)).database
     stack.callback(database.close)
     return database
 

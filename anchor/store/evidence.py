@@ -23,7 +23,6 @@ from sqlalchemy import (
     func,
     insert,
     literal,
-    literal_column,
     or_,
     select,
     true,
@@ -33,6 +32,7 @@ from anchor.errors import UsageError
 from anchor.evidence.digests import Digests
 from anchor.evidence.record import source_of
 from anchor.store.batches import in_batches
+from anchor.store.file_origins import IS_FILE
 from anchor.store.schema import evidence, keys, positions, waiting
 from anchor.types import Hash32
 
@@ -171,13 +171,8 @@ def load_waiting(connection: Connection, last: int | None = None) -> bytes:
 
     They come in order of acceptance.
     """
-    rows = connection.execute(
-        select(evidence.c.leaf)
-        .select_from(_WAITING)
-        .where(_waits_up_to(last))
-        .order_by(waiting.c.evidence_id)
-    )
-    return b"".join(rows.scalars().all())  # not row by row, which takes twice as long
+    query = select(evidence.c.leaf).select_from(_WAITING).where(_waits_up_to(last))
+    return _join_leaves(connection, query.order_by(waiting.c.evidence_id))
 
 
 def load_waiting_records(
@@ -214,13 +209,13 @@ def _waits_up_to(last: int | None) -> ColumnElement[bool]:
 
 def load_leaves(connection: Connection, start: int, end: int) -> bytes:
     """Return the leaf hashes of the log from number ``start`` up to ``end``, back to back."""
-    rows = connection.execute(
-        select(evidence.c.leaf)
-        .select_from(_PLACED)
-        .where(positions.c.leaf_index >= start, positions.c.leaf_index < end)
-        .order_by(positions.c.leaf_index)
-    )
-    return b"".join(rows.scalars().all())  # not row by row, which takes twice as long
+    is_within = positions.c.leaf_index.between(start, end - 1)
+    query = select(evidence.c.leaf).select_from(_PLACED).where(is_within)
+    return _join_leaves(connection, query.order_by(positions.c.leaf_index))
+
+
+def _join_leaves(connection: Connection, query: Select[bytes]) -> bytes:
+    return b"".join(connection.scalars(query).all())  # row by row it takes twice as long
 
 
 def load_sealed_records(
@@ -233,8 +228,7 @@ def load_sealed_records(
         .order_by(positions.c.leaf_index)
         .execution_options(yield_per=1_000)
     )
-    for row in rows:
-        yield row.leaf_index, Hash32(row.leaf), row.record
+    yield from rows
 
 
 def find_by_digest(connection: Connection, digests: Digests) -> list[StoredEvidence]:
@@ -291,8 +285,7 @@ def find_by_key(connection: Connection, key: bytes) -> StoredEvidence | None:
 
 def find_by_file(connection: Connection, path: str) -> list[StoredEvidence]:
     """Return every row that was accepted from the file at this absolute path, oldest first."""
-    is_file = func.substr(evidence.c.source, literal_column("1"), literal_column("1"))
-    return list(_load(connection, (is_file == literal_column("'/'")) & (evidence.c.source == path)))
+    return list(_load(connection, IS_FILE & (evidence.c.source == path)))
 
 
 def load_all(connection: Connection) -> Iterator[StoredEvidence]:

@@ -60,6 +60,12 @@ class PostgresDatabase:
         return f"{shown}?{urlencode(query, safe='/')}" if query else shown
 
 
+def has_write_ahead_log(path: Path) -> bool:
+    """Return whether SQLite has commits beside a store's file."""
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
 def discard(location: SqliteFile) -> None:
     """Remove what a crash, or the making itself, left of a store that was being made."""
     for suffix in ("", "-wal", "-shm", "-turn.lock", "-queue.lock"):
@@ -73,8 +79,7 @@ def install_store(built: SqliteFile, location: SqliteFile) -> Path | None:
         StorageError: The new store is not whole in its one file; nothing was replaced.
         ConfigError: The old store's new name is taken.
     """
-    log = built.path.with_name(built.path.name + "-wal")
-    if log.exists() and log.stat().st_size:
+    if has_write_ahead_log(built.path):
         # Closing copies it into the file and removes it; a full disk keeps SQLite from that.
         raise StorageError(
             f"the new store {built} could not be finished: SQLite left a write-ahead log beside it",

@@ -22,7 +22,7 @@ from sqlalchemy.pool import NullPool
 from anchor.errors import ConfigError, StorageError
 from anchor.store.alembic_runner import is_outdated, migrate, read_schema_version
 from anchor.store.database import MIGRATION_HEAD, Database, check_schema
-from anchor.store.location import SqliteFile
+from anchor.store.location import SqliteFile, has_write_ahead_log
 from anchor.store.sqlite import SqliteBackend
 from anchor.system.durable_files import open_private
 
@@ -62,8 +62,7 @@ def copy_snapshot(connection: Connection, target: Path) -> str:
             f"the store cannot be copied into {target}: {reason}",
             hint="look after the disk (`df`, `dmesg`), then run the same again",
         ) from error
-    log = target.with_name(target.name + "-wal")
-    if log.exists() and log.stat().st_size:
+    if has_write_ahead_log(target):
         raise StorageError(
             f"the copy {target} could not be finished: SQLite left a write-ahead log beside it",
             hint="look after the disk (`df`, `dmesg`), then run the same again",
