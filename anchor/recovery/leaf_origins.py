@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -13,8 +12,8 @@ from anchor.errors import AnchorError
 from anchor.log.publication import PublicationReader, read_tile
 from anchor.log.tiles import read_leaves as read_tiles
 from anchor.log.tree import BLOCK, RightEdge
+from anchor.operate.receipt_files import read_receipt
 from anchor.project.files import RECEIPT_SUFFIX
-from anchor.receipt.format import MAX_RECEIPT_BYTES, Receipt, parse_receipt
 from anchor.store.database import Database
 from anchor.store.heads import load_heads
 from anchor.store.sealing import read_leaves
@@ -92,15 +91,6 @@ class FoundReceipts:
 
     by_index: dict[int, list[Path]]
     sizes: frozenset[int]
-
-
-def read_receipt(path: Path) -> Receipt | None:
-    """Return the receipt in a file; None where there is none that can be read."""
-    with suppress(AnchorError, OSError):
-        if path.is_file():
-            with path.open("rb") as file:
-                return parse_receipt(file.read(MAX_RECEIPT_BYTES + 1))
-    return None
 
 
 def find_receipts(folders: Collection[Path], log: LogId) -> FoundReceipts:

@@ -19,10 +19,11 @@ from anchor.evidence.record import parse_record, source_of
 from anchor.log.merkle import hash_leaf
 from anchor.log.tree import HASH, RightEdge
 from anchor.operate.acceptance import EvidenceInput, identify
+from anchor.operate.receipt_files import read_receipt
 from anchor.project.config import Config
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.recovery.erasure_restoration import KnownErasures, reapply_erasures
-from anchor.recovery.leaf_origins import FoundReceipts, LeafOrigin, read_receipt
+from anchor.recovery.leaf_origins import FoundReceipts, LeafOrigin
 from anchor.store.acknowledged_log import SideFile, build_entry
 from anchor.store.batches import in_batches
 from anchor.store.database import Database

@@ -497,7 +497,7 @@ def open_database(
     """
     backend = _choose_backend(location, only_reads=only_reads)
     engine = backend.open()
-    standbys = _watch_standbys(location, copies)
+    standbys = None if copies is None else _watch_standbys(location, copies)
     database = Database(backend, engine, side_file, standbys)
     try:
         with database.read() as connection:
@@ -548,9 +548,7 @@ def check_schema(location: StoreLocation, version: str | None) -> None:
         )
 
 
-def _watch_standbys(location: StoreLocation, rule: CopyRule | None) -> StandbyCopies | None:
-    if rule is None:
-        return None
+def _watch_standbys(location: StoreLocation, rule: CopyRule) -> StandbyCopies:
     if isinstance(location, SqliteFile):
         raise ConfigError(SECOND_SERVER_NEEDED)
     from anchor.store.standby_confirmation import StandbyCopies

@@ -162,14 +162,12 @@ def insert_erasures(connection: Connection, added: Sequence[Erasure]) -> None:
     _insert(connection, list(new.values()))
 
 
-def load_erasures(connection: Connection) -> list[Erasure]:
-    """Return every erasure, oldest first."""
-    return _load_erasures(connection, true())
-
-
-def load_unfinished(connection: Connection) -> list[Erasure]:
-    """Return the erasures of which something may be left on disk."""
-    return _load_erasures(connection, erasures.c.finished_at.is_(None))
+def load_erasures(connection: Connection, *, is_unfinished: bool = False) -> list[Erasure]:
+    """Return every erasure, oldest first, or those of which something may be left on disk."""
+    condition = erasures.c.finished_at.is_(None) if is_unfinished else true()
+    columns = [erasures.c[field.name] for field in fields(Erasure)]
+    rows = connection.execute(select(*columns).where(condition).order_by(erasures.c.id))
+    return [Erasure(**row._asdict()) for row in rows]
 
 
 def finish_erasures(connection: Connection, leaves: Collection[Hash32], finished_at: str) -> None:
@@ -220,12 +218,6 @@ def load_statement_records(connection: Connection) -> Iterator[tuple[Hash32, byt
 def _insert(connection: Connection, added: Sequence[Erasure]) -> None:
     if added:
         connection.execute(insert(erasures), list(map(asdict, added)))
-
-
-def _load_erasures(connection: Connection, condition: ColumnElement[bool]) -> list[Erasure]:
-    columns = [erasures.c[field.name] for field in fields(Erasure)]
-    rows = connection.execute(select(*columns).where(condition).order_by(erasures.c.id))
-    return [Erasure(**row._asdict()) for row in rows]
 
 
 def _load(connection: Connection, condition: ColumnElement[bool]) -> Iterator[Piece]:

@@ -216,8 +216,7 @@ def find_unproven(connection: Connection, chain_id: ChainId) -> Unproven | None:
 
 def load_anchors(connection: Connection, chain_id: ChainId) -> list[AnchoredHead]:
     """Return the anchored heads on that chain, smallest first."""
-    rows = connection.execute(select_anchors(chain_id).order_by(anchors.c.head_size))
-    return [parse_anchor(row) for row in rows]
+    return _load(connection, select_anchors(chain_id))
 
 
 def load_reversible_anchors(connection: Connection, chain_id: ChainId) -> list[AnchoredHead]:
@@ -225,10 +224,7 @@ def load_reversible_anchors(connection: Connection, chain_id: ChainId) -> list[A
 
     They are few, however many anchors the log has.
     """
-    rows = connection.execute(
-        select_anchors(chain_id).where(_REVERSIBLE).order_by(anchors.c.head_size)
-    )
-    return [parse_anchor(row) for row in rows]
+    return _load(connection, select_anchors(chain_id).where(_REVERSIBLE))
 
 
 def find_anchored(connection: Connection, chain_id: ChainId, head: Head) -> AnchoredHead | None:
@@ -265,6 +261,10 @@ _REVERSIBLE = anchors.c.final == literal_column("0")
 def select_anchors(chain_id: ChainId) -> Select[Any]:
     """Select the anchored heads on that chain, for ``parse_anchor``."""
     return select(anchors, heads.c.root).join(heads).where(anchors.c.chain_id == chain_id)
+
+
+def _load(connection: Connection, query: Select[Any]) -> list[AnchoredHead]:
+    return [parse_anchor(row) for row in connection.execute(query.order_by(anchors.c.head_size))]
 
 
 def _first(connection: Connection, query: Select[Any]) -> AnchoredHead | None:

@@ -25,6 +25,13 @@ IS_FENCED = (
     "AND tgrelid = 'evidence'::regclass)"
 )
 """Ask a database whether the store is."""
+
+
+def lock_key(purpose: str) -> str:
+    """Return what PostgreSQL computes the key of an advisory lock from: one for each schema."""
+    return f"('x' || md5('anchor {purpose} ' || current_schema()))::bit(64)::bigint"
+
+
 # One spelling of each URL, so that two readers never take another part of it for the password.
 _CHARACTERS = r"[A-Za-z0-9._~!$&'()*+,;=%-]*"
 _POSTGRES_URL = re.compile(

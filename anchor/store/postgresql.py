@@ -24,7 +24,7 @@ from anchor.errors import (
     StoreBusyError,
     StoreReplacedError,
 )
-from anchor.store.location import IS_FENCED, REPLACED, PostgresDatabase
+from anchor.store.location import IS_FENCED, REPLACED, PostgresDatabase, lock_key
 from anchor.store.postgresql_purge import rewrite_log, rewrite_tables
 from anchor.store.schema import metadata
 
@@ -39,11 +39,8 @@ _KEEPALIVES = {
     "tcp_user_timeout": 30_000,
 }
 # Of the schema the store is in, so that several stores in one database have several locks.
-_LOCK = text("SELECT ('x' || md5('anchor lease of ' || current_schema()))::bit(64)::bigint")
-_CREATION_TURN = text(
-    "SELECT pg_advisory_xact_lock("
-    "('x' || md5('anchor creation in ' || current_schema()))::bit(64)::bigint)"
-)
+_LOCK = text(f"SELECT {lock_key('lease of')}")
+_CREATION_TURN = text(f"SELECT pg_advisory_xact_lock({lock_key('creation in')})")
 # What a store is filled with may be long in coming: nodes are asked while it is.
 _LET_IDLE = text("SET LOCAL idle_in_transaction_session_timeout = 0")
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(:key)")

@@ -1,4 +1,7 @@
-"""What the migrations are made of, with the same meaning in every one of them for ever."""
+"""What the migrations are made of, with the same meaning in every one of them for ever.
+
+Keys that are given no name have one by the schema's naming convention, which never changes.
+"""
 
 from typing import Any
 

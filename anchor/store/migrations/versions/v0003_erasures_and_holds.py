@@ -15,19 +15,18 @@ def upgrade() -> None:
     """Add the tables, and keep PostgreSQL from sampling what may have to be erased."""
     create_table(
         "erasures",
-        sa.Column("id", INT64, nullable=False),
+        sa.Column("id", INT64, primary_key=True),
         sa.Column("leaf", sa.LargeBinary(), nullable=False),
         sa.Column("id_hash", sa.LargeBinary()),
         sa.Column("statement", sa.LargeBinary()),
         sa.Column("erased_at", sa.Text(), nullable=False),
         sa.Column("finished_at", sa.Text()),
-        sa.PrimaryKeyConstraint("id", name="pk_erasures"),
     )
     op.create_index("ix_erasures_id_hash", "erasures", ["id_hash"])
     create_index_where("ix_erasures_unfinished", "erasures", ["id"], "finished_at IS NULL")
     create_table(
         "holds",
-        sa.Column("id", INT64, nullable=False),
+        sa.Column("id", INT64, primary_key=True),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("leaf", sa.LargeBinary()),
         sa.Column("tenant", sa.Text()),
@@ -35,7 +34,6 @@ def upgrade() -> None:
         sa.Column("placed_by", sa.Text(), nullable=False),
         sa.Column("placed_at", sa.Text(), nullable=False),
         sa.CheckConstraint("(leaf IS NULL) <> (tenant IS NULL)", name=op.f("ck_holds_one_scope")),
-        sa.PrimaryKeyConstraint("id", name="pk_holds"),
     )
     if op.get_bind().dialect.name == "postgresql":
         for column in _CONTENT:
