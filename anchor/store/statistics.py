@@ -6,6 +6,7 @@ that anybody may ask for are made of them.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,26 +110,20 @@ def count_accepted_since(connection: Connection, moment: str, size: int, waits: 
 
 
 def _find_first_since(connection: Connection, moment: str) -> int | None:
-    """Return the number of the first row accepted at ``moment`` or later, by bisection."""
+    """Return a number below which no row was accepted at ``moment`` or later, by bisection."""
     # One by one: both at once would read the whole table.
     low = connection.execute(select(func.min(evidence.c.id))).scalar_one()
     high = connection.execute(select(func.max(evidence.c.id))).scalar_one()
     if low is None:
         return None
-    first: int | None = None
-    while low <= high:
-        middle = (low + high) // 2
-        row = connection.execute(
-            select(evidence.c.id, evidence.c.accepted_at)
-            .where(evidence.c.id >= middle)
-            .order_by(evidence.c.id)
-            .limit(1)
-        ).one()
-        if row.accepted_at >= moment:
-            first, high = row.id, middle - 1
-        else:
-            low = row.id + 1
-    return first
+
+    def find_time(number: int) -> str:
+        behind = select(evidence.c.accepted_at).where(evidence.c.id >= number)
+        accepted_at: str = connection.execute(behind.order_by(evidence.c.id).limit(1)).scalar_one()
+        return accepted_at
+
+    first = low + bisect_left(range(low, high + 1), moment, key=find_time)
+    return first if first <= high else None
 
 
 def load_newest_heads(
