@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from anchor.chain.registry_reader import NewestRoot
-from anchor.store.heads import AnchoredHead
-from anchor.store.incidents import AnchorPosition
+from anchor.store.heads import AnchoredHead, AnchorPosition
 from anchor.types import Anchor, Block, Head
 
 

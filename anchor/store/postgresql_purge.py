@@ -68,7 +68,7 @@ _OLD_SNAPSHOTS = text(
     "AND (datname = current_database() OR backend_type = 'walsender') "
     "UNION ALL SELECT xmin FROM pg_replication_slots "
     "UNION ALL SELECT transaction FROM pg_prepared_xacts WHERE database = current_database()"
-    ") AS held WHERE age(held.xmin) >= age(CAST(CAST(:now AS text) AS xid))"
+    ") AS held WHERE age(held.xmin) >= age(CAST(CAST(:newest AS text) AS xid))"
 )
 _THIS_TRANSACTION = text("SELECT CAST(pg_current_xact_id() AS xid)")
 # Seconds to wait for them: a reader of the service ends in milliseconds.
@@ -82,9 +82,9 @@ def wait_for_readers(connection: Connection) -> None:
     Raises:
         StoreBusyError: One has not ended within ``_PATIENCE`` seconds.
     """
-    now = connection.execute(_THIS_TRANSACTION).scalar_one()
+    newest = connection.execute(_THIS_TRANSACTION).scalar_one()
     end = time.monotonic() + _PATIENCE
-    while connection.execute(_OLD_SNAPSHOTS, {"now": str(now)}).scalar_one():
+    while connection.execute(_OLD_SNAPSHOTS, {"newest": str(newest)}).scalar_one():
         if time.monotonic() >= end:
             raise StoreBusyError(
                 "another session of the PostgreSQL server may still read the erased rows",

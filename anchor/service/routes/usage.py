@@ -21,8 +21,8 @@ router = APIRouter(tags=["usage"])
 async def usage(key: Reader, service: CurrentService) -> UsageDocument:
     """Return how much new evidence the tenant submitted today (UTC), and its quotas."""
     day = utc_now()[:10]
-    accepted = sum(used.accepted for used in await service.query(load_usage, day, key.tenant))
-    return _describe(key.tenant, day, accepted, key.limits)
+    used = await service.query(load_usage, day)
+    return _describe(key.tenant, day, used.get(key.tenant, 0), key.limits)
 
 
 @router.get(
@@ -36,11 +36,10 @@ async def tenants(_key: Administrator, service: CurrentService) -> list[UsageDoc
 
     def load() -> list[UsageDocument]:
         with service.project.database.read() as connection:
-            accepted = {used.tenant: used.accepted for used in load_usage(connection, day)}
+            used = load_usage(connection, day)
             limits = load_limits(connection)
         return [
-            _describe(tenant, day, accepted.get(tenant, 0), limit)
-            for tenant, limit in limits.items()
+            _describe(tenant, day, used.get(tenant, 0), limit) for tenant, limit in limits.items()
         ]
 
     return await service.read(load)

@@ -33,8 +33,8 @@ from anchor.operate.daemon import LATE
 from anchor.operate.publishing import publish_log
 from anchor.project.project import OpenProject
 from anchor.registry.storage import CLOSED_HEAD, head_slot
-from anchor.store.heads import Unproven
-from anchor.store.incidents import AnchorPosition, Incident
+from anchor.store.heads import AnchorPosition, Unproven
+from anchor.store.incidents import Incident
 from anchor.store.replication import Copies, CopyRule, Position, Standby
 from anchor.store.sealing import seal
 from anchor.store.statistics import OpenTransaction
