@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from anchor.chain.get_proof import FetchedProof
 from anchor.chain.node import Answer, Node
+from anchor.chain.node_agreement import reached_by_enough
 from anchor.chain.node_errors import Refusal, classify_refusal
 from anchor.errors import (
     AnchorError,
     CannotCheckError,
     FinalityViolatedError,
-    NodeFaultError,
     NodeRefusedError,
     QuorumError,
     UnknownVersionError,
@@ -258,7 +258,7 @@ class NodeGroup(Node):
                 self._mark_usable(node)
         if len(finals) < self.needed:
             raise self._too_few(len(finals), problems)
-        number = sorted((final.number for final in finals.values()), reverse=True)[self.needed - 1]
+        number = reached_by_enough((final.number for final in finals.values()), self.needed)
         claims = {node: final for node, final in finals.items() if final.number <= number}
         ahead = [node for node in finals if node not in claims]
         for node, block in self._ask(ahead, lambda node: node.fetch_block(number)):
@@ -298,10 +298,7 @@ class NodeGroup(Node):
             raise CannotCheckError(
                 f"the node {node.name} is still syncing", hint="wait until it has caught up"
             )
-        latest = node.fetch_block("latest")
-        if latest is None:
-            raise NodeFaultError(f"the node {node.name} has no latest block")
-        number = latest.number
+        number = node.fetch_latest().number
         # A first node on another chain is let through to the comparison that stops everything.
         if number < self._newest - MAX_LAG and self._is_pinned(node):
             raise CannotCheckError(
@@ -330,10 +327,8 @@ class NodeGroup(Node):
             return False
         if self._genesis is None:
             return True
-        genesis = node.fetch_block(0)
-        if genesis is None:  # which tells no chain from another
-            raise NodeFaultError(f"the node {node.name} has no genesis block")
-        return genesis.hash == self._genesis
+        # Without one, nothing tells a chain from another.
+        return node.known(node.fetch_block(0), "genesis block").hash == self._genesis
 
     def _ask(
         self, nodes: Sequence[Node], read: Callable[[Node], Answer]

@@ -227,7 +227,7 @@ class TransactionManager:
         decision = decide(slot, seen, 0.0)
         inclusion = decision.inclusion
         if inclusion is not None and self._settlement.is_final(inclusion):
-            outcome = "included" if inclusion.succeeded else "reverted"
+            outcome = inclusion.outcome
             self._journal.settle_slot(slot, outcome, inclusion.cost, confirmed=True)
         elif decision.action is Action.FOREIGN:
             outcome = "foreign"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
-from anchor.errors import CannotCheckError, FinalityViolatedError, NodeFaultError
+from anchor.errors import CannotCheckError, FinalityViolatedError
 from anchor.log.checkpoint import open_checkpoint
 from anchor.log.publication import CHECKPOINT, open_writer
 from anchor.monitor.background_poll import BackgroundPoll, Sighting
@@ -111,9 +111,7 @@ def fetch_chain_facts(project: OpenProject, node: Node, sender: Address | None) 
     """
     config = project.config
     check_chain(config, node)
-    latest = node.fetch_block("latest")
-    if latest is None:
-        raise NodeFaultError(f"the node {node.name} has no latest block")
+    latest = node.fetch_latest()
     newest = RegistryReader(config.registry, config.log).newest_root(node, latest.hash)
     with project.database.read() as connection:
         head = None if newest.root is None else find_head(connection, newest.root)

@@ -23,7 +23,6 @@ from anchor.errors import (
     ChainGuardError,
     ConfigError,
     FundsError,
-    NodeFaultError,
     NotTrustedError,
     SignerError,
 )
@@ -169,7 +168,7 @@ def _look_at_chain(context: DoctorContext) -> str:
 def _look_at_finality(context: DoctorContext) -> str:
     rule = context.config.finality
     final = context.node.fetch_final_block(rule)
-    behind = _latest(context).number - final.number
+    behind = context.node.fetch_latest().number - final.number
     measure = "`finalized`" if rule == "finalized" else f"{rule} blocks on top"
     return f"by {measure}: block {final.number} is final, {behind} behind the newest"
 
@@ -223,7 +222,7 @@ def _look_at_methods(context: DoctorContext) -> str | Remark:
 
 
 def _look_at_clock(context: DoctorContext) -> str | Remark:
-    latest = _latest(context)
+    latest = context.node.fetch_latest()
     apart = round(context.wall_time - latest.timestamp)
     when = datetime.fromtimestamp(latest.timestamp, UTC).isoformat().replace("+00:00", "Z")
     text = f"{abs(apart)} s {'after' if apart >= 0 else 'before'} the newest block's time, {when}"
@@ -371,13 +370,6 @@ def _look_at_budget(context: DoctorContext) -> str | Remark:
         f"{cap}, without a budget",
         'set chain.budget_ether = "0.5", or what anchoring may take in 30 days',
     )
-
-
-def _latest(context: DoctorContext) -> Block:
-    latest = context.node.fetch_block("latest")
-    if latest is None:
-        raise NodeFaultError(f"the node {context.node.name} has no latest block")
-    return latest
 
 
 CHECKS = (

@@ -93,10 +93,7 @@ def look_at_chain(project: OpenProject, node: Node) -> tuple[Block, Block | None
     read_chain_state(project, node)
     if trouble is not None and anchored is not None:
         raise trouble
-    newest = node.fetch_block("latest")
-    if newest is None:
-        raise NodeFaultError(f"the node {node.name} has no latest block")
-    return newest, final
+    return node.fetch_latest(), final
 
 
 def judge_clock_at(

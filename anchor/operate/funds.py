@@ -6,7 +6,7 @@ from anchor.chain.fees import ANCHOR_GAS, gas_limit
 from anchor.chain.node import Node
 from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
 from anchor.chain.tx_cost import BUDGET_DAYS
-from anchor.errors import NodeFaultError, SignerError
+from anchor.errors import SignerError
 from anchor.ethereum.keccak import format_address
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
@@ -42,11 +42,8 @@ def low_funds_warning(project: OpenProject, node: Node, key: Address) -> str | N
         )
     if config.budget is None:
         return None
-    latest = node.fetch_block("latest")
-    if latest is None:
-        raise NodeFaultError(f"the node {node.name} has no latest block")
-    journal = StoredJournal(project.database, utc_now)
-    spent = journal.sum_costs(config.chain_id, latest.timestamp - BUDGET_DAYS * 86_400)
+    since = node.fetch_latest().timestamp - BUDGET_DAYS * 86_400
+    spent = StoredJournal(project.database, utc_now).sum_costs(config.chain_id, since)
     left = max(config.budget - spent, 0)
     if left < FEW * each:
         return (
