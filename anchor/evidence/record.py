@@ -18,7 +18,6 @@ from anchor.canonical import MAX_INTEGER, JsonValue, parse_canonical
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.evidence.checksums import decode_name
 from anchor.evidence.digests import SHA256, SM3, Digests
-from anchor.system.clock import format_time
 from anchor.types import LogId, parse_hex
 
 SCHEMA = "evidence-record/1"
@@ -55,39 +54,6 @@ class Record:
     statements: tuple[str, ...] = ()
 
 
-def build_record(
-    *,
-    digests: Digests,
-    name: str,
-    media_type: str | None,
-    salt: bytes,
-    recorded_at: datetime,
-    log: LogId | None = None,
-) -> Record:
-    """Build a record and its canonical bytes.
-
-    ``salt`` is 32 fresh random bytes: it keeps short or guessable evidence from being found by
-    guessing from its leaf.
-    """
-    encoded = encode_record(
-        digests=digests,
-        name=name,
-        media_type=media_type,
-        salt=salt,
-        recorded_at=format_time(recorded_at),
-        log=log,
-    )
-    return Record(
-        encoded=encoded,
-        digests=digests,
-        name=name,
-        media_type=media_type,
-        salt=salt,
-        recorded_at=_parse_time(format_time(recorded_at)),
-        log=log,
-    )
-
-
 def encode_record(
     *,
     digests: Digests,
@@ -99,6 +65,8 @@ def encode_record(
 ) -> bytes:
     """Return the canonical bytes of a record; ``recorded_at`` as ``format_time`` writes it.
 
+    ``salt`` is 32 fresh random bytes: it keeps short or guessable evidence from being found by
+    guessing from its leaf.
     Millions are made at a time, so the members are written in their canonical order at once.
 
     Raises:

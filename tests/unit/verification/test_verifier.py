@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import NoReturn
 
 import pytest
+from support.records import build_record
 from support.world import (
     INDEX,
     KEYS,
@@ -50,7 +51,7 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.evidence.digests import Digests, digest_bytes
-from anchor.evidence.record import build_record, parse_record
+from anchor.evidence.record import parse_record
 from anchor.log.merkle import hash_leaf
 from anchor.receipt.format import Receipt, encode_receipt
 from anchor.registry.artifact import expected_code_hash
