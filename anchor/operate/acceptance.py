@@ -160,13 +160,13 @@ def _describe(
 def sum_up(accepted: Sequence[AcceptedEvidence]) -> Acceptance:
     """Return how many of these were new, and on how many servers all of them are."""
     new = sum(evidence.is_new for evidence in accepted)
-    copies = [evidence.copies for evidence in accepted if evidence.copies is not None]
-    return Acceptance(new=new, known=len(accepted) - new, copies=min(copies, default=None))
+    copies = fewest(*(evidence.copies for evidence in accepted))
+    return Acceptance(new=new, known=len(accepted) - new, copies=copies)
 
 
-def fewest(before: int | None, latest: int | None) -> int | None:
-    """Return on how many servers all of it is, what was counted before and what is counted now."""
-    return latest if before is None else before if latest is None else min(before, latest)
+def fewest(*counted: int | None) -> int | None:
+    """Return on how many servers all of it is, of which parts were counted; None: one is enough."""
+    return min((copies for copies in counted if copies is not None), default=None)
 
 
 def _prepare(
@@ -249,37 +249,35 @@ def prepare_evidence(
     Raises:
         MalformedError: no record can be made of it.
     """
-    digests = submission.digests
     record = encode_record(
-        digests=digests,
+        digests=submission.digests,
         name=submission.name,
         media_type=submission.media_type or guess_media_type(submission.name),
         salt=salt,
         recorded_at=recorded_at,
         log=log,
     )
-    return NewEvidence(
-        identity=identify(submission, unique),
-        source=submission.source,
-        sha256=digests.sha256,
-        sm3=digests.sm3,
-        record=record,
-        leaf=hash_leaf(record),
-        accepted_at=recorded_at,
-    )
+    return _make_row(submission, record, unique, recorded_at)
 
 
 def prepare_record(record: Record, source: str, unique: bytes, recorded_at: str) -> NewEvidence:
     """Return the row of a record that somebody else made, whose bytes stay as they are."""
     encoded = record.encoded
     submission = EvidenceInput(source=source, name=record.name, digests=record.digests)
+    unique = b"record:" + hashlib.sha256(encoded).digest() + unique
+    return _make_row(submission, encoded, unique, recorded_at)
+
+
+def _make_row(
+    submission: EvidenceInput, record: bytes, unique: bytes, recorded_at: str
+) -> NewEvidence:
     return NewEvidence(
-        identity=identify(submission, b"record:" + hashlib.sha256(encoded).digest() + unique),
-        source=source,
-        sha256=record.digests.sha256,
-        sm3=record.digests.sm3,
-        record=encoded,
-        leaf=hash_leaf(encoded),
+        identity=identify(submission, unique),
+        source=submission.source,
+        sha256=submission.digests.sha256,
+        sm3=submission.digests.sm3,
+        record=record,
+        leaf=hash_leaf(record),
         accepted_at=recorded_at,
     )
 

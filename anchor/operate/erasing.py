@@ -123,9 +123,8 @@ def check_erasable(connection: Connection, pieces: Sequence[Piece]) -> None:
 
 def _check_reason(connection: Connection, pieces: Sequence[Piece], reason: str) -> None:
     told = reason.casefold()
-    for described in load_names(connection, pieces):
-        name = described.name or ""
-        if len(name) >= _TELLING and name.casefold() in told:
+    for _, name in load_names(connection, pieces):
+        if name is not None and len(name) >= _TELLING and name.casefold() in told:
             raise UsageError(
                 "the reason names evidence that is to be erased, and would stay in the log",
                 hint="say it without names, for example by the number of the request",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
@@ -78,7 +77,7 @@ def _update_by(
     now_final: list[AnchoredHead] = []
     for anchored in reversible:
         root = anchored.head.root
-        stored = node.read_with_quorum(partial(registry.anchor, root=root, block=final.hash))
+        stored = registry.agree_on_anchor(node, root, final.hash)
         is_final = stored is not None
         if stored is None:
             stored = registry.anchor(node, root, "latest")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 
 from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
@@ -24,7 +23,7 @@ from anchor.operate.contradiction import (
     place_of,
 )
 from anchor.project.project import OpenProject
-from anchor.store.heads import AnchoredHead, newest_final_anchor
+from anchor.store.heads import newest_final_anchor
 from anchor.store.incidents import (
     Incident,
     load_open_incidents,
@@ -93,6 +92,7 @@ def review_incidents(project: OpenProject, node: Node) -> None:
         CannotCheckError: the nodes do not say what is final, or disagree about the anchor.
     """
     config = project.config
+    registry = RegistryReader(config.registry, config.log)
     with project.database.read() as connection:
         incidents = load_open_incidents(connection, config.chain_id)
     if not incidents:
@@ -102,12 +102,7 @@ def review_incidents(project: OpenProject, node: Node) -> None:
     for incident in incidents:
         if is_behind(final, incident.before) or final.number < (incident.seen_block or 0):
             return
-        read = partial(
-            RegistryReader(config.registry, config.log).anchor,
-            root=incident.head.root,
-            block=final.hash,
-        )
-        stored = node.read_with_quorum(read)
+        stored = registry.agree_on_anchor(node, incident.head.root, final.hash)
         if stored is None or place_of(stored) != incident.before:
             return
         if project.database.read_only_note is not None:
@@ -143,6 +138,7 @@ def note_contradictions(project: OpenProject, node: Node, final: Block) -> int:
         IncidentError: One is, and the store cannot keep that now.
     """
     config = project.config
+    registry = RegistryReader(config.registry, config.log)
     moved: list[FinalReading] = []
     below = MAX_LOG_SIZE + 1
     while True:
@@ -150,7 +146,8 @@ def note_contradictions(project: OpenProject, node: Node, final: Block) -> int:
             anchored = newest_final_anchor(connection, config.chain_id, below=below)
         if anchored is None:
             break
-        reading = _read_final(project, node, anchored, final)
+        stored = registry.agree_on_anchor(node, anchored.head.root, final.hash)
+        reading = FinalReading(anchored=anchored, stored=stored, final=final)
         if is_in_place(reading):
             break
         if contradiction_of(reading) is not None:
@@ -186,14 +183,3 @@ def _describe_unstored(reading: FinalReading, hint: str) -> IncidentError:
         f"there in block {reading.final.number}, which is final",
         hint=hint,
     )
-
-
-def _read_final(
-    project: OpenProject, node: Node, anchored: AnchoredHead, final: Block
-) -> FinalReading:
-    read = partial(
-        RegistryReader(project.config.registry, project.config.log).anchor,
-        root=anchored.head.root,
-        block=final.hash,
-    )
-    return FinalReading(anchored=anchored, stored=node.read_with_quorum(read), final=final)

@@ -71,8 +71,6 @@ from anchor.verification.targets import (
     unpinned_error,
 )
 
-__all__ = ["Block", "ChainView", "Connect", "judge", "verify"]
-
 TITLES = {
     1: "receipt is well formed",
     2: "file matches the record",

@@ -40,8 +40,8 @@ from anchor.registry.storage import (
 from anchor.types import Address, Anchor, Block, ChainId, Hash32, Head, LogId, make_log_id
 from anchor.verification.policy import FinalityRule, TrustedOperator, TrustEntry, TrustPolicy
 from anchor.verification.report import Report, Verdict
-from anchor.verification.steps import VerificationTarget
-from anchor.verification.verifier import Connect, judge
+from anchor.verification.steps import Connect, VerificationTarget
+from anchor.verification.verifier import judge
 
 OWNER = Address(bytes.fromhex("a11ce00000000000000000000000000000000001"))
 STRANGER = Address(bytes.fromhex("0bad000000000000000000000000000000000002"))

@@ -24,6 +24,7 @@ from anchor.cli.options import ConfigOption, JsonOption, WaitOption
 from anchor.cli.standard_streams import EventLines
 from anchor.errors import ConfigError, ExitCode, UsageError
 from anchor.log.publication import open_writer
+from anchor.operate.backoff import Backoff
 from anchor.operate.daemon import Daemon, Pace
 from anchor.operate.events import Event
 from anchor.operate.publisher import Publisher
@@ -201,7 +202,7 @@ def _run_on(
             )  # fmt: skip
             daemon.run()
 
-    waiting = StoreWait(clock, emit, jitter)
+    waiting = StoreWait(clock, emit, Backoff(jitter, first=1.0, longest=60.0))
     try:
         run_through_outages(waiting, lambda: _open_named(config), work)
     except Stopped:
