@@ -86,7 +86,7 @@ class NodeGroup(Node):
             except CannotCheckError as error:
                 problems.append(error)
                 if len(self._nodes) > 1:
-                    self._mark_unusable_for(node, error)
+                    self._mark_unusable(node, error)
                 continue
             self._newest = max(self._newest, newest)
             self._mark_usable(node)
@@ -170,7 +170,7 @@ class NodeGroup(Node):
             if isinstance(answer, CannotCheckError):
                 problems.append(answer)
                 if not isinstance(answer, NodeRefusedError):
-                    self._mark_unusable_for(node, answer)
+                    self._mark_unusable(node, answer)
             else:
                 values.append(answer)
         if len(values) < self.needed:
@@ -242,7 +242,7 @@ class NodeGroup(Node):
                     if classify_refusal(answer.reason) not in _HARMLESS:
                         self._report(f"{node.name} does not take it: {answer.reason}")
                 elif isinstance(answer, CannotCheckError):
-                    self._mark_unusable_for(node, answer)
+                    self._mark_unusable(node, answer)
 
     def _agree(self, rule: FinalityRule) -> tuple[Block, tuple[Node, ...]]:
         if len(self._nodes) == 1:
@@ -252,7 +252,7 @@ class NodeGroup(Node):
         for node, answer in self._ask(self._nodes, lambda node: self._fetch_final(node, rule)):
             if isinstance(answer, CannotCheckError):
                 problems.append(answer.message)
-                self._mark_unusable_for(node, answer)
+                self._mark_unusable(node, answer)
             else:
                 finals[node] = answer
                 self._mark_usable(node)
@@ -353,15 +353,13 @@ class NodeGroup(Node):
             hint="nothing becomes final until enough of them answer; see to those that are named",
         )
 
-    def _mark_unusable_for(self, node: Node, error: CannotCheckError) -> None:
-        if node not in self._told or error.retry_after is None:
-            self._mark_unusable(node, error.message)  # else it is left alone for what was told
-
-    def _mark_unusable(self, node: Node, reason: str) -> None:
+    def _mark_unusable(self, node: Node, error: CannotCheckError) -> None:
         """Tell why a node is not used, once for each reason."""
-        if self._told.get(node) != reason:
-            self._told[node] = reason
-            self._report(f"left out: {reason}")
+        if node in self._told and error.retry_after is not None:
+            return  # it is left alone for what was told
+        if self._told.get(node) != error.message:
+            self._told[node] = error.message
+            self._report(f"left out: {error.message}")
 
     def _mark_usable(self, node: Node) -> None:
         if self._told.pop(node, None) is not None:

@@ -76,18 +76,14 @@ class StatusPoller:
             else BackgroundPoll(lambda: fetch_published_size(target), current_time)
         )
 
-    def snapshot(self) -> ExternalStatus:
-        """Return what was seen last, and poll again where that is old."""
-        published = None if self._published is None else self._published.snapshot()
-        return ExternalStatus(
-            chain=self._chain.snapshot(), published=published, watched=self._read_watch()
-        )
+    def snapshot(self, wait: float = 0.0) -> ExternalStatus:
+        """Return what was seen last, and poll again where that is old.
 
-    def wait(self, seconds: float) -> ExternalStatus:
-        """Return what ``snapshot`` does, after waiting up to ``seconds`` for each of both."""
-        published = None if self._published is None else self._published.wait(seconds)
+        Each of both is waited for up to ``wait`` seconds.
+        """
+        published = None if self._published is None else self._published.snapshot(wait)
         return ExternalStatus(
-            chain=self._chain.wait(seconds), published=published, watched=self._read_watch()
+            chain=self._chain.snapshot(wait), published=published, watched=self._read_watch()
         )
 
 

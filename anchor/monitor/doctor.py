@@ -44,8 +44,8 @@ class Finding:
     check: str
     verdict: Verdict
     text: str
-    hint: str | None
-    exit_code: ExitCode
+    hint: str | None = None
+    exit_code: ExitCode = ExitCode.DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +106,7 @@ def _examine(context: DoctorContext, check: Check) -> Finding:
             check=check.name,
             verdict=Verdict.CANNOT_TELL,
             text=f"not looked at, because this needs: {', '.join(missing)}",
-            hint=None,
-            exit_code=ExitCode.DONE,  # what is missing has a finding of its own
-        )
+        )  # what is missing has a finding, and so an exit code, of its own
     try:
         answer = check.look(context)
     except AnchorError as error:
@@ -126,5 +124,4 @@ def _examine(context: DoctorContext, check: Check) -> Finding:
         verdict=Verdict.PASS,
         text=remark.text,
         hint=remark.hint or None,
-        exit_code=ExitCode.DONE,
     )

@@ -189,13 +189,8 @@ def _open_plain(path: Path) -> int:
 
 
 def _parse(members: dict[str, Any]) -> ChainTime | None:
-    numbers = ("seen_at", "number", "newest")
-    flags = ("in_step", "is_certain")
-    final = members.get("final")
-    is_whole = (
-        members.keys() == {*numbers, *flags, "final"}
-        and all(type(members[name]) is int for name in numbers)
-        and all(type(members[name]) is bool for name in flags)
-        and (final is None or type(final) is int)
-    )
+    kinds = {name: type(value) for name, value in members.items()}
+    numbers = dict.fromkeys(("seen_at", "number", "newest"), int)
+    known = {**numbers, "in_step": bool, "is_certain": bool}
+    is_whole = kinds in (known | {"final": int}, known | {"final": type(None)})
     return ChainTime(**members) if is_whole else None

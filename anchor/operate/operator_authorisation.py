@@ -23,7 +23,6 @@ from anchor.operate.operators import (
     agree_on_operator_id,
     agree_on_operator_key,
     choose_id,
-    fetch_operator_id,
 )
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
@@ -127,7 +126,8 @@ def plan_removal(project: OpenProject, node: Node, *, key: Address | None, id: i
 
 def is_done(config: Config, node: Node, change: KeyChange) -> bool:
     """Say whether the newest block has the change already, so that nothing need be sent."""
-    return fetch_operator_id(config, node, change.key, "latest") == change.id
+    registry = RegistryReader(config.registry, config.log)
+    return registry.operator_id(node, change.key, "latest") == change.id
 
 
 def apply_change(
@@ -289,10 +289,11 @@ def _wait_until_final(config: Config, node: Node, change: KeyChange, clock: Cloc
     Raises:
         CannotCheckError: the nodes do not say what is final, so waiting would be for nothing.
     """
+    registry = RegistryReader(config.registry, config.log)
     deadline = clock.monotonic() + config.wait_seconds
     while True:
         final = node.fetch_final_block(config.finality)
-        read = partial(fetch_operator_id, config, key=change.key, block=final.hash)
+        read = partial(registry.operator_id, key=change.key, block=final.hash)
         if node.read_with_quorum(read) == change.id:
             return final.number
         if clock.monotonic() >= deadline or not is_done(config, node, change):
