@@ -137,6 +137,5 @@ def find_sender(project: OpenProject) -> Address | None:
     key = find_key(project.config)
     if key is not None:
         return key
-    with project.database.read() as connection:
-        rows = load_newest_anchors(connection, project.config.chain_id, 1)
+    rows = project.read(load_newest_anchors, 1)
     return rows[0].sender if rows else None

@@ -138,8 +138,7 @@ def find_clock_fault(
     project: OpenProject, wall_time: float, chain: ChainTime | None = None
 ) -> ClockFault | None:
     """Compare the clock with the store, and with ``chain`` or what another process saw last."""
-    with project.database.read() as connection:
-        anchored = newest_final_anchor(connection, project.config.chain_id)
+    anchored = project.read(newest_final_anchor)
     return judge_clock(
         wall_time,
         load_chain_time(project.config) if chain is None else chain,

@@ -40,8 +40,7 @@ def check_no_incident(project: OpenProject) -> None:
     Raises:
         IncidentError: one was.
     """
-    with project.database.read() as connection:
-        incidents = load_open_incidents(connection, project.config.chain_id)
+    incidents = project.read(load_open_incidents)
     error = explain_incidents(incidents)
     if error is not None:
         raise error
@@ -93,8 +92,7 @@ def review_incidents(project: OpenProject, node: Node) -> None:
     """
     config = project.config
     registry = RegistryReader(config.registry, config.log)
-    with project.database.read() as connection:
-        incidents = load_open_incidents(connection, config.chain_id)
+    incidents = project.read(load_open_incidents)
     if not incidents:
         return
     final = fetch_final(project, node)
@@ -142,8 +140,7 @@ def note_contradictions(project: OpenProject, node: Node, final: Block) -> int:
     moved: list[FinalReading] = []
     below = MAX_LOG_SIZE + 1
     while True:
-        with project.database.read() as connection:
-            anchored = newest_final_anchor(connection, config.chain_id, below=below)
+        anchored = project.read(newest_final_anchor, below=below)
         if anchored is None:
             break
         stored = registry.agree_on_anchor(node, anchored.head.root, final.hash)

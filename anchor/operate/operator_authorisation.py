@@ -221,7 +221,7 @@ def find_unsettled(project: OpenProject) -> Address | None:
 
 def advise(project: OpenProject, node: Node, change: KeyChange, listed: OperatorList) -> list[str]:
     """Return what the operator should know or do after the change, in sentences."""
-    config, signer = project.config, find_key(project.config)
+    signer = find_key(project.config)
     key = format_address(change.key)
     advice = []
     if not change.id:
@@ -229,8 +229,7 @@ def advise(project: OpenProject, node: Node, change: KeyChange, listed: Operator
             advice.append(
                 "It is this project's signer: name another key in [signer] of anchor.toml."
             )
-        with project.database.read() as connection:
-            newest = newest_anchored(connection, config.chain_id)
+        newest = project.read(newest_anchored)
         ids = [str(each.id) for each in listed.operators if each.key == change.key]
         if newest is not None and ids:
             advice.append(

@@ -31,8 +31,7 @@ def find_own_nonces(project: OpenProject, node: Node, sender: Address, missing: 
     if not missing:
         return own
     config = project.config
-    with project.database.read() as connection:
-        unknown = load_unsigned_anchors(connection, config.chain_id, _MOST_BLOCKS)
+    unknown = project.read(load_unsigned_anchors, _MOST_BLOCKS)
     for anchored in unknown:
         read = partial(Node.fetch_calls, number=anchored.block_number, to=config.registry)
         try:

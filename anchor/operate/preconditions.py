@@ -203,8 +203,7 @@ def check_chain_and_incidents(project: OpenProject, node: Node) -> None:
 def check_final_anchors(project: OpenProject, node: Node) -> None:
     """Compare the newest final anchor with the newest block, and where they differ a final one."""
     config = project.config
-    with project.database.read() as connection:
-        anchored = newest_final_anchor(connection, config.chain_id)
+    anchored = project.read(newest_final_anchor)
     if anchored is None:
         return
     stored = RegistryReader(config.registry, config.log).anchor(node, anchored.head.root, "latest")

@@ -70,8 +70,7 @@ def publish_log(project: OpenProject, target: PublicationWriter) -> Publication:
 
 def _publish(project: OpenProject, target: PublicationWriter) -> Publication:
     config = project.config
-    with project.database.read() as connection:
-        anchors = load_anchors(connection, config.chain_id)
+    anchors = project.read(load_anchors)
     final = [anchored for anchored in anchors if anchored.final]
     head = final[-1].head if final else None
     if head is None:
