@@ -184,15 +184,15 @@ class Settlement:
             if is_sure and not each.is_lost:
                 continue
             if waited_for is None or slot.nonce < waited_for:
-                sight = look_at(self.node, slot)
-                waited_for = sight.nonce
-                inclusion = next(iter(sight.inclusions.values()), None)
+                seen = look_at(self.node, slot)
+                waited_for = seen.latest_nonce
+                inclusion = next(iter(seen.inclusions.values()), None)
                 if inclusion is not None and (inclusion.succeeded or each.outcome == "reverted"):
                     if each.outcome != inclusion.outcome:
                         self.journal.settle_slot(slot, inclusion.outcome, inclusion.cost)
                     is_sure = is_sure or (inclusion.succeeded and _anchors(slot, inclusion))
                     continue
-                if inclusion is None and self._is_there_all_the_same(each, sight.nonce):
+                if inclusion is None and self._is_there_all_the_same(each, waited_for):
                     is_sure = True
                     continue
             if lost is None:

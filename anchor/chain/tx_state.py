@@ -117,8 +117,8 @@ class Observation:
     """
 
     latest_nonce: int
-    final_nonce: int | None
     inclusions: Mapping[Hash32, Inclusion]
+    final_nonce: int | None = None
     missing: NonceSlot | None = None
     is_gap_certain: bool = True
 

@@ -34,6 +34,7 @@ from anchor.store.erasures import (
 from anchor.store.location import SqliteFile, find_copies
 from anchor.system.clock import utc_now
 from anchor.system.durable_files import is_temporary, private_mode, sync_folder, write_file
+from anchor.system.regular_files import read_regular_file
 from anchor.types import Hash32
 
 # As `anchor.operate.erasing` names them.
@@ -151,10 +152,8 @@ def _walk_receipts(folder: Path) -> Iterator[Path]:
 def _find_leaf(path: Path) -> Hash32 | None:
     """Return the leaf of the receipt in a file; None where it is none."""
     try:
-        if not path.is_file():
-            return None
-        with path.open("rb") as file:
-            return hash_leaf(parse_receipt(file.read(MAX_RECEIPT_BYTES + 1)).record)
+        data = read_regular_file(path, MAX_RECEIPT_BYTES + 1)
+        return hash_leaf(parse_receipt(data).record)
     except (AnchorError, OSError):
         return None
 
