@@ -50,7 +50,7 @@ from anchor.store.heads import (
     newest_final_anchor,
     newest_head,
 )
-from anchor.system.stoppable_clock import StoppableClock, Stopped
+from anchor.system.clock import StoppableClock, Stopped
 
 # Seconds between two looks at what is waiting, and between two at what may have become final.
 _POLL = 1.0

@@ -17,9 +17,9 @@ from anchor.errors import (
 )
 from anchor.operate.contradiction import (
     FinalReading,
-    contradiction_of,
     is_behind,
     is_in_place,
+    is_moved,
     place_of,
 )
 from anchor.project.project import OpenProject
@@ -147,7 +147,7 @@ def note_contradictions(project: OpenProject, node: Node, final: Block) -> int:
         reading = FinalReading(anchored=anchored, stored=stored, final=final)
         if is_in_place(reading):
             break
-        if contradiction_of(reading) is not None:
+        if is_moved(reading):
             moved.append(reading)
         below = anchored.head.size
     if not moved:

@@ -149,7 +149,8 @@ def apply_change(
     config = project.config
     sent: Hash32 | None = None
     for _ in range(_MAX_ROUNDS):
-        if not is_done(config, node, change) or _has_unsettled_call(project):
+        # An earlier run of the owner's key may have ended before it saw what became of it.
+        if not is_done(config, node, change) or find_unsettled(project) == log_owner(config.log):
             sent = _send(project, node, change, open_signer(), clock, report) or sent
         report("waiting until it is final")
         final_block = _wait_until_final(config, node, change, clock)
@@ -275,11 +276,6 @@ def _check_open(config: Config, node: Node) -> None:
             "this log was closed with `succeed`: nobody anchors in it any more",
             hint="operators are per log: run this in its successor's project",
         )
-
-
-def _has_unsettled_call(project: OpenProject) -> bool:
-    """Say whether an earlier run of the owner's key ended before it saw what became of it."""
-    return find_unsettled(project) == log_owner(project.config.log)
 
 
 def _wait_until_final(config: Config, node: Node, change: KeyChange, clock: Clock) -> int | None:

@@ -16,7 +16,7 @@ from anchor.errors import (
 from anchor.operate.backoff import Backoff
 from anchor.operate.events import Event
 from anchor.project.project import OpenProject
-from anchor.system.stoppable_clock import StoppableClock, Stopped
+from anchor.system.clock import StoppableClock, Stopped
 
 # What goes on being so is told again this often.
 _REMIND = 3600.0

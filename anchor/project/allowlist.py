@@ -208,13 +208,13 @@ def named_config(option: Path | None) -> Path | None:
     return Path(named) if named else None
 
 
-def discover_config(start: Path | None = None) -> Path | None:
-    """Return the nearest configuration from ``start`` upwards, whosever it is.
+def discover_config() -> Path | None:
+    """Return the nearest configuration from the working directory upwards, whosever it is.
 
     It counts only where ``check_allowed`` says so.
     """
     try:
-        folder = (start or Path.cwd()).resolve()
+        folder = Path.cwd().resolve()
     except OSError:  # a working directory that was removed
         return None
     for candidate in (folder, *folder.parents):

@@ -34,9 +34,8 @@ from anchor.project.config import Config, load_config
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject, open_project
 from anchor.store.incidents import accept_incidents
-from anchor.system.clock import SystemClock, unix_now, utc_now
+from anchor.system.clock import StoppableClock, Stopped, SystemClock, unix_now, utc_now
 from anchor.system.signals import STOP_SIGNALS
-from anchor.system.stoppable_clock import StoppableClock, Stopped
 from anchor.units import format_leaves
 
 # Seconds between two looks of a standby whether it is needed.
