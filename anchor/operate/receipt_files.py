@@ -11,6 +11,7 @@ from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, Source
 from anchor.evidence.record import parse_record
 from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
 from anchor.receipt.format import MAX_RECEIPT_BYTES, Receipt, check_receipt_path, parse_receipt
+from anchor.system.regular_files import read_regular_file
 from anchor.types import LogId
 
 # File systems take names of 255 bytes; the suffix and a counter need some of them.
@@ -51,9 +52,7 @@ class ReceiptFolder:
 def read_receipt(path: Path) -> Receipt | None:
     """Return the receipt in a file; None where there is none that can be read."""
     with suppress(AnchorError, OSError):
-        if path.is_file():
-            with path.open("rb") as file:
-                return parse_receipt(file.read(MAX_RECEIPT_BYTES + 1))
+        return parse_receipt(read_regular_file(path, MAX_RECEIPT_BYTES + 1))
     return None
 
 

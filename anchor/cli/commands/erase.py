@@ -87,17 +87,16 @@ def _list(output: Output, project: OpenProject, selection: Selection) -> None:
     with project.database.read() as connection:
         pieces = [each for each in find_pieces(connection, selection) if each.source != ERASED]
         check_erasable(connection, pieces)
-        for named in load_names(connection, pieces):
-            piece = named.piece
+        for piece, name in load_names(connection, pieces):
             owner = tenant_of(piece.source)
-            name = named.name or "(record lost)"
+            shown = name or "(record lost)"
             whose = "" if owner is None else f"  (tenant {owner})"
-            output.line(f"{_spell_position(piece):<12}  {piece.leaf.hex()}  {name}{whose}")
+            output.line(f"{_spell_position(piece):<12}  {piece.leaf.hex()}  {shown}{whose}")
             listed.append(
                 {
                     "leaf": piece.leaf.hex(),
                     "index": piece.leaf_index,
-                    "name": named.name,
+                    "name": name,
                     "source": piece.source,
                     "tenant": owner,
                 }
