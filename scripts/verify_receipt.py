@@ -66,7 +66,6 @@ def cli(
         report,
         policies=inputs.describe_policies(),
         nodes=[network.node.name],
-        brief=False,
     )
     return report.exit_code
 

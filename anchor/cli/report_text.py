@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from anchor.cli.console import Colour, Output
 from anchor.ethereum.keccak import format_address
@@ -17,6 +18,9 @@ COLOURS = {
     "not present": Colour.YELLOW,
 }
 
+# Of the nine claims, those that bound the time.
+_TIME_CLAIMS = ("C4", "C5")
+
 
 def print_report(
     output: Output,
@@ -25,37 +29,42 @@ def print_report(
     *,
     policies: Sequence[str],
     nodes: Sequence[str],
-    brief: bool,
+    all_steps: bool = False,
     words: Words = ENGLISH,
 ) -> None:
-    """Print one file's report: steps, claims, and what it does not prove."""
-    if brief:
-        output.line(
-            f"  {name}: {_summary(report, words)}",
-            mark=_brief_mark(report, words),
-            colour=_colour(report),
-        )
-        return
-    output.line(name)
+    """Print one file's report: the verdict, the time, what it rests on and does not prove.
+
+    Steps that passed and claims without a time are printed with ``all_steps`` only.
+    """
+    headline = _spell_headline(report, words).replace("verified", "VERIFIED", 1)
+    output.line(f"  {name}", mark=headline, colour=_colour(report))
     for step in report.steps:
-        title = words.steps.get(step.number, step.title)
-        hint = step.error.hint if step.error else None
-        print_step(output, step.number, title, step.detail, step.verdict, hint or "", words=words)
-    output.line()
-    for claim in report.claims:
-        mark = f"  {claim.id} {_pad(words.verdicts.get(claim.verdict.value, claim.verdict.value))}"
-        title = words.claims.get(claim.id, claim.title)
-        colour = COLOURS[claim.verdict.value]
-        output.line(f"{title} ({words.say(claim.reason)})", mark=mark, colour=colour)
-    output.line()
+        if all_steps or step.verdict is not Verdict.PASS:
+            title = words.steps.get(step.number, step.title)
+            hint = step.error.hint if step.error else None
+            print_step(
+                output, step.number, title, step.detail, step.verdict, hint or "", words=words
+            )
     _print_trust(output, report, policies, nodes, words)
+    for claim in report.claims:
+        if all_steps or claim.id in _TIME_CLAIMS:
+            mark = _pad(words.verdicts.get(claim.verdict.value, claim.verdict.value))
+            title = words.claims.get(claim.id, claim.title)
+            colour = COLOURS[claim.verdict.value]
+            mark = f"  {claim.id} {mark}"
+            output.line(f"{title} ({words.say(claim.reason)})", mark=mark, colour=colour)
     _print_statements(output, report, words)
     items = "; ".join(_list_not_proven(report, words))
     output.line(f"  {words.closing.format(items=items)}")
-    mark = f"  {_spell_headline(report, words).replace('verified', 'VERIFIED', 1)}"
-    code = words.exit_code.format(code=int(report.exit_code))
-    output.line(code, mark=mark, colour=_colour(report))
+    if not all_steps:
+        output.line(f"  {words.more_with_steps}")
     output.line()
+
+
+def print_summary(output: Output, name: str, report: Report, words: Words = ENGLISH) -> None:
+    """Print one line about one file."""
+    mark = _brief_mark(report, words)
+    output.line(f"  {name}: {_summary(report, words)}", mark=mark, colour=_colour(report))
 
 
 def _list_not_proven(report: Report, words: Words) -> list[str]:
@@ -132,10 +141,11 @@ def _print_trust(
     if nodes:
         output.line(f"  {words.asked.format(names=', '.join(nodes))}")
     for proven in report.proven:
-        output.line(f"  {existed.format(time=f'{proven.existed_by:%Y-%m-%d %H:%M:%S}')}")
+        output.line(f"  {existed.format(time=_spell_time(proven.existed_by, words))}")
+        chain = find_chain(proven.chain_id)
         anchored = words.anchored.format(
             submitter=format_address(proven.submitter),
-            chain=proven.chain_id,
+            chain=proven.chain_id if chain.kind == "unlisted" else f"{chain.id} ({chain.name})",
             block=proven.anchor.block_number,
             basis=_describe_basis(proven, words),
             level=proven.assurance,
@@ -143,10 +153,19 @@ def _print_trust(
         output.line(f"  {anchored}")
         position = words.place.format(index=proven.index, size=proven.anchor.size)
         output.line(f"    {position}")
-        kind = find_chain(proven.chain_id).kind
-        if kind != "main":
-            said = words.chain_is.format(chain=proven.chain_id, kind=words.kinds[kind])
+        if chain.kind != "main":
+            said = words.chain_is.format(chain=proven.chain_id, kind=words.kinds[chain.kind])
             output.line(f"  {said}")
+
+
+def _spell_time(time: datetime, words: Words) -> str:
+    """Return a time in UTC, and in this machine's zone where that is another."""
+    local = time.astimezone()
+    if not local.utcoffset():
+        return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+    return words.local_time.format(
+        utc=f"{time:%Y-%m-%d %H:%M:%S} UTC", local=f"{local:%Y-%m-%d %H:%M:%S %z}"
+    )
 
 
 def print_policies(

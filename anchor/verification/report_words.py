@@ -41,7 +41,8 @@ class Words:
     statements: str
     note: str
     brief_unpinned: str
-    exit_code: str
+    local_time: str
+    more_with_steps: str
     brief: Mapping[str, str]
     brief_existed_by: str
     say: Callable[[str], str]
@@ -57,8 +58,8 @@ ENGLISH = Words(
     policy="Trust policy: {name}",
     no_policy="No trust policy was given; taken from the receipt, unpinned:",
     asked="Asked: {names}",
-    unchanged_since="Unchanged since it was recorded; the record existed no later than {time} UTC,",
-    existed_by="The record existed no later than {time} UTC,",
+    unchanged_since="Unchanged since it was recorded; the record existed no later than {time},",
+    existed_by="The record existed no later than {time},",
     anchored="anchored by {submitter} on chain {chain}, block {block} ({basis}: assurance "
     "{level}).",
     by_one_node="as one node says",
@@ -76,7 +77,8 @@ ENGLISH = Words(
     "{names}",
     note="Note: {text}",
     brief_unpinned="{detail}; unpinned: {items}",
-    exit_code=" (exit code {code})",
+    local_time="{utc} ({local} here)",
+    more_with_steps="Each step and claim: --steps",
     brief={"fail": "refused", "cannot tell": "undecided"},
     brief_existed_by="existed no later than {time} UTC",
     say=str,
@@ -122,8 +124,8 @@ CHINESE = Words(
     policy="信任策略：{name}",
     no_policy="未提供信任策略；以下取自收据，未经固定：",
     asked="询问的节点：{names}",
-    unchanged_since="自记录时起未经更改；该记录不晚于 {time} UTC 已存在，",
-    existed_by="该记录不晚于 {time} UTC 已存在，",
+    unchanged_since="自记录时起未经更改；该记录不晚于 {time} 已存在，",
+    existed_by="该记录不晚于 {time} 已存在，",
     anchored="由 {submitter} 锚定于链 {chain} 的区块 {block}（{basis}；保证级别 {level}）。",
     by_one_node="依据单一节点的陈述",
     by_nodes="多个节点的陈述一致",
@@ -148,7 +150,8 @@ CHINESE = Words(
     statements="记录中另有运营方自己的陈述，本次验证未作核对：{names}",
     note="说明：{text}",
     brief_unpinned="{detail}；未经固定：{items}",
-    exit_code="（退出码 {code}）",
+    local_time="{utc}（本机时区 {local}）",
+    more_with_steps="逐步列出各步骤与各项声明：--steps",
     brief={"fail": "不通过", "cannot tell": "无法判断"},
     brief_existed_by="不晚于 {time} UTC 已存在",
     say=to_chinese,

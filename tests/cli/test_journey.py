@@ -182,8 +182,8 @@ def test_one_changed_byte_is_a_mismatch_even_without_a_receipt_file(journey: Jou
         file.write_bytes(before)
     assert hashlib.sha256(before).hexdigest() in report.out
     assert " 2. fail" in report.out
-    assert " 3. pass" in report.out
-    assert "NOT VERIFIED (exit code 10)" in report.out
+    assert " 3. pass" not in report.out
+    assert "NOT VERIFIED" in report.out
     journey.anchor("verify", "-q", file).expect(0)
 
 
@@ -330,7 +330,7 @@ def test_stamp_is_the_whole_job_in_one_go(make: Callable[..., Site], embedded: D
     assert stamped.out.splitlines() == [f"{note}.anchor.json", f"{folder}/a.txt.anchor.json"]
     site.run("verify", note, folder / "a.txt").expect(0)
     note.write_bytes(b"meeting at one\n")
-    site.run("verify", note).expect(10, "NOT VERIFIED (exit code 10)")
+    site.run("verify", note).expect(10, "NOT VERIFIED")
 
 
 def test_a_receipt_written_before_finality_is_upgraded_later(

@@ -20,7 +20,7 @@ from anchor.cli.options import (
     RpcOption,
     TrustOption,
 )
-from anchor.cli.report_text import print_policies, print_report
+from anchor.cli.report_text import print_policies, print_report, print_summary
 from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.verification.report import severest_code
 from anchor.verification.report_json import (
@@ -55,7 +55,10 @@ def command(
     chain_id: ChainIdOption = None,
     accept_unpinned: AcceptUnpinnedOption = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="One line for each file, no steps.")
+        bool, typer.Option("--quiet", "-q", help="Print one line for each file.")
+    ] = False,
+    all_steps: Annotated[
+        bool, typer.Option("--steps", help="Print all ten steps and nine claims.")
     ] = False,
     language: Annotated[
         str, typer.Option("--lang", metavar="en|zh", help="The report's language; JSON has one.")
@@ -79,6 +82,8 @@ def command(
         raise UsageError("--receipt goes with one file")
     if (files or []).count(Path("-")) > 1:
         raise UsageError("standard input can be read once: name - once")
+    if quiet and all_steps:
+        raise UsageError("--quiet prints one line and --steps all: give one of them")
     output = Output(as_json=as_json)
     inputs = VerificationInputs(
         config_path=config_path,
@@ -99,15 +104,18 @@ def command(
     for name, load in inputs.list_inputs(files or [], receipt=receipt, digest=digest):
         try:
             report = inputs.judge(*load())
-            print_report(
-                output,
-                name,
-                report,
-                policies=policies,
-                nodes=inputs.nodes.asked_now,
-                brief=quiet,
-                words=words,
-            )
+            if quiet:
+                print_summary(output, name, report, words)
+            else:
+                print_report(
+                    output,
+                    name,
+                    report,
+                    policies=policies,
+                    nodes=inputs.nodes.asked_now,
+                    all_steps=all_steps,
+                    words=words,
+                )
         except AnchorError as error:
             if len(files or []) <= 1:
                 raise

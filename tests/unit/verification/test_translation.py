@@ -15,7 +15,7 @@ from support.paths import PACKAGE
 from support.world import MAIN, World, expect, hash_of, judged
 
 from anchor.cli.console import Output
-from anchor.cli.report_text import print_report
+from anchor.cli.report_text import print_report, print_summary
 from anchor.errors import AnchorError
 from anchor.types import Hash32
 from anchor.verification.report import Report
@@ -150,12 +150,11 @@ def check_report(report: Report, capsys: pytest.CaptureFixture[str]) -> set[str]
     """See that a printed report is in Chinese; return its sentences in English."""
     print_report(
         Output(as_json=False), "FILE", report,
-        policies=["/p (SHA-256 ab, of your own project)"], nodes=["http://n"], brief=False,
+        policies=["/p (SHA-256 ab, of your own project)"], nodes=["http://n"], all_steps=True,
         words=CHINESE,
     )  # fmt: skip
-    print_report(
-        Output(as_json=False), "FILE", report, policies=(), nodes=(), brief=True, words=CHINESE
-    )
+    print_report(Output(as_json=False), "FILE", report, policies=(), nodes=(), words=CHINESE)
+    print_summary(Output(as_json=False), "FILE", report, CHINESE)
     printed = capsys.readouterr().out
     for line in printed.splitlines():
         assert what_is_english(line) is None, line
