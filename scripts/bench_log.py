@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from anchor.evidence.digests import Digests
-from anchor.evidence.record import build_record
+from anchor.evidence.record import encode_record
 from anchor.log import batch_sha256
 from anchor.log.merkle import hash_leaf, verify_inclusion
 from anchor.log.tiles import TileTree, append_leaves
@@ -35,6 +35,7 @@ from anchor.store.evidence import NewEvidence, make_identity
 from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.location import SqliteFile
 from anchor.store.tile_folder import TileFolder
+from anchor.system.clock import format_time
 from anchor.types import Hash32, Head
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -297,13 +298,13 @@ def make_evidence(start: int, end: int) -> Iterator[NewEvidence]:
             sm3=hashlib.sha256(name.encode() + b"sm3").digest(),
             size=number,
         )
-        record = build_record(
+        record = encode_record(
             digests=digests,
             name=name,
             media_type="application/pdf",
             salt=digests.sha256 or b"",
-            recorded_at=NOW,
-        ).encoded
+            recorded_at=format_time(NOW),
+        )
         yield NewEvidence(
             identity=make_identity(digests, record),
             source=f"/var/lib/evidence/{name}",

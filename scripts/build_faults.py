@@ -26,7 +26,7 @@ REPRODUCE = """\
 ```sh
 scripts/test --release                                  # all but the long campaigns
 pytest -m slow                                          # the long campaigns
-python scripts/build_faults.py                          # this page, from what those runs recorded
+python scripts/build_faults.py                          # this page, from those runs
 ```"""
 
 
@@ -75,18 +75,18 @@ def render(rows: list[Row]) -> str:
     lines = [
         "# Faults",
         "",
-        "Written by `scripts/build_faults.py` from what the tests did.",
+        "Written by `scripts/build_faults.py` from recorded test runs.",
         "",
         f"Of {len(rows)} faults {len(injected)} are injected,",
-        f"{sum(row.times for row in rows):,} times in the runs this page was made from;",
+        f"{sum(row.times for row in rows):,} times in the recorded runs;",
         f"{sum(row.failed > 0 for row in rows)} of them with a test that failed.",
         f"{len(left_out)} cannot be injected here, for the reasons at the end.",
         "",
         "Components are real wherever one can run: anvil and py-evm, SQLite and PostgreSQL,",
-        "processes that are killed, disks that fail. State machines run the real pipeline over a",
-        "chain in memory that is held to anvil's answers (`tests/devnet/test_memory_chain.py`).",
+        "killed processes, failing disks. State machines run the real pipeline over an in-memory",
+        "chain that is checked against anvil's answers (`tests/devnet/test_memory_chain.py`).",
         "",
-        "## Do it again",
+        "## Reproduce",
         "",
         REPRODUCE,
     ]
@@ -106,7 +106,7 @@ def render(rows: list[Row]) -> str:
 
 def _table(rows: list[Row]) -> list[str]:
     return [
-        "| | fault | must | injected | times | what came of it |",
+        "| | fault | required | injected | times | outcome |",
         "|---|---|---|---|---|---|",
         *(
             f"| {row.fault.id} | {row.fault.title} | {row.fault.expected} "

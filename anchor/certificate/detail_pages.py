@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.front_page import build_front, describe_level, stated
 from anchor.certificate.labels import POLICY_SOURCES
@@ -13,11 +15,12 @@ from anchor.certificate.layout import (
     Figure,
     JudgedStatement,
     JudgedTable,
+    Labelled,
     Notes,
-    Row,
     Sheet,
     Value,
     code,
+    fields,
     text,
 )
 from anchor.certificate.model import (
@@ -105,47 +108,34 @@ def _finding(
 
 
 def _against(anchor: VerifiedAnchor, certificate: Certificate) -> Fields:
-    place = certificate.place
-    return Fields(
-        title=Bilingual(
-            zh=f"核验所依据：{anchor.chain}，第 {anchor.sequence} 次锚定",
-            en=f"Verified against: {anchor.chain}, anchor {anchor.sequence}",
-        ),
-        rows=(
-            Row(zh="保证级别", en="Assurance", value=describe_level(anchor)),
-            Row(
-                zh="信任策略（SHA-256）",
-                en="Trust policy (SHA-256)",
-                value=_policy(certificate.verification),
-            ),
-            Row(
-                zh="信任策略的来源",
-                en="Where the policy came from",
-                value=_policy_source(certificate.verification),
-            ),
-            *_notes(certificate.verification),
-            Row(zh="询问的节点", en="Nodes asked", value=_nodes(certificate.verification)),
-            Row(zh="创世区块（策略固定）", en="Genesis, as pinned", value=code(anchor.genesis)),
-            Row(zh="合约代码哈希", en="Hash of the contract's code", value=code(anchor.code_hash)),
-            Row(
-                zh="日志及其所有者",
-                en="Log, and its owner",
-                value=code(place.log, place.owner),
-            ),
-            Row(zh="根", en="Root", value=code(anchor.root)),
-            Row(zh="上链时间", en="Anchored at", value=text(describe_time(anchor.anchored_at))),
-            Row(
-                zh="提交者及其编号",
-                en="Submitter, and its id",
-                value=code(anchor.submitter, f"id {anchor.operator_id}"),
+    verification, place = certificate.verification, certificate.place
+    notes = [show_text(note, 200) for note in verification.notes]
+    nodes = [show_text(name, 200) for name in verification.nodes]
+    sources = [
+        f"{show_text(policy.name, 200)}: {POLICY_SOURCES[policy.source]}"
+        for policy in verification.policies
+    ]
+    return fields(
+        f"核验所依据：{anchor.chain}，第 {anchor.sequence} 次锚定",
+        f"Verified against: {anchor.chain}, anchor {anchor.sequence}",
+        (
+            ("保证级别", "Assurance", describe_level(anchor)),
+            ("信任策略（SHA-256）", "Trust policy (SHA-256)", _policy(verification)),
+            ("信任策略的来源", "Where the policy came from", text(*(sources or ["无 / none"]))),
+            *([("说明", "Notes", text(*notes))] if notes else []),
+            ("询问的节点", "Nodes asked", text(*(nodes or ["无，离线核验 / none, offline"]))),
+            ("创世区块（策略固定）", "Genesis, as pinned", code(anchor.genesis)),
+            ("合约代码哈希", "Hash of the contract's code", code(anchor.code_hash)),
+            ("日志及其所有者", "Log, and its owner", code(place.log, place.owner)),
+            ("根", "Root", code(anchor.root)),
+            ("上链时间", "Anchored at", text(describe_time(anchor.anchored_at))),
+            (
+                "提交者及其编号",
+                "Submitter, and its id",
+                code(anchor.submitter, f"id {anchor.operator_id}"),
             ),
         ),
     )
-
-
-def _notes(verification: Verification) -> tuple[Row, ...]:
-    lines = [show_text(note, 200) for note in verification.notes]
-    return (Row(zh="说明", en="Notes", value=text(*lines)),) if lines else ()
 
 
 def _policy(verification: Verification) -> Value:
@@ -153,23 +143,6 @@ def _policy(verification: Verification) -> Value:
         return code(*(policy.sha256 for policy in verification.policies))
     taken = [show_text(value, 200) for value in verification.unpinned]
     return text("未使用；取自收据 / none; taken from the receipt:", *taken)
-
-
-def _policy_source(verification: Verification) -> Value:
-    if not verification.policies:
-        return text("无 / none")
-    return text(
-        *(
-            f"{show_text(policy.name, 200)}: {POLICY_SOURCES[policy.source]}"
-            for policy in verification.policies
-        )
-    )
-
-
-def _nodes(verification: Verification) -> Value:
-    if not verification.nodes:
-        return text("无，离线核验 / none, offline")
-    return text(*(show_text(name, 200) for name in verification.nodes))
 
 
 def _environment(certificate: Certificate) -> Sheet:
@@ -200,34 +173,27 @@ def _environment(certificate: Certificate) -> Sheet:
     return Sheet(
         title=Bilingual(zh="来源、环境与清洁性", en="Source, environment and cleanliness"),
         blocks=(
-            _statements(Bilingual(zh="来源与取证", en="Source and collection"), collection),
-            _missing(
-                Bilingual(zh="环境与清洁性检查", en="Environment and cleanliness"), _ENVIRONMENT
-            ),
-            _statements(Bilingual(zh="平台披露", en="Platform disclosure"), disclosure),
+            fields("来源与取证", "Source and collection", _stated(collection)),
+            fields("环境与清洁性检查", "Environment and cleanliness", _missing(_ENVIRONMENT)),
+            fields("平台披露", "Platform disclosure", _stated(disclosure)),
             Notes(title=None, items=(_UNRECORDED,), is_list=False),
         ),
     )
 
 
-def _statements(title: Bilingual, rows: tuple[tuple[str, str, str | None], ...]) -> Fields:
-    return Fields(
-        title=title,
-        rows=tuple(
-            Row(zh=zh, en=en, value=stated(statement, MAX_CHARACTERS)) for zh, en, statement in rows
-        ),
-    )
+def _stated(rows: Iterable[tuple[str, str, str | None]]) -> Iterator[Labelled]:
+    return ((zh, en, stated(statement, MAX_CHARACTERS)) for zh, en, statement in rows)
 
 
-def _missing(title: Bilingual, labels: tuple[tuple[str, str], ...]) -> Fields:
-    return Fields(title=title, rows=tuple(Row(zh=zh, en=en, value=MISSING) for zh, en in labels))
+def _missing(labels: Iterable[tuple[str, str]]) -> Iterator[Labelled]:
+    return ((zh, en, MISSING) for zh, en in labels)
 
 
 def _custody() -> Sheet:
     return Sheet(
         title=Bilingual(zh="保管链", en="Chain of custody"),
         blocks=(
-            _missing(Bilingual(zh="保管事项", en="Events"), _CUSTODY),
+            fields("保管事项", "Events", _missing(_CUSTODY)),
             Notes(
                 title=None,
                 items=(
@@ -282,10 +248,7 @@ def _limits(certificate: Certificate) -> Sheet:
             items=tuple(certificate.assumptions),
             is_list=True,
         ),
-        Fields(
-            title=Bilingual(zh="异议", en="Challenges"),
-            rows=(Row(zh="联系方式", en="Contact", value=stated(contact, MAX_CHARACTERS)),),
-        ),
+        fields("异议", "Challenges", _stated([("联系方式", "Contact", contact)])),
     ]
     return Sheet(
         title=Bilingual(zh="不证明的事项", en="What this certificate does not prove"), blocks=blocks

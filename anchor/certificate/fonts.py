@@ -76,15 +76,6 @@ class Font:
     characters: frozenset[int]
 
 
-def choose_font(path: Path | None) -> Font:
-    """Return the font in the file that is named, else the machine's own.
-
-    Raises:
-        AnchorError: as of ``read_font`` and ``find_font``.
-    """
-    return find_font() if path is None else read_font(path)
-
-
 def find_font() -> Font:
     """Return the machine's own font for Chinese.
 
@@ -102,7 +93,7 @@ def find_font() -> Font:
             continue
         with contextlib.suppress(UsageError):  # a broken one is in nobody's way
             font = _choose(family, families[family])
-            if _is_enough(font):
+            if _needed() <= font.characters:
                 return font
     raise ConfigError("no font with Chinese characters was found on this machine", hint=_INSTALL)
 
@@ -134,7 +125,7 @@ def read_font(path: Path) -> Font:
     family = next((name for name in _PREFERRED if name in families), families[0])
     chosen = [face for face in faces if face.family == family]
     font = _choose(family, chosen, path)
-    if not _is_enough(font):
+    if not _needed() <= font.characters:
         raise UsageError(
             f"the font {family!r} in {path} lacks Chinese or Latin characters", hint=_INSTALL
         )
@@ -158,10 +149,6 @@ def _choose(family: str, faces: Iterable[typst.FontInfo], path: Path | None = No
 def _hash(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _is_enough(font: Font) -> bool:
-    return font.characters >= _needed()
 
 
 @cache

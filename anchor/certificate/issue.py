@@ -25,7 +25,7 @@ from anchor.certificate.model import (
 )
 from anchor.certificate.qr import encode_payload
 from anchor.certificate.shell_commands import build_checks, build_path
-from anchor.certificate.statements import Details, Exhibit
+from anchor.certificate.statements import Details
 from anchor.certificate.time_format import Moment, format_seconds, format_utc
 from anchor.errors import AnchorError, NotFinalError, UsageError
 from anchor.ethereum.keccak import format_address
@@ -70,11 +70,11 @@ def issue_certificate(
     receipt = parse_receipt(data)
     record = report.record
     assert record is not None, "a receipt that could not be read has an error"
-    traced = _trace(receipt, record, report, basis.policy)
+    anchors, path, checks = _trace(receipt, record, report, basis.policy)
     if report.proven:
         _check_moment(moment, min(proven.anchor.timestamp for proven in report.proven))
     place = _place(receipt)
-    leading = traced.anchors[0] if traced.anchors else None
+    leading = anchors[0] if anchors else None
     exhibit = details.find_exhibit(record.digests)
     return numbered(
         Certificate(
@@ -86,28 +86,28 @@ def issue_certificate(
             statement=_statement(is_draft=draft, is_final=leading is not None),
             evidence=_evidence(record),
             place=place,
-            path=traced.path,
-            anchors=traced.anchors,
+            path=path,
+            anchors=anchors,
             verification=_verification(report, basis, moment),
-            stated=_stated(details, exhibit),
-            checks=traced.checks,
-            qr_text=encode_payload(place.record_sha256, leading, traced.path.root, draft=draft),
+            stated=Stated(
+                case_reference=details.case_reference,
+                issuer=details.issuer,
+                depositor=details.depositor,
+                platform=details.platform,
+                exhibit=exhibit,
+            ),
+            checks=checks,
+            qr_text=encode_payload(place.record_sha256, leading, path.root, draft=draft),
             not_proven=labels.list_not_proven(report.not_proven),
             assumptions=labels.list_assumptions(leading, is_pinned=basis.policy is not None),
         )
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Trace:
-    """The way from the record to the chain: anchors, the path to the first, how to redo it."""
-
-    anchors: list[VerifiedAnchor]
-    path: Path
-    checks: Checks
-
-
-def _trace(receipt: Receipt, record: Record, report: Report, policy: TrustPolicy | None) -> _Trace:
+def _trace(
+    receipt: Receipt, record: Record, report: Report, policy: TrustPolicy | None
+) -> tuple[list[VerifiedAnchor], Path, Checks]:
+    """Return the way to the chain: the anchors, the path to the first, and how to redo it."""
     # Of several the one leads that proves most: a chain of one's own is older than any.
     proven_anchors = sorted(
         report.proven,
@@ -124,11 +124,8 @@ def _trace(receipt: Receipt, record: Record, report: Report, policy: TrustPolicy
     checked = None
     if first is not None:
         checked = _place_of(receipt, first), first, targets[_key(first)].code_hash
-    return _Trace(
-        anchors=[_anchor(proven, targets[_key(proven)]) for proven in proven_anchors],
-        path=path,
-        checks=build_checks(receipt, record, path, checked),
-    )
+    anchors = [_anchor(proven, targets[_key(proven)]) for proven in proven_anchors]
+    return anchors, path, build_checks(receipt, record, path, checked)
 
 
 def _place(receipt: Receipt) -> RecordPlace:
@@ -138,16 +135,6 @@ def _place(receipt: Receipt) -> RecordPlace:
         log="0x" + receipt.log.hex(),
         owner=format_address(log_owner(receipt.log)),
         index=receipt.index,
-    )
-
-
-def _stated(details: Details, exhibit: Exhibit) -> Stated:
-    return Stated(
-        case_reference=details.case_reference,
-        issuer=details.issuer,
-        depositor=details.depositor,
-        platform=details.platform,
-        exhibit=exhibit,
     )
 
 
@@ -219,7 +206,7 @@ def _evidence(record: Record) -> Evidence:
 def _anchor(proven: ProvenAnchor, target: VerificationTarget) -> VerifiedAnchor:
     return VerifiedAnchor(
         chain=f"eip155:{proven.chain_id}",
-        network=labels.describe_network(proven.chain_id),
+        network=labels.NETWORKS.get(proven.chain_id),
         kind=find_chain(proven.chain_id).kind,
         genesis=None if target.genesis is None else "0x" + target.genesis.hex(),
         registry=format_address(proven.registry),

@@ -77,7 +77,6 @@ UNPINNED = Bilingual(
     "and pinned by nobody.",
 )
 
-# What the chain's answer rests on; by assurance, and by who says that the block is final.
 POLICY_SOURCES = {
     "option": "由出证人在命令行指定 / named on the issuer's command line",
     "environment": "由出证人的环境变量指定 / named in the issuer's environment",
@@ -85,7 +84,8 @@ POLICY_SOURCES = {
     "project": "出证人自己项目的策略 / of the issuer's own project",
 }
 
-_BASES = {
+# What the chain's answer rests on; by assurance, and by who says that the block is final.
+BASES = {
     ("rpc", "observed"): Bilingual(
         zh="依据单一节点的陈述；控制其应答者即控制该结论。",
         en="As one node says: who controls its answers controls this result.",
@@ -111,7 +111,8 @@ _BASES = {
     ),
 }
 
-_NETWORKS = {
+# What a chain id is usually taken for.
+NETWORKS = {
     1: Bilingual(zh="以太坊主网", en="Ethereum Mainnet"),
     10: Bilingual(zh="OP 主网", en="OP Mainnet"),
     8453: Bilingual(zh="Base 主网", en="Base"),
@@ -119,11 +120,6 @@ _NETWORKS = {
     11155111: Bilingual(zh="测试网络 Sepolia", en="Sepolia, a test network"),
     31337: Bilingual(zh="开发链", en="a development chain"),
 }
-
-
-def describe_network(chain_id: int) -> Bilingual | None:
-    """Return what the chain id is usually taken for; None where this release does not know it."""
-    return _NETWORKS.get(chain_id)
 
 
 def describe_kind(anchor: VerifiedAnchor) -> Bilingual | None:
@@ -152,11 +148,6 @@ def list_not_proven(open_questions: Sequence[str]) -> list[Bilingual]:
     return [*NOT_PROVEN, *left]
 
 
-def describe_basis(anchor: VerifiedAnchor) -> Bilingual:
-    """Return what the chain's answer rests on."""
-    return _BASES[anchor.assurance, anchor.finality]
-
-
 def list_assumptions(anchor: VerifiedAnchor | None, *, is_pinned: bool) -> list[Bilingual]:
     """Return what a reader has to take on trust, for all that was verified."""
     assumptions = [HASHES]
@@ -164,7 +155,7 @@ def list_assumptions(anchor: VerifiedAnchor | None, *, is_pinned: bool) -> list[
         kind = describe_kind(anchor)
         if kind is not None:
             assumptions.insert(0, kind)
-        assumptions.append(describe_basis(anchor))
+        assumptions.append(BASES[anchor.assurance, anchor.finality])
     if not is_pinned:
         assumptions.append(UNPINNED)
     return [*assumptions, CLAIMED_INDEX, HINTS]

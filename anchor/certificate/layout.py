@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -123,7 +123,18 @@ class Sheet:
     blocks: Sequence[Block]
 
 
+Labelled = tuple[str, str, Value]
+"""A label in Chinese and in English, and its value."""
+
 MISSING = Value(kind="caution", lines=("未提供 / not provided",))
+
+
+def fields(zh: str, en: str, rows: Iterable[Labelled]) -> Fields:
+    """Return a table of labels and values, with its title."""
+    return Fields(
+        title=Bilingual(zh=zh, en=en),
+        rows=tuple(Row(zh=row_zh, en=row_en, value=value) for row_zh, row_en, value in rows),
+    )
 
 
 def text(*lines: str) -> Value:

@@ -61,6 +61,10 @@ def build_checks(
     return Checks(set_up="\n".join(set_up), commands=commands)
 
 
+def _command(zh: str, en: str, command: str, prints: str) -> Command:
+    return Command(title=Bilingual(zh=zh, en=en), command=command, prints=prints)
+
+
 def _check_file(record: Record) -> Iterator[Command]:
     tools = (
         ("sha256", "SHA-256", 'sha256sum < "$FILE" | cut -c1-64', record.digests.sha256),
@@ -68,27 +72,22 @@ def _check_file(record: Record) -> Iterator[Command]:
     )
     for member, name, command, value in tools:
         if value is not None:
-            yield Command(
-                title=Bilingual(zh=f"文件的 {name}", en=f"The file's {name}"),
-                command=command,
-                prints=value.hex(),
-            )
-            yield Command(
-                title=Bilingual(
-                    zh=f"记录中的 {name} 与之相同", en=f"The record's {name}: the same"
-                ),
-                command=f"jq -r '.record | fromjson | .digests.{member}' \"$RECEIPT\"",
-                prints=value.hex(),
+            yield _command(f"文件的 {name}", f"The file's {name}", command, value.hex())
+            yield _command(
+                f"记录中的 {name} 与之相同",
+                f"The record's {name}: the same",
+                f"jq -r '.record | fromjson | .digests.{member}' \"$RECEIPT\"",
+                value.hex(),
             )
 
 
 def _check_path(receipt: Receipt, path: Path) -> Iterator[Command]:
     leaf = merkle.hash_leaf(receipt.record).hex()
-    yield Command(
-        title=Bilingual(zh="叶 = SHA-256(00 ‖ 记录)", en="Leaf = SHA-256(00 ‖ record)"),
-        command="h=$( (printf '\\000'; jq -j .record \"$RECEIPT\") | sha256sum | cut -c1-64 )\n"
-        'echo "$h"',
-        prints=leaf,
+    yield _command(
+        "叶 = SHA-256(00 ‖ 记录)",
+        "Leaf = SHA-256(00 ‖ record)",
+        'h=$( (printf \'\\000\'; jq -j .record "$RECEIPT") | sha256sum | cut -c1-64 )\necho "$h"',
+        leaf,
     )
     if not path.steps:
         return
@@ -98,51 +97,44 @@ def _check_path(receipt: Receipt, path: Path) -> Iterator[Command]:
         else f'h=$(node "$h" {step.sibling})'
         for step in path.steps
     ]
-    yield Command(
-        title=Bilingual(
-            zh="由叶逐级至根：SHA-256(01 ‖ 左 ‖ 右)",
-            en="From the leaf up to the root: SHA-256(01 ‖ left ‖ right)",
-        ),
-        command="\n".join([*lines, 'echo "$h"']),
-        prints=path.root,
+    yield _command(
+        "由叶逐级至根：SHA-256(01 ‖ 左 ‖ 右)",
+        "From the leaf up to the root: SHA-256(01 ‖ left ‖ right)",
+        "\n".join([*lines, 'echo "$h"']),
+        path.root,
     )
 
 
 def _check_registry(receipt: Receipt, proven: ProvenAnchor) -> Iterator[Command]:
     slot = anchor_slot(receipt.log, proven.root)
-    yield Command(
-        title=Bilingual(
-            zh="登记合约存放该根的存储槽",
-            en="The storage slot in which the registry keeps the root",
-        ),
-        command=f"log={receipt.log.hex()}\nroot={proven.root.hex()}\n"
+    yield _command(
+        "登记合约存放该根的存储槽",
+        "The storage slot in which the registry keeps the root",
+        f"log={receipt.log.hex()}\nroot={proven.root.hex()}\n"
         'inner=$( (printf %s "$log"; printf %064d 0) | hex | keccak )\n'
         'printf %s "$root$inner" | hex | keccak',
-        prints=slot.hex(),
+        slot.hex(),
     )
-    yield Command(
-        title=Bilingual(
-            zh="链上所存（自左起：提交者编号 9 字节、时间 6、区块 6、序号 5、大小 6）",
-            en="What the chain holds (from the left: 9 bytes submitter, 6 time, 6 block, "
-            "5 sequence, 6 size)",
-        ),
-        command=f'ask eth_getStorageAt \'"0x{proven.registry.hex()}",\n'
+    yield _command(
+        "链上所存（自左起：提交者编号 9 字节、时间 6、区块 6、序号 5、大小 6）",
+        "What the chain holds (from the left: 9 bytes submitter, 6 time, 6 block, "
+        "5 sequence, 6 size)",
+        f'ask eth_getStorageAt \'"0x{proven.registry.hex()}",\n'
         f' "0x{slot.hex()}","latest"\' | jq -r .result',
-        prints="0x" + encode_anchor(proven.anchor).hex(),
+        "0x" + encode_anchor(proven.anchor).hex(),
     )
-    yield Command(
-        title=Bilingual(zh="上链时间（UTC）", en="The anchoring time (UTC)"),
-        command=f"date -u -d @{proven.anchor.timestamp} +%FT%TZ",
-        prints=format_seconds(proven.anchor.timestamp),
+    yield _command(
+        "上链时间（UTC）",
+        "The anchoring time (UTC)",
+        f"date -u -d @{proven.anchor.timestamp} +%FT%TZ",
+        format_seconds(proven.anchor.timestamp),
     )
-    yield Command(
-        title=Bilingual(
-            zh="所依据区块的哈希（应另与多家区块浏览器核对）",
-            en="The hash of the block relied on (compare it with several block explorers, too)",
-        ),
-        command=f"ask eth_getBlockByNumber '\"{proven.final_block_number:#x}\",false' \\\n"
+    yield _command(
+        "所依据区块的哈希（应另与多家区块浏览器核对）",
+        "The hash of the block relied on (compare it with several block explorers, too)",
+        f"ask eth_getBlockByNumber '\"{proven.final_block_number:#x}\",false' \\\n"
         "  | jq -r .result.hash",
-        prints="0x" + proven.final_block_hash.hex(),
+        "0x" + proven.final_block_hash.hex(),
     )
 
 
@@ -151,24 +143,20 @@ def _check_state(
 ) -> Iterator[Command]:
     slack = int(proven.existed_by.timestamp()) - proven.anchor.timestamp
     headline = HEADLINES[find_chain(proven.chain_id).kind].replace("verified", "VERIFIED", 1)
-    yield Command(
-        title=Bilingual(
-            zh="收据所附区块头的哈希，即上述区块哈希",
-            en="The hash of the block header in the receipt: that block's",
-        ),
-        command=f"jq -j '.anchors[{place}].state.header[2:]' \"$RECEIPT\" | hex | keccak",
-        prints=proven.final_block_hash.hex(),
+    yield _command(
+        "收据所附区块头的哈希，即上述区块哈希",
+        "The hash of the block header in the receipt: that block's",
+        f"jq -j '.anchors[{place}].state.header[2:]' \"$RECEIPT\" | hex | keccak",
+        proven.final_block_hash.hex(),
     )
-    yield Command(
-        title=Bilingual(
-            zh="不经节点的状态证明：另一独立实现的核验程序（anchor/standalone/verify.py，单个文件）",
-            en="The state proof, with no node asked: by the second, independent verifier "
-            "(anchor/standalone/verify.py, one file)",
-        ),
-        command='python3 verify.py "$RECEIPT" "$FILE" \\\n'
+    yield _command(
+        "不经节点的状态证明：另一独立实现的核验程序（anchor/standalone/verify.py，单个文件）",
+        "The state proof, with no node asked: by the second, independent verifier "
+        "(anchor/standalone/verify.py, one file)",
+        'python3 verify.py "$RECEIPT" "$FILE" \\\n'
         f"  --block-hash 0x{proven.final_block_hash.hex()} \\\n"
         f"  --log 0x{receipt.log.hex()} \\\n"
         f"  --registry 0x{proven.registry.hex()} --chain-id {proven.chain_id} \\\n"
         f"  --code-hash 0x{code_hash.hex()} --time-slack {slack} | tail -n 1",
-        prints=f"{headline}, by a block that only you vouch for (exit code 0)",
+        f"{headline}, by a block that only you vouch for (exit code 0)",
     )

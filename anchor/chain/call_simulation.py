@@ -59,7 +59,7 @@ def estimate_gas(node: Node, sender: Address, intent: Intent, block: PricedBlock
     gas = min(gas_limit(estimate), most)
     try:
         # One that is too low costs all of it.
-        node.ask_each(lambda one: _try_out(one, sender, intent, gas))
+        node.ask_each(lambda one: _run(one, sender, intent, gas))
     except NodeRefusedError as error:
         if error.data:  # the chain has moved on since the estimate
             raise _would_fail(error, sender) from error
@@ -82,16 +82,15 @@ def _ask_estimate(node: Node, sender: Address, intent: Intent) -> int:
     except NodeRefusedError as error:
         if error.data or classify_refusal(error.reason) is Refusal.FUNDS:
             raise
-        _try_out(node, sender, intent)  # says why, where the call itself fails
+        _run(node, sender, intent)  # says why, where the call itself fails
         raise NodeFaultError(
             f"the node {node.name} does not estimate a call that works: {error.reason}",
             hint="nothing was sent; run again, or ask another node",
         ) from error
 
 
-def _try_out(node: Node, sender: Address, intent: Intent, gas: int | None = None) -> bool:
-    node.call(sender=sender, to=intent.to, data=intent.data, gas=gas)
-    return True
+def _run(node: Node, sender: Address, intent: Intent, gas: int | None = None) -> bytes:
+    return node.call(sender=sender, to=intent.to, data=intent.data, gas=gas)
 
 
 def _would_fail(error: NodeRefusedError, sender: Address) -> AnchorError:

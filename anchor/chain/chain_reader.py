@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from anchor.chain.node import Node
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from anchor.chain.node import Answer, Node
 from anchor.errors import CannotCheckError, MalformedError, NodeFaultError
 from anchor.registry.event_topics import SUCCEEDED, decode_takeover
 from anchor.types import Address, Block, ChainId, Hash32, LogId
@@ -17,25 +20,15 @@ class ChainReader:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._chain_id: ChainId | None = None
-        self._genesis: Hash32 | None = None
-        self._final: dict[FinalityRule, Block] = {}
-        self._blocks: dict[int, Block] = {}
-        self._code: dict[tuple[Address, Hash32], Hash32] = {}
-        self._storage: dict[tuple[Address, Hash32, Hash32], Hash32] = {}
+        self._answers: dict[Hashable, Any] = {}
 
     def fetch_chain_id(self) -> ChainId:
         """Return the chain's id."""
-        if self._chain_id is None:
-            self._chain_id = self._node.read_with_quorum(lambda node: node.fetch_chain_id())
-        return self._chain_id
+        return self._agree_once("chain id", lambda node: node.fetch_chain_id())
 
     def fetch_genesis(self) -> Hash32:
         """Return the hash of block 0."""
-        if self._genesis is None:
-            genesis = self._node.read_with_quorum(lambda node: node.fetch_block(0))
-            self._genesis = self._known(genesis, "genesis").hash
-        return self._genesis
+        return self._fetch_known(0, "genesis").hash
 
     @property
     def needed(self) -> int:
@@ -44,52 +37,32 @@ class ChainReader:
 
     def fetch_latest_storage(self, address: Address, slot: Hash32) -> list[tuple[Block, Hash32]]:
         """Return each node's newest block, and the storage word in it; never cached."""
-
-        def read(node: Node) -> tuple[Block, Hash32]:
-            latest = self._known(node.fetch_block("latest"), "latest")
-            return latest, node.fetch_storage(address, slot, latest.hash)
-
-        return self._node.ask_all(read)
+        return self._ask_latest(lambda node, block: node.fetch_storage(address, slot, block))
 
     def fetch_latest_code_hash(self, address: Address) -> list[tuple[Block, Hash32]]:
         """Return each node's newest block, and the code hash in it; never cached."""
-
-        def read(node: Node) -> tuple[Block, Hash32]:
-            latest = self._known(node.fetch_block("latest"), "latest")
-            return latest, node.fetch_code_hash(address, latest.hash)
-
-        return self._node.ask_all(read)
+        return self._ask_latest(lambda node, block: node.fetch_code_hash(address, block))
 
     def fetch_final_block(self, rule: FinalityRule) -> Block:
         """Return the newest block that is final by ``rule``."""
-        if rule not in self._final:
-            self._final[rule] = self._node.fetch_final_block(rule)
-        return self._final[rule]
+        return self._once(("final", rule), lambda: self._node.fetch_final_block(rule))
 
     def fetch_block(self, number: int) -> Block:
         """Return the chain's block of a number that is final."""
-        if number not in self._blocks:
-            block = self._node.read_with_quorum(lambda node: node.fetch_block(number))
-            self._blocks[number] = self._known(block, f"{number}th")
-        return self._blocks[number]
+        return self._fetch_known(number, f"{number}th")
 
     def fetch_code_hash(self, address: Address, block: Block) -> Hash32:
         """Return the code hash at ``address`` in ``block``."""
-        key = (address, block.hash)
-        if key not in self._code:
-            self._code[key] = self._node.read_with_quorum(
-                lambda node: node.fetch_code_hash(address, block.hash)
-            )
-        return self._code[key]
+        return self._agree_once(
+            ("code", address, block.hash), lambda node: node.fetch_code_hash(address, block.hash)
+        )
 
     def fetch_storage(self, address: Address, slot: Hash32, block: Block) -> Hash32:
         """Return the storage word at ``slot`` in ``block``."""
-        key = (address, slot, block.hash)
-        if key not in self._storage:
-            self._storage[key] = self._node.read_with_quorum(
-                lambda node: node.fetch_storage(address, slot, block.hash)
-            )
-        return self._storage[key]
+        return self._agree_once(
+            ("storage", address, slot, block.hash),
+            lambda node: node.fetch_storage(address, slot, block.hash),
+        )
 
     def fetch_takeovers(
         self, registry: Address, log: LogId, since: int, final: Block
@@ -106,6 +79,30 @@ class ChainReader:
         except (CannotCheckError, MalformedError):
             return []  # a hint that is not given
         return list(dict.fromkeys(roots))
+
+    def _once(self, question: Hashable, ask: Callable[[], Answer]) -> Answer:
+        """Return what ``ask`` found when the question came first."""
+        if question not in self._answers:
+            self._answers[question] = ask()
+        answer: Answer = self._answers[question]
+        return answer
+
+    def _agree_once(self, question: Hashable, read: Callable[[Node], Answer]) -> Answer:
+        return self._once(question, lambda: self._node.read_with_quorum(read))
+
+    def _fetch_known(self, number: int, which: str) -> Block:
+        def ask() -> Block:
+            block = self._node.read_with_quorum(lambda node: node.fetch_block(number))
+            return self._known(block, which)
+
+        return self._once(("block", number), ask)
+
+    def _ask_latest(self, read: Callable[[Node, Hash32], Hash32]) -> list[tuple[Block, Hash32]]:
+        def ask(node: Node) -> tuple[Block, Hash32]:
+            latest = self._known(node.fetch_block("latest"), "latest")
+            return latest, read(node, latest.hash)
+
+        return self._node.ask_all(ask)
 
     def _known(self, block: Block | None, which: str) -> Block:
         if block is None:

@@ -6,24 +6,15 @@ Of a proof only the two lists of nodes are taken: account, key and value are wha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
-from anchor.errors import (
-    MalformedError,
-    MismatchError,
-    NodeFaultError,
-    NotTrustedError,
-    UnknownVersionError,
-)
+from anchor.errors import MalformedError, MismatchError, NodeFaultError, UnknownVersionError
 from anchor.ethereum.header import MAX_HEADER_BYTES, encode_header
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.ethereum.rlp import decode_rlp, parse_integer
 from anchor.ethereum.trie import MAX_NODE_BYTES, MAX_NODES, verify_trie_proof
 from anchor.types import Address, Hash32
-
-Checked = TypeVar("Checked")
 
 _DATA = re.compile(r"0x([0-9a-f]{2})+")
 # Four items: two integers and two hashes; rollups and sidechains add a few of their own.
@@ -86,22 +77,6 @@ def decode_proof(answer: object, *, header: bytes, count: int, name: str) -> Fet
         account_proof=_decode_nodes(answer.get("accountProof"), label),
         slot_proofs=tuple(_decode_nodes(slot.get("proof"), label) for slot in slots),
     )
-
-
-def check_proof(
-    proof: FetchedProof, check: Callable[[FetchedProof], Checked], *, name: str
-) -> Checked:
-    """Return what ``check`` makes of the proof; what a verifier refuses is the node's fault.
-
-    Raises:
-        NodeFaultError: the proof does not lead from the block's hash to the slots.
-    """
-    try:
-        return check(proof)
-    except (MalformedError, MismatchError, NotTrustedError) as error:
-        raise NodeFaultError(
-            f"the node {name}'s state proof does not hold: {error.message}"
-        ) from error
 
 
 def decode_account_nonce(answer: object, *, state_root: Hash32, address: Address, name: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from anchor.chain.node import Node, PricedBlock
 from anchor.chain.node_agreement import agree_on_block, agree_on_final_nonce, agree_on_nonce
@@ -25,30 +26,21 @@ LONGEST_POLL = 4.0
 """Seconds between two looks at the chain, at most."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NonceChooser:
-    """Chooses one sender's nonces by what enough nodes say and what the journal knows."""
+    """Chooses one sender's nonces by what enough nodes say and what the journal knows.
 
-    def __init__(
-        self,
-        *,
-        node: Node,
-        chain_id: ChainId,
-        sender: Address,
-        journal: TxJournal,
-        clock: Clock,
-        limits: FeeLimits,
-        report: Callable[[str], None],
-        find_own: Callable[[Address, range], set[int]],
-    ) -> None:
-        """Prepare; ``find_own`` says which nonces that the journal lacks are this project's."""
-        self._node = node
-        self._chain_id = chain_id
-        self._sender = sender
-        self._journal = journal
-        self._clock = clock
-        self._limits = limits
-        self._report = report
-        self._find_own = find_own
+    ``find_own`` says which nonces that the journal lacks are this project's.
+    """
+
+    node: Node
+    chain_id: ChainId
+    sender: Address
+    journal: TxJournal
+    clock: Clock
+    limits: FeeLimits
+    report: Callable[[str], None]
+    find_own: Callable[[Address, range], set[int]]
 
     def choose(self, newest: PricedBlock) -> int:
         """Return the nonce to sign for, which is none that the account may never come to.
@@ -59,28 +51,28 @@ class NonceChooser:
             NotFinalError: others have used the key, and not finally within the time to wait.
             CannotCheckError: the nodes do not agree, or one alone contradicts itself.
         """
-        last = self._journal.last_nonce(self._chain_id, self._sender)
+        last = self.journal.last_nonce(self.chain_id, self.sender)
         following = 0 if last is None else last + 1
         nonce = self._fetch_nonce(newest)
         while following < nonce and self._settle_given_up(following):
             following += 1
         if nonce <= following:
             return nonce
-        deadline = self._clock.monotonic() + self._limits.wait_seconds
+        deadline = self.clock.monotonic() + self.limits.wait_seconds
         is_told = False
         while not self._is_reached(nonce, is_first=last is None):
             if not is_told:
-                name = format_address(self._sender)
-                self._report(f"waiting until all before nonce {nonce} of {name} are final")
+                name = format_address(self.sender)
+                self.report(f"waiting until all before nonce {nonce} of {name} are final")
                 is_told = True
-            if self._clock.monotonic() >= deadline:
+            if self.clock.monotonic() >= deadline:
                 raise NotFinalError(
-                    f"{_count(nonce - following)} of {format_address(self._sender)}, from nonce "
+                    f"{_count(nonce - following)} of {format_address(self.sender)}, from nonce "
                     f"{following} on, are not in this project's journal, and not final yet",
                     hint="run again once they are; if they are another program's, give the log a "
                     "key of its own",
                 )
-            self._clock.sleep(LONGEST_POLL)
+            self.clock.sleep(LONGEST_POLL)
         return nonce
 
     def _is_reached(self, nonce: int, *, is_first: bool) -> bool:
@@ -89,7 +81,7 @@ class NonceChooser:
         Where nothing is said to be final, and the journal is empty, what it has used by now counts.
         """
         try:
-            return agree_on_final_nonce(self._node, self._sender, self._limits.finality) >= nonce
+            return agree_on_final_nonce(self.node, self.sender, self.limits.finality) >= nonce
         except (NodeFaultError, NodeRefusedError, NodeUnreachableError, QuorumError):
             raise
         except CannotCheckError:
@@ -99,40 +91,37 @@ class NonceChooser:
 
     def _settle_given_up(self, nonce: int) -> bool:
         """Settle a nonce that was given up and that our old bytes have used all the same."""
-        slot = self._journal.find_slot(self._chain_id, self._sender, nonce)
+        slot = self.journal.find_slot(self.chain_id, self.sender, nonce)
         if slot is None or not slot.given_up:
             return False
-        for inclusion in fetch_inclusions(self._node, slot).values():
-            outcome = "included" if inclusion.succeeded else "reverted"
-            self._journal.settle_slot(slot, outcome, inclusion.cost)
+        for inclusion in fetch_inclusions(self.node, slot).values():
+            self.journal.settle_slot(slot, inclusion.outcome, inclusion.cost)
             return True
         return False
 
     def _fetch_nonce(self, newest: PricedBlock) -> int:
-        nonce = agree_on_nonce(self._node, self._sender)
+        nonce = agree_on_nonce(self.node, self.sender)
         # One wrong answer would sign for a nonce that is used, or wait for nothing: ask one node
         # twice, the second time about one block, which is a newer one where the nonce has moved on.
-        if self._node.needed == 1 and self._node.fetch_nonce(self._sender, newest.hash) != nonce:
-            newer = agree_on_block(self._node)
-            if newer == newest or self._node.fetch_nonce(self._sender, newer.hash) != nonce:
+        if self.node.needed == 1 and self.node.fetch_nonce(self.sender, newest.hash) != nonce:
+            newer = agree_on_block(self.node)
+            if newer == newest or self.node.fetch_nonce(self.sender, newer.hash) != nonce:
                 raise NodeFaultError(
-                    f"the node {self._node.name} gives two answers to what the next nonce is"
+                    f"the node {self.node.name} gives two answers to what the next nonce is"
                 )
         return nonce
 
     def report_unexplained(self, nonce: int) -> None:
         """Report the nonces before ``nonce`` that the journal does not know, by whose they are."""
-        last = self._journal.last_nonce(self._chain_id, self._sender)
+        last = self.journal.last_nonce(self.chain_id, self.sender)
         if last is None or nonce <= last + 1:
             return
-        own = len(self._find_own(self._sender, range(last + 1, nonce)))
-        name = f"{format_address(self._sender)} since nonce {last}"
+        own = len(self.find_own(self.sender, range(last + 1, nonce)))
+        name = f"{format_address(self.sender)} since nonce {last}"
         if own:
-            self._report(
-                f"{_count(own)} of {name} anchored this log and were lost with the journal"
-            )
+            self.report(f"{_count(own)} of {name} anchored this log and were lost with the journal")
         if others := nonce - last - 1 - own:
-            self._report(
+            self.report(
                 f"{_count(others)} of {name} are none of this project's: give the log a key of its "
                 "own"
             )

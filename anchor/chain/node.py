@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from anchor.chain.get_proof import FetchedProof, check_proof, decode_proof, encode_block_header
+from anchor.chain.get_proof import FetchedProof, decode_proof, encode_block_header
 from anchor.errors import (
     CannotCheckError,
     MalformedError,
+    MismatchError,
     NodeFaultError,
     NodeRefusedError,
+    NotTrustedError,
     UnknownVersionError,
 )
 from anchor.ethereum.header import encode_header, parse_header
@@ -186,6 +188,24 @@ class Node:
             raise NodeFaultError(f"the node {self.name} returned another block than was asked for")
         return parsed
 
+    def fetch_latest(self) -> Block:
+        """Return the newest block.
+
+        Raises:
+            NodeFaultError: The node has none.
+        """
+        return self.known(self.fetch_block("latest"), "latest block")
+
+    def known(self, answer: Answer | None, which: str) -> Answer:
+        """Return what the node says of the block called ``which``.
+
+        Raises:
+            NodeFaultError: It has no such block.
+        """
+        if answer is None:
+            raise NodeFaultError(f"the node {self.name} has no {which}")
+        return answer
+
     def fetch_final_block(self, rule: FinalityRule) -> Block:
         """Return the newest block that is final by ``rule``.
 
@@ -194,9 +214,9 @@ class Node:
                 its newest block final.
         """
         if rule != "finalized":
-            latest = self._known(self.fetch_block("latest"), "latest block")
+            latest = self.fetch_latest()
             number = max(latest.number - rule, 0)
-            return latest if rule == 0 else self._known(self.fetch_block(number), f"block {number}")
+            return latest if rule == 0 else self.known(self.fetch_block(number), f"block {number}")
         try:
             block = self.fetch_block("finalized")
         except NodeRefusedError as error:
@@ -209,7 +229,7 @@ class Node:
                 hint="where a chain has no `finalized` tag, set `finality` to a number of blocks",
             )
         # Asked for afterwards, `latest` is above any tag that follows it with a delay.
-        latest = self._known(self.fetch_block("latest"), "latest block")
+        latest = self.fetch_latest()
         if block.number >= latest.number > 0:
             raise CannotCheckError(
                 f"the node {self.name} calls its newest block final: its `finalized` tag says "
@@ -235,11 +255,8 @@ class Node:
 
     def fetch_base_fee(self) -> int | None:
         """Return the latest block's base fee in wei; None on chains without EIP-1559."""
-        members = self._block_members("latest")
-        if members is None:
-            raise NodeFaultError(f"the node {self.name} has no latest block")
-        fee = members.get("baseFeePerGas")
-        return None if fee is None else _decode_quantity(fee, self._label("base fee"))
+        members = self.known(self._block_members("latest"), "latest block")
+        return self._optional_quantity(members, "baseFeePerGas", "base fee")
 
     def fetch_priced_block(self, block: BlockId) -> PricedBlock | None:
         """Return a block with its base fee and gas limit; None where the node does not know it.
@@ -251,21 +268,18 @@ class Node:
         if members is None:
             return None
         parsed = self._parse_block(members, block)
-        fee, limit = members.get("baseFeePerGas"), members.get("gasLimit")
         return PricedBlock(
             number=parsed.number,
             hash=parsed.hash,
             timestamp=parsed.timestamp,
-            base_fee=None if fee is None else _decode_quantity(fee, self._label("base fee")),
-            gas_limit=None if limit is None else _decode_quantity(limit, self._label("gas limit")),
+            base_fee=self._optional_quantity(members, "baseFeePerGas", "base fee"),
+            gas_limit=self._optional_quantity(members, "gasLimit", "gas limit"),
             is_proven=self._is_header_proven(members, parsed),
         )
 
     def fetch_transaction_hashes(self, number: int) -> tuple[Hash32, ...]:
         """Return the hashes of a block's transactions."""
-        members = self._block_members(number)
-        if members is None:
-            raise NodeFaultError(f"the node {self.name} has no block {number}")
+        members = self.known(self._block_members(number), f"block {number}")
         self._parse_block(members, number)
         hashes = members.get("transactions")
         if not isinstance(hashes, list):
@@ -380,9 +394,17 @@ class Node:
             UnknownVersionError: the block's header is none that this release knows.
         """
         header = self.fetch_header(block_hash)
-        answer = self._fetch_proof(registry, slots, block_hash, parse_header(header).number)
+        number = parse_header(header).number
+        named = [_hex(slot) for slot in slots]
+        answer = self._at(block_hash, "eth_getProof", _hex(registry), named, number=number)
         proof = decode_proof(answer, header=header, count=len(slots), name=self.name)
-        return check_proof(proof, check, name=self.name)
+        try:
+            return check(proof)
+        except (MalformedError, MismatchError, NotTrustedError) as error:
+            # What a verifier refuses does not lead from the block's hash to the slots.
+            raise NodeFaultError(
+                f"the node {self.name}'s state proof does not hold: {error.message}"
+            ) from error
 
     def fetch_balance(self, address: Address) -> int:
         """Return the balance in wei at the latest block."""
@@ -421,7 +443,8 @@ class Node:
         ``to`` None runs ``data`` as the creation of a contract; ``gas`` is the limit it gets.
         """
         call = _encode_call(sender, to, data)
-        return self._data("eth_call", call if gas is None else call | {"gas": hex(gas)}, "latest")
+        limited = call if gas is None else call | {"gas": hex(gas)}
+        return _decode_data(self.rpc.call("eth_call", [limited, "latest"]), self._label("eth_call"))
 
     def estimate_gas(self, *, sender: Address, to: Address | None, data: bytes) -> int:
         """Return the gas the call would take on the latest block; a revert raises as in ``call``.
@@ -457,8 +480,6 @@ class Node:
         gas_used = _decode_quantity(members.get("gasUsed"), self._label("receipt's gas"))
         if gas_used > _MAX_GAS:
             raise NodeFaultError(f"the node {self.name} returned a receipt of {gas_used} gas")
-        price = members.get("effectiveGasPrice")  # older than London, some nodes leave it out
-        l1_fee = members.get("l1Fee")  # OP-type chains (op-geth core/types/receipt.go)
         return TransactionReceipt(
             tx_hash=tx_hash,
             block_hash=self._hash(members.get("blockHash"), "receipt's block hash"),
@@ -467,19 +488,11 @@ class Node:
             ),
             succeeded=status == 1,
             gas_used=gas_used,
-            gas_price=None
-            if price is None
-            else _decode_quantity(price, self._label("receipt's gas price")),
-            l1_fee=None
-            if l1_fee is None
-            else _decode_quantity(l1_fee, self._label("receipt's L1 fee")),
+            # Older than London, some nodes leave it out.
+            gas_price=self._optional_quantity(members, "effectiveGasPrice", "receipt's gas price"),
+            # OP-type chains (op-geth core/types/receipt.go).
+            l1_fee=self._optional_quantity(members, "l1Fee", "receipt's L1 fee"),
         )
-
-    def _fetch_proof(
-        self, registry: Address, slots: Sequence[Hash32], block_hash: Hash32, number: int
-    ) -> object:
-        named = [_hex(slot) for slot in slots]
-        return self._at(block_hash, "eth_getProof", _hex(registry), named, number=number)
 
     def _at(self, block: BlockId, method: str, *params: Any, number: int | None = None) -> Any:
         """Ask about a block; by its number, where the node takes no hashes (EIP-1898).
@@ -499,7 +512,7 @@ class Node:
                 if not is_tried and not is_about_hash:
                     raise
         if number is None:
-            number = self._known(self.fetch_block(block), f"block 0x{block.hex()}").number
+            number = self.known(self.fetch_block(block), f"block 0x{block.hex()}").number
             self.takes_hashes = False  # where that block is not known, too: it does no harm
         self._check_number(number, block)
         answer = self.rpc.call(method, [*params, hex(number)])
@@ -529,13 +542,8 @@ class Node:
         return paid[len(paid) // 2] if paid else 0
 
     def _check_number(self, number: int, block_hash: Hash32) -> None:
-        if self._known(self.fetch_block(number), f"block {number}").hash != block_hash:
+        if self.known(self.fetch_block(number), f"block {number}").hash != block_hash:
             raise NodeFaultError(f"the node {self.name} has another block {number} now")
-
-    def _known(self, block: Block | None, which: str) -> Block:
-        if block is None:
-            raise NodeFaultError(f"the node {self.name} has no {which}")
-        return block
 
     def _block_members(self, block: BlockId) -> dict[str, Any] | None:
         if isinstance(block, bytes):
@@ -551,8 +559,9 @@ class Node:
     def _quantity(self, method: str, *params: Any) -> int:
         return _decode_quantity(self.rpc.call(method, params), self._label(method))
 
-    def _data(self, method: str, *params: Any) -> bytes:
-        return _decode_data(self.rpc.call(method, params), self._label(method))
+    def _optional_quantity(self, members: dict[str, Any], name: str, part: str) -> int | None:
+        value = members.get(name)
+        return None if value is None else _decode_quantity(value, self._label(part))
 
     def _hash(self, value: object, part: str) -> Hash32:
         data = _decode_data(value, self._label(part))

@@ -10,7 +10,8 @@ within what is plausible, and an account's nonce is proven from the state where 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from anchor.chain.fees import Fees, price_dynamic, price_legacy
@@ -61,19 +62,14 @@ def agree_on_block(node: Node) -> PricedBlock:
     Raises:
         CannotCheckError: too few answer, or they know different blocks.
     """
-
-    def read(one: Node) -> PricedBlock:
-        return _known(one, one.fetch_priced_block("latest"), "latest block")
-
-    newest = node.ask_each(read)
+    newest = node.ask_each(lambda one: one.known(one.fetch_priced_block("latest"), "latest block"))
     number = reached_by_enough((block.number for block in newest), node.needed)
     same = (block for block in newest if block.number == number)
     agreed = said_by_enough(same, node.needed)
     for back in range(_BLOCKS_BACK):
         if agreed is not None:
             return agreed
-        height = max(number - back, 0)
-        blocks = node.ask_each(_read_block(height))
+        blocks = node.ask_each(partial(Node.fetch_priced_block, block=max(number - back, 0)))
         agreed = said_by_enough((block for block in blocks if block), node.needed)
     if agreed is not None:
         return agreed
@@ -81,10 +77,6 @@ def agree_on_block(node: Node) -> PricedBlock:
         f"the nodes disagree about the chain's newest blocks, around block {number}",
         hint="nothing was signed; run again, and see to the nodes if it stays so",
     )
-
-
-def _read_block(number: int) -> Callable[[Node], PricedBlock | None]:
-    return lambda one: one.fetch_priced_block(number)
 
 
 def agree_on_nonce(node: Node, address: Address) -> int:
@@ -152,9 +144,3 @@ def _fetch_proven_nonce(node: Node, address: Address, block: Block) -> int | Non
         )
     except (CannotCheckError, UnknownVersionError):
         return None
-
-
-def _known(node: Node, block: PricedBlock | None, which: str) -> PricedBlock:
-    if block is None:
-        raise NodeFaultError(f"the node {node.name} has no {which}")
-    return block

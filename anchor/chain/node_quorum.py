@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from anchor.chain.get_proof import FetchedProof
 from anchor.chain.node import Answer, Node
+from anchor.chain.node_agreement import reached_by_enough
 from anchor.chain.node_errors import Refusal, classify_refusal
 from anchor.errors import (
     AnchorError,
     CannotCheckError,
     FinalityViolatedError,
-    NodeFaultError,
     NodeRefusedError,
     QuorumError,
     UnknownVersionError,
@@ -86,7 +86,7 @@ class NodeGroup(Node):
             except CannotCheckError as error:
                 problems.append(error)
                 if len(self._nodes) > 1:
-                    self._mark_unusable_for(node, error)
+                    self._mark_unusable(node, error)
                 continue
             self._newest = max(self._newest, newest)
             self._mark_usable(node)
@@ -170,7 +170,7 @@ class NodeGroup(Node):
             if isinstance(answer, CannotCheckError):
                 problems.append(answer)
                 if not isinstance(answer, NodeRefusedError):
-                    self._mark_unusable_for(node, answer)
+                    self._mark_unusable(node, answer)
             else:
                 values.append(answer)
         if len(values) < self.needed:
@@ -242,7 +242,7 @@ class NodeGroup(Node):
                     if classify_refusal(answer.reason) not in _HARMLESS:
                         self._report(f"{node.name} does not take it: {answer.reason}")
                 elif isinstance(answer, CannotCheckError):
-                    self._mark_unusable_for(node, answer)
+                    self._mark_unusable(node, answer)
 
     def _agree(self, rule: FinalityRule) -> tuple[Block, tuple[Node, ...]]:
         if len(self._nodes) == 1:
@@ -252,13 +252,13 @@ class NodeGroup(Node):
         for node, answer in self._ask(self._nodes, lambda node: self._fetch_final(node, rule)):
             if isinstance(answer, CannotCheckError):
                 problems.append(answer.message)
-                self._mark_unusable_for(node, answer)
+                self._mark_unusable(node, answer)
             else:
                 finals[node] = answer
                 self._mark_usable(node)
         if len(finals) < self.needed:
             raise self._too_few(len(finals), problems)
-        number = sorted((final.number for final in finals.values()), reverse=True)[self.needed - 1]
+        number = reached_by_enough((final.number for final in finals.values()), self.needed)
         claims = {node: final for node, final in finals.items() if final.number <= number}
         ahead = [node for node in finals if node not in claims]
         for node, block in self._ask(ahead, lambda node: node.fetch_block(number)):
@@ -298,10 +298,7 @@ class NodeGroup(Node):
             raise CannotCheckError(
                 f"the node {node.name} is still syncing", hint="wait until it has caught up"
             )
-        latest = node.fetch_block("latest")
-        if latest is None:
-            raise NodeFaultError(f"the node {node.name} has no latest block")
-        number = latest.number
+        number = node.fetch_latest().number
         # A first node on another chain is let through to the comparison that stops everything.
         if number < self._newest - MAX_LAG and self._is_pinned(node):
             raise CannotCheckError(
@@ -330,10 +327,8 @@ class NodeGroup(Node):
             return False
         if self._genesis is None:
             return True
-        genesis = node.fetch_block(0)
-        if genesis is None:  # which tells no chain from another
-            raise NodeFaultError(f"the node {node.name} has no genesis block")
-        return genesis.hash == self._genesis
+        # Without one, nothing tells a chain from another.
+        return node.known(node.fetch_block(0), "genesis block").hash == self._genesis
 
     def _ask(
         self, nodes: Sequence[Node], read: Callable[[Node], Answer]
@@ -358,15 +353,13 @@ class NodeGroup(Node):
             hint="nothing becomes final until enough of them answer; see to those that are named",
         )
 
-    def _mark_unusable_for(self, node: Node, error: CannotCheckError) -> None:
-        if node not in self._told or error.retry_after is None:
-            self._mark_unusable(node, error.message)  # else it is left alone for what was told
-
-    def _mark_unusable(self, node: Node, reason: str) -> None:
+    def _mark_unusable(self, node: Node, error: CannotCheckError) -> None:
         """Tell why a node is not used, once for each reason."""
-        if self._told.get(node) != reason:
-            self._told[node] = reason
-            self._report(f"left out: {reason}")
+        if node in self._told and error.retry_after is not None:
+            return  # it is left alone for what was told
+        if self._told.get(node) != error.message:
+            self._told[node] = error.message
+            self._report(f"left out: {error.message}")
 
     def _mark_usable(self, node: Node) -> None:
         if self._told.pop(node, None) is not None:

@@ -38,12 +38,12 @@ class NewestRoot:
     is_closed: bool
 
 
+@dataclass(frozen=True, slots=True)
 class RegistryReader:
     """Reads what the registry's storage holds of one log, by whichever node a call names."""
 
-    def __init__(self, registry: Address, log: LogId) -> None:
-        self._registry = registry
-        self._log = log
+    registry: Address
+    log: LogId
 
     def head(self, node: Node, block: BlockId) -> RegistryHead | None:
         """Return the log's newest anchor in ``block``, also of a closed log.
@@ -53,7 +53,7 @@ class RegistryReader:
         newest = self.newest_root(node, block)
         root = newest.root
         if newest.is_closed:
-            root = _as_root(self._fetch(node, last_head_slot(self._log), block))
+            root = _as_root(self._fetch(node, last_head_slot(self.log), block))
         if root is None:
             return None
         anchor = self.anchor(node, root, block)
@@ -63,32 +63,40 @@ class RegistryReader:
 
     def newest_root(self, node: Node, block: BlockId) -> NewestRoot:
         """Return the log's newest root in ``block``."""
-        word = self._fetch(node, head_slot(self._log), block)
+        word = self._fetch(node, head_slot(self.log), block)
         is_closed = word == CLOSED_HEAD
         return NewestRoot(root=None if is_closed else _as_root(word), is_closed=is_closed)
 
     def anchor(self, node: Node, root: Hash32, block: BlockId) -> Anchor | None:
         """Return the anchor of ``root`` in ``block``; None where the registry has none."""
-        return decode_anchor(self._fetch(node, anchor_slot(self._log, root), block))
+        return decode_anchor(self._fetch(node, anchor_slot(self.log, root), block))
+
+    def agree_on_anchor(self, node: Node, root: Hash32, block: Hash32) -> Anchor | None:
+        """Return the anchor of ``root`` in a final block, as enough nodes say.
+
+        Raises:
+            CannotCheckError: They disagree, or too few answer.
+        """
+        return node.read_with_quorum(lambda one: self.anchor(one, root, block))
 
     def operator_id(self, node: Node, key: Address, block: BlockId) -> int:
         """Return the id under which ``key`` may anchor in ``block``; 0 for none."""
-        return int.from_bytes(self._fetch(node, operator_id_slot(self._log, key), block), "big")
+        return int.from_bytes(self._fetch(node, operator_id_slot(self.log, key), block), "big")
 
     def operator_key(self, node: Node, operator_id: int, block: BlockId) -> Address | None:
         """Return the key that an id names in ``block``; None for none."""
-        return decode_key(self._fetch(node, operator_key_slot(self._log, operator_id), block))
+        return decode_key(self._fetch(node, operator_key_slot(self.log, operator_id), block))
 
     def successor(self, node: Node, block: BlockId) -> LogId:
         """Return the log that goes on from this one; zero while none does."""
-        return LogId(self._fetch(node, successor_slot(self._log), block))
+        return LogId(self._fetch(node, successor_slot(self.log), block))
 
     def predecessor(self, node: Node, block: BlockId) -> LogId:
         """Return the log from which this one goes on; zero where it is the first."""
-        return LogId(self._fetch(node, predecessor_slot(self._log), block))
+        return LogId(self._fetch(node, predecessor_slot(self.log), block))
 
     def _fetch(self, node: Node, slot: Hash32, block: BlockId) -> Hash32:
-        return node.fetch_storage(self._registry, slot, block)
+        return node.fetch_storage(self.registry, slot, block)
 
 
 def _as_root(word: Hash32) -> Hash32 | None:

@@ -43,11 +43,8 @@ _WORD = 32
 
 def bound_cost(attempts: Sequence[Attempt]) -> int:
     """Return the wei that whichever of the attempts is included may take at most."""
-    return max((_bound(attempt) for attempt in attempts), default=0)
-
-
-def _bound(attempt: Attempt) -> int:
-    return read_gas_limit(attempt.raw) * attempt.max_fee + (attempt.l1_fee or 0)
+    bounds = (read_gas_limit(each.raw) * each.max_fee + (each.l1_fee or 0) for each in attempts)
+    return max(bounds, default=0)
 
 
 def bound_gas(block: PricedBlock) -> int:

@@ -9,7 +9,6 @@ which holds none of our attempts.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 from anchor.chain.node import Node
@@ -20,21 +19,9 @@ from anchor.chain.node_agreement import (
     said_by_enough,
 )
 from anchor.chain.tx_cost import parse_cost
-from anchor.chain.tx_state import Inclusion, NonceSlot
+from anchor.chain.tx_state import Inclusion, NonceSlot, Observation
 from anchor.errors import NodeRefusedError, QuorumError
 from anchor.types import Block, Hash32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
-    """One look at the chain: the sender's next nonce, and what enough nodes show of our attempts.
-
-    ``is_behind``: enough nodes say that this nonce is below the slot's.
-    """
-
-    nonce: int
-    inclusions: Mapping[Hash32, Inclusion]
-    is_behind: bool
 
 
 class User(Enum):
@@ -45,7 +32,7 @@ class User(Enum):
     UNKNOWN = "the nodes do not show by which transaction"
 
 
-def look_at(node: Node, slot: NonceSlot) -> Sight:
+def look_at(node: Node, slot: NonceSlot) -> Observation:
     """Ask each node for our attempts' receipts, and for the sender's nonce where it shows none.
 
     A node that shows one says with that that the nonce is used.
@@ -66,10 +53,10 @@ def look_at(node: Node, slot: NonceSlot) -> Sight:
 
     answers = node.ask_each(read)
     nonces = [nonce for nonce, _ in answers]
-    return Sight(
-        nonce=reached_by_enough(nonces, node.needed),
+    return Observation(
+        latest_nonce=reached_by_enough(nonces, node.needed),
         inclusions=_agree(slot, [inclusions for _, inclusions in answers], node.needed),
-        is_behind=is_below_for_enough(nonces, slot.nonce, node.needed),
+        is_gap_certain=is_below_for_enough(nonces, slot.nonce, node.needed),
     )
 
 

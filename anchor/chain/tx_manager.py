@@ -201,7 +201,7 @@ class TransactionManager:
         if not slot.attempts:
             slot = self._sign(slot, intent, offer)
             self.new_nonces += 1
-            seen = Observation(latest_nonce=nonce, final_nonce=None, inclusions={})
+            seen = Observation(latest_nonce=nonce, inclusions={})
             is_fresh = self._clock.monotonic() - asked_at < LONGEST_POLL
             return slot, seen if is_fresh else None
         if known is not None and known.given_up:
@@ -227,7 +227,7 @@ class TransactionManager:
         decision = decide(slot, seen, 0.0)
         inclusion = decision.inclusion
         if inclusion is not None and self._settlement.is_final(inclusion):
-            outcome = "included" if inclusion.succeeded else "reverted"
+            outcome = inclusion.outcome
             self._journal.settle_slot(slot, outcome, inclusion.cost, confirmed=True)
         elif decision.action is Action.FOREIGN:
             outcome = "foreign"
@@ -408,19 +408,13 @@ class TransactionManager:
         )
 
     def _observe(self, slot: NonceSlot) -> Observation:
-        sight = look_at(self._node, slot)
-        missing = final_nonce = None
-        if sight.nonce < slot.nonce:
-            missing = self._journal.find_slot(self._chain_id, slot.sender, sight.nonce)
-        elif sight.nonce > slot.nonce and not sight.inclusions:
-            final_nonce = self._settlement.fetch_final_nonce(slot.sender)
-        return Observation(
-            latest_nonce=sight.nonce,
-            final_nonce=final_nonce,
-            inclusions=sight.inclusions,
-            missing=missing,
-            is_gap_certain=sight.is_behind,
-        )
+        seen = look_at(self._node, slot)
+        if seen.latest_nonce < slot.nonce:
+            missing = self._journal.find_slot(self._chain_id, slot.sender, seen.latest_nonce)
+            return replace(seen, missing=missing)
+        if seen.latest_nonce > slot.nonce and not seen.inclusions:
+            return replace(seen, final_nonce=self._settlement.fetch_final_nonce(slot.sender))
+        return seen
 
     def _send_bytes(self, attempt: Attempt) -> NodeRefusedError | None:
         """Send; return the node's refusal where another fee or gas limit would do."""

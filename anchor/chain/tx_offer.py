@@ -50,23 +50,15 @@ class Offer:
         return self.gas * self.fees.max_fee + (self.l1_fee or 0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pricing:
     """Makes the offers of one sender, and checks that they can be paid."""
 
-    def __init__(
-        self,
-        *,
-        node: Node,
-        chain_id: ChainId,
-        sender: Address,
-        journal: TxJournal,
-        limits: FeeLimits,
-    ) -> None:
-        self._node = node
-        self._chain_id = chain_id
-        self._sender = sender
-        self._journal = journal
-        self._limits = limits
+    node: Node
+    chain_id: ChainId
+    sender: Address
+    journal: TxJournal
+    limits: FeeLimits
 
     def price(self, intent: Intent) -> Offer:
         """Return what ``intent`` takes and what to offer for it now, within the fee cap.
@@ -76,12 +68,12 @@ class Pricing:
             ChainGuardError: the call reverts.
             CannotCheckError: the nodes do not agree.
         """
-        block = agree_on_block(self._node)
+        block = agree_on_block(self.node)
         return Offer(
             block=block,
-            gas=estimate_gas(self._node, self._sender, intent, block),
-            fees=fetch_fees(self._node, block, self._limits.fee_cap, legacy=self._limits.legacy),
-            l1_fee=fetch_l1_fee(self._node, self._chain_id, sender=self._sender, data=intent.data),
+            gas=estimate_gas(self.node, self.sender, intent, block),
+            fees=fetch_fees(self.node, block, self.limits.fee_cap, legacy=self.limits.legacy),
+            l1_fee=fetch_l1_fee(self.node, self.chain_id, sender=self.sender, data=intent.data),
         )
 
     def check_balance(self, offer: Offer) -> None:
@@ -90,9 +82,9 @@ class Pricing:
         Raises:
             FundsError: the balance does not cover the most that it may take.
         """
-        if agree_on_balance(self._node, self._sender) < offer.most:
+        if agree_on_balance(self.node, self.sender) < offer.most:
             raise FundsError(
-                f"{lacks_funds(self._sender)}: up to {offer.most / ETHER:.6f} ether needed",
+                f"{lacks_funds(self.sender)}: up to {offer.most / ETHER:.6f} ether needed",
                 hint=FUNDS_HINT,
             )
 
@@ -102,11 +94,11 @@ class Pricing:
         Raises:
             FundsError: The budget does not cover it.
         """
-        budget, cost = self._limits.budget, offer.most
+        budget, cost = self.limits.budget, offer.most
         if budget is None:
             return
         since = offer.block.timestamp - BUDGET_DAYS * 86_400
-        spent = self._journal.sum_costs(self._chain_id, since, but=but)
+        spent = self.journal.sum_costs(self.chain_id, since, but=but)
         if spent + cost > budget:
             raise FundsError(
                 f"the budget of {budget / ETHER:g} ether in {BUDGET_DAYS} days does not cover the "

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
+from dataclasses import dataclass
 
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import agree_on_block, agree_on_final_nonce
@@ -31,23 +31,15 @@ from anchor.verification.policy import FinalityRule
 _MOST_SETTLED = 50
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """Follows the nonces that a block took until a final block settles them."""
 
-    def __init__(
-        self,
-        *,
-        node: Node,
-        chain_id: ChainId,
-        journal: SettlementJournal,
-        finality: FinalityRule,
-        report: Callable[[str], None],
-    ) -> None:
-        self._node = node
-        self._chain_id = chain_id
-        self._journal = journal
-        self._finality = finality
-        self._report = report
+    node: Node
+    chain_id: ChainId
+    journal: SettlementJournal
+    finality: FinalityRule
+    report: Callable[[str], None]
 
     def review(self, sender: Address) -> NonceSlot | None:
         """Settle what is final, and return the earliest of ``sender``'s nonces that was lost.
@@ -59,7 +51,7 @@ class Settlement:
                 ``sender``'s in a final block; the nonce is settled so.
             CannotCheckError: Too few nodes answer, or none tells what became of a lost one.
         """
-        unsettled = self._journal.load_unsettled(self._chain_id)
+        unsettled = self.journal.load_unsettled(self.chain_id)
         if not unsettled:
             return None
         final = self._find_final()
@@ -78,12 +70,12 @@ class Settlement:
         Raises:
             CannotCheckError: Too few nodes answer.
         """
-        slots = [each.slot for each in self._journal.load_unsettled(self._chain_id) if each.is_lost]
-        opened = self._journal.open_slot(self._chain_id)
+        slots = [each.slot for each in self.journal.load_unsettled(self.chain_id) if each.is_lost]
+        opened = self.journal.open_slot(self.chain_id)
         for slot in (*slots, *([opened] if opened is not None and opened.attempts else [])):
-            for inclusion in fetch_inclusions(self._node, slot).values():
+            for inclusion in fetch_inclusions(self.node, slot).values():
                 if inclusion.succeeded:
-                    self._journal.settle_slot(slot, "included", inclusion.cost)
+                    self.journal.settle_slot(slot, "included", inclusion.cost)
 
     def conclude_used(self, slot: NonceSlot) -> None:
         """Settle a nonce that is used finally, and of which no receipt of ours is shown.
@@ -96,8 +88,8 @@ class Settlement:
         """
         name = f"nonce {slot.nonce} of {format_address(slot.sender)}"
         newest = f"0x{slot.attempts[-1].tx_hash.hex()}" if slot.attempts else "none"
-        final = self._node.fetch_final_block(self._finality)
-        user = find_user(self._node, slot, final)
+        final = self.node.fetch_final_block(self.finality)
+        user = find_user(self.node, slot, final)
         if user is User.OURS:
             raise CannotCheckError(
                 f"{name} is used, finally, by one of our transactions (the newest is {newest}), "
@@ -105,13 +97,13 @@ class Settlement:
                 hint="run again, or ask another node: the receipt says whether it succeeded",
             )
         if user is User.ANOTHER:
-            self._journal.settle_slot(slot, "foreign", confirmed=True)
+            self.journal.settle_slot(slot, "foreign", confirmed=True)
             raise ForeignUseError(
                 f"another program used {name}",
                 hint="give this log a key of its own, then run again; or, where the key is meant "
                 "to be used elsewhere, too, set signer.shared",
             )
-        self._journal.settle_slot(slot, "foreign", _most(slot, final), confirmed=True)
+        self.journal.settle_slot(slot, "foreign", _most(slot, final), confirmed=True)
         raise CannotCheckError(
             f"{name} is used, finally, and the nodes show neither a receipt of our transaction "
             f"(the newest is {newest}) nor another one",
@@ -123,9 +115,9 @@ class Settlement:
         """Return whether the very block of ``inclusion`` is final, as enough nodes say."""
         number = inclusion.block_number
         try:
-            if self._node.fetch_final_block(self._finality).number < number:
+            if self.node.fetch_final_block(self.finality).number < number:
                 return False
-            block = self._node.read_with_quorum(lambda node: node.fetch_block(number))
+            block = self.node.read_with_quorum(lambda node: node.fetch_block(number))
         except NodeUnreachableError:
             raise
         except CannotCheckError:
@@ -135,7 +127,7 @@ class Settlement:
     def fetch_final_nonce(self, sender: Address) -> int | None:
         """Return the account's nonce in the final block; None where that is not known."""
         try:
-            return agree_on_final_nonce(self._node, sender, self._finality)
+            return agree_on_final_nonce(self.node, sender, self.finality)
         except NodeUnreachableError:
             raise
         except CannotCheckError:
@@ -144,7 +136,7 @@ class Settlement:
     def _find_final(self) -> Block | None:
         """Return the final block; None where the nodes do not say, which settles nothing."""
         try:
-            return self._node.fetch_final_block(self._finality)
+            return self.node.fetch_final_block(self.finality)
         except CannotCheckError:
             return None
 
@@ -152,16 +144,15 @@ class Settlement:
         """Settle a nonce by the final block; return whether that could be."""
         slot = each.slot
         try:
-            for inclusion in fetch_inclusions(self._node, slot).values():
+            for inclusion in fetch_inclusions(self.node, slot).values():
                 if inclusion.block_number > final.number:
                     return False
-                outcome = "included" if inclusion.succeeded else "reverted"
-                self._journal.settle_slot(slot, outcome, inclusion.cost, confirmed=True)
+                self.journal.settle_slot(slot, inclusion.outcome, inclusion.cost, confirmed=True)
                 return True
-            used = self._node.read_with_quorum(lambda one: one.fetch_nonce(slot.sender, final.hash))
+            used = self.node.read_with_quorum(lambda one: one.fetch_nonce(slot.sender, final.hash))
             if used <= slot.nonce:
                 return False
-            user = find_user(self._node, slot, final)
+            user = find_user(self.node, slot, final)
         except CannotCheckError:
             return False
         if each.is_lost or user is User.ANOTHER:
@@ -173,7 +164,7 @@ class Settlement:
         if user is User.UNKNOWN and not self._is_anchored(slot, final.hash):
             return False
         # The nodes have dropped the receipt that they gave once: its word of the cost is not asked.
-        self._journal.settle_slot(slot, each.outcome, _most(slot, final), confirmed=True)
+        self.journal.settle_slot(slot, each.outcome, _most(slot, final), confirmed=True)
         return True
 
     def _find_lost(self, unsettled: Sequence[Unsettled]) -> NonceSlot | None:
@@ -193,22 +184,22 @@ class Settlement:
             if is_sure and not each.is_lost:
                 continue
             if waited_for is None or slot.nonce < waited_for:
-                sight = look_at(self._node, slot)
-                waited_for = sight.nonce
-                inclusion = next(iter(sight.inclusions.values()), None)
+                seen = look_at(self.node, slot)
+                waited_for = seen.latest_nonce
+                inclusion = next(iter(seen.inclusions.values()), None)
                 if inclusion is not None and (inclusion.succeeded or each.outcome == "reverted"):
-                    if each.is_lost or inclusion.succeeded != (each.outcome == "included"):
-                        self._journal.settle_slot(slot, _outcome(inclusion), inclusion.cost)
+                    if each.outcome != inclusion.outcome:
+                        self.journal.settle_slot(slot, inclusion.outcome, inclusion.cost)
                     is_sure = is_sure or (inclusion.succeeded and _anchors(slot, inclusion))
                     continue
-                if inclusion is None and self._is_there_all_the_same(each, sight.nonce):
+                if inclusion is None and self._is_there_all_the_same(each, waited_for):
                     is_sure = True
                     continue
             if lost is None:
-                agree_on_block(self._node)  # nodes on two forks say nothing of either
+                agree_on_block(self.node)  # nodes on two forks say nothing of either
             if not each.is_lost:
-                self._journal.mark_lost(slot)
-                self._report(
+                self.journal.mark_lost(slot)
+                self.report(
                     f"the transaction of nonce {slot.nonce} is not included any more: a "
                     "reorganisation undid it"
                 )
@@ -221,10 +212,10 @@ class Settlement:
         Nodes may drop receipts, or withhold them; the newest block's state tells.
         """
         slot = each.slot
-        if nonce <= slot.nonce or not self._is_anchored(slot, agree_on_block(self._node).hash):
+        if nonce <= slot.nonce or not self._is_anchored(slot, agree_on_block(self.node).hash):
             return False
         if each.is_lost:
-            self._journal.settle_slot(slot, "included")
+            self.journal.settle_slot(slot, "included")
         return True
 
     def _is_anchored(self, slot: NonceSlot, block: Hash32) -> bool:
@@ -235,9 +226,8 @@ class Settlement:
             if call is None or to is None:
                 continue
             log, head = call
-            read = partial(RegistryReader(to, log).anchor, root=head.root, block=block)
             with suppress(CannotCheckError):
-                if self._node.read_with_quorum(read) is not None:
+                if RegistryReader(to, log).agree_on_anchor(self.node, head.root, block) is not None:
                     return True
         return False
 
@@ -247,10 +237,6 @@ def _may_be_final(each: Unsettled, final: Block) -> bool:
     if each.included_at is None:
         return True
     return final.timestamp - BUDGET_DAYS * 86_400 < each.included_at <= final.timestamp
-
-
-def _outcome(inclusion: Inclusion) -> str:
-    return "included" if inclusion.succeeded else "reverted"
 
 
 def _anchors(slot: NonceSlot, inclusion: Inclusion) -> bool:

@@ -96,6 +96,11 @@ class Inclusion:
     cost: Cost | None = None
 
     @property
+    def outcome(self) -> str:
+        """Return how it ended, in the journal's word."""
+        return "included" if self.succeeded else "reverted"
+
+    @property
     def gas_used(self) -> int | None:
         """Return the gas that it took; None where the receipt does not say."""
         return None if self.cost is None else self.cost.gas_used
@@ -112,8 +117,8 @@ class Observation:
     """
 
     latest_nonce: int
-    final_nonce: int | None
     inclusions: Mapping[Hash32, Inclusion]
+    final_nonce: int | None = None
     missing: NonceSlot | None = None
     is_gap_certain: bool = True
 

@@ -91,85 +91,79 @@ def check_exhibits(details: Details, judged: Iterable[Judged]) -> None:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriteResult:
-    """What was written, which receipts were refused one, and what the process should end with."""
+def write_certificates(
+    judged: Sequence[Judged],
+    output: Output,
+    *,
+    details: Details,
+    moment: Moment,
+    font: Font | None,
+    is_draft: bool,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], ExitCode]:
+    """Write what can be certified, and print it; the others of several are reported.
 
-    written: list[dict[str, Any]]
-    refused: list[dict[str, Any]]
-    exit_code: ExitCode
+    All have the same details, moment and font.  Return what was written, which receipts were
+    refused one, and what the process should end with.
+
+    Raises:
+        AnchorError: The only one cannot be certified, or not written.
+    """
+    written: list[dict[str, Any]] = []
+    refused: list[dict[str, Any]] = []
+    codes: list[ExitCode] = []
+    for judgement in judged:
+        try:
+            written.append(_write(judgement, details, moment, font, is_draft=is_draft))
+        except AnchorError as error:
+            if len(judged) == 1:
+                raise
+            file = str(judgement.request.file)
+            output.note(f"{file}: {error.message}", mark="error: ", colour=Colour.RED)
+            code = int(error.exit_code)
+            refused.append({"file": file, "exit_code": code, "error": error.message})
+            codes.append(error.exit_code)
+        else:
+            print_written(output, written[-1])
+    if font is not None and written:
+        print_font(output, font)
+    return written, refused, severest_code(codes)
 
 
-class CertificateWriter:
-    """Writes certificates, with the same details, moment and font for all."""
+def _write(
+    judged: Judged, details: Details, moment: Moment, font: Font | None, *, is_draft: bool
+) -> dict[str, Any]:
+    """Write one receipt's certificate, each file as a whole; return what was written.
 
-    def __init__(
-        self, *, details: Details, moment: Moment, font: Font | None, is_draft: bool
-    ) -> None:
-        self._details = details
-        self._moment = moment
-        self._font = font
-        self._is_draft = is_draft
-
-    def write_all(self, judged: Sequence[Judged], output: Output) -> WriteResult:
-        """Write what can be certified, and print it; the others of several are reported.
-
-        Raises:
-            AnchorError: the only one cannot be certified, or not written.
-        """
-        written: list[dict[str, Any]] = []
-        refused: list[dict[str, Any]] = []
-        codes: list[ExitCode] = []
-        for judgement in judged:
-            try:
-                written.append(self.write(judgement))
-            except AnchorError as error:
-                if len(judged) == 1:
-                    raise
-                file = str(judgement.request.file)
-                output.note(f"{file}: {error.message}", mark="error: ", colour=Colour.RED)
-                code = int(error.exit_code)
-                refused.append({"file": file, "exit_code": code, "error": error.message})
-                codes.append(error.exit_code)
-            else:
-                print_written(output, written[-1])
-        if self._font is not None and written:
-            print_font(output, self._font)
-        return WriteResult(written=written, refused=refused, exit_code=severest_code(codes))
-
-    def write(self, judged: Judged) -> dict[str, Any]:
-        """Write one receipt's certificate, each file as a whole; return what was written.
-
-        Raises:
-            AnchorError: the verification did not pass, or a file cannot be written.
-        """
-        certificate = issue_certificate(
-            judged.data,
-            judged.report,
-            details=self._details,
-            basis=judged.basis,
-            moment=self._moment,
-            draft=self._is_draft,
-        )
-        written = {
-            "json": encode_certificate(certificate),
-            "html": render_html(certificate),
-        }
-        if self._font is not None:
-            written["pdf"] = render_pdf(certificate, self._font)
-        target = judged.request.target
-        paths = {kind: target.with_name(f"{target.name}.{kind}") for kind in written}
-        write_files([(paths[kind], data) for kind, data in written.items()])
-        return {
-            "receipt": str(judged.request.receipt),
-            "file": str(judged.request.file),
-            "certificate_no": certificate.certificate_no,
-            "draft": certificate.draft,
-            "files": {
-                kind: {"path": str(paths[kind]), "sha256": hashlib.sha256(data).hexdigest()}
-                for kind, data in written.items()
-            },
-        }
+    Raises:
+        AnchorError: the verification did not pass, or a file cannot be written.
+    """
+    certificate = issue_certificate(
+        judged.data,
+        judged.report,
+        details=details,
+        basis=judged.basis,
+        moment=moment,
+        draft=is_draft,
+    )
+    written = {
+        "json": encode_certificate(certificate),
+        "html": render_html(certificate),
+    }
+    if font is not None:
+        written["pdf"] = render_pdf(certificate, font)
+    target = judged.request.target
+    paths = {kind: target.with_name(f"{target.name}.{kind}") for kind in written}
+    write_files([(paths[kind], data) for kind, data in written.items()])
+    return {
+        "receipt": str(judged.request.receipt),
+        "file": str(judged.request.file),
+        "certificate_no": certificate.certificate_no,
+        "draft": certificate.draft,
+        "files": {
+            kind: {"path": str(paths[kind]), "sha256": hashlib.sha256(data).hexdigest()}
+            for kind, data in written.items()
+        },
+    }
 
 
 def describe_font(font: Font) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What ``anchor verify`` goes by: the policy, and for each file its digests and receipt."""
+"""What ``anchor verify`` goes by: policy, nodes, and for each file its digests and receipt."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from anchor.chain.verifier_nodes import Nodes
 from anchor.cli.input_files import is_regular_file, read_receipt, receipt_path
 from anchor.errors import UsageError
-from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
+from anchor.evidence.digests import Digests, parse_digest
 from anchor.evidence.file_hashing import digest_file
 from anchor.project.files import RECEIPT_SUFFIX
-from anchor.project.policy_sources import PolicyFile, choose_policy
+from anchor.project.policy_sources import choose_policy
 from anchor.receipt.format import Receipt
-from anchor.types import ChainId
+from anchor.types import ChainId, parse_hash
+from anchor.verification.report import Report
+from anchor.verification.verifier import judge
 
 Load = Callable[[], tuple[bytes | Receipt, Digests]]
 
@@ -35,7 +38,7 @@ class ProjectInputs(Protocol):
 
 
 class VerificationInputs:
-    """Finds the trust policy and the receipts.
+    """Finds the trust policy, the nodes and the receipts, and judges by them.
 
     What counts is what the verifier chose (``anchor.project.policy_sources``); a project that was
     found and does not count is reported once, and left alone.  A receipt lies beside its file;
@@ -49,6 +52,11 @@ class VerificationInputs:
         config_path: Path | None,
         trust: Path | None,
         report: Callable[[str], None],
+        rpc: Sequence[str] | None = None,
+        quorum: int | None = None,
+        block_hashes: Sequence[str] | None = None,
+        chain_ids: Sequence[int] | None = None,
+        accept_unpinned: bool = False,
         offline: bool = False,
     ) -> None:
         self.choice = choose_policy(trust=trust, config=config_path)
@@ -60,15 +68,36 @@ class VerificationInputs:
             report(f"{reason.message}: its policy, nodes and store are not used")
             if reason.hint:
                 report(f"  {reason.hint}")
+        self.nodes = Nodes(rpc or (), quorum, self._list_project_nodes, report)
+        self._judge = partial(
+            judge,
+            policy=self.policy,
+            connect=None if offline else self.nodes.connect,
+            block_hashes={parse_hash(text, subject="--block-hash") for text in block_hashes or ()},
+            chain_ids=frozenset(map(ChainId, chain_ids or ())),
+            accept_unpinned=accept_unpinned,
+        )
 
-    def list_project_nodes(self, chain_id: ChainId) -> tuple[Sequence[str], int]:
+    def judge(self, receipt: bytes | Receipt, digests: Digests) -> Report:
+        """Return what is found about evidence of these digests; ``nodes`` then says who was asked.
+
+        Raises:
+            AnchorError: The receipt cannot be read.
+        """
+        self.nodes.asked_now = []
+        return self._judge(receipt, digests)
+
+    def _list_project_nodes(self, chain_id: ChainId) -> tuple[Sequence[str], int]:
         """Return the nodes that the project names on that chain, and how many have to agree."""
         project = self._open_project()
         return ((), 1) if project is None else project.list_nodes(chain_id)
 
     def describe_policies(self) -> list[str]:
         """Return each policy that counts, its SHA-256 and where it came from, in words."""
-        return [describe_policy(file) for file in self.choice.files]
+        return [
+            f"{file.path.resolve()} (SHA-256 {file.sha256}, {_SOURCES[file.source]})"
+            for file in self.choice.files
+        ]
 
     def list_policies(self) -> list[dict[str, str]]:
         """Return the same for a JSON document."""
@@ -96,7 +125,7 @@ class VerificationInputs:
         if digest is not None:
             if receipt is None:
                 raise UsageError("--digest needs --receipt")
-            yield digest, lambda: (read_receipt(receipt), _parse_digest(digest))
+            yield digest, lambda: (read_receipt(receipt), Digests.bare(*parse_digest(digest)))
         hint = "to verify a digest alone: --digest sha256:HEX"
         for file in files:
             yield str(file), partial(self.load, file, receipt, hint=hint)
@@ -135,17 +164,3 @@ class VerificationInputs:
 
             self._project = OwnProject(self.choice.config)
         return self._project
-
-
-def describe_policy(file: PolicyFile) -> str:
-    """Return a policy, its SHA-256 and where it came from, in words."""
-    return f"{file.path.resolve()} (SHA-256 {file.sha256}, {_SOURCES[file.source]})"
-
-
-def _parse_digest(text: str) -> Digests:
-    algorithm, value = parse_digest(text)
-    return Digests(
-        sha256=value if algorithm == SHA256 else None,
-        sm3=value if algorithm == SM3 else None,
-        size=None,
-    )

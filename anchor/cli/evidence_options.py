@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from anchor.errors import UsageError
-from anchor.evidence.digests import SHA256, Digests, parse_digest
+from anchor.evidence.digests import Digests, parse_digest
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.record import source_of
 from anchor.operate.evidence_selection import Selection
@@ -31,16 +31,23 @@ TenantOption = Annotated[
     typer.Option("--tenant", metavar="NAME", help="All evidence of this tenant of the service."),
 ]
 
-NAMES_HELP = (
-    "Ids as the service answers them, or files: each means all evidence with its content, or, "
-    "where it is gone, what was recorded from that path."
-)
+NamesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[ID|FILE]...",
+        help="Ids as the service answers them, or files: each means all evidence with its content, "
+        "or, where it is gone, what was recorded from that path.",
+    ),
+]
 
 _HASH = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 def parse_selection(
-    names: list[str], digests: list[str], leaves: list[str], tenant: str | None
+    names: list[str] | None,
+    digests: list[str] | None,
+    leaves: list[str] | None,
+    tenant: str | None,
 ) -> Selection:
     """Return what the arguments name.
 
@@ -48,7 +55,7 @@ def parse_selection(
         UsageError: An argument is malformed, or a file cannot be read.
     """
     ids, wanted_digests, sources = [], [], []
-    for text in names:
+    for text in names or ():
         path = Path(text)
         if path.exists():
             wanted_digests.append(digest_file(path))
@@ -56,21 +63,14 @@ def parse_selection(
             ids.append(bytes.fromhex(text))
         else:
             sources.append(source_of(path))
-    for text in digests:
-        algorithm, value = parse_digest(text)
-        is_sha256 = algorithm == SHA256
-        wanted_digests.append(
-            Digests(
-                sha256=value if is_sha256 else None, sm3=None if is_sha256 else value, size=None
-            )
-        )
-    for text in leaves:
+    wanted_digests += [Digests.bare(*parse_digest(text)) for text in digests or ()]
+    for text in leaves or ():
         if not _HASH.fullmatch(text):
             raise UsageError(f"a leaf hash has 64 hex digits, unlike {text[:80]!r}")
     return Selection(
         ids=ids,
         digests=wanted_digests,
         sources=sources,
-        leaves=[bytes.fromhex(text) for text in leaves],
+        leaves=[bytes.fromhex(text) for text in leaves or ()],
         tenant=tenant,
     )

@@ -88,6 +88,10 @@ OfflineOption = Annotated[
     bool, typer.Option("--offline", help="Ask no node: by --block-hash, or the policy's own.")
 ]
 
+EmbeddedOption = Annotated[
+    bool, typer.Option("--embedded", help="Use py-evm even where anvil is installed.")
+]
+
 ApeAccountOption = Annotated[
     str | None, typer.Option("--ape-account", help="Use this ape account's keyfile instead.")
 ]

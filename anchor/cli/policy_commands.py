@@ -10,6 +10,7 @@ import typer
 from anchor.cli.console import Output
 from anchor.cli.input_files import read_bounded
 from anchor.cli.options import JsonOption
+from anchor.cli.typer_app import make_group
 from anchor.errors import ConfigError
 from anchor.ethereum.keccak import format_address
 from anchor.project.allowlist import (
@@ -31,12 +32,15 @@ from anchor.project.policy_sources import (
 from anchor.system.user_folder import user_folder
 from anchor.verification.policy import MAX_POLICY_BYTES, TrustEntry
 
+app = make_group("trust")
+
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="What you call the policy.")]
 _Folder = Annotated[
     Path, typer.Argument(metavar="[DIR]", help="The project's folder; by default this one.")
 ]
 
 
+@app.command("add")
 def add(
     name: _Name,
     file: Annotated[Path, typer.Argument(help="The policy, as you checked it.")],
@@ -58,23 +62,7 @@ def add(
     output.result({**_describe_policy(policy), "owners_kept_elsewhere": known})
 
 
-def show(name: _Name, as_json: JsonOption = False) -> None:
-    """Print a policy that you keep."""
-    output = Output(as_json=as_json)
-    policy = find_policy(name)
-    for line in policy.data.decode("utf-8").splitlines():
-        output.line(line)
-    output.result({**_describe_policy(policy), "text": policy.data.decode("utf-8")})
-
-
-def remove(name: _Name, as_json: JsonOption = False) -> None:
-    """Keep a policy no longer."""
-    output = Output(as_json=as_json)
-    path = remove_policy(name)
-    output.line(f"removed {path}")
-    output.result({"removed": str(path)})
-
-
+@app.command("list")
 def list_all(as_json: JsonOption = False) -> None:
     """Print the policies that you keep, and the projects that you made or allowed."""
     output = Output(as_json=as_json)
@@ -93,6 +81,26 @@ def list_all(as_json: JsonOption = False) -> None:
     )
 
 
+@app.command("show")
+def show(name: _Name, as_json: JsonOption = False) -> None:
+    """Print a policy that you keep."""
+    output = Output(as_json=as_json)
+    policy = find_policy(name)
+    for line in policy.data.decode("utf-8").splitlines():
+        output.line(line)
+    output.result({**_describe_policy(policy), "text": policy.data.decode("utf-8")})
+
+
+@app.command("remove")
+def remove(name: _Name, as_json: JsonOption = False) -> None:
+    """Keep a policy no longer."""
+    output = Output(as_json=as_json)
+    path = remove_policy(name)
+    output.line(f"removed {path}")
+    output.result({"removed": str(path)})
+
+
+@app.command("allow")
 def allow(folder: _Folder = Path(), as_json: JsonOption = False) -> None:
     """Let a project that you did not make here count as yours, as it is now.
 
@@ -104,6 +112,7 @@ def allow(folder: _Folder = Path(), as_json: JsonOption = False) -> None:
     output.result(_describe_note(note))
 
 
+@app.command("disallow")
 def disallow(folder: _Folder = Path(), as_json: JsonOption = False) -> None:
     """Let a project count no longer; its folder stays as it is."""
     output = Output(as_json=as_json)
@@ -114,16 +123,6 @@ def disallow(folder: _Folder = Path(), as_json: JsonOption = False) -> None:
         )
     output.line(f"the project {config.resolve()} does not count as yours any more")
     output.result({"disallowed": str(config.resolve())})
-
-
-def register(app: typer.Typer) -> None:
-    """Make these the application's commands."""
-    app.command("add")(add)
-    app.command("list")(list_all)
-    app.command("show")(show)
-    app.command("remove")(remove)
-    app.command("allow")(allow)
-    app.command("disallow")(disallow)
 
 
 def _config_in(folder: Path) -> Path:

@@ -9,7 +9,6 @@ from typing import Any
 
 import typer
 
-from anchor.chain.verifier_nodes import Nodes
 from anchor.cli.console import Colour, Output
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.report_text import print_policies, print_step
@@ -46,8 +45,10 @@ def audit_published(
     verifier = None if key is None else parse_verifier(key)
     expected = None if log is None else _parse_log(log)
     source = open_reader(location)
-    inputs = VerificationInputs(config_path=config_path, trust=trust, report=output.note)
-    nodes = Nodes(rpc, quorum, inputs.list_project_nodes, output.note)
+    inputs = VerificationInputs(
+        config_path=config_path, trust=trust, report=output.note, rpc=rpc, quorum=quorum
+    )
+    nodes = inputs.nodes
     steps: list[dict[str, Any]] = []
 
     def report_step(

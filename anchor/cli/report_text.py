@@ -10,7 +10,7 @@ from anchor.ethereum.known_chains import find_chain
 from anchor.verification.report import NOT_PROVEN, ProvenAnchor, Report, Verdict, verdict_of
 from anchor.verification.report_words import ENGLISH, Words
 
-_COLOURS = {
+COLOURS = {
     "pass": Colour.GREEN,
     "fail": Colour.RED,
     "cannot tell": Colour.YELLOW,
@@ -45,7 +45,7 @@ def print_report(
     for claim in report.claims:
         mark = f"  {claim.id} {_pad(words.verdicts.get(claim.verdict.value, claim.verdict.value))}"
         title = words.claims.get(claim.id, claim.title)
-        colour = _COLOURS[claim.verdict.value]
+        colour = COLOURS[claim.verdict.value]
         output.line(f"{title} ({words.say(claim.reason)})", mark=mark, colour=colour)
     output.line()
     _print_trust(output, report, policies, nodes, words)
@@ -94,7 +94,7 @@ def _colour(report: Report) -> Colour:
     is_plain = report.kind == "main" and leading is not None and leading.assurance != "asserted"
     if report.error is None and not is_plain:
         return Colour.YELLOW
-    return _COLOURS[verdict_of(report.error).value]
+    return COLOURS[verdict_of(report.error).value]
 
 
 def _pad(verdict: str) -> str:
@@ -114,7 +114,7 @@ def print_step(
 ) -> None:
     """Print how one numbered step went; ``hint`` says what to do where it did not pass."""
     mark = f"  {number:>2}. {_pad(words.verdicts.get(verdict.value, verdict.value))}"
-    output.line(f"{title}: {words.say(detail)}", mark=mark, colour=_COLOURS[verdict.value])
+    output.line(f"{title}: {words.say(detail)}", mark=mark, colour=COLOURS[verdict.value])
     if hint:
         output.line(f"                  {words.say(hint)}")
 
@@ -158,14 +158,12 @@ def print_policies(
 
 
 def _describe_basis(proven: ProvenAnchor, words: Words) -> str:
-    if proven.assurance == "rpc":
-        return words.by_one_node
-    if proven.assurance == "quorum":
-        return words.by_nodes
-    if proven.assurance == "asserted":
-        basis = words.by_asserted_proof
-    else:
-        basis = words.by_policy_proof if proven.is_asserted else words.by_proof
+    basis = {
+        "rpc": words.by_one_node,
+        "quorum": words.by_nodes,
+        "asserted": words.by_asserted_proof,
+        "proof": words.by_policy_proof if proven.is_asserted else words.by_proof,
+    }[proven.assurance]
     return basis.format(block=proven.final_block_number)
 
 

@@ -42,23 +42,22 @@ class Submission:
 
     def encode(self) -> bytes:
         """Return the submission as the service reads it."""
-        members: dict[str, Any] = {}
-        if self.sha256 is not None:
-            members["sha256"] = _spell_digest(self.sha256)
-        if self.name is not None:
-            members["name"] = self.name
-        if self.sm3 is not None:
-            members["sm3"] = _spell_digest(self.sm3)
-        for member in ("size", "media_type"):
-            if (value := getattr(self, member)) is not None:
-                members[member] = value
-        if self.record is not None:
-            members["record"] = self.record.decode("utf-8")
-        return _ENCODE(members).encode("utf-8")
+        members = {
+            "sha256": _spell_digest(self.sha256),
+            "name": self.name,
+            "sm3": _spell_digest(self.sm3),
+            "size": self.size,
+            "media_type": self.media_type,
+            "record": None if self.record is None else self.record.decode("utf-8"),
+        }
+        given = {name: value for name, value in members.items() if value is not None}
+        return _ENCODE(given).encode("utf-8")
 
 
-def _spell_digest(digest: bytes | str) -> str:
+def _spell_digest(digest: bytes | str | None) -> str | None:
     """Return a digest in hex; what it is not, the service refuses, and names the member."""
+    if digest is None:
+        return None
     return digest.lower() if isinstance(digest, str) else digest.hex()
 
 

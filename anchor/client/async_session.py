@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from types import TracebackType
 from typing import Literal, Self, TypeVar
 
 import httpx
@@ -14,7 +13,6 @@ from anchor.client.answers import Accepted, AnswerBody, Refused, Status, Submiss
 from anchor.client.exchanges import (
     Exchange,
     Exchanges,
-    Pause,
     Reply,
     ServiceRequest,
     session_options,
@@ -57,12 +55,7 @@ class AsyncClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -140,8 +133,8 @@ class AsyncClient:
             except StopIteration as done:
                 value: _Value = done.value
                 return value
-            if isinstance(step, Pause):
-                await self._sleep(step.seconds)
+            if isinstance(step, float):
+                await self._sleep(step)
                 reply = None
             else:
                 reply = await self._send(step)

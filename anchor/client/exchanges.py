@@ -1,7 +1,7 @@
 """What the two clients send and what they do with the answers; the clients themselves only send.
 
-An exchange is a generator: it yields a request or a pause, is sent the reply (a response, or the
-error of a connection), and returns what came of it.
+An exchange is a generator: it yields a request, or the seconds to let pass before the next one, is
+sent the reply (a response, or the error of a connection), and returns what came of it.
 """
 
 from __future__ import annotations
@@ -68,16 +68,9 @@ class ServiceRequest:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Time to let pass before the next request, in seconds."""
-
-    seconds: float
-
-
 Reply: TypeAlias = httpx.Response | httpx.RequestError | None
 _Value = TypeVar("_Value")
-Exchange: TypeAlias = Generator[ServiceRequest | Pause, Reply, _Value]
+Exchange: TypeAlias = Generator[ServiceRequest | float, Reply, _Value]
 
 
 def session_options(
@@ -180,39 +173,44 @@ class Exchanges:
 
     def wait(self, id: str, until: StageName, timeout: float) -> Exchange[Status]:
         """Wait until evidence has come as far as ``until``, for at most ``timeout`` seconds."""
-        end = self.monotonic() + timeout
-        for attempt in count():
-            request, asked_at = self._waiting(_path(id), until, end), self.monotonic()
-            answer = yield from self._ask(request)
-            status = read_answer(answer, read_status)
-            if Stage(status.state).rank >= Stage(until).rank:
-                return status
-            if self.monotonic() >= end:
-                raise NotFinalError(f"the evidence is {status.state}, not {until}")
-            yield from self._rest(request, asked_at, end, attempt)
-        raise AssertionError("the end comes")
+
+        def has_come(answer: httpx.Response) -> bool:
+            return Stage(read_answer(answer, read_status).state).rank >= Stage(until).rank
+
+        answer = yield from self._follow(_path(id), until, timeout, has_come)
+        return read_answer(answer, read_status)
 
     def receipt(self, id: str, until: StageName, timeout: float) -> Exchange[bytes]:
         """Fetch a receipt when the evidence has come as far as ``until``."""
+        answer = yield from self._follow(
+            f"{_path(id)}/receipt",
+            until,
+            timeout,
+            lambda answer: answer.status_code != httpx.codes.ACCEPTED,
+        )
+        return read_answer(answer, read_receipt)
+
+    def _follow(
+        self,
+        path: str,
+        until: StageName,
+        timeout: float,
+        has_come: Callable[[httpx.Response], bool],
+    ) -> Exchange[httpx.Response]:
+        """Ask until ``has_come`` takes the answer, for at most ``timeout`` seconds."""
         end = self.monotonic() + timeout
         for attempt in count():
-            request, asked_at = self._waiting(f"{_path(id)}/receipt", until, end), self.monotonic()
+            request, asked_at = self._waiting(path, until, end), self.monotonic()
             answer = yield from self._ask(request)
-            if answer.status_code != httpx.codes.ACCEPTED:
-                return read_answer(answer, read_receipt)
-            status = read_answer(answer, read_status)
-            if self.monotonic() >= end:
+            if has_come(answer):
+                return answer
+            status, answered_at = read_answer(answer, read_status), self.monotonic()
+            if answered_at >= end:
                 raise NotFinalError(f"the evidence is {status.state}, not {until}")
-            yield from self._rest(request, asked_at, end, attempt)
+            # A service that is busy answers earlier than it was asked to.
+            if answered_at - asked_at < request.wait:
+                yield max(0.0, min(_pause(attempt, None), end - answered_at))
         raise AssertionError("the end comes")
-
-    def _rest(
-        self, request: ServiceRequest, asked_at: float, end: float, attempt: int
-    ) -> Exchange[None]:
-        """Pause where a service answered earlier than it was asked to, as one does that is busy."""
-        answered_at = self.monotonic()
-        if answered_at - asked_at < request.wait:
-            yield Pause(max(0.0, min(_pause(attempt, None).seconds, end - answered_at)))
 
     def _waiting(self, path: str, until: StageName, end: float) -> ServiceRequest:
         seconds = max(0.0, min(_MAX_WAIT, end - self.monotonic()))
@@ -233,7 +231,9 @@ class Exchanges:
                 continue
             assert reply is not None, "a request has a reply"
             if reply.status_code not in PASSING or is_last:
-                return _checked(reply)
+                if reply.is_success:
+                    return reply
+                raise explain(reply)
             yield _pause(attempt, reply.headers.get("Retry-After"))
         raise AssertionError("the last attempt returns or raises")
 
@@ -247,14 +247,8 @@ def _path(id: str) -> str:
     return f"/v1/evidence/{quote(id, safe='')}"
 
 
-def _pause(attempt: int, retry_after: str | None) -> Pause:
-    """Return how long to wait: as long as the service says, and never at once with all others."""
+def _pause(attempt: int, retry_after: str | None) -> float:
+    """Return the seconds to wait: what the service says, and never the same for all who wait."""
     least = float(retry_after) if retry_after is not None and retry_after.isdecimal() else 0.0
     jitter = random.uniform(0.05, 0.1 * 2 ** min(attempt, 6))  # noqa: S311
-    return Pause(min(least, _LONGEST_PAUSE) + jitter)
-
-
-def _checked(answer: httpx.Response) -> httpx.Response:
-    if answer.is_success:
-        return answer
-    raise explain(answer)
+    return min(least, _LONGEST_PAUSE) + jitter

@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import Literal, Self, TypeVar
 
 import httpx
@@ -15,7 +14,6 @@ from anchor.client.answers import Accepted, AnswerBody, Refused, Status, Submiss
 from anchor.client.exchanges import (
     Exchange,
     Exchanges,
-    Pause,
     Reply,
     ServiceRequest,
     session_options,
@@ -55,12 +53,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -159,8 +152,8 @@ class Client:
             except StopIteration as done:
                 value: _Value = done.value
                 return value
-            if isinstance(step, Pause):
-                self._sleep(step.seconds)
+            if isinstance(step, float):
+                self._sleep(step)
                 reply = None
             else:
                 reply = self._send(step)

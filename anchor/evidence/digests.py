@@ -49,6 +49,12 @@ class Digests:
     sm3: bytes | None
     size: int | None
 
+    @classmethod
+    def bare(cls, algorithm: str, digest: bytes) -> Digests:
+        """Return one digest alone, of evidence whose bytes are not at hand."""
+        sha256, sm3 = (digest if algorithm == each else None for each in _ALGORITHMS)
+        return cls(sha256=sha256, sm3=sm3, size=None)
+
     def __post_init__(self) -> None:
         given = [digest for digest in (self.sha256, self.sm3) if digest is not None]
         if not given:
@@ -90,12 +96,8 @@ def parse_algorithms(names: Iterable[str]) -> tuple[str, ...]:
         UsageError: ``sha256`` is missing; a leaf's reader may count on it.
     """
     wanted = set(names)
-    unknown = sorted(wanted - set(_ALGORITHMS))
-    if unknown:
-        raise UnknownVersionError(
-            f"unknown digest algorithm {unknown[0][:_MAX_QUOTED]!r}",
-            hint=f"known are {', '.join(_ALGORITHMS)}",
-        )
+    for name in sorted(wanted):
+        _check_known(name)
     if SHA256 not in wanted:
         raise UsageError(f"{SHA256} must be among the digest algorithms")
     return tuple(algorithm for algorithm in _ALGORITHMS if algorithm in wanted)
@@ -113,16 +115,20 @@ def parse_digest(text: str) -> tuple[str, bytes]:
     algorithm, colon, digits = text.partition(":")
     if not colon or not algorithm:
         raise MalformedError(f"{text[:_MAX_QUOTED]!r} is not of the form sha256:HEX or sm3:HEX")
-    if algorithm not in _ALGORITHMS:
-        raise UnknownVersionError(
-            f"unknown digest algorithm {algorithm[:_MAX_QUOTED]!r}",
-            hint=f"known are {', '.join(_ALGORITHMS)}",
-        )
+    _check_known(algorithm)
     if not _HEX_DIGEST.fullmatch(digits):
         raise MalformedError(
             f"the {algorithm} digest {digits[:_MAX_QUOTED]!r} is not 64 hex digits"
         )
     return algorithm, bytes.fromhex(digits)
+
+
+def _check_known(algorithm: str) -> None:
+    if algorithm not in _ALGORITHMS:
+        raise UnknownVersionError(
+            f"unknown digest algorithm {algorithm[:_MAX_QUOTED]!r}",
+            hint=f"known are {', '.join(_ALGORITHMS)}",
+        )
 
 
 def digest_bytes(data: bytes, algorithms: Iterable[str]) -> Digests:

@@ -42,6 +42,7 @@ from anchor.evidence.discovery import (
     open_guarded,
 )
 from anchor.system.os_errors import explain_os_error
+from anchor.system.regular_files import open_regular_file
 
 # Measured on 20,000 files of 4 KiB, SHA-256 alone and one worker: 7,300 files/s with one file a
 # task, 20,700 with 16, 27,600 with 64, 30,700 with 256, and no more with 1,024.
@@ -68,11 +69,10 @@ FileIdentity: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileDigest:
-    """A file's digests and its modification time, in nanoseconds since 1970 (UTC)."""
+    """A file and its digests."""
 
     source: SourceFile
     digests: Digests
-    modified_at_ns: int
 
 
 Result: TypeAlias = FileDigest | IntakeProblem | Skipped
@@ -127,22 +127,16 @@ def digest_file(file: Path, *, hint: str | None = None) -> Digests:
         UsageError: The file is missing or cannot be read.
     """
     try:
-        # Not blocking: a pipe that was named by mistake must not wait for a writer.
-        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = open_regular_file(file)
     except FileNotFoundError as error:
         raise UsageError(f"the file {file} is missing", hint=hint, path=file) from error
     except OSError as error:
         raise explain_os_error(f"{file} cannot be read", error, is_named=True) from error
     try:
-        # Before open(), which refuses a folder's descriptor in words of its own.
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise UsageError(f"{file} is not a regular file", path=file)
-        with open(descriptor, "rb", closefd=False) as stream:
+        with open(descriptor, "rb") as stream:
             return digest_stream(stream, (SHA256, SM3))
     except OSError as error:  # it was opened: what is wrong is this file, as for `anchor add`
         raise UsageError(f"{file} cannot be read: {error.strerror}", path=file) from error
-    finally:
-        os.close(descriptor)
 
 
 def hash_stdin(stream: BinaryIO, algorithms: Iterable[str]) -> Digests:
@@ -262,7 +256,7 @@ class _Task:
             os.close(descriptor)
         if digests is None or digests.size != before.st_size or _stamp(before) != _stamp(after):
             return None
-        return FileDigest(source=source, digests=digests, modified_at_ns=before.st_mtime_ns)
+        return FileDigest(source=source, digests=digests)
 
     def _open(self, source: SourceFile) -> int:
         _check_stop(self._stop)

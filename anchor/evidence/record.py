@@ -18,7 +18,6 @@ from anchor.canonical import MAX_INTEGER, JsonValue, parse_canonical
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.evidence.checksums import decode_name
 from anchor.evidence.digests import SHA256, SM3, Digests
-from anchor.system.clock import format_time
 from anchor.types import LogId, parse_hex
 
 SCHEMA = "evidence-record/1"
@@ -55,39 +54,6 @@ class Record:
     statements: tuple[str, ...] = ()
 
 
-def build_record(
-    *,
-    digests: Digests,
-    name: str,
-    media_type: str | None,
-    salt: bytes,
-    recorded_at: datetime,
-    log: LogId | None = None,
-) -> Record:
-    """Build a record and its canonical bytes.
-
-    ``salt`` is 32 fresh random bytes: it keeps short or guessable evidence from being found by
-    guessing from its leaf.
-    """
-    encoded = encode_record(
-        digests=digests,
-        name=name,
-        media_type=media_type,
-        salt=salt,
-        recorded_at=format_time(recorded_at),
-        log=log,
-    )
-    return Record(
-        encoded=encoded,
-        digests=digests,
-        name=name,
-        media_type=media_type,
-        salt=salt,
-        recorded_at=_parse_time(format_time(recorded_at)),
-        log=log,
-    )
-
-
 def encode_record(
     *,
     digests: Digests,
@@ -99,6 +65,8 @@ def encode_record(
 ) -> bytes:
     """Return the canonical bytes of a record; ``recorded_at`` as ``format_time`` writes it.
 
+    ``salt`` is 32 fresh random bytes: it keeps short or guessable evidence from being found by
+    guessing from its leaf.
     Millions are made at a time, so the members are written in their canonical order at once.
 
     Raises:
@@ -155,7 +123,8 @@ def parse_record(encoded: bytes) -> Record:
         raise MalformedError("the record's media_type is not a string")
     known, size = _parse_digests(value["digests"]), _parse_size(value.get("size"))
     name, salt = _parse_name(value["name"]), _parse_hex_member(value["salt"], "salt")
-    recorded_at, log = _parse_time(value["recorded_at"]), _parse_log(value.get("log"))
+    recorded_at = _parse_time(value["recorded_at"])
+    log = LogId(_parse_hex_member(value["log"], "log", prefix=True)) if "log" in value else None
     # After every fault of form, so that a record with several has one outcome.
     if not known:
         raise _unknown_algorithms(value["digests"])
@@ -169,14 +138,6 @@ def parse_record(encoded: bytes) -> Record:
         log=log,
         statements=tuple(sorted(set(value) - _MEMBERS)),
     )
-
-
-def _parse_log(value: JsonValue) -> LogId | None:
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise MalformedError("the record's log is not a string")
-    return LogId(parse_hex(value, length=32, subject="the record's log", prefix=True))
 
 
 def _parse_digests(digests: JsonValue) -> dict[str, bytes]:
@@ -207,10 +168,10 @@ def _parse_name(name: JsonValue) -> str:
     return name
 
 
-def _parse_hex_member(value: JsonValue, member: str) -> bytes:
+def _parse_hex_member(value: JsonValue, member: str, *, prefix: bool = False) -> bytes:
     if not isinstance(value, str):
         raise MalformedError(f"the record's {member} is not a string")
-    return parse_hex(value, length=32, subject=f"the record's {member}", prefix=False)
+    return parse_hex(value, length=32, subject=f"the record's {member}", prefix=prefix)
 
 
 def _parse_time(value: JsonValue) -> datetime:

@@ -21,9 +21,8 @@ from anchor.types import Hash32
 EMPTY_ROOT = Hash32(hashlib.sha256().digest())
 """The root of a tree without leaves (RFC 9162 section 2.1.1)."""
 
-# A path in a tree of fewer than 2^48 leaves has at most 48 hashes; a consistency proof one more.
+# A path in a tree of fewer than 2^48 leaves has at most 48 hashes.
 MAX_PATH = 48
-MAX_CONSISTENCY = 49
 
 _sha256 = hashlib.sha256
 

@@ -8,10 +8,9 @@ the user names it: a folder, an ``http(s)://`` URL (to read), or any other URL t
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
@@ -26,6 +25,7 @@ from anchor.errors import (
 )
 from anchor.log.tiles import TILE_BYTES, Tile
 from anchor.system.durable_files import write_files
+from anchor.system.regular_files import read_regular_file
 from anchor.types import MAX_LOG_SIZE, Hash32, Head
 
 if TYPE_CHECKING:
@@ -180,17 +180,11 @@ class PublicationFolder:
         """
         file = self._folder / path
         try:
-            # Without waiting for the other end of what may be a pipe.
-            descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-            try:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise CannotCheckError(f"{file} is no file")
-                with open(descriptor, "rb", closefd=False) as opened:
-                    return _bounded(opened.read(MAX_FILE_BYTES + 1), str(file))
-            finally:
-                os.close(descriptor)
+            return _bounded(read_regular_file(file, MAX_FILE_BYTES + 1), str(file))
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except UsageError as error:
+            raise CannotCheckError(f"{file} is no file") from error
         except OSError as error:
             raise CannotCheckError(f"{file} cannot be read: {error.strerror}") from error
 
@@ -304,7 +298,7 @@ class PublicationBucket:
             self._store.pipe(objects)
 
 
-class _TranslatedErrors:
+class _TranslatedErrors(AbstractContextManager[None]):
     """Translate the errors of an object store's package.
 
     The text of such an error is left out, because it may quote credentials.
@@ -313,12 +307,7 @@ class _TranslatedErrors:
     def __init__(self, message: str) -> None:
         self._message = message
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None and issubclass(kind, Exception):
             raise CannotCheckError(f"{self._message}: {kind.__name__}") from None
 

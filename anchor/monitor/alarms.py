@@ -244,14 +244,6 @@ def _find_unpublished(situation: Situation) -> str | None:
     return f"{size:,} leaves are published, and {due[0].head.size:,} have been final for long"
 
 
-def _find_unknown_publication(situation: Situation) -> str | None:
-    return _describe_unknown(situation, situation.outside.published, "what is published")
-
-
-def _find_unknown_chain(situation: Situation) -> str | None:
-    return _describe_unknown(situation, situation.outside.chain, "what the chain holds")
-
-
 def _describe_unknown(
     situation: Situation, sighting: Sighting[Seen] | None, subject: str
 ) -> str | None:
@@ -370,13 +362,13 @@ RULES = (
     Rule(
         name="published-unknown",
         severity=Severity.WARNING,
-        find=_find_unknown_publication,
+        find=lambda seen: _describe_unknown(seen, seen.outside.published, "what is published"),
         hint="see to the place that [publish] in anchor.toml names",
     ),
     Rule(
         name="chain-unknown",
         severity=Severity.WARNING,
-        find=_find_unknown_chain,
+        find=lambda seen: _describe_unknown(seen, seen.outside.chain, "what the chain holds"),
         hint="see to the node; what is shown of the chain is of before",
     ),
 )

@@ -40,23 +40,20 @@ class BackgroundPoll(Generic[Seen]):
         self._asked_at: float | None = None
         self._asking: threading.Thread | None = None
 
-    def snapshot(self) -> Sighting[Seen]:
-        """Return the last sighting without waiting; start the next one where it is old."""
+    def snapshot(self, wait: float = 0.0) -> Sighting[Seen]:
+        """Return the last sighting, and start the next one where it is old.
+
+        One that is under way is waited for up to ``wait`` seconds.
+        """
         with self._lock:
             is_old = self._asked_at is None or self._current_time() - self._asked_at >= FRESH
             if is_old and self._asking is None:
                 self._asked_at = self._current_time()
                 self._asking = threading.Thread(target=self._ask, name="watch", daemon=True)
                 self._asking.start()
-            return self._last
-
-    def wait(self, seconds: float) -> Sighting[Seen]:
-        """Return the last sighting, after waiting up to ``seconds`` for one that is under way."""
-        self.snapshot()
-        with self._lock:
             asking = self._asking
-        if asking is not None:
-            asking.join(seconds)
+        if wait and asking is not None:
+            asking.join(wait)
         with self._lock:
             return self._last
 

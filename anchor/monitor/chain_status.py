@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
-from anchor.errors import CannotCheckError, FinalityViolatedError, NodeFaultError
+from anchor.errors import CannotCheckError, FinalityViolatedError
 from anchor.log.checkpoint import open_checkpoint
 from anchor.log.publication import CHECKPOINT, open_writer
 from anchor.monitor.background_poll import BackgroundPoll, Sighting
@@ -76,18 +76,14 @@ class StatusPoller:
             else BackgroundPoll(lambda: fetch_published_size(target), current_time)
         )
 
-    def snapshot(self) -> ExternalStatus:
-        """Return what was seen last, and poll again where that is old."""
-        published = None if self._published is None else self._published.snapshot()
-        return ExternalStatus(
-            chain=self._chain.snapshot(), published=published, watched=self._read_watch()
-        )
+    def snapshot(self, wait: float = 0.0) -> ExternalStatus:
+        """Return what was seen last, and poll again where that is old.
 
-    def wait(self, seconds: float) -> ExternalStatus:
-        """Return what ``snapshot`` does, after waiting up to ``seconds`` for each of both."""
-        published = None if self._published is None else self._published.wait(seconds)
+        Each of both is waited for up to ``wait`` seconds.
+        """
+        published = None if self._published is None else self._published.snapshot(wait)
         return ExternalStatus(
-            chain=self._chain.wait(seconds), published=published, watched=self._read_watch()
+            chain=self._chain.snapshot(wait), published=published, watched=self._read_watch()
         )
 
 
@@ -111,9 +107,7 @@ def fetch_chain_facts(project: OpenProject, node: Node, sender: Address | None) 
     """
     config = project.config
     check_chain(config, node)
-    latest = node.fetch_block("latest")
-    if latest is None:
-        raise NodeFaultError(f"the node {node.name} has no latest block")
+    latest = node.fetch_latest()
     newest = RegistryReader(config.registry, config.log).newest_root(node, latest.hash)
     with project.database.read() as connection:
         head = None if newest.root is None else find_head(connection, newest.root)
@@ -143,6 +137,5 @@ def find_sender(project: OpenProject) -> Address | None:
     key = find_key(project.config)
     if key is not None:
         return key
-    with project.database.read() as connection:
-        rows = load_newest_anchors(connection, project.config.chain_id, 1)
+    rows = project.read(load_newest_anchors, 1)
     return rows[0].sender if rows else None

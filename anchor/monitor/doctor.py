@@ -44,13 +44,13 @@ class Finding:
     check: str
     verdict: Verdict
     text: str
-    hint: str | None
-    exit_code: ExitCode
+    hint: str | None = None
+    exit_code: ExitCode = ExitCode.DONE
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What a check that passed has to say, with something the operator might want to do."""
+    """What a check that passed has to say, with what the operator might want to do, or ""."""
 
     text: str
     hint: str
@@ -63,47 +63,18 @@ class DoctorContext:
     config_path: Path
     open_node: Callable[[str], Node]
     wall_time: float
-    _config: Config | None = None
-    _project: OpenProject | None = None
-    _node: Node | None = None
+    # Set by the checks ``configuration``, ``store`` and ``node``; there is none before.
+    config: Config = field(init=False)
+    project: OpenProject = field(init=False)
+    node: Node = field(init=False)
     key: Address | None = None
     is_deployed: bool = False
     passed: set[str] = field(default_factory=set)
 
-    @property
-    def config(self) -> Config:
-        """Return the configuration; ``configuration`` has passed."""
-        assert self._config is not None
-        return self._config
-
-    @config.setter
-    def config(self, config: Config) -> None:
-        self._config = config
-
-    @property
-    def project(self) -> OpenProject:
-        """Return the open project; ``store`` has passed."""
-        assert self._project is not None
-        return self._project
-
-    @project.setter
-    def project(self, project: OpenProject) -> None:
-        self._project = project
-
-    @property
-    def node(self) -> Node:
-        """Return the node; ``node`` has passed."""
-        assert self._node is not None
-        return self._node
-
-    @node.setter
-    def node(self, node: Node) -> None:
-        self._node = node
-
     def close(self) -> None:
         """Close the store, if it was opened."""
-        if self._project is not None:
-            self._project.database.close()
+        if "store" in self.passed:
+            self.project.database.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +106,7 @@ def _examine(context: DoctorContext, check: Check) -> Finding:
             check=check.name,
             verdict=Verdict.CANNOT_TELL,
             text=f"not looked at, because this needs: {', '.join(missing)}",
-            hint=None,
-            exit_code=ExitCode.DONE,  # what is missing has a finding of its own
-        )
+        )  # what is missing has a finding, and so an exit code, of its own
     try:
         answer = check.look(context)
     except AnchorError as error:
@@ -155,5 +124,4 @@ def _examine(context: DoctorContext, check: Check) -> Finding:
         verdict=Verdict.PASS,
         text=remark.text,
         hint=remark.hint or None,
-        exit_code=ExitCode.DONE,
     )

@@ -16,14 +16,12 @@ from anchor.chain.fees import ANCHOR_GAS, format_gwei, gas_limit
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import agree_on_block, fetch_fees
 from anchor.chain.node_quorum import MAX_LAG, NodeGroup
-from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
+from anchor.chain.signer.keystore import find_keystore_address
 from anchor.chain.tx_cost import BUDGET_DAYS
 from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
-    ConfigError,
     FundsError,
-    NodeFaultError,
     NotTrustedError,
     SignerError,
 )
@@ -46,6 +44,7 @@ from anchor.operate.preconditions import (
 )
 from anchor.project.config import load_config
 from anchor.project.project import open_project, trust_entry
+from anchor.project.signing_key import find_keyfile
 from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry_address
 from anchor.store.database import MIGRATION_HEAD
 from anchor.system.os_errors import explain_os_error
@@ -79,9 +78,8 @@ def _look_at_store(context: DoctorContext) -> str:
     return f"{context.config.store}, schema {MIGRATION_HEAD}, pinned to this chain and registry"
 
 
-def _look_at_copies(context: DoctorContext) -> str | Remark:
-    text, note = check_second_copy(context.project.database)
-    return Remark(text, note) if note else text
+def _look_at_copies(context: DoctorContext) -> Remark:
+    return Remark(*check_second_copy(context.project.database))
 
 
 def _look_at_lock(context: DoctorContext) -> str | Remark:
@@ -120,11 +118,7 @@ def _look_at_policy(context: DoctorContext) -> str:
 
 def _look_at_signer(context: DoctorContext) -> str | Remark:
     signer = context.config.signer
-    path = signer.keystore
-    if signer.ape_account is not None:
-        path = find_ape_keyfile(signer.ape_account)
-    if path is None:
-        raise ConfigError("the [signer] section names no key")
+    path = find_keyfile(context.config)
     context.key = find_keystore_address(path)
     if signer.password_file is not None:
         _check_private(signer.password_file, "password file")
@@ -169,7 +163,7 @@ def _look_at_chain(context: DoctorContext) -> str:
 def _look_at_finality(context: DoctorContext) -> str:
     rule = context.config.finality
     final = context.node.fetch_final_block(rule)
-    behind = _latest(context).number - final.number
+    behind = context.node.fetch_latest().number - final.number
     measure = "`finalized`" if rule == "finalized" else f"{rule} blocks on top"
     return f"by {measure}: block {final.number} is final, {behind} behind the newest"
 
@@ -186,7 +180,7 @@ def _look_at_quorum(context: DoctorContext) -> str | Remark:
         f"{config.quorum} of {1 + len(config.witnesses)} nodes have to agree, and do so on final "
     )
     text += f"block {final.number}"
-    return Remark(text, "; ".join(told)) if told else text
+    return Remark(text, "; ".join(told))
 
 
 def _group(context: DoctorContext, told: list[str]) -> NodeGroup:
@@ -217,13 +211,12 @@ def _read_newest(node: Node) -> tuple[str, int]:
     return node.name, 0 if block is None else block.number
 
 
-def _look_at_methods(context: DoctorContext) -> str | Remark:
-    text, lacking = describe_offers(context.config, context.node)
-    return Remark(text, lacking) if lacking else text
+def _look_at_methods(context: DoctorContext) -> Remark:
+    return Remark(*describe_offers(context.config, context.node))
 
 
 def _look_at_clock(context: DoctorContext) -> str | Remark:
-    latest = _latest(context)
+    latest = context.node.fetch_latest()
     apart = round(context.wall_time - latest.timestamp)
     when = datetime.fromtimestamp(latest.timestamp, UTC).isoformat().replace("+00:00", "Z")
     text = f"{abs(apart)} s {'after' if apart >= 0 else 'before'} the newest block's time, {when}"
@@ -335,7 +328,7 @@ def _look_at_log(context: DoctorContext) -> str:
     return f"open; on chain {on_chain}, sealed {sealed}"
 
 
-def _look_at_funds(context: DoctorContext) -> str | Remark:
+def _look_at_funds(context: DoctorContext) -> Remark:
     config = context.config
     if context.key is None:
         raise CannotCheckError("the balance: the key's file does not state its address")
@@ -351,13 +344,11 @@ def _look_at_funds(context: DoctorContext) -> str | Remark:
         )
     times = f"{balance // cost:,}" if cost else "any number of"
     text = f"{balance / ETHER:.6f} ether: {times} anchors at today's price"
-    shortage = low_funds_warning(context.project, context.node, context.key)
-    return Remark(text, shortage) if shortage else text
+    return Remark(text, low_funds_warning(context.project, context.node, context.key) or "")
 
 
-def _look_at_transactions(context: DoctorContext) -> str | Remark:
-    text, note = check_transactions(context.project, _group(context, []))
-    return Remark(text, note) if note else text
+def _look_at_transactions(context: DoctorContext) -> Remark:
+    return Remark(*check_transactions(context.project, _group(context, [])))
 
 
 def _look_at_budget(context: DoctorContext) -> str | Remark:
@@ -371,13 +362,6 @@ def _look_at_budget(context: DoctorContext) -> str | Remark:
         f"{cap}, without a budget",
         'set chain.budget_ether = "0.5", or what anchoring may take in 30 days',
     )
-
-
-def _latest(context: DoctorContext) -> Block:
-    latest = context.node.fetch_block("latest")
-    if latest is None:
-        raise NodeFaultError(f"the node {context.node.name} has no latest block")
-    return latest
 
 
 CHECKS = (

@@ -81,27 +81,13 @@ def locate_leaf(project: OpenProject, index: int) -> LeafPosition:
     )
 
 
-def search_leaf(project: OpenProject, leaf: Hash32) -> int:
-    """Return what ``find_leaf`` does.
-
-    Raises:
-        UsageError: it finds none.
-    """
-    index = find_leaf(project, leaf)
-    if index is None:
-        raise UsageError(
-            f"none of the log's newest {MOST_SCANNED:,} leaves is {leaf.hex()}",
-            hint="of an older one give the index, which its receipt states",
-        )
-    return index
-
-
-def find_leaf(project: OpenProject, leaf: Hash32, *, most: int = MOST_SCANNED) -> int | None:
+def search_leaf(project: OpenProject, leaf: Hash32, *, most: int = MOST_SCANNED) -> int:
     """Return the largest index of a leaf hash among the newest ``most`` leaves.
 
     Leaf hashes have no index: this reads the tiles, at some ten million leaves a second.
 
     Raises:
+        UsageError: None of these leaves has that hash.
         ChainGuardError: A tile is missing, or cannot be read.
     """
     size = write_tiles(project.database, project.tiles)
@@ -111,7 +97,10 @@ def find_leaf(project: OpenProject, leaf: Hash32, *, most: int = MOST_SCANNED) -
         position = _find_aligned(data, leaf)
         if position is not None:
             return number * BLOCK + position
-    return None
+    raise UsageError(
+        f"none of the log's newest {most:,} leaves is {leaf.hex()}",
+        hint="of an older one give the index, which its receipt states",
+    )
 
 
 def _find_aligned(data: bytes, leaf: Hash32) -> int | None:

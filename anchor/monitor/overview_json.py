@@ -7,6 +7,7 @@ Amounts of wei are strings, because many readers of JSON keep no integer above 2
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,15 +31,7 @@ def build_overview_json(
         "time": _time(overview.read_at),
         "log": build_log_json(config),
         "running": overview.is_running,
-        "alarms": [
-            {
-                "name": alarm.name,
-                "severity": alarm.severity.value,
-                "text": alarm.text,
-                "hint": alarm.hint,
-            }
-            for alarm in alarms
-        ],
+        "alarms": [{**asdict(alarm), "severity": alarm.severity.value} for alarm in alarms],
         "queue": {
             "waiting": queue.waiting,
             "oldest_at": None if queue.oldest_at is None else _time(queue.oldest_at),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -88,7 +88,6 @@ def accept(
     submissions: Sequence[EvidenceInput],
     *,
     again: bool = False,
-    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Acceptance:
     """Accept ``submissions`` in order; when this returns they are durable.
 
@@ -105,7 +104,7 @@ def accept(
     for start in range(0, len(submissions), _BATCH):
         batch = submissions[start : start + _BATCH]
         database.check_room(sum(_RECORD_BYTES + len(submission.name) for submission in batch))
-        items: Batch = _prepare(project, batch, again, random_bytes)
+        items: Batch = _prepare(project, batch, again)
         if database.has_one_writer:
             items = list(items)  # before others wait for this one
         # Where another process takes in the same evidence, one of the two waits or begins again.
@@ -120,7 +119,6 @@ def accept_each(
     submissions: Sequence[EvidenceInput],
     *,
     again: bool = False,
-    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> list[AcceptedEvidence]:
     """Accept up to some thousand ``submissions`` as ``accept`` does; return each, in their order.
 
@@ -131,7 +129,7 @@ def accept_each(
     check_clock(project)
     database = project.database
     database.check_room(sum(_RECORD_BYTES + len(submission.name) for submission in submissions))
-    rows = list(_prepare(project, submissions, again, random_bytes))
+    rows = list(_prepare(project, submissions, again))
     written = database.write_counted(partial(insert_reporting, items=rows))
     answers = list(zip(rows, written.result, strict=True))
     with database.read() as connection:
@@ -160,23 +158,18 @@ def _describe(
 def sum_up(accepted: Sequence[AcceptedEvidence]) -> Acceptance:
     """Return how many of these were new, and on how many servers all of them are."""
     new = sum(evidence.is_new for evidence in accepted)
-    copies = [evidence.copies for evidence in accepted if evidence.copies is not None]
-    return Acceptance(new=new, known=len(accepted) - new, copies=min(copies, default=None))
+    copies = fewest(*(evidence.copies for evidence in accepted))
+    return Acceptance(new=new, known=len(accepted) - new, copies=copies)
 
 
-def fewest(before: int | None, latest: int | None) -> int | None:
-    """Return on how many servers all of it is, what was counted before and what is counted now."""
-    return latest if before is None else before if latest is None else min(before, latest)
+def fewest(*counted: int | None) -> int | None:
+    """Return on how many servers all of it is, of which parts were counted; None: one is enough."""
+    return min((copies for copies in counted if copies is not None), default=None)
 
 
-def _prepare(
-    project: OpenProject,
-    submissions: Sequence[EvidenceInput],
-    again: bool,
-    random_bytes: Callable[[int], bytes],
-) -> _Prepared:
-    uniques = [random_bytes(SALT_BYTES) if again else b"" for _ in submissions]
-    return _Prepared(submissions, uniques, random_bytes, utc_now(), project.config.log)
+def _prepare(project: OpenProject, submissions: Sequence[EvidenceInput], again: bool) -> _Prepared:
+    uniques = [secrets.token_bytes(SALT_BYTES) if again else b"" for _ in submissions]
+    return _Prepared(submissions, uniques, utc_now(), project.config.log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +178,6 @@ class _Prepared:
 
     submissions: Sequence[EvidenceInput]
     uniques: Sequence[bytes]
-    random_bytes: Callable[[int], bytes]
     recorded_at: str
     log: LogId
 
@@ -196,17 +188,13 @@ class _Prepared:
         return map(self.__getitem__, range(len(self)))
 
     def __getitem__(self, place: int) -> NewEvidence:
-        salt = self.random_bytes(SALT_BYTES)
+        salt = secrets.token_bytes(SALT_BYTES)
         submission, unique = self.submissions[place], self.uniques[place]
         return prepare_evidence(submission, unique, salt, self.recorded_at, self.log)
 
 
 def accept_once(
-    project: OpenProject,
-    submission: EvidenceInput,
-    *,
-    key: str | None = None,
-    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    project: OpenProject, submission: EvidenceInput, *, key: str | None = None
 ) -> AcceptedEvidence:
     """Accept one piece of evidence, or find it; when this returns it is durable.
 
@@ -219,7 +207,7 @@ def accept_once(
     """
     check_clock(project)
     unique = b"" if key is None else b"key:" + key.encode("utf-8", "surrogateescape")
-    salt = random_bytes(SALT_BYTES)
+    salt = secrets.token_bytes(SALT_BYTES)
     row = prepare_evidence(submission, unique, salt, utc_now(), project.config.log)
     key_hash = None if key is None else hashlib.sha256(unique).digest()
     project.database.check_room(len(row.record))
@@ -249,37 +237,35 @@ def prepare_evidence(
     Raises:
         MalformedError: no record can be made of it.
     """
-    digests = submission.digests
     record = encode_record(
-        digests=digests,
+        digests=submission.digests,
         name=submission.name,
         media_type=submission.media_type or guess_media_type(submission.name),
         salt=salt,
         recorded_at=recorded_at,
         log=log,
     )
-    return NewEvidence(
-        identity=identify(submission, unique),
-        source=submission.source,
-        sha256=digests.sha256,
-        sm3=digests.sm3,
-        record=record,
-        leaf=hash_leaf(record),
-        accepted_at=recorded_at,
-    )
+    return _make_row(submission, record, unique, recorded_at)
 
 
 def prepare_record(record: Record, source: str, unique: bytes, recorded_at: str) -> NewEvidence:
     """Return the row of a record that somebody else made, whose bytes stay as they are."""
     encoded = record.encoded
     submission = EvidenceInput(source=source, name=record.name, digests=record.digests)
+    unique = b"record:" + hashlib.sha256(encoded).digest() + unique
+    return _make_row(submission, encoded, unique, recorded_at)
+
+
+def _make_row(
+    submission: EvidenceInput, record: bytes, unique: bytes, recorded_at: str
+) -> NewEvidence:
     return NewEvidence(
-        identity=identify(submission, b"record:" + hashlib.sha256(encoded).digest() + unique),
-        source=source,
-        sha256=record.digests.sha256,
-        sm3=record.digests.sm3,
-        record=encoded,
-        leaf=hash_leaf(encoded),
+        identity=identify(submission, unique),
+        source=submission.source,
+        sha256=submission.digests.sha256,
+        sm3=submission.digests.sm3,
+        record=record,
+        leaf=hash_leaf(record),
         accepted_at=recorded_at,
     )
 

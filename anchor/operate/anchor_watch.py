@@ -79,8 +79,7 @@ def look_at_chain(project: OpenProject, node: Node) -> tuple[Block, Block | None
         ChainGuardError: Another chain, or a final block that was replaced.
     """
     check_chain_and_incidents(project, node)
-    with project.database.read() as connection:
-        anchored = newest_final_anchor(connection, project.config.chain_id)
+    anchored = project.read(newest_final_anchor)
     final: Block | None = None
     trouble: CannotCheckError | None = None
     try:
@@ -93,10 +92,7 @@ def look_at_chain(project: OpenProject, node: Node) -> tuple[Block, Block | None
     read_chain_state(project, node)
     if trouble is not None and anchored is not None:
         raise trouble
-    newest = node.fetch_block("latest")
-    if newest is None:
-        raise NodeFaultError(f"the node {node.name} has no latest block")
-    return newest, final
+    return node.fetch_latest(), final
 
 
 def judge_clock_at(

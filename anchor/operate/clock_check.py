@@ -138,8 +138,7 @@ def find_clock_fault(
     project: OpenProject, wall_time: float, chain: ChainTime | None = None
 ) -> ClockFault | None:
     """Compare the clock with the store, and with ``chain`` or what another process saw last."""
-    with project.database.read() as connection:
-        anchored = newest_final_anchor(connection, project.config.chain_id)
+    anchored = project.read(newest_final_anchor)
     return judge_clock(
         wall_time,
         load_chain_time(project.config) if chain is None else chain,
@@ -189,13 +188,8 @@ def _open_plain(path: Path) -> int:
 
 
 def _parse(members: dict[str, Any]) -> ChainTime | None:
-    numbers = ("seen_at", "number", "newest")
-    flags = ("in_step", "is_certain")
-    final = members.get("final")
-    is_whole = (
-        members.keys() == {*numbers, *flags, "final"}
-        and all(type(members[name]) is int for name in numbers)
-        and all(type(members[name]) is bool for name in flags)
-        and (final is None or type(final) is int)
-    )
+    kinds = {name: type(value) for name, value in members.items()}
+    numbers = dict.fromkeys(("seen_at", "number", "newest"), int)
+    known = {**numbers, "in_step": bool, "is_certain": bool}
+    is_whole = kinds in (known | {"final": int}, known | {"final": type(None)})
     return ChainTime(**members) if is_whole else None

@@ -7,20 +7,10 @@ what is done about a contradiction, is for the callers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 from anchor.chain.registry_reader import NewestRoot
-from anchor.store.heads import AnchoredHead
-from anchor.store.incidents import AnchorPosition
+from anchor.store.heads import AnchoredHead, AnchorPosition
 from anchor.types import Anchor, Block, Head
-
-
-class Contradiction(Enum):
-    """What the chain holds against the store, the gravest first."""
-
-    MOVED = "a final anchor is not where it was"
-    CLOSED = "the log is closed"
-    FOREIGN = "the log's head is not in the store"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,30 +22,21 @@ class FinalReading:
     final: Block
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeadReading:
-    """What the registry holds as the log's newest root, and which head of ours that is."""
+def is_moved(reading: FinalReading) -> bool:
+    """Return whether a final anchor is not where it was.
 
-    stored: NewestRoot
-    head: Head | None
-
-
-def contradiction_of(reading: FinalReading | HeadReading) -> Contradiction | None:
-    """Return what a reading of the registry holds against the store, or None.
-
-    A final block that is older than an anchor's says nothing of it, and so contradicts nothing;
-    nor does a head that is merely older than the store's: the node lags, or has to be asked of a
-    final block.
+    A final block that is older than the anchor's says nothing of it, and so contradicts nothing.
     """
-    if isinstance(reading, FinalReading):
-        if is_behind(reading.final, reading.anchored) or is_in_place(reading):
-            return None
-        return Contradiction.MOVED
-    if reading.stored.is_closed:
-        return Contradiction.CLOSED
-    if reading.stored.root is not None and reading.head is None:
-        return Contradiction.FOREIGN
-    return None
+    return not is_behind(reading.final, reading.anchored) and not is_in_place(reading)
+
+
+def is_refuted(stored: NewestRoot, head: Head | None) -> bool:
+    """Return whether the log is closed, or its newest root is of no ``head`` of ours.
+
+    A head that is merely older than the store's contradicts nothing: the node lags, or has to be
+    asked of a final block.
+    """
+    return stored.is_closed or (stored.root is not None and head is None)
 
 
 def is_in_place(reading: FinalReading) -> bool:

@@ -50,7 +50,7 @@ from anchor.store.heads import (
     newest_final_anchor,
     newest_head,
 )
-from anchor.system.stoppable_clock import StoppableClock, Stopped
+from anchor.system.clock import StoppableClock, Stopped
 
 # Seconds between two looks at what is waiting, and between two at what may have become final.
 _POLL = 1.0
@@ -175,8 +175,7 @@ class Daemon:
         """
         self._watch.look(self._node)
         self._is_contradicted = False
-        with self._project.database.read() as connection:
-            anchored = newest_final_anchor(connection, self._project.config.chain_id)
+        anchored = self._project.read(newest_final_anchor)
         watched = self._watch.tell(None if anchored is None else anchored.timestamp)
         self._remind_while("unwatched", unwatched_event(watched) if watched.is_lasting else None)
         fault = watched.clock
@@ -216,8 +215,7 @@ class Daemon:
 
     def _work(self) -> bool:
         """Do one round; return whether it sealed anything."""
-        with self._project.database.read() as connection:
-            before = newest_anchored(connection, self._project.config.chain_id)
+        before = self._project.read(newest_anchored)
         done = anchor_round(
             self._project,
             self._node,
@@ -253,7 +251,7 @@ class Daemon:
 
     def _look_for_final(self) -> bool:
         """Look at what is reversible; return whether some is gone and has to be sent again."""
-        before = self._load_reversible()
+        before = self._project.read(load_reversible_anchors)
         if not before:
             return False  # nothing to ask the node about
         try:
@@ -282,14 +280,10 @@ class Daemon:
                 self._tell(reorganisation_event(old, f"is in block {new.block_number} now"))
         return None in after
 
-    def _load_reversible(self) -> list[AnchoredHead]:
-        with self._project.database.read() as connection:
-            return load_reversible_anchors(connection, self._project.config.chain_id)
-
     def _watch_age(self) -> None:
         """Say which anchors have been reversible for long; nothing is done about it."""
         time = self._clock.monotonic()
-        reversible = self._load_reversible()
+        reversible = self._project.read(load_reversible_anchors)
         since = self._reversible_since
         self._reversible_since = {
             anchored.head.size: since.get(anchored.head.size, time) for anchored in reversible

@@ -9,7 +9,7 @@ the next ``anchor erase`` or ``anchor run``.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -56,13 +56,7 @@ class ErasureOrder:
     reason: str
 
 
-def erase(
-    project: OpenProject,
-    wanted: Selection,
-    order: ErasureOrder,
-    *,
-    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
-) -> list[Piece]:
+def erase(project: OpenProject, wanted: Selection, order: ErasureOrder) -> list[Piece]:
     """Erase the selected evidence from the rows, add the statement of it, and return the pieces.
 
     Pieces that were erased before are left out. The caller goes on with ``clean_up``.
@@ -85,7 +79,7 @@ def erase(
         record_key_event(
             project.config, "evidence-erased", at=erased_at, pieces=len(pieces), basis=order.basis
         )
-        statements = _make_statements(project.config, pieces, order, erased_at, random_bytes)
+        statements = _make_statements(project.config, pieces, order, erased_at)
         # A crash here: receipts are gone which can be written again, nothing else.
         remove_receipts(_find_sidecars(pieces), {piece.leaf for piece in pieces}, None)
         said = [(statement.leaf, erased_at) for statement, part in statements for _ in part]
@@ -123,9 +117,8 @@ def check_erasable(connection: Connection, pieces: Sequence[Piece]) -> None:
 
 def _check_reason(connection: Connection, pieces: Sequence[Piece], reason: str) -> None:
     told = reason.casefold()
-    for described in load_names(connection, pieces):
-        name = described.name or ""
-        if len(name) >= _TELLING and name.casefold() in told:
+    for _, name in load_names(connection, pieces):
+        if name is not None and len(name) >= _TELLING and name.casefold() in told:
             raise UsageError(
                 "the reason names evidence that is to be erased, and would stay in the log",
                 hint="say it without names, for example by the number of the request",
@@ -133,11 +126,7 @@ def _check_reason(connection: Connection, pieces: Sequence[Piece], reason: str) 
 
 
 def _make_statements(
-    config: Config,
-    pieces: Sequence[Piece],
-    order: ErasureOrder,
-    erased_at: str,
-    random_bytes: Callable[[int], bytes],
+    config: Config, pieces: Sequence[Piece], order: ErasureOrder, erased_at: str
 ) -> list[tuple[NewEvidence, Sequence[Piece]]]:
     """Return the evidence of each statement, with the pieces that the statement names."""
     made: list[tuple[NewEvidence, Sequence[Piece]]] = []
@@ -153,7 +142,7 @@ def _make_statements(
             pieces=[ErasedPiece(leaf=piece.leaf, index=piece.leaf_index) for piece in part],
         )
         name = f"erasure-{mark}-{part[0].leaf.hex()[:16]}.json"
-        salt = random_bytes(SALT_BYTES)
+        salt = secrets.token_bytes(SALT_BYTES)
         record = build_record(statement, name=name, salt=salt, algorithms=config.digests)
         source = source_of(config.erasures / name)
         made.append((prepare_record(record, source, b"", erased_at), part))

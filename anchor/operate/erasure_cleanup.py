@@ -11,14 +11,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.errors import AnchorError, StorageError
+from anchor.errors import StorageError
 from anchor.evidence.erasure_statement import find_statement
 from anchor.evidence.record import parse_record
 from anchor.log.merkle import hash_leaf
+from anchor.operate.receipt_files import read_receipt
 from anchor.project.config import Config
 from anchor.project.files import BEFORE_UPGRADE, RECEIPT_SUFFIX
 from anchor.project.project import OpenProject
-from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.store.acknowledged_log import SideFile
 from anchor.store.backup_folder import list_generations
 from anchor.store.erasures import (
@@ -27,8 +27,8 @@ from anchor.store.erasures import (
     find_by_leaves,
     finish_erasures,
     hash_id,
+    load_erasures,
     load_records,
-    load_unfinished,
     stop_intake,
 )
 from anchor.store.location import SqliteFile, find_copies
@@ -62,7 +62,7 @@ def clean_up(project: OpenProject) -> CleanupResult | None:
     """
     config, database = project.config, project.database
     with database.read() as connection:
-        unfinished = load_unfinished(connection)
+        unfinished = load_erasures(connection, is_unfinished=True)
         if not unfinished:
             return None
         said = {erasure.statement for erasure in unfinished if erasure.statement is not None}
@@ -83,7 +83,11 @@ def remove_receipts(paths: Iterator[Path], leaves: Collection[Hash32], below: Pa
 
     Folders ``below`` that nothing is left in go too: they are named as the evidence was.
     """
-    removed = [path for path in paths if _find_leaf(path) in leaves]
+    removed = [
+        path
+        for path in paths
+        if (receipt := read_receipt(path)) is not None and hash_leaf(receipt.record) in leaves
+    ]
     try:
         for path in removed:
             path.unlink(missing_ok=True)
@@ -146,17 +150,6 @@ def _walk_receipts(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
         if path.name.endswith(RECEIPT_SUFFIX) or is_temporary(path.name):
             yield path
-
-
-def _find_leaf(path: Path) -> Hash32 | None:
-    """Return the leaf of the receipt in a file; None where it is none."""
-    try:
-        if not path.is_file():
-            return None
-        with path.open("rb") as file:
-            return hash_leaf(parse_receipt(file.read(MAX_RECEIPT_BYTES + 1)).record)
-    except (AnchorError, OSError):
-        return None
 
 
 def _list_old_stores(config: Config) -> list[str]:

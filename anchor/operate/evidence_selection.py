@@ -42,14 +42,6 @@ class Selection:
         return not named and self.tenant is None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedPiece:
-    """A piece with the name in its record, which is None where the record is gone."""
-
-    piece: Piece
-    name: str | None
-
-
 def find_pieces(connection: Connection, wanted: Selection) -> list[Piece]:
     """Return the selected pieces, each once, in order of acceptance.
 
@@ -79,10 +71,12 @@ def find_pieces(connection: Connection, wanted: Selection) -> list[Piece]:
     return [by_id[id] for id in sorted(by_id)]
 
 
-def load_names(connection: Connection, pieces: Sequence[Piece]) -> Iterator[NamedPiece]:
-    """Yield each piece with the name in its record."""
+def load_names(
+    connection: Connection, pieces: Sequence[Piece]
+) -> Iterator[tuple[Piece, str | None]]:
+    """Yield each piece with the name in its record, which is None where the record is gone."""
     for piece, record in load_records(connection, pieces):
-        yield NamedPiece(piece=piece, name=None if record is None else _find_name(record))
+        yield piece, None if record is None else _find_name(record)
 
 
 def is_tenant(connection: Connection, name: str) -> bool:

@@ -14,6 +14,7 @@ from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped
 from anchor.evidence.file_hashing import FileDigest, FileIdentity, hash_sources
 from anchor.evidence.record import MAX_NAME_CHARACTERS, source_of
 from anchor.operate.acceptance import (
+    Acceptance,
     AcceptedEvidence,
     EvidenceInput,
     accept,
@@ -74,26 +75,23 @@ def gather(
     files: list[AcceptedFile] = []
     problems: list[IntakeProblem] = []
     skipped: list[Skipped] = []
-    new = known = size = 0
-    copies: int | None = None
+    done: list[Acceptance] = []
+    size = 0
     chunk: list[FileDigest] = []
 
     def accept_chunk() -> None:
-        nonlocal new, known, size, copies
+        nonlocal size
         if not chunk:
             return
         submissions = _submissions(chunk)
         if keep_files:
             each = accept_each(project, submissions, again=again)
             files.extend(map(_accepted_file, chunk, each))
-            done = sum_up(each)
+            done.append(sum_up(each))
         elif key is None:
-            done = accept(project, submissions, again=again)
+            done.append(accept(project, submissions, again=again))
         else:
-            done = accept_with_key(project, submissions, key)
-        new += done.new
-        known += done.known
-        copies = fewest(copies, done.copies)
+            done.append(accept_with_key(project, submissions, key))
         size += sum(hashed.digests.size or 0 for hashed in chunk)
         chunk.clear()
 
@@ -118,13 +116,13 @@ def gather(
                 skipped.append(result)
     accept_chunk()
     return IntakeResult(
-        new=new,
-        known=known,
+        new=sum(each.new for each in done),
+        known=sum(each.known for each in done),
         size=size,
         files=tuple(files),
         problems=tuple(problems),
         skipped=tuple(skipped),
-        copies=copies,
+        copies=fewest(*(each.copies for each in done)),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
@@ -54,9 +53,8 @@ def update_anchors(
         ChainGuardError: the node has other code at the registry's address.
         QuorumError: too few nodes agree on what is final, so nothing new is.
     """
-    with project.database.read() as connection:
-        if not load_reversible_anchors(connection, project.config.chain_id):
-            return []
+    if not project.read(load_reversible_anchors):
+        return []
     try:
         final = fetch_final(project, node)
     except (NodeUnreachableError, QuorumError):
@@ -72,13 +70,12 @@ def _update_by(
     """Store what block ``final`` says of the anchors that are not final yet."""
     config = project.config
     registry = RegistryReader(config.registry, config.log)
-    with project.database.read() as connection:
-        reversible = load_reversible_anchors(connection, config.chain_id)
+    reversible = project.read(load_reversible_anchors)
     check_code_at(config, node, final)
     now_final: list[AnchoredHead] = []
     for anchored in reversible:
         root = anchored.head.root
-        stored = node.read_with_quorum(partial(registry.anchor, root=root, block=final.hash))
+        stored = registry.agree_on_anchor(node, root, final.hash)
         is_final = stored is not None
         if stored is None:
             stored = registry.anchor(node, root, "latest")
@@ -128,8 +125,7 @@ def wait_until_final(
     check_chain_and_incidents(project, node)
     _update_by(project, node, fetch_final(project, node), proofs)
     while True:
-        with project.database.read() as connection:
-            anchored = find_anchored(connection, project.config.chain_id, head)
+        anchored = project.read(find_anchored, head)
         if anchored is not None and anchored.final:
             return True
         if clock.monotonic() >= deadline or anchored is None:

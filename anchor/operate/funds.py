@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from anchor.chain.fees import ANCHOR_GAS, gas_limit
 from anchor.chain.node import Node
-from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
+from anchor.chain.signer.keystore import find_keystore_address
 from anchor.chain.tx_cost import BUDGET_DAYS
-from anchor.errors import NodeFaultError, SignerError
+from anchor.errors import ConfigError, SignerError
 from anchor.ethereum.keccak import format_address
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
+from anchor.project.signing_key import find_keyfile
 from anchor.store.tx_journal import StoredJournal
 from anchor.system.clock import utc_now
 from anchor.types import Address
@@ -21,12 +22,9 @@ FEW = 10
 
 def find_key(config: Config) -> Address | None:
     """Return the address of the project's key, where its file states it."""
-    signer = config.signer
     try:
-        if signer.ape_account is not None:
-            return find_keystore_address(find_ape_keyfile(signer.ape_account))
-        return None if signer.keystore is None else find_keystore_address(signer.keystore)
-    except SignerError:
+        return find_keystore_address(find_keyfile(config))
+    except (ConfigError, SignerError):
         return None
 
 
@@ -42,11 +40,8 @@ def low_funds_warning(project: OpenProject, node: Node, key: Address) -> str | N
         )
     if config.budget is None:
         return None
-    latest = node.fetch_block("latest")
-    if latest is None:
-        raise NodeFaultError(f"the node {node.name} has no latest block")
-    journal = StoredJournal(project.database, utc_now)
-    spent = journal.sum_costs(config.chain_id, latest.timestamp - BUDGET_DAYS * 86_400)
+    since = node.fetch_latest().timestamp - BUDGET_DAYS * 86_400
+    spent = StoredJournal(project.database, utc_now).sum_costs(config.chain_id, since)
     left = max(config.budget - spent, 0)
     if left < FEW * each:
         return (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 
 from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
@@ -18,13 +17,13 @@ from anchor.errors import (
 )
 from anchor.operate.contradiction import (
     FinalReading,
-    contradiction_of,
     is_behind,
     is_in_place,
+    is_moved,
     place_of,
 )
 from anchor.project.project import OpenProject
-from anchor.store.heads import AnchoredHead, newest_final_anchor
+from anchor.store.heads import newest_final_anchor
 from anchor.store.incidents import (
     Incident,
     load_open_incidents,
@@ -41,8 +40,7 @@ def check_no_incident(project: OpenProject) -> None:
     Raises:
         IncidentError: one was.
     """
-    with project.database.read() as connection:
-        incidents = load_open_incidents(connection, project.config.chain_id)
+    incidents = project.read(load_open_incidents)
     error = explain_incidents(incidents)
     if error is not None:
         raise error
@@ -93,8 +91,8 @@ def review_incidents(project: OpenProject, node: Node) -> None:
         CannotCheckError: the nodes do not say what is final, or disagree about the anchor.
     """
     config = project.config
-    with project.database.read() as connection:
-        incidents = load_open_incidents(connection, config.chain_id)
+    registry = RegistryReader(config.registry, config.log)
+    incidents = project.read(load_open_incidents)
     if not incidents:
         return
     final = fetch_final(project, node)
@@ -102,12 +100,7 @@ def review_incidents(project: OpenProject, node: Node) -> None:
     for incident in incidents:
         if is_behind(final, incident.before) or final.number < (incident.seen_block or 0):
             return
-        read = partial(
-            RegistryReader(config.registry, config.log).anchor,
-            root=incident.head.root,
-            block=final.hash,
-        )
-        stored = node.read_with_quorum(read)
+        stored = registry.agree_on_anchor(node, incident.head.root, final.hash)
         if stored is None or place_of(stored) != incident.before:
             return
         if project.database.read_only_note is not None:
@@ -143,17 +136,18 @@ def note_contradictions(project: OpenProject, node: Node, final: Block) -> int:
         IncidentError: One is, and the store cannot keep that now.
     """
     config = project.config
+    registry = RegistryReader(config.registry, config.log)
     moved: list[FinalReading] = []
     below = MAX_LOG_SIZE + 1
     while True:
-        with project.database.read() as connection:
-            anchored = newest_final_anchor(connection, config.chain_id, below=below)
+        anchored = project.read(newest_final_anchor, below=below)
         if anchored is None:
             break
-        reading = _read_final(project, node, anchored, final)
+        stored = registry.agree_on_anchor(node, anchored.head.root, final.hash)
+        reading = FinalReading(anchored=anchored, stored=stored, final=final)
         if is_in_place(reading):
             break
-        if contradiction_of(reading) is not None:
+        if is_moved(reading):
             moved.append(reading)
         below = anchored.head.size
     if not moved:
@@ -186,14 +180,3 @@ def _describe_unstored(reading: FinalReading, hint: str) -> IncidentError:
         f"there in block {reading.final.number}, which is final",
         hint=hint,
     )
-
-
-def _read_final(
-    project: OpenProject, node: Node, anchored: AnchoredHead, final: Block
-) -> FinalReading:
-    read = partial(
-        RegistryReader(project.config.registry, project.config.log).anchor,
-        root=anchored.head.root,
-        block=final.hash,
-    )
-    return FinalReading(anchored=anchored, stored=node.read_with_quorum(read), final=final)

@@ -79,12 +79,9 @@ class LivePublication:
         if tile.width > available:
             return None
         if self._tree is None:
-            self._tree = self._open_tree(head)
+            self._tree = open_tree(self._project.database, self._project.tiles, head)
         # The tree has one tile of each number: full, or as wide as the head has it.
         return self._tree.tile(tile)[: HASH * tile.width]
-
-    def _open_tree(self, head: Head) -> TileTree:
-        return open_tree(self._project.database, self._project.tiles, head)
 
     def _read_anchors(self, number: int, path: str) -> bytes | None:
         if path != anchors_path(number) or find_anchor_gap(self._final):

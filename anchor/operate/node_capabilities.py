@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anchor.chain.node import Node
-from anchor.errors import CannotCheckError, NodeFaultError, NodeRefusedError, UnknownVersionError
+from anchor.errors import CannotCheckError, NodeRefusedError, UnknownVersionError
 from anchor.project.config import Config
 from anchor.registry.storage import head_slot
 
@@ -14,9 +14,7 @@ def describe_offers(config: Config, node: Node) -> tuple[str, str]:
     Raises:
         CannotCheckError: it answers nothing any more.
     """
-    latest = node.fetch_block("latest")
-    if latest is None:
-        raise NodeFaultError(f"the node {node.name} has no latest block")
+    latest = node.fetch_latest()
     offered, lacking = [], []
     node.fetch_code(config.registry, latest.hash)
     if node.takes_hashes:

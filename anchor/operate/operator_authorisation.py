@@ -23,7 +23,6 @@ from anchor.operate.operators import (
     agree_on_operator_id,
     agree_on_operator_key,
     choose_id,
-    fetch_operator_id,
 )
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
@@ -127,7 +126,8 @@ def plan_removal(project: OpenProject, node: Node, *, key: Address | None, id: i
 
 def is_done(config: Config, node: Node, change: KeyChange) -> bool:
     """Say whether the newest block has the change already, so that nothing need be sent."""
-    return fetch_operator_id(config, node, change.key, "latest") == change.id
+    registry = RegistryReader(config.registry, config.log)
+    return registry.operator_id(node, change.key, "latest") == change.id
 
 
 def apply_change(
@@ -149,7 +149,8 @@ def apply_change(
     config = project.config
     sent: Hash32 | None = None
     for _ in range(_MAX_ROUNDS):
-        if not is_done(config, node, change) or _has_unsettled_call(project):
+        # An earlier run of the owner's key may have ended before it saw what became of it.
+        if not is_done(config, node, change) or find_unsettled(project) == log_owner(config.log):
             sent = _send(project, node, change, open_signer(), clock, report) or sent
         report("waiting until it is final")
         final_block = _wait_until_final(config, node, change, clock)
@@ -221,7 +222,7 @@ def find_unsettled(project: OpenProject) -> Address | None:
 
 def advise(project: OpenProject, node: Node, change: KeyChange, listed: OperatorList) -> list[str]:
     """Return what the operator should know or do after the change, in sentences."""
-    config, signer = project.config, find_key(project.config)
+    signer = find_key(project.config)
     key = format_address(change.key)
     advice = []
     if not change.id:
@@ -229,8 +230,7 @@ def advise(project: OpenProject, node: Node, change: KeyChange, listed: Operator
             advice.append(
                 "It is this project's signer: name another key in [signer] of anchor.toml."
             )
-        with project.database.read() as connection:
-            newest = newest_anchored(connection, config.chain_id)
+        newest = project.read(newest_anchored)
         ids = [str(each.id) for each in listed.operators if each.key == change.key]
         if newest is not None and ids:
             advice.append(
@@ -278,21 +278,17 @@ def _check_open(config: Config, node: Node) -> None:
         )
 
 
-def _has_unsettled_call(project: OpenProject) -> bool:
-    """Say whether an earlier run of the owner's key ended before it saw what became of it."""
-    return find_unsettled(project) == log_owner(project.config.log)
-
-
 def _wait_until_final(config: Config, node: Node, change: KeyChange, clock: Clock) -> int | None:
     """Return the final block that has the change; None when the time is up, or it is gone again.
 
     Raises:
         CannotCheckError: the nodes do not say what is final, so waiting would be for nothing.
     """
+    registry = RegistryReader(config.registry, config.log)
     deadline = clock.monotonic() + config.wait_seconds
     while True:
         final = node.fetch_final_block(config.finality)
-        read = partial(fetch_operator_id, config, key=change.key, block=final.hash)
+        read = partial(registry.operator_id, key=change.key, block=final.hash)
         if node.read_with_quorum(read) == change.id:
             return final.number
         if clock.monotonic() >= deadline or not is_done(config, node, change):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from anchor.chain.node import BlockId, Node
+from anchor.chain.node import Node
 from anchor.chain.node_agreement import Value, said_by_enough
 from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.tx_decoding import read_call_data
@@ -98,25 +98,15 @@ def load_operators(project: OpenProject, node: Node) -> OperatorList:
     )
 
 
-def fetch_operator_key(config: Config, node: Node, operator_id: int) -> Address | None:
-    """Return the key that an id names now; None for none."""
-    return _registry_of(config).operator_key(node, operator_id, "latest")
-
-
-def fetch_operator_id(config: Config, node: Node, key: Address, block: BlockId) -> int:
-    """Return the id under which ``key`` may anchor in ``block``; 0 for none."""
-    return _registry_of(config).operator_id(node, key, block)
-
-
 def agree_on_operator_key(config: Config, node: Node, operator_id: int) -> Address | None:
     """Return the key that an id names now, as enough nodes say alike.
 
     Raises:
         QuorumError: too few do: one alone does not decide whose key a call is about.
     """
-    return _agree(
-        node, lambda one: fetch_operator_key(config, one, operator_id), f"id {operator_id}"
-    )
+    registry = RegistryReader(config.registry, config.log)
+    read = partial(registry.operator_key, operator_id=operator_id, block="latest")
+    return _agree(node, read, f"id {operator_id}")
 
 
 def agree_on_operator_id(config: Config, node: Node, key: Address) -> int:
@@ -125,13 +115,13 @@ def agree_on_operator_id(config: Config, node: Node, key: Address) -> int:
     Raises:
         QuorumError: too few do.
     """
-    topic = f"the key {format_address(key)}"
-    return _agree(node, lambda one: fetch_operator_id(config, one, key, "latest"), topic)
+    registry = RegistryReader(config.registry, config.log)
+    read = partial(registry.operator_id, key=key, block="latest")
+    return _agree(node, read, f"the key {format_address(key)}")
 
 
 def _agree(node: Node, read: Callable[[Node], Value], topic: str) -> Value:
-    # In tuples, so that "none" is something that nodes may agree on.
-    agreed = said_by_enough(node.ask_each(lambda one: (read(one),)), node.needed)
+    agreed = _find_shared(node, read)
     if agreed is None:
         raise QuorumError(
             f"the nodes disagree about {topic} in the registry",
@@ -140,10 +130,12 @@ def _agree(node: Node, read: Callable[[Node], Value], topic: str) -> Value:
     return agreed[0]
 
 
-def _find_shared(node: Node, read: Callable[[Node], Value]) -> Value | None:
-    """Return what enough nodes say alike; None where they disagree."""
-    agreed = said_by_enough(node.ask_each(lambda one: (read(one),)), node.needed)
-    return None if agreed is None else agreed[0]
+def _find_shared(node: Node, read: Callable[[Node], Value]) -> tuple[Value] | None:
+    """Return what enough nodes say alike; None where they disagree.
+
+    It is in a tuple, so that "none" is something that nodes may agree on.
+    """
+    return said_by_enough(node.ask_each(lambda one: (read(one),)), node.needed)
 
 
 def choose_id(project: OpenProject, node: Node, key: Address) -> int:
@@ -157,7 +149,7 @@ def choose_id(project: OpenProject, node: Node, key: Address) -> int:
     if own:
         return own[-1]
     used = {operator.id for operator in operators}
-    log = _registry_of(config).predecessor(node, "latest")
+    log = RegistryReader(config.registry, config.log).predecessor(node, "latest")
     # One step back is enough: the log before chose its ids by the same rule.
     if any(log):
         hints = fetch_named_ids(config, log, node, _find_start(config))
@@ -207,24 +199,21 @@ def _look_at(
     final: Block | None,
     changes: Sequence[OperatorChange] | None,
 ) -> Operator | None:
+    registry = RegistryReader(config.registry, config.log)
+    read_key = partial(registry.operator_key, operator_id=operator_id)
     # What one node alone shows of the newest block is no operator.
-    key = _find_shared(node, lambda one: fetch_operator_key(config, one, operator_id))
+    newest_key = _find_shared(node, partial(read_key, block="latest"))
     final_key, is_final_active = None, None
     if final is not None:
-        block = final.hash
-        final_key = node.read_with_quorum(
-            lambda one: _registry_of(config).operator_key(one, operator_id, block)
-        )
-    key = final_key or key
+        final_key = node.read_with_quorum(partial(read_key, block=final.hash))
+    key = final_key or (newest_key and newest_key[0])
     if key is None:
         return None
-    known: Address = key
+    read_id = partial(registry.operator_id, key=key)
     if final is not None and final_key is not None:
-        block = final.hash
-        final_id = node.read_with_quorum(lambda one: fetch_operator_id(config, one, known, block))
+        final_id = node.read_with_quorum(partial(read_id, block=final.hash))
         is_final_active = final_id == operator_id
-    newest_id = _find_shared(node, lambda one: fetch_operator_id(config, one, known, "latest"))
-    is_active = newest_id == operator_id
+    is_active = _find_shared(node, partial(read_id, block="latest")) == (operator_id,)
     return Operator(
         id=operator_id,
         key=key,
@@ -281,7 +270,3 @@ def _has_key(config: Config, log: LogId, operator_id: int, node: Node) -> bool:
     return (
         RegistryReader(config.registry, log).operator_key(node, operator_id, "latest") is not None
     )
-
-
-def _registry_of(config: Config) -> RegistryReader:
-    return RegistryReader(config.registry, config.log)

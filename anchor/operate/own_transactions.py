@@ -8,16 +8,13 @@ registry names for the anchor.  Where that number is a parent chain's, none is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 
-from anchor.chain.node import BlockCall, Node
+from anchor.chain.node import Node
 from anchor.chain.node_agreement import said_by_enough
 from anchor.errors import CannotCheckError
-from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.registry.calldata import decode_anchor_call, decode_succeed_call
-from anchor.store.heads import AnchoredHead
 from anchor.store.tx_journal import load_unsigned_anchors
 from anchor.types import Address, Head, LogId
 
@@ -31,29 +28,23 @@ def find_own_nonces(project: OpenProject, node: Node, sender: Address, missing: 
     A block that nodes do not have, or disagree about, explains none.
     """
     own: set[int] = set()
-    for anchored in _load_unknown(project, len(missing)):
-        read = partial(_fetch_calls, config=project.config, number=anchored.block_number)
+    if not missing:
+        return own
+    config = project.config
+    unknown = project.read(load_unsigned_anchors, _MOST_BLOCKS)
+    for anchored in unknown:
+        read = partial(Node.fetch_calls, number=anchored.block_number, to=config.registry)
         try:
             calls = said_by_enough(node.ask_each(read), node.needed)
         except CannotCheckError:
             continue
         for call in calls or ():
             is_theirs = call.sender != sender or call.nonce not in missing
-            if not is_theirs and _is_of(project.config.log, anchored.head, call.data):
+            if not is_theirs and _is_of(config.log, anchored.head, call.data):
                 own.add(call.nonce)
         if len(own) == len(missing):
             break
     return own
-
-
-def _load_unknown(project: OpenProject, missing: int) -> Iterator[AnchoredHead]:
-    if missing:
-        with project.database.read() as connection:
-            yield from load_unsigned_anchors(connection, project.config.chain_id, _MOST_BLOCKS)
-
-
-def _fetch_calls(node: Node, *, config: Config, number: int) -> tuple[BlockCall, ...]:
-    return node.fetch_calls(number, config.registry)
 
 
 def _is_of(log: LogId, head: Head, data: bytes) -> bool:

@@ -22,7 +22,7 @@ from anchor.errors import (
     SignerError,
 )
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
-from anchor.operate.contradiction import Contradiction, HeadReading, contradiction_of, place_of
+from anchor.operate.contradiction import is_refuted, place_of
 from anchor.operate.incident_handling import (
     check_incidents,
     check_no_incident,
@@ -150,10 +150,9 @@ def read_chain_state(project: OpenProject, node: Node) -> ChainState:
         sealed = newest_head(connection)
         on_chain = None if stored.root is None else find_head(connection, stored.root)
         final = newest_final_anchor(connection, config.chain_id)
-    contradiction = contradiction_of(HeadReading(stored=stored, head=on_chain))
-    if contradiction is not None:
+    if is_refuted(stored, on_chain):
         check_shared(node, read, stored, "the log's head in the registry")
-        raise _contradicted(contradiction, stored)
+        raise _contradicted(stored)
     if final is not None and (on_chain is None or on_chain.size < final.head.size):
         size = 0 if on_chain is None else on_chain.size
         raise NodeFaultError(
@@ -164,8 +163,8 @@ def read_chain_state(project: OpenProject, node: Node) -> ChainState:
     return ChainState(head_on_chain=on_chain, newest=sealed.head if sealed else None)
 
 
-def _contradicted(contradiction: Contradiction, stored: NewestRoot) -> ContradictedError:
-    if contradiction is Contradiction.CLOSED or stored.root is None:
+def _contradicted(stored: NewestRoot) -> ContradictedError:
+    if stored.is_closed or stored.root is None:
         return ContradictedError(
             "this log was closed with `succeed`", hint="go on in its successor's project"
         )
@@ -203,8 +202,7 @@ def check_chain_and_incidents(project: OpenProject, node: Node) -> None:
 def check_final_anchors(project: OpenProject, node: Node) -> None:
     """Compare the newest final anchor with the newest block, and where they differ a final one."""
     config = project.config
-    with project.database.read() as connection:
-        anchored = newest_final_anchor(connection, config.chain_id)
+    anchored = project.read(newest_final_anchor)
     if anchored is None:
         return
     stored = RegistryReader(config.registry, config.log).anchor(node, anchored.head.root, "latest")

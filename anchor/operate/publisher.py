@@ -85,8 +85,7 @@ class Publisher:
 
     def _is_behind(self) -> bool:
         try:
-            with self._project.database.read() as connection:
-                newest = newest_final_anchor(connection, self._project.config.chain_id)
+            newest = self._project.read(newest_final_anchor)
         except StoreBusyError:
             return False  # now; it is looked at again
         return newest is not None and newest.head != self._published

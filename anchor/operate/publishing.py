@@ -8,6 +8,7 @@ covers yet; the next run writes them again, with the same bytes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 from anchor.errors import (
     AnchorError,
@@ -69,8 +70,7 @@ def publish_log(project: OpenProject, target: PublicationWriter) -> Publication:
 
 def _publish(project: OpenProject, target: PublicationWriter) -> Publication:
     config = project.config
-    with project.database.read() as connection:
-        anchors = load_anchors(connection, config.chain_id)
+    anchors = project.read(load_anchors)
     final = [anchored for anchored in anchors if anchored.final]
     head = final[-1].head if final else None
     if head is None:
@@ -90,15 +90,10 @@ def _publish(project: OpenProject, target: PublicationWriter) -> Publication:
             "was written",
         )
     written = 0
-    batch: dict[str, bytes] = {}
-    for tile in tiles_of(head.size, after=published.size if published else 0):
-        batch[tile.path] = tree.tile(tile)
-        written += 1
-        if len(batch) == _BATCH:
-            target.write(batch)
-            batch = {}
-    if batch:
-        target.write(batch)
+    new_tiles = tiles_of(head.size, after=published.size if published else 0)
+    while batch := list(islice(new_tiles, _BATCH)):
+        target.write({tile.path: tree.tile(tile) for tile in batch})
+        written += len(batch)
     if not unknown:
         _publish_anchors(target, [anchored.head for anchored in final], published)
     origin = checkpoint_origin(config)

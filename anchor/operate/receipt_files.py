@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from anchor.errors import UsageError
+from anchor.errors import AnchorError, UsageError
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile
 from anchor.evidence.record import parse_record
 from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
-from anchor.receipt.format import Receipt, check_receipt_path
+from anchor.receipt.format import MAX_RECEIPT_BYTES, Receipt, check_receipt_path, parse_receipt
+from anchor.system.regular_files import read_regular_file
 from anchor.types import LogId
 
 # File systems take names of 255 bytes; the suffix and a counter need some of them.
@@ -45,6 +47,13 @@ class ReceiptFolder:
         """
         path = self.place(parse_record(receipt.record).name, receipt)
         return path, receipt.save(path, durable=durable)
+
+
+def read_receipt(path: Path) -> Receipt | None:
+    """Return the receipt in a file; None where there is none that can be read."""
+    with suppress(AnchorError, OSError):
+        return parse_receipt(read_regular_file(path, MAX_RECEIPT_BYTES + 1))
+    return None
 
 
 def _is_of_another(path: Path, receipt: Receipt) -> bool:

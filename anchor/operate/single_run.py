@@ -77,8 +77,7 @@ def anchor_round(
             refresh_anchors(project, node, proofs)
         except QuorumError as error:
             report(f"whether it is final is not known: {error.message}")
-    with project.database.read() as connection:
-        stored = find_anchored(connection, project.config.chain_id, anchored.head)
+    stored = project.read(find_anchored, anchored.head)
     anchored = stored or anchored
     return RunResult(
         sealed=count,

@@ -13,15 +13,11 @@ from anchor.errors import (
     StoreBusyError,
     StoreReplacedError,
 )
+from anchor.operate.backoff import Backoff
 from anchor.operate.events import Event
 from anchor.project.project import OpenProject
-from anchor.system.stoppable_clock import StoppableClock, Stopped
+from anchor.system.clock import StoppableClock, Stopped
 
-# Seconds until the first try again; doubled each time, up to the longest.
-_FIRST = 1.0
-_LONGEST = 60.0
-# So much longer at most, so that many who failed together do not all come back together.
-_SPREAD = 0.25
 # What goes on being so is told again this often.
 _REMIND = 3600.0
 # A stop is noticed within this.
@@ -30,12 +26,11 @@ _POLL = 1.0
 
 @dataclass
 class StoreWait:
-    """Waits until the next try; ``jitter`` draws a number from 0 to 1 for each."""
+    """Waits until the next try."""
 
     clock: StoppableClock
     emit: Callable[[Event], None]
-    jitter: Callable[[], float]
-    _next: float = _FIRST
+    backoff: Backoff
     _since: float | None = None
     _told_at: float = 0.0
 
@@ -56,8 +51,7 @@ class StoreWait:
                 )
             )
         self._since = started if self._since is None else self._since
-        end = started + self._next * (1 + _SPREAD * self.jitter())
-        self._next = min(2 * self._next, _LONGEST)
+        end = started + self.backoff.next_wait()
         while (left := end - self.clock.monotonic()) > 0:
             if self.clock.stopping.is_set():
                 raise Stopped
@@ -70,7 +64,7 @@ class StoreWait:
             text = f"the store can be used again, after {seconds:,.0f} seconds"
             self.emit(Event(event="store back", text=text))
         self._since = None
-        self._next = _FIRST
+        self.backoff.reset()
 
 
 def run_through_outages(

@@ -53,14 +53,14 @@ class AllowedProject:
     policy_sha256: str | None
 
 
-def read_identity(config: Path, *, in_shared_folder: bool = False) -> ProjectIdentity:
+def read_identity(config: Path) -> ProjectIdentity:
     """Return the chain, registry and log that a project's configuration names.
 
     Raises:
         NotTrustedError: The file or its folder is another user's, or others may write there.
         ConfigError: The file is missing, is not TOML, or names no log or registry.
     """
-    members = _read_members(config, in_shared_folder)
+    members = _read_members(config, in_shared_folder=False)
     owner = _member(config, members, "log", "owner", str)
     number = _member(config, {"log": {"number": 0} | members["log"]}, "log", "number", int)
     if not 0 <= number < 2**96:
@@ -81,13 +81,13 @@ def find_policy_path(config: Path, *, in_shared_folder: bool = False) -> Path:
 
     Raises as ``read_identity`` does.
     """
-    named = _read_members(config, in_shared_folder).get("trust", TRUST_POLICY)
+    named = _read_members(config, in_shared_folder=in_shared_folder).get("trust", TRUST_POLICY)
     if not isinstance(named, str):
         raise ConfigError(f"{config}, member trust: not a string")
     return config.resolve().parent / named
 
 
-def _read_members(config: Path, in_shared_folder: bool) -> dict[str, Any]:
+def _read_members(config: Path, *, in_shared_folder: bool) -> dict[str, Any]:
     data = read_own_file(config, MAX_CONFIG_BYTES, in_shared_folder=in_shared_folder)
     try:
         return tomllib.loads(data.decode("utf-8"))
@@ -208,13 +208,13 @@ def named_config(option: Path | None) -> Path | None:
     return Path(named) if named else None
 
 
-def discover_config(start: Path | None = None) -> Path | None:
-    """Return the nearest configuration from ``start`` upwards, whosever it is.
+def discover_config() -> Path | None:
+    """Return the nearest configuration from the working directory upwards, whosever it is.
 
     It counts only where ``check_allowed`` says so.
     """
     try:
-        folder = (start or Path.cwd()).resolve()
+        folder = Path.cwd().resolve()
     except OSError:  # a working directory that was removed
         return None
     for candidate in (folder, *folder.parents):

@@ -205,7 +205,7 @@ def load_config(path: Path) -> Config:
         )
     members = _read_toml(path)
     try:
-        document = _load_document(members)
+        document = _load_document(members, with_environment=True)
     except ValidationError as error:
         raise _explain(path, error) from None
     _check_secrets(path, members)
@@ -308,17 +308,9 @@ def check_config(config: Config) -> None:
         ConfigError: A value is none that the configuration allows.
         MalformedError: A value holds what cannot be printed.
     """
-
-    class Written(_ConfigDocument):
-        @classmethod
-        def settings_customise_sources(
-            cls, settings_cls: type[BaseSettings], *_: Any, **__: Any
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return (InitSettingsSource(settings_cls, members),)  # the file alone
-
     try:
         members = tomllib.loads(encode_config(config))
-        document = Written.model_validate({})
+        document = _load_document(members, with_environment=False)
     except ValidationError as error:
         raise _explain(config.file, error) from None
     except TypeError:  # of tomlkit, which takes texts, numbers and lists
@@ -451,21 +443,20 @@ class _ConfigDocument(BaseSettings):
     store_copies: _StoreCopiesSection = _StoreCopiesSection()
 
 
-def _load_document(members: dict[str, Any]) -> _ConfigDocument:
+def _load_document(members: dict[str, Any], *, with_environment: bool) -> _ConfigDocument:
     class FromFile(_ConfigDocument):
         @classmethod
         def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the base class's signature)
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+            cls, settings_cls: type[BaseSettings], *_: Any, **sources: Any
         ) -> tuple[PydanticBaseSettingsSource, ...]:
+            file = InitSettingsSource(settings_cls, members)
+            if not with_environment:
+                return (file,)
             # No `.env`: it would be read from the working directory, whoever put it there.
             # And $ANCHOR_TRUST names the verifier's policy, not the one that the project keeps.
-            kept = {name: value for name, value in env_settings().items() if name != "trust"}
-            return InitSettingsSource(settings_cls, kept), InitSettingsSource(settings_cls, members)
+            named = sources["env_settings"]().items()
+            kept = {name: value for name, value in named if name != "trust"}
+            return InitSettingsSource(settings_cls, kept), file
 
     return FromFile.model_validate({})
 

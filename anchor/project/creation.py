@@ -14,7 +14,6 @@ from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
     ConfigError,
-    NodeFaultError,
     NodeUnreachableError,
     UsageError,
 )
@@ -64,13 +63,9 @@ def plan_project(
     chain_id = node.fetch_chain_id() if chain_id is None else chain_id
     if registry is not None and registry != registry_address():
         _check_code(node, registry, chain_id)
-    genesis = node.fetch_block(0)
-    if genesis is None:
-        raise NodeFaultError(f"the node {node.name} has no genesis block")
+    genesis = node.known(node.fetch_block(0), "genesis block")
     for witness in witnesses.values():
-        start = witness.fetch_block(0)
-        if start is None:
-            raise NodeFaultError(f"the node {witness.name} has no genesis block")
+        start = witness.known(witness.fetch_block(0), "genesis block")
         if witness.fetch_chain_id() != chain_id or start.hash != genesis.hash:
             raise ChainGuardError(
                 f"the witness {witness.name} is on another chain than {node.name}",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -32,6 +32,7 @@ from anchor.verification.policy import TrustEntry
 from anchor.verification.quorum_rules import MAX_NODES
 
 T = TypeVar("T")
+Given = ParamSpec("Given")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,16 @@ class OpenProject:
     def tiles(self) -> TileFolder:
         """The log's tree on disk."""
         return TileFolder(self.config.tiles)
+
+    def read(
+        self,
+        load: Callable[Concatenate[Connection, ChainId, Given], T],
+        *given: Given.args,
+        **named: Given.kwargs,
+    ) -> T:
+        """Return what ``load`` reads from the store about the project's chain."""
+        with self.database.read() as connection:
+            return load(connection, self.config.chain_id, *given, **named)
 
 
 def create_project(config: Config) -> OpenProject:

@@ -11,6 +11,21 @@ from anchor.errors import ConfigError
 from anchor.project.config import Config
 
 
+def find_keyfile(config: Config) -> Path:
+    """Return the file of the project's key.
+
+    Raises:
+        ConfigError: The configuration names no key.
+        SignerError: ape has no such account here.
+    """
+    signer = config.signer
+    if signer.ape_account is not None:
+        return find_ape_keyfile(signer.ape_account)
+    if signer.keystore is None:
+        raise ConfigError("the [signer] section names no key")
+    return signer.keystore
+
+
 def open_signer(config: Config, ask_password: Callable[[Path], str]) -> Signer:
     """Decrypt the project's key; ``ask_password`` is asked where no file holds its password.
 
@@ -18,17 +33,9 @@ def open_signer(config: Config, ask_password: Callable[[Path], str]) -> Signer:
         ConfigError: The configuration names no key.
         SignerError: The key cannot be read, or the password is wrong.
     """
-    signer = config.signer
-    if signer.ape_account is not None:
-        path = find_ape_keyfile(signer.ape_account)
-    elif signer.keystore is not None:
-        path = signer.keystore
-    else:
-        raise ConfigError("the [signer] section names no key")
+    path, password_file = find_keyfile(config), config.signer.password_file
 
     def read_password() -> str:
-        if signer.password_file is not None:
-            return read_password_file(signer.password_file)
-        return ask_password(path)
+        return ask_password(path) if password_file is None else read_password_file(password_file)
 
     return open_keystore(path, read_password)

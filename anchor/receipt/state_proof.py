@@ -70,26 +70,12 @@ class StateProof:
     successor: SuccessorProof | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProvenState:
-    """What a state proof proves: at ``header``'s block, the registry holds ``anchor``, or none."""
+def check_account(
+    proof: StateProof, *, block_hash: Hash32, registry: Address, code_hash: Hash32
+) -> tuple[Header, Hash32]:
+    """Return the block's header, and the storage root of the registry with the pinned code.
 
-    header: Header
-    anchor: Anchor | None
-
-
-def check_state(
-    proof: StateProof,
-    *,
-    block_hash: Hash32,
-    registry: Address,
-    code_hash: Hash32,
-    log: LogId,
-    root: Hash32,
-) -> ProvenState:
-    """Return what the registry holds for ``root`` in ``log`` at the block of ``block_hash``.
-
-    That this block is final is for the caller to know; ``parse_header`` tells which one it is.
+    That this block is final is for the caller to know.
 
     Raises:
         MalformedError: the header or a proof is none.
@@ -97,20 +83,6 @@ def check_state(
         NotTrustedError: no account is at ``registry``, or it has other code than ``code_hash``, or
             its storage holds what that code never writes.
         UnknownVersionError: a header of a fork that this release does not know.
-    """
-    header, storage_root = check_account(
-        proof, block_hash=block_hash, registry=registry, code_hash=code_hash
-    )
-    anchor = check_anchor(proof, storage_root, header=header, registry=registry, log=log, root=root)
-    return ProvenState(header=header, anchor=anchor)
-
-
-def check_account(
-    proof: StateProof, *, block_hash: Hash32, registry: Address, code_hash: Hash32
-) -> tuple[Header, Hash32]:
-    """Return the block's header, and the storage root of the registry with the pinned code.
-
-    Raises as ``check_state`` does.
     """
     header = parse_header(proof.header)
     if header.hash != block_hash:

@@ -33,12 +33,6 @@ class CheckedBackup:
     breaches: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Copies:
-    database: Database
-    tiles: TileFolder
-
-
 def check_backup(folder: Path) -> CheckedBackup:
     """Read a backup again and recompute the log in it; nothing in the folder is changed.
 
@@ -90,7 +84,7 @@ def _find_breaches(folder: Path, manifest: Manifest, database: Database) -> Iter
     if (newest and newest.head) != manifest.head:
         yield f"{STORE} has another newest head than {MANIFEST} says"
     tiles = TileFolder(folder / TILES)
-    yield from audit_log(_Copies(database, tiles)).breaches
+    yield from audit_log(database, tiles).breaches
     size = manifest.head.size if manifest.head else 0
     try:
         if tiles.size != size:

@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from anchor.errors import ChainGuardError, MismatchError
 from anchor.project.config import Config
-from anchor.project.files import ERASURES, SIDE_FILE
 from anchor.store.backup_files import OTHER_BACKUP, find_changes, read_manifest
 from anchor.store.backup_folder import find_backup
-from anchor.store.backup_manifest import STORE, TILES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackupFolder:
-    """A backup whose files are as they were written."""
-
-    folder: Path
-
-    @property
-    def store(self) -> Path:
-        """Return where its SQLite store is."""
-        return self.folder / STORE
-
-    @property
-    def tiles(self) -> Path:
-        """Return where its tiles are."""
-        return self.folder / TILES
-
-    @property
-    def erasures(self) -> Path:
-        """Return where its statements of erasures are."""
-        return self.folder / ERASURES
-
-    @property
-    def side_file(self) -> Path:
-        """Return where its side file is."""
-        return self.folder / SIDE_FILE
-
-
-def check_backup_folder(folder: Path, config: Config) -> BackupFolder:
-    """Compare each file of a backup, or of a folder's newest backup, with its hash.
+def check_backup_folder(folder: Path, config: Config) -> Path:
+    """Compare each file of a backup, or of a folder's newest backup, with its hash; return which.
 
     Raises:
         ConfigError: The folder is no backup and holds none.
@@ -64,4 +34,4 @@ def check_backup_folder(folder: Path, config: Config) -> BackupFolder:
                 f"the {name} of the backup in {folder} is another than this project's",
                 hint="name a backup of this log",
             )
-    return BackupFolder(folder=folder)
+    return folder

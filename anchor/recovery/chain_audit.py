@@ -20,7 +20,6 @@ from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
 from anchor.operate.contradiction import is_behind
 from anchor.operate.own_transactions import find_own_nonces
 from anchor.operate.preconditions import check_chain, check_registry
-from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.recovery.store_audit import limit_breaches
 from anchor.store.heads import AnchoredHead, find_head, load_anchors, load_heads
@@ -50,6 +49,7 @@ def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
         ChainGuardError: The node is on another chain, or other code is at the registry's address.
     """
     config = project.config
+    registry = RegistryReader(config.registry, config.log)
     check_chain(config, node)
     final = node.fetch_final_block(config.finality)
     with project.database.read() as connection:
@@ -63,8 +63,8 @@ def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
         check_registry(config, node)
 
         def read(one: Node) -> tuple[RegistryHead | None, dict[int, tuple[Head, Anchor]]]:
-            head = RegistryReader(config.registry, config.log).head(one, final.hash)
-            return head, find_anchors(config, one, final, head, heads, stored)
+            head = registry.head(one, final.hash)
+            return head, find_anchors(registry, one, final, head, heads, stored)
 
         head, anchored = node.read_with_quorum(read)
     roots = {sealed.root: anchor for sealed, anchor in anchored.values()}
@@ -73,7 +73,7 @@ def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
     breaches = chain(
         _audit_sequence(head, anchored),
         _audit_stored(final, stored, roots),
-        _audit_latest(project, node),
+        _audit_latest(project, registry, node),
         iter(nonces),
     )
     return ChainAudit(
@@ -103,7 +103,7 @@ def _check_not_behind(
 
 
 def find_anchors(
-    config: Config,
+    registry: RegistryReader,
     node: Node,
     final: Block,
     head: RegistryHead | None,
@@ -120,9 +120,7 @@ def find_anchors(
     for is_stored in (True, False):
         for sealed in heads:
             if (sealed.root in stored_roots) is is_stored:
-                anchor = RegistryReader(config.registry, config.log).anchor(
-                    node, sealed.root, final.hash
-                )
+                anchor = registry.anchor(node, sealed.root, final.hash)
                 if anchor is not None:
                     anchored[anchor.sequence] = (sealed, anchor)
         if head is None or len(anchored) == head.anchor.sequence:
@@ -186,15 +184,12 @@ def _audit_stored(
                 )
 
 
-def _audit_latest(project: OpenProject, node: Node) -> Iterator[str]:
+def _audit_latest(project: OpenProject, registry: RegistryReader, node: Node) -> Iterator[str]:
     """See that the newest head in the registry, final or not, is one of the store's."""
-    config = project.config
     with project.database.read() as connection:
         unknown = [
             head
-            for head in node.ask_all(
-                lambda one: RegistryReader(config.registry, config.log).head(one, "latest")
-            )
+            for head in node.ask_all(lambda one: registry.head(one, "latest"))
             if head is not None and find_head(connection, head.root) is None
         ]
     if not unknown:

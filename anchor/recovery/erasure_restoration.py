@@ -29,9 +29,9 @@ from anchor.store.erasures import (
     load_records,
     load_statement_records,
 )
+from anchor.store.evidence import EvidenceRow
 from anchor.store.file_origins import tenant_of
 from anchor.store.legal_holds import insert_holds, load_holds
-from anchor.store.row_transfer import EvidenceRow
 from anchor.store.staging import Writable
 from anchor.types import Hash32
 

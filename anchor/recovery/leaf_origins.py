@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
 
 from anchor.errors import AnchorError
 from anchor.log.publication import PublicationReader, read_tile
-from anchor.log.tiles import TileReader
 from anchor.log.tiles import read_leaves as read_tiles
 from anchor.log.tree import BLOCK, RightEdge
-from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
+from anchor.operate.receipt_files import read_receipt
+from anchor.project.files import RECEIPT_SUFFIX
 from anchor.store.database import Database
 from anchor.store.heads import load_heads
 from anchor.store.sealing import read_leaves
@@ -30,11 +30,6 @@ class LeafOrigin:
     read: Callable[[int, int], Iterator[bytes]]
 
 
-def leaves_of_tiles(name: str, size: int, read: TileReader) -> LeafOrigin:
-    """Return the leaves in tiles of level 0."""
-    return LeafOrigin(name=name, size=size, read=partial(read_tiles, read, size))
-
-
 def leaves_of_folder(folder: TileFolder, least: int) -> LeafOrigin:
     """Return the leaves in a project's own tiles, of which ``least`` are expected.
 
@@ -45,7 +40,8 @@ def leaves_of_folder(folder: TileFolder, least: int) -> LeafOrigin:
     except AnchorError:
         size = 0
     size = max(size or _count_leaves(folder), least)
-    return leaves_of_tiles(f"the tiles in {folder.folder}", size, folder.read)
+    read = partial(read_tiles, folder.read, size)
+    return LeafOrigin(name=f"the tiles in {folder.folder}", size=size, read=read)
 
 
 def _count_leaves(folder: TileFolder) -> int:
@@ -64,8 +60,8 @@ def _count_leaves(folder: TileFolder) -> int:
 
 def leaves_of_publication(reader: PublicationReader, size: int, most: int) -> LeafOrigin:
     """Return the first ``most`` leaves of a log that is published with ``size`` leaves."""
-    tiles = leaves_of_tiles(reader.name, size, lambda tile: read_tile(reader, tile))
-    return replace(tiles, size=min(size, most))
+    read = partial(read_tiles, partial(read_tile, reader), size)
+    return LeafOrigin(name=reader.name, size=min(size, most), read=read)
 
 
 def leaves_of_store(name: str, database: Database) -> LeafOrigin:
@@ -73,9 +69,7 @@ def leaves_of_store(name: str, database: Database) -> LeafOrigin:
     with database.read() as connection:
         heads = load_heads(connection)
     size = heads[-1].size if heads else 0
-    return LeafOrigin(
-        name=name, size=size, read=lambda start, end: read_leaves(database, start, end)
-    )
+    return LeafOrigin(name=name, size=size, read=partial(read_leaves, database))
 
 
 def walk_edges(origin: LeafOrigin, sizes: Collection[int]) -> Iterator[RightEdge]:
@@ -99,20 +93,14 @@ class FoundReceipts:
     sizes: frozenset[int]
 
 
-def find_receipts(folders: Collection[Path], log: LogId, suffix: str) -> FoundReceipts:
+def find_receipts(folders: Collection[Path], log: LogId) -> FoundReceipts:
     """Find the receipts of ``log`` in ``folders`` and below, and ignore all other files."""
     by_index: dict[int, list[Path]] = {}
     sizes: set[int] = set()
     for folder in folders:
-        for path in sorted(folder.rglob(f"*{suffix}")):
-            try:
-                if not path.is_file():
-                    continue
-                with path.open("rb") as file:
-                    receipt = parse_receipt(file.read(MAX_RECEIPT_BYTES + 1))
-            except (AnchorError, OSError):
-                continue
-            if receipt.log == log:
+        for path in sorted(folder.rglob(f"*{RECEIPT_SUFFIX}")):
+            receipt = read_receipt(path)
+            if receipt is not None and receipt.log == log:
                 by_index.setdefault(receipt.index, []).append(path)
                 sizes |= {anchor.head.size for anchor in receipt.anchors}
                 if receipt.promise is not None:

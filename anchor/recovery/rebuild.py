@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from anchor.chain.node import Node, TransactionReceipt
 from anchor.chain.registry_reader import RegistryReader
@@ -19,16 +19,16 @@ from anchor.evidence.record import parse_record, source_of
 from anchor.log.merkle import hash_leaf
 from anchor.log.tree import HASH, RightEdge
 from anchor.operate.acceptance import EvidenceInput, identify
+from anchor.operate.receipt_files import read_receipt
 from anchor.project.config import Config
 from anchor.project.files import RECEIPT_SUFFIX
-from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.recovery.erasure_restoration import KnownErasures, reapply_erasures
 from anchor.recovery.leaf_origins import FoundReceipts, LeafOrigin
-from anchor.store.acknowledged_log import SideFile
-from anchor.store.acknowledged_log_frames import Entry
+from anchor.store.acknowledged_log import SideFile, build_entry
+from anchor.store.batches import in_batches
 from anchor.store.database import Database
 from anchor.store.erasures import ERASED
-from anchor.store.evidence import assign_positions, known_identities, make_identity
+from anchor.store.evidence import EvidenceRow, assign_positions, known_identities, make_identity
 from anchor.store.file_origins import tenant_of
 from anchor.store.heads import (
     AnchoredHead,
@@ -42,22 +42,21 @@ from anchor.store.incidents import insert_incident_row, load_incident_rows
 from anchor.store.leaf_owners import OwnedLeaf, Owners
 from anchor.store.replaced_store_fence import Fence
 from anchor.store.row_transfer import (
-    EvidenceRow,
     SlotKey,
     insert_attempt_row,
     insert_keys,
     insert_rows,
-    insert_slot_row,
-    load_costs,
+    insert_slot,
     load_keys,
     load_placed_rows,
     load_rows_after,
     load_sealing_times,
+    load_slots,
 )
 from anchor.store.staging import Writable
-from anchor.store.tx_journal import AttemptRow, SlotRow, load_attempt_rows, load_slot_rows
+from anchor.store.tx_journal import AttemptRow, load_attempt_rows
 from anchor.system.clock import format_time, utc_now
-from anchor.types import Hash32, Head
+from anchor.types import Address, Hash32, Head
 
 # Rows in one transaction, each with a record of a KiB or so.
 _BATCH = 10_000
@@ -170,12 +169,13 @@ def _load_loose(edges: dict[int, RightEdge], stores: Sequence[Database]) -> Iter
     """
     for store in stores:
         with store.read() as connection:
-            shared = [
-                head.size
-                for head in load_heads(connection)
-                if head.size in edges and edges[head.size].root() == head.root
-            ]
+            shared = [head.size for head in load_heads(connection) if is_of_log(head, edges)]
             yield from map(_check_record, load_rows_after(connection, max(shared, default=0)))
+
+
+def is_of_log(head: Head, edges: Mapping[int, RightEdge]) -> bool:
+    """Return whether a head is one of the log that has these right edges."""
+    return head.size in edges and edges[head.size].root() == head.root
 
 
 def _find_unplaced(remains: Remains, size: int) -> Iterator[EvidenceRow]:
@@ -205,9 +205,7 @@ def _append_to_side_file(remains: Remains, rows: Iterable[EvidenceRow]) -> None:
     Of a row that came from a receipt or a leaf alone nobody knows whose it is.
     """
     remains.side_file.append(
-        Entry(row.leaf, row.identity, tenant_of(row.source) or "", None)
-        for row in rows
-        if row.is_stored and remains.owners.find(row.leaf) is None
+        build_entry(row) for row in rows if row.is_stored and remains.owners.find(row.leaf) is None
     )
 
 
@@ -224,12 +222,6 @@ def _check_record(row: EvidenceRow) -> EvidenceRow:
     if row.record is None or hash_leaf(row.record) == row.leaf:
         return row
     return replace(row, record=None)
-
-
-def _load_slots(store: Database) -> dict[SlotKey, SlotRow]:
-    """Return a store's reserved nonces by chain, sender and number."""
-    with store.read() as connection:
-        return {(row.chain_id, row.sender, row.nonce): row for row in load_slot_rows(connection)}
 
 
 def _batches(origin: LeafOrigin) -> Iterator[tuple[bytes, int]]:
@@ -273,13 +265,12 @@ def _find_rows(
 
 def _row_of_receipt(path: Path, leaf: Hash32 | None) -> EvidenceRow | None:
     """Return the evidence as it was accepted; None where the receipt's record is another leaf's."""
-    try:
-        with path.open("rb") as file:
-            receipt = parse_receipt(file.read(MAX_RECEIPT_BYTES + 1))
-        record = parse_record(receipt.record)
-    except (AnchorError, OSError):
+    receipt = read_receipt(path)
+    if receipt is None or leaf not in (None, hash_leaf(receipt.record)):
         return None
-    if leaf not in (None, hash_leaf(receipt.record)):
+    try:
+        record = parse_record(receipt.record)
+    except AnchorError:
         return None
     file_of = path.with_name(path.name.removesuffix(RECEIPT_SUFFIX))
     source = source_of(file_of) if file_of.is_file() else record.name
@@ -334,8 +325,7 @@ def _insert_heads(
     sealed: dict[Head, str] = {}
     for store in remains.stores:
         with store.read() as connection:
-            times = load_sealing_times(connection)
-            sealed |= {head: times[head.size] for head in load_heads(connection)}
+            sealed |= load_sealing_times(connection)
     sizes = {anchor.head.size for anchor in anchored} | {origin.size}
     kept = set()
     with database.write() as connection:
@@ -361,13 +351,11 @@ def _insert_journal(
 
     Returns the hashes of those that were taken over.
     """
-    slots: dict[SlotKey, SlotRow] = {}
-    costs: dict[SlotKey, Mapping[str, int | str | None]] = {}
+    slots: dict[SlotKey, Mapping[str, Any]] = {}
     attempts: dict[Hash32, AttemptRow] = {}
     for store in remains.stores:
-        slots = _load_slots(store) | slots
         with store.read() as connection:
-            costs = load_costs(connection) | costs
+            slots = load_slots(connection) | slots
             attempts = {row.tx_hash: row for row in load_attempt_rows(connection)} | attempts
     signed: dict[SlotKey, list[AttemptRow]] = {}
     for attempt in attempts.values():
@@ -377,39 +365,37 @@ def _insert_journal(
     # Of the others nothing was signed that could ever be included.
     slots = {key: slot for key, slot in slots.items() if key in signed}
     for key, slot in slots.items():
-        if slot.outcome is None and final is not None:
-            outcome, costs[key] = _settle(config, node, slot, signed[key], final)
-            slots[key] = replace(slot, outcome=outcome)
+        if slot["outcome"] is None and final is not None:
+            slots[key] = {**slot, **_settle(config, node, key, signed[key], final)}
     with database.write() as connection:
         for key, slot in slots.items():
-            insert_slot_row(connection, slot, costs[key])
+            insert_slot(connection, slot)
             for attempt in signed[key]:
                 insert_attempt_row(connection, attempt)
     return {attempt.tx_hash for key in slots for attempt in signed[key]}
 
 
 def _settle(
-    config: Config, node: Node, slot: SlotRow, mine: list[AttemptRow], final: Hash32
-) -> tuple[str | None, Mapping[str, int | str | None]]:
-    """Return how an open nonce ended, and what it took; None while it can still be used."""
-    if node.fetch_nonce(slot.sender, final) <= slot.nonce:
-        return None, {}
+    config: Config, node: Node, slot: SlotKey, mine: list[AttemptRow], final: Hash32
+) -> Mapping[str, int | str]:
+    """Return how an open nonce ended, and what it took; nothing while it can still be used."""
+    _, sender, nonce = slot
+    if node.fetch_nonce(Address(sender), final) <= nonce:
+        return {}
     for attempt in mine:
         receipt = node.fetch_receipt(attempt.tx_hash)
         if receipt is not None:
             outcome = "included" if receipt.succeeded else "reverted"
-            return outcome, _find_cost(node, receipt, attempt)
+            return {"outcome": outcome, **_find_cost(node, receipt, attempt)}
         # Nodes may have dropped the receipt; the state stays.
         if attempt.head and RegistryReader(config.registry, config.log).anchor(
             node, attempt.head.root, final
         ):
-            return "included", {}
-    return "foreign", {}
+            return {"outcome": "included"}
+    return {"outcome": "foreign"}
 
 
-def _find_cost(
-    node: Node, receipt: TransactionReceipt, attempt: AttemptRow
-) -> Mapping[str, int | None]:
+def _find_cost(node: Node, receipt: TransactionReceipt, attempt: AttemptRow) -> Mapping[str, int]:
     block = node.fetch_block(receipt.block_number)
     if block is None or block.hash != receipt.block_hash:
         return {}
@@ -451,8 +437,7 @@ def _load_hints(
 def _insert_unplaced(database: Writable, rows: Iterable[EvidenceRow]) -> tuple[int, int]:
     """Let rows wait that are not there yet; return how many, and how many have no record."""
     waiting = unreadable = 0
-    rest = iter(rows)
-    while batch := list(islice(rest, _BATCH)):
+    for batch in in_batches(rows, _BATCH):
         with database.write() as connection:
             known = known_identities(connection, [row.identity for row in batch])
             new = []
@@ -478,6 +463,6 @@ def _insert_keys(database: Writable, remains: Remains) -> None:
     for store in remains.stores:
         with store.read() as connection:
             known_keys = load_keys(connection, remains.erased.leaves)
-            while batch := list(islice(known_keys, _BATCH)):
+            for batch in in_batches(known_keys, _BATCH):
                 with database.write() as target:
                     insert_keys(target, batch)

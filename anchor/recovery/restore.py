@@ -33,7 +33,7 @@ from anchor.operate.funds import find_key
 from anchor.project.config import Config
 from anchor.project.project import make_store, open_project
 from anchor.recovery.leaf_origins import LeafOrigin, walk_edges
-from anchor.recovery.rebuild import FillResult, Remains, fill_store
+from anchor.recovery.rebuild import FillResult, Remains, fill_store, is_of_log
 from anchor.recovery.store_audit import rebuild_tiles
 from anchor.store.database import Database
 from anchor.store.heads import (
@@ -102,7 +102,7 @@ def restore_project(
             old.close()
         # Whether the commit that comes took effect is not always known.
         for fence in remains.fences:
-            fence.keep()
+            fence.stays = True
         return filled
 
     filled, moved = make_store(config, fill)
@@ -141,16 +141,13 @@ def fetch_event_sizes(config: Config, node: Node) -> frozenset[int]:
     return frozenset(sizes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pending:
-    """The nonces of the project's key that transactions on their way use."""
+def _find_pending(
+    config: Config, node: Node, report: Callable[[str], None]
+) -> tuple[Address, range] | None:
+    """Return the project's key and the nonces that its transactions on their way use.
 
-    key: Address
-    nonces: range
-
-
-def _find_pending(config: Config, node: Node, report: Callable[[str], None]) -> _Pending | None:
-    """Return what is on its way; None where the key is not known."""
+    None where the key is not known.
+    """
     key = find_key(config)
     if key is None:
         report(
@@ -159,31 +156,29 @@ def _find_pending(config: Config, node: Node, report: Callable[[str], None]) -> 
         )
         return None
     used, pending = node.fetch_nonce(key, "latest"), node.fetch_nonce(key, "pending")
-    return _Pending(key=key, nonces=range(used, pending))
+    return key, range(used, pending)
 
 
 def _check_pending(
     config: Config,
-    pending: _Pending | None,
+    pending: tuple[Address, range] | None,
     stores: Sequence[Database],
     edges: dict[int, RightEdge],
 ) -> None:
     """Refuse while a transaction is on its way that the new store's journal will not hold."""
-    if not pending:
+    if pending is None:
         return
+    key, nonces = pending
     kept: set[int] = set()
     for store in stores:
         with store.read() as connection:
             for row in load_attempt_rows(connection):
-                head = row.head
-                is_kept = head is None or (
-                    head.size in edges and edges[head.size].root() == head.root
-                )
-                if (row.chain_id, row.sender) == (config.chain_id, pending.key) and is_kept:
+                is_kept = row.head is None or is_of_log(row.head, edges)
+                if (row.chain_id, row.sender) == (config.chain_id, key) and is_kept:
                     kept.add(row.nonce)
-    if any(nonce not in kept for nonce in pending.nonces):
+    if any(nonce not in kept for nonce in nonces):
         raise NotFinalError(
-            f"a transaction of {format_address(pending.key)} is on its way that no store here "
+            f"a transaction of {format_address(key)} is on its way that no store here "
             "knows, or whose head is lost",
             hint="it may anchor a head of this log: run again once it is included",
         )

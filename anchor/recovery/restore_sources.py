@@ -23,9 +23,9 @@ from anchor.errors import (
 from anchor.log.checkpoint import log_origin, open_checkpoint
 from anchor.log.publication import CHECKPOINT, open_reader, read_anchors
 from anchor.project.config import Config
-from anchor.project.files import RECEIPT_SUFFIX
+from anchor.project.files import ERASURES, SIDE_FILE
 from anchor.project.project import load_pinned_registry, open_project
-from anchor.recovery.backup_source import BackupFolder, check_backup_folder
+from anchor.recovery.backup_source import check_backup_folder
 from anchor.recovery.erasure_restoration import KnownErasures, load_known_erasures
 from anchor.recovery.leaf_origins import (
     LeafOrigin,
@@ -37,6 +37,7 @@ from anchor.recovery.leaf_origins import (
 from anchor.recovery.rebuild import Remains
 from anchor.store.acknowledged_log import SideFile
 from anchor.store.backup_files import OTHER_BACKUP
+from anchor.store.backup_manifest import STORE, TILES
 from anchor.store.database import Database, lock_location, open_database
 from anchor.store.leaf_owners import Owners
 from anchor.store.location import (
@@ -96,12 +97,12 @@ def gather_remains(
     fences: list[Fence] = []
     stores = _open_stores(stack, config, wanted, left, folder, fences, report)
     leaves, sizes = _find_leaves(config, node, wanted, stores, folder)
-    statements = [config.erasures, *([folder.erasures] if folder else [])]
+    statements = [config.erasures, *([folder / ERASURES] if folder else [])]
     erased = load_known_erasures(list(stores.values()), statements)
     return Remains(
         leaves=leaves,
         stores=list(stores.values()),
-        receipts=find_receipts([config.receipts, *wanted.receipts], config.log, RECEIPT_SUFFIX),
+        receipts=find_receipts([config.receipts, *wanted.receipts], config.log),
         sizes=sizes,
         erased=erased,
         owners=_load_owners(stack, config, wanted, folder, erased, report),
@@ -110,7 +111,7 @@ def gather_remains(
     )
 
 
-def _find_backup_folder(config: Config, backup: str | None) -> BackupFolder | None:
+def _find_backup_folder(config: Config, backup: str | None) -> Path | None:
     if backup is None or not Path(backup).is_dir():
         return None
     return check_backup_folder(Path(backup), config)
@@ -121,7 +122,7 @@ def _open_stores(
     config: Config,
     wanted: RestoreOptions,
     left: StoreLocation | None,
-    folder: BackupFolder | None,
+    folder: Path | None,
     fences: list[Fence],
     report: Report,
 ) -> dict[str, Database]:
@@ -132,13 +133,13 @@ def _open_stores(
     elif left is not None:
         report(f"the store in {left} is not read, as --without-store says")
     if folder is not None:
-        stores[str(folder.store)] = _open_backup(stack, config, folder)
+        stores[str(folder / STORE)] = _open_backup(stack, config, folder)
     elif wanted.backup is not None:
         other = parse_location(wanted.backup, Path.cwd())
         if wanted.is_salvaging and isinstance(other, SqliteFile):
             stores[str(other)] = _salvage(stack, config, other, report)
         else:
-            stores[str(other)] = _open_store(stack, replace(config, store=other))
+            stores[str(other)] = _open_store(stack, config, other)
         if isinstance(other, PostgresDatabase):
             # Whoever seals and sends with it would do so beside the new one.
             stack.enter_context(lock_location(other))
@@ -147,19 +148,18 @@ def _open_stores(
     return stores
 
 
-def _open_backup(stack: ExitStack, config: Config, folder: BackupFolder) -> Database:
+def _open_backup(stack: ExitStack, config: Config, folder: Path) -> Database:
     """Open the store in a backup, or rather a copy of it.
 
     Raises:
         MismatchError: It cannot be read, though its bytes are those that were written.
     """
     try:
-        copied = _copy_aside(stack, config, folder.store)
-        return _open_store(stack, replace(config, store=copied))
+        return _open_store(stack, config, _copy_aside(stack, config, folder / STORE))
     except ConfigError as error:
         raise MismatchError(
-            f"the store {folder.store} of the backup cannot be read: `anchor backup --check` says "
-            "what is amiss",
+            f"the store {folder / STORE} of the backup cannot be read: "
+            "`anchor backup --check` says what is amiss",
             hint=OTHER_BACKUP,
         ) from error
 
@@ -176,7 +176,7 @@ def _open_left(
     if wanted.is_salvaging and isinstance(left, SqliteFile):
         return _salvage(stack, config, left, report)
     try:
-        database = _open_store(stack, replace(config, store=left))
+        database = _open_store(stack, config, left)
         damage = _find_damage(database)
     except UnknownVersionError as error:
         error.hint = (
@@ -212,12 +212,12 @@ def _salvage(stack: ExitStack, config: Config, left: SqliteFile, report: Report)
     if load_pinned_registry(database) is None:
         # The registry judges the leaves, as it does with those of tiles.
         return database
-    return _open_store(stack, replace(config, store=copy))
+    return _open_store(stack, config, copy)
 
 
-def _open_store(stack: ExitStack, config: Config) -> Database:
+def _open_store(stack: ExitStack, config: Config, store: StoreLocation) -> Database:
     # How many copies of the project's own store there have to be says nothing of this one.
-    database = open_project(replace(config, copies=None)).database
+    database = open_project(replace(config, store=store, copies=None)).database
     stack.callback(database.close)
     return database
 
@@ -246,7 +246,7 @@ def _load_owners(
     stack: ExitStack,
     config: Config,
     wanted: RestoreOptions,
-    folder: BackupFolder | None,
+    folder: Path | None,
     erased: KnownErasures,
     report: Report,
 ) -> Owners:
@@ -260,7 +260,7 @@ def _load_owners(
     if not own.path.exists():
         report(f"there is no side file {own.path}: whose evidence is, only stores say")
     owners.add(own.read_entries(report))
-    others = [*wanted.side_files, *([folder.side_file] if folder else [])]
+    others = [*wanted.side_files, *([folder / SIDE_FILE] if folder else [])]
     for path in others:
         if path in wanted.side_files and not path.is_file():
             raise UsageError(f"there is no side file {path}")
@@ -272,13 +272,10 @@ def _load_owners(
         )
         owners.add(own.read_entries(report))
         # So that its tenant is still told that it was erased.
-        told = (entry for entry in other.read_entries(_ignore) if entry.leaf in erased.leaves)
+        entries = other.read_entries(lambda _: None)  # damage was reported above
+        told = (entry for entry in entries if entry.leaf in erased.leaves)
         owners.add(told)
     return owners
-
-
-def _ignore(_: str) -> None:
-    """Say nothing of damage that was reported."""
 
 
 def _find_leaves(
@@ -286,7 +283,7 @@ def _find_leaves(
     node: Node,
     wanted: RestoreOptions,
     stores: dict[str, Database],
-    folder: BackupFolder | None,
+    folder: Path | None,
 ) -> tuple[list[LeafOrigin], frozenset[int]]:
     """Return the places where leaves may be, and the sizes in a published list of anchors."""
     leaves = [leaves_of_store(name, database) for name, database in stores.items()]
@@ -295,7 +292,7 @@ def _find_leaves(
     least = 0 if wanted.is_partial else size
     leaves.append(leaves_of_folder(TileFolder(config.tiles), least))
     if folder is not None:
-        leaves.append(leaves_of_folder(TileFolder(folder.tiles), 0))
+        leaves.append(leaves_of_folder(TileFolder(folder / TILES), 0))
     if wanted.publication is None:
         return leaves, frozenset()
     reader = open_reader(wanted.publication)

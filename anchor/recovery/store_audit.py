@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Protocol
 
 from anchor.errors import AnchorError, ChainGuardError, ConfigError
 from anchor.log.merkle import hash_leaf
@@ -34,16 +33,6 @@ from anchor.types import Head
 MAX_BREACHES = 100
 
 
-class Readable(Protocol):
-    """A log's store and its tiles: a project's own, or copies of them."""
-
-    @property
-    def database(self) -> Database: ...
-
-    @property
-    def tiles(self) -> TileFolder: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
     """What was read, and each thing that is not as it must be, in one sentence."""
@@ -59,8 +48,9 @@ def audit_project(project: OpenProject) -> Audit:
     Raises:
         ConfigError: the heads cannot even be listed.
     """
-    return _audit(
-        project,
+    return audit_log(
+        project.database,
+        project.tiles,
         audit_slots(project),
         audit_attempts(project),
         audit_hints(project),
@@ -68,25 +58,21 @@ def audit_project(project: OpenProject) -> Audit:
     )
 
 
-def audit_log(log: Readable) -> Audit:
-    """Recompute leaves, roots and tiles alone; of the journal and of incidents nothing is said.
+def audit_log(database: Database, tiles: TileFolder, *others: Iterator[str]) -> Audit:
+    """Recompute leaves, roots and tiles, and make ``others`` of the checks after these.
 
     Raises:
         ConfigError: The heads cannot even be listed.
     """
-    return _audit(log)
-
-
-def _audit(log: Readable, *others: Iterator[str]) -> Audit:
-    with log.database.read() as connection:
+    with database.read() as connection:
         heads = load_heads(connection)
     size = heads[-1].size if heads else 0
     checks = (
-        _audit_file(log),
-        _audit_records(log, size),
-        _audit_places(log),
-        _audit_heads(log, heads),
-        _audit_tiles(log, size),
+        _audit_file(database),
+        _audit_records(database, size),
+        _audit_places(database),
+        _audit_heads(database, heads),
+        _audit_tiles(database, tiles, size),
         *others,
     )
     breaches = limit_breaches(chain.from_iterable(map(_as_breach, checks)))
@@ -124,16 +110,16 @@ def rebuild_tiles(project: OpenProject) -> int:
     return write_tiles(project.database, project.tiles)
 
 
-def _audit_file(log: Readable) -> Iterator[str]:
+def _audit_file(database: Database) -> Iterator[str]:
     """Ask the database itself."""
-    with log.database.read() as connection:
+    with database.read() as connection:
         yield from find_damage(connection)
 
 
-def _audit_records(log: Readable, size: int) -> Iterator[str]:
+def _audit_records(database: Database, size: int) -> Iterator[str]:
     """Hash every record that was not erased; it must be its leaf, and leaves must have no gap."""
     expected = 0
-    with log.database.read() as connection:
+    with database.read() as connection:
         for index, leaf, record in load_sealed_records(connection):
             if index != expected:
                 yield f"leaf {expected} is missing: the next one there is leaf {index}"
@@ -150,9 +136,9 @@ def _audit_records(log: Readable, size: int) -> Iterator[str]:
                 yield f"a record that waits for its place no longer hashes to leaf {leaf.hex()}"
 
 
-def _audit_places(log: Readable) -> Iterator[str]:
+def _audit_places(database: Database) -> Iterator[str]:
     """See that every piece of evidence waits, or has one place."""
-    with log.database.read() as connection:
+    with database.read() as connection:
         neither, both = count_misplaced(connection)
         lost = count_lost_waiting(connection)
     if neither:
@@ -178,25 +164,25 @@ def _audit_incidents(project: OpenProject) -> Iterator[str]:
         )
 
 
-def _audit_heads(log: Readable, heads: list[Head]) -> Iterator[str]:
+def _audit_heads(database: Database, heads: list[Head]) -> Iterator[str]:
     """Recompute every head's root and right edge from the leaves."""
     edge = RightEdge()
     for head in heads:
         size = head.size
         try:
-            for leaves in read_leaves(log.database, edge.size, size):
+            for leaves in read_leaves(database, edge.size, size):
                 edge.extend(leaves)
         except ChainGuardError as error:
             yield f"the head of size {size} cannot be recomputed: {error.message}"
             return
         if edge.root() != head.root:
             yield f"the leaves do not lead to the root of the head of size {size}"
-        yield from _audit_edge(log, edge)
+        yield from _audit_edge(database, edge)
 
 
-def _audit_edge(log: Readable, edge: RightEdge) -> Iterator[str]:
+def _audit_edge(database: Database, edge: RightEdge) -> Iterator[str]:
     try:
-        with log.database.read() as connection:
+        with database.read() as connection:
             sealed = find_edge(connection, edge.size)
     except ChainGuardError as error:
         yield error.message
@@ -205,9 +191,8 @@ def _audit_edge(log: Readable, edge: RightEdge) -> Iterator[str]:
         yield f"the right edge stored with the head of size {edge.size} is not the leaves'"
 
 
-def _audit_tiles(log: Readable, size: int) -> Iterator[str]:
+def _audit_tiles(database: Database, folder: TileFolder, size: int) -> Iterator[str]:
     """Recompute every tile and compare; report files that are no tiles as well."""
-    folder = log.tiles
     try:
         written_size = folder.size
     except AnchorError as error:
@@ -224,7 +209,7 @@ def _audit_tiles(log: Readable, size: int) -> Iterator[str]:
             unchecked.setdefault((tile.level, tile.number), []).append(tile.width)
     needed = {(tile.level, tile.number): tile for tile in tiles_of(written_size)}
     try:
-        for tile, expected in _remake_tiles(log, size):
+        for tile, expected in _remake_tiles(database, size):
             position = (tile.level, tile.number)
             # After a crash there may be tiles of more leaves than are noted, and narrower ones.
             widths = [width for width in unchecked.get(position, ()) if width <= tile.width]
@@ -242,9 +227,9 @@ def _audit_tiles(log: Readable, size: int) -> Iterator[str]:
             yield f"{Tile(level, number, width).path} has hashes of leaves that the log lacks"
 
 
-def _remake_tiles(log: Readable, size: int) -> Iterator[tuple[Tile, bytes]]:
+def _remake_tiles(database: Database, size: int) -> Iterator[tuple[Tile, bytes]]:
     builder = TileBuilder()
-    for leaves in read_leaves(log.database, 0, size):
+    for leaves in read_leaves(database, 0, size):
         yield from builder.add(leaves)
     yield from builder.unfinished()
 

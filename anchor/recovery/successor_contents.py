@@ -5,9 +5,7 @@ Of the old project only tiles that are missing are made, as for any proof.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
-from itertools import islice
 
 from anchor.errors import AnchorError, ChainGuardError
 from anchor.operate.proving import Prover
@@ -15,12 +13,11 @@ from anchor.operate.receipt_files import ReceiptFolder
 from anchor.project.config import Config
 from anchor.project.project import OpenProject, make_store, trust_entry
 from anchor.recovery.erasure_restoration import load_known_erasures, reapply_erasures
-from anchor.store.acknowledged_log import SideFile
-from anchor.store.acknowledged_log_frames import Entry
+from anchor.store.acknowledged_log import SideFile, build_entry
+from anchor.store.batches import in_batches
 from anchor.store.evidence import assign_positions, known_identities, load_all
-from anchor.store.file_origins import tenant_of
 from anchor.store.heads import SealedHead, insert_head, load_sealed_heads
-from anchor.store.row_transfer import EvidenceRow, insert_rows, load_placed_rows, load_rows_after
+from anchor.store.row_transfer import insert_rows, load_placed_rows, load_rows_after
 from anchor.store.staging import Writable
 from anchor.types import Head, log_number
 from anchor.verification.pinning import encode_policy
@@ -51,18 +48,12 @@ def _copy(project: OpenProject, database: Writable, head: Head, side_file: SideF
             rows = [placed[index] for index in sorted(placed)]
             insert_rows(connection, rows)
             assign_positions(connection, start)
-            _append_to_side_file(side_file, rows)
+            # Before the store is committed: no row is there whose owner only the store knows.
+            side_file.append(map(build_entry, rows))
     with project.database.read() as source, database.write() as connection:
         for sealed, sealed_at in load_sealed_heads(source, head.size):
             insert_head(connection, sealed, sealed_at)
     enqueue_unplaced(project, database, head, side_file)
-
-
-def _append_to_side_file(side_file: SideFile, rows: Iterable[EvidenceRow]) -> None:
-    """Append the copied evidence to the successor's side file, before the store is committed."""
-    side_file.append(
-        Entry(row.leaf, row.identity, tenant_of(row.source) or "", None) for row in rows
-    )
 
 
 def enqueue_unplaced(
@@ -71,13 +62,12 @@ def enqueue_unplaced(
     """Queue all evidence that is not in the log up to ``head``; return the queue's length."""
     count = 0
     with project.database.read() as source:
-        rows = load_rows_after(source, head.size)
-        while batch := list(islice(rows, _BATCH)):
+        for batch in in_batches(load_rows_after(source, head.size), _BATCH):
             with database.write() as connection:
                 known = known_identities(connection, [row.identity for row in batch])
                 new = [row for row in batch if row.identity not in known]
                 insert_rows(connection, new)
-                _append_to_side_file(side_file, new)
+                side_file.append(map(build_entry, new))
             count += len(batch)
     stores = [project.database]
     reapply_erasures(database, stores, load_known_erasures(stores, [project.config.erasures]))

@@ -37,13 +37,11 @@ class TokenBuckets:
 
     def take(self, address: str) -> float:
         """Take a token; return 0, or the seconds until there is one."""
-        if not self._rate:
-            return 0.0
-        tokens = self._count(address)
-        if tokens < 1.0:
-            return (1.0 - tokens) / self._rate
+        seconds = self.wait(address)
+        if seconds or not self._rate:
+            return seconds
         group = group_address(address)
-        self._tokens[group] = (tokens - 1.0, self._clock())
+        self._tokens[group] = (self._count(address) - 1.0, self._clock())
         self._tokens.move_to_end(group)
         if len(self._tokens) > _MOST_ADDRESSES:
             self._tokens.popitem(last=False)

@@ -10,8 +10,7 @@ from random import SystemRandom
 
 from anchor.chain.node import Node
 from anchor.errors import AnchorError, ContradictedError, FinalityViolatedError, IncidentError
-from anchor.operate.anchor_watch import PERIOD, ChainWatch, Clocks, Watched
-from anchor.operate.clock_check import ClockFault
+from anchor.operate.anchor_watch import PERIOD, ChainWatch, Clocks
 from anchor.operate.incident_handling import check_no_incident
 from anchor.project.project import OpenProject
 from anchor.system.clock import unix_now
@@ -47,7 +46,8 @@ class AnchorWatchThread:
         self._project = project
         self._end_process = end_process
         clocks = Clocks(wall=unix_now, steady=read_steady_clock)
-        self._watch = ChainWatch(project, clocks)
+        self.watch = ChainWatch(project, clocks)
+        """What was seen of the chain and its time; the thread alone looks."""
         self._open_node = open_node
         self._contradiction: ContradictedError | IncidentError | None = None
         self._wake = threading.Event()
@@ -78,14 +78,6 @@ class AnchorWatchThread:
         if contradiction is not None:
             raise type(contradiction)(contradiction.message, hint=contradiction.hint)
 
-    def judge_clock(self, anchored: int | None) -> ClockFault | None:
-        """Judge this machine's clock; ``anchored`` is the newest final anchor's time."""
-        return self._watch.judge(anchored)
-
-    def tell(self, anchored: int | None) -> Watched:
-        """Return for how long nothing could be compared, and why."""
-        return self._watch.tell(anchored)
-
     def _run(self) -> None:
         try:
             self._look_on()
@@ -102,7 +94,7 @@ class AnchorWatchThread:
             self._wake.clear()
             rest = None
             if self._contradiction is None and not is_woken:
-                rest = self._watch.adopt(PERIOD)
+                rest = self.watch.adopt(PERIOD)
             if rest is None:
                 self._look(node)
                 rest = PERIOD
@@ -115,7 +107,7 @@ class AnchorWatchThread:
 
     def _look(self, node: Node) -> None:
         try:
-            if self._watch.look(node):
+            if self.watch.look(node):
                 self._contradiction = None
         except ContradictedError as error:
             self._contradiction = error

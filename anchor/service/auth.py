@@ -83,20 +83,14 @@ async def authenticate(service: Service, request: Request, token: str | None) ->
         seconds = _refused_of(request).wait(client_of(request.scope))
         if seconds:
             raise too_many(seconds)
-        key = await service.read(lambda: _look_up(service, token))
-        if key is None:
+        key = await service.query(find_key, token)
+        if key is None or key.revoked_at is not None:
             raise _refuse(request, token)
         cache.keep(token_hash, key)
     if not key.stands_at(utc_now()):
         raise _refuse(request, token)
     request.scope["anchor.tenant"], request.scope["anchor.key"] = key.tenant, key.id  # for the log
     return key
-
-
-def _look_up(service: Service, token: str) -> ApiKey | None:
-    with service.project.database.read() as connection:
-        key = find_key(connection, token)
-    return None if key is None or key.revoked_at is not None else key
 
 
 def _refused_of(request: Request) -> TokenBuckets:

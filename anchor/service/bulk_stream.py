@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -14,10 +15,10 @@ from starlette.types import Message, Receive, Send
 from anchor.errors import AnchorError
 from anchor.service.bulk_lines import Entry, Line, LineSplitter, read_lines
 from anchor.service.key_recheck import KeyLease
-from anchor.service.problems import Problem, explain, explain_system_error
+from anchor.service.problems import Problem, explain
 from anchor.service.request_body import too_long, too_slow
 from anchor.service.submission import Origin, over_quota
-from anchor.service.worker import RequestSlot, Service
+from anchor.service.worker import Service
 from anchor.service.write_queue import Job
 from anchor.store.api_keys import ApiKey
 from anchor.store.evidence import NewEvidence
@@ -43,7 +44,7 @@ class BulkAnswer(Response):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, service: Service, key: ApiKey, origin: Origin, slot: RequestSlot) -> None:
+    def __init__(self, service: Service, key: ApiKey, origin: Origin, slot: ExitStack) -> None:
         super().__init__(status_code=200)
         del self.headers["content-length"]
         self._service = service
@@ -84,15 +85,8 @@ class BulkAnswer(Response):
                 await self._write_some()
             await self._wait_for_writing()
             await self._outbox.put(_encode(self._counts))
-        except Problem as problem:
-            await self._end_early(problem)
-        except AnchorError as error:
-            await self._end_early(explain(error))
-        except OSError as error:
-            await self._end_early(explain_system_error(error))
-
-    async def _end_early(self, problem: Problem) -> None:
-        await self._outbox.put(_encode({"problem": problem.members()}))
+        except (Problem, AnchorError, OSError) as error:
+            await self._outbox.put(_encode({"problem": explain(error).members()}))
 
     async def _read_body(self, receive: Receive) -> None:
         size = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from anchor.service.problems import Problem
-from anchor.service.schemas import EvidenceStatusDocument, HeadAnchorDocument, name_stage
+from anchor.service.schemas import EvidenceStatusDocument, HeadAnchorDocument
 from anchor.service.worker import Service
 from anchor.store.api_keys import ApiKey
 from anchor.store.erasures import is_erased
@@ -57,7 +57,7 @@ async def load_status(service: Service, key: ApiKey, id: str) -> EvidenceStatusD
         service.check_chain()
     return EvidenceStatusDocument(
         id=id,
-        state=name_stage(_describe_stage(service, stored, anchored)),
+        state=_describe_stage(service, stored, anchored).value,
         leaf=stored.leaf.hex(),
         index=stored.leaf_index,
         anchor=None if anchored is None else describe_anchor(anchored),

@@ -62,6 +62,8 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=0)
         self._full_app = self.app
+        self._settings: Settings = self.app_state["settings"]
+        self._peers: Peers = self.app_state["peers"]
         self._address = self.client[0] if self.client else ""
         settings, open_now = self._settings, len(self.connections)
         open_of_peer = self._peers.arrive(self._address)
@@ -182,16 +184,6 @@ class TimeoutProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
         super()._start_asgi_task(cycle, app)
-
-    @property
-    def _settings(self) -> Settings:
-        settings: Settings = self.app_state["settings"]
-        return settings
-
-    @property
-    def _peers(self) -> Peers:
-        peers: Peers = self.app_state["peers"]
-        return peers
 
     def _count(self, size: int) -> None:
         self._fields += size

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from anchor.service.address_limits import AddressLimits, too_many
 from anchor.service.client_address import client_of, peers_of
-from anchor.service.problems import CLOSE, Problem, explain_system_error
+from anchor.service.problems import CLOSE, Problem, explain
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable that names the folder; prometheus-client reads it on import."""
@@ -165,7 +165,7 @@ def _complete(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes
 
 def _explain(error: Exception) -> Problem:
     if isinstance(error, OSError):
-        return explain_system_error(error)
+        return explain(error)
     _LOG.error("a bug", exc_info=error)
     return Problem(500, "an error of the service", headers=CLOSE)
 

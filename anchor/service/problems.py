@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -23,7 +23,6 @@ from anchor.errors import (
     ContradictedError,
     CopyMissingError,
     IncidentError,
-    MalformedError,
     NotFinalError,
     StorageError,
     StoreBusyError,
@@ -34,18 +33,37 @@ from anchor.errors import (
 MEDIA_TYPE = "application/problem+json"
 
 _LOG = logging.getLogger("anchor.service")
-# What an error of the package means to a client; the first that fits counts.
-_STATUS: tuple[tuple[type[AnchorError], int], ...] = (
+_OPERATOR = "the service needs its operator before it can answer this"
+_CONTRADICTED = "the chain contradicts the log; nothing is taken in or handed out meanwhile"
+# What an error of the package means to a client; the first that fits counts.  Without words for it
+# the error's own are for the client.
+_ANSWERS: tuple[tuple[type[AnchorError], int, str | None], ...] = (
     # No client configures the service.
-    (ConfigError, 503),
-    (MalformedError, 422),
-    (UnknownVersionError, 422),
-    (UsageError, 422),
-    (NotFinalError, 409),
-    (StoreBusyError, 503),
-    (StorageError, 503),
-    (ChainGuardError, 503),
-    (CannotCheckError, 503),
+    (ConfigError, 503, _OPERATOR),
+    (UnknownVersionError, 422, None),
+    (UsageError, 422, None),
+    (NotFinalError, 409, None),
+    (StoreBusyError, 503, "the store is busy; nothing was taken in"),
+    (
+        CopyMissingError,
+        503,
+        "the second copy is missing: whether this is written is not known; repeat it",
+    ),
+    (
+        StorageError,
+        503,
+        "the store cannot be written or read; what was not acknowledged may be missing",
+    ),
+    (
+        ClockError,
+        503,
+        "the service's clock is far from the chain's; nothing is taken in until it is right",
+    ),
+    (IncidentError, 503, _CONTRADICTED),
+    (ContradictedError, 503, _CONTRADICTED),
+    (ChainGuardError, 503, _OPERATOR),
+    (CannotCheckError, 503, _OPERATOR),
+    (AnchorError, 500, "an error of the service"),
 )
 RETRY_LATER = {"Retry-After": "5"}
 """Header of an answer: the same request may succeed in five seconds."""
@@ -91,9 +109,7 @@ class Problem(Exception):
             "detail": self.detail,
         }
         if self.errors:
-            members["errors"] = [
-                {"pointer": error.pointer, "message": error.message} for error in self.errors
-            ]
+            members["errors"] = [asdict(error) for error in self.errors]
         return members
 
     def response(self) -> Response:
@@ -111,67 +127,38 @@ def unauthorised(detail: str) -> Problem:
     return Problem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="anchor"'} | CLOSE)
 
 
-def explain(error: AnchorError) -> Problem:
-    """Return what an error of the package means to a client, without what is the operator's own."""
-    status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
-    if status < 500:
+def explain(error: Problem | AnchorError | OSError) -> Problem:
+    """Return what an error means to a client, without what is the operator's own."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, OSError):  # its path is for the operator, and no client erred
+        _LOG.error("%s: %s", type(error).__name__, error)
+        return Problem(
+            503,
+            "this machine could not do it just now; what was not acknowledged may be missing",
+            headers=RETRY_LATER,
+        )
+    status, detail = next(row[1:] for row in _ANSWERS if isinstance(error, row[0]))
+    if detail is None:
         hint = f"; {error.hint}" if error.hint else ""
         return Problem(status, f"{error.message}{hint}")
     # Paths and hosts of the store are for the operator, who finds them in the log.
     _LOG.error("%s", error.message)
     headers = RETRY_LATER if status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    if isinstance(error, StoreBusyError):
-        detail = "the store is busy; nothing was taken in"
-    elif isinstance(error, CopyMissingError):
-        detail = "the second copy is missing: whether this is written is not known; repeat it"
-    elif isinstance(error, StorageError):
-        detail = "the store cannot be written or read; what was not acknowledged may be missing"
-    elif isinstance(error, ClockError):
-        detail = (
-            "the service's clock is far from the chain's; nothing is taken in until it is right"
-        )
-    elif isinstance(error, (IncidentError, ContradictedError)):
-        detail = "the chain contradicts the log; nothing is taken in or handed out meanwhile"
-    elif status == HTTPStatus.SERVICE_UNAVAILABLE:
-        detail = "the service needs its operator before it can answer this"
-    else:
-        detail = "an error of the service"
     return Problem(status, detail, headers=headers)
-
-
-def explain_system_error(error: OSError) -> Problem:
-    """Return what an error of the operating system means to a client: never that it erred."""
-    # Its path is for the operator.
-    _LOG.error("%s: %s", type(error).__name__, error)
-    return Problem(
-        503,
-        "this machine could not do it just now; what was not acknowledged may be missing",
-        headers=RETRY_LATER,
-    )
 
 
 def answer_problems(app: FastAPI) -> None:
     """Register handlers that answer every error of ``app`` as a problem."""
-    app.add_exception_handler(Problem, _answer_problem)
-    app.add_exception_handler(AnchorError, _answer_error)
-    app.add_exception_handler(OSError, _answer_system_error)
+    for kind in (Problem, AnchorError, OSError):
+        app.add_exception_handler(kind, _answer_error)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
 
 
-def _answer_problem(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    return error.response()
-
-
 def _answer_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, AnchorError)
+    assert isinstance(error, (Problem, AnchorError, OSError))
     return explain(error).response()
-
-
-def _answer_system_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, OSError)
-    return explain_system_error(error).response()
 
 
 _DETAILS = {

@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from anchor.chain.node import Node
 from anchor.errors import AnchorError, FinalityViolatedError
@@ -21,7 +21,6 @@ from anchor.receipt.format import Receipt, ReceiptAnchor
 from anchor.receipt.state_proof import StateProof
 from anchor.store.evidence import StoredEvidence
 from anchor.store.receipt_basis import load_edition
-from anchor.types import Hash32
 
 _LOG = logging.getLogger("anchor.service")
 
@@ -37,16 +36,8 @@ _Era = tuple[str, tuple[int, int]]
 """Which store it is, and how many incidents there were and are closed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _ProofKey:
-    """The anchor that a state proof is of: a root can be anchored again in another block."""
-
-    era: _Era
-    root: Hash32
-    sequence: int
-    block_number: int
-    timestamp: int
-    block_hash: Hash32 | None
+_ProofKey = tuple[_Era, ReceiptAnchor]
+"""The anchor that a state proof is of, without the path of one record to it."""
 
 
 class ReceiptBuilder:
@@ -88,7 +79,7 @@ class ReceiptBuilder:
             return receipt
         self._begin(era)
         anchor = receipt.anchors[0]
-        proof_key = _proof_key(era, anchor)
+        proof_key = era, replace(anchor, path=())
         state = self._states.get(proof_key)
         if state is None and time.monotonic() >= self._pause_until:
             # Whatever this request waits for, the question goes on for the next one.
@@ -113,10 +104,10 @@ class ReceiptBuilder:
     async def _ask_and_keep(self, proof_key: _ProofKey, receipt: Receipt) -> StateProof | None:
         loop = asyncio.get_running_loop()
         try:
-            state = await loop.run_in_executor(self._asker, self._ask, receipt, proof_key.era)
+            state = await loop.run_in_executor(self._asker, self._ask, receipt, proof_key[0])
         finally:
             del self._asked[proof_key]
-        if proof_key.era != self._era:
+        if proof_key[0] != self._era:
             return state  # nobody else may get it
         if state is None:
             self._pause_until = time.monotonic() + _NODE_PAUSE
@@ -159,14 +150,3 @@ class ReceiptBuilder:
         except AnchorError as error:
             _LOG.warning("a receipt goes without its state proof: %s", error.message)
             return None
-
-
-def _proof_key(era: _Era, anchor: ReceiptAnchor) -> _ProofKey:
-    return _ProofKey(
-        era=era,
-        root=anchor.head.root,
-        sequence=anchor.sequence,
-        block_number=anchor.block_number,
-        timestamp=anchor.timestamp,
-        block_hash=None if anchor.hints is None else anchor.hints.block_hash,
-    )

@@ -2,30 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import Header, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from anchor.canonical import MAX_INTEGER
 from anchor.evidence.record import MAX_NAME_CHARACTERS, MAX_RECORD_BYTES
-from anchor.service.submission import (
-    DIGEST_PATTERN,
-    KEY_PATTERN,
-    MAX_MEDIA_TYPE_CHARACTERS,
-    MEDIA_TYPE_PATTERN,
-)
-from anchor.types import MAX_LOG_SIZE, Stage, StageName
+from anchor.types import MAX_LOG_SIZE, StageName
+
+DIGEST_PATTERN = r"^[0-9a-f]{64}$"
+# What an idempotency key may be: printable ASCII, as HTTP headers carry it.
+KEY_PATTERN = r"^[!-~]{1,255}$"
+# RFC 6838 names have at most 127 characters on each side; parameters follow.
+_MAX_MEDIA_TYPE_CHARACTERS = 255
+_MEDIA_TYPE_PATTERN = r"^[!-~]+/[!-~]+(?:[ -~]*[!-~])?$"
 
 _DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _ID = "9f86d081884c7d659a2feaa0c55ad015" + "3b1de8ec6cd1b0ab2ed1a7c8a1d0a6a5"
 _ROOT = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+
+
+def _check_name(name: str) -> str:
+    if "\0" in name:
+        raise ValueError("holds a NUL character")
+    return name
+
 
 Digest = Annotated[str, Field(pattern=DIGEST_PATTERN, examples=[_DIGEST])]
 Id = Annotated[str, Field(pattern=DIGEST_PATTERN, examples=[_ID])]
 Index = Annotated[int, Field(ge=0, lt=MAX_LOG_SIZE)]
 Size = Annotated[int, Field(ge=1, le=MAX_LOG_SIZE)]
 
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_NAME_CHARACTERS,
+        description="Goes into the record; without it the digest is the name.",
+        examples=["contract.pdf"],
+    ),
+    AfterValidator(_check_name),
+]
+MediaType = Annotated[
+    str,
+    Field(
+        pattern=_MEDIA_TYPE_PATTERN,
+        max_length=_MAX_MEDIA_TYPE_CHARACTERS,
+        description="Without it the name's ending says it, or nothing does.",
+        examples=["application/pdf"],
+    ),
+]
+Copies = Annotated[
+    int,
+    Field(
+        ge=1,
+        description="On how many servers it is; only where the service keeps more than one copy.",
+    ),
+]
 
 IdInPath = Annotated[str, Path(pattern=DIGEST_PATTERN, description="As the submission's answer.")]
 WaitSeconds = Annotated[
@@ -42,11 +77,6 @@ IdempotencyKey = Annotated[
 ]
 
 
-def name_stage(stage: Stage) -> StageName:
-    """Return a stage's name as the documents have it."""
-    return stage.value
-
-
 class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -57,30 +87,18 @@ class DigestSubmission(_Document):
     sha256: Digest | None = None
     sm3: Digest | None = None
     size: Annotated[int, Field(ge=0, le=MAX_INTEGER, description="In bytes.")] | None = None
-    name: (
-        Annotated[
-            str,
-            Field(
-                min_length=1,
-                max_length=MAX_NAME_CHARACTERS,
-                description="Goes into the record; without it the digest is the name.",
-                examples=["contract.pdf"],
-            ),
-        ]
-        | None
-    ) = None
-    media_type: (
-        Annotated[
-            str,
-            Field(
-                pattern=MEDIA_TYPE_PATTERN,
-                max_length=MAX_MEDIA_TYPE_CHARACTERS,
-                description="Without it the name's ending says it, or nothing does.",
-                examples=["application/pdf"],
-            ),
-        ]
-        | None
-    ) = None
+    name: Name | None = None
+    media_type: MediaType | None = None
+
+
+def read_digests(members: Mapping[str, object]) -> DigestSubmission | set[int | str]:
+    """Return the submission that these members are, or the names of the misshapen ones."""
+    # The model takes null for a member that is left out; here it is refused.
+    values = {name: False if value is None else value for name, value in members.items()}
+    try:
+        return DigestSubmission.model_validate(values, strict=True)
+    except ValidationError as error:
+        return {fault["loc"][0] for fault in error.errors()}
 
 
 class RecordSubmission(_Document):
@@ -101,17 +119,7 @@ class AcceptedDocument(_Document):
     id: Id
     state: StageName
     known: Annotated[bool, Field(description="It was submitted before.")]
-    copies: (
-        Annotated[
-            int,
-            Field(
-                ge=1,
-                description="On how many servers it is; only where the service keeps more than "
-                "one copy.",
-            ),
-        ]
-        | None
-    ) = None
+    copies: Copies | None = None
 
 
 class LogStateDocument(_Document):

@@ -9,29 +9,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from anchor.canonical import MAX_INTEGER, JsonValue, parse_strict
+from anchor.canonical import JsonValue, parse_strict
 from anchor.errors import AnchorError, MalformedError
 from anchor.evidence.digests import Digests
 from anchor.evidence.erasure_statement import MEMBER
 from anchor.evidence.record import MAX_NAME_CHARACTERS, SALT_BYTES, parse_record
 from anchor.operate.acceptance import EvidenceInput, prepare_evidence, prepare_record
 from anchor.service.problems import FieldError, Problem
+from anchor.service.schemas import KEY_PATTERN, DigestSubmission, read_digests
 from anchor.store.api_keys import Quota
 from anchor.store.evidence import NewEvidence
 from anchor.system.clock import utc_now
 from anchor.types import LogId, log_owner
 
-# RFC 6838 names have at most 127 characters on each side; parameters follow.
-MAX_MEDIA_TYPE_CHARACTERS = 255
-MEDIA_TYPE_PATTERN = r"^[!-~]+/[!-~]+(?:[ -~]*[!-~])?$"
-DIGEST_PATTERN = r"^[0-9a-f]{64}$"
-# What an idempotency key may be: printable ASCII, as HTTP headers carry it.
-KEY_PATTERN = r"^[!-~]{1,255}$"
-
-_DIGEST = re.compile(DIGEST_PATTERN.rstrip("$") + r"\Z")
-_IDEMPOTENCY_KEY = re.compile(KEY_PATTERN.rstrip("$") + r"\Z")
-_MEDIA_TYPE = re.compile(MEDIA_TYPE_PATTERN.rstrip("$") + r"\Z")
-_MEMBERS: Final = ("sha256", "sm3", "size", "name", "media_type", "record")
+_IDEMPOTENCY_KEY = re.compile(KEY_PATTERN)
+_FAULTS: Final = {
+    "sha256": "not 64 lower-case hex digits",
+    "sm3": "not 64 lower-case hex digits",
+    "size": "not a number of bytes",
+    "name": f"not a text of 1 to {MAX_NAME_CHARACTERS:,} characters",
+    "media_type": "not a media type, as application/pdf is",
+}
+_MEMBERS: Final = (*_FAULTS, "record")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +45,18 @@ class Origin:
     recorded_at: str
     log: LogId
     random_bytes: Callable[[int], bytes] = os.urandom
+
+    @classmethod
+    def of_request(cls, tenant: str, key: str | None, log: LogId) -> Origin:
+        """Return whence a request's evidence comes; ``key`` is its ``Idempotency-Key``, if any.
+
+        Raises:
+            Problem: The key is not 1 to 255 printable ASCII characters (422).
+        """
+        if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+            error = FieldError("Idempotency-Key", "not 1 to 255 printable ASCII characters")
+            raise Problem(422, "a header is not as it has to be", errors=[error])
+        return cls(tenant=tenant, key=key, recorded_at=utc_now(), log=log)
 
     @property
     def unique(self) -> bytes:
@@ -75,18 +86,6 @@ def read_submission(data: bytes, origin: Origin, *, max_bytes: int) -> NewEviden
     except MalformedError as error:
         raise Problem(400, error.message) from error
     return _prepare(_read_members(value), origin)
-
-
-def check_idempotency_key(key: str | None) -> str | None:
-    """Return the value of ``Idempotency-Key`` as it is; None where there is none.
-
-    Raises:
-        Problem: The value is not 1 to 255 printable ASCII characters (422).
-    """
-    if key is not None and not _IDEMPOTENCY_KEY.match(key):
-        error = FieldError("Idempotency-Key", "not 1 to 255 printable ASCII characters")
-        raise Problem(422, "a header is not as it has to be", errors=[error])
-    return key
 
 
 def over_quota(limits: Quota) -> Problem:
@@ -121,22 +120,16 @@ def _read_members(value: JsonValue) -> Mapping[str, JsonValue]:
 def _prepare(members: Mapping[str, JsonValue], origin: Origin) -> NewEvidence:
     if "record" in members:
         return _prepare_record(members, origin)
-    errors: list[FieldError] = []
-    sha256, sm3 = (_read_digest(members, name, errors) for name in ("sha256", "sm3"))
-    size = _read_size(members, errors)
-    name = _read_text(members, "name", MAX_NAME_CHARACTERS, errors)
-    media_type = _read_media_type(members, errors)
-    if sha256 is None and sm3 is None and not errors:
-        errors.append(FieldError("/sha256", "missing: a submission has sha256, sm3 or a record"))
-    if errors:
-        raise _refuse(errors)
-    if name is None:
-        name = f"sha256:{sha256.hex()}" if sha256 is not None else f"sm3:{(sm3 or b'').hex()}"
+    given = _read_digests(members)
+    sha256, sm3 = (
+        None if text is None else bytes.fromhex(text) for text in (given.sha256, given.sm3)
+    )
+    name = given.name or (f"sha256:{given.sha256}" if sha256 else f"sm3:{given.sm3}")
     submission = EvidenceInput(
         source=origin.source(name),
         name=name,
-        digests=Digests(sha256=sha256, sm3=sm3, size=size),
-        media_type=media_type,
+        digests=Digests(sha256=sha256, sm3=sm3, size=given.size),
+        media_type=given.media_type,
     )
     try:
         salt = origin.random_bytes(SALT_BYTES)
@@ -166,45 +159,14 @@ def _prepare_record(members: Mapping[str, JsonValue], origin: Origin) -> NewEvid
     return prepare_record(record, origin.source(record.name), origin.unique, origin.recorded_at)
 
 
-def _read_digest(
-    members: Mapping[str, JsonValue], name: str, errors: list[FieldError]
-) -> bytes | None:
-    value = members.get(name)
-    if isinstance(value, str) and _DIGEST.match(value):
-        return bytes.fromhex(value)
-    if name in members:
-        errors.append(FieldError(f"/{name}", "not 64 lower-case hex digits"))
-    return None
-
-
-def _read_size(members: Mapping[str, JsonValue], errors: list[FieldError]) -> int | None:
-    value = members.get("size")
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INTEGER:
-        return value
-    if "size" in members:
-        errors.append(FieldError("/size", "not a number of bytes"))
-    return None
-
-
-def _read_text(
-    members: Mapping[str, JsonValue], name: str, longest: int, errors: list[FieldError]
-) -> str | None:
-    value = members.get(name)
-    if isinstance(value, str) and 0 < len(value) <= longest and "\0" not in value:
-        return value
-    if name in members:
-        errors.append(FieldError(f"/{name}", f"not a text of 1 to {longest:,} characters"))
-    return None
-
-
-def _read_media_type(members: Mapping[str, JsonValue], errors: list[FieldError]) -> str | None:
-    value = members.get("media_type")
-    fits = isinstance(value, str) and len(value) <= MAX_MEDIA_TYPE_CHARACTERS
-    if isinstance(value, str) and fits and _MEDIA_TYPE.match(value):
-        return value
-    if "media_type" in members:
-        errors.append(FieldError("/media_type", "not a media type, as application/pdf is"))
-    return None
+def _read_digests(members: Mapping[str, JsonValue]) -> DigestSubmission:
+    given = read_digests(members)
+    if isinstance(given, set):
+        raise _refuse([FieldError(f"/{name}", _FAULTS[name]) for name in _FAULTS if name in given])
+    if given.sha256 is None and given.sm3 is None:
+        missing = "missing: a submission has sha256, sm3 or a record"
+        raise _refuse([FieldError("/sha256", missing)])
+    return given
 
 
 def _refuse(errors: list[FieldError]) -> Problem:

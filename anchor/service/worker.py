@@ -10,8 +10,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
 
@@ -37,35 +38,10 @@ from anchor.system.clock import utc_now
 _LOG = logging.getLogger("anchor.service")
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 # Reads take a millisecond or so each, and most of that is the database's.
 _READERS = 4
-
-
-class RequestSlot:
-    """One request of a tenant that counts against its concurrency limit, until it is released."""
-
-    def __init__(self, busy: Counter[str], name: str) -> None:
-        self._busy = busy
-        self._name: str | None = name
-        busy[name] += 1
-
-    def release(self) -> None:
-        """Give the slot back; doing so twice changes nothing."""
-        name, self._name = self._name, None
-        if name is None:
-            return
-        self._busy[name] -= 1
-        if not self._busy[name]:
-            del self._busy[name]
-
-    def __enter__(self) -> RequestSlot:
-        """Return the slot."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Release it."""
-        self.release()
 
 
 class Service:
@@ -86,7 +62,7 @@ class Service:
             project,
             open_node(),
             time.time,
-            lambda: self.anchor_watch.tell(self.stage_watch.anchored_at),
+            lambda: self.anchor_watch.watch.tell(self.stage_watch.anchored_at),
         )
         self.proof_queue = ProofQueue("explore")
         self._public = LivePublication(project, load_log_key(project.config))
@@ -108,6 +84,17 @@ class Service:
         """Run ``work``, which may block on the store, off the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
+    async def query(
+        self, ask: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Return what ``ask`` finds by a connection to the store, off the event loop."""
+
+        def read() -> T:
+            with self.project.database.read() as connection:
+                return ask(connection, *args, **kwargs)
+
+        return await self.read(read)
+
     async def read_published(self, path: str) -> tuple[bytes | None, bool]:
         """Return a file of the published log, None where there is none; and whether it is fixed.
 
@@ -121,8 +108,8 @@ class Service:
 
         return await asyncio.get_running_loop().run_in_executor(self._publisher, read)
 
-    def take_slot(self, kind: str, tenant: str, most: int) -> RequestSlot:
-        """Count a request against the tenant's concurrency limit here, until it is released.
+    def take_slot(self, kind: str, tenant: str, most: int) -> ExitStack:
+        """Count a request against the tenant's concurrency limit here, until the stack is closed.
 
         Raises:
             Problem: The tenant has ``most`` requests of this kind under way here (429).
@@ -134,7 +121,15 @@ class Service:
                 f"this key's tenant has {most} {kind} under way here",
                 headers=RETRY_LATER | CLOSE,
             )
-        return RequestSlot(self._busy, name)
+        self._busy[name] += 1
+        slot = ExitStack()
+        slot.callback(self._release, name)
+        return slot
+
+    def _release(self, name: str) -> None:
+        self._busy[name] -= 1
+        if not self._busy[name]:
+            del self._busy[name]
 
     def _load_keys(self, ids: Iterable[str]) -> dict[str, ApiKey]:
         with self.project.database.read() as connection:
@@ -158,7 +153,7 @@ class Service:
         Raises:
             ClockError: This machine's clock is certainly far from it.
         """
-        fault = self.anchor_watch.judge_clock(self.stage_watch.anchored_at)
+        fault = self.anchor_watch.watch.judge(self.stage_watch.anchored_at)
         if fault is not None and fault.is_certain:
             raise clock_error(fault)
 

@@ -15,9 +15,8 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,7 +32,8 @@ from anchor.store.acknowledged_log_frames import (
     parse_entries,
     walk_frames,
 )
-from anchor.store.evidence import NewEvidence
+from anchor.store.batches import in_batches
+from anchor.store.evidence import EvidenceRow, NewEvidence
 from anchor.store.file_origins import tenant_of
 from anchor.system.durable_files import open_private, sync_folder
 from anchor.system.file_lock import wait_for_lock
@@ -113,8 +113,10 @@ class SideFile:
                 self._check_kind(descriptor)
                 yield from self._walk(file, on_damage)
 
-    def remove(self, leaves: Container[bytes], on_damage: OnDamage | None = None) -> int:
-        """Rewrite the file without the entries of ``leaves``; return how many they were.
+    def remove_where(
+        self, is_unwanted: Callable[[Entry], bool], on_damage: OnDamage | None = None
+    ) -> int:
+        """Rewrite the file without the entries that ``is_unwanted`` picks; return how many.
 
         What cannot be read is left out too, after ``on_damage`` was told of it.
 
@@ -123,12 +125,6 @@ class SideFile:
                 fails; the file is as it was.
             SideFileHeldError: Another process holds the file and does not end.
         """
-        return self.remove_where(lambda entry: entry.leaf in leaves, on_damage)
-
-    def remove_where(
-        self, is_unwanted: Callable[[Entry], bool], on_damage: OnDamage | None = None
-    ) -> int:
-        """Rewrite the file without the entries that ``is_unwanted`` picks, as `remove` does."""
         if not self.path.exists():
             return 0
         temporary = self.path.with_name(f".anchor-{secrets.token_hex(8)}.tmp")
@@ -231,9 +227,9 @@ class SideFile:
             ) from error
 
 
-def build_entry(submitted: NewEvidence) -> Entry:
-    """Return the entry of evidence that was submitted without an idempotency key."""
-    return Entry(submitted.leaf, submitted.identity, tenant_of(submitted.source) or "", None)
+def build_entry(piece: NewEvidence | EvidenceRow) -> Entry:
+    """Return the entry of evidence without an idempotency key."""
+    return Entry(piece.leaf, piece.identity, tenant_of(piece.source) or "", None)
 
 
 def begin_noting(connection: Connection, *, is_kept: bool) -> list[Entry]:
@@ -283,7 +279,7 @@ def _write_copy(path: Path, entries: Iterator[Entry]) -> None:
     descriptor = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
     with open(descriptor, "wb") as file:
         file.write(MAGIC)
-        while part := list(islice(entries, _COPIED)):
+        for part in in_batches(entries, _COPIED):
             file.write(encode_entries(part))
         file.flush()
         os.fsync(file.fileno())
@@ -298,8 +294,6 @@ def _is_unfinished(file: BinaryIO) -> bool:
 
 def _is_at(descriptor: int, path: Path) -> bool:
     try:
-        status = path.stat()
+        return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
-    opened = os.fstat(descriptor)
-    return (opened.st_dev, opened.st_ino) == (status.st_dev, status.st_ino)

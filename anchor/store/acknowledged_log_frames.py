@@ -13,10 +13,11 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 from typing import BinaryIO, NamedTuple
 
 from anchor.errors import UnknownVersionError
+from anchor.store.batches import in_batches
 from anchor.types import Hash32
 
 MAGIC = b"anchor-acknowledged/1\n"
@@ -59,22 +60,16 @@ class Damage:
 def encode_entries(entries: Iterable[Entry]) -> bytes:
     """Return entries as frames."""
     frames: list[bytes] = []
-    for (tenant, has_key), group in groupby(entries, key=_kind):
+    kinds = groupby(entries, key=lambda entry: (entry.tenant, entry.key is not None))
+    for (tenant, has_key), group in kinds:
         name = tenant.encode("utf-8", "surrogateescape")
         start = _BODY.pack(has_key, len(name)) + name
-        while part := list(islice(group, _ENTRIES_IN_A_FRAME)):
-            if has_key:
-                fields = [f for e in part for f in (e.leaf, e.identity, e.key or b"")]
-            else:
-                fields = [f for leaf, identity, _, _ in part for f in (leaf, identity)]
+        for part in in_batches(group, _ENTRIES_IN_A_FRAME):
+            fields = [f for leaf, identity, _, key in part for f in (leaf, identity, key or b"")]
             body = start + b"".join(fields)
             length = len(body)
             frames += _HEAD.pack(MARK, length, zlib.crc32(body)), body, _TAIL.pack(length)
     return b"".join(frames)
-
-
-def _kind(entry: Entry) -> tuple[str, bool]:
-    return entry.tenant, entry.key is not None
 
 
 def walk_frames(file: BinaryIO, size: int) -> Iterator[bytes | Damage]:

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,15 +51,6 @@ class ApiKey:
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """How much new evidence the service took in for a tenant on a day."""
-
-    tenant: str
-    day: str
-    accepted: int
-
-
 def check_tenant(name: str) -> None:
     """See that a tenant can be called ``name``.
 
@@ -81,7 +72,6 @@ def create_key(
     created_at: str,
     expires_at: str | None = None,
     limits: Quota | None = None,
-    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> str:
     """Create an API key and return it; it cannot be shown again.
 
@@ -109,7 +99,7 @@ def create_key(
         connection.execute(insert(tenants).values(name=tenant, created_at=created_at, **values))
     elif limits is not None:
         connection.execute(update(tenants).where(tenants.c.name == tenant).values(**values))
-    id, secret = random_bytes(6).hex(), random_bytes(32).hex()
+    id, secret = secrets.token_hex(6), secrets.token_hex(32)
     connection.execute(
         insert(api_keys).values(
             id=id,
@@ -136,8 +126,7 @@ def find_key(connection: Connection, token: str) -> ApiKey | None:
 
 def find_key_by_id(connection: Connection, id: str) -> ApiKey | None:
     """Return the key with this id, expired and revoked ones too."""
-    row = connection.execute(_SELECT.where(api_keys.c.id == id)).one_or_none()
-    return None if row is None else _parse_key(row)
+    return find_keys_by_id(connection, [id]).get(id)
 
 
 def find_keys_by_id(connection: Connection, ids: Iterable[str]) -> dict[str, ApiKey]:
@@ -174,15 +163,10 @@ def load_limits(connection: Connection) -> dict[str, Quota]:
     return {row.name: Quota(per_day=row.per_day, per_minute=row.per_minute) for row in rows}
 
 
-def load_usage(connection: Connection, day: str, tenant: str | None = None) -> list[Usage]:
-    """Return what was taken in on a day (``2026-01-31``), for each tenant or for one."""
-    query = select(usage).where(usage.c.day == day).order_by(usage.c.tenant)
-    if tenant is not None:
-        query = query.where(usage.c.tenant == tenant)
-    return [
-        Usage(tenant=row.tenant, day=row.day, accepted=row.accepted)
-        for row in connection.execute(query)
-    ]
+def load_usage(connection: Connection, day: str) -> dict[str, int]:
+    """Return how much new evidence was taken in on a day (``2026-01-31``), by tenant."""
+    rows = connection.execute(select(usage.c.tenant, usage.c.accepted).where(usage.c.day == day))
+    return {row.tenant: row.accepted for row in rows}
 
 
 def measure_allowance(connection: Connection, tenant: str, limits: Quota, at: str) -> int | None:

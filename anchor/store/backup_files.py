@@ -26,7 +26,6 @@ from anchor.store.backup_manifest import (
 )
 from anchor.system.durable_files import sync_folder, write_file
 
-_CHUNK = 1 << 20
 # The place is not what whoever named it thinks; anything else is the disk's.
 _WRONG_PLACE = frozenset(
     {
@@ -131,12 +130,9 @@ def find_changes(folder: Path, manifest: Manifest) -> Iterator[str]:
 
 
 def _read_entry(path: Path) -> FileEntry:
-    digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
-        while data := file.read(_CHUNK):
-            digest.update(data)
-            size += len(data)
-    return FileEntry(size=size, sha256=digest.digest())
+        digest = hashlib.file_digest(file, "sha256")
+        return FileEntry(size=file.tell(), sha256=digest.digest())
 
 
 def location_error(path: Path, error: OSError) -> AnchorError:

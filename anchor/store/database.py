@@ -21,7 +21,6 @@ from anchor.errors import (
     AnchorError,
     ChainGuardError,
     ConfigError,
-    CopyMissingError,
     LeaseHeldError,
     SideFileHeldError,
     StoreAwayError,
@@ -256,19 +255,6 @@ class Database:
 
         with self.translate_errors(), self._writer.connect() as connection:
             return wait_for_copies(connection, self._copies.rule)
-
-    def check_copies(self) -> None:
-        """Check that enough servers hold what is committed.
-
-        Raises:
-            CopyMissingError: Too few servers hold it.
-        """
-        seen = self.read_copies()
-        if seen is not None and not seen.is_enough and not seen.rule.degrade:
-            raise CopyMissingError(
-                f"{seen.count} of {seen.rule.copies} servers hold what is committed: "
-                f"{seen.format_standbys()}"
-            )
 
     def check_room(self, size: int) -> None:
         """See that records of ``size`` bytes, coming in, leave room for what anchors them.
@@ -511,7 +497,7 @@ def open_database(
     """
     backend = _choose_backend(location, only_reads=only_reads)
     engine = backend.open()
-    standbys = _watch_standbys(location, copies)
+    standbys = None if copies is None else _watch_standbys(location, copies)
     database = Database(backend, engine, side_file, standbys)
     try:
         with database.read() as connection:
@@ -562,9 +548,7 @@ def check_schema(location: StoreLocation, version: str | None) -> None:
         )
 
 
-def _watch_standbys(location: StoreLocation, rule: CopyRule | None) -> StandbyCopies | None:
-    if rule is None:
-        return None
+def _watch_standbys(location: StoreLocation, rule: CopyRule) -> StandbyCopies:
     if isinstance(location, SqliteFile):
         raise ConfigError(SECOND_SERVER_NEEDED)
     from anchor.store.standby_confirmation import StandbyCopies

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import asdict, dataclass, fields
 from typing import NamedTuple
 
 from sqlalchemy import (
@@ -24,9 +23,10 @@ from sqlalchemy import (
 )
 
 from anchor.evidence.digests import Digests
-from anchor.store.evidence import find_by_digest
+from anchor.store.batches import in_batches
+from anchor.store.evidence import has_digest, select_with_place
 from anchor.store.file_origins import tenant_of
-from anchor.store.schema import erasures, evidence, keys, positions, project
+from anchor.store.schema import erasures, evidence, keys, project
 from anchor.types import Hash32
 
 ERASED = "(erased)"
@@ -70,16 +70,15 @@ def stop_intake(connection: Connection) -> None:
 
 def find_by_ids(connection: Connection, identities: Collection[bytes]) -> list[Piece]:
     """Return the evidence with these identities."""
-    rest = iter(identities)
     pieces: list[Piece] = []
-    while part := list(islice(rest, _FEW)):
+    for part in in_batches(identities, _FEW):
         pieces += _load(connection, evidence.c.identity.in_(part))
     return pieces
 
 
 def find_by_digests(connection: Connection, digests: Digests) -> list[Piece]:
     """Return all evidence, whoever's it is, with one of these digests."""
-    return _find_rows(connection, [row.id for row in find_by_digest(connection, digests)])
+    return list(_load(connection, has_digest(digests)))
 
 
 def find_by_source(connection: Connection, source: str) -> list[Piece]:
@@ -105,8 +104,7 @@ def load_records(
     connection: Connection, pieces: Sequence[Piece]
 ) -> Iterator[tuple[Piece, bytes | None]]:
     """Yield each piece with its record."""
-    for start in range(0, len(pieces), _FEW):
-        part = pieces[start : start + _FEW]
+    for part in in_batches(pieces, _FEW):
         rows = connection.execute(
             select(evidence.c.id, evidence.c.record).where(
                 evidence.c.id.in_([piece.id for piece in part])
@@ -164,14 +162,12 @@ def insert_erasures(connection: Connection, added: Sequence[Erasure]) -> None:
     _insert(connection, list(new.values()))
 
 
-def load_erasures(connection: Connection) -> list[Erasure]:
-    """Return every erasure, oldest first."""
-    return _load_erasures(connection, true())
-
-
-def load_unfinished(connection: Connection) -> list[Erasure]:
-    """Return the erasures of which something may be left on disk."""
-    return _load_erasures(connection, erasures.c.finished_at.is_(None))
+def load_erasures(connection: Connection, *, is_unfinished: bool = False) -> list[Erasure]:
+    """Return every erasure, oldest first, or those of which something may be left on disk."""
+    condition = erasures.c.finished_at.is_(None) if is_unfinished else true()
+    columns = [erasures.c[field.name] for field in fields(Erasure)]
+    rows = connection.execute(select(*columns).where(condition).order_by(erasures.c.id))
+    return [Erasure(**row._asdict()) for row in rows]
 
 
 def finish_erasures(connection: Connection, leaves: Collection[Hash32], finished_at: str) -> None:
@@ -221,56 +217,17 @@ def load_statement_records(connection: Connection) -> Iterator[tuple[Hash32, byt
 
 def _insert(connection: Connection, added: Sequence[Erasure]) -> None:
     if added:
-        connection.execute(
-            insert(erasures),
-            [
-                {
-                    "leaf": erasure.leaf,
-                    "id_hash": erasure.id_hash,
-                    "statement": erasure.statement,
-                    "erased_at": erasure.erased_at,
-                }
-                for erasure in added
-            ],
-        )
-
-
-def _load_erasures(connection: Connection, condition: ColumnElement[bool]) -> list[Erasure]:
-    rows = connection.execute(select(erasures).where(condition).order_by(erasures.c.id))
-    return [
-        Erasure(
-            leaf=Hash32(row.leaf),
-            id_hash=row.id_hash,
-            statement=None if row.statement is None else Hash32(row.statement),
-            erased_at=row.erased_at,
-        )
-        for row in rows
-    ]
-
-
-def _find_rows(connection: Connection, ids: Sequence[int]) -> list[Piece]:
-    pieces: list[Piece] = []
-    for start in range(0, len(ids), _FEW):
-        pieces += _load(connection, evidence.c.id.in_(ids[start : start + _FEW]))
-    return pieces
+        connection.execute(insert(erasures), list(map(asdict, added)))
 
 
 def _load(connection: Connection, condition: ColumnElement[bool]) -> Iterator[Piece]:
     rows = connection.execute(
-        select(
-            evidence.c.id,
-            evidence.c.identity,
-            evidence.c.source,
-            evidence.c.leaf,
-            positions.c.leaf_index,
-        )
-        .select_from(evidence.outerjoin(positions, positions.c.evidence_id == evidence.c.id))
+        select_with_place(evidence.c.id, evidence.c.identity, evidence.c.source, evidence.c.leaf)
         .where(condition)
         .order_by(evidence.c.id)
         .execution_options(yield_per=10_000)
     )
-    for row in rows:
-        yield Piece(row.id, row.identity, row.source, Hash32(row.leaf), row.leaf_index)
+    return map(Piece._make, rows)
 
 
 def _blank_identity(piece: Piece) -> bytes:

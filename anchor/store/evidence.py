@@ -10,16 +10,19 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
+    FromClause,
+    Select,
     delete,
+    false,
     func,
     insert,
     literal,
-    literal_column,
     or_,
     select,
     true,
@@ -28,6 +31,8 @@ from sqlalchemy import (
 from anchor.errors import UsageError
 from anchor.evidence.digests import Digests
 from anchor.evidence.record import source_of
+from anchor.store.batches import in_batches
+from anchor.store.file_origins import IS_FILE
 from anchor.store.schema import evidence, keys, positions, waiting
 from anchor.types import Hash32
 
@@ -56,6 +61,23 @@ class NewEvidence(NamedTuple):
     accepted_at: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceRow:
+    """One piece of evidence, whole; ``record`` and the digests are None where they are lost.
+
+    ``is_stored`` says whether a store has it, which knows whose it is.
+    """
+
+    identity: bytes
+    source: str
+    sha256: bytes | None
+    sm3: bytes | None
+    record: bytes | None
+    leaf: Hash32
+    accepted_at: str
+    is_stored: bool = True
+
+
 class Batch(Protocol):
     """Evidence to accept; it may make each piece when it is asked for it, and anew every time."""
 
@@ -82,11 +104,16 @@ def make_identity(digests: Digests, distinction: bytes) -> bytes:
     return digest[:_DIGEST_PREFIX] + hashlib.sha256(distinction).digest()[:_IDENTITY_HASH]
 
 
+def select_with_place(*columns: Column[Any] | FromClause) -> Select[Any]:
+    """Select columns of evidence, and its ``leaf_index``, which is NULL until it is sealed."""
+    placed = evidence.outerjoin(positions, _IS_PLACED)
+    return select(*columns, positions.c.leaf_index).select_from(placed)
+
+
 def known_identities(connection: Connection, identities: Sequence[bytes]) -> set[bytes]:
     """Return those of ``identities`` that are stored already."""
     known: set[bytes] = set()
-    for start in range(0, len(identities), _LOOKUP_CHUNK):
-        chunk = identities[start : start + _LOOKUP_CHUNK]
+    for chunk in in_batches(identities, _LOOKUP_CHUNK):
         rows = connection.execute(select(evidence.c.identity).where(evidence.c.identity.in_(chunk)))
         known.update(row.identity for row in rows)
     return known
@@ -144,13 +171,8 @@ def load_waiting(connection: Connection, last: int | None = None) -> bytes:
 
     They come in order of acceptance.
     """
-    rows = connection.execute(
-        select(evidence.c.leaf)
-        .select_from(_WAITING)
-        .where(_waits_up_to(last))
-        .order_by(waiting.c.evidence_id)
-    )
-    return b"".join(rows.scalars().all())  # not row by row, which takes twice as long
+    query = select(evidence.c.leaf).select_from(_WAITING).where(_waits_up_to(last))
+    return _join_leaves(connection, query.order_by(waiting.c.evidence_id))
 
 
 def load_waiting_records(
@@ -187,13 +209,13 @@ def _waits_up_to(last: int | None) -> ColumnElement[bool]:
 
 def load_leaves(connection: Connection, start: int, end: int) -> bytes:
     """Return the leaf hashes of the log from number ``start`` up to ``end``, back to back."""
-    rows = connection.execute(
-        select(evidence.c.leaf)
-        .select_from(_PLACED)
-        .where(positions.c.leaf_index >= start, positions.c.leaf_index < end)
-        .order_by(positions.c.leaf_index)
-    )
-    return b"".join(rows.scalars().all())  # not row by row, which takes twice as long
+    is_within = positions.c.leaf_index.between(start, end - 1)
+    query = select(evidence.c.leaf).select_from(_PLACED).where(is_within)
+    return _join_leaves(connection, query.order_by(positions.c.leaf_index))
+
+
+def _join_leaves(connection: Connection, query: Select[bytes]) -> bytes:
+    return b"".join(connection.scalars(query).all())  # row by row it takes twice as long
 
 
 def load_sealed_records(
@@ -206,12 +228,16 @@ def load_sealed_records(
         .order_by(positions.c.leaf_index)
         .execution_options(yield_per=1_000)
     )
-    for row in rows:
-        yield row.leaf_index, Hash32(row.leaf), row.record
+    yield from rows
 
 
 def find_by_digest(connection: Connection, digests: Digests) -> list[StoredEvidence]:
     """Return every row with one of these digests, oldest first."""
+    return list(_load(connection, has_digest(digests)))
+
+
+def has_digest(digests: Digests) -> ColumnElement[bool]:
+    """Return the condition on rows to have one of these digests."""
     conditions: list[ColumnElement[bool]] = []
     if digests.sha256 is not None:
         first = digests.sha256[:_DIGEST_PREFIX]
@@ -221,7 +247,7 @@ def find_by_digest(connection: Connection, digests: Digests) -> list[StoredEvide
         )
     if digests.sm3 is not None:
         conditions.append(evidence.c.sm3 == digests.sm3)
-    return list(_load(connection, or_(*conditions))) if conditions else []
+    return or_(false(), *conditions)
 
 
 def find_by_identity(connection: Connection, identity: bytes) -> StoredEvidence | None:
@@ -234,8 +260,7 @@ def load_by_identity(
 ) -> dict[bytes, StoredEvidence]:
     """Return the stored rows with these identities, by identity."""
     rows: dict[bytes, StoredEvidence] = {}
-    for start in range(0, len(identities), _LOOKUP_CHUNK):
-        chunk = identities[start : start + _LOOKUP_CHUNK]
+    for chunk in in_batches(identities, _LOOKUP_CHUNK):
         for row in _load(connection, evidence.c.identity.in_(chunk)):
             rows[row.identity] = row
     return rows
@@ -244,12 +269,9 @@ def load_by_identity(
 def find_positions(connection: Connection, identities: Sequence[bytes]) -> dict[bytes, int | None]:
     """Return the leaf index of each stored identity, None where it is not sealed."""
     places: dict[bytes, int | None] = {}
-    for start in range(0, len(identities), _LOOKUP_CHUNK):
-        chunk = identities[start : start + _LOOKUP_CHUNK]
+    for chunk in in_batches(identities, _LOOKUP_CHUNK):
         rows = connection.execute(
-            select(evidence.c.identity, positions.c.leaf_index)
-            .select_from(evidence.outerjoin(positions, _IS_PLACED))
-            .where(evidence.c.identity.in_(chunk))
+            select_with_place(evidence.c.identity).where(evidence.c.identity.in_(chunk))
         )
         places.update((row.identity, row.leaf_index) for row in rows)
     return places
@@ -263,8 +285,7 @@ def find_by_key(connection: Connection, key: bytes) -> StoredEvidence | None:
 
 def find_by_file(connection: Connection, path: str) -> list[StoredEvidence]:
     """Return every row that was accepted from the file at this absolute path, oldest first."""
-    is_file = func.substr(evidence.c.source, literal_column("1"), literal_column("1"))
-    return list(_load(connection, (is_file == literal_column("'/'")) & (evidence.c.source == path)))
+    return list(_load(connection, IS_FILE & (evidence.c.source == path)))
 
 
 def load_all(connection: Connection) -> Iterator[StoredEvidence]:
@@ -276,28 +297,19 @@ def _load(
     connection: Connection, condition: ColumnElement[bool], **options: int
 ) -> Iterator[StoredEvidence]:
     rows = connection.execute(
-        select(
+        select_with_place(
             evidence.c.id,
             evidence.c.identity,
             evidence.c.source,
             evidence.c.record,
             evidence.c.leaf,
-            positions.c.leaf_index,
         )
-        .select_from(evidence.outerjoin(positions, _IS_PLACED))
         .where(condition)
         .order_by(evidence.c.id)
         .execution_options(**options)
     )
     for row in rows:
-        yield StoredEvidence(
-            id=row.id,
-            identity=row.identity,
-            source=row.source,
-            record=row.record,
-            leaf=Hash32(row.leaf),
-            leaf_index=row.leaf_index,
-        )
+        yield StoredEvidence(**row._asdict())
 
 
 def count_lost_waiting(connection: Connection) -> int:

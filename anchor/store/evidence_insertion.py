@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from anchor.errors import StoreBusyError, UsageError
 from anchor.store.acknowledged_log import build_entry, noted_entries
 from anchor.store.acknowledged_log_frames import Entry
+from anchor.store.batches import in_batches
 from anchor.store.evidence import Batch, NewEvidence, StoredEvidence, find_by_identity, find_by_key
 from anchor.store.schema import evidence, waiting
 
@@ -93,8 +94,7 @@ def _insert_chunks(connection: Connection, items: Sequence[NewEvidence]) -> list
     cursor = connection.connection.cursor()
     cursor.execute(_LAST_ID)
     last = cursor.fetchone()
-    for start in range(0, len(items), _ROWS_AT_ONCE):
-        chunk = items[start : start + _ROWS_AT_ONCE]
+    for chunk in in_batches(items, _ROWS_AT_ONCE):
         cursor.execute(
             _insert_rows(len(chunk)), [value for submitted in chunk for value in submitted]
         )

@@ -9,10 +9,11 @@ from sqlalchemy import Connection, func, literal_column, or_, select
 from anchor.evidence.digests import Digests
 from anchor.store.schema import evidence
 
-# As the partial index has it; whatever else is a source is a label.
-_IS_FILE = func.substr(
+IS_FILE = func.substr(
     evidence.c.source, literal_column("1"), literal_column("1")
 ) == literal_column("'/'")
+"""Whether a row's source is a file, as the partial index has it; any other source is a label."""
+
 _HAS_DIGEST = or_(evidence.c.sha256.is_not(None), evidence.c.sm3.is_not(None))
 
 
@@ -30,7 +31,7 @@ def load_files(connection: Connection, after: str, count: int) -> list[tuple[str
     names = connection.scalars(
         select(evidence.c.source)
         .distinct()
-        .where(_IS_FILE, _HAS_DIGEST, evidence.c.source > after)
+        .where(IS_FILE, _HAS_DIGEST, evidence.c.source > after)
         .order_by(evidence.c.source)
         .limit(count)
     ).all()
@@ -38,7 +39,7 @@ def load_files(connection: Connection, after: str, count: int) -> list[tuple[str
         return []
     rows = connection.execute(
         select(evidence.c.source, evidence.c.sha256, evidence.c.sm3)
-        .where(_IS_FILE, _HAS_DIGEST, evidence.c.source.between(names[0], names[-1]))
+        .where(IS_FILE, _HAS_DIGEST, evidence.c.source.between(names[0], names[-1]))
         .order_by(evidence.c.source, evidence.c.id)
     )
     return [

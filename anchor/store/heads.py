@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, literal_column, select, update
@@ -41,9 +41,18 @@ class AnchoredHead:
     final_at: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorPosition:
+    """Where the registry's record of a head says that it was anchored."""
+
+    sequence: int
+    block_number: int
+    timestamp: int
+
+
 def reversible_anchor(
     head: Head,
-    anchor: Anchor,
+    anchor: Anchor | AnchorPosition,
     *,
     tx_hash: Hash32 | None = None,
     block_hash: Hash32 | None = None,
@@ -100,17 +109,6 @@ def load_heads(connection: Connection) -> list[Head]:
     return [Head(root=Hash32(row.root), size=row.size) for row in rows]
 
 
-def load_heads_before(connection: Connection, before: int, limit: int) -> list[tuple[Head, str]]:
-    """Return up to ``limit`` heads below ``before`` and when they were sealed, largest first."""
-    rows = connection.execute(
-        select(heads.c.size, heads.c.root, heads.c.sealed_at)
-        .where(heads.c.size < before)
-        .order_by(heads.c.size.desc())
-        .limit(limit)
-    )
-    return [(Head(root=Hash32(row.root), size=row.size), row.sealed_at) for row in rows]
-
-
 def _parse_head(row: Row[Any]) -> SealedHead:
     edge = row.right_edge
     if len(edge) != row.size.bit_count() * HASH:
@@ -147,15 +145,8 @@ def save_anchor(
     """
     key = (anchors.c.chain_id == chain_id) & (anchors.c.head_size == anchored.head.size)
     before = connection.execute(select(anchors).where(key)).one_or_none()
-    values = {
-        "sequence": anchored.sequence,
-        "block_number": anchored.block_number,
-        "timestamp": anchored.timestamp,
-        "final": int(anchored.final),
-        "tx_hash": anchored.tx_hash,
-        "block_hash": anchored.block_hash,
-        "final_at": anchored.final_at,
-    }
+    values = {**asdict(anchored), "final": int(anchored.final)}
+    del values["head"]
     if before is not None and keep_hints:
         values["tx_hash"] = anchored.tx_hash or before.tx_hash
         values["block_hash"] = anchored.block_hash or before.block_hash
@@ -225,8 +216,7 @@ def find_unproven(connection: Connection, chain_id: ChainId) -> Unproven | None:
 
 def load_anchors(connection: Connection, chain_id: ChainId) -> list[AnchoredHead]:
     """Return the anchored heads on that chain, smallest first."""
-    rows = connection.execute(_select_anchors(chain_id).order_by(anchors.c.head_size))
-    return [_parse_anchor(row) for row in rows]
+    return _load(connection, select_anchors(chain_id))
 
 
 def load_reversible_anchors(connection: Connection, chain_id: ChainId) -> list[AnchoredHead]:
@@ -234,74 +224,63 @@ def load_reversible_anchors(connection: Connection, chain_id: ChainId) -> list[A
 
     They are few, however many anchors the log has.
     """
-    rows = connection.execute(
-        _select_anchors(chain_id).where(_REVERSIBLE).order_by(anchors.c.head_size)
-    )
-    return [_parse_anchor(row) for row in rows]
+    return _load(connection, select_anchors(chain_id).where(_REVERSIBLE))
 
 
 def find_anchored(connection: Connection, chain_id: ChainId, head: Head) -> AnchoredHead | None:
     """Return what is known of a head's anchor; None where it has none."""
-    row = connection.execute(
-        _select_anchors(chain_id).where(anchors.c.head_size == head.size)
-    ).one_or_none()
-    return None if row is None else _parse_anchor(row)
+    return _first(connection, select_anchors(chain_id).where(anchors.c.head_size == head.size))
 
 
 def find_covering_anchor(
     connection: Connection, chain_id: ChainId, leaf_index: int
 ) -> AnchoredHead | None:
     """Return the smallest final anchor that covers a leaf, or else the smallest there is."""
-    row = connection.execute(
-        _select_anchors(chain_id)
-        .where(anchors.c.head_size > leaf_index)
-        .order_by(anchors.c.final.desc(), anchors.c.head_size)
-        .limit(1)
-    ).one_or_none()
-    return None if row is None else _parse_anchor(row)
+    covering = select_anchors(chain_id).where(anchors.c.head_size > leaf_index)
+    return _first(connection, covering.order_by(anchors.c.final.desc(), anchors.c.head_size))
 
 
 def newest_final_anchor(
     connection: Connection, chain_id: ChainId, *, below: int = MAX_LOG_SIZE + 1
 ) -> AnchoredHead | None:
     """Return the largest final anchor of a head smaller than ``below``."""
-    row = connection.execute(
-        _select_anchors(chain_id)
-        .where((anchors.c.final == literal_column("1")) & (anchors.c.head_size < below))
-        .order_by(anchors.c.head_size.desc())
-        .limit(1)
-    ).one_or_none()
-    return None if row is None else _parse_anchor(row)
+    final = (anchors.c.final == literal_column("1")) & (anchors.c.head_size < below)
+    newest = select_anchors(chain_id).order_by(anchors.c.head_size.desc())
+    return _first(connection, newest.where(final))
 
 
 def newest_anchored(connection: Connection, chain_id: ChainId) -> AnchoredHead | None:
     """Return the largest anchored head, final or not."""
-    row = connection.execute(
-        _select_anchors(chain_id).order_by(anchors.c.head_size.desc()).limit(1)
-    ).one_or_none()
-    return None if row is None else _parse_anchor(row)
+    return _first(connection, select_anchors(chain_id).order_by(anchors.c.head_size.desc()))
 
 
 # Not a bound 0: SQLite would not see that the partial index has these rows.
 _REVERSIBLE = anchors.c.final == literal_column("0")
 
 
-def _select_anchors(chain_id: ChainId) -> Select[Any]:
-    return (
-        select(anchors, heads.c.root)
-        .join(heads, heads.c.size == anchors.c.head_size)
-        .where(anchors.c.chain_id == chain_id)
-    )
+def select_anchors(chain_id: ChainId) -> Select[Any]:
+    """Select the anchored heads on that chain, for ``parse_anchor``."""
+    return select(anchors, heads.c.root).join(heads).where(anchors.c.chain_id == chain_id)
 
 
-def _parse_anchor(row: Row[Any]) -> AnchoredHead:
+def _load(connection: Connection, query: Select[Any]) -> list[AnchoredHead]:
+    return [parse_anchor(row) for row in connection.execute(query.order_by(anchors.c.head_size))]
+
+
+def _first(connection: Connection, query: Select[Any]) -> AnchoredHead | None:
+    row = connection.execute(query.limit(1)).one_or_none()
+    return None if row is None else parse_anchor(row)
+
+
+def parse_anchor(row: Row[Any]) -> AnchoredHead:
+    """Return the anchored head in a row of ``anchors`` with its head's root."""
     return AnchoredHead(
         head=Head(root=Hash32(row.root), size=row.head_size),
         sequence=row.sequence,
         block_number=row.block_number,
         timestamp=row.timestamp,
         final=bool(row.final),
-        tx_hash=None if row.tx_hash is None else Hash32(row.tx_hash),
-        block_hash=None if row.block_hash is None else Hash32(row.block_hash),
+        tx_hash=row.tx_hash,
+        block_hash=row.block_hash,
         final_at=row.final_at,
     )

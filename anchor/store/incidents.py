@@ -7,7 +7,7 @@ block that shows the anchor where it was withdraws it; either stays noted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -21,18 +21,9 @@ from sqlalchemy import (
     update,
 )
 
-from anchor.store.heads import AnchoredHead, save_anchor
+from anchor.store.heads import AnchoredHead, AnchorPosition, reversible_anchor, save_anchor
 from anchor.store.schema import anchors, heads, incidents
 from anchor.types import ChainId, Hash32, Head
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnchorPosition:
-    """Where the registry's record of a head says that it was anchored."""
-
-    sequence: int
-    block_number: int
-    timestamp: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +63,8 @@ def open_incident(
             timestamp=anchored.timestamp,
             tx_hash=anchored.tx_hash,
             block_hash=anchored.block_hash,
-            now_sequence=None if current is None else current.sequence,
-            now_block_number=None if current is None else current.block_number,
-            now_timestamp=None if current is None else current.timestamp,
             seen_block=seen_block,
+            **{f"now_{name}": value for name, value in asdict(current).items()} if current else {},
         )
     )
 
@@ -84,7 +73,7 @@ def load_open_incidents(connection: Connection, chain_id: ChainId) -> list[Incid
     """Return the open incidents, the largest head first."""
     rows = connection.execute(
         select(incidents, heads.c.root)
-        .join(heads, heads.c.size == incidents.c.head_size)
+        .join(heads)
         .where(_open(chain_id))
         .order_by(incidents.c.head_size.desc())
     )
@@ -125,15 +114,7 @@ def accept_incidents(connection: Connection, chain_id: ChainId, at: str) -> int:
         if incident.current is None:
             connection.execute(delete(anchors).where(key))
             continue
-        stored = AnchoredHead(
-            head=incident.head,
-            sequence=incident.current.sequence,
-            block_number=incident.current.block_number,
-            timestamp=incident.current.timestamp,
-            final=False,
-            tx_hash=None,
-            block_hash=None,
-        )
+        stored = reversible_anchor(incident.head, incident.current)
         save_anchor(connection, chain_id, stored, keep_hints=False)
     connection.execute(update(incidents).where(_open(chain_id)).values(accepted_at=at))
     return len(accepted)

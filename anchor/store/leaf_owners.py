@@ -8,9 +8,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from anchor.store.acknowledged_log_frames import Entry
+from anchor.store.batches import in_batches
 from anchor.types import Hash32
 
 _BATCH = 500
@@ -54,15 +54,12 @@ class Owners:
 
     def load_keys(self) -> Iterator[list[tuple[bytes, bytes]]]:
         """Yield idempotency keys, hashed, with the identities of their evidence, in batches."""
-        rows = self._connection.execute(_KEYED)
-        while batch := rows.fetchmany(_BATCH):
-            yield batch
+        return in_batches(self._connection.execute(_KEYED), _BATCH)
 
     def load_pieces(self) -> Iterator[list[OwnedLeaf]]:
         """Yield each piece that was acknowledged, once, by tenant, in batches."""
-        rows = (OwnedLeaf(*row) for row in self._connection.execute(_PIECES))
-        while batch := list(islice(rows, _BATCH)):
-            yield batch
+        rows = self._connection.execute(_PIECES)
+        return in_batches((OwnedLeaf(*row) for row in rows), _BATCH)
 
     def forget(self, leaves: Iterable[bytes]) -> None:
         """Leave out what is known of these leaves from here on."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from anchor.store.erasures import Piece
 from anchor.store.file_origins import tenant_of
@@ -27,19 +27,9 @@ class LegalHold:
 
 def load_holds(connection: Connection, name: str | None = None) -> list[LegalHold]:
     """Return all holds, or those of one name, oldest first."""
-    query = select(holds).order_by(holds.c.id)
+    query = select(*(holds.c[field.name] for field in fields(LegalHold))).order_by(holds.c.id)
     rows = connection.execute(query if name is None else query.where(holds.c.name == name))
-    return [
-        LegalHold(
-            name=row.name,
-            leaf=None if row.leaf is None else Hash32(row.leaf),
-            tenant=row.tenant,
-            reason=row.reason,
-            placed_by=row.placed_by,
-            placed_at=row.placed_at,
-        )
-        for row in rows
-    ]
+    return [LegalHold(**row._asdict()) for row in rows]
 
 
 def insert_holds(connection: Connection, added: Iterable[LegalHold]) -> int:
@@ -51,30 +41,13 @@ def insert_holds(connection: Connection, added: Iterable[LegalHold]) -> int:
         if key not in known:
             new.setdefault(key, hold)
     if new:
-        connection.execute(
-            insert(holds),
-            [
-                {
-                    "name": hold.name,
-                    "leaf": hold.leaf,
-                    "tenant": hold.tenant,
-                    "reason": hold.reason,
-                    "placed_by": hold.placed_by,
-                    "placed_at": hold.placed_at,
-                }
-                for hold in new.values()
-            ],
-        )
+        connection.execute(insert(holds), list(map(asdict, new.values())))
     return len(new)
 
 
 def remove_holds(connection: Connection, name: str) -> int:
     """Remove the holds of one name; return how many they were."""
-    count = connection.execute(
-        select(func.count()).select_from(holds).where(holds.c.name == name)
-    ).scalar_one()
-    connection.execute(delete(holds).where(holds.c.name == name))
-    return count
+    return connection.execute(delete(holds).where(holds.c.name == name)).rowcount
 
 
 def find_held(connection: Connection, pieces: Sequence[Piece]) -> tuple[Piece, LegalHold] | None:

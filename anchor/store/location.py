@@ -25,6 +25,13 @@ IS_FENCED = (
     "AND tgrelid = 'evidence'::regclass)"
 )
 """Ask a database whether the store is."""
+
+
+def lock_key(purpose: str) -> str:
+    """Return what PostgreSQL computes the key of an advisory lock from: one for each schema."""
+    return f"('x' || md5('anchor {purpose} ' || current_schema()))::bit(64)::bigint"
+
+
 # One spelling of each URL, so that two readers never take another part of it for the password.
 _CHARACTERS = r"[A-Za-z0-9._~!$&'()*+,;=%-]*"
 _POSTGRES_URL = re.compile(
@@ -63,6 +70,12 @@ class PostgresDatabase:
         return f"{shown}?{urlencode(query, safe='/')}" if query else shown
 
 
+def has_write_ahead_log(path: Path) -> bool:
+    """Return whether SQLite has commits beside a store's file."""
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
 def discard(location: SqliteFile) -> None:
     """Remove what a crash, or the making itself, left of a store that was being made."""
     for suffix in ("", "-wal", "-shm", "-turn.lock", "-queue.lock"):
@@ -76,8 +89,7 @@ def install_store(built: SqliteFile, location: SqliteFile) -> Path | None:
         StorageError: The new store is not whole in its one file; nothing was replaced.
         ConfigError: The old store's new name is taken.
     """
-    log = built.path.with_name(built.path.name + "-wal")
-    if log.exists() and log.stat().st_size:
+    if has_write_ahead_log(built.path):
         # Closing copies it into the file and removes it; a full disk keeps SQLite from that.
         raise StorageError(
             f"the new store {built} could not be finished: SQLite left a write-ahead log beside it",

@@ -24,8 +24,8 @@ from anchor.errors import (
     StoreBusyError,
     StoreReplacedError,
 )
-from anchor.store.location import IS_FENCED, REPLACED, PostgresDatabase
-from anchor.store.postgresql_purge import rewrite_log, rewrite_tables
+from anchor.store.location import IS_FENCED, REPLACED, PostgresDatabase, lock_key
+from anchor.store.postgresql_purge import rewrite_log, rewrite_tables, wait_for_readers
 from anchor.store.schema import metadata
 
 # Seconds until a connection attempt, or a wait for another transaction's lock, is given up.
@@ -39,11 +39,8 @@ _KEEPALIVES = {
     "tcp_user_timeout": 30_000,
 }
 # Of the schema the store is in, so that several stores in one database have several locks.
-_LOCK = text("SELECT ('x' || md5('anchor lease of ' || current_schema()))::bit(64)::bigint")
-_CREATION_TURN = text(
-    "SELECT pg_advisory_xact_lock("
-    "('x' || md5('anchor creation in ' || current_schema()))::bit(64)::bigint)"
-)
+_LOCK = text(f"SELECT {lock_key('lease of')}")
+_CREATION_TURN = text(f"SELECT pg_advisory_xact_lock({lock_key('creation in')})")
 # What a store is filled with may be long in coming: nodes are asked while it is.
 _LET_IDLE = text("SET LOCAL idle_in_transaction_session_timeout = 0")
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(:key)")
@@ -91,12 +88,8 @@ class PostgresBackend:
 
     def is_taken(self) -> bool:
         """Say whether there are tables of a store, or any of such a name."""
-        engine = self._make_engine(poolclass=NullPool)
-        try:
-            with engine.connect() as connection:
-                return _holds_tables(connection)
-        except OperationalError as error:
-            raise self._unavailable(error) from error
+        with self._connect() as connection:
+            return _holds_tables(connection)
 
     def create(self) -> Engine:
         """Return an engine; nothing is asked yet."""
@@ -177,6 +170,7 @@ class PostgresBackend:
     def purge(self, engine: Engine) -> Sequence[str]:
         """Rewrite the tables and, where this user may, the server's write-ahead log."""
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            wait_for_readers(connection)
             rewrite_tables(connection)
             return rewrite_log(connection)
 
@@ -213,31 +207,32 @@ class PostgresBackend:
             LeaseHeldError: another process holds it.
             ConfigError: there is no such schema.
         """
-        engine = self._make_engine(poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        try:
-            with engine.connect() as connection:
-                key = connection.execute(_LOCK).scalar_one()
-                if key is None:
-                    raise ConfigError(
-                        f"the schema of {self._location} does not exist",
-                        hint="let the database's administrator create it (CREATE SCHEMA)",
-                    )
-                if not connection.execute(_TRY_LOCK, {"key": key}).scalar_one():
-                    raise LeaseHeldError(
-                        f"another process is sealing or anchoring for this log ({self._location})",
-                        hint="wait until it is done, or stop it",
-                    )
-                yield
-        except OperationalError as error:
-            raise self._unavailable(error) from error
+        with self._connect(isolation_level="AUTOCOMMIT") as connection:
+            key = connection.execute(_LOCK).scalar_one()
+            if key is None:
+                raise ConfigError(
+                    f"the schema of {self._location} does not exist",
+                    hint="let the database's administrator create it (CREATE SCHEMA)",
+                )
+            if not connection.execute(_TRY_LOCK, {"key": key}).scalar_one():
+                raise LeaseHeldError(
+                    f"another process is sealing or anchoring for this log ({self._location})",
+                    hint="wait until it is done, or stop it",
+                )
+            yield
 
     def is_locked(self) -> bool:
         """Say whether some process holds the lock; asking never takes it."""
-        engine = self._make_engine(poolclass=NullPool)
+        with self._connect() as connection:
+            key = connection.execute(_LOCK).scalar_one()
+            return bool(connection.execute(_IS_LOCKED, {"key": key}).scalar_one())
+
+    @contextmanager
+    def _connect(self, **options: Any) -> Iterator[Connection]:
+        """Open a connection for the block alone."""
         try:
-            with engine.connect() as connection:
-                key = connection.execute(_LOCK).scalar_one()
-                return bool(connection.execute(_IS_LOCKED, {"key": key}).scalar_one())
+            with self._make_engine(poolclass=NullPool, **options).connect() as connection:
+                yield connection
         except OperationalError as error:
             raise self._unavailable(error) from error
 

@@ -17,15 +17,13 @@ from anchor.errors import StoreBusyError
 from anchor.store.acknowledged_log import build_entry
 from anchor.store.acknowledged_log_frames import Entry
 from anchor.store.evidence import Batch, NewEvidence
+from anchor.store.location import lock_key
 
 # Of a list, how many are looked up before it is tried whether all of it is new.
 _SAMPLE = 100
 _ATTEMPTS = 3
 # Two lists of the same evidence would again and again wait for each other in a circle.
-_TURN = text(
-    "SELECT pg_advisory_xact_lock("
-    "('x' || md5('anchor bulk intake of ' || current_schema()))::bit(64)::bigint)"
-)
+_TURN = text(f"SELECT pg_advisory_xact_lock({lock_key('bulk intake of')})")
 _FIND_KNOWN = "SELECT identity FROM evidence WHERE identity = ANY(%s)"
 # Others take some between them, so that they are no range; one value, not as many rows.
 _RESERVE_IDS = (

@@ -1,16 +1,20 @@
 """Rewriting what a PostgreSQL server keeps on disk, so that nothing of erased rows is left there.
 
-An UPDATE leaves the old row in the table's files until VACUUM FULL writes them anew, and in the
-write-ahead log until its segments are written over.  A CHECKPOINT renames old segments for later
+An UPDATE leaves the old row in the table's files until VACUUM FULL writes them anew, which keeps
+what an older snapshot may still read, and in the write-ahead log until its segments are written
+over.  A CHECKPOINT renames old segments for later
 use with all that is in them; switching to each of these fills it with zeros.  The log belongs to
 the whole server: only a superuser, or a user with the rights named below, can see to it.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
+
+from anchor.errors import StoreBusyError
 
 _CONTENT = {
     "identity": "bytea",
@@ -54,6 +58,40 @@ _KEPT = (
     "the PostgreSQL server still keeps segments of its write-ahead log (pg_wal) from before the "
     "erasure, for a replica or an archive that is behind"
 )
+
+
+# Of this database, of standbys that hold rows back, and of prepared transactions; what a snapshot
+# that is not older can see, no VACUUM keeps.
+_OLD_SNAPSHOTS = text(
+    "SELECT count(*) FROM ("
+    "SELECT backend_xmin AS xmin FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+    "AND (datname = current_database() OR backend_type = 'walsender') "
+    "UNION ALL SELECT xmin FROM pg_replication_slots "
+    "UNION ALL SELECT transaction FROM pg_prepared_xacts WHERE database = current_database()"
+    ") AS held WHERE age(held.xmin) >= age(CAST(CAST(:newest AS text) AS xid))"
+)
+_THIS_TRANSACTION = text("SELECT CAST(pg_current_xact_id() AS xid)")
+# Seconds to wait for them: a reader of the service ends in milliseconds.
+_PATIENCE = 30.0
+_PAUSE = 0.05
+
+
+def wait_for_readers(connection: Connection) -> None:
+    """Wait until every snapshot that may still show the erased rows has ended.
+
+    Raises:
+        StoreBusyError: One has not ended within ``_PATIENCE`` seconds.
+    """
+    newest = connection.execute(_THIS_TRANSACTION).scalar_one()
+    end = time.monotonic() + _PATIENCE
+    while connection.execute(_OLD_SNAPSHOTS, {"newest": str(newest)}).scalar_one():
+        if time.monotonic() >= end:
+            raise StoreBusyError(
+                "another session of the PostgreSQL server may still read the erased rows",
+                hint="end its transaction (pg_stat_activity, replication slots, prepared "
+                "transactions), then run the same again",
+            )
+        time.sleep(_PAUSE)
 
 
 def rewrite_tables(connection: Connection) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
@@ -30,20 +31,16 @@ _TRIGGER = (
 _LIFT = "DROP TRIGGER IF EXISTS anchor_replaced ON {table}"
 
 
+@dataclass(slots=True)
 class Fence:
-    """A fence that was made; it stays once ``keep`` was called."""
+    """A fence that was made, and whether it stays whatever happens from here on."""
 
-    def __init__(self, *, stays: bool) -> None:
-        self.stays = stays
-
-    def keep(self) -> None:
-        """Let it stay, whatever happens from here on."""
-        self.stays = True
+    stays: bool
 
 
 @contextmanager
 def fenced(database: Database) -> Iterator[Fence]:
-    """Fence a store in PostgreSQL off; where the block fails before ``keep``, the fence goes.
+    """Fence a store in PostgreSQL off; where the block fails before ``stays``, it goes.
 
     Raises:
         StoreBusyError: A transaction in the store did not end.

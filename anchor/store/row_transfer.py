@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, Select, exists, func, insert, literal, or_, select
+from sqlalchemy import Connection, Row, exists, func, insert, literal, or_, select
 
+from anchor.store.evidence import EvidenceRow, select_with_place
 from anchor.store.schema import (
     Bytes,
     attempts,
@@ -18,34 +18,21 @@ from anchor.store.schema import (
     slots,
     waiting,
 )
-from anchor.store.tx_journal import AttemptRow, SlotRow
-from anchor.types import Hash32
+from anchor.store.tx_journal import AttemptRow
+from anchor.types import Hash32, Head
 
 SlotKey: TypeAlias = tuple[int, bytes, int]
 """A nonce: chain, sender and number."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceRow:
-    """One piece of evidence, whole; ``record`` and the digests are None where they are lost.
-
-    ``is_stored`` says whether a store has it, which knows whose it is.
-    """
-
-    identity: bytes
-    source: str
-    sha256: bytes | None
-    sm3: bytes | None
-    record: bytes | None
-    leaf: Hash32
-    accepted_at: str
-    is_stored: bool = True
+_CONTENT = [column.name for column in evidence.c if column is not evidence.c.id]
 
 
 def load_placed_rows(connection: Connection, start: int, end: int) -> dict[int, EvidenceRow]:
     """Return the evidence in the log's places from ``start`` up to ``end``, by place."""
     rows = connection.execute(
-        _select_evidence().where(positions.c.leaf_index >= start, positions.c.leaf_index < end)
+        select_with_place(evidence).where(
+            positions.c.leaf_index >= start, positions.c.leaf_index < end
+        )
     )
     return {row.leaf_index: _parse_row(row) for row in rows}
 
@@ -56,7 +43,7 @@ def load_rows_after(connection: Connection, size: int) -> Iterator[EvidenceRow]:
     What has a place comes in the log's order, then what waits in its own.
     """
     rows = connection.execute(
-        _select_evidence()
+        select_with_place(evidence)
         .where(or_(positions.c.leaf_index.is_(None), positions.c.leaf_index >= size))
         .order_by(positions.c.leaf_index.is_(None), positions.c.leaf_index, evidence.c.id)
         .execution_options(yield_per=1_000)
@@ -71,18 +58,7 @@ def insert_rows(connection: Connection, rows: Sequence[EvidenceRow]) -> None:
     last = connection.execute(select(func.coalesce(func.max(evidence.c.id), 0))).scalar_one()
     connection.execute(
         insert(evidence),
-        [
-            {
-                "identity": row.identity,
-                "source": row.source,
-                "sha256": row.sha256,
-                "sm3": row.sm3,
-                "record": row.record,
-                "leaf": row.leaf,
-                "accepted_at": row.accepted_at,
-            }
-            for row in rows
-        ],
+        [{name: getattr(row, name) for name in _CONTENT} for row in rows],
     )
     # The transaction has the only writer, so that these are the rows above and no others.
     connection.execute(
@@ -92,69 +68,35 @@ def insert_rows(connection: Connection, rows: Sequence[EvidenceRow]) -> None:
     )
 
 
-def load_sealing_times(connection: Connection) -> dict[int, str]:
-    """Return when each head was sealed, by size."""
-    return {
-        row.size: row.sealed_at
-        for row in connection.execute(select(heads.c.size, heads.c.sealed_at))
-    }
+def load_sealing_times(connection: Connection) -> dict[Head, str]:
+    """Return when each head was sealed."""
+    rows = connection.execute(select(heads.c.size, heads.c.root, heads.c.sealed_at))
+    return {Head(root=Hash32(row.root), size=row.size): row.sealed_at for row in rows}
 
 
-def load_costs(connection: Connection) -> dict[SlotKey, Mapping[str, int | str | None]]:
-    """Return what each nonce's transaction took, as it is stored."""
-    return {
-        (row.chain_id, row.sender, row.nonce): {
-            "gas_used": row.gas_used,
-            "gas_price": row.gas_price,
-            "included_at": row.included_at,
-            "l1_fee": row.l1_fee,
-            "confirmed_at": row.confirmed_at,
-        }
-        for row in connection.execute(select(slots))
-    }
+def load_slots(connection: Connection) -> dict[SlotKey, Mapping[str, Any]]:
+    """Return every nonce that was ever reserved, with what it took, as it is stored."""
+    rows = connection.execute(select(slots))
+    return {(row.chain_id, row.sender, row.nonce): row._asdict() for row in rows}
 
 
-def insert_slot_row(
-    connection: Connection, row: SlotRow, cost: Mapping[str, int | str | None]
-) -> None:
-    """Insert a nonce as another store noted it, and what it took."""
-    connection.execute(
-        insert(slots).values(
-            chain_id=row.chain_id,
-            sender=row.sender,
-            nonce=row.nonce,
-            reserved_at=row.reserved_at,
-            outcome=row.outcome,
-            **cost,
-        )
-    )
+def insert_slot(connection: Connection, slot: Mapping[str, Any]) -> None:
+    """Insert a nonce as another store noted it."""
+    connection.execute(insert(slots).values(**slot))
 
 
 def insert_attempt_row(connection: Connection, row: AttemptRow) -> None:
     """Insert a signed transaction as another store noted it; its nonce and head are there."""
-    connection.execute(
-        insert(attempts).values(
-            tx_hash=row.tx_hash,
-            chain_id=row.chain_id,
-            sender=row.sender,
-            nonce=row.nonce,
-            head_size=None if row.head is None else row.head.size,
-            raw=row.raw,
-            max_fee=row.max_fee,
-            priority_fee=row.priority_fee,
-            l1_fee=row.l1_fee,
-            signed_at=row.signed_at,
-        )
-    )
+    values = {column.name: getattr(row, column.name) for column in attempts.c}
+    values["head_size"] = None if row.head is None else row.head.size
+    connection.execute(insert(attempts).values(**values))
 
 
-def load_keys(
-    connection: Connection, without: Container[bytes] = ()
-) -> Iterator[tuple[bytes, bytes]]:
+def load_keys(connection: Connection, without: Container[bytes]) -> Iterator[tuple[bytes, bytes]]:
     """Yield every idempotency key with the identity of its evidence, save that of some leaves."""
     rows = connection.execute(
         select(keys.c.key, evidence.c.identity, evidence.c.leaf)
-        .join(evidence, evidence.c.id == keys.c.evidence_id)
+        .join(evidence)
         .execution_options(yield_per=1_000)
     )
     for row in rows:
@@ -176,19 +118,5 @@ def insert_keys(connection: Connection, idempotency_keys: Sequence[tuple[bytes, 
         )
 
 
-def _select_evidence() -> Select[Any]:
-    return select(evidence, positions.c.leaf_index).select_from(
-        evidence.outerjoin(positions, positions.c.evidence_id == evidence.c.id)
-    )
-
-
 def _parse_row(row: Row[Any]) -> EvidenceRow:
-    return EvidenceRow(
-        identity=row.identity,
-        source=row.source,
-        sha256=row.sha256,
-        sm3=row.sm3,
-        record=row.record,
-        leaf=Hash32(row.leaf),
-        accepted_at=row.accepted_at,
-    )
+    return EvidenceRow(**{name: getattr(row, name) for name in _CONTENT})

@@ -23,10 +23,13 @@ What each table keeps durable:
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Constraint,
     Dialect,
     ForeignKey,
     ForeignKeyConstraint,
@@ -65,9 +68,19 @@ metadata = MetaData(
     }
 )
 
-project = Table(
+
+def _table(name: str, *parts: Column[Any] | Constraint | Index) -> Table:
+    return Table(name, metadata, *parts, sqlite_strict=True)
+
+
+def _index_where(name: str, condition: str, *columns: str, unique: bool = False) -> Index:
+    """Return an index over the rows that meet ``condition`` alone."""
+    where = text(condition)
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
+project = _table(
     "project",
-    metadata,
     Column("id", Integer, CheckConstraint("id = 1", name="one_row"), primary_key=True),
     Column("log", Bytes, nullable=False),
     Column("chain_id", Int64, nullable=False),
@@ -75,21 +88,17 @@ project = Table(
     Column("registry", Bytes, nullable=False),
     Column("code_hash", Bytes, nullable=False),
     Column("created_at", Text, nullable=False),
-    sqlite_strict=True,
 )
 
-lease = Table(
+lease = _table(
     "lease",
-    metadata,
     Column("id", Integer, CheckConstraint("id = 1", name="one_row"), primary_key=True),
     Column("epoch", Int64, nullable=False),
     Column("holder", Text, nullable=False),
-    sqlite_strict=True,
 )
 
-evidence = Table(
+evidence = _table(
     "evidence",
-    metadata,
     Column("id", Int64, primary_key=True),
     # Begins with half of a digest: the one index over random bytes that every row pays for also
     # finds evidence by its digest.
@@ -100,60 +109,40 @@ evidence = Table(
     Column("record", Bytes),
     Column("leaf", Bytes, nullable=False),
     Column("accepted_at", Text, nullable=False),
-    Index(
-        "ix_evidence_sm3",
-        "sm3",
-        sqlite_where=text("sm3 IS NOT NULL"),
-        postgresql_where=text("sm3 IS NOT NULL"),
-    ),
+    _index_where("ix_evidence_sm3", "sm3 IS NOT NULL", "sm3"),
     # Only files are looked for by where they came from.
-    Index(
-        "ix_evidence_source",
-        "source",
-        sqlite_where=text("substr(source, 1, 1) = '/'"),
-        postgresql_where=text("substr(source, 1, 1) = '/'"),
-    ),
-    sqlite_strict=True,
+    _index_where("ix_evidence_source", "substr(source, 1, 1) = '/'", "source"),
 )
 
-keys = Table(
+keys = _table(
     "keys",
-    metadata,
     Column("key", Bytes, primary_key=True),
     Column("evidence_id", Int64, ForeignKey("evidence.id"), nullable=False),
-    sqlite_strict=True,
 )
 
-waiting = Table(
+waiting = _table(
     "waiting",
-    metadata,
     # No foreign key, here and below: checking each row again takes as long as writing it.  The seal
     # counts what waits; the audit looks at each.
     Column("evidence_id", Int64, primary_key=True, autoincrement=False),
-    sqlite_strict=True,
 )
 
-positions = Table(
+positions = _table(
     "positions",
-    metadata,
     Column("leaf_index", Int64, primary_key=True, autoincrement=False),
     Column("evidence_id", Int64, nullable=False, unique=True),
-    sqlite_strict=True,
 )
 
-heads = Table(
+heads = _table(
     "heads",
-    metadata,
     Column("size", Int64, primary_key=True, autoincrement=False),
     Column("root", Bytes, nullable=False, unique=True),
     Column("right_edge", Bytes, nullable=False),
     Column("sealed_at", Text, nullable=False),
-    sqlite_strict=True,
 )
 
-slots = Table(
+slots = _table(
     "slots",
-    metadata,
     Column("chain_id", Int64, primary_key=True, autoincrement=False),
     Column("sender", Bytes, primary_key=True),
     Column("nonce", Int64, primary_key=True, autoincrement=False),
@@ -171,25 +160,12 @@ slots = Table(
     Column("confirmed_at", Text),
     # What the last days cost.
     Index("ix_slots_included_at", "chain_id", "included_at"),
-    Index(
-        "ix_slots_unconfirmed",
-        "chain_id",
-        sqlite_where=text("confirmed_at IS NULL"),
-        postgresql_where=text("confirmed_at IS NULL"),
-    ),
-    Index(
-        "uq_slots_open",
-        "chain_id",
-        unique=True,
-        sqlite_where=text("outcome IS NULL"),
-        postgresql_where=text("outcome IS NULL"),
-    ),
-    sqlite_strict=True,
+    _index_where("ix_slots_unconfirmed", "confirmed_at IS NULL", "chain_id"),
+    _index_where("uq_slots_open", "outcome IS NULL", "chain_id", unique=True),
 )
 
-attempts = Table(
+attempts = _table(
     "attempts",
-    metadata,
     Column("tx_hash", Bytes, primary_key=True),
     Column("chain_id", Int64, nullable=False),
     Column("sender", Bytes, nullable=False),
@@ -205,12 +181,10 @@ attempts = Table(
     ForeignKeyConstraint(
         ["chain_id", "sender", "nonce"], ["slots.chain_id", "slots.sender", "slots.nonce"]
     ),
-    sqlite_strict=True,
 )
 
-anchors = Table(
+anchors = _table(
     "anchors",
-    metadata,
     Column("chain_id", Int64, primary_key=True, autoincrement=False),
     Column("head_size", Int64, ForeignKey("heads.size"), primary_key=True, autoincrement=False),
     Column("sequence", Int64, nullable=False),
@@ -224,24 +198,12 @@ anchors = Table(
     Column("final_at", Text),
     # Why no state proof of it could be made; NULL where one could, or nobody tried.
     Column("proof_trouble", Text),
-    Index(
-        "ix_anchors_reversible",
-        "chain_id",
-        sqlite_where=text("final = 0"),
-        postgresql_where=text("final = 0"),
-    ),
-    Index(
-        "ix_anchors_unproven",
-        "chain_id",
-        sqlite_where=text("proof_trouble IS NOT NULL"),
-        postgresql_where=text("proof_trouble IS NOT NULL"),
-    ),
-    sqlite_strict=True,
+    _index_where("ix_anchors_reversible", "final = 0", "chain_id"),
+    _index_where("ix_anchors_unproven", "proof_trouble IS NOT NULL", "chain_id"),
 )
 
-incidents = Table(
+incidents = _table(
     "incidents",
-    metadata,
     Column("id", Int64, primary_key=True),
     Column("chain_id", Int64, nullable=False),
     Column("head_size", Int64, ForeignKey("heads.size"), nullable=False),
@@ -263,31 +225,26 @@ incidents = Table(
     # NULL while it is open: when a later final block, of that number, showed the anchor again.
     Column("withdrawn_at", Text),
     Column("withdrawn_block", Int64),
-    Index(
+    _index_where(
         "uq_incidents_open",
+        "accepted_at IS NULL AND withdrawn_at IS NULL",
         "chain_id",
         "head_size",
         unique=True,
-        sqlite_where=text("accepted_at IS NULL AND withdrawn_at IS NULL"),
-        postgresql_where=text("accepted_at IS NULL AND withdrawn_at IS NULL"),
     ),
-    sqlite_strict=True,
 )
 
-tenants = Table(
+tenants = _table(
     "tenants",
-    metadata,
     Column("name", Text, primary_key=True),
     # New evidence in a day and in a minute (UTC); NULL where there is no limit.
     Column("per_day", Int64),
     Column("per_minute", Int64),
     Column("created_at", Text, nullable=False),
-    sqlite_strict=True,
 )
 
-api_keys = Table(
+api_keys = _table(
     "api_keys",
-    metadata,
     Column("id", Text, primary_key=True),
     Column("tenant", Text, ForeignKey("tenants.name"), nullable=False),
     # SHA-256 of the secret: 256 random bits need no slower hash.
@@ -296,24 +253,20 @@ api_keys = Table(
     Column("created_at", Text, nullable=False),
     Column("expires_at", Text),
     Column("revoked_at", Text),
-    sqlite_strict=True,
 )
 
-usage = Table(
+usage = _table(
     "usage",
-    metadata,
     Column("tenant", Text, primary_key=True),
     Column("day", Text, primary_key=True),
     Column("accepted", Int64, nullable=False),
     # The last minute in which something was, and how much.
     Column("minute", Text, nullable=False),
     Column("in_minute", Int64, nullable=False),
-    sqlite_strict=True,
 )
 
-erasures = Table(
+erasures = _table(
     "erasures",
-    metadata,
     Column("id", Int64, primary_key=True),
     Column("leaf", Bytes, nullable=False),
     # A hash of the tenant and the id that the service gave; NULL where the id is not known.
@@ -324,18 +277,11 @@ erasures = Table(
     # NULL until receipts, side file and the database's free space hold nothing of it any more.
     Column("finished_at", Text),
     Index("ix_erasures_id_hash", "id_hash"),
-    Index(
-        "ix_erasures_unfinished",
-        "id",
-        sqlite_where=text("finished_at IS NULL"),
-        postgresql_where=text("finished_at IS NULL"),
-    ),
-    sqlite_strict=True,
+    _index_where("ix_erasures_unfinished", "finished_at IS NULL", "id"),
 )
 
-holds = Table(
+holds = _table(
     "holds",
-    metadata,
     Column("id", Int64, primary_key=True),
     Column("name", Text, nullable=False),
     # One piece of evidence, or everything of a tenant.
@@ -345,5 +291,4 @@ holds = Table(
     Column("placed_by", Text, nullable=False),
     Column("placed_at", Text, nullable=False),
     CheckConstraint("(leaf IS NULL) <> (tenant IS NULL)", name="one_scope"),
-    sqlite_strict=True,
 )

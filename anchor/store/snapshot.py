@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, column, create_engine, event, insert, inspect, select
 from sqlalchemy import table as name_table
@@ -23,7 +22,7 @@ from sqlalchemy.pool import NullPool
 from anchor.errors import ConfigError, StorageError
 from anchor.store.alembic_runner import is_outdated, migrate, read_schema_version
 from anchor.store.database import MIGRATION_HEAD, Database, check_schema
-from anchor.store.location import SqliteFile
+from anchor.store.location import SqliteFile, has_write_ahead_log
 from anchor.store.sqlite import SqliteBackend
 from anchor.system.durable_files import open_private
 
@@ -63,8 +62,7 @@ def copy_snapshot(connection: Connection, target: Path) -> str:
             f"the store cannot be copied into {target}: {reason}",
             hint="look after the disk (`df`, `dmesg`), then run the same again",
         ) from error
-    log = target.with_name(target.name + "-wal")
-    if log.exists() and log.stat().st_size:
+    if has_write_ahead_log(target):
         raise StorageError(
             f"the copy {target} could not be finished: SQLite left a write-ahead log beside it",
             hint="look after the disk (`df`, `dmesg`), then run the same again",
@@ -147,7 +145,7 @@ def make_engine(path: Path, mode: str, *, begin: str = "BEGIN") -> Engine:
 
     It enforces no foreign keys: a migration may make a table anew.
     """
-    uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)

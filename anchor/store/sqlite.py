@@ -21,7 +21,7 @@ import sqlite3
 import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -40,7 +40,7 @@ from anchor.errors import (
 from anchor.store.location import SqliteFile, discard
 from anchor.store.sqlite_readonly import ReadOnlySource, choose_source, is_on_read_only_media
 from anchor.system.durable_files import open_private
-from anchor.system.file_lock import hold_file, lock_error, open_lock, wait_for_lock
+from anchor.system.file_lock import hold_file, lock_error
 from anchor.system.os_errors import HINT, explain_os_error
 
 # How long a writer waits for another process's commit before it gives up, in milliseconds.
@@ -85,8 +85,8 @@ class SqliteBackend:
         self._path = path
         self._only_reads = only_reads
         self._source: ReadOnlySource | None = None
-        # Device and inode of the file that this process opened.
-        self._file: tuple[int, int] | None = None
+        # Of the file that this process opened.
+        self._file: os.stat_result | None = None
 
     def is_taken(self) -> bool:
         """Say whether there is a file."""
@@ -101,7 +101,7 @@ class SqliteBackend:
         try:
             # O_EXCL: two `init` at once must not both succeed.  Private: records hold salts.
             descriptor = open_private(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
-            self._file = _identify(os.fstat(descriptor))
+            self._file = os.fstat(descriptor)
             os.close(descriptor)
         except FileExistsError as error:
             raise ConfigError(f"there is already a store at {self._path}") from error
@@ -130,7 +130,7 @@ class SqliteBackend:
                 f"the store {self._path} is missing",
                 hint="restore it from a backup; only `anchor init` creates one, in a new folder",
             )
-        self._file = _identify(status)
+        self._file = status
         if self._only_reads and is_on_read_only_media(self._path):
             self._source = choose_source(self._path)
         return self._make_engine()
@@ -209,10 +209,9 @@ class SqliteBackend:
         deadline = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
         path = self._path.with_name(f"{self._path.name}-turn.lock")
         queue = path.with_name(f"{self._path.name}-queue.lock")
-        with _open_lock_file(path) as descriptor:
-            with _open_lock_file(queue) as turn:
-                _wait_for(turn, queue, deadline)
-                _wait_for(descriptor, path, deadline)
+        with ExitStack() as stack:
+            with hold_file(queue, _busy_error(queue), deadline):
+                stack.enter_context(hold_file(path, _busy_error(path), deadline))
             self.check_same()
             yield
 
@@ -308,7 +307,7 @@ class SqliteBackend:
         if self._file is None:
             return
         status = self._stat()
-        if status is None or _identify(status) != self._file:
+        if status is None or not os.path.samestat(status, self._file):
             raise self._replaced()
 
     def check_current(self, _connection: Connection) -> None:
@@ -363,30 +362,11 @@ class SqliteBackend:
         return engine
 
 
-@contextmanager
-def _open_lock_file(path: Path) -> Iterator[int]:
-    """Open a lock file for the block, whose end drops any lock on it."""
-    descriptor = open_lock(path)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _wait_for(descriptor: int, path: Path, deadline: float) -> None:
-    try:
-        wait_for_lock(descriptor, deadline)
-    except BlockingIOError as error:
-        raise StoreBusyError(
-            f"the store is locked by another process ({path})",
-            hint="wait for it, or stop it; nothing was changed",
-        ) from error
-    except OSError as error:
-        raise lock_error(path, error) from error
-
-
-def _identify(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
+def _busy_error(path: Path) -> StoreBusyError:
+    return StoreBusyError(
+        f"the store is locked by another process ({path})",
+        hint="wait for it, or stop it; nothing was changed",
+    )
 
 
 def _configure_connection(connection: Any, _record: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 from sqlalchemy import Connection
@@ -20,9 +21,9 @@ def find_damage(connection: Connection) -> Iterator[str]:
         if finding != "ok":
             yield f"the store's file is damaged: {finding}"
     # Tables without a foreign key have no row in here.
-    rows = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-    for table, parent in sorted({(row[0], row[2]) for row in rows}):
-        count = sum((row[0], row[2]) == (table, parent) for row in rows)
+    rows = connection.exec_driver_sql("PRAGMA foreign_key_check")
+    orphans = Counter((table, parent) for table, _, parent, _ in rows)
+    for (table, parent), count in sorted(orphans.items()):
         yield f"{count} rows of {table} name rows of {parent} that are not there"
 
 

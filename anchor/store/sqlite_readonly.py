@@ -17,8 +17,8 @@ import sqlite3
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
+from anchor.store.location import has_write_ahead_log
 from anchor.system.os_errors import explain_os_error
 
 
@@ -55,7 +55,7 @@ def choose_source(path: Path) -> ReadOnlySource:
         StorageError: The store has to be copied, and cannot be.
     """
     log, shared = (path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm"))
-    has_log = log.exists() and log.stat().st_size > 0
+    has_log = has_write_ahead_log(path)
     where = f"the store {path} is on read-only media"
     if has_log and shared.exists():
         return ReadOnlySource(_uri(path, "mode=ro"), f"{where}: read with its write-ahead log")
@@ -70,7 +70,7 @@ def choose_source(path: Path) -> ReadOnlySource:
 
 
 def _uri(path: Path, options: str) -> str:
-    return f"file:{quote(os.fsencode(path.absolute()))}?{options}"
+    return f"{path.absolute().as_uri()}?{options}"
 
 
 def _copy(*files: Path) -> tempfile.TemporaryDirectory[str]:

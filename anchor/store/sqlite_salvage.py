@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -186,13 +187,11 @@ def _find_readable(read: Callable[[int, int], object | None], last: int) -> int 
 
 def _drop_orphans(new: sqlite3.Connection, salvaged: Salvaged) -> None:
     """Remove rows that name others which could not be read."""
-    counts: dict[tuple[str, str], int] = {}
+    counts: Counter[tuple[str, str]] = Counter()
     while orphans := new.execute("PRAGMA foreign_key_check").fetchall():
         for table, row, parent, _ in orphans:
-            removed = new.execute(
-                " ".join(("DELETE FROM", table, "WHERE rowid = ?")), (row,)
-            ).rowcount
-            counts[table, parent] = counts.get((table, parent), 0) + removed
+            delete = " ".join(("DELETE FROM", table, "WHERE rowid = ?"))
+            counts[table, parent] += new.execute(delete, (row,)).rowcount
     salvaged.lost += (
         f"{count} rows of {table} name rows of {parent} that cannot be read"
         for (table, parent), count in counts.items()

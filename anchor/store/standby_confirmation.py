@@ -9,7 +9,6 @@ hangs, and then asks, on the same connection, which standbys have flushed the lo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
 
@@ -53,17 +52,9 @@ _GRANT = "let an administrator GRANT pg_read_all_stats to it"
 class StandbyCopies:
     """Waits until commits are on as many servers as the rule says; threads may share it."""
 
-    def __init__(
-        self,
-        rule: CopyRule,
-        *,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, rule: CopyRule) -> None:
         """Prepare; nothing is asked yet."""
         self.rule = rule
-        self._monotonic = monotonic
-        self._sleep = sleep
         self._lock = Lock()
         # Up to where copies were missing, since then: nothing waits again before that is on them.
         self._lacking: Position | None = None
@@ -121,11 +112,11 @@ class StandbyCopies:
                 hint="do it again: it is done once",
             )
         pause = _FIRST_PAUSE
-        end = self._monotonic() + self.rule.seconds
+        end = time.monotonic() + self.rule.seconds
         while seen.count_at(target) < self.rule.copies:
-            if self._is_lacking(seen) or self._monotonic() >= end:
+            if self._is_lacking(seen) or time.monotonic() >= end:
                 return self._fall_short(seen, target)
-            self._sleep(pause)
+            time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
             seen = read_copies(connection, self.rule)
         with self._lock:

@@ -6,12 +6,13 @@ that anybody may ask for are made of them.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Float, Row, cast, func, literal_column, select
 
-from anchor.store.heads import AnchoredHead
+from anchor.store.heads import AnchoredHead, parse_anchor
 from anchor.store.schema import anchors, attempts, evidence, heads, positions, slots, waiting
 from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head
 
@@ -109,26 +110,20 @@ def count_accepted_since(connection: Connection, moment: str, size: int, waits: 
 
 
 def _find_first_since(connection: Connection, moment: str) -> int | None:
-    """Return the number of the first row accepted at ``moment`` or later, by bisection."""
+    """Return a number below which no row was accepted at ``moment`` or later, by bisection."""
     # One by one: both at once would read the whole table.
     low = connection.execute(select(func.min(evidence.c.id))).scalar_one()
     high = connection.execute(select(func.max(evidence.c.id))).scalar_one()
     if low is None:
         return None
-    first: int | None = None
-    while low <= high:
-        middle = (low + high) // 2
-        row = connection.execute(
-            select(evidence.c.id, evidence.c.accepted_at)
-            .where(evidence.c.id >= middle)
-            .order_by(evidence.c.id)
-            .limit(1)
-        ).one()
-        if row.accepted_at >= moment:
-            first, high = row.id, middle - 1
-        else:
-            low = row.id + 1
-    return first
+
+    def find_time(number: int) -> str:
+        behind = select(evidence.c.accepted_at).where(evidence.c.id >= number)
+        accepted_at: str = connection.execute(behind.order_by(evidence.c.id).limit(1)).scalar_one()
+        return accepted_at
+
+    first = low + bisect_left(range(low, high + 1), moment, key=find_time)
+    return first if first <= high else None
 
 
 def load_newest_heads(
@@ -174,14 +169,9 @@ def load_newest_anchors(
             attempts.c.sender,
         )
         .select_from(
-            anchors.join(heads, heads.c.size == anchors.c.head_size)
+            anchors.join(heads)
             .outerjoin(attempts, attempts.c.tx_hash == anchors.c.tx_hash)
-            .outerjoin(
-                slots,
-                (slots.c.chain_id == attempts.c.chain_id)
-                & (slots.c.sender == attempts.c.sender)
-                & (slots.c.nonce == attempts.c.nonce),
-            )
+            .outerjoin(slots)
         )
         .where(anchors.c.chain_id == chain_id, anchors.c.head_size < below)
         .order_by(anchors.c.head_size.desc())
@@ -208,21 +198,12 @@ def find_anchor_above(
 
 def _parse_anchor(row: Row[Any], before: int) -> AnchorRow:
     return AnchorRow(
-        anchored=AnchoredHead(
-            head=Head(root=Hash32(row.root), size=row.head_size),
-            sequence=row.sequence,
-            block_number=row.block_number,
-            timestamp=row.timestamp,
-            final=bool(row.final),
-            tx_hash=None if row.tx_hash is None else Hash32(row.tx_hash),
-            block_hash=None if row.block_hash is None else Hash32(row.block_hash),
-            final_at=row.final_at,
-        ),
+        anchored=parse_anchor(row),
         covers=row.head_size - before,
         sealed_at=row.sealed_at,
         gas_used=row.gas_used,
         gas_price=row.gas_price,
-        sender=None if row.sender is None else Address(row.sender),
+        sender=row.sender,
     )
 
 

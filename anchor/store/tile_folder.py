@@ -37,12 +37,9 @@ class TileFolder:
             StorageError: The size file cannot be read.
         """
         try:
-            text = (self.folder / _SIZE).read_bytes()[:32]
+            text = _read_bytes(self.folder / _SIZE, 32)
         except FileNotFoundError:
             return 0
-        except OSError as error:
-            failure = f"{self.folder / _SIZE} cannot be read"
-            raise explain_os_error(failure, error, is_named=False) from error
         digits = text.removesuffix(b"\n")
         if not digits.isdigit() or int(digits) > MAX_LOG_SIZE:
             raise ChainGuardError(
@@ -62,12 +59,13 @@ class TileFolder:
         """
         for candidate in (tile, tile._replace(width=256)):
             with contextlib.suppress(FileNotFoundError):
-                return self._read_bytes(candidate, tile.width)
+                return _read_bytes(self.folder / candidate.path, tile.width * HASH)
         # Only a wider partial tile is left: the log has grown since.
         for width in sorted(self._partial_widths(tile)):
             if width > tile.width:
+                wider = self.folder / tile._replace(width=width).path
                 with contextlib.suppress(FileNotFoundError):
-                    return self._read_bytes(tile._replace(width=width), tile.width)
+                    return _read_bytes(wider, tile.width * HASH)
         raise ChainGuardError(
             f"{self.folder / tile.path} is missing",
             hint="make the tiles again with `anchor audit --rebuild`",
@@ -126,20 +124,6 @@ class TileFolder:
             for name in sorted(names):
                 yield Path(parent, name)
 
-    def _read_bytes(self, tile: Tile, width: int) -> bytes:
-        path = self.folder / tile.path
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                return os.read(descriptor, width * HASH)
-            finally:
-                os.close(descriptor)
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            failure = f"{path} cannot be read"
-            raise explain_os_error(failure, error, is_named=False) from error
-
     def _partial_widths(self, tile: Tile) -> list[int]:
         folder = (self.folder / tile._replace(width=1).path).parent
         try:
@@ -157,3 +141,19 @@ class TileFolder:
         if tile.is_full:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+def _read_bytes(path: Path, most: int) -> bytes:
+    """Return the beginning of a file.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        StorageError: It cannot be read.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            return file.read(most)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise explain_os_error(f"{path} cannot be read", error, is_named=False) from error

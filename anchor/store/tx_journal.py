@@ -6,7 +6,7 @@ Implements ``anchor.chain.tx_journal_protocol.TxJournal`` over the store.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from sqlalchemy import (
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Row,
     Table,
     and_,
+    exists,
     func,
     insert,
     or_,
@@ -27,7 +28,7 @@ from anchor.chain.tx_state import LOST, Attempt, Cost, NonceSlot, Unsettled
 from anchor.errors import ChainGuardError
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.store.database import Database
-from anchor.store.heads import AnchoredHead, load_anchors
+from anchor.store.heads import AnchoredHead, parse_anchor, select_anchors
 from anchor.store.schema import anchors, attempts, heads, slots
 from anchor.types import Address, ChainId, Hash32, Head
 
@@ -48,15 +49,7 @@ class StoredJournal:
 
     def open_slot(self, chain_id: ChainId) -> NonceSlot | None:
         """Return the nonce that is reserved and not settled, with its attempts."""
-        with self._database.read() as connection:
-            row = connection.execute(
-                select(slots.c.sender, slots.c.nonce).where(
-                    (slots.c.chain_id == chain_id) & slots.c.outcome.is_(None)
-                )
-            ).one_or_none()
-            if row is None:
-                return None
-            return _load_slot(connection, chain_id, Address(row.sender), row.nonce)
+        return self._find_slot((slots.c.chain_id == chain_id) & slots.c.outcome.is_(None))
 
     def reserve_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> NonceSlot:
         """Store the reservation of a nonce, before anything is signed for it."""
@@ -75,49 +68,35 @@ class StoredJournal:
                         reserved_at=self._current_time(),
                     )
                 )
-            return _load_slot(connection, chain_id, sender, nonce)
+            reserved = select(slots).where(_is_slot(slots, chain_id, sender, nonce))
+            return _parse_slot(connection, connection.execute(reserved).one())
 
     def find_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> NonceSlot | None:
         """Return what is stored for a nonce, open or settled; None where nothing is."""
+        return self._find_slot(_is_slot(slots, chain_id, sender, nonce))
+
+    def _find_slot(self, condition: ColumnElement[bool]) -> NonceSlot | None:
         with self._database.read() as connection:
-            stored = connection.execute(
-                select(slots.c.nonce).where(_is_slot(slots, chain_id, sender, nonce))
-            ).one_or_none()
-            return None if stored is None else _load_slot(connection, chain_id, sender, nonce)
+            row = connection.execute(select(slots).where(condition)).one_or_none()
+            return None if row is None else _parse_slot(connection, row)
 
     def last_nonce(self, chain_id: ChainId, sender: Address) -> int | None:
         """Return the highest nonce that a transaction was signed for, and that was not given up.
 
         None before the first.
         """
-        same = [attempts.c[name] == slots.c[name] for name in ("chain_id", "sender", "nonce")]
-        with self._database.read() as connection:
-            last: int | None = connection.execute(
-                select(func.max(attempts.c.nonce))
-                .join(slots, and_(*same))
-                .where(
-                    attempts.c.chain_id == chain_id,
-                    attempts.c.sender == sender,
-                    or_(slots.c.outcome.is_(None), slots.c.outcome != GIVEN_UP),
-                )
-            ).scalar_one()
-        return last
+        return self._read_signed(func.max(attempts.c.nonce), chain_id, sender)
 
     def save_attempt(self, slot: NonceSlot, attempt: Attempt) -> None:
         """Store a signed transaction's bytes, before they are sent."""
         with self._database.sequence() as connection:
             connection.execute(
                 insert(attempts).values(
-                    tx_hash=attempt.tx_hash,
                     chain_id=slot.chain_id,
                     sender=slot.sender,
                     nonce=slot.nonce,
-                    head_size=attempt.head_size,
-                    raw=attempt.raw,
-                    max_fee=attempt.max_fee,
-                    priority_fee=attempt.priority_fee,
-                    l1_fee=attempt.l1_fee,
                     signed_at=self._current_time(),
+                    **asdict(attempt),
                 )
             )
 
@@ -125,24 +104,20 @@ class StoredJournal:
         self, slot: NonceSlot, outcome: str, cost: Cost | None = None, *, confirmed: bool = False
     ) -> None:
         """Store how a nonce ended, what it took, and whether that can change no more."""
-        with self._database.sequence() as connection:
-            connection.execute(
-                update(slots)
-                .where(_is_slot(slots, slot.chain_id, slot.sender, slot.nonce))
-                .values(
-                    outcome=outcome,
-                    **_cost_values(cost),
-                    confirmed_at=self._current_time() if confirmed else None,
-                )
-            )
+        self._end_slot(slot, outcome, cost, self._current_time() if confirmed else None)
 
     def mark_lost(self, slot: NonceSlot) -> None:
         """Store that a nonce's transaction is not included any more, and cost nothing."""
+        self._end_slot(slot, LOST, None, None)
+
+    def _end_slot(
+        self, slot: NonceSlot, outcome: str, cost: Cost | None, confirmed_at: str | None
+    ) -> None:
         with self._database.sequence() as connection:
             connection.execute(
                 update(slots)
                 .where(_is_slot(slots, slot.chain_id, slot.sender, slot.nonce))
-                .values(outcome=LOST, **_cost_values(None), confirmed_at=None)
+                .values(outcome=outcome, **_cost_values(cost), confirmed_at=confirmed_at)
             )
 
     def load_unsettled(self, chain_id: ChainId) -> list[Unsettled]:
@@ -190,9 +165,9 @@ class StoredJournal:
                     or_(slots.c.included_at.is_(None), slots.c.included_at > since),
                 )
             )
-            for row in others.all():
-                if but is None or (row.sender, row.nonce) != (but.sender, but.nonce):
-                    wei += bound_cost(_parse_slot(connection, row).attempts)
+            for other in others.all():
+                if but is None or (other.sender, other.nonce) != (but.sender, but.nonce):
+                    wei += bound_cost(_parse_slot(connection, other).attempts)
         return wei
 
     def list_slots(self, chain_id: ChainId) -> list[tuple[NonceSlot, str | None]]:
@@ -210,33 +185,42 @@ class StoredJournal:
 
         Nonces that were given up are skipped.
         """
-        same = [attempts.c[name] == slots.c[name] for name in ("chain_id", "sender", "nonce")]
+        between = attempts.c.nonce.between(since, slot.nonce - 1)
+        return self._read_signed(func.min(attempts.c.nonce), slot.chain_id, slot.sender, between)
+
+    def _read_signed(
+        self,
+        wanted: ColumnElement[int],
+        chain_id: ChainId,
+        sender: Address,
+        *conditions: ColumnElement[bool],
+    ) -> int | None:
+        """Return ``wanted`` of a key's nonces that something was signed for and that stand."""
+        query = (
+            select(wanted)
+            .join(slots)
+            .where(
+                attempts.c.chain_id == chain_id,
+                attempts.c.sender == sender,
+                or_(slots.c.outcome.is_(None), slots.c.outcome != GIVEN_UP),
+                *conditions,
+            )
+        )
         with self._database.read() as connection:
-            nonce: int | None = connection.execute(
-                select(func.min(attempts.c.nonce))
-                .join(slots, and_(*same))
-                .where(
-                    attempts.c.chain_id == slot.chain_id,
-                    attempts.c.sender == slot.sender,
-                    attempts.c.nonce >= since,
-                    attempts.c.nonce < slot.nonce,
-                    or_(slots.c.outcome.is_(None), slots.c.outcome != GIVEN_UP),
-                )
-            ).scalar_one()
+            nonce: int | None = connection.execute(query).scalar_one()
         return nonce
 
     def load_deployments(self, chain_id: ChainId) -> list[NonceSlot]:
         """Return every nonce for which a deployment was signed, oldest first."""
         with self._database.read() as connection:
             rows = connection.execute(
-                select(attempts.c.sender, attempts.c.nonce)
+                select(slots)
+                .join(attempts)
                 .where((attempts.c.chain_id == chain_id) & attempts.c.head_size.is_(None))
                 .distinct()
-                .order_by(attempts.c.nonce)
+                .order_by(slots.c.nonce)
             ).all()
-            return [
-                _load_slot(connection, chain_id, Address(row.sender), row.nonce) for row in rows
-            ]
+            return [_parse_slot(connection, row) for row in rows]
 
 
 def _is_slot(table: Table, chain_id: ChainId, sender: Address, nonce: int) -> ColumnElement[bool]:
@@ -263,25 +247,19 @@ def _cost_values(cost: Cost | None) -> dict[str, int | None]:
     }
 
 
-def _parse_slot(connection: Connection, row: Any) -> NonceSlot:
-    return _load_slot(connection, ChainId(row.chain_id), Address(row.sender), row.nonce)
-
-
-def _load_slot(connection: Connection, chain_id: ChainId, sender: Address, nonce: int) -> NonceSlot:
-    outcome = connection.execute(
-        select(slots.c.outcome).where(_is_slot(slots, chain_id, sender, nonce))
-    ).scalar_one_or_none()
+def _parse_slot(connection: Connection, row: Row[Any]) -> NonceSlot:
+    """Return a row of ``slots`` with its attempts."""
     rows = connection.execute(
-        select(attempts)
-        .where(_is_slot(attempts, chain_id, sender, nonce))
+        select(*(attempts.c[field.name] for field in fields(Attempt)))
+        .where(_is_slot(attempts, row.chain_id, row.sender, row.nonce))
         .order_by(attempts.c.max_fee)
     )
     return NonceSlot(
-        chain_id=chain_id,
-        sender=sender,
-        nonce=nonce,
+        chain_id=row.chain_id,
+        sender=row.sender,
+        nonce=row.nonce,
         attempts=tuple(map(_parse_attempt, rows)),
-        given_up=outcome == GIVEN_UP,
+        given_up=row.outcome == GIVEN_UP,
     )
 
 
@@ -291,22 +269,14 @@ def _parse_attempt(row: Row[Any]) -> Attempt:
             f"the stored transaction 0x{row.tx_hash.hex()} no longer has that hash",
             hint="the store was damaged or altered: restore it from a backup; nothing was sent",
         )
-    return Attempt(
-        tx_hash=Hash32(row.tx_hash),
-        raw=row.raw,
-        head_size=row.head_size,
-        max_fee=row.max_fee,
-        priority_fee=row.priority_fee,
-        l1_fee=row.l1_fee,
-    )
+    return Attempt(**row._asdict())
 
 
 def find_submitted_size(connection: Connection, chain_id: ChainId) -> int | None:
     """Return the size of the largest head that a pending transaction anchors, or None."""
     is_open = (slots.c.chain_id == chain_id) & slots.c.outcome.is_(None)
-    same = [attempts.c[name] == slots.c[name] for name in ("chain_id", "sender", "nonce")]
     size: int | None = connection.execute(
-        select(func.max(attempts.c.head_size)).join(slots, and_(*same)).where(is_open)
+        select(func.max(attempts.c.head_size)).join(slots).where(is_open)
     ).scalar_one()
     return size
 
@@ -318,25 +288,19 @@ class SlotRow:
     chain_id: ChainId
     sender: Address
     nonce: int
-    reserved_at: str
     outcome: str | None
     attempts: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptRow:
+class AttemptRow(Attempt):
     """An attempt as it is stored, with the head it says it anchors."""
 
-    tx_hash: Hash32
     chain_id: ChainId
     sender: Address
     nonce: int
     head: Head | None
-    raw: bytes
-    max_fee: int
-    priority_fee: int
     signed_at: str
-    l1_fee: int | None = None
 
 
 def load_slot_rows(connection: Connection) -> list[SlotRow]:
@@ -345,71 +309,40 @@ def load_slot_rows(connection: Connection) -> list[SlotRow]:
     rows = connection.execute(
         select(
             *key,
-            slots.c.reserved_at,
             slots.c.outcome,
-            func.count(attempts.c.tx_hash).label("number"),
+            func.count(attempts.c.tx_hash).label("attempts"),
         )
-        .select_from(
-            slots.outerjoin(
-                attempts,
-                (attempts.c.chain_id == slots.c.chain_id)
-                & (attempts.c.sender == slots.c.sender)
-                & (attempts.c.nonce == slots.c.nonce),
-            )
-        )
-        .group_by(*key, slots.c.reserved_at, slots.c.outcome)
+        .select_from(slots.outerjoin(attempts))
+        .group_by(*key, slots.c.outcome)
         .order_by(*key)
     )
-    return [
-        SlotRow(
-            chain_id=ChainId(row.chain_id),
-            sender=Address(row.sender),
-            nonce=row.nonce,
-            reserved_at=row.reserved_at,
-            outcome=row.outcome,
-            attempts=row.number,
-        )
-        for row in rows
-    ]
+    return [SlotRow(**row._asdict()) for row in rows]
 
 
 def load_attempt_rows(connection: Connection) -> Iterator[AttemptRow]:
     """Yield every attempt, by nonce; ``head`` None where it anchors none, or none of ours."""
     rows = connection.execute(
         select(attempts, heads.c.root)
-        .select_from(attempts.outerjoin(heads, heads.c.size == attempts.c.head_size))
+        .select_from(attempts.outerjoin(heads))
         .order_by(attempts.c.chain_id, attempts.c.sender, attempts.c.nonce, attempts.c.max_fee)
         .execution_options(yield_per=1_000)
     )
     for row in rows:
-        yield AttemptRow(
-            tx_hash=Hash32(row.tx_hash),
-            chain_id=ChainId(row.chain_id),
-            sender=Address(row.sender),
-            nonce=row.nonce,
-            head=None if row.root is None else Head(root=Hash32(row.root), size=row.head_size),
-            raw=row.raw,
-            max_fee=row.max_fee,
-            priority_fee=row.priority_fee,
-            signed_at=row.signed_at,
-            l1_fee=row.l1_fee,
-        )
+        values = row._asdict()
+        root = values.pop("root")
+        head = None if root is None else Head(root=root, size=row.head_size)
+        yield AttemptRow(head=head, **values)
 
 
 def load_unsigned_anchors(
     connection: Connection, chain_id: ChainId, most: int
 ) -> list[AnchoredHead]:
     """Return the newest anchors whose transaction is not in the journal, at most so many."""
-    query = (
-        select(anchors.c.head_size)
-        .select_from(anchors.outerjoin(attempts, attempts.c.tx_hash == anchors.c.tx_hash))
-        .where(anchors.c.chain_id == chain_id, attempts.c.tx_hash.is_(None))
-        .order_by(anchors.c.head_size.desc())
-        .limit(most)
+    is_signed = exists().where(attempts.c.tx_hash == anchors.c.tx_hash)
+    rows = connection.execute(
+        select_anchors(chain_id).where(~is_signed).order_by(anchors.c.head_size.desc()).limit(most)
     )
-    sizes = {row.head_size for row in connection.execute(query)}
-    unsigned = [each for each in load_anchors(connection, chain_id) if each.head.size in sizes]
-    return sorted(unsigned, key=lambda each: each.head.size, reverse=True)
+    return [parse_anchor(row) for row in rows]
 
 
 def load_unknown_hints(connection: Connection) -> list[tuple[int, Hash32]]:

@@ -1,9 +1,11 @@
-"""The time: a monotonic clock that work waits by, and the wall clock as the store writes it."""
+"""The time: the monotonic clocks that work waits by, and the wall clock as the store writes it."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from threading import Event
 from typing import Protocol
 
 
@@ -35,6 +37,43 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Let ``seconds`` pass."""
         time.sleep(seconds)
+
+
+class Stopped(Exception):
+    """The time to finish what was going on is over."""
+
+
+@dataclass
+class StoppableClock:
+    """A clock that can be told to stop: ``stopping`` set.
+
+    Work that is under way then may go on sleeping for ``grace`` seconds from its next ``sleep`` on;
+    after that ``sleep`` raises ``Stopped``.
+    """
+
+    clock: Clock
+    grace: float
+    stopping: Event = field(default_factory=Event)
+    _deadline: float | None = None
+
+    def monotonic(self) -> float:
+        """Return seconds since some fixed point."""
+        return self.clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Let ``seconds`` pass.
+
+        Raises:
+            Stopped: as above.
+        """
+        if not self.stopping.is_set():
+            self.clock.sleep(seconds)
+            return
+        if self._deadline is None:
+            self._deadline = self.clock.monotonic() + self.grace
+        if self.clock.monotonic() >= self._deadline:
+            raise Stopped
+        self.clock.sleep(seconds)
 
 
 def format_time(instant: datetime) -> str:

@@ -21,24 +21,16 @@ _OPEN_AT_ONCE = 100
 _TEMPORARY = re.compile(r"\.anchor-[0-9a-f]{16}\.tmp")
 
 
-def write_file(
-    path: Path,
-    data: bytes,
-    *,
-    durable: bool = True,
-    mode: int = 0o666,
-    is_named: bool = True,
-) -> None:
+def write_file(path: Path, data: bytes, *, durable: bool = True, mode: int = 0o666) -> None:
     """Replace ``path`` as a whole.
 
     ``durable`` also waits until a power cut cannot undo it; ``mode`` is narrowed by the umask.
-    ``is_named`` says that the caller named the place just now, which then may be wrong.
 
     Raises:
         UsageError: The place is wrong.
         StorageError: The disk is full, fails or cannot be written.
     """
-    write_files([(path, data)], durable=durable, mode=mode, is_named=is_named)
+    write_files([(path, data)], durable=durable, mode=mode)
 
 
 def write_files(
@@ -51,6 +43,7 @@ def write_files(
     """Replace several files, each as a whole.  A crash leaves any of them old and the others new.
 
     Many are written before the first of them is waited for, so that their waits overlap.
+    ``is_named`` says that the caller named the places just now, which then may be wrong.
 
     Raises:
         UsageError: The place of one is wrong; the others may have been written.

@@ -18,8 +18,10 @@ _POLL = 0.002
 
 
 @contextmanager
-def hold_file(path: Path, held: AnchorError) -> Iterator[None]:
+def hold_file(path: Path, held: AnchorError, deadline: float = 0) -> Iterator[None]:
     """Lock the file ``path`` for the block; create it if it is missing.
+
+    ``deadline`` (monotonic seconds) is until when another process's lock is waited for.
 
     Raises:
         AnchorError: Another process holds the lock; this raises ``held``.
@@ -28,7 +30,7 @@ def hold_file(path: Path, held: AnchorError) -> Iterator[None]:
     descriptor = open_lock(path)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            wait_for_lock(descriptor, deadline)
         except BlockingIOError as error:
             raise held from error
         except OSError as error:

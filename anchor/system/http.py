@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -65,17 +64,8 @@ class BoundedSession(requests.Session):
         self._timeout = timeout
         self._max_bytes = max_bytes
 
-    def post(self, url: Any, data: Any = None, json: Any = None, **kwargs: Any) -> Any:
-        """Send the request and read the whole answer, all within the time."""
-        send = super().post
-        return self._within_time(lambda bounds: send(url, data=data, json=json, **kwargs | bounds))
-
-    def get(self, url: Any, params: Any = None, **kwargs: Any) -> Any:
-        """Ask and read the whole answer, all within the time."""
-        send = super().get
-        return self._within_time(lambda bounds: send(url, params=params, **kwargs | bounds))
-
-    def _within_time(self, send: Callable[[dict[str, Any]], requests.Response]) -> Any:
+    def request(self, *arguments: Any, **named: Any) -> Any:
+        """Send a request and read the whole answer, all within the time."""
         # requests bounds each single wait, not their sum: a server that sends a byte a second
         # would hold us for hours.  So the exchange has a thread of its own, whose sockets are shut
         # down at the deadline, whatever they wait for: that ends it.
@@ -85,7 +75,7 @@ class BoundedSession(requests.Session):
         def exchange() -> None:
             try:
                 with deadline.watching():
-                    outcome.put(self._exchange(send))
+                    outcome.put(self._exchange(*arguments, **named))
             except BaseException as error:  # noqa: BLE001 (raised again by whoever waits)
                 outcome.put(error)
 
@@ -102,9 +92,9 @@ class BoundedSession(requests.Session):
             raise result
         return result
 
-    def _exchange(self, send: Callable[[dict[str, Any]], requests.Response]) -> requests.Response:
-        bounds = {"allow_redirects": False, "stream": True, "timeout": self._timeout}
-        response = send(bounds)
+    def _exchange(self, *arguments: Any, **named: Any) -> requests.Response:
+        named |= {"allow_redirects": False, "stream": True, "timeout": self._timeout}
+        response = super().request(*arguments, **named)
         with response:
             if response.is_redirect:
                 raise BadResponse("a redirect, which is never followed")

@@ -93,15 +93,8 @@ class _Connection(HTTPConnection):
         super().request(*arguments, **named)
 
 
-class _SecureConnection(HTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        connected = super()._new_conn()
-        _watch(connected)
-        return connected
-
-    def request(self, *arguments: Any, **named: Any) -> None:
-        _watch(self.sock)
-        super().request(*arguments, **named)
+class _SecureConnection(_Connection, HTTPSConnection):
+    pass
 
 
 class _Pool(HTTPConnectionPool):

@@ -440,9 +440,7 @@ def _check_sequence(
             )
 
 
-def check_tiles(
-    head: Head, read: TileReader, roots: MutableMapping[int, Hash32] | None = None
-) -> int:
+def check_tiles(head: Head, read: TileReader, roots: MutableMapping[int, Hash32]) -> int:
     """Recompute the whole tree from the tiles of leaf hashes; return how many tiles there are.
 
     For each size in ``roots``, the root that the first so many leaves lead to is put there.
@@ -452,7 +450,6 @@ def check_tiles(
     """
     builder = TileBuilder()
     count = 0
-    roots = {} if roots is None else roots
     for leaves in _cut(read_leaves(read, head.size, 0, head.size), sorted(roots)):
         for tile, expected in builder.add(leaves):
             _compare(tile, expected, read)

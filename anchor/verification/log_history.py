@@ -5,6 +5,7 @@ Everything is read from storage in one final block, from slots that are computed
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -64,11 +65,8 @@ def format_operators(
     view: ChainView, target: VerificationTarget, final: Block, anchors: Sequence[Anchor]
 ) -> str:
     """Return which operator sent how many anchors, with each one's key in the registry."""
-    counts: dict[int, int] = {}
-    for anchor in anchors:
-        counts[anchor.operator_id] = counts.get(anchor.operator_id, 0) + 1
     parts = []
-    for operator_id, count in sorted(counts.items()):
+    for operator_id, count in sorted(Counter(each.operator_id for each in anchors).items()):
         if operator_id == 0:
             who = f"the owner {format_address(log_owner(target.log))}"
         else:

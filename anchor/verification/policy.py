@@ -222,12 +222,7 @@ def _entry(document: _EntryDocument) -> TrustEntry:
         logs=tuple(document.logs),
         operators=None
         if operators is None
-        else tuple(
-            TrustedOperator(
-                id=operator.id, from_block=operator.from_block, until_block=operator.until_block
-            )
-            for operator in operators
-        ),
+        else tuple(TrustedOperator(**operator.model_dump()) for operator in operators),
         time_slack=document.time_slack,
         finality=document.finality,
         rpc=tuple(document.rpc),

@@ -55,11 +55,12 @@ def list_candidates(
                 "the receipt is the operator's promise: it names no anchor yet",
                 hint="ask the operator for an upgraded receipt, or give a trust policy",
             )
+        entries = pinned_entries(policy, receipt.log)
         candidates = [
             Candidate(log=receipt.log, head=receipt.promise.head, anchor=None, entry=entry)
-            for entry in pinned_entries(policy, receipt.log)
+            for entry in entries
         ]
-        places = [entry.chain_id for entry in pinned_entries(policy, receipt.log)]
+        places = [entry.chain_id for entry in entries]
         aside: list[str] = []
     else:
         candidates, aside = _list_anchors(receipt, policy)
@@ -105,15 +106,15 @@ def _list_anchors(
             for entry in fitting
         ]
         if not fitting:
-            where = f"registry {format_address(anchor.registry)} on chain {anchor.chain_id}"
-            aside.append(f"{where} is left aside: the policy does not pin it")
+            aside.append(f"{_place_of(anchor)} is left aside: the policy does not pin it")
     if not candidates:
-        places = ", ".join(
-            f"registry {format_address(anchor.registry)} on chain {anchor.chain_id}"
-            for anchor in receipt.anchors
-        )
+        places = ", ".join(map(_place_of, receipt.anchors))
         raise NotTrustedError(f"the receipt is anchored in {places}, which the policy does not pin")
     return candidates, aside
+
+
+def _place_of(anchor: ReceiptAnchor) -> str:
+    return f"registry {format_address(anchor.registry)} on chain {anchor.chain_id}"
 
 
 def _chain_of(candidate: Candidate) -> ChainId:

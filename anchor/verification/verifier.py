@@ -15,8 +15,8 @@
     say that it was made later.
 
 Steps 6, 7 and 9 are about one final block, named by its hash: read from nodes, or proven by the
-receipt.  ``judge`` runs what can be run and reports claim by claim; ``verify`` returns what was
-proven or raises.  Nothing here does I/O: the chain is a ``ChainView``.
+receipt.  ``judge`` runs what can be run and reports claim by claim; ``anchor.verify`` returns what
+was proven or raises.  Nothing here does I/O: the chain is a ``ChainView``.
 """
 
 from __future__ import annotations
@@ -71,8 +71,6 @@ from anchor.verification.targets import (
     unpinned_error,
 )
 
-__all__ = ["Block", "ChainView", "Connect", "judge", "verify"]
-
 TITLES = {
     1: "receipt is well formed",
     2: "file matches the record",
@@ -85,35 +83,6 @@ TITLES = {
     9: "submitter is accepted, and the owner stands by the anchor",
     10: "latest time of existence",
 }
-
-
-def verify(
-    receipt: bytes | Receipt,
-    evidence: Digests,
-    *,
-    policy: TrustPolicy | None,
-    connect: Connect | None,
-    block_hashes: Collection[Hash32] = (),
-    chain_ids: Collection[ChainId] = (),
-    accept_unpinned: bool = False,
-) -> Report:
-    """Return the report of a verification in which every required check was made and passed.
-
-    Raises:
-        AnchorError: the gravest finding, with its step's message.
-    """
-    report = judge(
-        receipt,
-        evidence,
-        policy=policy,
-        connect=connect,
-        block_hashes=block_hashes,
-        chain_ids=chain_ids,
-        accept_unpinned=accept_unpinned,
-    )
-    if report.error is not None:
-        raise report.error
-    return report
 
 
 def judge(

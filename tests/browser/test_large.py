@@ -14,11 +14,11 @@ import pytest
 from playwright.sync_api import Browser
 from support.bent_receipts import named_hashes
 from support.desk import open_desk
+from support.records import build_record
 from support.world import World
 
 import anchor.page
 from anchor.evidence.digests import digest_stream
-from anchor.evidence.record import build_record
 from anchor.receipt.format import encode_receipt
 
 PAGE = (Path(anchor.page.__file__).parent / "verify.html").as_uri()

@@ -42,7 +42,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageService]:
     """An empty log whose node is away."""
     site = grow_log(tmp_path_factory.mktemp("empty"), [])
     with serve_pages(site) as served:
-        served.service.outside.wait(30)
+        served.service.outside.snapshot(30)
         yield served
 
 

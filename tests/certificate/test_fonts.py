@@ -15,7 +15,7 @@ from fontTools.ttLib import TTFont
 from support.certificates import Issued, page_texts
 from support.paths import ROOT
 
-from anchor.certificate.fonts import Font, choose_font, find_font, read_font
+from anchor.certificate.fonts import Font, find_font, read_font
 from anchor.certificate.pdf import render_pdf
 from anchor.errors import ConfigError, UsageError
 
@@ -68,7 +68,7 @@ def test_a_broken_font_is_in_nobodys_way(
 def test_a_named_font_is_the_one_used(font: Font, tmp_path: Path) -> None:
     copy = tmp_path / f"mine{font.files[0].path.suffix}"
     shutil.copy(font.files[0].path, copy)
-    found = choose_font(copy)
+    found = read_font(copy)
     assert found.family == font.family
     assert {file.path for file in found.files} == {copy}
 

@@ -28,7 +28,7 @@ from support.world import (
 )
 
 from anchor.canonical import encode_canonical, parse_canonical
-from anchor.certificate.labels import ABANDONED_SINCE, UNCHANGED, describe_network
+from anchor.certificate.labels import ABANDONED_SINCE, NETWORKS, UNCHANGED
 from anchor.certificate.model import Certificate, encode_certificate
 from anchor.certificate.statements import Details
 from anchor.certificate.time_format import Moment
@@ -181,7 +181,7 @@ def test_a_chain_of_no_value_is_said_to_be_one(issued: Issued) -> None:
     receipt = world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE, SIDE)))
     found = issue(world, receipt, policy=world.policy(world.entry(SIDE))).certificate
     assert found.anchors[0].kind == "main"
-    assert found.anchors[0].network == describe_network(SIDE)
+    assert found.anchors[0].network == NETWORKS.get(SIDE)
     assert not any("The chain is" in item.en for item in found.assumptions)
 
 

@@ -16,7 +16,7 @@ from support.projects import Site, reading
 
 from anchor.chain.call_simulation import Intent
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
-from anchor.chain.devnet.accounts import CREATE2_PROXY, CREATE2_PROXY_CODE
+from anchor.chain.devnet.accounts import CREATE2_PROXY_CODE
 from anchor.chain.fees import Fees
 from anchor.chain.signer import Signer, UnsignedTransaction
 from anchor.chain.signer.keystore import open_keystore, write_keystore
@@ -31,6 +31,7 @@ from anchor.project.config import load_config
 from anchor.project.project import open_project, pin_registry
 from anchor.project.relocation import open_moved_project
 from anchor.registry.artifact import (
+    CREATE2_PROXY,
     create_address,
     expected_code_hash,
     load_artifact,

@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from support.crashes import crashing
 from support.disasters import back_up, put_back
+from support.in_process import run_in_process
 from support.needles import needles, search
 from support.projects import Site, make_site
 from support.service import bearer, digest, make_key, serve
@@ -20,6 +23,7 @@ from anchor.chain.devnet import Devnet
 from anchor.evidence.erasure_statement import find_statement
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import parse_receipt
+from anchor.store import postgresql_purge
 from anchor.store.acknowledged_log import SideFile
 
 _numbers = itertools.count(9_000)
@@ -179,6 +183,30 @@ def test_all_that_has_a_digest_or_is_a_tenants_is_erased(erasing: Erasing) -> No
         kept = served.http.get("/v1/heads", headers=bearer(keys["other"]))
         assert kept.status_code == 200
     erasing.row_of("person 3 of other.pdf")
+
+
+@pytest.mark.parametrize("erasing", ["postgresql"], indirect=True)
+def test_rows_that_another_session_can_still_read_are_erased_once_it_cannot(
+    erasing: Erasing, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """VACUUM FULL keeps whatever an older snapshot can see."""
+    site = erasing.site
+    piece = site.add(NAME, b"waiting")
+    wanted = erasing.needles_of(NAME, str(piece))
+    piece.unlink()
+    with postgres.connect() as reader:
+        reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        reader.execute("SELECT 1")
+        monkeypatch.setattr(postgresql_purge, "_PATIENCE", 0.5)
+        run_in_process("erase", piece, *WHY, cwd=site.folder).refused(32, "may still read")
+        assert erasing.found(wanted)
+        with ThreadPoolExecutor(1) as pool:
+            erasure = pool.submit(site.run, "erase", "--yes")
+            time.sleep(3)
+            assert not erasure.done()
+            reader.execute("COMMIT")
+            erasure.result().expect(0, "erased 1 pieces")
+    assert erasing.found(wanted) == []
 
 
 def test_the_service_says_that_it_was_erased_and_takes_it_in_anew(erasing: Erasing) -> None:

@@ -25,7 +25,7 @@ from anchor.project.config import load_config
 from anchor.project.nodes import open_chain
 from anchor.store import sqlite
 from anchor.store.sqlite import SqliteBackend
-from anchor.system.stoppable_clock import StoppableClock, Stopped
+from anchor.system.clock import StoppableClock, Stopped
 
 _numbers = itertools.count(1)
 

@@ -35,7 +35,7 @@ from anchor.store.sealing import read_leaves
 from anchor.types import Address, Anchor, Hash32, log_owner, make_log_id
 from anchor.verification.policy import TrustEntry
 from anchor.verification.report import Verdict
-from anchor.verification.verifier import Connect
+from anchor.verification.steps import Connect
 
 anvil_path = fixtures.anvil_path
 module_anvil = fixtures.module_anvil

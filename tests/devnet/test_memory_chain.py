@@ -15,7 +15,7 @@ from support.paths import ROOT
 from support.projects import reading
 
 from anchor.chain.devnet import DEV_ADDRESS, PUBLIC_DEV_KEY, find_anvil, open_devnet
-from anchor.chain.devnet.accounts import CREATE2_PROXY, DEV_ADDRESSES
+from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.chain.fees import Fees
 from anchor.chain.node import Node
 from anchor.chain.node_errors import classify_refusal
@@ -25,7 +25,7 @@ from anchor.errors import NodeRefusedError
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.log.merkle import hash_leaf
 from anchor.log.tree import Tree
-from anchor.registry.artifact import expected_code_hash
+from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash
 from anchor.registry.calldata import (
     describe_revert,
     encode_anchor_call,

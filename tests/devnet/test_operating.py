@@ -48,7 +48,7 @@ from anchor.operate.anchoring import make_manager
 from anchor.operate.proving import Prover
 from anchor.operate.receipt_files import ReceiptFolder
 from anchor.operate.single_run import RunResult
-from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
+from anchor.project.files import sidecar_path
 from anchor.project.project import OpenProject
 from anchor.receipt.format import Receipt, encode_receipt
 from anchor.recovery.leaf_origins import find_receipts
@@ -134,11 +134,11 @@ def test_receipts_tell_the_sizes_of_anchored_and_of_promised_heads(
     anchored(site)
     with site.open() as project, project.database.read() as connection:
         last = Prover(project).prove(list(load_all(connection))[-1])
-    assert find_receipts([tmp_path], log, RECEIPT_SUFFIX).sizes == set()
+    assert find_receipts([tmp_path], log).sizes == set()
     promise.save(path)
-    assert find_receipts([tmp_path], log, RECEIPT_SUFFIX).sizes == {1}
+    assert find_receipts([tmp_path], log).sizes == {1}
     last.save(path.with_name("b.txt.anchor.json"))
-    assert find_receipts([tmp_path], log, RECEIPT_SUFFIX).sizes == {1, 2}
+    assert find_receipts([tmp_path], log).sizes == {1, 2}
 
 
 @pytest.mark.fault(

@@ -667,13 +667,13 @@ def test_a_flipped_bit_anywhere_in_a_larger_log_is_found(size: int) -> None:
         read.append(tile)
         return tiles[tile]
 
-    assert check_tiles(head, reader) == len(tiles)
+    assert check_tiles(head, reader, {}) == len(tiles)
     assert sorted(read) == sorted(tiles), "each of them once"
     lowest = [tile for tile in tiles if not tile.level]
     for tile in (*lowest[:: max(1, len(lowest) // 12)], *(tiles.keys() - {*lowest})):
         genuine = tiles[tile]
         tiles[tile] = genuine[:-1] + bytes([genuine[-1] ^ 1])
-        error = refusal(check_tiles, head, tiles.__getitem__)
+        error = refusal(check_tiles, head, tiles.__getitem__, {})
         assert error.exit_code == ExitCode.MISMATCH
         if size > 256 and tile.is_full and tile.level == 0:
             assert error.message.startswith(tile.path)

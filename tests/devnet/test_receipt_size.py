@@ -19,11 +19,11 @@ from support.hardhat import trust_newest_block
 from support.large_chain import GENESIS_TIME, open_large_chain, stored_anchors
 from support.nodes import ask
 from support.projects import reading
+from support.records import build_record
 
 from anchor.chain.devnet import DEV_ADDRESS
 from anchor.ethereum.header import parse_header
 from anchor.evidence.digests import Digests, digest_bytes
-from anchor.evidence.record import build_record
 from anchor.log.batch_sha256 import hash_rows
 from anchor.log.merkle import hash_leaf
 from anchor.log.tree import Tree

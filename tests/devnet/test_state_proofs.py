@@ -18,6 +18,7 @@ from support.hardhat import trust_newest_block
 from support.nodes import ask, stop_the_clock
 from support.projects import Site, make_site, reading
 from support.proof_edits import put
+from support.proven_states import check_state
 from support.slot_proofs import fetch_slot_proof
 from support.tries import keccak256
 from support.vectors.headers import VALUES, as_node_says, place
@@ -37,7 +38,7 @@ from anchor.ethereum.header import parse_header
 from anchor.ethereum.keccak import EMPTY_CODE_HASH
 from anchor.project.config import Config, load_config
 from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
-from anchor.receipt.state_proof import StateProof, check_state
+from anchor.receipt.state_proof import StateProof
 from anchor.registry.storage import anchor_slot, head_slot
 from anchor.types import Address, Hash32, LogId
 

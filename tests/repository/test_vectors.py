@@ -18,6 +18,7 @@ import pytest
 from sigstore._internal.merkle import verify_merkle_inclusion
 from sigstore.errors import VerificationError
 from support.paths import ROOT
+from support.proven_states import check_state
 
 from anchor.errors import (
     AnchorError,
@@ -37,7 +38,6 @@ from anchor.receipt.state_proof import (
     StateProof,
     check_account,
     check_anchor,
-    check_state,
     check_submitter,
 )
 from anchor.registry.storage import encode_anchor

@@ -63,7 +63,7 @@ class Asked:
 
     def wait_for_look(self) -> None:
         """Wait until a look began after now, and ended."""
-        watch = self.service.anchor_watch._watch
+        watch = self.service.anchor_watch.watch
         for _ in range(2):
             due = watch._due
             wait_until(lambda due=due: watch._due != due, SECONDS)
@@ -158,7 +158,7 @@ def test_of_several_processes_one_looks(site: Site, monkeypatch: pytest.MonkeyPa
             wait_until(lambda: len(adopted) >= 3, 60)
             assert node.asked("eth_chainId")
             for asked in (first, second):
-                assert asked.service.anchor_watch.tell(None).trouble is None
+                assert asked.service.anchor_watch.watch.tell(None).trouble is None
 
 
 def hide_anchors(site: Site, node: BentNode) -> None:

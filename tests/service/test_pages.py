@@ -471,7 +471,7 @@ def test_an_empty_log_has_all_its_pages(tmp_path: Path) -> None:
 
 def test_while_the_node_is_away_every_page_comes_at_once_and_says_so(site: MemorySite) -> None:
     with serve_pages(site) as served:
-        served.service.outside.wait(30)
+        served.service.outside.snapshot(30)
         text = outline(served.ask("/", served.admin)).text
         assert "what the chain holds is not known" in text
         assert "the node does not answer" in text

@@ -25,6 +25,7 @@ from support.standbys import (
 
 from anchor.errors import ConfigError, CopyMissingError, ExitCode, StorageError
 from anchor.evidence.digests import Digests
+from anchor.monitor.second_copy_check import check_second_copy
 from anchor.operate.acceptance import Acceptance, EvidenceInput, accept, accept_once
 from anchor.project.project import OpenProject
 from anchor.store.database import Database, create_database, open_database
@@ -115,7 +116,7 @@ def test_without_the_option_nothing_is_counted(place: PostgresDatabase, standby:
     with opened(place, None) as project, standby.deaf():
         assert take(project, 1) == Acceptance(new=1, known=0)
         assert project.database.read_copies() is None
-        project.database.check_copies()
+        check_second_copy(project.database)
 
 
 @pytest.mark.fault(
@@ -146,11 +147,11 @@ def test_nothing_is_acknowledged_while_the_standby_is_away(
             with opened(place) as other, pytest.raises(CopyMissingError, match="1 of 2 servers"):
                 take(other, 2)
             with pytest.raises(CopyMissingError, match="1 of 2 servers"):
-                project.database.check_copies()
+                check_second_copy(project.database)
         wait_until(lambda: _is_back(project))
         assert take(project, 2) == Acceptance(new=0, known=1, copies=2)
         assert take(project, 3) == Acceptance(new=1, known=0, copies=2)
-        project.database.check_copies()
+        check_second_copy(project.database)
 
 
 def _is_back(project: OpenProject) -> bool:
@@ -177,7 +178,6 @@ def test_degrade_acknowledges_with_the_copies_there_are(
             seen = project.database.read_copies()
             assert seen is not None
             assert (seen.count, seen.is_enough) == (1, False)
-            project.database.check_copies()
         wait_until(lambda: _is_back(project))
         assert take(project, 2, 4) == Acceptance(new=1, known=1, copies=2)
 

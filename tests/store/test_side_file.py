@@ -113,7 +113,7 @@ def test_it_holds_no_whole_digest_name_or_source(tmp_path: Path) -> None:
 def test_it_is_private(file: SideFile) -> None:
     file.append(several())
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
-    file.remove({entry(0).leaf})
+    file.remove_where(lambda each: each.leaf == entry(0).leaf)
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
     file.path.unlink()
     file.path.parent.chmod(0o2770)
@@ -225,7 +225,7 @@ def test_another_programs_file_is_left_alone(file: SideFile) -> None:
 def test_removed_entries_are_in_no_byte_of_it(file: SideFile) -> None:
     file.append(several())
     gone = {entry(1).leaf, entry(3).leaf, entry(77).leaf}
-    assert file.remove(gone) == 2
+    assert file.remove_where(lambda each: each.leaf in gone) == 2
     assert list(file.read_entries()) == [e for e in several() if e.leaf not in gone]
     data = file.path.read_bytes()
     assert entry(1).identity not in data and (entry(3, has_key=True).key or b"") not in data
@@ -241,11 +241,11 @@ def test_removing_from_a_damaged_file_is_told(file: SideFile) -> None:
     data[len(MAGIC) + 20] ^= 1
     file.path.write_bytes(data)
     with pytest.raises(StorageError, match="is damaged"):
-        file.remove({entry(1).leaf})
+        file.remove_where(lambda each: each.leaf == entry(1).leaf)
     assert file.path.read_bytes() == data
     assert [path.name for path in file.path.parent.iterdir()] == [file.path.name]
     told: list[str] = []
-    assert file.remove({entry(1).leaf}, told.append) == 1
+    assert file.remove_where(lambda each: each.leaf == entry(1).leaf, told.append) == 1
     assert len(told) == 1
     assert list(file.read_entries()) == several()[2:]
 
@@ -276,7 +276,8 @@ def test_several_processes_append_and_one_removes(file: SideFile) -> None:
     writers = [subprocess.Popen([*command, str(1_000 * number)]) for number in range(1, 4)]
     removed = 0
     while any(writer.poll() is None for writer in writers):
-        removed += file.remove({entry(removed).leaf})
+        unwanted = entry(removed).leaf
+        removed += file.remove_where(lambda each, leaf=unwanted: each.leaf == leaf)
         if removed == 20:
             break
     assert [writer.wait() for writer in writers] == [0, 0, 0]
@@ -398,7 +399,7 @@ def check_every_row_has_its_entry(store: Database, side: Path) -> None:
     found = {each.leaf: each for each in SideFile(side).read_entries()}
     with store.read() as connection:
         rows = list(load_all(connection))
-        keys = {identity: key for key, identity in load_keys(connection)}
+        keys = {identity: key for key, identity in load_keys(connection, ())}
     assert rows
     for row in rows:
         tenant = tenant_of(row.source) or ""

@@ -6,13 +6,13 @@ import pytest
 from support.certificates import Issued, issue
 from support.world import INDEX, SIZE, World
 
-from anchor.certificate.fonts import Font, choose_font
+from anchor.certificate.fonts import Font, find_font
 from anchor.certificate.pdf import render_pdf
 
 
 @pytest.fixture(scope="session")
 def font() -> Font:
-    return choose_font(None)
+    return find_font()
 
 
 @pytest.fixture(scope="session")

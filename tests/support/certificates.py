@@ -13,13 +13,13 @@ import pypdf
 import typst
 import zxingcpp
 from PIL import Image
+from support.records import build_record
 from support.world import MAIN, World, judged
 
 from anchor.certificate.issue import Basis, issue_certificate
 from anchor.certificate.model import Certificate
 from anchor.certificate.statements import Details, parse_details
 from anchor.certificate.time_format import Moment
-from anchor.evidence.record import build_record
 from anchor.project.policy_sources import PolicyFile
 from anchor.receipt.format import Receipt, encode_receipt
 from anchor.types import Hash32

@@ -24,12 +24,8 @@ from typing import Any
 from support.nodes import ask
 from support.paths import ROOT
 
-from anchor.chain.devnet.accounts import (
-    CREATE2_PROXY,
-    CREATE2_PROXY_CODE,
-    DEV_ADDRESSES,
-    DEVNET_CHAIN_ID,
-)
+from anchor.chain.devnet.accounts import CREATE2_PROXY_CODE, DEV_ADDRESSES, DEVNET_CHAIN_ID
+from anchor.registry.artifact import CREATE2_PROXY
 from anchor.verification.policy import FinalityRule
 
 _FOLDER = ROOT / "tests" / "clients"

@@ -26,7 +26,8 @@ from support.paths import ROOT
 from support.projects import Site
 
 from anchor.chain.devnet import DEVNET_CHAIN_ID
-from anchor.chain.devnet.accounts import CREATE2_PROXY, CREATE2_PROXY_CODE
+from anchor.chain.devnet.accounts import CREATE2_PROXY_CODE
+from anchor.registry.artifact import CREATE2_PROXY
 
 _LISTENING = re.compile(r"Started HTTP and WebSocket JSON-RPC server at (http://[\d.]+:\d+)")
 _START_TIMEOUT = 60.0

@@ -31,8 +31,7 @@ from anchor.store.heads import find_head, load_heads, newest_head
 from anchor.store.incidents import accept_incidents
 from anchor.store.location import SqliteFile
 from anchor.store.sealing import open_tree
-from anchor.system.clock import utc_now
-from anchor.system.stoppable_clock import StoppableClock
+from anchor.system.clock import StoppableClock, utc_now
 from anchor.types import Address, Anchor, Hash32, Head
 
 OWNER, OPERATOR, RIVAL, STRANGER = DEV_ADDRESSES[:4]

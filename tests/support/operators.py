@@ -14,8 +14,7 @@ from anchor.log.publication import PublicationWriter
 from anchor.operate.daemon import Daemon, Pace
 from anchor.operate.events import Event
 from anchor.operate.publisher import Publisher
-from anchor.system.clock import unix_now
-from anchor.system.stoppable_clock import StoppableClock
+from anchor.system.clock import StoppableClock, unix_now
 
 
 @dataclass

@@ -60,7 +60,7 @@ def serve_pages(
     service: Service = app.state.service
     if chain is not None:
         service.outside = StatusPoller(project, Node(chain), time.time)
-        service.outside.wait(30)
+        service.outside.snapshot(30)
     with run_app(app) as url, httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
         yield PageService(http, service, admin, reader)
 

@@ -27,7 +27,7 @@ from anchor.types import ChainId, LogId
 from anchor.verification.log_audit import CheckedLog, check_log
 from anchor.verification.policy import TrustEntry, TrustPolicy
 from anchor.verification.report import Verdict
-from anchor.verification.verifier import Connect
+from anchor.verification.steps import Connect
 
 DEV_CHAIN = ChainId(31337)
 NUMBERS = itertools.count(500)

@@ -15,6 +15,7 @@ from typing import Any
 
 import rlp
 from support.proof_edits import put
+from support.records import build_record
 from support.tries import keccak256, make_trie, prove
 from support.vectors.headers import VALUES
 from support.vectors.headers import place as place_of
@@ -22,7 +23,6 @@ from support.vectors.headers import place as place_of
 from anchor.errors import CannotCheckError, NodeUnreachableError
 from anchor.ethereum.known_chains import find_chain
 from anchor.evidence.digests import SHA256, SM3, Digests, digest_bytes
-from anchor.evidence.record import build_record
 from anchor.log.merkle import hash_leaf
 from anchor.log.tree import Tree
 from anchor.receipt.format import AnchorHints, Promise, Receipt, ReceiptAnchor, encode_receipt
@@ -40,8 +40,8 @@ from anchor.registry.storage import (
 from anchor.types import Address, Anchor, Block, ChainId, Hash32, Head, LogId, make_log_id
 from anchor.verification.policy import FinalityRule, TrustedOperator, TrustEntry, TrustPolicy
 from anchor.verification.report import Report, Verdict
-from anchor.verification.steps import VerificationTarget
-from anchor.verification.verifier import Connect, judge
+from anchor.verification.steps import Connect, VerificationTarget
+from anchor.verification.verifier import judge
 
 OWNER = Address(bytes.fromhex("a11ce00000000000000000000000000000000001"))
 STRANGER = Address(bytes.fromhex("0bad000000000000000000000000000000000002"))

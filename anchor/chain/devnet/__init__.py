@@ -5,9 +5,9 @@ Both are reached by URL only, exactly like a real node.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol
 
 from anchor.chain.devnet.accounts import (
     DEV_ADDRESS,
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-class Devnet(Protocol):
+class Devnet(AbstractContextManager["Devnet"], Protocol):
     """A local chain that serves from the moment it exists until it is closed.
 
     ``has_finality`` says whether the ``finalized`` tag names a block; where it does not, the node
@@ -56,15 +56,6 @@ class Devnet(Protocol):
 
     def close(self) -> None:
         """End the chain; safe to repeat."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
 
 
 def open_devnet(*, port: int = 0, anvil: Path | None, state: Path | None = None) -> Devnet:

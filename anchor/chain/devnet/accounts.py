@@ -6,18 +6,7 @@ junk``, which anvil and hardhat use too.
 
 from __future__ import annotations
 
-from anchor.registry.artifact import CREATE2_PROXY
 from anchor.types import Address, ChainId
-
-__all__ = [
-    "CREATE2_PROXY",
-    "CREATE2_PROXY_CODE",
-    "DEVNET_CHAIN_ID",
-    "DEV_ADDRESS",
-    "DEV_ADDRESSES",
-    "DEV_BALANCE",
-    "PUBLIC_DEV_KEY",
-]
 
 DEVNET_CHAIN_ID = ChainId(31337)
 """The chain id anvil and hardhat use; any devnet may claim it, so it proves nothing."""

@@ -11,9 +11,9 @@ import subprocess
 import tempfile
 import threading
 from collections import deque
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Literal, Self
+from typing import IO, Literal
 
 from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
 from anchor.errors import NodeUnreachableError, UsageError
@@ -102,7 +102,7 @@ def _is_working(path: Path) -> bool:
     return answer.returncode == 0 and answer.stdout.lower().startswith(b"anvil")
 
 
-class AnvilNode:
+class AnvilNode(AbstractContextManager["AnvilNode"]):
     """A running anvil; it serves from construction on, and ends with `close` or this process.
 
     With ``state`` the chain is loaded from that file if it exists, and saved there at the end.
@@ -133,12 +133,14 @@ class AnvilNode:
         assert self._process.stdout is not None
         self._output = _Output(self._process.stdout)
         try:
-            self._port = self._output.wait_for_port()
-        except BaseException as error:
+            listening = self._output.wait_for_port()
+        except BaseException:
             self.close()
-            if isinstance(error, _NotListening):
-                raise _describe_failure(anvil, port, self._output.tail()) from None
             raise
+        if listening is None:
+            self.close()
+            raise _describe_failure(anvil, port, self._output.tail())
+        self._port = listening
 
     @property
     def url(self) -> str:
@@ -158,20 +160,8 @@ class AnvilNode:
         self._output.close()
         shutil.rmtree(self._states, ignore_errors=True)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class _NotListening(Exception):
-    """The output ended, or time was up, before the port was named."""
 
 
 class _Output:
@@ -192,14 +182,12 @@ class _Output:
                 self._ports.put(int(listening[1]))
         self._ports.put(None)
 
-    def wait_for_port(self) -> int:
+    def wait_for_port(self) -> int | None:
+        """Return the port; None where the output ended, or time was up, before it was named."""
         try:
-            port = self._ports.get(timeout=_START_TIMEOUT)
+            return self._ports.get(timeout=_START_TIMEOUT)
         except queue.Empty:
-            raise _NotListening from None
-        if port is None:
-            raise _NotListening
-        return port
+            return None
 
     def tail(self) -> str:
         return "\n".join(line for line in self._lines if line)

@@ -21,14 +21,10 @@ from eth_typing import Address, BlockNumber, Hash32
 from eth_utils.exceptions import ValidationError
 from trie.hexary import HexaryTrie
 
-from anchor.chain.devnet.accounts import (
-    CREATE2_PROXY,
-    CREATE2_PROXY_CODE,
-    DEV_ADDRESSES,
-    DEV_BALANCE,
-)
+from anchor.chain.devnet.accounts import CREATE2_PROXY_CODE, DEV_ADDRESSES, DEV_BALANCE
 from anchor.chain.devnet.jsonrpc import EXECUTION_REVERTED, SERVER_ERROR, RpcError
 from anchor.ethereum.keccak import hash_keccak256
+from anchor.registry.artifact import CREATE2_PROXY
 
 GAS_LIMIT = 30_000_000
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import Literal, Self
+from contextlib import AbstractContextManager
+from typing import Literal
 
 from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
 from anchor.chain.devnet.jsonrpc import HOST, LoopbackServer
@@ -12,7 +12,7 @@ from anchor.errors import UsageError
 from anchor.types import ChainId
 
 
-class PyEvmNode:
+class PyEvmNode(AbstractContextManager["PyEvmNode"]):
     """A node for trying things out where no anvil is installed; serves from construction on.
 
     It keeps everything in memory, has no finality and no mempool: a transaction is mined when it is
@@ -51,13 +51,5 @@ class PyEvmNode:
             self._open = False
             self._server.stop()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -19,6 +19,7 @@ from anchor.chain.signer import UnsignedTransaction
 from anchor.chain.signer.memory import protect_memory
 from anchor.errors import MalformedError, SignerError, StorageError, UsageError
 from anchor.ethereum.keccak import format_address, parse_address
+from anchor.system.durable_files import sync_folder
 from anchor.system.os_errors import explain_os_error
 from anchor.system.regular_files import open_regular_file, read_regular_file
 from anchor.types import Address
@@ -165,11 +166,7 @@ def _write_new(path: Path, members: dict[str, Any]) -> None:
             json.dump(members, file)
             file.flush()
             os.fsync(file.fileno())
-        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
     except OSError as error:
         path.unlink(missing_ok=True)
         raise StorageError(

@@ -8,7 +8,6 @@ import resource
 import sys
 
 # linux/prctl.h
-_PR_GET_DUMPABLE = 3
 _PR_SET_DUMPABLE = 4
 
 
@@ -22,11 +21,3 @@ def protect_memory() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-
-
-def is_protected() -> bool:
-    """Return whether ``protect_memory`` holds in this process."""
-    if sys.platform != "linux":
-        return False
-    dumpable: int = ctypes.CDLL(None).prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0)
-    return dumpable == 0

@@ -14,7 +14,7 @@ from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.progress_bar import show_hashing
 from anchor.errors import ExitCode, UsageError
 from anchor.evidence.checksums import MAX_LINE_BYTES, parse_checksum_lines
-from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
+from anchor.evidence.digests import Digests, parse_digest
 from anchor.evidence.discovery import find_sources
 from anchor.evidence.file_hashing import hash_stdin
 from anchor.evidence.hashing_pool import open_executor
@@ -128,15 +128,7 @@ def _labelled(
     """Return the submissions that are not files: standard input and bare digests."""
     if name is not None and stdin + len(digests) != 1:
         raise UsageError("--name goes with standard input or with exactly one --digest")
-    inputs: list[EvidenceInput] = []
-    for text in digests:
-        algorithm, value = parse_digest(text)
-        digests_alone = Digests(
-            sha256=value if algorithm == SHA256 else None,
-            sm3=value if algorithm == SM3 else None,
-            size=None,
-        )
-        inputs.append(digest_input(digests_alone, name))
+    inputs = [digest_input(Digests.bare(*parse_digest(text)), name) for text in digests]
     if digests_from is not None:
         inputs += _read_checksums(digests_from)
     if stdin:
@@ -151,14 +143,7 @@ def _read_checksums(path: Path) -> list[EvidenceInput]:
         with path.open("rb") as file:
             lines = iter(lambda: file.readline(MAX_LINE_BYTES + 1), b"")
             return [
-                digest_input(
-                    Digests(
-                        sha256=value if algorithm == SHA256 else None,
-                        sm3=value if algorithm == SM3 else None,
-                        size=None,
-                    ),
-                    listed,
-                )
+                digest_input(Digests.bare(algorithm, value), listed)
                 for listed, algorithm, value in parse_checksum_lines(lines, subject=str(path))
             ]
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -110,23 +111,10 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
         output.line(f"{key.id}  {key.tenant:<20}  {','.join(key.scopes):<18}  {_state(key, time)}")
     if not keys:
         output.line("there are none: `anchor api-key create TENANT` makes one")
-    output.result(
-        {
-            "keys": [
-                {
-                    "id": key.id,
-                    "tenant": key.tenant,
-                    "scopes": list(key.scopes),
-                    "created_at": key.created_at,
-                    "expires_at": key.expires_at,
-                    "revoked_at": key.revoked_at,
-                    "per_day": key.limits.per_day,
-                    "per_minute": key.limits.per_minute,
-                }
-                for key in keys
-            ]
-        }
-    )
+    described = [asdict(key) for key in keys]
+    for members in described:
+        members |= members.pop("limits")
+    output.result({"keys": described})
 
 
 @app.command("revoke")

@@ -9,18 +9,17 @@ from typing import Annotated
 
 import typer
 
-from anchor.certificate.fonts import choose_font
+from anchor.certificate.fonts import find_font, read_font
 from anchor.certificate.issue import Basis
 from anchor.certificate.time_format import choose_moment
-from anchor.chain.verifier_nodes import Nodes
 from anchor.cli.certificate_files import (
-    CertificateWriter,
     Judged,
     Request,
     check_exhibits,
     describe_font,
     plan_requests,
     read_details,
+    write_certificates,
 )
 from anchor.cli.console import Output
 from anchor.cli.evidence_inputs import VerificationInputs
@@ -38,8 +37,6 @@ from anchor.cli.options import (
 from anchor.cli.report_text import print_policies
 from anchor.errors import UsageError
 from anchor.receipt.format import Receipt, encode_receipt
-from anchor.types import ChainId, parse_hash
-from anchor.verification.verifier import judge
 
 
 def command(
@@ -116,27 +113,25 @@ def command(
     requests = plan_requests(receipts, file, folder)
     moment = choose_moment(issued_at, os.environ.get("SOURCE_DATE_EPOCH"), datetime.now(UTC))
     stated = read_details(details)
-    chosen = None if no_pdf else choose_font(font)
+    chosen = None
+    if not no_pdf:
+        chosen = find_font() if font is None else read_font(font)
     inputs = VerificationInputs(
-        config_path=config_path, trust=trust, offline=offline, report=output.note
+        config_path=config_path,
+        trust=trust,
+        report=output.note,
+        rpc=rpc,
+        quorum=quorum,
+        block_hashes=block_hash,
+        chain_ids=chain_id,
+        accept_unpinned=accept_unpinned,
+        offline=offline,
     )
-    nodes = Nodes(rpc or (), quorum, inputs.list_project_nodes, output.note)
-    final_blocks = {parse_hash(text, subject="--block-hash") for text in block_hash or ()}
-    chains = frozenset(map(ChainId, chain_id or ()))
+    nodes = inputs.nodes
 
     def judge_one(request: Request) -> Judged:
-        nodes.asked_now = []
         receipt, digests = inputs.load(request.file, request.receipt, hint="name it with --file")
-        connect = None if offline else nodes.connect
-        report = judge(
-            receipt,
-            digests,
-            policy=inputs.policy,
-            connect=connect,
-            block_hashes=final_blocks,
-            chain_ids=chains,
-            accept_unpinned=accept_unpinned,
-        )
+        report = inputs.judge(receipt, digests)
         basis = Basis(
             policy=inputs.policy, policies=inputs.choice.files, nodes=tuple(nodes.asked_now)
         )
@@ -147,17 +142,18 @@ def command(
     inputs.close()
     check_exhibits(stated, judged)
     print_policies(output, inputs.describe_policies())
-    writer = CertificateWriter(details=stated, moment=moment, font=chosen, is_draft=draft)
-    result = writer.write_all(judged, output)
+    written, refused, code = write_certificates(
+        judged, output, details=stated, moment=moment, font=chosen, is_draft=draft
+    )
     output.result(
         {
-            "exit_code": int(result.exit_code),
+            "exit_code": int(code),
             "policies": inputs.list_policies(),
             "unused_project": inputs.describe_unused(),
             "nodes": nodes.asked,
             "font": None if chosen is None else describe_font(chosen),
-            "certificates": result.written,
-            "refused": result.refused,
+            "certificates": written,
+            "refused": refused,
         }
     )
-    raise typer.Exit(result.exit_code)
+    raise typer.Exit(code)

@@ -16,6 +16,7 @@ import typer
 import anchor
 from anchor.chain.devnet import Devnet, find_anvil, open_devnet
 from anchor.cli.console import Colour, Output
+from anchor.cli.options import EmbeddedOption
 from anchor.cli.progress_bar import show_hashing
 from anchor.errors import MismatchError, UsageError
 from anchor.ethereum.keccak import format_address
@@ -30,9 +31,7 @@ def command(
         Path | None,
         typer.Argument(help="What to anchor; by default this program's own files."),
     ] = None,
-    embedded: Annotated[
-        bool, typer.Option("--embedded", help="Use py-evm even where anvil is installed.")
-    ] = False,
+    embedded: EmbeddedOption = False,
 ) -> None:
     """Anchor a folder on an embedded chain, verify every file, and show an altered one refused."""
     output = Output(as_json=False)

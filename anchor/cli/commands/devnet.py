@@ -11,6 +11,7 @@ import typer
 
 from anchor.chain.devnet import find_anvil, open_devnet
 from anchor.cli.console import Output
+from anchor.cli.options import EmbeddedOption
 from anchor.project.files import find_checkout
 from anchor.system.signals import STOP_SIGNALS
 
@@ -21,9 +22,7 @@ def command(
         Path | None,
         typer.Option(metavar="FILE", help="Keep the chain in FILE between runs (anvil only)."),
     ] = None,
-    embedded: Annotated[
-        bool, typer.Option("--embedded", help="Use py-evm even where anvil is installed.")
-    ] = False,
+    embedded: EmbeddedOption = False,
 ) -> None:
     """Run a local chain until it is interrupted: anvil where it is installed, else py-evm."""
     output = Output(as_json=False)

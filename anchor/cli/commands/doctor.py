@@ -8,23 +8,18 @@ from pathlib import Path
 import typer
 
 from anchor.chain.verifier_nodes import open_node
-from anchor.cli.console import Colour, Output
+from anchor.cli.console import Output
 from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.report_text import COLOURS
 from anchor.errors import ConfigError
 from anchor.monitor.doctor import DoctorContext, diagnose, exit_code_of
 from anchor.monitor.doctor_checks import CHECKS
 from anchor.project.allowlist import discover_config, find_allowed, find_config
-from anchor.verification.report import Verdict
 
 
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check configuration, store, key, node, chain and registry; change and send nothing."""
     output = Output(as_json=as_json)
-    colours = {
-        Verdict.PASS: Colour.GREEN,
-        Verdict.FAIL: Colour.RED,
-        Verdict.CANNOT_TELL: Colour.YELLOW,
-    }
     findings = diagnose(
         DoctorContext(
             config_path=_find_config(config_path),
@@ -36,9 +31,8 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
     code = exit_code_of(findings)
     for finding in findings:
         mark = f"{finding.verdict.value:<13}"
-        output.line(
-            f"{finding.check:<15}{finding.text}", mark=mark, colour=colours[finding.verdict]
-        )
+        colour = COLOURS[finding.verdict.value]
+        output.line(f"{finding.check:<15}{finding.text}", mark=mark, colour=colour)
         if finding.hint:
             output.line(f"{'':<28}{finding.hint}")
     output.line()

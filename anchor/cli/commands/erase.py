@@ -10,9 +10,9 @@ import typer
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.evidence_options import (
-    NAMES_HELP,
     DigestsOption,
     LeavesOption,
+    NamesArgument,
     TenantOption,
     parse_selection,
 )
@@ -29,10 +29,7 @@ from anchor.store.file_origins import tenant_of
 
 
 def command(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[ID|FILE]...", help=NAMES_HELP),
-    ] = None,
+    names: NamesArgument = None,
     digest: DigestsOption = None,
     leaf: LeavesOption = None,
     tenant: TenantOption = None,
@@ -64,7 +61,7 @@ def command(
     is finished. docs/erasure.md says what is out of this command's reach.
     """
     output = Output(as_json=as_json)
-    selection = parse_selection(names or [], digest or [], leaf or [], tenant)
+    selection = parse_selection(names, digest, leaf, tenant)
     with project_session(config_path, only_reads=dry_run) as project:
         if dry_run:
             _list(output, project, selection)
@@ -90,17 +87,16 @@ def _list(output: Output, project: OpenProject, selection: Selection) -> None:
     with project.database.read() as connection:
         pieces = [each for each in find_pieces(connection, selection) if each.source != ERASED]
         check_erasable(connection, pieces)
-        for named in load_names(connection, pieces):
-            piece = named.piece
+        for piece, name in load_names(connection, pieces):
             owner = tenant_of(piece.source)
-            name = named.name or "(record lost)"
+            shown = name or "(record lost)"
             whose = "" if owner is None else f"  (tenant {owner})"
-            output.line(f"{_spell_position(piece):<12}  {piece.leaf.hex()}  {name}{whose}")
+            output.line(f"{_spell_position(piece):<12}  {piece.leaf.hex()}  {shown}{whose}")
             listed.append(
                 {
                     "leaf": piece.leaf.hex(),
                     "index": piece.leaf_index,
-                    "name": named.name,
+                    "name": name,
                     "source": piece.source,
                     "tenant": owner,
                 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
@@ -10,9 +10,9 @@ import typer
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.evidence_options import (
-    NAMES_HELP,
     DigestsOption,
     LeavesOption,
+    NamesArgument,
     TenantOption,
     parse_selection,
 )
@@ -34,10 +34,7 @@ _NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As your file
 @app.command("add")
 def add(
     name: _NameArgument,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[ID|FILE]...", help=NAMES_HELP),
-    ] = None,
+    names: NamesArgument = None,
     digest: DigestsOption = None,
     leaf: LeavesOption = None,
     tenant: TenantOption = None,
@@ -51,7 +48,7 @@ def add(
 ) -> None:
     """Hold evidence, or with --tenant all that a tenant has and will submit."""
     output = Output(as_json=as_json)
-    selection = parse_selection(names or [], digest or [], leaf or [], tenant)
+    selection = parse_selection(names, digest, leaf, tenant)
     if selection.is_empty:
         raise UsageError("nothing to hold: name ids, files, --digest, --leaf or --tenant")
     by, placed_at = by or find_user(), utc_now()
@@ -90,14 +87,7 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     output.result(
         {
             "holds": [
-                {
-                    "name": hold.name,
-                    "leaf": None if hold.leaf is None else hold.leaf.hex(),
-                    "tenant": hold.tenant,
-                    "reason": hold.reason,
-                    "placed_by": hold.placed_by,
-                    "placed_at": hold.placed_at,
-                }
+                asdict(hold) | {"leaf": None if hold.leaf is None else hold.leaf.hex()}
                 for hold in holds
             ],
         }

@@ -122,7 +122,7 @@ def _show_log(output: Output, project: OpenProject, *, once: bool) -> None:
         time.time,
         lambda: Watched(clock=find_clock_fault(project, unix_now())),
     )
-    outside.wait(_PATIENCE)
+    outside.snapshot(_PATIENCE)
     if output.as_json:
         output.result(_take_picture(project, outside)[1])
         return

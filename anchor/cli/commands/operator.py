@@ -32,7 +32,7 @@ from anchor.operate.operator_authorisation import (
 )
 from anchor.operate.operators import OperatorList, load_operators
 from anchor.operate.preconditions import check_chain, check_registry
-from anchor.project.config import Config, SignerConfig
+from anchor.project.config import SignerConfig
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
 from anchor.system.clock import SystemClock
@@ -89,7 +89,7 @@ def add(
     _change(
         output,
         config_path,
-        _owner_keys(owner_keystore, owner_password_file),
+        _owner_signer(owner_keystore, owner_password_file),
         lambda project, node: plan_addition(project, node, key, id),
         is_call_only=is_call_only,
     )
@@ -120,7 +120,7 @@ def remove(
     _change(
         output,
         config_path,
-        _owner_keys(owner_keystore, owner_password_file),
+        _owner_signer(owner_keystore, owner_password_file),
         lambda project, node: plan_removal(project, node, key=key, id=number),
         is_call_only=is_call_only,
     )
@@ -156,24 +156,23 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
         raise typer.Exit(ExitCode.CANNOT_CHECK)
 
 
-def _owner_keys(keystore: Path | None, password_file: Path | None) -> Callable[[Config], Config]:
-    """Return what makes the project's configuration sign with the owner's key."""
+def _owner_signer(keystore: Path | None, password_file: Path | None) -> SignerConfig | None:
+    """Return the owner's key, None where it is the project's own."""
     if keystore is None:
         if password_file is not None:
             raise UsageError("--owner-password-file goes with --owner-keystore")
-        return lambda config: config
-    signer = SignerConfig(
+        return None
+    return SignerConfig(
         keystore=keystore.absolute(),
         ape_account=None,
         password_file=password_file and password_file.absolute(),
     )
-    return lambda config: replace(config, signer=signer)
 
 
 def _change(
     output: Output,
     config_path: Path | None,
-    with_owner: Callable[[Config], Config],
+    owner: SignerConfig | None,
     plan: Callable[[OpenProject, Node], KeyChange],
     *,
     is_call_only: bool,
@@ -190,7 +189,7 @@ def _change(
         if is_call_only:
             _print_call(output, project, node, change)
             return
-        sender = with_owner(config)
+        sender = config if owner is None else replace(config, signer=owner)
         key = find_key(sender)
         if key is not None and not is_done(config, node, change):
             check_owner(config, key)  # before a password is asked for
@@ -229,7 +228,7 @@ def _print_change(
     output: Output, project: OpenProject, node: Node, change: KeyChange, listed: OperatorList
 ) -> None:
     """Print what is so now, and what the operator has to do about it."""
-    name = f"{format_address(change.key)}"
+    name = format_address(change.key)
     if change.id:
         output.line(f"{name} may anchor in this log, as operator {change.id}: final")
     else:

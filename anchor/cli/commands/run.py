@@ -24,6 +24,7 @@ from anchor.cli.options import ConfigOption, JsonOption, WaitOption
 from anchor.cli.standard_streams import EventLines
 from anchor.errors import ConfigError, ExitCode, UsageError
 from anchor.log.publication import open_writer
+from anchor.operate.backoff import Backoff
 from anchor.operate.daemon import Daemon, Pace
 from anchor.operate.events import Event
 from anchor.operate.publisher import Publisher
@@ -33,9 +34,8 @@ from anchor.project.config import Config, load_config
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject, open_project
 from anchor.store.incidents import accept_incidents
-from anchor.system.clock import SystemClock, unix_now, utc_now
+from anchor.system.clock import StoppableClock, Stopped, SystemClock, unix_now, utc_now
 from anchor.system.signals import STOP_SIGNALS
-from anchor.system.stoppable_clock import StoppableClock, Stopped
 from anchor.units import format_leaves
 
 # Seconds between two looks of a standby whether it is needed.
@@ -201,7 +201,7 @@ def _run_on(
             )  # fmt: skip
             daemon.run()
 
-    waiting = StoreWait(clock, emit, jitter)
+    waiting = StoreWait(clock, emit, Backoff(jitter, first=1.0, longest=60.0))
     try:
         run_through_outages(waiting, lambda: _open_named(config), work)
     except Stopped:

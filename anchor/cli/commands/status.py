@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import typer
@@ -158,32 +159,33 @@ def _describe_anchor(anchored: AnchoredHead) -> FinalAnchorDocument:
 
 
 def _print_store(output: Output, document: StatusDocument) -> None:
-    log, head = document.log, document.head
-    _print_line(output, "log", f"number {log.number} of {log.owner}")
-    _print_line(output, "registry", f"{log.registry} on chain {log.chain_id}")
-    _print_line(output, "accepted", document.accepted)
-    _print_line(output, "not sealed", document.waiting)
-    _print_line(output, "head", f"{head.size} leaves, root {head.root}" if head else "none")
-    if document.copies is not None:
-        _print_line(output, "copies", f"{document.copies.count} of {document.copies.required}")
+    log, head, copies = document.log, document.head, document.copies
+    rows: dict[str, str | int] = {
+        "log": f"number {log.number} of {log.owner}",
+        "registry": f"{log.registry} on chain {log.chain_id}",
+        "accepted": document.accepted,
+        "not sealed": document.waiting,
+        "head": f"{head.size} leaves, root {head.root}" if head else "none",
+    }
+    if copies is not None:
+        rows["copies"] = f"{copies.count} of {copies.required}"
+    _print_rows(output, rows)
 
 
 def _print_chain(output: Output, chain: OnChainDocument) -> None:
-    head, final, unproven = chain.head, chain.final, chain.unproven
-    _print_line(output, "on chain", f"{head.size} leaves" if head else "nothing yet")
-    _print_line(
-        output, "final", f"{final.size} leaves, anchor {final.sequence}" if final else "none"
-    )
-    off = chain.clock_off
-    _print_line(output, "clock", "as the chain's" if off is None else f"off by {off:,} seconds")
-    _print_line(output, "reversible", chain.reversible)
-    _print_line(
-        output,
-        "unproven",
-        f"{unproven.anchors:,} anchors, from {unproven.first_sequence} on" if unproven else "none",
-    )
-    _print_line(output, "to anchor", chain.unanchored)
+    head, final, unproven, off = chain.head, chain.final, chain.unproven, chain.clock_off
+    unproven_from = unproven and f"{unproven.anchors:,} anchors, from {unproven.first_sequence} on"
+    rows: dict[str, str | int] = {
+        "on chain": f"{head.size} leaves" if head else "nothing yet",
+        "final": f"{final.size} leaves, anchor {final.sequence}" if final else "none",
+        "clock": "as the chain's" if off is None else f"off by {off:,} seconds",
+        "reversible": chain.reversible,
+        "unproven": unproven_from or "none",
+        "to anchor": chain.unanchored,
+    }
+    _print_rows(output, rows)
 
 
-def _print_line(output: Output, name: str, value: str | int) -> None:
-    output.line(f"{name:<14}{value}")
+def _print_rows(output: Output, rows: Mapping[str, str | int]) -> None:
+    for name, value in rows.items():
+        output.line(f"{name:<14}{value}")

@@ -8,7 +8,6 @@ from typing import Annotated, cast, get_args
 import typer
 
 from anchor.chain.verifier_nodes import Nodes
-from anchor.cli import policy_commands
 from anchor.cli.console import Output
 from anchor.cli.options import (
     FinalityOption,
@@ -17,7 +16,7 @@ from anchor.cli.options import (
     RpcOption,
     parse_finality,
 )
-from anchor.cli.typer_app import make_group
+from anchor.cli.policy_commands import app
 from anchor.errors import UsageError
 from anchor.ethereum.keccak import format_address, parse_address
 from anchor.registry.artifact import registry_address
@@ -25,9 +24,6 @@ from anchor.system.durable_files import write_file
 from anchor.system.urls import is_plain_url
 from anchor.types import Assurance, parse_hash
 from anchor.verification.pinning import PinOptions, encode_policy, pin_registry
-
-app = make_group("trust")
-policy_commands.register(app)
 
 
 @app.command("pin")

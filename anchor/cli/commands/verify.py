@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from anchor.chain.verifier_nodes import Nodes
 from anchor.cli.console import Colour, Output
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.options import (
@@ -23,20 +22,14 @@ from anchor.cli.options import (
 )
 from anchor.cli.report_text import print_policies, print_report
 from anchor.errors import AnchorError, ExitCode, UsageError
-from anchor.evidence.digests import Digests
-from anchor.receipt.format import Receipt
-from anchor.types import ChainId, parse_hash
-from anchor.verification.report import Report, severest_code
+from anchor.verification.report import severest_code
 from anchor.verification.report_json import (
     FileDocument,
-    PolicyDocument,
     UnreadFileDocument,
-    UnusedProjectDocument,
     VerificationDocument,
     describe_report,
 )
 from anchor.verification.report_words import WORDS
-from anchor.verification.verifier import judge
 
 
 def command(
@@ -84,39 +77,30 @@ def command(
         raise UsageError("--receipt goes with one file")
     output = Output(as_json=as_json)
     inputs = VerificationInputs(
-        config_path=config_path, trust=trust, offline=offline, report=output.note
+        config_path=config_path,
+        trust=trust,
+        report=output.note,
+        rpc=rpc,
+        quorum=quorum,
+        block_hashes=block_hash,
+        chain_ids=chain_id,
+        accept_unpinned=accept_unpinned,
+        offline=offline,
     )
     policies = inputs.describe_policies()
-    nodes = Nodes(rpc or (), quorum, inputs.list_project_nodes, output.note)
-    final_blocks = {parse_hash(text, subject="--block-hash") for text in block_hash or ()}
-    connect = None if offline else nodes.connect
-    chains = frozenset(map(ChainId, chain_id or ()))
-
-    def judge_one(receipt: bytes | Receipt, evidence: Digests) -> Report:
-        nodes.asked_now = []
-        return judge(
-            receipt,
-            evidence,
-            policy=inputs.policy,
-            connect=connect,
-            block_hashes=final_blocks,
-            chain_ids=chains,
-            accept_unpinned=accept_unpinned,
-        )
-
     if quiet:
         print_policies(output, policies, words)
     documents: list[FileDocument | UnreadFileDocument] = []
     codes: list[ExitCode] = []
     for name, load in inputs.list_inputs(files or [], receipt=receipt, digest=digest):
         try:
-            report = judge_one(*load())
+            report = inputs.judge(*load())
             print_report(
                 output,
                 name,
                 report,
                 policies=policies,
-                nodes=nodes.asked_now,
+                nodes=inputs.nodes.asked_now,
                 brief=quiet,
                 words=words,
             )
@@ -132,15 +116,15 @@ def command(
         codes.append(report.exit_code)
     inputs.close()
     worst = severest_code(codes)
-    document = VerificationDocument(
-        format="anchor-verify/1",
-        exit_code=int(worst),
-        policies=[PolicyDocument.model_validate(policy) for policy in inputs.list_policies()],
-        unused_project=None
-        if inputs.choice.unused is None
-        else UnusedProjectDocument.model_validate(inputs.describe_unused()),
-        nodes=nodes.asked,
-        files=documents,
+    document = VerificationDocument.model_validate(
+        {
+            "format": "anchor-verify/1",
+            "exit_code": int(worst),
+            "policies": inputs.list_policies(),
+            "unused_project": inputs.describe_unused(),
+            "nodes": inputs.nodes.asked,
+            "files": documents,
+        }
     )
     output.result(document.model_dump())
     raise typer.Exit(worst)

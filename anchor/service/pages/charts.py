@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from statistics import median
 
@@ -11,7 +11,6 @@ from anchor.monitor.timeline import AnchorLine
 from anchor.service.pages.svg_chart import (
     Chart,
     Mark,
-    Scale,
     Series,
     Tick,
     mark_amounts,
@@ -27,6 +26,7 @@ from anchor.units import (
 
 # A range of less than this would make one anchor look like a trend.
 _SHORTEST = 3_600.0
+_NO_ANCHOR = "No anchor of ours yet"
 
 
 def chart_throughput(throughput: Throughput) -> Chart:
@@ -60,117 +60,102 @@ def chart_throughput(throughput: Throughput) -> Chart:
 
 def chart_latency(anchors: Sequence[AnchorLine], end: float) -> Chart:
     """Draw how long each anchor took from the seal to its block, and until it was final."""
-    final = [anchor for anchor in anchors if anchor.to_final is not None]
-    return _chart(
-        anchors,
-        end,
+    final = (
+        (
+            anchor.sealed_at,
+            anchor.to_final,
+            f"anchor {anchor.sequence}: final after {format_duration(anchor.to_final)}",
+        )
+        for anchor in anchors
+        if anchor.to_final is not None
+    )
+    included = (
+        (
+            anchor.sealed_at,
+            anchor.to_included,
+            f"anchor {anchor.sequence}: included after {format_duration(anchor.to_included)}",
+        )
+        for anchor in anchors
+    )
+    return Chart(
         name="latency",
         title="From seal to block, and to finality",
         description=_describe_latency(anchors),
-        series=[
-            Series(
-                name="final",
-                style="first",
-                marks=[
-                    Mark(
-                        at=anchor.sealed_at,
-                        value=anchor.to_final or 0.0,
-                        text=f"anchor {anchor.sequence}: final after "
-                        f"{format_duration(anchor.to_final or 0.0)}",
-                    )
-                    for anchor in final
-                ],
-            ),
-            Series(
-                name="included",
-                style="second",
-                marks=[
-                    Mark(
-                        at=anchor.sealed_at,
-                        value=anchor.to_included,
-                        text=f"anchor {anchor.sequence}: included after "
-                        f"{format_duration(anchor.to_included)}",
-                    )
-                    for anchor in anchors
-                ],
-            ),
-        ],
+        empty=_NO_ANCHOR,
+        start=_start(anchors, end),
+        end=end,
+        series=[_dot("final", "first", final), _dot("included", "second", included)],
         scale=mark_durations,
     )
 
 
 def chart_gas(anchors: Sequence[AnchorLine], end: float) -> Chart:
     """Draw how much gas each anchor used."""
-    marks = [
-        Mark(
-            at=anchor.included_at,
-            value=anchor.gas_used,
-            text=f"anchor {anchor.sequence}: {anchor.gas_used:,} gas",
+    points = (
+        (
+            anchor.included_at,
+            anchor.gas_used,
+            f"anchor {anchor.sequence}: {anchor.gas_used:,} gas",
         )
         for anchor in anchors
         if anchor.gas_used is not None
-    ]
-    middle = f"Half of them used {median(m.value for m in marks):,.0f} or less." if marks else ""
-    return _chart(
-        anchors,
-        end,
+    )
+    gas = _dot("gas", "first", points)
+    return Chart(
         name="gas",
         title="Gas used by an anchor",
-        description=f"{format_count(len(marks), 'anchor', 'anchors')}. {middle}",
-        series=[Series(name="gas", style="first", marks=marks)],
+        description=_describe_middle(gas, "used", ",.0f"),
+        empty=_NO_ANCHOR,
+        start=_start(anchors, end),
+        end=end,
+        series=[gas],
         scale=mark_amounts,
     )
 
 
 def chart_price(anchors: Sequence[AnchorLine], end: float, cap: int) -> Chart:
     """Draw what a gas cost each anchor, and the cap (wei)."""
-    marks = [
-        Mark(
-            at=anchor.included_at,
-            value=anchor.gas_price / GWEI,
-            text=f"anchor {anchor.sequence}: {format_gas_price(anchor.gas_price)} a gas, "
-            f"{format_wei(anchor.wei or 0)} in all",
+    points = (
+        (
+            anchor.included_at,
+            anchor.gas_price / GWEI,
+            f"anchor {anchor.sequence}: {_spell_price(anchor.gas_price, anchor.wei or 0)}",
         )
         for anchor in anchors
         if anchor.gas_price is not None
-    ]
-    middle = f"Half of them paid {median(m.value for m in marks):,.4g} or less." if marks else ""
-    return _chart(
-        anchors,
-        end,
+    )
+    price = _dot("price", "first", points)
+    return Chart(
         name="price",
         title="Price of a gas, in gwei",
-        description=f"{format_count(len(marks), 'anchor', 'anchors')}. {middle} The most that may "
-        f"be paid is {format_gas_price(cap)}.",
-        series=[Series(name="price", style="first", marks=marks)],
+        description=f"{_describe_middle(price, 'paid', ',.4g')} The most that may be paid is "
+        f"{format_gas_price(cap)}.",
+        empty=_NO_ANCHOR,
+        start=_start(anchors, end),
+        end=end,
+        series=[price],
         scale=mark_amounts,
         limit=Mark(at=end, value=cap / GWEI, text=f"cap {format_gas_price(cap)}"),
     )
 
 
-def _chart(
-    anchors: Sequence[AnchorLine],
-    end: float,
-    *,
-    name: str,
-    title: str,
-    description: str,
-    series: Sequence[Series],
-    scale: Scale,
-    limit: Mark | None = None,
-) -> Chart:
-    first = min((anchor.sealed_at for anchor in anchors), default=end)
-    return Chart(
-        name=name,
-        title=title,
-        description=description,
-        empty="No anchor of ours yet",
-        start=min(first, end - _SHORTEST),
-        end=end,
-        series=series,
-        scale=scale,
-        limit=limit,
-    )
+def _start(anchors: Sequence[AnchorLine], end: float) -> float:
+    return min([end - _SHORTEST, *(anchor.sealed_at for anchor in anchors)])
+
+
+def _dot(name: str, style: str, points: Iterable[tuple[float, float, str]]) -> Series:
+    """Return a dot for each time, value and text."""
+    marks = [Mark(at=at, value=value, text=text) for at, value, text in points]
+    return Series(name=name, style=style, marks=marks)
+
+
+def _describe_middle(series: Series, verb: str, spelling: str) -> str:
+    """Return of how many anchors it is, and what half of them did at most."""
+    text = f"{format_count(len(series.marks), 'anchor', 'anchors')}. "
+    if series.marks:
+        middle = median(mark.value for mark in series.marks)
+        text += f"Half of them {verb} {middle:{spelling}} or less."
+    return text
 
 
 def _describe_latency(anchors: Sequence[AnchorLine]) -> str:
@@ -188,6 +173,10 @@ def _describe_latency(anchors: Sequence[AnchorLine]) -> str:
 
 def _mark_counts(most: float, count: int) -> list[Tick]:
     return mark_amounts(max(most, count), count)  # no halves of a leaf
+
+
+def _spell_price(gas_price: int, wei: int) -> str:
+    return f"{format_gas_price(gas_price)} a gas, {format_wei(wei)} in all"
 
 
 def _spell(moment: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import median
 
 from fastapi import APIRouter, Request
@@ -31,22 +30,13 @@ from anchor.service.pages.charts import (
 )
 from anchor.service.pages.rendering import answer_error, answer_page, describe_log
 from anchor.service.pages.sign_in import find_administrator
-from anchor.service.pages.svg_chart import Chart, Series, draw_chart
+from anchor.service.pages.svg_chart import draw_chart
 from anchor.service.worker import CurrentService
 
 router = APIRouter(include_in_schema=False)
 
 # Seconds between two refreshes, for those who ask for them.
 _REFRESHES = {"30": 30, "60": 60, "300": 300}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChartFigure:
-    """A chart as it is put into the page, with a legend where it has more than one series."""
-
-    title: str
-    keys: Sequence[Series]
-    svg: Markup
 
 
 @router.get("/")
@@ -64,7 +54,7 @@ async def dashboard(request: Request, service: CurrentService, refresh: str = ""
     outside = service.outside.snapshot()
     alarms = raise_alarms(project.config, overview, outside)
     values = describe_dashboard(project.config, overview, throughput, outside, alarms)
-    values |= {"can_sign_out": caller.has_session, "refreshes": _REFRESHES.get(refresh)}
+    values |= {"can_sign_out": caller == "session", "refreshes": _REFRESHES.get(refresh)}
     page = answer_page("dashboard.html", values)
     if refresh in _REFRESHES:
         # Only where it was asked for: a page that changes by itself is hard to read aloud.
@@ -102,13 +92,5 @@ def describe_dashboard(
         "typical_included": median(included) if included else None,
         "spending_days": SPENDING_DAYS,
         "budget_days": BUDGET_DAYS,
-        "charts": [_draw(chart) for chart in charts],
+        "charts": [(chart, Markup(draw_chart(chart))) for chart in charts],
     }
-
-
-def _draw(chart: Chart) -> ChartFigure:
-    return ChartFigure(
-        title=chart.title,
-        keys=chart.series if len(chart.series) > 1 else (),
-        svg=Markup(draw_chart(chart)),
-    )

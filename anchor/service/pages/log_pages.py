@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from fastapi import APIRouter
 from fastapi.responses import Response
 from markupsafe import Markup
@@ -20,7 +18,7 @@ from anchor.monitor.log_lookup import (
     prove_consistency,
     search_leaf,
 )
-from anchor.monitor.timeline import HeadLine, load_head_lines
+from anchor.monitor.timeline import load_head_lines
 from anchor.project.project import OpenProject
 from anchor.service.pages.rendering import answer_error, answer_page, describe_log
 from anchor.service.worker import CurrentService, Service
@@ -100,8 +98,10 @@ async def _answer_log(
     problem: UsageError | None = None,
     **asked: str,
 ) -> Response:
+    limit = MAX_LOG_SIZE + 1 if below is None else min(below, MAX_LOG_SIZE + 1)
+    chain_id = service.project.config.chain_id
     try:
-        heads = await service.read(_load_heads(service.project, below))
+        heads = await service.query(load_head_lines, chain_id, _HEADS + 1, below=limit)
     except AnchorError as error:
         return answer_error(error, "log")
     values = {
@@ -115,12 +115,3 @@ async def _answer_log(
         "asked": _NOTHING_ASKED | {name: text[:64] for name, text in asked.items()},
     }
     return answer_page("log.html", values, status=200 if problem is None else 404)
-
-
-def _load_heads(project: OpenProject, below: int | None) -> Callable[[], list[HeadLine]]:
-    def load() -> list[HeadLine]:
-        limit = MAX_LOG_SIZE + 1 if below is None else min(below, MAX_LOG_SIZE + 1)
-        with project.database.read() as connection:
-            return load_head_lines(connection, project.config.chain_id, _HEADS + 1, below=limit)
-
-    return load

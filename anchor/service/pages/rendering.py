@@ -15,12 +15,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from anchor.errors import AnchorError
-from anchor.ethereum.keccak import format_address
+from anchor.monitor.overview_json import build_log_json
 from anchor.monitor.timeline import HeadState
 from anchor.page import load_page
 from anchor.project.config import Config
 from anchor.service.problems import Problem, explain
-from anchor.types import log_number, log_owner
 from anchor.units import (
     format_count,
     format_duration,
@@ -109,13 +108,7 @@ async def verifier_page() -> Response:
 
 def describe_log(config: Config) -> dict[str, Any]:
     """Return what pages say of which log it is."""
-    return {
-        "id": f"0x{config.log.hex()}",
-        "owner": format_address(log_owner(config.log)),
-        "number": log_number(config.log),
-        "registry": format_address(config.registry),
-        "chain_id": config.chain_id,
-    }
+    return {"id": f"0x{config.log.hex()}", **build_log_json(config)}
 
 
 def mark_code(text: str) -> Markup:

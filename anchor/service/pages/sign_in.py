@@ -16,6 +16,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 from fastapi import APIRouter, Request
@@ -28,7 +29,7 @@ from anchor.service.pages.rendering import answer_page
 from anchor.service.problems import CLOSE, Problem
 from anchor.service.request_body import check_media_type, read_body
 from anchor.service.worker import CurrentService, Service
-from anchor.store.api_keys import ApiKey, find_key_by_id
+from anchor.store.api_keys import find_key_by_id
 from anchor.system.clock import utc_now
 
 router = APIRouter(include_in_schema=False)
@@ -139,16 +140,10 @@ def is_from_here(origin: str | None, host: str | None, scheme: str | None) -> bo
     return stated in ((scheme,) if scheme else ("http", "https")) and origin == f"{stated}://{host}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """An administrator, and whether by a session that can be ended."""
-
-    key: ApiKey
-    has_session: bool
-
-
-async def find_administrator(request: Request, service: Service) -> Caller | None:
-    """Return the administrator who asks for a page; None where nobody is signed in.
+async def find_administrator(
+    request: Request, service: Service
+) -> Literal["key", "session"] | None:
+    """Return by what an administrator asks for a page; None where nobody is signed in.
 
     Raises:
         Problem: The request brings an API key that is not usable here (401, 403).
@@ -158,19 +153,14 @@ async def find_administrator(request: Request, service: Service) -> Caller | Non
         key = await authenticate(service, request, token if scheme.lower() == "bearer" else None)
         if _SCOPE not in key.scopes:
             raise Problem(403, f"this key is not for {_SCOPE!r}")
-        return Caller(key=key, has_session=False)
+        return "key"
     session = _find_session(request)
     if session is None:
         return None
-
-    def look_up() -> ApiKey | None:
-        with service.project.database.read() as connection:
-            return find_key_by_id(connection, session.key_id)
-
-    session_key = await service.read(look_up)
+    session_key = await service.query(find_key_by_id, session.key_id)
     if session_key is None or not session_key.stands_at(utc_now()):
         return None
-    return Caller(key=session_key, has_session=True) if _SCOPE in session_key.scopes else None
+    return "session" if _SCOPE in session_key.scopes else None
 
 
 @router.get("/login")

@@ -16,9 +16,8 @@ from anchor.service.auth import Submitter
 from anchor.service.bulk_stream import MEDIA_TYPE, BulkAnswer
 from anchor.service.request_body import check_length, check_media_type
 from anchor.service.schemas import IdempotencyKey, problems
-from anchor.service.submission import Origin, check_idempotency_key
+from anchor.service.submission import Origin
 from anchor.service.worker import CurrentService
-from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["evidence"])
 
@@ -82,11 +81,6 @@ async def submit_bulk(
     check_media_type(request, MEDIA_TYPE, "application/jsonl")
     service.check_intake()
     check_length(request, service.settings.max_bulk)
-    origin = Origin(
-        tenant=key.tenant,
-        key=check_idempotency_key(idempotency_key),
-        recorded_at=utc_now(),
-        log=service.project.config.log,
-    )
+    origin = Origin.of_request(key.tenant, idempotency_key, service.project.config.log)
     slot = service.take_slot("bulk submissions", key.tenant, service.settings.max_bulks)
     return BulkAnswer(service, key, origin, slot)

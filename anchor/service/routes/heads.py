@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query
 from anchor.monitor.log_progress import load_log_progress
 from anchor.service.auth import Reader
 from anchor.service.evidence_status import describe_anchor
-from anchor.service.schemas import Heads, SealedHeadDocument, name_stage, problems
+from anchor.service.schemas import Heads, SealedHeadDocument, problems
 from anchor.service.worker import CurrentService
-from anchor.store.heads import find_anchored, load_heads_before
+from anchor.store.heads import find_anchored
+from anchor.store.statistics import load_newest_heads
 from anchor.types import MAX_LOG_SIZE
 
 router = APIRouter(tags=["log"])
@@ -37,17 +38,17 @@ async def heads(
     def load() -> list[SealedHeadDocument]:
         reach = load_log_progress(service.project)
         with service.project.database.read() as connection:
-            rows = load_heads_before(connection, before, limit)
-            anchored = [find_anchored(connection, chain_id, head) for head, _ in rows]
+            rows = load_newest_heads(connection, limit, below=before)
+            anchored = [find_anchored(connection, chain_id, row.head) for row in rows]
         return [
             SealedHeadDocument(
-                size=head.size,
-                root=head.root.hex(),
-                sealed_at=sealed_at,
-                state=name_stage(reach.stage_of(head.size - 1)),
+                size=row.head.size,
+                root=row.head.root.hex(),
+                sealed_at=row.sealed_at,
+                state=reach.stage_of(row.head.size - 1).value,
                 anchor=None if anchor is None else describe_anchor(anchor),
             )
-            for (head, sealed_at), anchor in zip(rows, anchored, strict=True)
+            for row, anchor in zip(rows, anchored, strict=True)
         ]
 
     rows = await service.read(load)

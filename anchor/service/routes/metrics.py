@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -44,7 +45,8 @@ class LogFigures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
-        for name, text, value in self._figures():
+        figures = chain(self._queue(), self._heads(), self._anchors(), self._money(), self._chain())
+        for name, text, value in figures:
             if value is not None:
                 yield GaugeMetricFamily(name, text, value=value)
         anchors = self.overview.anchors
@@ -54,13 +56,6 @@ class LogFigures(Collector):
                 value=anchors[0].sequence,
             )  # fmt: skip
         yield self._alarms()
-
-    def _figures(self) -> Iterable[Figure]:
-        yield from self._queue()
-        yield from self._heads()
-        yield from self._anchors()
-        yield from self._money()
-        yield from self._chain()
 
     def _queue(self) -> Iterable[Figure]:
         queue, moment = self.overview.queue, self.overview.read_at
@@ -139,17 +134,17 @@ class LogFigures(Collector):
         )  # fmt: skip
 
     def _chain(self) -> Iterable[Figure]:
-        chain, published = self.outside.chain, self.outside.published
+        sighting, published = self.outside.chain, self.outside.published
         if published is not None:
             yield (
                 "anchor_published_size",
                 "Leaves published at the configured place.",
                 published.value,
             )
-        facts = chain.value
-        if facts is None or chain.seen_at is None:
+        facts = sighting.value
+        if facts is None or sighting.seen_at is None:
             return
-        age = self.overview.read_at - chain.seen_at
+        age = self.overview.read_at - sighting.seen_at
         yield "anchor_chain_seen_seconds", "Age of what is known of the chain.", age
         yield "anchor_chain_block", "The newest block's number.", facts.block
         yield "anchor_chain_final_block", "The newest final block's number.", facts.final_block

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -21,7 +22,7 @@ from anchor.service.schemas import (
     WaitSeconds,
     problems,
 )
-from anchor.service.worker import CurrentService, RequestSlot, Service
+from anchor.service.worker import CurrentService, Service
 from anchor.store.api_keys import ApiKey
 from anchor.types import Stage, StageName
 
@@ -78,17 +79,15 @@ async def events(id: IdInPath, key: Reader, service: CurrentService) -> Response
 class _EventStream(StreamingResponse):
     """Server-sent events, which hold a slot of the tenant's from the route to their end."""
 
-    def __init__(self, stream: AsyncIterator[str], slot: RequestSlot) -> None:
+    def __init__(self, stream: AsyncIterator[str], slot: ExitStack) -> None:
         headers = {"X-Accel-Buffering": "no"}
         super().__init__(stream, media_type="text/event-stream", headers=headers)
         self._slot = slot
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events."""
-        try:
+        with self._slot:
             await super().__call__(scope, receive, send)
-        finally:
-            self._slot.release()
 
 
 async def _stream(
@@ -110,14 +109,8 @@ async def _stream(
                     yield _event(status)
                 elif not await service.wait_for_change(changed, _HEARTBEAT, lease):
                     yield ": still there\n\n"
-        except Problem as problem:
-            yield _problem_event(problem)
-        except AnchorError as error:
-            yield _problem_event(explain(error))
-
-
-def _problem_event(problem: Problem) -> str:
-    return f"event: problem\ndata: {json.dumps(problem.members())}\n\n"
+        except (Problem, AnchorError) as error:
+            yield f"event: problem\ndata: {json.dumps(explain(error).members())}\n\n"
 
 
 def _event(status: EvidenceStatusDocument) -> str:

@@ -13,14 +13,12 @@ from anchor.service.schemas import (
     DigestSubmission,
     IdempotencyKey,
     RecordSubmission,
-    name_stage,
     problems,
 )
-from anchor.service.submission import Origin, check_idempotency_key, over_quota, read_submission
+from anchor.service.submission import Origin, over_quota, read_submission
 from anchor.service.worker import CurrentService
 from anchor.service.write_queue import Job
 from anchor.store.quota import Admitted, OtherEvidence, OverQuota
-from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["evidence"])
 
@@ -70,12 +68,7 @@ async def submit(
     """
     check_media_type(request, "application/json")
     service.check_intake()
-    origin = Origin(
-        tenant=key.tenant,
-        key=check_idempotency_key(idempotency_key),
-        recorded_at=utc_now(),
-        log=service.project.config.log,
-    )
+    origin = Origin.of_request(key.tenant, idempotency_key, service.project.config.log)
     with service.key_recheck.hold(key) as lease:
         data = await read_body(request, service.settings)
         lease.check()
@@ -96,5 +89,5 @@ async def submit(
         response.status_code = 200
     id = evidence.identity.hex()
     response.headers["Location"] = f"/v1/evidence/{id}"
-    state = name_stage(service.stage_watch.reach.stage_of(outcome.leaf_index))
-    return AcceptedDocument(id=id, state=state, known=not outcome.is_new, copies=job.copies)
+    stage = service.stage_watch.reach.stage_of(outcome.leaf_index)
+    return AcceptedDocument(id=id, state=stage.value, known=not outcome.is_new, copies=job.copies)

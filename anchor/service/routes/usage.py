@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from anchor.service.auth import Administrator, Reader
 from anchor.service.schemas import UsageDocument, problems
 from anchor.service.worker import CurrentService
-from anchor.store.api_keys import load_limits, load_usage
+from anchor.store.api_keys import Quota, load_limits, load_usage
 from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["usage"])
@@ -21,20 +21,8 @@ router = APIRouter(tags=["usage"])
 async def usage(key: Reader, service: CurrentService) -> UsageDocument:
     """Return how much new evidence the tenant submitted today (UTC), and its quotas."""
     day = utc_now()[:10]
-
-    def load() -> int:
-        with service.project.database.read() as connection:
-            return sum(
-                used_today.accepted for used_today in load_usage(connection, day, key.tenant)
-            )
-
-    return UsageDocument(
-        tenant=key.tenant,
-        day=day,
-        accepted=await service.read(load),
-        per_day=key.limits.per_day,
-        per_minute=key.limits.per_minute,
-    )
+    used = await service.query(load_usage, day)
+    return _describe(key.tenant, day, used.get(key.tenant, 0), key.limits)
 
 
 @router.get(
@@ -48,19 +36,20 @@ async def tenants(_key: Administrator, service: CurrentService) -> list[UsageDoc
 
     def load() -> list[UsageDocument]:
         with service.project.database.read() as connection:
-            used = {
-                used_today.tenant: used_today.accepted for used_today in load_usage(connection, day)
-            }
+            used = load_usage(connection, day)
             limits = load_limits(connection)
         return [
-            UsageDocument(
-                tenant=tenant,
-                day=day,
-                accepted=used.get(tenant, 0),
-                per_day=limit.per_day,
-                per_minute=limit.per_minute,
-            )
-            for tenant, limit in limits.items()
+            _describe(tenant, day, used.get(tenant, 0), limit) for tenant, limit in limits.items()
         ]
 
     return await service.read(load)
+
+
+def _describe(tenant: str, day: str, accepted: int, limits: Quota) -> UsageDocument:
+    return UsageDocument(
+        tenant=tenant,
+        day=day,
+        accepted=accepted,
+        per_day=limits.per_day,
+        per_minute=limits.per_minute,
+    )

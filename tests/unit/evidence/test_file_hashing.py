@@ -439,17 +439,10 @@ def test_folders_nest_deeper_than_paths_or_python_do(place: Path) -> None:
 # --- digesting ------------------------------------------------------------------------------------
 
 
-def test_results_hold_digests_and_modification_time(place: Path) -> None:
+def test_results_hold_the_source_and_its_digests(place: Path) -> None:
     write("file", b"abc")
-    os.utime("file", ns=(5, 1_700_000_000_123_456_789))
     source = SourceFile(path=Path("file"), name="x")
-    assert hash_all([source]) == [
-        FileDigest(
-            source=source,
-            digests=digest_bytes(b"abc", BOTH),
-            modified_at_ns=1_700_000_000_123_456_789,
-        )
-    ]
+    assert hash_all([source]) == [FileDigest(source=source, digests=digest_bytes(b"abc", BOTH))]
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1, BATCH_BYTES + 1])
@@ -712,7 +705,6 @@ def test_a_file_that_changed_once_is_read_again_as_it_is_now(
     result = hash_one(path)
     assert isinstance(result, FileDigest)
     assert result.digests == digest_bytes(path.read_bytes(), BOTH)
-    assert result.modified_at_ns == path.stat().st_mtime_ns
 
 
 def test_a_file_system_that_gives_less_than_asked_for_is_read_to_the_end(

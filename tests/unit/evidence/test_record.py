@@ -10,6 +10,7 @@ import pytest
 import rfc8785
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from support.records import build_record
 
 from anchor.canonical import MAX_INTEGER, encode_canonical
 from anchor.errors import AnchorError, ExitCode, MalformedError, UnknownVersionError, UsageError
@@ -18,7 +19,6 @@ from anchor.evidence.record import (
     MAX_NAME_CHARACTERS,
     MAX_RECORD_BYTES,
     Record,
-    build_record,
     encode_record,
     parse_record,
 )

@@ -13,7 +13,7 @@ from support.examples import examples
 
 from anchor.errors import ExitCode, MismatchError
 from anchor.log import merkle
-from anchor.log.merkle import EMPTY_ROOT, MAX_CONSISTENCY, MAX_PATH, hash_leaf
+from anchor.log.merkle import EMPTY_ROOT, MAX_PATH, hash_leaf
 from anchor.log.tree import Tree
 from anchor.types import MAX_LOG_SIZE, Hash32
 
@@ -374,7 +374,6 @@ def test_bytes_moved_from_one_hash_to_its_neighbour_are_refused(moved: int) -> N
 @pytest.mark.parametrize("index", [0, 1, 2**47, 2**48 - 2])
 def test_the_longest_paths_fit_the_bounds_the_formats_state(index: int) -> None:
     assert MAX_PATH == (MAX_LOG_SIZE - 1).bit_length() == 48
-    assert MAX_CONSISTENCY == MAX_PATH + 1
     lengths = []
     for length in range(MAX_PATH + 2):
         try:

@@ -33,8 +33,8 @@ from anchor.operate.daemon import LATE
 from anchor.operate.publishing import publish_log
 from anchor.project.project import OpenProject
 from anchor.registry.storage import CLOSED_HEAD, head_slot
-from anchor.store.heads import Unproven
-from anchor.store.incidents import AnchorPosition, Incident
+from anchor.store.heads import AnchorPosition, Unproven
+from anchor.store.incidents import Incident
 from anchor.store.replication import Copies, CopyRule, Position, Standby
 from anchor.store.sealing import seal
 from anchor.store.statistics import OpenTransaction
@@ -312,7 +312,7 @@ def test_what_is_published_is_seen_by_its_checkpoint(grown: MemorySite, tmp_path
     config = replace(grown.config, publish=str(place))
     project = replace(grown.open(), config=config)
     outside = StatusPoller(project, Node(grown.chain), Hours())
-    assert outside.wait(30).published == Sighting(value=0, seen_at=1_000.0)
+    assert outside.snapshot(30).published == Sighting(value=0, seen_at=1_000.0)
     publish_log(project, open_writer(str(place)))
     assert fetch_published_size(str(place)) == 4
     (place / "checkpoint").write_bytes(b"nonsense")
@@ -386,7 +386,7 @@ class Hours:
 
 
 def settle(watch: BackgroundPoll) -> Sighting:
-    seen = watch.wait(30.0)
+    seen = watch.snapshot(30.0)
     for thread in threading.enumerate():
         if thread.name == "watch":
             thread.join(30.0)  # what it failed with is told in this test and not in the next one

@@ -18,7 +18,6 @@ from anchor.errors import AnchorError, ChainGuardError, UsageError
 from anchor.log.merkle import hash_node, verify_consistency, verify_inclusion
 from anchor.log.tree import HASH, Tree
 from anchor.monitor.log_lookup import (
-    find_leaf,
     locate_leaf,
     parse_index,
     parse_leaf,
@@ -127,7 +126,7 @@ def test_an_index_that_the_log_has_not_is_refused(index: int, project: OpenProje
 @settings(max_examples=examples(60))
 @given(index=st.integers(0, SEALED - 1))
 def test_a_leaf_is_found_by_its_hash(index: int, project: OpenProject, tree: Tree) -> None:
-    assert find_leaf(project, leaf_of(tree, index)) == index
+    assert search_leaf(project, leaf_of(tree, index)) == index
 
 
 def test_a_hash_that_only_lies_across_two_leaves_is_not_found(
@@ -136,14 +135,16 @@ def test_a_hash_that_only_lies_across_two_leaves_is_not_found(
     for index in (0, 255, 300, SEALED - 2):
         both = leaf_of(tree, index) + leaf_of(tree, index + 1)
         for shift in (1, 16, HASH - 1):
-            assert find_leaf(project, Hash32(both[shift : shift + HASH])) is None
+            with pytest.raises(UsageError, match="none of the log's newest"):
+                search_leaf(project, Hash32(both[shift : shift + HASH]))
 
 
 def test_of_equal_leaves_the_newest_is_found_and_no_further_than_asked(
     project: OpenProject, tree: Tree
 ) -> None:
-    assert find_leaf(project, leaf_of(tree, 10), most=600) == 10
-    assert find_leaf(project, leaf_of(tree, 10), most=300) is None
+    assert search_leaf(project, leaf_of(tree, 10), most=600) == 10
+    with pytest.raises(UsageError, match="none of the log's newest 300 leaves"):
+        search_leaf(project, leaf_of(tree, 10), most=300)
     with pytest.raises(UsageError, match="none of the log's newest"):
         search_leaf(project, Hash32(bytes(HASH)))
 
@@ -151,7 +152,8 @@ def test_of_equal_leaves_the_newest_is_found_and_no_further_than_asked(
 def test_in_an_empty_log_there_is_nothing(tmp_path: Path) -> None:
     site = grow_log(tmp_path, [])
     project = site.open()
-    assert find_leaf(project, Hash32(bytes(HASH))) is None
+    with pytest.raises(UsageError, match="none of the log's newest"):
+        search_leaf(project, Hash32(bytes(HASH)))
     with pytest.raises(UsageError):
         locate_leaf(project, 0)
     with pytest.raises(UsageError):
@@ -230,6 +232,6 @@ def test_a_root_that_was_altered_in_the_store_leads_to_no_proof(copy: OpenProjec
 
 def test_a_missing_tile_is_told_and_not_guessed(copy: OpenProject) -> None:
     shutil.rmtree(copy.tiles.folder / "tile/0")
-    for look in (lambda: locate_leaf(copy, 1), lambda: find_leaf(copy, Hash32(bytes(HASH)))):
+    for look in (lambda: locate_leaf(copy, 1), lambda: search_leaf(copy, Hash32(bytes(HASH)))):
         with pytest.raises(AnchorError, match="is missing"):
             look()

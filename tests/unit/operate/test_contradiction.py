@@ -7,12 +7,8 @@ from dataclasses import replace
 import pytest
 
 from anchor.chain.registry_reader import NewestRoot
-from anchor.operate.contradiction import (
-    Contradiction,
-    FinalReading,
-    HeadReading,
-    contradiction_of,
-)
+from anchor.operate.contradiction import FinalReading, is_moved, is_refuted
+from anchor.operate.preconditions import _contradicted
 from anchor.store.heads import AnchoredHead
 from anchor.types import Anchor, Block, Hash32, Head
 
@@ -33,23 +29,23 @@ FINAL = Block(number=120, hash=Hash32(b"\x22" * 32), timestamp=5_240)
 @pytest.mark.parametrize(
     ("stored", "final", "found"),
     [
-        (STORED, FINAL, None),
-        (None, FINAL, Contradiction.MOVED),
-        (replace(STORED, block_number=101), FINAL, Contradiction.MOVED),
-        (replace(STORED, timestamp=5_012), FINAL, Contradiction.MOVED),
-        (replace(STORED, sequence=2), FINAL, Contradiction.MOVED),
+        (STORED, FINAL, False),
+        (None, FINAL, True),
+        (replace(STORED, block_number=101), FINAL, True),
+        (replace(STORED, timestamp=5_012), FINAL, True),
+        (replace(STORED, sequence=2), FINAL, True),
         # Older than the anchor: it tells nothing.
-        (None, replace(FINAL, timestamp=4_999), None),
-        (None, replace(FINAL, timestamp=5_000, number=99), None),
+        (None, replace(FINAL, timestamp=4_999), False),
+        (None, replace(FINAL, timestamp=5_000, number=99), False),
         # The registry's numbers may be a parent chain's: the time counts first.
-        (None, replace(FINAL, number=7), Contradiction.MOVED),
+        (None, replace(FINAL, number=7), True),
     ],
 )
 def test_a_final_anchor_has_to_be_where_it_was(
-    stored: Anchor | None, final: Block, found: Contradiction | None
+    stored: Anchor | None, final: Block, found: bool
 ) -> None:
     reading = FinalReading(anchored=ANCHORED, stored=stored, final=final)
-    assert contradiction_of(reading) is found
+    assert is_moved(reading) is found
 
 
 @pytest.mark.parametrize(
@@ -57,11 +53,13 @@ def test_a_final_anchor_has_to_be_where_it_was(
     [
         (NewestRoot(root=None, is_closed=False), None, None),
         (NewestRoot(root=HEAD.root, is_closed=False), HEAD, None),
-        (NewestRoot(root=FINAL.hash, is_closed=False), None, Contradiction.FOREIGN),
-        (NewestRoot(root=None, is_closed=True), None, Contradiction.CLOSED),
+        (NewestRoot(root=FINAL.hash, is_closed=False), None, "is not in this store"),
+        (NewestRoot(root=None, is_closed=True), None, "was closed"),
     ],
 )
 def test_the_head_on_chain_has_to_be_one_of_ours(
-    stored: NewestRoot, head: Head | None, found: Contradiction | None
+    stored: NewestRoot, head: Head | None, found: str | None
 ) -> None:
-    assert contradiction_of(HeadReading(stored=stored, head=head)) is found
+    assert is_refuted(stored, head) is (found is not None)
+    if found is not None:
+        assert found in _contradicted(stored).message

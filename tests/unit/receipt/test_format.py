@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.paths import VECTORS
+from support.proven_states import check_state
 from support.world import SIDE, World, failing_steps, make_record, verdicts
 
 from anchor.errors import AnchorError, MalformedError, MismatchError, UnknownVersionError
@@ -30,7 +31,7 @@ from anchor.receipt.format import (
     encode_receipt,
     parse_receipt,
 )
-from anchor.receipt.state_proof import StateProof, check_state
+from anchor.receipt.state_proof import StateProof
 from anchor.registry.artifact import expected_code_hash
 from anchor.types import MAX_LOG_SIZE, Address, Anchor, ChainId, Hash32, Head, LogId
 from anchor.verification.policy import TrustEntry

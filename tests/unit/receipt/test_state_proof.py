@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.examples import examples
+from support.proven_states import ProvenState, check_state
 from support.vectors.states import (
     ABSENT,
     CODE,
@@ -30,10 +31,8 @@ from support.vectors.states import (
 from anchor.errors import MalformedError, MismatchError, NotTrustedError, UnknownVersionError
 from anchor.ethereum.header import parse_header
 from anchor.receipt.state_proof import (
-    ProvenState,
     StateProof,
     check_account,
-    check_state,
     prove_word,
 )
 from anchor.registry.storage import anchor_slot, decode_anchor, head_slot

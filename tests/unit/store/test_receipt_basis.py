@@ -11,9 +11,8 @@ from support.grown_logs import grow, grow_log
 from support.memory_projects import MemorySite
 
 from anchor.project.project import OpenProject
-from anchor.store.heads import newest_final_anchor
+from anchor.store.heads import AnchorPosition, newest_final_anchor
 from anchor.store.incidents import (
-    AnchorPosition,
     accept_incidents,
     load_open_incidents,
     open_incident,

@@ -13,7 +13,7 @@ import pytest
 
 from anchor.errors import AnchorError, ConfigError, StorageError, StoreAwayError, UsageError
 from anchor.log.tiles import Tile
-from anchor.service.problems import explain, explain_system_error
+from anchor.service.problems import explain
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.location import SqliteFile
 from anchor.store.tile_folder import TileFolder
@@ -62,7 +62,7 @@ def test_a_place_that_was_named_is_bad_usage_only_where_the_place_is_wrong(numbe
 @pytest.mark.parametrize("number", (*MACHINE, *PLACE), ids=names)
 def test_the_service_answers_503_without_a_path(number: int):
     for problem in (
-        explain_system_error(refusal(number)),
+        explain(refusal(number)),
         explain(explain_os_error("/srv/anchor/secret-place", refusal(number), is_named=False)),
         explain(ConfigError("the store /srv/anchor/secret-place cannot be used")),
     ):

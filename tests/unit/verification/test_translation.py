@@ -76,7 +76,7 @@ def test_a_value_that_is_a_sentence_is_translated_within_it() -> None:
 
 # Functions that no verification calls.
 ELSEWHERE = {
-    "build_record", "encode_record", "encode_header", "_encode_member", "verify_consistency",
+    "encode_record", "encode_header", "_encode_member", "verify_consistency",
     "make_log_id", "__init__", "hash_tree", "send_raw_transaction", "fetch_receipt", "fetch_nonce",
     "fetch_gas_price", "estimate_gas", "fetch_state_proof", "fetch_header", "fetch_base_fee",
     "select_primary", "_decode_receipt", "fetch_transaction_hashes", "fetch_calls",

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import NoReturn
 
 import pytest
+from support.records import build_record
 from support.world import (
     INDEX,
     KEYS,
@@ -50,13 +51,13 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.evidence.digests import Digests, digest_bytes
-from anchor.evidence.record import build_record, parse_record
+from anchor.evidence.record import parse_record
 from anchor.log.merkle import hash_leaf
 from anchor.receipt.format import Receipt, encode_receipt
 from anchor.registry.artifact import expected_code_hash
 from anchor.types import Assurance, ChainId, Hash32, Head, make_log_id
 from anchor.verification.report import ProvenAnchor, Step, Verdict, severest_code, verdict_of
-from anchor.verification.verifier import TITLES, _Run, verify
+from anchor.verification.verifier import TITLES, _Run, judge
 
 Path = tuple[Hash32, ...]
 
@@ -109,14 +110,15 @@ def test_an_anchor_by_the_owner_needs_no_operator_key() -> None:
     assert world.main.reads.count("storage") == 2  # the anchor, and whether it is abandoned
 
 
-def test_verify_returns_the_report_or_raises_the_gravest_finding() -> None:
+def test_the_gravest_finding_is_the_reports_error() -> None:
     world = World()
     data = encode_receipt(honest(world))
-    report = verify(data, world.evidence(6), policy=world.policy(), connect=world.connect)
+    report = judge(data, world.evidence(6), policy=world.policy(), connect=world.connect)
     assert report.exit_code is ExitCode.DONE
     world.main.fails_at = len(world.main.reads)
-    with pytest.raises(MismatchError, match="the file is"):
-        verify(data, world.evidence(7), policy=world.policy(), connect=world.connect)
+    report = judge(data, world.evidence(7), policy=world.policy(), connect=world.connect)
+    assert isinstance(report.error, MismatchError)
+    assert "the file is" in report.error.message
 
 
 def _evidence(**changes: object) -> Callable[[World], Digests]:

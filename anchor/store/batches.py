@@ -1,0 +1,16 @@
+"""Rows that are looked up, or written, so many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def in_batches(items: Iterable[T], most: int) -> Iterator[list[T]]:
+    """Yield the items in lists of ``most``, the last of which may be shorter."""
+    rest = iter(items)
+    while batch := list(islice(rest, most)):
+        yield batch

@@ -1,0 +1,40 @@
+"""Evidence records made for tests, whole."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from anchor.evidence.digests import Digests
+from anchor.evidence.record import Record, encode_record
+from anchor.system.clock import format_time
+from anchor.types import LogId
+
+
+def build_record(
+    *,
+    digests: Digests,
+    name: str,
+    media_type: str | None,
+    salt: bytes,
+    recorded_at: datetime,
+    log: LogId | None = None,
+) -> Record:
+    """Return a record with its canonical bytes, as reading them should give it."""
+    written = format_time(recorded_at)
+    encoded = encode_record(
+        digests=digests,
+        name=name,
+        media_type=media_type,
+        salt=salt,
+        recorded_at=written,
+        log=log,
+    )
+    return Record(
+        encoded=encoded,
+        digests=digests,
+        name=name,
+        media_type=media_type,
+        salt=salt,
+        recorded_at=datetime.fromisoformat(written),
+        log=log,
+    )
