@@ -121,7 +121,7 @@ def _run() -> int:
         return _fail(
             UsageError(
                 f"this command needs the package {error.name}, which is not installed",
-                hint=f"pip install 'anchor-evidence[{extra}]'",
+                hint=f"pip install '.[{extra}]' in the checkout",
             )
         )
     except (KeyboardInterrupt, typer.Abort):

@@ -25,6 +25,6 @@ def needs_extra(subject: str, extra: str, packages: Sequence[str] = ()) -> Itera
         if (error.name or "").partition(".")[0] == "anchor":
             raise  # a bug of ours
         raise ImportError(
-            f"{subject} needs the package {error.name}: pip install 'anchor-evidence[{extra}]'",
+            f"{subject} needs the package {error.name}: pip install '.[{extra}]' in the checkout",
             name=error.name,
         ) from error

@@ -256,7 +256,7 @@ class PublicationBucket:
         except ImportError:
             raise UsageError(
                 "publishing to a URL needs the package fsspec",
-                hint="pip install 'anchor-evidence[publish]', and the package of your store (s3fs)",
+                hint="pip install '.[publish]' in the checkout, and your store's package (s3fs)",
             ) from None
         scheme = url.partition("://")[0]
         if not _SCHEME.fullmatch(scheme) or _CHAINED.search(url):

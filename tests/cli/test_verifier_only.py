@@ -77,11 +77,11 @@ def test_what_a_verifier_runs_needs_no_operator_packages(tmp_path: Path):
         assert (ran.returncode, ran.stderr) == (0, ""), ran
     refused = run_verifier("audit", cwd=tmp_path)
     assert refused.returncode == 2
-    assert "pip install 'anchor-evidence[operator]'" in refused.stderr
+    assert "pip install '.[operator]'" in refused.stderr
 
 
 def test_an_operator_command_says_which_extra_it_needs(site: Site):
     refused = run_verifier("status", cwd=site.folder)
     assert refused.returncode == 2
-    assert "pip install 'anchor-evidence[operator]'" in refused.stderr
+    assert "pip install '.[operator]'" in refused.stderr
     assert "Traceback" not in refused.stderr

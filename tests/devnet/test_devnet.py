@@ -672,7 +672,7 @@ def test_a_missing_py_evm_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "eth.chains.base", None)
     with pytest.raises(UsageError) as caught:
         open_devnet(anvil=None)
-    assert "pip install 'anchor-evidence[devnet]'" in str(caught.value.hint)
+    assert "pip install '.[devnet]'" in str(caught.value.hint)
 
 
 def test_the_embedded_node_takes_no_state_file(tmp_path: Path) -> None:

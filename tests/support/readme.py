@@ -1,4 +1,4 @@
-"""The Python examples of the README, by what they show."""
+"""The Python examples of the README and of ``docs/examples.md``, by what they show."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ KINDS = ("verify", "operate", "web3", "ape")
 
 
 def readme_examples() -> dict[str, str]:
-    """Return the four examples of the section "From Python"."""
-    text = (ROOT / "README.md").read_text("utf-8")
-    section = text.partition("\n## From Python\n")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    """Return the README's one example and the three of the page that it links to."""
+    text = "".join((ROOT / page).read_text("utf-8") for page in ("README.md", "docs/examples.md"))
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert len(blocks) == len(KINDS), "an example was added or removed: look at what runs it"
     return dict(zip(KINDS, blocks, strict=True))

@@ -91,7 +91,7 @@ def test_what_is_not_installed_is_said_to_be_in_its_extra(name: str, missing: st
     done = subprocess.run(
         [sys.executable, "-I", "-c", script], check=False, capture_output=True, text=True
     )
-    assert f"pip install 'anchor-evidence[{extra}]'" in done.stderr.splitlines()[-1]
+    assert f"pip install '.[{extra}]'" in done.stderr.splitlines()[-1]
 
 
 PRELUDE = """\

@@ -33,7 +33,7 @@ class PyEvmNode(AbstractContextManager["PyEvmNode"]):
         except ImportError as error:
             raise UsageError(
                 f"the embedded devnet needs py-evm: {error}",
-                hint="pip install 'anchor-evidence[devnet]', or install anvil",
+                hint="pip install '.[devnet]' in the checkout, or install anvil",
             ) from error
         chain = create_chain(chain_id, timestamp=int(time.time()))
         self.chain_id = chain_id

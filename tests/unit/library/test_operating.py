@@ -153,5 +153,5 @@ def test_a_store_whose_driver_is_not_installed_is_said_to_need_its_extra(
     monkeypatch.setitem(sys.modules, "psycopg", None)
     monkeypatch.setenv("ANCHOR_SIGNER__KEYSTORE", "key.json")
     monkeypatch.setenv("ANCHOR_STORE", "postgresql://store.example/log")
-    with pytest.raises(ImportError, match=r"pip install 'anchor-evidence\[postgresql\]'"):
+    with pytest.raises(ImportError, match=r"pip install '\.\[postgresql\]'"):
         anchor.Project.open(project.config.folder)
