@@ -27,7 +27,7 @@ def print_evidence(output: Output, listed: Iterable[ListedEvidence], limit: int)
     pieces = list(islice(listed, limit + 1))
     shown = [_describe(piece) for piece in pieces[:limit]]
     if shown:
-        output.line(f"{'recorded (UTC)':<20}  {'state':<8}  {'size':>10}  {'sha256':<12}  name")
+        output.line(f"{'recorded (UTC)':<19}  {'state':<8}  {'size':>10}  {'sha256':<12}  name")
     for piece in shown:
         size = "" if piece["size"] is None else human_size(piece["size"])
         digest = (piece["sha256"] or piece["sm3"] or "")[:12]

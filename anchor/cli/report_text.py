@@ -45,7 +45,7 @@ def print_report(
             print_step(
                 output, step.number, title, step.detail, step.verdict, hint or "", words=words
             )
-    _print_trust(output, report, policies, nodes, words)
+    _print_proven(output, report, words)
     for claim in report.claims:
         if all_steps or claim.id in _TIME_CLAIMS:
             mark = _pad(words.verdicts.get(claim.verdict.value, claim.verdict.value))
@@ -53,6 +53,7 @@ def print_report(
             colour = COLOURS[claim.verdict.value]
             mark = f"  {claim.id} {mark}"
             output.line(f"{title} ({words.say(claim.reason)})", mark=mark, colour=colour)
+    _print_trust(output, report, policies, nodes, words)
     _print_statements(output, report, words)
     items = "; ".join(_list_not_proven(report, words))
     output.line(f"  {words.closing.format(items=items)}")
@@ -136,16 +137,19 @@ def _print_trust(
         output.line(f"  {words.no_policy}")
         for text in report.unpinned:
             output.line(f"    {words.say(text)}")
-    is_unchanged = all(step.error is None for step in report.steps if step.number == 2)
-    existed = words.unchanged_since if is_unchanged else words.existed_by
     if nodes:
         output.line(f"  {words.asked.format(names=', '.join(nodes))}")
+
+
+def _print_proven(output: Output, report: Report, words: Words) -> None:
+    is_unchanged = all(step.error is None for step in report.steps if step.number == 2)
+    existed = words.unchanged_since if is_unchanged else words.existed_by
     for proven in report.proven:
         output.line(f"  {existed.format(time=_spell_time(proven.existed_by, words))}")
         chain = find_chain(proven.chain_id)
         anchored = words.anchored.format(
             submitter=format_address(proven.submitter),
-            chain=proven.chain_id if chain.kind == "unlisted" else f"{chain.id} ({chain.name})",
+            chain=f"{chain.id} ({chain.name})" if chain.kind == "main" else chain.id,
             block=proven.anchor.block_number,
             basis=_describe_basis(proven, words),
             level=proven.assurance,
