@@ -26,6 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -61,12 +62,23 @@ class Job:
 
     def hash_inputs(self) -> str:
         """Return the SHA-256 of the names and contents of the inputs."""
-        digest = hashlib.sha256()
+        digest, ours = hashlib.sha256(), list_files(ROOT)
         for path in sorted({path for pattern in self.inputs for path in ROOT.glob(pattern)}):
-            if path.is_file() and "__pycache__" not in path.parts:
+            if path.is_file() and (ours is None or path in ours):
                 content = hashlib.sha256(read_content(path)).hexdigest()
                 digest.update(f"{content}  {path.relative_to(ROOT).as_posix()}\n".encode())
         return digest.hexdigest()
+
+
+@cache
+def list_files(root: Path) -> frozenset[Path] | None:
+    """Return the checkout's files but those that git ignores; None where this is no checkout."""
+    command = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    try:
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return frozenset(root / name for name in done.stdout.split("\0") if name)
 
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

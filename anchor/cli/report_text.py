@@ -20,6 +20,8 @@ COLOURS = {
 
 # Of the nine claims, those that bound the time.
 _TIME_CLAIMS = ("C4", "C5")
+# What it says of the chain, its genesis block among it, is what everything else rests on.
+_CHAIN_STEP = 5
 
 
 def print_report(
@@ -34,12 +36,13 @@ def print_report(
 ) -> None:
     """Print one file's report: the verdict, the time, what it rests on and does not prove.
 
-    Steps that passed and claims without a time are printed with ``all_steps`` only.
+    Steps that passed, but for that of the chain, and claims without a time are printed with
+    ``all_steps`` only.
     """
     headline = _spell_headline(report, words).replace("verified", "VERIFIED", 1)
     output.line(f"  {name}", mark=headline, colour=_colour(report))
     for step in report.steps:
-        if all_steps or step.verdict is not Verdict.PASS:
+        if all_steps or step.verdict is not Verdict.PASS or step.number == _CHAIN_STEP:
             title = words.steps.get(step.number, step.title)
             hint = step.error.hint if step.error else None
             print_step(

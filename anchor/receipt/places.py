@@ -41,6 +41,6 @@ def refuse_place(path: Path, reason: str) -> UsageError:
     """Return the error for a file that must not be overwritten; ``reason`` ends its sentence."""
     return UsageError(
         f"{path} {reason}",
-        hint="move it away, or write the receipts elsewhere with `anchor prove --out`",
+        hint="move it away, or write the receipts elsewhere with `anchor prove --output`",
         path=path,
     )

@@ -54,8 +54,8 @@ class Journey:
     run: Ran
     run_again: Ran
 
-    def anchor(self, *arguments: str | Path) -> Ran:
-        return run_anchor(*arguments, cwd=self.project)
+    def anchor(self, *arguments: str | Path, stdin: bytes = b"") -> Ran:
+        return run_anchor(*arguments, cwd=self.project, stdin=stdin)
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_adding_again_adds_nothing(journey: Journey) -> None:
 def test_files_verify_from_the_store_in_a_new_process(journey: Journey) -> None:
     numbers = (0, 99, FILES - 1)
     files = [journey.files / f"{number // 100:02}" / f"{number:05}.txt" for number in numbers]
-    report = journey.anchor("verify", *files).expect(0)
+    report = journey.anchor("verify", "--steps", *files).expect(0)
     assert report.out.count("VERIFIED on a development chain (") == 3
     for number in range(1, 11):
         assert re.search(rf"^ +{number}\. pass ", report.out, re.MULTILINE), number
@@ -424,6 +424,6 @@ def test_on_the_embedded_chain_the_same_way_leads_to_the_same_end(tmp_path: Path
         file.write_bytes(b"evidence")
         ended = devnet.interrupt()
         assert ended.code == 0
-        stopped = run_anchor("verify", file, cwd=project)
+        stopped = run_anchor("verify", "--steps", file, cwd=project)
         stopped.expect(20, "cannot be reached", "cannot tell", " 2. pass", " 3. pass")
         assert "fail" not in stopped.out

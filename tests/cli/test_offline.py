@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -102,7 +104,7 @@ def test_a_block_hash_is_all_that_is_needed(verify: Verify, tmp_path: Path) -> N
 
 
 def test_the_report_is_there_in_chinese(verify: Verify, tmp_path: Path) -> None:
-    ran = verify("--block-hash", hash_in(tmp_path), *UNPINNED, "--lang", "zh")
+    ran = verify("--block-hash", hash_in(tmp_path), *UNPINNED, "--lang", "zh", "--steps")
     assert ran.returncode == 0, ran
     for words in (
         "通过",
@@ -116,7 +118,7 @@ def test_the_report_is_there_in_chinese(verify: Verify, tmp_path: Path) -> None:
     (tmp_path / "deed.txt").write_bytes(b"altered")
     altered = verify(*UNPINNED, "--lang", "zh")
     assert altered.returncode == 10
-    shown = ("未通过验证", "不通过", "无法判断", "未提供", "退出码 10")
+    shown = ("未通过验证", "不通过", "无法判断", "未提供")
     assert [words for words in shown if words not in altered.stdout] == []
     assert verify("--lang", "fr").returncode == 2
 
@@ -202,3 +204,33 @@ def test_a_project_that_came_with_the_evidence_names_no_node_to_a_policy_of_ones
     assert left.code == 20, left
     assert str(received) in left.out + left.err
     assert "Asked:" not in left.out
+
+
+def test_what_passed_is_printed_only_where_it_is_asked_for(verify: Verify, tmp_path: Path) -> None:
+    given = ("--block-hash", hash_in(tmp_path), *UNPINNED)
+    brief, all_steps = verify(*given).stdout, verify(*given, "--steps").stdout
+    steps, claims = r"^ +(\d+)\. pass ", r"^  (C\d) "
+    assert re.findall(steps, brief, re.M) == ["5"]
+    assert re.findall(claims, brief, re.M) == ["C4", "C5"]
+    assert re.findall(steps, all_steps, re.M) == [str(number) for number in range(1, 11)]
+    assert re.findall(claims, all_steps, re.M) == [f"C{number}" for number in range(1, 10)]
+    assert "--steps" in brief and "--steps" not in all_steps
+    assert "exit code" not in brief + all_steps
+    assert set(brief.splitlines()) - set(all_steps.splitlines()) == {
+        "  Each step and claim: --steps"
+    }
+    assert verify(*given, "--steps", "-q").returncode == 2
+    (tmp_path / "deed.txt").write_bytes(b"altered")
+    altered = verify(*given).stdout
+    assert altered.startswith("NOT VERIFIED  deed.txt\n   2. fail ")
+
+
+def test_times_are_in_utc_and_in_the_zone_of_the_machine(
+    verify: Verify, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    printed = verify("--block-hash", hash_in(tmp_path), *UNPINNED).stdout
+    found = re.search(r"no later than (\S+ \S+) UTC \((\S+ \S+) \+0530 here\),", printed)
+    assert found is not None, printed
+    utc, local = (datetime.fromisoformat(text) for text in found.groups())
+    assert local - utc == timedelta(hours=5, minutes=30)
