@@ -10,6 +10,7 @@ from typing import Any, TypeVar, get_args
 
 import httpx
 
+from anchor.canonical import check_depth
 from anchor.errors import AnchorError, CannotCheckError, MalformedError, UsageError
 from anchor.system.urls import redact_url
 from anchor.types import StageName
@@ -206,8 +207,9 @@ def _not_ours(answer: httpx.Response, why: str) -> MalformedError:
 
 def _parse_object(content: bytes) -> dict[str, Any]:
     try:
+        check_depth(content, subject="it")
         members = json.loads(content)
-    except (ValueError, RecursionError):
+    except (ValueError, MalformedError):
         members = None
     if not isinstance(members, dict):
         raise MalformedError("it is no JSON object")

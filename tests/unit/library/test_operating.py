@@ -131,7 +131,9 @@ def test_a_configuration_is_shown_without_what_may_hold_a_key(
     monkeypatch.setenv("ANCHOR_PUBLISH__TARGET", f"s3://key:{SECRET}@bucket/log")
     monkeypatch.setenv("ANCHOR_STORE", f"postgresql://me:{SECRET}@store.example/log")
     read = load_config(project.config.file)
-    document = config._load_document(tomllib.loads(project.config.file.read_text("utf-8")))
+    document = config._load_document(
+        tomllib.loads(project.config.file.read_text("utf-8")), with_environment=True
+    )
     assert read.rpc == document.chain.rpc == url
     for shown in (repr(read), repr(document)):
         assert SECRET not in shown and "chain_id=" in shown
