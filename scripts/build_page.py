@@ -105,7 +105,7 @@ def list_chinese() -> list[list[str]]:
 
 def describe_words(words: Words) -> dict[str, Any]:
     # The command line names a policy's file, is brief with many files, and translates in Python.
-    unused = {"policy", "brief", "brief_existed_by", "brief_unpinned", "say"}
+    unused = {"policy", "more_with_steps", "brief", "brief_existed_by", "brief_unpinned", "say"}
     names = [field.name for field in dataclasses.fields(words) if field.name not in unused]
     return {name: getattr(words, name) for name in names}
 

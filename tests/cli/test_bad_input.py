@@ -29,9 +29,9 @@ MakeSite = Callable[..., Site]
 
 
 @pytest.fixture
-def site(make: MakeSite, embedded: Devnet) -> Site:
+def site(new_site: MakeSite, embedded: Devnet) -> Site:
     """A project on the shared py-evm."""
-    return make(embedded)
+    return new_site(embedded)
 
 
 @contextmanager
@@ -217,9 +217,9 @@ def test_without_a_node_nothing_is_sealed_or_sent(site: Site, closed_url: str) -
     assert site.heads() == []
 
 
-def test_without_a_registry_nothing_is_sealed_or_sent(make: MakeSite) -> None:
+def test_without_a_registry_nothing_is_sealed_or_sent(new_site: MakeSite) -> None:
     with PyEvmNode() as node:
-        site = make(node, deployed=False)
+        site = new_site(node, deployed=False)
         site.add("a.txt", b"a")
         with nothing_changes(site):
             site.run("run", "--once").refused(32, "there is no registry at", "anchor deploy")
@@ -239,9 +239,9 @@ def test_without_a_registry_nothing_is_sealed_or_sent(make: MakeSite) -> None:
     then="refused with exit code 32; nothing is sent",
 )
 def test_foreign_code_in_the_registrys_place_is_never_used(
-    make: MakeSite, own_anvil: Devnet
+    new_site: MakeSite, own_anvil: Devnet
 ) -> None:
-    site = make(own_anvil)
+    site = new_site(own_anvil)
     stop_the_clock(site.url)
     file = site.add("a.txt", b"a")
     site.run("run", "--once", "--wait", "included").expect(0)
@@ -463,9 +463,9 @@ def test_a_key_that_cannot_be_used_loses_nothing_and_the_right_one_goes_on(site:
     then="exit code 30; with a higher cap one anchor",
 )
 def test_without_funds_or_under_the_fee_cap_the_work_waits(
-    make: MakeSite, own_anvil: Devnet
+    new_site: MakeSite, own_anvil: Devnet
 ) -> None:
-    site = make(own_anvil)
+    site = new_site(own_anvil)
     stop_the_clock(site.url)
     site.add("a.txt", b"a")
     address = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
@@ -618,9 +618,9 @@ def test_an_interrupted_add_is_completed_by_the_next(site: Site, tmp_path: Path)
 
 
 def test_an_interrupted_run_is_completed_by_the_next(
-    make: MakeSite, own_anvil: Devnet, tmp_path: Path
+    new_site: MakeSite, own_anvil: Devnet, tmp_path: Path
 ) -> None:
-    site = make(own_anvil)
+    site = new_site(own_anvil)
     ask(site.url, "anvil_setIntervalMining", 0)
     ask(site.url, "evm_setAutomine", False)
     site.add("a.txt", b"a")
@@ -650,10 +650,10 @@ def test_a_devnet_ends_with_its_interrupt(tmp_path: Path, anvil_path: Path) -> N
         ask(url, "eth_chainId")
 
 
-def test_a_new_devnet_on_the_same_port_is_another_chain(make: MakeSite) -> None:
+def test_a_new_devnet_on_the_same_port_is_another_chain(new_site: MakeSite) -> None:
     with PyEvmNode() as first:
         port = int(first.url.rpartition(":")[2])
-        site = make(first)
+        site = new_site(first)
         site.add("a.txt", b"a")
         time.sleep(1.1)  # the genesis block is told apart by its time, in seconds
     with open_devnet(port=port, anvil=None):

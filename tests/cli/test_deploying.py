@@ -117,9 +117,9 @@ def crash_after(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, count: 
 
 
 def test_deploy_leaves_a_record_and_a_second_run_changes_nothing(
-    make: MakeSite, own_anvil: Devnet
+    new_site: MakeSite, own_anvil: Devnet
 ) -> None:
-    site = make(own_anvil, deployed=False)
+    site = new_site(own_anvil, deployed=False)
     first = site.run("deploy", "--json").expect(0).document
     assert first["record"] == str(record_path(site))
     assert first["standard_address"] is True
@@ -143,9 +143,9 @@ def test_deploy_leaves_a_record_and_a_second_run_changes_nothing(
 
 
 def test_whoever_did_not_send_the_deployment_records_what_can_be_known(
-    site: Site, make: MakeSite, anvil: Devnet
+    site: Site, new_site: MakeSite, anvil: Devnet
 ) -> None:
-    other = make(anvil, "other")
+    other = new_site(anvil, "other")
     assert record(other)["transaction"] is None
     assert {name: record(other)[name] for name in ("address", "code_hash", "genesis")} == {
         "address": format_address(registry_address()),
@@ -167,9 +167,9 @@ def test_another_transaction_of_the_journal_is_not_taken_for_the_deployment(
 
 
 def test_a_record_lost_with_its_transaction_known_comes_back_byte_for_byte(
-    make: MakeSite, own_anvil: Devnet
+    new_site: MakeSite, own_anvil: Devnet
 ) -> None:
-    site = make(own_anvil)
+    site = new_site(own_anvil)
     written = record_path(site).read_bytes()
     record_path(site).unlink()
     assert deploy_here(site, plain=False).tx_hash is None
@@ -191,11 +191,11 @@ def test_a_record_lost_with_its_transaction_known_comes_back_byte_for_byte(
     ],
 )
 def test_a_record_that_contradicts_stops_everything_and_is_never_overwritten(
-    make: MakeSite, own_anvil: Devnet, deployed: bool, member: str, value: Any, code: int
+    new_site: MakeSite, own_anvil: Devnet, deployed: bool, member: str, value: Any, code: int
 ) -> None:
-    site = make(own_anvil)
+    site = new_site(own_anvil)
     document = record(site) | {member: value}
-    bare = site if deployed else make(own_anvil, "bare", deployed=False)
+    bare = site if deployed else new_site(own_anvil, "bare", deployed=False)
     if not deployed:
         ask(site.url, "anvil_setCode", format_address(registry_address()), "0x")
     path = record_path(bare)
@@ -209,9 +209,9 @@ def test_a_record_that_contradicts_stops_everything_and_is_never_overwritten(
 
 
 def test_a_deployment_that_a_reorganisation_took_back_is_recorded_where_it_is_now(
-    make: MakeSite, own_anvil: Devnet
+    new_site: MakeSite, own_anvil: Devnet
 ) -> None:
-    site = make(own_anvil)
+    site = new_site(own_anvil)
     before = record(site)["transaction"]
     height = int(ask(site.url, "eth_blockNumber"), 16) - before["block_number"] + 1
     ask(site.url, "anvil_reorg", height, [])
@@ -225,8 +225,10 @@ def test_a_deployment_that_a_reorganisation_took_back_is_recorded_where_it_is_no
 # Chains without the proxy
 
 
-def test_without_the_proxy_deploy_names_both_ways_out(make: MakeSite, bare_anvil: Devnet) -> None:
-    site = make(bare_anvil, deployed=False)
+def test_without_the_proxy_deploy_names_both_ways_out(
+    new_site: MakeSite, bare_anvil: Devnet
+) -> None:
+    site = new_site(bare_anvil, deployed=False)
     before, sent = snapshot(site.folder), nonce(site.url)
     ran = site.run("deploy").refused(32, "has no CREATE2 proxy", "EIP-155", "deploy --plain")
     assert "trust policy" in ran.err
@@ -234,9 +236,9 @@ def test_without_the_proxy_deploy_names_both_ways_out(make: MakeSite, bare_anvil
 
 
 def test_a_plain_deployment_points_the_project_at_its_registry(
-    make: MakeSite, bare_anvil: Devnet
+    new_site: MakeSite, bare_anvil: Devnet
 ) -> None:
-    site = make(bare_anvil, deployed=False)
+    site = new_site(bare_anvil, deployed=False)
     policy = site.folder / "trust.toml"
     policy.chmod(0o640)
     policy.write_text(policy.read_text("utf-8").replace(LINE, f"  {LINE.lower()}  # ours"), "utf-8")
@@ -275,10 +277,10 @@ def test_a_plain_deployment_points_the_project_at_its_registry(
 
 
 def test_a_plain_deployments_address_is_the_receipts_own_wherever_it_is(
-    make: MakeSite, embedded: Devnet
+    new_site: MakeSite, embedded: Devnet
 ) -> None:
     """On py-evm, too: the node says where the contract went, and we say the same."""
-    site = make(embedded, deployed=False)
+    site = new_site(embedded, deployed=False)
     number = nonce(site.url)
     with site.lead() as project, reading(site.url) as node:
         signer = open_signer(project.config)
@@ -311,9 +313,9 @@ def test_a_creation_is_bound_to_its_chain_where_there_is_no_base_fee_too(tmp_pat
 
 
 def test_where_the_proxy_is_a_plain_deployment_is_refused(
-    make: MakeSite, own_anvil: Devnet
+    new_site: MakeSite, own_anvil: Devnet
 ) -> None:
-    site = make(own_anvil, deployed=False)
+    site = new_site(own_anvil, deployed=False)
     before = snapshot(site.folder)
     error = refusal(lambda: deploy_here(site, plain=True))
     assert (error.exit_code, nonce(site.url)) == (ExitCode.USAGE, 0)
@@ -322,9 +324,9 @@ def test_where_the_proxy_is_a_plain_deployment_is_refused(
 
 
 def test_with_sealed_heads_the_registry_is_not_exchanged(
-    make: MakeSite, bare_anvil: Devnet
+    new_site: MakeSite, bare_anvil: Devnet
 ) -> None:
-    site = make(bare_anvil, deployed=False)
+    site = new_site(bare_anvil, deployed=False)
     site.add("a", b"a")
     with site.lead() as project:
         seal(project.database, utc_now())
@@ -347,9 +349,9 @@ def test_a_pin_does_not_move_under_sealed_heads(site: Site) -> None:
 
 
 def test_other_code_at_the_standard_address_is_refused_either_way(
-    make: MakeSite, own_anvil: Devnet
+    new_site: MakeSite, own_anvil: Devnet
 ) -> None:
-    site = make(own_anvil, deployed=False)
+    site = new_site(own_anvil, deployed=False)
     ask(site.url, "anvil_setCode", format_address(registry_address()), "0x6000")
     before = snapshot(site.folder)
     for plain in (True, False):
@@ -370,9 +372,9 @@ def test_other_code_at_the_standard_address_is_refused_either_way(
     ids=["another", "twice", "two entries", "missing"],
 )
 def test_a_policy_that_does_not_name_the_registry_once_stops_before_anything_is_sent(
-    make: MakeSite, bare_anvil: Devnet, change: str
+    new_site: MakeSite, bare_anvil: Devnet, change: str
 ) -> None:
-    site = make(bare_anvil, deployed=False)
+    site = new_site(bare_anvil, deployed=False)
     path = site.folder / "trust.toml"
     path.write_text(path.read_text("utf-8").replace(LINE, change), "utf-8")
     before, sent = snapshot(site.folder), nonce(site.url)
@@ -383,9 +385,9 @@ def test_a_policy_that_does_not_name_the_registry_once_stops_before_anything_is_
 
 
 def test_a_file_changed_in_between_is_left_alone_and_the_line_is_told(
-    make: MakeSite, bare_anvil: Devnet, monkeypatch: pytest.MonkeyPatch
+    new_site: MakeSite, bare_anvil: Devnet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site = make(bare_anvil, deployed=False)
+    site = new_site(bare_anvil, deployed=False)
     with monkeypatch.context() as patch:
         crash_after(patch, relocation, "pin_registry")
         with pytest.raises(KeyboardInterrupt):
@@ -420,14 +422,14 @@ EFFECTS = [
     ("module", "name", "count"), EFFECTS, ids=["pin", "policy", "configuration", "record"]
 )
 def test_after_a_crash_at_any_effect_the_next_run_finishes_without_another_transaction(
-    make: MakeSite,
+    new_site: MakeSite,
     bare_anvil: Devnet,
     monkeypatch: pytest.MonkeyPatch,
     module: Any,
     name: str,
     count: int,
 ) -> None:
-    site = make(bare_anvil, deployed=False)
+    site = new_site(bare_anvil, deployed=False)
     sent = nonce(site.url)
     with monkeypatch.context() as patch:
         crash_after(patch, module, name, count)
@@ -461,9 +463,9 @@ def test_after_a_crash_at_any_effect_the_next_run_finishes_without_another_trans
     ids=lambda words: f"{words[0]} {words[3]}",
 )
 def test_a_kill_while_deploying_plainly_deploys_once(
-    make: MakeSite, bare_anvil: Devnet, words: tuple[str, ...]
+    new_site: MakeSite, bare_anvil: Devnet, words: tuple[str, ...]
 ) -> None:
-    site = make(bare_anvil, deployed=False)
+    site = new_site(bare_anvil, deployed=False)
     sent = nonce(site.url)
     command = crashing(*words)
     site.run("deploy", "--plain", command=command, killed=True)
@@ -485,18 +487,18 @@ def test_a_kill_while_deploying_plainly_deploys_once(
 
 
 def test_a_store_pinned_elsewhere_by_anyone_else_is_not_taken_for_a_move(
-    make: MakeSite, bare_anvil: Devnet
+    new_site: MakeSite, bare_anvil: Devnet
 ) -> None:
-    site = make(bare_anvil, deployed=False)
+    site = new_site(bare_anvil, deployed=False)
     site.edit(format_address(registry_address()), format_address(Address(b"\x11" * 20)))
     error = refusal(lambda: deploy_here(site, plain=True))
     assert error.exit_code is ExitCode.CHAIN_GUARD
 
 
 def test_a_plain_deployment_taken_back_by_a_reorganisation_is_sent_again_to_the_same_place(
-    make: MakeSite, own_anvil: Devnet
+    new_site: MakeSite, own_anvil: Devnet
 ) -> None:
-    site = make(own_anvil, deployed=False)
+    site = new_site(own_anvil, deployed=False)
     ask(site.url, "anvil_setCode", PROXY, "0x")
     ask(site.url, "evm_mine")
     done = deploy_here(site, plain=True)
@@ -518,9 +520,9 @@ def test_a_plain_deployment_taken_back_by_a_reorganisation_is_sent_again_to_the_
 
 
 def test_init_takes_a_plain_registry_by_its_code(
-    make: MakeSite, bare_anvil: Devnet, tmp_path: Path
+    new_site: MakeSite, bare_anvil: Devnet, tmp_path: Path
 ) -> None:
-    site = make(bare_anvil, deployed=False)
+    site = new_site(bare_anvil, deployed=False)
     created = format_address(deploy_here(site, plain=True).registry)
     init = ("init", "--devnet", "--rpc", site.url, "--number", "801", "second")
     ran = run_anchor(*init, "--registry", created, "--json", cwd=tmp_path).expect(0)

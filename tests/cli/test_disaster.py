@@ -127,9 +127,9 @@ def test_a_lost_volume_is_rebuilt_from_the_published_log(site: Site, tmp_path: P
 
 @pytest.mark.slow
 def test_a_whole_project_that_is_gone_begins_with_init_and_goes_on(
-    make: MakeSite, anvil: Devnet, tmp_path: Path
+    new_site: MakeSite, anvil: Devnet, tmp_path: Path
 ) -> None:
-    site = make(anvil)
+    site = new_site(anvil)
     place = tmp_path / "published"
     anchor_final(site, "a", "b")
     site.run("export-log", place).expect(0)
@@ -148,8 +148,10 @@ def test_a_whole_project_that_is_gone_begins_with_init_and_goes_on(
     how="the node has dropped every receipt and event",
     then="audit and restore go by the state, and verify does not notice",
 )
-def test_without_events_and_receipts_the_state_is_enough(make: MakeSite, own_anvil: Devnet) -> None:
-    site = make(own_anvil)
+def test_without_events_and_receipts_the_state_is_enough(
+    new_site: MakeSite, own_anvil: Devnet
+) -> None:
+    site = new_site(own_anvil)
     anchor_final(site, "a")
     anchor_final(site, "b", "c")
     anchor_final(site, "d", "e", "f")
@@ -227,9 +229,9 @@ def test_a_kill_while_restoring_loses_nothing(
 
 @pytest.mark.slow
 def test_a_sealed_head_that_was_promised_and_not_anchored_is_kept(
-    make: MakeSite, own_anvil: Devnet
+    new_site: MakeSite, own_anvil: Devnet
 ) -> None:
-    site = make(own_anvil)
+    site = new_site(own_anvil)
     anchor_final(site, "a")
     site.add("b", b"b")
     site.run("seal").expect(0)
@@ -258,10 +260,10 @@ def test_leaves_that_do_not_lead_to_the_registrys_head_are_not_taken(site: Site)
 
 @pytest.mark.slow
 def test_a_transaction_that_is_still_on_its_way_is_waited_for(
-    make: MakeSite, own_anvil: Devnet
+    new_site: MakeSite, own_anvil: Devnet
 ) -> None:
     """The lost store signed it: it may anchor a head that nobody here knows."""
-    site = make(own_anvil)
+    site = new_site(own_anvil)
     anchor_final(site, "a")
     stop_the_clock(site.url)
     ask(site.url, "evm_setAutomine", False)
@@ -280,10 +282,10 @@ def test_a_transaction_that_is_still_on_its_way_is_waited_for(
 
 @pytest.mark.slow
 def test_an_open_nonce_of_the_backup_is_settled_by_the_chain(
-    make: MakeSite, own_anvil: Devnet, tmp_path: Path
+    new_site: MakeSite, own_anvil: Devnet, tmp_path: Path
 ) -> None:
     """The backup was made while a transaction was on its way; it is final since."""
-    site = make(own_anvil)
+    site = new_site(own_anvil)
     anchor_final(site, "a")
     ask(site.url, "anvil_setIntervalMining", 0)
     ask(site.url, "evm_setAutomine", False)
@@ -318,8 +320,8 @@ def test_bad_calls_of_restore_get_one_sentence(
 
 
 @pytest.mark.slow
-def test_another_logs_publication_is_refused(site: Site, make: MakeSite, anvil: Devnet) -> None:
-    other = make(anvil, "other")
+def test_another_logs_publication_is_refused(site: Site, new_site: MakeSite, anvil: Devnet) -> None:
+    other = new_site(anvil, "other")
     anchor_final(other, "x")
     other.run("export-log", other.folder / "published").expect(0)
     anchor_final(site, "a")

@@ -87,9 +87,9 @@ def passing(findings: dict[str, Finding]) -> set[str]:
 
 
 @pytest.fixture
-def own(make: MakeSite, own_anvil: Devnet) -> Site:
+def own_site(new_site: MakeSite, own_anvil: Devnet) -> Site:
     """A project on an anvil of its own, where time stands still."""
-    site = make(own_anvil)
+    site = new_site(own_anvil)
     stop_the_clock(site.url)
     return site
 
@@ -112,8 +112,8 @@ def test_a_healthy_project_passes_every_check_and_nothing_is_touched(site: Site)
     assert (snapshot(site.folder), nonce(site.url)) == (before, sent)
 
 
-def test_it_is_healthy_on_the_embedded_chain_too(make: MakeSite, embedded: Devnet) -> None:
-    findings = examine(make(embedded))
+def test_it_is_healthy_on_the_embedded_chain_too(new_site: MakeSite, embedded: Devnet) -> None:
+    findings = examine(new_site(embedded))
     assert code(findings) == 0
     assert "0 blocks on top" in findings["finality"].text
     assert "the standard one" in findings["address"].text
@@ -126,8 +126,10 @@ def test_a_held_lock_is_no_failure(site: Site) -> None:
     assert examine(site)["lock"].text == "free"
 
 
-def test_a_plain_registry_is_well_and_said_to_be_one(make: MakeSite, bare_anvil: Devnet) -> None:
-    site = make(bare_anvil, deployed=False)
+def test_a_plain_registry_is_well_and_said_to_be_one(
+    new_site: MakeSite, bare_anvil: Devnet
+) -> None:
+    site = new_site(bare_anvil, deployed=False)
     expect(site, "proxy", 32, "no CREATE2 proxy", "`anchor deploy`")
     expect(site, "registry", 32, "there is no registry", "`anchor deploy`")
     site.run("deploy", "--plain").expect(0)
@@ -250,22 +252,28 @@ def test_an_ape_account_that_others_can_read_is_a_note(
     assert "other users can read" in findings["signer"].text
 
 
-def test_a_key_that_may_not_anchor_or_cannot_pay_is_found(own: Site) -> None:
-    keystore = own.folder / "stranger.json"
+def test_a_key_that_may_not_anchor_or_cannot_pay_is_found(own_site: Site) -> None:
+    keystore = own_site.folder / "stranger.json"
     write_keystore(keystore, STRANGER, "pw", iterations=1)
-    own.edit('keystore = "devnet-key.json"', 'keystore = "stranger.json"')
-    expect(own, "authority", 31, "neither this log's owner nor its operator", "anchor operator add")
-    expect(own, "funds", 30, "has 0.000000 ether", "send ether", whole=31)
-    ask(own.url, "anvil_setBalance", Account.from_key(STRANGER).address, hex(10**18))
-    assert examine(own)["funds"].verdict is Verdict.PASS
-    own.edit("max_fee_gwei = 100", "max_fee_gwei = 1")
-    ask(own.url, "anvil_setNextBlockBaseFeePerGas", hex(2 * 10**9))
-    ask(own.url, "evm_mine")
-    expect(own, "funds", 30, "fee cap", whole=31)
+    own_site.edit('keystore = "devnet-key.json"', 'keystore = "stranger.json"')
+    expect(
+        own_site,
+        "authority",
+        31,
+        "neither this log's owner nor its operator",
+        "anchor operator add",
+    )
+    expect(own_site, "funds", 30, "has 0.000000 ether", "send ether", whole=31)
+    ask(own_site.url, "anvil_setBalance", Account.from_key(STRANGER).address, hex(10**18))
+    assert examine(own_site)["funds"].verdict is Verdict.PASS
+    own_site.edit("max_fee_gwei = 100", "max_fee_gwei = 1")
+    ask(own_site.url, "anvil_setNextBlockBaseFeePerGas", hex(2 * 10**9))
+    ask(own_site.url, "evm_mine")
+    expect(own_site, "funds", 30, "fee cap", whole=31)
 
 
 def test_a_node_that_is_gone_leaves_what_can_be_known_without_it(
-    site: Site, make: MakeSite
+    site: Site, new_site: MakeSite
 ) -> None:
     site.edit(site.url, "http://127.0.0.1:1")
     findings = examine(site)
@@ -371,23 +379,23 @@ def test_the_clock_is_only_a_note(site: Site) -> None:
     assert examine(site)["clock"].hint is None
 
 
-def test_other_code_at_the_registry_is_shown_with_all_three_hashes(own: Site) -> None:
-    code_there = ask(own.url, "eth_getCode", REGISTRY, "latest")
-    ask(own.url, "anvil_setCode", REGISTRY, code_there[:-2] + "ff")
+def test_other_code_at_the_registry_is_shown_with_all_three_hashes(own_site: Site) -> None:
+    code_there = ask(own_site.url, "eth_getCode", REGISTRY, "latest")
+    ask(own_site.url, "anvil_setCode", REGISTRY, code_there[:-2] + "ff")
     ours = "0x" + expected_code_hash(ChainId(31337)).hex()
-    expect(own, "registry", 32, "on chain 0x", f"of this release {ours}", f"pinned {ours}")
-    ask(own.url, "anvil_setCode", REGISTRY, code_there)
-    ask(own.url, "anvil_setCode", PROXY, "0x")
-    assert code(examine(own)) == 0
-    ask(own.url, "anvil_setCode", REGISTRY, "0x")
-    expect(own, "registry", 32, "there is no registry")
+    expect(own_site, "registry", 32, "on chain 0x", f"of this release {ours}", f"pinned {ours}")
+    ask(own_site.url, "anvil_setCode", REGISTRY, code_there)
+    ask(own_site.url, "anvil_setCode", PROXY, "0x")
+    assert code(examine(own_site)) == 0
+    ask(own_site.url, "anvil_setCode", REGISTRY, "0x")
+    expect(own_site, "registry", 32, "there is no registry")
 
 
-def test_a_pinned_hash_that_is_not_this_releases_is_shown_with_all_three(own: Site) -> None:
+def test_a_pinned_hash_that_is_not_this_releases_is_shown_with_all_three(own_site: Site) -> None:
     ours = "0x" + expected_code_hash(ChainId(31337)).hex()
     other = "0x" + "11" * 32
-    own.edit(ours, other)
-    findings = examine(own)
+    own_site.edit(ours, other)
+    findings = examine(own_site)
     assert findings["store"].exit_code is ExitCode.CHAIN_GUARD
     finding = findings["registry"]
     assert finding.exit_code is ExitCode.CHAIN_GUARD
@@ -395,32 +403,32 @@ def test_a_pinned_hash_that_is_not_this_releases_is_shown_with_all_three(own: Si
         assert text in finding.text
 
 
-def test_code_that_is_pinned_but_not_this_releases_is_found(own: Site) -> None:
+def test_code_that_is_pinned_but_not_this_releases_is_found(own_site: Site) -> None:
     ours = "0x" + expected_code_hash(ChainId(31337)).hex()
-    ask(own.url, "anvil_setCode", REGISTRY, "0x6000")
+    ask(own_site.url, "anvil_setCode", REGISTRY, "0x6000")
     theirs = "0x" + hash_keccak256(b"\x60\x00").hex()
-    own.edit(ours, theirs)
-    finding = examine(own)["registry"]
+    own_site.edit(ours, theirs)
+    finding = examine(own_site)["registry"]
     assert finding.exit_code is ExitCode.CHAIN_GUARD
     for text in (f"on chain {theirs}", f"of this release {ours}", f"pinned {theirs}"):
         assert text in finding.text
 
 
-def test_a_record_that_was_changed_or_reorganised_away_is_found(own: Site) -> None:
-    path = own.folder / "deployments" / "31337" / "AnchorRegistry.json"
+def test_a_record_that_was_changed_or_reorganised_away_is_found(own_site: Site) -> None:
+    path = own_site.folder / "deployments" / "31337" / "AnchorRegistry.json"
     good = json.loads(path.read_text())
     path.write_text(json.dumps(good | {"code_hash": "0x" + "11" * 32}))
-    expect(own, "record", 32, "code_hash")
+    expect(own_site, "record", 32, "code_hash")
     path.write_text("[]")
-    expect(own, "record", 2, "not a deployment record")
+    expect(own_site, "record", 2, "not a deployment record")
     transaction = good["transaction"] | {"block_hash": "0x" + "11" * 32}
     path.write_text(json.dumps(good | {"transaction": transaction}))
-    expect(own, "record", 32, "not on chain as the record says")
+    expect(own_site, "record", 32, "not on chain as the record says")
     transaction = good["transaction"] | {"hash": "0x" + "11" * 32}
     path.write_text(json.dumps(good | {"transaction": transaction}))
-    assert "does not know its transaction" in examine(own)["record"].text
+    assert "does not know its transaction" in examine(own_site)["record"].text
     path.unlink()
-    finding = examine(own)["record"]
+    finding = examine(own_site)["record"]
     assert (finding.verdict, finding.text) == (Verdict.PASS, "none yet")
 
 
@@ -447,34 +455,34 @@ def test_what_a_node_does_not_offer_is_said_and_is_no_failure(site: Site) -> Non
     assert "receipts go without state proofs" in (finding.hint or "")
 
 
-def test_a_store_older_than_the_chain_and_a_closed_log_are_found(own: Site) -> None:
-    own.add("a", b"a")
-    own.anchor()
-    kept = own.folder.parent / "kept.db"
-    shutil.copy(own.folder / "anchor.db", kept)
-    own.add("b", b"b")
-    own.anchor()
+def test_a_store_older_than_the_chain_and_a_closed_log_are_found(own_site: Site) -> None:
+    own_site.add("a", b"a")
+    own_site.anchor()
+    kept = own_site.folder.parent / "kept.db"
+    shutil.copy(own_site.folder / "anchor.db", kept)
+    own_site.add("b", b"b")
+    own_site.anchor()
     for side in ("-wal", "-shm"):
-        (own.folder / f"anchor.db{side}").unlink(missing_ok=True)
-    newest = own.folder.parent / "newest.db"
-    shutil.copy(own.folder / "anchor.db", newest)
-    shutil.copy(kept, own.folder / "anchor.db")
-    expect(own, "log", 32, "older than the chain", "rebuild the store with `anchor restore`")
-    shutil.copy(newest, own.folder / "anchor.db")
-    assert "on chain 2 leaves, sealed 2 leaves" in examine(own)["log"].text
-    log = load_config(own.folder / "anchor.toml").log
+        (own_site.folder / f"anchor.db{side}").unlink(missing_ok=True)
+    newest = own_site.folder.parent / "newest.db"
+    shutil.copy(own_site.folder / "anchor.db", newest)
+    shutil.copy(kept, own_site.folder / "anchor.db")
+    expect(own_site, "log", 32, "older than the chain", "rebuild the store with `anchor restore`")
+    shutil.copy(newest, own_site.folder / "anchor.db")
+    assert "on chain 2 leaves, sealed 2 leaves" in examine(own_site)["log"].text
+    log = load_config(own_site.folder / "anchor.toml").log
     slot = "0x" + head_slot(log).hex()
-    ask(own.url, "anvil_setStorageAt", REGISTRY, slot, "0x" + CLOSED_HEAD.hex())
-    expect(own, "log", 32, "was closed")
+    ask(own_site.url, "anvil_setStorageAt", REGISTRY, slot, "0x" + CLOSED_HEAD.hex())
+    expect(own_site, "log", 32, "was closed")
 
 
-def test_an_operators_key_is_named_as_one(own: Site) -> None:
+def test_an_operators_key_is_named_as_one(own_site: Site) -> None:
     key = Address(bytes.fromhex(Account.from_key(STRANGER).address[2:]))
-    own.authorise(key, 7)
-    assert examine(own)["authority"].text == "the log's owner"
-    write_keystore(own.folder / "operator.json", STRANGER, "pw", iterations=1)
-    own.edit('keystore = "devnet-key.json"', 'keystore = "operator.json"')
-    assert examine(own)["authority"].text == "the log's operator 7"
+    own_site.authorise(key, 7)
+    assert examine(own_site)["authority"].text == "the log's owner"
+    write_keystore(own_site.folder / "operator.json", STRANGER, "pw", iterations=1)
+    own_site.edit('keystore = "devnet-key.json"', 'keystore = "operator.json"')
+    assert examine(own_site)["authority"].text == "the log's operator 7"
 
 
 def test_the_severest_code_is_what_could_do_most_harm() -> None:

@@ -155,9 +155,9 @@ def errors(path: Path) -> Iterator[tuple[int, str]]:
     ids=" ".join,
 )
 def test_a_command_names_its_own_options_only(
-    make: MakeSite, embedded: Devnet, words: tuple[str, ...]
+    new_site: MakeSite, embedded: Devnet, words: tuple[str, ...]
 ) -> None:
-    site = make(embedded)
+    site = new_site(embedded)
     site.write("there.txt", b"there")
     ran = run_in_process(*words, cwd=site.folder)
     assert ran.code not in (0, 1), ran

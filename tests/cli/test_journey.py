@@ -322,8 +322,8 @@ def test_explain_prints_every_hash_and_the_slot_in_the_registry(
     assert word[-46:] == steps[-1]["low_bytes"]
 
 
-def test_stamp_is_the_whole_job_in_one_go(make: Callable[..., Site], embedded: Devnet) -> None:
-    site = make(embedded)
+def test_stamp_is_the_whole_job_in_one_go(new_site: Callable[..., Site], embedded: Devnet) -> None:
+    site = new_site(embedded)
     note = site.write("note.txt", b"meeting at noon\n")
     folder = site.write("folder/a.txt", b"a").parent
     stamped = site.run("stamp", note, folder).expect(0)
@@ -334,9 +334,9 @@ def test_stamp_is_the_whole_job_in_one_go(make: Callable[..., Site], embedded: D
 
 
 def test_a_receipt_written_before_finality_is_upgraded_later(
-    own_anvil: Devnet, make: Callable[..., Site], tmp_path: Path
+    own_anvil: Devnet, new_site: Callable[..., Site], tmp_path: Path
 ) -> None:
-    site = make(own_anvil)
+    site = new_site(own_anvil)
     stop_the_clock(own_anvil.url)
     file = site.write("early.txt", b"early")
     site.run("add", file).expect(0)

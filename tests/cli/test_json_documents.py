@@ -53,8 +53,8 @@ def commands() -> dict[str, bool]:
 
 
 @pytest.fixture
-def log(make: MakeSite, embedded: Devnet) -> Site:
-    site = make(embedded)
+def anchored(new_site: MakeSite, embedded: Devnet) -> Site:
+    site = new_site(embedded)
     site.add("a.txt", b"a")
     site.anchor()
     site.add("b.txt", b"b")
@@ -65,12 +65,12 @@ def test_every_command_has_json_but_for_those_that_show_something() -> None:
     assert {name for name, has_json in commands().items() if not has_json} == WITHOUT
 
 
-def test_the_document_of_each_command_names_its_format(log: Site, tmp_path: Path) -> None:
+def test_the_document_of_each_command_names_its_format(anchored: Site, tmp_path: Path) -> None:
     (tmp_path / "password").write_text("a long password\n")
     (tmp_path / "password").chmod(0o600)
-    make_key(log.folder)
-    key = log.run("api-key", "list", "--json").expect(0).document["keys"][0]["id"]
-    policy = log.folder / "trust.toml"
+    make_key(anchored.folder)
+    key = anchored.run("api-key", "list", "--json").expect(0).document["keys"][0]["id"]
+    policy = anchored.folder / "trust.toml"
     words: dict[str, tuple[str | Path, ...]] = {
         "source": (),
         "doctor": (),
@@ -91,7 +91,7 @@ def test_the_document_of_each_command_names_its_format(log: Site, tmp_path: Path
         "audit": (),
         "trust pin": (
             "--rpc",
-            log.url,
+            anchored.url,
             "--owner",
             DEV,
             "--finality",
@@ -103,7 +103,7 @@ def test_the_document_of_each_command_names_its_format(log: Site, tmp_path: Path
         "trust list": (),
         "trust show": ("them",),
         "trust remove": ("them",),
-        "trust allow": (log.folder,),
+        "trust allow": (anchored.folder,),
         "key new": (tmp_path / "key.json", "--password-file", tmp_path / "password"),
         "key show": (tmp_path / "key.json",),
         "operator list": (),
@@ -122,17 +122,17 @@ def test_the_document_of_each_command_names_its_format(log: Site, tmp_path: Path
         "erase": ("a.txt", "--basis", "other", "--reason", "asked for", "--by", "us", "--yes"),
         "restore": (),
         "succeed": ("--into", "../next", "--show-call"),
-        "trust disallow": (log.folder,),  # after this the project no longer counts
+        "trust disallow": (anchored.folder,),  # after this the project no longer counts
     }
     known = {name for name, has_json in commands().items() if has_json}
     assert known == set(words) | set(ELSEWHERE)
     refused = set()
     for name, arguments in words.items():
-        ran = log.run(*name.split(), *arguments, "--json")
+        ran = anchored.run(*name.split(), *arguments, "--json")
         if not is_document(ran, name):
             refused.add(name)
         # And where it cannot do it, too: an option that there is not.
-        wrong = run_in_process(*name.split(), "--no-such-option", "--json", cwd=log.folder)
+        wrong = run_in_process(*name.split(), "--no-such-option", "--json", cwd=anchored.folder)
         assert wrong.expect(2).document["format"] == "anchor-error/1"
         assert wrong.document["exit_code"] == 2
     assert refused <= REFUSED, refused - REFUSED
@@ -154,16 +154,16 @@ def is_document(ran: Ran, name: str) -> bool:
 
 
 @pytest.mark.parametrize("is_away", [False, True])
-def test_status_is_typed_by_its_schema(log: Site, is_away: bool) -> None:
+def test_status_is_typed_by_its_schema(anchored: Site, is_away: bool) -> None:
     env = {"ANCHOR_CHAIN__RPC": "http://127.0.0.1:1"} if is_away else {}
-    ran = log.run("status", "--json", env=env).expect(20 if is_away else 0)
+    ran = anchored.run("status", "--json", env=env).expect(20 if is_away else 0)
     document = ran.document
     schema = json.loads((SCHEMAS / "status.json").read_bytes())
     jsonschema_rs.validator_for(schema).validate(document)
     assert document["exit_code"] == ran.code
     assert (document["chain"] is None) == (document["error"] is not None) == is_away
     assert (document["accepted"], document["waiting"]) == (2, 1)
-    assert document["head"] == {"size": 1, "root": log.heads()[0][1].hex()}
+    assert document["head"] == {"size": 1, "root": anchored.heads()[0][1].hex()}
     if not is_away:
         final = document["chain"]["final"]
         assert (final["size"], final["sequence"]) == (1, 1)
@@ -174,9 +174,9 @@ def test_status_is_typed_by_its_schema(log: Site, is_away: bool) -> None:
         assert " " not in name
 
 
-def test_verify_names_its_format_and_fits_its_schema(log: Site) -> None:
-    log.run("prove", "a.txt").expect(0)
-    document = log.run("verify", "a.txt", "--json").document
+def test_verify_names_its_format_and_fits_its_schema(anchored: Site) -> None:
+    anchored.run("prove", "a.txt").expect(0)
+    document = anchored.run("verify", "a.txt", "--json").document
     schema = json.loads((SCHEMAS / "verification.json").read_bytes())
     jsonschema_rs.validator_for(schema).validate(document)
 

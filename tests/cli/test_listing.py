@@ -7,22 +7,22 @@ import hashlib
 import pytest
 from support.command import run_anchor
 from support.fixtures import MakeSite
-from support.fixtures import log as log
+from support.fixtures import anchored as anchored
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
 
 
 @pytest.fixture
-def filled(log: Site) -> Site:
+def filled(anchored: Site) -> Site:
     """A project with a final anchor over two pieces, a sealed one, and one that waits."""
-    log.add("contract.pdf", b"one")
-    log.add("Vertrag.pdf", b"two")
-    log.anchor()
-    log.add("scan.png", b"three")
-    log.run("seal").expect(0)
-    log.add("note.txt", b"four")
-    return log
+    anchored.add("contract.pdf", b"one")
+    anchored.add("Vertrag.pdf", b"two")
+    anchored.anchor()
+    anchored.add("scan.png", b"three")
+    anchored.run("seal").expect(0)
+    anchored.add("note.txt", b"four")
+    return anchored
 
 
 def listed(site: Site, *words: str) -> list[tuple[str, str]]:
@@ -84,12 +84,12 @@ def test_what_was_erased_is_listed_without_a_name(filled: Site) -> None:
     assert "contract" not in filled.run("list").expect(0).out
 
 
-def test_without_evidence_it_says_how_to_add_some(make: MakeSite, embedded: Devnet) -> None:
-    make(embedded).run("list").expect(0, "there is no evidence yet")
+def test_without_evidence_it_says_how_to_add_some(new_site: MakeSite, embedded: Devnet) -> None:
+    new_site(embedded).run("list").expect(0, "there is no evidence yet")
 
 
-def test_a_name_writes_no_lines_of_its_own(log: Site) -> None:
+def test_a_name_writes_no_lines_of_its_own(anchored: Site) -> None:
     name = ("--name", "a\nanchored  all\x1b[31m.pdf")
-    run_anchor("add", "-", *name, cwd=log.folder, stdin=b"x").expect(0)
-    (_, line) = log.run("list", "--limit", "1").expect(0).out.splitlines()
+    run_anchor("add", "-", *name, cwd=anchored.folder, stdin=b"x").expect(0)
+    (_, line) = anchored.run("list", "--limit", "1").expect(0).out.splitlines()
     assert "\\nanchored" in line and "\x1b" not in line

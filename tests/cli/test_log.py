@@ -54,9 +54,9 @@ def test_the_document_says_what_the_store_and_the_chain_hold(logged: Site) -> No
 
 
 def test_without_a_node_the_store_is_shown_and_the_chain_is_not_known(
-    make: MakeSite, embedded: Devnet
+    new_site: MakeSite, embedded: Devnet
 ) -> None:
-    site = make(embedded)
+    site = new_site(embedded)
     site.add("a.txt", b"a")
     site.edit(site.url, "http://127.0.0.1:1")
     document = site.run("log", "--json").expect(0).document
@@ -115,8 +115,8 @@ def test_what_is_not_there_is_refused(
     logged.run("log", *arguments).refused(code, text)
 
 
-def test_a_file_that_waits_has_no_place_yet(make: MakeSite, embedded: Devnet) -> None:
-    site = make(embedded)
+def test_a_file_that_waits_has_no_place_yet(new_site: MakeSite, embedded: Devnet) -> None:
+    site = new_site(embedded)
     site.add("a.txt", b"a")
     site.run("log", "a.txt").refused(21, "not sealed yet")
 

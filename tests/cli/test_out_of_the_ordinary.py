@@ -272,9 +272,9 @@ def test_violated_finality_stops_everything_until_the_operator_accepts_it(
 
 
 def test_a_policy_that_merely_lies_in_the_folder_is_not_taken(
-    make: Callable[..., Site], anvil: Devnet, tmp_path: Path
+    new_site: Callable[..., Site], anvil: Devnet, tmp_path: Path
 ) -> None:
-    site = make(anvil)
+    site = new_site(anvil)
     file = site.write("a.txt", b"a")
     site.run("stamp", file, "--wait", "final").expect(0)
     bag = tmp_path / "bag"

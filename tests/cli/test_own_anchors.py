@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.disasters import anchor_final, back_up, put_back
+from support.fixtures import MakeSite
 from support.nodes import DEV, ask, stop_the_clock
 from support.projects import Site, reading
 
 from anchor.chain.devnet import Devnet
 from anchor.recovery.chain_audit import audit_chain
 
-Make = Callable[..., Site]
-
 
 @pytest.fixture
-def site(make: Make, own_anvil: Devnet) -> Site:
-    made = make(own_anvil)
+def site(new_site: MakeSite, own_anvil: Devnet) -> Site:
+    made = new_site(own_anvil)
     stop_the_clock(made.url)
     return made
 

@@ -91,10 +91,10 @@ def look(site: Site, out: Path, left: str) -> None:
 @LEFT
 @READ_ONLY
 def test_a_folder_that_is_mounted_read_only_can_be_looked_at(
-    make: MakeSite, embedded: Devnet, tmp_path: Path, left: str, injected: Callable[[int], None]
+    new_site: MakeSite, embedded: Devnet, tmp_path: Path, left: str, injected: Callable[[int], None]
 ) -> None:
     check_root()
-    site = make(embedded)
+    site = new_site(embedded)
     site.add("first", b"first")
     leave(site, left)
     with read_only(site.folder):
@@ -110,10 +110,10 @@ def test_a_folder_that_is_mounted_read_only_can_be_looked_at(
 @LEFT
 @READ_ONLY
 def test_a_disk_that_is_mounted_read_only_can_be_looked_at(
-    make: MakeSite, embedded: Devnet, tmp_path: Path, left: str
+    new_site: MakeSite, embedded: Devnet, tmp_path: Path, left: str
 ) -> None:
     check_loop_devices(tmp_path)
-    site = make(embedded)
+    site = new_site(embedded)
     site.add("first", b"first")
     leave(site, left)
     with loop_disk(tmp_path / "media") as disk:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.chaos import Call, HasUrl, loses_request, loses_response, open_proxy
 from support.crashes import CRASHES, JOURNAL, NODE, crashing
+from support.fixtures import MakeSite
 from support.hardhat import trust_newest_block
 from support.nodes import ask, nonce, stop_the_clock
 from support.projects import Site
@@ -77,10 +77,10 @@ def node(request: pytest.FixtureRequest) -> HasUrl:
 
 
 @pytest.fixture
-def log(make: Callable[..., Site], request: pytest.FixtureRequest) -> Site:
+def anchored(new_site: MakeSite, request: pytest.FixtureRequest) -> Site:
     """A log with one anchor, whose journal is settled."""
     node = request.getfixturevalue(getattr(request, "param", "embedded"))
-    site = trust_newest_block(make(node), node)
+    site = trust_newest_block(new_site(node), node)
     site.add("first", b"first")
     site.anchor()
     return site
@@ -88,55 +88,57 @@ def log(make: Callable[..., Site], request: pytest.FixtureRequest) -> Site:
 
 # Between storing and sending is where nodes differ: hardhat's pool is not py-evm's.
 @pytest.mark.parametrize(
-    ("log", "crash"),
+    ("anchored", "crash"),
     [
         *(("embedded", crash) for crash in CRASHES),
         *(("hardhat", crash) for crash in CRASHES[SAVED : SENT + 1]),
     ],
-    indirect=["log"],
+    indirect=["anchored"],
     ids=lambda value: value if isinstance(value, str) else f"{value[0]} {value[3]}",
 )
 def test_after_a_kill_at_any_effect_the_next_run_anchors_once(
-    log: Site, crash: tuple[str, ...], request: pytest.FixtureRequest
+    anchored: Site, crash: tuple[str, ...], request: pytest.FixtureRequest
 ) -> None:
     if crash[0] == "after" and crash[3] in FAULTS:
         request.applymarker(FAULTS[crash[3]])
     *place, call = crash
     # The fixture's transaction is final by now, and settled by the run before its own.
     earlier = crash[3] in ("fetch_receipt", "settle_slot")
-    before, sent_before = attempts(log), nonce(log.url)
-    log.add("second", b"second")
+    before, sent_before = attempts(anchored), nonce(anchored.url)
+    anchored.add("second", b"second")
     command = crashing(*place, str(int(call) + earlier))
-    log.run("run", "--once", command=command, killed=True)
-    stored = attempts(log)
+    anchored.run("run", "--once", command=command, killed=True)
+    stored = attempts(anchored)
     assert stored[: len(before)] == before
     # Persist before effect: what was sent is stored, at whatever point the process ended.
     assert len(stored) == len(before) + (CRASHES.index(crash) >= SAVED)
-    assert nonce(log.url) == sent_before + (CRASHES.index(crash) >= SENT)
-    log.run("run", "--once").expect(0, "anchored (final)")
-    check_one_anchor_for_each_head(log)
-    assert nonce(log.url) == sent_before + 1
+    assert nonce(anchored.url) == sent_before + (CRASHES.index(crash) >= SENT)
+    anchored.run("run", "--once").expect(0, "anchored (final)")
+    check_one_anchor_for_each_head(anchored)
+    assert nonce(anchored.url) == sent_before + 1
     # What was stored is what was sent: a second signing happens only where nothing was stored.
-    assert attempts(log)[: len(stored)] == stored
-    assert len(attempts(log)) == len(before) + 1
-    assert ask(log.url, "eth_getTransactionReceipt", attempts(log)[-1])["status"] == "0x1"
+    assert attempts(anchored)[: len(stored)] == stored
+    assert len(attempts(anchored)) == len(before) + 1
+    assert ask(anchored.url, "eth_getTransactionReceipt", attempts(anchored)[-1])["status"] == "0x1"
 
 
-def test_a_stored_transaction_is_finished_before_newer_evidence_is_anchored(log: Site) -> None:
-    sent_before = nonce(log.url)
-    log.add("older", b"older")
-    log.run("run", "--once", command=crashing("after", *JOURNAL, "save_attempt", "1"), killed=True)
-    stored = attempts(log)
-    log.add("newer", b"newer")
-    log.run("run", "--once").expect(0, "resuming the transaction of an earlier run")
-    check_one_anchor_for_each_head(log)
-    check_every_nonce_is_settled(log)
-    assert nonce(log.url) == sent_before + 2
-    assert attempts(log)[:-1] == stored
+def test_a_stored_transaction_is_finished_before_newer_evidence_is_anchored(anchored: Site) -> None:
+    sent_before = nonce(anchored.url)
+    anchored.add("older", b"older")
+    anchored.run(
+        "run", "--once", command=crashing("after", *JOURNAL, "save_attempt", "1"), killed=True
+    )
+    stored = attempts(anchored)
+    anchored.add("newer", b"newer")
+    anchored.run("run", "--once").expect(0, "resuming the transaction of an earlier run")
+    check_one_anchor_for_each_head(anchored)
+    check_every_nonce_is_settled(anchored)
+    assert nonce(anchored.url) == sent_before + 2
+    assert attempts(anchored)[:-1] == stored
 
 
-def test_a_kill_while_deploying_deploys_once(make: Callable[..., Site], own_anvil: Devnet) -> None:
-    site = make(own_anvil, deployed=False)
+def test_a_kill_while_deploying_deploys_once(new_site: MakeSite, own_anvil: Devnet) -> None:
+    site = new_site(own_anvil, deployed=False)
     words = ("after", *NODE, "send_raw_transaction", "1")
     site.run("deploy", command=crashing(*words), killed=True)
     site.run("deploy").expect(0, "nothing was sent")
@@ -153,9 +155,9 @@ def test_a_kill_while_deploying_deploys_once(make: Callable[..., Site], own_anvi
     then="it is looked up, not repeated; one anchor",
 )
 def test_a_send_whose_answer_is_lost_is_looked_up_not_repeated(
-    make: Callable[..., Site], node: HasUrl
+    new_site: MakeSite, node: HasUrl
 ) -> None:
-    site = trust_newest_block(make(node), node)
+    site = trust_newest_block(new_site(node), node)
     site.add("a", b"a")
     with open_proxy(node) as (proxy, url):
         proxy.on("eth_sendRawTransaction", loses_response)
@@ -171,9 +173,9 @@ def test_a_send_whose_answer_is_lost_is_looked_up_not_repeated(
     then="exit code 21; the next process sends the same bytes; one anchor",
 )
 def test_a_send_that_never_arrives_is_repeated_with_the_same_bytes(
-    make: Callable[..., Site], node: HasUrl
+    new_site: MakeSite, node: HasUrl
 ) -> None:
-    site = trust_newest_block(make(node), node)
+    site = trust_newest_block(new_site(node), node)
     site.edit("wait_seconds = 600", "wait_seconds = 1")
     site.add("a", b"a")
     sent_before = nonce(site.url)
@@ -195,9 +197,9 @@ def test_a_send_that_never_arrives_is_repeated_with_the_same_bytes(
     then="exit code 20; the next process finds the anchor and sends nothing; one anchor",
 )
 def test_a_node_that_falls_silent_after_the_send_leaves_nothing_to_repeat(
-    make: Callable[..., Site], node: HasUrl
+    new_site: MakeSite, node: HasUrl
 ) -> None:
-    site = trust_newest_block(make(node), node)
+    site = trust_newest_block(new_site(node), node)
     site.add("a", b"a")
     with open_proxy(node) as (proxy, url):
 
@@ -220,9 +222,9 @@ def test_a_node_that_falls_silent_after_the_send_leaves_nothing_to_repeat(
     then="status shows it gone; the next run sends the same bytes",
 )
 def test_a_reorganisation_rolls_back_and_the_same_bytes_are_sent_again(
-    make: Callable[..., Site], own_anvil: Devnet, tmp_path: Path
+    new_site: MakeSite, own_anvil: Devnet, tmp_path: Path
 ) -> None:
-    site = make(own_anvil)
+    site = new_site(own_anvil)
     stop_the_clock(site.url)
     site.add("a", b"a")
     site.run("run", "--once", "--wait", "included").expect(0, "included (still reversible)")
@@ -252,9 +254,9 @@ def test_a_reorganisation_rolls_back_and_the_same_bytes_are_sent_again(
     then="the new block is stored; nothing is sent",
 )
 def test_an_anchor_that_moved_to_another_block_is_followed(
-    make: Callable[..., Site], own_anvil: Devnet
+    new_site: MakeSite, own_anvil: Devnet
 ) -> None:
-    site = make(own_anvil)
+    site = new_site(own_anvil)
     stop_the_clock(site.url)
     site.add("a", b"a")
     site.run("run", "--once", "--wait", "included").expect(0)

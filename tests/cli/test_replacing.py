@@ -6,13 +6,13 @@ fast.  Hardhat has geth's rules for replacing, and keeps what the base fee has o
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
 from support.chaos import Call, HasUrl, loses_request, open_proxy, passes
 from support.clocks import FastClock
+from support.fixtures import MakeSite
 from support.hardhat import Hardhat, trust_newest_block
 from support.nodes import ask, nonce
 from support.projects import Site
@@ -24,7 +24,6 @@ from anchor.operate.single_run import RunResult
 from anchor.store.tx_journal import StoredJournal
 
 GWEI = 10**9
-Make = Callable[..., Site]
 
 
 @dataclass
@@ -82,15 +81,15 @@ def stop_mining(site: Site, node: HasUrl) -> Stuck:
 
 
 @pytest.fixture(params=["own_anvil", "hardhat"])
-def stuck(make: Make, request: pytest.FixtureRequest) -> Stuck:
+def stuck(new_site: MakeSite, request: pytest.FixtureRequest) -> Stuck:
     node = request.getfixturevalue(request.param)
-    return stop_mining(trust_newest_block(make(node), node), node)
+    return stop_mining(trust_newest_block(new_site(node), node), node)
 
 
 @pytest.fixture
-def stuck_on_anvil(make: Make, own_anvil: Devnet) -> Stuck:
+def stuck_on_anvil(new_site: MakeSite, own_anvil: Devnet) -> Stuck:
     """For what hardhat does not do: it refuses no fee for being below the base fee."""
-    return stop_mining(make(own_anvil), own_anvil)
+    return stop_mining(new_site(own_anvil), own_anvil)
 
 
 @pytest.mark.fault(

@@ -287,10 +287,10 @@ def test_without_a_key_what_is_on_its_way_is_not_known_and_that_is_said(site: Si
 
 
 def test_a_stored_transaction_whose_head_cannot_be_kept_is_waited_for(
-    make: MakeSite, own_anvil: Devnet, tmp_path: Path
+    new_site: MakeSite, own_anvil: Devnet, tmp_path: Path
 ) -> None:
     """The store knows it, but the leaves up to its head are lost, so nothing would resume it."""
-    site = make(own_anvil)
+    site = new_site(own_anvil)
     place = tmp_path / "published"
     anchor_final(site, "a")
     site.run("export-log", place).expect(0)

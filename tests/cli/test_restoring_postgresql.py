@@ -49,9 +49,9 @@ def place_of(site: Site) -> StoreLocation:
     return load_config(site.folder / "anchor.toml").store
 
 
-def schema_of(place: StoreLocation) -> str:
-    assert isinstance(place, PostgresDatabase)
-    return place.url.partition("search_path%3D")[2]
+def schema_of(location: StoreLocation) -> str:
+    assert isinstance(location, PostgresDatabase)
+    return location.url.partition("search_path%3D")[2]
 
 
 def lose_tables(site: Site, postgres: Postgres) -> None:
@@ -61,9 +61,9 @@ def lose_tables(site: Site, postgres: Postgres) -> None:
         connection.execute(f"CREATE SCHEMA {schema}".encode())
 
 
-def name_store(site: Site, place: StoreLocation) -> None:
+def name_store(site: Site, location: StoreLocation) -> None:
     """Let the project's store be another one."""
-    site.edit(f'store = "{site_store(site)}"', f'store = "{place}"')
+    site.edit(f'store = "{site_store(site)}"', f'store = "{location}"')
 
 
 def site_store(site: Site) -> str:
@@ -71,8 +71,8 @@ def site_store(site: Site) -> str:
     return text.partition('store = "')[2].partition('"')[0]
 
 
-def with_password(place: PostgresDatabase) -> str:
-    return place.url.replace("postgres@", f"postgres:{PASSWORD}@")
+def with_password(location: PostgresDatabase) -> str:
+    return location.url.replace("postgres@", f"postgres:{PASSWORD}@")
 
 
 @pytest.mark.fault(
@@ -255,11 +255,11 @@ def test_bad_places_get_one_sentence_without_their_password(
 
 
 def test_a_store_without_its_pins_is_refused_everywhere(
-    tmp_path: Path, embedded: Devnet, place: StoreLocation
+    tmp_path: Path, embedded: Devnet, location: StoreLocation
 ) -> None:
-    site = make_site(tmp_path / "project", embedded, number=next(_numbers), store=place)
+    site = make_site(tmp_path / "project", embedded, number=next(_numbers), store=location)
     name = site.write("a", b"a")
-    damage(place, "DELETE FROM project")
+    damage(location, "DELETE FROM project")
     for command in (("status",), ("add", name), ("run", "--once"), ("audit",), ("deploy",)):
         site.run(*command).refused(2, "was not finished", "drop the tables")
 
@@ -304,8 +304,8 @@ def test_a_replica_that_takes_over_without_the_last_commits_is_found_out(
             site.run("verify", name).expect(0)
 
 
-def count_final_anchors(server: Postgres, place: PostgresDatabase) -> int:
-    schema = schema_of(place)
+def count_final_anchors(server: Postgres, location: PostgresDatabase) -> int:
+    schema = schema_of(location)
     with server.connect() as connection:
         there = connection.execute(f"SELECT to_regclass('{schema}.anchors')".encode()).fetchone()
         if there == (None,):
@@ -319,10 +319,10 @@ def count_final_anchors(server: Postgres, place: PostgresDatabase) -> int:
 # The fence around the store that is left
 
 
-def submit_until_refused(site: Site, place: PostgresDatabase) -> tuple[list[bytes], AnchorError]:
+def submit_until_refused(site: Site, location: PostgresDatabase) -> tuple[list[bytes], AnchorError]:
     """Take pieces in, one after the other, until the store refuses; return what was taken."""
     taken: list[bytes] = []
-    config = replace(load_config(site.folder / "anchor.toml"), store=place)
+    config = replace(load_config(site.folder / "anchor.toml"), store=location)
     project = open_project(config)
     try:
         for number in itertools.count():

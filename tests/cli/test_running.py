@@ -65,8 +65,8 @@ def test_a_daemon_publishes_what_is_final_and_so_may_others_beside_it(
         end(running, signal.SIGTERM)
 
 
-def test_each_anchor_is_watched_until_it_is_final(make: MakeSite, own_anvil: Devnet) -> None:
-    site = make(own_anvil)
+def test_each_anchor_is_watched_until_it_is_final(new_site: MakeSite, own_anvil: Devnet) -> None:
+    site = new_site(own_anvil)
     stop_the_clock(site.url)  # nothing becomes final by itself
     site.add("a.txt", b"a")
     operator = Operator(site)

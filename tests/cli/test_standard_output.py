@@ -149,9 +149,9 @@ def test_what_cannot_be_said_on_standard_error_is_lost_and_nothing_else(anchored
     then="33 and 141; what was done stays done, and is not done again",
 )
 def test_what_a_command_did_before_it_could_not_print_stays_done(
-    make: MakeSite, embedded: Devnet
+    new_site: MakeSite, embedded: Devnet
 ) -> None:
-    site = make(embedded)
+    site = new_site(embedded)
     site.write("a.txt", b"a")
     assert with_full_disk(site, "add", "a.txt").code == ExitCode.STORAGE
     assert site.rows("SELECT count(*) FROM evidence") == [(1,)]
@@ -197,9 +197,9 @@ def going_on(site: Site, out: int, *words: str) -> Iterator[subprocess.Popen[str
 @pytest.mark.parametrize("options", [(), ("--json",)])
 @pytest.mark.parametrize("kind", ["full", "closed"])
 def test_run_anchors_whether_or_not_its_events_can_be_printed(
-    make: MakeSite, embedded: Devnet, options: tuple[str, ...], kind: str
+    new_site: MakeSite, embedded: Devnet, options: tuple[str, ...], kind: str
 ) -> None:
-    site = make(embedded)
+    site = new_site(embedded)
     site.add("a.txt", b"a")
     reading, writing = os.pipe()
     os.close(reading)
@@ -217,9 +217,11 @@ def test_run_anchors_whether_or_not_its_events_can_be_printed(
     assert "Traceback" not in err
 
 
-def test_run_prints_again_when_it_can_be_printed_again(make: MakeSite, embedded: Devnet) -> None:
+def test_run_prints_again_when_it_can_be_printed_again(
+    new_site: MakeSite, embedded: Devnet
+) -> None:
     """As with a log file on a disk that was full for a while."""
-    site = make(embedded)
+    site = new_site(embedded)
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     with going_on(site, writing, "run", "--every", "1", "--json") as process:
@@ -233,8 +235,8 @@ def test_run_prints_again_when_it_can_be_printed_again(make: MakeSite, embedded:
     assert [json.loads(line)["format"] for line in lines] == ["anchor-run-event/1"] * len(lines)
 
 
-def test_serve_serves_though_nothing_can_be_printed(make: MakeSite, embedded: Devnet) -> None:
-    site = make(embedded)
+def test_serve_serves_though_nothing_can_be_printed(new_site: MakeSite, embedded: Devnet) -> None:
+    site = new_site(embedded)
     key = make_key(site.folder)
     port = free_port()
     with (

@@ -38,9 +38,9 @@ anvil = fixtures.module_anvil
 
 
 @pytest.fixture
-def site(make: MakeSite, anvil: Devnet) -> Site:
+def site(new_site: MakeSite, anvil: Devnet) -> Site:
     """Logs of this key have even numbers, so that the next number is free."""
-    site = make(anvil)
+    site = new_site(anvil)
     text = (site.folder / "anchor.toml").read_text("utf-8")
     shutil.rmtree(site.folder)
     site.folder.mkdir()
@@ -330,7 +330,7 @@ def test_the_successors_store_may_be_in_postgresql(
 
 
 def test_a_successor_gets_no_place_that_has_a_store(
-    site: Site, make: MakeSite, anvil: Devnet, postgres: Postgres
+    site: Site, new_site: MakeSite, anvil: Devnet, postgres: Postgres
 ) -> None:
     anchor_final(site, "a")
     command = ("succeed", "--into", "../next", "--store")

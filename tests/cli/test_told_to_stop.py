@@ -33,9 +33,9 @@ COMMANDS = {
 )
 @pytest.mark.parametrize("name", COMMANDS)
 def test_it_ends_with_0_whenever_it_is_told_to(
-    make: MakeSite, embedded: Devnet, tmp_path: Path, name: str
+    new_site: MakeSite, embedded: Devnet, tmp_path: Path, name: str
 ) -> None:
-    site = make(embedded)
+    site = new_site(embedded)
     random = Random(name)
     for number in range(INSTANTS):
         told = random.choice((signal.SIGTERM, signal.SIGINT))
@@ -69,10 +69,10 @@ def test_the_handlers_are_set_before_anything_else_is_loaded() -> None:
 
 @pytest.mark.release
 def test_ctrl_c_reaches_every_process_of_a_terminal_and_leaves_no_traceback(
-    make: MakeSite, embedded: Devnet, tmp_path: Path
+    new_site: MakeSite, embedded: Devnet, tmp_path: Path
 ) -> None:
     """A terminal sends it to the whole group: to workers that are still being loaded, too."""
-    site = make(embedded)
+    site = new_site(embedded)
     random = Random(7)
     for number in range(3):
         out = tmp_path / f"out-{number}"

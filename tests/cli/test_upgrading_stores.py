@@ -42,25 +42,25 @@ OLD = [version for version in VERSIONS if version != MIGRATION_HEAD]
 
 
 @pytest.fixture(params=OLD)
-def site(request: pytest.FixtureRequest, tmp_path: Path, place: StoreLocation) -> Site:
-    return make_old_site(tmp_path / "project", place, request.param)
+def site(request: pytest.FixtureRequest, tmp_path: Path, location: StoreLocation) -> Site:
+    return make_old_site(tmp_path / "project", location, request.param)
 
 
 def place_of(site: Site) -> StoreLocation:
     return load_config(site.folder / "anchor.toml").store
 
 
-def rows_of(place: StoreLocation) -> dict[str, list[tuple[Any, ...]]]:
+def rows_of(location: StoreLocation) -> dict[str, list[tuple[Any, ...]]]:
     """Return every row of every table, without the columns that the newest schema adds."""
-    if isinstance(place, SqliteFile):
-        engine = create_engine(f"sqlite:///{place.path}")
+    if isinstance(location, SqliteFile):
+        engine = create_engine(f"sqlite:///{location.path}")
     else:
-        engine = create_engine(make_url(place.url).set(drivername="postgresql+psycopg"))
+        engine = create_engine(make_url(location.url).set(drivername="postgresql+psycopg"))
     tables = inspect(engine)
     found = {}
     for name in tables.get_table_names():
         columns = ", ".join(f'"{item["name"]}"' for item in tables.get_columns(name))
-        rows = ask_store(place, f'SELECT {columns} FROM "{name}"')
+        rows = ask_store(location, f'SELECT {columns} FROM "{name}"')
         found[name] = sorted(rows, key=repr)
     engine.dispose()
     return found
@@ -195,14 +195,14 @@ def test_a_store_that_others_have_open_is_not_upgraded(site: Site) -> None:
 
 
 @contextmanager
-def having_open(place: StoreLocation) -> Iterator[None]:
+def having_open(location: StoreLocation) -> Iterator[None]:
     """Have a connection that is idle, as one in a pool."""
-    if isinstance(place, SqliteFile):
-        with closing(sqlite3.connect(place.path)) as connection:
+    if isinstance(location, SqliteFile):
+        with closing(sqlite3.connect(location.path)) as connection:
             connection.execute("SELECT count(*) FROM evidence").fetchone()
             yield
     else:
-        with psycopg.connect(place.url, autocommit=True) as connection:
+        with psycopg.connect(location.url, autocommit=True) as connection:
             connection.execute("SELECT count(*) FROM evidence")
             yield
 

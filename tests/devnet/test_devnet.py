@@ -513,9 +513,9 @@ def prove(root: bytes, key: str, nodes: list[str]) -> bytes | None:
     )
 
 
-def test_a_receipt_from_the_embedded_chain_is_verified_without_it(make: MakeSite) -> None:
+def test_a_receipt_from_the_embedded_chain_is_verified_without_it(new_site: MakeSite) -> None:
     with PyEvmNode() as node:
-        site = make(node)
+        site = new_site(node)
         note = site.write("note.txt", b"meeting at noon\n")
         site.run("stamp", note).expect(0)
         receipt = json.loads((site.folder / "note.txt.anchor.json").read_bytes())

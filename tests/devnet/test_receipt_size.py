@@ -44,10 +44,10 @@ EVIDENCE = b"%PDF-1.7"
 
 @pytest.mark.parametrize("client", ["own_anvil", "hardhat"])
 def test_a_stamped_files_receipt_has_at_most_5_kib_on_a_devnet(
-    client: str, make: MakeSite, request: pytest.FixtureRequest
+    client: str, new_site: MakeSite, request: pytest.FixtureRequest
 ) -> None:
     node = request.getfixturevalue(client)
-    site = trust_newest_block(make(node), node)
+    site = trust_newest_block(new_site(node), node)
     site.run("stamp", site.write("evidence.pdf", EVIDENCE)).expect(0)
     written = (site.folder / "evidence.pdf.anchor.json").read_bytes()
     assert parse_receipt(written).anchors[0].state is not None

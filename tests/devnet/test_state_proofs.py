@@ -599,8 +599,10 @@ def test_a_receipt_that_the_state_contradicts_gets_no_proof(
     assert (site.folder / "a.anchor.json").read_bytes() == before
 
 
-def test_stamp_leaves_receipts_with_their_state_proofs(own_anvil: Devnet, make: MakeSite) -> None:
-    site = make(own_anvil)
+def test_stamp_leaves_receipts_with_their_state_proofs(
+    own_anvil: Devnet, new_site: MakeSite
+) -> None:
+    site = new_site(own_anvil)
     note = site.write("note.txt", b"meeting at noon\n")
     site.run("stamp", note, "--wait", "final").expect(0)
     site.run("verify", note).expect(0)

@@ -1,28 +1,28 @@
 """The fixtures of these tests."""
 
 from support.fixtures import (
+    anchored,
     anvil,
     anvil_path,
     embedded,
-    log,
-    make,
     module_anvil,
-    own,
+    new_site,
     own_anvil,
+    own_site,
     site,
 )
 from support.hardhat import hardhat, running_hardhat
 
 __all__ = [
+    "anchored",
     "anvil",
     "anvil_path",
     "embedded",
     "hardhat",
-    "log",
-    "make",
     "module_anvil",
-    "own",
+    "new_site",
     "own_anvil",
+    "own_site",
     "running_hardhat",
     "site",
 ]

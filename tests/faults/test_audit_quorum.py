@@ -44,8 +44,8 @@ class Audited:
 
 
 @pytest.fixture
-def audited(make: Callable[..., Site], own_anvil: Devnet) -> Iterator[Audited]:
-    site = make(own_anvil)
+def audited(new_site: Callable[..., Site], own_anvil: Devnet) -> Iterator[Audited]:
+    site = new_site(own_anvil)
     for name in ("a.txt", "b.txt"):
         site.add(name, name.encode())
         site.anchor()

@@ -38,7 +38,7 @@ class JumpingClock:
     "clean",
 )
 def test_a_wall_clock_that_jumps_moves_nothing(
-    make: MakeSite,
+    new_site: MakeSite,
     embedded: Devnet,
     monkeypatch: pytest.MonkeyPatch,
     injected: Callable[[int], None],
@@ -52,7 +52,7 @@ def test_a_wall_clock_that_jumps_moves_nothing(
         return take_in
 
     def work(name: str) -> Operator:
-        operator = Operator(make(embedded, name))
+        operator = Operator(new_site(embedded, name))
         moments = {10.0: "a", 20.0: "b", 50.0: "c", 200.0: "d"}
         operator.clock.at = {when: add(operator, piece) for when, piece in moments.items()}
         operator.run(until=300)
@@ -108,9 +108,9 @@ def test_no_schedule_looks_at_the_wall_clock() -> None:
     "taken in, with one sentence",
 )
 def test_a_chain_whose_clock_jumps_a_year_anchors_all_the_same(
-    make: MakeSite, own_anvil: Devnet
+    new_site: MakeSite, own_anvil: Devnet
 ) -> None:
-    site = make(own_anvil)
+    site = new_site(own_anvil)
     stop_the_clock(site.url)
     pieces = [site.add("a", b"a")]
     site.anchor()

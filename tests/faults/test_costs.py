@@ -40,53 +40,59 @@ def costs(site: Site) -> list[tuple[int, int]]:
 # The budget
 
 
-def test_what_a_transaction_took_is_stored_as_its_receipt_says(own: Site) -> None:
-    own.round()
-    (hashes,) = zip(*own.rows("SELECT hex(tx_hash) FROM attempts ORDER BY nonce"), strict=True)
-    receipts = [ask(own.url, "eth_getTransactionReceipt", f"0x{name.lower()}") for name in hashes]
-    assert costs(own) == [
+def test_what_a_transaction_took_is_stored_as_its_receipt_says(own_site: Site) -> None:
+    own_site.round()
+    (hashes,) = zip(*own_site.rows("SELECT hex(tx_hash) FROM attempts ORDER BY nonce"), strict=True)
+    receipts = [
+        ask(own_site.url, "eth_getTransactionReceipt", f"0x{name.lower()}") for name in hashes
+    ]
+    assert costs(own_site) == [
         (int(item["gasUsed"], 16), int(item["effectiveGasPrice"], 16)) for item in receipts
     ]
-    latest = ask(own.url, "eth_getBlockByNumber", receipts[-1]["blockNumber"], False)
-    assert own.rows("SELECT max(included_at) FROM slots") == [(int(latest["timestamp"], 16),)]
+    latest = ask(own_site.url, "eth_getBlockByNumber", receipts[-1]["blockNumber"], False)
+    assert own_site.rows("SELECT max(included_at) FROM slots") == [(int(latest["timestamp"], 16),)]
 
 
 def test_a_budget_that_is_used_up_stops_sending_until_it_is_raised_or_time_passes(
-    own: Site,
+    own_site: Site,
 ) -> None:
-    own.round()
-    spent = sum(gas * price for gas, price in costs(own))
+    own_site.round()
+    spent = sum(gas * price for gas, price in costs(own_site))
     budget = f"{(spent + 1) / ETHER:.18f}"
-    own.edit('# budget_ether = "0.5"', f'budget_ether = "{budget}"')
-    own.add("b.txt", b"b")
-    count = signed(own)
-    error = refusal(lambda: own.round())
+    own_site.edit('# budget_ether = "0.5"', f'budget_ether = "{budget}"')
+    own_site.add("b.txt", b"b")
+    count = signed(own_site)
+    error = refusal(lambda: own_site.round())
     assert error.exit_code == ExitCode.FUNDS
     assert "does not cover the next transaction" in error.message
     assert "chain.budget_ether" in (error.hint or "")
-    assert signed(own) == count
-    assert [size for size, _ in own.heads()] == [1, 2], "what is sealed stays"
+    assert signed(own_site) == count
+    assert [size for size, _ in own_site.heads()] == [1, 2], "what is sealed stays"
     # Thirty days later the old ones do not count any more.
-    ask(own.url, "evm_increaseTime", 30 * 86_400 + 60)
-    ask(own.url, "anvil_mine", "0x1")
-    own.round()
-    assert own.anchors_on_chain() == [(1, 1), (2, 2)]
+    ask(own_site.url, "evm_increaseTime", 30 * 86_400 + 60)
+    ask(own_site.url, "anvil_mine", "0x1")
+    own_site.round()
+    assert own_site.anchors_on_chain() == [(1, 1), (2, 2)]
 
 
-def test_the_budget_bounds_replacements_and_lets_what_is_signed_be_sent_again(own: Site) -> None:
-    spent = sum(gas * price for gas, price in costs(own))
-    ask(own.url, "evm_setAutomine", False)
-    own.edit("wait_seconds = 600", "wait_seconds = 5")
-    assert refusal(lambda: own.round()).exit_code == ExitCode.NOT_FINAL
-    (fee,) = own.rows("SELECT max_fee FROM attempts WHERE head_size IS NOT NULL")
-    count = signed(own)
+def test_the_budget_bounds_replacements_and_lets_what_is_signed_be_sent_again(
+    own_site: Site,
+) -> None:
+    spent = sum(gas * price for gas, price in costs(own_site))
+    ask(own_site.url, "evm_setAutomine", False)
+    own_site.edit("wait_seconds = 600", "wait_seconds = 5")
+    assert refusal(lambda: own_site.round()).exit_code == ExitCode.NOT_FINAL
+    (fee,) = own_site.rows("SELECT max_fee FROM attempts WHERE head_size IS NOT NULL")
+    count = signed(own_site)
     # The one that is signed fits: 84,000 gas at most; a dearer one does not.
-    own.edit('# budget_ether = "0.5"', f'budget_ether = "{(spent + 85_000 * fee[0]) / ETHER:.18f}"')
-    own.edit("wait_seconds = 5", "wait_seconds = 90")
-    assert refusal(lambda: own.round()).exit_code == ExitCode.FUNDS
-    assert signed(own) == count
-    own.round(clock=FastClock({1.0: lambda: ask(own.url, "anvil_mine", "0x1")}))
-    assert own.anchors_on_chain() == [(1, 1)]
+    own_site.edit(
+        '# budget_ether = "0.5"', f'budget_ether = "{(spent + 85_000 * fee[0]) / ETHER:.18f}"'
+    )
+    own_site.edit("wait_seconds = 5", "wait_seconds = 90")
+    assert refusal(lambda: own_site.round()).exit_code == ExitCode.FUNDS
+    assert signed(own_site) == count
+    own_site.round(clock=FastClock({1.0: lambda: ask(own_site.url, "anvil_mine", "0x1")}))
+    assert own_site.anchors_on_chain() == [(1, 1)]
 
 
 @pytest.mark.parametrize("text", ['"-1"', '"1e3"', '"0x1"', '"1."', '""', "0.5", '"NaN"'])
@@ -108,17 +114,17 @@ def test_a_budget_is_read_to_the_wei(site: Site) -> None:
     how="the balance falls below what ten anchors at the fee cap may take, then to 1 wei",
     then="warned before by run, status and doctor; then 30, and the same head after a top-up",
 )
-def test_a_balance_that_runs_out_is_told_in_time(own: Site) -> None:
-    ask(own.url, "anvil_setBalance", DEV, hex(ETHER // 10))
+def test_a_balance_that_runs_out_is_told_in_time(own_site: Site) -> None:
+    ask(own_site.url, "anvil_setBalance", DEV, hex(ETHER // 10))
     warning = "8 anchors at the fee cap"
-    assert warning in own.run("status").expect(0).err
-    assert warning in own.run("doctor").expect(0).out
-    operator = Operator(own)
+    assert warning in own_site.run("status").expect(0).err
+    assert warning in own_site.run("doctor").expect(0).out
+    operator = Operator(own_site)
     operator.clock.at = {
         80.0: operator.add("b"),
-        150.0: lambda: ask(own.url, "anvil_setBalance", DEV, "0x1"),
+        150.0: lambda: ask(own_site.url, "anvil_setBalance", DEV, "0x1"),
         160.0: operator.add("c"),
-        300.0: lambda: ask(own.url, "anvil_setBalance", DEV, hex(ETHER)),
+        300.0: lambda: ask(own_site.url, "anvil_setBalance", DEV, hex(ETHER)),
     }
     operator.run(until=420)
     events = operator.events()
@@ -129,13 +135,13 @@ def test_a_balance_that_runs_out_is_told_in_time(own: Site) -> None:
     failed = [item for item in operator.happened if item.event == "failed"]
     assert failed
     assert {item.figures["exit_code"] for item in failed} == {int(ExitCode.FUNDS)}
-    assert own.anchors_on_chain() == [(1, 1), (2, 2), (3, 3)]
+    assert own_site.anchors_on_chain() == [(1, 1), (2, 2), (3, 3)]
 
 
-def test_a_budget_that_runs_out_is_told_in_time(own: Site) -> None:
-    own.edit('# budget_ether = "0.5"', 'budget_ether = "0.1"')
-    assert "of the budget for 30 days are left" in own.run("status").expect(0).err
-    assert "of the budget for 30 days are left" in own.run("doctor").expect(0).out
+def test_a_budget_that_runs_out_is_told_in_time(own_site: Site) -> None:
+    own_site.edit('# budget_ether = "0.5"', 'budget_ether = "0.1"')
+    assert "of the budget for 30 days are left" in own_site.run("status").expect(0).err
+    assert "of the budget for 30 days are left" in own_site.run("doctor").expect(0).out
 
 
 # Fees
@@ -146,22 +152,22 @@ def test_a_budget_that_runs_out_is_told_in_time(own: Site) -> None:
     how="the base fee rises tenfold past the cap while the daemon has evidence to anchor",
     then="told (30) and waited for; anchored once, when it has fallen",
 )
-def test_a_fee_above_the_cap_is_waited_out(own: Site) -> None:
+def test_a_fee_above_the_cap_is_waited_out(own_site: Site) -> None:
     def base_fee(gwei: int) -> None:
-        ask(own.url, "anvil_setNextBlockBaseFeePerGas", hex(gwei * GWEI))
-        ask(own.url, "anvil_mine", "0x1")
+        ask(own_site.url, "anvil_setNextBlockBaseFeePerGas", hex(gwei * GWEI))
+        ask(own_site.url, "anvil_mine", "0x1")
 
     base_fee(1_000)
-    before = nonce(own.url)
-    operator = Operator(own)
+    before = nonce(own_site.url)
+    operator = Operator(own_site)
     operator.clock.at = {100.0: lambda: base_fee(1)}
     operator.run(until=200)
     assert operator.events()[-1] == "included"
     failed = [item for item in operator.happened if item.event == "failed"]
     assert all("the base fee is" in item.text for item in failed)
     assert {item.figures["exit_code"] for item in failed} == {int(ExitCode.FUNDS)}
-    assert own.anchors_on_chain() == [(1, 1)]
-    assert nonce(own.url) == before + 1
+    assert own_site.anchors_on_chain() == [(1, 1)]
+    assert nonce(own_site.url) == before + 1
 
 
 def result(value: Any) -> Bend:
@@ -192,9 +198,9 @@ ORACLES: list[tuple[dict[str, Bend], int]] = [
 )
 @pytest.mark.parametrize(("bend", "code"), ORACLES)
 def test_an_absurd_oracle_costs_no_more_than_the_cap(
-    make: MakeSite, anvil: Devnet, bend: dict[str, Bend], code: int
+    new_site: MakeSite, anvil: Devnet, bend: dict[str, Bend], code: int
 ) -> None:
-    site = make(anvil)
+    site = new_site(anvil)
     site.add("a.txt", b"a")
     count = signed(site)
     with bent_node(site.url) as node:
@@ -222,12 +228,12 @@ def test_an_absurd_oracle_costs_no_more_than_the_cap(
     how="the same call needs half as much gas again as it did",
     then="the limit follows the estimate; no gas figure is built in",
 )
-def test_a_wrong_gas_estimate_sends_nothing(own: Site) -> None:
+def test_a_wrong_gas_estimate_sends_nothing(own_site: Site) -> None:
     def refuse(params: list[Any], right: Any) -> Any:
         raise Refused(-32000, "gas required exceeds allowance (0)")
 
-    count, sent = signed(own), nonce(own.url)
-    with bent_node(own.url) as node:
+    count, sent = signed(own_site), nonce(own_site.url)
+    with bent_node(own_site.url) as node:
         for bend, text in (
             (refuse, "does not estimate a call that works"),
             (result(hex(30_000)), "will do, and then that it will not"),
@@ -235,24 +241,24 @@ def test_a_wrong_gas_estimate_sends_nothing(own: Site) -> None:
             (result(hex(2**255)), ""),
         ):
             node.bend["eth_estimateGas"] = bend
-            error = refusal(lambda: own.round(url=node.url))
+            error = refusal(lambda: own_site.round(url=node.url))
             assert error.exit_code == ExitCode.CANNOT_CHECK
             assert text in error.message
-        assert (signed(own), nonce(own.url)) == (count, sent)
+        assert (signed(own_site), nonce(own_site.url)) == (count, sent)
         node.bend["eth_estimateGas"] = lambda params, right: hex(int(right, 16) * 3 // 2)
-        own.round(url=node.url)
-    assert own.anchors_on_chain() == [(1, 1)]
-    ask(own.url, "anvil_setBlockGasLimit", hex(30_000))
-    ask(own.url, "anvil_mine", "0x1")
-    own.add("b.txt", b"b")
-    count = signed(own)
-    error = refusal(lambda: own.round())
+        own_site.round(url=node.url)
+    assert own_site.anchors_on_chain() == [(1, 1)]
+    ask(own_site.url, "anvil_setBlockGasLimit", hex(30_000))
+    ask(own_site.url, "anvil_mine", "0x1")
+    own_site.add("b.txt", b"b")
+    count = signed(own_site)
+    error = refusal(lambda: own_site.round())
     assert error.exit_code == ExitCode.CANNOT_CHECK
-    assert signed(own) == count
-    ask(own.url, "anvil_setBlockGasLimit", hex(30_000_000))
-    ask(own.url, "anvil_mine", "0x1")
-    own.round()
-    assert own.anchors_on_chain() == [(1, 1), (2, 2)]
+    assert signed(own_site) == count
+    ask(own_site.url, "anvil_setBlockGasLimit", hex(30_000_000))
+    ask(own_site.url, "anvil_mine", "0x1")
+    own_site.round()
+    assert own_site.anchors_on_chain() == [(1, 1), (2, 2)]
 
 
 @pytest.mark.parametrize(

@@ -38,14 +38,14 @@ def sources(site: Site) -> list[str]:
     how="`anchor add` is killed in its transaction, before the commit",
     then="nothing is stored, nothing was acknowledged; the same again stores it once",
 )
-def test_a_crash_before_the_commit_of_evidence_stores_nothing(log: Site) -> None:
-    piece = log.write("second", b"second")
+def test_a_crash_before_the_commit_of_evidence_stores_nothing(anchored: Site) -> None:
+    piece = anchored.write("second", b"second")
     crash = ("after", "anchor.operate.acceptance", "-", "insert_evidence", "1")
-    log.run("add", piece, command=crashing(*crash), killed=True)
-    assert str(piece) not in sources(log)
-    log.run("add", piece).expect(0, "added 1 new, 0 already there")
-    log.run("add", piece).expect(0, "added 0 new, 1 already there")
-    assert sources(log).count(str(piece)) == 1
+    anchored.run("add", piece, command=crashing(*crash), killed=True)
+    assert str(piece) not in sources(anchored)
+    anchored.run("add", piece).expect(0, "added 1 new, 0 already there")
+    anchored.run("add", piece).expect(0, "added 0 new, 1 already there")
+    assert sources(anchored).count(str(piece)) == 1
 
 
 @pytest.mark.fault(
@@ -53,14 +53,14 @@ def test_a_crash_before_the_commit_of_evidence_stores_nothing(log: Site) -> None
     how="`anchor add` is killed after the side file has its entry, before the commit",
     then="no row is stored; the same again stores one, whose entry is the newest of its id",
 )
-def test_a_crash_between_entry_and_commit_stores_nothing(log: Site) -> None:
-    piece = log.write("second", b"second")
+def test_a_crash_between_entry_and_commit_stores_nothing(anchored: Site) -> None:
+    piece = anchored.write("second", b"second")
     crash = ("after", "anchor.store.acknowledged_log", "SideFile", "append", "1")
-    log.run("add", piece, command=crashing(*crash), killed=True)
-    assert str(piece) not in sources(log)
-    log.run("add", piece).expect(0, "added 1 new, 0 already there")
-    (row,) = log.rows(f"SELECT leaf, identity FROM evidence WHERE source = '{piece}'")
-    entries = list(SideFile(log.folder / SIDE_FILE).read_entries())
+    anchored.run("add", piece, command=crashing(*crash), killed=True)
+    assert str(piece) not in sources(anchored)
+    anchored.run("add", piece).expect(0, "added 1 new, 0 already there")
+    (row,) = anchored.rows(f"SELECT leaf, identity FROM evidence WHERE source = '{piece}'")
+    entries = list(SideFile(anchored.folder / SIDE_FILE).read_entries())
     assert [entry.identity for entry in entries[-2:]] == [row[1], row[1]]
     assert entries[-2].leaf != entries[-1].leaf == row[0]
 
@@ -70,15 +70,15 @@ def test_a_crash_between_entry_and_commit_stores_nothing(log: Site) -> None:
     how="`anchor add` is killed after the commit, before it says so",
     then="the evidence is there; the same again finds it, and stores no second one",
 )
-def test_a_crash_between_commit_and_answer_is_no_second_evidence(log: Site) -> None:
-    piece = log.write("second", b"second")
+def test_a_crash_between_commit_and_answer_is_no_second_evidence(anchored: Site) -> None:
+    piece = anchored.write("second", b"second")
     crash = ("after", "anchor.operate.file_intake", "-", "accept", "1")
-    log.run("add", piece, command=crashing(*crash), killed=True)
-    assert sources(log).count(str(piece)) == 1
-    log.run("add", piece).expect(0, "added 0 new, 1 already there")
-    assert sources(log).count(str(piece)) == 1
-    (row,) = log.rows(f"SELECT leaf FROM evidence WHERE source = '{piece}'")
-    assert list(SideFile(log.folder / SIDE_FILE).read_entries())[-1].leaf == row[0]
+    anchored.run("add", piece, command=crashing(*crash), killed=True)
+    assert sources(anchored).count(str(piece)) == 1
+    anchored.run("add", piece).expect(0, "added 0 new, 1 already there")
+    assert sources(anchored).count(str(piece)) == 1
+    (row,) = anchored.rows(f"SELECT leaf FROM evidence WHERE source = '{piece}'")
+    assert list(SideFile(anchored.folder / SIDE_FILE).read_entries())[-1].leaf == row[0]
 
 
 # Sealing
@@ -90,18 +90,18 @@ def test_a_crash_between_commit_and_answer_is_no_second_evidence(log: Site) -> N
     then="no leaf is sealed; the next seal gives all of them their places in the same order",
 )
 @pytest.mark.parametrize("effect", ["load_waiting_records", "assign_positions", "insert_head"])
-def test_a_crash_in_a_seal_seals_nothing(log: Site, effect: str) -> None:
+def test_a_crash_in_a_seal_seals_nothing(anchored: Site, effect: str) -> None:
     for name in ("b", "c", "d"):
-        log.add(name, name.encode())
-    before = log.rows("SELECT * FROM positions"), log.heads()
+        anchored.add(name, name.encode())
+    before = anchored.rows("SELECT * FROM positions"), anchored.heads()
     crash = ("after", "anchor.store.sealing", "-", effect, "1")
-    log.run("seal", command=crashing(*crash), killed=True)
-    assert (log.rows("SELECT * FROM positions"), log.heads()) == before
-    assert log.rows("SELECT count(*) FROM waiting") == [(3,)]
-    log.run("seal").expect(0)
+    anchored.run("seal", command=crashing(*crash), killed=True)
+    assert (anchored.rows("SELECT * FROM positions"), anchored.heads()) == before
+    assert anchored.rows("SELECT count(*) FROM waiting") == [(3,)]
+    anchored.run("seal").expect(0)
     order = "SELECT source FROM evidence JOIN positions ON evidence_id = id ORDER BY leaf_index"
-    assert [Path(row[0]).name for row in log.rows(order)] == ["first", "b", "c", "d"]
-    log.run("audit").expect(0)
+    assert [Path(row[0]).name for row in anchored.rows(order)] == ["first", "b", "c", "d"]
+    anchored.run("audit").expect(0)
 
 
 # Sending
@@ -113,18 +113,18 @@ def test_a_crash_in_a_seal_seals_nothing(log: Site, effect: str) -> None:
     then="the next run sends the very same bytes",
 )
 def test_stored_bytes_are_sent_as_they_are_whatever_the_settings_say_now(
-    log: Site, embedded: Devnet
+    anchored: Site, embedded: Devnet
 ) -> None:
-    log.add("second", b"second")
+    anchored.add("second", b"second")
     crash = ("after", *JOURNAL, "save_attempt", "1")
-    log.run("run", "--once", command=crashing(*crash), killed=True)
+    anchored.run("run", "--once", command=crashing(*crash), killed=True)
     query = "SELECT '0x' || lower(hex(raw)) FROM attempts WHERE head_size = 2"
-    ((stored,),) = log.rows(query)
-    log.edit("max_fee_gwei = 100", "max_fee_gwei = 77")
+    ((stored,),) = anchored.rows(query)
+    anchored.edit("max_fee_gwei = 100", "max_fee_gwei = 77")
     with open_proxy(embedded) as (proxy, url):
-        log.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url}).expect(0)
+        anchored.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url}).expect(0)
         assert proxy.sent() == [stored]
-    assert log.rows(query) == [(stored,)]
+    assert anchored.rows(query) == [(stored,)]
 
 
 @pytest.mark.fault(
@@ -132,8 +132,10 @@ def test_stored_bytes_are_sent_as_they_are_whatever_the_settings_say_now(
     how="the run is killed when the transaction is in the pool, and it is mined meanwhile",
     then="the next run finds it by its stored hash, and sends nothing",
 )
-def test_a_transaction_mined_while_nothing_ran_is_found(make: MakeSite, own_anvil: Devnet) -> None:
-    site = make(own_anvil)
+def test_a_transaction_mined_while_nothing_ran_is_found(
+    new_site: MakeSite, own_anvil: Devnet
+) -> None:
+    site = new_site(own_anvil)
     ask(site.url, "anvil_setIntervalMining", 0)
     ask(site.url, "evm_setAutomine", False)
     site.add("a", b"a")
@@ -159,21 +161,23 @@ def test_a_transaction_mined_while_nothing_ran_is_found(make: MakeSite, own_anvi
     then="the old receipt is there or the new one, whole; what is left over is known by its name",
 )
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_crash_while_a_receipt_is_written_leaves_the_old_or_the_new(log: Site, when: str) -> None:
-    piece = log.folder / "evidence" / "second"
-    log.add("evidence/second", b"second")
-    log.run("seal").expect(0)
-    log.run("prove", piece).expect(0, "promise")
+def test_a_crash_while_a_receipt_is_written_leaves_the_old_or_the_new(
+    anchored: Site, when: str
+) -> None:
+    piece = anchored.folder / "evidence" / "second"
+    anchored.add("evidence/second", b"second")
+    anchored.run("seal").expect(0)
+    anchored.run("prove", piece).expect(0, "promise")
     receipt = piece.with_name("second.anchor.json")
     old = receipt.read_bytes()
-    log.run("run", "--once").expect(0)
+    anchored.run("run", "--once").expect(0)
     crash = (when, "pathlib", "Path", "replace", "1")
-    log.run("prove", piece, command=crashing(*crash), killed=True)
+    anchored.run("prove", piece, command=crashing(*crash), killed=True)
     assert (receipt.read_bytes() == old) == (when == "before")
     parse_receipt(receipt.read_bytes())
     left = [path for path in piece.parent.iterdir() if is_temporary(path.name)]
     assert len(left) == (when == "before")
-    log.run("prove", piece).expect(0)
+    anchored.run("prove", piece).expect(0)
     assert len(parse_receipt(receipt.read_bytes()).anchors) == 1
 
 
@@ -186,27 +190,27 @@ def test_a_crash_while_a_receipt_is_written_leaves_the_old_or_the_new(log: Site,
     then="the signed bytes are stored; the next run goes on with them, one anchor",
 )
 def test_a_kill_after_a_stop_loses_and_doubles_nothing(
-    log: Site, embedded: Devnet, tmp_path: Path
+    anchored: Site, embedded: Devnet, tmp_path: Path
 ) -> None:
-    before = nonce(log.url)
-    log.add("second", b"second")
+    before = nonce(anchored.url)
+    anchored.add("second", b"second")
     with open_proxy(embedded) as (proxy, url):
         proxy.on("eth_sendRawTransaction", *[loses_request] * 5)
         with start_anchor(
-            "run", cwd=log.folder, log=tmp_path / "run", env={"ANCHOR_CHAIN__RPC": url}
+            "run", cwd=anchored.folder, log=tmp_path / "run", env={"ANCHOR_CHAIN__RPC": url}
         ) as running:
             running.printed("looking whether it took the transaction")
             running.process.send_signal(signal.SIGTERM)
             with pytest.raises(subprocess.TimeoutExpired):
                 running.process.wait(1)  # it looks for the transaction, for 20 seconds
             running.process.kill()
-    assert nonce(log.url) == before
-    stored = log.rows("SELECT tx_hash FROM attempts WHERE head_size = 2")
+    assert nonce(anchored.url) == before
+    stored = anchored.rows("SELECT tx_hash FROM attempts WHERE head_size = 2")
     assert len(stored) == 1
-    log.run("run", "--once").expect(0)
-    assert nonce(log.url) == before + 1
-    assert log.rows("SELECT tx_hash FROM attempts WHERE head_size = 2") == stored
-    assert log.anchors_on_chain() == [(1, 1), (2, 2)]
+    anchored.run("run", "--once").expect(0)
+    assert nonce(anchored.url) == before + 1
+    assert anchored.rows("SELECT tx_hash FROM attempts WHERE head_size = 2") == stored
+    assert anchored.anchors_on_chain() == [(1, 1), (2, 2)]
 
 
 @pytest.mark.fault(
@@ -214,22 +218,22 @@ def test_a_kill_after_a_stop_loses_and_doubles_nothing(
     how="the daemon's work raises what nobody expected, in its second round",
     then="the process ends with another code than 0; the next one finishes the work",
 )
-def test_a_daemon_whose_work_dies_is_no_daemon_that_lives(log: Site, tmp_path: Path) -> None:
+def test_a_daemon_whose_work_dies_is_no_daemon_that_lives(anchored: Site, tmp_path: Path) -> None:
     command = crashing("raise", "anchor.operate.daemon", "-", "anchor_round", "2")
     with start_anchor(
-        "run", "--every", "1", cwd=log.folder, log=tmp_path / "run", command=command
+        "run", "--every", "1", cwd=anchored.folder, log=tmp_path / "run", command=command
     ) as running:
         running.printed("started")
-        log.add("second", b"second")
+        anchored.add("second", b"second")
         # Before its first round or after it; what comes now is for the second.
         number = 0
         while running.process.poll() is None and number < 60:
             number += 1
-            log.add(f"more {number}", b"%d" % number)
+            anchored.add(f"more {number}", b"%d" % number)
             time.sleep(1)
         assert running.process.poll() == 1
-    log.run("run", "--once").expect(0)
-    assert log.anchors_on_chain()[-1][0] == number + 2
+    anchored.run("run", "--once").expect(0)
+    assert anchored.anchors_on_chain()[-1][0] == number + 2
 
 
 @pytest.mark.fault(
@@ -238,9 +242,9 @@ def test_a_daemon_whose_work_dies_is_no_daemon_that_lives(log: Site, tmp_path: P
     then="the next look sees all three; none is skipped",
 )
 def test_an_error_half_way_through_several_anchors_skips_none(
-    make: MakeSite, own_anvil: Devnet, injected: Callable[[int], None]
+    new_site: MakeSite, own_anvil: Devnet, injected: Callable[[int], None]
 ) -> None:
-    site = make(own_anvil)
+    site = new_site(own_anvil)
     stop_the_clock(site.url)
     for name in ("a", "b", "c"):
         site.add(name, name.encode())

@@ -67,23 +67,25 @@ def failing(disk: Disk) -> Trouble:
     how="the disk is full while evidence is accepted",
     then="it is not acknowledged, what is there stays readable, and it goes on when there is space",
 )
-def test_a_full_disk_acknowledges_nothing_stays_readable_and_goes_on_with_space(log: Site) -> None:
+def test_a_full_disk_acknowledges_nothing_stays_readable_and_goes_on_with_space(
+    anchored: Site,
+) -> None:
     disk = Disk()
-    with store_on(disk), log.open() as project:
+    with store_on(disk), anchored.open() as project:
         trouble = full(disk)
         trouble.on = True
         with pytest.raises(StorageError, match="database or disk is full") as caught:
-            log.add("second", b"second")
+            anchored.add("second", b"second")
         assert caught.value.exit_code == ExitCode.STORAGE
         assert "`df`" in (caught.value.hint or "")
         with project.database.read() as connection:
             assert count_evidence(connection) == (1, 0)
         assert audit_project(project).breaches == ()
         trouble.on = False
-        log.add("second", b"second")
+        anchored.add("second", b"second")
         with project.database.read() as connection:
             assert count_evidence(connection) == (2, 1)
-    log.run("audit").expect(0)
+    anchored.run("audit").expect(0)
 
 
 @pytest.mark.fault(
@@ -91,15 +93,17 @@ def test_a_full_disk_acknowledges_nothing_stays_readable_and_goes_on_with_space(
     how="the disk has less left than what is reserved for anchoring",
     then="no evidence is taken in (33); what was accepted before is anchored all the same",
 )
-def test_evidence_leaves_room_for_its_anchor(log: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    log.add("second", b"second")
-    monkeypatch.setattr(sqlite, "_RESERVE", shutil.disk_usage(log.folder).free + (1 << 40))
+def test_evidence_leaves_room_for_its_anchor(
+    anchored: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anchored.add("second", b"second")
+    monkeypatch.setattr(sqlite, "_RESERVE", shutil.disk_usage(anchored.folder).free + (1 << 40))
     with pytest.raises(StorageError, match="are kept for anchoring what was accepted") as caught:
-        log.add("third", b"third")
+        anchored.add("third", b"third")
     assert caught.value.exit_code == ExitCode.STORAGE
-    log.anchor()
-    assert log.rows("SELECT count(*) FROM evidence") == [(2,)]
-    assert log.anchors_on_chain() == [(1, 1), (2, 2)]
+    anchored.anchor()
+    assert anchored.rows("SELECT count(*) FROM evidence") == [(2,)]
+    assert anchored.anchors_on_chain() == [(1, 1), (2, 2)]
 
 
 @pytest.mark.parametrize("spoil", [full, failing])
@@ -114,10 +118,10 @@ def test_evidence_leaves_room_for_its_anchor(log: Site, monkeypatch: pytest.Monk
     then="the daemon ends at once with 33 and sends nothing; the next one anchors once",
 )
 def test_a_daemon_that_cannot_store_what_it_signed_ends_before_it_sends(
-    log: Site, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Disk], Trouble]
+    anchored: Site, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Disk], Trouble]
 ) -> None:
-    before = nonce(log.url)
-    log.add("second", b"second")
+    before = nonce(anchored.url)
+    anchored.add("second", b"second")
     disk = Disk()
     trouble = spoil(disk)
     save = StoredJournal.save_attempt
@@ -126,17 +130,17 @@ def test_a_daemon_that_cannot_store_what_it_signed_ends_before_it_sends(
         trouble.on = True
         save(journal, slot, attempt)
 
-    operator = Operator(log)
+    operator = Operator(anchored)
     with monkeypatch.context() as patched, store_on(disk), pytest.raises(StorageError):
         patched.setattr(StoredJournal, "save_attempt", save_on_bad_disk)
         operator.run(until=1_000)
     assert operator.clock.now < 10, "not tried again in the process whose disk failed"
     assert trouble.times > 0
-    assert nonce(log.url) == before
-    Operator(log).run(until=5)
-    assert nonce(log.url) == before + 1
-    assert log.anchors_on_chain() == [(1, 1), (2, 2)]
-    log.run("audit").expect(0)
+    assert nonce(anchored.url) == before
+    Operator(anchored).run(until=5)
+    assert nonce(anchored.url) == before + 1
+    assert anchored.anchors_on_chain() == [(1, 1), (2, 2)]
+    anchored.run("audit").expect(0)
 
 
 @pytest.mark.fault(
@@ -145,12 +149,12 @@ def test_a_daemon_that_cannot_store_what_it_signed_ends_before_it_sends(
     then="the round ends with 33; a new process finishes it, and anchors once",
 )
 def test_whichever_sync_of_a_round_fails_a_new_process_finishes_it(
-    log: Site, injected: Callable[[int], None]
+    anchored: Site, injected: Callable[[int], None]
 ) -> None:
-    before = nonce(log.url)
+    before = nonce(anchored.url)
     times = 0
     while True:
-        log.add(f"piece {times}", b"%d" % times)
+        anchored.add(f"piece {times}", b"%d" % times)
         syncs = 0
 
         def fails(operation: str, _path: Path, number: int = times) -> apsw.Error | None:
@@ -164,20 +168,20 @@ def test_whichever_sync_of_a_round_fails_a_new_process_finishes_it(
         disk.fails = fails
         with store_on(disk):
             try:
-                log.anchor()
+                anchored.anchor()
             except StorageError:
                 pass
             else:
                 break
         times += 1
-        log.anchor()
-        assert nonce(log.url) == before + times
-        with log.open() as project:
+        anchored.anchor()
+        assert nonce(anchored.url) == before + times
+        with anchored.open() as project:
             assert audit_project(project).breaches == ()
     assert times >= 4, "a seal, a reservation, an attempt and an anchor at least"
     injected(times)
-    sizes = [size for size, _ in log.heads()]
-    assert [size for size, _ in log.anchors_on_chain()] == sizes
+    sizes = [size for size, _ in anchored.heads()]
+    assert [size for size, _ in anchored.anchors_on_chain()] == sizes
 
 
 # Truncated and torn files
@@ -189,23 +193,23 @@ def test_whichever_sync_of_a_round_fails_a_new_process_finishes_it(
     then="the store has the commits before the cut, whole; the audit finds nothing",
 )
 def test_a_write_ahead_log_that_is_cut_off_leaves_the_commits_before_the_cut(
-    log: Site, tmp_path: Path, injected: Callable[[int], None]
+    anchored: Site, tmp_path: Path, injected: Callable[[int], None]
 ) -> None:
-    with kept_open(log):
+    with kept_open(anchored):
         for number in range(5):
-            log.add(f"piece {number}", b"%d" % number)
-        store, ahead = (log.folder / name for name in ("anchor.db", "anchor.db-wal"))
+            anchored.add(f"piece {number}", b"%d" % number)
+        store, ahead = (anchored.folder / name for name in ("anchor.db", "anchor.db-wal"))
         database_bytes, log_bytes = store.read_bytes(), ahead.read_bytes()
     counts = []
     cuts = range(0, len(log_bytes), len(log_bytes) // 50)
     for cut in cuts:
         store.write_bytes(database_bytes)
         ahead.write_bytes(log_bytes[:cut])
-        (log.folder / "anchor.db-shm").unlink(missing_ok=True)
-        with log.open() as project:
+        (anchored.folder / "anchor.db-shm").unlink(missing_ok=True)
+        with anchored.open() as project:
             assert audit_project(project).breaches == ()
-        assert log.rows("PRAGMA integrity_check") == [("ok",)]
-        counts.append(log.rows("SELECT count(*) FROM evidence")[0][0])
+        assert anchored.rows("PRAGMA integrity_check") == [("ok",)]
+        counts.append(anchored.rows("SELECT count(*) FROM evidence")[0][0])
     assert counts == sorted(counts)
     assert set(counts) >= {1, 2, 3, 4, 5}
     injected(len(cuts))
@@ -217,11 +221,11 @@ def test_a_write_ahead_log_that_is_cut_off_leaves_the_commits_before_the_cut(
     then="opening it is refused in one sentence, or the audit names it",
 )
 def test_a_store_whose_file_is_damaged_is_never_worked_with(
-    log: Site, injected: Callable[[int], None]
+    anchored: Site, injected: Callable[[int], None]
 ) -> None:
     for number in range(20):
-        log.add(f"piece {number}", b"%d" % number)
-    store = log.folder / "anchor.db"
+        anchored.add(f"piece {number}", b"%d" % number)
+    store = anchored.folder / "anchor.db"
     whole = store.read_bytes()
     pages = len(whole) // 4096
     times = 0
@@ -233,10 +237,10 @@ def test_a_store_whose_file_is_damaged_is_never_worked_with(
         ),
     ):
         store.write_bytes(spoil)
-        assert is_found(log), times
+        assert is_found(anchored), times
         times += 1
     store.write_bytes(whole)
-    log.run("audit").expect(0)
+    anchored.run("audit").expect(0)
     injected(times)
 
 
@@ -320,19 +324,19 @@ def kept_open(site: Site) -> Iterator[None]:
     how="the database is copied without its write-ahead log, which holds an anchored head",
     then="nothing is sealed, sent or promised: the store is older than the chain (32)",
 )
-def test_a_copy_without_the_write_ahead_log_is_known_by_the_chain(log: Site) -> None:
-    with kept_open(log):
-        log.add("second", b"second")
-        log.anchor()
-        copied = (log.folder / "anchor.db").read_bytes()
-    before = nonce(log.url)
-    for path in log.folder.glob("anchor.db*"):
+def test_a_copy_without_the_write_ahead_log_is_known_by_the_chain(anchored: Site) -> None:
+    with kept_open(anchored):
+        anchored.add("second", b"second")
+        anchored.anchor()
+        copied = (anchored.folder / "anchor.db").read_bytes()
+    before = nonce(anchored.url)
+    for path in anchored.folder.glob("anchor.db*"):
         path.unlink()
-    (log.folder / "anchor.db").write_bytes(copied)
-    assert len(log.heads()) == 1
+    (anchored.folder / "anchor.db").write_bytes(copied)
+    assert len(anchored.heads()) == 1
     for words in (("run", "--once"), ("seal",)):
-        log.run(*words).refused(32, "the store is older than the chain", "anchor restore")
-    assert nonce(log.url) == before
+        anchored.run(*words).refused(32, "the store is older than the chain", "anchor restore")
+    assert nonce(anchored.url) == before
 
 
 @pytest.mark.fault(
@@ -340,34 +344,36 @@ def test_a_copy_without_the_write_ahead_log_is_known_by_the_chain(log: Site) -> 
     how="the write-ahead log is copied without the database",
     then="the store is missing, and none is made (2)",
 )
-def test_a_write_ahead_log_without_its_database_is_no_store(log: Site) -> None:
-    with kept_open(log):
-        log.add("second", b"second")
-        copied = (log.folder / "anchor.db-wal").read_bytes()
+def test_a_write_ahead_log_without_its_database_is_no_store(anchored: Site) -> None:
+    with kept_open(anchored):
+        anchored.add("second", b"second")
+        copied = (anchored.folder / "anchor.db-wal").read_bytes()
         assert copied
-    (log.folder / "anchor.db").unlink()
-    (log.folder / "anchor.db-wal").write_bytes(copied)
-    log.run("run", "--once").refused(2, "anchor.db is missing")
+    (anchored.folder / "anchor.db").unlink()
+    (anchored.folder / "anchor.db-wal").write_bytes(copied)
+    anchored.run("run", "--once").refused(2, "anchor.db is missing")
 
 
-def test_a_backup_made_by_sqlite_while_others_write_is_whole(log: Site, tmp_path: Path) -> None:
+def test_a_backup_made_by_sqlite_while_others_write_is_whole(
+    anchored: Site, tmp_path: Path
+) -> None:
     """What ``docs/operating.md`` says to do."""
-    with kept_open(log):
+    with kept_open(anchored):
         for number in range(20):
-            log.add(f"piece {number}", b"%d" % number)
+            anchored.add(f"piece {number}", b"%d" % number)
         backup = tmp_path / "backup.db"
         with (
-            closing(sqlite3.connect(log.folder / "anchor.db")) as source,
+            closing(sqlite3.connect(anchored.folder / "anchor.db")) as source,
             closing(sqlite3.connect(backup)) as target,
         ):
             source.backup(
-                target, pages=5, progress=lambda *_: log.add(f"{_[1]}", b"%d" % _[1]) and None
+                target, pages=5, progress=lambda *_: anchored.add(f"{_[1]}", b"%d" % _[1]) and None
             )
-    for path in log.folder.glob("anchor.db*"):
+    for path in anchored.folder.glob("anchor.db*"):
         path.unlink()
-    backup.rename(log.folder / "anchor.db")
-    log.run("audit").expect(0)
-    assert log.rows("SELECT count(*) FROM evidence")[0][0] > 21
+    backup.rename(anchored.folder / "anchor.db")
+    anchored.run("audit").expect(0)
+    assert anchored.rows("SELECT count(*) FROM evidence")[0][0] > 21
 
 
 # Flipped bits
@@ -425,33 +431,33 @@ def flip(site: Site, query: str) -> Iterator[bool]:
 )
 @pytest.mark.parametrize("what", FLIPS)
 def test_a_flipped_bit_is_found_before_anything_is_sent(
-    log: Site, monkeypatch: pytest.MonkeyPatch, what: str, injected: Callable[[int], None]
+    anchored: Site, monkeypatch: pytest.MonkeyPatch, what: str, injected: Callable[[int], None]
 ) -> None:
     case = FLIPS[what]
     for number in range(4):
-        log.add(f"piece {number}", b"%d" % number)
+        anchored.add(f"piece {number}", b"%d" % number)
     if case.done == "sealed":
-        log.run("seal").expect(0)
+        anchored.run("seal").expect(0)
     if what == "the newest right edge":
-        log.add("one more", b"that would go on from it")
+        anchored.add("one more", b"that would go on from it")
     if case.done == "signed":
         with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
             patched.setattr("anchor.chain.node.Node.send_raw_transaction", lambda *_: 1 // 0)
-            log.anchor()
-    before, sizes = nonce(log.url), [size for size, _ in log.heads()]
+            anchored.anchor()
+    before, sizes = nonce(anchored.url), [size for size, _ in anchored.heads()]
     times = tables = 0
-    for is_in_table in flip(log, case.query):
+    for is_in_table in flip(anchored, case.query):
         times += 1
         tables += is_in_table
-        assert is_found(log)
+        assert is_found(anchored)
         if is_in_table and case.is_needed:
             with pytest.raises(ChainGuardError):
-                log.anchor()
-            assert nonce(log.url) == before
-            assert [size for size, _ in log.heads()] == sizes, "a head was sealed from it"
+                anchored.anchor()
+            assert nonce(anchored.url) == before
+            assert [size for size, _ in anchored.heads()] == sizes, "a head was sealed from it"
     injected(times)
     assert tables == 1
     # What was flipped is whole again, and nothing wrong was stored meanwhile.
-    log.anchor()
-    assert not is_found(log)
-    assert nonce(log.url) == before + 1
+    anchored.anchor()
+    assert not is_found(anchored)
+    assert nonce(anchored.url) == before + 1

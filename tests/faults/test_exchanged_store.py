@@ -70,38 +70,40 @@ def wait_until_served(served: Served, key: str, number: int) -> None:
 @pytest.mark.release
 @EXCHANGED
 def test_a_service_serves_the_store_that_replaced_its_own(
-    log: Site, tmp_path: Path, injected: Callable[[int], None]
+    anchored: Site, tmp_path: Path, injected: Callable[[int], None]
 ) -> None:
-    key = make_key(log.folder)
-    with serve(log.folder, workers=2) as served:
+    key = make_key(anchored.folder)
+    with serve(anchored.folder, workers=2) as served:
         assert submit(served, key, 1).status_code == 201
-        log.anchor()
-        back_up(log, tmp_path / "backup.db")
+        anchored.anchor()
+        back_up(anchored, tmp_path / "backup.db")
         lost = submit(served, key, 2).json()["id"]
-        log.anchor()
-        move_in(log, tmp_path / "backup.db")
+        anchored.anchor()
+        move_in(anchored, tmp_path / "backup.db")
         # From now on nobody may answer from what was moved away, the idle worker neither.
         for _ in range(20):
             answer = get(served, f"/v1/evidence/{lost}", bearer(key))
             assert answer.status_code in (404, 503), answer.text
-        log.run("restore", "--replace").expect(0)
-        key = make_key(log.folder)  # a rebuilt store has no keys
+        anchored.run("restore", "--replace").expect(0)
+        key = make_key(anchored.folder)  # a rebuilt store has no keys
         wait_until_served(served, key, 3)
         assert get(served, "/readyz").status_code == 200
         for _ in range(10):  # by either worker
             assert submit(served, key, 3).status_code == 200
-        log.anchor()
-    log.run("audit").expect(0)
+        anchored.anchor()
+    anchored.run("audit").expect(0)
     injected(2)
 
 
 @EXCHANGED
-def test_an_idle_service_is_not_ready_for_the_store_that_is_gone(log: Site, tmp_path: Path) -> None:
+def test_an_idle_service_is_not_ready_for_the_store_that_is_gone(
+    anchored: Site, tmp_path: Path
+) -> None:
     """Nobody submits or asks; the look of each second finds it."""
-    with serve(log.folder, workers=1) as served:
+    with serve(anchored.folder, workers=1) as served:
         assert get(served, "/readyz").status_code == 200
-        back_up(log, tmp_path / "backup.db")
-        move_in(log, tmp_path / "backup.db")
+        back_up(anchored, tmp_path / "backup.db")
+        move_in(anchored, tmp_path / "backup.db")
         served.running.printed("was replaced while this process had it open")
         end = time.monotonic() + 60
         while get(served, "/readyz").status_code != 200:

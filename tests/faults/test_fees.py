@@ -21,11 +21,11 @@ from support.chaos import (
 )
 from support.clocks import FastClock
 from support.faulty import Faulty, open_faulty
+from support.fixtures import MakeSite
 from support.hardhat import Hardhat, trust_newest_block
 from support.node_texts import texts_of
 from support.nodes import DEV, ask, stop_the_clock
 from support.operators import Operator
-from support.projects import Site
 
 from anchor.chain.devnet import DEV_ADDRESS, Devnet, open_devnet
 from anchor.chain.node_errors import Refusal
@@ -34,26 +34,25 @@ from anchor.ethereum.keccak import format_address
 
 GWEI = 10**9
 CAP = 100 * GWEI
-Make = Callable[..., Site]
 Injected = Callable[[int], None]
 
 
 @pytest.fixture(params=["own_anvil", "hardhat"])
-def faulty(make: Make, request: pytest.FixtureRequest) -> Iterator[Faulty]:
+def faulty(new_site: MakeSite, request: pytest.FixtureRequest) -> Iterator[Faulty]:
     """On both nodes, each of which mines for transactions only."""
     node = request.getfixturevalue(request.param)
     if not isinstance(node, Hardhat):
         stop_the_clock(node.url)
-    with open_faulty(make, node) as found:
+    with open_faulty(new_site, node) as found:
         trust_newest_block(found.site, node)
         yield found
 
 
 @pytest.fixture
-def on_anvil(make: Make, own_anvil: Devnet) -> Iterator[Faulty]:
+def on_anvil(new_site: MakeSite, own_anvil: Devnet) -> Iterator[Faulty]:
     """For what hardhat cannot do: let nothing be final yet, or change the block's gas limit."""
     stop_the_clock(own_anvil.url)
-    with open_faulty(make, own_anvil) as found:
+    with open_faulty(new_site, own_anvil) as found:
         yield found
 
 
@@ -345,8 +344,8 @@ def test_a_transaction_that_runs_out_of_gas(on_anvil: Faulty) -> None:
     "(hardhat)",
     then="its receipt decides, not the error: exit code 32, then another transaction; one anchor",
 )
-def test_a_revert_told_as_a_refusal(make: Make, hardhat: Hardhat) -> None:
-    with open_faulty(make, hardhat) as faulty:
+def test_a_revert_told_as_a_refusal(new_site: MakeSite, hardhat: Hardhat) -> None:
+    with open_faulty(new_site, hardhat) as faulty:
         trust_newest_block(faulty.site, hardhat)
         faulty.proxy.on("eth_estimateGas", answers(hex(40_000)))
         faulty.proxy.on("eth_call", answers("0x"))
@@ -404,8 +403,8 @@ def test_a_block_too_small_for_an_anchor(on_anvil: Faulty) -> None:
     how="an estimate above the transaction gas cap (EIP-7825, 16,777,216)",
     then="not signed (20); the next run finishes",
 )
-def test_gas_above_the_cap_of_a_transaction(make: Make, hardhat: Hardhat) -> None:
-    with open_faulty(make, hardhat) as faulty:
+def test_gas_above_the_cap_of_a_transaction(new_site: MakeSite, hardhat: Hardhat) -> None:
+    with open_faulty(new_site, hardhat) as faulty:
         trust_newest_block(faulty.site, hardhat)
         faulty.proxy.on("eth_estimateGas", answers(hex(20_000_000)))
         faulty.fails(ExitCode.CANNOT_CHECK, "a transaction may have 16,777,216")
@@ -444,7 +443,7 @@ def test_a_call_that_would_revert_is_never_sent(faulty: Faulty) -> None:
 )
 @pytest.mark.parametrize("fork", ["shanghai", "osaka"])
 def test_gas_is_estimated_under_each_forks_rules(
-    make: Make, anvil_path: Path, tmp_path: Path, fork: str
+    new_site: MakeSite, anvil_path: Path, tmp_path: Path, fork: str
 ) -> None:
     program = tmp_path / "anvil"
     program.write_text(
@@ -453,7 +452,7 @@ def test_gas_is_estimated_under_each_forks_rules(
     program.chmod(0o755)
     with open_devnet(anvil=program) as node:
         stop_the_clock(node.url)
-        with open_faulty(make, node) as faulty:
+        with open_faulty(new_site, node) as faulty:
             faulty.run()
             faulty.site.add("b", b"b")
             faulty.run()

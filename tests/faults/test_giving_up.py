@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from support.bent_nodes import bent_node
+from support.fixtures import MakeSite
 from support.nodes import DEV, ask, nonce, stop_the_clock, wait_until
 from support.projects import Site
 
@@ -19,14 +20,13 @@ from anchor.types import Address
 
 pytestmark = pytest.mark.release
 
-Make = Callable[..., Site]
 MISSING = "the chain waits for an earlier one"
 
 
 @pytest.fixture
-def own(make: Make, own_anvil: Devnet) -> Iterator[Site]:
+def own_site(new_site: MakeSite, own_anvil: Devnet) -> Iterator[Site]:
     """A project with a piece of evidence, all of whose transactions are final."""
-    site = make(own_anvil)
+    site = new_site(own_anvil)
     stop_the_clock(site.url)
     site.edit("wait_seconds = 600", "wait_seconds = 20")
     site.add("a", b"a")
@@ -63,24 +63,26 @@ def outcomes(site: Site) -> list[tuple[Any, ...]]:
 )
 @pytest.mark.parametrize("ahead", [50, 2**40])
 def test_what_the_chain_never_comes_to_is_given_up(
-    own: Site, ahead: int, monkeypatch: pytest.MonkeyPatch
+    own_site: Site, ahead: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = nonce(own.url)
-    wrong = park(own, ahead, monkeypatch)
-    ran = own.run("run", "--once").refused(32, MISSING)
+    right = nonce(own_site.url)
+    wrong = park(own_site, ahead, monkeypatch)
+    ran = own_site.run("run", "--once").refused(32, MISSING)
     assert f"`anchor transactions give-up {wrong}`" in ran.err
-    doctor = own.run("doctor").expect(32, f"nonce {wrong}", f"the chain waits for nonce {right}")
+    doctor = own_site.run("doctor").expect(
+        32, f"nonce {wrong}", f"the chain waits for nonce {right}"
+    )
     assert f"give-up {wrong}" in doctor.out
-    assert f"nonce {wrong}" in own.run("transactions", "list").expect(0, ": open").out
-    document = own.run("transactions", "give-up", str(wrong), "--json").expect(0).document
+    assert f"nonce {wrong}" in own_site.run("transactions", "list").expect(0, ": open").out
+    document = own_site.run("transactions", "give-up", str(wrong), "--json").expect(0).document
     assert document["final_nonce"] == right
-    assert outcomes(own) == [(wrong, "given-up")]
-    own.run("run", "--once", "--wait", "included").expect(0)
-    assert own.anchors_on_chain() == [(1, 1)]
-    assert nonce(own.url) == right + 1
-    own.run("doctor").expect(0, f"given up: nonce {wrong}")
-    own.run("audit").expect(0)
-    listed = own.run("transactions", "list", "--json").expect(0).document
+    assert outcomes(own_site) == [(wrong, "given-up")]
+    own_site.run("run", "--once", "--wait", "included").expect(0)
+    assert own_site.anchors_on_chain() == [(1, 1)]
+    assert nonce(own_site.url) == right + 1
+    own_site.run("doctor").expect(0, f"given up: nonce {wrong}")
+    own_site.run("audit").expect(0)
+    listed = own_site.run("transactions", "list", "--json").expect(0).document
     assert [item["state"] for item in listed["transactions"]] == ["given-up"]
 
 
@@ -90,23 +92,25 @@ def test_what_the_chain_never_comes_to_is_given_up(
     then="they are outbid at that nonce, with a newer head; one anchor for each head",
 )
 def test_the_nonce_that_was_given_up_is_outbid_when_it_comes(
-    own: Site, monkeypatch: pytest.MonkeyPatch
+    own_site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = park(own, 1, monkeypatch)
-    ask(own.url, "anvil_dropAllTransactions")
-    own.run("transactions", "give-up", str(wrong)).expect(0)
-    own.round()
-    own.add("b", b"b")
-    own.round()
-    assert own.anchors_on_chain() == [(1, 1), (2, 2)]
-    fees = own.rows(f"SELECT max_fee, head_size FROM attempts WHERE nonce = {wrong} ORDER BY 1")
+    wrong = park(own_site, 1, monkeypatch)
+    ask(own_site.url, "anvil_dropAllTransactions")
+    own_site.run("transactions", "give-up", str(wrong)).expect(0)
+    own_site.round()
+    own_site.add("b", b"b")
+    own_site.round()
+    assert own_site.anchors_on_chain() == [(1, 1), (2, 2)]
+    fees = own_site.rows(
+        f"SELECT max_fee, head_size FROM attempts WHERE nonce = {wrong} ORDER BY 1"
+    )
     assert [size for _, size in fees] == [1, 2]
     assert 8 * fees[1][0] >= 9 * fees[0][0]
-    own.add("c", b"c")
-    own.round()
-    assert own.anchors_on_chain() == [(1, 1), (2, 2), (3, 3)]
-    make_final(own)
-    own.run("audit").expect(0)
+    own_site.add("c", b"c")
+    own_site.round()
+    assert own_site.anchors_on_chain() == [(1, 1), (2, 2), (3, 3)]
+    make_final(own_site)
+    own_site.run("audit").expect(0)
 
 
 @pytest.mark.fault(
@@ -115,75 +119,77 @@ def test_the_nonce_that_was_given_up_is_outbid_when_it_comes(
     then="the registry refuses the old head; the log goes on without a hand",
 )
 def test_bytes_that_were_given_up_and_come_back_anchor_nothing(
-    own: Site, monkeypatch: pytest.MonkeyPatch
+    own_site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = park(own, 1, monkeypatch)
-    (raw,) = own.rows(f"SELECT raw FROM attempts WHERE nonce = {wrong}")[0]
-    own.run("transactions", "give-up", str(wrong)).expect(0)
-    ask(own.url, "anvil_dropAllTransactions")
-    own.round()
-    hash_ = ask(own.url, "eth_sendRawTransaction", "0x" + raw.hex())
-    receipt = wait_until(lambda: ask(own.url, "eth_getTransactionReceipt", hash_))
+    wrong = park(own_site, 1, monkeypatch)
+    (raw,) = own_site.rows(f"SELECT raw FROM attempts WHERE nonce = {wrong}")[0]
+    own_site.run("transactions", "give-up", str(wrong)).expect(0)
+    ask(own_site.url, "anvil_dropAllTransactions")
+    own_site.round()
+    hash_ = ask(own_site.url, "eth_sendRawTransaction", "0x" + raw.hex())
+    receipt = wait_until(lambda: ask(own_site.url, "eth_getTransactionReceipt", hash_))
     assert receipt["status"] == "0x0"
     for name in ("b", "c"):
-        own.add(name, name.encode())
-        own.round()
-    assert own.anchors_on_chain() == [(1, 1), (2, 2), (3, 3)]
-    assert own.rows(f"SELECT outcome FROM slots WHERE nonce = {wrong}") == [("reverted",)]
-    make_final(own)
-    own.run("audit").expect(0)
+        own_site.add(name, name.encode())
+        own_site.round()
+    assert own_site.anchors_on_chain() == [(1, 1), (2, 2), (3, 3)]
+    assert own_site.rows(f"SELECT outcome FROM slots WHERE nonce = {wrong}") == [("reverted",)]
+    make_final(own_site)
+    own_site.run("audit").expect(0)
 
 
-def test_what_can_still_be_mined_is_not_given_up(own: Site) -> None:
-    own.run("transactions", "give-up", "5").refused(2, "no transaction with nonce 5 is on its way")
-    ask(own.url, "evm_setAutomine", False)
-    own.run("run", "--once", "--wait", "included").refused(21)
-    number = nonce(own.url)
-    own.run("transactions", "give-up", str(number)).refused(32, "the chain has come to it")
-    make_final(own)
-    own.run("transactions", "give-up", str(number)).refused(32, "is used in the final block")
-    ask(own.url, "evm_setAutomine", True)
-    own.run("run", "--once", "--wait", "included").expect(0)
-    assert outcomes(own) == []
+def test_what_can_still_be_mined_is_not_given_up(own_site: Site) -> None:
+    own_site.run("transactions", "give-up", "5").refused(
+        2, "no transaction with nonce 5 is on its way"
+    )
+    ask(own_site.url, "evm_setAutomine", False)
+    own_site.run("run", "--once", "--wait", "included").refused(21)
+    number = nonce(own_site.url)
+    own_site.run("transactions", "give-up", str(number)).refused(32, "the chain has come to it")
+    make_final(own_site)
+    own_site.run("transactions", "give-up", str(number)).refused(32, "is used in the final block")
+    ask(own_site.url, "evm_setAutomine", True)
+    own_site.run("run", "--once", "--wait", "included").expect(0)
+    assert outcomes(own_site) == []
 
 
 def test_a_gap_that_somebody_may_fill_is_no_proof(
-    own: Site, monkeypatch: pytest.MonkeyPatch
+    own_site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = nonce(own.url)
-    wrong = park(own, 2, monkeypatch)
-    ask(own.url, "evm_setAutomine", False)
+    right = nonce(own_site.url)
+    wrong = park(own_site, 2, monkeypatch)
+    ask(own_site.url, "evm_setAutomine", False)
     filling = {"from": DEV, "to": DEV, "gas": "0x5208"}
-    ask(own.url, "eth_sendTransaction", filling | {"nonce": hex(right)})
-    refused = own.run("transactions", "give-up", str(wrong)).refused(32, "a node holds")
+    ask(own_site.url, "eth_sendTransaction", filling | {"nonce": hex(right)})
+    refused = own_site.run("transactions", "give-up", str(wrong)).refused(32, "a node holds")
     assert f"transactions of {format_address(DEV_ADDRESS)} up to nonce {right}" in refused.err
-    ask(own.url, "anvil_dropAllTransactions")
+    ask(own_site.url, "anvil_dropAllTransactions")
     # One node that has seen more is enough to refuse, whatever the others say.
-    with bent_node(own.url) as ahead, bent_node(own.url) as third:
+    with bent_node(own_site.url) as ahead, bent_node(own_site.url) as third:
         ahead.bend["eth_getTransactionCount"] = lambda params, right: (
             hex(wrong) if params[1] == "latest" else right
         )
         others = json.dumps([ahead.url, third.url])
-        own.edit(f'rpc = "{own.url}"', f'rpc = "{own.url}"\nwitnesses = {others}')
-        own.run("transactions", "give-up", str(wrong)).refused(32, "the chain has come to it")
+        own_site.edit(f'rpc = "{own_site.url}"', f'rpc = "{own_site.url}"\nwitnesses = {others}')
+        own_site.run("transactions", "give-up", str(wrong)).refused(32, "the chain has come to it")
         ahead.bend.clear()
-        own.run("transactions", "give-up", str(wrong)).expect(0)
+        own_site.run("transactions", "give-up", str(wrong)).expect(0)
 
 
 def test_what_does_something_else_than_anchor_is_not_given_up(
-    own: Site, monkeypatch: pytest.MonkeyPatch
+    own_site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = nonce(own.url) + 3
+    wrong = nonce(own_site.url) + 3
     with monkeypatch.context() as patch:
         patch.setattr(NonceChooser, "choose", lambda *_: wrong)
-        with own.open() as project:
+        with own_site.open() as project:
             patch.setattr("support.projects.SystemClock", _Hurried)
             assert project is not None
         with pytest.raises(ChainGuardError, match=MISSING):
-            own.authorise(Address(b"\x22" * 20), 7)
-    refused = own.run("transactions", "give-up", str(wrong)).refused(32, "else than anchor")
+            own_site.authorise(Address(b"\x22" * 20), 7)
+    refused = own_site.run("transactions", "give-up", str(wrong)).refused(32, "else than anchor")
     assert "fill the gap" in refused.err
-    assert outcomes(own) == []
+    assert outcomes(own_site) == []
 
 
 class _Hurried:
@@ -203,24 +209,24 @@ class _Hurried:
 
 
 def test_doctor_sees_a_transaction_that_no_block_takes(
-    own: Site, monkeypatch: pytest.MonkeyPatch
+    own_site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask(own.url, "evm_setAutomine", False)
-    own.run("run", "--once", "--wait", "included").refused(21)
-    number = nonce(own.url)
-    own.run("doctor").expect(0, f"nonce {number}", "is on its way, signed 1 times")
-    ask(own.url, "anvil_dropAllTransactions")
-    ask(own.url, "anvil_setBlockGasLimit", hex(75_000))
-    ask(own.url, "evm_mine")
-    own.run("doctor").expect(0, "no block takes its gas limit of")
-    ask(own.url, "anvil_setBalance", DEV, "0x1")
-    ask(own.url, "anvil_setBlockGasLimit", hex(30_000_000))
-    ask(own.url, "evm_mine")
-    own.run("doctor").expect(30, "the transaction on its way may take")
-    ask(own.url, "anvil_setBalance", DEV, hex(10**22))
-    ask(own.url, "evm_setAutomine", True)
-    own.run("run", "--once", "--wait", "included").expect(0)
-    own.run("doctor").expect(0, "none is on its way")
+    ask(own_site.url, "evm_setAutomine", False)
+    own_site.run("run", "--once", "--wait", "included").refused(21)
+    number = nonce(own_site.url)
+    own_site.run("doctor").expect(0, f"nonce {number}", "is on its way, signed 1 times")
+    ask(own_site.url, "anvil_dropAllTransactions")
+    ask(own_site.url, "anvil_setBlockGasLimit", hex(75_000))
+    ask(own_site.url, "evm_mine")
+    own_site.run("doctor").expect(0, "no block takes its gas limit of")
+    ask(own_site.url, "anvil_setBalance", DEV, "0x1")
+    ask(own_site.url, "anvil_setBlockGasLimit", hex(30_000_000))
+    ask(own_site.url, "evm_mine")
+    own_site.run("doctor").expect(30, "the transaction on its way may take")
+    ask(own_site.url, "anvil_setBalance", DEV, hex(10**22))
+    ask(own_site.url, "evm_setAutomine", True)
+    own_site.run("run", "--once", "--wait", "included").expect(0)
+    own_site.run("doctor").expect(0, "none is on its way")
 
 
 @pytest.mark.fault(
@@ -228,36 +234,36 @@ def test_doctor_sees_a_transaction_that_no_block_takes(
     how="the block's gas limit falls below that of a stored transaction, in anvil's own words",
     then="it is signed anew with what a block takes, at the same nonce; one anchor",
 )
-def test_a_stored_transaction_with_too_much_gas_is_signed_anew(own: Site) -> None:
-    ask(own.url, "evm_setAutomine", False)
-    own.run("run", "--once", "--wait", "included").refused(21)
-    ask(own.url, "anvil_dropAllTransactions")
-    ask(own.url, "anvil_setBlockGasLimit", hex(75_000))
-    ask(own.url, "evm_mine")
-    ask(own.url, "evm_setAutomine", True)
-    own.round()
-    assert own.anchors_on_chain() == [(1, 1)]
-    ((nonces, attempts),) = own.rows(
+def test_a_stored_transaction_with_too_much_gas_is_signed_anew(own_site: Site) -> None:
+    ask(own_site.url, "evm_setAutomine", False)
+    own_site.run("run", "--once", "--wait", "included").refused(21)
+    ask(own_site.url, "anvil_dropAllTransactions")
+    ask(own_site.url, "anvil_setBlockGasLimit", hex(75_000))
+    ask(own_site.url, "evm_mine")
+    ask(own_site.url, "evm_setAutomine", True)
+    own_site.round()
+    assert own_site.anchors_on_chain() == [(1, 1)]
+    ((nonces, attempts),) = own_site.rows(
         "SELECT count(DISTINCT nonce), count(*) FROM attempts WHERE head_size IS NOT NULL"
     )
     assert (nonces, attempts) == (1, 2)
 
 
-def test_doctor_names_a_node_that_lags_behind(own: Site) -> None:
-    ask(own.url, "anvil_mine", "0x9")
-    old = ask(own.url, "eth_getBlockByNumber", "0x2", False)
-    with bent_node(own.url) as lagging, bent_node(own.url) as third:
+def test_doctor_names_a_node_that_lags_behind(own_site: Site) -> None:
+    ask(own_site.url, "anvil_mine", "0x9")
+    old = ask(own_site.url, "eth_getBlockByNumber", "0x2", False)
+    with bent_node(own_site.url) as lagging, bent_node(own_site.url) as third:
         lagging.bend["eth_getBlockByNumber"] = lambda params, right: (
             old if params[0] == "latest" else right
         )
         others = json.dumps([lagging.url, third.url])
-        own.edit(f'rpc = "{own.url}"', f'rpc = "{own.url}"\nwitnesses = {others}')
-        ran = own.run("doctor")
+        own_site.edit(f'rpc = "{own_site.url}"', f'rpc = "{own_site.url}"\nwitnesses = {others}')
+        ran = own_site.run("doctor")
     assert f"{lagging.url} is at block 2, " in ran.out
     assert f"{third.url} is at" not in ran.out
 
 
-def test_doctor_says_that_there_is_no_budget(own: Site) -> None:
-    own.run("doctor").expect(0, "without a budget: this is a development chain")
-    own.edit('# budget_ether = "0.5"', 'budget_ether = "0.5"')
-    own.run("doctor").expect(0, "up to 100 gwei a gas, 0.5 ether in 30 days")
+def test_doctor_says_that_there_is_no_budget(own_site: Site) -> None:
+    own_site.run("doctor").expect(0, "without a budget: this is a development chain")
+    own_site.edit('# budget_ether = "0.5"', 'budget_ether = "0.5"')
+    own_site.run("doctor").expect(0, "up to 100 gwei a gas, 0.5 ether in 30 days")

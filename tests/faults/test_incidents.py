@@ -27,9 +27,9 @@ NOTED = "SELECT seen_block, withdrawn_block, withdrawn_at IS NOT NULL FROM incid
 
 
 @pytest.fixture
-def final(make: Callable[..., Site], own_anvil: Devnet) -> Site:
+def final(new_site: Callable[..., Site], own_anvil: Devnet) -> Site:
     """A project with one final anchor, and evidence that waits."""
-    site = make(own_anvil)
+    site = new_site(own_anvil)
     site.add("a.txt", b"a")
     site.anchor()
     ask(site.url, "anvil_mine", "0x10")

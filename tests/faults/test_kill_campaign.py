@@ -219,7 +219,7 @@ def check_every_transaction_is_stored(site: Site) -> None:
 
 
 def run_campaign(
-    make: Callable[..., Site],
+    new_site: Callable[..., Site],
     chain: Devnet,
     *,
     pieces: int,
@@ -227,7 +227,7 @@ def run_campaign(
     crashes: list[tuple[str, ...]],
     seed: int,
 ) -> None:
-    site = make(chain)
+    site = new_site(chain)
     # The registry itself is older than any reorganisation reaches.
     ask(site.url, "anvil_mine", hex(2 * DEEPEST))
     folder = site.folder / "pieces"
@@ -263,9 +263,9 @@ KILLS = pytest.mark.fault(
 @pytest.mark.release
 @KILLS
 def test_a_few_kills_amid_reorganisations_lose_and_double_nothing(
-    make: Callable[..., Site], chain: Devnet, injected: Callable[[int], None]
+    new_site: Callable[..., Site], chain: Devnet, injected: Callable[[int], None]
 ) -> None:
-    run_campaign(make, chain, pieces=60, kills=6, crashes=[], seed=1)
+    run_campaign(new_site, chain, pieces=60, kills=6, crashes=[], seed=1)
     injected(6)
 
 
@@ -273,9 +273,9 @@ def test_a_few_kills_amid_reorganisations_lose_and_double_nothing(
 @pytest.mark.timeout(3_000)
 @KILLS
 def test_three_hundred_kills_amid_reorganisations_lose_and_double_nothing(
-    make: Callable[..., Site], chain: Devnet, injected: Callable[[int], None]
+    new_site: Callable[..., Site], chain: Devnet, injected: Callable[[int], None]
 ) -> None:
-    run_campaign(make, chain, pieces=2_000, kills=300, crashes=CRASHES, seed=2)
+    run_campaign(new_site, chain, pieces=2_000, kills=300, crashes=CRASHES, seed=2)
     injected(300 + len(CRASHES))
 
 

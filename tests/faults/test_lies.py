@@ -7,13 +7,14 @@ Afterwards, with honest nodes, the log goes on without a hand.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from support.bent_nodes import Bend, BentNode, Refused, bent_node
+from support.fixtures import MakeSite
 from support.nodes import ask, nonce, stop_the_clock
 from support.projects import Site
 
@@ -27,7 +28,6 @@ pytestmark = pytest.mark.release
 
 GWEI = 10**9
 CAP = 100 * GWEI
-Make = Callable[..., Site]
 FALSE_HASH = "0x" + "f0" * 32
 
 
@@ -168,8 +168,8 @@ class Liar:
 
 
 @contextmanager
-def lying(make: Make, node: Devnet, *, witnesses: int) -> Iterator[Liar]:
-    site = make(node)
+def lying(new_site: MakeSite, node: Devnet, *, witnesses: int) -> Iterator[Liar]:
+    site = new_site(node)
     stop_the_clock(site.url)
     ask(site.url, "anvil_mine", "0x4")
     with ExitStack() as stack:
@@ -181,14 +181,14 @@ def lying(make: Make, node: Devnet, *, witnesses: int) -> Iterator[Liar]:
 
 
 @pytest.fixture
-def trio(make: Make, own_anvil: Devnet) -> Iterator[Liar]:
-    with lying(make, own_anvil, witnesses=2) as liar:
+def trio(new_site: MakeSite, own_anvil: Devnet) -> Iterator[Liar]:
+    with lying(new_site, own_anvil, witnesses=2) as liar:
         yield liar
 
 
 @pytest.fixture
-def alone(make: Make, own_anvil: Devnet) -> Iterator[Liar]:
-    with lying(make, own_anvil, witnesses=0) as liar:
+def alone(new_site: MakeSite, own_anvil: Devnet) -> Iterator[Liar]:
+    with lying(new_site, own_anvil, witnesses=0) as liar:
         yield liar
 
 

@@ -7,7 +7,7 @@ then what was included may be lost, and what was lost may come back.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 from eth_account import Account
 from support.bent_nodes import BentNode, anvil_with, bent_node
 from support.clocks import FastClock
+from support.fixtures import MakeSite
 from support.nodes import ask, nonce, stop_the_clock
 from support.operators import Operator
 from support.projects import Site, reading
@@ -26,7 +27,6 @@ from anchor.project.nodes import open_chain
 from anchor.store.tx_journal import StoredJournal
 from anchor.system.clock import utc_now
 
-Make = Callable[..., Site]
 GWEI = 10**9
 FINALITY = 40
 
@@ -40,8 +40,8 @@ def slow_anvil(anvil_path: Path, tmp_path: Path) -> Iterator[Devnet]:
 
 
 @pytest.fixture
-def site(make: Make, slow_anvil: Devnet) -> Site:
-    made = make(slow_anvil)
+def site(new_site: MakeSite, slow_anvil: Devnet) -> Site:
+    made = new_site(slow_anvil)
     made.edit("wait_seconds = 600", "wait_seconds = 60")
     ask(made.url, "anvil_mine", "0x2")
     return made

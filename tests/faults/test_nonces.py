@@ -22,10 +22,10 @@ from support.chaos import (
 )
 from support.clocks import FastClock
 from support.faulty import Faulty, open_faulty
+from support.fixtures import MakeSite
 from support.hardhat import Hardhat, trust_newest_block
 from support.node_texts import texts_of
 from support.nodes import DEV, ask, nonce, stop_the_clock
-from support.projects import Site
 
 from anchor.chain.devnet import Devnet
 from anchor.chain.node_errors import Refusal
@@ -33,28 +33,27 @@ from anchor.chain.tx_state import REPLACE_AFTER
 from anchor.errors import ExitCode
 
 GWEI = 10**9
-Make = Callable[..., Site]
 Injected = Callable[[int], None]
 OTHER = "0x" + "5a" * 32
 
 
 @pytest.fixture(params=["own_anvil", "hardhat"])
-def faulty(make: Make, request: pytest.FixtureRequest) -> Iterator[Faulty]:
+def faulty(new_site: MakeSite, request: pytest.FixtureRequest) -> Iterator[Faulty]:
     """On both nodes, which from here on mine when told."""
     node = request.getfixturevalue(request.param)
     if not isinstance(node, Hardhat):
         stop_the_clock(node.url)
-    with open_faulty(make, node) as found:
+    with open_faulty(new_site, node) as found:
         trust_newest_block(found.site, node)
         found.stop_mining()
         yield found
 
 
 @pytest.fixture
-def on_anvil(make: Make, own_anvil: Devnet) -> Iterator[Faulty]:
+def on_anvil(new_site: MakeSite, own_anvil: Devnet) -> Iterator[Faulty]:
     """For what hardhat cannot do: reorganise, evict, or let anything become final later."""
     stop_the_clock(own_anvil.url)
-    with open_faulty(make, own_anvil) as found:
+    with open_faulty(new_site, own_anvil) as found:
         found.stop_mining()
         yield found
 
@@ -213,9 +212,9 @@ def test_what_a_rising_base_fee_evicts_is_replaced(on_anvil: Faulty) -> None:
     then="it is replaced at the same nonce with a fee above the base fee; one anchor",
 )
 def test_what_a_rising_base_fee_leaves_in_the_pool_is_replaced(
-    make: Make, hardhat: Hardhat
+    new_site: MakeSite, hardhat: Hardhat
 ) -> None:
-    with open_faulty(make, hardhat) as faulty:
+    with open_faulty(new_site, hardhat) as faulty:
         trust_newest_block(faulty.site, hardhat)
         faulty.stop_mining()
 
@@ -295,8 +294,8 @@ def test_a_replacement_that_comes_too_late(faulty: Faulty) -> None:
     "block is final",
     then="it is found by the next look; one anchor",
 )
-def test_what_is_included_during_a_look_is_ours(make: Make, hardhat: Hardhat) -> None:
-    with open_faulty(make, hardhat) as faulty:
+def test_what_is_included_during_a_look_is_ours(new_site: MakeSite, hardhat: Hardhat) -> None:
+    with open_faulty(new_site, hardhat) as faulty:
         trust_newest_block(faulty.site, hardhat)
         faulty.stop_mining()
 

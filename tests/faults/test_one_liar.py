@@ -73,8 +73,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(make: Callable[..., Site], own_anvil: Devnet) -> Iterator[Scene]:
-    site = make(own_anvil)
+def scene(new_site: Callable[..., Site], own_anvil: Devnet) -> Iterator[Scene]:
+    site = new_site(own_anvil)
     site.add("a.txt", b"a")
     site.anchor()
     ask(site.url, "anvil_mine", "0x10")

@@ -14,6 +14,7 @@ import pytest
 from support.bent_nodes import Bend, BentNode, Refused, anvil_with, bent_node
 from support.chaos import ANY, asks_to_wait, open_proxy
 from support.clocks import FastClock
+from support.fixtures import MakeSite
 from support.nodes import ask, nonce, other_chain, stop_the_clock
 from support.operators import Operator
 from support.projects import Site, make_site, reading
@@ -32,7 +33,6 @@ from anchor.store.sealing import seal
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import parse_policy
 
-Make = Callable[..., Site]
 FALSE_HASH = "0x" + "f0" * 32
 
 
@@ -69,8 +69,8 @@ class Trio:
 
 
 @pytest.fixture
-def trio(make: Make, own_anvil: Devnet) -> Iterator[Trio]:
-    site = make(own_anvil)
+def trio(new_site: MakeSite, own_anvil: Devnet) -> Iterator[Trio]:
+    site = new_site(own_anvil)
     stop_the_clock(site.url)
     with ExitStack() as stack:
         nodes = [stack.enter_context(bent_node(site.url)) for _ in range(3)]

@@ -14,6 +14,7 @@ import pytest
 from eth_account import Account
 from support.bent_nodes import Refused, anvil_with, bent_node
 from support.clocks import FastClock
+from support.fixtures import MakeSite
 from support.nodes import ask, nonce, stop_the_clock
 from support.operators import Operator
 from support.projects import Site, make_site, reading
@@ -29,7 +30,6 @@ from anchor.store.tx_journal import StoredJournal
 from anchor.system.clock import utc_now
 from anchor.types import Address
 
-Make = Callable[..., Site]
 GWEI = 10**9
 SECOND_KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
 
@@ -93,16 +93,16 @@ def deep_anvil(anvil_path: Path, tmp_path: Path) -> Iterator[Devnet]:
 
 
 @pytest.fixture
-def deep(make: Make, deep_anvil: Devnet) -> Log:
-    log = Log(make(deep_anvil))
+def deep(new_site: MakeSite, deep_anvil: Devnet) -> Log:
+    log = Log(new_site(deep_anvil))
     log.mine()
     return log
 
 
 @pytest.fixture
-def shallow(make: Make, own_anvil: Devnet) -> Log:
+def shallow(new_site: MakeSite, own_anvil: Devnet) -> Log:
     """A log on a chain where two blocks on top make one final."""
-    log = Log(make(own_anvil))
+    log = Log(new_site(own_anvil))
     stop_the_clock(own_anvil.url)
     return log
 

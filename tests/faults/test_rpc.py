@@ -43,10 +43,11 @@ from support.chaos import (
 )
 from support.clocks import FastClock
 from support.faulty import Faulty, open_faulty
+from support.fixtures import MakeSite
 from support.node_texts import texts_of
 from support.nodes import ask, nonce, other_chain, send, serve, stop_the_clock
 from support.operators import Operator
-from support.projects import Site, make_site, reading
+from support.projects import make_site, reading
 
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.json_rpc import Rpc
@@ -58,7 +59,6 @@ from anchor.ethereum.keccak import hash_keccak256
 from anchor.system.http import read_retry_after
 from anchor.types import Hash32
 
-Make = Callable[..., Site]
 Injected = Callable[[int], None]
 
 # Logs on this module's anvil.
@@ -73,7 +73,7 @@ def still(anvil_path: Path) -> Iterator[Devnet]:
         yield node
 
 
-def make_numbered(folder: Path) -> Make:
+def make_numbered(folder: Path) -> MakeSite:
     return lambda node, name: make_site(folder / name, node, number=next(_numbers))
 
 
@@ -84,10 +84,10 @@ def faulty(tmp_path: Path, still: Devnet) -> Iterator[Faulty]:
 
 
 @pytest.fixture
-def own_faulty(make: Make, own_anvil: Devnet) -> Iterator[Faulty]:
+def own_faulty(new_site: MakeSite, own_anvil: Devnet) -> Iterator[Faulty]:
     """On an anvil of its own, to do anything to."""
     stop_the_clock(own_anvil.url)
-    with open_faulty(make, own_anvil) as found:
+    with open_faulty(new_site, own_anvil) as found:
         yield found
 
 
@@ -263,9 +263,9 @@ def test_every_message_of_a_run_lost_once(faulty: Faulty, kind: str, injected: I
 @pytest.mark.parametrize("kind", LOST)
 @pytest.mark.parametrize("node", ["own_anvil", "hardhat"])
 def test_a_replacement_lost(
-    make: Make, request: pytest.FixtureRequest, node: str, kind: str
+    new_site: MakeSite, request: pytest.FixtureRequest, node: str, kind: str
 ) -> None:
-    with open_faulty(make, request.getfixturevalue(node)) as faulty:
+    with open_faulty(new_site, request.getfixturevalue(node)) as faulty:
         if node == "own_anvil":
             stop_the_clock(faulty.node.url)
         faulty.stop_mining()

@@ -30,18 +30,18 @@ MakeSite = Callable[..., Site]
     [("0xef0100" + "42" * 20, "a delegation to 0x4242"), ("0x6001", "has code")],
     ids=["delegated", "contract"],
 )
-def test_an_account_with_code_sends_nothing(own: Site, code: str, text: str) -> None:
-    before = nonce(own.url)
-    signed = own.rows("SELECT count(*) FROM attempts")
-    ask(own.url, "anvil_setCode", DEV, code)
-    own.run("run", "--once").refused(32, text, "others could use its nonces")
-    own.run("deploy").expect(0, "nothing was sent")
-    own.run("doctor").expect(32, text)
-    assert own.rows("SELECT count(*) FROM attempts") == signed
-    assert nonce(own.url) == before
-    ask(own.url, "anvil_setCode", DEV, "0x")
-    own.round()
-    assert own.anchors_on_chain() == [(1, 1)]
+def test_an_account_with_code_sends_nothing(own_site: Site, code: str, text: str) -> None:
+    before = nonce(own_site.url)
+    signed = own_site.rows("SELECT count(*) FROM attempts")
+    ask(own_site.url, "anvil_setCode", DEV, code)
+    own_site.run("run", "--once").refused(32, text, "others could use its nonces")
+    own_site.run("deploy").expect(0, "nothing was sent")
+    own_site.run("doctor").expect(32, text)
+    assert own_site.rows("SELECT count(*) FROM attempts") == signed
+    assert nonce(own_site.url) == before
+    ask(own_site.url, "anvil_setCode", DEV, "0x")
+    own_site.round()
+    assert own_site.anchors_on_chain() == [(1, 1)]
 
 
 @pytest.mark.fault(
@@ -49,17 +49,17 @@ def test_an_account_with_code_sends_nothing(own: Site, code: str, text: str) -> 
     how="the sender's nonce moved on by transactions that are not in the journal",
     then="told, and anchored once with the next nonce",
 )
-def test_unexplained_transactions_of_our_key_are_told(own: Site) -> None:
-    last = nonce(own.url) - 1
-    ask(own.url, "anvil_setNonce", DEV, hex(last + 4))
-    ask(own.url, "anvil_mine", "0x4")  # until they are final nothing is signed above them
+def test_unexplained_transactions_of_our_key_are_told(own_site: Site) -> None:
+    last = nonce(own_site.url) - 1
+    ask(own_site.url, "anvil_setNonce", DEV, hex(last + 4))
+    ask(own_site.url, "anvil_mine", "0x4")  # until they are final nothing is signed above them
     reports: list[str] = []
-    own.round(report=reports.append)
+    own_site.round(report=reports.append)
     assert any("3 transactions of 0x" in line and f"nonce {last}" in line for line in reports)
-    assert own.anchors_on_chain() == [(1, 1)]
+    assert own_site.anchors_on_chain() == [(1, 1)]
     reports.clear()
-    own.add("b.txt", b"b")
-    own.round(report=reports.append)
+    own_site.add("b.txt", b"b")
+    own_site.round(report=reports.append)
     assert not any("none of this project's" in line for line in reports)
 
 
@@ -105,10 +105,10 @@ class Legacy:
 
 
 @pytest.fixture
-def legacy(own: Site) -> Iterator[Legacy]:
+def legacy(own_site: Site) -> Iterator[Legacy]:
     # Its hashes are those of headers with a base fee: that alone would be no reason.
-    own.edit("max_fee_gwei = 100", "max_fee_gwei = 100\nlegacy_fees = true")
-    with bent_node(own.url) as node:
+    own_site.edit("max_fee_gwei = 100", "max_fee_gwei = 100\nlegacy_fees = true")
+    with bent_node(own_site.url) as node:
         chain = Legacy(node)
 
         def block(params: list[Any], right: Any) -> Any:
@@ -135,25 +135,27 @@ def raw(site: Site) -> list[bytes]:
     return [row[0] for row in site.rows(query)]
 
 
-def test_a_chain_without_base_fees_gets_legacy_transactions(own: Site, legacy: Legacy) -> None:
-    assert own.round(url=legacy.node.url).anchored is not None
-    (sent,) = raw(own)
+def test_a_chain_without_base_fees_gets_legacy_transactions(own_site: Site, legacy: Legacy) -> None:
+    assert own_site.round(url=legacy.node.url).anchored is not None
+    (sent,) = raw(own_site)
     assert sent[0] >= 0xC0, "an RLP list: a transaction of type 0"
-    assert own.anchors_on_chain() == [(1, 1)]
+    assert own_site.anchors_on_chain() == [(1, 1)]
     # What it took is at most what was offered, where the receipt does not say.
-    assert own.rows("SELECT gas_price FROM slots ORDER BY nonce DESC LIMIT 1") == [(3 * GWEI,)]
+    assert own_site.rows("SELECT gas_price FROM slots ORDER BY nonce DESC LIMIT 1") == [(3 * GWEI,)]
     legacy.gas_price = 200 * GWEI
-    own.add("b.txt", b"b")
+    own_site.add("b.txt", b"b")
     env = {"ANCHOR_CHAIN__RPC": legacy.node.url}
-    own.run("run", "--once", env=env).refused(30, "the gas price is 200 gwei, the fee cap 100 gwei")
+    own_site.run("run", "--once", env=env).refused(
+        30, "the gas price is 200 gwei, the fee cap 100 gwei"
+    )
 
 
-def test_a_legacy_transaction_is_replaced_at_the_same_nonce(own: Site, legacy: Legacy) -> None:
-    ask(own.url, "evm_setAutomine", False)
-    before = nonce(own.url)
-    clock = FastClock({150.0: lambda: ask(own.url, "anvil_mine", "0x1")})
-    own.round(url=legacy.node.url, clock=clock)
-    offers = own.rows(
+def test_a_legacy_transaction_is_replaced_at_the_same_nonce(own_site: Site, legacy: Legacy) -> None:
+    ask(own_site.url, "evm_setAutomine", False)
+    before = nonce(own_site.url)
+    clock = FastClock({150.0: lambda: ask(own_site.url, "anvil_mine", "0x1")})
+    own_site.round(url=legacy.node.url, clock=clock)
+    offers = own_site.rows(
         "SELECT nonce, max_fee, priority_fee FROM attempts WHERE head_size IS NOT NULL"
         " ORDER BY max_fee"
     )
@@ -161,23 +163,23 @@ def test_a_legacy_transaction_is_replaced_at_the_same_nonce(own: Site, legacy: L
     fees = [offer[1] for offer in offers]
     assert fees == [3 * GWEI, 3_375_000_000, 3_796_875_000]
     assert all(fee == tip for _, fee, tip in offers)
-    assert all(item[0] >= 0xC0 for item in raw(own))
-    assert own.anchors_on_chain() == [(1, 1)]
-    assert nonce(own.url) == before + 1
+    assert all(item[0] >= 0xC0 for item in raw(own_site))
+    assert own_site.anchors_on_chain() == [(1, 1)]
+    assert nonce(own_site.url) == before + 1
 
 
-def test_a_legacy_transaction_is_resumed_with_its_bytes(own: Site, legacy: Legacy) -> None:
-    own.edit("wait_seconds = 600", "wait_seconds = 5")
-    ask(own.url, "evm_setAutomine", False)
+def test_a_legacy_transaction_is_resumed_with_its_bytes(own_site: Site, legacy: Legacy) -> None:
+    own_site.edit("wait_seconds = 600", "wait_seconds = 5")
+    ask(own_site.url, "evm_setAutomine", False)
     with pytest.raises(NotFinalError):
-        own.round(url=legacy.node.url)
-    ask(own.url, "anvil_dropAllTransactions")
-    ask(own.url, "evm_setAutomine", True)
-    own.round(url=legacy.node.url)
-    assert len(raw(own)) == 1
+        own_site.round(url=legacy.node.url)
+    ask(own_site.url, "anvil_dropAllTransactions")
+    ask(own_site.url, "evm_setAutomine", True)
+    own_site.round(url=legacy.node.url)
+    assert len(raw(own_site)) == 1
     sent = [params[0] for params in legacy.node.asked("eth_sendRawTransaction")]
     assert sent[0] == sent[-1]
-    assert own.anchors_on_chain() == [(1, 1)]
+    assert own_site.anchors_on_chain() == [(1, 1)]
 
 
 def copy_of(site: Site) -> Site:
@@ -191,16 +193,16 @@ def copy_of(site: Site) -> Site:
     how="two copies of a project, each with a store of its own, one after the other",
     then="the second one is refused (32) and seals nothing: its store lacks the registry's head",
 )
-def test_a_second_store_of_one_log_is_refused(own: Site) -> None:
-    other = copy_of(own)
+def test_a_second_store_of_one_log_is_refused(own_site: Site) -> None:
+    other = copy_of(own_site)
     other.add("b.txt", b"b")
-    before = nonce(own.url)
-    own.round()
+    before = nonce(own_site.url)
+    own_site.round()
     with pytest.raises(ChainGuardError, match="is not in this store"):
         other.round()
     assert other.heads() == []
-    assert nonce(own.url) == before + 1
-    assert own.anchors_on_chain() == [(1, 1)]
+    assert nonce(own_site.url) == before + 1
+    assert own_site.anchors_on_chain() == [(1, 1)]
 
 
 @pytest.mark.fault(
@@ -208,19 +210,19 @@ def test_a_second_store_of_one_log_is_refused(own: Site) -> None:
     how="two copies of a project whose transactions wait for one nonce at the same time",
     then="one of them anchors, once; the other one is refused (32)",
 )
-def test_of_two_stores_that_send_at_once_one_anchors(own: Site) -> None:
-    other = copy_of(own)
+def test_of_two_stores_that_send_at_once_one_anchors(own_site: Site) -> None:
+    other = copy_of(own_site)
     other.add("b.txt", b"b")
-    before = nonce(own.url)
-    ask(own.url, "evm_setAutomine", False)
-    for site in (own, other):
+    before = nonce(own_site.url)
+    ask(own_site.url, "evm_setAutomine", False)
+    for site in (own_site, other):
         site.edit("wait_seconds = 600", "wait_seconds = 5")
         with suppress(AnchorError):
             site.round()
-    ask(own.url, "evm_setAutomine", True)
-    ask(own.url, "anvil_mine", "0x5")
+    ask(own_site.url, "evm_setAutomine", True)
+    ask(own_site.url, "anvil_mine", "0x5")
     outcomes = []
-    for site in (own, other):
+    for site in (own_site, other):
         try:
             site.round()
         except ChainGuardError:
@@ -228,6 +230,6 @@ def test_of_two_stores_that_send_at_once_one_anchors(own: Site) -> None:
         else:
             outcomes.append("anchored")
     assert sorted(outcomes) == ["anchored", "refused"]
-    assert nonce(own.url) == before + 1
-    anchored = [*own.anchors_on_chain(), *other.anchors_on_chain()]
+    assert nonce(own_site.url) == before + 1
+    anchored = [*own_site.anchors_on_chain(), *other.anchors_on_chain()]
     assert anchored in ([(1, 1)], [(2, 1)])

@@ -66,8 +66,8 @@ class Victim:
 
 
 @pytest.fixture
-def victim(make: Callable[..., Site], embedded: Devnet) -> Victim:
-    site = make(embedded)
+def victim(new_site: Callable[..., Site], embedded: Devnet) -> Victim:
+    site = new_site(embedded)
     victim = Victim(site, sent=nonce(site.url))
     site.add("first", b"first")
     site.anchor()

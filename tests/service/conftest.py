@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from support.fixtures import anvil, anvil_path, embedded, make, module_anvil, own_anvil, site
+from support.fixtures import anvil, anvil_path, embedded, module_anvil, new_site, own_anvil, site
 from support.projects import Site, make_site
 from support.service import Served, bearer, make_key, serve
 
 from anchor.chain.devnet import Devnet
 from anchor.store.location import StoreLocation
 
-__all__ = ["anvil", "anvil_path", "embedded", "make", "module_anvil", "own_anvil", "site"]
+__all__ = ["anvil", "anvil_path", "embedded", "module_anvil", "new_site", "own_anvil", "site"]
 
 
 @dataclass(frozen=True)

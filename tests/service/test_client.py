@@ -22,8 +22,8 @@ from anchor.errors import CannotCheckError, ExitCode, MalformedError, NotFinalEr
 from anchor.receipt.format import parse_receipt
 
 
-def test_the_examples_of_its_documentation_run(make: MakeSite, embedded: Devnet):
-    site = make(embedded)
+def test_the_examples_of_its_documentation_run(new_site: MakeSite, embedded: Devnet):
+    site = new_site(embedded)
     with serve(site.folder) as served:
         key = make_key(site.folder)
         names = {"url": served.url, "key": key, "hashlib": hashlib, "json": json}
@@ -42,8 +42,8 @@ def test_the_examples_of_its_documentation_run(make: MakeSite, embedded: Devnet)
         names["client"].close()
 
 
-def test_it_follows_evidence_to_its_receipt(make: MakeSite, embedded: Devnet):
-    site = make(embedded)
+def test_it_follows_evidence_to_its_receipt(new_site: MakeSite, embedded: Devnet):
+    site = new_site(embedded)
     with (
         serve(site.folder, workers=2) as served,
         Client(served.url, make_key(site.folder)) as client,
@@ -174,8 +174,10 @@ def async_client_of(handler: Handler, slept: list[float], **options: int) -> Asy
     )  # fmt: skip
 
 
-def test_the_asynchronous_client_follows_evidence_to_its_receipt(make: MakeSite, embedded: Devnet):
-    site = make(embedded)
+def test_the_asynchronous_client_follows_evidence_to_its_receipt(
+    new_site: MakeSite, embedded: Devnet
+):
+    site = new_site(embedded)
 
     async def follow(url: str, key: str) -> None:
         async with AsyncClient(url, key) as client:

@@ -24,8 +24,8 @@ IMPATIENT = Settings(
 
 
 @pytest.fixture
-def place(make: MakeSite, embedded: Devnet) -> Iterator[tuple[Site, tuple[str, int], str]]:
-    site = make(embedded)
+def place(new_site: MakeSite, embedded: Devnet) -> Iterator[tuple[Site, tuple[str, int], str]]:
+    site = new_site(embedded)
     key = make_key(site.folder)
     with serving(site.folder, IMPATIENT) as address:
         yield site, address, key

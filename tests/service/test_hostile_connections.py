@@ -174,9 +174,9 @@ def stick(address: Address, peer: str, count: int, requests: int = 1) -> list[so
     then="each is closed after seconds; health checks and others are answered meanwhile",
 )
 @pytest.mark.timeout(180)
-def test_clients_that_never_read_hold_nothing_for_long(make: MakeSite, embedded: Devnet):
+def test_clients_that_never_read_hold_nothing_for_long(new_site: MakeSite, embedded: Devnet):
     settings = Settings(max_connections=200, max_per_peer=50, answer_seconds=4, access_log=False)
-    site = make(embedded)
+    site = new_site(embedded)
     with serving(site.folder, settings) as address, ExitStack() as open_ones:
         for number in range(10):
             for connection in stick(address, f"127.0.2.{number + 1}", 50, requests=8):

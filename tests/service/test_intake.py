@@ -261,13 +261,13 @@ def test_a_side_file_that_takes_nothing_is_told_and_the_worker_goes_on(path: Pat
 
 
 def test_all_who_wait_are_told_once_when_another_process_holds_the_side_file(
-    place: StoreLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    location: StoreLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`anchor erase` may rewrite it for long: each would wait as long again, after the others."""
     monkeypatch.setattr(acknowledged_log, "_PATIENCE", 0.3)
-    create_database(place).close()
+    create_database(location).close()
     side = SideFile(tmp_path / "side")
-    noting = open_database(place, SideFile(side.path))
+    noting = open_database(location, SideFile(side.path))
 
     async def work(queue: WriteQueue) -> None:
         with side._locked():

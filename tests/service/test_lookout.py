@@ -84,8 +84,8 @@ STOPPED = [503] * 5
 
 
 @pytest.fixture
-def site(make: Callable[..., Site], own_anvil: Devnet) -> Site:
-    site = make(own_anvil)
+def site(new_site: Callable[..., Site], own_anvil: Devnet) -> Site:
+    site = new_site(own_anvil)
     stop_the_clock(own_anvil.url)
     return site
 

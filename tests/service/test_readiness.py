@@ -99,9 +99,9 @@ def test_a_store_that_hangs_is_not_ready_and_is_not_asked_again(monkeypatch: pyt
     asyncio.run(look())
 
 
-def test_each_kind_of_store_is_written_and_holds_what_it_held(place: StoreLocation):
-    create_database(place).close()
-    database = open_database(place)
+def test_each_kind_of_store_is_written_and_holds_what_it_held(location: StoreLocation):
+    create_database(location).close()
+    database = open_database(location)
     for _ in range(3):
         database.try_writing()
     with database.read() as connection:

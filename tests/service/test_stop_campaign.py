@@ -71,9 +71,9 @@ def stop_one(site: Site, log: Path, seed: int) -> Stop:
 @pytest.mark.timeout(7_200)
 @pytest.mark.parametrize("rounds", [6, pytest.param(200, marks=pytest.mark.slow)])
 def test_a_service_ends_whenever_it_is_told_to(
-    make: MakeSite, embedded: Devnet, tmp_path: Path, rounds: int
+    new_site: MakeSite, embedded: Devnet, tmp_path: Path, rounds: int
 ) -> None:
-    site = make(embedded)
+    site = new_site(embedded)
     with ThreadPoolExecutor(_LANES) as pool:
         stops = list(
             pool.map(lambda seed: stop_one(site, tmp_path / f"{seed}.log", seed), range(rounds))

@@ -76,9 +76,9 @@ def stored(site: Site) -> dict[str, int]:
 
 
 def test_what_a_killed_worker_acknowledged_is_there_and_the_rest_can_be_sent_again(
-    make: MakeSite, embedded: Devnet
+    new_site: MakeSite, embedded: Devnet
 ):
-    site = make(embedded)
+    site = new_site(embedded)
     key = make_key(site.folder)
     body = lines(range(20_000))
     with serve(site.folder, workers=1) as served:
@@ -106,8 +106,8 @@ def test_what_a_killed_worker_acknowledged_is_there_and_the_rest_can_be_sent_aga
     assert site.rows("SELECT count(*) FROM waiting") == [(20_000,)]
 
 
-def test_a_worker_that_is_told_to_stop_answers_what_it_took(make: MakeSite, embedded: Devnet):
-    site = make(embedded)
+def test_a_worker_that_is_told_to_stop_answers_what_it_took(new_site: MakeSite, embedded: Devnet):
+    site = new_site(embedded)
     key = make_key(site.folder)
     with serve(site.folder, workers=2) as served:
         hit = threading.Event()
@@ -131,8 +131,8 @@ def test_a_worker_that_is_told_to_stop_answers_what_it_took(make: MakeSite, embe
     assert set(ids) <= set(stored(site))
 
 
-def test_workers_end_with_their_supervisor(make: MakeSite, embedded: Devnet):
-    site = make(embedded)
+def test_workers_end_with_their_supervisor(new_site: MakeSite, embedded: Devnet):
+    site = new_site(embedded)
     with serve(site.folder, workers=2) as served:
         wait_for_workers(served, 2)
         children = workers_of(served)
@@ -148,9 +148,9 @@ def test_workers_end_with_their_supervisor(make: MakeSite, embedded: Devnet):
 
 
 def test_a_service_told_to_stop_while_a_worker_does_not_answer_ends_by_its_deadline(
-    make: MakeSite, embedded: Devnet
+    new_site: MakeSite, embedded: Devnet
 ):
-    site = make(embedded)
+    site = new_site(embedded)
     with serve(site.folder, "--drain", "1", workers=2) as served:
         wait_for_workers(served, 2)
         os.kill(workers_of(served)[0], signal.SIGSTOP)
@@ -168,8 +168,10 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def test_a_store_that_another_process_locks_is_busy_and_then_not(make: MakeSite, embedded: Devnet):
-    site = make(embedded)
+def test_a_store_that_another_process_locks_is_busy_and_then_not(
+    new_site: MakeSite, embedded: Devnet
+):
+    site = new_site(embedded)
     key = make_key(site.folder)
     with serve(site.folder, workers=1) as served:
         assert served.http.get("/healthz").is_success
@@ -185,8 +187,10 @@ def test_a_store_that_another_process_locks_is_busy_and_then_not(make: MakeSite,
         assert then.status_code == 201
 
 
-def test_a_worker_may_open_as_many_files_as_it_lets_be_connected(make: MakeSite, embedded: Devnet):
-    site = make(embedded)
+def test_a_worker_may_open_as_many_files_as_it_lets_be_connected(
+    new_site: MakeSite, embedded: Devnet
+):
+    site = new_site(embedded)
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (1_024, before[1]))  # as a service begins
     try:

@@ -30,10 +30,10 @@ def migrate(connection: Connection, revision: str) -> None:
     command.upgrade(config, revision)
 
 
-def open_engine(place: StoreLocation) -> Engine:
-    if isinstance(place, SqliteFile):
-        return create_engine(f"sqlite:///{place.path}")
-    return create_engine(make_url(place.url).set(drivername="postgresql+psycopg"))
+def open_engine(location: StoreLocation) -> Engine:
+    if isinstance(location, SqliteFile):
+        return create_engine(f"sqlite:///{location.path}")
+    return create_engine(make_url(location.url).set(drivername="postgresql+psycopg"))
 
 
 def fill(connection: Connection) -> None:
@@ -70,9 +70,9 @@ def snapshot(connection: Connection, tables: list[str]) -> dict[str, list[Any]]:
 )
 @pytest.mark.parametrize("revision", ["0001", "0002"])
 def test_an_earlier_store_is_migrated_with_all_its_rows(
-    place: StoreLocation, revision: str
+    location: StoreLocation, revision: str
 ) -> None:
-    engine = open_engine(place)
+    engine = open_engine(location)
     with engine.begin() as connection:
         migrate(connection, revision)
         tables = [name for name in inspect(connection).get_table_names() if "version" not in name]
@@ -87,7 +87,7 @@ def test_an_earlier_store_is_migrated_with_all_its_rows(
         assert compare_metadata(context, metadata) == []
         assert context.get_current_revision() == MIGRATION_HEAD
     engine.dispose()
-    opened = open_database(place)
+    opened = open_database(location)
     with opened.read() as connection:
         assert count_evidence(connection) == (COUNT, 100)
         assert len(list(load_all(connection))) == COUNT
@@ -97,8 +97,8 @@ def test_an_earlier_store_is_migrated_with_all_its_rows(
     opened.close()
 
 
-def test_postgresql_samples_no_evidence(place: StoreLocation, tmp_path: Path) -> None:
-    engine = open_engine(place)
+def test_postgresql_samples_no_evidence(location: StoreLocation, tmp_path: Path) -> None:
+    engine = open_engine(location)
     if engine.dialect.name != "postgresql":
         engine.dispose()
         return

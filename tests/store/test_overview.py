@@ -294,8 +294,8 @@ def test_a_store_in_postgresql_has_the_same_overview(
     assert sum(throughput.counts) == 1
 
 
-def test_both_kinds_of_stores_count_alike(place: StoreLocation) -> None:
-    database = create_database(place)
+def test_both_kinds_of_stores_count_alike(location: StoreLocation) -> None:
+    database = create_database(location)
     with database.write() as connection:
         insert_evidence(connection, [make_item(number) for number in range(30)])
     with database.read() as connection:
@@ -309,8 +309,8 @@ def test_both_kinds_of_stores_count_alike(place: StoreLocation) -> None:
     database.close()
 
 
-def test_sums_of_wei_that_no_integer_column_holds_are_added_up(place: StoreLocation) -> None:
-    database = create_database(place)
+def test_sums_of_wei_that_no_integer_column_holds_are_added_up(location: StoreLocation) -> None:
+    database = create_database(location)
     with database.write() as connection:
         for nonce in range(3):
             connection.execute(

@@ -30,7 +30,7 @@ from anchor.types import LogId
 
 
 @pytest.fixture
-def place(postgres: Postgres) -> PostgresDatabase:
+def location(postgres: Postgres) -> PostgresDatabase:
     return postgres.create()
 
 
@@ -44,8 +44,8 @@ def project_of(database: Database) -> OpenProject:
     return cast(OpenProject, SimpleNamespace(database=database, config=config))
 
 
-def count_of(place: PostgresDatabase) -> tuple[int, int]:
-    opened = open_database(place)
+def count_of(location: PostgresDatabase) -> tuple[int, int]:
+    opened = open_database(location)
     with opened.read() as connection:
         counted = count_evidence(connection)
     opened.close()
@@ -53,12 +53,12 @@ def count_of(place: PostgresDatabase) -> tuple[int, int]:
 
 
 def test_every_commit_waits_for_the_disk_whatever_the_servers_default_is(
-    postgres: Postgres, place: PostgresDatabase
+    postgres: Postgres, location: PostgresDatabase
 ) -> None:
     with postgres.connect() as connection:
         connection.execute("ALTER ROLE postgres SET synchronous_commit = off")
     try:
-        created = create_database(place)
+        created = create_database(location)
         with created.write() as writing:
             shown = writing.exec_driver_sql("SHOW synchronous_commit").scalar_one()
         created.close()
@@ -70,9 +70,9 @@ def test_every_commit_waits_for_the_disk_whatever_the_servers_default_is(
 
 @pytest.mark.parametrize("setting", ["fsync", "full_page_writes"])
 def test_a_server_that_does_not_wait_for_the_disk_is_refused(
-    postgres: Postgres, place: PostgresDatabase, setting: str
+    postgres: Postgres, location: PostgresDatabase, setting: str
 ) -> None:
-    create_database(place).close()
+    create_database(location).close()
 
     def turn(value: str) -> None:
         with postgres.connect() as connection:
@@ -89,23 +89,23 @@ def test_a_server_that_does_not_wait_for_the_disk_is_refused(
     turn("off")
     try:
         with pytest.raises(ConfigError, match=f"{setting} is off"):
-            open_database(place)
+            open_database(location)
         with pytest.raises(ConfigError, match=f"{setting} is off"):
             create_database(postgres.create())
     finally:
         turn("on")
-    open_database(place).close()
+    open_database(location).close()
 
 
 @pytest.mark.fault(
     "F15", how="the store's URL names a server in recovery, a read replica", then="it is refused"
 )
 def test_a_server_that_only_follows_another_is_refused(
-    postgres: Postgres, place: PostgresDatabase
+    postgres: Postgres, location: PostgresDatabase
 ) -> None:
-    create_database(place).close()
+    create_database(location).close()
     with run_postgres(copy_of=postgres) as replica:
-        url = place.url.replace(str(postgres.folder), str(replica.folder))
+        url = location.url.replace(str(postgres.folder), str(replica.folder))
         with pytest.raises(ConfigError, match="only follows another server"):
             open_database(PostgresDatabase(url))
 
@@ -192,10 +192,10 @@ def cutting(postgres: Postgres) -> Iterator[tuple[Cutter, int]]:
 @pytest.mark.parametrize("is_forwarded", [True, False])
 @pytest.mark.parametrize("key", [None, "key"])
 def test_when_the_connection_dies_at_commit_a_repetition_finds_what_came_of_it(
-    postgres: Postgres, place: PostgresDatabase, is_forwarded: bool, key: str | None
+    postgres: Postgres, location: PostgresDatabase, is_forwarded: bool, key: str | None
 ) -> None:
-    create_database(place).close()
-    schema = place.url.partition("options=")[2]
+    create_database(location).close()
+    schema = location.url.partition("options=")[2]
     with cutting(postgres) as (cutter, port):
         url = f"postgresql://postgres@127.0.0.1:{port}/postgres?options={schema}"
         database = open_database(PostgresDatabase(url))
@@ -205,13 +205,13 @@ def test_when_the_connection_dies_at_commit_a_repetition_finds_what_came_of_it(
             accept_once(project_of(database), submission(1), key=key)
         assert cutter.cuts == 1
         for _ in range(100):
-            if count_of(place) == (int(is_forwarded),) * 2:
+            if count_of(location) == (int(is_forwarded),) * 2:
                 break
             threading.Event().wait(0.02)
         answer = accept_once(project_of(database), submission(1), key=key)
         database.close()
     assert answer.is_new == (not is_forwarded)
-    assert count_of(place) == (1, 1)
+    assert count_of(location) == (1, 1)
 
 
 @pytest.mark.fault(
@@ -221,9 +221,9 @@ def test_when_the_connection_dies_at_commit_a_repetition_finds_what_came_of_it(
 )
 @pytest.mark.parametrize("is_forwarded", [True, False])
 def test_when_the_connection_dies_at_the_commit_of_a_new_store_it_is_whole_or_none(
-    postgres: Postgres, place: PostgresDatabase, is_forwarded: bool
+    postgres: Postgres, location: PostgresDatabase, is_forwarded: bool
 ) -> None:
-    schema = place.url.partition("options=")[2]
+    schema = location.url.partition("options=")[2]
 
     def fill(database: Writable) -> None:
         with database.write() as connection:
@@ -236,12 +236,12 @@ def test_when_the_connection_dies_at_the_commit_of_a_new_store_it_is_whole_or_no
             build_database(PostgresDatabase(url), fill)
         assert cutter.cuts == 1
     for _ in range(100):
-        if is_taken(place) == is_forwarded:
+        if is_taken(location) == is_forwarded:
             break
         threading.Event().wait(0.02)
     if not is_forwarded:
-        build_database(place, fill)
-    assert count_of(place) == (1, 1)
+        build_database(location, fill)
+    assert count_of(location) == (1, 1)
 
 
 @pytest.mark.fault(
@@ -250,9 +250,9 @@ def test_when_the_connection_dies_at_the_commit_of_a_new_store_it_is_whole_or_no
     then="the first one is refused at its next seal",
 )
 def test_who_lost_the_connection_of_its_lease_is_fenced_off(
-    postgres: Postgres, place: PostgresDatabase
+    postgres: Postgres, location: PostgresDatabase
 ) -> None:
-    first, second = create_database(place), open_database(place)
+    first, second = create_database(location), open_database(location)
     with suppress(StorageError), first.hold_lease():
         accept(project_of(first), [submission(1)])
         with postgres.connect() as connection:
@@ -267,7 +267,7 @@ def test_who_lost_the_connection_of_its_lease_is_fenced_off(
             assert sealing.seal(second, NOW) is not None
     first.close()
     second.close()
-    assert count_of(place) == (1, 0)
+    assert count_of(location) == (1, 0)
 
 
 @pytest.mark.fault(
@@ -276,10 +276,10 @@ def test_who_lost_the_connection_of_its_lease_is_fenced_off(
     then="the first process is refused at its next seal",
 )
 def test_who_has_the_lease_of_a_lost_store_has_none_of_the_next_ones(
-    postgres: Postgres, place: PostgresDatabase
+    postgres: Postgres, location: PostgresDatabase
 ) -> None:
-    schema = place.url.partition("search_path%3D")[2]
-    first = create_database(place)
+    schema = location.url.partition("search_path%3D")[2]
+    first = create_database(location)
     with suppress(StorageError), first.hold_lease():
         with postgres.connect() as connection:
             connection.execute(
@@ -287,14 +287,14 @@ def test_who_has_the_lease_of_a_lost_store_has_none_of_the_next_ones(
             )
             connection.execute(f"DROP SCHEMA {schema} CASCADE".encode())
             connection.execute(f"CREATE SCHEMA {schema}".encode())
-        second = create_database(place)
+        second = create_database(location)
         with second.hold_lease():
             accept(project_of(second), [submission(1)])
             with pytest.raises(ChainGuardError, match="taken over this log"):
                 sealing.seal(first, NOW)
     first.close()
     second.close()
-    assert count_of(place) == (1, 1)
+    assert count_of(location) == (1, 1)
 
 
 @pytest.mark.fault(
@@ -302,8 +302,8 @@ def test_who_has_the_lease_of_a_lost_store_has_none_of_the_next_ones(
     how="a seal and an intake that wait for each other: a deadlock",
     then="one of them is rolled back whole, and begins again",
 )
-def test_a_deadlock_is_broken_and_the_intake_begins_again(place: PostgresDatabase) -> None:
-    database = create_database(place)
+def test_a_deadlock_is_broken_and_the_intake_begins_again(location: PostgresDatabase) -> None:
+    database = create_database(location)
     barrier = threading.Barrier(2, timeout=20)
     tries: list[str] = []
 
@@ -327,7 +327,7 @@ def test_a_deadlock_is_broken_and_the_intake_begins_again(place: PostgresDatabas
         thread.join()
     database.close()
     assert len(tries) > 2
-    assert count_of(place) == (2, 2)
+    assert count_of(location) == (2, 2)
 
 
 def test_a_store_in_another_schema_has_a_lease_of_its_own(postgres: Postgres) -> None:
@@ -339,9 +339,9 @@ def test_a_store_in_another_schema_has_a_lease_of_its_own(postgres: Postgres) ->
     other.close()
 
 
-def test_a_store_is_filled_as_slowly_as_it_takes(place: PostgresDatabase) -> None:
+def test_a_store_is_filled_as_slowly_as_it_takes(location: PostgresDatabase) -> None:
     """The server ends transactions that idle; here one waits for what a node answers."""
-    impatient = PostgresDatabase(f"{place.url}%20-cidle_in_transaction_session_timeout%3D20")
+    impatient = PostgresDatabase(f"{location.url}%20-cidle_in_transaction_session_timeout%3D20")
 
     def fill(database: Writable) -> None:
         threading.Event().wait(0.2)
@@ -349,39 +349,41 @@ def test_a_store_is_filled_as_slowly_as_it_takes(place: PostgresDatabase) -> Non
             insert_evidence(connection, [make_item(1)])
 
     build_database(impatient, fill)
-    assert count_of(place) == (1, 1)
+    assert count_of(location) == (1, 1)
 
 
-def test_what_lacks_a_table_is_refused(place: PostgresDatabase) -> None:
-    create_database(place).close()
-    damage(place, "DROP TABLE alembic_version")
+def test_what_lacks_a_table_is_refused(location: PostgresDatabase) -> None:
+    create_database(location).close()
+    damage(location, "DROP TABLE alembic_version")
     with pytest.raises(ConfigError, match="is empty"):
-        open_database(place)
+        open_database(location)
 
 
 @pytest.mark.parametrize("count", [5, 1_500], ids=["inserted", "copied"])
-def test_a_sequence_that_fell_behind_is_no_duplicate(place: PostgresDatabase, count: int) -> None:
+def test_a_sequence_that_fell_behind_is_no_duplicate(
+    location: PostgresDatabase, count: int
+) -> None:
     """As after a restore of the rows alone: what is not stored is never called known."""
-    database = create_database(place)
+    database = create_database(location)
     with database.write() as connection:
         insert_evidence(connection, [make_item(number) for number in range(3)])
-    damage(place, "SELECT setval('evidence_id_seq', 1)")
+    damage(location, "SELECT setval('evidence_id_seq', 1)")
     with (
         pytest.raises(ChainGuardError, match="contradicts itself"),
         database.write() as connection,
     ):
         insert_evidence(connection, [make_item(number) for number in range(10, 10 + count)])
     database.close()
-    assert count_of(place) == (3, 3)
+    assert count_of(location) == (3, 3)
 
 
 # A list as long as this is copied; which of it is looked up before is not 1, 7 or 1_201.
 LONG = range(10_000, 11_500)
 
 
-def stored(place: PostgresDatabase) -> list[str]:
+def stored(location: PostgresDatabase) -> list[str]:
     """Return the sources of what waits for a seal, in its order."""
-    opened = open_database(place)
+    opened = open_database(location)
     with opened.read() as connection:
         sources = [item.source for item in load_all(connection)]
         assert load_waiting(connection) == b"".join(item.leaf for item in load_all(connection))
@@ -391,10 +393,10 @@ def stored(place: PostgresDatabase) -> list[str]:
 
 @pytest.mark.parametrize("known", [[], [1], [7, 1_201], [0, 15], list(range(1_500))])
 def test_of_a_long_list_what_is_stored_already_is_left_out(
-    place: PostgresDatabase, known: list[int]
+    location: PostgresDatabase, known: list[int]
 ) -> None:
     items = [make_item(number) for number in LONG]
-    database = create_database(place)
+    database = create_database(location)
     with database.write() as connection:
         insert_evidence(connection, [items[number] for number in known])
     with database.write() as connection:
@@ -402,29 +404,29 @@ def test_of_a_long_list_what_is_stored_already_is_left_out(
     database.close()
     first = [items[number].source for number in known]
     rest = [item.source for item in items if item.source not in first]
-    assert stored(place) == first + rest
+    assert stored(location) == first + rest
 
 
 @pytest.mark.parametrize("twice", [1, 15, 1_499])
 def test_what_stands_twice_in_a_long_list_is_taken_once_at_its_first_place(
-    place: PostgresDatabase, twice: int
+    location: PostgresDatabase, twice: int
 ) -> None:
     items = [make_item(number) for number in LONG]
-    database = create_database(place)
+    database = create_database(location)
     with database.write() as connection:
         assert insert_evidence(connection, [*items, items[twice]]) == len(items)
     with database.write() as connection:
         assert insert_evidence(connection, [items[twice], *items]) == 0
     database.close()
-    assert stored(place) == [item.source for item in items]
+    assert stored(location) == [item.source for item in items]
 
 
 class Disturbed(list[NewEvidence]):
     """A list that someone else takes in, too, whenever it has been read half."""
 
-    def __init__(self, items: list[NewEvidence], place: PostgresDatabase, times: int) -> None:
+    def __init__(self, items: list[NewEvidence], location: PostgresDatabase, times: int) -> None:
         super().__init__(items)
-        self.place = place
+        self.place = location
         self.times = times
 
     def __iter__(self) -> Iterator[NewEvidence]:
@@ -438,40 +440,40 @@ class Disturbed(list[NewEvidence]):
             yield item
 
 
-def test_what_another_process_takes_in_meanwhile_is_left_out(place: PostgresDatabase) -> None:
-    database = create_database(place)
-    items = Disturbed([make_item(number) for number in LONG], place, times=1)
+def test_what_another_process_takes_in_meanwhile_is_left_out(location: PostgresDatabase) -> None:
+    database = create_database(location)
+    items = Disturbed([make_item(number) for number in LONG], location, times=1)
     with database.write() as connection:
         assert insert_evidence(connection, items) == len(items) - 1
     database.close()
     others = items[1_001].source
     expected = [item.source for item in items if item.source != others]
-    assert [source for source in stored(place) if source != others] == expected
+    assert [source for source in stored(location) if source != others] == expected
 
 
 def test_of_a_copy_that_is_disturbed_again_and_again_nothing_is_taken(
-    place: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+    location: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database = create_database(place)
-    items = Disturbed([make_item(number) for number in LONG], place, times=1)
+    database = create_database(location)
+    items = Disturbed([make_item(number) for number in LONG], location, times=1)
     monkeypatch.setattr(
         postgresql_copy, "_pick_new", lambda _, items: items
     )  # it sees no other's row
     with pytest.raises(StoreBusyError), database.write() as connection:
         insert_evidence(connection, items)
     database.close()
-    assert stored(place) == [items[1_001].source]
+    assert stored(location) == [items[1_001].source]
 
 
 def test_two_long_lists_of_the_same_never_wait_for_each_other_in_a_circle(
-    place: PostgresDatabase,
+    location: PostgresDatabase,
 ) -> None:
-    create_database(place).close()
+    create_database(location).close()
     items = [make_item(number) for number in range(20_000)]
     begin = threading.Barrier(2)
 
     def take(some: list[NewEvidence]) -> int:
-        database = open_database(place)
+        database = open_database(location)
         begin.wait()
         with database.write() as connection:
             count = insert_evidence(connection, some)
@@ -484,11 +486,11 @@ def test_two_long_lists_of_the_same_never_wait_for_each_other_in_a_circle(
 
 
 def test_of_two_creations_at_once_one_succeeds_and_the_other_says_why(
-    place: PostgresDatabase,
+    location: PostgresDatabase,
 ) -> None:
     def create(_: int) -> str:
         try:
-            create_database(place).close()
+            create_database(location).close()
         except ConfigError as error:
             return error.message
         return "created"
@@ -500,24 +502,24 @@ def test_of_two_creations_at_once_one_succeeds_and_the_other_says_why(
 
 
 def test_what_the_user_may_not_do_or_the_schema_lacks_is_told(
-    postgres: Postgres, place: PostgresDatabase
+    postgres: Postgres, location: PostgresDatabase
 ) -> None:
-    create_database(place).close()
-    schema = place.url.partition("search_path%3D")[2]
+    create_database(location).close()
+    schema = location.url.partition("search_path%3D")[2]
     with postgres.connect() as connection:
         connection.execute(
             f"CREATE ROLE reader_of_{schema} LOGIN; GRANT USAGE ON SCHEMA {schema} TO "
             f"reader_of_{schema}; GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO "
             f"reader_of_{schema}".encode()
         )
-    reader = PostgresDatabase(place.url.replace("postgres@", f"reader_of_{schema}@"))
+    reader = PostgresDatabase(location.url.replace("postgres@", f"reader_of_{schema}@"))
     database = open_database(reader)
     with pytest.raises(ConfigError, match="permission denied"):
         accept(project_of(database), [submission(1)])
     with pytest.raises(ConfigError, match="permission denied"), database.hold_lease():
         raise AssertionError
     database.close()
-    elsewhere = PostgresDatabase(place.url.replace(schema, "nowhere"))
+    elsewhere = PostgresDatabase(location.url.replace(schema, "nowhere"))
     with pytest.raises(ConfigError, match="no schema has been selected"):
         create_database(elsewhere)
     with pytest.raises(ConfigError, match="permission denied"):
@@ -525,11 +527,11 @@ def test_what_the_user_may_not_do_or_the_schema_lacks_is_told(
 
 
 def test_a_statement_that_is_cancelled_in_a_copy_is_a_failure_of_the_server(
-    postgres: Postgres, place: PostgresDatabase
+    postgres: Postgres, location: PostgresDatabase
 ) -> None:
-    created = create_database(place)
+    created = create_database(location)
     with pytest.raises(StorageError), created.write() as connection:
         connection.exec_driver_sql("SET LOCAL statement_timeout = 1")
         insert_evidence(connection, [make_item(number) for number in range(50_000)])
     created.close()
-    assert count_of(place) == (0, 0)
+    assert count_of(location) == (0, 0)

@@ -57,15 +57,15 @@ def standby(servers: tuple[Servers, Server, Server]) -> Server:
 
 
 @pytest.fixture
-def place(first: Server) -> PostgresDatabase:
+def location(first: Server) -> PostgresDatabase:
     place = first.create()
     create_database(place).close()
     return place
 
 
 @contextmanager
-def opened(place: PostgresDatabase, rule: CopyRule | None = RULE) -> Iterator[OpenProject]:
-    database = open_database(place, copies=rule)
+def opened(location: PostgresDatabase, rule: CopyRule | None = RULE) -> Iterator[OpenProject]:
+    database = open_database(location, copies=rule)
     config = SimpleNamespace(log=LogId(bytes(32)), chain_id=1, file=Path("none/anchor.toml"))
     try:
         yield cast(OpenProject, SimpleNamespace(database=database, config=config))
@@ -82,13 +82,13 @@ def take(project: OpenProject, *numbers: int) -> Acceptance:
     return accept(project, [submission(number) for number in numbers])
 
 
-def schema_of(place: PostgresDatabase) -> str:
-    return place.url.partition("search_path%3D")[2]
+def schema_of(location: PostgresDatabase) -> str:
+    return location.url.partition("search_path%3D")[2]
 
 
-def held(server: Server, place: PostgresDatabase) -> int:
+def held(server: Server, location: PostgresDatabase) -> int:
     """Return how many pieces a server has."""
-    (row,) = server.ask(f"SELECT count(*) FROM {schema_of(place)}.evidence")
+    (row,) = server.ask(f"SELECT count(*) FROM {schema_of(location)}.evidence")
     return int(str(row[0]))
 
 
@@ -103,17 +103,17 @@ def setting(server: Server, name: str, value: str) -> Iterator[None]:
 
 
 def test_what_is_acknowledged_is_on_the_second_servers_disk(
-    place: PostgresDatabase, standby: Server
+    location: PostgresDatabase, standby: Server
 ) -> None:
-    with opened(place) as project:
+    with opened(location) as project:
         assert take(project, 1, 2) == Acceptance(new=2, known=0, copies=2)
         assert accept_once(project, submission(3), key="k").copies == 2
         assert take(project, 1) == Acceptance(new=0, known=1, copies=2)
-    wait_until(lambda: held(standby, place) == 3)
+    wait_until(lambda: held(standby, location) == 3)
 
 
-def test_without_the_option_nothing_is_counted(place: PostgresDatabase, standby: Server) -> None:
-    with opened(place, None) as project, standby.deaf():
+def test_without_the_option_nothing_is_counted(location: PostgresDatabase, standby: Server) -> None:
+    with opened(location, None) as project, standby.deaf():
         assert take(project, 1) == Acceptance(new=1, known=0)
         assert project.database.read_copies() is None
         check_second_copy(project.database)
@@ -125,9 +125,9 @@ def test_without_the_option_nothing_is_counted(place: PostgresDatabase, standby:
     then="nothing is acknowledged, new or known (33); repeated later, it is there once",
 )
 def test_nothing_is_acknowledged_while_the_standby_is_away(
-    place: PostgresDatabase, first: Server, standby: Server
+    location: PostgresDatabase, first: Server, standby: Server
 ) -> None:
-    with opened(place) as project:
+    with opened(location) as project:
         take(project, 1)
         with standby.deaf():
             with pytest.raises(CopyMissingError, match="1 of 2 servers") as caught:
@@ -135,16 +135,16 @@ def test_nothing_is_acknowledged_while_the_standby_is_away(
             assert caught.value.exit_code == ExitCode.STORAGE
             assert isinstance(caught.value, StorageError)
             # It is written, and known; that is no reason to acknowledge it.
-            assert held(first, place) == 2
+            assert held(first, location) == 2
             for numbers in ((2,), (1,), (3,)):
                 began = time.monotonic()
                 with pytest.raises(CopyMissingError, match="nothing is written"):
                     take(project, *numbers)
                 # Nobody waits again for what is known to be away.
                 assert time.monotonic() - began < RULE.seconds
-            assert held(first, place) == 2
+            assert held(first, location) == 2
             # Another process does not know that it is away, nor that it has not 2.
-            with opened(place) as other, pytest.raises(CopyMissingError, match="1 of 2 servers"):
+            with opened(location) as other, pytest.raises(CopyMissingError, match="1 of 2 servers"):
                 take(other, 2)
             with pytest.raises(CopyMissingError, match="1 of 2 servers"):
                 check_second_copy(project.database)
@@ -166,9 +166,9 @@ def _is_back(project: OpenProject) -> bool:
     then="acknowledged with one copy, without waiting; with two as soon as it is back",
 )
 def test_degrade_acknowledges_with_the_copies_there_are(
-    place: PostgresDatabase, standby: Server
+    location: PostgresDatabase, standby: Server
 ) -> None:
-    with opened(place, DEGRADING) as project:
+    with opened(location, DEGRADING) as project:
         assert take(project, 1).copies == 2
         with standby.deaf():
             assert take(project, 2) == Acceptance(new=1, known=0, copies=1)
@@ -188,23 +188,23 @@ def test_degrade_acknowledges_with_the_copies_there_are(
     then="what the server does not wait for is no copy; what is named counts all the same",
 )
 def test_only_a_standby_that_is_waited_for_or_named_counts(
-    place: PostgresDatabase, first: Server, standby: Server
+    location: PostgresDatabase, first: Server, standby: Server
 ) -> None:
-    with opened(place, UNNAMED) as project:
+    with opened(location, UNNAMED) as project:
         with pytest.raises(CopyMissingError, match="async, does not count"):
             take(project, 1)
         with setting(first, "synchronous_standby_names", NAME):
             wait_until(lambda: _is_back(project))
             assert take(project, 1).copies == 2
             rule = CopyRule(copies=2, seconds=0.5, standbys=("other",))
-            with opened(place, rule) as other, pytest.raises(CopyMissingError):
+            with opened(location, rule) as other, pytest.raises(CopyMissingError):
                 take(other, 1)
             # While the server waits for it, the program's own waiting has an end.
             with standby.deaf(), pytest.raises(CopyMissingError, match="1 of 2 servers"):
                 take(project, 2)
         with pytest.raises(CopyMissingError):
             take(project, 3)
-    with opened(place) as named, setting(first, "synchronous_standby_names", ""):
+    with opened(location) as named, setting(first, "synchronous_standby_names", ""):
         assert take(named, 3).copies == 2
         # Nor does anything hang where the server waits for one that never comes.
         with setting(first, "synchronous_standby_names", "nobody"):
@@ -218,12 +218,15 @@ def test_only_a_standby_that_is_waited_for_or_named_counts(
     then="what is not on the second disk is not acknowledged all the same",
 )
 def test_a_roles_own_synchronous_commit_changes_nothing(
-    place: PostgresDatabase, first: Server, standby: Server, value: str
+    location: PostgresDatabase, first: Server, standby: Server, value: str
 ) -> None:
     with first.connect() as connection:
         connection.execute(f"ALTER ROLE postgres SET synchronous_commit = {value}".encode())
     try:
-        with setting(first, "synchronous_standby_names", NAME), opened(place, UNNAMED) as project:
+        with (
+            setting(first, "synchronous_standby_names", NAME),
+            opened(location, UNNAMED) as project,
+        ):
             wait_until(lambda: _is_back(project))
             assert take(project, 1).copies == 2
             with standby.deaf(), pytest.raises(CopyMissingError):
@@ -239,7 +242,7 @@ def test_a_roles_own_synchronous_commit_changes_nothing(
     then="a cancelled wait is no acknowledgement",
 )
 def test_a_wait_that_is_cancelled_is_no_acknowledgement(
-    place: PostgresDatabase, first: Server, standby: Server
+    location: PostgresDatabase, first: Server, standby: Server
 ) -> None:
     over = threading.Event()
 
@@ -250,7 +253,7 @@ def test_a_wait_that_is_cancelled_is_no_acknowledgement(
                 connection.execute(f"{query} AND backend_type = 'client backend'".encode())
 
     cancelling = threading.Thread(target=cancel)
-    with setting(first, "synchronous_standby_names", NAME), opened(place, UNNAMED) as project:
+    with setting(first, "synchronous_standby_names", NAME), opened(location, UNNAMED) as project:
         wait_until(lambda: _is_back(project))
         with standby.deaf():
             cancelling.start()
@@ -269,11 +272,11 @@ def test_a_wait_that_is_cancelled_is_no_acknowledgement(
     then="acknowledged once the row is on the second disk",
 )
 def test_a_known_submission_waits_until_its_row_is_on_the_standby(
-    place: PostgresDatabase, first: Server, standby: Server
+    location: PostgresDatabase, first: Server, standby: Server
 ) -> None:
-    table = f"{schema_of(place)}.evidence"
+    table = f"{schema_of(location)}.evidence"
     # Left to itself, the server would not write the row's commit out for ten seconds.
-    with setting(first, "wal_writer_delay", "10s"), opened(place) as project:
+    with setting(first, "wal_writer_delay", "10s"), opened(location) as project:
         take(project, 1)
         before = time.monotonic()
         with first.connect() as connection:
@@ -293,7 +296,7 @@ def test_a_known_submission_waits_until_its_row_is_on_the_standby(
     then="none of them is a copy",
 )
 def test_tools_and_cascaded_standbys_are_no_copies(
-    servers: tuple[Servers, Server, Server], place: PostgresDatabase
+    servers: tuple[Servers, Server, Server], location: PostgresDatabase
 ) -> None:
     group, first, standby = servers
     cascaded = group.follow(standby, "cascaded")
@@ -314,17 +317,17 @@ def test_tools_and_cascaded_standbys_are_no_copies(
     try:
         wait_until(lambda: is_followed(first, "pg_receivewal"))
         wait_until(lambda: is_followed(first, "copying"))
-        with opened(place, rule) as project, pytest.raises(CopyMissingError) as caught:
+        with opened(location, rule) as project, pytest.raises(CopyMissingError) as caught:
             take(project, 1)
         assert "copying (a base backup under way" in caught.value.message
         with (
             setting(first, "synchronous_standby_names", "pg_receivewal"),
-            opened(place, UNNAMED) as project,
+            opened(location, UNNAMED) as project,
             pytest.raises(CopyMissingError),
         ):
             take(project, 2)
         # It counts where the operator named it: the log alone is a copy, too.
-        with opened(place, CopyRule(copies=2, standbys=("pg_receivewal",))) as project:
+        with opened(location, CopyRule(copies=2, standbys=("pg_receivewal",))) as project:
             assert take(project, 2).copies == 2
         assert copying.poll() is None
     finally:
@@ -354,9 +357,9 @@ def test_a_logical_subscription_is_no_copy_by_whatever_name() -> None:
 
 
 def test_a_role_that_may_not_see_the_standbys_is_refused(
-    place: PostgresDatabase, first: Server
+    location: PostgresDatabase, first: Server
 ) -> None:
-    schema = schema_of(place)
+    schema = schema_of(location)
     with first.connect() as connection:
         connection.execute("CREATE ROLE plain LOGIN")
         for statement in (
@@ -365,7 +368,7 @@ def test_a_role_that_may_not_see_the_standbys_is_refused(
             f"GRANT ALL ON ALL SEQUENCES IN SCHEMA {schema} TO plain",
         ):
             connection.execute(statement.encode())
-    plain = PostgresDatabase(place.url.replace("postgres@", "plain@"))
+    plain = PostgresDatabase(location.url.replace("postgres@", "plain@"))
     open_database(plain).close()
     with pytest.raises(ConfigError, match="may not see which standbys") as caught:
         open_database(plain, copies=RULE)
@@ -389,10 +392,10 @@ def test_a_sqlite_file_has_no_second_server(tmp_path: Path) -> None:
 
 
 def test_who_seals_and_sends_waits_for_the_second_copy_too(
-    place: PostgresDatabase, standby: Server
+    location: PostgresDatabase, standby: Server
 ) -> None:
     database: Database
-    with opened(place) as project:
+    with opened(location) as project:
         database = project.database
         with database.hold_lease():
             with database.sequence() as connection:

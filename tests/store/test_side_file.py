@@ -381,8 +381,8 @@ def test_a_folder_that_is_gone_is_a_fault_of_the_store(tmp_path: Path) -> None:
 
 
 @contextmanager
-def open_store(place: StoreLocation, side: Path) -> Iterator[Database]:
-    store, _ = create_filled(place, lambda _: None, SideFile(side))
+def open_store(location: StoreLocation, side: Path) -> Iterator[Database]:
+    store, _ = create_filled(location, lambda _: None, SideFile(side))
     try:
         yield store
     finally:
@@ -417,9 +417,9 @@ def of_tenant(number: int, tenant: str) -> NewEvidence:
     return item._replace(source=f"tenant:{tenant}/{item.source}", accepted_at=NOW)
 
 
-def test_every_way_in_leaves_an_entry_for_each_row(place: StoreLocation, tmp_path: Path) -> None:
+def test_every_way_in_leaves_an_entry_for_each_row(location: StoreLocation, tmp_path: Path) -> None:
     side = tmp_path / "side"
-    with open_store(place, side) as store:
+    with open_store(location, side) as store:
         # Taking in asks for nothing else of a project.
         config = SimpleNamespace(
             log=LogId(bytes(32)), chain_id=1, file=tmp_path / "anchor.toml", folder=tmp_path

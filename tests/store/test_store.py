@@ -68,9 +68,9 @@ def accept(store: Database, *numbers: int) -> int:
 
 
 @pytest.fixture
-def store(place: StoreLocation) -> Iterator[Database]:
+def store(location: StoreLocation) -> Iterator[Database]:
     """A new store, whose lease this process has."""
-    created = create_database(place)
+    created = create_database(location)
     with created.hold_lease():
         yield created
     created.close()
@@ -108,43 +108,43 @@ def test_the_newest_migration_is_the_one_this_release_works_with(store: Database
 # Creating and opening
 
 
-def test_only_one_of_two_creations_succeeds(place: StoreLocation, store: Database) -> None:
+def test_only_one_of_two_creations_succeeds(location: StoreLocation, store: Database) -> None:
     accept(store, 1)
     with pytest.raises(ConfigError, match="already a store"):
-        create_database(place)
+        create_database(location)
     with store.read() as connection:
         assert count_evidence(connection) == (1, 1)
 
 
-def test_a_store_is_there_when_it_is_opened_again(place: StoreLocation) -> None:
-    created = create_database(place)
+def test_a_store_is_there_when_it_is_opened_again(location: StoreLocation) -> None:
+    created = create_database(location)
     accept(created, 1)
     created.close()
-    opened = open_database(place)
+    opened = open_database(location)
     with opened.read() as connection:
         assert count_evidence(connection) == (1, 1)
     opened.close()
 
 
-def test_what_is_filled_is_no_store_before_it_is_whole(place: StoreLocation) -> None:
+def test_what_is_filled_is_no_store_before_it_is_whole(location: StoreLocation) -> None:
     def fill(database: Writable, *, fails: bool) -> str:
         with database.write() as connection:
             insert_evidence(connection, [make_item(1)])
         with pytest.raises(ConfigError, match=r"is missing|is empty"):
-            open_database(place)
+            open_database(location)
         if fails:
             raise KeyError
         return "filled"
 
     for _ in range(2):
         with pytest.raises(KeyError):
-            build_database(place, partial(fill, fails=True))
-        assert not is_taken(place)
-        if isinstance(place, SqliteFile):
-            assert list(place.path.parent.iterdir()) == []
-    assert build_database(place, partial(fill, fails=False)) == ("filled", None)
-    assert is_taken(place)
-    opened = open_database(place)
+            build_database(location, partial(fill, fails=True))
+        assert not is_taken(location)
+        if isinstance(location, SqliteFile):
+            assert list(location.path.parent.iterdir()) == []
+    assert build_database(location, partial(fill, fails=False)) == ("filled", None)
+    assert is_taken(location)
+    opened = open_database(location)
     with opened.read() as connection:
         assert count_evidence(connection) == (1, 1)
     opened.close()
@@ -152,11 +152,11 @@ def test_what_is_filled_is_no_store_before_it_is_whole(place: StoreLocation) -> 
 
 @pytest.mark.parametrize("version", ["9999", "0001"])
 def test_opening_a_store_of_another_version_is_refused(
-    place: StoreLocation, store: Database, version: str
+    location: StoreLocation, store: Database, version: str
 ) -> None:
-    damage(place, f"UPDATE alembic_version SET version_num = '{version}'")
+    damage(location, f"UPDATE alembic_version SET version_num = '{version}'")
     with pytest.raises(UnknownVersionError, match=version):
-        open_database(place)
+        open_database(location)
 
 
 # Sealing
@@ -286,10 +286,10 @@ def test_two_leaves_never_get_the_same_index(store: Database) -> None:
 
 @pytest.mark.parametrize(("lost", "left"), [("= 2", [(1, None), (3, None)]), ("> 0", [])])
 def test_a_seal_refuses_a_store_that_lost_waiting_leaves(
-    place: StoreLocation, store: Database, lost: str, left: list[tuple[int, int | None]]
+    location: StoreLocation, store: Database, lost: str, left: list[tuple[int, int | None]]
 ) -> None:
     accept(store, 1, 2, 3)
-    damage(place, f"DELETE FROM evidence WHERE id {lost}")
+    damage(location, f"DELETE FROM evidence WHERE id {lost}")
     with pytest.raises(ChainGuardError, match=f"{len(left)} of 3 leaves that wait"):
         sealing.seal(store, NOW)
     assert indices(store) == left
@@ -426,8 +426,8 @@ def test_an_idempotency_key_is_for_one_submission(store: Database) -> None:
 
 
 @pytest.mark.fault("G1", how="a second process takes the lease", then="it is refused; nothing else")
-def test_only_one_process_has_the_lease(place: StoreLocation, store: Database) -> None:
-    other = open_database(place)
+def test_only_one_process_has_the_lease(location: StoreLocation, store: Database) -> None:
+    other = open_database(location)
     assert other.is_leased()
     with pytest.raises(ChainGuardError, match="another process is sealing"), other.hold_lease():
         raise AssertionError
@@ -438,8 +438,8 @@ def test_only_one_process_has_the_lease(place: StoreLocation, store: Database) -
     assert sealing.seal(store, NOW) is not None
 
 
-def test_a_lease_ends_with_its_block(place: StoreLocation) -> None:
-    created = create_database(place)
+def test_a_lease_ends_with_its_block(location: StoreLocation) -> None:
+    created = create_database(location)
     assert not created.is_leased()
     for _ in range(2):
         with created.hold_lease():
@@ -462,14 +462,14 @@ with open_database(parse_location(sys.argv[1], Path("/"))).hold_lease():
 """
 
 
-def url_of(place: StoreLocation) -> str:
-    return getattr(place, "url", str(place))
+def url_of(location: StoreLocation) -> str:
+    return getattr(location, "url", str(location))
 
 
 @pytest.mark.fault("G1", how="kill -9 of the process with the lease", then="a standby takes over")
-def test_a_lease_ends_with_its_process(place: StoreLocation) -> None:
-    created = create_database(place)
-    command = [sys.executable, "-c", HOLD_LEASE, url_of(place)]
+def test_a_lease_ends_with_its_process(location: StoreLocation) -> None:
+    created = create_database(location)
+    command = [sys.executable, "-c", HOLD_LEASE, url_of(location)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
@@ -493,14 +493,14 @@ ATTEMPT = Attempt(tx_hash=Hash32(bytes(32)), raw=b"raw", head_size=None, max_fee
     then="it can neither seal nor reserve, sign or settle a nonce",
 )
 def test_who_lost_the_lease_without_noticing_changes_nothing_any_more(
-    place: StoreLocation, store: Database
+    location: StoreLocation, store: Database
 ) -> None:
     accept(store, 1, 2)
     journal = StoredJournal(store, lambda: NOW)
     chain, sender = ChainId(1), Address(bytes(20))
     slot = journal.reserve_slot(chain, sender, 7)
     # As another process would, had the system taken the lock from this one.
-    damage(place, "UPDATE lease SET epoch = epoch + 1, holder = 'process 7 on elsewhere'")
+    damage(location, "UPDATE lease SET epoch = epoch + 1, holder = 'process 7 on elsewhere'")
     for change in (
         lambda: sealing.seal(store, NOW),
         lambda: journal.reserve_slot(chain, sender, 8),
@@ -518,7 +518,7 @@ def test_who_lost_the_lease_without_noticing_changes_nothing_any_more(
 
 
 def test_a_lease_cannot_be_taken_in_the_middle_of_a_seal(
-    place: StoreLocation, store: Database, monkeypatch: pytest.MonkeyPatch
+    location: StoreLocation, store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever is between the check and the commit goes first: the taker waits for it."""
     accept(store, 1)
@@ -526,7 +526,7 @@ def test_a_lease_cannot_be_taken_in_the_middle_of_a_seal(
     original = sealing.assign_positions
 
     def take() -> None:
-        damage(place, "UPDATE lease SET epoch = epoch + 1")
+        damage(location, "UPDATE lease SET epoch = epoch + 1")
         taken.append("taken")
 
     taker = threading.Thread(target=take)
@@ -581,9 +581,9 @@ project.database.close()
 )
 @pytest.mark.parametrize("key", ["", "a key"])
 def test_the_same_submitted_a_hundred_times_at_once_is_one_row_and_gets_equal_answers(
-    place: StoreLocation, store: Database, key: str
+    location: StoreLocation, store: Database, key: str
 ) -> None:
-    command = [sys.executable, "-W", "error", "-c", ACCEPT_MANY, url_of(place), key]
+    command = [sys.executable, "-W", "error", "-c", ACCEPT_MANY, url_of(location), key]
     with ThreadPoolExecutor(2) as pool:
         done = list(
             pool.map(

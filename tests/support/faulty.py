@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.chaos import HasUrl, Proxy, open_proxy
 from support.clocks import FastClock
+from support.fixtures import MakeSite
 from support.nodes import DEV, ask, nonce
 from support.projects import Site
 
@@ -106,9 +107,9 @@ class Faulty:
 
 
 @contextmanager
-def open_faulty(make: Callable[..., Site], node: HasUrl, name: str = "project") -> Iterator[Faulty]:
+def open_faulty(new_site: MakeSite, node: HasUrl, name: str = "project") -> Iterator[Faulty]:
     """Create a project on ``node`` behind a proxy, with one piece of evidence to anchor."""
-    site = make(node, name)
+    site = new_site(node, name)
     site.edit("wait_seconds = 600", "wait_seconds = 200")
     site.add("a.txt", b"a")
     with open_proxy(node) as (proxy, url):

@@ -74,7 +74,7 @@ MakeSite = Callable[..., Site]
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> MakeSite:
+def new_site(tmp_path: Path) -> MakeSite:
     """Create projects in this test's folder, each with a log of its own."""
 
     def create(node: Devnet, name: str = "project", *, deployed: bool = True) -> Site:
@@ -84,24 +84,24 @@ def make(tmp_path: Path) -> MakeSite:
 
 
 @pytest.fixture
-def site(make: MakeSite, anvil: Devnet) -> Site:
+def site(new_site: MakeSite, anvil: Devnet) -> Site:
     """A project on the shared anvil."""
-    return make(anvil)
+    return new_site(anvil)
 
 
 @pytest.fixture
-def own(make: MakeSite, own_anvil: Devnet) -> Site:
+def own_site(new_site: MakeSite, own_anvil: Devnet) -> Site:
     """A project with a piece of evidence, on an anvil of its own that mines for transactions."""
-    site = make(own_anvil)
+    site = new_site(own_anvil)
     stop_the_clock(site.url)
     site.add("a.txt", b"a")
     return site
 
 
 @pytest.fixture
-def log(make: MakeSite, embedded: Devnet) -> Site:
+def anchored(new_site: MakeSite, embedded: Devnet) -> Site:
     """A log with one anchor."""
-    site = make(embedded)
+    site = new_site(embedded)
     site.add("first", b"first")
     site.anchor()
     return site

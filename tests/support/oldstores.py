@@ -25,20 +25,20 @@ VERSIONS = sorted(path.stem.removeprefix("schema-") for path in _DUMPS.glob("sch
 _NOWHERE = "http://127.0.0.1:1"
 
 
-def make_old_site(folder: Path, place: StoreLocation, version: str) -> Site:
+def make_old_site(folder: Path, location: StoreLocation, version: str) -> Site:
     """Make a project with the store of that schema; its chain is gone."""
     folder.mkdir(parents=True)
     source = folder / "dump.db"
     load_dump(source, version)
     with closing(sqlite3.connect(source)) as rows:
         (pins,) = rows.execute("SELECT log, chain_id, genesis, registry, code_hash FROM project")
-        if isinstance(place, PostgresDatabase):
-            fill_postgres(place, version, rows)
-    if isinstance(place, SqliteFile):
-        source.rename(place.path)
+        if isinstance(location, PostgresDatabase):
+            fill_postgres(location, version, rows)
+    if isinstance(location, SqliteFile):
+        source.rename(location.path)
     else:
         source.unlink()
-    (folder / "anchor.toml").write_text(_encode(place, pins), "ascii")
+    (folder / "anchor.toml").write_text(_encode(location, pins), "ascii")
     create_log_key(load_config(folder / "anchor.toml"))
     return Site(folder=folder, url=_NOWHERE, number=int.from_bytes(pins[0][:12], "big"))
 
@@ -72,9 +72,9 @@ def downgrade(path: Path, version: str) -> None:
     old.replace(path)
 
 
-def fill_postgres(place: PostgresDatabase, version: str, rows: sqlite3.Connection) -> None:
+def fill_postgres(location: PostgresDatabase, version: str, rows: sqlite3.Connection) -> None:
     """Make the tables by the migrations of then, and insert the rows."""
-    engine = create_engine(make_url(place.url).set(drivername="postgresql+psycopg"))
+    engine = create_engine(make_url(location.url).set(drivername="postgresql+psycopg"))
     names = [name for (name,) in rows.execute("SELECT name FROM sqlite_master WHERE type='table'")]
     with engine.begin() as connection:
         migrate(connection, version)
@@ -96,12 +96,12 @@ def fill_postgres(place: PostgresDatabase, version: str, rows: sqlite3.Connectio
     engine.dispose()
 
 
-def _encode(place: StoreLocation, pins: tuple[Any, ...]) -> str:
+def _encode(location: StoreLocation, pins: tuple[Any, ...]) -> str:
     log, chain_id, genesis, registry, code_hash = pins
     return "\n".join(
         [
             'format = "anchor-config/1"',
-            f'store = "{place}"',
+            f'store = "{location}"',
             "[chain]",
             f'rpc = "{_NOWHERE}"',
             f"chain_id = {chain_id}",

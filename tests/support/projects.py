@@ -179,14 +179,14 @@ class Site:
             return node.fetch_storage(config.registry, head_slot(config.log), "latest")
 
 
-def ask_store(place: StoreLocation, query: str) -> list[tuple[Any, ...]]:
+def ask_store(location: StoreLocation, query: str) -> list[tuple[Any, ...]]:
     """Ask a store in SQL."""
-    if isinstance(place, SqliteFile):
-        with closing(sqlite3.connect(place.path)) as connection:
+    if isinstance(location, SqliteFile):
+        with closing(sqlite3.connect(location.path)) as connection:
             return connection.execute(query).fetchall()
     import psycopg
 
-    with psycopg.connect(place.url) as server:
+    with psycopg.connect(location.url) as server:
         return server.execute(query.encode()).fetchall()
 
 

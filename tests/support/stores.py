@@ -113,7 +113,7 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> StoreLocation:
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> StoreLocation:
     """Return where a new store of each kind can be."""
     if request.param == "sqlite":
         return SqliteFile(tmp_path / "anchor.db")
@@ -121,16 +121,16 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> StoreLocation:
     return server.create()
 
 
-def damage(place: StoreLocation, statement: str) -> None:
+def damage(location: StoreLocation, statement: str) -> None:
     """Change a store behind its back, foreign keys or not."""
-    if isinstance(place, SqliteFile):
-        with closing(sqlite3.connect(place.path)) as connection:
+    if isinstance(location, SqliteFile):
+        with closing(sqlite3.connect(location.path)) as connection:
             connection.execute(statement)
             connection.commit()
         return
     import psycopg
 
-    with psycopg.connect(place.url, autocommit=True) as connection:
+    with psycopg.connect(location.url, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute(statement.encode())
 

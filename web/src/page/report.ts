@@ -85,7 +85,7 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
     make("span", { class: "mark", "aria-hidden": "true" }, isPlain || verdict !== "pass" ? MARKS[verdict] : "!"),
     make(
       "div", {},
-      make("p", { class: "word" }, headlineOf(report, words).replace("verified", "VERIFIED"), insert(words.exit_code, { code })),
+      make("p", { class: "word" }, headlineOf(report, words).replace("verified", "VERIFIED")),
       make("h2", { id: "headline", tabindex: "-1" }, headline),
       make("p", { class: "about" }, show(outcome.file, 120)),
       ...lines,
@@ -98,7 +98,7 @@ function describePass(report: Report, existed: string, language: Language): HTML
   const words = reportWords(language);
   const space = language === "en" ? " " : "";
   const lines = report.proven.map((proven) => make("p", {},
-    insert(existed, { time: formatTime(proven.existedBy) }), space,
+    insert(existed, { time: spellTime(proven.existedBy, words) }), space,
     ...spell(describeAnchored(proven, language), "en"), space,
     make("span", { class: "small" }, insert(words.place, { index: proven.index, size: proven.anchor.size }))));
   if (report.unpinned.length > 0) {
@@ -106,6 +106,16 @@ function describePass(report: Report, existed: string, language: Language): HTML
     lines.push(make("p", { class: "reason" }, ...spell(`${words.no_policy} ${items}`, "en")));
   }
   return lines;
+}
+
+/** Spell Unix seconds in UTC, and in the reader's zone where that is another. */
+function spellTime(seconds: number, words: ReturnType<typeof reportWords>): string {
+  const utc = `${formatTime(seconds)} UTC`;
+  const minutes = -new Date(seconds * 1000).getTimezoneOffset();
+  if (minutes === 0) return utc;
+  const [hours, rest] = [Math.trunc(Math.abs(minutes) / 60), Math.abs(minutes) % 60].map((part) => `${part}`.padStart(2, "0"));
+  const local = `${formatTime(seconds + 60 * minutes)} ${minutes < 0 ? "-" : "+"}${hours}${rest}`;
+  return insert(words.local_time, { utc, local });
 }
 
 /** Tell whether it passed on a chain whose times count, with everything pinned by somebody else. */
