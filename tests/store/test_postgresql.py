@@ -19,6 +19,7 @@ from support.stores import NOW, Postgres, damage, make_item, run_postgres
 from anchor.errors import ChainGuardError, ConfigError, StorageError, StoreBusyError
 from anchor.evidence.digests import Digests
 from anchor.operate.acceptance import EvidenceInput, accept, accept_once
+from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.store import postgresql_copy, sealing
 from anchor.store.database import Database, create_database, is_taken, open_database
@@ -41,7 +42,7 @@ def submission(number: int) -> EvidenceInput:
 
 def project_of(database: Database) -> OpenProject:
     config = SimpleNamespace(log=LogId(bytes(32)), chain_id=1, file=Path("none/anchor.toml"))
-    return cast(OpenProject, SimpleNamespace(database=database, config=config))
+    return OpenProject(config=cast(Config, config), database=database)
 
 
 def count_of(location: PostgresDatabase) -> tuple[int, int]:

@@ -27,6 +27,7 @@ from anchor.errors import ConfigError, CopyMissingError, ExitCode, StorageError
 from anchor.evidence.digests import Digests
 from anchor.monitor.second_copy_check import check_second_copy
 from anchor.operate.acceptance import Acceptance, EvidenceInput, accept, accept_once
+from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.location import PostgresDatabase, SqliteFile
@@ -68,7 +69,7 @@ def opened(location: PostgresDatabase, rule: CopyRule | None = RULE) -> Iterator
     database = open_database(location, copies=rule)
     config = SimpleNamespace(log=LogId(bytes(32)), chain_id=1, file=Path("none/anchor.toml"))
     try:
-        yield cast(OpenProject, SimpleNamespace(database=database, config=config))
+        yield OpenProject(config=cast(Config, config), database=database)
     finally:
         database.close()
 

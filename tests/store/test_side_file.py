@@ -27,6 +27,7 @@ from anchor.errors import (
 from anchor.evidence.digests import Digests
 from anchor.log.merkle import hash_leaf
 from anchor.operate.acceptance import EvidenceInput, accept, accept_once
+from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.store import acknowledged_log
 from anchor.store.acknowledged_log import SideFile
@@ -424,7 +425,7 @@ def test_every_way_in_leaves_an_entry_for_each_row(location: StoreLocation, tmp_
         config = SimpleNamespace(
             log=LogId(bytes(32)), chain_id=1, file=tmp_path / "anchor.toml", folder=tmp_path
         )
-        project = cast(OpenProject, SimpleNamespace(database=store, config=config))
+        project = OpenProject(config=cast(Config, config), database=store)
         one, many = [submission(1)], [submission(number) for number in range(2, 1_600)]
         accept(project, one)
         accept(project, [*one, *many[:20], many[3]])

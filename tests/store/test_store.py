@@ -31,6 +31,7 @@ from anchor.evidence.digests import Digests
 from anchor.log.tree import Tree
 from anchor.operate import acceptance as pipeline
 from anchor.operate.acceptance import Acceptance, EvidenceInput
+from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.store import evidence as module
 from anchor.store import sealing
@@ -395,7 +396,7 @@ def test_files_come_in_pages_each_with_all_its_versions(store: Database) -> None
 
 def test_one_content_under_two_names_is_two_pieces_of_evidence(store: Database) -> None:
     config = SimpleNamespace(log=LogId(bytes(32)), chain_id=1, file=Path("none/anchor.toml"))
-    project = cast(OpenProject, SimpleNamespace(database=store, config=config))
+    project = OpenProject(config=cast(Config, config), database=store)
     digests = Digests(sha256=bytes(32), sm3=None, size=None)
     named = [EvidenceInput(source=name, name=name, digests=digests) for name in ("a", "b", "a")]
     assert pipeline.accept(project, named) == Acceptance(new=2, known=1)
@@ -556,10 +557,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from anchor.evidence.digests import Digests
 from anchor.operate.acceptance import EvidenceInput, accept_once
+from anchor.project.project import OpenProject
 from anchor.store.database import open_database
 from anchor.store.location import parse_location
 
-project = SimpleNamespace(
+project = OpenProject(
     database=open_database(parse_location(sys.argv[1], Path("/"))),
     config=SimpleNamespace(log=bytes(32), chain_id=1, file=Path("none/anchor.toml")),
 )

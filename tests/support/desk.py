@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.paths import ROOT
 
+from anchor.verification.report_words import CHINESE, ENGLISH
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -77,7 +79,9 @@ class Desk:
         with self.tab.expect_download() as download:
             self.tab.get_by_role("button", name="JSON").click()
         document = json.loads(Path(download.value.path()).read_text("utf-8"))
-        assert f" {document['exit_code']}" in self.tab.inner_text(".word")
+        word = self.tab.inner_text(".word")
+        is_refused = ENGLISH.not_verified in word or CHINESE.not_verified in word
+        assert is_refused == (document["exit_code"] != 0), word
         return document
 
     def complaint(self) -> str:
