@@ -342,10 +342,10 @@ def test_a_store_in_another_schema_has_a_lease_of_its_own(postgres: Postgres) ->
 
 def test_a_store_is_filled_as_slowly_as_it_takes(location: PostgresDatabase) -> None:
     """The server ends transactions that idle; here one waits for what a node answers."""
-    impatient = PostgresDatabase(f"{location.url}%20-cidle_in_transaction_session_timeout%3D20")
+    impatient = PostgresDatabase(f"{location.url}%20-cidle_in_transaction_session_timeout%3D1000")
 
     def fill(database: Writable) -> None:
-        threading.Event().wait(0.2)
+        threading.Event().wait(3)
         with database.write() as connection:
             insert_evidence(connection, [make_item(1)])
 
