@@ -526,7 +526,7 @@ class Node:
         return answer
 
     def _fetch_paid_tip(self) -> int:
-        """Return the median tip of the last blocks' transactions in wei a gas; 0 if none is known."""
+        """Return the median tip in the last blocks, in wei a gas; 0 if none is known."""
         label = self._label("eth_feeHistory")
         try:
             answer = self.rpc.call(

@@ -25,7 +25,7 @@ from anchor.types import Block, Hash32
 
 
 class User(Enum):
-    """The user of a nonce: this project or another program."""
+    """The user of a nonce: this project, another program, or unknown."""
 
     OURS = "one of our attempts, whose receipt is not shown"
     ANOTHER = "none of our attempts"

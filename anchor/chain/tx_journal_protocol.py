@@ -12,8 +12,7 @@ class SettlementJournal(Protocol):
     """A journal of how nonces ended.  Every write is durable when its method returns."""
 
     def open_slot(self, chain_id: ChainId) -> NonceSlot | None:
-        """Return the nonce that is reserved and not settled; there is at most one, over all keys.
-        """
+        """Return the reserved nonce that is not settled; there is at most one over all keys."""
 
     def load_unsettled(self, chain_id: ChainId) -> list[Unsettled]:
         """Return the included or lost nonces of all keys that no final block has settled.
