@@ -1,4 +1,4 @@
-"""Transaction fees as integer arithmetic, in wei a gas (EIP-1559)."""
+"""Transaction fees as integer arithmetic, in wei per gas (EIP-1559)."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def gas_limit(estimate: int) -> int:
 
 
 def format_gwei(wei: int) -> str:
-    """Format a price in wei a gas as exact gwei."""
+    """Format a price in wei per gas as exact gwei."""
     return f"{wei // GWEI}.{wei % GWEI:09}".rstrip("0").rstrip(".")
 
 

@@ -105,7 +105,7 @@ def _decode_nodes(value: object, label: str) -> tuple[bytes, ...]:
     if not isinstance(value, list) or len(value) > MAX_NODES:
         raise NodeFaultError(f"{label} is not a list of at most {MAX_NODES} nodes")
     nodes = tuple(_decode_node(node, label) for node in value)
-    # The empty trie has no node; most clients list its encoding all the same.
+    # The empty trie has no node; most clients list its encoding nevertheless.
     return () if nodes == (b"\x80",) else nodes
 
 

@@ -40,7 +40,7 @@ _DATA = re.compile(r"0x([0-9a-f]{2})*")
 # "Unknown block" in the execution APIs (EIP-1474 and geth): a node's answer to a tag it lacks.
 _UNKNOWN_BLOCK_CODES = (-39001, -32001, -32602, -32000)
 _NO_SUCH_METHOD = -32601
-# A log is closed once, so there is one true event; a node that returns more invented them.
+# A log is closed once, so at most one event is true; a node that returns more made them up.
 _MAX_EVENTS = 16
 # JSON-RPC's code for an unknown method, and EIP-1474's for one that a node does not support.
 _MISSING_METHOD_CODES = (_NO_SUCH_METHOD, -32004)
@@ -80,7 +80,7 @@ class PricedBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionReceipt:
-    """Where a transaction was included; ``succeeded`` is its status.
+    """The inclusion of a transaction in a block; ``succeeded`` is its status.
 
     ``gas_price`` is the price paid per gas in wei; None if the node omits it.  ``l1_fee`` is the
     rollup's charge for the data on its parent chain, in wei; None if the receipt has none.
@@ -424,10 +424,10 @@ class Node:
         return nonce
 
     def fetch_priority_fee(self, base_fee: int) -> int:
-        """Return the node's suggested tip in wei a gas.
+        """Return the node's suggested tip in wei per gas.
 
-        If the node lacks that method, return the median tip of the last blocks; without one, return
-        the suggested gas price less ``base_fee``, which is the newest block's.
+        If the node lacks that method, return the median tip of the last blocks, or, if they show no
+        tip, the suggested gas price less ``base_fee``, which is the newest block's.
         """
         try:
             return self._quantity("eth_maxPriorityFeePerGas")
@@ -526,7 +526,7 @@ class Node:
         return answer
 
     def _fetch_paid_tip(self) -> int:
-        """Return the median tip in the last blocks, in wei a gas; 0 if none is known."""
+        """Return the median tip in the last blocks, in wei per gas; 0 if none is known."""
         label = self._label("eth_feeHistory")
         try:
             answer = self.rpc.call(

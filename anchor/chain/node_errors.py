@@ -28,8 +28,8 @@ class Refusal(Enum):
 # In the order they are tried.  Each matches at the start of a word only, so that "unknown
 # transaction" does not match "known transaction".
 _TEXTS: tuple[tuple[str, Refusal], ...] = (
-    # A contract's message must not be mistaken for the node's, whatever its words.  Hardhat answers
-    # with a revert to a transaction that it has included.
+    # A contract's message must not be mistaken for the node's, even if its words match.  Hardhat
+    # answers with a revert to a transaction that it has included.
     ("revert", Refusal.REVERTED),
     ("ran out of gas", Refusal.REVERTED),  # hardhat (edr_provider/src/error.rs)
     # EIP-7702 and EIP-4844: an authorisation's nonce, and the fee for blobs.

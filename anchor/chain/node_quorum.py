@@ -317,8 +317,8 @@ class NodeGroup(Node):
         """Check the pins of a node where another one can be used instead.
 
         Raises:
-            CannotCheckError: The node is on another chain, and is not the first, or enough others
-                are on the pinned chain.
+            CannotCheckError: The node is on another chain; for the first of the nodes, only if
+                enough others are on the pinned chain.
         """
         if node is not self._nodes[0]:
             self._check_pins(node)

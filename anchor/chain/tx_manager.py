@@ -61,7 +61,7 @@ _RESEND = 40.0
 
 
 class TransactionManager:
-    """The one sender of one key on one chain."""
+    """The only sender of transactions for one key on one chain."""
 
     def __init__(
         self,

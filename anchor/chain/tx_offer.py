@@ -19,7 +19,7 @@ from anchor.verification.policy import FinalityRule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeeLimits:
-    """The operator's limits: fee cap in wei a gas, time to wait, and finality rule.
+    """The operator's limits: fee cap in wei per gas, time to wait, and finality rule.
 
     ``budget`` is the highest total cost of all transactions in ``BUDGET_DAYS``, in wei.
     ``legacy`` offers one gas price (EIP-155) even if blocks have a base fee.

@@ -79,7 +79,7 @@ class Settlement:
                     self.journal.settle_slot(slot, "included", inclusion.cost)
 
     def conclude_used(self, slot: NonceSlot) -> None:
-        """Settle a nonce used in a final block if no node gives a receipt of ours; always raises.
+        """Settle a nonce that is used in a final block without a receipt of ours; always raises.
 
         Raises:
             ForeignUseError: Another program used the nonce.
@@ -135,7 +135,7 @@ class Settlement:
             return None
 
     def _find_final(self) -> Block | None:
-        """Return the final block; None if the nodes do not agree on one, so none is settled."""
+        """Return the final block; None, and so no settlement, if the nodes do not agree."""
         try:
             return self.node.fetch_final_block(self.finality)
         except CannotCheckError:

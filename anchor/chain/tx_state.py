@@ -21,7 +21,7 @@ REPLACE_AFTER = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One signed transaction.  Fees are in wei a gas; ``head_size`` None: not an anchor.
+    """One signed transaction.  Fees are in wei per gas; ``head_size`` None: not an anchor.
 
     ``raw`` is the exact signed bytes.  ``l1_fee`` is the expected maximum of a rollup's charge for
     the data, in wei.
@@ -52,7 +52,7 @@ class NonceSlot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsettled:
-    """A nonce whose transaction was included, and that no final block has settled.
+    """A nonce for which our transaction was included, and that no final block has settled.
 
     ``outcome`` is ``included``, ``reverted`` or, after a reorganisation undid that, ``lost``;
     ``included_at`` is the block's Unix time, None for a lost nonce.

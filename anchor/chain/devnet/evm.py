@@ -327,7 +327,7 @@ def _describe_failure(error: VMError, output: bytes) -> RpcError:
 
 
 def _decode_reason(output: bytes) -> str:
-    """Return ``: reason`` of ``Error(string)``, or nothing for any other revert data."""
+    """Return ``: reason`` of ``Error(string)``; empty for any other revert data."""
     if output[:4] != _ERROR_SELECTOR:
         return ""
     length = int.from_bytes(output[36:68], "big")
