@@ -1,1 +1,1 @@
-"""Talking to a chain: nodes and quorums, reading, signing, sending; no store and no project."""
+"""Access to a chain: nodes, quorums, reads, signing and sending; no store and no project."""

@@ -1,4 +1,4 @@
-"""The state proof of one anchor, put together from what nodes prove: each part verified once."""
+"""The state proof of one anchor, built from proofs that nodes return; each is verified once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from anchor.types import Address, Anchor, Block, Hash32, LogId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Which root of which log, in which registry and block."""
+    """The anchor to prove: a root of a log, in a registry, as of a block."""
 
     registry: Address
     code_hash: Hash32
@@ -44,14 +44,14 @@ class _Proven:
 
 
 def fetch_anchor_proof(node: Node, question: Question) -> tuple[StateProof, Anchor | None]:
-    """Return the proof of what the registry holds for the root, and the anchor that it proves.
+    """Return a verified proof of the registry's entry for the root, and the anchor it proves.
 
-    It proves as well which log goes on from this one, or that none does, and the key of the
-    operator who anchored.
+    The proof also covers the log's successor, or that the log has none, and the key of the operator
+    who anchored.
 
     Raises:
-        CannotCheckError: no proof is to be had, or none that holds.
-        UnknownVersionError: the block's header is none that this release knows.
+        CannotCheckError: No node returns a proof that holds.
+        UnknownVersionError: The block's header has a form that this release does not know.
     """
     registry, log, block = question.registry, question.log, question.block
     slots = (anchor_slot(log, question.root), successor_slot(log))
@@ -100,7 +100,7 @@ def _check(fetched: FetchedProof, question: Question) -> _Proven:
 def _prove_operator(
     node: Node, question: Question, proof: StateProof, anchored: _Proven, operator_id: int
 ) -> StateProof:
-    """Add the proof of the operator's key."""
+    """Return ``proof`` with the proof of the operator's key added."""
 
     def check(fetched: FetchedProof) -> StateProof:
         proven = replace(proof, operator_proof=fetched.slot_proofs[0])
@@ -120,7 +120,7 @@ def _prove_operator(
 def _prove_takeover(
     node: Node, question: Question, proven: _Proven, successor: LogId
 ) -> Takeover | None:
-    """Return from which head the successor goes on, proven; None where nothing tells which."""
+    """Return the proven head that the successor continues from; None if no hint leads to it."""
     for root in _list_hints(node, question, proven):
 
         def check(fetched: FetchedProof, root: Hash32 = root) -> Takeover | None:
@@ -138,7 +138,7 @@ def _prove_takeover(
 
 
 def _list_hints(node: Node, question: Question, proven: _Proven) -> Iterator[Hash32]:
-    """Return the roots that the successor may have begun with: this one, and what events say."""
+    """Yield the roots the successor may have begun with: this one, then those named in events."""
     yield question.root
     since = 0 if proven.anchor is None else proven.anchor.block_number
     with suppress(CannotCheckError, MalformedError):

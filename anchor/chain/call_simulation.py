@@ -1,7 +1,8 @@
-"""Trying a call out before it is signed: how much gas it takes, and that it works with that.
+"""Simulation of a call before it is signed: how much gas it takes, and that it succeeds with that.
 
-An estimate is a node's word.  It counts as far as enough nodes say so, at most what a block and one
-transaction may have, and only when the call works with it at enough of them.
+An estimate is only a node's claim.  It is accepted as far as enough nodes agree with it, at most up
+to the limits of a block and of one transaction, and only if the call succeeds with it at enough of
+them.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ FUNDS_HINT = "send ether to that address; what is recorded and sealed stays, run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """One call to bring on chain; ``head_size`` is the head it anchors, None for a deployment.
+    """A call to be included in the chain.
 
-    ``to`` None creates a contract from ``data``.
+    ``head_size`` is the size of the head that it anchors, None for a deployment.  With ``to`` None,
+    the call creates a contract from ``data``.
     """
 
     to: Address | None
@@ -37,12 +39,14 @@ class Intent:
 
 
 def estimate_gas(node: Node, sender: Address, intent: Intent, block: PricedBlock) -> int:
-    """Return the gas limit for ``intent``, tried out with it; ``block`` is the newest agreed one.
+    """Return a gas limit with which ``intent`` was simulated successfully.
+
+    ``block`` is the newest block that the nodes agree on.
 
     Raises:
-        ChainGuardError: the call reverts.
-        FundsError: the sender cannot pay for it.
-        CannotCheckError: the nodes do not run it, or say what cannot be.
+        ChainGuardError: The call reverts.
+        FundsError: The sender cannot pay for the call.
+        CannotCheckError: The nodes do not run the call, or their answers are impossible.
     """
     most = bound_gas(block)
     try:
@@ -58,10 +62,10 @@ def estimate_gas(node: Node, sender: Address, intent: Intent, block: PricedBlock
         )
     gas = min(gas_limit(estimate), most)
     try:
-        # One that is too low costs all of it.
+        # A transaction with too low a limit fails and still pays for all of that gas.
         node.ask_each(lambda one: _run(one, sender, intent, gas))
     except NodeRefusedError as error:
-        if error.data:  # the chain has moved on since the estimate
+        if error.data:  # the chain's state has changed since the estimate
             raise _would_fail(error, sender) from error
         raise NodeFaultError(
             f"the node {node.name} says that {gas} gas will do, and then that it will not: "
@@ -72,7 +76,7 @@ def estimate_gas(node: Node, sender: Address, intent: Intent, block: PricedBlock
 
 
 def lacks_funds(sender: Address) -> str:
-    """Return the sentence that says so."""
+    """Return the message that the sender cannot pay for the transaction."""
     return f"{format_address(sender)} cannot pay for the transaction"
 
 
@@ -82,7 +86,7 @@ def _ask_estimate(node: Node, sender: Address, intent: Intent) -> int:
     except NodeRefusedError as error:
         if error.data or classify_refusal(error.reason) is Refusal.FUNDS:
             raise
-        _run(node, sender, intent)  # says why, where the call itself fails
+        _run(node, sender, intent)  # raises with the reason if the call itself fails
         raise NodeFaultError(
             f"the node {node.name} does not estimate a call that works: {error.reason}",
             hint="nothing was sent; run again, or ask another node",
@@ -98,7 +102,7 @@ def _would_fail(error: NodeRefusedError, sender: Address) -> AnchorError:
     if refusal is Refusal.FUNDS:
         return FundsError(lacks_funds(sender), hint=FUNDS_HINT)
     if not (error.data or error.code == _REVERTED or refusal is Refusal.REVERTED):
-        return error  # the node could not run the call: nothing of the registry's doing
+        return error  # the node could not run the call; the registry did not refuse it
     return ChainGuardError(
         f"the registry would refuse this call: {_revert_reason(error)}",
         hint="nothing was sent; look at the log and the registry with `anchor status`",

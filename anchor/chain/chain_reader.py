@@ -1,4 +1,4 @@
-"""A chain as the verifier sees it: reads pinned to block hashes, each made once."""
+"""The verifier's view of a chain: reads pinned to block hashes, each made once."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from anchor.verification.policy import FinalityRule
 
 
 class ChainReader:
-    """Implements ``verifier.ChainView`` over one node, or several that have to agree.
+    """An implementation of ``verifier.ChainView`` over one node, or several that have to agree.
 
-    The final block is asked for once, so that thousands of receipts are judged against one state.
+    The final block is fetched once, so that thousands of receipts are judged against one state.
     """
 
     def __init__(self, node: Node) -> None:
@@ -36,11 +36,11 @@ class ChainReader:
         return self._node.needed
 
     def fetch_latest_storage(self, address: Address, slot: Hash32) -> list[tuple[Block, Hash32]]:
-        """Return each node's newest block, and the storage word in it; never cached."""
+        """Return each node's newest block and the storage word as of that block; never cached."""
         return self._ask_latest(lambda node, block: node.fetch_storage(address, slot, block))
 
     def fetch_latest_code_hash(self, address: Address) -> list[tuple[Block, Hash32]]:
-        """Return each node's newest block, and the code hash in it; never cached."""
+        """Return each node's newest block and the code hash as of that block; never cached."""
         return self._ask_latest(lambda node, block: node.fetch_code_hash(address, block))
 
     def fetch_final_block(self, rule: FinalityRule) -> Block:
@@ -48,7 +48,7 @@ class ChainReader:
         return self._once(("final", rule), lambda: self._node.fetch_final_block(rule))
 
     def fetch_block(self, number: int) -> Block:
-        """Return the chain's block of a number that is final."""
+        """Return the block with this number, which has to be final."""
         return self._fetch_known(number, f"{number}th")
 
     def fetch_code_hash(self, address: Address, block: Block) -> Hash32:
@@ -67,7 +67,10 @@ class ChainReader:
     def fetch_takeovers(
         self, registry: Address, log: LogId, since: int, final: Block
     ) -> list[Hash32]:
-        """Return the roots from which events say that the closed ``log`` goes on."""
+        """Return the roots from which the closed ``log`` continues, according to events.
+
+        They are hints: the list is empty where nodes do not return the events.
+        """
 
         def read(node: Node) -> list[bytes]:
             topics = (SUCCEEDED, Hash32(log))
@@ -77,11 +80,11 @@ class ChainReader:
             answers = self._node.ask_all(read)
             roots = [decode_takeover(data) for answer in answers for data in answer]
         except (CannotCheckError, MalformedError):
-            return []  # a hint that is not given
+            return []  # events are hints only
         return list(dict.fromkeys(roots))
 
     def _once(self, question: Hashable, ask: Callable[[], Answer]) -> Answer:
-        """Return what ``ask`` found when the question came first."""
+        """Return the answer of ``ask`` to this question, from the cache after the first time."""
         if question not in self._answers:
             self._answers[question] = ask()
         answer: Answer = self._answers[question]

@@ -1,4 +1,4 @@
-"""Transaction fees as integer arithmetic, in wei a gas (EIP-1559)."""
+"""Transaction fees as integer arithmetic, in wei per gas (EIP-1559)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from anchor.units import GWEI
 
 # A full block raises the base fee by an eighth (EIP-1559): doubling it covers six such blocks.
 _BASE_FEE_HEADROOM = 2
-# What a call is estimated to take is exact only for today's state; unused gas is given back.
+# An estimate is exact only for the current state; unused gas is given back.
 _GAS_HEADROOM_PERCENT = 20
 # Quiet chains have base fees near zero, where tips are still about a gwei.
 _LEAST_TIP_BOUND = 2 * GWEI
-# Below this nobody includes anything (geth, miner.Config); raising it by eighths leads nowhere.
+# No block builder includes less (geth, miner.Config), and raising less by eighths takes too long.
 _LEAST_TIP = GWEI // 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fees:
-    """What a transaction offers; ``legacy`` where the chain has no base fee (one gas price)."""
+    """The fees that a transaction offers; ``legacy``: one gas price, on chains without base fee."""
 
     max_fee: int
     priority_fee: int
@@ -30,14 +30,14 @@ def price_dynamic(*, base_fee: int, suggested_tip: int, cap: int) -> Fees:
     """Price a transaction against the current base fee, never above ``cap``.
 
     Raises:
-        FundsError: not even the current base fee fits under the cap.
+        FundsError: The current base fee is not below the cap.
     """
     if base_fee >= cap:
         raise FundsError(
             f"the base fee is {format_gwei(base_fee)} gwei, the fee cap {format_gwei(cap)} gwei",
             hint="wait for the fee to fall, or raise chain.max_fee_gwei",
         )
-    # A node's suggestion is taken, within what anybody would pay: it is the node's word alone.
+    # A suggestion is one node's claim, so it is accepted only within a plausible range.
     tip = min(max(suggested_tip, _LEAST_TIP), max(base_fee, _LEAST_TIP_BOUND), cap - base_fee)
     return Fees(
         max_fee=min(_BASE_FEE_HEADROOM * base_fee + tip, cap), priority_fee=tip, legacy=False
@@ -48,7 +48,7 @@ def price_legacy(*, gas_price: int, cap: int) -> Fees:
     """Price a transaction on a chain without EIP-1559.
 
     Raises:
-        FundsError: the node's gas price is above the cap.
+        FundsError: The node's gas price is above the cap.
     """
     if gas_price > cap:
         raise FundsError(
@@ -59,10 +59,10 @@ def price_legacy(*, gas_price: int, cap: int) -> Fees:
 
 
 def price_replacement(*, before: Fees, market: Fees, cap: int) -> Fees | None:
-    """Price a transaction that is to replace one offered at ``before``; None where ``cap`` forbids.
+    """Price a replacement for a transaction offered at ``before``; None if it would exceed ``cap``.
 
-    Both fields rise by an eighth at least, rounded up, and to what the market asks for now.  Geth
-    wants both to rise, and by a tenth (core/txpool/legacypool, ``PriceBump``).
+    Both fields rise by at least an eighth, rounded up, and at least to the current market price.
+    Geth requires both to rise by a tenth (core/txpool/legacypool, ``PriceBump``).
     """
     max_fee = max(_raise_by_an_eighth(before.max_fee), market.max_fee)
     if max_fee > cap:
@@ -76,14 +76,14 @@ def _raise_by_an_eighth(fee: int) -> int:
 
 
 def gas_limit(estimate: int) -> int:
-    """Return the gas limit for an estimated use."""
+    """Return the gas limit for an estimate: the estimate plus 20 % headroom."""
     return estimate + estimate * _GAS_HEADROOM_PERCENT // 100
 
 
 def format_gwei(wei: int) -> str:
-    """Write wei a gas in gwei, to the wei."""
+    """Format a price in wei per gas as exact gwei."""
     return f"{wei // GWEI}.{wei % GWEI:09}".rstrip("0").rstrip(".")
 
 
 ANCHOR_GAS = 100_000
-"""A following anchor of a log of a thousand million leaves, by an operator, takes 90,000."""
+"""Gas for one anchor; a later anchor of a log of 10^9 leaves, by an operator, takes 90,000."""

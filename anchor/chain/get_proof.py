@@ -1,6 +1,6 @@
-"""What nodes say of blocks and of state (EIP-1186), as the state proofs that receipts carry.
+"""Block headers and state proofs (EIP-1186) of nodes, decoded into the form that receipts carry.
 
-Of a proof only the two lists of nodes are taken: account, key and value are what the proofs say.
+Only the two lists of trie nodes are used of a proof: account, key and value follow from them.
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ from anchor.ethereum.trie import MAX_NODE_BYTES, MAX_NODES, verify_trie_proof
 from anchor.types import Address, Hash32
 
 _DATA = re.compile(r"0x([0-9a-f]{2})+")
-# Four items: two integers and two hashes; rollups and sidechains add a few of their own.
+# Four items, two integers and two hashes; rollups and sidechains add a few of their own.
 MAX_ACCOUNT_BYTES = 256
 
 
 def encode_block_header(
     block: Mapping[str, object] | None, *, block_hash: Hash32, name: str
 ) -> bytes:
-    """Encode the header of a block as the node called ``name`` describes it; it has that hash.
+    """Encode a block's header from the node's answer, and verify that it has ``block_hash``.
+
+    ``name`` is the node's name for messages.
 
     Raises:
-        NodeFaultError: no block, or one without its header.
-        UnknownVersionError: what is said of it does not give its hash, or no receipt takes it.
+        NodeFaultError: The node has no such block, or its answer lacks the header.
+        UnknownVersionError: The encoded header has another hash, or is too long for a receipt.
     """
     if block is None:
         raise NodeFaultError(f"the node {name} has no block 0x{block_hash.hex()}")
@@ -53,7 +55,7 @@ def encode_block_header(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedProof:
-    """What a node answers to one question: the proofs of an account and of some of its slots."""
+    """A node's answer to one question: the proofs of an account and of some of its slots."""
 
     header: bytes
     account_proof: tuple[bytes, ...]
@@ -61,10 +63,10 @@ class FetchedProof:
 
 
 def decode_proof(answer: object, *, header: bytes, count: int, name: str) -> FetchedProof:
-    """Read the answer of the node called ``name`` to a question about ``count`` slots.
+    """Decode the answer of the node called ``name`` to a question about ``count`` slots.
 
     Raises:
-        NodeFaultError: anything but an account proof and so many storage proofs.
+        NodeFaultError: The answer is not an account proof with ``count`` storage proofs.
     """
     label = f"the node {name}'s state proof"
     slots = answer.get("storageProof") if isinstance(answer, dict) else None
@@ -80,10 +82,10 @@ def decode_proof(answer: object, *, header: bytes, count: int, name: str) -> Fet
 
 
 def decode_account_nonce(answer: object, *, state_root: Hash32, address: Address, name: str) -> int:
-    """Return the nonce that an account's proof proves, as the node called ``name`` gives it.
+    """Return the nonce that the account proof from the node called ``name`` proves.
 
     Raises:
-        NodeFaultError: the proof does not lead from the state's root to the account.
+        NodeFaultError: The proof does not lead from the state root to the account.
     """
     label = f"the node {name}'s account proof"
     nodes = _decode_nodes(answer.get("accountProof") if isinstance(answer, dict) else None, label)
@@ -103,7 +105,7 @@ def _decode_nodes(value: object, label: str) -> tuple[bytes, ...]:
     if not isinstance(value, list) or len(value) > MAX_NODES:
         raise NodeFaultError(f"{label} is not a list of at most {MAX_NODES} nodes")
     nodes = tuple(_decode_node(node, label) for node in value)
-    # The empty trie has no node; most clients list its encoding all the same.
+    # The empty trie has no node; most clients list its encoding nevertheless.
     return () if nodes == (b"\x80",) else nodes
 
 

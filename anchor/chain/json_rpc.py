@@ -1,10 +1,10 @@
 """JSON-RPC over HTTP: the only module that imports web3.
 
-web3's provider carries the requests; what would surprise an operator is switched off: it retries
-nothing by itself (resending is the transaction manager's decision), follows no redirect and no
-CCIP-Read, reads at most ``MAX_RESPONSE_BYTES``, and no message it produces holds the URL, where
-API keys live.  Of an answer it takes only what JSON-RPC 2.0 allows: one object with the request's
-id, either a result or an error, no member twice.
+web3's provider carries the requests, without the features that would surprise an operator: it does
+not retry (resending is the transaction manager's decision), follows no redirect and no CCIP-Read,
+and reads at most ``MAX_RESPONSE_BYTES``; no message contains the URL, which may hold API keys.
+An answer is accepted only as JSON-RPC 2.0 defines it: one object with the request's id, with either
+a result or an error, and no member twice.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from anchor.errors import NodeFaultError, NodeRefusedError, NodeUnreachableError
 from anchor.system.http import BadResponse, BoundedSession, format_failure, read_retry_after
 from anchor.system.urls import redact_url
 
-# A block with full bodies stays below this; a node that sends more is broken or hostile.
+# A block with full transactions stays below this; a node that sends more is broken or hostile.
 MAX_RESPONSE_BYTES = 16 << 20
 DEFAULT_TIMEOUT = 20.0
 """Seconds for one whole request and response."""
 
-# A node that let a request time out is left alone for so many seconds, doubled each time up to the
-# longest: thousands of questions would wait the whole time each, one after the other.
+# Seconds for which a node is not asked after a request timed out, doubled each time up to the
+# longest: otherwise each of thousands of requests would wait for the whole timeout in turn.
 _FIRST_REST = 10.0
 _LONGEST_REST = 300.0
 
-# A node's own error text is quoted in ours; this keeps a hostile one from flooding a terminal.
+# A node's error text is quoted in ours; this keeps a hostile node from flooding a terminal.
 _MAX_REASON = 300
 # Shorter parts of a URL ("v3", "eth") are words, not keys.
 _SHORTEST_SECRET = 6
 
 
 class _HideSecrets(logging.Filter):
-    """Takes the secrets of every URL out of what web3 and urllib3 log at DEBUG."""
+    """A log filter that hides the secrets of every URL in the DEBUG records of web3 and urllib3."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,11 +64,11 @@ for _name in ("web3.providers.HTTPProvider", "urllib3.connectionpool"):
 
 
 class _Refused(ValueError):
-    """JSON that readers read differently."""
+    """Raised for JSON that parsers interpret differently."""
 
 
 class _Provider(HTTPProvider):
-    """web3's provider, reading strictly; ``asked`` is the id of its last request."""
+    """web3's provider with a strict JSON parser; ``asked`` is the id of its last request."""
 
     asked: int
 
@@ -99,10 +99,10 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 class Rpc:
-    """One node, asked over HTTP.
+    """A JSON-RPC connection to one node over HTTP.
 
-    A node that says with 429 or 503 when to come again (``Retry-After``) is asked nothing until
-    then; one that lets a request time out is asked nothing for a while, longer each time.
+    After a 429 or 503 with ``Retry-After`` the node is not asked again before that time; after a
+    request that timed out it is not asked for a while, longer each time.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Rpc:
         """Prepare to ask the node at ``url``; nothing is sent yet.
 
         Raises:
-            ConfigError: not an http(s) URL.
+            ConfigError: The URL is not an http(s) URL.
         """
         self.name = redact_url(url)
         self._secrets = _find_secrets(url)
@@ -131,10 +131,10 @@ class Rpc:
         """Send one request and return its ``result`` member, undecoded.
 
         Raises:
-            NodeUnreachableError: no answer, an HTTP error, or a quota that is used up; or it was
-                not asked, because it wants to be left alone or let the last request time out.
-            NodeRefusedError: a JSON-RPC error object.
-            NodeFaultError: anything that is not a JSON-RPC response.
+            NodeUnreachableError: The node did not answer, answered with an HTTP error, or its quota
+                is used up; or the request was not sent because of ``Retry-After`` or a timeout.
+            NodeRefusedError: The node answered with a JSON-RPC error object.
+            NodeFaultError: The answer is not a JSON-RPC response to this request.
         """
         rest = self._quiet_until - self._monotonic()
         if rest > 0 and self._has_timed_out:
@@ -172,9 +172,9 @@ class Rpc:
         self._session.close()
 
     def _rest(self, error: Exception) -> float | None:
-        """Leave alone a node that let us wait; return for how long."""
+        """After a timeout, stop asking the node for a while; return the seconds, or None."""
         if not isinstance(error, requests.Timeout):
-            return None  # it costs nothing to ask again
+            return None  # other failures are quick: asking again costs nothing
         rest = self._next_rest
         self._next_rest = min(2 * rest, _LONGEST_REST)
         self._leave_alone(rest, has_timed_out=True)
@@ -200,7 +200,7 @@ class Rpc:
             raise NodeFaultError(
                 f"the node {self.name} answered {method} with neither or both of result and error"
             )
-        # An error may come from somebody who could not read the request, and so not its id.
+        # An error may come from a server that could not parse the request, and so not its id.
         answered = response.get("id")
         is_ours = type(answered) is int and answered == self._provider.asked
         if not is_ours and not (answered is None and "error" in response):
@@ -230,7 +230,7 @@ class Rpc:
 
 
 def _find_secrets(url: str) -> list[str]:
-    """Return the parts of a URL that may be keys, the longest first."""
+    """Return the parts of a URL that may be secrets, the longest first."""
     parts = urlsplit(url)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     basic = b64encode(f"{user}:{password}".encode()).decode()

@@ -1,4 +1,4 @@
-"""Which nonce to sign for: none that the account may never come to."""
+"""Choice of the nonce to sign for, so that the account is sure to reach it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from anchor.system.clock import Clock
 from anchor.types import Address, ChainId
 
 LONGEST_POLL = 4.0
-"""Seconds between two looks at the chain, at most."""
+"""The longest interval between two polls of the chain, in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NonceChooser:
-    """Chooses one sender's nonces by what enough nodes say and what the journal knows.
+    """Chooses one sender's nonces from the answers of enough nodes and from the journal.
 
-    ``find_own`` says which nonces that the journal lacks are this project's.
+    ``find_own`` returns those of the given nonces, missing in the journal, that are this project's.
     """
 
     node: Node
@@ -43,13 +43,14 @@ class NonceChooser:
     find_own: Callable[[Address, range], set[int]]
 
     def choose(self, newest: PricedBlock) -> int:
-        """Return the nonce to sign for, which is none that the account may never come to.
+        """Return the nonce to sign for, one that the account is sure to reach.
 
         ``newest`` is the newest block that enough nodes agreed on a moment ago.
 
         Raises:
-            NotFinalError: others have used the key, and not finally within the time to wait.
-            CannotCheckError: the nodes do not agree, or one alone contradicts itself.
+            NotFinalError: Other programs have used the key, and their transactions did not become
+                final within the time limit.
+            CannotCheckError: The nodes do not agree, or a single node contradicts itself.
         """
         last = self.journal.last_nonce(self.chain_id, self.sender)
         following = 0 if last is None else last + 1
@@ -78,7 +79,7 @@ class NonceChooser:
     def _is_reached(self, nonce: int, *, is_first: bool) -> bool:
         """Return whether the account has used every nonce below ``nonce`` in a final block.
 
-        Where nothing is said to be final, and the journal is empty, what it has used by now counts.
+        If the nodes name no final block and the journal is empty, the latest nonce counts instead.
         """
         try:
             return agree_on_final_nonce(self.node, self.sender, self.limits.finality) >= nonce
@@ -90,7 +91,7 @@ class NonceChooser:
             raise
 
     def _settle_given_up(self, nonce: int) -> bool:
-        """Settle a nonce that was given up and that our old bytes have used all the same."""
+        """Settle a given-up nonce that our old bytes have used after all; return whether so."""
         slot = self.journal.find_slot(self.chain_id, self.sender, nonce)
         if slot is None or not slot.given_up:
             return False
@@ -101,8 +102,8 @@ class NonceChooser:
 
     def _fetch_nonce(self, newest: PricedBlock) -> int:
         nonce = agree_on_nonce(self.node, self.sender)
-        # One wrong answer would sign for a nonce that is used, or wait for nothing: ask one node
-        # twice, the second time about one block, which is a newer one where the nonce has moved on.
+        # With one wrong answer we would sign for a used nonce, or wait in vain.  So a single node
+        # is asked twice, then about a given block: a newer one if the nonce has risen meanwhile.
         if self.node.needed == 1 and self.node.fetch_nonce(self.sender, newest.hash) != nonce:
             newer = agree_on_block(self.node)
             if newer == newest or self.node.fetch_nonce(self.sender, newer.hash) != nonce:
@@ -112,7 +113,7 @@ class NonceChooser:
         return nonce
 
     def report_unexplained(self, nonce: int) -> None:
-        """Report the nonces before ``nonce`` that the journal does not know, by whose they are."""
+        """Report how many nonces before ``nonce`` the journal lacks: our own, and others'."""
         last = self.journal.last_nonce(self.chain_id, self.sender)
         if last is None or nonce <= last + 1:
             return

@@ -1,6 +1,6 @@
 """Typed, strictly decoded reads and sends over one node (Ethereum execution APIs).
 
-web3 validates little; what a node may say, and what is a fault, is decided here.
+web3 validates little; this module decides which answers are valid and which are faults.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ BlockId = str | int | Hash32
 """A tag (``latest``, ``finalized``, …), a number, or a block hash (EIP-1898)."""
 
 _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})")
-# EIP-2681 allows 2^64 - 2; nobody has sent 2^48, and the store keeps 63 bits.
+# EIP-2681 allows 2^64 - 2; no account has sent 2^48, and the store keeps 63 bits.
 _MAX_NONCE = 2**48
-# No chain lets one transaction take more; mainnet's own cap is 2^24 (EIP-7825).
+# No chain allows one transaction more; mainnet's own cap is 2^24 (EIP-7825).
 _MAX_GAS = 2**32
 # The registry's packed anchor keeps 48 bits for each.
 _MAX_BLOCK = _MAX_TIME = 2**48 - 1
 _DATA = re.compile(r"0x([0-9a-f]{2})*")
-# "Unknown block" in the execution APIs (EIP-1474 and geth): what a node says to a tag it has not.
+# "Unknown block" in the execution APIs (EIP-1474 and geth): a node's answer to a tag it lacks.
 _UNKNOWN_BLOCK_CODES = (-39001, -32001, -32602, -32000)
 _NO_SUCH_METHOD = -32601
-# A log is closed once, so that one event is all there is; more are a node's own.
+# A log is closed once, so at most one event is true; a node that returns more made them up.
 _MAX_EVENTS = 16
-# EIP-1474's code for a method that a node does not support stands beside JSON-RPC's own.
+# JSON-RPC's code for an unknown method, and EIP-1474's for one that a node does not support.
 _MISSING_METHOD_CODES = (_NO_SUCH_METHOD, -32004)
-# What nodes say to a block's hash where they take numbers only: JSON-RPC's invalid params and
+# Answers to a block hash from nodes that accept numbers only: JSON-RPC's invalid params and
 # invalid request, and ganache's parse error.  A state that was pruned has other codes.
 _BAD_PARAMETER_CODES = (-32602, -32600, -32700)
-# Of so many blocks the tip that half of the gas paid at most (``eth_feeHistory``).
+# The number of blocks for ``eth_feeHistory``, and the percentile: half of the gas paid less.
 _TIP_BLOCKS, _TIP_PERCENTILE = 10, 50
 
-# What the execution APIs say of a block; chains with members of their own hash them their own way.
+# A block's members by the execution APIs; chains that add members may hash them in another way.
 _BLOCK_MEMBERS = frozenset((
     "number", "hash", "parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot",
     "receiptsRoot", "logsBloom", "difficulty", "totalDifficulty", "gasLimit", "gasUsed",
@@ -64,10 +64,10 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedBlock:
-    """A block with what prices a transaction in it; ``base_fee`` None: before EIP-1559.
+    """A block with its base fee and gas limit; ``base_fee`` None: before EIP-1559.
 
-    ``is_proven``: the figures are those of the header that the block's hash is made of.  Otherwise
-    they are the node's word, of a kind of block that this release does not know.
+    ``is_proven``: the figures come from a header that hashes to the block's hash.  Otherwise they
+    are only the node's claim, about a kind of block that this release does not know.
     """
 
     number: int
@@ -80,10 +80,10 @@ class PricedBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionReceipt:
-    """Where a transaction was included; ``succeeded`` is its status.
+    """The inclusion of a transaction in a block; ``succeeded`` is its status.
 
-    ``gas_price`` is what each gas cost in wei; None where the node does not say.  ``l1_fee`` is
-    what a rollup charged for the data on its parent chain, in wei; None where it says nothing.
+    ``gas_price`` is the price paid per gas in wei; None if the node omits it.  ``l1_fee`` is the
+    rollup's charge for the data on its parent chain, in wei; None if the receipt has none.
     """
 
     tx_hash: Hash32
@@ -97,7 +97,7 @@ class TransactionReceipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockCall:
-    """Who called with what in a block, and with which nonce."""
+    """A transaction of a block that calls a contract: its sender, nonce and call data."""
 
     sender: Address
     nonce: int
@@ -105,23 +105,23 @@ class BlockCall:
 
 
 class RpcTransport(Protocol):
-    """A way to one node: ``json_rpc.Rpc``, or an adapter to a chain in this process."""
+    """A connection to one node: ``json_rpc.Rpc``, or an adapter to a chain in this process."""
 
     @property
     def name(self) -> str:
-        """Return what may be shown of where the node is."""
+        """Return the node's location without secrets, for display."""
 
     def call(self, method: str, params: Sequence[Any] = ()) -> Any:
-        """Send one request and return its ``result``; faults are ``CannotCheckError``s."""
+        """Send one request and return its ``result``; all failures are ``CannotCheckError``s."""
 
     def close(self) -> None:
         """Close the connections."""
 
 
 class Node:
-    """One node's answers as values of this package; ``needed`` is how many stand behind them.
+    """A client for one node, with decoded answers; ``needed`` is how many nodes have to agree.
 
-    ``takes_hashes`` is False once the node took a block by its number only (EIP-1898).
+    ``takes_hashes`` is False once the node accepted a block by its number only (EIP-1898).
     """
 
     needed = 1
@@ -129,7 +129,7 @@ class Node:
     def __init__(self, rpc: RpcTransport) -> None:
         self.rpc = rpc
         self._header: tuple[Hash32, bytes] | None = None
-        # The blocks that were read last: `finalized`, and `latest` after it.
+        # The two blocks that were read last: usually `finalized`, then `latest`.
         self._read: deque[dict[str, Any]] = deque(maxlen=2)
         self.takes_hashes = True
 
@@ -139,27 +139,28 @@ class Node:
 
     @property
     def name(self) -> str:
-        """Return what may be shown of the node's URL."""
+        """Return the node's URL without secrets, for display."""
         return self.rpc.name
 
     def select_primary(self) -> None:
-        """Choose whom to read for what is decided next; one node alone has no choice."""
+        """Choose the node to read from for the next decision; a single node has no choice."""
 
     def forget_final(self) -> None:
-        """Forget which block was final: whoever goes on after it was replaced begins anew."""
+        """Forget which block was final, to continue after a final block was replaced."""
 
     def read_with_quorum(self, read: Callable[[Node], Answer]) -> Answer:
-        """Return what ``read`` finds; where several nodes have to agree, ask them all."""
+        """Return the result of ``read``; where there are several nodes, enough have to agree."""
         return read(self)
 
     def ask_all(self, read: Callable[[Node], Answer]) -> list[Answer]:
-        """Return what ``read`` finds at each node there is; here, at this one."""
+        """Return the results of ``read`` at all nodes; here, at this one."""
         return [read(self)]
 
     def ask_each(self, read: Callable[[Node], Answer]) -> list[Answer]:
-        """Return what ``read`` finds at each node of the pinned chain that answers; here, at this.
+        """Return the results of ``read`` at all nodes of the pinned chain that answer.
 
-        Unlike ``read_with_quorum`` it is for what nodes may differ in: whoever asks compares.
+        Unlike ``read_with_quorum`` it is for values in which honest nodes may differ: the caller
+        compares them.  Here, the only result is this node's.
         """
         return [read(self)]
 
@@ -168,7 +169,7 @@ class Node:
         return ChainId(self._quantity("eth_chainId"))
 
     def fetch_block(self, block: BlockId) -> Block | None:
-        """Return a block's number, hash and time; None where the node does not know it."""
+        """Return a block's number, hash and time; None if the node does not know it."""
         members = self._block_members(block)
         return None if members is None else self._parse_block(members, block)
 
@@ -192,15 +193,15 @@ class Node:
         """Return the newest block.
 
         Raises:
-            NodeFaultError: The node has none.
+            NodeFaultError: The node has no latest block.
         """
         return self.known(self.fetch_block("latest"), "latest block")
 
     def known(self, answer: Answer | None, which: str) -> Answer:
-        """Return what the node says of the block called ``which``.
+        """Return ``answer``, the node's answer about the block called ``which``, if not None.
 
         Raises:
-            NodeFaultError: It has no such block.
+            NodeFaultError: The answer is None: the node has no such block.
         """
         if answer is None:
             raise NodeFaultError(f"the node {self.name} has no {which}")
@@ -210,7 +211,7 @@ class Node:
         """Return the newest block that is final by ``rule``.
 
         Raises:
-            CannotCheckError: the node knows no ``finalized`` tag, has no final block yet, or calls
+            CannotCheckError: The node knows no ``finalized`` tag, has no final block yet, or calls
                 its newest block final.
         """
         if rule != "finalized":
@@ -228,7 +229,7 @@ class Node:
                 f"the node {self.name} does not say which block is final",
                 hint="where a chain has no `finalized` tag, set `finality` to a number of blocks",
             )
-        # Asked for afterwards, `latest` is above any tag that follows it with a delay.
+        # Because `latest` is read second, it is above any `finalized` tag that trails it.
         latest = self.fetch_latest()
         if block.number >= latest.number > 0:
             raise CannotCheckError(
@@ -239,12 +240,12 @@ class Node:
         return block
 
     def is_syncing(self) -> bool:
-        """Say whether the node is still catching up, and so knows an old state only."""
+        """Return whether the node is still syncing, and so knows only an old state."""
         try:
             answer = self.rpc.call("eth_syncing")
         except NodeRefusedError as error:
             if error.code in _MISSING_METHOD_CODES:
-                return False  # some providers answer for many nodes and do not say
+                return False  # some providers answer for many nodes and lack the method
             raise
         if not isinstance(answer, (bool, dict)):
             raise NodeFaultError(
@@ -259,10 +260,10 @@ class Node:
         return self._optional_quantity(members, "baseFeePerGas", "base fee")
 
     def fetch_priced_block(self, block: BlockId) -> PricedBlock | None:
-        """Return a block with its base fee and gas limit; None where the node does not know it.
+        """Return a block with its base fee and gas limit; None if the node does not know it.
 
         Raises:
-            NodeFaultError: these are not the figures of the header that has the block's hash.
+            NodeFaultError: The block's members do not encode to a header with the block's hash.
         """
         members = self._block_members(block)
         if members is None:
@@ -287,7 +288,7 @@ class Node:
         return tuple(self._hash(each, "block's transaction") for each in hashes)
 
     def fetch_calls(self, number: int, to: Address) -> tuple[BlockCall, ...]:
-        """Return the transactions of a block that go to ``to``, in the block's order."""
+        """Return a block's transactions to the address ``to``, in the block's order."""
         answer = self.rpc.call("eth_getBlockByNumber", [hex(number), True])
         entries = answer.get("transactions") if isinstance(answer, dict) else None
         if not isinstance(entries, list):
@@ -309,7 +310,11 @@ class Node:
             ) from error
 
     def _is_header_proven(self, members: dict[str, Any], block: Block) -> bool:
-        """Return whether a block's members encode to its hash; False where that cannot be told."""
+        """Return whether a block's members encode to its hash; False for unknown kinds of block.
+
+        Raises:
+            NodeFaultError: All the members are known, and they encode to another hash.
+        """
         try:
             encoded = encode_header(members)
         except (MalformedError, UnknownVersionError):
@@ -325,18 +330,18 @@ class Node:
         return False  # of some other kind of chain
 
     def fetch_code(self, address: Address, block: BlockId) -> bytes:
-        """Return the code at ``address``; nothing where none is."""
+        """Return the code at ``address``; empty if the account has no code."""
         code = self._at(block, "eth_getCode", _hex(address))
         return _decode_data(code, self._label("eth_getCode"))
 
     def fetch_code_hash(self, address: Address, block: BlockId) -> Hash32:
-        """Return the Keccak-256 of the code at ``address``; the empty code's hash where none is."""
+        """Return the Keccak-256 of the code at ``address``, also of empty code."""
         return hash_keccak256(self.fetch_code(address, block))
 
     def fetch_storage(self, address: Address, slot: Hash32, block: BlockId) -> Hash32:
         """Return the 32 bytes in ``slot``.
 
-        The execution APIs have a node send all 32; ganache leaves out the zero bytes in front.
+        The execution APIs require all 32; ganache omits the leading zero bytes.
         """
         answer = self._at(block, "eth_getStorageAt", _hex(address), _hex(slot))
         word = _decode_data(answer, self._label("eth_getStorageAt"))
@@ -351,7 +356,7 @@ class Node:
     ) -> list[bytes]:
         """Return the data of the events with these topics in a range of blocks.
 
-        Nodes may have dropped them: nothing rests on events.
+        Events are hints only, because nodes may have dropped them: no result depends on them.
         """
         query = {
             "address": _hex(address),
@@ -366,11 +371,11 @@ class Node:
         return [_decode_data(event.get("data"), label) for event in events[:_MAX_EVENTS]]
 
     def fetch_header(self, block_hash: Hash32) -> bytes:
-        """Return the RLP of a block's header; it has the block's hash.
+        """Return the RLP of a block's header, which hashes to ``block_hash``.
 
         Raises:
-            NodeFaultError: the node does not know the block, or not its header.
-            UnknownVersionError: what the node says of the block does not give that hash.
+            NodeFaultError: The node does not know the block, or its answer lacks the header.
+            UnknownVersionError: The encoded header has another hash, or is too long for a receipt.
         """
         if self._header is None or self._header[0] != block_hash:
             name = _hex(block_hash)
@@ -387,11 +392,11 @@ class Node:
         block_hash: Hash32,
         check: Callable[[FetchedProof], Answer],
     ) -> Answer:
-        """Return what ``check`` makes of the proof of what the slots hold in a block.
+        """Fetch the state proof of storage slots as of a block, and return the result of ``check``.
 
         Raises:
-            CannotCheckError: the node gives no proofs, not of that block, or not one that holds.
-            UnknownVersionError: the block's header is none that this release knows.
+            CannotCheckError: The node returns no proof of that block, or the proof does not hold.
+            UnknownVersionError: The block's header has a form that this release does not know.
         """
         header = self.fetch_header(block_hash)
         number = parse_header(header).number
@@ -401,7 +406,7 @@ class Node:
         try:
             return check(proof)
         except (MalformedError, MismatchError, NotTrustedError) as error:
-            # What a verifier refuses does not lead from the block's hash to the slots.
+            # A proof that the verifier rejects does not lead from the block's hash to the slots.
             raise NodeFaultError(
                 f"the node {self.name}'s state proof does not hold: {error.message}"
             ) from error
@@ -419,10 +424,10 @@ class Node:
         return nonce
 
     def fetch_priority_fee(self, base_fee: int) -> int:
-        """Return the node's suggested tip in wei a gas.
+        """Return the node's suggested tip in wei per gas.
 
-        Where it has no method for that, what the last blocks' transactions paid; where they say
-        nothing, the suggested price less ``base_fee``, which is the newest block's.
+        If the node lacks that method, return the median tip of the last blocks, or, if they show no
+        tip, the suggested gas price less ``base_fee``, which is the newest block's.
         """
         try:
             return self._quantity("eth_maxPriorityFeePerGas")
@@ -440,7 +445,7 @@ class Node:
     ) -> bytes:
         """Run a call on the latest block; a revert raises ``NodeRefusedError`` with its data.
 
-        ``to`` None runs ``data`` as the creation of a contract; ``gas`` is the limit it gets.
+        With ``to`` None, ``data`` is run as the creation of a contract; ``gas`` is the gas limit.
         """
         call = _encode_call(sender, to, data)
         limited = call if gas is None else call | {"gas": hex(gas)}
@@ -449,7 +454,8 @@ class Node:
     def estimate_gas(self, *, sender: Address, to: Address | None, data: bytes) -> int:
         """Return the gas the call would take on the latest block; a revert raises as in ``call``.
 
-        Some nodes' own choice is the pending block, in which our unmined transaction has been run.
+        The block is named because some nodes default to ``pending``, which already contains the
+        effects of our unmined transaction.
         """
         gas = self._quantity("eth_estimateGas", _encode_call(sender, to, data), "latest")
         if gas > _MAX_GAS:
@@ -457,16 +463,16 @@ class Node:
         return gas
 
     def send_raw_transaction(self, raw: bytes) -> None:
-        """Hand a signed transaction to the node.
+        """Send a signed transaction to the node.
 
-        The transaction's hash is ours to know; what the node calls it is checked, not trusted.
+        The hash that the node returns is compared with our own, not trusted.
         """
         answer = self._hash(self.rpc.call("eth_sendRawTransaction", [_hex(raw)]), "hash")
         if answer != hash_keccak256(raw):
             raise NodeFaultError(f"the node {self.name} gave the transaction another hash")
 
     def fetch_receipt(self, tx_hash: Hash32) -> TransactionReceipt | None:
-        """Return where the transaction was included, or None."""
+        """Return the transaction's receipt; None if the node knows of no inclusion."""
         members = self.rpc.call("eth_getTransactionReceipt", [_hex(tx_hash)])
         if members is None:
             return None
@@ -488,17 +494,17 @@ class Node:
             ),
             succeeded=status == 1,
             gas_used=gas_used,
-            # Older than London, some nodes leave it out.
+            # Nodes from before London may omit it.
             gas_price=self._optional_quantity(members, "effectiveGasPrice", "receipt's gas price"),
             # OP-type chains (op-geth core/types/receipt.go).
             l1_fee=self._optional_quantity(members, "l1Fee", "receipt's L1 fee"),
         )
 
     def _at(self, block: BlockId, method: str, *params: Any, number: int | None = None) -> Any:
-        """Ask about a block; by its number, where the node takes no hashes (EIP-1898).
+        """Ask about a block; by its number, where the node accepts no hashes (EIP-1898).
 
-        A number names one block as long as the chain stays what it is, which is looked at before
-        and after.
+        A reorganisation may give the number to another block, so the block's hash is compared
+        before and after the request.
         """
         if not isinstance(block, bytes):
             return self.rpc.call(method, [*params, _block_param(block)])
@@ -506,21 +512,21 @@ class Node:
             try:
                 return self.rpc.call(method, [*params, _block_param(block)])
             except NodeRefusedError as error:
-                # Nodes refuse proofs of a hash in many words, and whoever has the number tries it.
+                # Nodes refuse proofs by hash with many codes: a caller that knows the number tries.
                 is_tried = number is not None and error.code not in _MISSING_METHOD_CODES
                 is_about_hash = error.code in _BAD_PARAMETER_CODES
                 if not is_tried and not is_about_hash:
                     raise
         if number is None:
             number = self.known(self.fetch_block(block), f"block 0x{block.hex()}").number
-            self.takes_hashes = False  # where that block is not known, too: it does no harm
+            self.takes_hashes = False  # harmless if the block was merely unknown
         self._check_number(number, block)
         answer = self.rpc.call(method, [*params, hex(number)])
         self._check_number(number, block)
         return answer
 
     def _fetch_paid_tip(self) -> int:
-        """Return the median of what the last blocks' transactions paid as tips; 0 for none."""
+        """Return the median tip in the last blocks, in wei per gas; 0 if none is known."""
         label = self._label("eth_feeHistory")
         try:
             answer = self.rpc.call(

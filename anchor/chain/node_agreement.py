@@ -1,10 +1,10 @@
-"""What enough nodes say of what a transaction needs: the newest block, nonces, prices, gas.
+"""Agreement of nodes on the inputs of a transaction: the newest block, nonces, prices, gas.
 
-Honest nodes differ in these, by a block or by taste, so that they cannot be compared as what is in
-a final block can.  Of a figure that only grows, the highest counts that enough nodes have reached;
-of a price, the lowest that leaves enough nodes at or below it in doubt: either way one node that
-lies may delay what is sent, and decides nothing.  Where one node is all there is, its word counts
-within what is plausible, and an account's nonce is proven from the state where it gives proofs.
+Honest nodes differ in these, by a block or by policy, so that a comparison for equality, as for the
+contents of a final block, is not possible.  Of a figure that only grows, the highest that enough
+nodes have reached is used; of a price, the highest that enough nodes ask, but at most the median.
+Either way a lying node can delay a transaction and decides nothing.  A single node's answer is used
+within plausible limits; an account's nonce is proven from the state if the node returns proofs.
 """
 
 from __future__ import annotations
@@ -22,45 +22,46 @@ from anchor.ethereum.header import parse_header
 from anchor.types import Address, Block
 from anchor.verification.policy import FinalityRule
 
-# Nodes that have not heard of the newest block, or of another one, agree a block or two before it.
+# Nodes that lack the newest block, or know another one, agree on a block or two before it.
 _BLOCKS_BACK = 3
 
 Value = TypeVar("Value", bound=Hashable)
 
 
 def reached_by_enough(figures: Iterable[int], needed: int) -> int:
-    """Return the highest figure that ``needed`` of these have reached."""
+    """Return the highest figure that at least ``needed`` of these have reached."""
     return sorted(figures, reverse=True)[needed - 1]
 
 
 def is_below_for_enough(figures: Iterable[int], limit: int, needed: int) -> bool:
-    """Return whether ``needed`` of these figures are below ``limit``.
+    """Return whether at least ``needed`` of these figures are below ``limit``.
 
-    With one node silent, one that lies is enough to pull down what enough have reached.
+    This is stricter than ``reached_by_enough(…) < limit``, which one lying node can bring about
+    while another does not answer.
     """
     return sum(figure < limit for figure in figures) >= needed
 
 
 def asked_by_enough(prices: Sequence[int], needed: int) -> int:
-    """Return the price that as many nodes may overstate as may lie, and never above the middle.
+    """Return the highest price that at least ``needed`` nodes ask, but at most the lower median.
 
-    Of as many prices as are needed it is the lowest.
+    So a minority cannot raise it by overstating.  Of exactly ``needed`` prices it is the lowest.
     """
     place = min(len(prices) - needed, (len(prices) - 1) // 2)
     return sorted(prices)[place]
 
 
 def said_by_enough(answers: Iterable[Value], needed: int) -> Value | None:
-    """Return what ``needed`` nodes say alike; None where no such thing is."""
+    """Return the answer that at least ``needed`` nodes gave; None if there is no such answer."""
     best = Counter(answers).most_common(1)
     return best[0][0] if best and best[0][1] >= needed else None
 
 
 def agree_on_block(node: Node) -> PricedBlock:
-    """Return the newest block that enough nodes know by the same hash, and its figures.
+    """Return the newest block on whose hash and figures enough nodes agree.
 
     Raises:
-        CannotCheckError: too few answer, or they know different blocks.
+        CannotCheckError: Too few nodes answer, or they know different blocks.
     """
     newest = node.ask_each(lambda one: one.known(one.fetch_priced_block("latest"), "latest block"))
     number = reached_by_enough((block.number for block in newest), node.needed)
@@ -80,16 +81,19 @@ def agree_on_block(node: Node) -> PricedBlock:
 
 
 def agree_on_nonce(node: Node, address: Address) -> int:
-    """Return the nonce that the chain waits for, as enough nodes have seen it by now."""
+    """Return the account's next nonce: the highest that enough nodes have reached by now."""
     nonces = node.ask_each(lambda one: one.fetch_nonce(address, "latest"))
     return reached_by_enough(nonces, node.needed)
 
 
 def agree_on_final_nonce(node: Node, address: Address, rule: FinalityRule) -> int:
-    """Return the account's nonce in the final block; one node alone proves it where it can.
+    """Return the account's nonce in the final block; a single node's is checked by a state proof.
+
+    The check is omitted if the node returns no proof that holds.
 
     Raises:
-        CannotCheckError: what is final is not known, or the nodes disagree about the nonce.
+        CannotCheckError: The final block is not known, or the nodes disagree about the nonce, or a
+            single node proves another nonce.
     """
     final = node.fetch_final_block(rule)
     nonce = node.read_with_quorum(lambda one: one.fetch_nonce(address, final.hash))
@@ -105,19 +109,19 @@ def agree_on_final_nonce(node: Node, address: Address, rule: FinalityRule) -> in
 
 
 def agree_on_balance(node: Node, address: Address) -> int:
-    """Return the balance in wei that enough nodes have seen at least."""
+    """Return the highest balance in wei that the account reaches at enough nodes."""
     return reached_by_enough(node.ask_each(lambda one: one.fetch_balance(address)), node.needed)
 
 
 def fetch_fees(node: Node, block: PricedBlock, cap: int, *, legacy: bool = False) -> Fees:
-    """Return what to offer for a gas now, at most ``cap``; ``legacy`` as on chains before EIP-1559.
+    """Return the fees to offer now, at most ``cap``; ``legacy``: one gas price, as before EIP-1559.
 
     ``block`` is the newest that enough nodes agree on; the base fee is taken from it.
 
     Raises:
-        FundsError: the cap is below the market.
-        CannotCheckError: the nodes do not agree, or one alone says that a block of a kind this
-            release does not know has no base fee.
+        FundsError: The cap is below the market.
+        CannotCheckError: The nodes do not agree, or a single node returns a block without base fee
+            of a kind that this release does not know.
     """
     if legacy or block.base_fee is None:
         if not (legacy or block.is_proven or node.needed > 1):
@@ -135,7 +139,7 @@ def fetch_fees(node: Node, block: PricedBlock, cap: int, *, legacy: bool = False
 
 
 def _fetch_proven_nonce(node: Node, address: Address, block: Block) -> int | None:
-    """Return the account's nonce by its proof; None where the node gives none that holds."""
+    """Return the account's nonce by its state proof; None if the node gives no proof that holds."""
     try:
         header = parse_header(node.fetch_header(block.hash))
         answer = node.rpc.call("eth_getProof", ["0x" + address.hex(), [], hex(block.number)])

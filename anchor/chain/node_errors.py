@@ -1,8 +1,8 @@
-"""What a node's refusal of a transaction means: one table of texts, with their sources.
+"""Classification of a node's refusal of a transaction: one table of texts, with their sources.
 
-Nodes agree on no error codes, so the texts decide; only the class drives logic.  Whatever is not
-listed is ``OTHER``, which ends the run with the node's own words: a pool that keeps the account for
-blobs, a tip above the fee, a chain it does not serve.
+Nodes share no error codes, so the texts decide; only the class drives logic.  A text that is not
+listed is ``OTHER``, which ends the run with the node's own words: for example, a pool that reserves
+the account for blobs, a tip above the fee, or a chain that the node does not serve.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ class Refusal(Enum):
     OTHER = "anything else"
 
 
-# In the order they are tried.  Each begins at a word: "unknown transaction" is not known.
+# In the order they are tried.  Each matches at the start of a word only, so that "unknown
+# transaction" does not match "known transaction".
 _TEXTS: tuple[tuple[str, Refusal], ...] = (
-    # What a contract said is not what the node says, whatever its words.  Hardhat answers so to a
-    # transaction that it has included.
+    # A contract's message must not be mistaken for the node's, even if its words match.  Hardhat
+    # answers with a revert to a transaction that it has included.
     ("revert", Refusal.REVERTED),
     ("ran out of gas", Refusal.REVERTED),  # hardhat (edr_provider/src/error.rs)
-    # EIP-7702 and EIP-4844: of an authorisation's nonce, of the fee for blobs.
+    # EIP-7702 and EIP-4844: an authorisation's nonce, and the fee for blobs.
     ("authority nonce too low", Refusal.OTHER),  # geth core/txpool/errors.go, until 2025
     ("blob gas", Refusal.OTHER),  # geth core/error.go, besu RpcErrorType, reth
     ("maxfeeperblobgas", Refusal.OTHER),  # hardhat (edr_provider/src/error.rs)

@@ -1,8 +1,8 @@
-"""Several nodes as one: one is read, all are offered what is sent, and enough must agree.
+"""Several nodes used as one: reads go to one, transactions to all, and enough of them must agree.
 
-All facts of one decision come from one node, which ``select_primary`` picks.  What is to count as
-final comes from as many nodes as the operator asks for, so that one that lies, lags or sits on a
-fork can delay, and nothing else.  They may all be deceived together; no program finds that out by
+All facts of one decision come from one node, which ``select_primary`` picks.  Whether a block is
+final is decided by as many nodes as the operator requires, so that a node that lies, lags or is on
+a fork can only cause delay.  All of them may be deceived together; no program can find that out by
 asking them.
 """
 
@@ -27,14 +27,14 @@ from anchor.types import Address, Block, ChainId, Hash32
 from anchor.verification.policy import FinalityRule
 
 MAX_LAG = 4
-"""Blocks that a node may be behind the newest one seen: some are on their way, more are stale."""
+"""Blocks by which a node may trail the newest one seen, as blocks take time; more is stale."""
 
-# Refusals of what a node has already, or has seen included.
+# Refusals of a transaction that the node already has, or has seen included.
 _HARMLESS = (Refusal.KNOWN, Refusal.NONCE_USED)
 
 
 class NodeGroup(Node):
-    """A node that stands for several: the first that can be used is read."""
+    """A node that represents several: reads go to the first usable one (``select_primary``)."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class NodeGroup(Node):
     ) -> None:
         """Prepare to ask ``nodes``, of which ``needed`` have to agree; nothing is sent yet.
 
-        Without a ``genesis`` only the chain id tells chains apart.
+        Without a ``genesis`` only the chain id distinguishes chains.
         """
         super().__init__(nodes[0].rpc)
         self._nodes = tuple(nodes)
@@ -68,14 +68,15 @@ class NodeGroup(Node):
             node.close()
 
     def select_primary(self) -> None:
-        """Read from the first node that can be used, until this is called again.
+        """Select the first usable node for reads, until this method is called again.
 
-        A first of all that is on another chain is passed over only where enough others are on the
-        pinned one; else a wrong ``chain.rpc`` is for the operator to mend, who is told by whoever
-        compares the pins next.
+        If the first of all nodes is on another chain, it is skipped only if enough others are on
+        the pinned one.  Otherwise ``chain.rpc`` is wrong, which the operator has to correct: the
+        node is selected, and the next comparison of the pins reports it.
 
         Raises:
-            CannotCheckError: none can be used: down, syncing, or behind what this process has seen.
+            CannotCheckError: No node can be used: each is down, is syncing, or is behind the newest
+                block that this process has seen.
         """
         problems: list[CannotCheckError] = []
         self._vetted.clear()
@@ -99,17 +100,18 @@ class NodeGroup(Node):
         waits = [error.retry_after or 0.0 for error in problems]
         raise QuorumError(
             f"no node can be read: {_join([error.message for error in problems])}",
-            retry_after=min(waits),  # the first of them may be asked again then
+            retry_after=min(waits),  # when the first of them may be asked again
         )
 
     def fetch_final_block(self, rule: FinalityRule) -> Block:
-        """Return the newest block of which enough nodes say that it is final.
+        """Return the newest block that is final at enough nodes.
 
-        Never an older one than was returned before.
+        It is never older than a block returned before.
 
         Raises:
-            QuorumError: too few can be asked, or two say different blocks of one number are final.
-            FinalityViolatedError: a block that was final is not on the chain any more.
+            QuorumError: Too few nodes can be asked, or two nodes report different blocks of one
+                number as final.
+            FinalityViolatedError: A block that was final is no longer on the chain.
         """
         agreed, by = self._agree(rule)
         before = self._final.get(rule)
@@ -131,15 +133,15 @@ class NodeGroup(Node):
         return agreed
 
     def forget_final(self) -> None:
-        """Forget which blocks were final, and by whose word."""
+        """Forget which blocks were final, and which nodes agreed on them."""
         self._final.clear()
         self._agreed = ()
 
     def ask_all(self, read: Callable[[Node], Answer]) -> list[Answer]:
-        """Return what ``read`` finds at each node that answers.
+        """Return the results of ``read`` at all nodes that answer.
 
         Raises:
-            QuorumError: too few do.
+            QuorumError: Too few nodes answer.
         """
         answers = [answer for _, answer in self._ask(self._agreed or self._nodes, read)]
         values = [answer for answer in answers if not isinstance(answer, CannotCheckError)]
@@ -151,10 +153,11 @@ class NodeGroup(Node):
         return values
 
     def ask_each(self, read: Callable[[Node], Answer]) -> list[Answer]:
-        """Return what ``read`` finds at each node of the pinned chain that answers.
+        """Return the results of ``read`` at all nodes of the pinned chain that answer.
 
         Raises:
-            QuorumError: too few do; a single node's own error where it is the only one.
+            QuorumError: Too few nodes answer.  The error of an only node is raised as it is.
+            NodeRefusedError: Too few nodes answer, because enough of them refuse the request.
         """
         if len(self._nodes) == 1:
             return [read(self)]
@@ -178,10 +181,10 @@ class NodeGroup(Node):
         return values
 
     def read_with_quorum(self, read: Callable[[Node], Answer]) -> Answer:
-        """Return what ``read`` finds about the final block at enough of the nodes that know it.
+        """Return the result of ``read`` about the final block, on which enough nodes agree.
 
         Raises:
-            QuorumError: they find different things, or too few answer.
+            QuorumError: The nodes return different results, or too few answer.
         """
         if len(self._nodes) == 1:
             return read(self)
@@ -213,12 +216,14 @@ class NodeGroup(Node):
         block_hash: Hash32,
         check: Callable[[FetchedProof], Answer],
     ) -> Answer:
-        """Return the proof of the first node that gives one, the last time's giver first.
+        """Fetch a state proof from the first node that gives one; return the result of ``check``.
 
-        It holds by the block's hash, whoever gives it.
+        The node that gave the last proof is asked first.  One node is enough, because the proof is
+        verified against the block's hash.
 
         Raises:
-            CannotCheckError: no node does; the error is the first one's.
+            CannotCheckError: No node gives a proof that holds; the error is the first node's.
+            UnknownVersionError: The same, if the first node's header has an unknown form.
         """
         problems: list[AnchorError] = []
         for node in sorted(self._nodes, key=lambda node: node is not self._proving):
@@ -232,7 +237,7 @@ class NodeGroup(Node):
         raise problems[0]
 
     def send_raw_transaction(self, raw: bytes) -> None:
-        """Hand a signed transaction to every node; the answer of the one that is read counts."""
+        """Send a signed transaction to every node; only the primary node's error is raised."""
         others = [node for node in self._nodes if node.rpc is not self.rpc]
         try:
             super().send_raw_transaction(raw)
@@ -273,7 +278,7 @@ class NodeGroup(Node):
         return claims[by[0]], by
 
     def _check_no_split(self, claims: dict[Node, Block], by: tuple[Node, ...]) -> None:
-        """Compare each claim with what the first of ``by`` says of that number."""
+        """Check that each claimed block is the one that the first of ``by`` has at its number."""
         reference = by[0]
         for node, block in claims.items():
             theirs: Block | None = claims[reference]
@@ -299,7 +304,7 @@ class NodeGroup(Node):
                 f"the node {node.name} is still syncing", hint="wait until it has caught up"
             )
         number = node.fetch_latest().number
-        # A first node on another chain is let through to the comparison that stops everything.
+        # A first node on another chain passes here: the comparison of the pins stops everything.
         if number < self._newest - MAX_LAG and self._is_pinned(node):
             raise CannotCheckError(
                 f"the node {node.name} is at block {number}, and block {self._newest} was seen "
@@ -309,12 +314,17 @@ class NodeGroup(Node):
         return number
 
     def _check_first_pins(self, node: Node) -> None:
-        """Compare pins where that may lead to another node."""
+        """Check the pins of a node where another one can be used instead.
+
+        Raises:
+            CannotCheckError: The node is on another chain; for the first of the nodes, only if
+                enough others are on the pinned chain.
+        """
         if node is not self._nodes[0]:
             self._check_pins(node)
         elif len(self._nodes) > 1 and not self._is_pinned(node):
             answers = self._ask(self._nodes[1:], self._is_pinned)
-            # One other alone would decide which of two chains is the right one.
+            # At least two: a single other node must not decide which of two chains is right.
             if sum(answer is True for _, answer in answers) >= max(self.needed, 2):
                 raise CannotCheckError(f"the node {node.name} is on another chain")
 
@@ -327,13 +337,13 @@ class NodeGroup(Node):
             return False
         if self._genesis is None:
             return True
-        # Without one, nothing tells a chain from another.
+        # A node without a genesis block cannot show which chain it is on.
         return node.known(node.fetch_block(0), "genesis block").hash == self._genesis
 
     def _ask(
         self, nodes: Sequence[Node], read: Callable[[Node], Answer]
     ) -> list[tuple[Node, Answer | CannotCheckError]]:
-        """Ask them all at once, so that one that hangs costs its own time only."""
+        """Ask all the nodes concurrently, so that one that hangs does not delay the others."""
 
         def ask(node: Node) -> Answer | CannotCheckError:
             try:
@@ -354,9 +364,9 @@ class NodeGroup(Node):
         )
 
     def _mark_unusable(self, node: Node, error: CannotCheckError) -> None:
-        """Tell why a node is not used, once for each reason."""
+        """Report why a node is not used, once for each reason."""
         if node in self._told and error.retry_after is not None:
-            return  # it is left alone for what was told
+            return  # it is not asked for the reason already reported
         if self._told.get(node) != error.message:
             self._told[node] = error.message
             self._report(f"left out: {error.message}")
@@ -367,7 +377,7 @@ class NodeGroup(Node):
 
 
 def _too_few_answers(count: int, needed: int, problems: Sequence[CannotCheckError]) -> AnchorError:
-    """Return what to raise: what they agree on in refusing, or that too few answer."""
+    """Return the error to raise: the refusal, if enough nodes refuse, else that too few answer."""
     refused = [error for error in problems if isinstance(error, NodeRefusedError)]
     if len(refused) >= needed:
         return refused[0]

@@ -1,4 +1,4 @@
-"""What the registry holds of a log in one block, read from its storage."""
+"""Reads of a log's state in the registry as of one block, from the contract's storage."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RegistryHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewestRoot:
-    """What the registry holds as a log's newest root: None before the first and once it closed."""
+    """A log's newest root in the registry; None before the first anchor and once it is closed."""
 
     root: Hash32 | None
     is_closed: bool
@@ -40,15 +40,15 @@ class NewestRoot:
 
 @dataclass(frozen=True, slots=True)
 class RegistryReader:
-    """Reads what the registry's storage holds of one log, by whichever node a call names."""
+    """A reader of one log's entries in the registry's storage; each call names the node to ask."""
 
     registry: Address
     log: LogId
 
     def head(self, node: Node, block: BlockId) -> RegistryHead | None:
-        """Return the log's newest anchor in ``block``, also of a closed log.
+        """Return the log's newest anchor as of ``block``, also of a closed log.
 
-        None before the first anchor.
+        The result is None before the first anchor.
         """
         newest = self.newest_root(node, block)
         root = newest.root
@@ -62,37 +62,37 @@ class RegistryReader:
         return RegistryHead(root=root, anchor=anchor, is_closed=newest.is_closed)
 
     def newest_root(self, node: Node, block: BlockId) -> NewestRoot:
-        """Return the log's newest root in ``block``."""
+        """Return the log's newest root as of ``block``."""
         word = self._fetch(node, head_slot(self.log), block)
         is_closed = word == CLOSED_HEAD
         return NewestRoot(root=None if is_closed else _as_root(word), is_closed=is_closed)
 
     def anchor(self, node: Node, root: Hash32, block: BlockId) -> Anchor | None:
-        """Return the anchor of ``root`` in ``block``; None where the registry has none."""
+        """Return the anchor of ``root`` as of ``block``; None if the registry does not hold it."""
         return decode_anchor(self._fetch(node, anchor_slot(self.log, root), block))
 
     def agree_on_anchor(self, node: Node, root: Hash32, block: Hash32) -> Anchor | None:
-        """Return the anchor of ``root`` in a final block, as enough nodes say.
+        """Return the anchor of ``root`` as of a final block, on which enough nodes agree.
 
         Raises:
-            CannotCheckError: They disagree, or too few answer.
+            CannotCheckError: The nodes disagree, or too few answer.
         """
         return node.read_with_quorum(lambda one: self.anchor(one, root, block))
 
     def operator_id(self, node: Node, key: Address, block: BlockId) -> int:
-        """Return the id under which ``key`` may anchor in ``block``; 0 for none."""
+        """Return the operator id of ``key`` as of ``block``; 0 if the key may not anchor."""
         return int.from_bytes(self._fetch(node, operator_id_slot(self.log, key), block), "big")
 
     def operator_key(self, node: Node, operator_id: int, block: BlockId) -> Address | None:
-        """Return the key that an id names in ``block``; None for none."""
+        """Return the key with this operator id as of ``block``; None if the id is not assigned."""
         return decode_key(self._fetch(node, operator_key_slot(self.log, operator_id), block))
 
     def successor(self, node: Node, block: BlockId) -> LogId:
-        """Return the log that goes on from this one; zero while none does."""
+        """Return the log that continues this one; zero bytes while this one has no successor."""
         return LogId(self._fetch(node, successor_slot(self.log), block))
 
     def predecessor(self, node: Node, block: BlockId) -> LogId:
-        """Return the log from which this one goes on; zero where it is the first."""
+        """Return the log that this one continues; zero bytes if this one has no predecessor."""
         return LogId(self._fetch(node, predecessor_slot(self.log), block))
 
     def _fetch(self, node: Node, slot: Hash32, block: BlockId) -> Hash32:

@@ -1,8 +1,8 @@
-"""What a transaction may take at most, what a receipt may say it took, and what rollups add.
+"""Costs of transactions: the upper bound, the plausible figures of a receipt, and rollup fees.
 
-Until enough nodes show the receipt in a final block, a transaction counts for the most it may take:
-gas limit times fee, and the parent chain's share.  A receipt that says what the signed bytes and
-the block's header rule out is a fault of the node, whatever else it says.
+Until enough nodes show the receipt in a final block, a transaction counts at its maximum cost: gas
+limit times fee, plus the parent chain's fee.  A receipt with figures that the signed bytes and the
+block's header rule out is a node fault.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from anchor.ethereum.keccak import hash_keccak256
 from anchor.types import Address, ChainId
 
 MAX_TRANSACTION_GAS = 2**24
-"""The most gas that one transaction may have on Ethereum (EIP-7825)."""
+"""The gas limit of one transaction on Ethereum (EIP-7825)."""
 
 BUDGET_DAYS = 30
-"""Days over which a budget counts: up to the latest block's time, by the blocks' own times."""
+"""The days that a budget covers: up to the latest block's time, measured by block timestamps."""
 
 OP_CHAINS = (ChainId(10), ChainId(8453))
 """Chains whose transactions also pay for their data on Ethereum (OP Mainnet, Base)."""
@@ -29,26 +29,26 @@ OP_CHAINS = (ChainId(10), ChainId(8453))
 _GAS_PRICE_ORACLE = Address(bytes.fromhex("420000000000000000000000000000000000000f"))
 _UPPER_BOUND = hash_keccak256(b"getL1FeeUpperBound(uint256)")[:4]
 _EXACT = hash_keccak256(b"getL1Fee(bytes)")[:4]
-# A signature, a nonce, fees, gas and a receiver in RLP take about 130 bytes beside the call's data.
+# A signature, a nonce, fees, gas and a receiver in RLP take about 130 bytes besides the call data.
 _ENVELOPE = 160
-# Ethereum's own base fee may rise until the transaction is included: eight times in 18 full blocks.
+# Ethereum's base fee may rise before the transaction is included: eightfold in 18 full blocks.
 _L1_HEADROOM = 8
 # The store keeps 63 bits: nine ether.
 _MOST_L1_FEE = 2**63 - 1
-# What every transaction takes, and each byte of its data (EIP-2028); a fifth may be refunded.
+# Gas of every transaction, and for each byte of its data (EIP-2028); a fifth may be refunded.
 _BASE_GAS, _ZERO_GAS, _OTHER_GAS = 21_000, 4, 16
-# What the ABI counts in.
+# The ABI's unit, in bytes.
 _WORD = 32
 
 
 def bound_cost(attempts: Sequence[Attempt]) -> int:
-    """Return the wei that whichever of the attempts is included may take at most."""
+    """Return the maximum cost in wei of any one of the attempts; at most one can be included."""
     bounds = (read_gas_limit(each.raw) * each.max_fee + (each.l1_fee or 0) for each in attempts)
     return max(bounds, default=0)
 
 
 def bound_gas(block: PricedBlock) -> int:
-    """Return the most gas that a transaction in a block like ``block`` may have."""
+    """Return the highest gas limit that a transaction may have in a block like ``block``."""
     if block.gas_limit is None:
         return MAX_TRANSACTION_GAS
     return min(block.gas_limit, MAX_TRANSACTION_GAS)
@@ -57,11 +57,12 @@ def bound_gas(block: PricedBlock) -> int:
 def parse_cost(
     receipt: TransactionReceipt, attempt: Attempt, block: PricedBlock, *, name: str
 ) -> Cost:
-    """Return what a receipt of ``attempt`` in ``block`` says it took; ``name`` is the node's.
+    """Return the cost of ``attempt`` by its receipt in ``block``; ``name`` is the node's name.
 
     Raises:
-        NodeFaultError: more gas than was signed, less than any transaction takes, another price
-            than the block's base fee and the signed fees allow, or an absurd share for the data.
+        NodeFaultError: The receipt names more gas than was signed, less than the data must take, a
+            price that the block's base fee and the signed fees rule out, or an absurd fee for the
+            data on the parent chain.
     """
     limit = read_gas_limit(attempt.raw)
     least_gas = _least_gas(read_call_data(attempt.raw))
@@ -73,7 +74,7 @@ def parse_cost(
     lowest, highest = _price_range(attempt, block)
     price = receipt.gas_price
     if price is None or price == attempt.priority_fee:
-        price = highest  # the node leaves it out, or says the tip alone, as EthereumJS does
+        price = highest  # the node omits the price, or returns only the tip, as EthereumJS does
     if not lowest <= price <= highest:
         raise NodeFaultError(
             f"the node {name} returned a receipt of {price} wei a gas for a transaction that pays "
@@ -96,7 +97,7 @@ def _least_gas(data: bytes) -> int:
 
 
 def _price_range(attempt: Attempt, block: PricedBlock) -> tuple[int, int]:
-    """Return the least and the most that a gas costs: some rollups leave the tip out."""
+    """Return the lowest and highest price per gas in wei: some rollups do not charge the tip."""
     if block.base_fee is None:
         return 0, attempt.max_fee
     if not is_dynamic(attempt.raw):
@@ -106,9 +107,10 @@ def _price_range(attempt: Attempt, block: PricedBlock) -> tuple[int, int]:
 
 
 def fetch_l1_fee(node: Node, chain_id: ChainId, *, sender: Address, data: bytes) -> int | None:
-    """Return the most that the parent chain's share may come to, in wei; None on other chains.
+    """Return an upper bound of the parent chain's fee in wei; None on chains not in ``OP_CHAINS``.
 
-    It is asked of the chain's own oracle, with room for what may change until it is included.
+    The figure comes from the chain's own oracle, eightfold, because the fee may rise before the
+    transaction is included.
     """
     if chain_id not in OP_CHAINS:
         return None
@@ -125,7 +127,7 @@ def fetch_l1_fee(node: Node, chain_id: ChainId, *, sender: Address, data: bytes)
             raise NodeFaultError(f"the node {one.name}'s gas price oracle returned no number")
         return min(int.from_bytes(answer, "big") * _L1_HEADROOM, _MOST_L1_FEE)
 
-    # So many lowest answers are passed over as may be lies: too low a bound overruns the budget.
+    # The lowest ``needed`` - 1 answers are skipped: a bound that is too low overruns the budget.
     return sorted(node.ask_each(read))[node.needed - 1]
 
 

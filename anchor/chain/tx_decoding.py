@@ -1,7 +1,7 @@
-"""Signed transactions read again from their bytes: what was signed, and by whom.
+"""Decoding of signed transactions: their fields, and the sender recovered from the signature.
 
-Only what this package signs is read: legacy transactions with EIP-155, and type 2 (EIP-1559) with
-an empty access list.
+Only the kinds that this package signs are decoded: legacy transactions with EIP-155, and type 2
+(EIP-1559) with an empty access list.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from anchor.types import Address
 
 _DYNAMIC_FEE = 0x02
 _FIRST_EIP155 = 35
-# The pool of no client takes a larger one.
+# No client's pool accepts a larger transaction.
 _MAX_BYTES = 128 << 10
 
 _LEGACY_FIELDS = ("nonce", "max_fee", "gas", "to", "value", "data", "v", "r", "s")
@@ -27,9 +27,9 @@ _DYNAMIC_FIELDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedTransaction:
-    """What a raw transaction says.  ``chain_id`` None: valid on any chain; ``to`` None: creation.
+    """A decoded transaction.  ``chain_id`` None: valid on any chain; ``to`` None: creation.
 
-    A legacy transaction's gas price is both fees.
+    A legacy transaction's gas price is the value of both fees.
     """
 
     sender: Address
@@ -43,10 +43,11 @@ class SignedTransaction:
 
 
 def decode_transaction(raw: bytes) -> SignedTransaction:
-    """Read a raw transaction and recover who signed it.
+    """Decode a raw transaction and recover its sender.
 
     Raises:
-        MalformedError: The bytes are no legacy and no EIP-1559 transaction.
+        MalformedError: The bytes are not a legacy or EIP-1559 transaction, or the signature is not
+            valid.
     """
     fields = _read_fields(raw)
     if is_dynamic(raw):
@@ -67,34 +68,34 @@ def decode_transaction(raw: bytes) -> SignedTransaction:
 
 
 def read_gas_limit(raw: bytes) -> int:
-    """Return the most gas that a raw transaction may take; its signature is not looked at.
+    """Return a raw transaction's gas limit; the signature is not checked.
 
     Raises:
-        MalformedError: The bytes are no legacy and no EIP-1559 transaction.
+        MalformedError: The bytes are not a legacy or EIP-1559 transaction.
     """
     return _integer(_read_fields(raw)["gas"])
 
 
 def read_call_data(raw: bytes) -> bytes:
-    """Return what a raw transaction hands to its receiver; its signature is not looked at.
+    """Return a raw transaction's call data; the signature is not checked.
 
     Raises:
-        MalformedError: as ``read_gas_limit``.
+        MalformedError: The same as ``read_gas_limit``.
     """
     return _read_fields(raw)["data"]
 
 
 def read_receiver(raw: bytes) -> Address | None:
-    """Return whom a raw transaction goes to, None for a creation; its signature is not looked at.
+    """Return a raw transaction's receiver, None for a creation; the signature is not checked.
 
     Raises:
-        MalformedError: as ``read_gas_limit``.
+        MalformedError: The same as ``read_gas_limit``.
     """
     return _receiver(_read_fields(raw)["to"])
 
 
 def is_dynamic(raw: bytes) -> bool:
-    """Return whether a raw transaction is of EIP-1559, with a fee and a tip."""
+    """Return whether a raw transaction is of type 2 (EIP-1559), with a maximum fee and a tip."""
     return raw[:1] == bytes([_DYNAMIC_FEE])
 
 
@@ -104,7 +105,7 @@ def _recover_sender(raw: bytes) -> Address:
     try:
         return parse_address(Account.recover_transaction(raw), subject="the signer")
     except Exception as error:
-        # Whatever eth-account and the curve's packages raise: it is no signed transaction.
+        # Any error of eth-account or the curve packages means an invalid signature.
         raise MalformedError("the transaction's signature is not valid") from error
 
 

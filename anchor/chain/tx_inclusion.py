@@ -1,9 +1,9 @@
-"""What became of a nonce: our attempts' inclusions as enough nodes show them, and who used it.
+"""The outcome of a nonce: which of our attempts was included, at enough nodes, or who used it.
 
-A receipt counts when enough nodes give the same one, of a block on their own chain, and when it
-says nothing that the signed bytes rule out.  None at all proves nothing: a node may withhold it.
-That another program used a nonce is shown by the block in which the account's nonce passed it, and
-which holds none of our attempts.
+A receipt counts if enough nodes return the same one, from a block on their own chain, and if the
+signed bytes do not rule it out.  A missing receipt proves nothing: a node may withhold it.  The use
+of a nonce by another program is shown by the block in which the account's nonce passed it, if that
+block contains none of our attempts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from anchor.types import Block, Hash32
 
 
 class User(Enum):
-    """Who used a nonce."""
+    """The user of a nonce: this project, another program, or unknown."""
 
     OURS = "one of our attempts, whose receipt is not shown"
     ANOTHER = "none of our attempts"
@@ -33,12 +33,12 @@ class User(Enum):
 
 
 def look_at(node: Node, slot: NonceSlot) -> Observation:
-    """Ask each node for our attempts' receipts, and for the sender's nonce where it shows none.
+    """Ask each node for our attempts' receipts, and, if it has no receipt, for the sender's nonce.
 
-    A node that shows one says with that that the nonce is used.
+    A receipt implies that the nonce is used.
 
     Raises:
-        CannotCheckError: too few answer, or say what can be.
+        CannotCheckError: Too few nodes return a plausible answer.
     """
 
     def read(one: Node) -> tuple[int, dict[Hash32, Inclusion]]:
@@ -48,7 +48,7 @@ def look_at(node: Node, slot: NonceSlot) -> Observation:
         nonce = one.fetch_nonce(slot.sender, "latest")
         if nonce <= slot.nonce:
             return nonce, inclusions
-        # Used since the receipts were asked for: if by one of ours, a receipt shows it by now.
+        # The nonce may have been used since: if one of ours used it, there is a receipt by now.
         return nonce, _fetch_inclusions(one, slot)
 
     answers = node.ask_each(read)
@@ -61,7 +61,7 @@ def look_at(node: Node, slot: NonceSlot) -> Observation:
 
 
 def fetch_inclusions(node: Node, slot: NonceSlot) -> Mapping[Hash32, Inclusion]:
-    """Return which of our attempts enough nodes show as included."""
+    """Return those of our attempts that enough nodes show as included, by transaction hash."""
     shown = node.ask_each(lambda one: _fetch_inclusions(one, slot))
     return _agree(slot, shown, node.needed)
 
@@ -100,24 +100,24 @@ def _fetch_inclusions(node: Node, slot: NonceSlot) -> dict[Hash32, Inclusion]:
 
 
 def find_user(node: Node, slot: NonceSlot, final: Block) -> User:
-    """Return who used the slot's nonce, which is used in the final block.
+    """Return who used the slot's nonce, which is already used as of the final block.
 
     Raises:
-        CannotCheckError: too few nodes answer, or they disagree.
+        CannotCheckError: Too few nodes answer, or they disagree.
     """
     try:
         number = _find_block_of_use(node, slot, final)
         if number is None:
             return User.UNKNOWN
         hashes = _ask_alike(node, lambda one: one.fetch_transaction_hashes(number))
-    except NodeRefusedError:  # the state of old blocks is not kept by every node
+    except NodeRefusedError:  # not every node keeps the state of old blocks
         return User.UNKNOWN
     ours = {attempt.tx_hash for attempt in slot.attempts}
     return User.ANOTHER if ours.isdisjoint(hashes) else User.OURS
 
 
 def _ask_alike(node: Node, read: Callable[[Node], Value]) -> Value:
-    """Return what enough nodes say alike of a block that is final."""
+    """Return the result of ``read`` about a final block that enough nodes share."""
     agreed = said_by_enough(node.ask_each(read), node.needed)
     if agreed is None:
         raise QuorumError(
@@ -135,7 +135,7 @@ def _find_block_of_use(node: Node, slot: NonceSlot, final: Block) -> int | None:
 
     if not is_used_in(final.number):
         return None
-    # It was used lately: look back in growing steps, then halve the last one.
+    # The use is likely recent: search backwards in doubling steps, then bisect the last one.
     used, step = final.number, 1
     while used > 0 and is_used_in(max(used - step, 0)):
         used, step = max(used - step, 0), 2 * step

@@ -1,4 +1,4 @@
-"""What sending asks of the store that keeps nonces and signed bytes."""
+"""The interface that sending needs from the store of nonces and signed transactions."""
 
 from __future__ import annotations
 
@@ -9,54 +9,53 @@ from anchor.types import Address, ChainId
 
 
 class SettlementJournal(Protocol):
-    """Where it is kept how nonces ended.  Every method is durable when it returns."""
+    """A journal of how nonces ended.  Every write is durable when its method returns."""
 
     def open_slot(self, chain_id: ChainId) -> NonceSlot | None:
-        """Return the nonce that is reserved and not settled; there is at most one, of any key."""
+        """Return the reserved nonce that is not settled; there is at most one over all keys."""
 
     def load_unsettled(self, chain_id: ChainId) -> list[Unsettled]:
-        """Return the nonces included or lost, of any key, that no final block has settled.
+        """Return the included or lost nonces of all keys that no final block has settled.
 
-        The highest nonce of each key comes first; of very many, those that are lost and the newest.
+        The highest nonce of each key comes first.  Of very many, only the lost ones and the newest
+        are returned.
         """
 
     def mark_lost(self, slot: NonceSlot) -> None:
-        """Store that the nonce's transaction is not included any more, and cost nothing."""
+        """Store that the nonce's transaction is no longer included, and so cost nothing."""
 
     def settle_slot(
         self, slot: NonceSlot, outcome: str, cost: Cost | None = None, *, confirmed: bool = False
     ) -> None:
         """Store how the nonce ended: ``included``, ``reverted``, ``foreign`` or ``unused``.
 
-        ``cost`` is what that took, as seen; it counts as that only once it is ``confirmed``, which
-        settles the nonce: until then a reorganisation may undo its end.
+        ``cost`` is the cost by the receipt.  Only ``confirmed`` settles the nonce and makes the
+        cost count as given: until then a reorganisation may undo the outcome.
         """
 
 
 class TxJournal(SettlementJournal, Protocol):
-    """Where nonces and signed bytes are kept.  Every method is durable when it returns."""
+    """A journal of nonces and signed bytes.  Every write is durable when its method returns."""
 
     def reserve_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> NonceSlot:
         """Reserve a nonce.
 
-        One that is known and free again (a reorganisation) is opened again with its attempts, so
-        that the same bytes are sent.
+        A known nonce that a reorganisation freed is opened again with its attempts, so that the
+        same bytes are sent.
         """
 
     def find_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> NonceSlot | None:
-        """Return what is stored for a nonce, open or settled; None where nothing is."""
+        """Return the slot stored for a nonce, open or settled; None if the nonce is not stored."""
 
     def last_nonce(self, chain_id: ChainId, sender: Address) -> int | None:
-        """Return the highest nonce that a transaction was signed for, and that was not given up.
-
-        None before the first.
-        """
+        """Return the highest nonce that was signed for and not given up; None before the first."""
 
     def save_attempt(self, slot: NonceSlot, attempt: Attempt) -> None:
         """Store a signed transaction; only then may it be sent."""
 
     def sum_costs(self, chain_id: ChainId, since: int, *, but: NonceSlot | None = None) -> int:
-        """Return the wei that transactions took in blocks after ``since``, of any key.
+        """Return the total cost in wei of all keys' transactions in blocks after ``since``.
 
-        What is not confirmed counts for the most it may take, but not that of ``but``.
+        ``since`` is a Unix time.  An unconfirmed transaction counts at its maximum cost; that of
+        ``but`` is left out.
         """

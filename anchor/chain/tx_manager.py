@@ -1,14 +1,14 @@
-"""Sends one transaction at a time, so that a crash at any point loses and doubles nothing.
+"""The transaction manager: sends one transaction at a time, and a crash loses or doubles none.
 
 The order of effects is the crash design: reserve the nonce, sign, store the signed bytes, send.
 Each is durable before the next.  There is no separate recovery: ``resume`` runs the ordinary loop
-on whatever slot is open.  What to do next is decided by ``anchor.chain.tx_state``, by what enough
-nodes say (``node_agreement``, ``tx_inclusion``): one that lies delays, no more.
+on an open slot.  ``anchor.chain.tx_state`` decides the next action from facts on which enough nodes
+agree (``node_agreement``, ``tx_inclusion``), so that a lying node can only cause delay.
 
-A nonce is signed for when it is the next one after those of the journal, and nothing before it was
-lost in a reorganisation (``next_nonce``, ``tx_settlement``).  A later one would never be mined if
-the node that names it lies, and park the log: it counts only once the account has used all before
-it in a final block.
+A nonce is signed for if it follows the nonces of the journal directly and no earlier transaction
+was lost in a reorganisation (``next_nonce``, ``tx_settlement``).  If a node named a later nonce
+falsely, a transaction for it would never be mined and would block the log.  So a later nonce is
+used only once the account has used all nonces before it in a final block.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ from anchor.ethereum.keccak import format_address, hash_keccak256
 from anchor.system.clock import Clock
 from anchor.types import Address, ChainId
 
-# Seconds between two looks at the chain: quick at first, for devnets, then once every few blocks.
+# Seconds before the first poll of the chain: short for devnets, then rising to ``LONGEST_POLL``.
 _FIRST_POLL = 0.1
-# Seconds after which unseen bytes are offered again.
+# Seconds after which bytes that are not yet included are sent again.
 _RESEND = 40.0
 
 
 class TransactionManager:
-    """The one sender of one key on one chain."""
+    """The only sender of transactions for one key on one chain."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class TransactionManager:
         report: Callable[[str], None],
         find_own: Callable[[Address, range], set[int]] = lambda *_: set(),
     ) -> None:
-        """Prepare; ``find_own`` says which nonces that the journal lacks are this project's."""
+        """Prepare; ``find_own`` returns the nonces missing in the journal that are our own."""
         self._node = node
         self._chain_id = chain_id
         self._signer = signer
@@ -106,19 +106,19 @@ class TransactionManager:
         self._lost: NonceSlot | None = None
         self._reviewed_at: float | None = None
         self.new_nonces = 0
-        """For how many nonces it has signed a first transaction."""
+        """The number of nonces for which this manager signed the first transaction."""
 
     def resume(self, intent: Intent) -> Inclusion | None:
-        """Drive the open slot of an earlier run to its end; None where there is nothing to resume.
+        """Complete an earlier run's open nonce; return None if there is nothing to resume.
 
-        A nonce that was included and that a reorganisation freed or gave to others is open again.
-        If no block takes what that run signed, ``intent`` goes out in its place with a higher fee:
-        it may well carry a newer head.  Which of them was included, the caller sees by the chain;
-        one that reverted, finally, is returned like any other, and its nonce is settled.
+        An included nonce that a reorganisation freed, or gave to another program, is open again.
+        If no block includes the earlier run's transaction, ``intent``, which may anchor a newer
+        head, replaces it with a higher fee.  The caller reads from the chain which was included.
+        A transaction that reverted in a final block is returned as well; its nonce is settled.
         A slot reserved but never signed is left for the next ``send``, which uses its nonce.
 
         Raises:
-            As ``send``.
+            The same errors as ``send``.
         """
         slot = self._find_unfinished(max_age=0.0)
         if slot is None:
@@ -127,17 +127,18 @@ class TransactionManager:
         return self._drive(slot, intent)
 
     def send(self, intent: Intent) -> Inclusion:
-        """Bring ``intent`` on chain and wait until it is included.
+        """Send ``intent`` as a transaction and wait until it is included.
 
-        While no block takes it, it is replaced at the same nonce, each time with a higher fee, up
-        to the cap.  What an earlier run signed comes first, and is returned in its place.
+        While no block includes it, it is replaced at the same nonce, each time with a higher fee,
+        up to the cap.  An unfinished transaction of an earlier run is completed first, and its
+        inclusion is returned instead.
 
         Raises:
-            FundsError: the sender cannot pay, or the fee cap is too low.
-            ChainGuardError: the call reverts.
+            FundsError: The sender cannot pay, or the fee cap is too low.
+            ChainGuardError: The call reverts.
             ForeignUseError: Another program's transaction has the nonce in a final block.
-            NotFinalError: not included within the limit, or included and reverted in a block that
-                is not final; a later run goes on with the same nonce.
+            NotFinalError: The transaction was not included within the limit, or was included and
+                reverted in a block that is not final; a later run continues with the same nonce.
         """
         slot = self._find_unfinished(max_age=LONGEST_POLL)
         seen = None
@@ -153,9 +154,9 @@ class TransactionManager:
         return inclusion
 
     def _find_unfinished(self, *, max_age: float) -> NonceSlot | None:
-        """Return the open slot that was signed for, else the earliest that was lost, opened again.
+        """Return the open slot if it has attempts, else the earliest lost slot, opened again.
 
-        What was seen of the lost ones may be ``max_age`` seconds old.
+        The review that finds lost slots may be up to ``max_age`` seconds old.
         """
         lost = self._find_lost(max_age)
         slot = self._open_slot()
@@ -165,11 +166,11 @@ class TransactionManager:
             return None
         if slot is not None:
             self._settle_unused(slot)
-        self._reviewed_at = None  # it is open now: look again before the next
+        self._reviewed_at = None  # this one is open now: review again before the next
         return self._journal.reserve_slot(self._chain_id, lost.sender, lost.nonce)
 
     def _find_lost(self, max_age: float) -> NonceSlot | None:
-        """Settle what is final; return the earliest nonce whose inclusion was undone."""
+        """Settle the nonces that are final; return the earliest whose inclusion was undone."""
         time = self._clock.monotonic()
         if self._reviewed_at is None or time - self._reviewed_at >= max_age:
             self._lost = self._settlement.review(self._signer.address)
@@ -179,8 +180,8 @@ class TransactionManager:
     def _begin(self, intent: Intent) -> tuple[NonceSlot, Observation | None]:
         """Reserve the next nonce and sign ``intent`` for it.
 
-        Returns also what was seen of the nonce a moment ago, where nothing signed for it can have
-        been sent before.
+        Returns also the recent observation of the nonce, if no transaction for it can have been
+        sent before.
         """
         sender = self._signer.address
         offer = self._pricing.price(intent)
@@ -205,17 +206,17 @@ class TransactionManager:
             is_fresh = self._clock.monotonic() - asked_at < LONGEST_POLL
             return slot, seen if is_fresh else None
         if known is not None and known.given_up:
-            # Its old bytes may wait in some pool, and would be refused by the registry: outbid.
+            # Its old bytes may still be in a pool, and the registry would refuse them: outbid them.
             slot = self._replace(slot, intent)[0] or slot
         return slot, None
 
     def settle_former(self) -> NonceSlot | None:
-        """Settle the open nonce of another key, which needs nothing of that key.
+        """Settle the open nonce of a key that was in use before; that key itself is not needed.
 
-        Returns it where its end is not final, so that it stays open.
+        Returns the slot if its outcome is not final and it stays open, else None.
 
         Raises:
-            CannotCheckError: the nodes do not tell what became of it.
+            CannotCheckError: The nodes do not show the outcome of the nonce.
         """
         slot = self._journal.open_slot(self._chain_id)
         if slot is None or slot.sender == self._signer.address:
@@ -250,7 +251,7 @@ class TransactionManager:
         )
 
     def _settle_unused(self, slot: NonceSlot) -> None:
-        self._journal.settle_slot(slot, "unused", confirmed=True)  # nothing was ever signed for it
+        self._journal.settle_slot(slot, "unused", confirmed=True)  # no transaction was ever signed
 
     def _sign(self, slot: NonceSlot, intent: Intent, offer: Offer) -> NonceSlot:
         raw = self._signer.sign_transaction(
@@ -277,10 +278,10 @@ class TransactionManager:
     def _replace(
         self, slot: NonceSlot, intent: Intent, *, below: int | None = None
     ) -> tuple[NonceSlot | None, bool]:
-        """Sign ``intent`` for the slot's nonce, with a higher fee; None where that cannot be.
+        """Sign ``intent`` for the slot's nonce with a higher fee; None if that is not possible.
 
-        Returns also whether the fee is why: the operator can do something about that.  ``below``:
-        it must take less than so many wei altogether, because more could not be paid.
+        Returns also whether the fee is the reason, which the operator can change.  ``below``: the
+        maximum cost in wei has to be lower than this, because the sender cannot pay so much.
         """
         try:
             offer = self._pricing.price(intent)
@@ -305,14 +306,14 @@ class TransactionManager:
             self._report(f"its fee cannot be raised: {error.message}")
             return None, True
         except ChainGuardError as error:
-            # The attempt to be replaced has just been included, or another operator's anchor has.
+            # The attempt to be replaced, or another operator's anchor, has just been included.
             self._report(f"it is not replaced: {error.message}")
             return None, False
         self._report(f"no block took it: replacing it, now for up to {fees.max_fee} wei a gas")
         return self._sign(slot, intent, offer), False
 
     def _drive(self, slot: NonceSlot, intent: Intent, seen: Observation | None = None) -> Inclusion:
-        """Send, look and replace until a block takes it; ``seen`` is the first look, if made."""
+        """Send, poll and replace until an attempt is included; ``seen``: a first observation."""
         deadline = self._clock.monotonic() + self._limits.wait_seconds
         pause = _FIRST_POLL
         next_send = since = self._clock.monotonic()
@@ -357,10 +358,10 @@ class TransactionManager:
             pause = min(pause * 1.5, LONGEST_POLL)
 
     def _is_held_up(self, slot: NonceSlot, action: Action) -> bool:
-        """Return whether an earlier nonce of ours was lost, and others have used it by now.
+        """Return whether an earlier nonce of ours was lost and another program has used it.
 
-        What is signed above it extends the head that was lost: it would revert, or make ours revert
-        should that come back.  Where the nonce is free, its own bytes go first.
+        A later transaction extends the head that was lost: it would revert, or would make the lost
+        one revert if that came back.  If the lost nonce is free, its own bytes are sent first.
         """
         if action is Action.REPAIR:
             return False
@@ -368,7 +369,7 @@ class TransactionManager:
         return lost is not None and lost.nonce < slot.nonce
 
     def _conclude(self, slot: NonceSlot, decision: Decision) -> Inclusion | None:
-        """Settle the slot where that can be, and return the inclusion; None to go on."""
+        """Settle the slot if possible and return the inclusion; return None to continue."""
         if decision.action is Action.FOREIGN:
             self._settlement.conclude_used(slot)
         inclusion = decision.inclusion
@@ -417,12 +418,12 @@ class TransactionManager:
         return seen
 
     def _send_bytes(self, attempt: Attempt) -> NodeRefusedError | None:
-        """Send; return the node's refusal where another fee or gas limit would do."""
+        """Send; return the node's refusal if another fee or gas limit could avoid it."""
         self._report(f"sending transaction 0x{attempt.tx_hash.hex()}")
         try:
             self._node.send_raw_transaction(attempt.raw)
         except NodeUnreachableError:
-            # The node may have taken it all the same: look, then send the same bytes again.
+            # The node may have accepted it nevertheless: poll, then send the same bytes again.
             self._report("the node did not answer; looking whether it took the transaction")
         except NodeRefusedError as error:
             refusal = classify_refusal(error.reason)
@@ -442,7 +443,7 @@ class TransactionManager:
         return read_gas_limit(attempt.raw) > bound_gas(agree_on_block(self._node))
 
     def _refused(self, error: NodeRefusedError) -> AnchorError:
-        """Return what to raise for bytes that are refused and cannot be replaced."""
+        """Return the error to raise for a transaction that is refused and cannot be replaced."""
         if _lacks_funds(error):
             return FundsError(lacks_funds(self._signer.address), hint=FUNDS_HINT)
         return FundsError(

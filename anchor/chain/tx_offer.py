@@ -1,4 +1,4 @@
-"""What a transaction is signed with: its gas and fees, within the operator's bounds."""
+"""The gas limit and fees with which a transaction is signed, within the operator's limits."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from anchor.verification.policy import FinalityRule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeeLimits:
-    """The operator's bounds: fee cap in wei a gas, how long to wait, what counts as final.
+    """The operator's limits: fee cap in wei per gas, time to wait, and finality rule.
 
-    ``budget`` is the most that all transactions of ``BUDGET_DAYS`` may take together, in wei.
-    ``legacy`` offers one gas price (EIP-155) also where blocks have a base fee.
+    ``budget`` is the highest total cost of all transactions in ``BUDGET_DAYS``, in wei.
+    ``legacy`` offers one gas price (EIP-155) even if blocks have a base fee.
     """
 
     fee_cap: int
@@ -34,9 +34,9 @@ class FeeLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What a transaction is signed with, by the newest block that enough nodes agree on.
+    """The gas limit and fees of a transaction, for the newest block that enough nodes agree on.
 
-    ``l1_fee`` is the parent chain's share, at most.
+    ``l1_fee`` is an upper bound of the parent chain's fee in wei; None if the chain charges none.
     """
 
     block: PricedBlock
@@ -46,13 +46,13 @@ class Offer:
 
     @property
     def most(self) -> int:
-        """Return the wei that it may take at most."""
+        """Return the maximum cost in wei."""
         return self.gas * self.fees.max_fee + (self.l1_fee or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pricing:
-    """Makes the offers of one sender, and checks that they can be paid."""
+    """Prices the transactions of one sender, and checks that they can be paid."""
 
     node: Node
     chain_id: ChainId
@@ -61,12 +61,12 @@ class Pricing:
     limits: FeeLimits
 
     def price(self, intent: Intent) -> Offer:
-        """Return what ``intent`` takes and what to offer for it now, within the fee cap.
+        """Return the gas limit and the current fees for ``intent``, within the fee cap.
 
         Raises:
-            FundsError: the fee cap is below the market, or the sender cannot pay.
-            ChainGuardError: the call reverts.
-            CannotCheckError: the nodes do not agree.
+            FundsError: The fee cap is below the market, or the sender cannot pay.
+            ChainGuardError: The call reverts.
+            CannotCheckError: The nodes do not agree.
         """
         block = agree_on_block(self.node)
         return Offer(
@@ -77,10 +77,10 @@ class Pricing:
         )
 
     def check_balance(self, offer: Offer) -> None:
-        """Check that the sender can pay for it.
+        """Check that the sender can pay for ``offer``.
 
         Raises:
-            FundsError: the balance does not cover the most that it may take.
+            FundsError: The balance does not cover the maximum cost.
         """
         if agree_on_balance(self.node, self.sender) < offer.most:
             raise FundsError(
@@ -89,10 +89,10 @@ class Pricing:
             )
 
     def check_budget(self, offer: Offer, *, but: NonceSlot | None = None) -> None:
-        """Check that the budget covers ``offer`` and all transactions but that of ``but``.
+        """Check that the budget covers ``offer`` and all recent transactions except ``but``'s.
 
         Raises:
-            FundsError: The budget does not cover it.
+            FundsError: The budget does not cover these costs.
         """
         budget, cost = self.limits.budget, offer.most
         if budget is None:

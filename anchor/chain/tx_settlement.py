@@ -1,10 +1,10 @@
-"""What becomes of a nonce between its inclusion and finality, and what the journal says of it.
+"""Settlement of nonces: their outcomes between inclusion and finality, kept in the journal.
 
-A transaction that a block took is *included*, which a reorganisation can undo.  Its nonce is
-settled only when a final block shows how it ended; until then every look asks again.  One that is
-not included any more is *lost*: its nonce is opened again and its bytes go out again, and no other
-nonce is signed for as long as they may come back.  That another program used the nonce is told once
-it is final.
+A transaction in a block is *included*, which a reorganisation can undo.  Its nonce is settled only
+when a final block shows the outcome; until then every review asks the nodes again.  A transaction
+that is no longer included is *lost*: its nonce is opened again, its bytes are sent again, and no
+other nonce is signed for while it may come back.  Use of a nonce by another program is reported
+once it is final.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from anchor.registry.calldata import decode_anchor_call
 from anchor.types import Address, Block, ChainId, Hash32
 from anchor.verification.policy import FinalityRule
 
-# How many nonces are settled in one go: an old store may have many.
+# The most nonces to settle in one review: an old store may have many.
 _MOST_SETTLED = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """Follows the nonces that a block took until a final block settles them."""
+    """Follows the nonces of included transactions until a final block settles them."""
 
     node: Node
     chain_id: ChainId
@@ -42,14 +42,14 @@ class Settlement:
     report: Callable[[str], None]
 
     def review(self, sender: Address) -> NonceSlot | None:
-        """Settle what is final, and return the earliest of ``sender``'s nonces that was lost.
+        """Settle the nonces that are final; return the earliest lost nonce of ``sender``, or None.
 
-        Of other keys only what is final is looked at: nothing of theirs is sent from here.
+        For other keys only final outcomes are settled, because nothing is sent with those keys.
 
         Raises:
-            ForeignUseError: Another program's transaction has the nonce of an included one of
-                ``sender``'s in a final block; the nonce is settled so.
-            CannotCheckError: Too few nodes answer, or none tells what became of a lost one.
+            ForeignUseError: In a final block, another program's transaction has a nonce that was
+                included for ``sender``; the nonce is settled as ``foreign``.
+            CannotCheckError: Too few nodes answer, or they do not show the outcome of a lost nonce.
         """
         unsettled = self.journal.load_unsettled(self.chain_id)
         if not unsettled:
@@ -57,15 +57,16 @@ class Settlement:
         final = self._find_final()
         if final is not None:
             due = [each for each in unsettled if _may_be_final(each, final)][:_MOST_SETTLED]
-            for each in reversed(due):  # the first that others used ends it, and is told
+            for each in reversed(due):  # the first that another program used raises
                 if self._settle(each, final, sender):
                     unsettled.remove(each)
         return self._find_lost([each for each in unsettled if each.slot.sender == sender])
 
     def follow(self) -> None:
-        """Note which of the open nonce and the lost ones is included by now; it needs no key.
+        """Record which of the open and lost nonces are included by now; no key is needed.
 
-        What reverted, or was used by others, is left to whoever sends next, and is told there.
+        Reverted transactions and nonces used by other programs are left to the next run that sends,
+        which reports them.
 
         Raises:
             CannotCheckError: Too few nodes answer.
@@ -78,13 +79,13 @@ class Settlement:
                     self.journal.settle_slot(slot, "included", inclusion.cost)
 
     def conclude_used(self, slot: NonceSlot) -> None:
-        """Settle a nonce that is used finally, and of which no receipt of ours is shown.
+        """Settle a nonce that is used in a final block without a receipt of ours; always raises.
 
         Raises:
             ForeignUseError: Another program used the nonce.
-            CannotCheckError: One of ours may have used it.  Where the chain shows that, the nonce
-                stays open until a node gives the receipt; where the nodes cannot tell it is settled
-                all the same, for it can be used no more, and counts for the most it may have taken.
+            CannotCheckError: One of our transactions may have used the nonce.  If the chain shows
+                that, the nonce stays open until a node gives the receipt.  If the user is unknown,
+                the nonce is settled, because it cannot be used again, and its maximum cost counts.
         """
         name = f"nonce {slot.nonce} of {format_address(slot.sender)}"
         newest = f"0x{slot.attempts[-1].tx_hash.hex()}" if slot.attempts else "none"
@@ -112,7 +113,7 @@ class Settlement:
         )
 
     def is_final(self, inclusion: Inclusion) -> bool:
-        """Return whether the very block of ``inclusion`` is final, as enough nodes say."""
+        """Return whether the block of ``inclusion``, by its hash, is final at enough nodes."""
         number = inclusion.block_number
         try:
             if self.node.fetch_final_block(self.finality).number < number:
@@ -125,7 +126,7 @@ class Settlement:
         return block is not None and block.hash == inclusion.block_hash
 
     def fetch_final_nonce(self, sender: Address) -> int | None:
-        """Return the account's nonce in the final block; None where that is not known."""
+        """Return the account's nonce in the final block; None if it is not known."""
         try:
             return agree_on_final_nonce(self.node, sender, self.finality)
         except NodeUnreachableError:
@@ -134,14 +135,14 @@ class Settlement:
             return None
 
     def _find_final(self) -> Block | None:
-        """Return the final block; None where the nodes do not say, which settles nothing."""
+        """Return the final block; None, and so no settlement, if the nodes do not agree."""
         try:
             return self.node.fetch_final_block(self.finality)
         except CannotCheckError:
             return None
 
     def _settle(self, each: Unsettled, final: Block, sender: Address) -> bool:
-        """Settle a nonce by the final block; return whether that could be."""
+        """Settle a nonce by the final block; return whether it is settled."""
         slot = each.slot
         try:
             for inclusion in fetch_inclusions(self.node, slot).values():
@@ -163,15 +164,16 @@ class Settlement:
             return user is not User.OURS
         if user is User.UNKNOWN and not self._is_anchored(slot, final.hash):
             return False
-        # The nodes have dropped the receipt that they gave once: its word of the cost is not asked.
+        # The nodes have dropped the receipt that they once gave, so the maximum cost is recorded.
         self.journal.settle_slot(slot, each.outcome, _most(slot, final), confirmed=True)
         return True
 
     def _find_lost(self, unsettled: Sequence[Unsettled]) -> NonceSlot | None:
-        """Return the lowest of these nonces, highest first, of which nothing is included now.
+        """Return the lowest of these nonces that has no included transaction now; None if all have.
 
-        An anchor of ours that is there has those before it under it: the registry takes none
-        without the head that it extends.  Those that were lost before are looked at all the same.
+        ``unsettled`` is sorted by nonce, highest first.  An included anchor of ours implies those
+        before it, because the registry accepts an anchor only on top of the head that it extends.
+        Nonces that were lost before are checked nevertheless.
 
         Raises:
             CannotCheckError: Too few nodes answer, or they know different blocks.
@@ -196,7 +198,7 @@ class Settlement:
                     is_sure = True
                     continue
             if lost is None:
-                agree_on_block(self.node)  # nodes on two forks say nothing of either
+                agree_on_block(self.node)  # answers of nodes on two forks prove nothing
             if not each.is_lost:
                 self.journal.mark_lost(slot)
                 self.report(
@@ -209,7 +211,7 @@ class Settlement:
     def _is_there_all_the_same(self, each: Unsettled, nonce: int) -> bool:
         """Return whether a used nonce's anchor is in the registry though no node gives a receipt.
 
-        Nodes may drop receipts, or withhold them; the newest block's state tells.
+        Nodes may drop or withhold receipts; the newest block's state shows the anchor.
         """
         slot = each.slot
         if nonce <= slot.nonce or not self._is_anchored(slot, agree_on_block(self.node).hash):
@@ -219,7 +221,7 @@ class Settlement:
         return True
 
     def _is_anchored(self, slot: NonceSlot, block: Hash32) -> bool:
-        """Return whether the registry holds the head of one of the attempts in a block."""
+        """Return whether the registry holds the head of one of the attempts as of ``block``."""
         for attempt in slot.attempts:
             call = decode_anchor_call(read_call_data(attempt.raw))
             to = read_receiver(attempt.raw)
@@ -233,7 +235,7 @@ class Settlement:
 
 
 def _may_be_final(each: Unsettled, final: Block) -> bool:
-    """Return whether the final block may tell how a nonce ended; very old ones are left alone."""
+    """Return whether the final block may show a nonce's outcome; False for very old nonces."""
     if each.included_at is None:
         return True
     return final.timestamp - BUDGET_DAYS * 86_400 < each.included_at <= final.timestamp
@@ -247,7 +249,7 @@ def _anchors(slot: NonceSlot, inclusion: Inclusion) -> bool:
 
 
 def _most(slot: NonceSlot, final: Block) -> Cost | None:
-    """Return the most that one of the slot's attempts may have taken, by the final block."""
+    """Return the maximum cost of any of the slot's attempts, with the final block's time."""
     dearest = max(slot.attempts, key=lambda each: bound_cost([each]), default=None)
     if dearest is None:
         return None

@@ -1,4 +1,4 @@
-"""What to do next about one nonce: a pure decision from what is stored and what was observed.
+"""The next action for one nonce: a pure decision from stored state and an observation of the chain.
 
 A *slot* is one reserved nonce; its *attempts* are the transactions signed for it, at most one of
 which can ever be included.  The driver is ``anchor.chain.tx_manager``.
@@ -16,14 +16,15 @@ LOST = "lost"
 """The outcome of a nonce whose included transaction a reorganisation undid; it may come back."""
 
 REPLACE_AFTER = 60.0
-"""Seconds after which a transaction that no block took is worth a higher fee: five slots."""
+"""Seconds (five slots) after which a transaction not yet included is given a higher fee."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One signed transaction, byte for byte.  Fees in wei a gas; ``head_size`` None: no anchor.
+    """One signed transaction.  Fees are in wei per gas; ``head_size`` None: not an anchor.
 
-    ``l1_fee`` is the most that a rollup was expected to charge for its data, in wei.
+    ``raw`` is the exact signed bytes.  ``l1_fee`` is the expected maximum of a rollup's charge for
+    the data, in wei.
     """
 
     tx_hash: Hash32
@@ -38,8 +39,8 @@ class Attempt:
 class NonceSlot:
     """One reserved nonce with its attempts, oldest first.
 
-    ``given_up``: nothing of it is sent any more, because the chain waits for earlier nonces that
-    nobody fills.  Its bytes stay valid, so that once its nonce is the next they are outbid.
+    ``given_up``: its attempts are no longer sent, because the chain waits for earlier nonces that
+    will not be used.  Their bytes stay valid, so they are outbid once this nonce is the next.
     """
 
     chain_id: ChainId
@@ -51,10 +52,10 @@ class NonceSlot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsettled:
-    """A nonce of which a block took a transaction of ours, and which no final block has settled.
+    """A nonce for which our transaction was included, and that no final block has settled.
 
     ``outcome`` is ``included``, ``reverted`` or, after a reorganisation undid that, ``lost``;
-    ``included_at`` is the block's time, None for a lost one.
+    ``included_at`` is the block's Unix time, None for a lost nonce.
     """
 
     slot: NonceSlot
@@ -63,15 +64,15 @@ class Unsettled:
 
     @property
     def is_lost(self) -> bool:
-        """Return whether its transaction was not included when the chain was last looked at."""
+        """Return whether the transaction was not included at the last review of the chain."""
         return self.outcome == LOST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What an included transaction took: gas, wei for each, and its block's time (Unix seconds).
+    """The cost of an included transaction: gas, wei per gas, and the block's time (Unix seconds).
 
-    ``l1_fee`` is what a rollup charged for the data on its parent chain, in wei.
+    ``l1_fee`` is a rollup's charge for the data on its parent chain, in wei.
     """
 
     gas_used: int
@@ -81,13 +82,13 @@ class Cost:
 
     @property
     def wei(self) -> int:
-        """Return all of it."""
+        """Return the total cost in wei."""
         return self.gas_used * self.gas_price + self.l1_fee
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inclusion:
-    """Where an attempt was included, whether it succeeded there, and what that took."""
+    """The inclusion of an attempt: its block, whether it succeeded, and its cost."""
 
     tx_hash: Hash32
     block_hash: Hash32
@@ -97,23 +98,23 @@ class Inclusion:
 
     @property
     def outcome(self) -> str:
-        """Return how it ended, in the journal's word."""
+        """Return the outcome as the journal names it: ``included`` or ``reverted``."""
         return "included" if self.succeeded else "reverted"
 
     @property
     def gas_used(self) -> int | None:
-        """Return the gas that it took; None where the receipt does not say."""
+        """Return the gas used; None if the cost is not known."""
         return None if self.cost is None else self.cost.gas_used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What one look at the chain showed: the sender's nonces and our attempts' inclusions.
+    """The result of one poll of the chain: the sender's nonces and our attempts' inclusions.
 
-    ``final_nonce`` is None where the chain has no final block yet, and where it does not matter.
-    ``missing`` is what is stored for the nonce the chain waits for, where that is an earlier one
+    ``final_nonce`` is None if the chain has no final block yet, or if the decision does not need
+    it.  ``missing`` is the stored slot of the nonce that the chain waits for, if that is earlier
     than the slot's.  ``inclusions`` are those that enough nodes show.  ``is_gap_certain``: enough
-    nodes say that the chain waits for an earlier nonce.
+    nodes report that the chain waits for an earlier nonce.
     """
 
     latest_nonce: int
@@ -124,7 +125,7 @@ class Observation:
 
 
 class Action(Enum):
-    """The next thing to do about a slot."""
+    """The next action for a slot."""
 
     SIGN = "sign a first transaction"
     SEND = "send the newest attempt's bytes, for the first time or again"
@@ -139,16 +140,16 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """An action, and the inclusion it rests on where there is one."""
+    """An action, with the inclusion on which it is based, if any."""
 
     action: Action
     inclusion: Inclusion | None = None
 
 
 def decide(slot: NonceSlot, observation: Observation, waited: float) -> Decision:
-    """Return what to do about ``slot``; ``waited`` are the seconds since its newest attempt.
+    """Return the next action for ``slot``; ``waited`` is the seconds since its newest attempt.
 
-    An unknown outcome of a send is never a failure: the same bytes are sent again until some
+    An unknown outcome of a send is never a failure: the same bytes are sent again until a
     transaction has used the nonce.
     """
     for attempt in slot.attempts:
@@ -163,13 +164,13 @@ def decide(slot: NonceSlot, observation: Observation, waited: float) -> Decision
     if not slot.attempts:
         return Decision(action=Action.SIGN)
     if observation.latest_nonce < slot.nonce:
-        # A reorganisation undid an earlier transaction.  If it was ours, its bytes can only do what
-        # they did before, or revert: the registry takes no older head after a newer one.  Either
-        # way they use the nonce.  If it was not, it may never come.
+        # A reorganisation undid an earlier transaction.  If it was ours, its bytes can only have
+        # the same effect again, or revert: the registry accepts no older head after a newer one.
+        # Either way they use the nonce.  If it was another program's, it may never return.
         missing = observation.missing
         if missing is not None and missing.attempts:
             return Decision(action=Action.REPAIR)
-        # Where one node may be all that says so, our own bytes may be the next: offer them.
+        # If perhaps only one node reports the gap, our own bytes may be the next: send them.
         return Decision(action=Action.GAP if observation.is_gap_certain else Action.SEND)
-    # Whichever of them a block takes, the others can never follow: they share the nonce.
+    # Once one attempt is included, the others never can be: they share the nonce.
     return Decision(action=Action.REPLACE if waited >= REPLACE_AFTER else Action.SEND)

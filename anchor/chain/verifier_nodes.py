@@ -1,4 +1,4 @@
-"""The nodes that a verifier asks."""
+"""The choice of the nodes that a verifier asks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def open_node(url: str) -> Node:
-    """Return a node to ask; nothing is sent yet."""
+    """Return a client for the node at ``url``; nothing is sent yet."""
     from anchor.chain.json_rpc import Rpc
     from anchor.chain.node import Node
 
@@ -25,11 +25,11 @@ def open_node(url: str) -> Node:
 
 
 class Nodes:
-    """Reaches a chain: by ``--rpc``, else the policy's nodes, else the project's.
+    """The nodes for each chain: those of ``--rpc``, else the policy's, else the project's.
 
-    Where several chains are asked, each has those of the nodes on the command line that are its
-    own.  One view for the same question, so that many files cost few.  ``asked`` names the nodes,
-    and ``asked_now`` those since it was last emptied.
+    If several chains are involved, each uses those nodes of the command line that are on it.  Equal
+    targets share one view, so that many files cost few requests.  ``asked`` lists the names of all
+    nodes used, and ``asked_now`` those used since the caller last cleared it.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Nodes:
         report: Callable[[str], None],
     ) -> None:
         for url in rpc:
-            redact_url(url)  # bad usage, and no finding about any evidence
+            redact_url(url)  # a bad URL is a usage error, not a finding about evidence
         if quorum is not None and quorum < 1:
             raise UsageError(f"a quorum of {quorum} is none: one node at least has to answer")
         fault = find_conflict(rpc, quorum or 1) if rpc else None
@@ -52,7 +52,7 @@ class Nodes:
         self._report = report
         self._views: dict[object, tuple[ChainView, list[str]]] = {}
         self._chain_ids: dict[str, ChainId | None] = {}
-        # One for each URL, which remembers for all that the node is away.
+        # One client for each URL, so that all uses share its knowledge that the node is down.
         self._nodes: dict[str, Node] = {}
         self.asked: list[str] = []
         self.asked_now: list[str] = []
@@ -61,7 +61,8 @@ class Nodes:
         """Return the view of the target's chain.
 
         Raises:
-            CannotCheckError: no node is known, or fewer than have to agree.
+            CannotCheckError: No node of the chain is known, two are the same, or there are fewer
+                nodes than have to agree.
         """
         urls: Sequence[str] = self._on_chain_of(target) or target.rpc
         quorum = target.quorum
@@ -78,7 +79,7 @@ class Nodes:
                 f"of chain {target.chain_id} one node is named twice, and would agree with itself",
                 hint="name nodes of different operators",
             )
-        # What the policy asks for is never lowered here.
+        # The policy's quorum is never lowered here.
         needed = max(quorum, self.needed)
         if needed > len(urls):
             raise CannotCheckError(
@@ -95,18 +96,18 @@ class Nodes:
 
     @property
     def needed(self) -> int:
-        """Return how many of those on the command line have to agree: two, unless it says more."""
-        # Of each chain, where there are several: what a node says of its chain lowers no number.
+        """Return how many nodes of the command line have to agree: ``--quorum``, or else two."""
+        # For each chain, if there are several: a node's claim about its chain lowers no number.
         return self._quorum or verifier_quorum(len(self._rpc))
 
     def _on_chain_of(self, target: VerificationTarget) -> Sequence[str]:
-        """Return the nodes on the command line, without those of chains that others are asked for.
+        """Return the nodes of the command line without those on chains of other targets.
 
-        A node that is on none of these chains, or does not answer, stays: it was named to be one of
-        those that agree, and what is wrong with it is said where they are asked.
+        A node on an unrelated chain, or one that does not answer, stays: the user named it as one
+        of those that have to agree, and its fault is reported when it is asked.
 
         Raises:
-            CannotCheckError: none is left.
+            CannotCheckError: No node is left.
         """
         if not self._rpc or not target.other_chains:
             return self._rpc
@@ -147,7 +148,7 @@ class Nodes:
         from anchor.chain.chain_reader import ChainReader
         from anchor.chain.node_quorum import NodeGroup
 
-        # Nothing that was agreed about by other rules, or of another chain, is used again.
+        # Results agreed under other rules, or about another chain, are not reused.
         key = (urls, needed, chain_id, genesis, finality)
         if key not in self._views:
             nodes = [self._open_node(url) for url in urls]

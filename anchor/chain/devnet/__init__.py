@@ -1,4 +1,4 @@
-"""Local chains to try things out on: anvil where it is installed, py-evm in this process else.
+"""Local test chains: anvil if it is installed, otherwise py-evm in this process.
 
 Both are reached by URL only, exactly like a real node.
 """
@@ -32,10 +32,10 @@ __all__ = [
 
 
 class Devnet(AbstractContextManager["Devnet"], Protocol):
-    """A local chain that serves from the moment it exists until it is closed.
+    """A local chain that answers requests from construction until it is closed.
 
-    ``has_finality`` says whether the ``finalized`` tag names a block; where it does not, the node
-    answers error -39001 and nothing ever becomes final.
+    Without ``has_finality`` the ``finalized`` tag names no block: the node answers with error
+    -39001, and no block ever becomes final.
     """
 
     @property
@@ -44,7 +44,7 @@ class Devnet(AbstractContextManager["Devnet"], Protocol):
 
     @property
     def kind(self) -> Literal["anvil", "py-evm"]:
-        """Which program runs it."""
+        """The program that runs the chain."""
 
     @property
     def chain_id(self) -> ChainId:
@@ -55,16 +55,16 @@ class Devnet(AbstractContextManager["Devnet"], Protocol):
         """Whether blocks become final."""
 
     def close(self) -> None:
-        """End the chain; safe to repeat."""
+        """Stop the chain; safe to repeat."""
 
 
 def open_devnet(*, port: int = 0, anvil: Path | None, state: Path | None = None) -> Devnet:
-    """Start a devnet on 127.0.0.1: ``anvil`` if there is one, the embedded one if it is None.
+    """Start a devnet on 127.0.0.1: the program ``anvil``, or the embedded devnet if that is None.
 
-    ``port`` 0 takes any free one.  ``state`` is the file that keeps the chain between runs.
+    ``port`` 0 selects any free port.  ``state`` is the file that keeps the chain between runs.
 
     Raises:
-        UsageError: the port is taken, py-evm is missing, or ``state`` is given without anvil.
+        UsageError: The port is taken, py-evm is missing, or ``state`` is given without anvil.
         NodeUnreachableError: anvil did not start.
     """
     if anvil is not None:

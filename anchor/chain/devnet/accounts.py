@@ -1,4 +1,4 @@
-"""What every devnet starts with, whichever program runs it: chain id, accounts, CREATE2 proxy.
+"""The genesis of every devnet, with anvil or py-evm: chain id, accounts, CREATE2 proxy.
 
 The accounts are those of the mnemonic ``test test test test test test test test test test test
 junk``, which anvil and hardhat use too.
@@ -9,13 +9,13 @@ from __future__ import annotations
 from anchor.types import Address, ChainId
 
 DEVNET_CHAIN_ID = ChainId(31337)
-"""The chain id anvil and hardhat use; any devnet may claim it, so it proves nothing."""
+"""The chain id of anvil and hardhat; any devnet may claim it, so it proves nothing."""
 
 PUBLIC_DEV_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 """The private key of `DEV_ADDRESS`.  It is PUBLIC: the whole world knows it.
 
-Use it on a devnet and nowhere else: whatever it controls on any other chain can be taken by anyone
-at once, and what it signs proves nothing.
+Use it on a devnet and nowhere else: on any other chain anyone can take its funds and permissions at
+once, and its signatures prove nothing.
 """
 
 DEV_ADDRESSES = tuple(

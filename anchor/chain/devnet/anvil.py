@@ -1,4 +1,4 @@
-"""Finding and running anvil, Foundry's local node, as a child process."""
+"""Search for anvil, Foundry's local node, and control of it as a child process."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from anchor.types import ChainId
 HOST = "127.0.0.1"
 ANVIL_VARIABLE = "ANCHOR_ANVIL"
 
-# The rules py-evm implements too, so that both devnets are the same chain.
+# The hard fork that py-evm implements too, so that both devnets have the same rules.
 HARDFORK = "prague"
-# `finalized` is then two blocks behind the head, and a block a second moves it on without
-# transactions.  (--mixed-mining: a transaction is mined at once all the same.)
+# With these flags `finalized` is two blocks behind the head, and one block per second advances it
+# without transactions.  (--mixed-mining: a transaction is nevertheless mined at once.)
 _CHAIN_FLAGS = (
     f"--chain-id={DEVNET_CHAIN_ID}",
     f"--hardfork={HARDFORK}",
     "--slots-in-an-epoch=1",
     "--mixed-mining",
     "--block-time=1",
-    # No page in a browser has business here.
+    # Web pages must not reach the node.
     "--no-cors",
 )
-# Old states that eth_call and eth_getProof still reach, two minutes' worth.  anvil keeps them on
+# The number of old states that eth_call and eth_getProof can use: two minutes.  anvil keeps them on
 # disk, 1.4 MB each; by default 3600, in the home directory, for ever.  (--prune-history would hold
-# thousands of them in memory whatever number it is given: 4 GB, measured with 1.7.1.)
+# thousands of them in memory with any number: 4 GB, measured with 1.7.1.)
 _KEPT_STATES = 128
 
 _START_TIMEOUT = 30.0
@@ -46,9 +46,9 @@ _VERSION_TIMEOUT = 10.0
 _STOP_TIMEOUT = 20.0
 _LISTENING = re.compile(r"Listening on \S*:(\d+)\s*$")
 
-# The child's parent is this shell.  It waits for the end of standard input, which comes when we
-# close it or die by whatever means (SIGKILL included), and then ends its process group: politely,
-# so that anvil writes its state file, and after ten seconds by force.  The states go last.
+# This shell is anvil's parent.  It waits for the end of standard input, which comes when we close
+# it or end in any way (SIGKILL included), and then ends its process group: first with SIGTERM, so
+# that anvil writes its state file, and after ten seconds with SIGKILL.  It deletes the states last.
 _GUARD = """
 states=$1; shift
 trap : TERM
@@ -63,14 +63,14 @@ kill -KILL 0
 
 
 def find_anvil(root: Path | None = None) -> Path | None:
-    """Return an anvil that runs on this machine, or None.
+    """Return the path of an anvil that runs on this machine, or None.
 
-    Looked for in this order: the ``ANCHOR_ANVIL`` variable, npm's platform package below ``root``
-    (a checkout that ran ``npm install``), PATH.  npm's own wrapper on PATH is passed over where its
-    binary is missing.
+    The search order is: the ``ANCHOR_ANVIL`` variable, npm's platform package below ``root`` (a
+    checkout that ran ``npm install``), PATH.  npm's own wrapper on PATH is skipped if its binary is
+    missing.
 
     Raises:
-        UsageError: ``ANCHOR_ANVIL`` names something that is no working anvil.
+        UsageError: ``ANCHOR_ANVIL`` names a file that does not run as anvil.
     """
     if named := os.environ.get(ANVIL_VARIABLE):
         if not _is_working(Path(named)):
@@ -105,10 +105,10 @@ def _is_working(path: Path) -> bool:
 class AnvilNode(AbstractContextManager["AnvilNode"]):
     """A running anvil; it serves from construction on, and ends with `close` or this process.
 
-    With ``state`` the chain is loaded from that file if it exists, and saved there at the end.
+    With ``state`` the chain is loaded from that file if it exists, and saved to it at the end.
 
     Raises:
-        UsageError: the port is taken.
+        UsageError: The port is taken.
         NodeUnreachableError: anvil did not start.
     """
 
@@ -122,7 +122,7 @@ class AnvilNode(AbstractContextManager["AnvilNode"]):
         command += [f"--max-persisted-states={_KEPT_STATES}", f"--cache-path={self._states}"]
         if state is not None:
             command.append(f"--state={state}")
-        # Its own process group: Ctrl-C in the terminal reaches us alone, and we end it in order.
+        # Its own process group: Ctrl-C in the terminal reaches only us, and we stop anvil cleanly.
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", _GUARD, "anchor-devnet", self._states, *command],
             stdin=subprocess.PIPE,
@@ -144,17 +144,17 @@ class AnvilNode(AbstractContextManager["AnvilNode"]):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The JSON-RPC endpoint."""
         return f"http://{HOST}:{self._port}"
 
     def close(self) -> None:
-        """End the child and wait until it is gone; does nothing the second time."""
+        """Stop the child process and wait until it has ended; a second call does nothing."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
             self._process.wait(_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
-            # Not waited for yet, so the group's number cannot belong to anyone else.
+            # The process was not reaped yet, so its group id cannot have been reused.
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self._output.close()
@@ -165,7 +165,7 @@ class AnvilNode(AbstractContextManager["AnvilNode"]):
 
 
 class _Output:
-    """Drains the child's output for ever, so that it never blocks; keeps the last lines."""
+    """A thread that reads the child's output, so that it never blocks; it keeps the last lines."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -183,7 +183,7 @@ class _Output:
         self._ports.put(None)
 
     def wait_for_port(self) -> int | None:
-        """Return the port; None where the output ended, or time was up, before it was named."""
+        """Return the port; None if the output ended or the timeout passed before it was named."""
         try:
             return self._ports.get(timeout=_START_TIMEOUT)
         except queue.Empty:

@@ -1,4 +1,4 @@
-"""Ethereum JSON-RPC spellings: parameters in, blocks, transactions, receipts and logs out."""
+"""JSON-RPC encoding: parses parameters; encodes blocks, transactions, receipts and logs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _RENAMED = {
     "bloom": "logsBloom",
     "block_number": "number",
 }
-# A call costs nothing here, and any nonce is the right one.
+# A call costs nothing here, and any nonce is accepted.
 _IGNORED_MEMBERS = {
     "gasPrice", "maxFeePerGas", "maxPriorityFeePerGas", "nonce", "chainId", "type"
 }  # fmt: skip
@@ -42,7 +42,7 @@ _ZERO_ADDRESS = "0x" + "00" * 20
 
 
 def encode(value: Any) -> Any:
-    """Spell integers as quantities and bytes as data, in whatever holds them."""
+    """Encode integers as quantities and bytes as data, also inside lists and objects."""
     if isinstance(value, bytes):
         return "0x" + value.hex()
     if isinstance(value, int) and not isinstance(value, bool):
@@ -62,7 +62,7 @@ def parse_quantity(value: Any, label: str) -> int:
 
 
 def parse_data(value: Any, label: str, *, length: int | None = None) -> bytes:
-    """Read hex bytes, exactly ``length`` of them if given."""
+    """Read hex data, of exactly ``length`` bytes if given."""
     if not isinstance(value, str) or not _DATA.fullmatch(value):
         raise RpcError(INVALID_PARAMS, f"{label}: want 0x and hex digits, two for each byte")
     data = bytes.fromhex(value[2:])
@@ -77,7 +77,7 @@ def parse_address(value: Any, label: str = "address") -> Address:
 
 
 def parse_slot(value: Any) -> int:
-    """Read a storage slot: clients send a quantity or 32 bytes."""
+    """Read a storage slot, which clients send as a quantity or as 32 bytes."""
     if isinstance(value, str) and len(value) == 66:
         return int.from_bytes(parse_data(value, "storage slot", length=32), "big")
     return parse_quantity(value, "storage slot")
@@ -102,7 +102,7 @@ def parse_call(value: Any, *, gas_limit: int) -> Call:
 
 
 def parse_terms(value: Any, label: str, length: int) -> frozenset[bytes] | None:
-    """Read one value or a list of alternatives; None, for null and an empty list, is any."""
+    """Read one value or a list of alternatives; None, for null and an empty list, matches all."""
     terms = value if isinstance(value, list) else [value]
     if value is None or not terms:
         return None
@@ -112,7 +112,7 @@ def parse_terms(value: Any, label: str, length: int) -> frozenset[bytes] | None:
 
 
 def parse_topics(value: Any) -> list[frozenset[bytes] | None]:
-    """Read which topics eth_getLogs is asked for, by their places."""
+    """Read the topics of an eth_getLogs filter, by their positions."""
     topics = [] if value is None else value
     if not isinstance(topics, list) or len(topics) > MAX_TOPICS:
         raise RpcError(INVALID_PARAMS, f"topics: want a list of at most {MAX_TOPICS}")
@@ -148,7 +148,7 @@ def describe_block(block: BlockAPI, *, full: bool) -> Json:
 
 
 def describe_header(header: BlockHeaderAPI) -> Json:
-    """Describe a block without transactions."""
+    """Describe a block by its header, without transactions."""
     fields = {**header.as_dict(), "hash": header.hash, "bloom": header.bloom.to_bytes(256, "big")}
     members = {_name_member(str(field)): value for field, value in fields.items()}
     return members | {"size": 0, "uncles": [], "withdrawals": [], "transactions": []}
@@ -160,7 +160,7 @@ def _name_member(field: str) -> str:
 
 
 def describe_transaction(block: BlockAPI, index: int) -> Json:
-    """Describe a mined transaction as its type demands."""
+    """Describe a mined transaction, with the members of its type."""
     # Any: the abstract class names neither v nor y_parity.
     signed: Any = block.transactions[index]
     kind = signed.type_id or 0
@@ -193,13 +193,13 @@ def describe_transaction(block: BlockAPI, index: int) -> Json:
 
 
 def tip_of(block: BlockAPI, index: int) -> int:
-    """Return what a transaction paid per gas, above the base fee."""
+    """Return a transaction's tip: the price per gas above the base fee, in wei."""
     signed, base_fee = block.transactions[index], base_fee_of(block.header)
     return min(signed.max_priority_fee_per_gas, signed.max_fee_per_gas - base_fee)
 
 
 def describe_receipt(block: BlockAPI, index: int, receipts: Sequence[ReceiptAPI]) -> Json:
-    """Describe a transaction's receipt, one of its block's."""
+    """Describe the receipt of a transaction; ``receipts`` are all those of its block."""
     signed, receipt = block.transactions[index], receipts[index]
     used_before = receipts[index - 1].gas_used if index else 0
     created = None if signed.to else generate_contract_address(signed.sender, signed.nonce)

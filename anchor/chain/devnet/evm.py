@@ -1,4 +1,4 @@
-"""An Ethereum chain in this process: py-evm, a block per transaction, no mempool, no forks."""
+"""An Ethereum chain in this process (py-evm): one block per transaction, no mempool, no forks."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from anchor.registry.artifact import CREATE2_PROXY
 
 GAS_LIMIT = 30_000_000
 
-# EIP-7623: what call data costs at the least, per token (a zero byte is one, any other is four).
+# EIP-7623: the least gas per token of call data (a zero byte is one token, any other is four).
 _FLOOR_PER_TOKEN = 10
 _TRANSACTION_GAS = 21_000
 # geth stops searching when the estimate is at most 1.5 % too high.
 _ESTIMATE_SLACK = 0.015
 _CALL_STIPEND = 2300
-# keccak("Error(string)")[:4], what `require` and `revert` with a reason return.
+# keccak("Error(string)")[:4], which `require` and `revert` with a reason return.
 _ERROR_SELECTOR = bytes.fromhex("08c379a0")
-# A trie's node that is shorter than its hash stands in its parent.
+# A trie node that is shorter than its hash is embedded in its parent.
 _HASH_BYTES = 32
 
 
@@ -53,7 +53,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a call did: ``error`` is None if it succeeded, else how the client is told."""
+    """The result of a call; ``error`` is None if it succeeded, else the client's error."""
 
     gas_used: int
     refund: int
@@ -62,7 +62,7 @@ class Outcome:
 
 
 def create_chain(chain_id: int, *, timestamp: int) -> MiningChain:
-    """Return a chain at the Prague rules, with the devnets' accounts and proxy in genesis."""
+    """Return a chain with the Prague rules and the devnets' accounts and proxy in genesis."""
     # EIP-155, the CHAINID opcode and eth_chainId all take the id from here.
     rules = MiningChain.configure(
         "DevnetChain", chain_id=chain_id, vm_configuration=((0, PragueVM),)
@@ -77,7 +77,7 @@ def create_chain(chain_id: int, *, timestamp: int) -> MiningChain:
 
 
 class PyEvmChain:
-    """A chain of py-evm's, of which a node's answers are made.  Not thread-safe."""
+    """A py-evm chain from which a node answers.  Not thread-safe."""
 
     def __init__(self, chain: MiningChain, *, clock: Callable[[], float] = time.time) -> None:
         self._chain = chain
@@ -94,13 +94,13 @@ class PyEvmChain:
         return self._chain.get_canonical_head()
 
     def find_block(self, number: int) -> BlockAPI | None:
-        """Return the block at this height."""
+        """Return the block at this height; None above the head."""
         if number > self.head.block_number:
             return None
         return self._chain.get_canonical_block_by_number(BlockNumber(number))
 
     def find_block_by_hash(self, block_hash: bytes) -> BlockAPI | None:
-        """Return the block with this hash, if the chain has it at its height."""
+        """Return the block with this hash if it is on the canonical chain, else None."""
         try:
             header = self._chain.get_block_header_by_hash(Hash32(block_hash))
         except HeaderNotFound:
@@ -109,7 +109,7 @@ class PyEvmChain:
         return block if block is not None and block.hash == block_hash else None
 
     def find_transaction(self, transaction_hash: bytes) -> tuple[BlockAPI, int] | None:
-        """Return the block that holds this transaction, and its index there."""
+        """Return the block that contains this transaction, and its index; None if unknown."""
         try:
             number, index = self._chain.get_canonical_transaction_index(Hash32(transaction_hash))
         except TransactionNotFound:
@@ -124,7 +124,7 @@ class PyEvmChain:
         return tuple(block.get_receipts(self._chain.chaindb))
 
     def state_after(self, header: BlockHeaderAPI) -> StateAPI:
-        """Return the state that a block left."""
+        """Return the state after a block."""
         return self._chain.get_vm(header).state
 
     def prove(self, address: Address, slots: Iterable[int], header: BlockHeaderAPI) -> Any:
@@ -153,7 +153,7 @@ class PyEvmChain:
         }
 
     def next_header(self) -> BlockHeaderAPI:
-        """Return the header the next block would start from: now, but later than its parent."""
+        """Return the draft header of the next block; its time is now, but after its parent's."""
         return self._chain.create_header_from_parent(
             self.head,
             gas_limit=self.head.gas_limit,
@@ -165,7 +165,7 @@ class PyEvmChain:
         """Mine a signed transaction into a block of its own, and return its hash.
 
         Raises:
-            RpcError: the transaction is refused; the chain is as it was.
+            RpcError: The transaction is refused; the chain is unchanged.
         """
         signed = self._decode(raw)
         if self.find_transaction(signed.hash) is not None:
@@ -180,15 +180,18 @@ class PyEvmChain:
         try:
             self._chain.mine_all(transactions)
         except ValidationError as error:
-            # Nothing was persisted: the state lived in py-evm's vm only.
+            # Nothing was persisted: the state was only in py-evm's vm.
             raise RpcError(SERVER_ERROR, f"invalid transaction: {error}") from error
 
     def execute(self, call: Call, header: BlockHeaderAPI) -> Outcome:
-        """Execute a message on the state after a block, keeping nothing.
+        """Execute a message on the state after a block, without storing the changes.
 
-        Like geth's eth_call it costs the sender nothing, so the base fee is taken to be zero.
+        As with geth's eth_call, the sender pays nothing, so the base fee is set to zero.
+
+        Raises:
+            RpcError: The message cannot be executed at all.
         """
-        # Any: `finalize_gas_used` and what a spoofed transaction forwards are in no abstract class.
+        # Any: no abstract class has `finalize_gas_used` and the members of a spoofed transaction.
         vm: Any = self._chain.get_vm(header.copy(base_fee_per_gas=0))
         unsigned = vm.create_unsigned_transaction(
             nonce=vm.state.get_nonce(call.sender),
@@ -222,7 +225,7 @@ class PyEvmChain:
         """Return a gas limit with which ``call`` succeeds, at most 1.5 % above the least one.
 
         Raises:
-            RpcError: it fails however much gas it gets.
+            RpcError: The call fails even with the gas limit that it names.
         """
         first = self.execute(call, header)
         if first.error is not None:
@@ -230,7 +233,7 @@ class PyEvmChain:
         if self._is_enough(replace(call, gas=first.gas_used), header):
             return first.gas_used
         low, high = first.gas_used, call.gas
-        # An inner call keeps back one 64th of its gas, so what was used is often not enough.
+        # A caller keeps one 64th of its gas from an inner call, so the used gas is often too low.
         guess = (first.gas_used + first.refund + _CALL_STIPEND) * 64 // 63
         while high - low > high * _ESTIMATE_SLACK:
             middle = guess if low < guess < high else (low + high) // 2
@@ -261,7 +264,11 @@ class PyEvmChain:
         return signed
 
     def _check_sendable(self, signed: SignedTransactionAPI) -> None:
-        """Refuse, in geth's words, what could not be mined next."""
+        """Check that a transaction can be mined next.
+
+        Raises:
+            RpcError: The transaction cannot be mined; the message is geth's.
+        """
         state, following = self.state_after(self.head), self.next_header()
         nonce, balance = state.get_nonce(signed.sender), state.get_balance(signed.sender)
         cost = signed.gas * signed.max_fee_per_gas + signed.value
@@ -270,8 +277,8 @@ class PyEvmChain:
         if signed.chain_id not in (None, self.chain_id):
             refusal = f"invalid chain id for signer: have {signed.chain_id} want {self.chain_id}"
         elif signed.nonce != nonce:
-            # geth would keep a later one until the gap closes; without a mempool it would wait for
-            # ever.
+            # geth would keep a later one until the gap closes; without a mempool that is not
+            # possible.
             relation = "low" if signed.nonce < nonce else "high"
             refusal = f"nonce too {relation}: next nonce {nonce}, tx nonce {signed.nonce}"
         elif signed.gas > following.gas_limit:
@@ -310,7 +317,7 @@ def _floor_gas(data: bytes) -> int:
 
 
 def _describe_failure(error: VMError, output: bytes) -> RpcError:
-    """Return how the client is told that execution failed."""
+    """Return the client's error for a failed execution."""
     if isinstance(error, Revert):
         message = "execution reverted" + _decode_reason(output)
         return RpcError(EXECUTION_REVERTED, message, "0x" + output.hex())
@@ -320,7 +327,7 @@ def _describe_failure(error: VMError, output: bytes) -> RpcError:
 
 
 def _decode_reason(output: bytes) -> str:
-    """Return ``: reason`` of ``Error(string)``, or nothing for any other revert data."""
+    """Return ``: reason`` of ``Error(string)``; empty for any other revert data."""
     if output[:4] != _ERROR_SELECTOR:
         return ""
     length = int.from_bytes(output[36:68], "big")

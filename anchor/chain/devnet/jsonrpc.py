@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 over HTTP on the loopback interface: envelopes, bounds and nothing of a chain."""
+"""A bounded JSON-RPC 2.0 server over HTTP on the loopback interface, independent of any chain."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from anchor.errors import MalformedError, UsageError
 
 HOST = "127.0.0.1"
 
-# A contract creation is below 100 KiB of hex; nobody here needs more.
+# A contract creation is below 100 KiB of hex; no larger request is needed.
 MAX_BODY = 1 << 20
 # A batch is answered in memory; geth's own limit is 1000.
 MAX_BATCH = 100
-# What is still read of a refused body, so that the client sees the refusal instead of a reset.
+# Bytes of a refused body that are still read, so that the client gets the refusal, not a reset.
 MAX_DISCARD = 8 << 20
-# The EVM nests calls on the Python stack; some systems give threads half a megabyte only.
+# The EVM nests calls on the Python stack; some systems give threads only half a megabyte.
 THREAD_STACK = 16 << 20
-# A client that stops talking must not hold a thread.
+# A client that stops sending must not occupy a thread.
 SOCKET_TIMEOUT = 10.0
 
 PARSE_ERROR = -32700
@@ -42,7 +42,7 @@ Dispatch = Callable[[str, list[Any]], Any]
 
 
 class RpcError(Exception):
-    """A call's refusal, as the client reads it."""
+    """The refusal of a call, sent to the client as a JSON-RPC error object."""
 
     def __init__(self, code: int, message: str, data: str | None = None) -> None:
         super().__init__(message)
@@ -52,7 +52,7 @@ class RpcError(Exception):
 
 
 class LoopbackServer(ThreadingHTTPServer):
-    """Serves one `Dispatch` on 127.0.0.1 until `stop`, one thread per request."""
+    """An HTTP server for one `Dispatch` on 127.0.0.1 until `stop`, with one thread per request."""
 
     # Threads end with the process; a burst of clients must not be refused.
     daemon_threads = True
@@ -78,7 +78,7 @@ class LoopbackServer(ThreadingHTTPServer):
         self.server_name, self.server_port = self.socket.getsockname()[:2]
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Hand the connection to a thread with stack enough for the EVM."""
+        """Pass the connection to a thread with enough stack for the EVM."""
         usual = threading.stack_size(THREAD_STACK)
         try:
             super().process_request(request, client_address)
@@ -126,7 +126,7 @@ def _answer_one(message: Any, dispatch: Dispatch) -> dict[str, Any] | None:
     except RpcError as error:
         response = _failure(ident, error)
     except Exception as error:  # noqa: BLE001
-        # Our own bug: the client gets an answer, and the server lives on.
+        # Our own bug: the client gets an answer, and the server continues.
         response = _failure(ident, RpcError(INTERNAL_ERROR, f"internal error: {error!r}"))
     return response if "id" in members else None
 
@@ -147,10 +147,10 @@ def _refuse_constant(text: str) -> None:
 
 
 def _is_loopback(host: str | None) -> bool:
-    """Tell whether a Host header names this machine.
+    """Return whether a Host header names this machine.
 
     A page on a foreign name that resolves to 127.0.0.1 (DNS rebinding) is same-origin to a browser
-    and needs no CORS; only this header gives it away.
+    and needs no CORS; only this header reveals it.
     """
     name, _, port = (host or "").rpartition(":")
     if not port.isascii() or not port.isdigit():
@@ -203,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def handle(self) -> None:
-        """Serve the connection; a client that went away or fell silent is no error of ours."""
+        """Serve the connection; a client that disconnects or times out is not an error."""
         try:
             super().handle()
         except (ConnectionError, TimeoutError):

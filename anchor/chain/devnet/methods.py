@@ -1,6 +1,6 @@
 """The JSON-RPC methods of the embedded node, over a `PyEvmChain`.
 
-There is no finality on this chain: ``safe`` and ``finalized`` name no block, and say so.
+This chain has no finality: ``safe`` and ``finalized`` name no block and get an error.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from anchor.chain.devnet.jsonrpc import (
     RpcError,
 )
 
-# One gwei, as geth proposes at the least.
+# One gwei, geth's lowest suggestion.
 PRIORITY_FEE = 10**9
-# geth's limits, and what one answer can hold.
+# geth's limits; ``MAX_LOGS`` bounds one answer.
 MAX_FEE_HISTORY = 1024
 MAX_LOGS = 10_000
 MAX_PROVEN_SLOTS = 1024
 
 
 class Methods:
-    """Answers one call at a time; an instance is a `jsonrpc.Dispatch`."""
+    """A `jsonrpc.Dispatch` that answers one call at a time."""
 
     def __init__(self, chain: PyEvmChain) -> None:
         self._chain = chain
@@ -70,7 +70,7 @@ class Methods:
         """Answer one call.
 
         Raises:
-            RpcError: no such method, wrong parameters, or the chain refuses.
+            RpcError: The method is unknown, the parameters are wrong, or the chain refuses.
         """
         if method not in self._table:
             absent = f"the method {method} does not exist/is not available"
@@ -96,7 +96,7 @@ class Methods:
         return self._chain.find_block(0 if name == "earliest" else parse_quantity(name, "block"))
 
     def _header(self, name: Any) -> BlockHeaderAPI:
-        """Return the block a state query asks for: a tag, a number or an EIP-1898 object."""
+        """Return the header of the block in a state query: a tag, number or EIP-1898 object."""
         if name == "latest":
             return self._chain.head
         if isinstance(name, dict):
@@ -117,7 +117,7 @@ class Methods:
 
     def _block_by_number(self, name: Any, full: Any) -> Json | None:
         if name == "pending":
-            # The block that would come next has no hash yet.
+            # The next block has no hash yet.
             pending = encoding.describe_header(self._chain.next_header())
             return pending | {"hash": None, "nonce": None}
         return _describe_block(self._find_block(name), full)
@@ -258,6 +258,6 @@ def _describe_block(block: BlockAPI | None, full: Any) -> Json | None:
 
 
 def _list_rewards(block: BlockAPI, ranks: Sequence[float]) -> list[int]:
-    """Return the tips at these percentiles of a block's transactions; an empty block has none."""
+    """Return the tips at these percentiles of a block's transactions; zeros for an empty block."""
     tips = sorted(encoding.tip_of(block, index) for index in range(len(block.transactions))) or [0]
     return [tips[min(int(rank / 100 * len(tips)), len(tips) - 1)] for rank in ranks]

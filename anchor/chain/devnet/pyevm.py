@@ -13,10 +13,10 @@ from anchor.types import ChainId
 
 
 class PyEvmNode(AbstractContextManager["PyEvmNode"]):
-    """A node for trying things out where no anvil is installed; serves from construction on.
+    """A test node for machines without anvil; it serves from construction on.
 
-    It keeps everything in memory, has no finality and no mempool: a transaction is mined when it is
-    sent, or refused.
+    It keeps everything in memory and has no finality and no mempool: a transaction is either mined
+    when it is sent, or refused.
 
     Raises:
         UsageError: py-evm is not installed, or the port is taken.
@@ -42,11 +42,11 @@ class PyEvmNode(AbstractContextManager["PyEvmNode"]):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The JSON-RPC endpoint."""
         return f"http://{HOST}:{self._server.server_port}"
 
     def close(self) -> None:
-        """Stop serving and forget the chain; does nothing the second time."""
+        """Stop serving and discard the chain; a second call does nothing."""
         if self._open:
             self._open = False
             self._server.stop()

@@ -1,4 +1,4 @@
-"""Signing transactions: what a signer is, and how one is opened."""
+"""The signer interface: an unsigned transaction, and the protocol of objects that sign it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class UnsignedTransaction:
 
 
 class Signer(Protocol):
-    """Holds one key, or a way to one.
+    """An object that signs with one key, which it holds or can reach.
 
-    ``sign_transaction`` returns the raw transaction; signing has no effect beyond its result, so it
-    may be repeated as long as no result was stored or sent.
+    ``sign_transaction`` returns the raw transaction.  Signing has no side effect, so it may be
+    repeated as long as no result was stored or sent.
     """
 
     @property

@@ -1,7 +1,7 @@
-"""Keys from an encrypted keystore file (Web3 Secret Storage), as geth and ape keep them.
+"""Keys in encrypted keystore files (Web3 Secret Storage), the format of geth and ape.
 
-The password comes from a callback, is used once and not kept; neither it nor the key appears in a
-message, a log or a representation.
+The password comes from a callback, is used once and is not kept; neither the password nor the key
+appears in a message, a log or a representation.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from anchor.system.os_errors import explain_os_error
 from anchor.system.regular_files import open_regular_file, read_regular_file
 from anchor.types import Address
 
-# A keystore is well under 2 KiB; this keeps a wrong path from being read whole.
+# A keystore is well under 2 KiB; this prevents reading a large file named by mistake.
 _MAX_KEYSTORE_BYTES = 64 << 10
 _MAX_PASSWORD_BYTES = 4096
 
 
 class KeystoreSigner:
-    """Signs with a key decrypted from a keystore file; built by ``open_keystore``."""
+    """A signer with a key decrypted from a keystore file; built by ``open_keystore``."""
 
     def __init__(self, account: Any) -> None:
         self._account = account
@@ -66,10 +66,10 @@ class KeystoreSigner:
 
 
 def keystore_address(path: Path) -> Address:
-    """Return the address a keystore states, without its password.
+    """Return the address that a keystore file states; no password is needed.
 
     Raises:
-        SignerError: the file is missing, unreadable or no keystore.
+        SignerError: The file is missing, unreadable or not a keystore, or states no address.
     """
     address = find_keystore_address(path)
     if address is None:
@@ -78,10 +78,10 @@ def keystore_address(path: Path) -> Address:
 
 
 def find_keystore_address(path: Path) -> Address | None:
-    """Return the address a keystore states, or None where it states none (some leave it out).
+    """Return the address that a keystore file states; None if it omits the optional address.
 
     Raises:
-        SignerError: the file is missing, unreadable or no keystore.
+        SignerError: The file is missing, unreadable or not a keystore.
     """
     address = _read_keystore(path).get("address")
     if not isinstance(address, str):
@@ -90,10 +90,10 @@ def find_keystore_address(path: Path) -> Address | None:
 
 
 def open_keystore(path: Path, ask_password: Callable[[], str]) -> KeystoreSigner:
-    """Decrypt the key in ``path``.
+    """Decrypt the key in ``path`` and return a signer with it.
 
     Raises:
-        SignerError: the file is missing, unreadable or no keystore, or the password is wrong.
+        SignerError: The file is missing, unreadable or not a keystore, or the password is wrong.
     """
     from eth_account import Account
 
@@ -103,7 +103,7 @@ def open_keystore(path: Path, ask_password: Callable[[], str]) -> KeystoreSigner
     try:
         account = Account.from_key(Account.decrypt(members, password))
     except Exception:  # noqa: BLE001
-        # Whatever eth-account raises may quote what it was given; only our own words go out.
+        # Any error of eth-account may quote its input; only our own message is shown.
         raise SignerError(
             f"the keystore {path} does not open with that password",
             hint="check the password; nothing was sent",
@@ -112,25 +112,25 @@ def open_keystore(path: Path, ask_password: Callable[[], str]) -> KeystoreSigner
 
 
 def check_absent(path: Path) -> None:
-    """Check that nothing is where a new keystore is to be.
+    """Check that the path for a new keystore is free.
 
     Raises:
-        UsageError: something is.
+        UsageError: The path exists.
     """
     if os.path.lexists(path):
         raise _exists(path)
 
 
 def create_keystore(path: Path, password: str) -> Address:
-    """Make a new key and encrypt it into ``path``; return its address.
+    """Generate a key, encrypt it into ``path`` and return its address.
 
-    The file is durable and was opened again with the password when this returns: an address that
-    is printed, and may be sent ether, has a key behind it.
+    When this returns, the file is durable and was opened again with the password, so that an
+    address that is printed, and may be sent ether, has a usable key.
 
     Raises:
-        UsageError: the file exists, or cannot be written.
-        SignerError: the password is empty, or what was written does not open.
-        StorageError: the disk is full, or fails.
+        UsageError: The file exists, or cannot be written.
+        SignerError: The password is empty, or the written file cannot be opened with it.
+        StorageError: The disk is full, or fails.
     """
     from eth_account import Account
 
@@ -140,7 +140,7 @@ def create_keystore(path: Path, password: str) -> Address:
     private_key = secrets.token_bytes(32)
     # eth-account's default: scrypt with n = 2^18.
     _write_new(path, Account.encrypt(private_key, password))
-    # A crash before this leaves a keystore whose address nobody was told.
+    # A crash before this line leaves a keystore whose address was never printed.
     return open_keystore(path, lambda: password).address
 
 
@@ -152,8 +152,8 @@ def write_keystore(path: Path, private_key: bytes, password: str, *, iterations:
 
 
 def _write_new(path: Path, members: dict[str, Any]) -> None:
-    """Write a keystore where nothing is, readable by this user alone, and make it durable."""
-    # O_EXCL: a key is never written over, and never through a link that somebody put there.
+    """Write a new keystore file, readable by this user alone, and make it durable."""
+    # O_EXCL: an existing key is never overwritten, and a planted symbolic link is never followed.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, 0o600)
@@ -186,7 +186,7 @@ def find_ape_keyfile(alias: str) -> Path:
     """Return the keyfile of the ape account ``alias``.
 
     Raises:
-        SignerError: ape has no such account here.
+        SignerError: The data folder of ape has no such account.
     """
     folder = Path(os.environ.get("APE_DATA_FOLDER") or Path.home() / ".ape") / "accounts"
     path = folder / f"{alias}.json"
@@ -202,7 +202,8 @@ def read_password_file(path: Path) -> str:
     """Return a password file's first line.
 
     Raises:
-        SignerError: missing, no file but a pipe, readable by other users, or too long.
+        SignerError: The file is missing, not a regular file (a pipe, for example), readable by
+            other users, too long, or not UTF-8 text.
     """
     try:
         descriptor = open_regular_file(path)
@@ -235,7 +236,7 @@ def _read_keystore(path: Path) -> dict[str, Any]:
         raise SignerError(f"the keystore {error.message}") from error
     members: object
     try:
-        # Not json.loads: a tower of brackets would crash the process (anchor.canonical says why).
+        # Not json.loads: deeply nested brackets would crash the process (see anchor.canonical).
         members = parse_strict(data, subject=str(path), max_bytes=_MAX_KEYSTORE_BYTES)
     except MalformedError:
         members = None

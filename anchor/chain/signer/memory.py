@@ -1,4 +1,4 @@
-"""Keeping a decrypted key in this process: no other process of the same user reads its memory."""
+"""Protection of a decrypted key in memory against other processes of the same user."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _PR_SET_DUMPABLE = 4
 
 
 def protect_memory() -> None:
-    """Forbid core dumps, and on Linux reading this process's memory by others than root.
+    """Disable core dumps and, on Linux, access to this process's memory by all users but root.
 
-    Processes of the same user can otherwise read it (``process_vm_readv``, ``/proc/PID/mem``) and
-    attach to it.  A program that this process starts is not covered; a fork is.
+    Otherwise processes of the same user can read it (``process_vm_readv``, ``/proc/PID/mem``) and
+    attach to it.  A fork is protected too; a program that this process starts is not.
     """
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
