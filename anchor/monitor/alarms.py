@@ -26,7 +26,7 @@ UNSEALED = 600.0
 """Seconds that evidence may wait for a seal: `anchor run` seals once a minute, or once in ten."""
 
 UNANCHORED = 900.0
-"""Seconds that a sealed head may go without any anchor above it: some replacements take that."""
+"""Seconds that a sealed head may go without an anchor: fee replacements may take that long."""
 
 LASTS = 7.0
 """Days that the balance should last at the present rate of spending."""
@@ -232,7 +232,7 @@ def _find_unpublished(situation: Situation) -> str | None:
     if situation.outside.published is None:
         return None
     size = if_fresh(situation.outside.published, situation.overview.read_at)
-    # Only for anchors whose finality was recorded is it known since when they could be published.
+    # Only anchors whose finality was recorded are known to have been publishable for so long.
     due = [
         anchor
         for anchor in situation.overview.anchors

@@ -52,7 +52,7 @@ class ExternalStatus:
 
 
 class StatusPoller:
-    """Poll the chain and the published log in the background."""
+    """Polls the chain and the published log in the background."""
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ _MOST_DIGITS = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafPosition:
-    """A leaf and its verified inclusion path to ``head``; ``anchored`` is None before an anchor."""
+    """A leaf and its verified inclusion path to ``head``; ``anchored`` is None if not anchored."""
 
     leaf: Hash32
     index: int

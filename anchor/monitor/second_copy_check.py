@@ -1,4 +1,4 @@
-"""The check of ``anchor doctor`` for the second copy: standbys of the store's server that count."""
+"""The check of ``anchor doctor`` for the second copy: the standbys of the store's server."""
 
 from __future__ import annotations
 

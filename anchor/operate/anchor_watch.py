@@ -88,7 +88,7 @@ def look_at_chain(project: OpenProject, node: Node) -> tuple[Block, Block | None
             check_no_incident(project)
     except CannotCheckError as error:
         trouble = error
-    # A log that is closed, or has a successor, is reported whatever is final.
+    # A log that is closed, or has a successor, is reported without regard to finality.
     read_chain_state(project, node)
     if trouble is not None and anchored is not None:
         raise trouble

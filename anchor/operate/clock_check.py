@@ -147,7 +147,7 @@ def find_clock_fault(
 
 
 def chain_time_path(config: Config) -> Path:
-    """Return where daemon and service leave what they last saw of the chain's time."""
+    """Return the path of the file with the chain's time that daemon and service saw last."""
     return config.file.with_name("chain-time.json")
 
 

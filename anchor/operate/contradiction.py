@@ -31,7 +31,7 @@ def is_moved(reading: FinalReading) -> bool:
 
 
 def is_refuted(stored: NewestRoot, head: Head | None) -> bool:
-    """Return whether the log is closed, or its newest root is not that of our ``head``.
+    """Return whether the log is closed, or its newest root is not that of a head in the store.
 
     A head that is merely older than the store's contradicts nothing: the node lags, or a final
     block has to be read.

@@ -206,7 +206,7 @@ def _check_unsealed(project: OpenProject) -> None:
 def _check_needed(project: OpenProject, node: Node) -> None:
     config, standard = project.config, registry_address()
     if config.registry in created_addresses(project.database, config.chain_id):
-        return  # deployed plainly before, and taken back by a reorganisation
+        return  # deployed plainly before, and removed by a reorganisation
     if has_create2_proxy(node):
         raise UsageError(
             f"chain {config.chain_id} has the CREATE2 proxy, so a plain deployment is not needed",

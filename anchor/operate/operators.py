@@ -1,8 +1,8 @@
 """The keys that may anchor in the log, as the registry's storage has them.
 
-State gives the key of an id, and whether it may anchor; it does not list the ids.  The ids to check
-are therefore hints: the first few, those of this project's own calls, and those in the registry's
-events.  Since when a key may anchor is recorded in events only, too.
+State gives the key of an id, and whether it may anchor; it does not list the ids.  Ids are
+therefore found by hints: the first few, those of this project's own calls, and those in the
+registry's events.  Since when a key may anchor is recorded in events only, too.
 """
 
 from __future__ import annotations

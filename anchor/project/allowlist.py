@@ -130,7 +130,7 @@ def allow_project(config: Path) -> AllowedProject:
 def allow_registry(config: Path, registry: Address) -> None:
     """Allow a second registry for a project that is about to be moved to it.
 
-    ``allow_project`` ends this. A project that is not allowed (its user names it) stays as it is.
+    ``allow_project`` ends this. A project that its user named without allowing it is not listed.
     """
     allowed = find_allowed(config)
     if allowed is not None:

@@ -124,7 +124,7 @@ WaitFor = Literal["included", "final"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerConfig:
-    """The location of the key; with ``password_file`` None, the terminal asks for the password.
+    """The location of the key; ``password_file`` None: the password is asked for on the terminal.
 
     ``shared``: other programs send with this key, too, so that a nonce which one of them used,
     finally, is reported and does not stop the work.
@@ -226,7 +226,7 @@ def _explain(path: Path, error: ValidationError) -> ConfigError:
     """Return the error for the first fault, without the value, which may be a secret."""
     first = error.errors(include_url=False, include_input=False)[0]
     if not first["loc"]:
-        # A variable with a list or a section is not JSON; the message names only its section.
+        # The value of a variable for a list or section is not JSON; the message names only the section.
         section = re.search(r'for field "(\w+)"', first["msg"])
         names = list_variables(section[1]) if section else []
         return ConfigError(

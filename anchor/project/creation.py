@@ -129,11 +129,11 @@ def plan_dev_project(
 ) -> Config:
     """Return the configuration of a project on a devnet, with its public test key.
 
-    If the devnet has no finality (py-evm), its latest block counts as final: it has no peers that
-    could cause a reorganisation.
+    If the devnet has no finality (py-evm), its latest block counts as final: no other node could
+    cause a reorganisation.
 
     Raises:
-        UsageError: The node is not on the devnets' chain id, where alone that key may be used.
+        UsageError: The node is on another chain than the devnets', where that key must not be used.
         ConfigError: One of the key's two files exists already.
     """
     chain_id = node.fetch_chain_id()

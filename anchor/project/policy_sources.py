@@ -126,7 +126,7 @@ def load_policy(path: Path, source: PolicySource, *, in_shared_folder: bool = Fa
 
 
 def list_policies() -> list[PolicyFile]:
-    """Return the policies of the user's configuration folder, by their names."""
+    """Return the policies of the user's configuration folder, sorted by name."""
     return [load_policy(path, "user") for path in list_files(_FOLDER, _SUFFIX)]
 
 

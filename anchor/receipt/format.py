@@ -1,8 +1,8 @@
 """Receipts (``anchor-receipt/1``): a self-contained proof for one record.
 
 ``docs/receipt-format.md`` is the specification, with the table of members that are authenticated,
-derived or hints.  A receipt names no URL, no trust root and no status: its value is for the
-verifier to find out.
+derived or hints.  A receipt names no URL, no trust root and no status: only a verifier can decide
+what it is worth.
 
 The pydantic models below are the document as it enters; ``Receipt`` is the class that the rest of
 the package uses.
