@@ -226,7 +226,7 @@ def _explain(path: Path, error: ValidationError) -> ConfigError:
     """Return the error for the first fault, without the value, which may be a secret."""
     first = error.errors(include_url=False, include_input=False)[0]
     if not first["loc"]:
-        # The value of a variable for a list or section is not JSON; the message names only the section.
+        # A variable that holds a list or a section is not JSON; the message names only its section.
         section = re.search(r'for field "(\w+)"', first["msg"])
         names = list_variables(section[1]) if section else []
         return ConfigError(
