@@ -1,1 +1,1 @@
-"""Evidence: finding and hashing files, and the records written about them; not their storage."""
+"""Evidence: finding and hashing files, and the records about them; ``store`` keeps them."""

@@ -38,10 +38,10 @@ def parse_checksum_lines(
 ) -> Iterator[tuple[str, str, bytes]]:
     r"""Yield ``(name, algorithm, digest)`` for each line of a list of checksums.
 
-    Understood are ``HEX  name``, ``HEX *name`` and ``SHA256 (name) = HEX`` or ``SM3 (name) = HEX``,
-    and each of them after a backslash with ``\n``, ``\r`` and ``\\`` in the name escaped.  A
-    line without a tag does not say its algorithm: ``untagged`` does, which is the caller's word.
-    Empty lines, lines that start with ``#`` and a carriage return at the end are passed over, as
+    Accepted are ``HEX  name``, ``HEX *name`` and ``SHA256 (name) = HEX`` or ``SM3 (name) = HEX``,
+    and each of them after a backslash with ``\n``, ``\r`` and ``\\`` in the name escaped.  A line
+    without a tag does not state its algorithm: the caller names it as ``untagged``.
+    Empty lines, lines that start with ``#`` and a carriage return at the end are ignored, as
     ``sha256sum --check`` does.  The digest has 32 bytes; the name is text as `decode_name` makes
     it.  Text lines may hold what ``errors="surrogateescape"`` made of bytes that are not UTF-8.
 
@@ -49,8 +49,8 @@ def parse_checksum_lines(
     endless line cannot fill the memory.
 
     Raises:
-        MalformedError: a line has another form. The message names ``subject`` and the line.
-        UnknownVersionError: a well-formed tagged line names another algorithm.
+        MalformedError: A line has another form. The message names ``subject`` and the line.
+        UnknownVersionError: A well-formed tagged line names another algorithm.
     """
     parse_algorithms((SHA256, untagged))
     for number, line in enumerate(lines, start=1):
@@ -61,7 +61,7 @@ def parse_checksum_lines(
 
 
 def decode_name(raw: bytes) -> str:
-    """Turn a file name's bytes into text without lone surrogates, by this module's rule."""
+    """Return a file name as text without lone surrogates, by this module's rule."""
     try:
         if b"\\x" not in raw:
             return raw.decode("utf-8")

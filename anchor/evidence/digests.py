@@ -1,8 +1,8 @@
 """SHA-256 and SM3 of evidence.
 
-SHA-256 (FIPS 180-4) always, SM3 (GB/T 32905-2016, ISO/IEC 10118-3:2018) beside it.  SM3 comes from
-hashlib's OpenSSL, or from ``cryptography`` where that build lacks it; a pure-Python one would be
-a thousand times slower, so a machine with neither is told so.
+SHA-256 (FIPS 180-4) is always computed, SM3 (GB/T 32905-2016, ISO/IEC 10118-3:2018) optionally.
+SM3 comes from hashlib's OpenSSL, or from ``cryptography`` if that build lacks it; pure Python would
+be a thousand times slower, so a machine with neither reports an error.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DIGEST_BYTES = 32
 CHUNK_BYTES = 1024 * 1024
 # Clearing a whole chunk takes longer than hashing a small file; the buffers start with this.
 _FIRST_CHUNK_BYTES = 64 * 1024
-# A refused text is quoted in its error message up to here: a digest with its prefix is 71 long.
+# A rejected text is quoted in its error message up to here: a digest with its prefix is 71 long.
 _MAX_QUOTED = 80
 
 # The order of this table is the order in which digests are computed and shown.
@@ -39,10 +39,10 @@ _HEX_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 class Digests:
     """The digests of one piece of evidence, 32 bytes each, and its size in bytes.
 
-    What was not computed or not given is None, never invented: ``size`` is None for bare digests.
+    A value that was not computed or not given is None: ``size`` is None for bare digests.
 
     Raises:
-        UsageError: no digest at all, a digest that is not 32 bytes, or a size that is none.
+        UsageError: There is no digest, a digest is not 32 bytes long, or the size is invalid.
     """
 
     sha256: bytes | None
@@ -51,7 +51,7 @@ class Digests:
 
     @classmethod
     def bare(cls, algorithm: str, digest: bytes) -> Digests:
-        """Return one digest alone, of evidence whose bytes are not at hand."""
+        """Return the digest of evidence whose bytes are not available."""
         sha256, sm3 = (digest if algorithm == each else None for each in _ALGORITHMS)
         return cls(sha256=sha256, sm3=sm3, size=None)
 
@@ -76,7 +76,7 @@ class _Hash(Protocol):
 
 
 class _CryptographyHash:
-    """Gives a ``cryptography`` hash context the two methods of hashlib that are used here."""
+    """Adapts a ``cryptography`` hash context to the two hashlib methods that are used here."""
 
     def __init__(self, context: Any) -> None:
         self._context = context
@@ -89,11 +89,11 @@ class _CryptographyHash:
 
 
 def parse_algorithms(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the algorithms called ``names``: each once, SHA-256 first.
+    """Return the algorithms with these names, each once, SHA-256 first.
 
     Raises:
-        UnknownVersionError: a name that is neither ``sha256`` nor ``sm3``.
-        UsageError: ``sha256`` is missing; a leaf's reader may count on it.
+        UnknownVersionError: A name is neither ``sha256`` nor ``sm3``.
+        UsageError: ``sha256`` is missing, on which readers of a leaf may rely.
     """
     wanted = set(names)
     for name in sorted(wanted):
@@ -109,8 +109,8 @@ def parse_digest(text: str) -> tuple[str, bytes]:
     The 64 hex digits may be of either case, because tools print both; the algorithm is lower case.
 
     Raises:
-        MalformedError: any other shape.
-        UnknownVersionError: the shape fits, but the algorithm is not known.
+        MalformedError: The text has another form.
+        UnknownVersionError: The form is valid, but the algorithm is not known.
     """
     algorithm, colon, digits = text.partition(":")
     if not colon or not algorithm:
@@ -132,7 +132,7 @@ def _check_known(algorithm: str) -> None:
 
 
 def digest_bytes(data: bytes, algorithms: Iterable[str]) -> Digests:
-    """Digest bytes that are in memory; errors as for `digest_stream`."""
+    """Digest bytes in memory; raises the same errors as `digest_stream`."""
     hashes = _new_hashes(algorithms)
     for state in hashes.values():
         state.update(data)
@@ -142,17 +142,17 @@ def digest_bytes(data: bytes, algorithms: Iterable[str]) -> Digests:
 def digest_stream(
     stream: BinaryIO, algorithms: Iterable[str], *, limit: int | None = None
 ) -> Digests:
-    """Digest ``stream`` from where it stands to its end, in constant memory.
+    """Digest ``stream`` from its current position to its end, in constant memory.
 
-    Beyond the first chunk SM3 runs on a thread of its own beside SHA-256 and the next read, so
-    that the slower of the two sets the pace (measured: 272 to 319 MB/s, and 190 to 309 on a CPU
+    Beyond the first chunk SM3 runs on a thread of its own, beside SHA-256 and the next read,
+    so that the slower algorithm sets the pace (measured: 272 to 319 MB/s, and 190 to 309 on a CPU
     without SHA instructions; with every core busy it costs 2 %).
 
     Raises:
-        UsageError: more than ``limit`` bytes (the digest of a beginning is never returned), or a
-            non-blocking stream that has no data yet, which must not be taken for its end.
-        UnknownVersionError: an algorithm nobody here knows, or that this Python cannot compute.
-        OSError: whatever the stream raises.
+        UsageError: There are more than ``limit`` bytes (the digest of a part is never returned), or
+            the stream is non-blocking and has no data yet, which must not be taken for its end.
+        UnknownVersionError: An algorithm is not known, or cannot be computed by this Python.
+        OSError: The stream raised it.
     """
     hashes = _new_hashes(algorithms)
     first, *others = hashes.values()
@@ -175,7 +175,7 @@ def digest_stream(
 
 
 def _read_chunks(stream: BinaryIO, limit: int | None) -> Iterator[memoryview]:
-    """Yield the stream's chunks; each stays valid until the next but one is asked for."""
+    """Yield the stream's chunks; each stays valid until the next but one is requested."""
     buffers = [memoryview(b""), memoryview(b"")]
     size = turn = 0
     while True:

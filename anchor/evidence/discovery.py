@@ -1,7 +1,7 @@
-"""Files to take in: find them below the arguments, and open them safely.
+"""Discovery of evidence files: finds them below the arguments, and opens them safely.
 
-What cannot be listed comes back as an `IntakeProblem`, what is left out by rule as a `Skipped`,
-each at its place in the order, and the rest goes on.
+A path that cannot be listed is reported as an `IntakeProblem`, one left out by rule as a `Skipped`,
+each at its place in the order; the walk continues.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TypeAlias
 from anchor.evidence.checksums import decode_name
 
 _LIST_FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
-# Passing through a folder needs no right to list it; where O_PATH is missing (macOS), it does.
+# Traversing a folder needs no right to list it, except where O_PATH is missing (macOS).
 PASS_FOLDER = _LIST_FOLDER | getattr(os, "O_PATH", 0)
 
 _LINK_REASON = "it is a symbolic link, and links are not followed"
@@ -25,11 +25,11 @@ _LINK_REASON = "it is a symbolic link, and links are not followed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """A file to take in.
+    """A file whose evidence is to be accepted.
 
-    ``path`` is opened as it stands; ``name`` is the evidence name, text as `decode_name` makes it.
+    ``path`` is opened as given; ``name`` is the evidence name, text as `decode_name` makes it.
     None of the last ``guarded`` components of ``path`` may be a symbolic link by the time the file
-    is opened; 0 follows all of them.  ``status`` is the file's, where it was just asked for.
+    is opened; 0 follows all links.  ``status`` is the file's, if it was read just now.
     """
 
     path: Path
@@ -38,7 +38,7 @@ class SourceFile:
     status: os.stat_result | None = field(default=None, compare=False, repr=False)
 
     def look(self) -> os.stat_result | None:
-        """Return the status of what would be opened; None where it has none."""
+        """Return the status of the file that would be opened; None if it has no status."""
         if self.status is not None:
             return self.status
         try:
@@ -49,7 +49,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeProblem:
-    """A path that should have been taken in and could not be; ``reason`` is one sentence."""
+    """A path whose evidence could not be accepted; ``reason`` is one sentence."""
 
     path: Path
     reason: str
@@ -67,16 +67,16 @@ Discovered: TypeAlias = SourceFile | IntakeProblem | Skipped
 
 
 def find_sources(arguments: Sequence[Path], *, follow_symlinks: bool) -> Iterator[Discovered]:
-    """List the files that ``arguments`` name, folders with all that is below them.
+    """Yield the files that ``arguments`` name, and all files below the folders among them.
 
-    The arguments keep their order; below a folder the order is that of the paths' bytes (what
-    ``LC_ALL=C sort`` gives), whatever the locale or the file system.  A file argument's name is its
-    base name, a file's below a folder ``folder/relative/path`` with the folder's resolved name.
-    One directory's names are held at a time, and those of the directories above it.
+    The arguments keep their order; below a folder the order is that of the paths' bytes (as in
+    ``LC_ALL=C sort``), whatever the locale or the file system.  A file argument's name is its base
+    name, that of a file below a folder is ``folder/relative/path`` with the folder's resolved name.
+    Only the names of one directory and of those above it are held in memory.
 
-    A path that two arguments reach is listed once, at the first.  A followed link to a file is a
-    name of its own, like a hard link; a folder that a link leads to again is skipped, so that loops
-    end.  Devices, sockets and FIFOs are skipped without being opened.
+    A path in two arguments is listed once, at the first.  A followed link to a file is a name of
+    its own, like a hard link; a folder that a link leads to again is skipped, so that loops end.
+    Devices, sockets and FIFOs are skipped without being opened.
     """
     walk = _Walk(follow_symlinks=follow_symlinks)
     for argument in arguments:
@@ -84,13 +84,13 @@ def find_sources(arguments: Sequence[Path], *, follow_symlinks: bool) -> Iterato
 
 
 def open_guarded(parts: tuple[str, ...], guarded: int, flags: int) -> int:
-    """Open the path of these ``parts`` so that none of the last ``guarded`` is a symbolic link.
+    """Open the path of these ``parts``, refusing a symbolic link among the last ``guarded``.
 
-    Folder by folder, because O_NOFOLLOW looks at the last component only, and a folder above it can
-    be replaced by a link, too, while we walk.  The descriptor is the caller's to close.
+    It is opened folder by folder, because O_NOFOLLOW checks the last component only, and a folder
+    above it may be replaced by a link during the walk.  The caller has to close the descriptor.
 
     Raises:
-        OSError: as `os.open`; a symbolic link among the guarded parts is one.
+        OSError: The same as `os.open`; also if a guarded part is a symbolic link.
     """
     base = len(parts) - min(guarded, len(parts))
     path = os.path.join(*parts) if parts else "."
@@ -108,17 +108,17 @@ def open_guarded(parts: tuple[str, ...], guarded: int, flags: int) -> int:
 
 
 def describe_error(error: OSError | ValueError) -> str:
-    """Say in half a sentence what was wrong with a path, without naming the path."""
+    """Return half a sentence about what is wrong with a path, without the path itself."""
     if isinstance(error, OSError) and error.errno == errno.ELOOP:
         return "cannot be read: a symbolic link has taken its place, or links lead in a circle"
     if isinstance(error, ValueError):
-        # A NUL byte, or text with no bytes behind it; Python words this anew in every version.
+        # A NUL byte, or text that is no path; Python's own wording differs from version to version.
         return "cannot be read: no file can have this path"
     return f"cannot be read: {error.strerror or type(error).__name__}"
 
 
 def describe_mode(mode: int) -> str:
-    """Say in half a sentence what kind of special file ``st_mode`` tells of."""
+    """Return half a sentence about the kind of special file in ``st_mode``."""
     kinds = (
         (stat.S_ISFIFO, "a FIFO"),
         (stat.S_ISSOCK, "a socket"),
@@ -141,11 +141,11 @@ class _Folder:
 
 
 class _Walk:
-    """Lists arguments one after the other and remembers which paths they covered."""
+    """Lists arguments one after the other and records which paths they covered."""
 
     def __init__(self, *, follow_symlinks: bool) -> None:
         self._follow = follow_symlinks
-        # Resolved paths of the arguments so far, and of folders that gave no full listing.
+        # Resolved paths of the arguments so far, and of folders without a complete listing.
         self._covered: set[bytes] = set()
         self._unlisted: set[bytes] = set()
         # (device, inode) of every folder listed; kept only where links can lead to one again.
@@ -163,7 +163,7 @@ class _Walk:
         place = os.path.join(_resolve(argument.parent), os.fsencode(argument.name))
         is_resolved = not is_link and argument.name not in ("", "..")
         real = place if is_resolved else _resolve(argument)
-        # A link counts as itself, and as what it leads to when it is followed.
+        # A link counts as itself, and also as its target if it is followed.
         paths = {real} if not is_link else {place, real} if self._follow else {place}
         if any(self._is_covered(path) for path in paths):
             return
@@ -181,7 +181,7 @@ class _Walk:
         self._covered |= paths
 
     def _is_covered(self, path: bytes) -> bool:
-        """Tell whether an earlier argument listed ``path``, by itself or through a folder."""
+        """Return whether an earlier argument listed ``path``, by itself or through a folder."""
         if path in self._covered:
             return True
         while (above := os.path.dirname(path)) != path:
@@ -193,7 +193,7 @@ class _Walk:
         return False
 
     def _descend(self, top: _Folder) -> Iterator[Discovered]:
-        # A stack instead of recursion: evidence may nest deeper than Python does.
+        # A stack instead of recursion: folders may nest deeper than Python's recursion limit.
         levels: list[Iterator[_Folder | Discovered]] = [iter((top,))]
         while levels:
             entry = next(levels[-1], None)
@@ -254,8 +254,8 @@ class _Walk:
 class _Listing:
     """One directory's names as bytes in order; folders end in /, so paths sort as a whole.
 
-    ``remarks`` says why an entry is neither file nor folder: a reason to skip it, or an error.
-    ``error`` says that the list is not complete.
+    ``remarks`` states why an entry is neither file nor folder: a reason to skip it, or an error.
+    ``error`` states that the list is not complete.
     """
 
     def __init__(self, descriptor: int, follow: bool) -> None:
@@ -278,7 +278,7 @@ class _Listing:
             elif entry.is_symlink() and not follow:
                 self.remarks[name] = _LINK_REASON
             elif not entry.is_file(follow_symlinks=follow):
-                # stat() also raises what is_file() hides: a link that leads nowhere.
+                # stat() also raises the error that is_file() hides: a dangling link.
                 mode = entry.stat(follow_symlinks=follow).st_mode
                 self.remarks[name] = f"it {describe_mode(mode)}"
         except OSError as error:

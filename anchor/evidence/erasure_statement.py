@@ -1,6 +1,6 @@
-"""Erasure statements (``anchor-erasure/1``): that evidence was erased, when, by whom and why.
+"""Erasure statements (``anchor-erasure/1``): which evidence was erased, when, by whom and why.
 
-A statement is canonical JSON (RFC 8785).  It names pieces by their leaves only, which are salted
+A statement is canonical JSON (RFC 8785).  It names pieces only by their leaves, which are salted
 hashes, and is evidence itself: its record has the statement in the member ``erasure``, and the
 digests of the statement's bytes.  ``docs/erasure.md`` describes it.
 """
@@ -23,7 +23,7 @@ MEMBER = "erasure"
 BASES: Final = ("gdpr-17", "pipl-47", "other")
 # Each takes about 100 bytes; a record has 65,535.
 MAX_PIECES = 500
-# Characters of up to four bytes each, twelve where they have to be escaped.
+# Characters of up to four bytes each, or twelve if they have to be escaped.
 MAX_WORDS = 1_000
 
 _WHAT = "the erasure statement"
@@ -32,7 +32,7 @@ _MEMBERS = {"format", "log", "erased_at", "basis", "by", "reason", "pieces"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasedPiece:
-    """One piece of evidence that was erased; ``index`` is None where it had no place yet."""
+    """One piece of evidence that was erased; ``index`` is None if it was not sealed yet."""
 
     leaf: Hash32
     index: int | None
@@ -40,7 +40,7 @@ class ErasedPiece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureStatement:
-    """What was erased from a log; ``by`` and ``reason`` are the operator's words."""
+    """What was erased from a log; ``by`` and ``reason`` are in the operator's own wording."""
 
     log: LogId
     erased_at: str
@@ -72,11 +72,11 @@ class ErasureStatement:
 
 
 def check_words(basis: str, words: dict[str, str]) -> None:
-    """Check what the operator says of an erasure.
+    """Check the operator's part of a statement.
 
     Raises:
-        UsageError: The basis is not one of ``BASES``, or one of the words is empty, too long or
-            holds control characters.
+        UsageError: The basis is not one of ``BASES``, or one of ``words`` is empty, too long or
+            has control characters.
     """
     if basis not in BASES:
         raise UsageError(
@@ -114,15 +114,15 @@ def parse_statement(data: bytes) -> ErasureStatement:
     """Parse a statement from its file's bytes.
 
     Raises:
-        MalformedError: ``data`` is no statement.
+        MalformedError: ``data`` is not a statement.
     """
     return _parse(parse_canonical(data, subject=_WHAT, max_bytes=MAX_RECORD_BYTES))
 
 
 def find_statement(record: bytes) -> ErasureStatement | None:
-    """Return the statement that a record is of; None where it is of other evidence.
+    """Return the statement in a record; None for a record of other evidence.
 
-    The statement is taken only where the record's digests are those of its bytes.
+    The statement is accepted only if the record's digests are those of its bytes.
     """
     try:
         parsed = parse_record(record)

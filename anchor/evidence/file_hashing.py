@@ -1,9 +1,9 @@
-"""Digest evidence in the file system, many files at a time.
+"""Hashing of evidence in the file system, many files at a time.
 
-One bad file never stops the rest: it comes back as an `IntakeProblem` at its place in the order.
+A bad file never stops the others: it is reported as an `IntakeProblem` at its place in the order.
 
 A write that keeps a file's size and falls into the same tick of the file system's clock as the
-check before it cannot be noticed (before Linux 6.13 a tick lasts up to 10 ms).
+check before it cannot be detected (before Linux 6.13 a tick lasts up to 10 ms).
 """
 
 from __future__ import annotations
@@ -47,24 +47,24 @@ from anchor.system.regular_files import open_regular_file
 # Measured on 20,000 files of 4 KiB, SHA-256 alone and one worker: 7,300 files/s with one file a
 # task, 20,700 with 16, 27,600 with 64, 30,700 with 256, and no more with 1,024.
 BATCH_FILES = 256
-# Some 15 ms of work with both digests: far above what a task costs (0.1 ms), short to wait for.
+# Some 15 ms of work with both digests: far above a task's overhead (0.1 ms), short to wait for.
 BATCH_BYTES = 4 * CHUNK_BYTES
 # Enough to keep 16 workers busy twice over while the oldest task is a large file; the results held
 # for it are at most this times BATCH_FILES, whatever the number of files.
 MAX_TASKS = 32
 # A file of one chunk gains nothing from streaming: it is read with one call and no spare buffer.
 _WHOLE_BYTES = CHUNK_BYTES
-# How often large files that are being read are told of.
+# How often progress within large files is reported.
 _TELL_SECONDS = 0.25
 
-# O_NONBLOCK: a FIFO that took the file's place would otherwise hang the open for ever.
+# O_NONBLOCK: a FIFO that replaced the file would otherwise block the open for ever.
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 _CHANGED = "it changed while it was read, twice in a row"
 
 
 FileIdentity: TypeAlias = tuple[int, int]
-"""A file under whatever name: its device and inode."""
+"""The identity of a file under any name: its device and inode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,21 +86,21 @@ def hash_sources(
     on_done: Callable[[int, int], None] | None = None,
     untouched: Mapping[FileIdentity, str] = MappingProxyType({}),
 ) -> Generator[Result, None, None]:
-    """Digest ``sources`` on ``executor``; results come in the order of the sources.
+    """Digest ``sources`` on ``executor``; yield the results in the order of the sources.
 
-    An `IntakeProblem` or `Skipped` among the sources is handed through at its place. What is
-    ``untouched`` is not even opened: it comes back as `Skipped` for the reason given. A file
+    An `IntakeProblem` or `Skipped` among the sources is passed through at its place. A file in
+    ``untouched`` is not even opened: its result is a `Skipped` with the reason given. A file
     that changes while it is read is read once more before it becomes an `IntakeProblem`.
-    ``on_done(files, bytes)`` tells, in the caller's thread, how much each finished task adds,
+    ``on_done(files, bytes)`` reports, in the caller's thread, how much each finished task adds,
     and with threads as workers four times a second how much was read of large files meanwhile.
     At most `MAX_TASKS` tasks exist at a time. When the caller stops early and closes this, also
-    by KeyboardInterrupt, tasks that wait are cancelled, and threads stop at their next read.
+    by KeyboardInterrupt, waiting tasks are cancelled, and threads stop at their next read.
 
     Raises:
-        UsageError, UnknownVersionError: algorithms that are not known or cannot be computed.
+        UsageError, UnknownVersionError: An algorithm is not known or cannot be computed.
     """
     chosen = parse_algorithms(algorithms)
-    # Only threads share an event; a terminal's Ctrl-C reaches worker processes by itself.
+    # Only threads share an event; worker processes receive a terminal's Ctrl-C themselves.
     stop = threading.Event() if isinstance(executor, ThreadPoolExecutor) else None
     read = None if stop is None or on_done is None else _Read()
     pending: deque[Future[list[Result]]] = deque()
@@ -121,7 +121,7 @@ def hash_sources(
 def digest_file(file: Path, *, hint: str | None = None) -> Digests:
     """Digest a file with every algorithm a record can hold.
 
-    ``hint`` says what else to name where it is missing.
+    ``hint`` is the hint of the error if the file is missing.
 
     Raises:
         UsageError: The file is missing or cannot be read.
@@ -135,16 +135,16 @@ def digest_file(file: Path, *, hint: str | None = None) -> Digests:
     try:
         with open(descriptor, "rb") as stream:
             return digest_stream(stream, (SHA256, SM3))
-    except OSError as error:  # it was opened: what is wrong is this file, as for `anchor add`
+    except OSError as error:  # it was opened, so the file itself is at fault, as for `anchor add`
         raise UsageError(f"{file} cannot be read: {error.strerror}", path=file) from error
 
 
 def hash_stdin(stream: BinaryIO, algorithms: Iterable[str]) -> Digests:
-    """Digest what comes in on standard input.
+    """Digest the data on standard input.
 
     Raises:
-        UsageError: it cannot be read to its end.
-        UnknownVersionError: an algorithm that is not known or cannot be computed here.
+        UsageError: The input cannot be read to its end.
+        UnknownVersionError: An algorithm is not known or cannot be computed on this machine.
     """
     try:
         return digest_stream(stream, algorithms)
@@ -160,7 +160,7 @@ def _split_batches(
     for source in sources:
         status = source.look() if isinstance(source, SourceFile) else None
         reason = None if status is None else untouched.get((status.st_dev, status.st_ino))
-        # About as much as a task will read for this; only the batches depend on it.
+        # About as much as a task will read of it; only the batches depend on this.
         expected = 0 if status is None or reason is not None else status.st_size
         if batch and (len(batch) >= BATCH_FILES or size + expected > BATCH_BYTES):
             yield tuple(batch)
@@ -181,14 +181,14 @@ def _collect(
         sizes = [result.digests.size or 0 for result in results if isinstance(result, FileDigest)]
         if read is None:
             on_done(len(results), sum(sizes))
-        else:  # what is larger was told of as it was read
+        else:  # larger files were reported while they were read
             small = sum(size for size in sizes if size <= _WHOLE_BYTES)
             on_done(len(results), small + read.take())
     yield from results
 
 
 class _Read:
-    """Counts what tasks have read of large files since it was last asked."""
+    """Counts the bytes read of large files since the count was last taken."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -210,7 +210,7 @@ def _hash_batch(
     stop: threading.Event | None,
     read: _Read | None,
 ) -> list[Result]:
-    """Digest one task's sources in order; the unit that runs on a worker."""
+    """Digest one task's sources in order; this function runs on a worker."""
     task = _Task(algorithms, stop, read)
     try:
         return [task.hash(each) if isinstance(each, SourceFile) else each for each in batch]
@@ -219,7 +219,7 @@ def _hash_batch(
 
 
 class _Task:
-    """Digests files one after the other, keeping the last one's folder open for its neighbours."""
+    """Digests files one after the other, keeping the last folder open for the next file."""
 
     def __init__(
         self, algorithms: tuple[str, ...], stop: threading.Event | None, read: _Read | None
@@ -228,7 +228,7 @@ class _Task:
         self._stop = stop
         self._read = read
         self._folder = -1
-        # What the open folder was opened for: its parts and how many of them are guarded.
+        # The key of the open folder: its parts and how many of them are guarded.
         self._folder_key: tuple[tuple[str, ...], int] | None = None
 
     def close(self) -> None:
@@ -244,7 +244,7 @@ class _Task:
         return hashed or IntakeProblem(path=source.path, reason=_CHANGED)
 
     def _hash_once(self, source: SourceFile) -> FileDigest | IntakeProblem | None:
-        """Digest a file, or return None when it changed meanwhile."""
+        """Digest a file, or return None if it changed meanwhile."""
         descriptor = self._open(source)
         try:
             before = os.fstat(descriptor)
@@ -271,13 +271,13 @@ class _Task:
         return os.open(parts[-1], _READ | os.O_NOFOLLOW, dir_fd=self._folder)
 
     def _read_digests(self, descriptor: int, size: int) -> Digests | None:
-        """Digest an open file that should hold ``size`` bytes; None when it holds more."""
+        """Digest an open file that should hold ``size`` bytes; None if it holds more."""
         if size <= _WHOLE_BYTES:
-            # One byte more is asked for: getting exactly ``size`` shows that the end was reached.
+            # One byte more is requested: getting exactly ``size`` shows that the end was reached.
             data = os.read(descriptor, size + 1)
             if len(data) == size:
                 return digest_bytes(data, self._algorithms)
-            # Too much, or a file system that gives less than it is asked for: count it properly.
+            # Too much, or a file system that returns less than requested: read it in chunks.
             os.lseek(descriptor, 0, os.SEEK_SET)
         with _Stoppable(descriptor, self._stop, self._read) as stream:
             try:
@@ -287,7 +287,7 @@ class _Task:
 
 
 class _Stoppable(io.FileIO):
-    """An open file whose reading ends with an error once nobody waits for its digest."""
+    """An open file whose reads raise an error once its digest is no longer needed."""
 
     def __init__(self, descriptor: int, stop: threading.Event | None, read: _Read | None) -> None:
         super().__init__(descriptor, closefd=False)

@@ -1,9 +1,9 @@
-"""Where hashing runs.
+"""The pool of threads for hashing.
 
-Threads, because hashlib releases the GIL for every update of more than 2,047 bytes (Python
-documentation, hashlib, "Hash algorithms"), so they use all cores without a copy of the program
-or of the data; and because every task is a plain function of plain values, processes or another
-machine's executor can take their place behind the same `concurrent.futures.Executor`.
+Threads suffice, because hashlib releases the GIL for every update of more than 2,047 bytes (Python
+documentation, hashlib, "Hash algorithms"), so that they use all cores without a copy of the program
+or of the data.  Because every task is a plain function of plain values, processes or another
+machine's executor can replace them behind the same `concurrent.futures.Executor`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from anchor.errors import UsageError
 
 
 def open_executor(workers: int | None = None) -> ThreadPoolExecutor:
-    """Open a pool of ``hashing_pool`` threads; without a number, one for each usable core.
+    """Open a pool of ``workers`` threads; by default one for each usable core.
 
-    Leaving its ``with`` block waits for the tasks that run.
+    Leaving its ``with`` block waits for the running tasks.
 
     Raises:
-        UsageError: fewer than one worker.
+        UsageError: ``workers`` is less than one.
     """
     count = count_usable_cores() if workers is None else workers
     if count < 1:
@@ -29,7 +29,7 @@ def open_executor(workers: int | None = None) -> ThreadPoolExecutor:
 
 
 def count_usable_cores() -> int:
-    """Return how many cores this process may run on, which can be fewer than there are."""
+    """Return how many cores this process may use, possibly fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Evidence records (``evidence-record/1``): what is written down about one piece of evidence.
+"""Evidence records (``evidence-record/1``): the metadata and digests of one piece of evidence.
 
 A record is stored and shipped as its exact RFC 8785 bytes; ``docs/receipt-format.md`` is the
 specification.  The leaf of a record is ``SHA-256(0x00 ‖ record bytes)`` (RFC 9162 section 2.1.1).
@@ -21,13 +21,13 @@ from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.types import LogId, parse_hex
 
 SCHEMA = "evidence-record/1"
-# A record is one leaf and travels inside every receipt; this bounds what a verifier reads.
+# A record is one leaf and is part of every receipt; this bounds what a verifier reads.
 MAX_RECORD_BYTES = 65_535
 # Long enough for any path (PATH_MAX is 4,096 on Linux), short enough to print.
 MAX_NAME_CHARACTERS = 4_096
 SALT_BYTES = 32
 
-# Python 3.14 and later read hour 24 as the next day's 0, which RFC 3339 has not.
+# Python 3.14 and later accept hour 24 as the next day's 0, which RFC 3339 does not allow.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 _MEMBER_NAME = re.compile(r"[\x21-\x7e]+")
 _REQUIRED = ("schema", "digests", "name", "salt", "recorded_at")
@@ -39,9 +39,9 @@ class Record:
     """One parsed record; ``encoded`` are the bytes that were hashed.
 
     ``digests.size`` is None, and digests not given are None, for evidence recorded by its digest
-    alone.  ``recorded_at`` is the operator's own clock: a claim, not a proof.  ``log`` is the one
-    that the record was written for, where it names one.  ``statements`` are the names of members
-    that the format does not know: the operator's own statements, which nothing checks.
+    alone.  ``recorded_at`` is the operator's own clock: a claim, not a proof.  ``log`` is the log
+    that the record was written for, if it names one.  ``statements`` are the names of members that
+    the format does not know: the operator's own statements, which are not verified.
     """
 
     encoded: bytes
@@ -65,12 +65,12 @@ def encode_record(
 ) -> bytes:
     """Return the canonical bytes of a record; ``recorded_at`` as ``format_time`` writes it.
 
-    ``salt`` is 32 fresh random bytes: it keeps short or guessable evidence from being found by
+    ``salt`` is 32 fresh random bytes: it prevents short or guessable evidence from being found by
     guessing from its leaf.
-    Millions are made at a time, so the members are written in their canonical order at once.
+    Millions are made at a time, so the members are written directly in their canonical order.
 
     Raises:
-        MalformedError: the name is empty, too long or no text, or the size too large.
+        MalformedError: The name is empty, too long or not text, or the size is too large.
     """
     if len(salt) != SALT_BYTES:
         raise ValueError(f"a salt has {SALT_BYTES} bytes")
@@ -98,8 +98,8 @@ def encode_record(
 def parse_record(encoded: bytes) -> Record:
     """Parse a record from its exact bytes.
 
-    Members this version does not know are allowed: they are authenticated by the leaf like the
-    rest, and later versions of the schema add some.
+    Members that this version does not know are allowed: the leaf authenticates them as well, and
+    later versions of the schema may add some.
 
     Raises:
         MalformedError: The bytes are not canonical, or a member is missing or has the wrong form.
@@ -125,7 +125,7 @@ def parse_record(encoded: bytes) -> Record:
     name, salt = _parse_name(value["name"]), _parse_hex_member(value["salt"], "salt")
     recorded_at = _parse_time(value["recorded_at"])
     log = LogId(_parse_hex_member(value["log"], "log", prefix=True)) if "log" in value else None
-    # After every fault of form, so that a record with several has one outcome.
+    # Checked after all errors of form, so that a record with several faults has one outcome.
     if not known:
         raise _unknown_algorithms(value["digests"])
     return Record(
@@ -200,10 +200,10 @@ def _check_member_names(value: Mapping[str, JsonValue]) -> None:
 
 
 def source_of(path: Path, folder: str | None = None) -> str:
-    """Return how the store names a file's place: its absolute path, links in its folder resolved.
+    """Return the store's name for the place of a file: its absolute path, with its folder resolved.
 
-    A link to a file stays a name of its own.  ``folder`` is the resolved one, where it is known.
+    A link to a file stays a name of its own.  ``folder`` is the resolved folder, if it is known.
     """
     resolved = os.path.join(os.path.realpath(path.parent) if folder is None else folder, path.name)
-    # The store keeps text; bytes that are no text are escaped as they are in names.
+    # The store keeps text; bytes that are not text are escaped as in names.
     return decode_name(os.fsencode(resolved))

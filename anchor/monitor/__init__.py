@@ -1,1 +1,1 @@
-"""Where everything stands: overview, alarms, checks of the set-up; nothing here changes it."""
+"""Reading the project's state: overview, alarms, checks of the set-up; nothing is changed."""

@@ -1,7 +1,7 @@
-"""What an operator has to look at: a pure judgement of an overview and of what is outside.
+"""Alarms for the operator: pure rules over an overview of the store and the external status.
 
-Each alarm is a rule of its own, by a name that dashboards, metrics and alert rules share.  A rule
-that needs the chain is silent where the chain is not known; ``chain-unknown`` says that.
+Each alarm has a name that dashboards, metrics and alert rules share.  A rule that needs the chain
+raises no alarm while the chain's state is unknown; ``chain-unknown`` reports that.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ UNSEALED = 600.0
 """Seconds that evidence may wait for a seal: `anchor run` seals once a minute, or once in ten."""
 
 UNANCHORED = 900.0
-"""Seconds that a sealed head may go without any anchor above it: some replacements take that."""
+"""Seconds that a sealed head may go without an anchor: fee replacements may take that long."""
 
 LASTS = 7.0
-"""Days that the balance should last."""
+"""Days that the balance should last at the present rate of spending."""
 
 UNPUBLISHED = 1_800.0
-"""Seconds that a final head may go unpublished, where a place is configured."""
+"""Seconds that a final head may go unpublished, if a target for publication is configured."""
 
 UNSEEN = 300.0
-"""Seconds after which what was seen outside the store is too old to go by."""
+"""Age in seconds at which what was seen outside the store no longer counts."""
 
 
 class Severity(Enum):
-    """``CRITICAL``: something is wrong or stands still; ``WARNING``: it will, if nobody acts."""
+    """``CRITICAL``: something is wrong or halted; ``WARNING``: it will be, without intervention."""
 
     CRITICAL = "critical"
     WARNING = "warning"
@@ -47,7 +47,7 @@ class Severity(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """One thing to look at: what is so, and what to do about it."""
+    """An alarm: what is wrong, and what to do about it."""
 
     name: str
     severity: Severity
@@ -57,7 +57,7 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """What the rules judge; ``facts`` None where the chain is not known."""
+    """The input of the rules; ``facts`` is None if the chain's state is unknown."""
 
     config: Config
     overview: Overview
@@ -67,7 +67,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """When an alarm is raised: ``find`` says what is so, or None."""
+    """One alarm: ``find`` returns what is wrong, or None."""
 
     name: str
     severity: Severity
@@ -76,7 +76,7 @@ class Rule:
 
 
 def if_fresh(sighting: Sighting[Seen], current_time: float) -> Seen | None:
-    """Return what was seen, unless that is too long ago to go by."""
+    """Return what was seen, or None if that is too long ago."""
     is_recent = sighting.seen_at is not None and current_time - sighting.seen_at < UNSEEN
     return sighting.value if is_recent else None
 
@@ -232,7 +232,7 @@ def _find_unpublished(situation: Situation) -> str | None:
     if situation.outside.published is None:
         return None
     size = if_fresh(situation.outside.published, situation.overview.read_at)
-    # Only anchors whose finality was seen are known to have been there to publish for so long.
+    # Only anchors whose finality was recorded are known to have been publishable for so long.
     due = [
         anchor
         for anchor in situation.overview.anchors
@@ -250,7 +250,7 @@ def _describe_unknown(
     if sighting is None or if_fresh(sighting, situation.overview.read_at) is not None:
         return None
     if sighting.value is None and sighting.trouble is None:
-        return None  # nobody has asked yet
+        return None  # not polled yet
     return f"{subject} is not known: {sighting.trouble or 'it was not asked lately'}"
 
 
@@ -375,7 +375,7 @@ RULES = (
 
 
 def raise_alarms(config: Config, overview: Overview, outside: ExternalStatus) -> list[Alarm]:
-    """Return the alarms, the worst first."""
+    """Return the alarms, the most severe first."""
     facts = if_fresh(outside.chain, overview.read_at)
     situation = Situation(config=config, overview=overview, outside=outside, facts=facts)
     alarms = [

@@ -1,7 +1,6 @@
-"""Looking at what may hang, apart from whoever shows it.
+"""Polling of slow dependencies in the background, so that pages and metrics never block.
 
-Pages and metrics never wait for a node or an object store: they show what was last seen, with its
-age, or say that it is not known.
+Pages show what was last seen of a node or an object store, with its age, or that it is unknown.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from typing import Generic, TypeVar
 from anchor.errors import AnchorError
 
 FRESH = 15.0
-"""Seconds after which what was seen is looked up again: about a block."""
+"""Age in seconds at which what was seen is fetched again: about one block."""
 
 Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting(Generic[Seen]):
-    """What was last seen, and when (Unix seconds); ``trouble`` says what fails now."""
+    """What was last seen, and when (Unix seconds); ``trouble`` is the reason of a failure now."""
 
     value: Seen | None = None
     seen_at: float | None = None
@@ -29,10 +28,10 @@ class Sighting(Generic[Seen]):
 
 
 class BackgroundPoll(Generic[Seen]):
-    """Keep the last sighting; ``snapshot`` starts the next one where it is old."""
+    """Caches the last sighting; ``snapshot`` starts the next fetch if it is old."""
 
     def __init__(self, fetch: Callable[[], Seen], current_time: Callable[[], float]) -> None:
-        """Prepare to call ``fetch``, which must end by itself, with the first ``snapshot``."""
+        """Prepare; the first ``snapshot`` calls ``fetch``, which must end by itself."""
         self._fetch = fetch
         self._current_time = current_time
         self._lock = threading.Lock()
@@ -41,9 +40,9 @@ class BackgroundPoll(Generic[Seen]):
         self._asking: threading.Thread | None = None
 
     def snapshot(self, wait: float = 0.0) -> Sighting[Seen]:
-        """Return the last sighting, and start the next one where it is old.
+        """Return the last sighting, and start the next fetch if it is old.
 
-        One that is under way is waited for up to ``wait`` seconds.
+        A fetch under way is waited for up to ``wait`` seconds.
         """
         with self._lock:
             is_old = self._asked_at is None or self._current_time() - self._asked_at >= FRESH

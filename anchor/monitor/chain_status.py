@@ -1,4 +1,4 @@
-"""What stands outside the store: the log on the chain, and where it is published."""
+"""Status outside the store: the log on chain, and its publication."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from anchor.types import Address
 class ChainFacts:
     """The chain at one moment.  Times are Unix seconds, amounts wei.
 
-    ``size`` is that of the registry's head: 0 where nothing is anchored, None where that head is
-    not in our store, or the log is closed.  ``balance`` is None where the sender is not known,
-    ``base_fee`` where the chain has none, ``final_block`` where the nodes do not say.
+    ``size`` is the size of the registry's head: 0 if the log is not anchored yet, None if that head
+    is not in this store, or the log is closed.  ``balance`` is None if the sender is unknown,
+    ``base_fee`` if the chain has none, ``final_block`` if the nodes do not report one.
     """
 
     block: int
@@ -42,8 +42,8 @@ class ChainFacts:
 class ExternalStatus:
     """What was last seen of the chain, and how many leaves are published.
 
-    ``published`` is None where the configuration names no place, ``watched`` where nobody compares
-    the log with the chain.
+    ``published`` is None if no target for publication is configured, ``watched`` if no process
+    compares the log with the chain.
     """
 
     chain: Sighting[ChainFacts]
@@ -52,7 +52,7 @@ class ExternalStatus:
 
 
 class StatusPoller:
-    """Poll the chain and the published log in the background."""
+    """Polls the chain and the published log in the background."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class StatusPoller:
     ) -> None:
         """Prepare to poll; ``node`` is asked by one thread at a time.
 
-        ``read_watch`` returns how the anchor watch stands, without waiting.
+        ``read_watch`` returns the state of the anchor watch, without waiting.
         """
         self._read_watch = read_watch
         self._chain = BackgroundPoll(
@@ -77,9 +77,9 @@ class StatusPoller:
         )
 
     def snapshot(self, wait: float = 0.0) -> ExternalStatus:
-        """Return what was seen last, and poll again where that is old.
+        """Return what was seen last, and start polling again if it is old.
 
-        Each of both is waited for up to ``wait`` seconds.
+        Each of the two polls is waited for up to ``wait`` seconds.
         """
         published = None if self._published is None else self._published.snapshot(wait)
         return ExternalStatus(
@@ -92,18 +92,18 @@ def fetch_published_size(target: str) -> int:
 
     Raises:
         CannotCheckError: The checkpoint cannot be read.
-        MalformedError: The file is no checkpoint.
+        MalformedError: The file is not a checkpoint.
     """
     note = open_writer(target).read(CHECKPOINT)
     return 0 if note is None else open_checkpoint(note, None).head.size
 
 
 def fetch_chain_facts(project: OpenProject, node: Node, sender: Address | None) -> ChainFacts:
-    """Ask the node where the log stands.
+    """Read the log's state on chain from the node.
 
     Raises:
-        CannotCheckError: it does not answer, or not properly.
-        ChainGuardError: it is on another chain than the project.
+        CannotCheckError: The node does not answer, or its answer is invalid.
+        ChainGuardError: The node is on another chain than the project.
     """
     config = project.config
     check_chain(config, node)
@@ -118,7 +118,7 @@ def fetch_chain_facts(project: OpenProject, node: Node, sender: Address | None) 
     except CannotCheckError:
         final_block = None
     except FinalityViolatedError:
-        # For whoever watches to judge; shown is what is so now.
+        # The anchor watch judges this; here the present state is shown.
         node.forget_final()
         final_block = None
     return ChainFacts(
@@ -133,7 +133,7 @@ def fetch_chain_facts(project: OpenProject, node: Node, sender: Address | None) 
 
 
 def find_sender(project: OpenProject) -> Address | None:
-    """Return who sends: the project's key, or where its file does not say, who did last."""
+    """Return the sender: the project's key, or if its file states no address, the last sender."""
     key = find_key(project.config)
     if key is not None:
         return key

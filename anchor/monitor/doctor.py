@@ -1,12 +1,12 @@
-"""``anchor doctor``: is everything set up so that this project can anchor?
+"""``anchor doctor``: checks whether this project is set up so that it can anchor.
 
-A check is a function that returns what it found, or raises the error that the command in question
-would end with: an unanswered question (``CannotCheckError``) makes it "cannot tell", anything else
-"fail".  A check whose needs did not pass is not made.  The checks are in
+A check is a function that returns what it found, or raises the error with which the command in
+question would end: an unanswered question (``CannotCheckError``) gives "cannot tell", any other
+error "fail".  A check whose prerequisites did not pass is skipped.  The checks are in
 ``anchor.monitor.doctor_checks``.
 
-The whole ends with the code of the severest finding, by what it keeps the operator from: 32 (going
-on could do harm), 2 (nothing works), 33, 22, 12 (verifiers would refuse), 31, 30, 20, 21.
+The exit code is that of the severest finding, ordered by what it prevents: 32 (going on could do
+harm), 2 (no command works), 33, 22, 12 (verifiers would refuse), 31, 30, 20, 21.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SEVERITY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What one check found; ``exit_code`` is not ``DONE`` where it did not pass."""
+    """The result of one check; ``exit_code`` is not ``DONE`` if it did not pass."""
 
     check: str
     verdict: Verdict
@@ -50,7 +50,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What a check that passed has to say, with what the operator might want to do, or ""."""
+    """The text of a check that passed, and a suggestion to the operator, or ""."""
 
     text: str
     hint: str
@@ -58,12 +58,12 @@ class Remark:
 
 @dataclass(slots=True, kw_only=True)
 class DoctorContext:
-    """What is examined, as far as it is known: earlier checks fill in what later ones need."""
+    """The objects under examination; earlier checks fill in what later ones need."""
 
     config_path: Path
     open_node: Callable[[str], Node]
     wall_time: float
-    # Set by the checks ``configuration``, ``store`` and ``node``; there is none before.
+    # Set by the checks ``configuration``, ``store`` and ``node``; unset before.
     config: Config = field(init=False)
     project: OpenProject = field(init=False)
     node: Node = field(init=False)
@@ -79,7 +79,7 @@ class DoctorContext:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: its name, what must have passed before, and how it is made."""
+    """One check: its name, the checks that must have passed before, and its function."""
 
     name: str
     needs: tuple[str, ...]
@@ -87,7 +87,7 @@ class Check:
 
 
 def diagnose(context: DoctorContext, checks: Sequence[Check]) -> list[Finding]:
-    """Make every check that can be made, in order."""
+    """Run every check whose prerequisites passed, in order."""
     try:
         return [_examine(context, check) for check in checks]
     finally:
@@ -95,7 +95,7 @@ def diagnose(context: DoctorContext, checks: Sequence[Check]) -> list[Finding]:
 
 
 def exit_code_of(findings: Sequence[Finding]) -> ExitCode:
-    """Return the code the whole diagnosis ends with."""
+    """Return the exit code of the whole diagnosis."""
     return severest([finding.exit_code for finding in findings], _SEVERITY)
 
 
@@ -106,7 +106,7 @@ def _examine(context: DoctorContext, check: Check) -> Finding:
             check=check.name,
             verdict=Verdict.CANNOT_TELL,
             text=f"not looked at, because this needs: {', '.join(missing)}",
-        )  # what is missing has a finding, and so an exit code, of its own
+        )  # the check that is needed has an exit code of its own
     try:
         answer = check.look(context)
     except AnchorError as error:

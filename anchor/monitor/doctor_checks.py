@@ -1,8 +1,8 @@
-"""The checks of ``anchor doctor``, in the order they are made.
+"""The checks of ``anchor doctor``, in the order in which they run.
 
-To add one: write a function that returns what it found or raises what is wrong, and name it in
-``CHECKS`` with what must have passed before.  None may change or send anything, ask for a password
-or open a key.
+To add one, write a function that returns what it found or raises what is wrong, and list it in
+``CHECKS`` with its prerequisites.  A check must not change or send anything, ask for a password or
+open a key.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from anchor.types import Block
 from anchor.units import ETHER
 from anchor.verification.policy import MAX_POLICY_BYTES, parse_policy
 
-# Seconds; a node this far behind, or a clock this far off, is worth a word.
+# Seconds; a node this far behind, or a clock this far off, is reported.
 _CLOCK_TOLERANCE = 120
 
 
@@ -125,7 +125,7 @@ def _look_at_signer(context: DoctorContext) -> str | Remark:
     if signer.ape_account is None:
         _check_private(path, "keystore")
     elif _is_open_to_others(path):
-        # ape itself leaves them so; the key in it is encrypted.
+        # ape creates its keyfiles with this mode; the key in it is encrypted.
         return Remark(f"{path}, which other users can read, as ape left it", f"chmod 600 {path}")
     if context.key is None:
         return Remark(f"{path}, which does not state its address", "run once to see whose it is")
@@ -184,7 +184,7 @@ def _look_at_quorum(context: DoctorContext) -> str | Remark:
 
 
 def _group(context: DoctorContext, told: list[str]) -> NodeGroup:
-    """Return the project's nodes as one; what it reports goes into ``told``."""
+    """Return the project's nodes as one; its reports are appended to ``told``."""
     config = context.config
     return NodeGroup(
         [context.node, *map(context.open_node, config.witnesses)],
@@ -196,7 +196,7 @@ def _group(context: DoctorContext, told: list[str]) -> NodeGroup:
 
 
 def _find_lagging(group: NodeGroup) -> list[str]:
-    """Say of each node that is far behind the others' newest block how far."""
+    """Return a sentence for each node that is far behind the others' newest block."""
     newest = dict(group.ask_each(_read_newest))
     highest = max(newest.values())
     return [
@@ -236,7 +236,7 @@ def _find_clock_fault(context: DoctorContext, latest: Block) -> ClockFault | Non
     group = _group(context, [])
     try:
         final = group.fetch_final_block(context.config.finality)
-    except CannotCheckError:  # another check tells
+    except CannotCheckError:  # another check reports it
         final = None
     return judge_clock_at(context.project, group, context.wall_time, latest, final)
 

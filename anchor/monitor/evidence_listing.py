@@ -1,4 +1,4 @@
-"""The project's own evidence, newest first, with how far each piece has come."""
+"""The project's own evidence, newest first, with the stage that each piece has reached."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ class ListedEvidence:
 
     @property
     def tenant(self) -> str | None:
-        """Return whose evidence it is; None if it was not submitted over HTTP."""
+        """Return the tenant that submitted it; None if it was not submitted over HTTP."""
         return tenant_of(self.stored.source)
 
     @property
     def name(self) -> str:
-        """Return the name in its record, or else where it came from."""
+        """Return the name in its record, or its source if there is no record."""
         return self.stored.source if self.record is None else self.record.name
 
 
 def list_evidence(
     project: OpenProject, *, text: str = "", tenant: str | None = None
 ) -> Iterator[ListedEvidence]:
-    """Yield evidence, newest first, read as it is asked for.
+    """Yield evidence, newest first, read lazily.
 
     ``text`` is part of a name or path in any case, or the first hexadecimal digits (at least six)
-    of a SHA-256, SM3, id or leaf hash.  Every row is looked at: names have no index.
+    of a SHA-256, SM3, id or leaf hash.  Every row is read: names have no index.
     """
     wanted = text.casefold()
     digits = wanted.removeprefix("sha256:").removeprefix("sm3:").removeprefix("0x")

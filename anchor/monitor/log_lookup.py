@@ -1,7 +1,7 @@
-"""Looking into the log: where a leaf is, under which head, and how two heads belong together.
+"""Queries on the log: a leaf's position and inclusion path, and the consistency of two heads.
 
-What is returned was verified here, from hashes that were read from the tree on disk.  Only hashes,
-sizes and places come out: names and sources stay in the store.
+All results are verified here, from hashes that were read from the tree on disk.  They hold only
+hashes, sizes and positions: names and sources stay in the store.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from anchor.store.statistics import find_anchor_above, find_head_above, load_new
 from anchor.types import Hash32, Head
 
 MOST_SCANNED = 1 << 24
-"""How many leaves are looked through for a hash: 512 MiB of tiles, the newest first."""
+"""Number of leaves searched for a hash: 512 MiB of tiles, the newest first."""
 
 # Of 2^48.
 _MOST_DIGITS = 15
@@ -28,7 +28,7 @@ _MOST_DIGITS = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafPosition:
-    """A leaf and its verified inclusion path to ``head``; ``anchored`` is None until it is."""
+    """A leaf and its verified inclusion path to ``head``; ``anchored`` is None if not anchored."""
 
     leaf: Hash32
     index: int
@@ -49,7 +49,7 @@ class HeadConsistency:
 def locate_leaf(project: OpenProject, index: int) -> LeafPosition:
     """Return the leaf at ``index`` and its inclusion path to the first head that holds it.
 
-    That is the head of a final anchor where there is one, else of an anchor, else the first sealed.
+    That is the head of a final anchor if there is one, else of an anchor, else the first sealed.
 
     Raises:
         UsageError: No head holds that index.
@@ -87,7 +87,7 @@ def search_leaf(project: OpenProject, leaf: Hash32, *, most: int = MOST_SCANNED)
     Leaf hashes have no index: this reads the tiles, at some ten million leaves a second.
 
     Raises:
-        UsageError: None of these leaves has that hash.
+        UsageError: These leaves do not include that hash.
         ChainGuardError: A tile is missing, or cannot be read.
     """
     size = write_tiles(project.database, project.tiles)
@@ -116,7 +116,7 @@ def prove_consistency(project: OpenProject, old_size: int, new_size: int) -> Hea
     """Return the consistency proof between the heads of two sizes.
 
     Raises:
-        UsageError: A size is no head's, or ``old_size`` is the larger one.
+        UsageError: A size is not that of a head, or ``old_size`` is the larger one.
         ChainGuardError: The tiles on disk do not lead to the heads.
     """
     old, new = _find_head(project, old_size), _find_head(project, new_size)
@@ -159,12 +159,12 @@ def _broken_log_error(index: int, head: Head) -> ChainGuardError:
 
 
 def parse_index(text: str) -> int | None:
-    """Return the index that ``text`` is; None where it is none."""
+    """Return the leaf index in ``text``; None if ``text`` is not an index."""
     is_index = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
     return int(text) if is_index else None
 
 
 def parse_leaf(text: str) -> Hash32 | None:
-    """Return the leaf hash that ``text`` is, in hex; None where it is none."""
+    """Return the leaf hash in ``text``, in hex; None if ``text`` is not a leaf hash."""
     is_hash = len(text) == 2 * HASH and set(text.lower()) <= set("0123456789abcdef")
     return Hash32(bytes.fromhex(text)) if is_hash else None

@@ -1,4 +1,4 @@
-"""How far the log has come, and so each piece of evidence in it."""
+"""Progress of the log, and so of each piece of evidence in it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class LogProgress:
 
     ``waiting`` is exact while it is small, and an upper bound beyond that.
 
-    ``submitted`` is the size of a transaction on its way, ``included`` of an anchor, final or not,
-    ``anchored`` of a final one. Each is 0 where there is none.
+    ``submitted`` is the size of a pending transaction's head, ``included`` of an anchor's, final or
+    not, ``anchored`` of a final anchor's. Each is 0 if there is none.
     """
 
     waiting: int
@@ -28,7 +28,7 @@ class LogProgress:
     anchored: int
 
     def stage_of(self, leaf_index: int | None) -> Stage:
-        """Return the stage of the evidence with this leaf index, or of evidence without one."""
+        """Return the stage of the evidence with this leaf index; None: it has no index yet."""
         if leaf_index is None or leaf_index >= self.sealed:
             return Stage.ACCEPTED
         for size, stage in (
@@ -42,7 +42,7 @@ class LogProgress:
 
 
 def load_log_progress(project: OpenProject) -> LogProgress:
-    """Return how far the log has come, as the store knows it."""
+    """Return the progress of the log as recorded in the store."""
     chain_id = project.config.chain_id
     with project.database.read() as connection:
         newest = newest_head(connection)

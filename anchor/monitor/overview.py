@@ -1,4 +1,4 @@
-"""Where everything stands: the queue, heads, anchors with their cost and latency, the money.
+"""The overview: queue, heads, anchors with their cost and latency, and spending.
 
 Read from the store by a few bounded queries, in one snapshot.  Times are Unix seconds.
 """
@@ -41,20 +41,20 @@ from anchor.system.clock import format_time
 
 HOUR = 3_600
 DAY = 86_400
-# A day of heads every minute; and how wide the bars of a diagram of them may be.
+# A day of heads every minute, and the widths in seconds of the bars in a diagram of them.
 _MOST_HEADS = 1_500
 _BARS = 48
 _WIDTHS = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0)
 
 SPENDING_DAYS = 7
-"""What is spent is measured over so many days."""
+"""Number of days over which spending is measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """The evidence that no seal has given a place yet.
+    """The evidence that no seal has given a place in the log yet.
 
-    ``waiting`` is counted up to ``MOST_COUNTED``; ``oldest_at`` is when the first of it came.
+    ``waiting`` is counted up to ``MOST_COUNTED``; ``oldest_at`` is when the oldest piece came.
     """
 
     waiting: int
@@ -63,15 +63,15 @@ class Queue:
 
     @property
     def is_cut(self) -> bool:
-        """Whether more may wait than was counted."""
+        """Whether more pieces may wait than were counted."""
         return self.waiting >= MOST_COUNTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spending:
-    """What was spent: in ``SPENDING_DAYS``, by the day as measured, and of the budget's days.
+    """Costs in wei: of the last ``SPENDING_DAYS``, per day, and of the budget's period.
 
-    ``wei_a_day`` is None until two hours are there to measure.
+    ``wei_a_day`` is None until costs of two hours can be measured.
     """
 
     transactions: int
@@ -81,13 +81,13 @@ class Spending:
     budget: int | None
 
     def days_left(self, balance: int) -> float | None:
-        """Return how many days a balance lasts at that rate; None where there is no rate."""
+        """Return how many days ``balance`` lasts at that rate; None without a rate."""
         return balance / self.wei_a_day if self.wei_a_day else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throughput:
-    """How many leaves were sealed in each ``width`` seconds from ``start`` on."""
+    """The number of leaves sealed in each interval of ``width`` seconds from ``start`` on."""
 
     start: float
     width: float
@@ -96,11 +96,11 @@ class Throughput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """All of it, at ``now``; ``heads`` and ``anchors`` are the newest, newest first.
+    """The whole overview, at ``now``; ``heads`` and ``anchors`` are the newest, newest first.
 
-    ``unanchored_since`` is when the first head was sealed that no anchor holds; ``tiles`` for how
-    many leaves the tree on disk is, None where that cannot be read.  ``copies`` says who
-    holds the store, None where one server is enough.
+    ``unanchored_since`` is when the first head without an anchor was sealed; ``tiles`` counts the
+    leaves in the tree on disk, None if that cannot be read.  ``copies`` lists the servers that
+    hold the store, None where one server is enough.
     """
 
     read_at: float
@@ -122,7 +122,7 @@ class Overview:
 def read_overview(
     project: OpenProject, current_time: float, *, heads: int = 10, anchors: int = 200
 ) -> Overview:
-    """Read the overview, with at most so many of the newest heads and anchors."""
+    """Read the overview, with at most this many of the newest heads and anchors."""
     chain_id = project.config.chain_id
     is_running = project.database.is_leased()
     copies = project.database.read_copies()
@@ -152,7 +152,7 @@ def read_overview(
 
 
 def read_throughput(project: OpenProject, current_time: float) -> Throughput:
-    """Return what was sealed in the last day, or in the newest heads where there are very many."""
+    """Return what was sealed in the last day, or in the newest heads if there are very many."""
     with project.database.read() as connection:
         rows = load_newest_heads(connection, _MOST_HEADS)
     sealed = [(parse_moment(row.sealed_at), row.added) for row in rows]

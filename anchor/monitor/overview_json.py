@@ -1,4 +1,4 @@
-"""An overview, and what else is shown of the log, as JSON documents.
+"""The overview and other views of the log as JSON documents.
 
 Amounts of wei are strings, because many readers of JSON keep no integer above 2^53; times are RFC
 3339.
@@ -139,7 +139,7 @@ def build_consistency_json(consistency: HeadConsistency) -> dict[str, Any]:
 
 
 def _build_copies_json(overview: Overview) -> dict[str, Any]:
-    """Return how many servers hold the store, where there are to be several."""
+    """Return how many servers hold the store, if there are to be several."""
     copies = overview.copies
     if copies is None:
         return {}

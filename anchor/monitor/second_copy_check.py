@@ -1,4 +1,4 @@
-"""What ``anchor doctor`` says of the second copy: who follows the store's server, and counts."""
+"""The check of ``anchor doctor`` for the second copy: the standbys of the store's server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def check_second_copy(database: Database) -> tuple[str, str]:
     """Return how many servers hold the store, and a note on what the operator might improve, or "".
 
     Raises:
-        CopyMissingError: Fewer servers hold it than ``store_copies`` asks for.
+        CopyMissingError: Fewer servers hold the store than ``store_copies`` asks for.
     """
     seen = database.read_copies()
     if seen is None:

@@ -1,6 +1,6 @@
-"""How far heads have come: what became of each, what its anchor cost and how long it took.
+"""The state of each head, and its anchor's cost and latency.
 
-Times are Unix seconds of the operator's clock, but for ``included_at``, which is the block's.
+Times are Unix seconds of the operator's clock, except ``included_at``, which is the block's time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from anchor.types import MAX_LOG_SIZE, ChainId, Hash32, Head
 
 
 class HeadState(Enum):
-    """How far a head has come, in the words that users see."""
+    """How far a head has come, in the words shown to users."""
 
     SEALED = "sealed"
     SUBMITTED = "submitted"
@@ -35,9 +35,9 @@ class HeadState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadLine:
-    """A head, the leaves it added, and what became of it.
+    """A head, the leaves it added, and its state.
 
-    ``anchor_size`` and ``sequence`` are of the anchor that holds it; None where none does.
+    ``anchor_size`` and ``sequence`` are those of the anchor that holds it; None without an anchor.
     """
 
     head: Head
@@ -50,10 +50,10 @@ class HeadLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnchorLine:
-    """An anchor, the leaves that the one before did not have, its cost and how long it took.
+    """An anchor, the leaves that the previous one did not have, its cost and its latency.
 
-    ``gas_used`` and ``gas_price`` (wei) are None where the transaction is none of ours;
-    ``final_at`` is when finality was seen, None where it was not, or before that was noted.
+    ``gas_used`` and ``gas_price`` (wei) are None if the transaction is not one of this project;
+    ``final_at`` is when finality was seen, None if it was not seen, or before that was recorded.
     """
 
     head: Head
@@ -70,19 +70,19 @@ class AnchorLine:
 
     @property
     def wei(self) -> int | None:
-        """What it cost; what an L2 charges for its data on L1 is not in it."""
+        """Cost in wei, without what an L2 charges for its data on L1."""
         if self.gas_used is None or self.gas_price is None:
             return None
         return self.gas_used * self.gas_price
 
     @property
     def wei_each(self) -> int | None:
-        """What it cost for each of the leaves it covers first."""
+        """Cost in wei per leaf that this anchor is the first to cover."""
         return None if self.wei is None else self.wei // max(self.covers, 1)
 
     @property
     def to_included(self) -> float:
-        """Seconds from seal to block; two clocks may differ, but nothing is anchored earlier."""
+        """Seconds from seal to block, at least 0 although two clocks may differ."""
         return max(self.included_at - self.sealed_at, 0.0)
 
     @property
@@ -92,7 +92,7 @@ class AnchorLine:
 
 
 def parse_moment(text: str) -> float:
-    """Return a time as the store keeps it (RFC 3339) in Unix seconds."""
+    """Return a time in the store's format (RFC 3339) in Unix seconds."""
     return datetime.fromisoformat(text).timestamp()
 
 
@@ -103,7 +103,7 @@ def load_head_lines(
     rows = load_newest_heads(connection, count, below=below)
     if not rows:
         return []
-    # Each head's anchor is one of so many at most, up from the one above the largest head.
+    # The anchors of all these heads are among this many, from the one above the largest head down.
     above = find_anchor_above(connection, chain_id, rows[0].head.size - 1, final=False)
     top = rows[0].head.size if above is None else above.anchored.head.size
     known = load_newest_anchors(connection, chain_id, count + 1, below=top + 1)
@@ -136,7 +136,7 @@ def _make_head_line(
 
 
 def make_anchor_line(row: AnchorRow) -> AnchorLine:
-    """Return what is stored of an anchor, with times as numbers."""
+    """Return the row of an anchor with times in Unix seconds."""
     anchored = row.anchored
     return AnchorLine(
         head=anchored.head,

@@ -1,4 +1,4 @@
-"""Whether what is signed can be included, as ``anchor doctor`` looks at it; nothing is sent."""
+"""The check of ``anchor doctor`` whether a signed transaction can be included; nothing is sent."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from anchor.units import ETHER
 
 
 def check_transactions(project: OpenProject, node: Node) -> tuple[str, str]:
-    """Return how the transaction on its way stands, and a note on other nonces, or "".
+    """Return the state of the pending transaction, and a note on other nonces, or "".
 
     Raises:
-        ChainGuardError: The chain waits for an earlier nonce, for which nothing is signed.
+        ChainGuardError: The chain waits for an earlier nonce, for which no transaction is signed.
         FundsError: The sender cannot pay for the transaction.
         CannotCheckError: The nodes do not answer, or disagree.
     """
@@ -60,7 +60,7 @@ def check_transactions(project: OpenProject, node: Node) -> tuple[str, str]:
 
 
 def _format_other_nonces(slots: Sequence[tuple[NonceSlot, str | None]]) -> str:
-    """Say which nonces were given up, and which a reorganisation took back."""
+    """Return which nonces were given up, and which a reorganisation removed."""
     texts = []
     for text, chosen in (("given up", GIVEN_UP), ("lost in a reorganisation", LOST)):
         nonces = [str(slot.nonce) for slot, outcome in slots if outcome == chosen]
@@ -70,7 +70,7 @@ def _format_other_nonces(slots: Sequence[tuple[NonceSlot, str | None]]) -> str:
 
 
 def _find_refusal(node: Node, slot: NonceSlot) -> str | None:
-    """Say why no node takes the newest attempt; None where nothing is known against it."""
+    """Return why no node accepts the newest attempt; None if no obstacle is known."""
     newest = slot.attempts[-1]
     block = agree_on_block(node)
     gas = read_gas_limit(newest.raw)

@@ -1,1 +1,1 @@
-"""The operator's work: accept, anchor, prove, publish and erase evidence."""
+"""The operator's tasks: accept, anchor, prove, publish and erase evidence."""

@@ -1,4 +1,4 @@
-"""Accepting evidence: a record, a leaf and a durable row for each piece, once."""
+"""Acceptance of evidence: one record, one leaf and one durable row for each piece."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from anchor.store.evidence_insertion import insert_evidence, insert_once, insert
 from anchor.system.clock import utc_now
 from anchor.types import Hash32, LogId
 
-# In one transaction: so many that the index over random identities pays its pages off, and so few
-# that their rows take little memory.
+# Rows in one transaction: enough to amortise the page writes of the index over random identities,
+# and few enough that the rows take little memory.
 _BATCH = 100_000
-# About what a record takes beside its name.
+# Approximate size of a record without its name.
 _RECORD_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceInput:
-    """One piece of evidence, digested.
+    """One piece of evidence whose digests are known.
 
-    ``source`` says where it came from on this machine (an absolute path, or a label); together with
-    the digests it decides whether this is the same evidence as before.  It stays in the store:
-    only ``name`` goes into the record.  ``media_type`` None is guessed from the name.
+    ``source`` is its origin on this machine (an absolute path, or a label); source and digests
+    together decide whether it is the same evidence as an earlier submission.  ``source`` stays in
+    the store; only ``name`` goes into the record.  ``media_type`` None is guessed from the name.
     """
 
     source: str
@@ -49,7 +49,7 @@ class EvidenceInput:
 
 
 def digest_input(digests: Digests, name: str | None = None) -> EvidenceInput:
-    """Return the submission of a bare digest; without a name it is called by its digest."""
+    """Return the submission of a bare digest; without a ``name``, the digest is its name."""
     algorithm, digest = (SHA256, digests.sha256) if digests.sha256 else (SM3, digests.sm3)
     assert digest is not None, "there is one at least"
     name = name or f"{algorithm}:{digest.hex()}"
@@ -58,9 +58,9 @@ def digest_input(digests: Digests, name: str | None = None) -> EvidenceInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
-    """How many pieces a call accepted, and how many it had already.
+    """How many pieces of evidence a call accepted, and how many were known already.
 
-    ``copies`` is on how many servers they are; None where one is enough.
+    ``copies`` is the number of servers that hold all of them; None where one server is enough.
     """
 
     new: int
@@ -70,10 +70,10 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedEvidence:
-    """The answer to one submission, the same for each repetition of it but for ``is_new``.
+    """The result of one submission; a repeated submission gets the same one except for ``is_new``.
 
-    ``identity`` finds it again in the store.  ``record`` is None where it was erased or lost.
-    ``copies`` is on how many servers it is; None where one is enough.
+    ``identity`` is its key in the store.  ``record`` is None if it was erased or lost.
+    ``copies`` is the number of servers that hold it; None where one server is enough.
     """
 
     identity: bytes
@@ -91,11 +91,11 @@ def accept(
 ) -> Acceptance:
     """Accept ``submissions`` in order; when this returns they are durable.
 
-    The same file with the same digests is the same evidence and accepted once, unless ``again``.
-    A long list takes several transactions; after a crash between them, the same call does the rest.
+    The same file with the same digests is the same evidence and is accepted once, unless ``again``.
+    A long list takes several transactions; after a crash, repeating the call accepts the rest.
 
     Raises:
-        ClockError: this machine's clock is certainly far from the chain's.
+        ClockError: This machine's clock certainly differs too much from the chain's time.
     """
     check_clock(project)
     database = project.database
@@ -107,7 +107,7 @@ def accept(
         items: Batch = _prepare(project, batch, again)
         if database.has_one_writer:
             items = list(items)  # before others wait for this one
-        # Where another process takes in the same evidence, one of the two waits or begins again.
+        # If another process accepts the same evidence, one of the two waits or starts again.
         written = database.write_counted(partial(insert_evidence, items=items))
         new += written.result
         copies = fewest(copies, written.copies)
@@ -120,10 +120,10 @@ def accept_each(
     *,
     again: bool = False,
 ) -> list[AcceptedEvidence]:
-    """Accept up to some thousand ``submissions`` as ``accept`` does; return each, in their order.
+    """Accept up to some thousand ``submissions`` as ``accept`` does; return one result for each.
 
     Raises:
-        ClockError: this machine's clock is certainly far from the chain's.
+        ClockError: This machine's clock certainly differs too much from the chain's time.
         StoreBusyError: Another process erased one of the pieces while they were stored.
     """
     check_clock(project)
@@ -156,14 +156,14 @@ def _describe(
 
 
 def sum_up(accepted: Sequence[AcceptedEvidence]) -> Acceptance:
-    """Return how many of these were new, and on how many servers all of them are."""
+    """Return how many pieces were new and known, and how many servers hold all of them."""
     new = sum(evidence.is_new for evidence in accepted)
     copies = fewest(*(evidence.copies for evidence in accepted))
     return Acceptance(new=new, known=len(accepted) - new, copies=copies)
 
 
 def fewest(*counted: int | None) -> int | None:
-    """Return on how many servers all of it is, of which parts were counted; None: one is enough."""
+    """Return the number of servers that hold every counted part; None where one is enough."""
     return min((copies for copies in counted if copies is not None), default=None)
 
 
@@ -174,7 +174,7 @@ def _prepare(project: OpenProject, submissions: Sequence[EvidenceInput], again: 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """Submissions as evidence, each made when it is asked for: with another salt every time."""
+    """A sequence that builds the evidence of a submission on each access, with a fresh salt."""
 
     submissions: Sequence[EvidenceInput]
     uniques: Sequence[bytes]
@@ -196,14 +196,14 @@ class _Prepared:
 def accept_once(
     project: OpenProject, submission: EvidenceInput, *, key: str | None = None
 ) -> AcceptedEvidence:
-    """Accept one piece of evidence, or find it; when this returns it is durable.
+    """Accept one piece of evidence, or find the one accepted before; on return it is durable.
 
-    ``key`` is an idempotency key: however often and from wherever a submission is repeated with
-    it, it is accepted once.  Without a key its source and digests say what is the same.
+    ``key`` is an idempotency key: a submission repeated with it, by any process, is accepted once.
+    Without a key, source and digests decide whether two submissions are the same evidence.
 
     Raises:
-        UsageError: other evidence was submitted with this key.
-        ClockError: this machine's clock is certainly far from the chain's.
+        UsageError: Other evidence was submitted with this key.
+        ClockError: This machine's clock certainly differs too much from the chain's time.
     """
     check_clock(project)
     unique = b"" if key is None else b"key:" + key.encode("utf-8", "surrogateescape")
@@ -219,10 +219,10 @@ def accept_once(
 def accept_with_key(
     project: OpenProject, submissions: Sequence[EvidenceInput], key: str
 ) -> Acceptance:
-    """Accept the one submission there is under an idempotency key.
+    """Accept a single submission under an idempotency key.
 
     Raises:
-        UsageError: there are more or none, or the key was used for other evidence.
+        UsageError: ``submissions`` is not exactly one, or the key was used for other evidence.
     """
     if len(submissions) != 1:
         raise UsageError("an idempotency key goes with one file or digest")
@@ -232,10 +232,10 @@ def accept_with_key(
 def prepare_evidence(
     submission: EvidenceInput, unique: bytes, salt: bytes, recorded_at: str, log: LogId
 ) -> NewEvidence:
-    """Return the row of a submission: its record for ``log`` with this salt, recorded at this time.
+    """Return the row of a submission: its record for ``log`` with this salt and time.
 
     Raises:
-        MalformedError: no record can be made of it.
+        MalformedError: The submission cannot be encoded as a record.
     """
     record = encode_record(
         digests=submission.digests,
@@ -249,7 +249,7 @@ def prepare_evidence(
 
 
 def prepare_record(record: Record, source: str, unique: bytes, recorded_at: str) -> NewEvidence:
-    """Return the row of a record that somebody else made, whose bytes stay as they are."""
+    """Return the row of a record that another party made; its bytes are kept unchanged."""
     encoded = record.encoded
     submission = EvidenceInput(source=source, name=record.name, digests=record.digests)
     unique = b"record:" + hashlib.sha256(encoded).digest() + unique
@@ -271,7 +271,7 @@ def _make_row(
 
 
 def identify(submission: EvidenceInput, unique: bytes = b"") -> bytes:
-    """Return what makes a repeated submission the same evidence, or with ``unique`` another."""
+    """Return the identity of a submission: equal for a repeated one, different per ``unique``."""
     digests = submission.digests
     parts = (
         submission.source.encode("utf-8", "surrogateescape"),
@@ -279,18 +279,18 @@ def identify(submission: EvidenceInput, unique: bytes = b"") -> bytes:
         digests.sm3 or b"",
         unique,
     )
-    # Length-prefixed, so that no two different tuples are the same bytes.
+    # Length-prefixed, so that different tuples never give the same bytes.
     described = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
     return make_identity(digests, described)
 
 
 def guess_media_type(name: str) -> str | None:
-    """Return the media type that the name's ending stands for, if it stands for one."""
+    """Return the media type that the extension of ``name`` indicates; None for an unknown one."""
     parts = name.rsplit(".", 2)
     return _guess_by_ending(".".join([parts[0][-1:], *parts[1:]]))
 
 
 @lru_cache(maxsize=4_096)
 def _guess_by_ending(ending: str) -> str | None:
-    # Two endings matter: the last one may only say how the other one's type is packed.
+    # The last two extensions count: the last one may only name a compression of the first.
     return mimetypes.guess_type(ending)[0]

@@ -1,7 +1,7 @@
-"""Looking at the newest final anchor on chain at least once a minute, though nothing waits.
+"""The anchor watch: compares the newest final anchor with the chain at least once a minute.
 
-The daemon does, and each worker of the service for which no other process did.  What the chain
-contradicts is stored as an incident, or raised; a node that is away tells nothing, and stops
+The daemon runs it, and so does each worker of the service if no other process did.  A contradiction
+by the chain is stored as an incident, or raised; an unreachable node proves nothing and stops
 nothing.
 """
 
@@ -38,15 +38,15 @@ from anchor.store.heads import newest_final_anchor
 from anchor.types import Block
 
 PERIOD = 50.0
-"""Seconds between two looks: a look takes some, and a minute is what is promised."""
+"""Seconds between two checks: each takes some time, and one per minute is promised."""
 
 LASTING = 300.0
-"""Seconds without any answer after which that is an alarm."""
+"""Seconds without any answer after which an alarm is raised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clocks:
-    """The wall clock (Unix seconds), and a steady one that nobody sets."""
+    """The wall clock (Unix seconds), and a monotonic clock."""
 
     wall: Callable[[], float]
     steady: Callable[[], float]
@@ -54,7 +54,7 @@ class Clocks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """How watching stands: since how many seconds nothing can be told, and why."""
+    """State of the anchor watch: for how many seconds the chain could not be checked, and why."""
 
     unknown_for: float = 0.0
     trouble: str | None = None
@@ -62,21 +62,21 @@ class Watched:
 
     @property
     def is_lasting(self) -> bool:
-        """Whether nothing could be told for so long that somebody has to look."""
+        """Whether the chain could not be checked for so long that an operator has to act."""
         return self.unknown_for >= LASTING
 
 
 def look_at_chain(project: OpenProject, node: Node) -> tuple[Block, Block | None]:
     """Compare the log with the chain; return the newest block and the newest final one.
 
-    The newest final anchor is read in a final block, by as many nodes as have to agree.  Without a
-    final anchor there is nothing to read in one, and None may stand for the final block.
+    As many nodes as have to agree read the newest final anchor in a final block.  Without a final
+    anchor this reading is skipped, and the final block may be None.
 
     Raises:
-        CannotCheckError: The nodes do not tell.
-        IncidentError: A final anchor is not where it was; that is stored.
-        ContradictedError: The log is closed, or its head is not in the store.
-        ChainGuardError: Another chain, or a final block that was replaced.
+        CannotCheckError: The nodes do not answer, or do not agree.
+        IncidentError: A final anchor has moved or is gone; an incident is stored.
+        ContradictedError: The log is closed, or its head on chain is not in the store.
+        ChainGuardError: The nodes are on another chain, or a final block was replaced.
     """
     check_chain_and_incidents(project, node)
     anchored = project.read(newest_final_anchor)
@@ -88,7 +88,7 @@ def look_at_chain(project: OpenProject, node: Node) -> tuple[Block, Block | None
             check_no_incident(project)
     except CannotCheckError as error:
         trouble = error
-    # A log that is closed, or goes on elsewhere, is told whatever is final.
+    # A log that is closed, or has a successor, is reported without regard to finality.
     read_chain_state(project, node)
     if trouble is not None and anchored is not None:
         raise trouble
@@ -98,10 +98,10 @@ def look_at_chain(project: OpenProject, node: Node) -> tuple[Block, Block | None
 def judge_clock_at(
     project: OpenProject, node: Node, wall: float, newest: Block, final: Block | None
 ) -> ClockFault | None:
-    """Judge the clock by one look, and by what daemon or service saw last.
+    """Judge the clock by one check and by the chain time that daemon or service saved last.
 
     Raises:
-        CannotCheckError: One node makes it look wrong, and too few others answer.
+        CannotCheckError: One node suggests a wrong clock, and too few others answer.
     """
     seen = ChainTime(
         seen_at=round(wall),
@@ -117,10 +117,10 @@ def judge_clock_at(
 
 
 class ChainWatch:
-    """Looks when it is time, and remembers since when nothing could be told."""
+    """Checks the chain periodically, and records since when the nodes have not answered."""
 
     def __init__(self, project: OpenProject, clocks: Clocks) -> None:
-        """Prepare; the first look is due after ``PERIOD``, unless ``look`` is called before."""
+        """Prepare; the first check is due after ``PERIOD``, unless ``look`` is called before."""
         self._project = project
         self._clocks = clocks
         self._due = clocks.steady() + PERIOD
@@ -133,14 +133,14 @@ class ChainWatch:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time for the next look."""
+        """Whether the next check is due."""
         return self._clocks.steady() >= self._due
 
     def look(self, node: Node) -> bool:
-        """Look now; return whether the nodes told.  The next look is due ``PERIOD`` later.
+        """Check the chain now; return whether the nodes answered.  The next is due in ``PERIOD``.
 
         Raises:
-            ChainGuardError: As ``look_at_chain``; that the nodes do not tell is only remembered.
+            ChainGuardError: The same as ``look_at_chain``; a CannotCheckError is only recorded.
         """
         began = self._clocks.steady()
         self._due = began + PERIOD
@@ -161,9 +161,9 @@ class ChainWatch:
         return True
 
     def adopt(self, period: float) -> float | None:
-        """Take over another process's look, which found all well; return how long it is good for.
+        """Adopt another process's check that found no problem; return its validity in seconds.
 
-        None where there is none within ``period`` seconds, or the last look here found trouble.
+        None if there is none within ``period`` seconds, or if the last check here found a problem.
         """
         seen, wall = load_chain_time(self._project.config), self._clocks.wall()
         if seen is None or seen == self._saved or self._trouble is not None:
@@ -178,7 +178,7 @@ class ChainWatch:
         return period - age
 
     def judge(self, anchored: int | None) -> ClockFault | None:
-        """Judge the clock by what was seen last, and the newest final anchor's time."""
+        """Judge the clock by the chain time seen last and the time of the newest final anchor."""
         wall, steady = self._clocks.wall(), self._clocks.steady()
         seen = self._seen
         if seen is not None and not seen.is_certain and has_jumped(self._right, wall, steady):
@@ -187,7 +187,7 @@ class ChainWatch:
         return judge_clock(wall, seen, anchored, elapsed=elapsed)
 
     def tell(self, anchored: int | None) -> Watched:
-        """Return how watching stands; where nothing is final yet, nothing is unknown of it."""
+        """Return the state of the watch; without a final anchor, no outage is reported."""
         since = None if anchored is None else self._unknown_since
         return Watched(
             unknown_for=0.0 if since is None else self._clocks.steady() - since,
@@ -196,7 +196,7 @@ class ChainWatch:
         )
 
     def _note_time(self, node: Node, newest: Block, final: Block | None) -> None:
-        """Remember the chain's time, and leave it for processes that ask no node."""
+        """Record the chain's time, and save it for processes that ask no node."""
         wall, steady = self._clocks.wall(), self._clocks.steady()
         before = None if self._seen_steady is None else self._seen
         since = 0.0 if self._seen_steady is None else steady - self._seen_steady
@@ -218,17 +218,17 @@ class ChainWatch:
         try:
             save_chain_time(self._project.config, seen)
         except AnchorError:
-            return  # others then go by what the store knows
+            return  # other processes then use what the store knows
 
 
 def _ask_others(node: Node, seen: ChainTime, final: Block | None) -> ChainTime:
-    """Return what enough nodes say of the times, where one makes the clock look wrong.
+    """Return the block times that enough nodes confirm, after one node suggests a wrong clock.
 
-    Of the final block's time the highest counts that enough have reached; of the newest block's
-    the highest of all, so that a node that lags or lies makes no clock look ahead.
+    For the final block this is the highest time that enough nodes have reached, for the newest the
+    highest of all nodes, so that a lagging or lying node cannot make the clock appear fast.
 
     Raises:
-        CannotCheckError: Too few answer.
+        CannotCheckError: Too few nodes answer.
     """
     newest = max(node.ask_each(lambda one: _time_of(one, "latest")))
     reached = None

@@ -1,4 +1,4 @@
-"""Bringing the chain's head up to the newest sealed head."""
+"""Anchoring: brings the registry's head up to the newest sealed head."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from anchor.store.tx_journal import StoredJournal
 from anchor.system.clock import Clock, utc_now
 from anchor.types import Head
 
-# How many nonces one call may sign for: more means that somebody interferes, or the node lies.
+# Nonces that one call may sign for: more indicates interference or a lying node.
 _MOST_NEW = 3
 
 
@@ -51,7 +51,7 @@ def make_manager(
     """Return the transaction manager of this project's key.
 
     Raises:
-        ChainGuardError: the key's account has code.
+        ChainGuardError: The key's account has code.
     """
     config = project.config
     check_sender(node, signer.address)
@@ -83,19 +83,20 @@ def anchor_newest(
 ) -> AnchoredHead | None:
     """Bring the chain's head up to the newest sealed head and wait until that is included.
 
-    An anchor already on chain is adopted, never sent again; the key is opened only to send.  None
-    for a log without leaves.  ``standing`` is what ``check_standing`` has just returned, with the
-    newest head that is sealed by now; it is read anew after everything that is sent.
+    An anchor already on chain is adopted, never sent again; the key is opened only to send.  The
+    result is None for a log without leaves.  ``standing`` is what ``check_standing`` has just
+    returned, with the newest sealed head; the state is read again after each transaction.
 
     Raises:
-        OperatorActionError: key without authority, no funds, a store older than the chain, …
-        NotFinalError: sent, but not included in time; a later call goes on.
+        OperatorActionError: The key has no authority, funds are missing, the store is older than
+            the chain, …
+        NotFinalError: A transaction was sent, but not included in time; a later call continues.
     """
     manager: TransactionManager | None = None
     inclusion: Inclusion | None = None
     seen: set[Inclusion] = set()
     states = _follow_state(project, node, standing)
-    # What a deep reorganisation undid is sent again nonce by nonce, however many they are.
+    # What a deep reorganisation undid is sent again nonce by nonce, however many there are.
     while manager is None or manager.new_nonces <= _MOST_NEW:
         state = next(states)
         if state.newest is None:
@@ -119,11 +120,11 @@ def anchor_newest(
         except ForeignUseError as error:
             if not project.config.signer.shared:
                 raise
-            # What the registry holds now decides what comes next: a head of others stops it.
+            # The registry's current head decides what comes next: a head of another key stops it.
             report(f"warning: {error.message}; going on, because signer.shared is set")
             continue
         except ChainGuardError:
-            # The state was read before the seal: what is refused may rest on what is over by now.
+            # The state was read before the seal: the refusal may rest on an outdated state.
             if state is not standing or read_chain_state(project, node) == standing:
                 raise
             continue
@@ -138,14 +139,14 @@ def anchor_newest(
 
 
 def _follow_state(project: OpenProject, node: Node, standing: ChainState) -> Iterator[ChainState]:
-    """Yield the state that was just read, and then what the chain says each time."""
+    """Yield the given state first, then a fresh reading each time."""
     yield standing
     while True:
         yield read_chain_state(project, node)
 
 
 def follow_inclusions(project: OpenProject, node: Node) -> None:
-    """Note in the journal which open or lost transaction is included by now, where nodes say so."""
+    """Record in the journal which open or lost transactions are included now, if nodes answer."""
     settlement = Settlement(
         node=node,
         chain_id=project.config.chain_id,
@@ -153,7 +154,7 @@ def follow_inclusions(project: OpenProject, node: Node) -> None:
         finality=project.config.finality,
         report=lambda _: None,
     )
-    with suppress(CannotCheckError):  # then whoever sends next does
+    with suppress(CannotCheckError):  # the next sender does it
         settlement.follow()
 
 
@@ -200,15 +201,15 @@ def _record_anchor(
             save_anchor(connection, config.chain_id, included)
             return included
     if place_of(before) != place_of(included):
-        # It moved since this round began, by one node's word of a block that is not final.
+        # The anchor moved since this round began, by one node's word about a non-final block.
         check_final_anchors(project, node)
     return before
 
 
 def record_anchors(project: OpenProject, node: Node) -> int:
-    """Store the anchors that the registry has of this store's heads and the store knows nothing of.
+    """Store the registry's anchors of this store's heads that the store does not know yet.
 
-    Such there are after a crash between an inclusion and its note.  Returns how many they were.
+    A crash between an inclusion and its recording leaves such anchors.  Returns their number.
     """
     config = project.config
     registry = RegistryReader(config.registry, config.log)

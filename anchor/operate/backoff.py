@@ -1,19 +1,19 @@
-"""How long to wait until what failed is tried again."""
+"""Waiting times between attempts after failures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# So much longer at most, so that many who failed together do not all come back together.
+# Largest random extension of a wait, so that clients that failed together do not retry together.
 _SPREAD = 0.25
 
 
 @dataclass
 class Backoff:
-    """Waits that grow from failure to failure; ``jitter`` draws a number from 0 to 1 for each.
+    """Waits that grow with each failure; ``jitter`` draws a number from 0 to 1 for each.
 
-    ``first`` are the seconds until the first try again, doubled each time up to ``longest``.
+    ``first`` is the wait in seconds before the first retry, doubled each time up to ``longest``.
     """
 
     jitter: Callable[[], float]
@@ -22,11 +22,11 @@ class Backoff:
     _next: float = 0.0
 
     def next_wait(self, asked: float | None = None) -> float:
-        """Return the seconds to wait now: never fewer than whoever refused ``asked`` for."""
+        """Return the seconds to wait now: at least ``asked``, which a refusing server requested."""
         wait = max(self._next, self.first)
         self._next = min(2 * wait, self.longest)
         return max(wait, asked or 0.0) * (1 + _SPREAD * self.jitter())
 
     def reset(self) -> None:
-        """Begin anew: it worked."""
+        """Start again with the first wait, after a success."""
         self._next = 0.0

@@ -1,11 +1,11 @@
-"""Whether this machine's clock can be right, by what was last seen of the chain's time.
+"""Checks of this machine's clock against the chain's time as seen last.
 
-A block's time is a lower bound of the time since; of a chain that goes on as time does, the newest
-block's is an upper bound, too.  One node's word raises an alarm and stops nothing: no record is
-made only where the block times are those of anchors that were final before, or enough nodes agree,
-or this process's own steady clock says that the wall clock jumped.
+A block's time is a lower bound of the current time; on a chain whose block times advance with real
+time, the newest block's is also an upper bound.  One node's answer raises an alarm and stops
+nothing: records are refused only if the block times are those of earlier final anchors, or enough
+nodes agree, or this process's own monotonic clock shows that the wall clock jumped.
 
-Pure, but for the small file beside the configuration in which daemon and service leave what they
+Pure, except for the small file beside the configuration in which daemon and service save what they
 saw, so that intake asks no node.
 """
 
@@ -27,12 +27,12 @@ from anchor.system.durable_files import private_mode, write_file
 from anchor.units import format_duration, format_timestamp
 
 TOLERANCE = 300.0
-"""Seconds that the clock may be off: slots, sequencers and a drifting clock stay below it."""
+"""Tolerated error of the clock in seconds: slots, sequencers and clock drift stay below it."""
 
 FRESH = 300.0
-"""Seconds after which another process's sighting says nothing of an upper bound any more."""
+"""Age in seconds at which another process's sighting no longer gives an upper bound."""
 
-# Seconds by which block times may run ahead of a steady clock, or behind, between two looks.
+# Seconds by which block times may deviate from a monotonic clock between two checks.
 _SLACK = 30.0
 _FORMAT = "anchor-chain-time/1"
 _MOST_BYTES = 4_096
@@ -40,10 +40,10 @@ _MOST_BYTES = 4_096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainTime:
-    """What was seen of the chain's time, at ``seen_at`` by this machine's clock; Unix seconds.
+    """The chain's time as seen at ``seen_at`` by this machine's clock; all in Unix seconds.
 
-    ``final`` is the newest final block's time, None where none is known.  ``in_step``: since the
-    look before, block times went on as the time did.  ``is_certain``: not one node's word alone.
+    ``final`` is the newest final block's time, None if it is not known.  ``in_step``: since the
+    check before, block times advanced with real time.  ``is_certain``: not one node's word alone.
     """
 
     seen_at: int
@@ -56,7 +56,7 @@ class ChainTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockFault:
-    """By how many seconds the clock is off at least: ahead, or behind where negative."""
+    """The least number of seconds by which the clock is off: fast, or slow where negative."""
 
     wall_time: float
     seconds: float
@@ -73,10 +73,10 @@ class ClockFault:
 def judge_clock(
     wall_time: float, chain: ChainTime | None, anchored: int | None, *, elapsed: float | None = None
 ) -> ClockFault | None:
-    """Return by how much the clock is off, or None where it may be right.
+    """Return by how much the clock is off, or None if it may be right.
 
-    ``anchored`` is the time of the newest final anchor that the store knows; ``elapsed`` the
-    seconds since ``chain`` was seen by a steady clock, None where another process saw it.
+    ``anchored`` is the time of the newest final anchor in the store; ``elapsed`` is the number of
+    seconds since ``chain`` was seen, by a monotonic clock; None if another process saw it.
     """
     if anchored is not None and wall_time < anchored - TOLERANCE:
         return ClockFault(wall_time=wall_time, seconds=wall_time - anchored, is_certain=True)
@@ -98,8 +98,8 @@ def judge_clock(
 def is_in_step(before: ChainTime | None, number: int, newest: int, elapsed: float) -> bool:
     """Return whether block times advanced by about ``elapsed`` seconds since ``before``.
 
-    Only then is the newest block's time an upper bound for a clock: a chain may stand still, leap
-    or catch up.
+    Only then is the newest block's time an upper bound for a clock: a chain may halt, skip time or
+    catch up.
     """
     if before is None or number <= before.number:
         return False
@@ -109,7 +109,7 @@ def is_in_step(before: ChainTime | None, number: int, newest: int, elapsed: floa
 def has_jumped(right: tuple[float, float] | None, wall_time: float, steady: float) -> bool:
     """Return whether the wall clock was set since ``right``, by more than ``TOLERANCE`` seconds.
 
-    ``right`` is a pair of wall and monotonic seconds read together; None where there is none.
+    ``right`` is a pair of wall and monotonic seconds read together; None if there is no such pair.
     """
     return right is not None and abs((wall_time - right[0]) - (steady - right[1])) > TOLERANCE
 
@@ -127,7 +127,7 @@ def check_clock(project: OpenProject) -> None:
     """Check that records may be made now, without asking a node.
 
     Raises:
-        ClockError: The clock is certainly far from the chain's.
+        ClockError: The clock certainly differs too much from the chain's time.
     """
     fault = find_clock_fault(project, unix_now())
     if fault is not None and fault.is_certain:
@@ -147,12 +147,12 @@ def find_clock_fault(
 
 
 def chain_time_path(config: Config) -> Path:
-    """Return where daemon and service leave what they last saw of the chain's time."""
+    """Return the path of the file with the chain's time that daemon and service saw last."""
     return config.file.with_name("chain-time.json")
 
 
 def save_chain_time(config: Config, seen: ChainTime) -> None:
-    """Save the chain's time for other processes; it is written again within a minute.
+    """Save the chain's time for other processes; it is rewritten within a minute.
 
     Raises:
         AnchorError: The file cannot be written.
@@ -164,7 +164,7 @@ def save_chain_time(config: Config, seen: ChainTime) -> None:
 
 
 def load_chain_time(config: Config) -> ChainTime | None:
-    """Return the chain's time as last saved; None without a file that this release can read."""
+    """Return the chain's time as last saved; None if this release cannot read the file."""
     try:
         with open(_open_plain(chain_time_path(config)), "rb") as file:
             members = parse_strict(
@@ -178,7 +178,7 @@ def load_chain_time(config: Config) -> ChainTime | None:
 
 
 def _open_plain(path: Path) -> int:
-    """Open a file to read; a pipe in its place, which nobody writes to, is not waited for."""
+    """Open a file for reading, without blocking if a pipe without a writer is in its place."""
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(path, flags)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

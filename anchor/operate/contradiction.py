@@ -1,7 +1,7 @@
-"""When the chain contradicts the store: the one rule of daemon, service, status and every run.
+"""The rule for when the chain contradicts the store, shared by daemon, service and all commands.
 
-Pure: whoever has read the registry asks here what it means.  Who has to agree on what was read, and
-what is done about a contradiction, is for the callers.
+Pure: callers pass what they read from the registry.  They also decide how many nodes have to agree
+on a reading, and what to do about a contradiction.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from anchor.types import Anchor, Block, Head
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinalReading:
-    """What the registry holds of a final anchor's root (``stored``) in a final block."""
+    """The registry's entry (``stored``) for a final anchor's root, read in a final block."""
 
     anchored: AnchoredHead
     stored: Anchor | None
@@ -23,18 +23,18 @@ class FinalReading:
 
 
 def is_moved(reading: FinalReading) -> bool:
-    """Return whether a final anchor is not where it was.
+    """Return whether a final anchor has moved or is gone.
 
-    A final block that is older than the anchor's says nothing of it, and so contradicts nothing.
+    A final block older than the anchor's shows nothing about it, and so contradicts nothing.
     """
     return not is_behind(reading.final, reading.anchored) and not is_in_place(reading)
 
 
 def is_refuted(stored: NewestRoot, head: Head | None) -> bool:
-    """Return whether the log is closed, or its newest root is of no ``head`` of ours.
+    """Return whether the log is closed, or its newest root is not that of a head in the store.
 
-    A head that is merely older than the store's contradicts nothing: the node lags, or has to be
-    asked of a final block.
+    A head that is merely older than the store's contradicts nothing: the node lags, or a final
+    block has to be read.
     """
     return stored.is_closed or (stored.root is not None and head is None)
 
@@ -45,13 +45,13 @@ def is_in_place(reading: FinalReading) -> bool:
 
 
 def place_of(anchor: Anchor | AnchoredHead) -> AnchorPosition:
-    """Return where an anchor is."""
+    """Return the position of an anchor: its block number and time."""
     return AnchorPosition(
         sequence=anchor.sequence, block_number=anchor.block_number, timestamp=anchor.timestamp
     )
 
 
 def is_behind(final: Block, place: AnchorPosition | AnchoredHead) -> bool:
-    """Return whether block ``final`` is older than the anchor's, so that it proves nothing."""
-    # By the time first: the registry's numbers may be a parent chain's.
+    """Return whether block ``final`` is older than the anchor's, and so proves nothing."""
+    # Time is compared first: the registry's block numbers may be those of a parent chain.
     return (final.timestamp, final.number) < (place.timestamp, place.block_number)

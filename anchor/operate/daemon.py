@@ -1,8 +1,9 @@
-"""Seals and anchors as evidence comes in, until it is told to stop.
+"""The daemon of ``anchor run``: seals and anchors new evidence until it is told to stop.
 
-Crash only: whatever is not expected ends the process, and starting it again is the recovery.  What
-passes by itself (a node that is away, fees above the cap) is told and tried again; what could do
-harm (another chain, a store older than the chain) ends it with its exit code.
+Crash only: an unexpected error ends the process, and starting it again is the recovery.  Temporary
+failures (an unreachable node, fees above the cap) are reported and tried again; an error after
+which going on could do harm (another chain, a store older than the chain) ends it, with its exit
+code.
 """
 
 from __future__ import annotations
@@ -52,18 +53,18 @@ from anchor.store.heads import (
 )
 from anchor.system.clock import StoppableClock, Stopped
 
-# Seconds between two looks at what is waiting, and between two at what may have become final.
+# Seconds between two checks for waiting evidence, and between two checks for finality.
 _POLL = 1.0
 _FINALITY_POLL = 4.0
 
-# An anchor that is not final after this long is worth a word: two epochs take 13 minutes, and the
-# longest that Ethereum's finality was away so far took an hour.
+# An anchor that is not final after this many seconds is reported: two epochs take 13 minutes, and
+# the longest outage of Ethereum's finality so far took an hour.
 LATE = 1800.0
-# What goes on being so is told again this often.
+# A lasting condition is reported again after this many seconds.
 _REMIND = 3600.0
 
-# These pass without the operator, or after the operator did something elsewhere.  An incident does
-# where one answer of a node was wrong; nothing is done while it is open.
+# These pass by themselves, or after the operator acted elsewhere.  An incident passes if it came
+# from one wrong answer of a node; nothing is done while it is open.
 _PASSING = (
     CannotCheckError,
     CopyMissingError,
@@ -76,9 +77,9 @@ _PASSING = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """When to seal: ``seconds`` after the last seal, or as soon as enough is waiting.
+    """When to seal: ``seconds`` after the last seal, or as soon as enough evidence is waiting.
 
-    Enough are ``leaves`` pieces of evidence, or records of ``size`` bytes in all.
+    Enough is ``leaves`` pieces of evidence, or records of ``size`` bytes in total.
     """
 
     seconds: float
@@ -91,7 +92,7 @@ class Pace:
 
 
 class Daemon:
-    """The one process that seals and sends for a project; the caller holds the store's lease."""
+    """The only process that seals and sends for a project; the caller holds the store's lease."""
 
     def __init__(
         self,
@@ -106,9 +107,9 @@ class Daemon:
         wall: Callable[[], float],
         publisher: Publisher | None = None,
     ) -> None:
-        """Prepare; ``jitter`` draws numbers from 0 to 1, that spread the tries after failures.
+        """Prepare; ``jitter`` draws numbers from 0 to 1, which spread the retries after failures.
 
-        ``wall`` is this machine's clock in Unix seconds, which is compared with the chain's.
+        ``wall`` returns this machine's time in Unix seconds, which is compared with the chain's.
         """
         self._project = project
         self._node = node
@@ -119,9 +120,9 @@ class Daemon:
         self._backoff = Backoff(jitter)
         self._publisher = publisher
         self._watch = ChainWatch(project, Clocks(wall=wall, steady=clock.monotonic))
-        # An incident is open: nothing is published meanwhile, and it is looked at with each try.
+        # An incident is open: nothing is published meanwhile, and each attempt checks it again.
         self._is_contradicted = False
-        # When each standing trouble is to be told again, and since when an anchor is reversible.
+        # When each lasting condition is reported next, and since when an anchor is reversible.
         self._reminders: dict[str, float] = {}
         self._reversible_since: dict[int, float] = {}
 
@@ -129,11 +130,11 @@ class Daemon:
         """Work until the clock is told to stop.
 
         Raises:
-            OperatorActionError: the operator has to do something before going on is safe.
+            OperatorActionError: The operator has to act before it is safe to continue.
         """
         self._look_at_finality()
         time = self._clock.monotonic()
-        # The first round is at once: an earlier process may have left something half done.
+        # The first round starts at once: an earlier process may have left work unfinished.
         next_round = next_look = time
         is_first = True
         try:
@@ -151,7 +152,7 @@ class Daemon:
                         next_look = time + _FINALITY_POLL
                         self._watch_copies()
                         if self._look_for_final():
-                            next_round = time  # a reorganisation took something back
+                            next_round = time  # a reorganisation removed an anchor
                     self._backoff.reset()
                 except _PASSING as error:
                     self._is_contradicted = isinstance(error, IncidentError)
@@ -182,12 +183,12 @@ class Daemon:
         self._remind_while("clock", None if fault is None else clock_event(fault))
 
     def _look_at_finality(self) -> None:
-        """Say so where the chain's finality cannot be known as configured; anchoring goes on."""
+        """Warn if the chain's finality cannot be known as configured; anchoring goes on."""
         try:
             self._node.select_primary()
             self._node.fetch_final_block(self._project.config.finality)
         except (NodeUnreachableError, QuorumError):
-            pass  # the first round, or the first look at an anchor, says so and tries again
+            pass  # the first round, or the first check of an anchor, reports it and tries again
         except CannotCheckError as error:
             self._tell(
                 Event(
@@ -201,7 +202,7 @@ class Daemon:
         with self._project.database.read() as connection:
             newest = newest_head(connection)
             anchored = newest_anchored(connection, self._project.config.chain_id)
-            # After a failure or a reorganisation, whoever noticed that.
+            # After a failure or a reorganisation, whichever process noticed it.
             is_behind = newest is not None and (anchored is None or anchored.head != newest.head)
             if is_first or is_behind:
                 return is_time
@@ -230,7 +231,7 @@ class Daemon:
         return done.sealed > 0
 
     def _watch_funds(self) -> None:
-        """Say in time that ether or budget will not last."""
+        """Warn in time that the balance or the budget is running out."""
         try:
             shortage = low_funds_warning(self._project, self._node, self._signer.address)
         except CannotCheckError:
@@ -250,14 +251,14 @@ class Daemon:
         self._remind_while("copies", warning)
 
     def _look_for_final(self) -> bool:
-        """Look at what is reversible; return whether some is gone and has to be sent again."""
+        """Check the reversible anchors; return whether one is gone and has to be sent again."""
         before = self._project.read(load_reversible_anchors)
         if not before:
             return False  # nothing to ask the node about
         try:
             now_final = refresh_anchors(self._project, self._node)
         except QuorumError as error:
-            # Sealing and anchoring go on meanwhile: they rest on no final block.
+            # Sealing and anchoring continue meanwhile: they do not depend on a final block.
             self._remind("quorum", failure_event(error, _FINALITY_POLL))
             now_final = []
         else:
@@ -269,7 +270,7 @@ class Daemon:
         return is_gone
 
     def _tell_reorganised(self, before: list[AnchoredHead]) -> bool:
-        """Say what became of included anchors; return whether some are gone."""
+        """Report anchors that a reorganisation moved or removed; return whether some are gone."""
         with self._project.database.read() as connection:
             chain_id = self._project.config.chain_id
             after = [find_anchored(connection, chain_id, anchored.head) for anchored in before]
@@ -281,7 +282,7 @@ class Daemon:
         return None in after
 
     def _watch_age(self) -> None:
-        """Say which anchors have been reversible for long; nothing is done about it."""
+        """Report which anchors have been reversible for long; no action follows."""
         time = self._clock.monotonic()
         reversible = self._project.read(load_reversible_anchors)
         since = self._reversible_since
@@ -294,7 +295,7 @@ class Daemon:
                 self._remind(f"late {anchored.head.size}", late_event(anchored, age))
 
     def _remind_while(self, about: str, happened: Event | None) -> None:
-        """Emit a standing event once an hour while it lasts; None resets it."""
+        """Emit the event of a lasting condition once an hour; None resets the condition."""
         if happened is None:
             self._reminders.pop(about, None)
         else:
@@ -308,12 +309,12 @@ class Daemon:
             self._tell(happened)
 
     def _note_missing_anchors(self) -> None:
-        """Look for anchors of which a crash kept the store from knowing."""
+        """Record the anchors that a crash kept from being stored."""
         check_chain(self._project.config, self._node)
         record_anchors(self._project, self._node)
 
     def _wait(self, seconds: float) -> None:
-        """Wait ``seconds``, and check the chain and publish meanwhile whenever that is due."""
+        """Wait ``seconds``; meanwhile check the chain and publish whenever that is due."""
         end = self._clock.monotonic() + seconds
         while not self._clock.stopping.is_set():
             if self._publisher is not None and not self._is_contradicted:
@@ -333,5 +334,5 @@ class Daemon:
         except IncidentError:
             self._is_contradicted = True
         except _PASSING:
-            pass  # the next try tells it
+            pass  # the next attempt reports it
         return self._is_contradicted != before

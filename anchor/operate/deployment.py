@@ -1,8 +1,8 @@
-"""Deploying the registry, once: through the CREATE2 proxy, or plainly where a chain has none.
+"""One-time deployment of the registry: through the CREATE2 proxy, or without it if it is missing.
 
-Through the proxy the address is the same on every chain.  Plainly it follows from the sender and
-its nonce, so the project is pointed at it afterwards (``anchor.project.relocation``).  Either way
-the deployment's record is written last, beside the configuration.
+Through the proxy the address is the same on every chain.  A plain deployment's address follows from
+the sender and its nonce, so the project is pointed at it later (``anchor.project.relocation``).
+Either way the deployment's record is written last, beside the configuration.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from anchor.types import Address, Hash32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """Where the registry is; ``tx_hash`` is None when it was there already."""
+    """Where the registry is; ``tx_hash`` is None if it was deployed before."""
 
     registry: Address
     code_hash: Hash32
@@ -64,11 +64,11 @@ def deploy(
     clock: Clock,
     report: Callable[[str], None],
 ) -> Deployment:
-    """Deploy the registry unless it is there; the key is opened only when it is needed.
+    """Deploy the registry unless it is on chain; the key is opened only when it is needed.
 
     Raises:
-        ChainGuardError: wrong chain, no CREATE2 proxy, other code at the registry's address, or a
-            deployment record about something else.
+        ChainGuardError: The chain is the wrong one or has no CREATE2 proxy, other code is at the
+            registry's address, or a deployment record is about another deployment.
     """
     config = project.config
     _check_place(config, node)
@@ -112,15 +112,15 @@ def deploy_plainly(
     clock: Clock,
     report: Callable[[str], None],
 ) -> Deployment:
-    """Deploy the registry without the CREATE2 proxy, and point the project at where it went.
+    """Deploy the registry without the CREATE2 proxy, and point the project at its address.
 
-    Does nothing where the project's registry is there.  A deployment of an earlier run is found
-    by the journal, whatever that run came to, and never sent again.
+    Does nothing if the project's registry is on chain.  A deployment of an earlier run is found by
+    the journal, whatever the outcome of that run, and never sent again.
 
     Raises:
-        UsageError: the chain has the proxy.
-        ChainGuardError: heads are sealed already, or as for ``deploy``.
-        ConfigError: the configuration or the policy cannot be rewritten.
+        UsageError: The chain has the proxy.
+        ChainGuardError: Heads are sealed already, or the same as ``deploy``.
+        ConfigError: The configuration or the policy cannot be rewritten.
     """
     config = project.config
     _check_place(config, node)
@@ -153,19 +153,19 @@ def deploy_plainly(
 
 
 def has_create2_proxy(node: Node) -> bool:
-    """Say whether the chain has the CREATE2 proxy, by its code."""
+    """Return whether the chain has the CREATE2 proxy, judged by its code."""
     return node.fetch_code_hash(CREATE2_PROXY, "latest") == CREATE2_PROXY_CODE_HASH
 
 
 def read_record(config: Config) -> DeployingTransaction | None:
     """Read the deployment record and check that it is about this project's registry.
 
-    Returns the transaction it names, if it does.
+    Returns the transaction that the record names, or None.
 
     Raises:
-        FileNotFoundError: there is none.
-        MalformedError, UnknownVersionError: it cannot be read.
-        ChainGuardError: it is about another deployment.
+        FileNotFoundError: The project has no record.
+        MalformedError, UnknownVersionError: The record cannot be read.
+        ChainGuardError: The record is about another deployment.
     """
     path = config.deployment_record
     try:
@@ -179,7 +179,7 @@ def read_record(config: Config) -> DeployingTransaction | None:
 
 
 def _check_place(config: Config, node: Node) -> None:
-    """Check what must hold before anything is sent, or written over."""
+    """Check the conditions for sending a deployment or overwriting its record."""
     check_chain(config, node)
     if config.code_hash != expected_code_hash(config.chain_id):
         raise ChainGuardError(
@@ -206,7 +206,7 @@ def _check_unsealed(project: OpenProject) -> None:
 def _check_needed(project: OpenProject, node: Node) -> None:
     config, standard = project.config, registry_address()
     if config.registry in created_addresses(project.database, config.chain_id):
-        return  # deployed plainly before, and taken back by a reorganisation
+        return  # deployed plainly before, and removed by a reorganisation
     if has_create2_proxy(node):
         raise UsageError(
             f"chain {config.chain_id} has the CREATE2 proxy, so a plain deployment is not needed",
@@ -220,7 +220,7 @@ def _check_needed(project: OpenProject, node: Node) -> None:
 
 
 def _find_created(project: OpenProject, node: Node) -> Address | None:
-    """Return a plain deployment of this project's journal that is on chain."""
+    """Return the address of a plain deployment of this project's journal that is on chain."""
     config = project.config
     for address in created_addresses(project.database, config.chain_id):
         if node.fetch_code_hash(address, "latest") == config.code_hash:
@@ -229,7 +229,7 @@ def _find_created(project: OpenProject, node: Node) -> Address | None:
 
 
 def _conclude(project: OpenProject, node: Node, *, sent: Inclusion | None) -> Deployment:
-    """Write the deployment record, unless one is there, and say what was done."""
+    """Write the deployment record, unless one exists, and return the result."""
     config = project.config
     transaction = _find_transaction(project, node, sent)
     try:
@@ -265,7 +265,7 @@ def _find_transaction(
 ) -> DeployingTransaction | None:
     """Return the transaction that deployed the registry, if this project's journal holds it.
 
-    Of ``sent`` it is known where it was included.
+    For ``sent`` the block of its inclusion is known.
     """
     config = project.config
     standard = config.registry == registry_address()

@@ -1,9 +1,9 @@
-"""Erasing evidence: everything but its leaf and its place goes, and a statement of it is evidence.
+"""Erasure of evidence: all but its leaf and its place is deleted, and a statement is recorded.
 
-One transaction takes the rows' content and takes in the statement: both are there or neither is.
-What follows can be done again any number of times, until nothing is left on disk: the statement's
-file, receipts, the side file, and the database's own files.  A crash in between leaves the rest to
-the next ``anchor erase`` or ``anchor run``.
+One transaction deletes the rows' content and accepts the statement as evidence: both or neither.
+The steps that follow can be repeated any number of times, until no trace is left on disk: the
+statement's file, receipts, the side file, and the database's own files.  After a crash in between,
+the next ``anchor erase`` or ``anchor run`` does the rest.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.legal_holds import find_held
 from anchor.system.clock import utc_now
 
-# A shorter name is part of many words.
+# Shorter names are not searched for in the reason: they are part of many words.
 _TELLING = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureOrder:
-    """Why evidence is erased: a legal basis out of ``BASES``, and the operator's words."""
+    """Why evidence is erased: a legal basis out of ``BASES``, and the operator's own wording."""
 
     basis: str
     by: str
@@ -57,13 +57,13 @@ class ErasureOrder:
 
 
 def erase(project: OpenProject, wanted: Selection, order: ErasureOrder) -> list[Piece]:
-    """Erase the selected evidence from the rows, add the statement of it, and return the pieces.
+    """Erase the content of the selected evidence, record a statement of it, and return the pieces.
 
-    Pieces that were erased before are left out. The caller goes on with ``clean_up``.
+    Pieces that were erased before are left out. The caller has to call ``clean_up`` next.
 
     Raises:
         UsageError: A piece is held, is the statement of an erasure, or is not stored; or the reason
-            quotes what is to be erased.
+            quotes the name of a piece.
         StoreBusyError: Another process holds the store.
     """
 
@@ -80,7 +80,7 @@ def erase(project: OpenProject, wanted: Selection, order: ErasureOrder) -> list[
             project.config, "evidence-erased", at=erased_at, pieces=len(pieces), basis=order.basis
         )
         statements = _make_statements(project.config, pieces, order, erased_at)
-        # A crash here: receipts are gone which can be written again, nothing else.
+        # A crash here: only receipts are gone, which can be written again.
         remove_receipts(_find_sidecars(pieces), {piece.leaf for piece in pieces}, None)
         said = [(statement.leaf, erased_at) for statement, part in statements for _ in part]
         erase_rows(connection, pieces, said)
@@ -150,7 +150,7 @@ def _make_statements(
 
 
 def _find_sidecars(pieces: Sequence[Piece]) -> Iterator[Path]:
-    """Yield where receipts lie beside the files that evidence came from."""
+    """Yield the paths of receipts beside the files that the evidence came from."""
     for piece in pieces:
         if piece.source.startswith("/"):
             yield sidecar_path(Path(piece.source))

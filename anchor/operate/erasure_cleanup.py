@@ -1,6 +1,6 @@
-"""Taking what was erased off the disk: statements are written, receipts and entries removed.
+"""Removal of erased evidence from disk: statements are written, receipts and entries removed.
 
-Each step can be done again any number of times; what an interruption leaves, the next one does.
+Each step can be repeated any number of times; the next call completes an interrupted one.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ class CleanupResult:
 
 
 def clean_up(project: OpenProject) -> CleanupResult | None:
-    """Remove from disk what was erased; return what was done, or None where nothing is left.
+    """Remove erased evidence from disk; return what was removed, or None without an open erasure.
 
     Raises:
-        StoreBusyError: Other processes keep the store busy; calling again goes on.
-        StorageError: The disk is full or fails; calling again goes on.
+        StoreBusyError: Other processes keep the store busy; calling again continues.
+        StorageError: The disk is full or fails; calling again continues.
     """
     config, database = project.config, project.database
     with database.read() as connection:
@@ -81,7 +81,7 @@ def clean_up(project: OpenProject) -> CleanupResult | None:
 def remove_receipts(paths: Iterator[Path], leaves: Collection[Hash32], below: Path | None) -> int:
     """Remove the receipts of ``leaves``; return how many.
 
-    Folders ``below`` that nothing is left in go too: they are named as the evidence was.
+    Folders ``below`` that become empty are removed too: their names come from the evidence.
     """
     removed = [
         path
@@ -105,12 +105,12 @@ def remove_receipts(paths: Iterator[Path], leaves: Collection[Hash32], below: Pa
 
 
 def _write_statements(config: Config, records: Sequence[bytes]) -> list[Path]:
-    """Write each statement into its file, from which ``anchor prove`` makes its receipt."""
+    """Write each statement to its file, from which ``anchor prove`` makes its receipt."""
     files = []
     for record in records:
         statement = find_statement(record)
         name = parse_record(record).name
-        # A foreign store may hold a record with any name, a path among them.
+        # A foreign store may hold a record with any name, even a path.
         if statement is not None and _STATEMENT.fullmatch(name):
             path = config.erasures / name
             if not path.exists():
@@ -122,9 +122,9 @@ def _write_statements(config: Config, records: Sequence[bytes]) -> list[Path]:
 def _clear_side_file(
     project: OpenProject, erasures: Sequence[Erasure], report: Callable[[str], None]
 ) -> None:
-    """Remove the side file's entries of erased evidence, also those that were never committed.
+    """Remove the side file's entries of erased evidence, including those never committed.
 
-    An entry of evidence that was submitted again since then stays.
+    The entry of evidence that was submitted again since then is kept.
     """
     side_file = SideFile(project.config.side_file)
     leaves = {erasure.leaf for erasure in erasures}
@@ -146,7 +146,7 @@ def _clear_side_file(
 
 
 def _walk_receipts(folder: Path) -> Iterator[Path]:
-    """Yield the receipts below ``folder``, with those that a crash left half written."""
+    """Yield the receipts below ``folder``, including those that a crash left half written."""
     for path in folder.rglob("*"):
         if path.name.endswith(RECEIPT_SUFFIX) or is_temporary(path.name):
             yield path

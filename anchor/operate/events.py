@@ -15,7 +15,7 @@ from anchor.units import format_leaves
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One thing that the daemon did or met: a sentence and its figures."""
+    """One action or observation of the daemon: a sentence and its figures."""
 
     event: str
     text: str

@@ -1,4 +1,4 @@
-"""Which pieces of evidence an operator means, to erase or to hold them."""
+"""Selection of the pieces of evidence that an operator wants to erase or hold."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from anchor.store.erasures import (
 class Selection:
     """Pieces as the operator names them; each member adds to the others.
 
-    ``ids`` are what the service answers a submission with, ``sources`` absolute paths.
+    ``ids`` are those that the service returns for submissions, ``sources`` absolute paths.
     """
 
     ids: Sequence[bytes] = ()
@@ -37,7 +37,7 @@ class Selection:
 
     @property
     def is_empty(self) -> bool:
-        """Say whether nothing is named."""
+        """Return whether no piece is named."""
         named = (*self.ids, *self.digests, *self.sources, *self.leaves)
         return not named and self.tenant is None
 
@@ -45,11 +45,11 @@ class Selection:
 def find_pieces(connection: Connection, wanted: Selection) -> list[Piece]:
     """Return the selected pieces, each once, in order of acceptance.
 
-    Pieces with equal records have equal leaves, which nothing tells apart later: all of them are
-    selected, whoever submitted them.
+    Pieces with equal records have equal leaves, which cannot be distinguished later: all of them
+    are selected, whoever submitted them.
 
     Raises:
-        UsageError: The store holds nothing of that name.
+        UsageError: The store holds no evidence of that name.
     """
     pieces: list[Piece] = []
     for id in wanted.ids:
@@ -80,7 +80,7 @@ def load_names(
 
 
 def is_tenant(connection: Connection, name: str) -> bool:
-    """Return whether a tenant has keys, or evidence, as after a restore, which brings no keys."""
+    """Return whether a tenant has keys, or only evidence, as after a restore without keys."""
     has_keys = name in {key.tenant for key in load_keys(connection)}
     return has_keys or bool(find_by_tenant(connection, name))
 

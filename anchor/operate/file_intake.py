@@ -1,4 +1,4 @@
-"""Taking in files: found, digested and accepted, a few hundred at a time."""
+"""Intake of files: finds, digests and accepts them, some hundreds at a time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LONG_NAME = f"its name is longer than the {MAX_NAME_CHARACTERS:,} characters of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedFile:
-    """A file that was digested, and the evidence that it is in the store."""
+    """A file that was digested, and its evidence in the store."""
 
     path: Path
     name: str
@@ -44,9 +44,9 @@ class AcceptedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeResult:
-    """What taking in some paths came to.  ``files`` are those now in the store, if asked for.
+    """Result of the intake of some paths.  ``files`` are those now in the store, if asked for.
 
-    ``copies`` is on how many servers they are; None where one is enough.
+    ``copies`` is the number of servers that hold all of them; None where one server is enough.
     """
 
     new: int
@@ -68,7 +68,7 @@ def gather(
     keep_files: bool = False,
     on_done: Callable[[int, int], None] | None = None,
 ) -> IntakeResult:
-    """Accept every file found; what cannot be read is reported, and the rest is done.
+    """Accept every file found; unreadable files are reported, and the others are accepted.
 
     ``key`` is an idempotency key, for one file only and without ``keep_files``.
     """
@@ -102,7 +102,7 @@ def gather(
         on_done=on_done,
         untouched=dict.fromkeys(_list_own_files(project.config.store), _OWN_STORE),
     )
-    with closing(results):  # else an interrupt out here would wait until all is read
+    with closing(results):  # without it, an interrupt here would wait until all is read
         for result in results:
             if isinstance(result, FileDigest) and len(result.source.name) > MAX_NAME_CHARACTERS:
                 problems.append(IntakeProblem(path=result.source.path, reason=_LONG_NAME))
@@ -129,8 +129,8 @@ def gather(
 def _list_own_files(store: StoreLocation) -> Iterator[FileIdentity]:
     """Yield the files of the store that is open in this process.
 
-    Closing any of them, were it only to read it, would drop all locks that SQLite has in this
-    process (https://www.sqlite.org/howtocorrupt.html), and with them what it commits afterwards.
+    Closing any of them, even after only reading it, would release all locks that SQLite holds in
+    this process (https://www.sqlite.org/howtocorrupt.html), and so endanger its later commits.
     """
     if not isinstance(store, SqliteFile):
         return

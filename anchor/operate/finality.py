@@ -1,4 +1,4 @@
-"""Watching included anchors become final, or be taken back."""
+"""Tracking of included anchors until they are final, or removed by a reorganisation."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ from anchor.store.heads import (
 from anchor.system.clock import Clock, utc_now
 from anchor.types import Anchor, Block, Head
 
-# Seconds between two looks while waiting for finality.
+# Seconds between two checks while waiting for finality.
 _FINALITY_POLL = 1.0
 
 
 def refresh_anchors(
     project: OpenProject, node: Node, proofs: StateProofs | None = None
 ) -> list[AnchoredHead]:
-    """Compare the chain with the pins, then do what ``update_anchors`` does and return the same.
+    """Compare the chain with the pins, then update anchors as ``update_anchors`` does.
 
     Raises:
-        ChainGuardError: the node is on another chain than the project's, or as ``update_anchors``.
-        CannotCheckError: no node can be read, or as ``update_anchors``.
+        ChainGuardError: The node is on another chain than the project's, or the same as
+            ``update_anchors``.
+        CannotCheckError: No node can be read, or the same as ``update_anchors``.
     """
     check_chain_and_incidents(project, node)
     return update_anchors(project, node, proofs)
@@ -44,14 +45,14 @@ def update_anchors(
 ) -> list[AnchoredHead]:
     """Read every anchor that is not final yet from the chain, and store its state.
 
-    An anchor found in the final block is final; one that a reorganisation took back is forgotten
-    (the next run anchors again).  Where the chain has no final block yet, nothing changes.  Returns
-    those that have just become final; ``proofs`` keeps the state proof of the newest of them.  That
-    the node is on the project's chain is checked by the caller, since it last waited.
+    An anchor found in the final block is final; one removed by a reorganisation is deleted (the
+    next run anchors again).  If the chain has no final block yet, no anchor changes.  Returns those
+    that have just become final; ``proofs`` keeps the state proof of the newest of them.  The caller
+    has to call ``check_chain`` first, and again after each wait.
 
     Raises:
-        ChainGuardError: the node has other code at the registry's address.
-        QuorumError: too few nodes agree on what is final, so nothing new is.
+        ChainGuardError: The node has other code at the registry's address.
+        QuorumError: Too few nodes agree on the final block, so that no anchor becomes final.
     """
     if not project.read(load_reversible_anchors):
         return []
@@ -67,7 +68,7 @@ def update_anchors(
 def _update_by(
     project: OpenProject, node: Node, final: Block, proofs: StateProofs | None
 ) -> list[AnchoredHead]:
-    """Store what block ``final`` says of the anchors that are not final yet."""
+    """Store the state of the anchors that are not final yet, as block ``final`` shows them."""
     config = project.config
     registry = RegistryReader(config.registry, config.log)
     reversible = project.read(load_reversible_anchors)
@@ -84,7 +85,7 @@ def _update_by(
         with project.database.write() as connection:
             known = find_anchored(connection, config.chain_id, anchored.head)
             if known is not None and known.final:
-                continue  # another process has seen more meanwhile
+                continue  # another process has stored a later state meanwhile
             if stored is None:
                 forget_anchor(connection, config.chain_id, anchored.head)
                 continue
@@ -104,7 +105,7 @@ def _update_by(
 
 
 def _renew_hints(node: Node, anchored: AnchoredHead, stored: Anchor) -> AnchoredHead:
-    """Return ``anchored`` with the hints for its new place; without, where they are not known."""
+    """Return ``anchored`` with the hints for its new block; without hints if they are unknown."""
     receipt = None if anchored.tx_hash is None else node.fetch_receipt(anchored.tx_hash)
     if receipt is None or not receipt.succeeded or receipt.block_number != stored.block_number:
         return replace(anchored, tx_hash=None, block_hash=None)
@@ -116,10 +117,10 @@ def wait_until_final(
 ) -> bool:
     """Wait until ``head``'s anchor is final, at most as long as the configuration allows.
 
-    The chain is compared with the pins before each look: sending may have waited as well.
+    The chain is compared with the pins before each check: sending may have taken long as well.
 
     Raises:
-        CannotCheckError: the node does not say what is final, so waiting would be for nothing.
+        CannotCheckError: The node does not report a final block, so that waiting is pointless.
     """
     deadline = clock.monotonic() + project.config.wait_seconds
     check_chain_and_incidents(project, node)

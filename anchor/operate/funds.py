@@ -1,4 +1,4 @@
-"""Whether the sender's balance and the budget will last."""
+"""Checks whether the sender's balance and the budget will last."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from anchor.system.clock import utc_now
 from anchor.types import Address
 from anchor.units import ETHER
 
-# What is left for fewer anchors than this, at the fee cap, is worth a word.
+# A warning is given if less is left than this many anchors cost at the fee cap.
 FEW = 10
 
 
 def find_key(config: Config) -> Address | None:
-    """Return the address of the project's key, where its file states it."""
+    """Return the address of the project's key; None if its file does not state it."""
     try:
         return find_keystore_address(find_keyfile(config))
     except (ConfigError, SignerError):
@@ -29,7 +29,7 @@ def find_key(config: Config) -> Address | None:
 
 
 def low_funds_warning(project: OpenProject, node: Node, key: Address) -> str | None:
-    """Say what will not last for ten more anchors at the fee cap; None where all does."""
+    """Return a warning if balance or budget will not last for ten anchors at the fee cap."""
     config = project.config
     each = gas_limit(ANCHOR_GAS) * config.fee_cap
     balance = node.fetch_balance(key)

@@ -1,4 +1,4 @@
-"""Incidents: final anchors that the chain contradicted, and when work goes on after one."""
+"""Incidents: final anchors that the chain contradicted, and the conditions for going on."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from anchor.types import MAX_LOG_SIZE, Block, Hash32
 
 
 def check_no_incident(project: OpenProject) -> None:
-    """Check that no final anchor was contradicted without the operator's having acted.
+    """Check that no incident is open: no final anchor was contradicted, or the operator has acted.
 
     Raises:
-        IncidentError: one was.
+        IncidentError: A final anchor was contradicted, and the operator has not acted.
     """
     incidents = project.read(load_open_incidents)
     error = explain_incidents(incidents)
@@ -47,7 +47,7 @@ def check_no_incident(project: OpenProject) -> None:
 
 
 def explain_incidents(incidents: Sequence[Incident]) -> IncidentError | None:
-    """Return the error that open incidents, the largest head first, are; None where none is."""
+    """Return the error for the open incidents, given largest head first; None for an empty list."""
     if not incidents:
         return None
     return IncidentError(
@@ -60,7 +60,7 @@ def explain_incidents(incidents: Sequence[Incident]) -> IncidentError | None:
 
 
 def describe_incident(incident: Incident) -> str:
-    """Return what was seen, and in which block: what is so now is another question."""
+    """Return what was seen, and in which block; the chain may show something else by now."""
     before, after = incident.before, incident.current
     then = "was not in the registry" if after is None else f"was in block {after.block_number}"
     seen = "" if incident.seen_block is None else f" in final block {incident.seen_block}"
@@ -71,24 +71,24 @@ def describe_incident(incident: Incident) -> str:
 
 
 def check_incidents(project: OpenProject, node: Node) -> None:
-    """Look again at what was contradicted, and check that nothing is left of it.
+    """Review the open incidents, and check that none is left.
 
     Raises:
-        IncidentError: something is.
+        IncidentError: An incident is still open.
     """
-    with suppress(CannotCheckError):  # then what was seen last counts
+    with suppress(CannotCheckError):  # then the incidents stay as stored
         review_incidents(project, node)
     check_no_incident(project)
 
 
 def review_incidents(project: OpenProject, node: Node) -> None:
-    """Withdraw the incidents whose anchors a final block shows where they were.
+    """Withdraw the incidents whose anchors a final block shows in their former place.
 
-    What the node said then was wrong, or the chain came back to what it was.  A final block that is
-    older than the one in which the contradiction was seen tells nothing.
+    Either the node's earlier answer was wrong, or the chain returned to its former state.  A final
+    block older than the one in which the contradiction was seen proves nothing.
 
     Raises:
-        CannotCheckError: the nodes do not say what is final, or disagree about the anchor.
+        CannotCheckError: The nodes do not report a final block, or disagree about the anchor.
     """
     config = project.config
     registry = RegistryReader(config.registry, config.log)
@@ -96,7 +96,7 @@ def review_incidents(project: OpenProject, node: Node) -> None:
     if not incidents:
         return
     final = fetch_final(project, node)
-    # The largest head first: the registry only grows, so that it has the smaller ones, too.
+    # The largest head first: the registry only grows, so that it holds the smaller ones as well.
     for incident in incidents:
         if is_behind(final, incident.before) or final.number < (incident.seen_block or 0):
             return
@@ -104,17 +104,17 @@ def review_incidents(project: OpenProject, node: Node) -> None:
         if stored is None or place_of(stored) != incident.before:
             return
         if project.database.read_only_note is not None:
-            return  # on read-only media, which keep what was seen last
+            return  # on read-only media, where the incidents stay as stored
         with project.database.write() as connection:
             withdraw_incident(connection, config.chain_id, incident, final.number, utc_now())
 
 
 def fetch_final(project: OpenProject, node: Node) -> Block:
-    """Return the newest final block; where it replaced one, first note what that contradicts.
+    """Return the newest final block; if it replaced another one, first store the contradictions.
 
     Raises:
-        CannotCheckError: The nodes do not say what is final.
-        FinalityViolatedError: A block that this process saw as final is not on the chain any more.
+        CannotCheckError: The nodes do not report a final block.
+        FinalityViolatedError: A block that this process saw as final is no longer on the chain.
     """
     try:
         return node.fetch_final_block(project.config.finality)
@@ -127,13 +127,13 @@ def fetch_final(project: OpenProject, node: Node) -> Block:
 
 
 def note_contradictions(project: OpenProject, node: Node, final: Block) -> int:
-    """Compare the newest final anchor with final block ``final``, and those before a moved one.
+    """Compare the newest final anchor with block ``final``; if it moved, also those before it.
 
-    What is contradicted is stored as an incident.  Returns how many are.
+    Contradictions are stored as incidents.  Returns how many there are.
 
     Raises:
         CannotCheckError: The nodes disagree, or too few answer.
-        IncidentError: One is, and the store cannot keep that now.
+        IncidentError: An anchor is contradicted, and the store cannot record that now.
     """
     config = project.config
     registry = RegistryReader(config.registry, config.log)
@@ -166,7 +166,7 @@ def note_contradictions(project: OpenProject, node: Node, final: Block) -> int:
                     at=utc_now(),
                 )
     except (CopyMissingError, StoreAwayError, StoreBusyError) as error:
-        # It counts all the same; the next look tries to store it again.
+        # The incident counts all the same; the next check tries to store it again.
         raise _describe_unstored(
             moved[0], f"it could not be stored yet: {error.message}"
         ) from error

@@ -1,7 +1,7 @@
-"""What the commands do to API keys, a line of JSON for each event in ``audit.jsonl``.
+"""The audit trail of API keys and legal holds: one line of JSON per event, in ``audit.jsonl``.
 
-The line is on disk before the change is: a change that cannot be noted is not made. A line whose
-change then failed says more than was done, never less.
+The line is on disk before the change is made: a change that cannot be recorded is not made.  If the
+change then fails, the trail lists more than was done, never less.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def record_key_event(config: Config, event: str, *, at: str, **members: object) 
 
 
 def find_noted_holds(config: Config) -> dict[str, str]:
-    """Return the legal holds that were placed and not ended, as the lines say, with the times.
+    """Return the legal holds that were placed and not ended, with their times, from the trail.
 
-    A line that is none is passed over.
+    Malformed lines are skipped.
     """
     noted: dict[str, str] = {}
     try:
@@ -67,7 +67,7 @@ def find_noted_holds(config: Config) -> dict[str, str]:
 
 
 def find_user() -> str:
-    """Return the name of the user that runs this."""
+    """Return the name of the user that runs this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name

@@ -1,6 +1,6 @@
-"""The log as ``anchor export-log`` publishes it, read from the project itself.
+"""The log in the layout of ``anchor export-log``, read directly from the project.
 
-Nothing is written: what is asked for is made from the store and its tiles, with the same bytes.
+No file is written: each one is computed from the store and its tiles, with the same bytes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class LivePublication:
     """
 
     def __init__(self, project: OpenProject, key: NoteKey) -> None:
-        """Read nothing yet; ``key`` signs checkpoints."""
+        """Prepare without reading; ``key`` signs checkpoints."""
         self.name = "this project's log"
         self._project = project
         self._key = key
@@ -39,10 +39,10 @@ class LivePublication:
         self._final: list[AnchoredHead] = []
 
     def read(self, path: str) -> bytes | None:
-        """Return a file's bytes; None where there is none.
+        """Return a file's bytes; None for a file that does not exist.
 
         Raises:
-            ChainGuardError: the tiles or stored leaves do not lead to the log's roots.
+            ChainGuardError: The tiles or stored leaves do not lead to the log's roots.
         """
         self._refresh()
         if self._head is None:
@@ -56,7 +56,7 @@ class LivePublication:
         return None if match is None else self._read_anchors(int(match[1]), path)
 
     def is_fixed(self, path: str) -> bool:
-        """Say whether a file that is there can never have other bytes."""
+        """Return whether an existing file can never have other bytes."""
         match = _ANCHORS.fullmatch(path)
         if match is None:
             return parse_tile_path(path) is not None
@@ -80,7 +80,7 @@ class LivePublication:
             return None
         if self._tree is None:
             self._tree = open_tree(self._project.database, self._project.tiles, head)
-        # The tree has one tile of each number: full, or as wide as the head has it.
+        # The tree has one tile of each number: full, or as wide as the head makes it.
         return self._tree.tile(tile)[: HASH * tile.width]
 
     def _read_anchors(self, number: int, path: str) -> bytes | None:

@@ -1,4 +1,4 @@
-"""What a node offers of what anchoring can use, and what it takes where something is missing."""
+"""Optional node features that anchoring can use, and the consequences of a missing one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from anchor.registry.storage import head_slot
 
 
 def describe_offers(config: Config, node: Node) -> tuple[str, str]:
-    """Return what the node offers, and what receipts or readings lack without the rest.
+    """Return the features that the node offers, and what receipts or readings lack without others.
 
     Raises:
-        CannotCheckError: it answers nothing any more.
+        CannotCheckError: The node does not answer any more.
     """
     latest = node.fetch_latest()
     offered, lacking = [], []
@@ -27,7 +27,7 @@ def describe_offers(config: Config, node: Node) -> tuple[str, str]:
     except NodeRefusedError:
         offered.append("tips by what others paid")
     try:
-        # Whether it holds, whoever makes a receipt of one looks.
+        # Only the answer counts: the proof is verified whenever a receipt is made.
         slots = (head_slot(config.log),)
         node.fetch_state_proof(config.registry, slots, latest.hash, lambda proof: proof)
         offered.append("state proofs")

@@ -1,7 +1,7 @@
 """The owner's call that authorises an operator's key, or removes one.
 
 It goes through the transaction journal like any other.  Whether it is done is read from the
-registry: a call that was made before, by whomever, is not made again.
+registry: a call that was made before, by any sender, is not made again.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from anchor.types import Address, Hash32, log_owner
 
 # How many transactions one call may need: an earlier run's, then ours.
 _MAX_ROUNDS = 3
-# Seconds between two looks while waiting for finality.
+# Seconds between two checks while waiting for finality.
 _FINALITY_POLL = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyChange:
-    """What the owner wants: that ``key`` anchors under ``id``, or not at all where that is 0.
+    """The owner's request that ``key`` may anchor under ``id``, or no longer where ``id`` is 0.
 
-    ``operator_id`` is the id that it is about: the new one, or the one that is removed.
+    ``operator_id`` is the id concerned: the new one, or the one that is removed.
     """
 
     key: Address
@@ -56,7 +56,7 @@ class KeyChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """A change that is final as of ``final_block``; ``tx_hash`` None: nothing was sent now."""
+    """A change that is final as of ``final_block``; ``tx_hash`` None: this run sent no call."""
 
     tx_hash: Hash32 | None
     final_block: int
@@ -65,11 +65,11 @@ class Applied:
 def plan_addition(
     project: OpenProject, node: Node, key: Address, operator_id: int | None
 ) -> KeyChange:
-    """Return the change that lets ``key`` anchor; without an id, under its former or a free one.
+    """Return the change that authorises ``key``; the default id is its former or a free one.
 
     Raises:
-        UsageError: the key is the owner's or none, or the id belongs to another key.
-        ChainGuardError: the log is closed.
+        UsageError: The key is the owner's or the zero address, or the id belongs to another key.
+        ChainGuardError: The log is closed.
     """
     config = project.config
     _check_open(config, node)
@@ -94,11 +94,11 @@ def plan_addition(
 
 
 def plan_removal(project: OpenProject, node: Node, *, key: Address | None, id: int) -> KeyChange:
-    """Return the change that lets a key anchor no more: ``key``, or None for the one ``id`` names.
+    """Return the change that removes a key: ``key``, or if that is None the key of ``id``.
 
     Raises:
-        UsageError: it is the owner's, or the id names no key.
-        ChainGuardError: the log is closed.
+        UsageError: The key is the owner's, or the id names no key.
+        ChainGuardError: The log is closed.
     """
     config = project.config
     _check_open(config, node)
@@ -125,7 +125,7 @@ def plan_removal(project: OpenProject, node: Node, *, key: Address | None, id: i
 
 
 def is_done(config: Config, node: Node, change: KeyChange) -> bool:
-    """Say whether the newest block has the change already, so that nothing need be sent."""
+    """Return whether the newest block shows the change already, so that no call is needed."""
     registry = RegistryReader(config.registry, config.log)
     return registry.operator_id(node, change.key, "latest") == change.id
 
@@ -140,16 +140,16 @@ def apply_change(
 ) -> Applied:
     """Bring the change on chain with the owner's key, and wait until it is final.
 
-    A run that ended early is gone on with: the stored bytes are sent again, never a second call.
+    An interrupted run is continued: its stored bytes are sent again, never a second call.
 
     Raises:
-        SignerError: the key is not the owner's, or another key's transaction is not settled yet.
-        NotFinalError: not included or not final in time; the same call again goes on.
+        SignerError: The key is not the owner's, or another key's transaction is not settled yet.
+        NotFinalError: The call is not included or not final in time; calling again continues.
     """
     config = project.config
     sent: Hash32 | None = None
     for _ in range(_MAX_ROUNDS):
-        # An earlier run of the owner's key may have ended before it saw what became of it.
+        # An earlier run with the owner's key may have ended before it saw the outcome.
         if not is_done(config, node, change) or find_unsettled(project) == log_owner(config.log):
             sent = _send(project, node, change, open_signer(), clock, report) or sent
         report("waiting until it is final")
@@ -174,7 +174,7 @@ def _send(
     clock: Clock,
     report: Callable[[str], None],
 ) -> Hash32 | None:
-    """Settle what is open, and send the change unless it is done by then."""
+    """Settle open transactions, and send the change unless it is done by then."""
     config = project.config
     check_owner(config, signer.address)
     _let_go(project, node, change, clock, report)
@@ -189,22 +189,22 @@ def _send(
 
 
 class _Nobody:
-    """A signer that signs nothing: settling what others signed needs none."""
+    """A signer that never signs, for settling transactions that were signed before."""
 
     address = Address(bytes(20))
 
     def sign_transaction(self, transaction: UnsignedTransaction) -> bytes:
-        """Refuse."""
+        """Raise AssertionError: this signer is never asked to sign."""
         raise AssertionError(transaction)
 
 
 def _let_go(
     project: OpenProject, node: Node, change: KeyChange, clock: Clock, report: Callable[[str], None]
 ) -> None:
-    """Close the journal's open nonce of a key that is removed: nobody will run with it again.
+    """Close the journal's open nonce of a removed key, with which no later run will continue.
 
-    What was signed for it stays valid, and reverts once the key has no authority.  A block that
-    takes it before anchors a head of ours, which the next run finds by the registry.
+    The signed transaction stays valid, and reverts once the key has no authority.  If a block
+    includes it before that, it anchors a head of this log, which the next run reads back.
     """
     if change.id or find_unsettled(project) != change.key:
         return
@@ -215,13 +215,13 @@ def _let_go(
 
 
 def find_unsettled(project: OpenProject) -> Address | None:
-    """Return whose transaction is signed and not settled yet; None where none is."""
+    """Return the sender of the signed transaction that is not settled yet; None without one."""
     slot = StoredJournal(project.database, utc_now).open_slot(project.config.chain_id)
     return slot.sender if slot is not None and slot.attempts else None
 
 
 def advise(project: OpenProject, node: Node, change: KeyChange, listed: OperatorList) -> list[str]:
-    """Return what the operator should know or do after the change, in sentences."""
+    """Return what the operator should know or do after the change, as sentences."""
     signer = find_key(project.config)
     key = format_address(change.key)
     advice = []
@@ -258,7 +258,7 @@ def check_owner(config: Config, key: Address) -> None:
     """Check that ``key`` owns the log.
 
     Raises:
-        SignerError: it does not.
+        SignerError: The key does not own the log.
     """
     owner = log_owner(config.log)
     if key != owner:
@@ -279,10 +279,10 @@ def _check_open(config: Config, node: Node) -> None:
 
 
 def _wait_until_final(config: Config, node: Node, change: KeyChange, clock: Clock) -> int | None:
-    """Return the final block that has the change; None when the time is up, or it is gone again.
+    """Return the final block that has the change; None on timeout, or if the change is gone again.
 
     Raises:
-        CannotCheckError: the nodes do not say what is final, so waiting would be for nothing.
+        CannotCheckError: The nodes do not report a final block, so that waiting is pointless.
     """
     registry = RegistryReader(config.registry, config.log)
     deadline = clock.monotonic() + config.wait_seconds

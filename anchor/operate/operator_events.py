@@ -1,6 +1,6 @@
-"""What the registry's events say of a log's operators: hints, and since when a key might anchor.
+"""Events of the registry about a log's operators: hints at ids, and since when a key may anchor.
 
-Nodes may have dropped events (EIP-4444) or refuse to look through many blocks for them.
+Nodes may have dropped events (EIP-4444), or refuse to search many blocks for them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_ID = 2**72 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorChange:
-    """An ``OperatorSet`` event: from that block on ``key`` has ``id``, or none where it is 0."""
+    """An ``OperatorSet`` event: from that block on, ``key`` has ``id``, or no id where it is 0."""
 
     block_number: int
     key: Address
@@ -31,7 +31,7 @@ class OperatorChange:
 def fetch_changes(
     config: Config, log: LogId, node: Node, from_block: int, final: Block
 ) -> tuple[OperatorChange, ...] | None:
-    """Return the changes up to the final block that enough nodes agree on; None where none are."""
+    """Return the changes up to block ``final`` that enough nodes agree on, or None."""
     try:
         return node.read_with_quorum(
             lambda one: _read_changes(config, log, one, from_block, final.number)
@@ -43,7 +43,7 @@ def fetch_changes(
 
 
 def fetch_named_ids(config: Config, log: LogId, node: Node, from_block: int) -> set[int]:
-    """Return the ids that events up to the newest block name, by the node that is read: a hint."""
+    """Return the ids in events up to the newest block, by a single node: only a hint."""
     with suppress(CannotCheckError):
         changes = _read_changes(config, log, node, from_block, None)
         return {change.id for change in changes}
@@ -69,7 +69,7 @@ def _read_changes(
 
 
 def _parse_change(entry: Any, log: LogId, node: Node) -> tuple[int, OperatorChange]:
-    """Return an event with its place in the block."""
+    """Return an event with its position in the block."""
     try:
         topic, of, key = (bytes.fromhex(word[2:]) for word in entry["topics"])
         change = OperatorChange(

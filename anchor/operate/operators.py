@@ -1,8 +1,8 @@
 """The keys that may anchor in the log, as the registry's storage has them.
 
-State says which key an id names, and whether it may anchor; it does not list the ids.  Which ids to
-look at is a matter of hints: the first few, those of this project's own calls, and those that the
-registry's events name.  Since when a key might anchor is in events only, too.
+State gives the key of an id, and whether it may anchor; it does not list the ids.  Ids are
+therefore found by hints: the first few, those of this project's own calls, and those in the
+registry's events.  Since when a key may anchor is recorded in events only, too.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import TrustedOperator
 
 FIRST_IDS = 16
-"""Ids up to this one are looked at whatever the hints say."""
+"""Ids up to this one are always checked, whatever the hints are."""
 
-# More hints than this are not the log's: each costs a look at every node.
+# More hints than this are not from the log: each costs a request to every node.
 _MOST_HINTS = 1_000
 
 
@@ -51,8 +51,8 @@ _MOST_HINTS = 1_000
 class Operator:
     """An id and the key that it names for ever.
 
-    ``is_final_active`` is None where the nodes do not say what is final, or do not have the id in
-    the final block yet.  ``periods`` are the blocks of its anchors that a policy should accept.
+    ``is_final_active`` is None if the nodes do not report a final block, or it does not have the id
+    yet.  ``periods`` are the blocks of its anchors that a policy should accept.
     """
 
     id: int
@@ -64,10 +64,10 @@ class Operator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorList:
-    """The operators that were found, by id, and where it was looked.
+    """The operators that were found, by id, and the blocks that were searched.
 
     ``changes`` None: no node serves the registry's events, so that other ids may exist, and the
-    periods are wider than need be.
+    periods are wider than necessary.
     """
 
     operators: tuple[Operator, ...]
@@ -77,10 +77,10 @@ class OperatorList:
 
 
 def load_operators(project: OpenProject, node: Node) -> OperatorList:
-    """Return the log's operators; ``check_chain`` and ``check_registry`` come first.
+    """Return the log's operators; call ``check_chain`` and ``check_registry`` before.
 
     Raises:
-        CannotCheckError: a node does not answer.
+        CannotCheckError: A node does not answer.
     """
     config = project.config
     final = _find_final(config, node)
@@ -99,10 +99,10 @@ def load_operators(project: OpenProject, node: Node) -> OperatorList:
 
 
 def agree_on_operator_key(config: Config, node: Node, operator_id: int) -> Address | None:
-    """Return the key that an id names now, as enough nodes say alike.
+    """Return the key that an id names in the newest block, if enough nodes agree.
 
     Raises:
-        QuorumError: too few do: one alone does not decide whose key a call is about.
+        QuorumError: Too few nodes agree: one alone does not decide whose key a call is about.
     """
     registry = RegistryReader(config.registry, config.log)
     read = partial(registry.operator_key, operator_id=operator_id, block="latest")
@@ -110,10 +110,10 @@ def agree_on_operator_key(config: Config, node: Node, operator_id: int) -> Addre
 
 
 def agree_on_operator_id(config: Config, node: Node, key: Address) -> int:
-    """Return the id under which ``key`` may anchor now, as enough nodes say alike; 0 for none.
+    """Return the id under which ``key`` may anchor now, if enough nodes agree; 0 for no id.
 
     Raises:
-        QuorumError: too few do.
+        QuorumError: Too few nodes agree.
     """
     registry = RegistryReader(config.registry, config.log)
     read = partial(registry.operator_id, key=key, block="latest")
@@ -131,17 +131,17 @@ def _agree(node: Node, read: Callable[[Node], Value], topic: str) -> Value:
 
 
 def _find_shared(node: Node, read: Callable[[Node], Value]) -> tuple[Value] | None:
-    """Return what enough nodes say alike; None where they disagree.
+    """Return the answer that enough nodes share; None if they disagree.
 
-    It is in a tuple, so that "none" is something that nodes may agree on.
+    It is in a tuple, because nodes may also agree on None.
     """
     return said_by_enough(node.ask_each(lambda one: (read(one),)), node.needed)
 
 
 def choose_id(project: OpenProject, node: Node, key: Address) -> int:
-    """Return the id that ``key`` had, or one above all that are known of this log and the last.
+    """Return the former id of ``key``, or one above all ids known of this log and the previous one.
 
-    Ids count log by log, but a policy's entry may name several logs and means them all.
+    Ids count log by log, but a policy's entry may name several logs and applies to all of them.
     """
     config = project.config
     operators = load_operators(project, node).operators
@@ -150,7 +150,7 @@ def choose_id(project: OpenProject, node: Node, key: Address) -> int:
         return own[-1]
     used = {operator.id for operator in operators}
     log = RegistryReader(config.registry, config.log).predecessor(node, "latest")
-    # One step back is enough: the log before chose its ids by the same rule.
+    # One step back is enough: the previous log chose its ids by the same rule.
     if any(log):
         hints = fetch_named_ids(config, log, node, _find_start(config))
         for number in {*range(1, FIRST_IDS + 1), *sorted(hints)[-_MOST_HINTS:]}:
@@ -165,7 +165,7 @@ def choose_id(project: OpenProject, node: Node, key: Address) -> int:
 def spell_policy(config: Config, listed: OperatorList) -> str:
     """Return the lines of a trust policy that accept the anchors of the owner and the operators.
 
-    One without such lines accepts whoever the registry let anchor.
+    A policy without such lines accepts every key that the registry allowed to anchor.
     """
     owner = TrustedOperator(id=0, from_block=0, until_block=None)
     periods = [period for operator in listed.operators for period in operator.periods]
@@ -184,7 +184,7 @@ def _find_final(config: Config, node: Node) -> Block | None:
 
 
 def _find_start(config: Config) -> int:
-    """Return the block from which on there can be events: the registry's, where a record says."""
+    """Return the first block that can hold events: the registry's by its record, else 0."""
     try:
         transaction = read_record(config)
     except (OSError, UsageError, UnknownVersionError, ChainGuardError):
@@ -201,7 +201,7 @@ def _look_at(
 ) -> Operator | None:
     registry = RegistryReader(config.registry, config.log)
     read_key = partial(registry.operator_key, operator_id=operator_id)
-    # What one node alone shows of the newest block is no operator.
+    # A key that a single node shows in the newest block does not count as an operator.
     newest_key = _find_shared(node, partial(read_key, block="latest"))
     final_key, is_final_active = None, None
     if final is not None:
@@ -231,7 +231,7 @@ def _periods(
     final: Block | None,
     changes: Sequence[OperatorChange] | None,
 ) -> tuple[TrustedOperator, ...]:
-    """Return the blocks in which the id may have anchored: by the events, else as state allows."""
+    """Return the blocks in which the id may have anchored, by its events, else by the state."""
     periods: list[TrustedOperator] = []
     for change in changes or ():
         if change.key != key:
@@ -245,7 +245,7 @@ def _periods(
     if periods and (periods[-1].until_block is None) == (is_final_active is not False):
         return tuple(periods)
     # No events, or some that contradict the state.  An id that the final block does not have has
-    # no anchor up to there, and a key that was removed by then has none after it.
+    # no anchor up to that block, and a key that was removed by then has none after it.
     from_block, until = 0, None
     if final is not None and is_final_active is None:
         from_block = final.number + 1
@@ -255,7 +255,7 @@ def _periods(
 
 
 def _named_by_journal(project: OpenProject) -> set[int]:
-    """Return the ids that this project's own calls name."""
+    """Return the ids in this project's own calls."""
     config = project.config
     ids = set()
     for slot in StoredJournal(project.database, utc_now).load_deployments(config.chain_id):

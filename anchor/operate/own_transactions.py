@@ -1,9 +1,9 @@
-"""The project's own transactions that its journal does not know, as the chain shows them.
+"""The project's own transactions that are missing in its journal, as the chain shows them.
 
-After a restore the journal lacks what was sent since the backup.  Of those nonces of the key that
-brought a head of this log into the registry, nobody but the key's holder is the sender, and nothing
-but an anchor of ours the purpose: they are no other program's.  Each is found in the block that the
-registry names for the anchor.  Where that number is a parent chain's, none is.
+After a restore the journal lacks what was sent since the backup.  If such a nonce of the key
+brought a head of this log into the registry, only the key's holder can have sent it, and only as an
+anchor of this log: no other program used it.  Each transaction is found in the block that the
+registry states for the anchor; if that number is a parent chain's, none is found.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from anchor.registry.calldata import decode_anchor_call, decode_succeed_call
 from anchor.store.tx_journal import load_unsigned_anchors
 from anchor.types import Address, Head, LogId
 
-# Blocks that are looked at in one go, the newest anchors' first.
+# Blocks searched in one call, the newest anchors' first.
 _MOST_BLOCKS = 1_000
 
 
 def find_own_nonces(project: OpenProject, node: Node, sender: Address, missing: range) -> set[int]:
-    """Return which of the nonces that the journal lacks anchored heads of this log.
+    """Return those of the nonces missing in the journal that anchored heads of this log.
 
-    A block that nodes do not have, or disagree about, explains none.
+    A block that nodes do not have, or disagree about, explains no nonce.
     """
     own: set[int] = set()
     if not missing:
@@ -48,7 +48,7 @@ def find_own_nonces(project: OpenProject, node: Node, sender: Address, missing: 
 
 
 def _is_of(log: LogId, head: Head, data: bytes) -> bool:
-    """Return whether the calldata makes the head one of this log."""
+    """Return whether the calldata makes ``head`` a head of this log."""
     if (succeeded := decode_succeed_call(data)) is not None:
         _, from_root, new = succeeded
         return (new, from_root) == (log, head.root)

@@ -1,7 +1,7 @@
-"""What is checked before something is sealed, signed or promised: chain, registry, log and key.
+"""Checks before sealing, signing or promising: chain, registry, log and key.
 
-Each check raises where going on could do harm.  What one node says is compared with the others
-before it is concluded from.
+Each check raises if going on could do harm.  One node's answer is compared with the others'
+before a conclusion is drawn from it.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from anchor.project.project import OpenProject
 from anchor.store.heads import find_head, newest_final_anchor, newest_head
 from anchor.types import Address, Block, ChainId, Hash32, Head, log_owner
 
-# What an account's code starts with that lets a contract act for it (EIP-7702).
+# Prefix of an account's code that delegates to a contract (EIP-7702).
 _DELEGATION = bytes.fromhex("ef0100")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainState:
-    """Where the log stands on chain, and what is waiting."""
+    """The log's head on chain, and the newest sealed head."""
 
     head_on_chain: Head | None
     newest: Head | None
 
 
 def check_chain(config: Config, node: Node) -> None:
-    """Choose the node to read for what follows, and compare its chain with the pins.
+    """Choose the node to read from now on, and compare its chain with the pins.
 
     Raises:
-        CannotCheckError: no node can be read, or one is on another chain than enough others.
+        CannotCheckError: No node can be read, or one is on another chain than enough others.
         ChainGuardError: The nodes are on another chain than the project.
     """
     node.select_primary()
@@ -79,7 +79,7 @@ def _fetch_pins(node: Node) -> tuple[ChainId, Block | None]:
 
 
 def is_deployed(config: Config, node: Node) -> bool:
-    """Return whether this release's registry code is at the registry's address; False if none is.
+    """Return whether this release's registry is deployed at its address; False if no code is.
 
     Raises:
         ChainGuardError: Other code is at that address.
@@ -100,10 +100,10 @@ def is_deployed(config: Config, node: Node) -> bool:
 
 
 def check_shared(node: Node, read: Callable[[Node], object], answer: object, topic: str) -> None:
-    """Check that enough nodes say what one said, before something is concluded from it.
+    """Check that enough nodes give the answer of one, before a conclusion is drawn from it.
 
     Raises:
-        QuorumError: too few do.
+        QuorumError: Too few nodes give it.
     """
     if node.needed == 1:
         return
@@ -141,7 +141,7 @@ def read_chain_state(project: OpenProject, node: Node) -> ChainState:
     """Return the head in the registry and the newest sealed one.
 
     Raises:
-        ContradictedError: the log is closed, or its head on chain is none of ours.
+        ContradictedError: The log is closed, or its head on chain is not one of this store.
     """
     config = project.config
     read = partial(RegistryReader(config.registry, config.log).newest_root, block="latest")
@@ -190,7 +190,7 @@ def check_standing(project: OpenProject, node: Node) -> ChainState:
 
 
 def check_chain_and_incidents(project: OpenProject, node: Node) -> None:
-    """Check the chain; an incident that the nodes do not clear up is graver than their silence."""
+    """Check the chain, then the incidents; an open incident takes precedence over an outage."""
     try:
         check_chain(project.config, node)
     except CannotCheckError:
@@ -200,7 +200,7 @@ def check_chain_and_incidents(project: OpenProject, node: Node) -> None:
 
 
 def check_final_anchors(project: OpenProject, node: Node) -> None:
-    """Compare the newest final anchor with the newest block, and where they differ a final one."""
+    """Compare the newest final anchor with the newest block, then if needed with a final one."""
     config = project.config
     anchored = project.read(newest_final_anchor)
     if anchored is None:
@@ -218,11 +218,11 @@ def check_final_anchors(project: OpenProject, node: Node) -> None:
 
 
 def check_sender(node: Node, key: Address) -> None:
-    """Check that nothing but ``key`` moves its account's nonce.
+    """Check that only ``key`` can use nonces of its account.
 
     Raises:
-        ChainGuardError: the account has code, or delegates to some (EIP-7702).
-        QuorumError: One node says so, and too few others agree.
+        ChainGuardError: The account has code, or delegates to a contract (EIP-7702).
+        QuorumError: One node reports that, and too few others agree.
     """
     code = node.fetch_code(key, "latest")
     if not code:
@@ -242,8 +242,8 @@ def check_authority(config: Config, node: Node, key: Address) -> int:
     """Check that ``key`` may anchor in the log; return its operator id, 0 for the owner.
 
     Raises:
-        SignerError: it is neither the owner nor an operator.
-        QuorumError: One node says so, and too few others agree.
+        SignerError: The key is neither the owner's nor an operator's.
+        QuorumError: One node reports that, and too few others agree.
     """
     if key == log_owner(config.log):
         return 0

@@ -1,4 +1,4 @@
-"""Writing receipts for stored evidence."""
+"""Making receipts for stored evidence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from anchor.store.receipt_basis import load_edition
 from anchor.store.sealing import open_tree
 from anchor.types import Hash32, Head
 
-# Heads whose trees are kept open at a time; each remembers some MiB of tiles.
+# Heads whose trees are kept open at a time; each caches some MiB of tiles.
 _OPEN_TREES = 8
 
 
@@ -29,12 +29,12 @@ def open_prover(
     open_node: Callable[[], Node],
     report: Callable[[str], None],
 ) -> Prover:
-    """Compare what the store knows of anchors with the chain; return a prover with state proofs.
+    """Update the stored anchors from the chain; return a prover with state proofs.
 
-    Where no node answers, ``report`` is told, and receipts are made of what the store knew last.
+    If no node answers, ``report`` is called, and receipts rest on the state stored last.
 
     Raises:
-        ChainGuardError: The chain is not the one that the store was made for, or contradicts it.
+        ChainGuardError: The chain is not the one of the store's pins, or contradicts the store.
     """
     try:
         node = open_node()
@@ -51,12 +51,12 @@ def open_prover(
 class Prover:
     """Makes receipts from one snapshot of the log.
 
-    A receipt carries the first *final* anchor that covers its leaf.  Until there is one it carries
-    the operator's promise: the first head that does.
+    A receipt carries the first *final* anchor that covers its leaf; before that it carries the
+    operator's promise: the first head that covers it.
     """
 
     def __init__(self, project: OpenProject, states: StateProofs | None = None) -> None:
-        """Take the snapshot; ``states`` puts state proofs into the receipts, or none are."""
+        """Take the snapshot; with ``states``, receipts get state proofs."""
         self._project = project
         self._states = states
         with project.database.read() as connection:
@@ -73,9 +73,9 @@ class Prover:
         """Return the receipt for ``evidence``.
 
         Raises:
-            NotFinalError: it is accepted, but no seal has given it a place in the log yet.
-            UsageError: its record was erased, or is lost.
-            ChainGuardError: The stored record is not the one that was taken in.
+            NotFinalError: The evidence is accepted, but has no place in the log before a seal.
+            UsageError: The record of the evidence was erased, or is lost.
+            ChainGuardError: The stored record is not the one that was accepted.
         """
         if evidence.record is None:
             raise UsageError(

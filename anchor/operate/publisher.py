@@ -1,8 +1,8 @@
-"""Publishes the log whenever a newer head is final, beside the daemon's own work.
+"""The publisher: publishes the log in the background whenever a newer head is final.
 
-In a thread of its own, for a place that hangs must not keep anything from being anchored.  What
-fails is told and tried again.  A process that ends in the middle leaves what ``publishing`` says,
-and the next one goes on: whether something is to be published is seen from the store.
+It has a thread of its own, so that a target that hangs never delays anchoring.  Failures are
+reported and tried again.  A process that ends half-way leaves the state that ``publishing``
+describes, and the next one continues: the store shows whether a head is to be published.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from anchor.store.heads import newest_final_anchor
 from anchor.system.clock import Clock
 from anchor.types import Head
 
-# A publication that takes longer is worth a word, and again each time so long has passed.
+# A publication that takes longer is reported, and again each time this many seconds have passed.
 _LONG = 600.0
 
 
 class Publisher:
-    """Keeps ``target`` up to the newest final head; ``poll`` is called again and again."""
+    """Keeps ``target`` up to the newest final head; ``poll`` has to be called regularly."""
 
     def __init__(
         self,
@@ -54,16 +54,16 @@ class Publisher:
         self._published: Head | None = None
 
     def poll(self, prepare: Callable[[], object]) -> None:
-        """Start publishing where there is something new, and report how the last time ended.
+        """Start a publication if a newer head is final, and report the outcome of the previous one.
 
-        Call ``prepare`` before: it stores what is missing of the list of anchors.
+        ``prepare`` is called before: it stores anchors that are missing in the list.
 
         Raises:
             RuntimeError: The publishing thread died of an unexpected error, which it printed.
         """
         current_time = self._clock.monotonic()
         if self._thread is not None:
-            is_over = not self._thread.is_alive()  # asked first: it puts, and then ends
+            is_over = not self._thread.is_alive()  # read first: the outcome precedes the end
             try:
                 outcome = self._outcome.get_nowait()
             except Empty:
@@ -78,7 +78,7 @@ class Publisher:
         try:
             prepare()
         except (CannotCheckError, StoreBusyError):
-            pass  # what the store knows may be enough; if not, the publication says so
+            pass  # the store's anchors may be enough; if not, the publication reports it
         self._started, self._next_word = current_time, current_time + _LONG
         self._thread = threading.Thread(target=self._publish, daemon=True, name="anchor-publisher")
         self._thread.start()
@@ -87,7 +87,7 @@ class Publisher:
         try:
             newest = self._project.read(newest_final_anchor)
         except StoreBusyError:
-            return False  # now; it is looked at again
+            return False  # for now; the next poll reads again
         return newest is not None and newest.head != self._published
 
     def _publish(self) -> None:

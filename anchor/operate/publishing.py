@@ -1,7 +1,7 @@
-"""Publishing the log as static files that anybody can read, copy and check.
+"""Publication of the log as static files that anybody can read, copy and check.
 
-One process at a time does it, beside whoever seals and sends.  The order of effects: tiles and the
-list of anchors first, the checkpoint that needs them last.  A crash leaves some that no checkpoint
+One process at a time publishes, beside the one that seals and sends.  Tiles and the list of anchors
+are written first, the checkpoint that needs them last.  A crash leaves files that no checkpoint
 covers yet; the next run writes them again, with the same bytes.
 """
 
@@ -37,13 +37,13 @@ from anchor.types import Head
 
 # Tiles in memory at a time: 2 MiB.
 _BATCH = 256
-# Two that publish at once could leave the older list of anchors under the newer checkpoint.
+# Two concurrent publications could leave the older list of anchors under the newer checkpoint.
 _LOCK = "publishing.lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """What is published now, and how many tiles this run wrote for it."""
+    """The head that is published now, and how many tiles this run wrote for it."""
 
     head: Head
     origin: str
@@ -53,13 +53,13 @@ class Publication:
 
 
 def publish_log(project: OpenProject, target: PublicationWriter) -> Publication:
-    """Bring what is published up to the newest head whose anchor is final.
+    """Publish the log up to the newest head whose anchor is final.
 
     Raises:
-        NotFinalError: no head is final yet.
-        ChainGuardError: what is there is not an earlier state of this log.
-        CannotCheckError: the list of anchors that is there could not be continued.
-        StoreBusyError: another process on this machine is publishing this log.
+        NotFinalError: No head is final yet.
+        ChainGuardError: The target holds files that are not of an earlier state of this log.
+        CannotCheckError: The list of anchors in the target cannot be continued.
+        StoreBusyError: Another process on this machine is publishing this log.
     """
     held = StoreBusyError(
         "another process is publishing this log now", hint="wait until it is done, then run again"
@@ -98,7 +98,7 @@ def _publish(project: OpenProject, target: PublicationWriter) -> Publication:
         _publish_anchors(target, [anchored.head for anchored in final], published)
     origin = checkpoint_origin(config)
     if published != head:
-        # A crash before this: readers go on with the old checkpoint, whose tiles are all there.
+        # A crash before this: readers use the old checkpoint, whose tiles are all published.
         checkpoint = Checkpoint(origin=origin, head=head)
         target.write({CHECKPOINT: sign_checkpoint(checkpoint, key)})
     return Publication(
@@ -113,7 +113,7 @@ def _publish(project: OpenProject, target: PublicationWriter) -> Publication:
 def find_anchor_gap(final: list[AnchoredHead]) -> int | None:
     """Return the sequence number of the first anchor that is missing in ``final``, or None.
 
-    A list of anchors with a gap would prove nothing, and is not published.
+    A list of anchors with a gap would prove nothing and is therefore not published.
     """
     for expected, anchored in enumerate(final, start=1):
         if anchored.sequence != expected:
@@ -134,13 +134,13 @@ def _publish_anchors(target: PublicationWriter, heads: list[Head], published: He
 
 
 def _find_published(target: PublicationWriter, key: NoteKey, tree: TileTree) -> Head | None:
-    """Return the head that is published; None where nothing is.
+    """Return the head that is published; None without a checkpoint.
 
-    A published tile must never change: what is published has to be a beginning of this log.
+    A published tile must never change: the target has to hold a prefix of this log.
     """
     note = target.read(CHECKPOINT)
     if note is None:
-        # A crash before the first checkpoint leaves tiles; they have to be ours.
+        # A crash before the first checkpoint leaves tiles; they have to be of this log.
         first = Tile(0, 0)
         stored = target.read(first.path)
         if stored is not None and (tree.size < first.width or stored != tree.tile(first)):

@@ -1,4 +1,4 @@
-"""Where receipts go: beside the evidence, or into a folder by name."""
+"""Files for receipts: beside the evidence, or in a folder by name."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from anchor.receipt.format import MAX_RECEIPT_BYTES, Receipt, check_receipt_path
 from anchor.system.regular_files import read_regular_file
 from anchor.types import LogId
 
-# File systems take names of 255 bytes; the suffix and a counter need some of them.
+# File systems accept names of 255 bytes; the suffix and a counter need some of them.
 _MAX_PART_BYTES = 200
 
 
 class ReceiptFolder:
     """Gives each evidence name a file of its own below one folder.
 
-    Names come from whoever recorded the evidence: parts that would lead out of the folder are
-    written as plain names, and a second evidence of the same name gets its leaf index appended,
-    also where the first one's receipt was written before.
+    Names come from the party that recorded the evidence: parts that would lead out of the folder
+    are written as plain names, and further evidence of the same name gets its leaf index appended,
+    even if the first one's receipt was written by an earlier run.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -40,35 +40,35 @@ class ReceiptFolder:
         return sidecar_path(path)
 
     def save(self, receipt: Receipt, *, durable: bool = True) -> tuple[Path, Receipt]:
-        """Write ``receipt`` below the folder; return where, and what is there now.
+        """Write ``receipt`` below the folder; return its path, and the receipt that is stored now.
 
         Raises:
-            UsageError: The file cannot be written, or is no receipt of this log.
+            UsageError: The file cannot be written, or is not a receipt of this log.
         """
         path = self.place(parse_record(receipt.record).name, receipt)
         return path, receipt.save(path, durable=durable)
 
 
 def read_receipt(path: Path) -> Receipt | None:
-    """Return the receipt in a file; None where there is none that can be read."""
+    """Return the receipt in a file; None if the file has no readable receipt."""
     with suppress(AnchorError, OSError):
         return parse_receipt(read_regular_file(path, MAX_RECEIPT_BYTES + 1))
     return None
 
 
 def _is_of_another(path: Path, receipt: Receipt) -> bool:
-    """Say whether the receipt of another record of the same log is there."""
+    """Return whether the file holds the receipt of another record of the same log."""
     try:
         old = check_receipt_path(path, receipt.log)
     except UsageError:
-        return False  # whoever writes there says what is wrong
+        return False  # writing the receipt reports the error
     return old is not None and old.record != receipt.record
 
 
 def leave_out_receipts(sources: Iterable[Discovered], log: LogId) -> Iterator[Discovered]:
     """Skip the receipts of ``log`` that lie beside their files; refuse files without a free place.
 
-    So it is known before anything is recorded that a receipt can be written beside each file.
+    Before anything is recorded, this makes sure that a receipt can be written beside each file.
     """
     for source in sources:
         if not isinstance(source, SourceFile):

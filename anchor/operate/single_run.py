@@ -31,7 +31,7 @@ class RunState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """What a round did; ``timed_out`` when it was to wait for finality and could not any longer."""
+    """Result of one round; ``timed_out``: finality was requested and not reached in time."""
 
     sealed: int
     anchored: AnchoredHead | None
@@ -49,11 +49,11 @@ def anchor_round(
     report: Callable[[str], None],
     proofs: StateProofs | None = None,
 ) -> RunResult:
-    """Seal what is waiting, anchor the newest head and wait; does nothing twice.
+    """Seal the waiting evidence, anchor the newest head and wait; no step is done twice.
 
-    The chain is compared with the pins before anything is sealed, so that a store older than the
-    chain never grows a fork.  The key is opened only when there is something to send.  ``proofs``
-    keeps the state proof of an anchor that becomes final.
+    The chain is compared with the pins before the seal, so that a store older than the chain never
+    grows a fork.  The key is opened only to send a transaction.  ``proofs`` keeps the state proof
+    of an anchor that becomes final.
     """
     standing = check_standing(project, node)
     sealed = seal(project.database, utc_now(), project.tiles)
@@ -64,7 +64,7 @@ def anchor_round(
     try:
         anchored = anchor_newest(project, node, open_signer, clock, report, standing)
     except (ForeignUseError, NotFinalError):
-        with suppress(CannotCheckError):  # what was lost is not called included meanwhile
+        with suppress(CannotCheckError):  # no lost anchor may stay listed as included
             refresh_anchors(project, node)
         raise
     if anchored is None:

@@ -1,4 +1,4 @@
-"""Putting state proofs into receipts, so that they can be verified by a block's hash alone."""
+"""Adding state proofs to receipts, which can then be verified by a block's hash alone."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from anchor.types import Anchor, Block, Hash32, LogId
 
 
 class StateProofs:
-    """Completes receipts, all by one final block.
+    """Completes receipts with state proofs, all for one final block.
 
-    Whatever the node does not give is left out: the receipt is as good as before, and can be
-    completed later.  The user is told once.  What ``find_trouble`` proved is not asked again.
+    Proofs that the node does not give are left out: the receipt stays valid and can be completed
+    later.  The user is told once.  Proofs found by ``find_trouble`` are not requested again.
     """
 
     def __init__(self, config: Config, node: Node, report: Callable[[str], None]) -> None:
-        """Prepare to ask ``node``; nothing is asked before a receipt needs it."""
+        """Prepare; ``node`` is asked only when a receipt needs a proof."""
         self._config = config
         self._node = node
         self._report = report
@@ -46,10 +46,10 @@ class StateProofs:
         self._is_told = False
 
     def complete(self, receipt: Receipt) -> Receipt:
-        """Return the receipt with a state proof in each anchor of this project's that has none.
+        """Return the receipt with a state proof added to each anchor in this registry without one.
 
         Raises:
-            ChainGuardError: finality was violated.
+            ChainGuardError: The chain's finality was violated.
         """
         if receipt.log != self._config.log:
             return receipt
@@ -60,7 +60,7 @@ class StateProofs:
         """Return why no state proof of the anchor of ``root`` can be made in ``final``, or None.
 
         Raises:
-            NodeUnreachableError: nobody answers, which says nothing of proofs.
+            NodeUnreachableError: No node answers, which shows nothing about proofs.
         """
         self._block = final
         try:
@@ -76,7 +76,7 @@ class StateProofs:
         if anchor.state is not None or (anchor.chain_id, anchor.registry) != here:
             return anchor
         if self._block is not None and self._block.number < anchor.block_number:
-            self._block = None  # it became final after that block, by what another process saw
+            self._block = None  # another process saw it become final in a later block
         proof, stored = self._find(log, anchor.head.root)
         if proof is None or _is_as_stated(anchor, stored):
             return replace(anchor, state=proof)
@@ -118,9 +118,9 @@ class StateProofs:
 def watch_proofs(
     project: OpenProject, proofs: StateProofs, anchored: Sequence[AnchoredHead], final: Block
 ) -> None:
-    """Note of anchors that have become final whether receipts of them get their state proofs.
+    """Record whether receipts of newly final anchors can get their state proofs.
 
-    The newest is tried: what a fork of the chain or a node keeps from one, it keeps from all.
+    Only the newest anchor is tried: a fork of the chain or a node affects all of them alike.
     """
     if not anchored:
         return
@@ -128,7 +128,7 @@ def watch_proofs(
     try:
         trouble = proofs.find_trouble(anchored[-1].head.root, final)
     except NodeUnreachableError:
-        return  # the next final anchor tells
+        return  # the next final anchor is tried
     with project.database.write() as connection:
         if trouble is None:
             clear_proof_trouble(connection, chain_id)
@@ -137,7 +137,7 @@ def watch_proofs(
 
 
 def review_proofs(project: OpenProject, node: Node) -> Unproven | None:
-    """Return of how many final anchors no state proof can be made, trying the newest again."""
+    """Return how many final anchors have no state proof, after trying the newest again; or None."""
     chain_id = project.config.chain_id
     with project.database.read() as connection:
         unproven = find_unproven(connection, chain_id)

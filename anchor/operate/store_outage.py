@@ -1,4 +1,4 @@
-"""Waiting for a store that is away, as for a node: told once, asked for less and less often."""
+"""Waiting for an unavailable store: reported once an hour, retried at growing intervals."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from anchor.operate.events import Event
 from anchor.project.project import OpenProject
 from anchor.system.clock import StoppableClock, Stopped
 
-# What goes on being so is told again this often.
+# A lasting outage is reported again after this many seconds.
 _REMIND = 3600.0
-# A stop is noticed within this.
+# A request to stop is noticed within this many seconds.
 _POLL = 1.0
 
 
 @dataclass
 class StoreWait:
-    """Waits until the next try."""
+    """Waits between attempts to use an unavailable store."""
 
     clock: StoppableClock
     emit: Callable[[Event], None]
@@ -74,7 +74,7 @@ def run_through_outages(
 ) -> None:
     """Open the project and do ``work`` in it, again after each outage of the store.
 
-    ``work`` calls its second argument once the store accepts writes. Until then nothing was begun,
+    ``work`` calls its second argument once the store accepts writes. Before that no work has begun,
     and every disk error counts as an outage. Afterwards an error whose outcome is unknown ends the
     work, and starting the process again is the recovery.
 
@@ -95,7 +95,7 @@ def run_through_outages(
             try:
                 project = open_once()
             except ConfigError as error:
-                if not has_worked:  # it is wrong; later the store is only being made or mounted
+                if not has_worked:  # it is wrong; later on, the store is being mounted
                     raise
                 waiting.wait(error)
                 continue
@@ -105,7 +105,7 @@ def run_through_outages(
             finally:
                 project.database.close()
         except StoreReplacedError as error:
-            has_worked = True  # what it was told is right; the other store may not be whole yet
+            has_worked = True  # the configuration is right; the new store may be incomplete
             waiting.wait(error)
         except StoreAwayError as error:
             waiting.wait(error)

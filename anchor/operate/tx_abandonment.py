@@ -1,22 +1,22 @@
-"""Giving up a stored transaction that the chain never comes to, and why that is safe.
+"""Giving up a stored transaction that the chain never reaches, and why that is safe.
 
 A transaction is signed for one nonce.  If the account never uses the nonces before it, no block can
-take it, and as long as it is open nothing else is signed: the log stands still.  That is so after
-a reorganisation undid somebody else's transactions for good, or after a node that was the only one
-named too high a nonce.
+include it, and as long as it is open no other is signed: the log halts.  This happens after a
+reorganisation permanently removed another program's transactions, or after the only node named too
+high a nonce.
 
-What is given up stays valid: whoever holds the key may fill the gap, and whoever has the bytes may
-send them then.  Therefore only what does no harm later can be given up: an anchor of this log,
-which the registry refuses once a newer head or the same root is in it, and which before that
-anchors a head of ours; and the deployment of the registry.  The nonce keeps its bytes, marked, so
-that their receipts are looked for and the audit sees them.  It is not counted as the journal's
-highest any more, so that the log goes on at the nonce the chain waits for.  When the log comes to
-the marked nonce itself, what is signed there outbids the old bytes: of both, one is mined.
+A transaction that was given up stays valid: the key's holder may fill the gap, and anybody who has
+the bytes may send them then.  So only transactions that do no harm later can be given up: an anchor
+of this log, which the registry refuses once it holds a newer head or the same root, and which
+before that anchors a head of this log; and the deployment of the registry.  The nonce keeps its
+bytes, with a mark, so that receipts for them are looked up and the audit finds them.  It no longer
+counts as the journal's highest, so that the log continues at the nonce that the chain waits for.
+When the log reaches the marked nonce, the new transaction outbids the old bytes: only one is mined.
 
-The proof is the account's nonce in the final block, by as many nodes as must agree: it is below the
-transaction's, and so is what every single node has seen since; no node holds a transaction that
-waits for the nonces between; and none of those is ours to send again.  Whatever can still be mined
-without filling a gap is refused.
+The proof is the account's nonce in the final block, by as many nodes as have to agree: it is below
+the transaction's, and so is every nonce that any node has reported since; no node holds a
+transaction that waits for the nonces between; and this project has none to send again for them.
+A transaction that can still be mined without filling a gap is refused.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from anchor.system.clock import utc_now
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surrender:
-    """What was given up, and the proof: the account's nonce in a final block."""
+    """The transaction that was given up, and the proof: the account's nonce in a final block."""
 
     slot: NonceSlot
     final_block: int
@@ -47,12 +47,12 @@ class Surrender:
 
 
 def give_up(project: OpenProject, node: Node, nonce: int) -> Surrender:
-    """Give up the transaction that is open for ``nonce``; ``check_chain`` comes first.
+    """Give up the transaction that is open for ``nonce``; call ``check_chain`` before.
 
     Raises:
-        UsageError: nothing is open for it.
-        ChainGuardError: its bytes can still be mined, or would do something else than anchor.
-        CannotCheckError: the nodes cannot tell.
+        UsageError: No transaction is open for the nonce.
+        ChainGuardError: The bytes can still be mined, or would do something else than anchor.
+        CannotCheckError: The nodes do not answer, or disagree.
     """
     config = project.config
     journal = StoredJournal(project.database, utc_now)
@@ -71,7 +71,7 @@ def give_up(project: OpenProject, node: Node, nonce: int) -> Surrender:
             f"{name} is used in the final block {final.number}: nothing is to be given up",
             hint="run again: that settles it",
         )
-    # The highest that any node has seen: one that lies can keep it from being given up, no more.
+    # The highest nonce that any node reports: a lying node can prevent giving up, but do no more.
     seen = max([final_nonce, *node.ask_each(lambda one: one.fetch_nonce(slot.sender, "latest"))])
     if seen >= nonce:
         raise ChainGuardError(
@@ -91,7 +91,7 @@ def give_up(project: OpenProject, node: Node, nonce: int) -> Surrender:
             f": with them the chain may come to nonce {nonce}",
             hint="wait until they are included, or have whoever sent them withdraw them",
         )
-    # A crash before this leaves it open; after it the next run signs for the nonce that is next.
+    # A crash before this leaves it open; after it the next run signs for the chain's next nonce.
     journal.settle_slot(slot, GIVEN_UP)
     return Surrender(slot=slot, final_block=final.number, final_nonce=final_nonce)
 
@@ -115,5 +115,5 @@ def _check_harmless(config: Config, slot: NonceSlot) -> None:
 def _fetch_pending(node: Node, slot: NonceSlot) -> int:
     try:
         return node.fetch_nonce(slot.sender, "pending")
-    except NodeRefusedError:  # it has no such view of its pool
+    except NodeRefusedError:  # the node does not offer this view of its pool
         return 0

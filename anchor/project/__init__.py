@@ -1,1 +1,1 @@
-"""A project: configuration, files, keys, trusted policies; the work itself is in ``operate``."""
+"""A project: configuration, files, keys, trusted policies; its tasks are in ``operate``."""

@@ -1,9 +1,9 @@
-"""The projects that this user made or allowed; no other counts because of where it lies.
+"""The projects that this user made or allowed; a project does not count because of its location.
 
-A folder that came with evidence may hold an ``anchor.toml`` that names the sender's own policy,
-nodes and store.  As git's ``safe.directory`` and direnv do, the user's configuration folder notes
-which projects are the user's: by the real path, and by the log and the registry it is about.  Its
-trust policy is noted by its digest: evidence that is unpacked in a project may overwrite the file.
+A folder received with evidence may hold an ``anchor.toml`` that names the sender's own policy,
+nodes and store.  Like git's ``safe.directory`` and direnv, the user's configuration folder
+therefore lists the user's projects, by real path, log and registry.  A project's trust policy is
+recorded by its digest: evidence that is unpacked in a project may overwrite the file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from anchor.system.user_folder import list_files, remove_file, save_file, user_f
 from anchor.types import Address, ChainId, LogId, log_number, log_owner, make_log_id, parse_hex
 
 FORMAT = "anchor-project/1"
-# Configurations and notes are small; this keeps a wrong path from being read whole.
+# Configurations and entries are small; this bounds the read if the path is wrong.
 MAX_CONFIG_BYTES = 1 << 20
 _Value = TypeVar("_Value", int, str)
 _FOLDER = "projects"
@@ -33,7 +33,7 @@ _SUFFIX = ".json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectIdentity:
-    """What a project is about: change one, and it is another project."""
+    """The chain, registry and log of a project; another value means another project."""
 
     chain_id: ChainId
     registry: Address
@@ -45,7 +45,7 @@ class AllowedProject:
     """A project that the user made or allowed, by the real path of its configuration.
 
     It has several ``identities`` only while it is moved to another registry. ``policy_sha256`` is
-    the digest of its trust policy, None where it had none.
+    the digest of its trust policy, None if it had no policy.
     """
 
     config: Path
@@ -57,7 +57,7 @@ def read_identity(config: Path) -> ProjectIdentity:
     """Return the chain, registry and log that a project's configuration names.
 
     Raises:
-        NotTrustedError: The file or its folder is another user's, or others may write there.
+        NotTrustedError: The file or its folder is another user's, or others may write to it.
         ConfigError: The file is missing, is not TOML, or names no log or registry.
     """
     members = _read_members(config, in_shared_folder=False)
@@ -79,7 +79,7 @@ def find_policy_path(config: Path, *, in_shared_folder: bool = False) -> Path:
 
     Only that member is read, so that a verifier needs none of the operator's packages.
 
-    Raises as ``read_identity`` does.
+    Raises the same errors as ``read_identity``.
     """
     named = _read_members(config, in_shared_folder=in_shared_folder).get("trust", TRUST_POLICY)
     if not isinstance(named, str):
@@ -99,7 +99,7 @@ def _digest_policy(config: Path) -> str | None:
     path = find_policy_path(config)
     if not path.is_file():
         return None
-    with path.open("rb") as file:  # whose it is, is checked whenever it is to count
+    with path.open("rb") as file:  # the owner is checked whenever the policy is used
         return hashlib.sha256(file.read(MAX_CONFIG_BYTES + 1)).hexdigest()
 
 
@@ -114,10 +114,10 @@ def _member(
 
 
 def allow_project(config: Path) -> AllowedProject:
-    """Allow a project as it is now, and return what was noted.
+    """Allow a project in its present state, and return the entry.
 
     Raises:
-        AnchorError: Others may write the project's files, or the note cannot be written.
+        AnchorError: Others may write the project's files, or the entry cannot be written.
     """
     identities = (read_identity(config),)
     allowed = AllowedProject(
@@ -130,7 +130,7 @@ def allow_project(config: Path) -> AllowedProject:
 def allow_registry(config: Path, registry: Address) -> None:
     """Allow a second registry for a project that is about to be moved to it.
 
-    ``allow_project`` ends this. A project that is not allowed was named by its user, and stays so.
+    ``allow_project`` ends this. A project that its user named without allowing it is not listed.
     """
     allowed = find_allowed(config)
     if allowed is not None:
@@ -142,7 +142,7 @@ def allow_registry(config: Path, registry: Address) -> None:
 
 
 def disallow_project(config: Path) -> bool:
-    """Take a project's note away; return whether there was one."""
+    """Remove a project from the list; return whether it was listed."""
     path = user_folder() / _FOLDER / _file_name(config.resolve())
     was_there = path.exists()
     remove_file(path)
@@ -155,17 +155,17 @@ def list_allowed() -> list[AllowedProject]:
 
 
 def find_allowed(config: Path) -> AllowedProject | None:
-    """Return the allowed project with that configuration; None where it is not allowed."""
+    """Return the allowed project with that configuration; None if it is not allowed."""
     name = _file_name(config.resolve())
     path = next((path for path in list_files(_FOLDER, _SUFFIX) if path.name == name), None)
     return None if path is None else _read(path)
 
 
 def check_allowed(config: Path) -> None:
-    """Check that the user made or allowed the project of that configuration, as it is now.
+    """Check that the user made or allowed the project of that configuration, in its present state.
 
     Raises:
-        NotTrustedError: The project is not allowed as it is now, or others may write the
+        NotTrustedError: The project is not allowed in its present state, or others may write the
             configuration.
         ConfigError: The configuration cannot be read.
     """
@@ -201,7 +201,7 @@ def _hint(config: Path) -> str:
 
 
 def named_config(option: Path | None) -> Path | None:
-    """Return the configuration that the user names: by the option, else by the environment."""
+    """Return the configuration that the option names, or else the environment variable."""
     named = os.environ.get("ANCHOR_CONFIG")
     if option is not None:
         return option
@@ -209,9 +209,9 @@ def named_config(option: Path | None) -> Path | None:
 
 
 def discover_config() -> Path | None:
-    """Return the nearest configuration from the working directory upwards, whosever it is.
+    """Return the nearest configuration from the working directory upwards, of any owner.
 
-    It counts only where ``check_allowed`` says so.
+    It counts only if ``check_allowed`` accepts it.
     """
     try:
         folder = Path.cwd().resolve()
@@ -227,7 +227,7 @@ def discover_config() -> Path | None:
 
 
 def find_config(option: Path | None = None) -> Path:
-    """Return the configuration of the named project, or else of the allowed one nearby.
+    """Return the configuration of the named project, or else of the nearest allowed one.
 
     Raises:
         ConfigError: There is no configuration.
@@ -247,7 +247,7 @@ def find_config(option: Path | None = None) -> Path:
 
 
 def _file_name(config: Path) -> str:
-    # A path of any length and any letters, as the name of a file.
+    # A path of any length and with any characters has to give a file name.
     return hashlib.sha256(os.fsencode(config)).hexdigest() + _SUFFIX
 
 

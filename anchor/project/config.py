@@ -53,7 +53,7 @@ FORMAT = "anchor-config/1"
 
 _GWEI_TEXT = re.compile(r"[0-9]{1,7}(\.[0-9]{1,9})?")
 _MAX_FEE_CAP = 1_000_000 * GWEI
-# What pydantic says of a member's presence, in the words of the documentation.
+# Pydantic's messages about a member's presence, in the wording of the documentation.
 _REASONS = {"extra_forbidden": "there is no such member", "missing": "it is missing"}
 
 _TEMPLATE = """\
@@ -117,17 +117,17 @@ shared = true
 # [publish]
 # target = "published"
 """
-"""A new configuration; ``encode_config`` sets the members, or takes them out."""
+"""The template of a new configuration; ``encode_config`` sets the members, or removes them."""
 
 WaitFor = Literal["included", "final"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerConfig:
-    """Where the key is; ``password_file`` None asks on the terminal.
+    """The location of the key; ``password_file`` None: the password is asked for on the terminal.
 
     ``shared``: other programs send with this key, too, so that a nonce which one of them used,
-    finally, is told and no reason to stop.
+    finally, is reported and does not stop the work.
     """
 
     keystore: Path | None
@@ -138,13 +138,13 @@ class SignerConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Everything a command needs to know about the project in ``folder``.
+    """The configuration of the project in ``folder``.
 
-    ``fee_cap`` (``chain.max_fee_gwei``) is in wei a gas, ``budget`` in wei.  ``legacy_fees`` sends
-    transactions with one gas price (EIP-155) only.
+    ``fee_cap`` (``chain.max_fee_gwei``) is in wei per gas, ``budget`` in wei.  ``legacy_fees``
+    allows only transactions with a single gas price (EIP-155).
     ``publish`` is where `anchor run` publishes the log: a folder, or an object store's URL.
-    ``copies`` says on how many servers the store has to be; None: one is enough.
-    Its text names no URL of a node or an object store: they may hold keys.
+    ``copies`` gives the number of servers that have to hold the store; None: one is enough.
+    The repr shows no URL of a node or an object store, because they may hold keys.
     """
 
     folder: Path
@@ -176,28 +176,28 @@ class Config:
 
     @property
     def erasures(self) -> Path:
-        """Return the folder of the statements of what was erased."""
+        """Return the folder of the statements of erasures."""
         return self.folder / ERASURES
 
     @property
     def side_file(self) -> Path:
-        """Return where it is noted whose each acknowledged piece of evidence is."""
+        """Return the path of the file with the tenant of each acknowledged piece of evidence."""
         return self.tiles.with_name(SIDE_FILE)
 
     @property
     def deployment_record(self) -> Path:
-        """Return where the record of the registry's deployment on this chain is."""
+        """Return the path of the record of the registry's deployment on this chain."""
         return deployment_record_path(self.folder, self.chain_id)
 
 
 def load_config(path: Path) -> Config:
     """Read the configuration in ``path``.
 
-    Whether the project counts is ``anchor.project.allowlist``'s to say.
+    ``anchor.project.allowlist`` decides whether the project may be used.
 
     Raises:
-        ConfigError: missing, not TOML, or a member that is missing, unknown or misshapen.
-        NotTrustedError: others than the caller and root may write the file.
+        ConfigError: The file is missing or not TOML, or a member is missing, unknown or malformed.
+        NotTrustedError: Users other than the caller and root may write the file.
     """
     if not path.is_file():
         raise ConfigError(
@@ -223,10 +223,10 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _explain(path: Path, error: ValidationError) -> ConfigError:
-    """Return the first thing that is wrong; never with the value, which may be a secret."""
+    """Return the error for the first fault, without the value, which may be a secret."""
     first = error.errors(include_url=False, include_input=False)[0]
     if not first["loc"]:
-        # A variable that holds a list or a section and is not JSON; only its section is told.
+        # A variable that holds a list or a section is not JSON; the message names only its section.
         section = re.search(r'for field "(\w+)"', first["msg"])
         names = list_variables(section[1]) if section else []
         return ConfigError(
@@ -239,10 +239,10 @@ def _explain(path: Path, error: ValidationError) -> ConfigError:
 
 
 def encode_config(config: Config) -> str:
-    """Write the configuration file of a new project.
+    """Return the configuration file of a new project.
 
     Raises:
-        MalformedError: a value holds what cannot be printed.
+        MalformedError: A value holds characters that cannot be printed.
     """
     copies, signer, several = config.copies, config.signer, bool(config.witnesses)
     gwei = format_gwei(config.fee_cap)
@@ -302,18 +302,18 @@ def encode_config(config: Config) -> str:
 
 
 def check_config(config: Config) -> None:
-    """Refuse a configuration that could not be read back once it is written.
+    """Check that a configuration can be read back once it is written.
 
     Raises:
-        ConfigError: A value is none that the configuration allows.
-        MalformedError: A value holds what cannot be printed.
+        ConfigError: The configuration does not allow a value.
+        MalformedError: A value holds characters that cannot be printed.
     """
     try:
         members = tomllib.loads(encode_config(config))
         document = _load_document(members, with_environment=False)
     except ValidationError as error:
         raise _explain(config.file, error) from None
-    except TypeError:  # of tomlkit, which takes texts, numbers and lists
+    except TypeError:  # by tomlkit, which accepts texts, numbers and lists
         raise ConfigError("the configuration holds what no file can hold") from None
     for name in ("finality", "wait"):
         if getattr(document.chain, name) != getattr(config, name):  # None would be left out
@@ -333,10 +333,10 @@ def _fill(table: MutableMapping[str, Any], members: dict[str, Any]) -> None:
 
 
 def resolve_quorum(rpc: str, witnesses: Sequence[str], quorum: int | None) -> int:
-    """Return how many of the nodes have to agree: ``quorum``, or else more than half of them.
+    """Return how many of the nodes have to agree: ``quorum``, or by default more than half.
 
     Raises:
-        ConfigError: there are fewer nodes than that, or one is named twice.
+        ConfigError: There are fewer nodes than that, or a node is named twice.
     """
     nodes = (rpc, *witnesses)
     for url in witnesses:
@@ -361,7 +361,7 @@ def _encode_store(config: Config) -> str:
 
 
 def _parse_gwei(value: object) -> int:
-    """Read gwei, as a number or as text, in wei."""
+    """Return the wei of an amount in gwei, which is a number or text."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("it is neither a number nor text")
     text = str(value)
@@ -424,7 +424,7 @@ class _StoreCopiesSection(_Section):
 
 
 class _ConfigDocument(BaseSettings):
-    # extra="ignore" would hide a misspelt member; ANCHOR_CONFIG and the like are read elsewhere.
+    # extra="ignore" would hide a misspelt member; ANCHOR_CONFIG and others are read elsewhere.
     model_config = SettingsConfigDict(
         env_prefix="ANCHOR_", env_nested_delimiter="__", extra="forbid", frozen=True
     )
@@ -452,7 +452,7 @@ def _load_document(members: dict[str, Any], *, with_environment: bool) -> _Confi
             file = InitSettingsSource(settings_cls, members)
             if not with_environment:
                 return (file,)
-            # No `.env`: it would be read from the working directory, whoever put it there.
+            # No `.env`: it would be read from the working directory, where anybody may have put it.
             # And $ANCHOR_TRUST names the verifier's policy, not the one that the project keeps.
             named = sources["env_settings"]().items()
             kept = {name: value for name, value in named if name != "trust"}
@@ -462,9 +462,9 @@ def _load_document(members: dict[str, Any], *, with_environment: bool) -> _Confi
 
 
 def _check_secrets(path: Path, written: dict[str, Any]) -> None:
-    """Refuse a password in the file itself, which is read by more people than the environment."""
+    """Refuse a password in the file itself, which more people read than the environment."""
     target = str(written.get("publish", {}).get("target", ""))
-    # A user's name may be a key, and so may a query's value.
+    # A user name may be a key, and so may the value of a query.
     if "://" in target and ("@" in target.split("/")[2] or "?" in target):
         raise ConfigError(
             f"{path}, member publish.target: the URL may hold a password",
@@ -547,7 +547,7 @@ def _read_copies(section: _StoreCopiesSection, store: StoreLocation) -> CopyRule
 
 
 def _place(target: str | None, folder: Path) -> str | None:
-    """Return where to publish; a folder's path counts from the configuration's."""
+    """Return the target of publication; a folder's path is relative to the configuration's."""
     return target if target is None or "://" in target else str(folder / target)
 
 

@@ -1,4 +1,4 @@
-"""What a new project's configuration is made of: facts of the chain, and the operator's choices."""
+"""The configuration of a new project, from facts of the chain and the operator's choices."""
 
 from __future__ import annotations
 
@@ -49,15 +49,16 @@ def plan_project(
 ) -> Config:
     """Return the configuration of a project in ``folder``, pinned to the chain ``node`` is on.
 
-    ``registry`` None is the standard address, deployed or not; any other must be there already.
+    ``registry`` None is the standard address, deployed or not; any other must be deployed already.
     ``store`` None is a SQLite file in the folder.
     ``witnesses`` are further nodes by their URLs; ``quorum`` None is more than half of all.
-    ``allowance`` None is sized by what a gas costs now; ``chain_id`` None is asked of the node.
+    ``allowance`` None is derived from the present gas price; ``chain_id`` None from the node.
 
     Raises:
-        ChainGuardError: the code at ``registry`` is not our registry's, or a witness is on another
-            chain.
-        ConfigError: fewer nodes than ``quorum``, or one twice, or a value that is not allowed.
+        ChainGuardError: The code at ``registry`` is not this release's registry, or a witness is on
+            another chain.
+        ConfigError: There are fewer nodes than ``quorum``, a node is named twice, or a value is not
+            allowed.
     """
     needed = resolve_quorum(url, tuple(witnesses), quorum)
     chain_id = node.fetch_chain_id() if chain_id is None else chain_id
@@ -128,12 +129,12 @@ def plan_dev_project(
 ) -> Config:
     """Return the configuration of a project on a devnet, with its public test key.
 
-    Where the devnet has no finality (py-evm), its latest block counts as final: there is nothing
-    behind it that could reorganise.
+    If the devnet has no finality (py-evm), its latest block counts as final: no other node could
+    cause a reorganisation.
 
     Raises:
-        UsageError: the node is not on the devnets' chain id, where that key must not be used.
-        ConfigError: one of the key's two files exists already.
+        UsageError: The node is on another chain than the devnets', where that key must not be used.
+        ConfigError: One of the key's two files exists already.
     """
     chain_id = node.fetch_chain_id()
     if chain_id != DEVNET_CHAIN_ID:
@@ -171,10 +172,10 @@ def plan_dev_project(
 
 
 def make_folder(folder: Path) -> None:
-    """Make a project's folder, and those above it, unless it is there.
+    """Create a project's folder and its parents, unless they exist.
 
     Raises:
-        UsageError: A file is in its place, or nothing may be written there.
+        UsageError: A file is in its place, or the user may not write in its parent.
         StorageError: The disk is full, or fails.
     """
     try:
@@ -185,11 +186,11 @@ def make_folder(folder: Path) -> None:
 
 
 def write_dev_key(config: Config) -> None:
-    """Write the public test key and its password where ``config`` looks for them."""
+    """Write the public test key and its password to the paths in ``config``."""
     signer = config.signer
     assert signer.keystore is not None and signer.password_file is not None
     password = "devnet"
-    # The key is public and the password stands beside it: stretching it would protect nothing.
+    # The key is public and the password is beside it: a costly derivation would protect nothing.
     key = bytes.fromhex(PUBLIC_DEV_KEY[2:])
     write_keystore(signer.keystore, key, password, iterations=1_000)
     descriptor = os.open(signer.password_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

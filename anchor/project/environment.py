@@ -1,4 +1,4 @@
-"""Which ``ANCHOR_*`` variable a member of the configuration came from, so that errors name it."""
+"""The ``ANCHOR_*`` variable that set a member of the configuration, for error messages."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import os
 PREFIX = "ANCHOR_"
 DELIMITER = "__"
 
-# It names the verifier's policy, and not the configuration's member of this name.
+# This variable names the verifier's policy, and not the configuration's member of this name.
 _NO_MEMBER = "ANCHOR_TRUST"
 
 
 def find_variable(member: str) -> str | None:
-    """Return the variable that is set for ``member``, or for what it is a part of; None: none is.
+    """Return the variable that is set for ``member`` or for a section that holds it, or None.
 
     ``chain.witnesses.1`` may come from ANCHOR_CHAIN__WITNESSES or from ANCHOR_CHAIN.
     """
@@ -27,7 +27,7 @@ def find_variable(member: str) -> str | None:
 
 
 def format_member(member: str, otherwise: str | None = None) -> str:
-    """Return where the value of a member came from: the environment, or else the file."""
+    """Return the source of a member's value: the environment, or else the file."""
     variable = find_variable(member)
     if variable is not None:
         return f"{variable} in the environment"

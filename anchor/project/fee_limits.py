@@ -1,4 +1,4 @@
-"""How much a new project may spend: a fee cap and a budget, sized by what a gas costs now."""
+"""The spending limits of a new project: fee cap and budget, derived from the present gas price."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from anchor.errors import CannotCheckError, FundsError
 from anchor.units import GWEI
 
 HIGHEST_FEE_CAP = 100 * GWEI
-"""The fee cap of a new project, unless the market is above it."""
+"""The fee cap of a new project, unless the market price is above it."""
 
-# A rollup's price may be a thousandth of a gwei; some bursts take it above a hundred times that.
+# A rollup's gas price may be a thousandth of a gwei; some bursts exceed that a hundredfold.
 _LOWEST_FEE_CAP = GWEI // 10
 _TIMES = 10
-# Where the market is above the highest cap, room for a few full blocks.
+# If the market is above the highest cap: room for a few full blocks.
 _TIMES_ABOVE = 3
 # An anchor each hour of thirty days at the cap, so about one each six minutes at today's price.
 _ANCHORS = 720
-# More than anybody pays: a third of the highest cap that a configuration takes.
+# Above any real price: a third of the highest cap that a configuration allows.
 _NO_CAP = 300_000 * GWEI
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """The most that a gas may cost, in wei, and all transactions of thirty days (None: no end)."""
+    """The highest price of a gas and the highest costs of thirty days (None: no limit), in wei."""
 
     fee_cap: int
     budget: int | None
 
 
 def size_allowance(nodes: Sequence[Node], needed: int) -> Allowance:
-    """Return what suits the price that ``needed`` of the nodes name; where none does, the highest.
+    """Return limits for the gas price that ``needed`` nodes report; without it, the highest limits.
 
     The cap is ten times the price, between a tenth of a gwei and a hundred.
     """
@@ -42,7 +42,7 @@ def size_allowance(nodes: Sequence[Node], needed: int) -> Allowance:
     for node in nodes:
         try:
             prices.append(_fetch_price(node))
-        except (CannotCheckError, FundsError):  # not one, or none that anybody pays
+        except (CannotCheckError, FundsError):  # no price, or an absurd one
             continue
     fee_cap = HIGHEST_FEE_CAP
     if len(prices) >= needed:
@@ -53,7 +53,7 @@ def size_allowance(nodes: Sequence[Node], needed: int) -> Allowance:
 
 
 def _fetch_price(node: Node) -> int:
-    """Return what a gas costs now, with its tip."""
+    """Return the present price of a gas in wei, including the tip."""
     block = node.known(node.fetch_priced_block("latest"), "latest block")
     if block.base_fee is None:
         return price_legacy(gas_price=node.fetch_gas_price(), cap=_NO_CAP).max_fee
@@ -63,6 +63,6 @@ def _fetch_price(node: Node) -> int:
 
 
 def _round_up(wei: int) -> int:
-    """Round up to two digits that count."""
+    """Round up to two significant digits."""
     unit: int = 10 ** max(len(str(wei)) - 2, 0)
     return -(-wei // unit) * unit

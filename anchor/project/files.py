@@ -1,4 +1,4 @@
-"""The names of the files this program looks for."""
+"""The names of the files that this program uses."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ BEFORE_UPGRADE = "before-upgrade"
 
 
 def deployment_record_path(folder: Path, chain_id: ChainId) -> Path:
-    """Return where a project keeps the record of the registry's deployment on ``chain_id``."""
+    """Return the path of the record of the registry's deployment on ``chain_id``."""
     return folder / "deployments" / str(chain_id) / "AnchorRegistry.json"
 
 
 def find_checkout() -> Path | None:
-    """Return the folder of the checkout this program runs from, if it does."""
+    """Return the folder of the source checkout that this program runs from, or None."""
     root = Path(__file__).resolve().parents[2]
     return root if (root / "pyproject.toml").is_file() else None
 
 
 def sidecar_path(file: Path) -> Path:
-    """Return where the receipt for ``file`` lies beside it."""
+    """Return the path of the receipt beside ``file``."""
     return file.with_name(file.name + RECEIPT_SUFFIX)

@@ -1,6 +1,6 @@
 """The key that signs the log's checkpoints.
 
-It says who publishes, to readers that know its public half; what is anchored does not rest on it.
+It identifies the publisher to readers who know its public half; anchors do not depend on it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def load_log_key(config: Config) -> NoteKey:
     """Return the key that signs the log's checkpoints.
 
     Raises:
-        ConfigError: The key's file is missing, or holds no such key.
+        ConfigError: The key's file is missing, or does not hold such a key.
         StorageError: The file cannot be read.
     """
     path = config.log_key

@@ -9,12 +9,12 @@ from anchor.chain.node import Node
 from anchor.chain.node_quorum import NodeGroup
 from anchor.chain.verifier_nodes import open_node
 
-if TYPE_CHECKING:  # a verifier opens nodes, and has no project
+if TYPE_CHECKING:  # a verifier opens nodes without a project
     from anchor.project.config import Config
 
 
 def open_chain(config: Config, report: Callable[[str], None]) -> Node:
-    """Return the project's nodes as one: the first that can be used is read."""
+    """Return the project's nodes as one, which reads from the first usable node."""
     return NodeGroup(
         [open_node(url) for url in (config.rpc, *config.witnesses)],
         needed=config.quorum,

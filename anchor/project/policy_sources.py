@@ -1,8 +1,8 @@
-"""The trust policy that counts: what the verifier chose, and where each part of it came from.
+"""The choice of the trust policy to verify by, and the source of each part of it.
 
 In this order: the option ``--trust`` (or the project of ``--config``); ``$ANCHOR_TRUST``; all named
-policies of the user's configuration folder together with that of the user's own project around.
-Nothing counts because of where it lies.
+policies of the user's configuration folder, together with that of the user's own project around the
+working directory.  A policy never counts because of its location.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from anchor.verification.policy import (
 )
 
 PolicySource = Literal["option", "environment", "user", "project"]
-"""Who chose a policy: the command line or the environment names it, or the project that it is of;
-or the user keeps it, or it is of the user's own project around."""
+"""Who chose a policy: the command line or the environment names it or its project; or it is in
+the user's folder, or in the user's own project around the working directory."""
 
 _FOLDER = "trust"
 _SUFFIX = ".toml"
@@ -44,7 +44,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyFile:
-    """A trust policy as it was read."""
+    """A trust policy with the bytes that were read."""
 
     path: Path
     data: bytes
@@ -58,13 +58,13 @@ class PolicyFile:
 
     @property
     def name(self) -> str:
-        """Return the name of one in the user's folder."""
+        """Return the name of a policy in the user's folder."""
         return self.path.name.removesuffix(_SUFFIX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnusedProject:
-    """A project near the working directory that is not allowed, and why."""
+    """A project around the working directory that is not allowed, and the reason."""
 
     config: Path
     reason: NotTrustedError
@@ -74,7 +74,7 @@ class UnusedProject:
 class PolicyChoice:
     """The policy to verify by, and a project whose nodes and store may be used.
 
-    ``policy`` is None where none was chosen; ``files`` are those it was read from.
+    ``policy`` is None if no policy was chosen; ``files`` are the files it was read from.
     """
 
     policy: TrustPolicy | None
@@ -84,12 +84,12 @@ class PolicyChoice:
 
 
 def choose_policy(*, trust: Path | None, config: Path | None) -> PolicyChoice:
-    """Return the policy that the options or the environment name, else those that the user keeps.
+    """Return the policy that the options or the environment name, or else the user's policies.
 
-    With ``trust`` a project is used only where it is named as well.
+    With ``trust``, a project is used only if ``config`` names it as well.
 
     Raises:
-        NotTrustedError: A named file can be written by others than the caller and root.
+        NotTrustedError: Users other than the caller and root may write a named file.
         UsageError: A policy cannot be read or breaks its format, or two contradict each other.
     """
     if trust is not None:
@@ -114,28 +114,28 @@ def choose_policy(*, trust: Path | None, config: Path | None) -> PolicyChoice:
 
 
 def load_policy(path: Path, source: PolicySource, *, in_shared_folder: bool = False) -> PolicyFile:
-    """Read a trust policy that is the caller's or root's.
+    """Read a trust policy that belongs to the caller or root.
 
     Raises:
-        NotTrustedError: others may write it.
-        UsageError: it cannot be read, or breaks its format.
-        UnknownVersionError: it is of another format.
+        NotTrustedError: Other users may write the file.
+        UsageError: The file cannot be read, or breaks its format.
+        UnknownVersionError: The file has another format.
     """
     data, policy = read_policy(path, in_shared_folder=in_shared_folder)
     return PolicyFile(path=path, data=data, source=source, policy=policy)
 
 
 def list_policies() -> list[PolicyFile]:
-    """Return the policies of the user's configuration folder, by their names."""
+    """Return the policies of the user's configuration folder, sorted by name."""
     return [load_policy(path, "user") for path in list_files(_FOLDER, _SUFFIX)]
 
 
 def add_policy(name: str, data: bytes) -> PolicyFile:
-    """Keep a policy under a name in the user's configuration folder.
+    """Store a policy under a name in the user's configuration folder.
 
     Raises:
-        MalformedError: the name or the policy breaks its format.
-        ConfigError: another has that name, or says something else about the same log.
+        MalformedError: The name or the policy breaks its format.
+        ConfigError: Another policy has that name, or contradicts this one about the same log.
     """
     if not _NAME.fullmatch(name):
         raise MalformedError(
@@ -158,7 +158,7 @@ def add_policy(name: str, data: bytes) -> PolicyFile:
 
 
 def find_owners_elsewhere(policy: PolicyFile) -> dict[Address, list[str]]:
-    """Return the owners of a kept policy that others name, too, with the names of those."""
+    """Return those owners in a stored policy that other policies name too, with their names."""
     owners: dict[Address, list[str]] = {}
     for other in list_policies():
         if other.name == policy.name:
@@ -174,16 +174,16 @@ def find_policy(name: str) -> PolicyFile:
     """Return the policy of that name.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: The user has no policy of that name.
     """
     return load_policy(_find(name), "user")
 
 
 def remove_policy(name: str) -> Path:
-    """Remove the policy of that name, even one that cannot be read; return where it was.
+    """Remove the policy of that name, even an unreadable one; return the path of its file.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: The user has no policy of that name.
     """
     path = _find(name)
     remove_file(path)
@@ -191,10 +191,10 @@ def remove_policy(name: str) -> Path:
 
 
 def merge_policies(files: Iterable[PolicyFile]) -> TrustPolicy:
-    """Return one policy that says what each of them says.
+    """Return one policy with the entries of all ``files``.
 
     Raises:
-        ConfigError: two say different things about the same log in the same registry.
+        ConfigError: Two policies differ about the same log in the same registry.
     """
     merged: list[tuple[TrustEntry, PolicyFile]] = []
     for file in files:
@@ -207,14 +207,14 @@ def merge_policies(files: Iterable[PolicyFile]) -> TrustPolicy:
 def _is_said_already(
     entry: TrustEntry, file: PolicyFile, merged: Sequence[tuple[TrustEntry, PolicyFile]]
 ) -> bool:
-    """Say whether an entry adds nothing to those of other files.
+    """Return whether an entry adds nothing to those of other files.
 
     Raises:
-        ConfigError: it contradicts one of them.
+        ConfigError: The entry contradicts one of them.
     """
     for known, origin in merged:
         subject = (known.chain_id, known.registry, known.owner)
-        # Within a file, whoever wrote it meant all of what it says to hold.
+        # Within one file, all entries apply as they are written.
         if origin is file or subject != (entry.chain_id, entry.registry, entry.owner):
             continue
         if replace(known, logs=entry.logs) == entry:
@@ -248,7 +248,7 @@ def _choice(
 
 
 def _find_own_project() -> tuple[Path | None, UnusedProject | None]:
-    """Return the named or allowed project; or the one nearby that is not allowed."""
+    """Return the named or allowed project; or the nearest one, which is not allowed."""
     config = named_config(None)
     if config is not None:
         return config, None

@@ -1,7 +1,7 @@
 """A project: one folder with a configuration, a store and a trust policy, for one log.
 
-Only ``create_project`` creates.  Log, chain, genesis, registry and code hash are pinned in the
-store then, and every later opening checks the configuration against the pins.
+Only ``create_project`` creates.  It pins log, chain, genesis, registry and code hash in the store,
+and every later opening checks the configuration against the pins.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ class OpenProject:
 def create_project(config: Config) -> OpenProject:
     """Create the project's store, log key, trust policy and configuration, in that order.
 
-    The configuration comes last: a crash half-way leaves a folder that no command takes for a
+    The configuration comes last: a crash half-way leaves a folder that no command accepts as a
     project.
 
     Raises:
-        ConfigError: there is a project, or one of its files, already.
+        ConfigError: A project, or one of its files, exists already.
     """
     for path in (config.file, config.trust, config.log_key):
         if path.exists():
@@ -81,13 +81,13 @@ def create_project(config: Config) -> OpenProject:
 
 
 def make_store(config: Config, fill: Callable[[Writable], T]) -> tuple[T, Path | None]:
-    """Let ``fill`` make the configuration's store; return what it does, and where an old one went.
+    """Create and fill the configuration's store; return ``fill``'s result and an old store's path.
 
-    The pins come last: what has none is no store, wherever it was found.
+    The pins are written last: a database without them is not accepted as a store.
 
     Raises:
-        ConfigError: there is a store in PostgreSQL already.
-        StorageError: the new one could not be finished; nothing was replaced.
+        ConfigError: A store exists in PostgreSQL already.
+        StorageError: The new store could not be finished; the old one was not replaced.
     """
 
     def fill_and_pin(database: Writable) -> T:
@@ -116,11 +116,11 @@ def _pin(config: Config, connection: Connection) -> None:
 def open_project(config: Config, *, only_reads: bool = False) -> OpenProject:
     """Open the project's store and compare its pins with the configuration.
 
-    ``only_reads`` also takes a store on read-only media.
+    ``only_reads`` also accepts a store on read-only media.
 
     Raises:
-        ConfigError: the store is missing, or was not finished.
-        ChainGuardError: the configuration names another log, chain or registry than was pinned.
+        ConfigError: The store is missing, or was not finished.
+        ChainGuardError: The configuration names another log, chain or registry than was pinned.
     """
     database = open_database(
         config.store, SideFile(config.side_file), config.copies, only_reads=only_reads
@@ -159,7 +159,7 @@ _MOVED_HINT = (
 
 
 def is_pinned(connection: Connection, chain_id: ChainId, registry: Address, log: LogId) -> bool:
-    """Return whether a store is of this log in this registry."""
+    """Return whether a store is pinned to this log in this registry."""
     pins = connection.execute(
         select(project.c.chain_id, project.c.registry, project.c.log)
     ).one_or_none()
@@ -167,17 +167,17 @@ def is_pinned(connection: Connection, chain_id: ChainId, registry: Address, log:
 
 
 def load_pinned_registry(database: Database) -> Address | None:
-    """Return the registry this store is pinned to; None where it was never initialised."""
+    """Return the registry this store is pinned to; None if the store was never initialised."""
     with database.read() as connection:
         registry = connection.execute(select(project.c.registry)).scalar_one_or_none()
     return None if registry is None else Address(registry)
 
 
 def pin_registry(database: Database, registry: Address) -> None:
-    """Pin another registry, for a log of which no head exists.
+    """Pin another registry, for a log without any head.
 
     Raises:
-        ChainGuardError: something is sealed.
+        ChainGuardError: A head is sealed already.
     """
     with database.sequence() as connection:
         if newest_head(connection) is not None:
@@ -189,10 +189,10 @@ def pin_registry(database: Database, registry: Address) -> None:
 
 
 def trust_entry(config: Config) -> TrustEntry:
-    """Return what this project's verifiers have to pin.
+    """Return the entry of a trust policy with which verifiers pin this project.
 
-    The policy is handed out: a URL that holds more than a host may hold an API key, and is left
-    out.  Of the nodes that are named as many have to agree as here, or all where they are fewer.
+    Because policies are published, a URL with more than a host, which may hold an API key, is left
+    out.  The quorum is the project's, or the number of nodes listed if they are fewer.
     """
     plain = tuple(url for url in (config.rpc, *config.witnesses) if is_plain_url(url))
     nodes = plain[:MAX_NODES]

@@ -1,9 +1,9 @@
-"""Pointing a project at the registry it deployed plainly, at an address nobody could know before.
+"""Moving a project to the registry that it deployed plainly, whose address was not known before.
 
 Three places name the registry: the store's pin, the trust policy, the configuration.  They are
 changed in that order, and only while the log has no head.  A crash in between leaves a
-configuration that differs from the pin, which every command refuses; ``anchor deploy --plain`` sees
-that the pin is an address its own journal created, and goes on from there.
+configuration that differs from the pin, which every command refuses; ``anchor deploy --plain``
+recognises the pin as an address that its own journal created, and completes the move.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from anchor.types import Address, ChainId
 
 
 def created_addresses(database: Database, chain_id: ChainId) -> list[Address]:
-    """Return where the plain deployments of this project's journal went, or would have gone."""
+    """Return the actual or intended addresses of the plain deployments in the journal."""
     journal = StoredJournal(database, utc_now)
     return [create_address(slot.sender, slot.nonce) for slot in journal.load_deployments(chain_id)]
 
 
 def open_moved_project(config: Config) -> OpenProject:
-    """Open a project as ``open_project`` does; one whose move was interrupted, at its new registry.
+    """Open a project like ``open_project``; after an interrupted move, with the new registry.
 
     Raises:
-        ChainGuardError: the configuration differs from the pins in any other way.
+        ChainGuardError: The configuration differs from the pins in any other way.
     """
     database = open_database(config.store)
     pinned = load_pinned_registry(database)
@@ -51,10 +51,10 @@ def open_moved_project(config: Config) -> OpenProject:
 
 
 def check_movable(config: Config) -> None:
-    """Check, before anything is sent, that both files can be rewritten later.
+    """Check, before a transaction is sent, that both files can be rewritten later.
 
     Raises:
-        ConfigError: one of them does not name the registry exactly once.
+        ConfigError: One of the files does not name the registry exactly once.
     """
     old = _named_registry(config)
     for path in (config.trust, config.file):
@@ -67,19 +67,19 @@ def check_movable(config: Config) -> None:
 
 
 def move_project(project: OpenProject, registry: Address) -> OpenProject:
-    """Pin ``registry`` and let both files name it; comments and all else in them stay.
+    """Pin ``registry`` and rewrite it in both files, whose comments and other content stay.
 
-    A file that names it already is left as it is.
+    A file that names it already is left unchanged.
 
     Raises:
-        ChainGuardError: something is sealed.
-        ConfigError: a file names the old registry not exactly once; both are left alone.
+        ChainGuardError: A head is sealed already.
+        ConfigError: A file does not name the old registry exactly once; neither file is changed.
     """
     config = project.config
     if registry != load_pinned_registry(project.database):
         pin_registry(project.database, registry)
-    # A crash here or between the files leaves a configuration that no command but `deploy --plain`
-    # takes; the configuration comes last, so it says which address the policy still may name.
+    # A crash here or between the files leaves a configuration that only `deploy --plain` accepts;
+    # the configuration is written last, so it shows which address the policy may still name.
     new = format_address(registry)
     old = _named_registry(config)
     changed: dict[Path, tomlkit.TOMLDocument] = {}
@@ -97,8 +97,8 @@ def move_project(project: OpenProject, registry: Address) -> OpenProject:
             )
         tables[0]["registry"] = new
         changed[path] = document
-    # Before the files: a crash behind them must not leave a project that is its user's no more.
-    # Where that cannot be noted, the user is told how to allow it again.
+    # Before the files: after a crash the project must still be in its user's list.
+    # If the entry cannot be written, the user is told how to allow the project again.
     with suppress(AnchorError):
         allow_registry(config.file, registry)
     for path, document in changed.items():
@@ -108,7 +108,7 @@ def move_project(project: OpenProject, registry: Address) -> OpenProject:
 
 
 def _named_registry(config: Config) -> str:
-    """Return the registry as the configuration's file spells it, whatever the environment says."""
+    """Return the registry as the configuration's file spells it, ignoring the environment."""
     chain = _parse(config.file).get("chain")
     if not isinstance(chain, dict) or "registry" not in chain:
         raise ConfigError(f"{config.file} names no chain.registry")
@@ -116,7 +116,7 @@ def _named_registry(config: Config) -> str:
 
 
 def _parse(path: Path) -> tomlkit.TOMLDocument:
-    # From bytes: reading text would change the ends of lines.
+    # From bytes: reading as text would change line endings.
     try:
         return tomlkit.parse(path.read_bytes())
     except (OSError, ValueError, TOMLKitError):

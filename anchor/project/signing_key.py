@@ -12,11 +12,11 @@ from anchor.project.config import Config
 
 
 def find_keyfile(config: Config) -> Path:
-    """Return the file of the project's key.
+    """Return the path of the project's key file.
 
     Raises:
         ConfigError: The configuration names no key.
-        SignerError: ape has no such account here.
+        SignerError: ape has no such account on this machine.
     """
     signer = config.signer
     if signer.ape_account is not None:
@@ -27,7 +27,7 @@ def find_keyfile(config: Config) -> Path:
 
 
 def open_signer(config: Config, ask_password: Callable[[Path], str]) -> Signer:
-    """Decrypt the project's key; ``ask_password`` is asked where no file holds its password.
+    """Decrypt the project's key; ``ask_password`` is called if no file holds its password.
 
     Raises:
         ConfigError: The configuration names no key.

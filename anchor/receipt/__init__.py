@@ -1,1 +1,1 @@
-"""Receipts and the state proofs in them, read strictly; ``verification`` judges what they say."""
+"""Receipts and the state proofs in them, parsed strictly; ``verification`` judges them."""

@@ -1,11 +1,11 @@
 """Receipts (``anchor-receipt/1``): a self-contained proof for one record.
 
-``docs/receipt-format.md`` is the specification, with the table that says which members are
-authenticated, which are derived and which are hints.  A receipt names no URL, no trust root and no
-status: what it is worth, the verifier finds out.
+``docs/receipt-format.md`` is the specification, with the table of members that are authenticated,
+derived or hints.  A receipt names no URL, no trust root and no status: only a verifier can decide
+what it is worth.
 
-The pydantic models below are the document as it enters; ``Receipt`` is what the rest of the
-package works with.
+The pydantic models below are the document as it enters; ``Receipt`` is the class that the rest of
+the package uses.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from anchor.system.durable_files import write_file
 from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId
 
 FORMAT = "anchor-receipt/1"
-# A record escaped at its worst takes 400 KB; 16 anchors with paths and state proofs of a chain as
-# large as Ethereum's take 20 KB each.
+# A record with the worst escaping takes 400 KB; 16 anchors with paths and state proofs of a chain
+# as large as Ethereum's take 20 KB each.
 MAX_RECEIPT_BYTES = 1 << 20
-# One log on this many chains is more than anybody runs; it bounds a verifier's work.
+# More chains than any log is anchored on; it bounds a verifier's work.
 MAX_ANCHORS = 16
 # EIP-1474 quantities are unbounded; EIP-2294 bounds chain ids so that they fit a double.
 _MAX_CHAIN_ID = 2**53 - 1
@@ -48,7 +48,7 @@ _MAX_CHAIN_ID = 2**53 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnchorHints:
-    """Where the anchoring transaction was seen; never reaches a verdict."""
+    """Where the anchoring transaction was seen; hints never affect a verdict."""
 
     tx_hash: Hash32
     block_hash: Hash32
@@ -58,8 +58,8 @@ class AnchorHints:
 class ReceiptAnchor:
     """One anchored head that covers the record, and the record's path to it.
 
-    ``sequence``, ``block_number`` and ``timestamp`` are derived: they must equal what the registry
-    says.  ``state`` proves what it says by the hash of a block, which nothing in a receipt vouches
+    ``sequence``, ``block_number`` and ``timestamp`` are derived: they must equal the registry's
+    values.  ``state`` proves those values relative to a block's hash, which no receipt can vouch
     for.
     """
 
@@ -76,7 +76,7 @@ class ReceiptAnchor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """A head that covers the record and is still to be anchored, and the record's path to it."""
+    """A head that covers the record and is not anchored yet, and the record's path to it."""
 
     head: Head
     path: tuple[Hash32, ...]
@@ -84,7 +84,7 @@ class Promise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """One parsed receipt: with anchors or, while there is none, with the operator's promise."""
+    """One parsed receipt: with anchors or, before there is one, with the operator's promise."""
 
     record: bytes
     log: LogId
@@ -101,7 +101,7 @@ class Receipt:
 
         Raises:
             MalformedError: The bytes break the format; the message names the member.
-            UnknownVersionError: They have another format or version.
+            UnknownVersionError: The bytes have another format or version.
         """
         return parse_receipt(data)
 
@@ -111,7 +111,7 @@ class Receipt:
 
         Raises:
             UsageError: The file cannot be read, or breaks the format.
-            UnknownVersionError: It has another format or version.
+            UnknownVersionError: The file has another format or version.
         """
         return parse_receipt(read_place(path, MAX_RECEIPT_BYTES + 1))
 
@@ -120,13 +120,13 @@ class Receipt:
         return encode_receipt(self)
 
     def save(self, path: Path, *, durable: bool = True) -> Receipt:
-        """Write this unless a receipt with all of its anchors and more is there; return that one.
+        """Write this receipt unless the one in the file proves more; return the stored receipt.
 
-        The receipt of another record of this log is replaced: its file has changed since then, and
-        the log still makes that one by its id.
+        A receipt of another record of this log is replaced: its evidence file has changed since,
+        and it can be made again from the log by its id.
 
         Raises:
-            UsageError: The file cannot be written, or is no receipt of this log.
+            UsageError: The file cannot be written, or is not a receipt of this log.
         """
         old = check_receipt_path(path, self.log)
         if old is not None and old.record == self.record and _is_better(old, self):
@@ -141,10 +141,10 @@ class Receipt:
 
 
 def check_receipt_path(path: Path, log: LogId) -> Receipt | None:
-    """Return the receipt of ``log`` that lies at ``path``; None where nothing does.
+    """Return the receipt of ``log`` in the file ``path``; None if the file does not exist.
 
     Raises:
-        UsageError: Something else is there, which must not be overwritten.
+        UsageError: The file holds something else, which must not be overwritten.
     """
     data = read_taken_place(path, MAX_RECEIPT_BYTES + 1)
     if data is None:
@@ -157,9 +157,9 @@ def check_receipt_path(path: Path, log: LogId) -> Receipt | None:
 
 
 def _is_better(old: Receipt, new: Receipt) -> bool:
-    """Say whether ``old`` holds all that ``new`` does, and more.
+    """Return whether ``old`` proves all that ``new`` does, and more.
 
-    Whatever lies in the place of a receipt may be forged: more anchors alone keep nothing away.
+    A file in a receipt's place may be forged: more anchors alone do not prevent its replacement.
     """
     worths = [(len(each.anchors), each.state_proof_count) for each in (old, new)]
     if worths[0] <= worths[1] or old.index != new.index:
@@ -170,7 +170,7 @@ def _is_better(old: Receipt, new: Receipt) -> bool:
 
 
 def _covers(receipt: Receipt, anchor: ReceiptAnchor) -> bool:
-    """Say whether the record's path leads to the root of an anchor's head."""
+    """Return whether the record's path leads to the root of an anchor's head."""
     leaf, head = hash_leaf(receipt.record), anchor.head
     try:
         root = root_from_path(leaf=leaf, index=receipt.index, size=head.size, path=anchor.path)
@@ -180,7 +180,7 @@ def _covers(receipt: Receipt, anchor: ReceiptAnchor) -> bool:
 
 
 def _includes(other: ReceiptAnchor, anchor: ReceiptAnchor) -> bool:
-    """Say whether ``other`` tells of the same anchor, and proves it where ``anchor`` does."""
+    """Return whether ``other`` states the same anchor, and proves it if ``anchor`` does."""
     if anchor.state is not None and other.state is None:
         return False
     same = ("chain_id", "registry", "head", "sequence", "block_number", "timestamp")
@@ -212,7 +212,7 @@ def parse_receipt(data: bytes) -> Receipt:
 
 
 def encode_receipt(receipt: Receipt) -> bytes:
-    """Write a receipt; one spelling per value, so equal receipts are equal bytes."""
+    """Return the receipt's bytes; one spelling per value, so equal receipts are equal bytes."""
     document: dict[str, Any] = {
         "format": FORMAT,
         "record": receipt.record.decode("utf-8"),
@@ -226,9 +226,9 @@ def encode_receipt(receipt: Receipt) -> bytes:
 
 
 def _write(value: Any) -> str:
-    """Return JSON with a line for each member, but flat objects and lists on one.
+    """Return JSON with one line per member; flat objects and lists stay on one line.
 
-    No blanks: a state proof is long enough.
+    There are no blanks: a state proof is long enough.
     """
     parts = list(value.values()) if isinstance(value, dict) else value
     if not isinstance(parts, list) or not any(isinstance(part, (dict, list)) for part in parts):
@@ -295,14 +295,14 @@ HeaderHex = Annotated[
 NodeHex = Annotated[
     str, StringConstraints(pattern=r"^0x([0-9a-f]{2})+$", max_length=2 + 2 * MAX_NODE_BYTES)
 ]
-# An account and a slot that are there: their tries have a root.
+# Account and slot exist: their tries have a root.
 Nodes = Annotated[list[NodeHex], Field(min_length=1, max_length=MAX_NODES)]
 Size = Annotated[int, Field(ge=1, le=MAX_LOG_SIZE)]
 MerklePath = Annotated[list[Sha256Hex], Field(max_length=MAX_PATH)]
 
 
 def _drop_null(schema: dict[str, Any]) -> None:
-    """Publish what is read: a member that is not there is left out, and is never null."""
+    """Adapt the schema to the parser: an optional member is left out, and never null."""
     for member in schema.get("properties", {}).values():
         options = member.get("anyOf", [])
         if {"type": "null"} in options:
@@ -378,7 +378,7 @@ class AnchorDocument(HeadDocument):
 
 
 def _require_head(schema: dict[str, Any]) -> None:
-    """Publish that ``head`` is there exactly where ``anchors`` is empty."""
+    """Add to the schema that ``head`` is present exactly if ``anchors`` is empty."""
     _drop_null(schema)
     schema["if"] = {"properties": {"anchors": {"maxItems": 0}}}
     schema["then"] = {"required": ["head"]}
@@ -391,7 +391,7 @@ class ReceiptDocument(_Document):
     model_config = ConfigDict(json_schema_extra=_require_head)
 
     format: Literal["anchor-receipt/1"]
-    # In characters, of which each takes a byte at least; the bytes are counted as well.
+    # In characters of at least one byte each; the bytes are counted as well.
     record: Annotated[str, Field(max_length=MAX_RECORD_BYTES)]
     log: Bytes32Hex
     index: Annotated[int, Field(ge=0, lt=MAX_LOG_SIZE)]

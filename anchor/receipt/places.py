@@ -1,4 +1,4 @@
-"""Files that receipts lie in: how they are read, and why one is not written over."""
+"""Receipt files: reading them, and refusing to overwrite other files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_place(path: Path, most: int) -> bytes:
 
 
 def read_taken_place(path: Path, most: int) -> bytes | None:
-    """Return what lies where a receipt is to be written: None for nothing, no bytes for no file.
+    """Return the bytes in a receipt's place: None if it is free, no bytes if it is not a file.
 
     Raises:
         UsageError: The file cannot be read.
@@ -38,7 +38,7 @@ def read_taken_place(path: Path, most: int) -> bytes | None:
 
 
 def refuse_place(path: Path, reason: str) -> UsageError:
-    """Return the error for a file that must not be overwritten; ``reason`` ends its sentence."""
+    """Return the error for a file that must not be overwritten; ``reason`` ends its message."""
     return UsageError(
         f"{path} {reason}",
         hint="move it away, or write the receipts elsewhere with `anchor prove --output`",

@@ -1,9 +1,9 @@
-"""State proofs: what a registry's storage holds at a block, by the block's hash alone.
+"""State proofs: the content of a registry's storage at a block, given only the block's hash.
 
-The way leads from the hash to the header, from the header to the state's root, from there to the
-registry's account and its storage root, and on to the slot that holds the anchor (EIP-1186).
-The account has to have the pinned code, and the slot is computed here.  No node is asked, and
-nobody's word is taken but the caller's for the block's hash.
+The hash authenticates the header, the header the state root, the state root the registry's account
+with its storage root, and that the slot that holds the anchor (EIP-1186).  The account has to have
+the pinned code, and the slot is computed here.  No node is asked, and the block's hash, which the
+caller provides, is the only value that is trusted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _MAX_VALUE_BYTES = 33
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Takeover:
-    """The root that a successor went on from, and the proof of it as its first anchor."""
+    """The root from which a successor continues, and the proof that its first anchor has it."""
 
     root: Hash32
     proof: tuple[bytes, ...]
@@ -46,9 +46,9 @@ class Takeover:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuccessorProof:
-    """The proof of ``successors[log]`` under the same storage root: of a log, or of none.
+    """The proof of ``successors[log]`` under the same storage root: a successor, or no successor.
 
-    ``takeover`` is there exactly where it proves a log.
+    ``takeover`` is present exactly if the proof shows a successor.
     """
 
     proof: tuple[bytes, ...]
@@ -59,8 +59,8 @@ class SuccessorProof:
 class StateProof:
     """A block's header as RLP, and the proofs of an account and of its slots under it.
 
-    ``operator_proof`` is that of the operator's key, for an anchor that the log's owner did not
-    send; else it is empty.  ``successor`` is None where nothing is proven of who goes on.
+    ``operator_proof`` proves the operator's key for an anchor that the log's owner did not send;
+    otherwise it is empty.  ``successor`` is None if no successor is proven or excluded.
     """
 
     header: bytes
@@ -75,14 +75,14 @@ def check_account(
 ) -> tuple[Header, Hash32]:
     """Return the block's header, and the storage root of the registry with the pinned code.
 
-    That this block is final is for the caller to know.
+    The caller has to know that this block is final.
 
     Raises:
-        MalformedError: the header or a proof is none.
-        MismatchError: the header is another block's, or the proofs do not lead to its state root.
-        NotTrustedError: no account is at ``registry``, or it has other code than ``code_hash``, or
-            its storage holds what that code never writes.
-        UnknownVersionError: a header of a fork that this release does not know.
+        MalformedError: The header or a proof is malformed.
+        MismatchError: The header is another block's, or the proofs do not lead to its state root.
+        NotTrustedError: There is no account at ``registry``, or it has another code hash, or its
+            storage holds what that code never writes.
+        UnknownVersionError: The header is of a fork that this release does not know.
     """
     header = parse_header(proof.header)
     if header.hash != block_hash:
@@ -103,13 +103,13 @@ def check_anchor(
     log: LogId,
     root: Hash32,
 ) -> Anchor | None:
-    """Return the anchor of ``root`` in ``log`` under a storage root; None where there is none.
+    """Return the anchor of ``root`` in ``log`` under a storage root; None if there is no anchor.
 
-    Raises as ``check_state`` does.
+    Raises the same errors as ``check_account``.
     """
     word = prove_word("storage", storage_root, anchor_slot(log, root), proof.storage_proof)
     anchor = _decode_anchor(word, registry)
-    # Not the number: on some rollups the registry's block.number is the parent chain's.
+    # The number is not compared: on some rollups the registry's block.number is the parent chain's.
     if anchor is not None and anchor.timestamp > header.timestamp:
         raise _foreign_storage_error(
             registry, f"an anchor of a later time, {anchor.timestamp}, than its block's"
@@ -125,7 +125,7 @@ def _decode_anchor(word: Hash32, registry: Address) -> Anchor | None:
 
 
 def prove_word(which: str, storage_root: Hash32, slot: Hash32, nodes: tuple[bytes, ...]) -> Hash32:
-    """Return the word in ``slot``; zero where the proof shows that there is none."""
+    """Return the word in ``slot``; zero if the proof shows that the slot is empty."""
     value = _prove(which, storage_root, slot, nodes)
     return Hash32(bytes(32)) if value is None else _decode_word(value)
 
@@ -135,7 +135,7 @@ def check_submitter(
 ) -> Address:
     """Return the address that anchored in ``log``: its owner (operator id 0), or an operator.
 
-    Raises as ``check_state`` does, and
+    Raises the same errors as ``check_account``, and
         CannotCheckError: The receipt does not prove the operator's key.
     """
     if operator_id == 0:
@@ -159,11 +159,11 @@ def check_submitter(
 def check_successor(
     successor: SuccessorProof, storage_root: Hash32, *, registry: Address, log: LogId
 ) -> tuple[LogId, int] | None:
-    """Return the log that succeeds ``log``, and from which size on; None where no log does.
+    """Return the log that succeeds ``log``, and its size at that point; None without one.
 
     Raises:
-        CannotCheckError: a log succeeds it, and the receipt does not prove from which size on.
-        AnchorError: the proof is wrong, as ``check_state`` says.
+        CannotCheckError: A log succeeds it, and the receipt does not prove at which size.
+        AnchorError: The proof is wrong, as in ``check_account``.
     """
     succeeding = find_successor(successor, storage_root, log)
     takeover = successor.takeover
@@ -189,9 +189,9 @@ def check_successor(
 
 
 def find_successor(successor: SuccessorProof, storage_root: Hash32, log: LogId) -> LogId | None:
-    """Return the log that goes on from ``log``; None: no log does.
+    """Return the log that succeeds ``log``; None without a successor.
 
-    Raises as ``check_state`` does.
+    Raises the same errors as ``check_account``.
     """
     word = prove_word("successor", storage_root, successor_slot(log), successor.proof)
     return LogId(word) if any(word) else None
@@ -200,9 +200,9 @@ def find_successor(successor: SuccessorProof, storage_root: Hash32, log: LogId) 
 def check_takeover(
     takeover: Takeover, storage_root: Hash32, *, registry: Address, successor: LogId
 ) -> int | None:
-    """Return the size from which ``successor`` goes on; None: it began with another root.
+    """Return the size at which ``successor`` continues; None if it began with another root.
 
-    Raises as ``check_state`` does.
+    Raises the same errors as ``check_account``.
     """
     slot = anchor_slot(successor, takeover.root)
     first = _decode_anchor(prove_word("takeover", storage_root, slot, takeover.proof), registry)
@@ -212,7 +212,7 @@ def check_takeover(
 def _prove_account(
     proof: StateProof, header: Header, registry: Address, code_hash: Hash32
 ) -> Hash32:
-    """Return the storage root of the registry's account, which has the pinned code."""
+    """Return the storage root of the registry's account, after checking its code."""
     value = _prove("account", header.state_root, registry, proof.account_proof)
     where = f"{format_address(registry)} in block {header.number}"
     if value is None:
@@ -242,7 +242,7 @@ def _prove(which: str, root: Hash32, key: bytes, nodes: tuple[bytes, ...]) -> by
 
 
 def _decode_word(value: bytes) -> Hash32:
-    """Return the word that a storage trie's value stands for; zero is never stored."""
+    """Return the word that a storage trie's value encodes; zero is never stored."""
     decoded = decode_rlp(value, subject="the slot's value", max_bytes=_MAX_VALUE_BYTES)
     number = parse_integer(decoded, subject="the slot's value", max_bits=256)
     if number == 0:

@@ -1,1 +1,1 @@
-"""The registry contract as data: artifact, address, calldata, storage layout; no chain is read."""
+"""The registry contract as data: artifact, address, calldata, storage; no chain is read."""

@@ -1,4 +1,4 @@
-"""The compiled registry as package data, and what follows from it: code hash and address.
+"""The compiled registry as package data, with the code hash and address derived from it.
 
 Users need no compiler; ``scripts/build_artifact.py --check`` rebuilds the artifact byte for byte.
 """
@@ -21,13 +21,13 @@ CREATE2_PROXY = Address(bytes.fromhex("4e59b44847b379578588920ca78fbf26c0b4956c"
 CREATE2_PROXY_CODE_HASH = Hash32(
     bytes.fromhex("2fa86add0aed31f33a762c9d88e807c475bd51d0f52bd0955754b2608f7e4989")
 )
-# Nothing to tell two deployments of the same code apart; zero is what a stranger would try first.
+# Zero: one deployment of the code is enough, and it is the salt that others would try first.
 CREATE2_SALT = bytes(32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """What the compiler made of ``contracts/AnchorRegistry.sol``."""
+    """The compiler's output for ``contracts/AnchorRegistry.sol``."""
 
     contract: str
     compiler_version: str
@@ -53,9 +53,9 @@ def load_artifact() -> Artifact:
 
 @cache
 def load_standard_input() -> bytes:
-    """Read the compiler's standard JSON input that made the artifact, byte for byte as it is kept.
+    """Return the compiler's standard JSON input for the artifact, byte for byte as stored.
 
-    Explorers take it to verify the source: compiled with ``compiler_version``, it gives the code.
+    Explorers use it to verify the source: compiled with ``compiler_version``, it gives the code.
     """
     return _read("AnchorRegistry.standard-input.json")
 
@@ -65,7 +65,7 @@ def _read(name: str) -> bytes:
 
 
 def runtime_code(chain_id: ChainId) -> bytes:
-    """Return the code a deployment on ``chain_id`` has: the template with CHAIN_ID filled in."""
+    """Return the code of a deployment on ``chain_id``: the template with CHAIN_ID filled in."""
     artifact = load_artifact()
     code = bytearray(artifact.runtime_template)
     for place in artifact.chain_id_places:
@@ -75,24 +75,24 @@ def runtime_code(chain_id: ChainId) -> bytes:
 
 @cache
 def expected_code_hash(chain_id: ChainId) -> Hash32:
-    """Return the code hash our registry has on ``chain_id``."""
+    """Return the code hash of the registry on ``chain_id``."""
     return hash_keccak256(runtime_code(chain_id))
 
 
 @cache
 def registry_address() -> Address:
-    """Return where the CREATE2 proxy puts the registry, on every chain (EIP-1014)."""
+    """Return the address that the CREATE2 proxy gives the registry, on every chain (EIP-1014)."""
     init_code_hash = hash_keccak256(load_artifact().init_code)
     preimage = b"\xff" + CREATE2_PROXY + CREATE2_SALT + init_code_hash
     return Address(hash_keccak256(preimage)[12:])
 
 
-# EIP-2681: no account gets further.
+# EIP-2681: the highest nonce of an account.
 _MAX_NONCE = 2**64 - 2
 
 
 def create_address(sender: Address, nonce: int) -> Address:
-    """Return where the contract goes that ``sender`` creates with its transaction ``nonce``.
+    """Return the address of the contract that ``sender`` creates with its transaction ``nonce``.
 
     The last 20 bytes of Keccak-256 over RLP([sender, nonce]) (Yellow Paper, section 7).
     """

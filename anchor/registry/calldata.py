@@ -1,4 +1,4 @@
-"""Calldata for the registry, and its custom errors in words."""
+"""Calldata for the registry, and descriptions of its custom errors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def encode_succeed_call(old: LogId, from_root: Hash32, new: LogId) -> bytes:
 
 
 def decode_anchor_call(data: bytes) -> tuple[LogId, Head] | None:
-    """Return which head of which log the calldata anchors; None for any other calldata."""
+    """Return the log and head that the calldata anchors; None for any other calldata."""
     arguments = _decode_call("anchor", data)
     if arguments is None:
         return None
@@ -58,9 +58,9 @@ def decode_set_operator_call(data: bytes) -> tuple[LogId, Address, int] | None:
 
 
 def describe_call(data: bytes) -> str:
-    """Spell a call of the registry as its source would: function, and arguments by their names.
+    """Return a call of the registry in source form: function, and arguments by their names.
 
-    It is read from the calldata, so that it says what is sent.
+    It is decoded from the calldata, so that it describes what is really sent.
     """
     for entry in load_artifact().abi:
         if entry["type"] != "function":
@@ -81,7 +81,7 @@ def encode_deployment() -> bytes:
 
 
 def describe_revert(data: bytes) -> str:
-    """Put a revert's data into words: the custom error and its operands, or what is known."""
+    """Describe a revert's data: the custom error and its operands, or as much as is known."""
     error = _errors().get(data[:4])
     if error is None:
         return f"revert data 0x{data[:64].hex()}" if data else "no revert data"
@@ -99,7 +99,7 @@ def describe_revert(data: bytes) -> str:
 def _show(value: object) -> str:
     if isinstance(value, bytes):
         return "0x" + value.hex()
-    if isinstance(value, str):  # eth-abi spells addresses so, in lower case
+    if isinstance(value, str):  # eth-abi returns addresses as lower-case text
         return format_address(parse_address(value, subject="an address"))
     return str(value)
 
@@ -117,7 +117,7 @@ def _decode_call(function: str, data: bytes) -> tuple[Any, ...] | None:
         arguments = decode(types, data[4:])
     except DecodingError:
         return None
-    # One spelling only: what follows the arguments, or lies between them, is not ours.
+    # One encoding only: bytes after the arguments or between them make it another call.
     return arguments if encode(types, arguments) == data[4:] else None
 
 

@@ -1,8 +1,8 @@
 """The deployment record (``anchor-deployment/1``): where the registry is on one chain.
 
 One file for each chain, ``deployments/<chain id>/AnchorRegistry.json`` beside the configuration.
-It is for people, explorers and scripts: no verdict rests on it.  What identifies the deployment is
-compared with the chain and the project; how it came there is null where nobody knows.
+It is for people, explorers and scripts: no verdict depends on it.  The members that identify the
+deployment are compared with chain and project; those about its transaction are null if unknown.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from anchor.registry.artifact import (
 from anchor.types import Address, ChainId, Hash32, parse_hex
 
 FORMAT = "anchor-deployment/1"
-# Ours has under 2 KiB; this keeps a wrong file from being read whole.
+# Records have less than 2 KiB; this bounds the read if the file is a wrong one.
 MAX_RECORD_BYTES = 64 << 10
 
 _IDENTITY = (
@@ -48,7 +48,7 @@ class DeployingTransaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentRecord:
-    """One deployment of this release's registry; ``transaction`` None where nobody knows it."""
+    """One deployment of this release's registry; ``transaction`` is None if it is unknown."""
 
     registry: Address
     chain_id: ChainId
@@ -58,7 +58,7 @@ class DeploymentRecord:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Return the members that say which deployment this is, as they stand in the file."""
+        """Return the members that identify the deployment, as they are in the file."""
         artifact = load_artifact()
         standard = self.registry == registry_address()
         proxy = {"proxy": format_address(CREATE2_PROXY), "salt": _hex(CREATE2_SALT)}
@@ -74,7 +74,7 @@ class DeploymentRecord:
 
 
 def encode_deployment_record(record: DeploymentRecord) -> bytes:
-    """Write a record: sorted members, the same bytes for the same deployment."""
+    """Return the record's bytes: sorted members, equal bytes for equal deployments."""
     transaction = record.transaction
     document = record.identity | {
         "format": FORMAT,
@@ -100,9 +100,10 @@ def check_deployment_record(
     """Check that a record is about ``expected``'s deployment; return the transaction it names.
 
     Raises:
-        MalformedError: no deployment record.
-        UnknownVersionError: one of another version.
-        ChainGuardError: it is about another deployment; the message names the first member.
+        MalformedError: ``data`` is not a deployment record.
+        UnknownVersionError: The record has another version.
+        ChainGuardError: The record is about another deployment; the message names the first member
+            that differs.
     """
     members = parse_strict(data, subject=subject, max_bytes=MAX_RECORD_BYTES)
     if not isinstance(members, dict):

@@ -1,4 +1,4 @@
-"""The registry's events, which are an index only: what they say is looked up in storage."""
+"""The registry's events, which serve only as an index: values are read from storage."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ SUCCEEDED = hash_keccak256(b"Succeeded(bytes32,bytes32,bytes32,uint256)")
 
 
 def decode_takeover(data: bytes) -> Hash32:
-    """Return the root from which the successor goes on, out of the event's data.
+    """Return the root from which the successor continues, from the event's data.
 
     Raises:
-        MalformedError: the data is not two words.
+        MalformedError: The data is not two words long.
     """
     if len(data) != 64:
         raise MalformedError(f"the event's data has {len(data)} bytes, not 64")

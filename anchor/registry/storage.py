@@ -1,4 +1,4 @@
-"""The registry's storage layout, which is public API: where each value lies, and how it is packed.
+"""The registry's storage layout, which is public API: the slot and packing of each value.
 
 ``contracts/AnchorRegistry.sol`` states the same slots in its NatSpec and a test reads them raw.
 A Solidity mapping at slot ``p`` keeps the value of ``key`` at ``keccak256(key ‖ p)``, both padded
@@ -59,12 +59,12 @@ def last_head_slot(log: LogId) -> Hash32:
 
 
 def decode_anchor(word: bytes) -> Anchor | None:
-    """Unpack ``anchors[log][root]``; None where the registry holds nothing.
+    """Unpack ``anchors[log][root]``; None if the registry has no such anchor.
 
     From the low bits up: size 48 · sequence 40 · blockNumber 48 · timestamp 48 · operatorId 72.
 
     Raises:
-        NodeFaultError: a word the contract never writes.
+        NodeFaultError: The contract never writes this word.
     """
     value = int.from_bytes(word, "big")
     if value == 0:
@@ -82,7 +82,7 @@ def decode_anchor(word: bytes) -> Anchor | None:
 
 
 def decode_key(word: Hash32) -> Address | None:
-    """Return the address in an operator's slot; None where the word is none."""
+    """Return the address in an operator's slot; None if the word is not an address."""
     return None if any(word[:12]) or not any(word) else Address(word[12:])
 
 

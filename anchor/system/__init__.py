@@ -1,1 +1,1 @@
-"""The machine: durable files, locks, HTTP, clocks, signals; nothing here knows of evidence."""
+"""The machine: durable files, locks, HTTP, clocks, signals; independent of evidence."""

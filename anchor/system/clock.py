@@ -1,4 +1,4 @@
-"""The time: the monotonic clocks that work waits by, and the wall clock as the store writes it."""
+"""Clocks: monotonic clocks for waiting, and the wall clock in the formats of the store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Monotonic seconds, and a way to let some pass."""
+    """A monotonic clock with ``sleep``, both in seconds."""
 
     def monotonic(self) -> float: ...
 
@@ -35,20 +35,20 @@ class SystemClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Let ``seconds`` pass."""
+        """Wait for ``seconds``."""
         time.sleep(seconds)
 
 
 class Stopped(Exception):
-    """The time to finish what was going on is over."""
+    """Raised when the time for finishing the current work is over."""
 
 
 @dataclass
 class StoppableClock:
-    """A clock that can be told to stop: ``stopping`` set.
+    """A clock that can be told to stop, by setting ``stopping``.
 
-    Work that is under way then may go on sleeping for ``grace`` seconds from its next ``sleep`` on;
-    after that ``sleep`` raises ``Stopped``.
+    Work under way may then continue to sleep for ``grace`` seconds from its next ``sleep`` on;
+    after that, ``sleep`` raises ``Stopped``.
     """
 
     clock: Clock
@@ -61,10 +61,10 @@ class StoppableClock:
         return self.clock.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Let ``seconds`` pass.
+        """Wait for ``seconds``.
 
         Raises:
-            Stopped: as above.
+            Stopped: The clock was told to stop, and the grace period is over.
         """
         if not self.stopping.is_set():
             self.clock.sleep(seconds)

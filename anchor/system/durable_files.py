@@ -1,6 +1,6 @@
-"""Files that are there as a whole or not at all, and stay when the power goes.
+"""Files that are written completely or not at all, and that survive a power failure.
 
-Readers see the old bytes or the new ones, never a part.
+Readers get the old bytes or the new ones, never a mixture.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from pathlib import Path
 
 from anchor.system.os_errors import explain_os_error
 
-# A process may well have no more than 256 descriptors.
+# A process may be limited to 256 descriptors.
 _OPEN_AT_ONCE = 100
 _TEMPORARY = re.compile(r"\.anchor-[0-9a-f]{16}\.tmp")
 
 
 def write_file(path: Path, data: bytes, *, durable: bool = True, mode: int = 0o666) -> None:
-    """Replace ``path`` as a whole.
+    """Replace the file ``path`` atomically.
 
-    ``durable`` also waits until a power cut cannot undo it; ``mode`` is narrowed by the umask.
+    ``durable`` waits until a power failure cannot undo it; ``mode`` is narrowed by the umask.
 
     Raises:
-        UsageError: The place is wrong.
+        UsageError: The path is wrong.
         StorageError: The disk is full, fails or cannot be written.
     """
     write_files([(path, data)], durable=durable, mode=mode)
@@ -40,13 +40,13 @@ def write_files(
     mode: int = 0o666,
     is_named: bool = True,
 ) -> None:
-    """Replace several files, each as a whole.  A crash leaves any of them old and the others new.
+    """Replace several files, each atomically.  After a crash, some are old and the others new.
 
-    Many are written before the first of them is waited for, so that their waits overlap.
-    ``is_named`` says that the caller named the places just now, which then may be wrong.
+    Many are written before the first sync is waited for, so that their waits overlap.
+    ``is_named`` states that the user has just named the paths, which may therefore be wrong.
 
     Raises:
-        UsageError: The place of one is wrong; the others may have been written.
+        UsageError: A path is wrong; the other files may have been written.
         StorageError: The disk is full, fails or cannot be written.
     """
     rest = iter(files)
@@ -55,10 +55,10 @@ def write_files(
 
 
 def private_mode(folder: Path) -> int:
-    """Return the mode of files that hold what is private: 0600, or 0660 in a shared folder.
+    """Return the mode of private files: 0600, or 0660 in a shared folder.
 
-    A folder with the set-group-ID bit that its group may write is shared by that group, as where
-    the service and the signer are two users.
+    A folder with the set-group-ID bit and write permission for its group is shared by that group,
+    for example if the service and the signer are two users.
     """
     try:
         mode = folder.stat().st_mode
@@ -69,10 +69,10 @@ def private_mode(folder: Path) -> int:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a file that holds what is private, with ``private_mode`` whatever the umask is.
+    """Open a private file, with the mode of ``private_mode`` whatever the umask is.
 
     Raises:
-        OSError: It cannot be opened.
+        OSError: The file cannot be opened.
     """
     mode = private_mode(path.parent)
     descriptor = os.open(path, flags | os.O_CLOEXEC, mode)
@@ -83,7 +83,7 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def is_temporary(name: str) -> bool:
-    """Say whether a file of this name is what a crash left of one that was being written."""
+    """Return whether a file of this name is a temporary one that a crash left behind."""
     return _TEMPORARY.fullmatch(name) is not None
 
 
@@ -94,7 +94,7 @@ def _write_batch(
     path = Path()
     try:
         for path, data in files:
-            # Not guessable, and never through a link that somebody else put there.
+            # Not guessable, and never through a link that another user placed in advance.
             temporary = path.with_name(f".anchor-{secrets.token_hex(8)}.tmp")
             path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -1,4 +1,4 @@
-"""Locks by files: the system drops them when the process ends, however it does."""
+"""Locks by files, which the system releases when the process ends in any way."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _POLL = 0.002
 def hold_file(path: Path, held: AnchorError, deadline: float = 0) -> Iterator[None]:
     """Lock the file ``path`` for the block; create it if it is missing.
 
-    ``deadline`` (monotonic seconds) is until when another process's lock is waited for.
+    ``deadline`` (monotonic seconds) limits the wait for another process's lock.
 
     Raises:
-        AnchorError: Another process holds the lock; this raises ``held``.
+        AnchorError: ``held``, if another process holds the lock.
         StoreAwayError: The file cannot be opened or locked.
     """
     descriptor = open_lock(path)
@@ -70,6 +70,6 @@ def open_lock(path: Path) -> int:
 
 
 def lock_error(path: Path, error: OSError) -> StoreAwayError:
-    """Return the error for a lock file that could not be opened or locked: nothing was begun."""
+    """Return the error for a lock file that could not be opened or locked; no work was begun."""
     explained = explain_os_error(f"the lock {path} cannot be taken", error, is_named=False)
     return StoreAwayError(explained.message, hint=explained.hint)

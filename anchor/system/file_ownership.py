@@ -1,7 +1,7 @@
-"""Files that count only where nobody but the caller and root can have written them.
+"""Reading files that count only if no user but the caller and root can have written them.
 
 A configuration or a trust policy decides what a verification rests on and where evidence goes, so
-whose it is matters as much as what it says (CVE-2022-24765 was git's taking of anybody's).
+its owner matters as much as its content (CVE-2022-24765: git accepted other users' configuration).
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from pathlib import Path
 from anchor.errors import NotTrustedError, UsageError
 from anchor.system.os_errors import explain_os_error
 
-# A folder is opened only to look at it, and at what is in it: that needs no permission to list it.
+# A folder is opened only to check it and its entries, which needs no permission to list it.
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Not blocking: a pipe would be waited for.
+# Not blocking: opening a pipe would wait for a writer.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def read_own_file(path: Path, most: int, *, in_shared_folder: bool = False) -> bytes:
-    """Return at most ``most`` bytes of a file that is the caller's or root's.
+    """Return at most ``most`` bytes of a file that belongs to the caller or root.
 
     Links are followed first.  The file and its folder are checked on the descriptors that are read,
-    so that nobody can exchange either in between.  ``in_shared_folder`` lets a group write in the
-    folder: what others of it put there is theirs, and so refused.
+    so that neither can be replaced in between.  With ``in_shared_folder`` a group may write to the
+    folder; files that belong to its other members are refused all the same.
 
     Raises:
-        NotTrustedError: another user owns the file or its folder, or may write there.
-        UsageError: It is not there or not a regular file, or may not be read.
-        StorageError: It cannot be read.
+        NotTrustedError: Another user owns the file or its folder, or may write to them.
+        UsageError: The file is missing or not a regular file, or the caller may not read it.
+        StorageError: The file cannot be read.
     """
     try:
         with open(_open_own(path, in_shared_folder), "rb") as file:
@@ -41,11 +41,11 @@ def read_own_file(path: Path, most: int, *, in_shared_folder: bool = False) -> b
 
 
 def check_own_folder(path: Path) -> None:
-    """Check that a folder is the caller's or root's, and that no others may write there.
+    """Check that a folder belongs to the caller or root, and that no others may write to it.
 
     Raises:
-        NotTrustedError: it is another user's, or others may write there.
-        OSError: it cannot be opened.
+        NotTrustedError: The folder is another user's, or others may write to it.
+        OSError: The folder cannot be opened.
     """
     descriptor = os.open(path.resolve(strict=True), _FOLDER)
     try:
@@ -81,7 +81,7 @@ def _check(status: os.stat_result, name: str, *, is_shared: bool) -> None:
             hint="only what you or root own counts: look at what it says, then make a copy of "
             "your own",
         )
-    # In a folder like /tmp everybody may write, and only a file's owner may exchange it.
+    # In a folder like /tmp everybody may write, but only a file's owner may replace it.
     if stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX:
         return
     writers = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
@@ -96,9 +96,9 @@ def _check(status: os.stat_result, name: str, *, is_shared: bool) -> None:
 
 
 def _is_private_group(user: int, group: int) -> bool:
-    """Say whether the group is the user's own, with nobody else in it.
+    """Return whether the group is the user's own, without other members.
 
-    Many systems give each user one, and let new files be written by it (umask 002).
+    Many systems give each user such a group, and make new files writable for it (umask 002).
     """
     import grp
     import pwd

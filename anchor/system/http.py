@@ -1,11 +1,11 @@
-"""HTTP with bounds: every answer limited in bytes, in time and in depth, as it is sent.
+"""HTTP with limits: each response is limited in bytes, time and depth, as it is received.
 
-No redirect is followed and nothing is unpacked: a compressed kilobyte can hold a gigabyte, and a
-body compressed several times over far more than that.  Of the environment nothing is taken but
-``ANCHOR_PROXY`` and ``REQUESTS_CA_BUNDLE``: neither the passwords of ``~/.netrc`` nor the proxies
-that other programs use.
+No redirect is followed and no body is decompressed: a compressed kilobyte can hold a gigabyte, and
+a body compressed several times far more than that.  Of the environment only ``ANCHOR_PROXY`` and
+``REQUESTS_CA_BUNDLE`` are used: neither the passwords of ``~/.netrc`` nor the proxies that other
+programs use.
 
-Who uses it decides what a failure means; nothing here ever quotes a URL, where keys live.
+The caller decides what a failure means; this module never quotes a URL, which may hold keys.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ _BRACKETS = b"[]{}"
 _NO_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 
-# What runs on this machine is never asked through a proxy, which would ask its own.
+# Servers on this machine are never asked through a proxy, which would reach its own machine.
 _HERE = ("127.0.0.1", "localhost", "::1")
 _DIRECT = {f"{scheme}://{host}": "" for scheme in ("http", "https") for host in _HERE}
 
-# Whoever asks for more is asked again after an hour all the same: it does no harm.
+# A server that requests a longer wait is asked again after an hour all the same: it does no harm.
 _LONGEST_WAIT = 3_600.0
-# The statuses with which a server may say when to come again (RFC 9110, 10.2.3; RFC 6585, 4).
+# The statuses that may have a Retry-After (RFC 9110, 10.2.3; RFC 6585, 4).
 _COME_AGAIN = (429, 503)
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 class BadResponse(Exception):
-    """The response is not read: too long, nested too deeply, compressed, or a redirect."""
+    """The response is refused: too long, nested too deeply, compressed, or a redirect."""
 
 
 class BoundedSession(requests.Session):
-    """A session that bounds every response in bytes and in time.
+    """A session that limits every response in bytes and in time.
 
-    It follows no redirect and unpacks nothing.
+    It follows no redirect and decompresses nothing.
     """
 
     def __init__(self, *, timeout: float, max_bytes: int, is_json: bool = True) -> None:
@@ -65,10 +65,10 @@ class BoundedSession(requests.Session):
         self._max_bytes = max_bytes
 
     def request(self, *arguments: Any, **named: Any) -> Any:
-        """Send a request and read the whole answer, all within the time."""
-        # requests bounds each single wait, not their sum: a server that sends a byte a second
-        # would hold us for hours.  So the exchange has a thread of its own, whose sockets are shut
-        # down at the deadline, whatever they wait for: that ends it.
+        """Send a request and read the whole response within the timeout."""
+        # requests limits each single wait, not their sum: a server that sends a byte a second would
+        # block the caller for hours.  So each exchange has a thread of its own, whose sockets are
+        # shut down at the deadline, whatever they wait for: that ends it.
         outcome: SimpleQueue[requests.Response | BaseException] = SimpleQueue()
         deadline = Deadline()
 
@@ -76,7 +76,7 @@ class BoundedSession(requests.Session):
             try:
                 with deadline.watching():
                     outcome.put(self._exchange(*arguments, **named))
-            except BaseException as error:  # noqa: BLE001 (raised again by whoever waits)
+            except BaseException as error:  # noqa: BLE001 (raised again by the waiting thread)
                 outcome.put(error)
 
         thread = threading.Thread(target=exchange, daemon=True, name="anchor-http")
@@ -86,7 +86,7 @@ class BoundedSession(requests.Session):
         except Empty:
             deadline.expire()
             raise requests.Timeout("the response took too long") from None
-        # It is at its end; what it lets go of must not be let go while the process ends.
+        # The thread is ending; its resources must not be released while the process ends.
         thread.join()
         if isinstance(result, BaseException):
             raise result
@@ -112,7 +112,7 @@ class BoundedSession(requests.Session):
 
 
 def format_failure(error: Exception) -> str:
-    """Return why a request failed, without the exception's text, which holds the URL."""
+    """Return why a request failed, without the exception's text, which has the URL."""
     if isinstance(error, requests.Timeout):
         return "timed out"
     if isinstance(error, requests.exceptions.ProxyError):
@@ -125,7 +125,7 @@ def format_failure(error: Exception) -> str:
 def read_retry_after(response: requests.Response | None) -> float | None:
     """Return the seconds in a busy server's ``Retry-After``, an hour at most; None without it.
 
-    A date counts from the response's own ``Date``, not from our clock.
+    A date counts from the response's own ``Date``, not from this machine's clock.
     """
     if response is None or response.status_code not in _COME_AGAIN:
         return None
@@ -142,12 +142,12 @@ def read_retry_after(response: requests.Response | None) -> float | None:
 
 
 def _check_depth(body: bytes | bytearray) -> None:
-    """Refuse what nests deeper than any answer does, in a time that only its length decides."""
+    """Refuse a body nested deeper than any valid response, in time linear in its length."""
     left = _STRINGS.sub(b"", body).translate(_SQUARE, _NO_BRACKETS)
     for _ in range(_MAX_DEPTH):
         if not left:
             return
         left = left.replace(b"[]", b"")
-    # What closes more than it opened is no JSON, and is read no further than there.
+    # A body that closes more brackets than it opened is not JSON; the check ends there.
     if b"[]" in left or left.endswith(b"[" * (_MAX_DEPTH + 1)):
         raise BadResponse("JSON that is nested too deeply")

@@ -1,4 +1,4 @@
-"""The sockets of one HTTP exchange, which its deadline shuts down whatever they wait for."""
+"""Deadlines of HTTP exchanges: their sockets are shut down in any state of waiting."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 
 class Deadline:
-    """Knows the sockets that the thread in ``watching`` uses, and ends its waiting for them.
+    """Records the sockets that the thread in ``watching`` uses, and ends its waiting for them.
 
-    A second descriptor of each is held meanwhile: TLS takes a socket's own away, and one that was
-    closed may be another's already.
+    It holds a second descriptor of each: TLS detaches a socket's own, and the number of a closed
+    one may already belong to another file.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Deadline:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch every socket that this thread connects or uses meanwhile."""
+        """Watch every socket that this thread connects or uses in the block."""
         _this_thread.deadline = self
         try:
             yield
@@ -41,17 +41,17 @@ class Deadline:
                 self._sockets.clear()
 
     def expire(self) -> None:
-        """Shut them all down: whoever waits for one gets an error, or its end, at once."""
+        """Shut down all sockets: a thread that waits for one gets an error, or its end, at once."""
         with self._lock:
             self._is_over = True
             for each in self._sockets:
                 _shut_down(each)
 
     def watch(self, descriptor: int) -> None:
-        """Take a socket in.
+        """Add a socket to those that ``expire`` shuts down.
 
         Raises:
-            Timeout: the time is over.
+            Timeout: The deadline has passed.
         """
         with self._lock:
             if self._is_over:
@@ -78,7 +78,7 @@ def _watch(connected: socket.socket | None) -> None:
 
 
 def _shut_down(each: socket.socket) -> None:
-    with suppress(OSError):  # the other side was quicker
+    with suppress(OSError):  # the other side closed it first
         each.shutdown(socket.SHUT_RDWR)
 
 
@@ -89,7 +89,7 @@ class _Connection(HTTPConnection):
         return connected
 
     def request(self, *arguments: Any, **named: Any) -> None:
-        _watch(self.sock)  # one that was kept from an exchange before
+        _watch(self.sock)  # a socket kept open by an earlier exchange
         super().request(*arguments, **named)
 
 
@@ -106,15 +106,15 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class WatchedAdapter(HTTPAdapter):
-    """Sends requests over connections that the deadline of their thread can end."""
+    """Sends requests over connections that their thread's deadline can end."""
 
     def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
-        """Prepare the connections to servers."""
+        """Prepare the pool of connections to servers."""
         super().init_poolmanager(*arguments, **named)
         _use_pools(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **named: Any) -> PoolManager:
-        """Return the connections through a proxy."""
+        """Return the pool of connections through a proxy."""
         manager: PoolManager = super().proxy_manager_for(proxy, **named)
         _use_pools(manager)
         return manager

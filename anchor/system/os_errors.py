@@ -1,9 +1,8 @@
-"""What an error of the operating system means: a place that was named wrongly, or a bad disk.
+"""The meaning of errors of the operating system: a wrong path, or a fault of the machine.
 
-Only a handful of errors say that whoever named a path named a wrong one, and only where somebody
-named it just now.  All others (a full, failing or read-only disk, too many open files, no locks, a
-stale network file system) are this machine's, and so is every error on a file that a project had
-before.
+Only a handful of errors mean that a path is wrong, and only if a user has just named it.  All
+others (a full, failing or read-only disk, too many open files, no locks, a stale network file
+system) are faults of this machine, and so is every error on a file that a project had before.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from anchor.errors import AnchorError, StorageError, UsageError
 
 HINT = "see to the disk and to this machine's limits (`df`, `dmesg`, `ulimit -n`), then run again"
 
-# What is wrong with a path, wherever it is on a disk that works.
+# Errors about a path on a disk that works.
 _OF_THE_PLACE = frozenset(
     {
         errno.ENOENT,
@@ -38,9 +37,9 @@ _OF_THE_PLACE = frozenset(
 def explain_os_error(
     failure: str, error: OSError, *, is_named: bool, hint: str | None = None
 ) -> AnchorError:
-    """Return the error for ``failure``, the sentence that says what could not be done.
+    """Return the error for ``failure``, the clause that states what could not be done.
 
-    ``is_named`` says that the user named the path, so that the path may be wrong.
+    ``is_named`` states that the user has just named the path, so that the path may be wrong.
     """
     message = f"{failure}: {error.strerror or type(error).__name__}"
     if is_named and error.errno in _OF_THE_PLACE:

@@ -1,4 +1,4 @@
-"""Reading files that somebody named: a pipe in the place of one must not be waited for."""
+"""Reading files that a user named, without waiting for a pipe in a file's place."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ def read_regular_file(path: Path, most: int) -> bytes:
     """Return at most ``most`` bytes of a file.
 
     Raises:
-        UsageError: It is a folder, a pipe or a device.
-        OSError: It cannot be opened or read.
+        UsageError: The path is a folder, a pipe or a device.
+        OSError: The file cannot be opened or read.
     """
     with open(open_regular_file(path), "rb") as file:
         return file.read(most)
 
 
 def open_regular_file(path: Path) -> int:
-    """Return the descriptor of a file that is opened for reading.
+    """Return the descriptor of a file opened for reading.
 
     Raises:
-        UsageError: It is a folder, a pipe or a device.
-        OSError: It cannot be opened.
+        UsageError: The path is a folder, a pipe or a device.
+        OSError: The file cannot be opened.
     """
-    # Not blocking: a pipe would wait for a writer.
+    # Not blocking: opening a pipe would wait for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

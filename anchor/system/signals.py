@@ -1,7 +1,7 @@
-"""Being told to stop before the work has begun; loaded first, so that it is light.
+"""Stop signals before the work has begun; loaded first, so it imports little.
 
-SIGTERM and SIGINT end ``anchor run`` and ``anchor serve`` with 0 at any time.  Until the command
-has handlers of its own these do it: nothing is under way yet that would have to be finished.
+SIGTERM and SIGINT end ``anchor run`` and ``anchor serve`` with 0 at any time.  This handler does so
+until the command installs its own: no work is under way yet that would have to be finished.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def exit_on_signal() -> None:
-    """Exit with 0 on the signals to stop, until other handlers are set."""
+    """Exit with 0 on SIGTERM and SIGINT until other handlers are installed."""
     for name in STOP_SIGNALS:
         signal.signal(name, _end)
 

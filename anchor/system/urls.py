@@ -1,4 +1,4 @@
-"""RPC URLs: what of them may be shown, and which are spellings of one node."""
+"""RPC URLs: the part that may be shown, and the recognition of two spellings of one node."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def redact_url(url: str) -> str:
 
 
 def are_distinct(urls: Sequence[str]) -> bool:
-    """Say whether no two URLs are spellings of one node's."""
+    """Return whether no two URLs are spellings of the same node's URL."""
     return len({_normalise(url) for url in urls}) == len(urls)
 
 
 def _normalise(url: str) -> tuple[str, int | None, str, str]:
-    """Return what is the same for all spellings of one node's URL: host, port, path and query.
+    """Return the part common to all spellings of a node's URL: host, port, path and query.
 
-    At this machine's own addresses a port is one program, which mostly looks at neither path nor
-    query; elsewhere they may name another node behind one door.
+    On this machine's own addresses a port is one program, which mostly ignores path and query;
+    elsewhere they may select another node behind one host.
     """
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:  # which quotes the URL; whoever opens it says what is wrong
+    except ValueError:  # it quotes the URL; opening the URL reports the error
         return url, None, "", ""
     host = _spell_host(unquote(parts.hostname or ""))
     is_local = host == "localhost" or host.endswith(".localhost")  # RFC 6761
@@ -59,9 +59,9 @@ def _normalise(url: str) -> tuple[str, int | None, str, str]:
         address = ip_address(host)
         address = getattr(address, "ipv4_mapped", None) or address
         host = str(address)
-        # Who connects to 0.0.0.0 comes to this machine.
+        # A connection to 0.0.0.0 reaches this machine.
         is_local = address.is_loopback or address.is_unspecified
-    # At their usual ports a host's http and https are one server.
+    # At their default ports a host's http and https are one server.
     port = None if port == {"http": 80, "https": 443}.get(parts.scheme) else port
     if is_local:
         return "localhost", port, "", ""
@@ -75,15 +75,15 @@ def _spell_host(host: str) -> str:
     labels = host.lower().rstrip(".").split(".")
     for place, label in enumerate(labels):
         if label.startswith("xn--"):
-            with suppress(UnicodeError):  # what is no Punycode (RFC 3492) stays as it is
+            with suppress(UnicodeError):  # a label that is not Punycode (RFC 3492) is kept
                 labels[place] = label[4:].encode("ascii").decode("punycode")
     return ".".join(labels)
 
 
 def is_plain_url(url: str) -> bool:
-    """Return whether an RPC URL holds nothing but scheme, host and port, and so no secret.
+    """Return whether an RPC URL holds only scheme, host and port, and so no secret.
 
-    Text that is no URL names a chain inside a process, as in ape.
+    Text that is not a URL names a chain within the process, as in ape.
     """
     if "//" not in url:
         return True

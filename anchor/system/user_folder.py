@@ -1,4 +1,4 @@
-"""The folder of this user's own configuration, which no project and no evidence can bring along."""
+"""The folder of the user's own configuration, which a project or evidence cannot replace."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _INSTEAD = (
 
 
 def user_folder() -> Path:
-    """Return the folder, whether it is there or not.
+    """Return the path of the folder, whether it exists or not.
 
     Raises:
-        ConfigError: the environment names none.
+        ConfigError: The environment does not give an absolute path.
     """
     from platformdirs import user_config_dir
 
     folder = Path(user_config_dir("anchor", appauthor=False))
-    # Counted from the working directory, it would be whatever came with the evidence.
+    # Relative to the working directory, it could be a folder that came with the evidence.
     if not folder.is_absolute():
         raise ConfigError(
             "you have no configuration folder here: neither $XDG_CONFIG_HOME nor $HOME names one "
@@ -58,7 +58,7 @@ def list_files(name: str, suffix: str) -> list[Path]:
 
 
 def save_file(name: str, file: str, data: bytes) -> Path:
-    """Write a file of the user's folder ``name``, readable by the user alone.
+    """Write a file in the user's folder ``name``, readable by the user alone.
 
     Raises:
         ConfigError: The user has no configuration folder.
@@ -82,10 +82,10 @@ def save_file(name: str, file: str, data: bytes) -> Path:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file of the user's folder; one that is gone is no error.
+    """Remove a file from the user's folder; a missing file is not an error.
 
     Raises:
-        UsageError: it cannot be removed.
+        UsageError: The file cannot be removed.
     """
     try:
         path.unlink(missing_ok=True)
@@ -94,7 +94,7 @@ def remove_file(path: Path) -> None:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make the folder and those above it, for the user alone, whatever the umask says."""
+    """Create the folder and its parents, for the user alone, whatever the umask is."""
     missing = [folder]
     while not missing[-1].parent.exists():
         missing.append(missing[-1].parent)
