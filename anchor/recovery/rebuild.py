@@ -179,7 +179,7 @@ def is_of_log(head: Head, edges: Mapping[int, RightEdge]) -> bool:
 
 
 def _find_unplaced(remains: Remains, size: int) -> Iterator[EvidenceRow]:
-    """Yield acknowledged evidence whose receipt promised an index that is lost."""
+    """Yield acknowledged evidence whose receipt names an index beyond the recovered log."""
     for index, paths in remains.receipts.by_index.items():
         for path in paths if index >= size else ():
             row = _row_of_receipt(path, None)

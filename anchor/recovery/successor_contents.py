@@ -106,5 +106,5 @@ def encode_successor_policy(old: Config, new: Config) -> bytes:
             ):
                 numbers |= set(known.logs)
     except (OSError, AnchorError):
-        pass  # the old policy is lost, or somebody's own: then these two
+        pass  # old policy lost or not made here: only these two
     return encode_policy([replace(entry, logs=(*sorted(numbers), log_number(new.log)))])

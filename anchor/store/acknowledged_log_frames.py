@@ -2,9 +2,9 @@
 
 A file is the line ``MAGIC`` followed by frames.  A frame is a mark of four bytes, the length of
 its body and the body's CRC-32 (32 bits each, big-endian), the body, and the length again, so that
-the last frame is found from the file's end.  A body is one byte that says whether its entries have
+the last frame is found from the file's end.  A body is one byte for whether its entries have
 idempotency keys, the length of the tenant's name (16 bits), the name, and the entries: leaf and
-identity, 32 bytes each, and the hash of the key where there are keys.
+identity, 32 bytes each, and the hash of the key if they have keys.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def parse_entries(body: bytes) -> Iterator[Entry]:
 
 
 def ends_whole(file: BinaryIO, size: int) -> bool:
-    """Return whether a file of ``size`` bytes ends with a whole frame, or before the first."""
+    """Return whether a file of ``size`` bytes ends with a whole frame, or has only ``MAGIC``."""
     file.seek(0)
     if file.read(len(MAGIC)) != MAGIC:
         return False

@@ -64,7 +64,7 @@ def backup_path(folder: Path, moment: datetime) -> Path:
     names = os.listdir(folder) if folder.is_dir() else []
     moment = moment.astimezone(UTC).replace(microsecond=0)
     for name in names:
-        with suppress(ValueError, OverflowError):  # a name that is no time is no generation
+        with suppress(ValueError, OverflowError):  # not a generation: its name is not a time
             taken = datetime.strptime(name, _NAME).replace(tzinfo=UTC)
             moment = max(moment, taken + timedelta(seconds=1))
     return folder / f"{moment:{_NAME}}"

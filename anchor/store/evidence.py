@@ -250,7 +250,7 @@ def has_digest(digests: Digests) -> ColumnElement[bool]:
 
 
 def find_by_identity(connection: Connection, identity: bytes) -> StoredEvidence | None:
-    """Return the row with this identity."""
+    """Return the row with this identity, or None."""
     return next(_load(connection, evidence.c.identity == identity), None)
 
 
@@ -277,7 +277,7 @@ def find_positions(connection: Connection, identities: Sequence[bytes]) -> dict[
 
 
 def find_by_key(connection: Connection, key: bytes) -> StoredEvidence | None:
-    """Return the row that was submitted under the idempotency key with this hash."""
+    """Return the row submitted under the idempotency key with this hash, or None."""
     of_key = select(keys.c.evidence_id).where(keys.c.key == key).scalar_subquery()
     return next(_load(connection, evidence.c.id == of_key), None)
 

@@ -61,7 +61,7 @@ def insert_reporting(connection: Connection, items: Sequence[NewEvidence]) -> li
 def _note_in_side_file(
     connection: Connection, new: Sequence[Entry], key: bytes | None = None
 ) -> None:
-    """Append the entries of inserted evidence to the side file, before the commit."""
+    """Record the entries of inserted evidence, which the side file gets before the commit."""
     noted = noted_entries(connection)
     if noted is not None:
         noted += new if key is None else [entry._replace(key=key) for entry in new]

@@ -1,4 +1,4 @@
-"""Heads: every sealed state of the log, and where each was anchored."""
+"""Heads: the sealed states of the log, and their anchors."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class PostgresBackend:
             return _holds_tables(connection)
 
     def create(self) -> Engine:
-        """Return an engine; nothing is asked yet."""
+        """Return an engine, without connecting to the server."""
         return self._make_engine()
 
     def claim(self, connection: Connection) -> None:
@@ -113,7 +113,7 @@ class PostgresBackend:
         """Do nothing: the tables are created in one transaction, which was rolled back."""
 
     def open(self) -> Engine:
-        """Return an engine; nothing is asked yet."""
+        """Return an engine, without connecting to the server."""
         return self._make_engine()
 
     def prepare(self, engine: Engine) -> None:

@@ -43,8 +43,8 @@ def fenced(database: Database) -> Iterator[Fence]:
     """Fence off a store in PostgreSQL; remove the fence if the block fails before ``stays`` is set.
 
     Raises:
-        StoreBusyError: A transaction in the store did not end.
-        ConfigError: The user has no right to create triggers in the store.
+        StoreBusyError: A transaction in the store did not end in time.
+        ConfigError: The user lacks the rights to fence the store off.
     """
     # A fence made by an earlier restore stays.
     fence = Fence(stays=database.write_with_retry(_raise_fence))

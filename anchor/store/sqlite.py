@@ -118,7 +118,7 @@ class SqliteBackend:
         discard(SqliteFile(self._path))
 
     def open(self) -> Engine:
-        """Return an engine for a file that must exist; nothing is read yet.
+        """Return an engine for a file that must exist, without reading the file.
 
         Raises:
             StoreMissingError: The file does not exist.

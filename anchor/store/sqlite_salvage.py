@@ -132,7 +132,7 @@ def _copy_rows(
     for row in _read_rows(source, table, names, salvaged.lost):
         try:
             saved += new.execute(insert, row[1:]).rowcount
-        except sqlite3.IntegrityError as error:  # a value that cannot be one
+        except sqlite3.IntegrityError as error:  # a damaged value
             salvaged.lost.append(f"row {row[0]} of {table} is damaged: {error}")
     salvaged.rows[table] = saved
 
@@ -154,7 +154,7 @@ def _read_rows(
     while True:
         rows = read(last, count)
         if rows is None and count > 1:
-            count = 1  # what lies before the damage, row by row
+            count = 1  # read up to the damage row by row
             continue
         if rows is None:
             following = _find_readable(read, last)

@@ -121,7 +121,7 @@ class StoredJournal:
             )
 
     def load_unsettled(self, chain_id: ChainId) -> list[Unsettled]:
-        """Return the nonces included or lost, of any key, that no final block has settled.
+        """Return the nonces included or lost, of any key, that no final block has confirmed.
 
         The highest nonce comes first; of more than 256, only the lost ones and the newest.
         """
