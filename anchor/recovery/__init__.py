@@ -1,1 +1,1 @@
-"""Backups, audits, restores and successors, for when something is lost or doubted."""
+"""Backups, audits, restores and successors, for logs whose data is lost or in doubt."""

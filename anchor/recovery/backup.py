@@ -1,8 +1,8 @@
-"""Making a backup of a project while everything goes on: all that ``anchor restore`` needs.
+"""Making a backup of a running project: everything that ``anchor restore`` needs.
 
-The store is copied first, in one state; the tiles are made from that copy, so that both are of one
-head; the list of what was acknowledged is copied last, so that it names everything in the store.
-No private key is in a backup.
+The store is copied first, in one consistent state.  The tiles are made from that copy, so that both
+belong to one head.  The side file of acknowledged evidence is copied last, so that it covers every
+row of the store.  A backup contains no private key.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ def make_backup(
     *,
     partial: Path | None = None,
 ) -> CheckedBackup:
-    """Make a backup at ``target``, where nothing may be yet, and check it before it counts.
+    """Make a backup at ``target``, which must not exist yet, and verify it before it becomes valid.
 
     ``copy`` copies the store into a new file and returns its schema version.
 
     Raises:
-        UsageError: Something is at ``target``, nothing can be made there, or its folder is public.
+        UsageError: ``target`` exists, cannot be created, or lies in a public folder.
         MismatchError: The copied store is damaged, so that no backup was made.
-        LeaseHeldError: Another process makes a backup there.
-        StorageError: The disk is full or failing, or the store's server is away.
+        LeaseHeldError: Another process is making a backup at ``target``.
+        StorageError: The disk is full or failing, or the store's server is unreachable.
     """
     _check_private(config, target)
     made_at = utc_now()
@@ -74,7 +74,7 @@ def make_backup(
 
 
 def _check_private(config: Config, target: Path) -> None:
-    """Refuse a place in a folder whose content is published, handed out or taken for its own."""
+    """Refuse a target in a folder that is published, handed out or managed by the project."""
     resolved = target.absolute().resolve()
     for folder in (config.tiles, config.receipts, config.erasures):
         if folder.resolve() in (resolved, *resolved.parents):
@@ -129,7 +129,7 @@ def _copy_files(config: Config, folder: Path, report: Callable[[str], None]) -> 
 
 
 def _cut_tail(path: Path) -> None:
-    """Leave out an entry that was being written while the side file was copied."""
+    """Remove a last entry of the copied side file that was only partly written at the time."""
     if not path.exists():
         return
     with path.open("r+b") as file:
@@ -141,7 +141,7 @@ def _cut_tail(path: Path) -> None:
 
 
 def _write_keys(config: Config, folder: Path, report: Callable[[str], None]) -> None:
-    """Write what is public of the keys; of one that cannot be read, nothing."""
+    """Write the public keys; skip a key that cannot be read."""
     (folder / LOG_KEY).parent.mkdir()
     try:
         verifier = load_log_key(config).verifier().encode()

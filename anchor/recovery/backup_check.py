@@ -1,4 +1,4 @@
-"""Checking a backup: its files, and the log that is in them, recomputed."""
+"""Verification of a backup: the hashes of its files, and the recomputed log they contain."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from anchor.store.tile_folder import TileFolder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedBackup:
-    """A backup as it was read again; ``waiting`` is the evidence in it without a place.
+    """The result of checking a backup; ``waiting`` counts its evidence that is not sealed yet.
 
-    ``breaches`` holds a sentence for each thing that is not as it must be.
+    ``breaches`` holds one message for each violation found.
     """
 
     folder: Path
@@ -34,19 +34,19 @@ class CheckedBackup:
 
 
 def check_backup(folder: Path) -> CheckedBackup:
-    """Read a backup again and recompute the log in it; nothing in the folder is changed.
+    """Verify a backup's files and recompute the log in it, without changing anything in the folder.
 
     Raises:
-        ConfigError: The folder is no backup.
-        MismatchError: Its ``backup.json`` is damaged.
-        UnknownVersionError: A newer release made it.
+        ConfigError: The folder is not a backup.
+        MismatchError: The backup's ``backup.json`` is damaged.
+        UnknownVersionError: A newer release made the backup.
         StorageError: The disk fails.
     """
     return check_contents(folder, read_manifest(folder))
 
 
 def check_contents(folder: Path, manifest: Manifest) -> CheckedBackup:
-    """Check what ``manifest`` says of the files in ``folder``, as ``check_backup`` does."""
+    """Verify the files in ``folder`` against ``manifest`` and the log, as ``check_backup`` does."""
     waiting, breaches = 0, list(find_changes(folder, manifest))
     if (folder / STORE).is_file():
         try:
@@ -65,7 +65,7 @@ def check_contents(folder: Path, manifest: Manifest) -> CheckedBackup:
 
 
 def _find_damage(path: Path) -> list[str]:
-    """Read the side file if there is one; return a sentence for each entry that cannot be read."""
+    """Read the side file if it exists; return one message for each unreadable entry."""
     damages: list[str] = []
     try:
         for _ in SideFile(path).read_entries(damages.append):
@@ -76,7 +76,7 @@ def _find_damage(path: Path) -> list[str]:
 
 
 def _find_breaches(folder: Path, manifest: Manifest, database: Database) -> Iterator[str]:
-    """Recompute the log, and compare it with what ``backup.json`` says of it."""
+    """Recompute the log, compare it with ``backup.json``, and yield one message per violation."""
     with database.read() as connection:
         if not is_pinned(connection, manifest.chain_id, manifest.registry, manifest.log):
             yield f"{STORE} is another log's, or in another registry, than {MANIFEST} says"

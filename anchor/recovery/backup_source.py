@@ -1,4 +1,4 @@
-"""A folder that ``anchor backup`` made, as restore reads it: its files are checked first."""
+"""A backup made by ``anchor backup`` as a source for restore, with its file hashes verified."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from anchor.store.backup_folder import find_backup
 
 
 def check_backup_folder(folder: Path, config: Config) -> Path:
-    """Compare each file of a backup, or of a folder's newest backup, with its hash; return which.
+    """Verify the file hashes of a backup, or of the newest backup in a folder; return its path.
 
     Raises:
-        ConfigError: The folder is no backup and holds none.
+        ConfigError: The folder is not a backup and contains no backup.
         MismatchError: A file is missing or damaged.
-        ChainGuardError: The backup is of another log.
+        ChainGuardError: The backup belongs to another log.
         UnknownVersionError: A newer release made the backup.
     """
     folder = find_backup(folder)

@@ -1,8 +1,9 @@
-"""Comparing a project's store with the registry's state in one final block.
+"""Audit of a project's store against the registry's state in one final block.
 
-Events are not asked for: nodes may have dropped them.  The head in the registry says how many
-anchors the log has; each of them is found by the root of one of the store's heads.  Where several
-nodes have to agree, each is asked all of it: one alone neither invents a breach nor hides one.
+Events are not queried, because nodes may have dropped them.  The head in the registry gives the
+number of the log's anchors; each anchor is found by the root of one of the store's heads.  If a
+quorum of nodes is required, every node answers every query, so that a single node can neither
+invent a breach nor hide one.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ from anchor.types import Anchor, Block, Hash32, Head
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainAudit:
-    """What the registry said in block ``final``, and what of the store contradicts it.
+    """The registry's state in block ``final``, and the breaches: how the store contradicts it.
 
-    ``foreign_nonces`` counts transactions that our keys sent from elsewhere between ours.
+    ``foreign_nonces`` counts transactions that the project's keys sent outside this project between
+    the project's own.
     """
 
     final: Block
@@ -44,9 +46,9 @@ def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
     """Compare the store's heads, anchors and nonces with the newest final block.
 
     Raises:
-        CannotCheckError: The node does not answer, or its newest final block is older than one that
-            this project saw; or nodes disagree.
-        ChainGuardError: The node is on another chain, or other code is at the registry's address.
+        CannotCheckError: The node does not answer, its newest final block is older than one that
+            this project saw, or nodes disagree.
+        ChainGuardError: The node is on another chain, or the registry's address has other code.
     """
     config = project.config
     registry = RegistryReader(config.registry, config.log)
@@ -87,7 +89,7 @@ def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
 def _check_not_behind(
     node: Node, final: Block, stored: list[AnchoredHead], by_root: dict[Hash32, Anchor]
 ) -> None:
-    """Check that the node's final block is not older than a final anchor that it lacks.
+    """Check that the node's final block is not older than a stored final anchor it does not hold.
 
     Raises:
         CannotCheckError: The final block is older.
@@ -110,10 +112,10 @@ def find_anchors(
     heads: list[Head],
     stored: list[AnchoredHead],
 ) -> dict[int, tuple[Head, Anchor]]:
-    """Return the heads that the registry holds in block ``final``, by their anchors' sequence.
+    """Return the heads that the registry holds in block ``final``, keyed by anchor sequence.
 
-    Heads that the store knows to be anchored are asked for first, the others only if the registry
-    counts more anchors.
+    Heads that are stored as anchored are looked up first, the others only if the registry counts
+    more anchors.
     """
     anchored: dict[int, tuple[Head, Anchor]] = {}
     stored_roots = {sealed.head.root for sealed in stored}
@@ -131,7 +133,7 @@ def find_anchors(
 def _audit_sequence(
     head: RegistryHead | None, anchored: dict[int, tuple[Head, Anchor]]
 ) -> Iterator[str]:
-    """Check that the anchors are 1 … N, of growing size, each with its head's size."""
+    """Check that the anchors are 1 … N, grow in size, and have the sizes of their heads."""
     count = head.anchor.sequence if head else 0
     within = [number for number in sorted(anchored) if number <= count]
     missing = list(_gaps([0, *within, count + 1]))
@@ -161,7 +163,7 @@ def _audit_sequence(
 def _audit_stored(
     final: Block, stored: list[AnchoredHead], by_root: dict[Hash32, Anchor]
 ) -> Iterator[str]:
-    """Check that the anchors that the store calls final are in the final block as stored."""
+    """Check that the final block holds every anchor stored as final, with the stored values."""
     for known in stored:
         if not known.final:
             continue
@@ -185,7 +187,7 @@ def _audit_stored(
 
 
 def _audit_latest(project: OpenProject, registry: RegistryReader, node: Node) -> Iterator[str]:
-    """See that the newest head in the registry, final or not, is one of the store's."""
+    """Check that the newest head in the registry, final or not, is one of the store's."""
     with project.database.read() as connection:
         unknown = [
             head
@@ -203,10 +205,10 @@ def _audit_latest(project: OpenProject, registry: RegistryReader, node: Node) ->
 
 
 def _check_shared(node: Node, count: int, deviation: str) -> None:
-    """Check that enough nodes show ``deviation`` in their newest block for it to be a breach.
+    """Check that a quorum of nodes shows ``deviation`` in the newest block, so that it is a breach.
 
     Raises:
-        QuorumError: Too few nodes show it.
+        QuorumError: Too few nodes show the deviation.
     """
     if count < node.needed:
         raise QuorumError(
@@ -216,9 +218,9 @@ def _check_shared(node: Node, count: int, deviation: str) -> None:
 
 
 def _audit_nonces(project: OpenProject, node: Node, slots: list[SlotRow]) -> tuple[int, list[str]]:
-    """Count the nonces between ours that others used; report each that nobody used as a breach.
+    """Count the foreign nonces between the project's own; report unused ones as breaches.
 
-    Nonces of this log's own anchors whose journal was lost are not counted.
+    Nonces of this log's anchors that are missing from the journal are not counted as foreign.
     """
     foreign = 0
     breaches: list[str] = []
@@ -234,7 +236,7 @@ def _audit_nonces(project: OpenProject, node: Node, slots: list[SlotRow]) -> tup
             for used in node.ask_all(partial(Node.fetch_nonce, address=sender, block="latest"))
         ]
         foreign += reached_by_enough((count for count, _ in judged), node.needed)
-        # Who has seen more knows better what was used; the others may lag by a block.
+        # The node that has seen the most nonces is the most current; the others may lag by a block.
         accused = [breach for _, breach in judged if breach]
         if accused:
             _check_shared(node, len(accused), f"nonces of {format_address(sender)} unused")
@@ -245,9 +247,9 @@ def _audit_nonces(project: OpenProject, node: Node, slots: list[SlotRow]) -> tup
 def _judge_nonces(
     name: str, ours: dict[int, SlotRow], own: set[int], used: int
 ) -> tuple[int, list[str]]:
-    """Judge by how many nonces of a key are used, according to one node.
+    """Return the foreign nonces and the breaches of one key, given one node's transaction count.
 
-    ``own`` are those between ours that anchored this log, and that the journal lacks.
+    ``own`` are nonces that anchored this log and are missing from the journal.
     """
     foreign = -sum(number < used for number in own)
     breaches: list[str] = []
@@ -264,14 +266,14 @@ def _judge_nonces(
         f"nonce {row.nonce} of {name} is noted as {row.outcome}, but the chain has seen only "
         f"{used} of that key"
         for row in ours.values()
-        # An included one may have been taken back by a reorganisation; these two are final.
+        # A reorganisation may have removed an included transaction; these two outcomes are final.
         if row.outcome in ("reverted", "foreign") and row.nonce >= used
     ]
     return foreign, breaches
 
 
 def _gaps(numbers: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield the first and the last number of each gap in ``numbers``, which grow."""
+    """Yield the first and the last number of each gap in ``numbers``, which must ascend."""
     for before, after in pairwise(numbers):
         if after - before > 1:
             yield before + 1, after - 1

@@ -1,7 +1,7 @@
-"""Erasures and legal holds in a store that is made anew: nothing erased comes back.
+"""Erasures and legal holds in a rebuilt store: erased evidence is never restored.
 
-What was erased is known from the stores that are left, from the statements in the project's
-folder, and from the statements' records in the log itself.  Only leaves are compared.
+Erasures are known from the surviving stores, from the statements in the project's folder, and
+from the statements' records in the log itself.  Only leaves are compared.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from anchor.types import Hash32
 
 
 class KnownErasures:
-    """The erasures that are known before rows are written, so that no row takes an erased id.
+    """The erasures known before any row is written, so that no row is restored with an erased id.
 
-    ``erasures`` begins with those that say whose evidence it was.
+    ``erasures`` begins with those that record the evidence's tenant.
     """
 
     def __init__(self, erasures: Sequence[Erasure]) -> None:
@@ -48,9 +48,9 @@ class KnownErasures:
         self.leaves = frozenset(self._by_leaf)
 
     def blank(self, row: EvidenceRow) -> EvidenceRow:
-        """Return the row as its erasure left it, or the row itself where nothing was erased.
+        """Return the row as its erasure left it, or unchanged if its evidence was not erased.
 
-        Evidence that was submitted again after its erasure keeps its id.
+        Evidence that was resubmitted after its erasure keeps its id.
         """
         known = self._by_leaf.get(row.leaf)
         if known is None:
@@ -70,7 +70,7 @@ class KnownErasures:
 
 
 def load_known_erasures(stores: Sequence[Database], folders: Sequence[Path]) -> KnownErasures:
-    """Return the erasures that the stores, and the statements in ``folders``, tell of."""
+    """Return the erasures recorded in the stores and in the statements in ``folders``."""
     erasures: list[Erasure] = []
     for store in stores:
         with store.read() as source:
@@ -79,11 +79,11 @@ def load_known_erasures(stores: Sequence[Database], folders: Sequence[Path]) -> 
 
 
 def reapply_erasures(database: Writable, stores: Sequence[Database], known: KnownErasures) -> int:
-    """Erase from a new store what was erased before, and copy all legal holds into it.
+    """Repeat all known erasures in a new store, and copy all legal holds into it.
 
-    Returns how many leaves of the log had a record until then.
-    A hold that was ended after one of ``stores`` was saved is in force again: it can be ended once
-    more, but what is erased cannot be brought back.
+    Returns how many leaves of the log lost their record in this step.
+    A hold that was ended after one of ``stores`` was saved is in force again: a hold can be ended
+    once more, but erased evidence cannot be recovered.
     """
     erasures = known.erasures
     for store in stores:

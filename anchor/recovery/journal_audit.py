@@ -1,4 +1,4 @@
-"""Reading the transaction journal again: what was signed, and what the rows say of it."""
+"""Audit of the transaction journal: the signed transactions against the rows that describe them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from anchor.store.tx_journal import (
     load_unknown_hints,
 )
 
-# How a nonce may end or stand, for which a transaction of ours was signed.
+# Outcomes of a nonce that require one of our transactions to have been signed for it.
 _SIGNED = ("included", "reverted", LOST, GIVEN_UP)
 
 
 def audit_slots(project: OpenProject) -> Iterator[str]:
-    """See that at most one nonce is open, and that each ended as its attempts allow."""
+    """Check that at most one nonce is open, and that each outcome is possible with its attempts."""
     with project.database.read() as connection:
         rows = load_slot_rows(connection)
     for chain_id, count in Counter(row.chain_id for row in rows if row.outcome is None).items():
@@ -45,7 +45,7 @@ def audit_slots(project: OpenProject) -> Iterator[str]:
 
 
 def audit_attempts(project: OpenProject) -> Iterator[str]:
-    """Hash and decode every signed transaction; it must be what its row says."""
+    """Hash and decode every signed transaction, and check that it matches its row."""
     with project.database.read() as connection:
         for row in load_attempt_rows(connection):
             name = f"transaction 0x{row.tx_hash.hex()}"
@@ -62,7 +62,7 @@ def audit_attempts(project: OpenProject) -> Iterator[str]:
 
 
 def audit_hints(project: OpenProject) -> Iterator[str]:
-    """See that every transaction an anchor names is one that we signed."""
+    """Check that every transaction named by an anchor was signed by this project."""
     with project.database.read() as connection:
         unknown = load_unknown_hints(connection)
     for size, tx_hash in unknown:
@@ -94,7 +94,7 @@ def _compare_attempt(config: Config, row: AttemptRow, signed: SignedTransaction)
 
 
 def _anchors(config: Config, row: AttemptRow, data: bytes) -> bool:
-    """Say whether the calldata makes the row's head the head of this log."""
+    """Return whether the calldata makes the row's head the head of this log."""
     assert row.head is not None
     if (succeeded := decode_succeed_call(data)) is not None:
         _, from_root, new = succeeded

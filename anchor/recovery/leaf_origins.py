@@ -1,4 +1,4 @@
-"""Where a log's leaf hashes may still be when its store is gone: tiles, a publication, a backup."""
+"""Sources of a log's leaf hashes when its store is lost: tiles, a publication, a backup."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from anchor.types import LogId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafOrigin:
-    """A place to read ``size`` leaf hashes from, in chunks from ``start`` up to ``end``."""
+    """A source of ``size`` leaf hashes, which are read in chunks from ``start`` up to ``end``."""
 
     name: str
     size: int
@@ -33,7 +33,7 @@ class LeafOrigin:
 def leaves_of_folder(folder: TileFolder, least: int) -> LeafOrigin:
     """Return the leaves in a project's own tiles, of which ``least`` are expected.
 
-    There may be more, which were sealed and not anchored yet.
+    The tiles may hold more leaves, which were sealed but not anchored yet.
     """
     try:
         size = folder.size
@@ -45,7 +45,7 @@ def leaves_of_folder(folder: TileFolder, least: int) -> LeafOrigin:
 
 
 def _count_leaves(folder: TileFolder) -> int:
-    """Count the leaves that there are tiles for, where the size file is lost."""
+    """Count the leaves covered by tiles, for a folder whose size file is lost."""
     widths: dict[int, int] = {}
     for _, tile in folder.list_tiles():
         if tile is not None and tile.level == 0:
@@ -59,7 +59,7 @@ def _count_leaves(folder: TileFolder) -> int:
 
 
 def leaves_of_publication(reader: PublicationReader, size: int, most: int) -> LeafOrigin:
-    """Return the first ``most`` leaves of a log that is published with ``size`` leaves."""
+    """Return at most the first ``most`` leaves of a log published with ``size`` leaves."""
     read = partial(read_tiles, partial(read_tile, reader), size)
     return LeafOrigin(name=reader.name, size=min(size, most), read=read)
 
@@ -94,7 +94,7 @@ class FoundReceipts:
 
 
 def find_receipts(folders: Collection[Path], log: LogId) -> FoundReceipts:
-    """Find the receipts of ``log`` in ``folders`` and below, and ignore all other files."""
+    """Find the receipts of ``log`` in ``folders`` and below; other files are ignored."""
     by_index: dict[int, list[Path]] = {}
     sizes: set[int] = set()
     for folder in folders:

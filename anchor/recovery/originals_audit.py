@@ -1,4 +1,4 @@
-"""Hashing again the files that the evidence came from, where they still are."""
+"""Audit of the original files of the evidence: those that still exist are hashed again."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from anchor.evidence.file_hashing import FileDigest, hash_sources
 from anchor.project.project import OpenProject
 from anchor.store.file_origins import load_files
 
-# Names in memory at a time, with their digests.
+# File names held in memory at a time, with their digests.
 _PAGE = 10_000
 
 
 @dataclass(slots=True)
 class Originals:
-    """What became of the files; none of it says anything about the log.
+    """Counts of what was found of the original files; they say nothing about the log's integrity.
 
-    A file that is gone, or cannot be read, is no breach: whoever took it in need not keep it.
+    A missing or unreadable file is not a breach: the operator is not required to keep it.
     """
 
     equal: int = 0
@@ -36,16 +36,16 @@ class Originals:
 def audit_originals(
     project: OpenProject, executor: Executor, originals: Originals
 ) -> Generator[str, None, None]:
-    """Yield a sentence for each file that is no version of what was accepted from its path.
+    """Yield one message per file whose digests match none recorded for its path.
 
     Count in ``originals`` how many are equal, missing or unreadable. The store is not locked:
-    others may write to it meanwhile.
+    other processes may write to it meanwhile.
     """
     expected: dict[str, list[Digests]] = {}
     results = hash_sources(
         _list_files(project, expected, originals), (SHA256, SM3), executor=executor
     )
-    with closing(results):  # else an interrupt out here would wait until all is read
+    with closing(results):  # otherwise an interrupt here waits until all is read
         for result in results:
             if isinstance(result, FileDigest):
                 versions = expected.pop(result.source.name)

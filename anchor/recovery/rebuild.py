@@ -1,6 +1,6 @@
-"""Filling a new store with what is left of a log: rows from other stores, from receipts, or hashes.
+"""Filling a new store from the remains of a log: rows of other stores, receipts, or leaf hashes.
 
-``anchor.recovery.restore`` decides which leaves are the log's; here each gets its row.
+``anchor.recovery.restore`` decides which leaves belong to the log; this module writes their rows.
 """
 
 from __future__ import annotations
@@ -58,18 +58,18 @@ from anchor.store.tx_journal import AttemptRow, load_attempt_rows
 from anchor.system.clock import format_time, utc_now
 from anchor.types import Address, Hash32, Head
 
-# Rows in one transaction, each with a record of a KiB or so.
+# Rows in one transaction, each with a record of about 1 KiB.
 _BATCH = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remains:
-    """What is left of a log.
+    """Everything that a log's store can be rebuilt from.
 
-    These are leaves to choose from, other stores, receipts, sizes to try, what was erased, and
-    whose each acknowledged piece of evidence was, with the side file that the new store goes on
-    with.
-    ``fences`` are around stores that the new one replaces.
+    ``leaves`` are the candidate sources of leaf hashes, ``sizes`` the sizes to try, ``owners`` the
+    tenant of each acknowledged piece of evidence, and ``side_file`` the side file that the new
+    store continues.
+    ``fences`` protect the stores that the new one replaces.
     """
 
     leaves: Sequence[LeafOrigin]
@@ -84,10 +84,10 @@ class Remains:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillResult:
-    """How much a new store was filled with.
+    """Counts of what was written to a new store.
 
-    ``unreadable`` counts evidence that was not in the log yet and whose record no store has any
-    more; ``lost`` what side files acknowledge and nothing else holds.
+    ``unreadable`` counts evidence that was not in the log yet and whose record is in no store;
+    ``lost`` is evidence that side files acknowledge and no other source holds.
     """
 
     records: int
@@ -107,9 +107,9 @@ def fill_store(
     remains: Remains,
     final: Hash32 | None,
 ) -> FillResult:
-    """Write everything that is left of the log to a new store; return how much it was.
+    """Write everything that remains of the log to a new store; return the counts.
 
-    ``final`` is the hash of the final block by which open nonces are settled, if there is one.
+    ``final`` is the hash of the final block by which open nonces are settled, or None.
     """
     rebuilt_at = utc_now()
     loose: dict[Hash32, EvidenceRow] = {}
@@ -135,22 +135,22 @@ def fill_store(
             known = hints.get(key)
             anchor = replace(
                 anchor,
-                # Of a transaction that no journal has any more, nothing is said.
+                # A transaction that is in no journal is not named.
                 tx_hash=known.tx_hash if known and known.tx_hash in signed else None,
                 block_hash=known.block_hash if known and known.tx_hash in signed else None,
                 final_at=known.final_at if known and anchor.final else None,
             )
             save_anchor(connection, config.chain_id, anchor)
-    # What was accepted and has no place in the log waits, so that nothing acknowledged is lost.
+    # Accepted evidence without a place in the log is queued, so that nothing acknowledged is lost.
     for row in _find_unplaced(remains, origin.size):
         loose.setdefault(row.leaf, row)
     unplaced = list(map(remains.erased.blank, loose.values()))
     _append_to_side_file(remains, unplaced)
     waiting, unreadable = _insert_unplaced(database, unplaced)
-    # What was erased is not lost, and its keys are not what was submitted again.
+    # Erased evidence is not lost, and its keys do not belong to a resubmission of it.
     remains.owners.forget(remains.erased.leaves)
     _insert_keys(database, remains)
-    # Before pieces lose what names them here, whose erasure only the log knows.
+    # Before the erasures known only from the log remove the identities that are compared here.
     missing = tuple(_find_lost(database, remains.owners))
     lost += reapply_erasures(database, remains.stores, remains.erased)
     return FillResult(
@@ -163,9 +163,9 @@ def fill_store(
 
 
 def _load_loose(edges: dict[int, RightEdge], stores: Sequence[Database]) -> Iterator[EvidenceRow]:
-    """Yield what the stores hold beyond the heads that they share with the log.
+    """Yield the evidence that the stores hold beyond the heads that they share with the log.
 
-    It waits there, or has a place that need not be the log's.
+    It is queued in those stores, or has a place that may differ from the log's.
     """
     for store in stores:
         with store.read() as connection:
@@ -174,12 +174,12 @@ def _load_loose(edges: dict[int, RightEdge], stores: Sequence[Database]) -> Iter
 
 
 def is_of_log(head: Head, edges: Mapping[int, RightEdge]) -> bool:
-    """Return whether a head is one of the log that has these right edges."""
+    """Return whether a head belongs to the log that has these right edges."""
     return head.size in edges and edges[head.size].root() == head.root
 
 
 def _find_unplaced(remains: Remains, size: int) -> Iterator[EvidenceRow]:
-    """Yield acknowledged evidence whose receipt promised an index that is lost."""
+    """Yield acknowledged evidence whose receipt names an index beyond the recovered log."""
     for index, paths in remains.receipts.by_index.items():
         for path in paths if index >= size else ():
             row = _row_of_receipt(path, None)
@@ -200,9 +200,9 @@ def _restore_ownership(row: EvidenceRow, owners: Owners) -> EvidenceRow:
 
 
 def _append_to_side_file(remains: Remains, rows: Iterable[EvidenceRow]) -> None:
-    """Let the side file have those rows of stores that it does not know.
+    """Append to the side file the rows from stores that it does not contain.
 
-    Of a row that came from a receipt or a leaf alone nobody knows whose it is.
+    The tenant of a row that came from a receipt or a leaf alone is unknown.
     """
     remains.side_file.append(
         build_entry(row) for row in rows if row.is_stored and remains.owners.find(row.leaf) is None
@@ -210,7 +210,7 @@ def _append_to_side_file(remains: Remains, rows: Iterable[EvidenceRow]) -> None:
 
 
 def _find_lost(database: Writable, owners: Owners) -> Iterator[OwnedLeaf]:
-    """Yield what was acknowledged and is in nothing that is left."""
+    """Yield the acknowledged evidence that none of the remaining sources holds."""
     for batch in owners.load_pieces():
         with database.write() as connection:
             known = known_identities(connection, [piece.identity for piece in batch])
@@ -218,7 +218,7 @@ def _find_lost(database: Writable, owners: Owners) -> Iterator[OwnedLeaf]:
 
 
 def _check_record(row: EvidenceRow) -> EvidenceRow:
-    """Return a row whose record was damaged without it: another store may have it whole."""
+    """Return a row without its record if that is damaged: another store may have it intact."""
     if row.record is None or hash_leaf(row.record) == row.leaf:
         return row
     return replace(row, record=None)
@@ -236,7 +236,7 @@ def _batches(origin: LeafOrigin) -> Iterator[tuple[bytes, int]]:
 def _find_rows(
     leaves: bytes, start: int, remains: Remains, loose: dict[Hash32, EvidenceRow], accepted_at: str
 ) -> Iterator[EvidenceRow]:
-    """Yield a row for each leaf: from a store, else from a receipt, else the leaf alone."""
+    """Yield a row for each leaf: from a store, else from a receipt, else with the leaf alone."""
     end = start + len(leaves) // HASH
     stored = []
     for store in remains.stores:
@@ -257,14 +257,14 @@ def _find_rows(
             )
             whole = next(filter(None, from_receipts), None)
             if whole is not None and rows:
-                # What a store knows of it is more than a receipt says.
+                # A store's row has more information than a receipt.
                 whole = replace(rows[0], record=whole.record)
         row = whole or next(iter(rows), None) or _row_of_leaf(index, leaf, accepted_at)
         yield remains.erased.blank(_restore_ownership(row, remains.owners))
 
 
 def _row_of_receipt(path: Path, leaf: Hash32 | None) -> EvidenceRow | None:
-    """Return the evidence as it was accepted; None where the receipt's record is another leaf's."""
+    """Return a receipt's evidence as accepted; None if its record does not hash to ``leaf``."""
     receipt = read_receipt(path)
     if receipt is None or leaf not in (None, hash_leaf(receipt.record)):
         return None
@@ -301,7 +301,7 @@ def _row_of_leaf(index: int, leaf: Hash32, accepted_at: str) -> EvidenceRow:
 
 
 def _make_unique(rows: list[EvidenceRow], taken: set[bytes], start: int) -> list[EvidenceRow]:
-    """Give a second receipt for one file an identity of its own, as ``add --again`` does."""
+    """Give a second receipt for the same file its own identity, as ``add --again`` does."""
     unique = []
     for index, row in enumerate(rows, start=start):
         if row.identity in taken:
@@ -321,7 +321,7 @@ def _insert_heads(
     remains: Remains,
     rebuilt_at: str,
 ) -> set[Head]:
-    """Insert the heads that are known to have been sealed, and the newest one; return them all."""
+    """Insert all heads known to have been sealed, and the newest one; return them."""
     sealed: dict[Head, str] = {}
     for store in remains.stores:
         with store.read() as connection:
@@ -347,9 +347,9 @@ def _insert_journal(
     kept: set[Head],
     final: Hash32 | None,
 ) -> set[Hash32]:
-    """Take over what other stores know of our transactions; the chain says how each ended.
+    """Copy the transactions in other stores' journals; settle open nonces by the chain's state.
 
-    Returns the hashes of those that were taken over.
+    Returns the hashes of the copied transactions.
     """
     slots: dict[SlotKey, Mapping[str, Any]] = {}
     attempts: dict[Hash32, AttemptRow] = {}
@@ -362,7 +362,7 @@ def _insert_journal(
         if attempt.head is None or attempt.head in kept:
             nonce: SlotKey = (attempt.chain_id, attempt.sender, attempt.nonce)
             signed.setdefault(nonce, []).append(attempt)
-    # Of the others nothing was signed that could ever be included.
+    # For the other nonces, no transaction was signed that could ever be included.
     slots = {key: slot for key, slot in slots.items() if key in signed}
     for key, slot in slots.items():
         if slot["outcome"] is None and final is not None:
@@ -378,7 +378,7 @@ def _insert_journal(
 def _settle(
     config: Config, node: Node, slot: SlotKey, mine: list[AttemptRow], final: Hash32
 ) -> Mapping[str, int | str]:
-    """Return how an open nonce ended, and what it took; nothing while it can still be used."""
+    """Return the outcome and cost of an open nonce; an empty mapping while it can still be used."""
     _, sender, nonce = slot
     if node.fetch_nonce(Address(sender), final) <= nonce:
         return {}
@@ -387,7 +387,7 @@ def _settle(
         if receipt is not None:
             outcome = "included" if receipt.succeeded else "reverted"
             return {"outcome": outcome, **_find_cost(node, receipt, attempt)}
-        # Nodes may have dropped the receipt; the state stays.
+        # Nodes may have pruned the receipt; the state remains.
         if attempt.head and RegistryReader(config.registry, config.log).anchor(
             node, attempt.head.root, final
         ):
@@ -401,14 +401,14 @@ def _find_cost(node: Node, receipt: TransactionReceipt, attempt: AttemptRow) -> 
         return {}
     return {
         "gas_used": receipt.gas_used,
-        # Nobody pays more than was offered, whatever the node says.
+        # A transaction never costs more than its fee cap, whatever the node reports.
         "gas_price": min(receipt.gas_price or attempt.max_fee, attempt.max_fee),
         "included_at": block.timestamp,
     }
 
 
 def _insert_incidents(database: Writable, kept: set[Head], stores: Sequence[Database]) -> None:
-    """Take over each incident of a head that is kept; open ones stay the operator's to close."""
+    """Copy each incident of a head that is kept; the operator still has to close the open ones."""
     seen = set()
     for store in stores:
         with store.read() as connection:
@@ -424,7 +424,7 @@ def _insert_incidents(database: Writable, kept: set[Head], stores: Sequence[Data
 def _load_hints(
     config: Config, stores: Sequence[Database]
 ) -> dict[tuple[Head, int, int], AnchoredHead]:
-    """Return by head, sequence and block what a store knows beyond that."""
+    """Return the stores' anchors with their hints, keyed by head, sequence and block number."""
     hints: dict[tuple[Head, int, int], AnchoredHead] = {}
     for store in stores:
         with store.read() as connection:
@@ -435,7 +435,7 @@ def _load_hints(
 
 
 def _insert_unplaced(database: Writable, rows: Iterable[EvidenceRow]) -> tuple[int, int]:
-    """Let rows wait that are not there yet; return how many, and how many have no record."""
+    """Queue the rows that are not stored yet; return how many, and how many lack a record."""
     waiting = unreadable = 0
     for batch in in_batches(rows, _BATCH):
         with database.write() as connection:
@@ -447,7 +447,7 @@ def _insert_unplaced(database: Writable, rows: Iterable[EvidenceRow]) -> tuple[i
                 if row.record is None and row.source != ERASED:
                     unreadable += 1
                     continue
-                # Accepted again after the store went back, it is one piece of evidence still.
+                # Evidence accepted again after an earlier restore is still one piece of evidence.
                 known.add(row.identity)
                 new.append(row)
             insert_rows(connection, new)

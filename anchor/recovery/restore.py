@@ -1,9 +1,9 @@
-"""Rebuilding a project's store from what is left, with the registry as the judge.
+"""Rebuilding a project's store from its remains, verified against the registry.
 
-Leaf hashes come from tiles, a published log or another store; they are taken only if they lead to
-the head in the registry.  Records come from other stores and from receipts; where both are gone, a
-leaf stays as a hash.  Anchors come from the registry's state.  Nothing is invented, and no store is
-written over: the new one is a store when it is whole.
+Leaf hashes come from tiles, a published log or another store, and are accepted only if they lead to
+the head in the registry.  Records come from other stores and from receipts; without either, a leaf
+remains as a hash alone.  Anchors come from the registry's state.  Nothing is invented, and no store
+is overwritten: the new store is put in place when it is complete.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _ANCHORED_TOPIC = hash_keccak256(b"Anchored(bytes32,bytes32,uint256,uint256,byte
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreResult:
-    """What the new store holds, and where the old one was moved."""
+    """The contents of the new store in numbers, and where the old store was moved."""
 
     head: Head
     origin: str
@@ -67,17 +67,17 @@ def restore_project(
     *,
     is_partial: bool = False,
 ) -> RestoreResult:
-    """Rebuild the store; the caller has done ``check_chain`` and ``check_registry``.
+    """Rebuild the store; the caller must have called ``check_chain`` and ``check_registry``.
 
-    ``is_partial`` also accepts leaves that lead to an earlier anchor only. The log cannot go on
-    with such a store, as the chain is ahead of it, but its owner can name a successor.
+    ``is_partial`` also accepts leaves that only lead to an earlier anchor. The log cannot continue
+    with such a store, because the chain is ahead of it, but its owner can name a successor.
 
     Raises:
         ChainGuardError: The registry holds no anchor of this log.
-        CannotCheckError: None of the leaves lead to the registry's head.
+        CannotCheckError: No source's leaves lead to the registry's head.
         NotFinalError: A transaction of the project's key is pending.
     """
-    # Before the head is read: what is included in between is in it.
+    # Read before the head, so that a transaction included in between is covered by the head.
     pending = _find_pending(config, node, report)
     head = RegistryReader(config.registry, config.log).head(node, "latest")
     if head is None:
@@ -97,10 +97,10 @@ def restore_project(
 
     def fill(database: Writable) -> FillResult:
         filled = fill_store(config, node, database, origin, edges, anchored, remains, final)
-        # One of them may be in the new one's place.
+        # One of the old stores may be at the new store's location.
         for old in remains.stores:
             old.close()
-        # Whether the commit that comes took effect is not always known.
+        # It is not always known whether the commit that follows took effect.
         for fence in remains.fences:
             fence.stays = True
         return filled
@@ -122,9 +122,9 @@ def restore_project(
 
 
 def fetch_event_sizes(config: Config, node: Node) -> frozenset[int]:
-    """Return the sizes that the registry's events speak of.
+    """Return the log sizes named in the registry's events.
 
-    A hint: nodes may have dropped events, and what they say is looked up in the state.
+    They are only a hint: nodes may have dropped events, and each size is verified in the state.
     """
     asked = {
         "address": "0x" + config.registry.hex(),
@@ -144,9 +144,9 @@ def fetch_event_sizes(config: Config, node: Node) -> frozenset[int]:
 def _find_pending(
     config: Config, node: Node, report: Callable[[str], None]
 ) -> tuple[Address, range] | None:
-    """Return the project's key and the nonces that its transactions on their way use.
+    """Return the address of the project's key and the nonces of its pending transactions.
 
-    None where the key is not known.
+    Returns None if the key is not known.
     """
     key = find_key(config)
     if key is None:
@@ -165,7 +165,7 @@ def _check_pending(
     stores: Sequence[Database],
     edges: dict[int, RightEdge],
 ) -> None:
-    """Refuse while a transaction is on its way that the new store's journal will not hold."""
+    """Refuse if a pending transaction will be missing from the new store's journal."""
     if pending is None:
         return
     key, nonces = pending
@@ -201,7 +201,7 @@ def _choose_part(
     wanted: set[int],
     report: Callable[[str], None],
 ) -> tuple[RegistryHead, LeafOrigin, dict[int, RightEdge]]:
-    """Return the newest anchor that leaves lead to, those leaves, and their right edges."""
+    """Return the newest anchor that some source's leaves lead to, that source, and its edges."""
     parts: list[tuple[RegistryHead, LeafOrigin, dict[int, RightEdge]]] = []
     for origin in remains.leaves:
         edges: dict[int, RightEdge] = {}
@@ -232,7 +232,7 @@ def _choose_leaves(
 ) -> tuple[LeafOrigin, dict[int, RightEdge]]:
     """Return the longest run of leaves that leads to the registry's head, and its right edges.
 
-    Of equal length the first run is taken: the project's own come before published ones.
+    Of runs of equal length the first is chosen: the project's own come before published ones.
     """
     refused: list[str] = []
     for origin in sorted(remains.leaves, key=lambda origin: origin.size, reverse=True):
@@ -266,9 +266,9 @@ def _find_anchors(
     edges: dict[int, RightEdge],
     report: Callable[[str], None],
 ) -> list[AnchoredHead]:
-    """Return the log's anchors 1 … N, each found in the registry by a recomputed root.
+    """Return the log's anchors 1 … N, each looked up in the registry by a recomputed root.
 
-    A right edge that was not among ``edges`` is added to them.
+    Right edges missing from ``edges`` are added to it.
     """
     anchors: dict[int, tuple[Head, Anchor]] = {}
 
@@ -313,7 +313,7 @@ def _missing_edges(
     anchors: dict[int, tuple[Head, Anchor]],
     edges: dict[int, RightEdge],
 ) -> Iterator[RightEdge]:
-    """Yield the right edge at each size at which a missing anchor can be."""
+    """Yield the right edge at each size that a missing anchor can have."""
     bounds = {0: 0} | {number: sealed.size for number, (sealed, _) in anchors.items()}
     for number, after in pairwise(sorted(bounds)):
         if after == number + 1:

@@ -1,4 +1,4 @@
-"""Gathering what is left of a project: its store, backups, tiles, receipts and side files."""
+"""Sources to restore a project from: its store, backups, tiles, receipts and side files."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreOptions:
-    """What whoever restores named, and how a store that is there is treated.
+    """The sources named for a restore, and how an existing store is treated.
 
-    ``publication`` is where the log is published; ``backup`` a store, or a folder of
-    `anchor backup`; ``side_files`` are others than the project's own.
+    ``publication`` is where the log is published; ``backup`` is a store, or a folder made by
+    `anchor backup`; ``side_files`` are side files other than the project's own.
     """
 
     publication: str | None = None
@@ -83,10 +83,10 @@ def gather_remains(
     left: StoreLocation | None,
     report: Report,
 ) -> Remains:
-    """Open everything that a store can be rebuilt from, until ``stack`` is closed.
+    """Open every source that a store can be rebuilt from, until ``stack`` is closed.
 
     ``left`` is the present store, or one that was moved aside. The caller holds the lock of its
-    location, so that any copies there are of a restore that was killed.
+    location, so that any working copies found belong to a restore that was killed.
 
     Raises:
         AnchorError: A named origin, or the present store, cannot be read.
@@ -126,7 +126,7 @@ def _open_stores(
     fences: list[Fence],
     report: Report,
 ) -> dict[str, Database]:
-    """Return the stores that can be read, by name, the project's own first."""
+    """Open the stores that can be read; return them by name, the project's own first."""
     stores: dict[str, Database] = {}
     if left is not None and not wanted.without_store:
         stores[str(left)] = _open_left(stack, config, wanted, left, report)
@@ -141,18 +141,18 @@ def _open_stores(
         else:
             stores[str(other)] = _open_store(stack, config, other)
         if isinstance(other, PostgresDatabase):
-            # Whoever seals and sends with it would do so beside the new one.
+            # A process that seals and sends with this store would do so in parallel to the new one.
             stack.enter_context(lock_location(other))
-            # What is committed by now is read below; what comes later is refused.
+            # Everything committed before the fence is read below; later writes are refused.
             fences.append(stack.enter_context(fenced(stores[str(other)])))
     return stores
 
 
 def _open_backup(stack: ExitStack, config: Config, folder: Path) -> Database:
-    """Open the store in a backup, or rather a copy of it.
+    """Open a copy of the store in a backup.
 
     Raises:
-        MismatchError: It cannot be read, though its bytes are those that were written.
+        MismatchError: The store cannot be read although its file hashes match.
     """
     try:
         return _open_store(stack, config, _copy_aside(stack, config, folder / STORE))
@@ -167,11 +167,11 @@ def _open_backup(stack: ExitStack, config: Config, folder: Path) -> Database:
 def _open_left(
     stack: ExitStack, config: Config, wanted: RestoreOptions, left: StoreLocation, report: Report
 ) -> Database:
-    """Open the present store, or what can still be read of it.
+    """Open the present store, or a salvaged copy of a damaged one.
 
     Raises:
         UnknownVersionError: The store has another schema than this release's.
-        StorageError: The store is damaged, and no option says what is to become of it.
+        StorageError: The store is damaged, and no option says how to treat it.
     """
     if wanted.is_salvaging and isinstance(left, SqliteFile):
         return _salvage(stack, config, left, report)
@@ -201,7 +201,7 @@ def _find_damage(database: Database) -> str | None:
 
 
 def _salvage(stack: ExitStack, config: Config, left: SqliteFile, report: Report) -> Database:
-    """Return a store of what can be read of a damaged one, and report what cannot."""
+    """Return a store with the readable rows of a damaged one, and report what is lost."""
     copy = _make_copy_location(stack, config)
     salvaged = salvage_store(left, copy)
     for sentence in salvaged.lost:
@@ -210,22 +210,22 @@ def _salvage(stack: ExitStack, config: Config, left: SqliteFile, report: Report)
     database = open_database(copy)
     stack.callback(database.close)
     if load_pinned_registry(database) is None:
-        # The registry judges the leaves, as it does with those of tiles.
+        # Its leaves are verified against the registry, as those of tiles are.
         return database
     return _open_store(stack, config, copy)
 
 
 def _open_store(stack: ExitStack, config: Config, store: StoreLocation) -> Database:
-    # How many copies of the project's own store there have to be says nothing of this one.
+    # The number of copies required of the project's own store does not apply to this one.
     database = open_project(replace(config, store=store, copies=None)).database
     stack.callback(database.close)
     return database
 
 
 def _copy_aside(stack: ExitStack, config: Config, store: Path) -> SqliteFile:
-    """Copy a store that has to stay as it is: SQLite may write to whatever it opens.
+    """Copy a store that must not change, because SQLite may write to any file it opens.
 
-    One of an older schema is upgraded in the copy.
+    A store of an older schema is upgraded in the copy.
     """
     copied = _make_copy_location(stack, config)
     shutil.copyfile(store, copied.path)
@@ -236,7 +236,7 @@ def _copy_aside(stack: ExitStack, config: Config, store: Path) -> SqliteFile:
 
 
 def _make_copy_location(stack: ExitStack, config: Config) -> SqliteFile:
-    """Return where a store can be for as long as the restoring takes."""
+    """Return a location for a temporary store, which is removed when the restore ends."""
     copy = copy_location(config.folder)
     stack.callback(discard, copy)
     return copy
@@ -250,7 +250,7 @@ def _load_owners(
     erased: KnownErasures,
     report: Report,
 ) -> Owners:
-    """Load the side files, and append to the project's own what only the others have.
+    """Load the side files, and append to the project's own the entries that it lacks.
 
     Erased evidence is not appended, even if the restore fails later.
     """
@@ -271,7 +271,7 @@ def _load_owners(
             if owners.find(entry.leaf) is None and entry.leaf not in erased.leaves
         )
         owners.add(own.read_entries(report))
-        # So that its tenant is still told that it was erased.
+        # So that the erasure is still reported to the evidence's tenant.
         entries = other.read_entries(lambda _: None)  # damage was reported above
         told = (entry for entry in entries if entry.leaf in erased.leaves)
         owners.add(told)
@@ -285,7 +285,7 @@ def _find_leaves(
     stores: dict[str, Database],
     folder: Path | None,
 ) -> tuple[list[LeafOrigin], frozenset[int]]:
-    """Return the places where leaves may be, and the sizes in a published list of anchors."""
+    """Return the possible sources of leaves, and the sizes in a published list of anchors."""
     leaves = [leaves_of_store(name, database) for name, database in stores.items()]
     head = RegistryReader(config.registry, config.log).head(node, "latest")
     size = 0 if head is None else head.anchor.size
@@ -302,7 +302,7 @@ def _find_leaves(
             f"there is no checkpoint in {reader.name}",
             hint="name the folder or URL below which `checkpoint` lies",
         )
-    # Its signature says nothing here: the registry judges the leaves.
+    # Its signature does not matter here: the leaves are verified against the registry.
     checkpoint = open_checkpoint(note, None)
     if checkpoint.origin != log_origin(config.chain_id, config.registry, config.log):
         raise ChainGuardError(f"what is published in {reader.name} is another log's")

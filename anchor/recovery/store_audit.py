@@ -1,6 +1,6 @@
-"""Reading a project's log again from the ground: records, leaves, heads, tiles and the journal.
+"""Audit of a project's stored log, recomputed in full: records, leaves, heads, tiles, journal.
 
-Each check is a generator of sentences, one for each breach; it says nothing where all is well.
+Each check is a generator that yields one message per breach, and yields nothing if it passes.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from anchor.store.sqlite_integrity import find_damage
 from anchor.store.tile_folder import TileFolder
 from anchor.types import Head
 
-# Past this many, one reason stands behind all of them.
+# More breaches than this have one common cause.
 MAX_BREACHES = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """What was read, and each thing that is not as it must be, in one sentence."""
+    """The result of an audit: counts of what was read, and one message for each breach."""
 
     leaves: int
     heads: int
@@ -46,7 +46,7 @@ def audit_project(project: OpenProject) -> Audit:
     """Recompute leaves, roots and tiles from what is stored, and compare.
 
     Raises:
-        ConfigError: the heads cannot even be listed.
+        ConfigError: The heads cannot be listed.
     """
     return audit_log(
         project.database,
@@ -59,10 +59,10 @@ def audit_project(project: OpenProject) -> Audit:
 
 
 def audit_log(database: Database, tiles: TileFolder, *others: Iterator[str]) -> Audit:
-    """Recompute leaves, roots and tiles, and make ``others`` of the checks after these.
+    """Recompute leaves, roots and tiles, and run the checks ``others`` after these.
 
     Raises:
-        ConfigError: The heads cannot even be listed.
+        ConfigError: The heads cannot be listed.
     """
     with database.read() as connection:
         heads = load_heads(connection)
@@ -80,7 +80,7 @@ def audit_log(database: Database, tiles: TileFolder, *others: Iterator[str]) -> 
 
 
 def limit_breaches(sentences: Iterable[str]) -> tuple[str, ...]:
-    """Return the first ``MAX_BREACHES`` sentences, and say so if there may be more."""
+    """Return the first ``MAX_BREACHES`` messages, with a note if there may be more."""
     breaches = tuple(islice(sentences, MAX_BREACHES))
     if len(breaches) == MAX_BREACHES:
         breaches = (*breaches, f"… and perhaps more: the audit stopped after {MAX_BREACHES}")
@@ -96,28 +96,28 @@ def _as_breach(check: Iterator[str]) -> Iterator[str]:
 
 
 def rebuild_tiles(project: OpenProject) -> int:
-    """Make all tiles again from the stored leaves; return of how many leaves they are.
+    """Rebuild all tiles from the stored leaves; return the number of leaves they cover.
 
     Raises:
-        ChainGuardError: the stored leaves do not lead to the log's head.
+        ChainGuardError: The stored leaves do not lead to the log's head.
     """
     with project.database.read() as connection:
         newest = newest_head(connection)
     if newest is not None:
-        # Before the tiles go, which may be the last place that has the leaves' hashes.
+        # Before the tiles are removed, which may be the last copy of the leaf hashes.
         check_leaves(project.database, newest.head)
     project.tiles.clear()
     return write_tiles(project.database, project.tiles)
 
 
 def _audit_file(database: Database) -> Iterator[str]:
-    """Ask the database itself."""
+    """Run the database's own integrity check."""
     with database.read() as connection:
         yield from find_damage(connection)
 
 
 def _audit_records(database: Database, size: int) -> Iterator[str]:
-    """Hash every record that was not erased; it must be its leaf, and leaves must have no gap."""
+    """Check that every record not erased hashes to its leaf, and that leaf indices have no gap."""
     expected = 0
     with database.read() as connection:
         for index, leaf, record in load_sealed_records(connection):
@@ -137,7 +137,7 @@ def _audit_records(database: Database, size: int) -> Iterator[str]:
 
 
 def _audit_places(database: Database) -> Iterator[str]:
-    """See that every piece of evidence waits, or has one place."""
+    """Check that every piece of evidence is either queued or has exactly one place in the log."""
     with database.read() as connection:
         neither, both = count_misplaced(connection)
         lost = count_lost_waiting(connection)
@@ -192,7 +192,7 @@ def _audit_edge(database: Database, edge: RightEdge) -> Iterator[str]:
 
 
 def _audit_tiles(database: Database, folder: TileFolder, size: int) -> Iterator[str]:
-    """Recompute every tile and compare; report files that are no tiles as well."""
+    """Recompute and compare every tile; also report files that are not tiles."""
     try:
         written_size = folder.size
     except AnchorError as error:
@@ -211,7 +211,7 @@ def _audit_tiles(database: Database, folder: TileFolder, size: int) -> Iterator[
     try:
         for tile, expected in _remake_tiles(database, size):
             position = (tile.level, tile.number)
-            # After a crash there may be tiles of more leaves than are noted, and narrower ones.
+            # A crash may leave tiles of more leaves than the size file records, and narrower ones.
             widths = [width for width in unchecked.get(position, ()) if width <= tile.width]
             for width in widths:
                 narrower = tile._replace(width=width)

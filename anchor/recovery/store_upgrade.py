@@ -1,4 +1,4 @@
-"""Bringing a project's store to this release's schema, after a backup that shows that it can be."""
+"""Upgrade of a project's store to this release's schema, tried first on a backup."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from anchor.store.schema_upgrade import hold_outdated
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpgradedStore:
-    """Which schema the store had and has, and where the backup from before is."""
+    """The store's schema versions before and after an upgrade, and the path of the backup."""
 
     before: str
     after: str
@@ -28,17 +28,17 @@ class UpgradedStore:
 def upgrade_store(
     config: Config, backup: Path | None, report: Callable[[str], None]
 ) -> UpgradedStore | None:
-    """Upgrade the store; return None where it has this release's schema already.
+    """Upgrade the store; return None if it already has this release's schema.
 
-    The backup at ``backup``, or below the project's folder, is checked by doing the same to a copy
-    of the store and recomputing its log.  The store itself follows in one transaction.
+    A backup is made at ``backup``, or below the project's folder, and checked by upgrading a copy
+    of its store and recomputing the log.  Then the store is upgraded in one transaction.
 
     Raises:
         ConfigError: There is no store.
         UnknownVersionError: A newer release made the store.
-        LeaseHeldError, StoreBusyError: Another process works with it; nothing was changed.
-        MismatchError: It is damaged; nothing was changed.
-        StorageError: The disk is full or failing, or the store's server is away.
+        LeaseHeldError, StoreBusyError: Another process uses the store; nothing was changed.
+        MismatchError: The store is damaged; nothing was changed.
+        StorageError: The disk is full or failing, or the store's server is unreachable.
     """
     with hold_outdated(config.store) as outdated:
         if outdated is None:
@@ -49,7 +49,7 @@ def upgrade_store(
             backup = backup_path(partial.parent, datetime.now(UTC))
         made = make_backup(config, outdated.copy, backup, report, partial=partial)
         report(f"the store as it was is in {made.folder}")
-        # A crash here leaves the store as it was, and a backup too many.
+        # A crash here leaves the store unchanged, and a superfluous backup.
         outdated.upgrade()
     open_project(config).database.close()
     return UpgradedStore(before=outdated.version, after=MIGRATION_HEAD, backup=made.folder)

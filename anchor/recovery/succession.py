@@ -1,9 +1,10 @@
-"""Closing a log that cannot go on, and opening its successor from one of its anchors.
+"""Closing a log that cannot continue, and opening its successor from one of its anchors.
 
-The successor is a project of its own.  Its store is made first, then ``succeed`` is sent through
-its journal, then, once that is final, its configuration is written: until there is one no command
-takes the folder for a project, so that nothing can be anchored in the new log too early.  The old
-project's evidence and heads stay as they are; its store notes what the chain says of its anchors.
+The successor is a project of its own.  Its store is made first; then the ``succeed`` transaction is
+sent through its journal; once that is final, its configuration is written.  Until the configuration
+exists, no command accepts the folder as a project, so that nothing can be anchored in the new log
+too early.  The old project's evidence and heads do not change; its store records the state of its
+anchors on the chain.
 """
 
 from __future__ import annotations
@@ -57,13 +58,13 @@ from anchor.system.clock import Clock
 from anchor.system.durable_files import write_file
 from anchor.types import Hash32, Head, LogId, log_number, log_owner, make_log_id
 
-# How many transactions one call may need: an earlier run's, then ours.
+# Transactions that one call may have to settle: an earlier run's, then its own.
 _MAX_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Succession:
-    """What became of it.  ``waiting`` evidence has no place in the new log yet."""
+    """The result of a succession.  ``waiting`` counts evidence not sealed in the new log yet."""
 
     config: Config
     head: Head
@@ -81,10 +82,10 @@ def plan_successor(
 ) -> Config:
     """Return the configuration of the project that follows ``project``, in ``folder``.
 
-    ``store`` None is a SQLite file in the folder.
+    ``store=None`` means a SQLite file in the folder.
 
     Raises:
-        ConfigError: The folder holds a project already, or the store is the old project's.
+        ConfigError: The folder already holds a project, or the store is the old project's.
     """
     old = project.config
     file = folder / CONFIG
@@ -125,15 +126,16 @@ def succeed(
 ) -> Succession:
     """Close the project's log at ``from_root`` and create the successor that ``config`` describes.
 
-    Without a root, the newest anchored head that the store can go on from is taken. A call that was
-    interrupted is finished. The caller has done ``check_chain`` and ``check_registry``.
+    Without a root, the newest anchored head that the store can continue from is used. An earlier
+    call that was interrupted is completed. The caller must have called ``check_chain`` and
+    ``check_registry``.
 
     Raises:
-        UsageError: The store cannot go on from the root.
+        UsageError: The store cannot continue from the root.
         ChainGuardError: The log has another successor, the new number is in use, or an incident is
             open.
         SignerError: The key is not the owner's.
-        NotFinalError: The transaction was sent and is not final yet; a later call goes on.
+        NotFinalError: The transaction was sent and is not final yet; a later call completes it.
     """
     check_no_incident(project)
     is_closed = _check_logs(project.config, node, config)
@@ -164,12 +166,13 @@ def succeed(
 def prepare_call(
     project: OpenProject, node: Node, config: Config, from_root: Hash32 | None
 ) -> bytes | None:
-    """Make the successor's store, and return the calldata for its owner to send to the registry.
+    """Make the successor's store; return the calldata that the owner has to send to the registry.
 
-    Afterwards ``succeed`` finds the log closed and needs no key.  None: it is closed already.
+    Once it is sent, ``succeed`` finds the log closed and needs no key.  Returns None if the log is
+    closed already.
 
     Raises:
-        As ``succeed``.
+        The same as ``succeed``.
     """
     check_no_incident(project)
     if _check_logs(project.config, node, config):
@@ -183,10 +186,10 @@ def prepare_call(
 
 
 def find_successor(config: Config, node: Node) -> LogId:
-    """Return the log that goes on from the project's; 0 while none does.
+    """Return the id of the project's successor log; 0 while it has none.
 
     Raises:
-        QuorumError: one node says that the log is closed, and too few others.
+        QuorumError: At least one node reports the log as closed, but too few for the quorum.
     """
     read = partial(RegistryReader(config.registry, config.log).successor, block="latest")
     successor = read(node)
@@ -196,7 +199,7 @@ def find_successor(config: Config, node: Node) -> LogId:
 
 
 def _check_logs(old: Config, node: Node, new: Config) -> bool:
-    """Say whether ``old`` is closed already, with ``new`` as its successor."""
+    """Return whether ``old`` is closed already, with ``new`` as its successor."""
     successor = find_successor(old, node)
     if successor == new.log:
         return True
@@ -217,18 +220,18 @@ def _check_logs(old: Config, node: Node, new: Config) -> bool:
 def _open_store(
     project: OpenProject, node: Node, config: Config, root: Hash32 | None, *, is_closed: bool
 ) -> Database:
-    """Open the successor's store, which is made where an earlier run has not done it."""
+    """Open the successor's store, and make it first unless an earlier run has done so."""
     if not is_taken(config.store):
         sealed = _choose_head(project, node, config, root, is_closed=is_closed)
         build_store(project, config, sealed)
-    # A crash here, or later, leaves a store without a configuration: the next run goes on with it.
+    # A crash here, or later, leaves a store without a configuration; the next run completes it.
     return open_project(config).database
 
 
 def _choose_head(
     project: OpenProject, node: Node, new: Config, root: Hash32 | None, *, is_closed: bool
 ) -> SealedHead:
-    """Return the newest head that the registry holds and the store can go on from."""
+    """Return the newest head that the registry holds and the store can continue from."""
     holder = new if is_closed else project.config
     with project.database.read() as connection:
         heads = load_heads(connection)
@@ -250,7 +253,7 @@ def _choose_head(
 
 
 def _find_whole(project: OpenProject, head: Head) -> SealedHead | None:
-    """Return the head with its right edge; None where that was damaged."""
+    """Return the head with its right edge; None if the edge is damaged."""
     with suppress(ChainGuardError), project.database.read() as connection:
         sealed = find_edge(connection, head.size)
         if sealed is not None and sealed.right_edge.root() == head.root:

@@ -1,6 +1,6 @@
-"""What a log's successor gets from it: evidence, heads, receipts and the verifiers' trust.
+"""Contents that a successor inherits from its log: evidence, heads, receipts and trust policy.
 
-Of the old project only tiles that are missing are made, as for any proof.
+Nothing is written to the old project except missing tiles, which any proof would make as well.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from anchor.types import Head, log_number
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import parse_policy
 
-# Rows in one transaction, each with a record of a KiB or so.
+# Rows in one transaction, each with a record of about 1 KiB.
 _BATCH = 10_000
 
 
 def build_store(project: OpenProject, config: Config, sealed: SealedHead) -> None:
-    """Copy everything: up to the head with its place, the rest in order as waiting."""
+    """Copy all evidence: up to the head with its place in the log, the rest queued in order."""
     config.folder.mkdir(parents=True, exist_ok=True)
     side_file = SideFile(config.side_file)
     make_store(config, lambda database: _copy(project, database, sealed.head, side_file))
@@ -48,7 +48,7 @@ def _copy(project: OpenProject, database: Writable, head: Head, side_file: SideF
             rows = [placed[index] for index in sorted(placed)]
             insert_rows(connection, rows)
             assign_positions(connection, start)
-            # Before the store is committed: no row is there whose owner only the store knows.
+            # Before the commit, so that every committed row has an entry in the side file.
             side_file.append(map(build_entry, rows))
     with project.database.read() as source, database.write() as connection:
         for sealed, sealed_at in load_sealed_heads(source, head.size):
@@ -59,7 +59,7 @@ def _copy(project: OpenProject, database: Writable, head: Head, side_file: SideF
 def enqueue_unplaced(
     project: OpenProject, database: Writable, head: Head, side_file: SideFile
 ) -> int:
-    """Queue all evidence that is not in the log up to ``head``; return the queue's length."""
+    """Queue all evidence not in the log up to ``head``; return the length of the queue."""
     count = 0
     with project.database.read() as source:
         for batch in in_batches(load_rows_after(source, head.size), _BATCH):
@@ -75,7 +75,7 @@ def enqueue_unplaced(
 
 
 def write_receipts(project: OpenProject, config: Config, head: Head) -> int:
-    """Write what the old log's anchors up to ``head`` prove: the new log's came later."""
+    """Write the receipts of the old log's anchors up to ``head``, which predate the new log's."""
     folder = ReceiptFolder(config.receipts / f"log-{log_number(project.config.log)}")
     prover = Prover(project)
     count = 0
@@ -94,7 +94,7 @@ def write_receipts(project: OpenProject, config: Config, head: Head) -> int:
 
 
 def encode_successor_policy(old: Config, new: Config) -> bytes:
-    """Return a policy that accepts the logs the old one did, and the new one."""
+    """Return a trust policy that accepts the logs of the old policy and the new log."""
     entry = trust_entry(new)
     numbers = {log_number(old.log)}
     try:
@@ -106,5 +106,5 @@ def encode_successor_policy(old: Config, new: Config) -> bytes:
             ):
                 numbers |= set(known.logs)
     except (OSError, AnchorError):
-        pass  # the old policy is lost, or somebody's own: then these two
+        pass  # old policy lost or not made here: only these two
     return encode_policy([replace(entry, logs=(*sorted(numbers), log_number(new.log)))])

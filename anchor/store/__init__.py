@@ -1,1 +1,1 @@
-"""The durable store of one log: rows, tiles, journal, side file; it never asks a chain."""
+"""The durable store of one log: rows, tiles, journal, side file; it never queries a chain."""

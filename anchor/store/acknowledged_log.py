@@ -1,12 +1,12 @@
-"""The side file ``acknowledged.log``: whose each acknowledged piece of evidence is.
+"""The side file ``acknowledged.log``: the tenant of each acknowledged piece of evidence.
 
-It lies beside the tiles, is private and never published.  Together with an old backup and the
-tiles it lets ``anchor restore`` give evidence back to its tenants, and say what is lost.  It holds
+It is stored beside the tiles, is private and never published.  With it, an old backup and the
+tiles, ``anchor restore`` can return evidence to its tenants and report what is lost.  It contains
 no record, no salt, no name and no whole digest.
 
-Entries are appended and synced before the transaction that stores their rows is committed: each
-row that was ever acknowledged has an entry, and an entry without a row is a submission that was
-never committed.  What a crash left of an append is cut off by the next one.
+Entries are appended and synced before the transaction that stores their rows is committed: every
+acknowledged row has an entry, and an entry without a row is a submission that was never committed.
+An append that a crash interrupted is truncated by the next append.
 """
 
 from __future__ import annotations
@@ -40,28 +40,28 @@ from anchor.system.file_lock import wait_for_lock
 
 OnDamage = Callable[[str], None]
 
-# Seconds until another process's append is no longer waited for, and between two tries.
+# Seconds to wait for another process's append, and between two tries.
 _PATIENCE = 10
 _COPIED = 100_000
-# Bytes with which it is tried whether the disk takes more.
+# Bytes written to test whether the disk accepts more.
 _TRIED = 16_384
 _NOTED = "anchor_acknowledged"
 
 
 class SideFile:
-    """The side file at ``path``, which the first append makes."""
+    """The side file at ``path``, which the first append creates."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # Inode and size after this process's last append: its end need not be looked at again.
+        # Inode and size after this process's last append: if unchanged, the end needs no new check.
         self._sound: tuple[int, int] | None = None
 
     def append(self, entries: Iterable[Entry]) -> None:
         """Append entries and sync them to disk.
 
         Raises:
-            WriteRefusedError: The disk is full or fails; the file is as it was.
-            SideFileHeldError: Another process holds the file and does not end.
+            WriteRefusedError: The disk is full or fails; the file is unchanged.
+            SideFileHeldError: Another process keeps the file locked.
         """
         data = encode_entries(entries)
         if not data:
@@ -74,7 +74,7 @@ class SideFile:
                 _write_at(descriptor, data, end)
                 os.fdatasync(descriptor)
             except OSError:
-                # What the disk did not take must not lie between two whole frames.
+                # A partly written frame must not remain between two whole frames.
                 with suppress(OSError):
                     os.ftruncate(descriptor, end)
                 raise
@@ -83,10 +83,10 @@ class SideFile:
     def try_appending(self) -> None:
         """Check that the file can be written and that its disk accepts and syncs more.
 
-        Nothing is written to the file itself, which may be copied at the same time.
+        The file itself is not written to, because it may be copied at the same time.
 
         Raises:
-            As ``append``.
+            The same as ``append``.
         """
         with self._translate_errors():
             with self._locked() as descriptor:
@@ -94,18 +94,18 @@ class SideFile:
             _try_folder(self.path.parent)
 
     def read_entries(self, on_damage: OnDamage | None = None) -> Iterator[Entry]:
-        """Yield every entry, oldest first, and none if there is no file.
+        """Yield every entry, oldest first; yield nothing if the file does not exist.
 
-        A last entry that a crash cut off is skipped. Any other damage is passed to ``on_damage``,
-        and reading goes on behind it.
+        A last entry truncated by a crash is skipped. Any other damage is reported to ``on_damage``,
+        and reading continues after it.
 
         Raises:
-            StorageError: The file is damaged and ``on_damage`` is None, or it cannot be read.
+            StorageError: The file is damaged and ``on_damage`` is None, or the file cannot be read.
             UnknownVersionError: A newer release wrote the file.
         """
         with self._translate_errors():
             try:
-                # A pipe would be waited for.
+                # Non-blocking, because opening a pipe would wait for its writer.
                 descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             except FileNotFoundError:
                 return
@@ -116,14 +116,14 @@ class SideFile:
     def remove_where(
         self, is_unwanted: Callable[[Entry], bool], on_damage: OnDamage | None = None
     ) -> int:
-        """Rewrite the file without the entries that ``is_unwanted`` picks; return how many.
+        """Rewrite the file without the entries that ``is_unwanted`` selects; return their number.
 
-        What cannot be read is left out too, after ``on_damage`` was told of it.
+        Unreadable parts are removed as well, after they were reported to ``on_damage``.
 
         Raises:
             StorageError: The file is damaged and ``on_damage`` is None, or the disk is full or
-                fails; the file is as it was.
-            SideFileHeldError: Another process holds the file and does not end.
+                fails; the file is unchanged.
+            SideFileHeldError: Another process keeps the file locked.
         """
         if not self.path.exists():
             return 0
@@ -160,13 +160,13 @@ class SideFile:
                 on_damage(told)
 
     def _find_end(self, descriptor: int) -> int:
-        """Return where to append, after what a crash left there was cut off."""
+        """Return the offset to append at, after truncating an interrupted append."""
         status = os.fstat(descriptor)
         size = status.st_size
         if self._sound == (status.st_ino, size):
             return size
         if size == 0:
-            # Before the first entry: the file's name must not be lost with the power.
+            # Before the first entry: a power cut must not lose the file's name.
             sync_folder(self.path.parent)
             return 0
         with open(descriptor, "rb", closefd=False) as file:
@@ -186,7 +186,7 @@ class SideFile:
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
-        """Hold the lock on the file itself; one that was replaced meanwhile is opened again."""
+        """Hold the lock on the file; reopen it if it was replaced while waiting for the lock."""
         deadline = time.monotonic() + _PATIENCE
         while True:
             descriptor = open_private(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
@@ -233,17 +233,17 @@ def build_entry(piece: NewEvidence | EvidenceRow) -> Entry:
 
 
 def begin_noting(connection: Connection, *, is_kept: bool) -> list[Entry]:
-    """Let a transaction's intake note what it inserts; return the list that it notes it in."""
+    """Start recording a transaction's inserted evidence; return the list it is recorded in."""
     entries: list[Entry] = []
     connection.info[_NOTED] = entries if is_kept else None
     return entries
 
 
 def noted_entries(connection: Connection) -> list[Entry] | None:
-    """Return the list in which this transaction notes what it inserts; None where nobody keeps it.
+    """Return the list that records this transaction's inserts; None if there is no side file.
 
     Raises:
-        RuntimeError: It is no transaction of `Database.write`.
+        RuntimeError: The transaction was not begun by `Database.write`.
     """
     try:
         noted: list[Entry] | None = connection.info[_NOTED]
@@ -261,7 +261,7 @@ def _write_at(descriptor: int, data: bytes, offset: int) -> None:
 
 
 def _try_folder(folder: Path) -> None:
-    """Write and sync some bytes to a file of their own, and remove it."""
+    """Write and sync some bytes to a temporary file in the folder, and remove it."""
     path = folder / f".anchor-{secrets.token_hex(8)}.tmp"
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -286,7 +286,7 @@ def _write_copy(path: Path, entries: Iterator[Entry]) -> None:
 
 
 def _is_unfinished(file: BinaryIO) -> bool:
-    """Return whether a file begins as one of which the first append did not end."""
+    """Return whether the file's beginning is that of an interrupted first append."""
     file.seek(0)
     first = file.read(len(MAGIC))
     return not any(first) or MAGIC.startswith(first)

@@ -1,10 +1,10 @@
-"""The binary form of the side file: frames of entries, each with a checksum.
+"""The binary format of the side file: frames of entries, each with a checksum.
 
-A file is the line ``MAGIC`` and frames after it.  A frame is a mark of four bytes, the length of
+A file is the line ``MAGIC`` followed by frames.  A frame is a mark of four bytes, the length of
 its body and the body's CRC-32 (32 bits each, big-endian), the body, and the length again, so that
-the last frame is found from the file's end.  A body is one byte that says whether its entries have
+the last frame is found from the file's end.  A body is one byte for whether its entries have
 idempotency keys, the length of the tenant's name (16 bits), the name, and the entries: leaf and
-identity, 32 bytes each, and the hash of the key where there are keys.
+identity, 32 bytes each, and the hash of the key if they have keys.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _HEAD = struct.Struct(">4sII")
 _TAIL = struct.Struct(">I")
 _BODY = struct.Struct(">BH")
 _HASH = 32
-# So many that a damaged byte costs little, and that checksums and lengths cost nothing.
+# Few enough that a damaged byte loses little, enough that checksums and lengths cost nothing.
 _ENTRIES_IN_A_FRAME = 500
-# A length beyond it is damage: entries, and the longest name that 16 bits can state.
+# A greater length is damage: the entries, and the longest name that 16 bits can state.
 _MAX_BODY = _BODY.size + 0xFFFF + 3 * _HASH * _ENTRIES_IN_A_FRAME
 _CHUNK = 1 << 20
 
@@ -37,8 +37,8 @@ _CHUNK = 1 << 20
 class Entry(NamedTuple):
     """One acknowledged piece of evidence.
 
-    ``tenant`` is empty where the service did not take it in.  ``key`` is the hash of its
-    idempotency key, where it has one.
+    ``tenant`` is empty for evidence that the service did not accept.  ``key`` is the hash of its
+    idempotency key, if it has one.
     """
 
     leaf: Hash32
@@ -49,12 +49,12 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Bytes from ``start`` up to ``end`` that are no frame."""
+    """Bytes from ``start`` up to ``end`` that are not a whole frame."""
 
     start: int
     end: int
     is_tail: bool
-    """Whether nothing whole follows, as after an append that did not end."""
+    """Whether no whole frame follows, as after an interrupted append."""
 
 
 def encode_entries(entries: Iterable[Entry]) -> bytes:
@@ -73,7 +73,7 @@ def encode_entries(entries: Iterable[Entry]) -> bytes:
 
 
 def walk_frames(file: BinaryIO, size: int) -> Iterator[bytes | Damage]:
-    """Yield the body of each whole frame of a file's first ``size`` bytes, and what is none."""
+    """Yield the body of each whole frame in a file's first ``size`` bytes, and any damage."""
     at = 0
     file.seek(0)
     if file.read(len(MAGIC)) == MAGIC:
@@ -94,7 +94,7 @@ def parse_entries(body: bytes) -> Iterator[Entry]:
     """Yield the entries of a frame.
 
     Raises:
-        UnknownVersionError: They are of a kind that this release does not know.
+        UnknownVersionError: The entries are of a kind that this release does not know.
     """
     has_key, length = _BODY.unpack_from(body)
     start = _BODY.size + length
@@ -108,7 +108,7 @@ def parse_entries(body: bytes) -> Iterator[Entry]:
 
 
 def ends_whole(file: BinaryIO, size: int) -> bool:
-    """Return whether a file of ``size`` bytes ends with a whole frame, or before the first."""
+    """Return whether a file of ``size`` bytes ends with a whole frame, or has only ``MAGIC``."""
     file.seek(0)
     if file.read(len(MAGIC)) != MAGIC:
         return False
@@ -123,7 +123,7 @@ def ends_whole(file: BinaryIO, size: int) -> bool:
 
 
 def _read_frame(file: BinaryIO, at: int, size: int) -> bytes | None:
-    """Return the body of the frame at ``at``; None where there is no whole one."""
+    """Return the body of the frame at offset ``at``; None if no whole frame begins there."""
     file.seek(at)
     head = file.read(_HEAD.size)
     if len(head) < _HEAD.size:
@@ -140,7 +140,7 @@ def _read_frame(file: BinaryIO, at: int, size: int) -> bytes | None:
 
 
 def _find_frame(file: BinaryIO, start: int, size: int) -> int | None:
-    """Return the offset of the next whole frame; None where there is none."""
+    """Return the offset of the next whole frame at or after ``start``; None if none follows."""
     while start < size:
         file.seek(start)
         chunk = file.read(_CHUNK)

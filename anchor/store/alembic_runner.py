@@ -1,4 +1,4 @@
-"""The store's migrations, run on a connection that is in a transaction already."""
+"""Runner of the store's migrations on a connection that is already in a transaction."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _VERSION = table("alembic_version", column("version_num"))
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:
-    """Run the migrations up to ``revision``; they count when the transaction is committed."""
+    """Run the migrations up to ``revision``; the caller commits the transaction."""
     from alembic import command
     from alembic.config import Config
 
@@ -20,12 +20,12 @@ def migrate(connection: Connection, revision: str = "head") -> None:
 
 
 def read_schema_version(connection: Connection) -> str | None:
-    """Return the schema version of a store; None where there is no store."""
+    """Return the schema version of a store; None if the database contains no store."""
     if not inspect(connection).has_table(_VERSION.name):
         return None
     return connection.execute(select(_VERSION.c.version_num)).scalar_one_or_none()
 
 
 def is_outdated(version: str, head: str) -> bool:
-    """Return whether migrations lead from the schema ``version`` to ``head``."""
+    """Return whether ``version`` is an older schema that migrations lead from to ``head``."""
     return version.isdecimal() and len(version) == len(head) and version < head

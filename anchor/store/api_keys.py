@@ -1,7 +1,7 @@
-"""The service's tenants and the keys that they use it with.
+"""The service's tenants and their API keys.
 
 A key reads ``anchor_ID_SECRET``.  Its secret is 256 random bits, of which only the SHA-256 is
-stored: nobody who reads the store can use a key, and there is nothing to guess.
+stored: reading the store does not give access to a key, and the secret cannot be guessed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from anchor.errors import UsageError
 from anchor.store.schema import api_keys, tenants, usage
 
 SCOPES = ("submit", "read", "admin")
-"""What a key may be for: to submit evidence, to read one's own, to see how the service does."""
+"""The scopes of a key: submit evidence, read the tenant's own, read the service's status."""
 
 _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62})")
 _TOKEN = re.compile(r"anchor_([0-9a-f]{12})_([0-9a-f]{64})")
@@ -28,7 +28,7 @@ _TOKEN = re.compile(r"anchor_([0-9a-f]{12})_([0-9a-f]{64})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """How much new evidence a tenant may submit in a day and in a minute (UTC); None: no limit."""
+    """The new evidence that a tenant may submit per day and per minute (UTC); None: no limit."""
 
     per_day: int | None = None
     per_minute: int | None = None
@@ -36,7 +36,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """What is known of a key; the key itself is not.  Times are RFC 3339 texts."""
+    """The stored data of a key, without the key itself.  Times are RFC 3339 texts."""
 
     id: str
     tenant: str
@@ -47,15 +47,15 @@ class ApiKey:
     limits: Quota
 
     def stands_at(self, at: str) -> bool:
-        """Return whether the key can be used at that time: neither revoked nor expired."""
+        """Return whether the key is valid at time ``at``: neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
 
 def check_tenant(name: str) -> None:
-    """See that a tenant can be called ``name``.
+    """Check that ``name`` is a permitted tenant name.
 
     Raises:
-        UsageError: it cannot.
+        UsageError: The name is not permitted.
     """
     if not _TENANT.fullmatch(name):
         raise UsageError(
@@ -75,7 +75,7 @@ def create_key(
 ) -> str:
     """Create an API key and return it; it cannot be shown again.
 
-    A new tenant is created with it; ``limits`` replaces those of an existing tenant.
+    The tenant is created if it is new; ``limits`` replaces those of an existing tenant.
 
     Raises:
         UsageError: The tenant's name is not allowed, or a scope is unknown.
@@ -114,7 +114,7 @@ def create_key(
 
 
 def find_key(connection: Connection, token: str) -> ApiKey | None:
-    """Return the key that ``token`` is, expired and revoked ones too; None where it is none."""
+    """Return the key with this token, even if expired or revoked; None if the token is unknown."""
     match = _TOKEN.fullmatch(token)
     if match is None:
         return None
@@ -125,12 +125,12 @@ def find_key(connection: Connection, token: str) -> ApiKey | None:
 
 
 def find_key_by_id(connection: Connection, id: str) -> ApiKey | None:
-    """Return the key with this id, expired and revoked ones too."""
+    """Return the key with this id, even if expired or revoked."""
     return find_keys_by_id(connection, [id]).get(id)
 
 
 def find_keys_by_id(connection: Connection, ids: Iterable[str]) -> dict[str, ApiKey]:
-    """Return the keys with these ids, expired and revoked ones too, by their ids."""
+    """Return the keys with these ids, by id, including expired and revoked ones."""
     rows = connection.execute(_SELECT.where(api_keys.c.id.in_(sorted(ids))))
     return {row.id: _parse_key(row) for row in rows}
 
@@ -142,7 +142,7 @@ def load_keys(connection: Connection) -> list[ApiKey]:
 
 
 def revoke_key(connection: Connection, id: str, revoked_at: str) -> None:
-    """Revoke a key; one that was revoked before stays as it is.
+    """Revoke a key; a key that is already revoked keeps its time of revocation.
 
     Raises:
         UsageError: There is no such key.
@@ -164,7 +164,7 @@ def load_limits(connection: Connection) -> dict[str, Quota]:
 
 
 def load_usage(connection: Connection, day: str) -> dict[str, int]:
-    """Return how much new evidence was taken in on a day (``2026-01-31``), by tenant."""
+    """Return the number of new pieces of evidence of a day (``2026-01-31``), by tenant."""
     rows = connection.execute(select(usage.c.tenant, usage.c.accepted).where(usage.c.day == day))
     return {row.tenant: row.accepted for row in rows}
 
@@ -172,7 +172,7 @@ def load_usage(connection: Connection, day: str) -> dict[str, int]:
 def measure_allowance(connection: Connection, tenant: str, limits: Quota, at: str) -> int | None:
     """Return how much more new evidence a tenant may submit; None without a limit.
 
-    Other transactions that take in this tenant's evidence wait until this one ends.
+    Other transactions that accept this tenant's evidence wait until this one ends.
     """
     if limits.per_day is None and limits.per_minute is None:
         return None

@@ -1,4 +1,4 @@
-"""The files of a backup: made durable, named in its ``backup.json``, and read again."""
+"""Files of a backup: making them durable, listing them in ``backup.json``, and verifying them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from anchor.store.backup_manifest import (
 )
 from anchor.system.durable_files import sync_folder, write_file
 
-# The place is not what whoever named it thinks; anything else is the disk's.
+# The user named a wrong place; any other error is a fault of the disk.
 _WRONG_PLACE = frozenset(
     {
         errno.ENOENT,
@@ -42,14 +42,14 @@ _WRONG_PLACE = frozenset(
 )
 
 OTHER_BACKUP = "take another backup: nothing in this one can be relied on"
-"""What to do about a damaged one."""
+"""The hint for a damaged backup."""
 
 
 def read_manifest(folder: Path) -> Manifest:
     """Read and parse the ``backup.json`` of a backup.
 
     Raises:
-        ConfigError: The folder is no backup.
+        ConfigError: The folder is not a backup.
         MismatchError: The file is damaged.
         UnknownVersionError: The file has another format.
         StorageError: The disk fails.
@@ -72,7 +72,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def make_durable(folder: Path) -> dict[str, FileEntry]:
-    """Sync every file and make it private to its owner; return its size and hash by its path.
+    """Sync every file and make it private to its owner; return sizes and hashes by path.
 
     Raises:
         StorageError: The disk is full or failing.
@@ -85,7 +85,7 @@ def make_durable(folder: Path) -> dict[str, FileEntry]:
                 with path.open("rb") as file:
                     os.fchmod(file.fileno(), 0o600)
                     os.fsync(file.fileno())
-                    # What is checked later is to come from the disk.
+                    # So that a later check reads from the disk and not from the cache.
                     os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
                 entries[path.relative_to(folder).as_posix()] = _read_entry(path)
             os.chmod(parent, 0o700)
@@ -96,12 +96,12 @@ def make_durable(folder: Path) -> dict[str, FileEntry]:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write ``backup.json`` durably: from then on the folder is a backup."""
+    """Write ``backup.json`` durably, which makes the folder a backup."""
     write_file(folder / MANIFEST, encode_manifest(manifest), mode=0o600)
 
 
 def find_changes(folder: Path, manifest: Manifest) -> Iterator[str]:
-    """Read every file of a backup again; yield a sentence for each that has changed.
+    """Read every file of a backup again; yield one message for each that has changed.
 
     Raises:
         StorageError: The disk fails.
@@ -113,7 +113,7 @@ def find_changes(folder: Path, manifest: Manifest) -> Iterator[str]:
     }
     for name, entry in sorted(manifest.files.items()):
         path = unexpected.pop(name, None)
-        # What a pipe says, one waits for.
+        # Only regular files: reading a pipe would wait.
         if path is None or path.is_symlink() or not path.is_file():
             yield f"{name} is missing"
             continue
@@ -136,7 +136,7 @@ def _read_entry(path: Path) -> FileEntry:
 
 
 def location_error(path: Path, error: OSError) -> AnchorError:
-    """Return the error for a location that the user named and where nothing can be made."""
+    """Return the error for a location named by the user where nothing can be created."""
     if error.errno in _WRONG_PLACE:
         return UsageError(f"{path} cannot be written: {error.strerror}")
     return disk_error(path, error)

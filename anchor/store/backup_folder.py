@@ -1,6 +1,6 @@
-"""The folder that a backup is: it comes into its place whole, alone or beside others.
+"""Folders of backups, each put in place only when complete, alone or beside other generations.
 
-Backups that are kept beside each other lie in folders named by the moment they were begun.
+Backups that are kept beside each other are in folders named by their starting time.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _GENERATION = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 
 def find_backup(folder: Path) -> Path:
-    """Return the backup that ``folder`` is, or the newest of those in it.
+    """Return ``folder`` if it is a backup, otherwise the newest backup in it.
 
     Raises:
-        ConfigError: It is none, and holds none.
+        ConfigError: The folder is not a backup and contains no backup.
     """
     if (folder / MANIFEST).is_file():
         return folder
@@ -47,7 +47,7 @@ def find_backup(folder: Path) -> Path:
 
 
 def list_generations(folder: Path) -> list[Path]:
-    """Return the backups that are kept in ``folder``, oldest first."""
+    """Return the backups kept in ``folder``, oldest first."""
     try:
         names = sorted(name for name in os.listdir(folder) if _GENERATION.fullmatch(name))
     except OSError:
@@ -56,37 +56,37 @@ def list_generations(folder: Path) -> list[Path]:
 
 
 def backup_path(folder: Path, moment: datetime) -> Path:
-    """Return the folder of a backup that is begun at ``moment``.
+    """Return the path below ``folder`` for a backup that is begun at ``moment``.
 
-    It is named after every other generation, so that the newest by name is the one made last: of
+    Its name sorts after every other generation, so that the newest by name is the one made last: of
     two in one second, or after the clock was set back, the later one gets the next free second.
     """
     names = os.listdir(folder) if folder.is_dir() else []
     moment = moment.astimezone(UTC).replace(microsecond=0)
     for name in names:
-        with suppress(ValueError, OverflowError):  # a name that is no time is no generation
+        with suppress(ValueError, OverflowError):  # not a generation: its name is not a time
             taken = datetime.strptime(name, _NAME).replace(tzinfo=UTC)
             moment = max(moment, taken + timedelta(seconds=1))
     return folder / f"{moment:{_NAME}}"
 
 
 def open_generations(folder: Path) -> Path:
-    """Make the folder of several backups if it is missing; return the name of an unfinished one.
+    """Create the folder for several backups if missing; return the path for an unfinished one.
 
     Raises:
-        UsageError: The folder cannot be made there.
+        UsageError: The folder cannot be created at this location.
         StorageError: The disk is full or failing.
     """
     try:
         folder.mkdir(0o700, exist_ok=True)
     except OSError as error:
         raise location_error(folder, error) from error
-    # One name for all, so that two processes never make one at once.
+    # The same name for all, so that two processes never make a backup at once.
     return folder / _PARTIAL
 
 
 def forget_generations(folder: Path, keep: int) -> list[Path]:
-    """Remove all backups in ``folder`` but the newest ``keep``; return those removed.
+    """Remove all backups in ``folder`` except the newest ``keep``; return those removed.
 
     Raises:
         StorageError: The disk fails.
@@ -94,7 +94,7 @@ def forget_generations(folder: Path, keep: int) -> list[Path]:
     old = list_generations(folder)[:-keep]
     try:
         for path in old:
-            # Under a name of no backup first: one that is removed in part must not pass for one.
+            # Renamed first, so that a partly removed backup is never mistaken for a complete one.
             path.rename(path.with_name(f".{path.name}{_REMOVED}"))
         if old:
             sync_folder(folder)
@@ -108,14 +108,14 @@ def forget_generations(folder: Path, keep: int) -> list[Path]:
 
 @contextmanager
 def fill_folder(folder: Path, partial: Path | None = None) -> Iterator[Path]:
-    """Yield an empty folder to fill, and rename it to ``folder`` at the end of the block.
+    """Yield an empty folder to fill; rename it to ``folder`` at the end of the block.
 
-    ``partial`` is its name until then; what an earlier process left there is removed. If the block
+    ``partial`` is its name until then; remains of an earlier process are removed. If the block
     fails, nothing is left at ``folder``.
 
     Raises:
-        UsageError: Something is at ``folder``, or nothing can be made there.
-        LeaseHeldError: Another process fills such a folder.
+        UsageError: ``folder`` exists already or cannot be created.
+        LeaseHeldError: Another process is filling the folder.
         StorageError: The disk is full or failing.
     """
     partial = partial or folder.with_name(f".{folder.name}{_PARTIAL}")
@@ -126,7 +126,7 @@ def fill_folder(folder: Path, partial: Path | None = None) -> Iterator[Path]:
             _empty(partial)
             yield partial
             sync_folder(partial)
-            # A crash here leaves it whole, under a name that passes for no backup.
+            # A crash here leaves it complete, under a name that is not that of a backup.
             _check_free(folder)
             partial.rename(folder)
             sync_folder(folder.parent)
@@ -152,7 +152,7 @@ def _check_free(folder: Path) -> None:
 
 
 def _hold(partial: Path) -> int:
-    """Make the folder and lock it; the lock ends with the process."""
+    """Create and lock the folder; the operating system drops the lock when the process ends."""
     try:
         with suppress(FileExistsError):
             partial.mkdir(0o700)
@@ -167,7 +167,7 @@ def _hold(partial: Path) -> int:
                 hint="make backups in a folder in which only you may write",
             )
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Another process may have moved it into its place in between.
+        # Another process may have renamed it to its final name in between.
         if os.fstat(descriptor).st_ino != partial.stat().st_ino:
             raise BlockingIOError
     except (BlockingIOError, FileNotFoundError) as error:

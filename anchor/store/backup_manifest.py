@@ -1,4 +1,4 @@
-"""What a backup consists of, as its ``backup.json`` says it."""
+"""The manifest ``backup.json`` of a backup, which lists its files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TILES = "tiles"
 LOG_KEY = "keys/log-key.pub"
 OPERATOR = "keys/operator.json"
 
-# A file takes some 130 bytes: the tiles of more than 400 million leaves.
+# An entry takes some 130 bytes: enough for the tiles of more than 400 million leaves.
 MAX_MANIFEST_BYTES = 256 << 20
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEntry:
-    """What a file of a backup has to be."""
+    """The expected size and hash of a file in a backup."""
 
     size: int
     sha256: bytes
@@ -37,7 +37,7 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What ``backup.json`` says; ``head`` is None for a log without leaves."""
+    """The contents of ``backup.json``; ``head`` is None for a log without leaves."""
 
     made_at: str
     chain_id: ChainId
@@ -49,12 +49,12 @@ class Manifest:
 
     @property
     def size(self) -> int:
-        """Return how many bytes all files have."""
+        """Return the total size of all files in bytes."""
         return sum(entry.size for entry in self.files.values())
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """Write ``backup.json``."""
+    """Return a manifest as the bytes of ``backup.json``."""
     head = manifest.head
     document = {
         "format": FORMAT,

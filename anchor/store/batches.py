@@ -1,4 +1,4 @@
-"""Rows that are looked up, or written, so many at a time."""
+"""Splitting of rows into batches for lookups and writes."""
 
 from __future__ import annotations
 

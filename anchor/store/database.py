@@ -1,7 +1,7 @@
 """Opening and creating the store, and its transactions.
 
-Only ``create_database`` creates; opening a store that is not there is an error, never an empty log.
-What is particular to one kind of database is in ``sqlite`` and ``postgresql``.
+Only ``create_database`` creates a store; opening a missing store is an error, never an empty log.
+The specifics of each kind of database are in ``sqlite`` and ``postgresql``.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ MIGRATION_HEAD = "0003"
 
 T = TypeVar("T")
 
-# Where a store's epochs begin: anywhere, so that no process that had the lease of another store in
-# the same place has one of this store's.
+# A store's first epoch is random, so that a process that had the lease of another store at the same
+# location never has an epoch of this store.
 _EPOCH_BITS = 62
-# More often than this no lease is taken between two looks.
+# The lease is never taken more often than this between two checks.
 _MOST_LEASES = 1 << 30
 
 
 class Backend(Protocol):
-    """What is particular to one kind of database.
+    """The operations that differ between kinds of databases.
 
     ``reading`` and ``sequencing`` are SQLAlchemy's execution options for transactions that only
-    read, and for those that must see one state from beginning to end.  ``attempts`` is how often a
-    transaction may be tried that another one disturbed.
+    read, and for those that need one snapshot from beginning to end.  ``attempts`` is how often a
+    transaction is tried when others interfere with it.
     """
 
     @property
@@ -68,72 +68,72 @@ class Backend(Protocol):
 
     @property
     def has_one_writer(self) -> bool:
-        """Say whether all who write wait for each other."""
+        """Return whether write transactions run one at a time."""
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
-        """Return what the driver raises, where SQLAlchemy does not stand between."""
+        """Return the driver's exception types, for calls that bypass SQLAlchemy."""
 
     @property
     def contradictions(self) -> tuple[type[Exception], ...]:
-        """Return what of it says that a row would break one of the schema's rules."""
+        """Return the driver's exception types for a violated constraint of the schema."""
 
     def is_taken(self) -> bool:
-        """Say whether a new store would be in the way of something."""
+        """Return whether the location of a new store is already in use."""
 
     def create(self) -> Engine:
-        """Return an engine for a new database; ConfigError where there is one already."""
+        """Return an engine for a new database; raise ConfigError if the database exists already."""
 
     def claim(self, connection: Connection) -> None:
-        """See, in the transaction that makes the tables, that nobody else has made them."""
+        """Check, in the transaction that creates the tables, that they do not exist already."""
 
     def undo_creation(self) -> None:
-        """Remove what ``create`` made, for a creation that failed."""
+        """Remove the database that ``create`` made, after a failed creation."""
 
     def open(self) -> Engine:
         """Return an engine for a database that must exist."""
 
     def prepare(self, engine: Engine) -> None:
-        """Set up a database that is known to hold a store; refuse one that would lose commits."""
+        """Set up a database known to hold a store; refuse a database that could lose commits."""
 
     def explain(self, error: Exception) -> AnchorError | None:
-        """Return what a database error means; None where it is our own bug."""
+        """Translate a database error; return None if it is a bug of this program."""
 
     def write_lock(self) -> AbstractContextManager[object]:
-        """Hold the writers' lock around a transaction; StoreBusyError where others keep it."""
+        """Hold the write lock for one transaction; raise StoreBusyError if it stays taken."""
 
     def check_room(self, size: int) -> None:
-        """Raise StorageError where ``size`` bytes would fill the disk that transactions need."""
+        """Raise StorageError if ``size`` bytes would use up the disk space that anchoring needs."""
 
     def purge(self, engine: Engine) -> Sequence[str]:
-        """Rewrite what is on disk without what was changed or deleted; return what was not."""
+        """Rewrite the files on disk without changed or deleted data; return what remains."""
 
     @property
     def read_only_note(self) -> str | None:
-        """Return how a store on read-only media is read; None where it can be written."""
+        """Return how a store on read-only media is read; None if the store is writable."""
 
     def release(self) -> None:
-        """Remove what was made to read it."""
+        """Remove the temporary copy made to read a store on read-only media."""
 
     def check_same(self) -> None:
-        """Raise StoreReplacedError where another file is in the place of the one opened."""
+        """Raise StoreReplacedError if the opened file was replaced by another one."""
 
     def check_current(self, connection: Connection) -> None:
-        """Raise StoreReplacedError where the store itself says that another took its place."""
+        """Raise StoreReplacedError if the store is marked as replaced by another one."""
 
     def write_mark(self, connection: Connection) -> None:
-        """Write something that changes nothing of the log, but that a commit waits for."""
+        """Write something that does not change the log, but makes the commit wait for the disk."""
 
     def lock(self) -> AbstractContextManager[None]:
-        """Hold the lock of the one process that seals and sends; LeaseHeldError if it is held."""
+        """Hold the lock of the one process that seals and sends; raise LeaseHeldError if taken."""
 
     def is_locked(self) -> bool:
-        """Say whether a process holds it."""
+        """Return whether a process holds the lock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written(Generic[T]):
-    """What a transaction returned, and on how many servers it is; None where one is enough."""
+    """A transaction's result, and how many servers hold its commit; None if one is enough."""
 
     result: T
     copies: int | None
@@ -148,9 +148,9 @@ class _Transaction:
 class Database:
     """An open store: ``write`` for a transaction that changes something, ``read`` otherwise.
 
-    Whoever seals or sends holds the *lease*, and does it in ``sequence``.  Taking the lease counts
-    up the store's epoch, and a transaction of an earlier epoch is refused: a process that was
-    paused or cut off while another took over can never again change the log or sign.
+    The process that seals or sends holds the *lease* and uses ``sequence``.  Taking the lease
+    increments the store's epoch, and a transaction of an earlier epoch is refused: a process that
+    was paused or cut off while another took over can never again change the log or sign.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class Database:
         side_file: SideFile | None = None,
         copies: StandbyCopies | None = None,
     ) -> None:
-        """Take over an engine; with ``copies`` each transaction is on further servers, too."""
+        """Take ownership of an engine; with ``copies``, each commit waits for further servers."""
         self._copies = copies
         self._backend = backend
         self._writer = engine
@@ -173,7 +173,7 @@ class Database:
 
     @property
     def has_one_writer(self) -> bool:
-        """Say whether all who write wait for a transaction that does."""
+        """Return whether write transactions run one at a time."""
         return self._backend.has_one_writer
 
     @contextmanager
@@ -181,7 +181,7 @@ class Database:
         """Run one transaction; on return from the block it is committed and synced to disk.
 
         Raises:
-            CopyMissingError: It is on too few servers.
+            CopyMissingError: The commit is on too few servers.
         """
         with self._write() as transaction:
             yield transaction.connection
@@ -196,23 +196,23 @@ class Database:
             side_file = self._side_file
             noted = begin_noting(transaction.connection, is_kept=side_file is not None)
             yield transaction
-            # Synced before the commit: no row is there whose owner only the store knows.
+            # Synced before the commit, so that every committed row has an entry in the side file.
             if side_file is not None:
                 side_file.append(noted)
 
     def write_with_retry(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` in a transaction, again where other writers got in its way.
+        """Run ``work`` in a transaction, and retry it if other writers interfere.
 
-        ``work`` must have no effect but on the store.
+        ``work`` must have no effects outside the store.
 
         Raises:
-            StoreBusyError: Other writers got in its way each time.
+            StoreBusyError: Other writers interfered each time.
             CopyMissingError: The commit is on too few servers.
         """
         return self.write_counted(work).result
 
     def write_counted(self, work: Callable[[Connection], T]) -> Written[T]:
-        """Do what ``write_with_retry`` does, and count the servers that hold the commit."""
+        """Run ``work`` as ``write_with_retry`` does, and count the servers that hold the commit."""
         for _ in range(self._backend.attempts - 1):
             try:
                 return self._write_once(work)
@@ -229,7 +229,7 @@ class Database:
 
     @contextmanager
     def _commit(self, engine: Engine) -> Iterator[_Transaction]:
-        """Commit what is done in the block, on as many servers as it has to be."""
+        """Commit the block's transaction, on as many servers as required."""
         if self._copies is None:
             with engine.begin() as connection:
                 yield _Transaction(connection)
@@ -240,14 +240,14 @@ class Database:
                 self._copies.admit(connection)
                 yield transaction
                 mark = self._copies.mark(connection)
-            # A crash here: it is on the first server, and nobody was told so.
+            # A crash here: the commit is on the first server, and was not acknowledged.
             transaction.copies = self._copies.confirm(connection, mark)
 
     def read_copies(self) -> Copies | None:
-        """Return how many servers hold what is committed; None where one is enough.
+        """Return how many servers hold the present commits; None if one server is enough.
 
         Raises:
-            CopyMissingError: The store's role may no longer see who follows the server.
+            CopyMissingError: The store's role may no longer see the server's standbys.
         """
         if self._copies is None:
             return None
@@ -257,10 +257,10 @@ class Database:
             return wait_for_copies(connection, self._copies.rule)
 
     def check_room(self, size: int) -> None:
-        """See that records of ``size`` bytes, coming in, leave room for what anchors them.
+        """Check that accepting records of ``size`` bytes leaves enough disk space to anchor them.
 
         Raises:
-            StorageError: the disk is nearly full.
+            StorageError: The disk is nearly full.
         """
         self._backend.check_room(size)
 
@@ -278,26 +278,26 @@ class Database:
                 yield connection
 
     def try_writing(self) -> None:
-        """Commit a transaction that changes nothing of the log, and try the side file.
+        """Test that the store and its side file accept writes, without changing the log.
 
         Raises:
-            StoreBusyError: Others write, and do not end.
-            StorageError: It could not be committed, or the side file takes nothing.
+            StoreBusyError: Other processes keep writing.
+            StorageError: The transaction could not be committed, or the side file is not writable.
         """
         with self.write() as connection:
             self._backend.write_mark(connection)
-            # In the same turn: where there is one writer, nobody else waits for the file.
+            # In the same transaction: with a single writer, no other process waits for the file.
             if self._side_file is not None:
                 self._side_file.try_appending()
 
     def check_same(self) -> None:
-        """Check that the store is the one that was opened, of whichever kind it is.
+        """Check that the store is still the one that was opened.
 
-        A store's epochs begin anywhere and are counted up: another one's are elsewhere, and those
-        of an older copy are lower.
+        A store's epochs begin at a random number and only increase: those of another store are far
+        away, and those of an older copy are lower.
 
         Raises:
-            StoreReplacedError: It is not.
+            StoreReplacedError: Another store has replaced the one that was opened.
         """
         with self.read() as connection:
             self._backend.check_current(connection)
@@ -311,7 +311,7 @@ class Database:
 
     @contextmanager
     def sequence(self) -> Iterator[Connection]:
-        """Run a transaction of the process that holds the lease, against one snapshot.
+        """Run one transaction against one snapshot; only for the process that holds the lease.
 
         Raises:
             ChainGuardError: Another process has taken the lease since; nothing was changed.
@@ -324,7 +324,7 @@ class Database:
             self._commit(self._sequencer) as transaction,
         ):
             connection = transaction.connection
-            # Locked for sharing, so that nobody takes the lease before this is committed.
+            # A shared lock, so that no process takes the lease before this is committed.
             query = select(lease.c.epoch, lease.c.holder).with_for_update(read=True)
             current = connection.execute(query).one()
             if current.epoch != self._epoch:
@@ -336,10 +336,10 @@ class Database:
 
     @contextmanager
     def hold_lease(self) -> Iterator[None]:
-        """Be the one process that seals and sends for this log, to the end of the block.
+        """Hold the lease, which allows this process alone to seal and send, until the block ends.
 
         Raises:
-            LeaseHeldError: another process is.
+            LeaseHeldError: Another process holds the lease.
         """
         with self._backend.lock():
             with self.write() as connection:
@@ -352,7 +352,7 @@ class Database:
 
     @contextmanager
     def wait_for_lease(self, wait: Callable[[], None]) -> Iterator[None]:
-        """Be that process as soon as no other is; ``wait`` passes the time between two tries."""
+        """Hold the lease once it is free; call ``wait`` between two attempts to take it."""
         with ExitStack() as stack:
             while True:
                 try:
@@ -364,12 +364,12 @@ class Database:
 
     @property
     def read_only_note(self) -> str | None:
-        """Return how a store on read-only media is read; None where it can be written."""
+        """Return how a store on read-only media is read; None if the store is writable."""
         return self._backend.read_only_note
 
     @contextmanager
     def pause_sequencing(self) -> Iterator[None]:
-        """Hold the lease in the block, so that nobody seals or sends; read-only media need none."""
+        """Hold the lease so that no process seals or sends; do nothing on read-only media."""
         if self.read_only_note is not None:
             yield
             return
@@ -377,16 +377,16 @@ class Database:
             yield
 
     def is_leased(self) -> bool:
-        """Say whether some process holds the lease now."""
+        """Return whether some process holds the lease now."""
         return self._backend.is_locked()
 
     def purge(self) -> Sequence[str]:
-        """Rewrite the database, so that none of its files holds what was changed or deleted.
+        """Rewrite the database, so that none of its files contains changed or deleted data.
 
-        Returns what is out of this program's reach, each as a sentence.
+        Returns one message for each place that this program cannot purge.
 
         Raises:
-            StoreBusyError: Other processes read or write and do not end; run it again.
+            StoreBusyError: Other processes keep reading or writing; run it again.
             StorageError: The disk is full or failing; run it again.
         """
         with self.translate_errors():
@@ -414,18 +414,18 @@ class Database:
             if explained is None:
                 raise
             if isinstance(explained, StoreAwayError):
-                # A connection of that time may stay read-only when the disk is not any more.
+                # An open connection may stay read-only after the disk has become writable again.
                 self._writer.dispose()
             raise explained from error
 
 
 @contextmanager
 def lock_location(location: StoreLocation) -> Iterator[None]:
-    """Lock the location of a store, so that no other process makes one there or writes to it.
+    """Lock a store's location, so that no other process creates a store there or writes to it.
 
     Raises:
-        LeaseHeldError: Another process holds the lease of a store there.
-        StoreBusyError: Another process keeps writing to it.
+        LeaseHeldError: Another process holds the lease of a store at this location.
+        StoreBusyError: Another process keeps writing to the store.
     """
     backend = _choose_backend(location)
     with backend.lock(), backend.write_lock():
@@ -433,7 +433,7 @@ def lock_location(location: StoreLocation) -> Iterator[None]:
 
 
 def is_taken(location: StoreLocation) -> bool:
-    """Return whether there is a store at ``location``, or a part of one.
+    """Return whether ``location`` holds a store, or a part of a store.
 
     Raises:
         StorageError: The database does not answer.
@@ -488,10 +488,10 @@ def open_database(
 
     Evidence that is inserted is also appended to ``side_file``. With ``copies`` a transaction
     returns when that many PostgreSQL servers hold it. ``only_reads`` also opens a store on
-    read-only media, and writes nothing beside it.
+    read-only media, and creates no files beside it.
 
     Raises:
-        ConfigError: There is no store, or its role may not see who follows the server.
+        ConfigError: The store does not exist, or its role may not see the server's standbys.
         UnknownVersionError: The store has another schema version.
         StorageError: The database does not answer.
     """
@@ -515,10 +515,10 @@ def open_database(
 
 
 def load_schema_version(location: StoreLocation) -> str | None:
-    """Return the schema version of the store at ``location``; None where it is empty.
+    """Return the schema version of the store at ``location``; None if the database is empty.
 
     Raises:
-        ConfigError: There is no database.
+        ConfigError: The database does not exist.
         StorageError: The database does not answer.
     """
     backend = _choose_backend(location)

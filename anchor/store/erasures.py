@@ -1,4 +1,4 @@
-"""Evidence that is erased: a row keeps its leaf and its place, and nothing else of what it was."""
+"""Erasure of evidence: an erased row keeps only its leaf and its place in the log."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from anchor.store.schema import erasures, evidence, keys, project
 from anchor.types import Hash32
 
 ERASED = "(erased)"
-"""The source of what was erased: no path, and no tenant's."""
+"""The source of erased evidence, which is neither a path nor a tenant's."""
 
-# More are looked for in one pass through the table: leaves have no index.
+# More leaves are looked up in one pass through the table, because leaves have no index.
 _FEW = 500
 _MEMBER = b'"erasure":{'
 
@@ -49,7 +49,7 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
-    """One erased leaf; ``statement`` is the leaf of the record that says so."""
+    """One erased leaf; ``statement`` is the leaf of the record that states the erasure."""
 
     leaf: Hash32
     id_hash: bytes | None
@@ -58,12 +58,12 @@ class Erasure:
 
 
 def lock_holds(connection: Connection) -> None:
-    """Let no other transaction erase, or place a hold, before this one ends."""
+    """Lock the legal holds: no other transaction can erase or place a hold before this one ends."""
     connection.execute(select(project.c.id).with_for_update())
 
 
 def stop_intake(connection: Connection) -> None:
-    """Let nobody take in evidence before this transaction ends, nor be about to commit some."""
+    """Block the intake of evidence, after pending intake has ended, until this transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("LOCK TABLE evidence IN SHARE MODE"))
 
@@ -77,12 +77,12 @@ def find_by_ids(connection: Connection, identities: Collection[bytes]) -> list[P
 
 
 def find_by_digests(connection: Connection, digests: Digests) -> list[Piece]:
-    """Return all evidence, whoever's it is, with one of these digests."""
+    """Return all evidence with one of these digests, of every tenant."""
     return list(_load(connection, has_digest(digests)))
 
 
 def find_by_source(connection: Connection, source: str) -> list[Piece]:
-    """Return the evidence that came from this very place."""
+    """Return the evidence with exactly this source."""
     return list(_load(connection, evidence.c.source == source))
 
 
@@ -94,7 +94,7 @@ def find_by_tenant(connection: Connection, tenant: str) -> list[Piece]:
 
 
 def find_by_leaves(connection: Connection, leaves: Collection[bytes]) -> list[Piece]:
-    """Return the evidence with these leaves; of one leaf there is more where records are equal."""
+    """Return the evidence with these leaves; equal records share one leaf."""
     if len(leaves) <= _FEW:
         return list(_load(connection, evidence.c.leaf.in_(leaves)))
     return [piece for piece in _load(connection, true()) if piece.leaf in leaves]
@@ -118,9 +118,10 @@ def load_records(
 def erase_rows(
     connection: Connection, pieces: Sequence[Piece], said: Sequence[tuple[Hash32 | None, str]]
 ) -> None:
-    """Take everything but leaf and place from the rows of ``pieces``, and note that it was.
+    """Erase everything except leaf and place from the rows of ``pieces``, and record the erasures.
 
-    For each piece ``said`` has the leaf of the record that says so, if that is known, and the time.
+    For each piece, ``said`` has the leaf of the record that states the erasure, if known, and the
+    time.
     """
     if not pieces:
         return
@@ -131,7 +132,7 @@ def erase_rows(
     connection.execute(
         blank, [{"piece": piece.id, "blank": _blank_identity(piece)} for piece in pieces]
     )
-    # In one pass: nothing finds a key by its evidence.
+    # In one pass, because keys have no index by evidence.
     blanked = select(evidence.c.id).where(evidence.c.source == ERASED)
     connection.execute(delete(keys).where(keys.c.evidence_id.in_(blanked)))
     _insert(
@@ -149,7 +150,7 @@ def erase_rows(
 
 
 def insert_erasures(connection: Connection, added: Sequence[Erasure]) -> None:
-    """Insert erasures of another store or a statement, except those that are known already."""
+    """Insert erasures from another store or a statement, except those already known."""
     known = {(erasure.leaf, erasure.id_hash) for erasure in load_erasures(connection)}
     leaves = {leaf for leaf, _ in known}
     new: dict[tuple[Hash32, bytes | None], Erasure] = {}
@@ -163,7 +164,7 @@ def insert_erasures(connection: Connection, added: Sequence[Erasure]) -> None:
 
 
 def load_erasures(connection: Connection, *, is_unfinished: bool = False) -> list[Erasure]:
-    """Return every erasure, oldest first, or those of which something may be left on disk."""
+    """Return every erasure, oldest first, or only those whose data may still be on disk."""
     condition = erasures.c.finished_at.is_(None) if is_unfinished else true()
     columns = [erasures.c[field.name] for field in fields(Erasure)]
     rows = connection.execute(select(*columns).where(condition).order_by(erasures.c.id))
@@ -171,7 +172,7 @@ def load_erasures(connection: Connection, *, is_unfinished: bool = False) -> lis
 
 
 def finish_erasures(connection: Connection, leaves: Collection[Hash32], finished_at: str) -> None:
-    """Store that nothing of these leaves is left on disk."""
+    """Record that no data of these leaves is left on disk."""
     finish = update(erasures).where(
         erasures.c.leaf == bindparam("erased"), erasures.c.finished_at.is_(None)
     )
@@ -190,14 +191,14 @@ def is_erased(connection: Connection, tenant: str | None, identity: bytes) -> bo
 
 
 def hash_id(tenant: str | None, identity: bytes) -> bytes:
-    """Return what is kept of an erased id, so that its tenant is told that it was erased."""
+    """Return the stored hash of an erased id, by which the erasure is reported to its tenant."""
     return hashlib.sha256(b"anchor erased id\0" + f"{tenant or ''}\0".encode() + identity).digest()
 
 
 def load_statement_records(connection: Connection) -> Iterator[tuple[Hash32, bytes]]:
-    """Yield leaf and record of what may be an operator's erasure statement.
+    """Yield leaf and record of each candidate for an operator's erasure statement.
 
-    A tenant's record is none, whatever it says.
+    A tenant's record never is such a statement, whatever its content.
     """
     encoded = evidence.c.record
     member: BindParameter[bytes] = bindparam("member", _MEMBER)
@@ -231,5 +232,5 @@ def _load(connection: Connection, condition: ColumnElement[bool]) -> Iterator[Pi
 
 
 def _blank_identity(piece: Piece) -> bytes:
-    """Return an identity that says nothing: rows with equal records have equal leaves."""
+    """Return an identity without information, unique even among rows with equal leaves."""
     return hashlib.sha256(b"erased" + piece.id.to_bytes(8, "big") + piece.leaf).digest()

@@ -1,7 +1,6 @@
-"""Evidence rows: sealed in order, found again by file or digest.
+"""Evidence rows: queueing, sealing in order, and lookup by file or digest.
 
-An evidence row is never touched by the seal: which ones wait, and where in the log the others are,
-stands in two narrow tables.
+Sealing never changes an evidence row: two narrow tables hold the queue and the places in the log.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from anchor.types import Hash32
 
 # SQLite binds at most 32,766 variables; a lookup of this many identities stays far below.
 _LOOKUP_CHUNK = 500
-# Rows that are counted again and again without its being felt.
+# Rows that can be counted repeatedly at no noticeable cost.
 _COUNTED = 10_000
 _DIGEST_PREFIX = 16
 _IDENTITY_HASH = 16
@@ -50,7 +49,7 @@ _WAITING = waiting.join(evidence, _IS_WAITING)
 
 
 class NewEvidence(NamedTuple):
-    """One piece of evidence to accept.  ``identity`` makes a repeated submission the same row."""
+    """One piece of evidence to accept.  Submissions with the same ``identity`` become one row."""
 
     identity: bytes
     source: str
@@ -63,9 +62,9 @@ class NewEvidence(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceRow:
-    """One piece of evidence, whole; ``record`` and the digests are None where they are lost.
+    """One complete row of evidence; ``record`` and the digests are None if they are lost.
 
-    ``is_stored`` says whether a store has it, which knows whose it is.
+    ``is_stored`` is whether the row came from a store, which knows its tenant.
     """
 
     identity: bytes
@@ -79,7 +78,7 @@ class EvidenceRow:
 
 
 class Batch(Protocol):
-    """Evidence to accept; it may make each piece when it is asked for it, and anew every time."""
+    """Evidence to accept; an implementation may build each piece anew on every access."""
 
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[NewEvidence]: ...
@@ -88,7 +87,7 @@ class Batch(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvidence:
-    """One accepted row; ``leaf_index`` is None until it is sealed, ``record`` where it is lost."""
+    """One accepted row; ``leaf_index`` is None until it is sealed, ``record`` if it is lost."""
 
     id: int
     identity: bytes
@@ -99,7 +98,7 @@ class StoredEvidence:
 
 
 def make_identity(digests: Digests, distinction: bytes) -> bytes:
-    """Return the identity of evidence that has these digests and this ``distinction``."""
+    """Return the identity of evidence with these digests and this ``distinction``."""
     digest = digests.sha256 or digests.sm3 or b""
     return digest[:_DIGEST_PREFIX] + hashlib.sha256(distinction).digest()[:_IDENTITY_HASH]
 
@@ -111,7 +110,7 @@ def select_with_place(*columns: Column[Any] | FromClause) -> Select[Any]:
 
 
 def known_identities(connection: Connection, identities: Sequence[bytes]) -> set[bytes]:
-    """Return those of ``identities`` that are stored already."""
+    """Return those of ``identities`` that are already stored."""
     known: set[bytes] = set()
     for chunk in in_batches(identities, _LOOKUP_CHUNK):
         rows = connection.execute(select(evidence.c.identity).where(evidence.c.identity.in_(chunk)))
@@ -120,7 +119,7 @@ def known_identities(connection: Connection, identities: Sequence[bytes]) -> set
 
 
 def count_evidence(connection: Connection) -> tuple[int, int]:
-    """Return how many rows are accepted in all, and how many of them are not sealed yet."""
+    """Return the number of accepted rows, and how many of them are not sealed yet."""
     total = connection.execute(select(func.count(evidence.c.id))).scalar_one()
     return total, count_waiting(connection)
 
@@ -131,10 +130,10 @@ def count_waiting(connection: Connection) -> int:
 
 
 def estimate_waiting(connection: Connection) -> int:
-    """Return how many rows are not sealed yet: counted where they are few, else at most so many.
+    """Return how many rows are not sealed yet: the exact number if small, else an upper bound.
 
-    It takes no longer for more rows.  Where many are waiting their numbers may have gaps:
-    PostgreSQL uses one up for whatever comes again.
+    The time does not grow with the rows.  The bound may be too high, because row numbers may have
+    gaps: PostgreSQL consumes a number for each repeated submission.
     """
     # One by one: both at once would read the whole table.
     first = connection.execute(select(func.min(waiting.c.evidence_id))).scalar_one()
@@ -144,13 +143,13 @@ def estimate_waiting(connection: Connection) -> int:
 
 
 def measure_waiting(connection: Connection) -> int:
-    """Return how many bytes the records have that are not sealed yet."""
+    """Return the total size in bytes of the records that are not sealed yet."""
     size = func.coalesce(func.sum(func.length(evidence.c.record)), 0)
     return int(connection.execute(select(size).select_from(_WAITING)).scalar_one())
 
 
 def count_misplaced(connection: Connection) -> tuple[int, int]:
-    """Return how many rows neither wait nor have a place, and how many do both; should be none."""
+    """Return how many rows are neither queued nor placed, and how many are both (should be 0)."""
     joined = evidence.outerjoin(waiting, _IS_WAITING).outerjoin(positions, _IS_PLACED)
     waits, placed = waiting.c.evidence_id.is_not(None), positions.c.evidence_id.is_not(None)
     neither, both = (
@@ -161,7 +160,7 @@ def count_misplaced(connection: Connection) -> tuple[int, int]:
 
 
 def last_waiting(connection: Connection) -> int | None:
-    """Return the number of the last row without a place; None where none waits."""
+    """Return the number of the last row without a place; None if the queue is empty."""
     last: int | None = connection.execute(select(func.max(waiting.c.evidence_id))).scalar_one()
     return last
 
@@ -169,7 +168,7 @@ def last_waiting(connection: Connection) -> int | None:
 def load_waiting(connection: Connection, last: int | None = None) -> bytes:
     """Return the leaf hashes of the rows without a place up to number ``last``, back to back.
 
-    They come in order of acceptance.
+    The hashes are in order of acceptance.
     """
     query = select(evidence.c.leaf).select_from(_WAITING).where(_waits_up_to(last))
     return _join_leaves(connection, query.order_by(waiting.c.evidence_id))
@@ -189,9 +188,9 @@ def load_waiting_records(
 
 
 def assign_positions(connection: Connection, first_index: int, last: int | None = None) -> int:
-    """Give the waiting rows, up to number ``last``, the leaf indices from ``first_index`` on.
+    """Assign leaf indices from ``first_index`` on to the queued rows up to number ``last``.
 
-    Returns how many rows they were.
+    Returns the number of rows.
     """
     places = func.row_number().over(order_by=waiting.c.evidence_id) - 1 + literal(first_index)
     connection.execute(
@@ -221,7 +220,7 @@ def _join_leaves(connection: Connection, query: Select[bytes]) -> bytes:
 def load_sealed_records(
     connection: Connection,
 ) -> Iterator[tuple[int, Hash32, bytes | None]]:
-    """Yield each sealed row's index, leaf and record (None where it was erased), by index."""
+    """Yield each sealed row's index, leaf and record (None if erased), by index."""
     rows = connection.execute(
         select(positions.c.leaf_index, evidence.c.leaf, evidence.c.record)
         .select_from(_PLACED)
@@ -237,7 +236,7 @@ def find_by_digest(connection: Connection, digests: Digests) -> list[StoredEvide
 
 
 def has_digest(digests: Digests) -> ColumnElement[bool]:
-    """Return the condition on rows to have one of these digests."""
+    """Return the SQL condition that a row has one of these digests."""
     conditions: list[ColumnElement[bool]] = []
     if digests.sha256 is not None:
         first = digests.sha256[:_DIGEST_PREFIX]
@@ -251,7 +250,7 @@ def has_digest(digests: Digests) -> ColumnElement[bool]:
 
 
 def find_by_identity(connection: Connection, identity: bytes) -> StoredEvidence | None:
-    """Return the row with this identity."""
+    """Return the row with this identity, or None."""
     return next(_load(connection, evidence.c.identity == identity), None)
 
 
@@ -267,7 +266,7 @@ def load_by_identity(
 
 
 def find_positions(connection: Connection, identities: Sequence[bytes]) -> dict[bytes, int | None]:
-    """Return the leaf index of each stored identity, None where it is not sealed."""
+    """Return the leaf index of each stored identity; None if it is not sealed yet."""
     places: dict[bytes, int | None] = {}
     for chunk in in_batches(identities, _LOOKUP_CHUNK):
         rows = connection.execute(
@@ -278,7 +277,7 @@ def find_positions(connection: Connection, identities: Sequence[bytes]) -> dict[
 
 
 def find_by_key(connection: Connection, key: bytes) -> StoredEvidence | None:
-    """Return the row that was submitted under the idempotency key with this hash."""
+    """Return the row submitted under the idempotency key with this hash, or None."""
     of_key = select(keys.c.evidence_id).where(keys.c.key == key).scalar_subquery()
     return next(_load(connection, evidence.c.id == of_key), None)
 
@@ -294,7 +293,7 @@ def load_all(connection: Connection) -> Iterator[StoredEvidence]:
 
 
 def load_newest(connection: Connection) -> Iterator[StoredEvidence]:
-    """Yield every row, the one that was accepted last first."""
+    """Yield every row, newest first."""
     return _load(connection, evidence.c.id > 0, newest_first=True, yield_per=1_000)
 
 
@@ -322,7 +321,7 @@ def _load(
 
 
 def count_lost_waiting(connection: Connection) -> int:
-    """Return how many places in the queue name evidence that is not there; should be none."""
+    """Return how many entries of the queue refer to missing evidence; it should be 0."""
     joined = waiting.outerjoin(evidence, _IS_WAITING)
     return connection.execute(
         select(func.count()).select_from(joined).where(evidence.c.id.is_(None))
@@ -334,11 +333,11 @@ def find_evidence(
 ) -> StoredEvidence:
     """Return the evidence accepted from ``file``, or else evidence with the same digests.
 
-    Of several, the first in the log is taken. ``or_changed`` takes what was last recorded of a file
-    whose digests are not stored, so that a verification can say what differs.
+    Of several, the first in the log is returned. With ``or_changed``, a file whose digests are not
+    stored yields its last recorded evidence, so that a verification can report the difference.
 
     Raises:
-        UsageError: Nothing in this project's log has these digests.
+        UsageError: No evidence in this project's log has these digests.
     """
     here = source_of(file)
     stored = find_by_digest(connection, digests)

@@ -1,4 +1,4 @@
-"""Evidence into the store, once."""
+"""Insertion of evidence into the store, once for each identity."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from anchor.store.batches import in_batches
 from anchor.store.evidence import Batch, NewEvidence, StoredEvidence, find_by_identity, find_by_key
 from anchor.store.schema import evidence, waiting
 
-# Below this, PostgreSQL takes longer to set up a COPY than to insert the rows.
+# For fewer rows, PostgreSQL takes longer to set up a COPY than to insert them.
 _WORTH_A_COPY = 1_000
 
 
 def insert_evidence(connection: Connection, items: Batch, *, key: bytes | None = None) -> int:
-    """Insert the evidence whose identity is new and queue it, in this order; return how much.
+    """Insert and queue, in this order, the evidence whose identity is new; return its number.
 
-    ``key`` is the hash of an idempotency key, which goes with a single piece.
+    ``key`` is the hash of an idempotency key, which is allowed for a single piece only.
     """
     if not len(items):
         return 0
@@ -37,9 +37,9 @@ def insert_evidence(connection: Connection, items: Batch, *, key: bytes | None =
 
 
 def insert_reporting(connection: Connection, items: Sequence[NewEvidence]) -> list[bool]:
-    """Insert the evidence whose identity is new and queue it; return for each whether it was new.
+    """Insert and queue the evidence whose identity is new; return for each item whether it was new.
 
-    Of equal identities the first is new. Meant for up to some thousand at a time.
+    Of equal identities only the first is new. Intended for up to a few thousand items.
     """
     if not items:
         return []
@@ -61,7 +61,7 @@ def insert_reporting(connection: Connection, items: Sequence[NewEvidence]) -> li
 def _note_in_side_file(
     connection: Connection, new: Sequence[Entry], key: bytes | None = None
 ) -> None:
-    """Append the entries of inserted evidence to the side file, before the commit."""
+    """Record the entries of inserted evidence, which the side file gets before the commit."""
     noted = noted_entries(connection)
     if noted is not None:
         noted += new if key is None else [entry._replace(key=key) for entry in new]
@@ -74,14 +74,14 @@ _INSERT_NEW = (
 _LAST_ID = "SELECT coalesce(max(id), 0) FROM evidence"
 _LET_WAIT = "INSERT INTO waiting SELECT id FROM evidence WHERE id > ?"
 _FIND_NEW = "SELECT identity FROM evidence WHERE id > ?"
-# Rows in one statement: between two of them other threads get Python's lock, and give it back only
-# after milliseconds.  With more rows SQLite takes longer for each.
+# Rows in one statement: between two statements other threads get Python's lock, and return it only
+# after milliseconds.  With more rows, SQLite takes longer for each row.
 _ROWS_AT_ONCE = 100
 
 
 def _insert_into_sqlite(connection: Connection, items: Sequence[NewEvidence]) -> list[Entry]:
     """Insert the evidence that is new, and return its entries."""
-    # The driver's: SQLAlchemy takes longer for a statement than SQLite does.
+    # The driver's cursor: SQLAlchemy takes longer for a statement than SQLite does.
     cursor = connection.connection.cursor()
     cursor.execute(_LAST_ID)
     last = cursor.fetchone()
@@ -102,8 +102,8 @@ def _insert_chunks(connection: Connection, items: Sequence[NewEvidence]) -> list
 
 
 def _enqueue(cursor: DBAPICursor, last: Any, items: Sequence[NewEvidence]) -> list[Entry]:
-    """Queue the rows that came after row ``last``; return their entries."""
-    # The transaction has the only writer, so that these are the rows above and no others.
+    """Queue the rows inserted after row ``last``; return their entries."""
+    # This transaction is the only writer, so that these are exactly the rows inserted above.
     cursor.execute(_LET_WAIT, last)
     if cursor.rowcount == len(items):
         return [build_entry(submitted) for submitted in items]
@@ -123,7 +123,7 @@ def _pick(items: Iterable[NewEvidence], identities: set[bytes]) -> list[Entry]:
 
 @lru_cache(maxsize=_ROWS_AT_ONCE)
 def _insert_rows(count: int) -> str:
-    """Return the statement that inserts so many rows."""
+    """Return the statement that inserts ``count`` rows."""
     before, row, after = _INSERT_NEW.partition("(?, ?, ?, ?, ?, ?, ?)")
     return before + ", ".join([row] * count) + after
 
@@ -149,13 +149,13 @@ def _insert_into_postgresql(connection: Connection, items: Batch) -> list[Entry]
 def insert_once(
     connection: Connection, submitted: NewEvidence, key: bytes | None
 ) -> tuple[NewEvidence | StoredEvidence, bool]:
-    """Insert ``submitted`` unless it is stored; return what is stored, and whether it is new.
+    """Insert ``submitted`` unless it is stored; return the stored evidence, and whether it is new.
 
     ``key`` is the hash of an idempotency key, which belongs to this evidence alone.
 
     Raises:
         UsageError: The key was used for other evidence.
-        StoreBusyError: Another process uses the key at this moment.
+        StoreBusyError: Another process is using the key at the same time.
     """
     if key is not None:
         known = find_by_key(connection, key)

@@ -1,4 +1,4 @@
-"""Where evidence came from: whose it is, and the files that it was accepted from, by name."""
+"""Sources of evidence: its tenant, or the file that it was accepted from."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from anchor.store.schema import evidence
 IS_FILE = func.substr(
     evidence.c.source, literal_column("1"), literal_column("1")
 ) == literal_column("'/'")
-"""Whether a row's source is a file, as the partial index has it; any other source is a label."""
+"""Whether a row's source is a file, as in the partial index; any other source is a label."""
 
 _HAS_DIGEST = or_(evidence.c.sha256.is_not(None), evidence.c.sm3.is_not(None))
 
 
 def tenant_of(source: str) -> str | None:
-    """Return whose evidence has this source; None where the service did not take it in."""
+    """Return the tenant named in a source; None if the evidence was not accepted by the service."""
     label, slash, _ = source.partition("/")
     return label.removeprefix("tenant:") if slash and label.startswith("tenant:") else None
 
 
 def load_files(connection: Connection, after: str, count: int) -> list[tuple[str, list[Digests]]]:
-    """Return the next ``count`` absolute paths behind ``after``, by name.
+    """Return the next ``count`` absolute paths that sort after ``after``.
 
-    Each comes with the digests of everything that was accepted from it.
+    Each path comes with the digests of all evidence accepted from it.
     """
     names = connection.scalars(
         select(evidence.c.source)

@@ -1,4 +1,4 @@
-"""Heads: every sealed state of the log, and where each was anchored."""
+"""Heads: the sealed states of the log, and their anchors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from anchor.types import MAX_LOG_SIZE, Anchor, ChainId, Hash32, Head
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedHead:
-    """A head and the right edge from which the log can go on."""
+    """A head and the right edge from which the log can continue."""
 
     head: Head
     right_edge: RightEdge
@@ -26,9 +26,9 @@ class SealedHead:
 class AnchoredHead:
     """A head as the registry holds it.
 
-    ``final`` False means included in a block that can still be reversed.  ``tx_hash`` and
-    ``block_hash`` are hints.  ``final_at`` is when this project first saw it in a final block, by
-    its own clock; None where that is not known.
+    ``final=False`` means included in a block that can still be reversed.  ``tx_hash`` and
+    ``block_hash`` are hints.  ``final_at`` is when this project first saw the anchor in a final
+    block, by its own clock; None if that is unknown.
     """
 
     head: Head
@@ -43,7 +43,7 @@ class AnchoredHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnchorPosition:
-    """Where the registry's record of a head says that it was anchored."""
+    """The position of a head's anchor according to the registry's record."""
 
     sequence: int
     block_number: int
@@ -57,7 +57,7 @@ def reversible_anchor(
     tx_hash: Hash32 | None = None,
     block_hash: Hash32 | None = None,
 ) -> AnchoredHead:
-    """Return what is known of a head that the registry holds, in a block that may go yet."""
+    """Return an anchored head whose block can still be reversed."""
     return AnchoredHead(
         head=head,
         sequence=anchor.sequence,
@@ -85,20 +85,20 @@ def newest_head(connection: Connection) -> SealedHead | None:
     """Return the log's newest head, or None for a log without leaves.
 
     Raises:
-        ChainGuardError: its right edge is damaged.
+        ChainGuardError: The head's right edge is damaged.
     """
     row = connection.execute(select(heads).order_by(heads.c.size.desc()).limit(1)).one_or_none()
     return None if row is None else _parse_head(row)
 
 
 def find_edge(connection: Connection, size: int) -> SealedHead | None:
-    """Return the head of this size with its right edge, if one was sealed."""
+    """Return the head of this size with its right edge; None if no such head was sealed."""
     row = connection.execute(select(heads).where(heads.c.size == size)).one_or_none()
     return None if row is None else _parse_head(row)
 
 
 def find_head(connection: Connection, root: Hash32) -> Head | None:
-    """Return the head with this root, if it is one of ours."""
+    """Return the log's head with this root; None if the log has no such head."""
     row = connection.execute(select(heads.c.size).where(heads.c.root == root)).one_or_none()
     return None if row is None else Head(root=root, size=row.size)
 
@@ -125,7 +125,7 @@ def _parse_head(row: Row[Any]) -> SealedHead:
 
 
 def load_sealed_heads(connection: Connection, size: int) -> Iterator[tuple[SealedHead, str]]:
-    """Yield each head up to ``size`` and when it was sealed, smallest first."""
+    """Yield each head up to ``size`` with its sealing time, smallest first."""
     rows = connection.execute(
         select(heads)
         .where(heads.c.size <= size)
@@ -139,9 +139,9 @@ def load_sealed_heads(connection: Connection, size: int) -> Iterator[tuple[Seale
 def save_anchor(
     connection: Connection, chain_id: ChainId, anchored: AnchoredHead, *, keep_hints: bool = True
 ) -> None:
-    """Store what the registry says of a head now, in place of what it said before.
+    """Store the registry's present record of a head, replacing the earlier one.
 
-    Hints that are not known this time are kept, if ``keep_hints``.
+    With ``keep_hints``, stored hints are kept if ``anchored`` lacks them.
     """
     key = (anchors.c.chain_id == chain_id) & (anchors.c.head_size == anchored.head.size)
     before = connection.execute(select(anchors).where(key)).one_or_none()
@@ -158,7 +158,7 @@ def save_anchor(
 
 
 def forget_anchor(connection: Connection, chain_id: ChainId, head: Head) -> None:
-    """Drop an included anchor that a reorganisation took back."""
+    """Delete an included anchor that a reorganisation removed."""
     connection.execute(
         delete(anchors).where(
             (anchors.c.chain_id == chain_id)
@@ -170,7 +170,7 @@ def forget_anchor(connection: Connection, chain_id: ChainId, head: Head) -> None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unproven:
-    """Final anchors of which no state proof could be made: how many, from which sequence, why."""
+    """Final anchors without a state proof: their number, first sequence, and the reason."""
 
     anchors: int
     first: int
@@ -180,7 +180,7 @@ class Unproven:
 def save_proof_trouble(
     connection: Connection, chain_id: ChainId, anchored: Sequence[AnchoredHead], trouble: str
 ) -> None:
-    """Store why no state proof of these anchors could be made."""
+    """Store the reason why no state proof of these anchors could be made."""
     sizes = [each.head.size for each in anchored]
     connection.execute(
         update(anchors)
@@ -190,7 +190,7 @@ def save_proof_trouble(
 
 
 def clear_proof_trouble(connection: Connection, chain_id: ChainId) -> None:
-    """Forget that: under a final block that proves one anchor, all before it can be proven."""
+    """Clear these reasons: a final block that proves one anchor also proves all earlier ones."""
     connection.execute(
         update(anchors)
         .where((anchors.c.chain_id == chain_id) & anchors.c.proof_trouble.is_not(None))
@@ -199,7 +199,7 @@ def clear_proof_trouble(connection: Connection, chain_id: ChainId) -> None:
 
 
 def find_unproven(connection: Connection, chain_id: ChainId) -> Unproven | None:
-    """Return what is noted of anchors without state proof; None where nothing is."""
+    """Return the anchors recorded as lacking a state proof; None if no such anchor is recorded."""
     noted = (anchors.c.chain_id == chain_id) & anchors.c.proof_trouble.is_not(None)
     count, first, newest = connection.execute(
         select(func.count(), func.min(anchors.c.sequence), func.max(anchors.c.head_size)).where(
@@ -220,22 +220,22 @@ def load_anchors(connection: Connection, chain_id: ChainId) -> list[AnchoredHead
 
 
 def load_reversible_anchors(connection: Connection, chain_id: ChainId) -> list[AnchoredHead]:
-    """Return those that were not final when they were last looked at, smallest first.
+    """Return the anchored heads that were not final at the last check, smallest first.
 
-    They are few, however many anchors the log has.
+    Their number is small, regardless of how many anchors the log has.
     """
     return _load(connection, select_anchors(chain_id).where(_REVERSIBLE))
 
 
 def find_anchored(connection: Connection, chain_id: ChainId, head: Head) -> AnchoredHead | None:
-    """Return what is known of a head's anchor; None where it has none."""
+    """Return a head with its anchor; None if the head is not anchored."""
     return _first(connection, select_anchors(chain_id).where(anchors.c.head_size == head.size))
 
 
 def find_covering_anchor(
     connection: Connection, chain_id: ChainId, leaf_index: int
 ) -> AnchoredHead | None:
-    """Return the smallest final anchor that covers a leaf, or else the smallest there is."""
+    """Return the smallest final anchor that covers a leaf, or else the smallest reversible one."""
     covering = select_anchors(chain_id).where(anchors.c.head_size > leaf_index)
     return _first(connection, covering.order_by(anchors.c.final.desc(), anchors.c.head_size))
 
@@ -254,7 +254,7 @@ def newest_anchored(connection: Connection, chain_id: ChainId) -> AnchoredHead |
     return _first(connection, select_anchors(chain_id).order_by(anchors.c.head_size.desc()))
 
 
-# Not a bound 0: SQLite would not see that the partial index has these rows.
+# A literal 0: with a bound parameter, SQLite would not use the partial index.
 _REVERSIBLE = anchors.c.final == literal_column("0")
 
 

@@ -1,7 +1,8 @@
-"""Incidents: final anchors that the chain contradicted, with what was seen before and then.
+"""Incidents: final anchors that the chain later contradicted, with both observations.
 
-While one is open, nothing is sealed, sent or issued.  The operator accepts it, or a later final
-block that shows the anchor where it was withdraws it; either stays noted.
+While an incident is open, nothing is sealed, sent or issued.  It is closed when the operator
+accepts it, or withdrawn when a later final block shows the anchor at its old position; both are
+recorded.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from anchor.types import ChainId, Hash32, Head
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """A head that was final at ``before``, and in ``seen_block`` was at ``now``, or nowhere: None.
+    """A head that was final at ``before``, and at ``current`` (None: absent) in ``seen_block``.
 
-    ``seen_block`` is None where that was not noted.
+    ``seen_block`` is None if it was not recorded.
     """
 
     head: Head
@@ -49,7 +50,7 @@ def open_incident(
     seen_block: int,
     at: str,
 ) -> None:
-    """Store that the chain contradicts a final anchor, unless an incident of its head is open."""
+    """Record that the chain contradicts a final anchor, unless its head has an open incident."""
     same = _open(chain_id) & (incidents.c.head_size == anchored.head.size)
     if connection.execute(select(incidents.c.id).where(same)).first() is not None:
         return
@@ -98,7 +99,7 @@ def load_open_incidents(connection: Connection, chain_id: ChainId) -> list[Incid
 
 
 def count_changes(connection: Connection, chain_id: ChainId) -> tuple[int, int]:
-    """Return how many incidents there are, and how many are closed: neither ever shrinks."""
+    """Return the numbers of all and of closed incidents, neither of which ever decreases."""
     closed = incidents.c.accepted_at.is_not(None) | incidents.c.withdrawn_at.is_not(None)
     row = connection.execute(
         select(func.count(), func.count(case((closed, 1)))).where(incidents.c.chain_id == chain_id)
@@ -107,7 +108,7 @@ def count_changes(connection: Connection, chain_id: ChainId) -> tuple[int, int]:
 
 
 def accept_incidents(connection: Connection, chain_id: ChainId, at: str) -> int:
-    """Close the open incidents: their anchors become what the chain says now, not yet final."""
+    """Accept the open incidents: replace their anchors by the chain's state, not yet final."""
     accepted = load_open_incidents(connection, chain_id)
     for incident in accepted:
         key = (anchors.c.chain_id == chain_id) & (anchors.c.head_size == incident.head.size)
@@ -123,7 +124,7 @@ def accept_incidents(connection: Connection, chain_id: ChainId, at: str) -> int:
 def withdraw_incident(
     connection: Connection, chain_id: ChainId, incident: Incident, block: int, at: str
 ) -> None:
-    """Close an incident whose anchor is where it was, as final ``block`` shows."""
+    """Withdraw an incident because final ``block`` shows the anchor at its old position."""
     connection.execute(
         update(incidents)
         .where(_open(chain_id) & (incidents.c.head_size == incident.head.size))
@@ -140,7 +141,7 @@ def _open(chain_id: ChainId) -> ColumnElement[bool]:
 
 
 def load_incident_rows(connection: Connection) -> list[tuple[Head, Mapping[str, Any]]]:
-    """Return every incident, open or closed, as it is stored but for its number, with its head."""
+    """Return every incident, open or closed, as its head and its stored row without the id."""
     columns = [column for column in incidents.c if column is not incidents.c.id]
     rows = connection.execute(
         select(*columns, heads.c.root)
@@ -157,5 +158,5 @@ def load_incident_rows(connection: Connection) -> list[tuple[Head, Mapping[str, 
 
 
 def insert_incident_row(connection: Connection, row: Mapping[str, Any]) -> None:
-    """Insert an incident as another store noted it; its head is there."""
+    """Insert an incident from another store; its head must be stored already."""
     connection.execute(insert(incidents).values(**row))

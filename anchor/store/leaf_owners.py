@@ -1,6 +1,6 @@
-"""Whose each leaf is, as side files say, at hand while a store is rebuilt.
+"""Owners of leaves according to side files, for lookup while a store is rebuilt.
 
-There may be as many as the log has leaves, so that they are in a temporary database, not in memory.
+They may be as many as the log's leaves, so they are kept in a temporary database, not in memory.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _PIECES = "SELECT identity, max(tenant) FROM owners GROUP BY identity ORDER BY 2
 
 @dataclass(frozen=True, slots=True)
 class OwnedLeaf:
-    """One acknowledged piece of evidence; ``tenant`` is empty where the service had none."""
+    """One acknowledged piece of evidence; ``tenant`` is empty if it has no tenant."""
 
     identity: bytes
     tenant: str
 
 
 class Owners:
-    """The entries of side files; of two for one leaf the one that was added later counts."""
+    """The entries of side files by leaf; a later entry for a leaf replaces an earlier one."""
 
     def __init__(self) -> None:
-        # An empty name is a file of SQLite's own, which is gone with the connection.
+        # An empty name makes a temporary file, which SQLite removes with the connection.
         self._connection = sqlite3.connect("", isolation_level=None)
         self._connection.execute(_CREATE)
 
@@ -48,25 +48,25 @@ class Owners:
         self._connection.execute("COMMIT")
 
     def find(self, leaf: Hash32) -> Entry | None:
-        """Return what is known of a leaf."""
+        """Return the entry of a leaf; None if it has none."""
         row = self._connection.execute(_FIND, (leaf,)).fetchone()
         return None if row is None else Entry(leaf, *row)
 
     def load_keys(self) -> Iterator[list[tuple[bytes, bytes]]]:
-        """Yield idempotency keys, hashed, with the identities of their evidence, in batches."""
+        """Yield hashed idempotency keys with the identities of their evidence, in batches."""
         return in_batches(self._connection.execute(_KEYED), _BATCH)
 
     def load_pieces(self) -> Iterator[list[OwnedLeaf]]:
-        """Yield each piece that was acknowledged, once, by tenant, in batches."""
+        """Yield each acknowledged piece of evidence once, ordered by tenant, in batches."""
         rows = self._connection.execute(_PIECES)
         return in_batches((OwnedLeaf(*row) for row in rows), _BATCH)
 
     def forget(self, leaves: Iterable[bytes]) -> None:
-        """Leave out what is known of these leaves from here on."""
+        """Delete the entries of these leaves."""
         self._connection.execute("BEGIN")
         self._connection.executemany(_FORGET, ((leaf,) for leaf in leaves))
         self._connection.execute("COMMIT")
 
     def close(self) -> None:
-        """Forget them."""
+        """Close and remove the temporary database."""
         self._connection.close()

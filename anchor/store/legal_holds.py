@@ -1,4 +1,4 @@
-"""Legal holds: what must not be erased while a dispute, or a duty to keep it, lasts."""
+"""Legal holds: evidence that must not be erased during a dispute or a retention period."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from anchor.types import Hash32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegalHold:
-    """One piece of evidence, or everything of a tenant, that is held under ``name``."""
+    """A hold named ``name`` on one piece of evidence, or on all evidence of a tenant."""
 
     name: str
     leaf: Hash32 | None
@@ -26,14 +26,14 @@ class LegalHold:
 
 
 def load_holds(connection: Connection, name: str | None = None) -> list[LegalHold]:
-    """Return all holds, or those of one name, oldest first."""
+    """Return all holds, or those with one name, oldest first."""
     query = select(*(holds.c[field.name] for field in fields(LegalHold))).order_by(holds.c.id)
     rows = connection.execute(query if name is None else query.where(holds.c.name == name))
     return [LegalHold(**row._asdict()) for row in rows]
 
 
 def insert_holds(connection: Connection, added: Iterable[LegalHold]) -> int:
-    """Insert the holds whose name and scope are new; return how many."""
+    """Insert the holds whose name and scope are new; return their number."""
     known = {(hold.name, hold.leaf, hold.tenant) for hold in load_holds(connection)}
     new: dict[tuple[str, Hash32 | None, str | None], LegalHold] = {}
     for hold in added:
@@ -46,12 +46,12 @@ def insert_holds(connection: Connection, added: Iterable[LegalHold]) -> int:
 
 
 def remove_holds(connection: Connection, name: str) -> int:
-    """Remove the holds of one name; return how many they were."""
+    """Remove the holds with one name; return their number."""
     return connection.execute(delete(holds).where(holds.c.name == name)).rowcount
 
 
 def find_held(connection: Connection, pieces: Sequence[Piece]) -> tuple[Piece, LegalHold] | None:
-    """Return the first piece that is held, and its hold; None where none is."""
+    """Return the first piece that is held, and its hold; None if no piece is held."""
     in_force = load_holds(connection)
     if not in_force:
         return None

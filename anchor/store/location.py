@@ -1,4 +1,4 @@
-"""Where a store is: a SQLite file beside the configuration, or a PostgreSQL database by URL."""
+"""Store locations: a SQLite file beside the configuration, or a PostgreSQL database by URL."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from anchor.system.durable_files import sync_folder
 _MOVED = ".before-restore-"
 _WORKED_WITH = ".restoring-"
 REPLACED = "this store was replaced by anchor restore"
-"""What a database says to whoever writes to a store that is fenced off."""
+"""The database's error message for a write to a store that is fenced off."""
 IS_FENCED = (
     "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'anchor_replaced' "
     "AND tgrelid = 'evidence'::regclass)"
 )
-"""Ask a database whether the store is."""
+"""The query whether a store is fenced off."""
 
 
 def lock_key(purpose: str) -> str:
-    """Return what PostgreSQL computes the key of an advisory lock from: one for each schema."""
+    """Return the SQL expression for an advisory lock's key, which differs for each schema."""
     return f"('x' || md5('anchor {purpose} ' || current_schema()))::bit(64)::bigint"
 
 
-# One spelling of each URL, so that two readers never take another part of it for the password.
+# Only one spelling of each URL, so that every parser finds the password in the same part.
 _CHARACTERS = r"[A-Za-z0-9._~!$&'()*+,;=%-]*"
 _POSTGRES_URL = re.compile(
     rf"postgres(?:ql)?://(?:{_CHARACTERS}(?::(?P<password>{_CHARACTERS}))?@)?"
@@ -53,7 +53,7 @@ class SqliteFile:
 
 @dataclass(frozen=True, slots=True)
 class PostgresDatabase:
-    """A PostgreSQL database; as text it is ``url`` without any password."""
+    """A PostgreSQL database; its text form is ``url`` without any password."""
 
     url: str
 
@@ -65,19 +65,19 @@ class PostgresDatabase:
         host = parts.netloc.rpartition("@")[2]
         netloc = f"{parts.username}@{host}" if parts.username else host
         query = [(name, value) for name, value in _query(parts) if "password" not in name.lower()]
-        # Not urlunsplit, which drops the slashes where there is no host.
+        # Not urlunsplit, which drops the slashes if there is no host.
         shown = f"{parts.scheme}://{netloc}{parts.path}"
         return f"{shown}?{urlencode(query, safe='/')}" if query else shown
 
 
 def has_write_ahead_log(path: Path) -> bool:
-    """Return whether SQLite has commits beside a store's file."""
+    """Return whether a store has a write-ahead log beside it that is not empty."""
     log = path.with_name(f"{path.name}-wal")
     return log.exists() and log.stat().st_size > 0
 
 
 def discard(location: SqliteFile) -> None:
-    """Remove what a crash, or the making itself, left of a store that was being made."""
+    """Remove the files of an unfinished or temporary store."""
     for suffix in ("", "-wal", "-shm", "-turn.lock", "-queue.lock"):
         location.path.with_name(location.path.name + suffix).unlink(missing_ok=True)
 
@@ -86,11 +86,11 @@ def install_store(built: SqliteFile, location: SqliteFile) -> Path | None:
     """Move a finished, closed store to ``location``; return where the old store was moved.
 
     Raises:
-        StorageError: The new store is not whole in its one file; nothing was replaced.
-        ConfigError: The old store's new name is taken.
+        StorageError: The new store is not complete in its single file; nothing was replaced.
+        ConfigError: The new name for the old store is taken.
     """
     if has_write_ahead_log(built.path):
-        # Closing copies it into the file and removes it; a full disk keeps SQLite from that.
+        # Closing copies the log into the file and removes it, unless the disk is full.
         raise StorageError(
             f"the new store {built} could not be finished: SQLite left a write-ahead log beside it",
             hint="see to the disk (`df`, `dmesg`), then run the same again; nothing was replaced",
@@ -98,7 +98,7 @@ def install_store(built: SqliteFile, location: SqliteFile) -> Path | None:
     with built.path.open("rb") as file:
         os.fsync(file.fileno())
     moved = _move_aside(location.path)
-    # A crash here: there is no store, and the one that was moved aside is whole.
+    # A crash here leaves no store at the location; the one that was moved aside is complete.
     built.path.replace(location.path)
     discard(built)
     sync_folder(location.path.parent)
@@ -115,18 +115,18 @@ def find_replaced_store(location: StoreLocation) -> SqliteFile | None:
 
 
 def copy_location(folder: Path) -> SqliteFile:
-    """Return where a copy of a store can be that restoring works with."""
+    """Return a new location in ``folder`` for a working copy of a restore."""
     return SqliteFile(folder / f"{_WORKED_WITH}{secrets.token_hex(8)}.db")
 
 
 def find_copies(folder: Path) -> list[SqliteFile]:
-    """Return the working copies of a restore, also of one that was killed."""
+    """Return the working copies of restores, including those left by a killed restore."""
     copies = (*folder.glob(f"{_WORKED_WITH}*.db"), *folder.glob(f"{_WORKED_WITH}*.db.damaged"))
     return [SqliteFile(path) for path in sorted(copies)]
 
 
 def _move_aside(store: Path) -> Path | None:
-    """Rename the store that is there, with the files SQLite keeps beside it.
+    """Rename an existing store, with the files that SQLite keeps beside it; return its new path.
 
     A write-ahead log that belongs to another file must never lie beside the new store.
     """
@@ -140,7 +140,7 @@ def _move_aside(store: Path) -> Path | None:
 
 
 def staging_location(location: SqliteFile, suffix: str) -> SqliteFile:
-    """Return where to make the store that is to replace the one at ``location``."""
+    """Return the location at which to build the replacement for the store at ``location``."""
     return SqliteFile(location.path.with_name(location.path.name + suffix))
 
 
@@ -161,7 +161,7 @@ def parse_location(text: str, folder: Path) -> StoreLocation:
             f"there is no store of the kind {scheme!r}",
             hint="name a file for SQLite, or postgresql://user@host/database",
         )
-    if _POSTGRES_URL.fullmatch(text) is None:  # and nothing of it is quoted: it may be a password
+    if _POSTGRES_URL.fullmatch(text) is None:  # not quoted: it may be a password
         raise ConfigError(
             "the store's URL is not spelled postgresql://user:password@host:port/database",
             hint="write whatever is not a letter, a digit or one of -._~ as % and its hex digits",

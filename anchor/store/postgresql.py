@@ -1,7 +1,7 @@
-"""The store in a PostgreSQL database: several processes take evidence in, one seals and sends.
+"""The store in a PostgreSQL database: several processes accept evidence, one seals and sends.
 
-A commit is acknowledged only when PostgreSQL says that it is on disk: a server with ``fsync`` off,
-or one that only follows another, is refused.
+A commit is acknowledged only when PostgreSQL confirms that it is on disk: a server with ``fsync``
+off, or a read replica, is refused.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from anchor.store.location import IS_FENCED, REPLACED, PostgresDatabase, lock_ke
 from anchor.store.postgresql_purge import rewrite_log, rewrite_tables, wait_for_readers
 from anchor.store.schema import metadata
 
-# Seconds until a connection attempt, or a wait for another transaction's lock, is given up.
+# Timeout in seconds of a connection attempt, or of a wait for another transaction's lock.
 _PATIENCE = 10
-# A server that is gone without a word is noticed within about half a minute.
+# A connection that is lost silently is detected within about half a minute.
 _KEEPALIVES = {
     "connect_timeout": _PATIENCE,
     "keepalives_idle": 10,
@@ -38,10 +38,10 @@ _KEEPALIVES = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-# Of the schema the store is in, so that several stores in one database have several locks.
+# Specific to the store's schema, so that each store in one database has its own locks.
 _LOCK = text(f"SELECT {lock_key('lease of')}")
 _CREATION_TURN = text(f"SELECT pg_advisory_xact_lock({lock_key('creation in')})")
-# What a store is filled with may be long in coming: nodes are asked while it is.
+# Filling a store may take long, because nodes are queried meanwhile.
 _LET_IDLE = text("SET LOCAL idle_in_transaction_session_timeout = 0")
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(:key)")
 _IS_LOCKED = text(
@@ -51,10 +51,10 @@ _IS_LOCKED = text(
 )
 # Refused in a read-only transaction, and to a user who may not insert.
 _INSERT_NOTHING = text("INSERT INTO evidence SELECT * FROM evidence WHERE false")
-# Its commit waits for the disk, and for a standby that commits wait for.
+# Its commit waits for the disk, and for any synchronous standby.
 _MARK = text("SELECT pg_logical_emit_message(true, 'anchor', '')")
 
-# Another transaction was in the way: what was begun is rolled back, and can be done again.
+# Another transaction interfered: this one was rolled back, and can be retried.
 _DISTURBED = (
     driver_errors.SerializationFailure,
     driver_errors.DeadlockDetected,
@@ -62,7 +62,7 @@ _DISTURBED = (
 )
 
 
-# What an administrator has to see to.
+# Errors that an administrator has to correct.
 _SET_UP = (
     driver_errors.InsufficientPrivilege,
     driver_errors.InvalidSchemaName,
@@ -71,7 +71,7 @@ _SET_UP = (
 
 
 class PostgresBackend:
-    """What is particular to a store in PostgreSQL."""
+    """The backend of a store in PostgreSQL."""
 
     reading: ClassVar[Mapping[str, Any]] = {
         "isolation_level": "REPEATABLE READ",
@@ -87,19 +87,19 @@ class PostgresBackend:
         self._location = location
 
     def is_taken(self) -> bool:
-        """Say whether there are tables of a store, or any of such a name."""
+        """Return whether the schema has tables with names of a store's."""
         with self._connect() as connection:
             return _holds_tables(connection)
 
     def create(self) -> Engine:
-        """Return an engine; nothing is asked yet."""
+        """Return an engine, without connecting to the server."""
         return self._make_engine()
 
     def claim(self, connection: Connection) -> None:
-        """See that there is no store yet; another process that makes one at once waits.
+        """Check that no store exists yet; another process that creates one at the same time waits.
 
         Raises:
-            ConfigError: there is one.
+            ConfigError: The schema already holds a store.
         """
         connection.execute(_LET_IDLE)
         connection.execute(_CREATION_TURN)
@@ -110,17 +110,17 @@ class PostgresBackend:
             )
 
     def undo_creation(self) -> None:
-        """Do nothing: the tables were made in one transaction, or not."""
+        """Do nothing: the tables are created in one transaction, which was rolled back."""
 
     def open(self) -> Engine:
-        """Return an engine; nothing is asked yet."""
+        """Return an engine, without connecting to the server."""
         return self._make_engine()
 
     def prepare(self, engine: Engine) -> None:
         """Refuse a server that would lose an acknowledged commit.
 
         Raises:
-            ConfigError: ``fsync`` or ``full_page_writes`` is off, or it is a read replica.
+            ConfigError: ``fsync`` or ``full_page_writes`` is off, or the server is a read replica.
         """
         try:
             with engine.execution_options(**self.reading).connect() as connection:
@@ -140,7 +140,7 @@ class PostgresBackend:
             raise self._unavailable(error) from error
 
     def explain(self, error: Exception) -> AnchorError | None:
-        """Return what a database error means; None where it is our own bug."""
+        """Translate a database error; return None if it is a bug of this program."""
         original = getattr(error, "orig", error)
         if isinstance(original, _DISTURBED):
             return StoreBusyError(
@@ -155,20 +155,20 @@ class PostgresBackend:
                 hint="let the database's administrator see to the schema and to what this user may "
                 "do in it",
             )
-        # Of the latter kind are a server that became a replica, and a transaction that idled.
+        # The latter include a server that became a replica, and a transaction that idled too long.
         if isinstance(original, (driver_errors.OperationalError, driver_errors.InternalError)):
             return self._unavailable(error)
         return None
 
     def write_lock(self) -> AbstractContextManager[None]:
-        """Lock nothing: PostgreSQL's writers work side by side."""
+        """Lock nothing: PostgreSQL's writers run concurrently."""
         return nullcontext()
 
     def check_room(self, size: int) -> None:
-        """Leave the server's disk to whoever runs it."""
+        """Do nothing: the disk space is the responsibility of the server's administrator."""
 
     def purge(self, engine: Engine) -> Sequence[str]:
-        """Rewrite the tables and, where this user may, the server's write-ahead log."""
+        """Rewrite the tables and, if this user is permitted to, the server's write-ahead log."""
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             wait_for_readers(connection)
             rewrite_tables(connection)
@@ -176,36 +176,36 @@ class PostgresBackend:
 
     @property
     def read_only_note(self) -> str | None:
-        """Return None: a server that cannot be written to is refused."""
+        """Return None: a read-only server is refused."""
         return None
 
     def release(self) -> None:
-        """Do nothing: there is no copy."""
+        """Do nothing: PostgreSQL stores are never copied to be read."""
 
     def check_same(self) -> None:
-        """Do nothing: a connection is to the server that it was made to."""
+        """Do nothing: a connection cannot change its server."""
 
     def check_current(self, connection: Connection) -> None:
         """Check that no restore has fenced the store off.
 
         Raises:
-            StoreReplacedError: One has.
+            StoreReplacedError: A restore has fenced the store off.
         """
         if connection.execute(text(IS_FENCED)).scalar_one():
             raise self._replaced()
 
     def write_mark(self, connection: Connection) -> None:
-        """Write to the server's log what no table shows, and see that rows could be inserted."""
+        """Write a message to the write-ahead log, and check that rows could be inserted."""
         connection.execute(_INSERT_NOTHING)
         connection.execute(_MARK)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the advisory lock on a connection of its own: both end with this process.
+        """Hold the advisory lock on a separate connection: both end with this process.
 
         Raises:
-            LeaseHeldError: another process holds it.
-            ConfigError: there is no such schema.
+            LeaseHeldError: Another process holds the lock.
+            ConfigError: The schema does not exist.
         """
         with self._connect(isolation_level="AUTOCOMMIT") as connection:
             key = connection.execute(_LOCK).scalar_one()
@@ -222,14 +222,14 @@ class PostgresBackend:
             yield
 
     def is_locked(self) -> bool:
-        """Say whether some process holds the lock; asking never takes it."""
+        """Return whether some process holds the lock, without taking it."""
         with self._connect() as connection:
             key = connection.execute(_LOCK).scalar_one()
             return bool(connection.execute(_IS_LOCKED, {"key": key}).scalar_one())
 
     @contextmanager
     def _connect(self, **options: Any) -> Iterator[Connection]:
-        """Open a connection for the block alone."""
+        """Open a connection for the duration of the block."""
         try:
             with self._make_engine(poolclass=NullPool, **options).connect() as connection:
                 yield connection
@@ -277,12 +277,12 @@ def _first_line(error: object) -> str:
 
 def _configure_connection(connection: DriverConnection[Any], _record: object) -> None:
     with connection.cursor() as cursor:
-        # Whatever the server's default is: what is acknowledged is on disk.
+        # Whatever the server's default, an acknowledged commit is on disk.
         cursor.execute("SHOW synchronous_commit")
         if cursor.fetchone() in (("off",), ("local",)):
             cursor.execute("SET synchronous_commit = on")
         cursor.execute(f"SET lock_timeout = '{_PATIENCE}s'")
-        # By which `anchor upgrade-store` knows who works with the store of which schema.
+        # `anchor upgrade-store` uses it to find the sessions that use a store, and in which schema.
         cursor.execute(
             "SELECT set_config('application_name', 'anchor ' || current_schema(), false)"
         )

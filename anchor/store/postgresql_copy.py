@@ -1,7 +1,7 @@
-"""Long lists of evidence into PostgreSQL, by COPY.
+"""Bulk insertion of evidence into PostgreSQL by COPY.
 
-Each row is made while the server writes the one before, straight into the table.  That a list is
-all new is tried first; what is stored already is looked for only where that fails.
+Each row is built while the server writes the previous one straight into the table.  All items are
+first assumed to be new; stored ones are looked up only if that fails.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from anchor.store.acknowledged_log_frames import Entry
 from anchor.store.evidence import Batch, NewEvidence
 from anchor.store.location import lock_key
 
-# Of a list, how many are looked up before it is tried whether all of it is new.
+# Items of a list that are looked up before all of it is assumed to be new.
 _SAMPLE = 100
 _ATTEMPTS = 3
-# Two lists of the same evidence would again and again wait for each other in a circle.
+# Serialised, because two lists of the same evidence would deadlock repeatedly.
 _TURN = text(f"SELECT pg_advisory_xact_lock({lock_key('bulk intake of')})")
 _FIND_KNOWN = "SELECT identity FROM evidence WHERE identity = ANY(%s)"
-# Others take some between them, so that they are no range; one value, not as many rows.
+# Not a range, because other sessions take ids in between; returned as one value, not as rows.
 _RESERVE_IDS = (
     "SELECT string_agg(int8send(nextval('evidence_id_seq')), ''::bytea) FROM generate_series(1, %s)"
 )
@@ -45,10 +45,10 @@ _COPY_WAITING = "COPY waiting (evidence_id) FROM STDIN (FORMAT BINARY)"
 
 
 def copy_new(connection: Connection, items: Batch) -> list[Entry]:
-    """Insert those whose identity is new, in this order, and let them wait; return their entries.
+    """Insert and queue, in this order, the items whose identity is new; return their entries.
 
     Raises:
-        StoreBusyError: other processes take in the same evidence, one piece after the other.
+        StoreBusyError: Other processes keep inserting the same evidence, piece by piece.
     """
     connection.execute(_TURN)
     step = max(1, len(items) // _SAMPLE)
@@ -63,7 +63,7 @@ def copy_new(connection: Connection, items: Batch) -> list[Entry]:
 
 
 def _pick_new(connection: Connection, items: Batch) -> list[NewEvidence]:
-    """Return the evidence that is not stored, each identity once."""
+    """Return the items that are not stored yet, each identity once."""
     by_identity: dict[bytes, NewEvidence] = {}
     for submitted in items:
         by_identity.setdefault(submitted.identity, submitted)
@@ -85,7 +85,7 @@ def _driver_of(connection: Connection) -> DriverConnection[Any]:
 
 
 def _copy(connection: Connection, items: Batch) -> list[Entry] | None:
-    """Insert ``items``; change nothing and return None if one is stored already, or given twice."""
+    """Insert ``items``; return None and change nothing if one is stored already or a duplicate."""
     entries: list[Entry] = []
     with _driver_of(connection).cursor(binary=True) as cursor:
         cursor.execute(_RESERVE_IDS, (len(items),))
@@ -97,7 +97,7 @@ def _copy(connection: Connection, items: Batch) -> list[Entry] | None:
                     copy.set_types(list(_COLUMNS.values()))
                     for id, submitted in zip(ids, items, strict=True):
                         copy.write_row((id, *submitted))
-                        # Noted here: asked for again, the item would be another leaf.
+                        # Recorded here, because an item that is built anew has another leaf.
                         entries.append(build_entry(submitted))
                 with cursor.copy(_COPY_WAITING) as copy:
                     copy.set_types(["int8"])

@@ -1,10 +1,10 @@
-"""Rewriting what a PostgreSQL server keeps on disk, so that nothing of erased rows is left there.
+"""Purging erased rows from a PostgreSQL server's disk by rewriting its tables and its log.
 
-An UPDATE leaves the old row in the table's files until VACUUM FULL writes them anew, which keeps
-what an older snapshot may still read, and in the write-ahead log until its segments are written
-over.  A CHECKPOINT renames old segments for later
-use with all that is in them; switching to each of these fills it with zeros.  The log belongs to
-the whole server: only a superuser, or a user with the rights named below, can see to it.
+An UPDATE leaves the old row in the table's files until VACUUM FULL rewrites them, which keeps the
+rows that an older snapshot may still read, and in the write-ahead log until its segments are
+overwritten.  A CHECKPOINT renames old segments for later use together with their contents;
+switching to each of these fills it with zeros.  The log belongs to the whole server: only a
+superuser, or a user with the rights named below, can rewrite it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _CONTENT = {
     "sm3": "bytea",
     "record": "bytea",
 }
-# Nothing is sampled of these columns; a store of an earlier schema may hold samples still.
+# These columns are no longer sampled; a store of an earlier schema may still hold samples.
 _HAS_SAMPLES = text(
     "SELECT EXISTS (SELECT FROM pg_stats WHERE schemaname = current_schema() "
     "AND tablename = 'evidence' AND attname = ANY(:columns))"
 )
-# Of the same type: no row is rewritten, and what was sampled of the column is dropped.
+# The type is the same: no row is rewritten, but the column's samples are dropped.
 _DROP_SAMPLES = text(
     "ALTER TABLE evidence "
     + ", ".join(f"ALTER COLUMN {name} TYPE {type}" for name, type in _CONTENT.items())
@@ -46,7 +46,7 @@ _MAY_REWRITE_LOG = text(
 )
 _CURRENT = text("SELECT pg_walfile_name(pg_current_wal_lsn())")
 _SEGMENTS = text("SELECT name FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$' ORDER BY name")
-# Without a change in between, nothing is switched.
+# PostgreSQL does not switch segments without a change in between.
 _EMIT = text("SELECT pg_logical_emit_message(false, 'anchor', '')")
 _SWITCH = text("SELECT pg_switch_wal()")
 
@@ -60,8 +60,8 @@ _KEPT = (
 )
 
 
-# Of this database, of standbys that hold rows back, and of prepared transactions; what a snapshot
-# that is not older can see, no VACUUM keeps.
+# Snapshots of this database, of standbys that hold rows back, and of prepared transactions.  VACUUM
+# keeps no row for snapshots that are not older than this transaction.
 _OLD_SNAPSHOTS = text(
     "SELECT count(*) FROM ("
     "SELECT backend_xmin AS xmin FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
@@ -71,7 +71,7 @@ _OLD_SNAPSHOTS = text(
     ") AS held WHERE age(held.xmin) >= age(CAST(CAST(:newest AS text) AS xid))"
 )
 _THIS_TRANSACTION = text("SELECT CAST(pg_current_xact_id() AS xid)")
-# Seconds to wait for them: a reader of the service ends in milliseconds.
+# Seconds to wait for these snapshots: a reader of the service ends within milliseconds.
 _PATIENCE = 30.0
 _PAUSE = 0.05
 
@@ -80,7 +80,7 @@ def wait_for_readers(connection: Connection) -> None:
     """Wait until every snapshot that may still show the erased rows has ended.
 
     Raises:
-        StoreBusyError: One has not ended within ``_PATIENCE`` seconds.
+        StoreBusyError: A snapshot has not ended within ``_PATIENCE`` seconds.
     """
     newest = connection.execute(_THIS_TRANSACTION).scalar_one()
     end = time.monotonic() + _PATIENCE
@@ -95,7 +95,7 @@ def wait_for_readers(connection: Connection) -> None:
 
 
 def rewrite_tables(connection: Connection) -> None:
-    """Write the tables that hold evidence anew, and drop what was sampled of their values."""
+    """Rewrite the tables that hold evidence, and drop the samples of their values."""
     sampled = connection.execute(_HAS_SAMPLES, {"columns": list(_CONTENT)}).scalar_one()
     if sampled:
         connection.execute(_DROP_SAMPLES)
@@ -106,19 +106,19 @@ def rewrite_tables(connection: Connection) -> None:
 
 
 def rewrite_log(connection: Connection) -> Sequence[str]:
-    """Write every segment of the server's write-ahead log anew; return what was not, and why."""
+    """Rewrite every segment of the write-ahead log; return which part was not, and why."""
     if not connection.execute(_MAY_REWRITE_LOG).scalar_one():
         return (_NOT_ALLOWED,)
     first = connection.execute(_CURRENT).scalar_one()
     last: str | None = None
-    # Each turn takes one segment: those that there are, and those that this makes.
+    # Each pass uses one segment: the existing ones, and those that this loop creates.
     for _ in range(2 * len(connection.execute(_SEGMENTS).all()) + 16):
         connection.execute(_EMIT)
         connection.execute(_SWITCH)
         connection.execute(text("CHECKPOINT"))
         names = list(connection.execute(_SEGMENTS).scalars())
         if last is None and names[0] > first:
-            # What was written before has another name by now, of those up to the last one.
+            # All earlier segments have been renamed by now, up to the name of the last one.
             last = names[-1]
         if last is not None and connection.execute(_CURRENT).scalar_one() > last:
             return ()

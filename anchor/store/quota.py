@@ -1,4 +1,4 @@
-"""Evidence of the service's tenants into the store, within their limits."""
+"""Insertion of the evidence of the service's tenants, within their quotas."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Admitted:
     """The outcome for evidence that is stored durably."""
 
     is_new: bool
-    # Its place in the log; None while it is not sealed, as everything new is.
+    # Its place in the log; None until it is sealed, as for all new evidence.
     leaf_index: int | None
 
 
@@ -44,9 +44,9 @@ def admit(
     key: bytes | None,
     at: str,
 ) -> list[Outcome]:
-    """Insert a tenant's evidence, new evidence only up to its limits; return each one's outcome.
+    """Insert a tenant's evidence up to its quota; return one outcome per item, in order.
 
-    ``key`` is the hash of an idempotency key, which goes with a single piece.
+    ``key`` is the hash of an idempotency key, which is allowed for a single piece only.
 
     Raises:
         StoreBusyError: Another process interfered; the transaction can be repeated.
@@ -90,7 +90,7 @@ def _list_outcomes(
 
 
 def _list_outcomes_beyond(connection: Connection, items: Sequence[NewEvidence]) -> list[Outcome]:
-    """Return the outcomes of evidence beyond the quota, part of which may be stored already."""
+    """Return the outcomes of items that exceed the quota, some of which may be stored already."""
     places = find_positions(connection, [submitted.identity for submitted in items])
     return [
         Admitted(is_new=False, leaf_index=places[submitted.identity])

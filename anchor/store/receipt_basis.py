@@ -1,4 +1,4 @@
-"""Which edition of the store it is: what was made of it earlier holds for as long as that stays."""
+"""Editions of the store: data derived from it stays valid as long as its edition is the same."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from anchor.types import ChainId, Head
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edition:
-    """What receipts rest on in the store: it is another one as soon as any of it changes.
+    """The state of the store that receipts depend on; any change to that state is a new edition.
 
-    The same head can be anchored again, in another block, after an incident; and another store can
-    take the place of this one.
+    The same head can be anchored again in another block after an incident, and the store can be
+    replaced by another one.
     """
 
     store_made_at: str
@@ -27,7 +27,7 @@ class Edition:
 
 
 def load_edition(connection: Connection, chain_id: ChainId) -> Edition:
-    """Return the store's edition now."""
+    """Return the store's current edition."""
     newest = newest_head(connection)
     return Edition(
         store_made_at=connection.execute(select(project.c.created_at)).scalar_one(),

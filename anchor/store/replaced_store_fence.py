@@ -1,9 +1,9 @@
-"""The fence around a store that another one replaced: nothing is taken in there any more.
+"""The fence around a replaced store, which makes the store refuse new evidence.
 
-It is made of triggers, so that the database itself refuses: no process has to ask for it, and an
-older release is refused as well.  Making one waits for transactions that take evidence in, and
-holds up new ones: what was committed before it is there for whoever reads afterwards, and what
-comes after it is refused.
+It consists of triggers, so that the database itself refuses writes: no process has to check for
+it, and older releases are refused as well.  Creating the fence waits for transactions that insert
+evidence, and blocks new ones: everything committed before it can be read afterwards, and every
+later insert is refused.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from sqlalchemy import Connection, text
 from anchor.store.database import Database
 from anchor.store.location import IS_FENCED, REPLACED
 
-# Taking evidence in, the lease of whoever seals and sends, and what would protect nothing there: a
-# legal hold, a tenant's quota, a key that is revoked.
+# Intake of evidence, the lease of the process that seals and sends, and changes that would have no
+# effect in a replaced store: legal holds, tenants' quotas, revoked keys.
 _TABLES = ("evidence", "lease", "holds", "tenants", "api_keys")
 _FUNCTION = (
     "CREATE OR REPLACE FUNCTION anchor_replaced() RETURNS trigger LANGUAGE plpgsql AS "
@@ -33,22 +33,22 @@ _LIFT = "DROP TRIGGER IF EXISTS anchor_replaced ON {table}"
 
 @dataclass(slots=True)
 class Fence:
-    """A fence that was made, and whether it stays whatever happens from here on."""
+    """A fence around a store; ``stays`` keeps it even if the restore fails."""
 
     stays: bool
 
 
 @contextmanager
 def fenced(database: Database) -> Iterator[Fence]:
-    """Fence a store in PostgreSQL off; where the block fails before ``stays``, it goes.
+    """Fence off a store in PostgreSQL; remove the fence if the block fails before ``stays`` is set.
 
     Raises:
-        StoreBusyError: A transaction in the store did not end.
-        ConfigError: The user may not do this in the store.
+        StoreBusyError: A transaction in the store did not end in time.
+        ConfigError: The user lacks the rights to fence the store off.
     """
-    # One that an earlier restore made stays.
+    # A fence made by an earlier restore stays.
     fence = Fence(stays=database.write_with_retry(_raise_fence))
-    # A crash from here on leaves the fence: restoring again goes on.
+    # A crash from here on leaves the fence; the next restore continues with it.
     try:
         yield fence
     except BaseException:
@@ -58,7 +58,7 @@ def fenced(database: Database) -> Iterator[Fence]:
 
 
 def _raise_fence(connection: Connection) -> bool:
-    """Make the fence; return whether there was one."""
+    """Create the fence; return whether it existed already."""
     if connection.execute(text(IS_FENCED)).scalar_one():
         return True
     connection.execute(text(_FUNCTION))

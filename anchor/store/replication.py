@@ -1,10 +1,10 @@
-"""On how many servers a commit has to be before it is acknowledged, and which standbys count.
+"""The rule on how many servers must hold a commit before it is acknowledged.
 
-A standby counts where the operator named it, or, where none is named, where the server itself
-waits for it (``synchronous_standby_names``).  What it has *flushed* counts, not what it received
-or replayed.  A program that receives the write-ahead log (``pg_receivewal``) counts by name only;
-a base backup under way (``pg_basebackup``) and a logical subscription never: they can take nothing
-over.
+A standby counts if the operator named it or, without any named standby, if the server itself waits
+for it (``synchronous_standby_names``).  The position that it has *flushed* counts, not the one it
+received or replayed.  A program that receives the write-ahead log (``pg_receivewal``) counts by
+name only; a running base backup (``pg_basebackup``) and a logical subscription never count,
+because neither can take over.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SECOND_SERVER_NEEDED = (
     "store_copies.copies needs a store in PostgreSQL with a standby; a SQLite file is kept twice "
     "by a replicated block device below it"
 )
-"""What is said of the option beside a SQLite file."""
+"""The message about the option for a store in a SQLite file."""
 
 _WAITED_FOR = frozenset({"sync", "quorum"})
 _TOOLS = frozenset({"pg_basebackup", "pg_receivewal"})
@@ -23,10 +23,10 @@ _TOOLS = frozenset({"pg_basebackup", "pg_receivewal"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyRule:
-    """``copies`` servers hold what is acknowledged, the first one among them.
+    """The rule that ``copies`` servers, including the primary, hold every acknowledged commit.
 
-    A commit waits ``seconds`` for that.  Then it is an error, or with ``degrade`` acknowledged with
-    the copies there are.  ``standbys`` are the names (``application_name``) of those that count.
+    A commit waits up to ``seconds`` for the copies.  After that it fails or, with ``degrade``, is
+    acknowledged with fewer.  ``standbys`` are the names (``application_name``) of those that count.
     """
 
     copies: int
@@ -37,9 +37,9 @@ class CopyRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standby:
-    """One who follows the server, as the server sees it; ``flushed`` is a place in its log.
+    """A replication client as seen by the server; ``flushed`` is a position in the server's log.
 
-    ``is_near``: it is reached without a network, as one on the same machine is.
+    ``is_near``: the client is reached without a network, for example on the same machine.
     """
 
     name: str
@@ -52,19 +52,19 @@ class Standby:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """A place in the write-ahead log of the server on this timeline."""
+    """A position in the server's write-ahead log on a timeline."""
 
     timeline: str
     lsn: int
 
     def continues(self, earlier: Position) -> bool:
-        """Say whether the log of ``earlier`` is part of this one's, as after no fail-over."""
+        """Return whether this log contains ``earlier``, which is not so after a fail-over."""
         return self.timeline == earlier.timeline and self.lsn >= earlier.lsn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copies:
-    """How many servers hold a position of the log, of how many that are to.
+    """The servers that hold a position of the log, compared with the rule.
 
     ``waited_for`` is the server's ``synchronous_standby_names``.
     """
@@ -76,7 +76,7 @@ class Copies:
 
     @property
     def count(self) -> int:
-        """Return how many servers hold it, as far as they are wanted."""
+        """Return how many servers hold the position, at most the number required by the rule."""
         return self.count_at(self.position)
 
     def count_at(self, position: Position) -> int:
@@ -92,7 +92,7 @@ class Copies:
 
     @property
     def is_enough(self) -> bool:
-        """Whether as many hold it as the rule wants."""
+        """Return whether as many servers hold the position as the rule requires."""
         return self.count >= self.rule.copies
 
     def format_standbys(self) -> str:

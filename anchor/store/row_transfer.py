@@ -1,4 +1,4 @@
-"""Rows that go from one store into another: restored from a backup, or on to a successor's."""
+"""Transfer of rows between stores: from a backup to a restored store, or to a successor's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CONTENT = [column.name for column in evidence.c if column is not evidence.c.id]
 
 
 def load_placed_rows(connection: Connection, start: int, end: int) -> dict[int, EvidenceRow]:
-    """Return the evidence in the log's places from ``start`` up to ``end``, by place."""
+    """Return the evidence with leaf indices from ``start`` up to ``end``, by leaf index."""
     rows = connection.execute(
         select_with_place(evidence).where(
             positions.c.leaf_index >= start, positions.c.leaf_index < end
@@ -38,9 +38,9 @@ def load_placed_rows(connection: Connection, start: int, end: int) -> dict[int, 
 
 
 def load_rows_after(connection: Connection, size: int) -> Iterator[EvidenceRow]:
-    """Yield the evidence without a place among the first ``size``.
+    """Yield the evidence that is not among the log's first ``size`` leaves.
 
-    What has a place comes in the log's order, then what waits in its own.
+    Placed evidence comes first in the log's order, then queued evidence in the order of the queue.
     """
     rows = connection.execute(
         select_with_place(evidence)
@@ -52,7 +52,7 @@ def load_rows_after(connection: Connection, size: int) -> Iterator[EvidenceRow]:
 
 
 def insert_rows(connection: Connection, rows: Sequence[EvidenceRow]) -> None:
-    """Insert evidence with identities that are new; it waits then, in this order."""
+    """Insert and queue evidence, in this order; its identities must be new."""
     if not rows:
         return
     last = connection.execute(select(func.coalesce(func.max(evidence.c.id), 0))).scalar_one()
@@ -60,7 +60,7 @@ def insert_rows(connection: Connection, rows: Sequence[EvidenceRow]) -> None:
         insert(evidence),
         [{name: getattr(row, name) for name in _CONTENT} for row in rows],
     )
-    # The transaction has the only writer, so that these are the rows above and no others.
+    # This transaction is the only writer, so that these are exactly the rows inserted above.
     connection.execute(
         insert(waiting).from_select(
             ["evidence_id"], select(evidence.c.id).where(evidence.c.id > last)
@@ -75,25 +75,25 @@ def load_sealing_times(connection: Connection) -> dict[Head, str]:
 
 
 def load_slots(connection: Connection) -> dict[SlotKey, Mapping[str, Any]]:
-    """Return every nonce that was ever reserved, with what it took, as it is stored."""
+    """Return the stored row, with its cost, of every nonce that was ever reserved."""
     rows = connection.execute(select(slots))
     return {(row.chain_id, row.sender, row.nonce): row._asdict() for row in rows}
 
 
 def insert_slot(connection: Connection, slot: Mapping[str, Any]) -> None:
-    """Insert a nonce as another store noted it."""
+    """Insert a nonce's row from another store."""
     connection.execute(insert(slots).values(**slot))
 
 
 def insert_attempt_row(connection: Connection, row: AttemptRow) -> None:
-    """Insert a signed transaction as another store noted it; its nonce and head are there."""
+    """Insert a signed transaction from another store; its nonce and head must be stored already."""
     values = {column.name: getattr(row, column.name) for column in attempts.c}
     values["head_size"] = None if row.head is None else row.head.size
     connection.execute(insert(attempts).values(**values))
 
 
 def load_keys(connection: Connection, without: Container[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield every idempotency key with the identity of its evidence, save that of some leaves."""
+    """Yield each idempotency key with its evidence's identity, except for leaves in ``without``."""
     rows = connection.execute(
         select(keys.c.key, evidence.c.identity, evidence.c.leaf)
         .join(evidence)

@@ -3,22 +3,23 @@
 What each table keeps durable:
 
 - ``project``: the pins of ``anchor init``: log, chain, genesis, registry, code hash.  One row.
-- ``lease``: which process seals and sends, and how many have before it.  One row.
+- ``lease``: the process that seals and sends, and the epoch, which each new holder increments.  One
+  row.
 - ``evidence``: each record with its leaf.  ``record`` may be erased later (with its salt); ``leaf``
   stays.
 - ``keys``: the idempotency keys under which evidence was submitted.
-- ``waiting``: the evidence that no seal has given a place in the log yet.
-- ``positions``: the places it was given, which never change.
-- ``heads``: every sealed head and its right edge, which alone is enough to go on.
-- ``slots``: each nonce this project reserved, and how it ended.  At most one is open on a chain.
+- ``waiting``: the queue of evidence that is not sealed yet.
+- ``positions``: the places of sealed evidence in the log, which never change.
+- ``heads``: every sealed head and its right edge, from which alone the log can continue.
+- ``slots``: each nonce this project reserved, and its outcome.  At most one is open on a chain.
 - ``attempts``: every transaction ever signed, byte for byte, stored before it was sent.
 - ``anchors``: the heads seen in the registry, and whether that block is final.
 - ``incidents``: final anchors that the chain contradicted, with both observations.
-- ``tenants``: who may use the service, and how much of it.
-- ``api_keys``: the hashes of the keys that they use it with.
-- ``usage``: how much evidence the service took in for each tenant, by day.
+- ``tenants``: the tenants of the service, and their quotas.
+- ``api_keys``: the hashes of the tenants' API keys.
+- ``usage``: the number of pieces accepted for each tenant, by day.
 - ``erasures``: the leaves whose evidence was erased, and whether all of it is off the disk.
-- ``holds``: what must not be erased, and why.
+- ``holds``: the legal holds: evidence that must not be erased, and why.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from sqlalchemy import (
 
 
 class Bytes(LargeBinary):
-    """Bytes, to the driver and back as they are; SQLAlchemy would wrap and copy each of them."""
+    """Binary column passed to and from the driver unchanged; SQLAlchemy would copy each value."""
 
     cache_ok = True
 
@@ -74,7 +75,7 @@ def _table(name: str, *parts: Column[Any] | Constraint | Index) -> Table:
 
 
 def _index_where(name: str, condition: str, *columns: str, unique: bool = False) -> Index:
-    """Return an index over the rows that meet ``condition`` alone."""
+    """Return a partial index over the rows that meet ``condition``."""
     where = text(condition)
     return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
@@ -100,8 +101,8 @@ lease = _table(
 evidence = _table(
     "evidence",
     Column("id", Int64, primary_key=True),
-    # Begins with half of a digest: the one index over random bytes that every row pays for also
-    # finds evidence by its digest.
+    # Begins with half of a digest, so that the only index over random bytes that every row needs is
+    # also used to find evidence by digest.
     Column("identity", Bytes, nullable=False, unique=True),
     Column("source", Text, nullable=False),
     Column("sha256", Bytes),
@@ -110,7 +111,7 @@ evidence = _table(
     Column("leaf", Bytes, nullable=False),
     Column("accepted_at", Text, nullable=False),
     _index_where("ix_evidence_sm3", "sm3 IS NOT NULL", "sm3"),
-    # Only files are looked for by where they came from.
+    # Only files are looked up by source.
     _index_where("ix_evidence_source", "substr(source, 1, 1) = '/'", "source"),
 )
 
@@ -122,8 +123,8 @@ keys = _table(
 
 waiting = _table(
     "waiting",
-    # No foreign key, here and below: checking each row again takes as long as writing it.  The seal
-    # counts what waits; the audit looks at each.
+    # No foreign key, here and below: checking each row takes as long as writing it.  Instead the
+    # seal counts the queued rows, and the audit checks each of them.
     Column("evidence_id", Int64, primary_key=True, autoincrement=False),
 )
 
@@ -147,18 +148,18 @@ slots = _table(
     Column("sender", Bytes, primary_key=True),
     Column("nonce", Int64, primary_key=True, autoincrement=False),
     Column("reserved_at", Text, nullable=False),
-    # NULL while open; then how it ended: 'included', 'reverted', 'foreign', 'unused' or 'given-up'.
-    # The first two count as final with `confirmed_at`; 'lost' was undone by a reorganisation.
+    # NULL while open; then the outcome: 'included', 'reverted', 'foreign', 'unused' or 'given-up'.
+    # The first two are final once `confirmed_at` is set; 'lost' was undone by a reorganisation.
     Column("outcome", Text),
-    # What it took, where one of ours was included: gas, wei for each, and the block's time; and
-    # what a rollup charged for the data on its parent chain, in wei.
+    # The cost, if one of our transactions was included: gas, wei per gas, and the block's time;
+    # and a rollup's fee for the data on its parent chain, in wei.
     Column("gas_used", Int64),
     Column("gas_price", Int64),
     Column("included_at", Int64),
     Column("l1_fee", Int64),
-    # When a final block showed that; until then it counts for the most it may take.
+    # When a final block confirmed the cost; until then the maximum possible cost counts.
     Column("confirmed_at", Text),
-    # What the last days cost.
+    # For the costs of the last days.
     Index("ix_slots_included_at", "chain_id", "included_at"),
     _index_where("ix_slots_unconfirmed", "confirmed_at IS NULL", "chain_id"),
     _index_where("uq_slots_open", "outcome IS NULL", "chain_id", unique=True),
@@ -176,7 +177,7 @@ attempts = _table(
     Column("max_fee", Int64, nullable=False),
     Column("priority_fee", Int64, nullable=False),
     Column("signed_at", Text, nullable=False),
-    # The most that a rollup was expected to charge for its data, in wei; NULL on other chains.
+    # The highest expected fee of a rollup for the data, in wei; NULL on other chains.
     Column("l1_fee", Int64),
     ForeignKeyConstraint(
         ["chain_id", "sender", "nonce"], ["slots.chain_id", "slots.sender", "slots.nonce"]
@@ -194,9 +195,9 @@ anchors = _table(
     # Hints for people: where our transaction was included.  NULL for an adopted anchor.
     Column("tx_hash", Bytes),
     Column("block_hash", Bytes),
-    # When this project first saw it in a final block, by its own clock.
+    # When this project first saw the anchor in a final block, by its own clock.
     Column("final_at", Text),
-    # Why no state proof of it could be made; NULL where one could, or nobody tried.
+    # Why no state proof could be made; NULL if one was made, or none was attempted.
     Column("proof_trouble", Text),
     _index_where("ix_anchors_reversible", "final = 0", "chain_id"),
     _index_where("ix_anchors_unproven", "proof_trouble IS NOT NULL", "chain_id"),
@@ -208,21 +209,21 @@ incidents = _table(
     Column("chain_id", Int64, nullable=False),
     Column("head_size", Int64, ForeignKey("heads.size"), nullable=False),
     Column("noticed_at", Text, nullable=False),
-    # What was final, as `anchors` had it.
+    # The final anchor, as it was in `anchors`.
     Column("sequence", Int64, nullable=False),
     Column("block_number", Int64, nullable=False),
     Column("timestamp", Int64, nullable=False),
     Column("tx_hash", Bytes),
     Column("block_hash", Bytes),
-    # What the registry says instead; NULL where it does not hold the head.
+    # The registry's present record; NULL if the registry does not hold the head.
     Column("now_sequence", Int64),
     Column("now_block_number", Int64),
     Column("now_timestamp", Int64),
-    # NULL while it is open, and where it was withdrawn: when the operator accepted it.
+    # When the operator accepted the incident; NULL while it is open, or if it was withdrawn.
     Column("accepted_at", Text),
-    # The final block in which what the chain says was seen.
+    # The final block in which the contradiction was seen.
     Column("seen_block", Int64),
-    # NULL while it is open: when a later final block, of that number, showed the anchor again.
+    # When, and in which later final block, the anchor was seen again; NULL while it is open.
     Column("withdrawn_at", Text),
     Column("withdrawn_block", Int64),
     _index_where(
@@ -237,7 +238,7 @@ incidents = _table(
 tenants = _table(
     "tenants",
     Column("name", Text, primary_key=True),
-    # New evidence in a day and in a minute (UTC); NULL where there is no limit.
+    # New evidence per day and per minute (UTC); NULL for no limit.
     Column("per_day", Int64),
     Column("per_minute", Int64),
     Column("created_at", Text, nullable=False),
@@ -260,7 +261,7 @@ usage = _table(
     Column("tenant", Text, primary_key=True),
     Column("day", Text, primary_key=True),
     Column("accepted", Int64, nullable=False),
-    # The last minute in which something was, and how much.
+    # The last minute in which evidence was accepted, and how much.
     Column("minute", Text, nullable=False),
     Column("in_minute", Int64, nullable=False),
 )
@@ -269,12 +270,12 @@ erasures = _table(
     "erasures",
     Column("id", Int64, primary_key=True),
     Column("leaf", Bytes, nullable=False),
-    # A hash of the tenant and the id that the service gave; NULL where the id is not known.
+    # A hash of the tenant and the id assigned by the service; NULL if the id is not known.
     Column("id_hash", Bytes),
-    # The leaf of the record that states the erasure; NULL where that record is lost.
+    # The leaf of the record that states the erasure; NULL if that record is lost.
     Column("statement", Bytes),
     Column("erased_at", Text, nullable=False),
-    # NULL until receipts, side file and the database's free space hold nothing of it any more.
+    # NULL until the data is gone from receipts, side file and the database's free space.
     Column("finished_at", Text),
     Index("ix_erasures_id_hash", "id_hash"),
     _index_where("ix_erasures_unfinished", "finished_at IS NULL", "id"),
@@ -284,7 +285,7 @@ holds = _table(
     "holds",
     Column("id", Int64, primary_key=True),
     Column("name", Text, nullable=False),
-    # One piece of evidence, or everything of a tenant.
+    # Exactly one is set: a piece of evidence, or a tenant for all of its evidence.
     Column("leaf", Bytes),
     Column("tenant", Text),
     Column("reason", Text, nullable=False),

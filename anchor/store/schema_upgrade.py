@@ -1,8 +1,8 @@
-"""Bringing a store of an older release to this release's schema.
+"""Upgrade of an older release's store to this release's schema.
 
-One transaction holds all of it: whatever ends in between leaves the store as it was.  Nobody else
-has the store open meanwhile: an older release that goes on with it would write what this one does
-not expect.
+The whole upgrade is one transaction, so that an interruption leaves the store unchanged.  No other
+process may have the store open meanwhile: an older release that continued to use it would write
+rows that this one does not expect.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
 from anchor.store.snapshot import copy_snapshot, copy_store, make_engine, open_file
 from anchor.store.sqlite import SqliteBackend
 
-# Seconds in which sessions that were closed before disappear.
+# Seconds within which sessions that were just closed disappear.
 _GRACE = 2.0
-# The store's transaction waits while the copy is read again, which may take minutes.
+# The store's transaction idles while the copy is verified, which may take minutes.
 _LET_IDLE = text("SET LOCAL idle_in_transaction_session_timeout = 0")
-# Whoever opens the store reads this first, waits, and then finds the new schema.
+# A process that opens the store reads this table first, so it waits and finds the new schema.
 _HOLD = text("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")
-# Older releases do not name their sessions, this one names the schema.  The holder of the advisory
-# lock is this process.
+# Older releases do not name their sessions; this one names the schema.  The advisory lock is held
+# by this process.
 _OTHERS = text(
     "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
     "AND pid <> pg_backend_pid() AND coalesce(backend_type, 'client backend') = 'client backend' "
@@ -51,10 +51,10 @@ _OTHERS = text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutdatedStore:
-    """A store of an older schema that nobody else has open.
+    """A store of an older schema, which no other process has open.
 
-    ``copy`` copies it into a file and returns its schema version; ``upgrade`` migrates it, which is
-    committed when the block ends.
+    ``copy`` copies the store into a file and returns its schema version; ``upgrade`` migrates the
+    store, which is committed when the block ends.
     """
 
     version: str
@@ -64,11 +64,11 @@ class OutdatedStore:
 
 @contextmanager
 def hold_outdated(location: StoreLocation) -> Iterator[OutdatedStore | None]:
-    """Lock a store of an older schema for its upgrade; yield None for one of this release's.
+    """Lock a store of an older schema for its upgrade; yield None if its schema is current.
 
     Raises:
-        ConfigError: There is no store.
-        UnknownVersionError: A newer release made it.
+        ConfigError: The store does not exist.
+        UnknownVersionError: A newer release made the store.
         LeaseHeldError: Another process holds the store's lease.
         StoreBusyError: Another process has the store open.
     """
@@ -76,7 +76,7 @@ def hold_outdated(location: StoreLocation) -> Iterator[OutdatedStore | None]:
         yield None
         return
     with lock_location(location):
-        # Another process may have upgraded it meanwhile.
+        # Another process may have upgraded the store meanwhile.
         version = _find_outdated(location)
         if version is None:
             yield None
@@ -104,11 +104,11 @@ def _hold_file(location: SqliteFile, version: str) -> Iterator[OutdatedStore]:
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
         try:
-            # SQLite gives up the write-ahead log only where no other connection has the file open.
+            # SQLite leaves WAL mode only if no other connection has the file open.
             driver.execute("PRAGMA journal_mode=DELETE")
         except sqlite3.OperationalError as error:
             raise _busy_error(location, "") from error
-        # The rollback journal is the commit: its removal is to be on disk, too.
+        # Removing the rollback journal is the commit, so the removal must be synced, too.
         driver.execute("PRAGMA synchronous=EXTRA")
         with connection.begin(), open_file(location.path) as reader:
             yield OutdatedStore(
@@ -116,7 +116,7 @@ def _hold_file(location: SqliteFile, version: str) -> Iterator[OutdatedStore]:
                 copy=partial(copy_store, reader),
                 upgrade=partial(migrate, connection),
             )
-        # A crash here: whoever opens the store next switches the write-ahead log on.
+        # A crash here: the next process that opens the store switches WAL mode on.
         with suppress(sqlite3.Error):
             driver.execute("PRAGMA journal_mode=WAL")
 

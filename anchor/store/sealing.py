@@ -1,7 +1,7 @@
-"""The sequencer: gives accepted leaves their place in the log, once and for ever.
+"""The sequencer, which assigns accepted leaves their permanent places in the log.
 
-Places, right edge and head come with one transaction: together or not at all.  The tiles follow:
-they are made from the stored leaves, whenever somebody needs them.
+Places, right edge and head are committed in one transaction: all or none.  The tiles follow: they
+are made from the stored leaves when they are needed.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from anchor.store.heads import SealedHead, find_edge, insert_head, newest_head
 from anchor.store.tile_folder import TileFolder
 from anchor.types import Head
 
-# Leaves in memory at a time while tiles are made: with their nodes about 16 MiB.
+# Leaves held in memory while tiles are made: with their nodes about 16 MiB.
 CHUNK = 1 << 17
-# Leaves in one part of a seal that others wait for: some 25 ms.
+# Leaves in one part of a seal, which blocks other writers: some 25 ms.
 PART = 1 << 15
 
 _REBUILD = "find out with `anchor audit`; `anchor audit --rebuild` makes the tiles again"
@@ -38,33 +38,34 @@ def seal(
 ) -> tuple[Head, int] | None:
     """Append every accepted leaf to the log; return the new head and how many leaves were added.
 
-    Returns None where nothing waited. Leaves keep the order of acceptance; evidence that is
-    accepted meanwhile waits for the next seal. ``tiles`` are brought up to the new head from the
+    Returns None if the queue is empty. Leaves keep the order of acceptance; evidence that is
+    accepted meanwhile waits for the next seal. ``tiles`` are updated to the new head from the
     leaves that the seal holds in memory.
 
     Raises:
-        ChainGuardError: Waiting evidence was altered or lost; nothing of that part is sealed.
+        ChainGuardError: Queued evidence was altered or lost; no leaf of that part is sealed.
     """
     parts = _read_waiting(database)
     if not parts:
         return None
-    # Where others wait while this writes: part by part, each with a head of its own.  Up to a given
-    # row nobody else changes what waits, so that what was read above is still what is there.
+    # With a single writer, seal part by part, each with its own head, so that others wait less.  No
+    # other process changes the queue up to a given row, so that the leaves read above are current.
     sealed = [
         _append(database, last, sealed_at, leaves)
         for last, leaves in (parts if database.has_one_writer else [(parts[-1][0], None)])
     ]
     head, added = sealed[-1][0], [leaves for _, leaves in sealed]
-    # A crash here leaves the tiles of an earlier head: they follow when somebody needs them.
+    # A crash here leaves the tiles of an earlier head; the missing ones are made when needed.
     if tiles is not None:
         write_tiles(database, tiles, (head, added))
     return head, sum(map(len, added)) // HASH
 
 
 def _read_waiting(database: Database) -> list[tuple[int, bytes]]:
-    """Check each leaf against its record: once it is anchored, a wrong one cannot be mended.
+    """Return the queued leaves in parts, after checking each leaf against its record.
 
-    Returns what waits in parts: the number of the last row, and the leaves up to it.
+    Each part is the number of its last row, and its leaves. A wrong leaf could not be corrected
+    after it is anchored.
     """
     parts: list[tuple[int, bytes]] = []
     leaves: list[bytes] = []
@@ -89,7 +90,7 @@ def _read_waiting(database: Database) -> list[tuple[int, bytes]]:
 def _append(
     database: Database, last: int, sealed_at: str, leaves: bytes | None
 ) -> tuple[Head, bytes]:
-    """Seal the rows up to number ``last``; read their leaves where they are not given.
+    """Seal the rows up to number ``last``; read their leaves if ``leaves`` is None.
 
     Returns the new head and those leaves.
     """
@@ -157,7 +158,7 @@ def write_tiles(
             if edge.size == newest.head.size and edge.root() != newest.head.root:
                 raise _altered_error(edge.size)
             tiles.write(grown)
-            # A crash here: the next time the same tiles are written again, with the same bytes.
+            # A crash here: the next run writes the same tiles again, with the same bytes.
     except MismatchError as error:
         raise _damaged_error(tiles, error.message) from error
     tiles.write_size(edge.size)
@@ -167,7 +168,7 @@ def write_tiles(
 def _gather_leaves(
     database: Database, start: int, end: int, held: Sequence[bytes]
 ) -> Iterator[bytes]:
-    """Yield the leaves from ``start`` up to ``end``, of which the last are ``held``, in chunks."""
+    """Yield the leaves from ``start`` up to ``end`` in chunks; ``held`` are the last of them."""
     first = end - sum(map(len, held)) // HASH
     yield from read_leaves(database, start, first)
     begins = list(accumulate((len(part) // HASH for part in held), initial=first))
@@ -208,7 +209,7 @@ def read_leaves(database: Database, start: int, end: int) -> Iterator[bytes]:
     Chunks end at multiples of ``CHUNK``.
 
     Raises:
-        ChainGuardError: some are missing.
+        ChainGuardError: Some leaves are missing.
     """
     for begin, stop in _split(start, end):
         with database.read() as connection:

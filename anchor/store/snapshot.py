@@ -1,7 +1,7 @@
-"""Copies of a store: one state of it in a SQLite file, made while others go on writing.
+"""Copies of a store: one snapshot in a SQLite file, made while other processes keep writing.
 
-The copy of a SQLite store is made by SQLite's online backup, page by page; that of a store in
-PostgreSQL row by row, all of them from one snapshot.  Both are one file, without a log beside it.
+A SQLite store is copied by SQLite's online backup, page by page; a store in PostgreSQL is copied
+row by row from one snapshot.  Either copy is a single file, without a log beside it.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _BATCH = 1_000
 
 
 def copy_store(database: Database, target: Path) -> str:
-    """Copy one state of the store into the new file ``target``; return its schema version.
+    """Copy a snapshot of the store into the new file ``target``; return its schema version.
 
-    Nothing waits for it, and what is written meanwhile is not in it.  It is not durable yet.
+    The copy blocks no writer, and excludes rows that are written meanwhile.  It is not durable yet.
 
     Raises:
         ConfigError: The store is empty.
-        StorageError: The disk is full or failing, or the store's server is away.
-        FileExistsError: There is such a file.
+        StorageError: The disk is full or failing, or the store's server is unreachable.
+        FileExistsError: ``target`` exists already.
     """
     with database.read() as connection:
         return copy_snapshot(connection, target)
 
 
 def copy_snapshot(connection: Connection, target: Path) -> str:
-    """Copy what a transaction sees, as ``copy_store`` does."""
+    """Copy the state that a transaction sees, as ``copy_store`` does."""
     version = read_schema_version(connection)
     if version is None:
         raise ConfigError("the store is empty", hint="`anchor restore` rebuilds a lost one")
@@ -72,13 +72,13 @@ def copy_snapshot(connection: Connection, target: Path) -> str:
 
 @contextmanager
 def open_copy(path: Path) -> Iterator[Database]:
-    """Open a copy to read it, brought up to this release's schema where it is of an older one.
+    """Open a copy for reading, upgraded to this release's schema if it has an older one.
 
     ``path`` and its folder are not written to; an upgrade is made in a temporary copy.
 
     Raises:
-        ConfigError: The file is no store.
-        UnknownVersionError: A newer release made it.
+        ConfigError: The file is not a store.
+        UnknownVersionError: A newer release made the store.
         StorageError: The disk is full or failing.
     """
     if not is_older_copy(path):
@@ -100,11 +100,11 @@ def open_copy(path: Path) -> Iterator[Database]:
 
 
 def is_older_copy(path: Path) -> bool:
-    """Return whether a copy has an older schema, so that ``upgrade_copy`` comes before its use.
+    """Return whether a copy has an older schema and needs ``upgrade_copy`` before its use.
 
     Raises:
-        ConfigError: The file is no store.
-        UnknownVersionError: A newer release made it.
+        ConfigError: The file is not a store.
+        UnknownVersionError: A newer release made the store.
     """
     with open_file(path, immutable=True) as database, database.read() as connection:
         version = read_schema_version(connection)
@@ -115,7 +115,7 @@ def is_older_copy(path: Path) -> bool:
 
 
 def upgrade_copy(path: Path, revision: str = "head") -> None:
-    """Migrate a SQLite file that nobody else has open.
+    """Migrate a SQLite file that no other process has open.
 
     Raises:
         StorageError: The disk is full or failing.
@@ -128,10 +128,10 @@ def upgrade_copy(path: Path, revision: str = "head") -> None:
 
 @contextmanager
 def open_file(path: Path, *, immutable: bool = False) -> Iterator[Database]:
-    """Open a store's file to read it, whatever its schema version.
+    """Open a store's file for reading, whatever its schema version.
 
-    ``immutable`` says that nobody writes to it: then SQLite makes no file beside it, and needs no
-    permission to.
+    ``immutable`` states that no process writes to the file: SQLite then creates no file beside it,
+    and needs no permission to.
     """
     database = Database(
         SqliteBackend(path), make_engine(path, "ro&immutable=1" if immutable else "rw")
@@ -143,7 +143,7 @@ def open_file(path: Path, *, immutable: bool = False) -> Iterator[Database]:
 def make_engine(path: Path, mode: str, *, begin: str = "BEGIN") -> Engine:
     """Return an engine for a store's file, with SQLite's URI parameter ``mode``.
 
-    It enforces no foreign keys: a migration may make a table anew.
+    Foreign keys are not enforced, because a migration may recreate a table.
     """
     uri = f"{path.absolute().as_uri()}?mode={mode}"
 
@@ -160,11 +160,11 @@ def _copy_pages(connection: Connection, target: Path) -> None:
     source = connection.connection.driver_connection
     assert isinstance(source, sqlite3.Connection)
     with closing(sqlite3.connect(target)) as copy:
-        # The caller waits for the disk, once and for the whole file.
+        # The caller syncs the whole file once.
         copy.execute("PRAGMA synchronous=OFF")
-        # In one step: between two, another process's commit would make it begin again.
+        # In one step: between two steps, another process's commit would restart the backup.
         source.backup(copy, pages=-1)
-        # As every store's file: whoever opens it to write changes none of its bytes by that.
+        # As in every store's file, so that opening it for writing does not change its bytes.
         copy.execute("PRAGMA journal_mode=WAL")
 
 

@@ -4,12 +4,12 @@ SQLite runs with a write-ahead log and ``synchronous=FULL``: an acknowledged com
 cut (with NORMAL it does not).  Every write transaction begins IMMEDIATE, so that two writers wait
 for each other instead of failing half-way.
 
-SQLite from 3.7.0 to 3.51.2 can damage a database when one connection commits and starts the log
+SQLite from 3.7.0 to 3.51.2 can damage a database when one connection commits and restarts the log
 from its beginning just as another begins to copy the log into the database
-(https://www.sqlite.org/wal.html#walresetbug).  Giving up the log there would make readers block
-writers.  Instead writers of all versions take turns by a lock file of their own, which is held
-until a commit and the copying that it starts are done: these never run at the same time as another
-commit.  The copying by the last connection to close is exclusive in SQLite itself.
+(https://www.sqlite.org/wal.html#walresetbug).  Without the log, readers would block writers.
+Instead, writers under all SQLite versions take turns by a separate lock file, which is held until a
+commit and the checkpoint that it starts are done: these never run at the same time as another
+commit.  The checkpoint by the last connection to close is exclusive in SQLite itself.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ from anchor.system.durable_files import open_private
 from anchor.system.file_lock import hold_file, lock_error
 from anchor.system.os_errors import HINT, explain_os_error
 
-# How long a writer waits for another process's commit before it gives up, in milliseconds.
+# Milliseconds that a writer waits for another process's commit.
 _BUSY_TIMEOUT_MS = 10_000
-# Bytes of the disk that intake leaves to anchoring.
+# Bytes of disk space that intake reserves for anchoring.
 _RESERVE = 64 << 20
-# What a record may take: in its row and the indices, and once more in the write-ahead log.
+# Disk space per byte of a record: in its row and the indices, and again in the write-ahead log.
 _ROOM_FACTOR = 4
-# Pages kept in memory by each connection, in KiB.  The index over random identities is read and
-# written all over: without its pages at hand, taking in a million digests takes twice as long.
+# Page cache of each connection, in KiB.  The index over random identities is read and written all
+# over: without its pages in memory, accepting a million digests takes twice as long.
 _CACHE_KIB = 256 * 1024
 
-# SQLite's result codes (https://www.sqlite.org/rescode.html), without their extensions: the file
-# cannot be opened, locked or written by this process as things are; nothing was begun.
+# SQLite's primary result codes (https://www.sqlite.org/rescode.html) for a file that this process
+# cannot open, lock or write at present; no operation was begun.
 _AWAY = frozenset(
     {
         sqlite3.SQLITE_PERM,
@@ -65,31 +65,31 @@ _AWAY = frozenset(
         sqlite3.SQLITE_NOLFS,
     }
 )
-# What was begun failed below SQLite.
+# The operation failed below SQLite.
 _FAILING = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM})
 
 
 class SqliteBackend:
-    """What is particular to a store in a file."""
+    """The backend of a store in a SQLite file."""
 
     reading: ClassVar[Mapping[str, Any]] = {"anchor_read_only": True}
     sequencing: ClassVar[Mapping[str, Any]] = {}
     errors = (sqlite3.Error,)
     contradictions = (sqlite3.IntegrityError,)
-    # A writer waits for the others before it begins; what it began, nobody disturbs.
+    # A writer waits for the others before it begins, and no other writer interferes after that.
     attempts = 1
     has_one_writer = True
 
     def __init__(self, path: Path, *, only_reads: bool = False) -> None:
-        """Prepare; ``only_reads`` lets it be on read-only media, where nothing can be changed."""
+        """Prepare the backend; ``only_reads`` also permits a store on read-only media."""
         self._path = path
         self._only_reads = only_reads
         self._source: ReadOnlySource | None = None
-        # Of the file that this process opened.
+        # The status of the file that this process opened.
         self._file: os.stat_result | None = None
 
     def is_taken(self) -> bool:
-        """Say whether there is a file."""
+        """Return whether the file exists."""
         return self._path.exists()
 
     def create(self) -> Engine:
@@ -99,7 +99,7 @@ class SqliteBackend:
             ConfigError: Something is at the path already.
         """
         try:
-            # O_EXCL: two `init` at once must not both succeed.  Private: records hold salts.
+            # O_EXCL: two concurrent `init` must not both succeed.  Private: records contain salts.
             descriptor = open_private(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
             self._file = os.fstat(descriptor)
             os.close(descriptor)
@@ -114,15 +114,15 @@ class SqliteBackend:
         """Do nothing: only one process can have created the file."""
 
     def undo_creation(self) -> None:
-        """Remove the file: it holds nothing yet, and would be in the way of the next try."""
+        """Remove the file, which is still empty and would make the next attempt fail."""
         discard(SqliteFile(self._path))
 
     def open(self) -> Engine:
-        """Return an engine for a file that must exist; nothing is read yet.
+        """Return an engine for a file that must exist, without reading the file.
 
         Raises:
-            StoreMissingError: It does not.
-            StoreAwayError: It cannot be looked at.
+            StoreMissingError: The file does not exist.
+            StoreAwayError: The file's status cannot be read.
         """
         status = self._stat()
         if status is None or not stat.S_ISREG(status.st_mode):
@@ -137,7 +137,7 @@ class SqliteBackend:
 
     @property
     def read_only_note(self) -> str | None:
-        """Return how a store on read-only media is read; None where it can be written."""
+        """Return how a store on read-only media is read; None if the store is writable."""
         return None if self._source is None else self._source.read_only_note
 
     def release(self) -> None:
@@ -146,10 +146,10 @@ class SqliteBackend:
             self._source.release()
 
     def prepare(self, engine: Engine) -> None:
-        """Switch the file to WAL, where it stays; only once it is known to be ours.
+        """Switch the file to WAL mode permanently; only for a file known to be a store.
 
         Raises:
-            ConfigError: SQLite cannot write ahead there, and without that FULL is not enough.
+            ConfigError: The location does not support WAL mode, without which FULL is not enough.
         """
         if self._source is not None:
             return
@@ -165,10 +165,10 @@ class SqliteBackend:
             )
 
     def explain(self, error: Exception) -> AnchorError | None:
-        """Return what a database error means; None where it is our own bug."""
+        """Translate a database error; return None if it is a bug of this program."""
         original = getattr(error, "orig", error)
         reason = str(original)
-        # The extended code's last byte is the code; an exception that SQLite did not make has none.
+        # The extended code's last byte is the primary code; the driver's own exceptions have none.
         extended = getattr(original, "sqlite_errorcode", sqlite3.SQLITE_OK)
         code = extended & 0xFF
         if extended == sqlite3.SQLITE_READONLY_DBMOVED:
@@ -194,13 +194,13 @@ class SqliteBackend:
 
     @contextmanager
     def write_lock(self) -> Iterator[None]:
-        """Hold the writers' lock file, and wait for it as long as SQLite would.
+        """Hold the writers' lock file; wait for it as long as SQLite would.
 
-        Waiting processes queue in a second lock file, so that a process that writes again at once
+        Waiting processes queue at a second lock file, so that a process that writes again at once
         comes after those that wait.
 
         Raises:
-            StoreBusyError: Another process held it for longer.
+            StoreBusyError: Another process held the lock for longer.
             StoreAwayError: The lock files cannot be opened.
             StoreReplacedError: Another file has replaced the one that was opened.
             StorageError: The store is on read-only media.
@@ -216,11 +216,11 @@ class SqliteBackend:
             yield
 
     def check_room(self, size: int) -> None:
-        """Stop intake while there is still room for heads, signed transactions and their anchors.
+        """Refuse intake while disk space remains for heads, signed transactions and their anchors.
 
         Raises:
-            StorageError: Less than the reserve would be left.
-            StoreAwayError: The disk cannot be looked at.
+            StorageError: Less than the reserve would remain.
+            StoreAwayError: The free disk space cannot be determined.
         """
         try:
             free = shutil.disk_usage(self._path.parent).free
@@ -241,7 +241,7 @@ class SqliteBackend:
         """
         with self.write_lock(), closing(engine.raw_connection()) as connection:
             cursor = connection.cursor()
-            # Overwriting what is freed is not enough: pages that were split keep parts of rows.
+            # Overwriting freed space is not enough: pages that were split keep parts of rows.
             cursor.execute("VACUUM")
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             row = cursor.fetchone()
@@ -254,13 +254,13 @@ class SqliteBackend:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the lock file beside the store; the system drops it when the process ends.
+        """Lock the lock file beside the store; the system drops the lock when the process ends.
 
         Raises:
-            LeaseHeldError: another process holds it.
+            LeaseHeldError: Another process holds the lock.
             StoreAwayError: The lock file cannot be opened.
-            StoreReplacedError: There is another file now than was opened.
-            StorageError: It is on read-only media.
+            StoreReplacedError: Another file has replaced the one that was opened.
+            StorageError: The store is on read-only media.
         """
         self._check_writable()
         path = self._lock_path
@@ -275,7 +275,7 @@ class SqliteBackend:
     def is_locked(self) -> bool:
         """Return whether some process holds the lock, without creating a file.
 
-        This takes a shared lock for an instant, so that two callers never disturb each other.
+        This takes a shared lock for an instant, so that two callers never interfere.
 
         Raises:
             StoreAwayError: The lock file cannot be opened.
@@ -298,11 +298,11 @@ class SqliteBackend:
         return False
 
     def check_same(self) -> None:
-        """Check that what this process opened is still the store: `anchor restore` replaces it.
+        """Check that the opened file is still the store, which `anchor restore` may replace.
 
         Raises:
-            StoreReplacedError: It is not, or nothing is there.
-            StoreAwayError: It cannot be looked at.
+            StoreReplacedError: The file was replaced or removed.
+            StoreAwayError: The file's status cannot be read.
         """
         if self._file is None:
             return
@@ -311,10 +311,10 @@ class SqliteBackend:
             raise self._replaced()
 
     def check_current(self, _connection: Connection) -> None:
-        """Do nothing: a file that was replaced is another one."""
+        """Do nothing: a replaced store is another file, which ``check_same`` detects."""
 
     def write_mark(self, connection: Connection) -> None:
-        """Change a page of the file that holds nothing of the log: its header's user version."""
+        """Change the user version in the file's header, a page that holds nothing of the log."""
         cursor = connection.connection.cursor()
         version = cursor.execute("PRAGMA user_version").fetchone()[0]
         cursor.execute(f"PRAGMA user_version={1 - version % 2}")
@@ -327,7 +327,7 @@ class SqliteBackend:
             )
 
     def _stat(self) -> os.stat_result | None:
-        """Return the file's status; None where nothing is there."""
+        """Return the file's status; None if the file does not exist."""
         try:
             return self._path.stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -351,7 +351,7 @@ class SqliteBackend:
         return self._path.with_suffix(".lock")
 
     def _make_engine(self) -> Engine:
-        # autobegin is ours: pysqlite would begin DEFERRED and fail on the upgrade to a write lock.
+        # Begun here and not by pysqlite, whose DEFERRED fails on the upgrade to a write lock.
         # Not a URL in text: a folder's name may hold ? or %.
         if self._source is None:
             engine = create_engine(URL.create("sqlite", database=str(self._path)))
@@ -381,5 +381,5 @@ def _configure_connection(connection: Any, _record: object) -> None:
 
 def _begin_transaction(connection: Connection) -> None:
     read_only = connection.get_execution_options().get("anchor_read_only", False)
-    # By the driver: SQLAlchemy takes longer for a statement than SQLite does.
+    # By the driver's cursor: SQLAlchemy takes longer for a statement than SQLite does.
     connection.connection.cursor().execute("BEGIN" if read_only else "BEGIN IMMEDIATE")

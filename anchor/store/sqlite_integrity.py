@@ -1,4 +1,4 @@
-"""What the database itself finds wrong with its file and its references."""
+"""The database's own checks of its file and its references."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-# Steps of SQLite's own machine between two looks at the clock: some milliseconds.
+# Steps of SQLite's virtual machine between two checks of the time: some milliseconds.
 _STEPS = 100_000
 
 
 def find_damage(connection: Connection) -> Iterator[str]:
-    """Yield a sentence for each thing amiss; every other database than SQLite sees to it itself."""
+    """Yield one message for each damage in SQLite; other databases check themselves."""
     if connection.dialect.name != "sqlite":
         return
     for (finding,) in connection.exec_driver_sql("PRAGMA integrity_check"):
         if finding != "ok":
             yield f"the store's file is damaged: {finding}"
-    # Tables without a foreign key have no row in here.
+    # Tables without a foreign key never appear in this result.
     rows = connection.exec_driver_sql("PRAGMA foreign_key_check")
     orphans = Counter((table, parent) for table, _, parent, _ in rows)
     for (table, parent), count in sorted(orphans.items()):
@@ -28,9 +28,10 @@ def find_damage(connection: Connection) -> Iterator[str]:
 
 
 def find_damage_within(connection: Connection, seconds: float) -> str | None:
-    """Return a sentence for the first damage to a SQLite file that is met in so many seconds.
+    """Return a message for the first damage to a SQLite file found within ``seconds``.
 
-    None says that none was met, in a larger file not that there is none: `find_damage` reads all.
+    None means that no damage was found in that time; only `find_damage` always reads a large file
+    completely.
     """
     if connection.dialect.name != "sqlite":
         return None

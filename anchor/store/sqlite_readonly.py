@@ -1,12 +1,12 @@
 """A SQLite store on read-only media, such as a sealed backup or an expert's write-blocked copy.
 
-SQLite in WAL mode keeps a write-ahead log and shared memory beside the file, and makes both where
-they are missing.  Where nothing can be made, what is there decides
+SQLite in WAL mode keeps a write-ahead log and shared memory beside the file, and creates both if
+they are missing.  If no file can be created, the existing ones decide how the store is opened
 (https://www.sqlite.org/wal.html#readonly):
 
 - log and shared memory: SQLite reads both as they are;
 - a log alone, which holds commits: the two files are copied to a private folder and read there;
-- no log, or an empty one: the file is all there is, and is opened as one that never changes.
+- no log, or an empty one: the file is complete, and is opened as one that never changes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from anchor.system.os_errors import explain_os_error
 
 @dataclass(frozen=True, slots=True)
 class ReadOnlySource:
-    """How to open a store on read-only media; ``read_only_note`` is for the user."""
+    """The way to open a store on read-only media; ``read_only_note`` explains it to the user."""
 
     uri: str
     read_only_note: str
@@ -35,7 +35,7 @@ class ReadOnlySource:
         return sqlite3.connect(self.uri, uri=True, check_same_thread=False)
 
     def release(self) -> None:
-        """Remove the private copy, where there is one."""
+        """Remove the private copy, if one was made."""
         if self.copy is not None:
             self.copy.cleanup()
 
@@ -52,7 +52,7 @@ def choose_source(path: Path) -> ReadOnlySource:
     """Return how to open the store at ``path``, on read-only media.
 
     Raises:
-        StorageError: The store has to be copied, and cannot be.
+        StorageError: The store has to be copied, and the copy fails.
     """
     log, shared = (path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm"))
     has_log = has_write_ahead_log(path)
@@ -74,7 +74,7 @@ def _uri(path: Path, options: str) -> str:
 
 
 def _copy(*files: Path) -> tempfile.TemporaryDirectory[str]:
-    """Copy files to a folder that only this user can read."""
+    """Copy files to a new temporary folder that only this user can read."""
     folder = tempfile.TemporaryDirectory(prefix="anchor-read-only-")
     try:
         for file in files:

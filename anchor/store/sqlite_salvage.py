@@ -1,7 +1,7 @@
-"""Saving what can still be read of a damaged SQLite store, into a new one.
+"""Salvage of the readable rows of a damaged SQLite store into a new one.
 
-Rows are read in the order of their numbers up to a page that cannot be read, and on behind it.
-The damaged file is never opened itself, only a copy: SQLite may write to what it opens.
+Rows are read in the order of their numbers up to an unreadable page, and from the next readable row
+on.  Only a copy of the damaged file is opened, because SQLite may write to any file it opens.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from anchor.store.schema import lease, metadata
 from anchor.system.durable_files import open_private
 
 _LAST_ROW = 1 << 62
-# What is lost at once where a disk cannot read: a page of SQLite's.
+# Bytes that are lost with one read error of the disk: a page of SQLite.
 _BLOCK = 4_096
 _BATCH = 1_000
 
 
 @dataclass(slots=True)
 class Salvaged:
-    """How many rows were saved, by table, and a sentence for each thing that was not."""
+    """The number of rows saved, by table, and one message for each loss."""
 
     rows: dict[str, int] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
 
 
 def salvage_store(damaged: SqliteFile, target: SqliteFile) -> Salvaged:
-    """Create a store at ``target`` from what can be read of a damaged one.
+    """Create a store at ``target`` from the readable rows of a damaged one.
 
     Raises:
-        ConfigError: Not even the names of its tables can be read.
+        ConfigError: The names of the store's tables cannot be read.
         UnknownVersionError: The store has another schema than this release's.
     """
     copied = staging_location(target, ".damaged")
@@ -69,7 +69,7 @@ def _copy(damaged: SqliteFile, copied: SqliteFile) -> None:
 
 
 def _read_block(descriptor: int, at: int) -> bytes:
-    """Return a block of a file; zeros stand for what the disk does not give back."""
+    """Return a block of a file, or zeros if the disk cannot read it."""
     try:
         return os.pread(descriptor, _BLOCK, at)
     except OSError:
@@ -93,7 +93,7 @@ def _salvage(source: sqlite3.Connection, new: sqlite3.Connection, damaged: Sqlit
 
 
 def _find_columns(source: sqlite3.Connection, damaged: SqliteFile) -> dict[str, set[str]]:
-    """Return the columns of each table by the file's own schema."""
+    """Return the columns of each table according to the file's own schema."""
     try:
         columns = {
             table.name: {row[1] for row in source.execute(f"PRAGMA table_info({table.name})")}
@@ -132,7 +132,7 @@ def _copy_rows(
     for row in _read_rows(source, table, names, salvaged.lost):
         try:
             saved += new.execute(insert, row[1:]).rowcount
-        except sqlite3.IntegrityError as error:  # a value that cannot be one
+        except sqlite3.IntegrityError as error:  # a damaged value
             salvaged.lost.append(f"row {row[0]} of {table} is damaged: {error}")
     salvaged.rows[table] = saved
 
@@ -140,7 +140,7 @@ def _copy_rows(
 def _read_rows(
     source: sqlite3.Connection, table: str, names: list[str], lost: list[str]
 ) -> Iterator[tuple[object, ...]]:
-    """Yield number and values of each row that can be read, in order."""
+    """Yield number and values of each readable row, in order; describe the others in ``lost``."""
     columns = ", ".join(["rowid", *names])
     query = " ".join(("SELECT", columns, "FROM", table, "WHERE rowid > ? ORDER BY rowid LIMIT ?"))
 
@@ -154,7 +154,7 @@ def _read_rows(
     while True:
         rows = read(last, count)
         if rows is None and count > 1:
-            count = 1  # what lies before the damage, row by row
+            count = 1  # read up to the damage row by row
             continue
         if rows is None:
             following = _find_readable(read, last)
@@ -172,7 +172,7 @@ def _read_rows(
 
 
 def _find_readable(read: Callable[[int, int], object | None], last: int) -> int | None:
-    """Return the smallest number behind ``last`` after which a row can be read; None for none."""
+    """Return the smallest number above ``last`` after which a row can be read, or None."""
     step = 1
     while last + step < _LAST_ROW and read(last + step, 1) is None:
         step *= 2
@@ -186,7 +186,7 @@ def _find_readable(read: Callable[[int, int], object | None], last: int) -> int 
 
 
 def _drop_orphans(new: sqlite3.Connection, salvaged: Salvaged) -> None:
-    """Remove rows that name others which could not be read."""
+    """Remove rows that refer to rows that could not be read."""
     counts: Counter[tuple[str, str]] = Counter()
     while orphans := new.execute("PRAGMA foreign_key_check").fetchall():
         for table, row, parent, _ in orphans:
@@ -199,7 +199,7 @@ def _drop_orphans(new: sqlite3.Connection, salvaged: Salvaged) -> None:
 
 
 def _count_damaged_records(new: sqlite3.Connection, salvaged: Salvaged) -> None:
-    """Compare each record with its leaf; one that is not its leaf's is not taken over later."""
+    """Count the records that do not hash to their leaf, which the restore discards later."""
     rows = new.execute("SELECT record, leaf FROM evidence WHERE record IS NOT NULL")
     damaged = sum(hash_leaf(record) != leaf for record, leaf in rows)
     if damaged:

@@ -1,8 +1,8 @@
-"""Making a store that is filled before it is one: rebuilt, or the successor of another.
+"""Building a store aside and putting it in place when complete, for a restore or a successor.
 
-Whatever ends while it is filled leaves nothing that passes for a store, or that is in the way of
-the next try.  A file is made beside its place, and put there when it is whole.  In PostgreSQL the
-tables and all that is in them come with one commit.
+An interrupted build leaves nothing that could be mistaken for a store or that hinders the next
+attempt.  A SQLite file is built beside its final location and renamed when it is complete.  In
+PostgreSQL, the tables and all their rows become visible with one commit.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ T = TypeVar("T")
 
 
 class Writable(Protocol):
-    """What rows are written to; they count when the store does."""
+    """A store that rows are written to; the rows are valid once the store is in place."""
 
     def write(self) -> AbstractContextManager[Connection]:
-        """Stand around rows that belong together."""
+        """Run one transaction for rows that belong together."""
 
 
 def build_database(location: StoreLocation, fill: Callable[[Writable], T]) -> tuple[T, Path | None]:
-    """Create a store at ``location`` by ``fill``; return its result, and where the old one went.
+    """Create a store filled by ``fill``; return the result, and where the old store was moved.
 
     Raises:
-        ConfigError: There is a store in PostgreSQL already.
+        ConfigError: ``location`` is in PostgreSQL and holds a store already.
         StorageError: The new store could not be finished; nothing was replaced.
     """
     if isinstance(location, SqliteFile):
@@ -60,7 +60,7 @@ def _build_beside(location: SqliteFile, fill: Callable[[Writable], T]) -> tuple[
 
 
 class _Part:
-    """A transaction that others began, and end."""
+    """A transaction that the caller begins and ends."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

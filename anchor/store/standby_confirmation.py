@@ -1,9 +1,9 @@
-"""Seeing for oneself that a commit is on a second PostgreSQL server before it is acknowledged.
+"""Confirmation that a commit is on a second PostgreSQL server before it is acknowledged.
 
-The server's own waiting (``synchronous_standby_names``) is not relied on: the setting may be empty
-or changed, a role may have ``synchronous_commit = local``, and a COMMIT whose waiting is cancelled
-ends with a mere warning.  So a transaction commits here as far as the local disk, which never
-hangs, and then asks, on the same connection, which standbys have flushed the log up to there.
+The server's own wait (``synchronous_standby_names``) is not relied on: the setting may be empty or
+changed, a role may have ``synchronous_commit = local``, and a COMMIT whose wait is cancelled ends
+with only a warning.  So a transaction is committed to the local disk, which never hangs, and then
+the same connection queries which standbys have flushed the log up to that position.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from sqlalchemy import Connection, text
 from anchor.errors import ConfigError, CopyMissingError
 from anchor.store.replication import Copies, CopyRule, Position, Standby
 
-# Seconds between two looks, at first and at most: a standby on the same network takes about one.
+# First and longest pause between two queries, in seconds: a nearby standby needs about one pause.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
-# A standby that is behind by so many seconds holds acknowledgements up, or is none.
+# A standby that lags by so many seconds delays acknowledgements, or does not count as a copy.
 _LATE = 2.0
 
 _MAY_SEE = text("SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')")
 
-# The message makes the commit one that is flushed, with all that was committed before it: of a
-# repeated submission, too, which writes nothing itself.
+# The message makes the commit flush the log up to it, even for a repeated submission, which writes
+# nothing else.
 _MARK = text(
     "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint, "
     "substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8), "
@@ -50,20 +50,20 @@ _GRANT = "let an administrator GRANT pg_read_all_stats to it"
 
 
 class StandbyCopies:
-    """Waits until commits are on as many servers as the rule says; threads may share it."""
+    """Waits until commits are on as many servers as the rule requires; thread-safe."""
 
     def __init__(self, rule: CopyRule) -> None:
-        """Prepare; nothing is asked yet."""
+        """Store the rule, without querying the server."""
         self.rule = rule
         self._lock = Lock()
-        # Up to where copies were missing, since then: nothing waits again before that is on them.
+        # The first position without enough copies; until it has them, no later commit waits.
         self._lacking: Position | None = None
 
     def check_rights(self, connection: Connection) -> None:
-        """See that the role may see who follows the server.
+        """Check that the role may see the server's standbys.
 
         Raises:
-            ConfigError: It may not.
+            ConfigError: The role may not see the standbys.
         """
         if not connection.execute(_MAY_SEE).scalar_one():
             raise ConfigError(
@@ -73,7 +73,7 @@ class StandbyCopies:
             )
 
     def admit(self, connection: Connection) -> None:
-        """Let a transaction begin, unless copies are known to be missing.
+        """Check, before a transaction begins, that copies are not known to be missing.
 
         Raises:
             CopyMissingError: Copies are missing; nothing was written.
@@ -88,20 +88,20 @@ class StandbyCopies:
             )
 
     def mark(self, connection: Connection) -> Position:
-        """Return where the log is now: the last statement of a transaction, before its commit."""
+        """Return the log's present position; call it as a transaction's last statement."""
         lsn, timeline, *_ = connection.execute(_MARK).one()
         return Position(timeline=timeline, lsn=lsn)
 
     def confirm(self, connection: Connection, mark: Position) -> int:
         """Wait until enough servers hold the commit of this connection; return how many do.
 
-        The connection must be the one that committed: another may lead to another server.
+        The connection must be the one that committed: another one may lead to another server.
 
         Raises:
-            CopyMissingError: Too few servers hold the commit after the rule's seconds; the first
-                one does.
+            CopyMissingError: Too few servers hold the commit after the rule's seconds; the primary
+                does.
         """
-        # Each look is a transaction of its own: within one, who follows is looked up once only.
+        # A transaction for each query: within one, the list of standbys never changes.
         connection = connection.execution_options(isolation_level="AUTOCOMMIT")
         seen = read_copies(connection, self.rule)
         target = seen.position
@@ -136,7 +136,7 @@ class StandbyCopies:
         )
 
     def _is_lacking(self, seen: Copies) -> bool:
-        """Say whether what lacked copies before still does."""
+        """Return whether the position that lacked copies still does."""
         with self._lock:
             lacking = self._lacking
             if lacking is None:
@@ -152,10 +152,10 @@ _HINT = "see to the standby; then do the same again: what is written already is 
 
 
 def read_copies(connection: Connection, rule: CopyRule) -> Copies:
-    """Return the server's flushed log position, and how far each standby follows it.
+    """Return the server's flushed log position, and the position of each standby.
 
     Raises:
-        CopyMissingError: The role may not see who follows the server.
+        CopyMissingError: The role may not see the server's standbys.
     """
     rows = connection.execute(_LOOK).all()
     lsn, timeline, may_see, waited_for = rows[0][:4]
@@ -183,7 +183,7 @@ def read_copies(connection: Connection, rule: CopyRule) -> Copies:
 
 
 def wait_for_copies(connection: Connection, rule: CopyRule) -> Copies:
-    """Return which servers hold what is committed at the call, after some moments of waiting."""
+    """Return the servers that hold the present commits, after waiting up to ``_LATE`` seconds."""
     connection = connection.execution_options(isolation_level="AUTOCOMMIT")
     first = read_copies(connection, rule)
     seen, end = first, time.monotonic() + _LATE

@@ -1,7 +1,7 @@
-"""Where the log stands, in figures: every query reads a few rows by an index.
+"""Figures about the log's state; every query reads a few rows by an index.
 
-However much evidence, however many heads and anchors there are, none of these takes longer: pages
-that anybody may ask for are made of them.
+The time of these queries does not grow with the number of pieces, heads or anchors, because they
+serve pages that are open to the public.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from anchor.store.schema import anchors, attempts, evidence, heads, positions, s
 from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head
 
 MOST_COUNTED = 1_000_000
-"""How far evidence that waits is counted: a second more of it each time would serve nobody."""
+"""The limit up to which queued evidence is counted; counting on would take time without use."""
 
 _ABOVE_ALL = MAX_LOG_SIZE + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadRow:
-    """A sealed head, how many leaves it added, and when (RFC 3339)."""
+    """A sealed head, the number of leaves it added, and its sealing time (RFC 3339)."""
 
     head: Head
     added: int
@@ -33,10 +33,10 @@ class HeadRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnchorRow:
-    """An anchored head with when it was sealed and what its transaction took.
+    """An anchored head with its sealing time and the cost of its transaction.
 
-    ``covers`` counts the leaves that the anchor before did not have.  Gas, its price (wei for each)
-    and the sender are None where the transaction is not one of ours.
+    ``covers`` counts the leaves that the previous anchor did not cover.  Gas, its price (wei per
+    gas) and the sender are None if this project did not send the transaction.
     """
 
     anchored: AnchoredHead
@@ -49,9 +49,9 @@ class AnchorRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenTransaction:
-    """The nonce that is not settled: since when, and its newest attempt (None: none is signed).
+    """The nonce that is not settled, with its newest attempt (None: no attempt is signed).
 
-    ``first_signed_at`` and ``signed_at`` (RFC 3339) are of the first and of the newest attempt.
+    ``first_signed_at`` and ``signed_at`` (RFC 3339) belong to the first and the newest attempt.
     """
 
     sender: Address
@@ -66,7 +66,7 @@ class OpenTransaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """What the transactions took together since some moment; ``wei`` is right to 15 digits."""
+    """The total cost of transactions since some time; ``wei`` is accurate to 15 digits."""
 
     transactions: int
     wei: int
@@ -74,13 +74,13 @@ class Costs:
 
 
 def count_waiting_roughly(connection: Connection, most: int = MOST_COUNTED) -> int:
-    """Return how many rows are not sealed yet, or ``most`` where they are that many or more."""
+    """Return how many rows are not sealed yet, but at most ``most``."""
     some = select(waiting.c.evidence_id).limit(most).subquery()
     return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
 
 def find_oldest_waiting(connection: Connection) -> str | None:
-    """Return when the evidence that waits longest was accepted (RFC 3339)."""
+    """Return when the oldest queued evidence was accepted (RFC 3339); None if none is queued."""
     first = select(func.min(waiting.c.evidence_id)).scalar_subquery()
     return connection.execute(
         select(evidence.c.accepted_at).where(evidence.c.id == first)
@@ -88,10 +88,10 @@ def find_oldest_waiting(connection: Connection) -> str | None:
 
 
 def count_accepted_since(connection: Connection, moment: str, size: int, waits: int) -> int:
-    """Return how much evidence was accepted at ``moment`` (RFC 3339) or later.
+    """Return the number of pieces accepted at ``moment`` (RFC 3339) or later.
 
-    ``size`` is the log's, ``waits`` how many wait.  Counted by places in the log: numbers of rows
-    may have gaps.  Where transactions overlap, a few rows may fall on the wrong side.
+    ``size`` is the log's size, ``waits`` the length of the queue.  The count is by places in the
+    log, because row numbers may have gaps.  If transactions overlap, it may be off by a few rows.
     """
     first = _find_first_since(connection, moment)
     if first is None:
@@ -110,7 +110,7 @@ def count_accepted_since(connection: Connection, moment: str, size: int, waits: 
 
 
 def _find_first_since(connection: Connection, moment: str) -> int | None:
-    """Return a number below which no row was accepted at ``moment`` or later, by bisection."""
+    """Return the number below which all rows were accepted before ``moment``, by bisection."""
     # One by one: both at once would read the whole table.
     low = connection.execute(select(func.min(evidence.c.id))).scalar_one()
     high = connection.execute(select(func.max(evidence.c.id))).scalar_one()
@@ -184,7 +184,7 @@ def load_newest_anchors(
 def find_anchor_above(
     connection: Connection, chain_id: ChainId, index: int, *, final: bool
 ) -> AnchorRow | None:
-    """Return the first anchored head that holds the leaf at ``index``; only a final one if so."""
+    """Return the first anchored head with the leaf at ``index``; if ``final``, only a final one."""
     query = select(anchors.c.head_size).where(
         anchors.c.chain_id == chain_id, anchors.c.head_size > index
     )
@@ -208,7 +208,7 @@ def _parse_anchor(row: Row[Any], before: int) -> AnchorRow:
 
 
 def find_open_transaction(connection: Connection, chain_id: ChainId) -> OpenTransaction | None:
-    """Return the nonce that is reserved and not settled."""
+    """Return the nonce that is reserved and not settled; None if all are settled."""
     slot = connection.execute(
         select(slots).where(slots.c.chain_id == chain_id, slots.c.outcome.is_(None))
     ).one_or_none()
@@ -237,7 +237,7 @@ def find_open_transaction(connection: Connection, chain_id: ChainId) -> OpenTran
 
 
 def sum_costs_since(connection: Connection, chain_id: ChainId, since: int) -> Costs:
-    """Return what transactions took in blocks after ``since`` (Unix seconds)."""
+    """Return the cost of transactions in blocks after ``since`` (Unix seconds)."""
     row = connection.execute(
         select(
             func.count().label("number"),

@@ -1,8 +1,8 @@
-"""The log's hash tiles in a folder, as a web server can serve them.
+"""The log's hash tiles in a folder that a web server can serve.
 
-Derived data: everything in here can be made again from the stored leaves.  The file ``size`` says
-for how many leaves all tiles are there; it is written after them, so that a crash leaves tiles too
-many and never too few.
+Tiles are derived data and can be rebuilt from the stored leaves.  The file ``size`` states for how
+many leaves all tiles are present; it is written after the tiles, so that a crash may leave too many
+tiles and never too few.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SIZE = "size"
 
 
 class TileFolder:
-    """Reads and writes tiles below ``folder``, which is made with the first of them."""
+    """Reads and writes tiles below ``folder``, which is created with the first tile."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -49,18 +49,18 @@ class TileFolder:
         return int(digits)
 
     def read(self, tile: Tile) -> bytes:
-        """Return the tile's hashes; a partial one also from a wider one, which begins with them.
+        """Return the tile's hashes; those of a partial tile may be read from a wider one.
 
-        What is returned may be short: whoever uses it checks it anyway.
+        The result may be too short; callers verify tiles in any case.
 
         Raises:
-            ChainGuardError: it is not there.
-            StorageError: It cannot be read.
+            ChainGuardError: The tile is missing.
+            StorageError: The tile cannot be read.
         """
         for candidate in (tile, tile._replace(width=256)):
             with contextlib.suppress(FileNotFoundError):
                 return _read_bytes(self.folder / candidate.path, tile.width * HASH)
-        # Only a wider partial tile is left: the log has grown since.
+        # Only a wider partial tile is left, because the log has grown since.
         for width in sorted(self._partial_widths(tile)):
             if width > tile.width:
                 wider = self.folder / tile._replace(width=width).path
@@ -83,7 +83,7 @@ class TileFolder:
             self._drop_narrower(tile)
 
     def write_size(self, size: int) -> None:
-        """Note durably that all tiles of ``size`` leaves are there.
+        """Record durably that all tiles of ``size`` leaves are present.
 
         Raises:
             StorageError: The file cannot be written.
@@ -91,9 +91,9 @@ class TileFolder:
         write_files([(self.folder / _SIZE, b"%d\n" % size)], is_named=False)
 
     def list_tiles(self) -> Iterator[tuple[str, Tile | None]]:
-        """Yield the path of every file below, and which tile it is; None for what is none.
+        """Yield the relative path of every file, and its tile; None for a file that is not a tile.
 
-        What a crash left of a file that was being written is passed over.
+        Temporary files left by a crash are skipped.
         """
         for path in self._list_files():
             name = path.relative_to(self.folder).as_posix()
@@ -101,7 +101,7 @@ class TileFolder:
                 yield name, parse_tile_path(name)
 
     def clear(self) -> None:
-        """Remove every tile and every partly written one; other files stay.
+        """Remove every tile and every temporary file; keep other files.
 
         Raises:
             StorageError: A file cannot be removed.
@@ -132,7 +132,7 @@ class TileFolder:
             return []
 
     def _drop_narrower(self, tile: Tile) -> None:
-        """Remove partial tiles that this one contains; losing the race to is no harm."""
+        """Remove partial tiles that this one contains; a concurrent removal is harmless."""
         folder = (self.folder / tile._replace(width=1).path).parent
         for width in self._partial_widths(tile):
             if width < tile.width:
@@ -144,11 +144,11 @@ class TileFolder:
 
 
 def _read_bytes(path: Path, most: int) -> bytes:
-    """Return the beginning of a file.
+    """Return at most the first ``most`` bytes of a file.
 
     Raises:
-        FileNotFoundError: It is not there.
-        StorageError: It cannot be read.
+        FileNotFoundError: The file does not exist.
+        StorageError: The file cannot be read.
     """
     try:
         with path.open("rb", buffering=0) as file:

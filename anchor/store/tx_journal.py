@@ -1,4 +1,4 @@
-"""The transaction journal: nonces and signed bytes, durable before their effect.
+"""The transaction journal: nonces and signed bytes, stored durably before they take effect.
 
 Implements ``anchor.chain.tx_journal_protocol.TxJournal`` over the store.
 """
@@ -33,10 +33,10 @@ from anchor.store.schema import anchors, attempts, heads, slots
 from anchor.types import Address, ChainId, Hash32, Head
 
 GIVEN_UP = "given-up"
-"""The outcome of a nonce whose transaction is valid still, and is not sent any more."""
+"""The outcome of a nonce whose transaction is still valid but is no longer sent."""
 
 
-# How many nonces are looked at again in one go: more than ever wait for finality.
+# Nonces that are checked again at a time: more than ever wait for finality.
 _MOST_UNSETTLED = 256
 
 
@@ -48,7 +48,7 @@ class StoredJournal:
         self._current_time = current_time
 
     def open_slot(self, chain_id: ChainId) -> NonceSlot | None:
-        """Return the nonce that is reserved and not settled, with its attempts."""
+        """Return the nonce that is reserved and not settled, with its attempts, or None."""
         return self._find_slot((slots.c.chain_id == chain_id) & slots.c.outcome.is_(None))
 
     def reserve_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> NonceSlot:
@@ -72,7 +72,7 @@ class StoredJournal:
             return _parse_slot(connection, connection.execute(reserved).one())
 
     def find_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> NonceSlot | None:
-        """Return what is stored for a nonce, open or settled; None where nothing is."""
+        """Return a stored nonce with its attempts, open or settled; None if it is not stored."""
         return self._find_slot(_is_slot(slots, chain_id, sender, nonce))
 
     def _find_slot(self, condition: ColumnElement[bool]) -> NonceSlot | None:
@@ -81,9 +81,9 @@ class StoredJournal:
             return None if row is None else _parse_slot(connection, row)
 
     def last_nonce(self, chain_id: ChainId, sender: Address) -> int | None:
-        """Return the highest nonce that a transaction was signed for, and that was not given up.
+        """Return the highest nonce with a signed transaction that was not given up.
 
-        None before the first.
+        Returns None before the first.
         """
         return self._read_signed(func.max(attempts.c.nonce), chain_id, sender)
 
@@ -103,11 +103,11 @@ class StoredJournal:
     def settle_slot(
         self, slot: NonceSlot, outcome: str, cost: Cost | None = None, *, confirmed: bool = False
     ) -> None:
-        """Store how a nonce ended, what it took, and whether that can change no more."""
+        """Store a nonce's outcome and cost; ``confirmed`` marks them as final."""
         self._end_slot(slot, outcome, cost, self._current_time() if confirmed else None)
 
     def mark_lost(self, slot: NonceSlot) -> None:
-        """Store that a nonce's transaction is not included any more, and cost nothing."""
+        """Store that a nonce's transaction is no longer included, and without a cost."""
         self._end_slot(slot, LOST, None, None)
 
     def _end_slot(
@@ -121,9 +121,9 @@ class StoredJournal:
             )
 
     def load_unsettled(self, chain_id: ChainId) -> list[Unsettled]:
-        """Return the nonces included or lost, of any key, that no final block has settled.
+        """Return the nonces included or lost, of any key, that no final block has confirmed.
 
-        The highest nonce of each key comes first; of very many, only the lost ones and the newest.
+        The highest nonce comes first; of more than 256, only the lost ones and the newest.
         """
         query = (
             select(slots)
@@ -143,9 +143,9 @@ class StoredJournal:
         return sorted(unsettled, key=lambda each: each.slot.nonce, reverse=True)
 
     def sum_costs(self, chain_id: ChainId, since: int, *, but: NonceSlot | None = None) -> int:
-        """Return the wei that transactions took in blocks after ``since``, of any key.
+        """Return the cost in wei of transactions in blocks after ``since``, of any key.
 
-        What is not confirmed counts for the most it may take, but not that of ``but``.
+        A nonce without a confirmed cost counts with its maximum cost, except for ``but``.
         """
         with self._database.read() as connection:
             confirmed = connection.execute(
@@ -155,7 +155,7 @@ class StoredJournal:
                     slots.c.confirmed_at.is_not(None),
                 )
             )
-            # Multiplied here: the product may not fit into 64 bits.
+            # Multiplied here, because the product may not fit into 64 bits.
             wei = 0
             for row in confirmed:
                 wei += row.gas_used * row.gas_price + (row.l1_fee or 0)
@@ -181,7 +181,7 @@ class StoredJournal:
             return [(_parse_slot(connection, row), row.outcome) for row in rows]
 
     def find_signed(self, slot: NonceSlot, since: int) -> int | None:
-        """Return the lowest nonce from ``since`` on, below the slot's, with a stored transaction.
+        """Return the lowest nonce with a signed transaction from ``since`` on, below the slot's.
 
         Nonces that were given up are skipped.
         """
@@ -195,7 +195,7 @@ class StoredJournal:
         sender: Address,
         *conditions: ColumnElement[bool],
     ) -> int | None:
-        """Return ``wanted`` of a key's nonces that something was signed for and that stand."""
+        """Return the value ``wanted`` over a key's nonces with attempts that were not given up."""
         query = (
             select(wanted)
             .join(slots)
@@ -228,7 +228,7 @@ def _is_slot(table: Table, chain_id: ChainId, sender: Address, nonce: int) -> Co
 
 
 def _counts_at_most(chain_id: ChainId) -> ColumnElement[bool]:
-    """Choose the nonces of which some attempt may be, or is, included, without a confirmed cost."""
+    """Select nonces with an attempt that is or may be included, without a confirmed cost."""
     return and_(
         slots.c.chain_id == chain_id,
         slots.c.confirmed_at.is_(None),
@@ -248,7 +248,7 @@ def _cost_values(cost: Cost | None) -> dict[str, int | None]:
 
 
 def _parse_slot(connection: Connection, row: Row[Any]) -> NonceSlot:
-    """Return a row of ``slots`` with its attempts."""
+    """Return the nonce in a row of ``slots``, with its attempts."""
     rows = connection.execute(
         select(*(attempts.c[field.name] for field in fields(Attempt)))
         .where(_is_slot(attempts, row.chain_id, row.sender, row.nonce))
@@ -283,7 +283,7 @@ def find_submitted_size(connection: Connection, chain_id: ChainId) -> int | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotRow:
-    """A reserved nonce, how it ended (None: it is open), and how many attempts were signed."""
+    """A reserved nonce, its outcome (None: open), and the number of signed attempts."""
 
     chain_id: ChainId
     sender: Address
@@ -294,7 +294,7 @@ class SlotRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRow(Attempt):
-    """An attempt as it is stored, with the head it says it anchors."""
+    """A stored attempt with the head that it is recorded to anchor."""
 
     chain_id: ChainId
     sender: Address
@@ -320,7 +320,7 @@ def load_slot_rows(connection: Connection) -> list[SlotRow]:
 
 
 def load_attempt_rows(connection: Connection) -> Iterator[AttemptRow]:
-    """Yield every attempt, by nonce; ``head`` None where it anchors none, or none of ours."""
+    """Yield every attempt, by nonce; ``head`` is None if it anchors no head of this log."""
     rows = connection.execute(
         select(attempts, heads.c.root)
         .select_from(attempts.outerjoin(heads))
@@ -337,7 +337,7 @@ def load_attempt_rows(connection: Connection) -> Iterator[AttemptRow]:
 def load_unsigned_anchors(
     connection: Connection, chain_id: ChainId, most: int
 ) -> list[AnchoredHead]:
-    """Return the newest anchors whose transaction is not in the journal, at most so many."""
+    """Return the newest anchors whose transaction is not in the journal, at most ``most``."""
     is_signed = exists().where(attempts.c.tx_hash == anchors.c.tx_hash)
     rows = connection.execute(
         select_anchors(chain_id).where(~is_signed).order_by(anchors.c.head_size.desc()).limit(most)
@@ -346,7 +346,7 @@ def load_unsigned_anchors(
 
 
 def load_unknown_hints(connection: Connection) -> list[tuple[int, Hash32]]:
-    """Return size and transaction of each anchor that names a transaction we did not sign."""
+    """Return size and transaction of each anchor that names a transaction not in the journal."""
     rows = connection.execute(
         select(anchors.c.head_size, anchors.c.tx_hash)
         .select_from(anchors.outerjoin(attempts, attempts.c.tx_hash == anchors.c.tx_hash))

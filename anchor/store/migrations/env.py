@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that ``anchor.store.database`` hands over."""
+"""Alembic's entry point: runs the migrations on the connection passed to it by the store."""
 
 from alembic import context
 

@@ -1,6 +1,6 @@
-"""What the migrations are made of, with the same meaning in every one of them for ever.
+"""Building blocks of the migrations, whose meaning never changes.
 
-Keys that are given no name have one by the schema's naming convention, which never changes.
+Keys without a name are named by the schema's naming convention, which never changes.
 """
 
 from typing import Any
@@ -19,6 +19,6 @@ def create_table(name: str, *parts: sa.Column[Any] | sa.Constraint) -> None:
 def create_index_where(
     name: str, table: str, columns: list[str], condition: str, *, unique: bool = False
 ) -> None:
-    """Create an index over the rows that meet ``condition`` alone."""
+    """Create a partial index over the rows that meet ``condition``."""
     where = sa.text(condition)
     op.create_index(name, table, columns, unique=unique, sqlite_where=where, postgresql_where=where)

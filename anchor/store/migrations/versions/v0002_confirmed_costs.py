@@ -1,4 +1,4 @@
-"""Confirm costs at finality, keep why proofs are missing, and withdraw incidents."""
+"""Schema 0002: costs confirmed at finality, reasons for missing proofs, withdrawn incidents."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add the columns, and the indexes over them."""
+    """Add the columns and their indexes."""
     op.add_column("slots", sa.Column("l1_fee", INT64))
     op.add_column("slots", sa.Column("confirmed_at", sa.Text()))
     op.add_column("attempts", sa.Column("l1_fee", INT64))

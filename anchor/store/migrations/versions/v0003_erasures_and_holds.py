@@ -1,4 +1,4 @@
-"""Note what was erased and what must not be, and let no statistics hold evidence."""
+"""Schema 0003: erasures, legal holds, and no database statistics about evidence."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,12 +7,12 @@ from anchor.store.migrations.operations import INT64, create_index_where, create
 
 revision = "0003"
 down_revision = "0002"
-# PostgreSQL copies values of these into its catalogue, where no VACUUM of the table removes them.
+# PostgreSQL samples values of these into its catalogue, where no VACUUM of the table removes them.
 _CONTENT = ("identity", "source", "sha256", "sm3", "record")
 
 
 def upgrade() -> None:
-    """Add the tables, and keep PostgreSQL from sampling what may have to be erased."""
+    """Add the tables, and stop PostgreSQL from sampling columns that may have to be erased."""
     create_table(
         "erasures",
         sa.Column("id", INT64, primary_key=True),
