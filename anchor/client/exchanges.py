@@ -197,7 +197,7 @@ class Exchanges:
         timeout: float,
         has_come: Callable[[httpx.Response], bool],
     ) -> Exchange[httpx.Response]:
-        """Repeat a request until ``has_come`` accepts an answer, for at most ``timeout`` seconds."""
+        """Repeat a request until ``has_come`` accepts the answer, at most ``timeout`` seconds."""
         end = self.monotonic() + timeout
         for attempt in count():
             request, asked_at = self._waiting(path, until, end), self.monotonic()

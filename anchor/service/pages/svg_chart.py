@@ -215,7 +215,7 @@ def mark_durations(most: float, count: int) -> list[Tick]:
 
 
 def mark_times(start: float, end: float, count: int) -> list[Tick]:
-    """Return about ``count`` ticks at round UTC times; ``start`` and ``end`` are in Unix seconds."""
+    """Return about ``count`` ticks at round UTC times between two Unix times in seconds."""
     step = max(_choose_step((end - start) / count), MINUTE)
     first = math.ceil(start / step) * step
     pattern = "%H:%M" if step < DAY else "%d %b"
