@@ -58,7 +58,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchor:
-    """What the registry stores for an anchored root (one packed slot).
+    """The registry's entry for an anchored root (one packed slot).
 
     ``sequence`` counts the log's anchors from 1; ``block_number`` and ``timestamp`` (Unix seconds)
     are those of the block that stored it; ``operator_id`` is 0 for the log's owner.

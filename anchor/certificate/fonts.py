@@ -91,7 +91,7 @@ def find_font() -> Font:
     for family in (*_PREFERRED, *others):
         if family not in families:
             continue
-        with contextlib.suppress(UsageError):  # a broken one is in nobody's way
+        with contextlib.suppress(UsageError):  # a broken font is skipped
             font = _choose(family, families[family])
             if _needed() <= font.characters:
                 return font

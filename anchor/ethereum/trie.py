@@ -68,7 +68,7 @@ class _Walk:
             raise MismatchError(
                 f"{subject} has hash 0x{hash_keccak256(node).hex()}; {above} 0x{expected.hex()}"
             )
-        # The root is hashed whatever its length.
+        # Only the root is hashed even if it is short.
         if len(node) < _HASH_BYTES and self._used:
             raise MalformedError(f"{subject} has {len(node)} bytes, and belongs into its parent")
         self._used += 1

@@ -47,7 +47,7 @@ class Verifier:
         accept_unpinned: bool = False,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Store what is trusted and which nodes are asked; no request is sent yet.
+        """Configure the trust policy and the nodes, without sending a request yet.
 
         ``rpc`` are nodes to ask instead of the policy's, each of a different operator; two of
         several must agree unless ``quorum`` or the policy requires more.  With ``offline`` no node

@@ -116,7 +116,7 @@ class MerkleTree(ABC):
     def _block_paths(self, block: int, size: int) -> list[bytes]:
         paths = [b"".join(self._path_above(BLOCK_HEIGHT, block, size))]
         for level in reversed(self.block(block)[:BLOCK_HEIGHT]):
-            # A path begins with the sibling and goes on as the parent's does.
+            # A path is the sibling followed by the parent's path.
             paths = [
                 level[at : at + HASH] + above
                 for position, above in enumerate(paths)

@@ -31,7 +31,7 @@ class StageWatch:
         most_waiting: int,
         end_process: Callable[[], None] = lambda: None,
     ) -> None:
-        """Create the watch; from an estimate of ``most_waiting`` on, unsealed evidence is counted.
+        """Create the watch; an estimate of ``most_waiting`` or more is replaced by an exact count.
 
         ``end_process`` is called if the task ends without being stopped.
         """

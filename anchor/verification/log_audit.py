@@ -4,7 +4,7 @@ Only published data of the operator is needed.  Nothing here does I/O: tiles com
 ``TileReader``, the chain is a ``ChainView``.  Steps:
 
 1. The checkpoint must be a signed note of a log in a registry.
-2. It must be signed by the log's key, where that is known.
+2. It must be signed by the log's key, if that is known.
 3. Chain, registry and log must be the ones the trust policy pins.
 4. The node must be on that chain: chain id and genesis block.
 5. The code at the registry's address must have the pinned hash.
@@ -384,7 +384,7 @@ def _check_whole(
     """
     links = read_links(view, target, final)
     detail, left = format_links(view, target, final, links, heads)
-    # If the list of anchored heads is not published, events may show them.
+    # Without a published list of anchored heads, events may show an abandonment.
     abandoned = left if heads else _find_abandonment(view, target, final, anchor)
     if heads:
         stored = [read_stored(view, target, final, earlier.root) for earlier in heads]

@@ -24,7 +24,7 @@ FORMAT = "anchor-trust/1"
 # Ample for a hand-written file; a wrong path (a disk image, say) is not read whole.
 MAX_POLICY_BYTES = 1 << 20
 DEFAULT_TOLERANCE = 300
-"""How many seconds an operator's clock may be ahead of the chain's."""
+"""The most seconds that an operator's clock may be ahead of the chain's."""
 _MAX_BLOCK_HASHES = 1_000
 _MAX_DOTS = 500
 
