@@ -2,8 +2,8 @@
 
 >>> report = anchor.verify(file, receipt, policy=policy)  # returns what was proven, or raises
 
-Importing the package loads nothing: each name below loads what it needs when it is first used.
-What is not named here is not for other programs, and changes without notice.
+Importing the package imports nothing else: each name below is imported when it is first used.
+Other names are not part of the public API, and change without notice.
 """
 
 from importlib import import_module
@@ -63,7 +63,7 @@ _HOMES = {
     "ChainGuardError": "anchor.errors",
     "StorageError": "anchor.errors",
 }
-# The extra of each name, and what of it is imported only when it is used.
+# The extra that each name needs, and its packages that are imported only when used.
 _EXTRAS = {
     "Project": ("operator", ("alembic", "eth_account", "requests", "web3")),
     "Keystore": ("operator", ("eth_account",)),
@@ -75,7 +75,7 @@ _EXTRAS = {
     "Status": ("client", ()),
     "registry_contract": ("rpc", ()),
 }
-# `__init__.pyi` tells type checkers the same.
+# `__init__.pyi` declares the same names for type checkers.
 __all__ = list(_HOMES)
 
 

@@ -1,10 +1,10 @@
 """Strict JSON in, canonical JSON out.
 
 Canonical means RFC 8785 (JSON Canonicalization Scheme).  Without floats, which are refused here,
-that is what ``json`` writes without spaces, with members sorted by UTF-16 code units.  Reading is
+that is the output of ``json`` without spaces, with members sorted by UTF-16 code units.  Parsing is
 stricter than ``json.loads``: duplicate member names, floats, NaN, integers outside ±(2^53 - 1),
-lone surrogates and documents larger or deeper than the bounds are refused, so that two readers can
-never disagree about what a document says (RFC 7493, I-JSON).
+lone surrogates and documents larger or deeper than the bounds are refused, so that two parsers can
+never understand a document differently (RFC 7493, I-JSON).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ JsonValue: TypeAlias = Union[None, bool, int, str, "list[JsonValue]", "dict[str,
 MAX_INTEGER = 2**53 - 1
 # 2^53 has 16 digits and a sign; a longer literal is refused before Python converts it.
 _MAX_INTEGER_CHARACTERS = 17
-# Records and receipts nest four levels deep; later formats get room, an attacker's towers do not.
+# Records and receipts nest four levels deep; this leaves room for later formats, not for attacks.
 MAX_DEPTH = 16
-# A foreign text is quoted in an error message up to here.
+# The most characters of a foreign text that an error message quotes.
 _MAX_QUOTED = 80
 
-# Possessive, and content without a closing quote: an unterminated string costs one pass, not n.
+# Possessive, with an optional closing quote: an unterminated string takes one pass, not n.
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _BRACKETS = re.compile(rb"[\[\]{}]")
@@ -34,7 +34,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators
 
 
 class _Refused(Exception):
-    """Carries a reason out of the JSON decoder's hooks."""
+    """An exception that carries the reason of a refusal out of the JSON decoder's hooks."""
 
 
 def encode_canonical(value: JsonValue, *, subject: str) -> bytes:
@@ -50,8 +50,8 @@ def parse_strict(data: bytes, *, subject: str, max_bytes: int) -> JsonValue:
     """Parse one JSON document of at most ``max_bytes`` bytes of UTF-8.
 
     Raises:
-        MalformedError: two JSON readers could understand the document differently. The message
-            names the document ``subject``.
+        MalformedError: The document is not strict JSON: two parsers could understand it
+            differently. The message names it ``subject``.
     """
     if len(data) > max_bytes:
         raise MalformedError(
@@ -87,13 +87,13 @@ def parse_canonical(data: bytes, *, subject: str, max_bytes: int) -> JsonValue:
 
 
 def check_depth(data: bytes, *, subject: str) -> None:
-    """Refuse what nests too deeply, before ``json.loads`` recurses into it.
+    """Check the depth of nesting before ``json.loads`` recurses into a document.
 
-    Its own guard is the recursion limit: py-evm raises that to 100,000, and then a tower of
-    brackets crashes the process.
+    ``json.loads`` relies on the recursion limit, which py-evm raises to 100,000, so that deeply
+    nested brackets crash the process.
 
     Raises:
-        MalformedError: more than ``MAX_DEPTH`` levels.
+        MalformedError: The document has more than ``MAX_DEPTH`` levels.
     """
     depth = 0
     for bracket in _BRACKETS.findall(_STRINGS.sub(b"", data)):
@@ -124,9 +124,9 @@ def _refuse_float(literal: str) -> NoReturn:
 
 
 def _checked(value: JsonValue, subject: str) -> JsonValue:
-    """Return the value with its members sorted; refuse what JSON allows and this project does not.
+    """Return the value with its members sorted; refuse JSON that this project does not allow.
 
-    Recursive: what is read was held to ``MAX_DEPTH`` before.
+    The recursion is bounded: the depth of parsed documents was limited to ``MAX_DEPTH`` before.
     """
     if isinstance(value, str):
         _check_text(value, subject)
@@ -148,7 +148,7 @@ def _sorted_names(members: dict[str, JsonValue], subject: str) -> list[str]:
         _check_text(name, subject)
     if all(map(str.isascii, members)):
         return sorted(members)
-    # In code points' order, or UTF-8's, names beyond U+FFFF would come in another place.
+    # In the order of code points or UTF-8, names beyond U+FFFF would be sorted differently.
     return sorted(members, key=lambda name: name.encode("utf-16-be"))
 
 

@@ -1,11 +1,11 @@
-"""Every way an operation can end, with the exit code each one carries.
+"""All errors that the package raises on purpose, and the exit codes of its commands.
 
 The tree::
 
     AnchorError
     ├── UsageError                2  bad usage or malformed input
-    │   ├── ConfigError           2  no project here, or its configuration is wrong
-    │   │   └── StoreMissingError 2  no store where the configuration names one
+    │   ├── ConfigError           2  the project is missing, or its configuration is wrong
+    │   │   └── StoreMissingError 2  the store that the configuration names is missing
     │   └── MalformedError        2  a foreign document that breaks its format
     ├── MismatchError            10  file, record, path or root does not match
     ├── NotAnchoredError         11  the registry does not hold this root
@@ -22,20 +22,20 @@ The tree::
         ├── FundsError           30  funds or fee cap
         ├── SignerError          31  key, password or authorisation
         ├── ChainGuardError      32  wrong chain, foreign code, lock held, restored backup
-        │   ├── IncidentError    32  a final anchor was contradicted, and is stored so
-        │   ├── ContradictedError 32 the registry holds what cannot follow the store's log
-        │   ├── FinalityViolatedError 32 a block that was final is not on the chain any more
+        │   ├── IncidentError    32  a final anchor was contradicted; recorded in the store
+        │   ├── ContradictedError 32 the registry's state does not fit the store's log
+        │   ├── FinalityViolatedError 32 a final block is no longer on the chain
         │   ├── ClockError       32  this machine's clock is far from the chain's
-        │   ├── ForeignUseError  32  another program used a nonce of our key, finally
+        │   ├── ForeignUseError  32  another program used a nonce of the project's key, finally
         │   ├── LeaseHeldError   32  another process seals and sends for this log
-        │   └── StoreBusyError   32  another process is in the way; nothing was changed
+        │   └── StoreBusyError   32  another process uses the store; the change was not made
         └── StorageError         33  the disk is full or fails, or the store's server is away
-            ├── CopyMissingError 33  a commit is on fewer servers than it has to be
+            ├── CopyMissingError 33  a commit is on fewer servers than required
             ├── StoreAwayError   33  the store cannot be reached or locked now
-            └── StoreReplacedError 33 another store is in the place of the one that was opened
+            └── StoreReplacedError 33 the store was replaced by another since it was opened
 
-An error's text is one sentence that says what is wrong and where; ``hint`` says what to do about
-it.  Neither ever holds a key, a password or an RPC URL's credentials.
+An error's text is one sentence that states the fault and its place; ``hint`` is advice on what to
+do about it.  Neither ever holds a key, a password or an RPC URL's credentials.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ class ExitCode(IntEnum):
 
 
 def severest(codes: Iterable[ExitCode], order: Sequence[ExitCode]) -> ExitCode:
-    """Return the code that comes last in ``order``; one that is not in it outranks all that are.
+    """Return the code that comes last in ``order``; a code not in ``order`` outranks all others.
 
-    Of several that rank alike the first is returned, and ``DONE`` where there is none.
+    The first of several codes of equal rank is returned, and ``DONE`` if ``codes`` is empty.
     """
     ranks = {code: rank for rank, code in enumerate(order)}
     return max(codes, key=lambda code: ranks.get(code, len(order)), default=ExitCode.DONE)
@@ -95,9 +95,9 @@ class AnchorError(Exception):
 
 
 class UsageError(AnchorError):
-    """The caller asked for something that makes no sense, or passed malformed input.
+    """The caller's request is invalid, or its input is malformed.
 
-    ``path`` is the file at fault, where one is.
+    ``path`` is the file at fault, if any.
     """
 
     exit_code = ExitCode.USAGE
@@ -108,11 +108,11 @@ class UsageError(AnchorError):
 
 
 class ConfigError(UsageError):
-    """No project here, or its configuration is wrong."""
+    """The project is missing, or its configuration is wrong."""
 
 
 class StoreMissingError(ConfigError):
-    """There is no store where the configuration names one."""
+    """The store that the configuration names does not exist."""
 
 
 class MalformedError(UsageError):
@@ -122,8 +122,8 @@ class MalformedError(UsageError):
 class MismatchError(AnchorError):
     """Two values that must be equal are not: the evidence was changed, or belongs elsewhere.
 
-    ``expected`` is what the record, the receipt or the anchor says, and ``actual`` what there is:
-    digests, roots and logs as bytes, sizes and numbers as int; None where no two values differ.
+    ``expected`` is the value in record, receipt or anchor, and ``actual`` is the one found:
+    digests, roots and logs as bytes, sizes and numbers as int; None if no two values differ.
     """
 
     exit_code = ExitCode.MISMATCH
@@ -142,9 +142,9 @@ class MismatchError(AnchorError):
 
 
 class NotAnchoredError(AnchorError):
-    """The registry answered, and does not hold this root.
+    """The registry does not hold this root.
 
-    ``root`` was looked for in block ``block_number`` of chain ``chain_id``; None where unknown.
+    ``root`` was looked up in block ``block_number`` of chain ``chain_id``; None if unknown.
     """
 
     exit_code = ExitCode.NOT_ANCHORED
@@ -167,8 +167,8 @@ class NotAnchoredError(AnchorError):
 class NotTrustedError(AnchorError):
     """The chain, registry, code or log is not the one the verifier pinned.
 
-    ``chain_id`` is the chain of which that is said.  ``expected`` is what is pinned and ``actual``
-    what there is: hashes and addresses as bytes, chain ids as int; None where no two values differ.
+    ``chain_id`` is the chain concerned.  ``expected`` is the pinned value and ``actual`` the one
+    found: hashes and addresses as bytes, chain ids as int; None if no two values differ.
     """
 
     exit_code = ExitCode.NOT_TRUSTED
@@ -189,15 +189,15 @@ class NotTrustedError(AnchorError):
 
 
 class AbandonedError(AnchorError):
-    """The registry holds the root, and the log's owner closed the log from before it."""
+    """The registry holds the root, but the log's owner closed the log at an earlier head."""
 
     exit_code = ExitCode.ABANDONED
 
 
 class CannotCheckError(AnchorError):
-    """The question could not be answered; never to be read as yes or no.
+    """The question could not be answered; this must never be treated as yes or no.
 
-    ``retry_after`` is how many seconds whoever was asked wants to be left alone, where it said so.
+    ``retry_after`` is the server's ``Retry-After`` in seconds, if it sent one.
     """
 
     exit_code = ExitCode.CANNOT_CHECK
@@ -228,14 +228,14 @@ class NodeRefusedError(CannotCheckError):
 
 
 class QuorumError(CannotCheckError):
-    """Too few nodes say the same; the message names those that do not."""
+    """Too few nodes agree; the message names those that do not."""
 
 
 class NotFinalError(AnchorError):
-    """Pending, or included in a block that can still be reversed.
+    """The anchor is pending, or included in a block that can still be reversed.
 
-    ``block_number`` is the block that is to become final and ``final_number`` the newest that is,
-    on chain ``chain_id``; None where unknown.
+    ``block_number`` is the block that must become final and ``final_number`` the newest final one,
+    on chain ``chain_id``; None if unknown.
     """
 
     exit_code = ExitCode.NOT_FINAL
@@ -262,7 +262,7 @@ class UnknownVersionError(AnchorError):
 
 
 class OperatorActionError(AnchorError):
-    """Nothing was lost, but the operator has to do something before work can go on."""
+    """The operator must act before work can continue; no data was lost."""
 
 
 class FundsError(OperatorActionError):
@@ -278,21 +278,21 @@ class SignerError(OperatorActionError):
 
 
 class ChainGuardError(OperatorActionError):
-    """What is on chain, or who holds the store, is not what was pinned; going on could do harm."""
+    """The chain or the store's holder is not the expected one, so that continuing could do harm."""
 
     exit_code = ExitCode.CHAIN_GUARD
 
 
 class IncidentError(ChainGuardError):
-    """A final anchor was contradicted; nothing goes on before that is cleared up."""
+    """A final anchor was contradicted; work stops until the incident is resolved."""
 
 
 class ContradictedError(ChainGuardError):
-    """The log is closed on chain, or its head there is unknown: the store's log cannot go on."""
+    """The log is closed on chain, or its head there is unknown: it cannot be continued."""
 
 
 class FinalityViolatedError(ChainGuardError):
-    """A block that this process saw as final was replaced; ``block_hash`` is the final one now."""
+    """A block that this process saw as final was replaced; ``block_hash`` is the new final one."""
 
     def __init__(self, message: str, *, hint: str | None = None, block_hash: bytes) -> None:
         super().__init__(message, hint=hint)
@@ -304,7 +304,7 @@ class ClockError(ChainGuardError):
 
 
 class ForeignUseError(ChainGuardError):
-    """Another program used a nonce that we had signed for; it is final, and stored as such."""
+    """Another program used a nonce that this project had signed for; final, and recorded so."""
 
 
 class LeaseHeldError(ChainGuardError):
@@ -312,36 +312,36 @@ class LeaseHeldError(ChainGuardError):
 
 
 class StoreBusyError(ChainGuardError):
-    """Another process is in the way of a change to the store, which was not made."""
+    """Another process prevents a change to the store; the change was not made."""
 
 
 class SideFileHeldError(StoreBusyError):
-    """Another process holds the side file for long; waiting was for nothing, and would be again."""
+    """Another process holds the side file for long: waiting failed, and would fail again."""
 
 
 class StorageError(OperatorActionError):
-    """The disk, or the store's server, fails: what was not acknowledged may or may not be stored.
+    """The disk or the store's server fails: unacknowledged writes may or may not be stored.
 
-    Nothing goes on after it in the same process: starting again is the recovery.
+    The process must not continue: a restart is the recovery.
     """
 
     exit_code = ExitCode.STORAGE
 
 
 class CopyMissingError(StorageError):
-    """A commit is not known to be on as many servers as it has to be, and is not acknowledged.
+    """A commit is not known to be on the required number of servers, and is not acknowledged.
 
-    The first server is all right, so that the same process can go on: doing it again does it once.
+    The first server has the commit, so that the process can continue; a retry does not repeat it.
     """
 
 
 class WriteRefusedError(StorageError):
-    """A change was refused before it was made, and is not there; the same process can go on."""
+    """A change was refused before it was made; the process can continue."""
 
 
 class StoreAwayError(StorageError):
-    """The store cannot be reached or locked now: wait until it can, then open it anew."""
+    """The store cannot be reached or locked now: wait until it can, then reopen it."""
 
 
 class StoreReplacedError(StorageError):
-    """Another store is in the place of the one that this process opened: open that one."""
+    """The store that this process opened was replaced by another: reopen it."""

@@ -1,4 +1,4 @@
-"""The words of the domain as types: bytes inside, hex only at the edge."""
+"""The types of the domain: bytes inside the program, hex only in its inputs and outputs."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ LogId = NewType("LogId", bytes)
 ChainId = NewType("ChainId", int)
 
 Assurance = Literal["rpc", "quorum", "asserted", "proof"]
-"""How a chain's answer was obtained: one node's word; the same word of several; a state proof under
-a block hash that only the verifier vouches for; one under a hash that the trust policy names, or
-that several nodes agree about.  Each is worth more than the last."""
+"""How a chain's answer was obtained: from one node; from several that agree; by a state proof under
+a block hash that only the verifier vouches for; by one under a hash that the trust policy names or
+several nodes agree on.  Each is stronger than the one before."""
 
 StageName = Literal["accepted", "sealed", "submitted", "included", "anchored"]
-"""A `Stage` as documents and URLs spell it."""
+"""A `Stage` as written in documents and URLs."""
 
 
 class Stage(Enum):
-    """How far one piece of evidence has come; the members are in this order."""
+    """The stage that one piece of evidence has reached; the members are in order."""
 
     ACCEPTED = "accepted"
     SEALED = "sealed"
@@ -58,7 +58,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchor:
-    """What the registry stores for an anchored root (one packed slot).
+    """The registry's entry for an anchored root (one packed slot).
 
     ``sequence`` counts the log's anchors from 1; ``block_number`` and ``timestamp`` (Unix seconds)
     are those of the block that stored it; ``operator_id`` is 0 for the log's owner.
@@ -100,7 +100,7 @@ def parse_hash(text: str, *, subject: str) -> Hash32:
 def parse_hex(text: str, *, length: int, subject: str, prefix: bool) -> bytes:
     """Decode exactly ``length`` bytes of lower-case hex.
 
-    ``prefix`` says whether ``0x`` must be there (Ethereum values) or must not (SHA-256 values, as
+    ``prefix``: ``0x`` is required (Ethereum values), or else forbidden (SHA-256 values, as
     ``sha256sum`` prints them).  One spelling per value, so that equal values are equal texts.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Format values for people: durations, amounts, counts."""
+"""Formatting of values for people: durations, amounts, counts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_age(current_time: float, moment: float) -> str:
-    """Return how long ago ``moment`` was; clocks may differ, but nothing was in the future."""
+    """Return how long ago ``moment`` was; a moment in the future counts as now."""
     return f"{format_duration(current_time - moment)} ago"
 
 
@@ -38,7 +38,7 @@ def format_timestamp(moment: float) -> str:
 
 
 def format_wei(wei: int) -> str:
-    """Format an amount in ether, or in gwei where it is below a millionth of one."""
+    """Format an amount in ether, or in gwei if it is below a millionth of an ether."""
     if wei == 0:
         return "0 ether"
     if wei < ETHER // 10**6:
@@ -47,7 +47,7 @@ def format_wei(wei: int) -> str:
 
 
 def format_in_gwei(wei: int) -> str:
-    """Format an amount in gwei, however large, for a column of amounts."""
+    """Format an amount always in gwei, for a column of amounts."""
     return f"{_significant(wei / GWEI)} gwei"
 
 
@@ -57,7 +57,7 @@ def format_gas_price(wei: int) -> str:
 
 
 def format_count(count: int, one: str, many: str) -> str:
-    """Format a number of things."""
+    """Format a count with its noun: ``one`` for 1, otherwise ``many``."""
     return f"{count:,} {one if count == 1 else many}"
 
 

@@ -1,1 +1,1 @@
-"""Certificates: what a verification found, as JSON, HTML and PDF/A from the same data."""
+"""Certificates: the results of a verification as JSON, HTML and PDF/A from the same data."""

@@ -1,7 +1,7 @@
-"""The font that a certificate is set in: Chinese and Latin, found on the machine or named.
+"""The font of a certificate, with Chinese and Latin: found on the machine, or named by the user.
 
-What is printed must not depend on whatever else is installed: one family is chosen, its files are
-named with their SHA-256, and no other of the machine's fonts is used.
+The PDF must not depend on other installed fonts: one family is chosen, its files are listed with
+their SHA-256, and no other font of the machine is used.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fontTools.ttLib import TTFont, TTLibError
 
 from anchor.errors import ConfigError, UsageError
 
-# In this order; all of them have Chinese and Latin.  Others are taken if they have what it takes.
+# In order of preference; all have Chinese and Latin.  Other fonts are used if they have both.
 _PREFERRED = (
     "Noto Sans CJK SC",
     "Noto Sans SC",
@@ -39,9 +39,9 @@ _REGULAR, _BOLD = 400, 700
 # A collection of every weight of Noto CJK has 120 MB.
 _MAX_FONT_BYTES = 256 << 20
 _TEMPLATE = Path(__file__).parent / "templates" / "certificate.typ"
-# Where Chinese begins; signs before it are in the font that typst brings along.
+# The first Chinese code point; symbols before it are in the font that typst includes.
 _CHINESE = 0x2E80
-# What fontTools raises of a file that is broken in one way or another.
+# The errors that fontTools raises for broken font files.
 _UNREADABLE = (
     TTLibError,
     OSError,
@@ -60,7 +60,7 @@ _INSTALL = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FontFile:
-    """One face of the family: a file, the face's place in it, and the file's SHA-256."""
+    """One face of the family: a file, the face's index in it, and the file's SHA-256."""
 
     path: Path
     index: int
@@ -69,7 +69,7 @@ class FontFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Font:
-    """The chosen family, its files, and the code points that every one of its faces has."""
+    """The chosen family, its files, and the code points that all of its faces have."""
 
     family: str
     files: tuple[FontFile, ...]
@@ -80,7 +80,7 @@ def find_font() -> Font:
     """Return the machine's own font for Chinese.
 
     Raises:
-        ConfigError: it has none.
+        ConfigError: The machine has no suitable font.
     """
     book = typst.Fonts(include_system_fonts=True, include_embedded_fonts=False)
     families: dict[str, list[typst.FontInfo]] = {}
@@ -91,7 +91,7 @@ def find_font() -> Font:
     for family in (*_PREFERRED, *others):
         if family not in families:
             continue
-        with contextlib.suppress(UsageError):  # a broken one is in nobody's way
+        with contextlib.suppress(UsageError):  # a broken font is skipped
             font = _choose(family, families[family])
             if _needed() <= font.characters:
                 return font
@@ -102,7 +102,7 @@ def read_font(path: Path) -> Font:
     """Return the font in a file that the user names.
 
     Raises:
-        UsageError: it is no font, or lacks characters of the labels.
+        UsageError: The file is not a font, or lacks characters of the labels.
     """
     try:
         status = path.stat()
@@ -133,7 +133,7 @@ def read_font(path: Path) -> Font:
 
 
 def _choose(family: str, faces: Iterable[typst.FontInfo], path: Path | None = None) -> Font:
-    """Take the faces nearest to regular and to bold."""
+    """Return the family with the faces nearest to regular and to bold."""
     ordered = sorted(faces, key=lambda face: (face.path or "", face.index))
     chosen: dict[tuple[Path, int], None] = {}
     for weight in (_REGULAR, _BOLD):
@@ -153,7 +153,7 @@ def _hash(path: Path) -> str:
 
 @cache
 def _needed() -> frozenset[int]:
-    """Return what the template itself prints: ASCII, its Chinese, and the mark of statements."""
+    """Return the characters that the template prints: ASCII, its Chinese, the statements' mark."""
     template = frozenset(map(ord, _TEMPLATE.read_text("utf-8")))
     return frozenset({*range(0x20, 0x7F), ord("※"), *(c for c in template if c >= _CHINESE)})
 

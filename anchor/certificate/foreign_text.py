@@ -1,17 +1,17 @@
-"""Foreign text on a page: names are whatever somebody called a file."""
+"""Safe display of foreign text, such as file names, which may contain any characters."""
 
 from __future__ import annotations
 
 import unicodedata
 
-# More marks on one letter than any script writes; a heap of them covers the lines around.
+# More combining marks than any script uses on one letter; many would cover adjacent lines.
 _MAX_MARKS = 2
 
 
 def show_text(text: str, most: int) -> str:
-    """Return ``text`` with what is invisible spelled out, and its middle left out if too long.
+    """Return ``text`` with invisible characters escaped, and its middle left out if too long.
 
-    Controls, overrides of direction and whatever else has no shape of its own become escapes
+    Control characters, direction overrides and other characters without a glyph become escapes
     (a backslash, ``u{202e}``), so that a name cannot look like another one.
     """
     shown = text if len(text) <= most else f"{text[: most * 2 // 3]} … {text[-(most // 3) :]}"
@@ -26,5 +26,5 @@ def show_text(text: str, most: int) -> str:
 
 
 def escape(character: str) -> str:
-    """Spell a character by its code point."""
+    """Return the escape of a character, with its code point in hex."""
     return f"\\u{{{ord(character):x}}}"

@@ -1,4 +1,4 @@
-"""The first sheet: what a judge reads."""
+"""The first sheet of a certificate: the summary for a judge."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from anchor.certificate.qr import draw_code
 from anchor.certificate.statements import Exhibit
 from anchor.certificate.time_format import describe_time
 
-# A name of 4,096 characters would take the sheet; it is whole in the JSON.
+# A name of 4,096 characters would fill the sheet; the JSON has it in full.
 _MOST_OF_NAME = 140
 _MOST_OF_STATEMENT = 120
 NOT_FINAL = Value(kind="caution", lines=("尚未终局 / not final yet",))
@@ -35,20 +35,20 @@ NOT_VERIFIED = Value(kind="caution", lines=("未核验 / not verified",))
 
 
 def stated(statement: str | None, most: int = _MOST_OF_STATEMENT) -> Value:
-    """Return what the issuer states, marked as that."""
+    """Return a statement of the issuer, marked as such."""
     if statement is None:
         return MISSING
     return Value(kind="text", lines=(show_text(statement, most),), is_stated=True)
 
 
 def describe_level(anchor: VerifiedAnchor) -> Value:
-    """Return the assurance, and what it rests on."""
+    """Return the assurance of an anchor, and its basis."""
     basis = BASES[anchor.assurance, anchor.finality]
     return text(f"{anchor.assurance}：{basis.zh}", basis.en)
 
 
 def build_front(certificate: Certificate) -> Sheet:
-    """Return the sheet."""
+    """Return the first sheet."""
     return Sheet(
         title=Bilingual(zh="证书", en="Certificate"),
         blocks=(

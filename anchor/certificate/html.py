@@ -28,7 +28,7 @@ def _template() -> Template:
 
 
 def render_html(certificate: Certificate) -> bytes:
-    """Return the certificate as HTML; it always gives the same bytes."""
+    """Return the certificate as HTML; the same certificate always gives the same bytes."""
     style = (_TEMPLATES / "certificate.css").read_text("utf-8")
     text = _template().render(
         certificate=certificate,

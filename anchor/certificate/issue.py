@@ -1,4 +1,4 @@
-"""From what a verification found to a certificate; nothing else reaches it but what is stated."""
+"""Issue of certificates from a verification's results and the issuer's statements, nothing else."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ from anchor.verification.report_words import CHINESE
 from anchor.verification.steps import VerificationTarget
 from anchor.verification.targets import list_targets
 
-# How far the issuer's clock may be behind the chain's.
+# How far the issuer's clock may be behind the chain's time.
 _CLOCK_SLACK = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:
-    """What a verification was made against: the policy, what it was read from, and nodes asked."""
+    """The basis of a verification: the trust policy, its sources, and the nodes asked."""
 
     policy: TrustPolicy | None
     policies: tuple[PolicyFile, ...]
@@ -59,12 +59,12 @@ class Basis:
 def issue_certificate(
     data: bytes, report: Report, *, details: Details, basis: Basis, moment: Moment, draft: bool
 ) -> Certificate:
-    """Return the certificate of what ``report`` found about the receipt ``data``.
+    """Return the certificate for the receipt ``data`` and its verification ``report``.
 
     Raises:
-        NotFinalError: the anchor is not final, and no draft was asked for.
-        AnchorError: the verification did not pass; of that there is no draft either.
-        UsageError: the moment is before what would be certified.
+        NotFinalError: The anchor is not final, and no draft was requested.
+        AnchorError: The verification did not pass, which rules out a draft as well.
+        UsageError: The moment of issue is before the certified times.
     """
     _check_outcome(report.error, draft=draft)
     receipt = parse_receipt(data)
@@ -107,8 +107,8 @@ def issue_certificate(
 def _trace(
     receipt: Receipt, record: Record, report: Report, policy: TrustPolicy | None
 ) -> tuple[list[VerifiedAnchor], Path, Checks]:
-    """Return the way to the chain: the anchors, the path to the first, and how to redo it."""
-    # Of several the one leads that proves most: a chain of one's own is older than any.
+    """Return the anchors, the path to the first one's root, and the commands that recheck it."""
+    # The anchor that proves most comes first: a private chain can show any earlier time.
     proven_anchors = sorted(
         report.proven,
         key=lambda proven: (
@@ -170,7 +170,7 @@ def _targets(receipt: Receipt, policy: TrustPolicy | None) -> dict[_Key, Verific
 
 
 def _head_of(receipt: Receipt, proven: ProvenAnchor | None) -> tuple[Head, tuple[Hash32, ...]]:
-    """Return the head that the certificate is about, and the record's path to it."""
+    """Return the head that the certificate covers, and the record's path to it."""
     if receipt.promise is not None:
         return receipt.promise.head, receipt.promise.path
     anchor = receipt.anchors[0 if proven is None else _place_of(receipt, proven) or 0]
@@ -178,7 +178,7 @@ def _head_of(receipt: Receipt, proven: ProvenAnchor | None) -> tuple[Head, tuple
 
 
 def _place_of(receipt: Receipt, proven: ProvenAnchor) -> int | None:
-    """Return which of the receipt's anchors was proven; None for a promise kept since."""
+    """Return the index of the proven anchor in the receipt; None for a promise kept since."""
     places = [(anchor.chain_id, anchor.registry, anchor.head.root) for anchor in receipt.anchors]
     return places.index(_key(proven)) if places else None
 

@@ -1,6 +1,6 @@
 """The fixed sentences of a certificate, in Chinese and English.
 
-A certificate says "unchanged since"; it never says that anything is authentic or true.
+A certificate states "unchanged since"; it never states that anything is authentic or true.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ POLICY_SOURCES = {
     "project": "出证人自己项目的策略 / of the issuer's own project",
 }
 
-# What the chain's answer rests on; by assurance, and by who says that the block is final.
+# The basis of the chain's answer, by assurance and by whether finality is observed or asserted.
 BASES = {
     ("rpc", "observed"): Bilingual(
         zh="依据单一节点的陈述；控制其应答者即控制该结论。",
@@ -111,7 +111,7 @@ BASES = {
     ),
 }
 
-# What a chain id is usually taken for.
+# The networks that usually have these chain ids.
 NETWORKS = {
     1: Bilingual(zh="以太坊主网", en="Ethereum Mainnet"),
     10: Bilingual(zh="OP 主网", en="OP Mainnet"),
@@ -123,7 +123,7 @@ NETWORKS = {
 
 
 def describe_kind(anchor: VerifiedAnchor) -> Bilingual | None:
-    """Return what kind of chain it is, in the words of every report; None of a main one."""
+    """Return the kind of chain, in the words of every report; None for a main chain."""
     if anchor.kind == "main":
         return None
     zh, en = CHINESE.kinds[anchor.kind], KIND_SENTENCES[anchor.kind]
@@ -131,7 +131,7 @@ def describe_kind(anchor: VerifiedAnchor) -> Bilingual | None:
 
 
 def describe_result(anchor: VerifiedAnchor) -> Bilingual:
-    """Return the result in the words of every report: never those of a better proof."""
+    """Return the result in the words of every report, which never claim more than was proven."""
     is_asserted = anchor.assurance == "asserted"
     if anchor.kind == "main" and not is_asserted:
         return VERIFIED
@@ -143,13 +143,13 @@ def describe_result(anchor: VerifiedAnchor) -> Bilingual:
 
 
 def list_not_proven(open_questions: Sequence[str]) -> list[Bilingual]:
-    """Return what is not proven: what never is, and what this verification leaves open."""
+    """Return all that is not proven: in general, and by this verification in particular."""
     left = [ABANDONED_SINCE] if UNKNOWN in open_questions else []
     return [*NOT_PROVEN, *left]
 
 
 def list_assumptions(anchor: VerifiedAnchor | None, *, is_pinned: bool) -> list[Bilingual]:
-    """Return what a reader has to take on trust, for all that was verified."""
+    """Return the assumptions that a reader has to trust in spite of the verification."""
     assumptions = [HASHES]
     if anchor is not None:
         kind = describe_kind(anchor)

@@ -1,4 +1,4 @@
-"""The sheets of paper that a certificate is printed on, as HTML and PDF alike show them."""
+"""The sheets of a certificate and their parts, which HTML and PDF both render."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Kind = Literal["text", "code", "caution"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """One value: lines of text or of code; ``is_stated`` is the issuer's word alone."""
+    """One value: lines of text or of code; ``is_stated``: an unverified statement of the issuer."""
 
     kind: Kind
     lines: tuple[str, ...]
@@ -62,7 +62,7 @@ class JudgedTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Banner:
-    """The result, large: what passed, since when, and the sentence that says what that means."""
+    """The result in large type: the verdict, the time, and a sentence that explains them."""
 
     verdict: str
     zh: str
@@ -84,7 +84,7 @@ class Seal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A picture, and what it shows in words."""
+    """A picture, and its description in words."""
 
     title: Bilingual
     svg: str
@@ -94,7 +94,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commands:
-    """Commands to run, each with the line that it prints."""
+    """Shell commands to run, each with the line that it prints."""
 
     title: Bilingual
     set_up: str
@@ -138,18 +138,18 @@ def fields(zh: str, en: str, rows: Iterable[Labelled]) -> Fields:
 
 
 def text(*lines: str) -> Value:
-    """Return our own words, or numbers."""
+    """Return a value of plain text: this project's words, or numbers."""
     return Value(kind="text", lines=lines)
 
 
 def code(*lines: str | None) -> Value:
-    """Return hashes and addresses; of nothing, "not provided"."""
+    """Return a value of hashes or addresses; "not provided" if all lines are None."""
     given = tuple(line for line in lines if line is not None)
     return Value(kind="code", lines=given) if given else MISSING
 
 
 def describe(value: object, spell: Callable[[str], str]) -> object:
-    """Return sheets, or a part of them, as JSON has it; ``spell`` is given every text."""
+    """Convert sheets, or a part of them, to JSON values; ``spell`` is applied to every text."""
     if isinstance(value, str):
         return spell(value)
     if isinstance(value, Bilingual):

@@ -1,4 +1,4 @@
-"""The Merkle path as a picture: the leaf below, the root above, each sibling on its side."""
+"""The Merkle path as a picture: leaf at the bottom, root at the top, siblings left or right."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _NODE_WIDTH = 204
 _SIBLING_WIDTH = 150
 _MARGIN = 8
 _MIDDLE = _WIDTH // 2
-# Paper's colours; a page for the screen sets its own by the classes.
+# Colours for print; a page for the screen overrides them through the classes.
 _ACCENT, _INK, _FAINT, _PALE = "#1f5f8b", "#1c2430", "#8a94a3", "#e9f1f7"
 
 
 def draw_path(leaf: str, steps: Sequence[PathStep], *, digits: int = 8, title: str = "") -> str:
     """Return the picture as SVG, for a page of its own or within HTML.
 
-    Each hash is shown by its first and last ``digits``.  A ``title`` names the picture to those who
-    do not see it; where there is none, the text around it has to.
+    Each hash is shown by its first and last ``digits``.  A ``title`` describes the picture to
+    screen readers; without it, the surrounding text must.
     """
     nodes = [_shorten(node, digits) for node in (leaf, *(step.node for step in steps))]
     height = _ROW * (len(nodes) - 1) + _BOX + 2 * _MARGIN

@@ -1,7 +1,7 @@
-"""The certificate as PDF/A-3b, set by typst, with the JSON attached.
+"""The certificate as PDF/A-3b, typeset by typst, with the JSON attached.
 
-The template is this package's own and reads nothing: all that a certificate says enters as data,
-through ``sys.inputs``, and typst gets an empty folder for a root, no packages and one font.
+The template is part of this package and reads no files: the certificate's content is passed as data
+through ``sys.inputs``, and typst gets an empty folder as its root, no packages and one font.
 """
 
 from __future__ import annotations
@@ -29,11 +29,10 @@ _STANDARD: Literal["a-3b"] = "a-3b"
 def render_pdf(certificate: Certificate, font: Font) -> bytes:
     """Return the certificate as PDF/A-3b: the same bytes for the same certificate and font files.
 
-    Characters that the font lacks are spelled by their code points, as PDF/A shows no text without
-    its shapes.
+    Characters that the font lacks are shown as code points, as PDF/A forbids text without glyphs.
 
     Raises:
-        UsageError: the font is broken in a way that shows only now.
+        UsageError: The font is broken, which is only detected during typesetting.
     """
     encoded = encode_certificate(certificate)
     known = font.characters

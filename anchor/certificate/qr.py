@@ -1,4 +1,4 @@
-"""The QR code: what a certificate is about, in a few lines, and no address to visit."""
+"""The QR code: the certified values in a few lines of text, without a URL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from anchor.certificate.model import FORMAT, VerifiedAnchor
 def encode_payload(
     record_sha256: str, anchor: VerifiedAnchor | None, root: str, *, draft: bool
 ) -> str:
-    """Return the code's text: the record's digest, chain and registry (CAIP-10), and the root."""
+    """Return the QR code's text: record digest, chain and registry (CAIP-10), and the root."""
     lines = [FORMAT + (" DRAFT" if draft else ""), f"record sha256:{record_sha256}"]
     if anchor is not None:
         lines.append(f"chain {anchor.chain}:{anchor.registry}")
@@ -21,7 +21,7 @@ def encode_payload(
 
 
 def draw_code(payload: str) -> str:
-    """Return the code as SVG, with the quiet zone that readers need, in black on white."""
+    """Return the QR code as SVG, black on white, with the quiet zone that readers need."""
     code = segno.make_qr(payload, error="m", boost_error=False, encoding="utf-8", eci=False)
     drawn = io.BytesIO()
     code.save(

@@ -1,7 +1,7 @@
-"""The verification's arithmetic as shell commands with the real values, and what each prints.
+"""The verification's hash computations as shell commands with real values and expected output.
 
-They need ``sha256sum``, ``openssl`` 3.2 or later, ``jq``, ``perl`` and ``curl``.  File names never
-stand in a command: they are whatever the evidence was called.
+They need ``sha256sum``, ``openssl`` 3.2 or later, ``jq``, ``perl`` and ``curl``.  Commands never
+contain file names, which are foreign text.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def build_path(receipt: Receipt, leaf: Hash32, head: Head, path: tuple[Hash32, .
     """Return every step from the leaf to the root of ``head``.
 
     Raises:
-        MismatchError: the path's length does not fit its index and size.
+        MismatchError: The path's length does not fit its index and size.
     """
     steps = merkle.trace_path(leaf=leaf, index=receipt.index, size=head.size, path=path)
     return Path(root=head.root.hex(), size=head.size, steps=[encode_step(step) for step in steps])
@@ -43,10 +43,10 @@ def build_checks(
     path: Path,
     leading: tuple[int | None, ProvenAnchor, Hash32] | None,
 ) -> Checks:
-    """Return the commands; ``leading`` is what was proven, if anything was.
+    """Return the commands that recheck the path and the leading anchor, if one was proven.
 
-    It is the anchor's place in the receipt (None for a promise that was kept since), the anchor,
-    and the hash of the registry's code.
+    ``leading`` is the anchor's index in the receipt (None for a promise that was kept since), the
+    anchor, and the hash of the registry's code.
     """
     set_up = ["FILE=…       # the evidence", "RECEIPT=…    # its receipt, ….anchor.json"]
     if leading is not None:

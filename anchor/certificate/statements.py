@@ -17,12 +17,12 @@ from anchor.errors import AnchorError, MalformedError, UnknownVersionError
 from anchor.evidence.digests import Digests, parse_digest
 
 FORMAT = "anchor-certificate-details/1"
-# A hand-written file; this keeps a wrong path from being read whole.
+# Ample for a hand-written file; a wrong path is not read whole.
 MAX_DETAILS_BYTES = 1 << 20
 MAX_EXHIBITS = 1_000
-# A statement is a sentence or a paragraph; whatever is longer is an exhibit of its own.
+# A statement is a sentence or a paragraph; a longer text should be an exhibit of its own.
 MAX_CHARACTERS = 1_000
-# Reading a TOML key of many parts takes time by their square.
+# Parsing a dotted TOML key takes time quadratic in its parts.
 _MAX_DOTS = 500
 # Controls, formats (the overrides of direction among them), surrogates, unassigned, line ends.
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})

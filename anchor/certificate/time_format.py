@@ -1,4 +1,4 @@
-"""Times of a certificate: RFC 3339 in UTC, and Beijing's beside it."""
+"""Times of a certificate: RFC 3339 in UTC, and Beijing time."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from typing import Literal
 
 from anchor.errors import UsageError
 
-# The whole of China keeps it, all year.
+# All of China uses it, all year.
 BEIJING = timezone(timedelta(hours=8))
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\dZ", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """When it was verified and issued, by the machine's clock or as the issuer gives it."""
+    """The time of verification and issue, by the machine's clock or as given by the issuer."""
 
     at: datetime
     clock: Literal["machine", "given"]
 
 
 def format_seconds(timestamp: int) -> str:
-    """Write a time given in Unix seconds."""
+    """Format a time given in Unix seconds, in UTC."""
     return format_utc(datetime.fromtimestamp(timestamp, UTC))
 
 
 def format_utc(time: datetime) -> str:
-    """Write a time to the second."""
+    """Format a time in UTC, to the second."""
     return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def describe_time(text: str) -> str:
-    """Spell a time of a certificate in UTC and, where its calendar goes on, in Beijing's."""
+    """Return a certificate's time in UTC and, if it can be represented, in Beijing time."""
     time = datetime.fromisoformat(text)
     shown = f"{_show(time)} UTC"
-    # A record may claim the last hours of the year 9999.
+    # A record may claim the last hours of the year 9999, in Beijing the year 10000.
     if time <= datetime.max.replace(tzinfo=UTC) - timedelta(hours=8):
         shown += f"　北京时间 {_show(time.astimezone(BEIJING))} (UTC+8)"
     return shown
@@ -47,10 +47,10 @@ def _show(time: datetime) -> str:
 
 
 def choose_moment(named: str | None, epoch: str | None, current: datetime) -> Moment:
-    """Return the moment of issue: as named (RFC 3339, UTC), as SOURCE_DATE_EPOCH says, or now.
+    """Return the moment of issue: as named (RFC 3339, UTC), from SOURCE_DATE_EPOCH, or now.
 
     Raises:
-        UsageError: it is no time, or later than now.
+        UsageError: The text is not a time, or the time is later than now.
     """
     if named is None and not epoch:
         return Moment(at=current.replace(microsecond=0), clock="machine")

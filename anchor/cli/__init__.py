@@ -1,4 +1,4 @@
-"""The command line: one module for each command, loaded when it runs (``command_table``)."""
+"""The command line: one module per command, imported when it runs (``command_table``)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from anchor.cli.typer_app import GroupedCommands, add_commands
 from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.system.os_errors import explain_os_error
 
-# Which extra brings a package that some commands need and a verifier may lack.
+# The extra that installs each package that some commands need and a verifier may lack.
 _EXTRAS = {
     "web3": "rpc",
     "requests": "rpc",
@@ -70,7 +70,7 @@ add_commands(app)
 
 @runtime_checkable
 class _BadArguments(Protocol):
-    """What Typer raises for a command line that it cannot read."""
+    """An error that Typer raises for a command line that it cannot parse."""
 
     exit_code: int
 
@@ -89,16 +89,16 @@ def main() -> None:
         silence_output()
         if not error.is_closed_pipe:
             Output(as_json=False).note(f"{error}; what was done stays done", mark="error: ")
-    # Collecting garbage while weakref's exit handler goes through its finalizers (of urllib3's
-    # pools) would change them under its hands, and it would print a traceback.
+    # Garbage collection during weakref's exit handler would change the finalizers (of urllib3's
+    # pools) that it iterates over, and it would print a traceback.
     gc.disable()
     sys.exit(code)
 
 
 def _run() -> int:
-    """Run the command and return its exit code; print what went wrong."""
+    """Run the command and return its exit code; print an error, if any."""
     try:
-        # Typer returns what a command's Exit says, and raises what is wrong with the arguments.
+        # Typer returns the code of a command's Exit, and raises errors in the arguments.
         return int(app.main(standalone_mode=False) or ExitCode.DONE)
     except SystemExit as end:
         return ExitCode.DONE if end.code is None else int(end.code)
@@ -134,7 +134,7 @@ def _fail(error: AnchorError) -> int:
 
 
 def _refuse_usage(error: _BadArguments) -> int:
-    """Print what is wrong with the arguments as Typer does; in JSON mode as a document, too."""
+    """Print an error in the arguments as Typer does; in JSON mode also as a document."""
     if _is_json():
         Output(as_json=True).document_error(UsageError(error.format_message()))
     error.show()

@@ -1,4 +1,4 @@
-"""What ``anchor certify`` is asked to certify, and the files it writes."""
+"""The receipts that ``anchor certify`` certifies, and the files it writes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from anchor.verification.report import Report, severest_code
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One receipt, the file it is about, and the path of its certificate without a suffix."""
+    """One receipt, the file it covers, and the path of its certificate without a suffix."""
 
     receipt: Path
     file: Path
@@ -35,10 +35,10 @@ class Request:
 def plan_requests(
     receipts: Sequence[Path], files: Sequence[Path] | None, folder: Path | None
 ) -> list[Request]:
-    """Return what to certify, and where to.
+    """Return each receipt to certify with its file and the path of its certificate.
 
     Raises:
-        UsageError: two certificates would go to the same place.
+        UsageError: Two certificates would have the same path.
     """
     requests: list[Request] = []
     for position, argument in enumerate(receipts):
@@ -57,7 +57,7 @@ def plan_requests(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What a verification found: the receipt's bytes, the report and what it was made against."""
+    """A verification's result: the receipt's bytes, the report, and the basis of the report."""
 
     request: Request
     data: bytes
@@ -66,17 +66,17 @@ class Judged:
 
 
 def read_details(path: Path | None) -> Details:
-    """Read the details; without a file, nothing is stated."""
+    """Read the file of the issuer's statements; without a file, return empty details."""
     if path is None:
         return Details()
     return parse_details(read_bounded(path, MAX_DETAILS_BYTES + 1), is_json=path.suffix == ".json")
 
 
 def check_exhibits(details: Details, judged: Iterable[Judged]) -> None:
-    """See that every exhibit in the details is about one of the receipts.
+    """Check that every exhibit in the details belongs to one of the receipts.
 
     Raises:
-        UsageError: one is not; its statements would be lost.
+        UsageError: An exhibit does not belong to a receipt, so that its statements would be lost.
     """
     recorded = [
         judgement.report.record.digests
@@ -100,13 +100,13 @@ def write_certificates(
     font: Font | None,
     is_draft: bool,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], ExitCode]:
-    """Write what can be certified, and print it; the others of several are reported.
+    """Write and print the certificates; of several receipts, report those that were refused one.
 
-    All have the same details, moment and font.  Return what was written, which receipts were
-    refused one, and what the process should end with.
+    All have the same details, moment and font.  Return JSON members of the certificates written
+    and of the refused receipts, and the exit code.
 
     Raises:
-        AnchorError: The only one cannot be certified, or not written.
+        AnchorError: The only receipt cannot be certified, or its certificate cannot be written.
     """
     written: list[dict[str, Any]] = []
     refused: list[dict[str, Any]] = []
@@ -132,10 +132,10 @@ def write_certificates(
 def _write(
     judged: Judged, details: Details, moment: Moment, font: Font | None, *, is_draft: bool
 ) -> dict[str, Any]:
-    """Write one receipt's certificate, each file as a whole; return what was written.
+    """Write one receipt's certificate, each file as a whole; return its JSON members.
 
     Raises:
-        AnchorError: the verification did not pass, or a file cannot be written.
+        AnchorError: The verification did not pass, or a file cannot be written.
     """
     certificate = issue_certificate(
         judged.data,
@@ -172,14 +172,14 @@ def describe_font(font: Font) -> dict[str, Any]:
 
 
 def print_font(output: Output, font: Font) -> None:
-    """Print which font the PDFs are set in, as their bytes depend on it."""
+    """Print the font of the PDFs, because their bytes depend on it."""
     output.line(f"font: {font.family}")
     for file in font.files:
         output.line(f"  {file.sha256}  {file.path}")
 
 
 def print_written(output: Output, written: dict[str, Any]) -> None:
-    """Print what was written for one receipt."""
+    """Print the files written for one receipt."""
     draft = "  DRAFT" if written["draft"] else ""
     output.line(f"{written['file']}: certificate {written['certificate_no']}{draft}")
     for file in written["files"].values():

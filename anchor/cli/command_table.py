@@ -1,7 +1,7 @@
 """The commands of ``anchor`` in the order and the groups of ``anchor --help``.
 
-The module of a command, ``anchor.cli.commands.NAME``, is loaded when the command runs.  So it
-imports at its top whatever it needs, however heavy that is.
+The module of a command, ``anchor.cli.commands.NAME``, is imported when the command runs, so that it
+can import heavy packages at its top.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ GROUPS = {
         "upgrade-store": "Bring a store of an older release to this release's schema.",
     },
 }
-"""What heads each group, and its commands with their lines."""
+"""The heading of each group, and its commands with their one-line descriptions."""
 
 COMMANDS = {name: summary for group in GROUPS.values() for name, summary in group.items()}
 
@@ -168,4 +168,4 @@ EXAMPLES = {
     "transactions give-up": ("anchor transactions give-up 17",),
     "upgrade-store": ("anchor upgrade-store",),
 }
-"""What the help of each command shows; capitals stand for what the reader has."""
+"""The examples in the help of each command; capitals stand for the reader's own values."""

@@ -1,4 +1,4 @@
-"""How commands speak: results on standard output, progress and errors on standard error."""
+"""Output of commands: results on standard output, progress and errors on standard error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from anchor.errors import AnchorError
 
 ERROR_FORMAT = "anchor-error/1"
 
-# The words of the command that runs, as ("trust", "list").
+# The words of the running command, such as ("trust", "list").
 _command: ContextVar[tuple[str, ...]] = ContextVar("command", default=())
 
 
@@ -40,16 +40,16 @@ class Output:
     def result(self, members: Mapping[str, Any], *, kind: str = "") -> None:
         """Print the JSON document, with its ``format``; nothing in text mode.
 
-        ``kind`` tells documents of one command apart.
+        ``kind`` distinguishes several documents of one command.
         """
         self._print({"format": document_format(kind), **members})
 
     def note(self, text: str, *, mark: str = "", colour: Colour | None = None) -> None:
-        """Print one line about what is going on."""
+        """Print one line of progress to standard error."""
         print(_compose(text, mark, colour, sys.stderr.isatty()), file=sys.stderr)
 
     def error(self, error: AnchorError) -> None:
-        """Print what went wrong and what to do; in JSON mode as a document, too."""
+        """Print an error and its hint; in JSON mode also as a document."""
         self.document_error(error)
         self.note_error(error)
 
@@ -58,7 +58,7 @@ class Output:
         self._print({"format": ERROR_FORMAT, **describe_error(error)})
 
     def note_error(self, error: AnchorError) -> None:
-        """Print what went wrong and what to do to standard error only."""
+        """Print an error and its hint to standard error only."""
         self.note(error.message, mark="error: ", colour=Colour.RED)
         if error.hint:
             self.note(f"  {error.hint}")
@@ -69,7 +69,7 @@ class Output:
 
 
 def name_command(*words: str) -> None:
-    """Note which command runs: the format of its JSON documents has its name."""
+    """Record the running command's words, which name the format of its JSON documents."""
     _command.set(words)
 
 
@@ -80,12 +80,12 @@ def document_format(kind: str = "") -> str:
 
 
 def describe_error(error: AnchorError) -> dict[str, Any]:
-    """Return the members that say what went wrong."""
+    """Return the members of a JSON document that describe an error."""
     return {"error": error.message, "hint": error.hint, "exit_code": int(error.exit_code)}
 
 
 def human_size(size: int) -> str:
-    """Spell a number of bytes for people."""
+    """Format a number of bytes for people."""
     amount = float(size)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if amount < 1024:
@@ -101,9 +101,9 @@ def _compose(text: str, mark: str, colour: Colour | None, is_terminal: bool) -> 
 
 
 def escape_controls(text: str) -> str:
-    """Make control characters visible: file names and foreign receipts may hold any.
+    """Escape control characters, which file names and foreign receipts may contain.
 
-    Line breaks too, or a name could print lines of its own that look like ours.
+    Line breaks are included: a name could otherwise print lines that look like the command's own.
     """
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")

@@ -1,4 +1,4 @@
-"""What most commands open: the project and its key."""
+"""The project and its key, which most commands open."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def project_session(
 ) -> Iterator[OpenProject]:
     """Open the project named by ``--config``, the environment or the current folder.
 
-    ``moved`` also takes one whose plain deployment was interrupted, at its new registry;
-    ``only_reads`` one on read-only media, and says how it is read.
+    ``moved`` also accepts a project whose plain deployment was interrupted, at its new registry;
+    ``only_reads`` also accepts one on read-only media, and prints how it is read.
     """
     config = load_config(find_config(config_path))
     project = open_moved_project(config) if moved else open_project(config, only_reads=only_reads)
@@ -46,7 +46,7 @@ def project_session(
 
 
 def finish_erasures(output: Output, project: OpenProject) -> None:
-    """Finish what an interrupted `anchor erase` left; nothing else waits for it."""
+    """Finish an interrupted `anchor erase`; a failure does not stop the command."""
     try:
         cleaned = clean_up(project)
     except (StorageError, StoreBusyError) as error:
@@ -60,10 +60,10 @@ def finish_erasures(output: Output, project: OpenProject) -> None:
 
 
 def note_project(output: Output, config: Path, *, again: bool = False) -> None:
-    """Note that a project is the user's, so that commands in its folder take it.
+    """Register a project as the user's, so that commands in its folder use it.
 
-    ``again``: only where it was noted before.  Where it cannot be noted, as in a container without
-    a home, this only warns.
+    ``again``: only if it was registered before.  If it cannot be registered, such as in a container
+    without a home folder, this only prints a warning.
     """
     try:
         if not again or find_allowed(config) is not None:
@@ -74,13 +74,13 @@ def note_project(output: Output, config: Path, *, again: bool = False) -> None:
 
 
 def open_signer(config: Config) -> Signer:
-    """Decrypt the project's key, asking for its password where no file holds it."""
+    """Decrypt the project's key; ask for its password if it is not in a file."""
     return signing_key.open_signer(config, _ask_password)
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectKey:
-    """The project's key, whose password is asked for when there is something to sign."""
+    """The project's key, whose password is requested when a transaction must be signed."""
 
     config: Config
 
@@ -99,7 +99,7 @@ def _ask_password(path: Path) -> str:
 
 
 def choose_wait(config: Config, option: str | None) -> WaitFor:
-    """Return what to wait for: the option, or the configuration's setting."""
+    """Return the stage to wait for: the option, or the configuration's setting."""
     if option is None:
         return config.wait
     if option == "included":

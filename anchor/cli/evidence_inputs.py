@@ -1,4 +1,4 @@
-"""What ``anchor verify`` goes by: policy, nodes, and for each file its digests and receipt."""
+"""The inputs of ``anchor verify``: policy, nodes, and each file's digests and receipt."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SOURCES = {
 
 
 class ProjectInputs(Protocol):
-    """What the verifier's own project gives (``anchor.cli.own_project``)."""
+    """Nodes and receipts from the verifier's own project (``anchor.cli.own_project``)."""
 
     def list_nodes(self, chain_id: ChainId) -> tuple[Sequence[str], int]: ...
     def make_receipt(self, file: Path, digests: Digests) -> Receipt: ...
@@ -39,12 +39,12 @@ class ProjectInputs(Protocol):
 
 
 class VerificationInputs:
-    """Finds the trust policy, the nodes and the receipts, and judges by them.
+    """The trust policy, the nodes and the receipts of a verification, found for the user.
 
-    What counts is what the verifier chose (``anchor.project.policy_sources``); a project that was
-    found and does not count is reported once, and left alone.  A receipt lies beside its file;
-    inside a project of the user's, a file without one is looked up in the store, so that an
-    operator can check what was just anchored.
+    Only policies that the verifier chose count (``anchor.project.policy_sources``); a project that
+    was found and does not count is reported once, and ignored.  A receipt is beside its file;
+    inside a project of the user, a file without one is looked up in the store, so that an operator
+    can verify evidence right after anchoring it.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class VerificationInputs:
         )
 
     def judge(self, receipt: bytes | Receipt, digests: Digests) -> Report:
-        """Return what is found about evidence of these digests; ``nodes`` then says who was asked.
+        """Return the report on evidence with these digests; ``nodes`` then lists the nodes asked.
 
         Raises:
             AnchorError: The receipt cannot be read.
@@ -94,7 +94,7 @@ class VerificationInputs:
         return ((), 1) if project is None else project.list_nodes(chain_id)
 
     def describe_policies(self) -> list[str]:
-        """Return each policy that counts, its SHA-256 and where it came from, in words."""
+        """Return each policy that counts, its SHA-256 and its source, as text."""
         return [
             f"{file.path.resolve()} (SHA-256 {file.sha256}, {_SOURCES[file.source]})"
             for file in self.choice.files
@@ -143,9 +143,9 @@ class VerificationInputs:
     def load(
         self, file: Path, receipt: Path | None, *, hint: str | None = None
     ) -> tuple[bytes | Receipt, Digests]:
-        """Return the receipt, as its bytes or as made from the store, and the file's digests.
+        """Return the receipt, as bytes or as made from the store, and the file's digests.
 
-        ``hint`` says what else to name where the file is missing.
+        ``hint`` is the hint of the error if the file is missing.
         """
         if receipt is None and file.name.endswith(RECEIPT_SUFFIX):
             receipt, file = file, file.with_name(file.name.removesuffix(RECEIPT_SUFFIX))
@@ -169,7 +169,7 @@ class VerificationInputs:
 
     def _open_project(self) -> ProjectInputs | None:
         if self._project is None and self.choice.config is not None:
-            # Takes the extra `operator`, which a verifier without a project may lack.
+            # Needs the extra `operator`, which a verifier without a project may lack.
             from anchor.cli.own_project import OwnProject
 
             self._project = OwnProject(self.choice.config)

@@ -1,4 +1,4 @@
-"""What names evidence on the command line, for ``anchor erase`` and ``anchor hold``."""
+"""Options that select evidence, for ``anchor erase`` and ``anchor hold``."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def parse_selection(
     leaves: list[str] | None,
     tenant: str | None,
 ) -> Selection:
-    """Return what the arguments name.
+    """Return the selection of evidence that the arguments name.
 
     Raises:
         UsageError: An argument is malformed, or a file cannot be read.

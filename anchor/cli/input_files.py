@@ -12,10 +12,10 @@ from anchor.system.os_errors import explain_os_error
 
 
 def receipt_path(argument: Path) -> Path:
-    """Return the receipt that ``argument`` is, or that lies beside it, if one does.
+    """Return ``argument`` if it is a receipt by its name, else the path of the receipt beside it.
 
     Raises:
-        UsageError: what lies there is no regular file; a pipe there would be waited for.
+        UsageError: The path beside it is not a regular file; reading a pipe could wait for ever.
     """
     if argument.name.endswith(RECEIPT_SUFFIX):
         return argument
@@ -26,12 +26,12 @@ def receipt_path(argument: Path) -> Path:
 
 
 def read_receipt(path: Path) -> bytes:
-    """Read a receipt's bytes, within its bound."""
+    """Read a receipt's bytes, up to the maximal size of a receipt."""
     return read_bounded(path, MAX_RECEIPT_BYTES + 1)
 
 
 def read_bounded(path: Path, most: int) -> bytes:
-    """Read at most ``most`` bytes of a file; parsers then refuse what is longer than they allow.
+    """Read at most ``most`` bytes of a file, so that a parser can refuse a file that is too long.
 
     Raises:
         UsageError: The file cannot be read.
@@ -44,7 +44,7 @@ def read_bounded(path: Path, most: int) -> bytes:
 
 
 def is_regular_file(path: Path) -> bool:
-    """Return whether ``path`` is a regular file; a name that no file can have is none."""
+    """Return whether ``path`` is a regular file; False for a name that no file can have."""
     try:
         return path.is_file()
     except OSError:

@@ -1,4 +1,4 @@
-"""The live view of a log: what `anchor log` draws with rich."""
+"""The live view of a log, which `anchor log` draws with rich."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _MARKS = {
 def draw_overview(
     config: Config, overview: Overview, outside: ExternalStatus, alarms: Sequence[Alarm]
 ) -> RenderableType:
-    """Return the whole view."""
+    """Return the complete view for rich."""
     parts: list[RenderableType] = [_draw_title(config, overview)]
     parts += [_draw_alarm(alarm) for alarm in alarms] or [Text("✓ no alarms", "green")]
     parts += [

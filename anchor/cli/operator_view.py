@@ -1,4 +1,4 @@
-"""How a log's operators are shown: a table, the lines of a trust policy, members of JSON."""
+"""Views of a log's operators: a table, the lines of a trust policy, JSON members."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from anchor.types import Address, log_number, log_owner
 def show_operators(
     output: Output, config: Config, listed: OperatorList, signer: Address | None
 ) -> None:
-    """Print who may anchor, as of which block, and where it was looked."""
+    """Print the keys that may anchor, the block read, and the extent of the search."""
     owner = log_owner(config.log)
     output.line(f"log {log_number(config.log)} of {format_address(owner)}")
     rows = [(0, owner, "owner")]
@@ -28,14 +28,14 @@ def show_operators(
 
 
 def show_policy(output: Output, config: Config, listed: OperatorList) -> None:
-    """Print what a trust policy says that names operators."""
+    """Print the lines of a trust policy that accept these operators only."""
     output.line("A trust policy that names operators needs, in this log's entry:")
     for line in ("", *spell_policy(config, listed).splitlines()):
         output.line(line)
 
 
 def describe_operators(config: Config, listed: OperatorList) -> dict[str, Any]:
-    """Return the members of a JSON document about them."""
+    """Return the JSON members that describe the log's operators."""
     return {
         "log": "0x" + config.log.hex(),
         "owner": format_address(log_owner(config.log)),

@@ -116,10 +116,10 @@ FinalityOption = Annotated[
 
 
 def parse_finality(text: str) -> FinalityRule:
-    """Read a ``FinalityOption``.
+    """Parse a ``FinalityOption``.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: The text is neither ``finalized`` nor a number of blocks.
     """
     if text == "finalized":
         return "finalized"

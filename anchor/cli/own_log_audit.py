@@ -1,4 +1,4 @@
-"""``anchor audit`` of the project's own log; it takes the extra ``operator``."""
+"""``anchor audit`` of the project's own log; it needs the extra ``operator``."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from anchor.verification.report import verdict_of
 def audit_own_log(
     output: Output, config_path: Path | None, *, rebuild: bool, originals: bool, offline: bool
 ) -> None:
-    """Print what is not as it must be in the project's log, its files and on its chain.
+    """Audit the project's log, its files and its anchors on chain, and print every breach.
 
     Raises:
-        typer.Exit: With the code of the gravest finding.
+        typer.Exit: The audit has findings; the code is that of the gravest.
     """
     with project_session(config_path, only_reads=not rebuild) as project:
         with project.database.pause_sequencing():
@@ -42,7 +42,7 @@ def audit_own_log(
                 members["chain"], contradicted, code = _audit_chain(output, project)
                 breaches += contradicted
         if originals:
-            # Without the lease: it may take hours, and the log must go on.
+            # Without the lease: the audit may take hours, and sealing must continue.
             members["originals"], changed = _audit_files(output, project)
             breaches += changed
             if members["originals"]["unreadable"]:
@@ -59,7 +59,10 @@ def audit_own_log(
 def _audit_chain(
     output: Output, project: OpenProject
 ) -> tuple[dict[str, Any], tuple[str, ...], ExitCode]:
-    """Return what to tell, the breaches, and the code where the chain could not be compared."""
+    """Compare the log with the chain; return JSON members, the breaches, and an exit code.
+
+    The exit code is that of the error if the chain could not be read.
+    """
     try:
         audit = audit_chain(project, open_chain(project.config, output.note))
     except AnchorError as error:

@@ -1,4 +1,4 @@
-"""What a verifier's own project gives; it takes the extra ``operator``."""
+"""Nodes and receipts from the verifier's own project; it needs the extra ``operator``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from anchor.types import ChainId
 
 
 class OwnProject:
-    """A project of the verifier's; its store is opened once a receipt is asked for."""
+    """A project of the verifier, whose store is opened when a receipt is first requested."""
 
     def __init__(self, config_path: Path) -> None:
         self._config = load_config(config_path)
@@ -29,7 +29,7 @@ class OwnProject:
         return (self._config.rpc, *self._config.witnesses), self._config.quorum
 
     def make_receipt(self, file: Path, digests: Digests) -> Receipt:
-        """Return the receipt of the evidence in the store that is this file.
+        """Return the receipt of the evidence in the store with this file's digests.
 
         Raises:
             UsageError: The store holds no such evidence.

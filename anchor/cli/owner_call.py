@@ -1,4 +1,4 @@
-"""A call that a log's owner makes by other means: a multisig, or a key that is kept offline."""
+"""A call that a log's owner sends by other means: from a multisig, or with an offline key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from anchor.types import log_owner
 def show_call(
     output: Output, config: Config, call: bytes | None, *, members: dict[str, Any] | None = None
 ) -> None:
-    """Print who has to send what; ``call`` None: nothing is left to be sent.
+    """Print the call that the log's owner has to send; ``call=None``: no call is needed.
 
     ``members`` are added to the JSON document.
     """

@@ -1,4 +1,4 @@
-"""A leaf's path and a proof between heads, as lines for the terminal."""
+"""A leaf's path and a consistency proof, as lines for the terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from anchor.verification.explanation import describe_path
 
 
 def draw_path(position: LeafPosition) -> Iterator[str]:
-    """Yield the way from a leaf up to the root, a step at a time, and what it proves."""
+    """Yield the path from a leaf up to the root, step by step, and the conclusion."""
     yield f"leaf {position.index}: {position.leaf.hex()}"
     yield from describe_path(position.steps)
     yield f"That is the root of the head of {position.head.size:,} leaves: verified."
@@ -18,7 +18,7 @@ def draw_path(position: LeafPosition) -> Iterator[str]:
 
 
 def describe_anchoring(anchored: AnchoredHead | None) -> str:
-    """Return a sentence about where a head is anchored on chain, if it is."""
+    """Return a sentence on whether and in which block a head is anchored."""
     if anchored is None:
         return "No anchor holds it yet."
     location = f"anchor {anchored.sequence}, block {anchored.block_number}"
@@ -28,7 +28,7 @@ def describe_anchoring(anchored: AnchoredHead | None) -> str:
 
 
 def draw_extension(extension: HeadConsistency) -> Iterator[str]:
-    """Yield two heads and the hashes of the proof between them."""
+    """Yield lines with two heads and the hashes of the consistency proof between them."""
     for head in (extension.old, extension.new):
         yield f"head of {head.size:>15,} leaves  {head.root.hex()}"
     for number, node in enumerate(extension.proof, start=1):

@@ -1,4 +1,4 @@
-"""The part of ``anchor trust`` that keeps policies and projects in the user's own folder."""
+"""The part of ``anchor trust`` that manages policies and projects in the user's own folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The progress bar of hashing, drawn with rich."""
+"""The progress bar for hashing, drawn with rich."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from anchor.cli.console import Output, human_size
 
 @contextmanager
 def show_hashing(output: Output) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function that counts files and bytes; they are shown on a terminal only."""
+    """Yield a function that counts files and bytes; the bar is shown on a terminal only."""
     if output.as_json or not sys.stderr.isatty():
         yield lambda _files, _size: None
         return

@@ -1,4 +1,4 @@
-"""The part of ``anchor audit`` that reads a published log."""
+"""The part of ``anchor audit`` that audits a published log."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def audit_published(
     accept_unpinned: bool,
     config_path: Path | None,
 ) -> None:
-    """Print each step of reading the log at ``place``, and end with the code of the first failure.
+    """Audit the log published at ``location``, print each step, and exit with the first failure.
 
     Raises:
-        CannotCheckError: there is no checkpoint.
+        CannotCheckError: The checkpoint is missing.
     """
     verifier = None if key is None else parse_verifier(key)
     expected = None if log is None else _parse_log(log)
@@ -111,7 +111,7 @@ def audit_published(
     if code:
         output.line(f"NOT VERIFIED (exit code {int(code)})", colour=Colour.RED)
     else:
-        # Never the words, or the colour, of a better proof.
+        # The words and the colour must not claim more than was proven.
         said = HEADLINES[chain.kind].replace("verified", "VERIFIED", 1)
         colour = Colour.GREEN if chain.kind == "main" else Colour.YELLOW
         output.line(f"{said}: the published log is the anchored one", colour=colour)
@@ -128,7 +128,7 @@ def _print_unpinned(output: Output, unpinned: Sequence[str]) -> None:
 
 
 def _parse_log(text: str) -> LogId:
-    """Read ``--log``: an owner's address, and behind a slash the number of the log."""
+    """Parse ``--log``: the owner's address and the log's number, separated by a slash."""
     owner, _, number = text.partition("/")
     if number and not (number.isdecimal() and number.isascii() and len(number) <= 29):
         raise UsageError(f"--log takes OWNER or OWNER/NUMBER, not {text[:80]!r}")

@@ -18,9 +18,9 @@ COLOURS = {
     "not present": Colour.YELLOW,
 }
 
-# Of the nine claims, those that bound the time.
+# The claims that bound the time, of the nine.
 _TIME_CLAIMS = ("C4", "C5")
-# What it says of the chain, its genesis block among it, is what everything else rests on.
+# Its line names the chain and its genesis block, on which everything else rests.
 _CHAIN_STEP = 5
 
 
@@ -34,10 +34,10 @@ def print_report(
     all_steps: bool = False,
     words: Words = ENGLISH,
 ) -> None:
-    """Print one file's report: the verdict, the time, what it rests on and does not prove.
+    """Print one file's report: the verdict, the time, its basis and what it does not prove.
 
-    Steps that passed, but for that of the chain, and claims without a time are printed with
-    ``all_steps`` only.
+    Passed steps, except that of the chain, and claims without a time are printed only with
+    ``all_steps``.
     """
     headline = _spell_headline(report, words).replace("verified", "VERIFIED", 1)
     output.line(f"  {name}", mark=headline, colour=_colour(report))
@@ -72,7 +72,7 @@ def print_summary(output: Output, name: str, report: Report, words: Words = ENGL
 
 
 def _list_not_proven(report: Report, words: Words) -> list[str]:
-    """Return what is not proven: what never is, and what this verification leaves open."""
+    """Return all that is not proven: in general, and by this verification in particular."""
     always = words.not_proven or NOT_PROVEN
     return [*always, *(words.say(text) for text in report.not_proven[len(NOT_PROVEN) :])]
 
@@ -102,7 +102,7 @@ def _brief_mark(report: Report, words: Words) -> str:
 
 
 def _colour(report: Report) -> Colour:
-    """Return the colour of the whole: green is for what proves something about real time."""
+    """Return the colour of the verdict: green only for proofs about real time."""
     leading = report.leading
     is_plain = report.kind == "main" and leading is not None and leading.assurance != "asserted"
     if report.error is None and not is_plain:
@@ -125,7 +125,7 @@ def print_step(
     *,
     words: Words = ENGLISH,
 ) -> None:
-    """Print how one numbered step went; ``hint`` says what to do where it did not pass."""
+    """Print the result of one numbered step; ``hint`` is the advice if it did not pass."""
     mark = f"  {number:>2}. {_pad(words.verdicts.get(verdict.value, verdict.value))}"
     output.line(f"{title}: {words.say(detail)}", mark=mark, colour=COLOURS[verdict.value])
     if hint:
@@ -166,7 +166,7 @@ def _print_proven(output: Output, report: Report, words: Words) -> None:
 
 
 def _spell_time(time: datetime, words: Words) -> str:
-    """Return a time in UTC, and in this machine's zone where that is another."""
+    """Return a time in UTC and, if different, in this machine's time zone."""
     local = time.astimezone()
     if not local.utcoffset():
         return f"{time:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,8 +1,8 @@
-"""The standard streams: what cannot be written ends a command as it ends other programs.
+"""The standard streams: a failed write ends a command with the exit code usual for programs.
 
-Every command prints through these, however it prints.  A closed pipe ends it quietly with 141, as
-a shell reports SIGPIPE; a full disk, or a standard output that is not open, with one sentence and
-33.  Whatever cannot be said on standard error is lost.
+All output of a command goes through these.  A closed pipe ends it silently with 141, as a shell
+reports SIGPIPE; a full disk, or a closed standard output, with one sentence and 33.  Messages that
+cannot be written to standard error are lost.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NAMES = ("standard input", "standard output", "standard error")
 
 
 class StandardOutputError(Exception):
-    """Standard output cannot be written; no ``AnchorError``, for no file or node is at fault."""
+    """Standard output cannot be written; not an ``AnchorError``, as no file or node is at fault."""
 
     def __init__(self, cause: OSError) -> None:
         reason = "it is not open" if cause.errno == errno.EBADF else cause.strerror
@@ -31,12 +31,12 @@ class StandardOutputError(Exception):
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the command ends with."""
+        """The exit code of the command."""
         return ExitCode.OUTPUT_CLOSED if self.is_closed_pipe else ExitCode.STORAGE
 
 
 class _Descriptor(io.RawIOBase):
-    """A descriptor to write to, all of it or not at all; ``fail`` decides on errors."""
+    """A raw stream on a file descriptor that writes all data or calls ``fail`` with the error."""
 
     def __init__(self, number: int, fail: Callable[[OSError], None]) -> None:
         self._number = number
@@ -52,7 +52,7 @@ class _Descriptor(io.RawIOBase):
         return self._number
 
     def isatty(self) -> bool:
-        """Return whether it is a terminal."""
+        """Return whether the descriptor is a terminal."""
         return os.isatty(self._number)
 
     def write(self, data: Any, /) -> int:
@@ -71,9 +71,9 @@ class _Descriptor(io.RawIOBase):
 
 
 class EventLines:
-    """The lines of a process that goes on: it never ends for the sake of its output.
+    """The output lines of a long-running process, which a failed write does not end.
 
-    ``note`` is told of the first line that is lost, and of the first one after lines were lost.
+    ``note`` is called for the first line that is lost, and for the first line written again.
     """
 
     def __init__(self, note: Callable[[str], None]) -> None:
@@ -81,13 +81,13 @@ class EventLines:
         self._lost = 0
 
     def print(self, line: str) -> None:
-        """Print one line to standard output, or lose it."""
+        """Print one line to standard output; drop it if it cannot be written."""
         with self.printing():
             print(line, flush=True)
 
     @contextmanager
     def printing(self) -> Iterator[None]:
-        """Lose what is printed inside where it cannot be written."""
+        """Drop output of the block that cannot be written, and count it as lost."""
         try:
             yield
         except StandardOutputError as error:
@@ -101,16 +101,16 @@ class EventLines:
 
 
 def guard_streams() -> None:
-    """Put guarded streams in the place of the standard ones.
+    """Replace the standard streams by guarded ones.
 
-    A standard descriptor that is not open is taken first, or the next file that is opened would
-    get its number, and what is printed.
+    Closed standard descriptors are occupied first: otherwise the next opened file would get the
+    number, and receive the output.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            # The wrong way round, so that reading or writing fails.
+            # Opened in the wrong mode, so that reading or writing fails.
             os.open(os.devnull, os.O_WRONLY if number == 0 else os.O_RDONLY)
     if sys.stdin is None:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 (open until the process ends)
@@ -119,13 +119,13 @@ def guard_streams() -> None:
 
 
 def silence_output() -> None:
-    """Drop whatever else is printed to standard output, by the interpreter's own end, too."""
+    """Drop all further standard output, including the interpreter's at exit."""
     sys.stdout = io.StringIO()
 
 
 def _open(number: int, stream: TextIO | None, fail: Callable[[OSError], None]) -> io.TextIOWrapper:
     encoding = "utf-8" if stream is None else stream.encoding
-    # A terminal that cannot show a character gets its escape, never a traceback.
+    # A character that the terminal cannot show is escaped instead of raising an error.
     return io.TextIOWrapper(
         _Descriptor(number, fail), encoding, errors="backslashreplace", line_buffering=True
     )
@@ -136,4 +136,4 @@ def _refuse(error: OSError) -> NoReturn:
 
 
 def _ignore(_: OSError) -> None:
-    """Go on: there is nobody left to tell."""
+    """Ignore the error: it cannot be reported anywhere."""

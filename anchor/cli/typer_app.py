@@ -1,4 +1,4 @@
-"""What Typer is told for all commands: load late, name documents, group and show examples."""
+"""Typer classes for all commands: late import, names of documents, groups and help examples."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _SENTENCE = 300
 
 
 class NamedCommand(TyperCommand):
-    """A command whose JSON documents have its name in their ``format``, and its help examples."""
+    """A command that names its JSON documents' ``format``, and shows examples in its help."""
 
     def get_short_help_str(self, limit: int = 0) -> str:
-        """Return the whole sentence; the listing breaks it into lines, and nothing is cut off."""
+        """Return the whole sentence, which the listing wraps instead of cutting it off."""
         return super().get_short_help_str(max(limit, _SENTENCE))
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
@@ -28,13 +28,13 @@ class NamedCommand(TyperCommand):
                 formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
 
     def invoke(self, ctx: Any) -> Any:
-        """Note the command's words, and run it."""
+        """Record the command's words, and run it."""
         name_command(*_list_words(ctx))
         return super().invoke(ctx)
 
 
 def _list_words(context: Any) -> list[str]:
-    """Return the words of the command that a context is of, without the program's name."""
+    """Return the words of a context's command, without the program's name."""
     words: list[str] = []
     while context.parent is not None:
         words.insert(0, context.info_name)
@@ -46,14 +46,14 @@ class GroupedCommands(TyperGroup):
     """A group whose help lists its commands under the headings of ``GROUPS``."""
 
     def format_commands(self, _: Any, formatter: Any) -> None:
-        """Write each heading, and the commands under it with their lines."""
+        """Write each heading, and its commands with their one-line descriptions."""
         for heading, commands in GROUPS.items():
             with formatter.section(heading):
                 formatter.write_dl(list(commands.items()))
 
 
 class LazyCommand(TyperCommand):
-    """A command of which only the name and one line are known until it runs."""
+    """A command with a name and a one-line description, whose module is imported when it runs."""
 
     def load(self) -> Any:
         """Import the command's module, and return the command or group that it defines."""
@@ -69,18 +69,18 @@ class LazyCommand(TyperCommand):
     def make_context(
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
     ) -> Any:
-        """Read the arguments as the loaded command does; its context runs that one."""
+        """Parse the arguments with the loaded command; its context runs that command."""
         return self.load().make_context(info_name, args, parent, **extra)
 
 
 def make_group(name: str) -> typer.Typer:
-    """Return the application of a command that has commands of its own."""
+    """Return the Typer application of a command with subcommands."""
     return typer.Typer(
         help=COMMANDS[name], no_args_is_help=True, add_completion=False, rich_markup_mode=None
     )
 
 
 def add_commands(group: TyperGroup) -> None:
-    """Add every command of the table, none of them loaded."""
+    """Add every command of the table, without importing any."""
     for name, summary in COMMANDS.items():
         group.add_command(LazyCommand(name, short_help=summary))

@@ -8,8 +8,8 @@
 >>> client.submit(Submission(sha256=digest, name="contract.pdf")).known
 True
 
-What is submitted twice is the same evidence, so that everything here is safe to repeat, and is
-repeated where the service is busy or does not answer.  ``AsyncClient`` is the same for asyncio.
+A repeated submission is the same evidence, so that every request is safe to repeat, and is repeated
+if the service is busy or does not answer.  ``AsyncClient`` is the same for asyncio.
 """
 
 from anchor.client.answers import Accepted, Refused, Status, Submission

@@ -1,4 +1,4 @@
-"""What is submitted to the service, and what it answers."""
+"""Submissions to the service, and its parsed answers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from anchor.types import StageName
 
 _Value = TypeVar("_Value")
 
-# Statuses after which the same request may well be answered.
+# HTTP statuses after which the same request may succeed.
 PASSING = (408, 429, 502, 503, 504)
-# Characters of what others wrote, in a message that people read.
+# The most characters of foreign text in an error message.
 _MOST_SHOWN = 500
-# Far beyond 5,000 refused lines; what is longer would fill the memory.
+# Far more than 5,000 refused lines; a longer answer could exhaust memory.
 _MOST_BYTES = 64 << 20
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -29,7 +29,7 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """Evidence by its digests, at least one; or ``record``: the bytes of one's own.
+    """Evidence to submit, by at least one digest, or as ``record``: the bytes of a complete record.
 
     A digest is 32 bytes, or 64 hex digits of either case.
     """
@@ -42,7 +42,7 @@ class Submission:
     record: bytes | None = None
 
     def encode(self) -> bytes:
-        """Return the submission as the service reads it."""
+        """Return the submission in the JSON format of the service."""
         members = {
             "sha256": _spell_digest(self.sha256),
             "name": self.name,
@@ -56,7 +56,7 @@ class Submission:
 
 
 def _spell_digest(digest: bytes | str | None) -> str | None:
-    """Return a digest in hex; what it is not, the service refuses, and names the member."""
+    """Return a digest in hex; the service validates it and names the member at fault."""
     if digest is None:
         return None
     return digest.lower() if isinstance(digest, str) else digest.hex()
@@ -64,9 +64,9 @@ def _spell_digest(digest: bytes | str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Evidence that the service has on disk; ``known``: it had before.
+    """Evidence that the service has on disk; ``known``: it was submitted before.
 
-    ``copies`` is on how many servers, where the service keeps more than one copy.
+    ``copies`` is the number of servers that have it, if the service keeps more than one copy.
     """
 
     id: str
@@ -77,7 +77,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A submission that was not taken in: why, with an HTTP status and the members at fault."""
+    """A submission that was not accepted: the reason, an HTTP status and the members at fault."""
 
     status: int
     detail: str
@@ -86,7 +86,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How far evidence has come; ``index`` is its place in the log, None while it is not sealed."""
+    """The stage of a piece of evidence; ``index`` is its place in the log, None until sealed."""
 
     id: str
     state: StageName
@@ -95,7 +95,7 @@ class Status:
 
 
 class AnswerBody:
-    """The bytes of an answer, within bounds, as they come."""
+    """A buffer for the body of an answer, of limited size."""
 
     def __init__(self, answer: httpx.Response) -> None:
         self._answer = answer
@@ -103,10 +103,10 @@ class AnswerBody:
         self._room = _MOST_BYTES
 
     def add(self, part: bytes) -> None:
-        """Add the next bytes, unpacked.
+        """Add the next bytes, already decompressed.
 
         Raises:
-            MalformedError: They are more than any answer of the service has.
+            MalformedError: The body is longer than any answer of the service.
         """
         self._room -= len(part)
         if self._room < 0:
@@ -114,11 +114,11 @@ class AnswerBody:
         self._parts.append(part)
 
     def finish(self) -> httpx.Response:
-        """Return the answer with all of its bytes."""
+        """Return the answer with its complete body."""
         answer = self._answer
         headers = answer.headers.copy()
         for told in ("Content-Encoding", "Content-Length", "Transfer-Encoding"):
-            headers.pop(told, None)  # of what was sent, which is unpacked
+            headers.pop(told, None)  # of the transfer; the body is decompressed
         return httpx.Response(
             answer.status_code,
             headers=headers,
@@ -129,7 +129,7 @@ class AnswerBody:
 
 
 def explain(answer: httpx.Response) -> AnchorError:
-    """Return the error that an answer is."""
+    """Return the error that an answer with an error status stands for."""
     try:
         problem = _read_problem(_parse_object(answer.content))
     except MalformedError:
@@ -143,10 +143,10 @@ def explain(answer: httpx.Response) -> AnchorError:
 
 
 def read_answer(answer: httpx.Response, reader: Callable[[bytes], _Value]) -> _Value:
-    """Return what ``reader`` makes of an answer.
+    """Return the answer as parsed by ``reader``.
 
     Raises:
-        MalformedError: It is none of the service's; the message says what came from where.
+        MalformedError: The answer is not one of the service; the message quotes it and its source.
     """
     try:
         return reader(answer.content)
@@ -155,12 +155,12 @@ def read_answer(answer: httpx.Response, reader: Callable[[bytes], _Value]) -> _V
 
 
 def read_accepted(content: bytes) -> Accepted:
-    """Return what became of a submission."""
+    """Parse the answer to a submission."""
     return _read_accepted(_parse_object(content))
 
 
 def read_status(content: bytes) -> Status:
-    """Return how far evidence has come."""
+    """Parse the status of a piece of evidence."""
     members = _parse_object(content)
     return Status(
         id=_read_member(members, "id", str),
@@ -171,18 +171,18 @@ def read_status(content: bytes) -> Status:
 
 
 def read_receipt(content: bytes) -> bytes:
-    """Return a receipt's bytes as they are; whether it verifies is not looked at."""
+    """Return a receipt's bytes unchanged, without verifying the receipt."""
     if not _read_member(_parse_object(content), "format", str).startswith("anchor-receipt/"):
         raise MalformedError("it is no receipt")
     return content
 
 
 def read_answers(content: bytes, count: int) -> dict[int, Accepted | Refused]:
-    """Return what became of each of ``count`` lines, by number from 1, as far as it is said."""
+    """Parse the answers to a bulk request of ``count`` lines, by number from 1, as far as given."""
     answers: dict[int, Accepted | Refused] = {}
     for members in map(_parse_object, content.splitlines()):
         if "line" not in members:
-            continue  # it counts the lines, or says why it stops
+            continue  # the final count, or the reason why the service stopped
         number = _read_member(members, "line", int)
         if not 1 <= number <= count:
             raise MalformedError("it answers a line that was not sent")
@@ -218,7 +218,7 @@ def _parse_object(content: bytes) -> dict[str, Any]:
 
 def _read_member(members: dict[str, Any], name: str, *kinds: type) -> Any:
     member = members.get(name)
-    if type(member) not in kinds:  # and true is no number here
+    if type(member) not in kinds:  # not isinstance: True is not a number
         raise MalformedError(f"its member {name!r} is missing or of another type")
     return member
 

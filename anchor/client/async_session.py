@@ -24,7 +24,7 @@ _Value = TypeVar("_Value")
 
 
 class AsyncClient:
-    """One tenant's way to a service, for asyncio: ``Client`` with ``await``.
+    """A client of a service for one tenant, for asyncio: ``Client`` with ``await``.
 
     Close it with ``aclose``, or use it as an asynchronous context manager.
     """
@@ -40,11 +40,11 @@ class AsyncClient:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """Prepare; nothing is sent yet.  ``attempts`` is how often a request is made at most.
+        """Create a client without sending anything; a request is made at most ``attempts`` times.
 
         Raises:
-            UsageError: The key would travel unencrypted to another machine, it is none, or the URL
-                holds more than a service's place.
+            UsageError: The key would be sent unencrypted to another machine or is not a key, or the
+                URL has parts other than a service's address.
         """
         options = session_options(url, key, timeout, allow_plain_http=allow_plain_http)
         self._http = httpx.AsyncClient(**options, transport=transport)
@@ -67,7 +67,7 @@ class AsyncClient:
     ) -> Accepted:
         """Submit one piece of evidence; when this returns, the service has it on disk.
 
-        Raises as ``Client.submit``.
+        Raises the same errors as ``Client.submit``.
         """
         return await self._do(self._exchanges.submit(submission, idempotency_key))
 
@@ -78,11 +78,11 @@ class AsyncClient:
         idempotency_key: str | None = None,
         parallel: int = 2,
     ) -> AsyncGenerator[Accepted | Refused, None]:
-        """Submit any number, and yield what became of each, in their order, as they are written.
+        """Submit any number of pieces, and yield the result of each, in order, once it is written.
 
-        A few thousand are read ahead; ``parallel`` is how many requests are under way at once.
+        A few thousand are read ahead; ``parallel`` is the number of simultaneous requests.
 
-        Raises as ``Client.submit_many``.
+        Raises the same errors as ``Client.submit_many``.
         """
         pending: deque[asyncio.Task[list[Accepted | Refused]]] = deque()
         try:
@@ -101,27 +101,27 @@ class AsyncClient:
             await asyncio.gather(*pending, return_exceptions=True)
 
     async def status(self, id: str) -> Status:
-        """Return how far a piece of evidence has come.
+        """Return the status of a piece of evidence.
 
-        Raises as ``Client.status``.
+        Raises the same errors as ``Client.status``.
         """
         return await self._do(self._exchanges.status(id))
 
     async def wait(
         self, id: str, *, until: StageName = "anchored", timeout: float = 600.0
     ) -> Status:
-        """Return how far evidence has come, as soon as that is ``until``.
+        """Return the status of a piece of evidence once it has reached ``until``.
 
-        Raises as ``Client.wait``.
+        Raises the same errors as ``Client.wait``.
         """
         return await self._do(self._exchanges.wait(id, until, timeout))
 
     async def receipt(
         self, id: str, *, until: Literal["sealed", "anchored"] = "sealed", timeout: float = 0.0
     ) -> bytes:
-        """Return the receipt, to be kept byte for byte; a promise, until its anchor is final.
+        """Return the receipt's bytes, to be kept unchanged; a promise until its anchor is final.
 
-        Raises as ``Client.receipt``.
+        Raises the same errors as ``Client.receipt``.
         """
         return await self._do(self._exchanges.receipt(id, until, timeout))
 

@@ -1,7 +1,7 @@
-"""What the two clients send and what they do with the answers; the clients themselves only send.
+"""The protocol logic of the two clients, without I/O; the clients send the requests.
 
-An exchange is a generator: it yields a request, or the seconds to let pass before the next one, is
-sent the reply (a response, or the error of a connection), and returns what came of it.
+An exchange is a generator: it yields a request, or the seconds to wait before the next one, is sent
+the reply (a response, or a connection error), and returns the result.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ from anchor.client.answers import (
 from anchor.errors import CannotCheckError, NotFinalError, UsageError
 from anchor.types import Stage, StageName
 
-# Lines in one bulk request: some 600 KB each way.
+# The most lines in one bulk request: some 600 KB each way.
 _CHUNK = 5_000
-# The service waits at most so long in one request.
+# The most seconds that the service waits in one request.
 _MAX_WAIT = 60.0
 _LOCAL = ("localhost", "127.0.0.1", "::1")
-# What a header takes.
+# The characters that a header may carry.
 _KEY = re.compile(r"[\x21-\x7e]+")
-# Nobody waits longer than this because a server said so.
+# The most seconds to wait on a server's request (Retry-After).
 _LONGEST_PAUSE = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceRequest:
-    """One request; the service may take ``wait`` seconds longer than others for its answer."""
+    """One request; ``wait`` seconds are added to the time-out for its answer."""
 
     method: Literal["GET", "POST"]
     path: str
@@ -57,7 +57,7 @@ class ServiceRequest:
     wait: float = 0.0
 
     def options(self, timeout: float) -> dict[str, Any]:
-        """Return the arguments of ``httpx.Client.stream``; ``timeout`` is that of any request."""
+        """Return arguments for ``httpx.Client.stream``; ``timeout`` is the client's general one."""
         return {
             "method": self.method,
             "url": self.path,
@@ -76,11 +76,11 @@ Exchange: TypeAlias = Generator[ServiceRequest | float, Reply, _Value]
 def session_options(
     url: str, key: str, timeout: float, *, allow_plain_http: bool
 ) -> dict[str, Any]:
-    """Return the arguments of ``httpx.Client`` for a service and a key of it.
+    """Return the arguments of ``httpx.Client`` for a service and an API key.
 
     Raises:
-        UsageError: The key would travel unencrypted to another machine, it is none, or the URL is
-            none or holds more than a service's place.
+        UsageError: The key would be sent unencrypted to another machine or is not a key, or the URL
+            is invalid or has parts other than a service's address.
     """
     parts = _split_url(url)
     if not _KEY.fullmatch(key):
@@ -98,13 +98,13 @@ def session_options(
         "base_url": url,
         "timeout": timeout,
         "headers": {"Authorization": f"Bearer {key}"},
-        # A proxy of the environment would read the key where nothing encrypts it.
+        # A proxy from the environment could read the key if the connection is not encrypted.
         "trust_env": parts.scheme == "https",
     }
 
 
 def _split_url(url: str) -> SplitResult:
-    """Split a service's URL; nothing of it is shown, for it may hold a secret."""
+    """Split a service's URL; errors do not quote it, because it may hold a secret."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -112,7 +112,7 @@ def _split_url(url: str) -> SplitResult:
         raise UsageError("the service's URL is no URL") from None
     if parts.scheme not in ("http", "https") or not host:
         raise UsageError("the service's URL must start with https:// or http://, and name a host")
-    # A user's name in it would be sent instead of the key.
+    # A user name in the URL would be sent instead of the key.
     if "@" in parts.netloc or "?" in url or "#" in url:
         raise UsageError(
             "the service's URL holds a user's name, a query or a fragment",
@@ -122,7 +122,7 @@ def _split_url(url: str) -> SplitResult:
 
 
 def split_chunks(submissions: Iterable[Submission]) -> Iterator[list[bytes]]:
-    """Yield the lines of one bulk request after the other, reading no further ahead."""
+    """Yield the lines of one bulk request at a time, without reading further ahead."""
     rest = iter(submissions)
     while lines := [submission.encode() for submission in islice(rest, _CHUNK)]:
         yield lines
@@ -130,7 +130,7 @@ def split_chunks(submissions: Iterable[Submission]) -> Iterator[list[bytes]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchanges:
-    """The exchanges of one client; ``attempts`` is how often a request is made at most."""
+    """The exchanges of one client; a request is made at most ``attempts`` times."""
 
     attempts: int
     monotonic: Callable[[], float] = time.monotonic
@@ -147,7 +147,7 @@ class Exchanges:
     def submit_chunk(
         self, lines: list[bytes], idempotency_key: str | None
     ) -> Exchange[list[Accepted | Refused]]:
-        """Submit the lines of one bulk request, and again those that were not answered."""
+        """Submit the lines of one bulk request, and resubmit those that were not answered."""
         headers = _headers("application/x-ndjson", idempotency_key)
         answers: dict[int, Accepted | Refused] = {}
         for attempt in range(self.attempts):
@@ -160,19 +160,19 @@ class Exchanges:
             answers |= {left[number - 1]: one for number, one in said.items()}
             if len(answers) == len(lines):
                 return [answers[place] for place in range(len(lines))]
-            yield _pause(attempt, None)  # it had to stop; it starts again
+            yield _pause(attempt, None)  # the service had to stop, and will be restarted
         raise CannotCheckError(
             f"the service took in {len(answers)} of {len(lines)} lines, and does not go on",
             hint="submit all again: what it has is known to it",
         )
 
     def status(self, id: str) -> Exchange[Status]:
-        """Ask how far a piece of evidence has come."""
+        """Fetch the status of a piece of evidence."""
         answer = yield from self._ask(ServiceRequest(method="GET", path=_path(id)))
         return read_answer(answer, read_status)
 
     def wait(self, id: str, until: StageName, timeout: float) -> Exchange[Status]:
-        """Wait until evidence has come as far as ``until``, for at most ``timeout`` seconds."""
+        """Wait until evidence has reached ``until``, for at most ``timeout`` seconds."""
 
         def has_come(answer: httpx.Response) -> bool:
             return Stage(read_answer(answer, read_status).state).rank >= Stage(until).rank
@@ -181,7 +181,7 @@ class Exchanges:
         return read_answer(answer, read_status)
 
     def receipt(self, id: str, until: StageName, timeout: float) -> Exchange[bytes]:
-        """Fetch a receipt when the evidence has come as far as ``until``."""
+        """Fetch a receipt once the evidence has reached ``until``."""
         answer = yield from self._follow(
             f"{_path(id)}/receipt",
             until,
@@ -197,7 +197,7 @@ class Exchanges:
         timeout: float,
         has_come: Callable[[httpx.Response], bool],
     ) -> Exchange[httpx.Response]:
-        """Ask until ``has_come`` takes the answer, for at most ``timeout`` seconds."""
+        """Repeat a request until ``has_come`` accepts the answer, at most ``timeout`` seconds."""
         end = self.monotonic() + timeout
         for attempt in count():
             request, asked_at = self._waiting(path, until, end), self.monotonic()
@@ -207,7 +207,7 @@ class Exchanges:
             status, answered_at = read_answer(answer, read_status), self.monotonic()
             if answered_at >= end:
                 raise NotFinalError(f"the evidence is {status.state}, not {until}")
-            # A service that is busy answers earlier than it was asked to.
+            # A busy service answers before the requested wait is over.
             if answered_at - asked_at < request.wait:
                 yield max(0.0, min(_pause(attempt, None), end - answered_at))
         raise AssertionError("the end comes")
@@ -248,7 +248,7 @@ def _path(id: str) -> str:
 
 
 def _pause(attempt: int, retry_after: str | None) -> float:
-    """Return the seconds to wait: what the service says, and never the same for all who wait."""
+    """Return the seconds to wait: those of ``Retry-After``, up to a bound, plus random jitter."""
     least = float(retry_after) if retry_after is not None and retry_after.isdecimal() else 0.0
     jitter = random.uniform(0.05, 0.1 * 2 ** min(attempt, 6))  # noqa: S311
     return min(least, _LONGEST_PAUSE) + jitter

@@ -1,4 +1,4 @@
-"""The client: requests that are safe to repeat, and repeated."""
+"""The client: requests that are safe to repeat, and are repeated on failure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _Value = TypeVar("_Value")
 
 
 class Client:
-    """One tenant's way to a service.  Close it, or use it as a context manager."""
+    """A client of a service for one tenant.  Close it, or use it as a context manager."""
 
     def __init__(
         self,
@@ -38,11 +38,11 @@ class Client:
         sleep: Callable[[float], None] = time.sleep,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """Prepare; nothing is sent yet.  ``attempts`` is how often a request is made at most.
+        """Create a client without sending anything; a request is made at most ``attempts`` times.
 
         Raises:
-            UsageError: the key would travel unencrypted to another machine, it is none, or the URL
-                holds more than a service's place.
+            UsageError: The key would be sent unencrypted to another machine or is not a key, or the
+                URL has parts other than a service's address.
         """
         options = session_options(url, key, timeout, allow_plain_http=allow_plain_http)
         self._http = httpx.Client(**options, transport=transport)
@@ -66,9 +66,10 @@ class Client:
         With an ``idempotency_key`` the same evidence can be submitted again under another one.
 
         Raises:
-            UsageError: the service refuses it; the message names the member.
-            CannotCheckError: it does not answer, or is too busy; whether it has it is not known.
-            MalformedError: What answers is not the service.
+            UsageError: The service refuses the submission; the message names the member.
+            CannotCheckError: The service does not answer, or is too busy; the evidence may or may
+                not have been accepted.
+            MalformedError: The answer is not one of the service.
         """
         return self._do(self._exchanges.submit(submission, idempotency_key))
 
@@ -79,18 +80,18 @@ class Client:
         idempotency_key: str | None = None,
         parallel: int = 2,
     ) -> Iterator[Accepted | Refused]:
-        """Submit any number, and yield what became of each, in their order, as they are written.
+        """Submit any number of pieces, and yield the result of each, in order, once it is written.
 
         >>> digests = (hashlib.sha256(b"%d" % number).digest() for number in range(10_000))
         >>> many = client.submit_many(Submission(sha256=digest) for digest in digests)
         >>> sum(isinstance(one, Accepted) for one in many)
         10000
 
-        A few thousand are read ahead; ``parallel`` is how many requests are under way at once.
+        A few thousand are read ahead; ``parallel`` is the number of simultaneous requests.
 
         Raises:
-            UsageError, CannotCheckError, MalformedError: as ``submit``; what was yielded before is
-                on disk.
+            UsageError, CannotCheckError, MalformedError: The same as ``submit``; pieces yielded
+                before are on disk.
         """
         chunks = split_chunks(submissions)
         pending: deque[Future[list[Accepted | Refused]]] = deque()
@@ -108,39 +109,39 @@ class Client:
                     future.cancel()
 
     def status(self, id: str) -> Status:
-        """Return how far a piece of evidence has come.
+        """Return the status of a piece of evidence.
 
         Raises:
-            UsageError: the service has no such evidence of this key's tenant.
-            CannotCheckError: it does not answer.
-            MalformedError: What answers is not the service.
+            UsageError: The service has no such evidence of this key's tenant.
+            CannotCheckError: The service does not answer.
+            MalformedError: The answer is not one of the service.
         """
         return self._do(self._exchanges.status(id))
 
     def wait(self, id: str, *, until: StageName = "anchored", timeout: float = 600.0) -> Status:
-        """Return how far evidence has come, as soon as that is ``until``.
+        """Return the status of a piece of evidence once it has reached ``until``.
 
         >>> client.wait(accepted.id, until="sealed", timeout=60).index is not None
         True
 
         Raises:
-            NotFinalError: it has not come so far in ``timeout`` seconds.
-            UsageError, CannotCheckError, MalformedError: as ``status``.
+            NotFinalError: The evidence has not reached the stage in ``timeout`` seconds.
+            UsageError, CannotCheckError, MalformedError: The same as ``status``.
         """
         return self._do(self._exchanges.wait(id, until, timeout))
 
     def receipt(
         self, id: str, *, until: Literal["sealed", "anchored"] = "sealed", timeout: float = 0.0
     ) -> bytes:
-        """Return the receipt, to be kept byte for byte; a promise, until its anchor is final.
+        """Return the receipt's bytes, to be kept unchanged; a promise until its anchor is final.
 
         >>> receipt = client.receipt(accepted.id)
         >>> json.loads(receipt)["format"]
         'anchor-receipt/1'
 
         Raises:
-            NotFinalError: the evidence has not come so far in ``timeout`` seconds.
-            UsageError, CannotCheckError, MalformedError: as ``status``.
+            NotFinalError: The evidence has not reached the stage within ``timeout`` seconds.
+            UsageError, CannotCheckError, MalformedError: The same as ``status``.
         """
         return self._do(self._exchanges.receipt(id, until, timeout))
 

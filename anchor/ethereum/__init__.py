@@ -1,1 +1,1 @@
-"""Bytes of Ethereum: hashes, RLP, tries, headers and the known chains; pure, no node is asked."""
+"""Ethereum's data formats: hashes, RLP, tries, headers and the known chains; no I/O."""

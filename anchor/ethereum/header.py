@@ -1,12 +1,12 @@
-"""Block headers: what a block's hash commits to.
+"""Block headers: the data that a block's hash commits to.
 
 A header is an RLP list, and the Keccak-256 of its bytes is the block's hash (Yellow Paper, section
 4.4).  Forks added items at its end: EIP-1559 (London) the base fee, EIP-4895 (Shanghai) the
 withdrawals' root, EIP-4844 and EIP-4788 (Cancun) two blob gas counters and the beacon block's root,
 EIP-7685 (Prague) the requests' hash, EIP-7928 and EIP-7843 (Amsterdam) the block access list's hash
 and the slot's number.  Merged chains and rollups (Arbitrum, the OP stack) give some items another
-meaning, but no other place.  Further items of forks to come leave the known ones where they are,
-and the hash covers them.
+meaning, but not another position.  Items added by future forks do not move the known ones, and the
+hash covers them.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from anchor.ethereum.rlp import (
 )
 from anchor.types import Hash32, parse_hex
 
-# All but extraData takes less than 900 bytes.  Chains that keep their validators in there need some
-# KiB; nothing on Ethereum itself may have more than 32 bytes since the merge.
+# All items but extraData take less than 900 bytes.  Chains that list their validators in extraData
+# need some KiB; on Ethereum itself it has at most 32 bytes since the merge.
 MAX_HEADER_BYTES = 8192
 
 _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})")
@@ -38,9 +38,9 @@ _DATA = re.compile(r"0x([0-9a-f]{2})*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What a verifier needs of a header; ``timestamp`` in Unix seconds.
+    """The items of a header that a verifier needs; ``timestamp`` in Unix seconds.
 
-    ``unknown_items`` counts those at its end that this release has no name for.
+    ``unknown_items`` counts the items at its end that this release does not know.
     """
 
     hash: Hash32
@@ -52,7 +52,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """One item: its name in JSON-RPC, and how long it is: bytes exactly, or at most bits."""
+    """One item: its name in JSON-RPC, and its exact length in bytes or maximal length in bits."""
 
     name: str
     kind: Literal["bytes", "integer", "any bytes"]
@@ -87,9 +87,9 @@ _ITEMS = (
 
 # Before London, London (and Paris), Shanghai, Cancun, Prague (and Osaka).
 _SHAPES = (15, 16, 17, 20, 21)
-# Items after these are read as whatever they are: their fork may not be known yet.
+# Items after these are accepted without checks: their fork may not be known yet.
 _STRICT = _SHAPES[-1]
-# Amsterdam's two may come one at a time on a chain that takes the EIPs one at a time.
+# A chain that adopts Amsterdam's EIPs one by one may have only the first of its two items.
 _ENCODED_SHAPES = (*_SHAPES, 22, 23)
 
 
@@ -124,12 +124,12 @@ def parse_header(encoded: bytes) -> Header:
 def encode_header(block: Mapping[str, object]) -> bytes:
     """Encode the header of a block as ``eth_getBlockByHash`` describes it.
 
-    Members that no header has are passed over.  Whether this is the header that the block's hash
-    was made of, only that hash can tell.
+    Members that are not header items are ignored.  The caller must compare the encoding's hash with
+    the block's hash to know that this is its header.
 
     Raises:
-        MalformedError: a member is missing, or not spelled as the execution APIs say.
-        UnknownVersionError: the optional members together are those of no known fork.
+        MalformedError: A member is missing, or not encoded as the execution APIs specify.
+        UnknownVersionError: No known fork has this combination of optional members.
     """
     added = [spec for spec in _ITEMS[_SHAPES[0] :] if block.get(spec.name) is not None]
     count = _SHAPES[0] + len(added)

@@ -1,4 +1,4 @@
-"""Keccak-256, Ethereum's hash (not the later SHA3-256), and what Ethereum spells with it."""
+"""Keccak-256, Ethereum's hash (not the later SHA3-256), and EIP-55 checksum addresses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class _Hash(Protocol):
 
 
 def hash_keccak256(data: bytes) -> Hash32:
-    """Hash ``data``."""
+    """Return the Keccak-256 of ``data``."""
     return Hash32(_new_keccak(data).digest())
 
 
@@ -46,7 +46,7 @@ EMPTY_CODE_HASH = hash_keccak256(b"")
 
 
 def format_address(address: Address) -> str:
-    """Spell an address with its EIP-55 checksum."""
+    """Format an address with its EIP-55 checksum."""
     digits = address.hex()
     checksum = hash_keccak256(digits.encode("ascii")).hex()
     return "0x" + "".join(
@@ -56,7 +56,7 @@ def format_address(address: Address) -> str:
 
 
 def parse_address(text: str, *, subject: str) -> Address:
-    """Parse an address as a person types it: in one case throughout, or with a correct checksum.
+    """Parse an address from user input: in one case throughout, or with a correct checksum.
 
     Raises:
         MalformedError: ``text`` is not 20 bytes of hex, or its EIP-55 checksum is wrong.

@@ -1,7 +1,7 @@
-"""The chains that this release lists: what each is, its first block, and how far its times reach.
+"""The chains that this release lists: the kind of each, its genesis block and its time slack.
 
-The table is the release's own word, and a trust policy's where it says more.  Each genesis hash is
-cited from two independent sources in ``docs/verification.md``.
+A trust policy may add to this table, or set a time slack of its own.  Each genesis hash is cited
+from two independent sources in ``docs/verification.md``.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from typing import Literal
 from anchor.types import ChainId, Hash32
 
 ChainKind = Literal["main", "test", "development", "unlisted"]
-"""What a chain is worth as a witness of time; ``unlisted``: this release says nothing about it."""
+"""A chain's value as a witness of time; ``unlisted``: unknown to this release."""
 
 # A block's time is the start of its slot, set by protocol since the merge.
 _SLOT = 12
-# The OP Stack's derivation takes a batch as late as 3,600 blocks (12 h) after the block of Ethereum
-# that it names as its origin; one hour more for slots without a block.
+# The OP Stack's derivation accepts a batch up to 3,600 blocks (12 h) after the Ethereum block that
+# it names as its origin; one hour is added for slots without a block.
 _SEQUENCER_WINDOW = 13 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """One chain, as this release knows it.
+    """One chain, as listed in this release.
 
-    ``genesis`` is the hash of block 0.  ``time_slack`` (seconds) is how far a block's time may be
-    off; None where no rule is known.  ``is_sequenced``: one sequencer dates its blocks.
-    ``tested``: this release was run against the chain itself.
+    ``genesis`` is the hash of block 0.  ``time_slack`` is the possible error of a block's time in
+    seconds; None if no rule is known.  ``is_sequenced``: a single sequencer sets the times of its
+    blocks.  ``tested``: this release was run against the chain itself.
     """
 
     id: ChainId
@@ -99,7 +99,7 @@ KIND_SENTENCES: Mapping[ChainKind, str] = {
     "development": "a development chain: whoever runs it chooses its blocks and their times",
     "unlisted": "a chain that this release does not list",
 }
-"""What is said of every chain that is not ``main``, in the same words everywhere."""
+"""The description of each kind of chain other than ``main``, for use in every output."""
 
 HEADLINES: Mapping[ChainKind, str] = {
     "main": "verified",
@@ -107,19 +107,19 @@ HEADLINES: Mapping[ChainKind, str] = {
     "development": "verified on a development chain (proves nothing about real time)",
     "unlisted": "verified on a chain that this release does not list (its worth is yours to judge)",
 }
-"""The shortest true words for a verification that passed on such a chain."""
+"""The shortest true summary of a verification that passed on such a chain."""
 
-# From what proves most to what proves least.
+# From the kind that proves most to the one that proves least.
 _WORTH: tuple[ChainKind, ...] = ("main", "unlisted", "test", "development")
 
 
 def find_chain(chain_id: ChainId) -> Chain:
-    """Return what this release knows of a chain; of one it does not list, its id only."""
+    """Return this release's entry for a chain; for an unlisted chain, one with its id only."""
     return _BY_ID.get(chain_id) or Chain(
         id=chain_id, name=f"chain {chain_id}", kind="unlisted", genesis=None, time_slack=None
     )
 
 
 def best_kind(kinds: list[ChainKind]) -> ChainKind:
-    """Return the kind that proves most: with anchors on several chains, the best one carries."""
+    """Return the kind that proves most, which decides if there are anchors on several chains."""
     return min(kinds, key=_WORTH.index)

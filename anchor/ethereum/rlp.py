@@ -1,7 +1,7 @@
 """Recursive Length Prefix, Ethereum's serialisation (Yellow Paper, appendix B), read strictly.
 
-An item is a byte string or a tuple of items.  Each item has one encoding, and no other is read, so
-that equal items are equal bytes and a hash over an encoding names what it says.
+An item is a byte string or a tuple of items.  Each item has one encoding, and any other is
+rejected, so that equal items have equal bytes and a hash of an encoding identifies its content.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from anchor.errors import MalformedError
 
 RlpItem: TypeAlias = Union[bytes, "tuple[RlpItem, ...]"]
 
-# A branch holds an extension that holds a branch that holds a leaf, all within 32 bytes: a trie's
-# node nests four deep, a header one.  More is a tower.
+# A branch may hold an extension that holds a branch that holds a leaf, all within 32 bytes: a trie
+# node nests four deep, a header one.  Deeper nesting is rejected.
 MAX_DEPTH = 8
 
 # The first byte of an item: a string of up to 55 bytes, a longer one, and the same for lists.
@@ -32,10 +32,11 @@ def encode_rlp(value: RlpItem) -> bytes:
 
 
 def decode_rlp(data: bytes, *, subject: str, max_bytes: int) -> RlpItem:
-    """Decode the one item that ``data`` is, of at most ``max_bytes``.
+    """Decode ``data``, which must be one item of at most ``max_bytes``.
 
     Raises:
-        MalformedError: ``data`` is not the one encoding of an item. The message names ``subject``.
+        MalformedError: ``data`` is not the canonical encoding of one item. The message names
+            ``subject``.
     """
     if len(data) > max_bytes:
         raise MalformedError(
@@ -48,12 +49,12 @@ def decode_rlp(data: bytes, *, subject: str, max_bytes: int) -> RlpItem:
 
 
 def encode_integer(value: int) -> bytes:
-    """Return the string that stands for an integer of 0 or more: big-endian, no leading zero."""
+    """Return the byte string of a non-negative integer: big-endian, without leading zeros."""
     return value.to_bytes((value.bit_length() + 7) // 8, "big")
 
 
 def parse_integer(value: RlpItem, *, subject: str, max_bits: int) -> int:
-    """Return an integer below 2^``max_bits``.
+    """Parse a byte string as an integer below 2^``max_bits``.
 
     Raises:
         MalformedError: ``value`` is a list, has a leading zero, or too many bytes.
@@ -68,7 +69,7 @@ def parse_integer(value: RlpItem, *, subject: str, max_bits: int) -> int:
 
 
 def parse_bytes(value: RlpItem, *, subject: str, length: int) -> bytes:
-    """Return a string of exactly ``length`` bytes.
+    """Return ``value`` if it is a byte string of exactly ``length`` bytes.
 
     Raises:
         MalformedError: ``value`` is a list, or has another length.
@@ -86,7 +87,7 @@ def _prefix(length: int, short: int) -> bytes:
 
 
 def _decode(data: bytes, at: int, end: int, depth: int, subject: str) -> tuple[RlpItem, int]:
-    """Return the item that begins ``at``, and where it ends; its parent ends at ``end``."""
+    """Return the item that starts at ``at`` within a parent that ends at ``end``, and its end."""
     if depth > MAX_DEPTH:
         raise MalformedError(f"{subject} nests deeper than {MAX_DEPTH} lists")
     if at >= end:
@@ -113,7 +114,7 @@ def _decode_list(data: bytes, at: int, stop: int, depth: int, subject: str) -> R
 
 
 def _read_length(data: bytes, at: int, end: int, form: int, subject: str) -> tuple[int, int]:
-    """Return where the payload begins, and its length; ``form`` is 0 to 55, or 55 + digits."""
+    """Return the payload's start and length; ``form`` is the length up to 55, or 55 + its bytes."""
     start, length = at + 1, form
     if form > _LONGEST_SHORT:
         start += form - _LONGEST_SHORT

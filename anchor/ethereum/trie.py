@@ -1,8 +1,8 @@
-"""Merkle-Patricia tries (Yellow Paper, appendix D): what one holds under a key, by a proof.
+"""Merkle-Patricia tries (Yellow Paper, appendix D): proofs of the value under a key.
 
-Only the tries of Ethereum's state are meant: their keys are Keccak hashes, 32 bytes long, so that
-no key ends inside a branch.  A proof is the list of hashed nodes from the root down to where the
-key's path ends (EIP-1186).  There is one proof for a key in a trie, and no other is accepted.
+Only the tries of Ethereum's state are supported: their keys are Keccak hashes, 32 bytes long, so
+that no key ends inside a branch.  A proof is the list of hashed nodes from the root down to the end
+of the key's path (EIP-1186).  A key in a trie has exactly one proof, and no other is accepted.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from anchor.ethereum.rlp import RlpItem, decode_rlp, encode_rlp
 from anchor.types import Hash32
 
 EMPTY_TRIE_ROOT = hash_keccak256(b"\x80")
-"""The root of a trie that holds nothing."""
+"""The root of an empty trie."""
 
 _KEY_NIBBLES = 64
-# A branch at each nibble of the key, and a leaf below the last one.
+# The longest proof: a branch at each nibble of the key, and a leaf below the last one.
 MAX_NODES = _KEY_NIBBLES + 1
-# A branch of sixteen hashes; the leaf of an account is shorter.
+# The largest node: a branch of sixteen hashes; the leaf of an account is shorter.
 MAX_NODE_BYTES = 532
-# What is shorter than a hash stands in its parent, as it is.
+# A node shorter than a hash is embedded in its parent.
 _HASH_BYTES = 32
 
 
 def verify_trie_proof(*, root: Hash32, key: Hash32, nodes: Sequence[bytes]) -> bytes | None:
-    """Return the value under ``key`` in the trie of ``root``; None where it provably has none.
+    """Return the value under ``key`` in the trie of ``root``; None if it is proven to be absent.
 
-    ``key`` is the hashed key: of an address or a slot, its Keccak-256.  The empty trie has no node,
+    ``key`` is the hashed key: the Keccak-256 of an address or a slot.  The empty trie has no node,
     so its proof is empty.
 
     Raises:
-        MalformedError: this is no proof: a node that no such trie has, one too many or missing, or
-            more than there can be.
-        MismatchError: a node does not have the hash that the root, or the node before, names.
+        MalformedError: A node is malformed, missing or superfluous, or the proof has more nodes
+            than are possible.
+        MismatchError: A node does not have the hash that the root, or the node before, names.
     """
     if len(nodes) > MAX_NODES:
         raise MalformedError(f"the proof has {len(nodes)} nodes; at most {MAX_NODES} are possible")
@@ -46,7 +46,7 @@ def verify_trie_proof(*, root: Hash32, key: Hash32, nodes: Sequence[bytes]) -> b
 
 
 class _Walk:
-    """One way from the root down, along the key's nibbles and through the list of nodes."""
+    """The descent from the root along the key's nibbles, through the proof's nodes."""
 
     def __init__(self, key: Hash32, nodes: Sequence[bytes]) -> None:
         self._path = key.hex()
@@ -54,7 +54,7 @@ class _Walk:
         self._used = 0
 
     def take(self, expected: Hash32) -> RlpItem:
-        """Decode the next node of the list, which must have the ``expected`` hash."""
+        """Decode the next node of the proof, which must have the ``expected`` hash."""
         subject = f"node {self._used} of the proof"
         if self._used == len(self._nodes):
             raise MalformedError(f"{subject} is missing: the key's path does not end before it")
@@ -68,21 +68,21 @@ class _Walk:
             raise MismatchError(
                 f"{subject} has hash 0x{hash_keccak256(node).hex()}; {above} 0x{expected.hex()}"
             )
-        # The root is hashed whatever its length.
+        # Only the root is hashed even if it is short.
         if len(node) < _HASH_BYTES and self._used:
             raise MalformedError(f"{subject} has {len(node)} bytes, and belongs into its parent")
         self._used += 1
         return decode_rlp(node, subject=subject, max_bytes=MAX_NODE_BYTES)
 
     def finish(self) -> None:
-        """Refuse what is left in the list."""
+        """Check that no node of the proof is left over."""
         if self._used < len(self._nodes):
             raise MalformedError(
                 f"the proof has {len(self._nodes)} nodes; the key's path ends after {self._used}"
             )
 
     def descend(self, node: RlpItem) -> bytes | None:
-        """Follow the key's path to its end."""
+        """Follow the key's path to its end; return the value, or None if it is absent."""
         is_below_extension = False
         while True:
             if not isinstance(node, tuple) or len(node) not in (2, 17):
@@ -115,7 +115,7 @@ class _Walk:
         return node[nibble]
 
     def _pass_extension(self, path: str, child: RlpItem) -> RlpItem:
-        """Return the child, or nothing where the key's path goes another way."""
+        """Return the child; empty if the key's path differs from the extension's."""
         if not path:
             raise self._malformed("is an extension of nothing")
         if len(path) >= len(self._path):
@@ -129,7 +129,7 @@ class _Walk:
         return child
 
     def _end_at_leaf(self, path: str, value: RlpItem) -> bytes | None:
-        """Return the value, or None where the leaf is another key's."""
+        """Return the value, or None if the leaf belongs to another key."""
         if len(path) != len(self._path):
             raise self._malformed("is a leaf whose key is not 32 bytes long")
         if not isinstance(value, bytes) or not value:
@@ -137,7 +137,7 @@ class _Walk:
         return value if path == self._path else None
 
     def _check_child(self, child: RlpItem) -> None:
-        """Refuse what is neither nothing, nor a hash, nor a node shorter than one."""
+        """Check that a child is empty, a hash, or an embedded node shorter than a hash."""
         if isinstance(child, bytes):
             if len(child) not in (0, _HASH_BYTES):
                 raise self._malformed(f"has a child of {len(child)} bytes, not a hash")
@@ -145,9 +145,9 @@ class _Walk:
             raise self._malformed("holds a child that is long enough to be hashed")
 
     def _read_path(self, encoded: RlpItem) -> tuple[bool, str]:
-        """Decode a hex-prefix path (Yellow Paper, appendix C): is it a leaf's, and its digits."""
+        """Decode a hex-prefix path (Yellow Paper, appendix C): is it a leaf's, and its nibbles."""
         digits = encoded.hex() if isinstance(encoded, bytes) else ""
-        # The flags are 0 to 3; where the path is of even length, a zero fills the first byte.
+        # The flags are 0 to 3; for a path of even length, a zero nibble fills the first byte.
         flag = int(digits[:1] or "f", 16)
         if flag > 3 or (flag % 2 == 0 and digits[1] != "0"):
             raise self._malformed("has a path that is not in hex-prefix encoding")

@@ -1,1 +1,1 @@
-"""What ``import anchor`` offers to Python programs: thin objects over the packages below."""
+"""The public API of ``import anchor``: thin objects over the other packages."""

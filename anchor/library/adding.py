@@ -1,4 +1,4 @@
-"""Adding evidence from Python: what of it is evidence, and what each piece became."""
+"""Adding evidence from Python: collecting and recording it, and the result for each piece."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from anchor.operate.receipt_files import leave_out_receipts
 from anchor.project.project import OpenProject
 from anchor.types import Hash32
 
-# One transaction, and so one fsync, for this many digests.
+# The digests recorded in one transaction, and so with one fsync.
 _CHUNK = 1_000
 _NOTHING = "nothing was added"
 _ANY_DIGESTS = Digests(sha256=bytes(DIGEST_BYTES), sm3=None, size=None)
@@ -26,12 +26,12 @@ _ANY_DIGESTS = Digests(sha256=bytes(DIGEST_BYTES), sm3=None, size=None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """One piece of evidence that the store has.
+    """One piece of evidence in the store.
 
-    ``id`` names it for good, in 64 hex digits; ``path`` is None for a bare digest.  ``leaf`` is the
-    hash of its record, and ``is_new`` False where the store had it before.  What is added again
-    after it was erased is new: it has the same id, and a record and a leaf of its own.
-    ``has_record`` is False where the record was lost with an earlier store: no receipt can be made.
+    ``id`` is its permanent identifier, 64 hex digits; ``path`` is None for a bare digest.  ``leaf``
+    is the hash of its record, and ``is_new`` is False if the store had it before.  Evidence added
+    again after its erasure is new: it has the same id, but a new record and leaf.  ``has_record``
+    is False if the record was lost with an earlier store: no receipt can be made.
     """
 
     id: str
@@ -52,7 +52,7 @@ def add_evidence(
     on_left_out: Callable[[IntakeProblem | Skipped], None] | None,
     on_progress: Callable[[int, int], None] | None,
 ) -> list[Added]:
-    """Record what ``Project.add`` is given, as it says."""
+    """Record evidence as documented at ``Project.add``."""
     paths, named, digests = _split(evidence)
     sources: Iterable[Discovered] = chain(find_sources(paths, follow_symlinks=False), named)
     if beside:

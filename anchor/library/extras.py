@@ -1,4 +1,4 @@
-"""Saying which extra of the package holds what is not installed."""
+"""Error messages for missing optional packages that name the extra to install."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from importlib.util import find_spec
 
 @contextmanager
 def needs_extra(subject: str, extra: str, packages: Sequence[str] = ()) -> Iterator[None]:
-    """Say that ``subject`` needs an extra, where an import in the block fails.
+    """Translate a failed import in the block into an error that names the extra to install.
 
-    ``packages`` are looked for first, and not loaded: what is only imported later is missed now.
+    ``packages`` are searched first, without importing them, so that a package that is only imported
+    later is reported now.
 
     Raises:
         ImportError: A package is not installed.
@@ -23,7 +24,7 @@ def needs_extra(subject: str, extra: str, packages: Sequence[str] = ()) -> Itera
         yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "anchor":
-            raise  # a bug of ours
+            raise  # a bug in this package
         raise ImportError(
             f"{subject} needs the package {error.name}: pip install '.[{extra}]' in the checkout",
             name=error.name,

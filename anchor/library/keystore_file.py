@@ -17,18 +17,18 @@ from anchor.types import Address
 
 
 class Keystore:
-    """An encrypted keystore file (geth's, eth-account's or ape's) and the way to its password.
+    """An encrypted keystore file (of geth, eth-account or ape), and its password or password file.
 
-    The file is decrypted when there is something to sign, and the key is not kept here.
+    The file is decrypted when a transaction must be signed; this object does not keep the key.
     """
 
     def __init__(
         self, path: Path, password: str | None = None, *, password_file: Path | None = None
     ) -> None:
-        """Name the file; nothing is read yet.
+        """Refer to a keystore file, without reading it yet.
 
         Raises:
-            SignerError: Neither the password nor a file that holds it is named, or both are.
+            SignerError: Not exactly one of the password and the password file is given.
         """
         if (password is None) == (password_file is None):
             raise SignerError(
@@ -40,7 +40,7 @@ class Keystore:
 
     @classmethod
     def create(cls, path: Path, password: str) -> Keystore:
-        """Make a new key, encrypt it into a file that does not exist yet, and return it.
+        """Generate a key, encrypt it into a file that must not exist yet, and return the keystore.
 
         Raises:
             UsageError: The file exists, or cannot be written.
@@ -54,10 +54,10 @@ class Keystore:
         return f"Keystore({str(self.path)!r})"
 
     def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled or copied: the password would go along.
+        """Refuse to be pickled or copied, because the password would be included.
 
         Raises:
-            UsageError: This is always raised.
+            UsageError: Always.
         """
         raise UsageError(
             f"{self!r} can be neither pickled nor copied: its password would go along",
@@ -69,7 +69,7 @@ class Keystore:
         """Return the address that the file states, without decrypting it.
 
         Raises:
-            SignerError: The file is no keystore, or states none.
+            SignerError: The file is not a keystore, or does not state an address.
         """
         return keystore_address(self.path)
 
@@ -77,7 +77,7 @@ class Keystore:
         """Decrypt the key.
 
         Raises:
-            SignerError: The file cannot be read or is no keystore, or the password is wrong.
+            SignerError: The file cannot be read or is not a keystore, or the password is wrong.
         """
         return open_keystore(self.path, self._read_password)
 

@@ -1,4 +1,4 @@
-"""Running a log from Python: add evidence, anchor it, take its receipts."""
+"""Running a log from Python: adding evidence, anchoring it, and making its receipts."""
 
 from __future__ import annotations
 
@@ -46,27 +46,27 @@ from anchor.system.clock import SystemClock
 from anchor.types import Address, parse_hex
 from anchor.verification.policy import FinalityRule
 
-# So many receipts are looked for at a time.
+# The number of pieces looked up at a time.
 _CHUNK = 1_000
 _ID_BYTES = 32
 
 
 class Key(Protocol):
-    """What ``run_once`` and ``deploy`` open when there is something to sign: a ``Keystore``."""
+    """A signing key that ``run_once`` and ``deploy`` open when they must sign: a ``Keystore``."""
 
     def open(self) -> Signer: ...
 
 
 class Project:
-    """One log of one's own: its configuration, its store and its nodes.
+    """An operator's log: its configuration, its store and its nodes.
 
     >>> with anchor.Project.open(Path("my-project")) as project:
     ...     project.add([Path("contract.pdf")])
     ...     project.run_once(wait="final")
     ...     project.receipt(Path("contract.pdf")).save(Path("contract.pdf.anchor.json"))
 
-    Close it, or use it as a context manager.  Threads may share it: one of them anchors or makes
-    receipts at a time, and one adds meanwhile; ``close`` and ``lead`` wait for the others.
+    Close it, or use it as a context manager.  Threads may share it: at a time one thread anchors or
+    makes receipts and one adds evidence; ``close`` and ``lead`` wait for the other threads.
     """
 
     def __init__(
@@ -76,16 +76,16 @@ class Project:
         node: Node | None = None,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Take an open project over; ``open`` and ``create`` are the ways to one.
+        """Wrap an open project; use ``open`` or ``create`` instead.
 
-        ``node`` is asked instead of those of the configuration, and stays the caller's to close.
+        ``node`` is used instead of those of the configuration; the caller must close it.
         """
         self._opened = opened
         self._given_node = node
         self._own_node: Node | None = None
         self._report = report
         self._is_leading = False
-        # What asks the chain, or seals and sends; and, apart from it, what adds.
+        # One lock for reading the chain, sealing and sending, and a separate one for adding.
         self._chain_lock = RLock()
         self._intake_lock = RLock()
         self._kept: tuple[StateProofs, Edition] | None = None
@@ -94,11 +94,11 @@ class Project:
     def open(cls, place: Path, *, report: Callable[[str], None] = lambda _: None) -> Self:
         """Open the project in a folder, or that of a configuration file.
 
-        ``report`` is told what happens meanwhile, a line at a time.
+        ``report`` is called with progress messages, a line at a time.
 
         Raises:
-            ConfigError: There is no project, or its configuration is wrong.
-            ChainGuardError: The configuration names another log than the store was made for.
+            ConfigError: The project does not exist, or its configuration is wrong.
+            ChainGuardError: The store was created for another log than the configuration names.
             ImportError: The store is in PostgreSQL, and the extra for that is not installed.
         """
         config = load_config(find_config(place / CONFIG if place.is_dir() else place))
@@ -123,14 +123,14 @@ class Project:
     ) -> Self:
         """Create a project in ``folder`` for log ``number`` of the key's address, and open it.
 
-        It is pinned to the chain that ``rpc`` and all ``witnesses`` are on.  ``registry`` None is
-        the address that the registry has on every chain; ``store`` None a SQLite file in the
-        folder.  ``anchor trust allow`` makes it count for commands in its folder.
+        The project is pinned to the chain of ``rpc`` and all ``witnesses``.  ``registry=None`` is
+        the registry's address on every chain; ``store=None`` is a SQLite file in the folder.
+        Commands in its folder use the project after ``anchor trust allow``.
 
         Raises:
-            ConfigError: There is a project already, fewer nodes than ``quorum``, or a value that no
-                configuration allows.
-            UsageError: A file is in the folder's place, or nothing may be written there.
+            ConfigError: The folder has a project already, there are fewer nodes than ``quorum``, or
+                a value is not allowed in a configuration.
+            UsageError: ``folder`` is a file, or cannot be written to.
             ChainGuardError: The nodes are on different chains, or other code is at ``registry``.
             CannotCheckError: A node does not answer.
         """
@@ -173,9 +173,9 @@ class Project:
         """Create a project on a devnet, with its public test key, and open it.
 
         Raises:
-            UsageError: The node is not on the devnets' chain id, where that key must not be used;
-                or a file is in the folder's place.
-            ConfigError: There is a project already.
+            UsageError: The node does not have the devnets' chain id, so that the test key must not
+                be used, or ``folder`` is a file.
+            ConfigError: The folder has a project already.
         """
         node = open_node(rpc)
         try:
@@ -185,7 +185,7 @@ class Project:
         except BaseException:
             node.close()
             raise
-        project._own_node = node  # there is no other one that could be read instead
+        project._own_node = node  # the devnet has only this node
         write_dev_key(config)
         return project
 
@@ -214,12 +214,12 @@ class Project:
 
     @contextmanager
     def lead(self) -> Iterator[Self]:
-        """Be the one thread that seals and sends for this log, to the end of the block.
+        """Hold the lease to seal and send for this log until the end of the ``with`` block.
 
-        ``deploy`` and ``run_once`` do so by themselves; this holds it over several calls.
+        ``deploy`` and ``run_once`` take the lease themselves; this keeps it over several calls.
 
         Raises:
-            LeaseHeldError: Another process is.
+            LeaseHeldError: Another process holds the lease.
         """
         with self._chain_lock:
             if self._is_leading:
@@ -233,11 +233,12 @@ class Project:
                     self._is_leading = False
 
     def deploy(self, *, signer: Key | None = None) -> Deployment:
-        """Deploy the registry unless it is there; once for each chain.
+        """Deploy the registry unless it is on the chain already; needed once for each chain.
 
         Raises:
-            ChainGuardError: The chain is another one, or cannot have the registry at its address.
-            SignerError, FundsError: The key does not open, or cannot pay.
+            ChainGuardError: The chain is not the project's, or cannot have the registry at its
+                address.
+            SignerError, FundsError: The key cannot be opened, or its balance is too low.
             CannotCheckError: No node answers.
         """
         with self.lead():
@@ -253,18 +254,18 @@ class Project:
         on_left_out: Callable[[IntakeProblem | Skipped], None] | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> list[Added]:
-        """Record files, folders with all below them, and bare digests; return each piece.
+        """Record files, folders with their contents, and bare digests; return each piece.
 
-        When this returns they are durable: files first, then digests.  What was added before is
-        the same evidence, unless it was erased.  A ``SourceFile`` is a file with a name of its own.
-        With ``beside`` this log's own receipts are left out, and files beside which no receipt can
-        be written.  ``on_left_out`` is told of each path that was not added, ``on_progress`` of
-        files and bytes as they are read.
+        All are durable when this returns; files come first, then digests.  Evidence added before
+        is not added again, unless it was erased.  A ``SourceFile`` is a file with a given name.
+        ``beside`` leaves out this log's own receipts, and files beside which no receipt can be
+        written.  ``on_left_out`` is called for each path that was not added, ``on_progress`` with
+        the files and bytes read.
 
         Raises:
             UsageError: A path cannot be read, and there is no ``on_left_out``; the others were
-                added all the same.  Or a piece is of another type, or has a name or a size that no
-                record can hold, and nothing was added.
+                added nevertheless.  Or a piece has the wrong type, or a name or size that no
+                record can hold, and no evidence was added.
             ClockError: This machine's clock is far from the chain's.
         """
         with self._intake_lock:
@@ -278,16 +279,16 @@ class Project:
             )
 
     def run_once(self, *, signer: Key | None = None, wait: WaitFor | None = None) -> RunResult:
-        """Seal what was added, anchor the newest head and wait; does nothing twice.
+        """Seal added evidence, anchor the newest head and wait; safe to repeat.
 
-        ``signer`` None is the configuration's key, with its password file; ``wait`` None is what
-        the configuration says.  The round is ``timed_out`` where the head was to be final, and did
-        not become so in the time that the configuration allows.
+        ``signer=None`` is the configuration's key, with its password file; ``wait=None`` is the
+        configuration's setting.  The result is ``timed_out`` if finality was requested and not
+        reached within the time that the configuration allows.
 
         Raises:
-            UsageError: ``wait`` is another word.
+            UsageError: ``wait`` has an unknown value.
             FundsError, SignerError, ChainGuardError: The operator must act.
-            NotFinalError: A transaction on its way was not included yet; run it again.
+            NotFinalError: A pending transaction is not included yet; call this again.
             CannotCheckError: No node answers, or too few agree.
         """
         if wait is not None and wait not in get_args(WaitFor):
@@ -311,11 +312,11 @@ class Project:
             return done
 
     def receipt(self, evidence: Path | str) -> Receipt:
-        """Return the receipt of a file, or of the evidence with an id; a promise while not final.
+        """Return the receipt of a file or of the evidence with an id; a promise until it is final.
 
         Raises:
             UsageError: The log does not hold this evidence, or its record was erased.
-            NotFinalError: It is not sealed yet.
+            NotFinalError: The evidence is not sealed yet.
         """
         with self._opened.database.read() as connection:
             if isinstance(evidence, str):
@@ -335,7 +336,7 @@ class Project:
     ) -> Iterator[tuple[Added, Receipt]]:
         """Yield each piece with its receipt, all from one snapshot of the log.
 
-        ``on_failure`` is told of each that has none, instead of raising.
+        ``on_failure`` is called for each piece without a receipt, instead of raising.
 
         Raises:
             UsageError: A record was erased, and there is no ``on_failure``.
@@ -359,7 +360,7 @@ class Project:
                 yield each, receipt
 
     def status(self) -> Overview:
-        """Return where the log stands, as the store knows it; no node is asked."""
+        """Return the state of the log from the store, without asking a node."""
         return read_overview(self._opened, time.time())
 
     def _node(self) -> Node:
@@ -378,7 +379,7 @@ class Project:
         kept, self._kept = self._kept, None
         if kept is not None:
             prover = Prover(self._opened, kept[0])
-            if prover.edition == kept[1]:  # what the chain said then is what the store holds
+            if prover.edition == kept[1]:  # the store has not changed since the chain was read
                 return prover
         return open_prover(self._opened, self._node, self._report)
 

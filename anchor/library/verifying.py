@@ -21,13 +21,13 @@ from anchor.verification.report import Report
 from anchor.verification.steps import ChainView, VerificationTarget
 
 Evidence: TypeAlias = Path | BinaryIO | Digests
-"""What is verified: a file, an open binary stream, or the digests of either."""
+"""Evidence to verify: a file, an open binary stream, or the digests of either."""
 
 _HASH_BYTES = 32
 
 
 class Verifier:
-    """Verifies any number of files by one trust policy, and asks each question of a chain once.
+    """A verifier of any number of files by one trust policy, which makes each chain query once.
 
     >>> with anchor.Verifier(policy=policy) as verifier:
     ...     reports = [verifier.judge(file, receipt) for file, receipt in received]
@@ -47,18 +47,18 @@ class Verifier:
         accept_unpinned: bool = False,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Store what is trusted and which nodes are asked; no request is sent yet.
+        """Configure the trust policy and the nodes, without sending a request yet.
 
-        ``rpc`` are nodes to ask instead of the policy's, each of another operator; of several,
-        two have to agree unless ``quorum`` or the policy asks for more.  With ``offline`` none is
-        asked, and the blocks of ``block_hashes`` or of the policy have to be those of the receipt's
-        state proofs.  ``chain_ids`` are the chains that count, by default all.  Without a policy
-        nothing is verified, unless ``accept_unpinned`` takes the receipt's word for the log's
-        owner.  ``report`` is told what happens to nodes, a line at a time.
+        ``rpc`` are nodes to ask instead of the policy's, each of a different operator; two of
+        several must agree unless ``quorum`` or the policy requires more.  With ``offline`` no node
+        is asked, and the receipt's state proofs must be of blocks in ``block_hashes`` or the
+        policy.  ``chain_ids`` are the chains that count, by default all.  Without a policy no
+        verification passes, unless ``accept_unpinned`` accepts the receipt's claim about the log's
+        owner.  ``report`` is called with messages about nodes, a line at a time.
 
         Raises:
-            UsageError: A URL is none, a node is named twice, there are fewer than have to agree, or
-                an option is of another type.
+            UsageError: A URL is invalid, a node is named twice, there are fewer nodes than must
+                agree, or an option has the wrong type.
         """
         if policy is not None and not isinstance(policy, TrustPolicy):
             raise _not("the policy", policy, "a TrustPolicy or None: TrustPolicy.load reads one")
@@ -96,7 +96,7 @@ class Verifier:
         self._nodes.close()
 
     def verify(self, evidence: Evidence, receipt: Receipt) -> Report:
-        """Return what was proven: every required check was made, and passed.
+        """Return the report of a verification in which every required check passed.
 
         Raises:
             MismatchError: The evidence is not what was recorded, or the record is not in the log.
@@ -114,10 +114,10 @@ class Verifier:
         return report
 
     def judge(self, evidence: Evidence, receipt: Receipt) -> Report:
-        """Make every check that can be made; the report says how each ended.
+        """Run every possible check, and return a report of the results; findings do not raise.
 
         Raises:
-            UsageError: The evidence cannot be read, or is none; no finding is raised.
+            UsageError: The evidence cannot be read, or has the wrong type.
             ImportError: A node is to be asked, and the extra ``rpc`` is not installed.
         """
         if not isinstance(receipt, Receipt):
@@ -149,12 +149,12 @@ def verify(
     offline: bool = False,
     accept_unpinned: bool = False,
 ) -> Report:
-    """Return what was proven about one piece of evidence, or raise the gravest finding.
+    """Return the report on one piece of evidence if it passes, or raise the gravest finding.
 
     The options are those of ``Verifier``, which is meant for more than one piece.
 
     Raises:
-        AnchorError: What ``Verifier.verify`` raises.
+        AnchorError: The same as ``Verifier.verify``.
     """
     with Verifier(
         policy=policy,
@@ -180,12 +180,12 @@ def judge(
     offline: bool = False,
     accept_unpinned: bool = False,
 ) -> Report:
-    """Return the report of one verification, whatever it found.
+    """Return the report of one verification, whether it passed or not.
 
     The options are those of ``Verifier``, which is meant for more than one piece.
 
     Raises:
-        UsageError: The evidence cannot be read, or an option makes no sense.
+        UsageError: The evidence cannot be read, or an option is invalid.
     """
     with Verifier(
         policy=policy,
@@ -213,7 +213,7 @@ def _digest(evidence: Evidence) -> Digests:
                 hint="seek(0) first",
             )
         return digest_stream(evidence, (SHA256, SM3))
-    except (OSError, ValueError, TypeError) as error:  # it is closed, fails, or gives text
+    except (OSError, ValueError, TypeError) as error:  # the stream is closed, fails, or is text
         raise UsageError(f"the stream cannot be read as bytes: {error}") from error
 
 
@@ -222,13 +222,13 @@ def _is_binary(stream: object) -> bool:
 
 
 def _stands_within(stream: BinaryIO) -> bool:
-    """Return whether a seekable stream does not stand at its beginning."""
+    """Return whether a stream is seekable and not at its beginning."""
     is_seekable = getattr(stream, "seekable", None)
     return is_seekable is not None and is_seekable() and stream.tell() != 0
 
 
 def _members(subject: str, given: object) -> Iterable[object]:
-    """Return what an option lists; one text or one hash would be taken apart."""
+    """Return an option's elements; refuse a single text or hash, which would be split."""
     if isinstance(given, (str, bytes)) or not isinstance(given, Collection):
         raise _not(subject, given, "a list")
     return given

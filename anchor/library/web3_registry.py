@@ -1,4 +1,4 @@
-"""The registry contract as web3.py's own object, for those who work with web3.py."""
+"""The registry contract as a web3.py object, for users of web3.py."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from anchor.types import Address
 
 
 def registry_contract(w3: Web3, address: Address | None = None) -> Contract:
-    """Return the registry with its ABI, to be called and filtered as any contract of web3.py.
+    """Return the registry with its ABI, to be called and filtered like any web3.py contract.
 
-    ``address`` None is the address that the CREATE2 proxy gives it on every chain.  Which code is
-    there, if any, is not checked, and what one node answers is that node's word: to verify
-    evidence, use ``anchor.verify``.
+    ``address=None`` is the address that the CREATE2 proxy gives it on every chain.  The code at the
+    address is not checked, and a single node's answer is unverified: to verify evidence, use
+    ``anchor.verify``.
     """
     place = Web3.to_checksum_address(format_address(address or registry_address()))
     return w3.eth.contract(address=place, abi=load_artifact().abi)

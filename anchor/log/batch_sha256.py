@@ -1,8 +1,8 @@
 """SHA-256 over many short messages at once: the leaves and nodes of Merkle trees.
 
-The work is done by ``anchor._sha256`` (``anchor/native/``), with the processor's own instructions
-where it has some.  An installation built without a C compiler lacks that module and uses
-``hashlib``, a dozen times slower and otherwise the same.
+``anchor._sha256`` (``anchor/native/``) does the hashing, with the processor's SHA-256 instructions
+if it has them.  An installation built without a C compiler lacks that module and uses
+``hashlib``, which gives the same results and is a dozen times slower.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ else:
 
 
 class Buffer(Protocol):
-    """Bytes in one piece: ``bytes``, ``bytearray``, ``memoryview``, ``mmap`` ..."""
+    """A contiguous buffer: ``bytes``, ``bytearray``, ``memoryview``, ``mmap`` ..."""
 
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 
 def hash_rows(prefix: int, rows: Buffer, width: int) -> bytes:
-    """Hash ``SHA-256(prefix ‖ row)`` for each row of ``width`` bytes; return them back to back.
+    """Return ``SHA-256(prefix ‖ row)`` of each row of ``width`` bytes, concatenated.
 
     Raises:
-        ValueError: if ``width`` is not positive, or ``rows`` not a whole number of rows.
-        OverflowError: if ``prefix`` is not a byte.
-        BufferError: if ``rows`` is not in one piece.
+        ValueError: ``width`` is not positive, or ``rows`` is not a whole number of rows.
+        OverflowError: ``prefix`` is not a byte.
+        BufferError: ``rows`` is not contiguous.
     """
     if IMPLEMENTATION == "hashlib":
         return _hash_rows(prefix, rows, width)
@@ -40,14 +40,14 @@ def hash_rows(prefix: int, rows: Buffer, width: int) -> bytes:
 
 
 def hash_levels(level: Buffer, count: int) -> list[bytes]:
-    """Return up to ``count`` levels above ``level``, a row of hashes; each halves the one below.
+    """Return up to ``count`` tree levels above ``level``, each half as long as the one below.
 
-    A hash is ``SHA-256(0x01 ‖ left ‖ right)`` of a pair below; an odd last one is left out.  It
-    ends with the level that has no pair.
+    A hash is ``SHA-256(0x01 ‖ left ‖ right)`` of a pair below; an odd last hash is left out.  The
+    result ends early when a level has no pair.
 
     Raises:
-        ValueError: if ``count`` is negative, or ``level`` not a whole number of hashes.
-        BufferError: if ``level`` is not in one piece.
+        ValueError: ``count`` is negative, or ``level`` is not a whole number of hashes.
+        BufferError: ``level`` is not contiguous.
     """
     if IMPLEMENTATION == "hashlib":
         return _hash_levels(level, count)
@@ -55,12 +55,12 @@ def hash_levels(level: Buffer, count: int) -> list[bytes]:
 
 
 def hash_pairs(level: Buffer) -> bytes:
-    """Return the one level above ``level``: as ``hash_levels`` does, but empty without a pair."""
+    """Return the level above ``level``, as ``hash_levels`` does; empty if ``level`` has no pair."""
     return b"".join(hash_levels(level, 1))
 
 
-# The same without the extension.  Copying a hash that has taken the prefix is faster than starting
-# one, for which OpenSSL looks its algorithm up.  Struct cuts faster than slices of a memoryview.
+# The same without the extension.  Copying a hash object that has consumed the prefix is faster than
+# creating one, for which OpenSSL looks up the algorithm.  Struct is faster than memoryview slices.
 
 
 def _hash_rows(prefix: int, rows: Buffer, width: int) -> bytes:

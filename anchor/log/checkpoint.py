@@ -1,11 +1,11 @@
 """C2SP checkpoints: a log's head as a signed note that other transparency tools read.
 
-The format is c2sp.org/tlog-checkpoint, version 1.0.0: the log's origin, its size and its root, a
+The format is c2sp.org/tlog-checkpoint, version 1.0.0: the log's origin, its size and its root, one
 line each.  This project's origins name the chain, the registry and the log::
 
     eip155:<chain id>/<registry, 0x and 40 hex digits>/<log, 0x and 64 hex digits>
 
-A signature says that the key's holder claims this head, not that the registry holds its root.
+A signature proves that the key's holder claims this head, not that the registry holds its root.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ _ORIGIN_SCHEME = "eip155:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """What a checkpoint says: the log's origin and its head.
+    """The content of a checkpoint: the log's origin and its head.
 
     Raises:
-        MalformedError: an origin that is no line of a note, or a head that is none of our logs'.
+        MalformedError: The origin is not a valid line of a note, or the head cannot be one of this
+            project's logs.
     """
 
     origin: str
@@ -55,7 +56,7 @@ class Checkpoint:
 
 
 def encode_checkpoint(checkpoint: Checkpoint) -> str:
-    """Return the note text: three lines, and no extension lines."""
+    """Return the note text: three lines, without extension lines."""
     root = base64.b64encode(checkpoint.head.root).decode("ascii")
     return f"{checkpoint.origin}\n{checkpoint.head.size}\n{root}\n"
 
@@ -64,8 +65,8 @@ def parse_checkpoint(text: str) -> Checkpoint:
     """Parse a note's text as a checkpoint; extension lines are ignored.
 
     Raises:
-        MalformedError: The text has another form, an empty extension line, or a size of 2^48 or
-            more.
+        MalformedError: The text is not a checkpoint, has an empty extension line, or gives a size
+            of 2^48 or more.
     """
     encode_text(text)
     # Only "\n" ends a line: str.splitlines knows ten more characters that do.
@@ -83,8 +84,8 @@ def parse_checkpoint(text: str) -> Checkpoint:
 def sign_checkpoint(checkpoint: Checkpoint, key: NoteKey) -> bytes:
     """Return the signed note of ``checkpoint``.
 
-    The specification wants the key's name to be the origin, and two checkpoints that one log signs
-    to be consistent; the caller sees to both.
+    The specification requires that the key's name is the origin, and that any two checkpoints
+    signed for a log are consistent; the caller must ensure both.
     """
     return sign_note(encode_checkpoint(checkpoint), key)
 
@@ -96,16 +97,16 @@ def open_checkpoint(note: bytes, verifier: NoteVerifier | None) -> Checkpoint:
     anybody may have written the checkpoint.
 
     Raises:
-        MalformedError: no signed note, or its text is no checkpoint.
-        MismatchError: a signature by the verifier's key is not valid.
-        NotTrustedError: the verifier's key did not sign this note.
+        MalformedError: The bytes are not a signed note, or its text is not a checkpoint.
+        MismatchError: A signature by the verifier's key is not valid.
+        NotTrustedError: The verifier's key did not sign this note.
     """
     text = parse_note(note).text if verifier is None else open_note(note, verifier)
     return parse_checkpoint(text)
 
 
 def log_origin(chain_id: ChainId, registry: Address, log: LogId) -> str:
-    """Return the origin of ``log`` in ``registry`` on the chain; it is a key name, too."""
+    """Return the origin of ``log`` in ``registry`` on the chain, which is also its key's name."""
     return f"{_ORIGIN_SCHEME}{chain_id}/0x{registry.hex()}/0x{log.hex()}"
 
 
@@ -113,7 +114,7 @@ def parse_origin(text: str) -> tuple[ChainId, Address, LogId]:
     """Parse an origin that `log_origin` wrote.
 
     Raises:
-        MalformedError: The origin has another form, as that of a log of other software.
+        MalformedError: The origin has another form, such as that of another software's log.
     """
     chain, *rest = text.removeprefix(_ORIGIN_SCHEME).split("/", 3)
     if not text.startswith(_ORIGIN_SCHEME) or len(rest) != 2:

@@ -4,9 +4,9 @@ Leaves are ``SHA-256(0x00 ‖ data)``, nodes ``SHA-256(0x01 ‖ left ‖ right)`
 duplicated last leaf.  A path can be redone with ``sha256sum`` alone.
 
 A root commits to leaves, not to a size: the index and the size are the operator's claim, which the
-path's shape must fit (docs/receipt-format.md says what that does and does not prove).
+path's shape must fit (docs/receipt-format.md explains what that does and does not prove).
 
-Functions that verify return nothing and raise ``MismatchError``: there is no boolean to forget.
+Functions that verify return nothing and raise ``MismatchError``: no caller can ignore a boolean.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _sha256 = hashlib.sha256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathNode:
-    """One step up a path: ``node`` is the hash of ``left`` and ``right``, one the sibling."""
+    """One step up a path: ``node`` is the hash of ``left`` and ``right``; one is the sibling."""
 
     left: Hash32
     right: Hash32
@@ -38,7 +38,7 @@ class PathNode:
 
     @property
     def sibling(self) -> Hash32:
-        """Return the hash that the path gives."""
+        """Return the hash that comes from the path: the left or the right one."""
         return self.left if self.sibling_is_left else self.right
 
 
@@ -56,7 +56,7 @@ def root_from_path(*, leaf: Hash32, index: int, size: int, path: Sequence[Hash32
     """Fold ``path`` over ``leaf`` and return the root it leads to (RFC 9162 section 2.1.3.2).
 
     Raises:
-        MismatchError: the path's length cannot belong to that index and size.
+        MismatchError: The path's length does not fit the index and size.
     """
     return fold_path(leaf=leaf, index=index, size=size, path=path)[-1]
 
@@ -64,11 +64,11 @@ def root_from_path(*, leaf: Hash32, index: int, size: int, path: Sequence[Hash32
 def fold_path(*, leaf: Hash32, index: int, size: int, path: Sequence[Hash32]) -> list[Hash32]:
     """Return the hash after each step of ``path``, starting with the leaf itself.
 
-    ``path_sides`` says on which side each sibling stands.
+    ``path_sides`` returns on which side each sibling is.
 
     Raises:
-        MismatchError: the path's length cannot belong to that index and size, or a hash is not 32
-            bytes long.
+        MismatchError: The path's length does not fit the index and size, or a hash is not 32 bytes
+            long.
     """
     _check_lengths(leaf, *path)
     hashes = [leaf]
@@ -81,10 +81,10 @@ def fold_path(*, leaf: Hash32, index: int, size: int, path: Sequence[Hash32]) ->
 def trace_path(
     *, leaf: Hash32, index: int, size: int, path: Sequence[Hash32]
 ) -> tuple[PathNode, ...]:
-    """Return each step of ``path`` with both hashes that it joins; the last one makes the root.
+    """Return each step of ``path`` with the two hashes it joins; the last ``node`` is the root.
 
     Raises:
-        MismatchError: as for ``fold_path``.
+        MismatchError: The same as ``fold_path``.
     """
     nodes = fold_path(leaf=leaf, index=index, size=size, path=path)
     return tuple(
@@ -101,10 +101,10 @@ def trace_path(
 
 
 def path_sides(index: int, size: int, length: int) -> list[bool]:
-    """Say for each of a path's siblings whether it is the left one.
+    """Return for each sibling of a path whether it is the left of the two hashes.
 
     Raises:
-        MismatchError: no path of that ``length`` belongs to ``index`` and ``size``.
+        MismatchError: A path of that ``length`` does not fit ``index`` and ``size``.
     """
     if not 0 <= index < size:
         raise MismatchError(f"index {index} is not inside a tree of {size} leaves")
@@ -115,7 +115,7 @@ def path_sides(index: int, size: int, length: int) -> list[bool]:
             sides.append(True)
         elif node < last:
             sides.append(False)
-        # else: the right edge is ragged here, the node is carried up unchanged.
+        # else: the right edge is incomplete here, the node is carried up unchanged.
         node >>= 1
         last >>= 1
     if len(sides) != length:
@@ -131,7 +131,8 @@ def verify_inclusion(
     """Check that ``leaf`` is at ``index`` under ``root`` (RFC 9162 section 2.1.3.2).
 
     Raises:
-        MismatchError: it is not, or the path's shape does not fit index and size.
+        MismatchError: The leaf is not under the root at that index, or the path's shape does not
+            fit index and size.
     """
     reached = root_from_path(leaf=leaf, index=index, size=size, path=path)
     if reached != root:
@@ -146,7 +147,8 @@ def verify_consistency(
     RFC 9162 section 2.1.4.2, for 0 < ``old_size`` < ``new_size``.
 
     Raises:
-        MismatchError: it does not, or the proof's shape does not fit the sizes.
+        MismatchError: The tree does not extend the old one, or the proof's shape does not fit the
+            sizes.
     """
     if not 0 < old_size < new_size:
         raise MismatchError(f"a log cannot grow from {old_size} to {new_size} leaves")
@@ -180,6 +182,6 @@ def verify_consistency(
 
 
 def _check_lengths(*hashes: bytes) -> None:
-    # A byte moved from one hash to its neighbour would leave what is hashed the same.
+    # Moving a byte from one hash to its neighbour would not change the concatenation hashed below.
     if set(map(len, hashes)) != {32}:
         raise MismatchError("a hash of the proof is not 32 bytes long")

@@ -1,9 +1,9 @@
-"""Where a log is published: a folder, a web server, an object store.
+"""Places where a log is published: a folder, a web server or an object store.
 
-Paths are C2SP tlog-tiles' (https://c2sp.org/tlog-tiles), below a prefix: ``checkpoint``,
-``tile/0/000``, …, and our own list of the anchored heads, ``anchors/000``, …  A place is named as
-the user names it: a folder, an ``http(s)://`` URL (to read), or any other URL that fsspec knows
-(``s3://…``, ``gs://…``).
+Paths are those of C2SP tlog-tiles (https://c2sp.org/tlog-tiles), below a prefix: ``checkpoint``,
+``tile/0/000``, …, and this project's own list of the anchored heads, ``anchors/000``, …  A place is
+given as the user writes it: a folder, an ``http(s)://`` URL (read only), or any other URL that
+fsspec supports (``s3://…``, ``gs://…``).
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 
 CHECKPOINT = "checkpoint"
 
-# A signed note of three lines is far shorter, and so is a tile.
+# The most bytes read of a file; a signed note of three lines is far shorter, and so is a tile.
 MAX_FILE_BYTES = 1 << 16
-# Lines in one file of the list of anchors; of 80 bytes at most, so that it stays below the above.
+# Lines in one file of the list of anchors; a line has at most 80 bytes, so a file stays below the
+# limit above.
 ANCHORS_PER_FILE = 512
 _ANCHOR_LINE = re.compile(rb"([1-9][0-9]{0,14}) ([0-9a-f]{64})\n")
 _TIMEOUT = 30.0
@@ -44,7 +45,7 @@ _CHAINED = re.compile(rf"::{_SCHEME.pattern}://")
 
 
 class PublicationReader(Protocol):
-    """Where published files are read; ``name`` is what may be shown of it."""
+    """A source of published files; ``name`` is its name without credentials, fit to be shown."""
 
     @property
     def name(self) -> str: ...
@@ -53,20 +54,20 @@ class PublicationReader(Protocol):
 
 
 class PublicationWriter(PublicationReader, Protocol):
-    """Where files are published; each is replaced as a whole."""
+    """A place where files are published; each file is replaced as a whole."""
 
     def write(self, files: Mapping[str, bytes]) -> None: ...
 
 
 def open_reader(location: str) -> PublicationReader:
-    """Return a reader of the log published at ``location``; nothing is read yet."""
+    """Return a reader of the log published at ``location``, without reading anything yet."""
     if location.startswith(("http://", "https://")):
         return WebPublication(location)
     return open_writer(location)
 
 
 def open_writer(location: str) -> PublicationWriter:
-    """Return a writer that publishes a log at ``location``; nothing is written yet.
+    """Return a writer that publishes a log at ``location``, without writing anything yet.
 
     Raises:
         UsageError: The URL's scheme cannot be written to, or its package is missing.
@@ -84,11 +85,11 @@ def open_writer(location: str) -> PublicationWriter:
 
 
 def read_tile(reader: PublicationReader, tile: Tile) -> bytes:
-    """Return a tile's hashes; a partial one also from the full one that replaced it.
+    """Return a tile's hashes; those of a partial tile may come from the full one replacing it.
 
     Raises:
-        CannotCheckError: it is not there.
-        MismatchError: it has another length.
+        CannotCheckError: The tile does not exist.
+        MismatchError: The tile has the wrong length.
     """
     data = reader.read(tile.path)
     if data is None and not tile.is_full:
@@ -105,17 +106,17 @@ def read_tile(reader: PublicationReader, tile: Tile) -> bytes:
 
 
 def anchors_path(number: int) -> str:
-    """Return where part ``number`` of the list of anchored heads is."""
+    """Return the path of part ``number`` of the list of anchored heads."""
     return f"anchors/{number:03}"
 
 
 def encode_anchors(heads: Sequence[Head]) -> bytes:
-    """Write one part of the list: a line for each anchored head, size and root, smallest first."""
+    """Encode one part of the list: a line for each anchored head, size and root, smallest first."""
     return b"".join(b"%d %s\n" % (head.size, head.root.hex().encode()) for head in heads)
 
 
 def parse_anchors(data: bytes, *, after: int, subject: str) -> list[Head]:
-    """Parse one part of the list of anchored heads, whose sizes grow from above ``after``.
+    """Parse one part of the list of anchored heads; sizes must be above ``after`` and ascending.
 
     Raises:
         MalformedError: ``data`` has another form. The message names the file ``subject``.
@@ -135,12 +136,12 @@ def parse_anchors(data: bytes, *, after: int, subject: str) -> list[Head]:
 
 
 def read_anchors(reader: PublicationReader, head: Head) -> Iterator[Head]:
-    """Yield the anchored heads up to ``head``, smallest first; nothing where no list is published.
+    """Yield the anchored heads up to ``head``, smallest first; none if no list is published.
 
-    Anchors behind ``head`` are passed over: they are published before the checkpoint is.
+    Anchors larger than ``head`` are skipped: they are published before the checkpoint is.
 
     Raises:
-        MalformedError: A part is not as it was written, or does not lead to ``head``.
+        MalformedError: A part has another form, or does not lead to ``head``.
         CannotCheckError: A part is missing, or cannot be read.
     """
     size, number = 0, 0
@@ -173,10 +174,10 @@ class PublicationFolder:
         self.name = str(folder)
 
     def read(self, path: str) -> bytes | None:
-        """Return a file's bytes; None where there is none.
+        """Return a file's bytes; None if the file does not exist.
 
         Raises:
-            CannotCheckError: it is there and cannot be read, or is far too long.
+            CannotCheckError: The file exists and cannot be read, or is far too long.
         """
         file = self._folder / path
         try:
@@ -192,7 +193,7 @@ class PublicationFolder:
         """Store files durably, each as a whole.
 
         Raises:
-            UsageError: one cannot be written.
+            UsageError: A file cannot be written.
         """
         write_files([(self._folder / path, data) for path, data in files.items()])
 
@@ -213,10 +214,10 @@ class WebPublication:
         self._session: BoundedSession | None = None
 
     def read(self, path: str) -> bytes | None:
-        """Return a file's bytes; None where the server says that there is none.
+        """Return a file's bytes; None if the server answers that the file does not exist.
 
         Raises:
-            CannotCheckError: the server does not answer, or not with the file.
+            CannotCheckError: The server does not answer, or not with the file.
         """
         import requests
 
@@ -243,12 +244,12 @@ class WebPublication:
         return bytes(response.content)
 
     def _locate(self, path: str) -> str:
-        """Return the file's own URL; a query, which may hold a token, stays behind the path."""
+        """Return the file's URL; a query, which may hold a token, is kept after the path."""
         return self._url._replace(path=f"{self._url.path.rstrip('/')}/{path}").geturl()
 
 
 class PublicationBucket:
-    """A bucket, or another store that fsspec reaches by URL and with its own credentials."""
+    """An object store that fsspec reaches by URL, with credentials from its own configuration."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -274,10 +275,10 @@ class PublicationBucket:
             self._store, self._prefix = url_to_fs(url)
 
     def read(self, path: str) -> bytes | None:
-        """Return an object's bytes; None where there is none.
+        """Return an object's bytes; None if the object does not exist.
 
         Raises:
-            CannotCheckError: the store fails.
+            CannotCheckError: The store fails.
         """
         with _TranslatedErrors(f"{path} could not be read from {self.name}"):
             try:
@@ -288,10 +289,10 @@ class PublicationBucket:
         return _bounded(bytes(data), path)
 
     def write(self, files: Mapping[str, bytes]) -> None:
-        """Store objects; each is replaced as a whole, as object stores do.
+        """Store objects, each replaced as a whole, which object stores guarantee.
 
         Raises:
-            CannotCheckError: the store fails; some of the files may be there.
+            CannotCheckError: The store fails; some of the files may have been written.
         """
         objects: dict[str, Any] = {f"{self._prefix}/{path}": data for path, data in files.items()}
         with _TranslatedErrors(f"{next(iter(files))} could not be written to {self.name}"):
@@ -299,7 +300,7 @@ class PublicationBucket:
 
 
 class _TranslatedErrors(AbstractContextManager[None]):
-    """Translate the errors of an object store's package.
+    """A context manager that translates the errors of an object store's package.
 
     The text of such an error is left out, because it may quote credentials.
     """

@@ -2,12 +2,12 @@
 
 The format is c2sp.org/signed-note, version 1.0.0: the text a key signs ends in a newline, the last
 empty line of the note separates it from the signatures, and a signature line is ``— name base64``
-of ``key id ‖ signature``.  Of the signature types only 0x01, Ed25519, is signed or verified here;
-lines of other keys and types are read and passed over, as the specification demands.
+of ``key id ‖ signature``.  Only the signature type 0x01, Ed25519, is signed or verified here;
+lines of other keys and types are parsed and ignored, as the specification demands.
 
 One spelling per value: base64 is canonical (RFC 4648 sections 3.5 and 4), hex is lower-case.
-Ed25519 signatures are verified with the cofactor, which RFC 8032 section 5.1.7 allows; who does
-without it accepts every signature made by the rules.
+Ed25519 signatures are verified with the cofactor, which RFC 8032 section 5.1.7 allows; a verifier
+without it also accepts every signature that was made as the RFC requires.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from anchor.errors import MalformedError, MismatchError, NotTrustedError, UnknownVersionError
 from anchor.types import parse_hex
 
-# pycryptodome takes longer to load than everything else here, and reading a note needs none of it.
+# pycryptodome takes longer to load than everything else here, and parsing a note does not need it.
 if TYPE_CHECKING:
     from Crypto.PublicKey.ECC import EccKey
 
@@ -35,7 +35,7 @@ MAX_SIGNATURES = 100
 MAX_NAME_BYTES = 255
 # A name and an ML-DSA-44 key of 1,312 bytes fit: such a key is called unknown, not too long.
 MAX_VERIFIER_CHARACTERS = 4096
-# An Ed25519 key takes 119 characters, and one of RSA with 16,384 bits some 12,500.
+# An Ed25519 key takes 119 characters, and an RSA key of 16,384 bits about 12,500.
 MAX_PRIVATE_KEY_CHARACTERS = 16_384
 
 # The signature type byte of Ed25519 (section "Signature types").
@@ -51,7 +51,7 @@ _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\r?\n[^-]+-----END \1-----\s*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteSignature:
-    """One signature line as it stands there; nothing about it has been verified."""
+    """One signature line as it was parsed; nothing about it has been verified."""
 
     name: str
     key_id: bytes
@@ -68,10 +68,10 @@ class UnverifiedNote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteVerifier:
-    """A public key and the name it signs under; `parse_verifier` reads one from outside.
+    """A public key and the name it signs under; `parse_verifier` reads untrusted input.
 
     Raises:
-        MalformedError: a name that is no key name, or a key that is not 32 bytes long.
+        MalformedError: The name is not a valid key name, or the key is not 32 bytes long.
     """
 
     name: str
@@ -84,7 +84,7 @@ class NoteVerifier:
 
     @property
     def key_id(self) -> bytes:
-        """The four bytes that, with the name, say which key a signature is by."""
+        """The four bytes that, with the name, identify the key of a signature."""
         named = self.name.encode("utf-8") + b"\n" + _ED25519 + self.public_key
         return hashlib.sha256(named).digest()[:_ID_BYTES]
 
@@ -95,12 +95,12 @@ class NoteVerifier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteKey:
-    """A private key and the name it signs under; no text made of it shows the key.
+    """A private key and the name it signs under; its ``repr`` does not show the key.
 
     ``seed`` is the 32 bytes that RFC 8032 section 5.1.5 calls the private key.
 
     Raises:
-        MalformedError: a name that is no key name, or a seed that is not 32 bytes long.
+        MalformedError: The name is not a valid key name, or the seed is not 32 bytes long.
     """
 
     name: str
@@ -112,7 +112,7 @@ class NoteKey:
             raise MalformedError(f"an Ed25519 private key is {_KEY_BYTES} bytes long")
 
     def verifier(self) -> NoteVerifier:
-        """Return what verifies this key's signatures, to be given away."""
+        """Return the public half, to be given to those who verify this key's signatures."""
         public_key = _load_private(self.seed).public_key().export_key(format="raw")
         return NoteVerifier(name=self.name, public_key=public_key)
 
@@ -120,7 +120,7 @@ class NoteKey:
 def generate_key(
     name: str, *, random_bytes: Callable[[int], bytes] = secrets.token_bytes
 ) -> NoteKey:
-    """Make a new key that signs as ``name``: one word, by custom a URL without its scheme.
+    """Generate a key that signs as ``name``: one word, by convention a URL without its scheme.
 
     Raises:
         MalformedError: ``name`` is empty, too long, or holds a space, a plus or a control code.
@@ -134,11 +134,12 @@ def encode_private_key(key: NoteKey) -> str:
 
 
 def parse_private_key(text: str, *, name: str) -> NoteKey:
-    """Read what `encode_private_key` wrote, or ``openssl genpkey -algorithm ed25519``.
+    """Parse a key written by `encode_private_key` or ``openssl genpkey -algorithm ed25519``.
 
     Raises:
-        MalformedError: no unencrypted PKCS #8 key in PEM, or ``name`` is no key name.
-        UnknownVersionError: a key of another algorithm.
+        MalformedError: The text is not an unencrypted PKCS #8 key in PEM, or ``name`` is not a
+            valid key name.
+        UnknownVersionError: The key is of another algorithm.
     """
     from Crypto.PublicKey import ECC
 
@@ -148,7 +149,7 @@ def parse_private_key(text: str, *, name: str) -> NoteKey:
             "the private key is not unencrypted PKCS #8 in PEM",
             hint="its first line must be -----BEGIN PRIVATE KEY-----",
         )
-    # From None: nobody answers for what the library's errors quote.
+    # From None: the library's error might quote parts of the key.
     try:
         key = ECC.import_key(text)
     except ECC.UnsupportedEccFeature:
@@ -166,11 +167,11 @@ def parse_verifier(text: str) -> NoteVerifier:
     """Parse a verifier key, ``name+id+key``.
 
     Raises:
-        MalformedError: The text has another form, the id is not this key's, or the public key is
-            unusable.
+        MalformedError: The text is not a verifier key, the id is not this key's, or the public key
+            is unusable.
         UnknownVersionError: The key's signature type is not Ed25519.
     """
-    # The name holds no plus and base64 may: the first two separate.
+    # The name cannot contain a plus, but base64 may: only the first two are separators.
     parts = text.split("+", 2) if len(text) <= MAX_VERIFIER_CHARACTERS else []
     if len(parts) != 3:
         raise MalformedError("a verifier key must be a name, an id and a key, joined by plus signs")
@@ -179,7 +180,7 @@ def parse_verifier(text: str) -> NoteVerifier:
     typed_key = parse_base64(encoded, subject="the verifier key's last part")
     if not typed_key:
         raise MalformedError("the verifier key's last part is empty")
-    # Before the id is compared: other types have other rules for it.
+    # Before the id is compared: other types derive it differently.
     if typed_key[:1] != _ED25519:
         raise UnknownVersionError("the verifier key's signature type is not Ed25519 (0x01)")
     verifier = NoteVerifier(name=name, public_key=typed_key[1:])
@@ -196,7 +197,7 @@ def sign_note(text: str, key: NoteKey) -> bytes:
     """Return the note of ``text`` with one signature, by ``key``.
 
     Raises:
-        MalformedError: ``text`` cannot be a note's text, or is too long for one.
+        MalformedError: ``text`` is not a valid text of a note, or is too long for one.
     """
     from Crypto.Signature import eddsa
 
@@ -213,12 +214,12 @@ def open_note(note: bytes, verifier: NoteVerifier) -> str:
     """Return the text of ``note``, which the key of ``verifier`` signed.
 
     1. The note is well-formed.
-    2. Every signature under the verifier's name and id is a valid one over the text; the lines of
-       other keys are passed over, even those with only the same name or only the same id.
+    2. Every signature under the verifier's name and id is valid for the text; the lines of other
+       keys are ignored, even those with only the same name or only the same id.
     3. There is at least one such signature.
 
     Raises:
-        MalformedError: 1 does not hold, or the verifier holds no usable public key.
+        MalformedError: 1 does not hold, or the verifier's public key is unusable.
         MismatchError: 2 does not hold.
         NotTrustedError: 3 does not hold; other keys signed this note.
     """
@@ -245,10 +246,11 @@ def open_note(note: bytes, verifier: NoteVerifier) -> str:
 
 
 def parse_note(note: bytes) -> UnverifiedNote:
-    """Take a note apart without verifying any signature: anybody may have written its text.
+    """Parse a note without verifying any signature: anybody may have written its text.
 
     Raises:
-        MalformedError: no signed note, or one beyond `MAX_NOTE_BYTES` or `MAX_SIGNATURES`.
+        MalformedError: The bytes are not a signed note, or exceed `MAX_NOTE_BYTES` or
+            `MAX_SIGNATURES`.
     """
     if len(note) > MAX_NOTE_BYTES:
         raise MalformedError(f"the note is longer than {MAX_NOTE_BYTES:,} bytes")
@@ -291,7 +293,8 @@ def parse_base64(text: str, *, subject: str) -> bytes:
     """Decode base64 in its one canonical spelling (RFC 4648 section 4).
 
     Raises:
-        MalformedError: padding is missing, there are spaces, or bits are set beyond the last byte.
+        MalformedError: Padding is missing, the text contains spaces, or bits are set beyond the
+            last byte.
     """
     try:
         decoded = base64.b64decode(text, validate=True)
@@ -351,7 +354,7 @@ def _load_private(seed: bytes) -> EccKey:
 
 
 def _load_public(public_key: bytes) -> EccKey:
-    """Decode a public key, and refuse the few under which anybody can sign."""
+    """Decode a public key; reject those of small order, for which anybody can sign."""
     from Crypto.Signature import eddsa
 
     try:

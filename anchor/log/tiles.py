@@ -1,7 +1,7 @@
 """The hash tiles of a log: C2SP tlog-tiles (https://c2sp.org/tlog-tiles), without entry bundles.
 
 Tile ``number`` of ``level`` holds up to 256 hashes, back to back: the roots of the complete
-subtrees of 2^(8·level) leaves from the one numbered ``256 · number`` on.  A full tile never
+subtrees of 2^(8·level) leaves, starting with subtree ``256 · number``.  A full tile never
 changes; the last of each level may be partial, and a wider one begins with the same bytes.
 """
 
@@ -37,7 +37,7 @@ class Tile(NamedTuple):
 
     @property
     def is_full(self) -> bool:
-        """Whether it can never change."""
+        """Whether the tile has all 256 hashes and can never change."""
         return self.width == BLOCK
 
     @property
@@ -53,20 +53,20 @@ class Tile(NamedTuple):
 
 
 TileReader = Callable[[Tile], bytes]
-"""Returns the tile's ``32 · width`` bytes; raises what its source raises where it has none."""
+"""A function that returns a tile's ``32 · width`` bytes, or raises its source's own error."""
 
 
 def read_leaves(read: TileReader, size: int, start: int, end: int) -> Iterator[bytes]:
     """Yield the leaf hashes from number ``start`` up to ``end`` of a log of ``size``, in chunks.
 
     Raises:
-        CannotCheckError: a tile has another length.
+        CannotCheckError: A tile has the wrong length.
     """
     while start < end:
         stop = min(end, (start // _CHUNK + 1) * _CHUNK)
         first = start // BLOCK * BLOCK
         yield b"".join(
-            # As wide as the source has it: a narrower one need not be there.
+            # As wide as the source has it: a narrower one need not exist.
             _read_whole(read, Tile(0, at // BLOCK, min(BLOCK, size - at)))
             for at in range(first, stop, BLOCK)
         )[(start - first) * HASH : (stop - first) * HASH]
@@ -81,19 +81,19 @@ def _read_whole(read: TileReader, tile: Tile) -> bytes:
 
 
 def parse_tile_path(path: str) -> Tile | None:
-    """Return the tile whose ``path`` this is; None for any other spelling."""
+    """Return the tile with this ``path``; None if the path is not in its canonical spelling."""
     match = _NAME.fullmatch(path)
     if match is None:
         return None
     level, groups, width = match.groups()
     index = int(groups.replace("x", "").replace("/", ""))
     tile = Tile(int(level), index, int(width) if width else BLOCK)
-    # No x000 in front, no .p/256; and no wider one.
+    # No leading x000, no .p/256, and no greater width.
     return tile if tile.path == path and tile.width <= BLOCK else None
 
 
 def tiles_of(size: int, *, after: int = 0) -> Iterator[Tile]:
-    """Yield the tiles of a log of ``size`` leaves that one of ``after`` leaves does not have."""
+    """Yield the tiles of a log of ``size`` leaves that are new since it had ``after`` leaves."""
     for level in range(_MAX_LEVELS):
         old_nodes, new_nodes = after >> (BLOCK_HEIGHT * level), size >> (BLOCK_HEIGHT * level)
         if new_nodes == old_nodes:
@@ -142,7 +142,7 @@ def append_leaves(edge: RightEdge, leaves: bytes, read: TileReader) -> list[tupl
 
 
 def _count_levels(old_size: int, count: int) -> int:
-    """Return how many levels of tiles get new hashes."""
+    """Return on how many levels of tiles hashes are added."""
     levels = 0
     while (old_size + count) >> (BLOCK_HEIGHT * levels) != old_size >> (BLOCK_HEIGHT * levels):
         levels += 1
@@ -162,7 +162,7 @@ def _read_right_tile(edge: RightEdge, level: int, read: TileReader) -> bytes:
 
 
 class TileBuilder:
-    """Makes the tiles of a log from its leaves alone, keeping only the unfinished ones."""
+    """A builder of a log's tiles from its leaves alone; it keeps only the partial tiles."""
 
     def __init__(self) -> None:
         self.edge = RightEdge()
@@ -183,11 +183,11 @@ class TileBuilder:
 
 
 class TileTree(MerkleTree):
-    """A log's tree read from tiles, every one of which is checked on its way up to the root.
+    """A log's tree read from tiles, each of which is verified against the root.
 
-    So a source of tiles can fail, but not lie.  ``read`` is asked for each full tile once or a few
-    times, and for the partial ones on opening.  What a tile raises that does not lead to the root,
-    ``mismatch`` makes from a sentence.
+    A source of tiles can therefore fail, but not deceive.  ``read`` is called for each full tile
+    once or a few times, and for the partial ones on opening.  ``mismatch`` builds the error for a
+    tile that does not lead to the root, from the message.
     """
 
     def __init__(
@@ -200,7 +200,7 @@ class TileTree(MerkleTree):
         """Open the tree of ``head``.
 
         Raises:
-            MismatchError: the partial tiles do not lead to its root.
+            MismatchError: The partial tiles do not lead to the root of ``head``.
         """
         super().__init__(head.size)
         self._read = read
@@ -217,7 +217,7 @@ class TileTree(MerkleTree):
             )
 
     def node(self, height: int, index: int) -> Hash32:
-        """Return the root of the complete subtree over leaves ``index · 2^height`` and on."""
+        """Return the root of the complete subtree that starts at leaf ``index · 2^height``."""
         level, inner = divmod(height, BLOCK_HEIGHT)
         tile, position = divmod(index, BLOCK >> inner)
         return Hash32(self._levels(level, tile)[inner][position * HASH : (position + 1) * HASH])
@@ -230,7 +230,7 @@ class TileTree(MerkleTree):
         """Return the hashes of one of the tree's tiles.
 
         Raises:
-            MismatchError: it does not lead to the tree's root.
+            MismatchError: The tile does not lead to the tree's root.
         """
         return self._levels(tile.level, tile.number)[0]
 

@@ -1,6 +1,6 @@
 """RFC 9162 section 2.1 Merkle trees from the prover's side: roots and proofs from stored nodes.
 
-``anchor.log.merkle`` verifies and needs none of this.
+``anchor.log.merkle`` verifies without this module.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from anchor.log.merkle import EMPTY_ROOT, hash_node
 from anchor.types import MAX_LOG_SIZE, Hash32
 
 HASH = 32
-"""Bytes of a hash."""
+"""Length of a hash in bytes."""
 
 BLOCK_HEIGHT = 8
-"""Leaves are kept, and proven in bulk, in blocks of 2^8: the height of C2SP's tiles."""
+"""Leaves are stored, and proven in bulk, in blocks of 2^8: the height of C2SP's tiles."""
 
 BLOCK = 1 << BLOCK_HEIGHT
 
 
 class MerkleTree(ABC):
-    """Whatever knows the complete subtrees over its first ``size`` leaves.
+    """A tree that can return the root of each complete subtree of its first ``size`` leaves.
 
-    From those alone follow the root of every smaller tree and all proofs in and between them.
+    The root of every smaller tree and all inclusion and consistency proofs follow from those.
     """
 
     def __init__(self, size: int) -> None:
@@ -33,7 +33,7 @@ class MerkleTree(ABC):
 
     @abstractmethod
     def node(self, height: int, index: int) -> Hash32:
-        """Return the root of the complete subtree over leaves ``index · 2^height`` and on."""
+        """Return the root of the complete subtree that starts at leaf ``index · 2^height``."""
 
     @abstractmethod
     def block(self, index: int) -> Sequence[bytes]:
@@ -43,7 +43,7 @@ class MerkleTree(ABC):
         """
 
     def subtree_root(self, start: int, end: int) -> Hash32:
-        """Return ``MTH(D[start:end])`` for a run that is a node of the tree or a ragged edge."""
+        """Return ``MTH(D[start:end])`` for a run that is a complete node or an incomplete edge."""
         width = end - start
         height = (width - 1).bit_length()
         if width == 1 << height:
@@ -90,11 +90,11 @@ class MerkleTree(ABC):
         self._check_size(new_size)
         if not 0 < old_size < new_size:
             raise ValueError(f"no consistency proof from {old_size} to {new_size}")
-        # The old tree's last complete subtree, on the path from the old tree's last leaf upwards.
+        # The old tree's last complete subtree, on the path up from the old tree's last leaf.
         height = (old_size & -old_size).bit_length() - 1
         index = (old_size >> height) - 1
         proof = self._path_above(height, index, new_size)
-        # Where that is the whole old tree, the verifier has its root: the old root itself.
+        # If that is the whole old tree, the verifier already has its root: the old root.
         return [self.node(height, index), *proof] if index else proof
 
     def _path_above(self, height: int, index: int, size: int) -> list[Hash32]:
@@ -107,7 +107,7 @@ class MerkleTree(ABC):
             elif index < last:
                 start = (index + 1) << height
                 path.append(self.subtree_root(start, min(start + (1 << height), size)))
-            # else: the right edge is ragged here, the node is carried up unchanged.
+            # else: the right edge is incomplete here, the node is carried up unchanged.
             index >>= 1
             last >>= 1
             height += 1
@@ -116,7 +116,7 @@ class MerkleTree(ABC):
     def _block_paths(self, block: int, size: int) -> list[bytes]:
         paths = [b"".join(self._path_above(BLOCK_HEIGHT, block, size))]
         for level in reversed(self.block(block)[:BLOCK_HEIGHT]):
-            # A path begins with the sibling and goes on as the parent's does.
+            # A path is the sibling followed by the parent's path.
             paths = [
                 level[at : at + HASH] + above
                 for position, above in enumerate(paths)
@@ -140,7 +140,7 @@ class Tree(MerkleTree):
         self._levels = [leaves, *hash_levels(leaves, self.size.bit_length())]
 
     def node(self, height: int, index: int) -> Hash32:
-        """Return the root of the complete subtree over leaves ``index · 2^height`` and on."""
+        """Return the root of the complete subtree that starts at leaf ``index · 2^height``."""
         return Hash32(self._levels[height][index * HASH : (index + 1) * HASH])
 
     def block(self, index: int) -> Sequence[bytes]:
@@ -155,10 +155,10 @@ class Tree(MerkleTree):
 
 
 class RightEdge:
-    """The roots of the complete subtrees a tree of ``size`` leaves falls into, largest first.
+    """The roots of the complete subtrees that make up a tree of ``size`` leaves, largest first.
 
-    At most 48 hashes; with them alone a log can go on growing (they give the root of every larger
-    size once the new leaves are known).
+    At most 48 hashes; they suffice to append leaves (with the new leaves they give the root of
+    every larger size).
     """
 
     def __init__(self, size: int = 0, nodes: Sequence[Hash32] = ()) -> None:
@@ -174,14 +174,14 @@ class RightEdge:
         return [self._by_height[height] for height in sorted(self._by_height, reverse=True)]
 
     def node(self, height: int) -> Hash32:
-        """Return the root of the subtree of 2^height leaves; the size has that bit."""
+        """Return the root of the subtree of 2^height leaves; that bit of ``size`` must be set."""
         return self._by_height[height]
 
     def extend(self, leaves: bytes) -> list[bytes]:
         """Append leaf hashes; return the nodes that this completes, for each height from 0 up.
 
-        ``result[h]`` are the hashes of nodes ``old_size >> h`` and on, back to back.  The time is
-        that of the new leaves, whatever the size before.
+        ``result[h]`` are the hashes of the nodes from ``old_size >> h`` on, back to back.  The time
+        depends on the number of new leaves only, not on the size.
         """
         if len(leaves) % HASH:
             raise ValueError("leaves are 32 bytes each")
@@ -203,7 +203,7 @@ class RightEdge:
         return completed
 
     def root(self) -> Hash32:
-        """Return the root over all leaves added."""
+        """Return the root over all leaves appended so far."""
         nodes = self.nodes
         if not nodes:
             return EMPTY_ROOT

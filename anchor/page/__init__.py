@@ -1,4 +1,4 @@
-"""The verifier page: one HTML file that verifies a receipt in a browser, by itself.
+"""The verifier page: one self-contained HTML file that verifies a receipt in a browser.
 
 ``web/`` holds its sources; ``scripts/build_page.py --check`` rebuilds it byte for byte.
 """
@@ -9,5 +9,5 @@ from importlib import resources
 
 
 def load_page() -> bytes:
-    """Read the page from the package, byte for byte."""
+    """Return the page's bytes from the package, unchanged."""
     return (resources.files("anchor.page") / "verify.html").read_bytes()

@@ -1,5 +1,5 @@
-"""The HTTP service: takes evidence in, and says where it stands.  It never seals and never sends.
+"""The HTTP service: it accepts evidence and reports its status, but never seals or anchors.
 
-``anchor run`` is the one process that does; any number of workers of the service stand beside it on
-the same store.
+``anchor run`` is the one process that seals and sends transactions; any number of service workers
+use the same store beside it.
 """

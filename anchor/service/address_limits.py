@@ -1,7 +1,7 @@
-"""Limits by address of what strangers may ask for, kept in this worker's memory.
+"""Rate limits by address for requests without a usable key, kept in this worker's memory.
 
-Whoever shows a usable key has the quotas of its tenant instead.  Each worker counts for itself, so
-that a service of two workers lets twice as much through.
+Requests with a usable key have the quotas of its tenant instead.  Each worker counts for itself, so
+that a service of two workers allows twice as much.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from anchor.service.client_address import group_address
 from anchor.service.problems import CLOSE, Problem
 from anchor.service.settings import Settings
 
-# Addresses that are remembered; whoever has more of them than this is not slowed down by any.
+# Addresses that are remembered; a client that has more addresses than this evades the limits.
 _MOST_ADDRESSES = 10_000
 
 
 class TokenBuckets:
-    """A token bucket for each address: ``burst`` at once, ``rate`` a second after that."""
+    """One token bucket per address: ``burst`` tokens at once, then ``rate`` per second."""
 
     def __init__(
         self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Prepare; a rate of 0 limits nothing."""
+        """Create the buckets; a rate of 0 means no limit."""
         self._rate = rate
         self._burst = burst
         self._clock = clock
         self._tokens: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait(self, address: str) -> float:
-        """Return the seconds until this address has a token; 0 where it has one."""
+        """Return the seconds until this address has a token; 0 if it has one."""
         return max(0.0, (1.0 - self._count(address)) / self._rate) if self._rate else 0.0
 
     def take(self, address: str) -> float:
-        """Take a token; return 0, or the seconds until there is one."""
+        """Take a token and return 0, or return the seconds until one is available."""
         seconds = self.wait(address)
         if seconds or not self._rate:
             return seconds
@@ -56,7 +56,7 @@ class TokenBuckets:
 
 
 class AddressLimits:
-    """The limits of one worker: on requests without a key, and on keys that were refused."""
+    """The limits of one worker: on requests without a key, and on refused keys."""
 
     def __init__(self, settings: Settings) -> None:
         self.anonymous = TokenBuckets(settings.anonymous_rate, settings.anonymous_burst)
@@ -64,6 +64,6 @@ class AddressLimits:
 
 
 def too_many(seconds: float) -> Problem:
-    """Return the answer to a client whose address asks for too much."""
+    """Return the answer to a client whose address has exceeded a limit (429)."""
     headers = {"Retry-After": str(math.ceil(seconds))} | CLOSE
     return Problem(429, "too many requests come from this address", headers=headers)

@@ -15,31 +15,31 @@ from anchor.operate.incident_handling import check_no_incident
 from anchor.project.project import OpenProject
 from anchor.system.clock import unix_now
 
-# A part of what PERIOD leaves of the minute, in seconds.
+# The most seconds of random delay between two checks, within what PERIOD leaves of the minute.
 _SPREAD = 5.0
-# Seconds until a look that something asked for, at once after another one.
+# The least seconds between two checks if another one is requested during the first.
 _LEAST = 1.0
 _random = SystemRandom().random
 _LOG = logging.getLogger("anchor.service")
 
 
 def read_steady_clock() -> float:
-    """Return seconds since the machine started, those in which it was suspended as well."""
+    """Return the seconds since the machine started, including those spent suspended."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 class AnchorWatchThread:
-    """Compares the chain with the log, unless another process just did; keeps contradictions.
+    """A thread that compares the chain with the log, unless another process has just done so.
 
-    A final anchor that is not where it was is an incident in the store, where every worker sees
-    it; a log that is closed, or has an unknown head, each worker finds by itself.
+    A final anchor that has disappeared is recorded as an incident in the store, where every worker
+    sees it; a closed log, or one with an unknown head, is detected by each worker on its own.
     """
 
     def __init__(
         self, project: OpenProject, open_node: Callable[[], Node], end_process: Callable[[], None]
     ) -> None:
-        """Prepare; ``open_node`` opens nodes of this thread's own.
+        """Create the thread; ``open_node`` opens nodes that it does not share.
 
         ``end_process`` is called if the thread ends without being stopped.
         """
@@ -47,7 +47,7 @@ class AnchorWatchThread:
         self._end_process = end_process
         clocks = Clocks(wall=unix_now, steady=read_steady_clock)
         self.watch = ChainWatch(project, clocks)
-        """What was seen of the chain and its time; the thread alone looks."""
+        """The last observations of the chain and its time; only the thread updates them."""
         self._open_node = open_node
         self._contradiction: ContradictedError | IncidentError | None = None
         self._wake = threading.Event()
@@ -55,24 +55,24 @@ class AnchorWatchThread:
         self._thread = threading.Thread(target=self._run, name="anchor-watch", daemon=True)
 
     def start(self) -> None:
-        """Start the thread: it looks at once, and then once a minute."""
+        """Start the thread: it checks at once, and then once a minute."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread, without waiting for a look that is under way."""
+        """Stop the thread, without waiting for a check in progress."""
         self._stopping.set()
         self._wake.set()
 
     def wake(self) -> None:
-        """Make the thread look at once."""
+        """Make the thread check at once."""
         self._wake.set()
 
     def check(self) -> None:
-        """Check that the newest look found the log open, and its head in the store.
+        """Check that the last observation found the log open, and its head in the store.
 
         Raises:
-            ContradictedError: It did not.
-            IncidentError: A final anchor is not where it was, and the store does not keep that.
+            ContradictedError: The log was closed, or its head is not in the store.
+            IncidentError: A final anchor has disappeared, and the store has no record of that.
         """
         contradiction = self._contradiction
         if contradiction is not None:
@@ -82,7 +82,8 @@ class AnchorWatchThread:
         try:
             self._look_on()
         finally:
-            # Unwatched, a worker would go on for ever. Not at once: it might be so each time.
+            # A worker without this thread must not go on. It ends after a pause, in case every
+            # new worker fails the same way.
             if not self._stopping.wait(PERIOD):
                 _LOG.error("nothing looks at the chain any more; this process ends for another")
                 self._end_process()
@@ -99,10 +100,10 @@ class AnchorWatchThread:
                 self._look(node)
                 rest = PERIOD
                 if self._wake.is_set():
-                    # Nodes that differ about what is final may ask for one after the other.
+                    # Nodes that disagree about the final block may request checks in a row.
                     self._stopping.wait(_LEAST)
             if not self._stopping.is_set():
-                # Spread, so that of several workers one looks and the others find that it did.
+                # A random delay, so that one of several workers checks and the others adopt it.
                 is_woken = self._wake.wait(rest + _SPREAD * _random())
 
     def _look(self, node: Node) -> None:
@@ -116,7 +117,7 @@ class AnchorWatchThread:
             self._contradiction = None if self._is_stored() else error
             _LOG.error("%s; nothing is taken in or handed out", error.message)
         except FinalityViolatedError as error:
-            # What it contradicts is in the store by now; the next look goes by the new chain.
+            # The contradicted anchors are recorded by now; the next check accepts the new chain.
             node.forget_final()
             self._wake.set()
             _LOG.error("%s", error.message)
@@ -124,7 +125,7 @@ class AnchorWatchThread:
             _LOG.warning("the chain could not be compared with the log: %s", error.message)
 
     def _is_stored(self) -> bool:
-        """Return whether the store holds an open incident, by which all workers go."""
+        """Return whether the store holds an open incident, which all workers observe."""
         try:
             check_no_incident(self._project)
         except IncidentError:

@@ -47,7 +47,7 @@ _ROUTERS = (
 
 
 class _Application(FastAPI):
-    """FastAPI's, described in our own words."""
+    """FastAPI's application with this project's OpenAPI document."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
@@ -87,13 +87,13 @@ def create_app(project: OpenProject, settings: Settings | None = None) -> FastAP
 
 
 def make_app() -> FastAPI:
-    """Return the application without a project: its routes, and what they are described as."""
+    """Return the application without a project: its routes and their descriptions."""
     app = _Application(
         title="anchor",
         summary="Takes electronic evidence in for anchoring on Ethereum.",
         version=version("anchor-evidence"),
         openapi_url="/openapi.json",
-        docs_url=None,  # their scripts come from elsewhere
+        docs_url=None,  # those pages load scripts from another site
         redoc_url=None,
         redirect_slashes=False,
     )

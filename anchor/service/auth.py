@@ -1,8 +1,8 @@
-"""Who asks and whether they may: API keys, their scopes, and the audit trail of refusals.
+"""Authentication and authorisation: API keys, their scopes, and the audit trail of refusals.
 
 Each event of the audit trail is a line of JSON to the log ``anchor.audit``, which goes to standard
-error also with ``--quiet``: who signed in or was refused, from where, by which key; never a secret.
-What commands do to keys is in a file of the project (``operate.key_audit_trail``).
+error even with ``--quiet``: sign-ins and refusals with address and key id, never a secret.
+Commands record changes of keys in a file of the project (``operate.key_audit_trail``).
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from anchor.store.api_keys import ApiKey, find_key
 from anchor.system.clock import utc_now
 
 _AUDIT_LOG = logging.getLogger("anchor.audit")
-# A key has 84 characters; whatever is much longer is none.
+# A key has 84 characters; a much longer text is not a key.
 _MAX_TOKEN = 200
 # The id in front of a key's secret: 12 hex digits, shown by `anchor api-key list`.
 _ID = re.compile(r"anchor_([0-9a-f]{12})_")
-# Seconds for which a key that was good counts without another look: revoking it takes effect after.
+# Seconds for which a key found valid is not looked up again: a revocation takes effect after that.
 _TRUST_SECONDS = 1.0
 _MOST_KEPT = 1_000
-# Characters of a parameter's name, and names, that an answer repeats.
+# The most characters of a parameter's name, and the most names, that an answer repeats.
 _SHOWN = 80
 _MOST_SHOWN = 10
 
@@ -47,18 +47,18 @@ _SCHEME = HTTPBearer(
 
 
 class KeyCache:
-    """Keys that were good within the last second, by the SHA-256 of what was sent."""
+    """Keys that were found valid within the last second, by the SHA-256 of the token."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[bytes, tuple[ApiKey, float]] = OrderedDict()
 
     def find(self, token_hash: bytes) -> ApiKey | None:
-        """Return the key, if it was good within the last second."""
+        """Return the key, if it was found valid within the last second."""
         key, expires = self._kept.get(token_hash, (None, 0.0))
         return key if time.monotonic() < expires else None
 
     def keep(self, token_hash: bytes, key: ApiKey) -> None:
-        """Remember a key that was just found good."""
+        """Remember a key that was just found valid."""
         self._kept[token_hash] = (key, time.monotonic() + _TRUST_SECONDS)
         self._kept.move_to_end(token_hash)
         if len(self._kept) > _MOST_KEPT:
@@ -66,11 +66,11 @@ class KeyCache:
 
 
 async def authenticate(service: Service, request: Request, token: str | None) -> ApiKey:
-    """Return the key that the request brings.
+    """Return the API key that the request carries.
 
     Raises:
-        Problem: The request brings none, or one that is unknown, expired or revoked (401), or too
-            many keys from its address were refused (429).
+        Problem: The key is missing, unknown, expired or revoked (401), or too many keys from the
+            request's address were refused (429).
     """
     if token is None:
         raise unauthorised("this needs an API key: Authorization: Bearer KEY")
@@ -99,7 +99,7 @@ def _refused_of(request: Request) -> TokenBuckets:
 
 
 def _refuse(request: Request, token: str) -> Problem:
-    """Return the answer to a credential that is of no use, noted and counted."""
+    """Return the answer to an unusable credential (401); log and count the refusal."""
     _refused_of(request).take(client_of(request.scope))
     id_match = _ID.match(token)
     note_event(request.scope, "key-refused", claimed=None if id_match is None else id_match[1])
@@ -113,10 +113,10 @@ def note_event(scope: Scope, event: str, **members: str | None) -> None:
 
 
 def require(scope: str) -> Callable[..., Awaitable[ApiKey]]:
-    """Return a dependency that gives the request's key, which has to be for ``scope``.
+    """Return a dependency that returns the request's key, which must have ``scope``.
 
     Raises:
-        Problem: The request has no usable key (401), its key is for something else (403), or it
+        Problem: The request has no usable key (401), its key lacks the scope (403), or the request
             has parameters that its route does not know (422).
     """
 
@@ -136,10 +136,10 @@ def require(scope: str) -> Callable[..., Awaitable[ApiKey]]:
 
 
 def _check_parameters(request: Request) -> None:
-    """Refuse a misspelt parameter, which would be taken for one that was left out.
+    """Check the parameters' names: a misspelt one would be taken as left out.
 
     Raises:
-        Problem: The route does not know a parameter, or one comes twice (422).
+        Problem: The route does not know a parameter, or a parameter appears twice (422).
     """
     counts = Counter(name for name, _ in request.query_params.multi_items())
     if not counts:

@@ -1,4 +1,4 @@
-"""JSON lines of a bulk submission: cut out of what arrives, and made into rows."""
+"""JSON lines of a bulk submission: split from the arriving bytes, and parsed into rows."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from anchor.service.submission import Origin, read_submission
 from anchor.store.evidence import NewEvidence
 
 Line: TypeAlias = tuple[int, bytes | None]
-"""A line's number, from 1, and its bytes; None where it was too long to keep."""
+"""A line's number, from 1, and its bytes; None if it was too long to keep."""
 
 Entry: TypeAlias = tuple[int, NewEvidence | Problem]
-"""A line's number, and what it came to."""
+"""A line's number, and its row or the error in it."""
 
 
 class LineSplitter:
-    """Cuts what arrives into lines, and never keeps more than the longest of them may have."""
+    """A splitter of arriving bytes into lines, which buffers at most one line of maximal length."""
 
     def __init__(self, max_line: int) -> None:
         self._max_line = max_line
@@ -32,7 +32,7 @@ class LineSplitter:
         self._is_skipping = False
 
     def feed(self, data: bytes) -> list[Line]:
-        """Return the lines that end in ``data``; blank ones are counted and left out."""
+        """Return the lines that end in ``data``; blank lines are numbered and left out."""
         parts = data.split(b"\n")
         if len(parts) == 1:
             self._keep(parts[0])
@@ -48,7 +48,7 @@ class LineSplitter:
         return lines
 
     def finish(self) -> list[Line]:
-        """Return the last line, where it has no end."""
+        """Return the last line, if it has no line end."""
         return self._end(b"") if self._rest or self._is_skipping else []
 
     def _keep(self, part: bytes) -> None:
@@ -70,8 +70,8 @@ class LineSplitter:
 
 
 def read_lines(lines: Sequence[Line], origin: Origin, *, max_line: int) -> list[Entry]:
-    """Return what each line comes to; one that is wrong does not disturb the others."""
-    # One call for all: the system is asked once.
+    """Return the row or the error of each line; an invalid line does not affect the others."""
+    # One system call for the random bytes of all lines.
     salts = origin.random_bytes(SALT_BYTES * len(lines)).hex().encode()
     reader = _PlainReader(origin)
     entries: list[Entry] = []
@@ -91,9 +91,9 @@ def read_lines(lines: Sequence[Line], origin: Origin, *, max_line: int) -> list[
     return entries
 
 
-# What nearly every line looks like, and needs no JSON reader: a SHA-256, and a name whose
-# characters JSON writes as themselves.  ``read_submission`` makes the same of it in four times the
-# time; with orjson, which also lets a member come twice, it would still be twice.
+# The form of nearly every line, which needs no JSON parser: a SHA-256, and a name without
+# JSON escapes.  ``read_submission`` returns the same in four times the time; with orjson, which
+# also accepts duplicate members, it would still take twice the time.
 _PLAIN = re.compile(rb'\{"sha256": ?"([0-9a-f]{64})"(?:, ?"name": ?"([ !#-\[\]-~]{1,1000})")?\}\r?')
 
 
@@ -135,7 +135,7 @@ _DIGEST_LENGTH = (32).to_bytes(8, "big")
 
 
 def _ending(name: bytes) -> bytes:
-    # The media type depends on nothing else: two endings, and that something is before them.
+    # The media type depends only on the last two suffixes, and on a name before them.
     parts = name.rsplit(b".", 2)
     return b".".join([parts[0][-1:], *parts[1:]])
 

@@ -1,4 +1,4 @@
-"""The answer to a bulk submission, made while the submission arrives."""
+"""The answer to a bulk submission, streamed while the submission arrives."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from anchor.system.clock import utc_now
 
 MEDIA_TYPE = "application/x-ndjson"
 
-# Seconds that lines wait for more of them before they are written.
+# Seconds that lines wait for further lines before they are written.
 _LINGER = 0.02
-# Lines that are read without a pause: about a millisecond's.
+# Lines that are parsed without yielding to the event loop: about a millisecond of work.
 _AT_ONCE = 100
-# Bytes of answers that wait for a client which does not read them yet.
+# The most bytes of answers that the client has not read yet.
 _MOST_UNREAD = 16 << 20
 
 
 class BulkAnswer(Response):
-    """Reads lines, has them written, and sends an answer to each.
+    """A response that reads lines, has them written, and sends an answer to each.
 
-    Three things go on at once: the next lines are read while the ones before are written, and the
-    answers to those before are sent.
+    The three run concurrently: lines are read while earlier ones are written and the answers to
+    still earlier ones are sent.
     """
 
     media_type = MEDIA_TYPE
@@ -69,7 +69,7 @@ class BulkAnswer(Response):
                 self._outbox.close()
                 await sending
             except _Gone:
-                # What was being written is written to its end; nobody reads the answers.
+                # A write in progress completes; its answers are not sent.
                 sending.cancel()
             finally:
                 left = [sending]
@@ -117,10 +117,10 @@ class BulkAnswer(Response):
         for start in range(0, len(lines), _AT_ONCE):
             some = lines[start : start + _AT_ONCE]
             self._entries.extend(read_lines(some, origin, max_line=self._settings.max_line))
-            await asyncio.sleep(0)  # others are answered meanwhile
+            await asyncio.sleep(0)  # other requests get their turn
 
     async def _write_some(self) -> None:
-        """Start writing the next lines, once the ones before are written and answered."""
+        """Start writing the next lines, after earlier ones are written and answered."""
         count = min(len(self._entries), self._service.write_queue.chunk)
         entries = [self._entries.popleft() for _ in range(count)]
         await self._wait_for_writing()
@@ -175,11 +175,11 @@ class BulkAnswer(Response):
 
 
 class _Gone(Exception):
-    """The client is gone, or does not read its answers."""
+    """The client has disconnected, or does not read its answers."""
 
 
 class _Body:
-    """A request's body, whose next piece can be waited for again and again."""
+    """A request's body; a wait for its next piece can time out and be repeated."""
 
     def __init__(self, receive: Receive, stopping: asyncio.Event, lease: KeyLease) -> None:
         self._receive = receive
@@ -190,11 +190,11 @@ class _Body:
         self.is_complete = False
 
     async def next(self, seconds: float) -> bytes | None:
-        """Return the next piece; None where none comes in time.
+        """Return the next piece; None if it does not arrive in time.
 
         Raises:
             _Gone: The client has disconnected.
-            Problem: The service is to stop (503), or the key was revoked or has expired (401).
+            Problem: The service is stopping (503), or the key was revoked or has expired (401).
         """
         if self._next is None:
             self._next = asyncio.ensure_future(self._receive())
@@ -220,7 +220,7 @@ class _Body:
 
 
 class _Outbox:
-    """Answers on their way to the client, which has to read each within ``patience`` seconds."""
+    """A queue of answers to the client, which has to read each within ``patience`` seconds."""
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
@@ -230,10 +230,10 @@ class _Outbox:
         self._changed = asyncio.Event()
 
     async def put(self, data: bytes) -> None:
-        """Add an answer; waits while many are unread.
+        """Add an answer; wait while too many are unread.
 
         Raises:
-            _Gone: The client does not read them in time.
+            _Gone: The client does not read the answers in time.
         """
         if self._is_closed:
             raise _Gone
@@ -249,12 +249,12 @@ class _Outbox:
                 raise _Gone from None
 
     def close(self) -> None:
-        """Let ``drain`` end once everything is sent."""
+        """Make ``drain`` return once everything is sent."""
         self._is_closed = True
         self._changed.set()
 
     async def drain(self, send: Send) -> None:
-        """Send what is put in, to the last of it."""
+        """Send all answers until the queue is closed and empty."""
         try:
             while not (self._is_closed and not self._parts):
                 await self._changed.wait()

@@ -1,4 +1,4 @@
-"""Whose request it is: the peer's, or that of a client behind a web server which is named."""
+"""The client's address: that of the peer, or the one that a named proxy forwards."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from anchor.errors import UsageError
 _LOG = logging.getLogger("anchor.service")
 
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
-# The part of an IPv6 address that a provider gives to one customer.
+# The prefix length of the IPv6 network that a provider usually assigns to one customer.
 _SITE_PREFIX = 64
 
 
 def parse_proxies(texts: Iterable[str]) -> tuple[_Network, ...]:
-    """Return the networks that proxies were named by: addresses or address/prefix.
+    """Parse the networks of proxies, each given as an address or as address/prefix.
 
     Raises:
-        UsageError: One of them is neither.
+        UsageError: A text is neither an address nor a network.
     """
     networks = []
     for text in texts:
@@ -38,7 +38,7 @@ def parse_proxies(texts: Iterable[str]) -> tuple[_Network, ...]:
 
 
 def group_address(address: str) -> str:
-    """Return what an address is counted under: itself, or the /64 network of an IPv6 address."""
+    """Return the key under which an address is counted: IPv4 itself, IPv6 by its /64 network."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -51,25 +51,25 @@ def group_address(address: str) -> str:
 
 
 class Peers:
-    """Counts the open connections of each address, except those of the named proxies."""
+    """Counters of the open connections of each address, except those of the named proxies."""
 
     def __init__(self, proxies: Iterable[str]) -> None:
-        """Prepare.
+        """Create the counters; ``proxies`` are addresses and networks of the named proxies.
 
         Raises:
-            UsageError: A proxy is no address or network.
+            UsageError: A proxy is neither an address nor a network.
         """
         self._proxies = parse_proxies(proxies)
         self._open: Counter[str] = Counter()
         self._has_warned = False
 
     def is_first_warning(self) -> bool:
-        """Return whether nobody was warned of an unnamed proxy yet; the next answer is no."""
+        """Return True on the first call only, so that an unnamed proxy is reported once."""
         has_warned, self._has_warned = self._has_warned, True
         return not has_warned
 
     def is_proxy(self, address: str) -> bool:
-        """Return whether a connection from this address is a named web server's."""
+        """Return whether this address belongs to a named proxy."""
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:
@@ -77,7 +77,7 @@ class Peers:
         return any(parsed in network for network in self._proxies)
 
     def arrive(self, address: str) -> int:
-        """Count one more connection; return how many the address has, 0 for a named proxy."""
+        """Count a new connection; return how many the address has open, 0 for a named proxy."""
         if self.is_proxy(address):
             return 0
         group = group_address(address)
@@ -85,7 +85,7 @@ class Peers:
         return self._open[group]
 
     def leave(self, address: str) -> None:
-        """Count one connection less."""
+        """Count a closed connection."""
         group = group_address(address)
         if self._open[group] > 1:
             self._open[group] -= 1
@@ -94,16 +94,16 @@ class Peers:
 
 
 def peers_of(scope: Scope) -> Peers:
-    """Return the worker's peers."""
+    """Return the worker's connection counters."""
     peers: Peers = scope["state"]["peers"]
     return peers
 
 
 def client_of(scope: Scope) -> str:
-    """Return the address of who asks, the same during a request.
+    """Return the client's address, the same throughout a request.
 
-    ``X-Forwarded-For`` counts from its end, as far as each address before was a named proxy's: what
-    is further left was written by the client itself.
+    ``X-Forwarded-For`` is read from its end, as long as the sender of each entry is a named proxy:
+    entries further left were written by the client itself.
     """
     known: str | None = scope.get("anchor.client")
     if known is None:
@@ -112,7 +112,7 @@ def client_of(scope: Scope) -> str:
 
 
 def scheme_of(scope: Scope) -> str | None:
-    """Return ``http`` or ``https`` as a named proxy says it; None where none does."""
+    """Return ``http`` or ``https`` as stated by a named proxy; None if not stated."""
     if not peers_of(scope).is_proxy(_peer_of(scope)):
         return None
     stated = _values(scope, b"x-forwarded-proto")[-1:]

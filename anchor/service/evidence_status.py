@@ -1,4 +1,4 @@
-"""The status of a tenant's evidence: looked up in the store, and waited for."""
+"""The status of a tenant's evidence: looking it up in the store, and waiting for a stage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from anchor.types import Stage
 
 
 def has_reached(status: EvidenceStatusDocument, goal: Stage) -> bool:
-    """Return whether evidence is as far as a stage, or further."""
+    """Return whether evidence has reached a stage, or a later one."""
     return Stage(status.state).rank >= goal.rank
 
 
@@ -26,8 +26,8 @@ async def wait_for_stage(
     """Return the status of a tenant's evidence, once it has reached ``goal`` or the time is up.
 
     Raises:
-        Problem: There is no such evidence of this tenant (404), it was erased (410), it waits for
-            too much (429), or its key is revoked or expires meanwhile (401).
+        Problem: The tenant has no such evidence (404), the evidence was erased (410), the tenant
+            has too many requests waiting (429), or the key was revoked or has expired (401).
     """
     status = await load_status(service, key, id)
     if seconds <= 0 or has_reached(status, goal):
@@ -50,7 +50,7 @@ async def load_status(service: Service, key: ApiKey, id: str) -> EvidenceStatusD
 
     Raises:
         Problem: The tenant has no such evidence (404), or it was erased (410).
-        ChainGuardError: It was anchored, and the chain contradicts the log.
+        ChainGuardError: The evidence was anchored, and the chain contradicts the log.
     """
     stored, anchored = await service.read(lambda: _load(service, key, id))
     if anchored is not None and anchored.final:
@@ -75,7 +75,7 @@ def find_evidence(service: Service, key: ApiKey, id: str) -> StoredEvidence:
         if stored is None and is_erased(connection, key.tenant, bytes.fromhex(id)):
             raise Problem(410, "this evidence was erased; its leaf keeps its place in the log")
     if stored is None or tenant_of(stored.source) != key.tenant:
-        # The same words, so that nobody learns what others submit.
+        # The same message as for unknown evidence: tenants must not learn what others submitted.
         raise Problem(404, "there is no such evidence of this key's tenant")
     return stored
 
@@ -106,7 +106,7 @@ def _describe_stage(
 ) -> Stage:
     if anchored is not None:
         return Stage.ANCHORED if anchored.final else Stage.INCLUDED
-    # The watch may know of a seal a moment later than the store does.
+    # The watch may learn of a seal a moment after the store has it.
     stage = service.stage_watch.reach.stage_of(stored.leaf_index)
     if stored.leaf_index is None:
         return Stage.ACCEPTED

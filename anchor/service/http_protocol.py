@@ -1,14 +1,14 @@
-"""The server's HTTP protocol, held to bounds: uvicorn's own waits and reads without limit.
+"""An HTTP protocol for uvicorn with timeouts and bounds, which uvicorn itself lacks.
 
-What uvicorn leaves open and this closes, each in a few lines over its hooks:
+What is bounded, each in a few lines over uvicorn's hooks:
 
 - heads and trailers: fields are counted as the parser reports them, and so are the bytes of reads
   that report nothing. Trailer fields are dropped (RFC 9110 section 6.5.1 forbids merging them).
-- a client that does not read: the transport reports every unsent byte (a write buffer limit of
-  zero), and a timer runs until they are gone.
+- clients that do not read: the transport reports every unsent byte (a write buffer limit of
+  zero), and a timer runs until all are sent.
 - pipelining: a few requests wait in line; after those are answered the connection is closed.
-- connections: each one beyond the worker's or its peer's bound is answered with 503, except on the
-  health checks, which a supervisor must reach while strangers hold everything else.
+- connections: each one beyond the worker's or its peer's bound is answered with 503, except for
+  health checks, which a supervisor must reach even if strangers hold all other connections.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from anchor.service.client_address import Peers
 from anchor.service.problems import CLOSE, RETRY_LATER, Problem
 from anchor.service.settings import Settings
 
-# Seconds for what is left of a body that was answered before its end.
+# Seconds for the rest of a body that was answered before its end.
 _REST = 10.0
-# Bytes of first line and headers together.
+# The most bytes of the request line and the headers together.
 _MAX_HEAD = 32 * 1024
-# Bytes between two pieces of a body, or after the last: chunk headers and trailers.
+# The most bytes between two pieces of a body, or after the last: chunk headers and trailers.
 _MAX_TRAILERS = 16 * 1024
-# What separates a field's name from its value, and ends its line.
+# Bytes of the separator between a field's name and value, and of the line end.
 _FIELD_OVERHEAD = 4
-# Requests that wait for the answer to an earlier one of their connection.
+# The most requests that wait for the answer to an earlier one of their connection.
 _MOST_PIPELINED = 4
 # Bytes that a client has to read in each second while answers wait for it.
 _LEAST_READ = 1024
 SPARE = 4
-"""How many times the bound may be connected: what is above the bound may ask for health checks."""
+"""Factor over the bounds up to which connections are accepted, for health checks only."""
 
 _HEALTH = frozenset({b"/healthz", b"/readyz"})
 
@@ -49,9 +49,9 @@ class TimeoutProtocol(HttpToolsProtocol):
     _unsent = 0
     _is_in_head = True
     _is_surplus = False
-    # No more is parsed: the answers under way are the last.
+    # No further input is parsed: the answers in progress are the last.
     _is_ended = False
-    # Bytes of the fields that the parser has reported, and of reads without any body byte.
+    # Bytes of the fields that the parser has reported, and of reads without a body byte.
     _fields = 0
     _received = 0
     _has_body = False
@@ -83,7 +83,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         self._forget()
         self._forget_writing()
         self._peers.leave(self._address)
-        # uvicorn tells the newest alone; an earlier one would go on to write, and fail.
+        # uvicorn informs only the newest; an earlier one would continue to write, and fail.
         for cycle in (self._running, *(cycle for cycle, _ in self.pipeline)):
             if cycle is not None and not cycle.response_complete:
                 cycle.disconnected = True
@@ -91,7 +91,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what comes, and count what is not body."""
+        """Parse received bytes, and count those that are not part of a body."""
         if self._is_ended:
             return
         was_in_head = self._is_in_head
@@ -106,7 +106,7 @@ class TimeoutProtocol(HttpToolsProtocol):
             self.send_400_response("The request's headers are too long.")
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what cannot be read, without cutting into an answer; parse no more."""
+        """Refuse a malformed request without interrupting an answer, and stop parsing."""
         if self._is_ended or self.transport.is_closing():
             return
         self._is_ended = True
@@ -115,7 +115,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         if self._running is None or (self._is_in_head and newest.response_complete):
             super().send_400_response(msg)
         elif self._is_in_head:
-            newest.keep_alive = False  # it is closed once that is answered
+            newest.keep_alive = False  # the connection is closed after this answer
         elif newest is self._running and not newest.response_started:
             super().send_400_response(msg)
         else:
@@ -127,7 +127,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        """Count the address."""
+        """Count the bytes of the URL."""
         self._count(len(url))
         super().on_url(url)
 
@@ -138,7 +138,7 @@ class TimeoutProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Stop the timeout for the head; the application has one of its own for the body."""
+        """Stop the timeout for the head; the application has its own for the body."""
         if len(self.pipeline) >= _MOST_PIPELINED:
             raise _TooMuch
         self._is_in_head, self._fields = False, 0
@@ -148,7 +148,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Note that the body makes progress."""
+        """Record that a body byte has arrived."""
         self._has_body, self._fields = True, 0
         super().on_body(body)
 
@@ -175,7 +175,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def shutdown(self) -> None:
-        """Tell streams to end."""
+        """Set ``stopping``, so that streams end, and shut down."""
         stopping: Any = self.app_state.get("stopping")
         if stopping is not None:
             stopping.set()
@@ -218,7 +218,7 @@ class TimeoutProtocol(HttpToolsProtocol):
             self._write_deadline = None
 
     def _check_reading(self) -> None:
-        """Abort a connection whose client does not read; closing would wait for it."""
+        """Abort the connection if its client does not read; closing would wait for the client."""
         read = self._unsent - self.transport.get_write_buffer_size()
         if read < _LEAST_READ * self._settings.answer_seconds:
             self.transport.abort()
@@ -227,7 +227,7 @@ class TimeoutProtocol(HttpToolsProtocol):
 
 
 class _TooMuch(Exception):
-    """Raised in a callback of the parser, which then fails as it does on malformed requests."""
+    """Raised in a callback of the parser, to make it fail as for a malformed request."""
 
 
 async def _answer_busy(scope: Scope, receive: Receive, send: Send) -> None:

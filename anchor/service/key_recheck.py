@@ -1,4 +1,4 @@
-"""Rechecks the API keys of long requests once a second, so that a revoked key ends them."""
+"""Rechecks of the API keys of long requests once a second, so that a revoked key ends them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from anchor.errors import AnchorError
 from anchor.service.problems import unauthorised
 from anchor.store.api_keys import ApiKey
 
-# Seconds between two looks; a key that is revoked is known to be within twice that.
+# Seconds between two rechecks; a revocation is detected within twice that.
 _PAUSE = 1.0
 
 
@@ -35,16 +35,16 @@ class KeyLease:
 
 
 class KeyRecheck:
-    """Rechecks the keys of a worker's long requests once a second, while there are any.
+    """A task that rechecks the keys of a worker's long requests once a second, while it has any.
 
-    A recheck that the store does not answer changes nothing: a worker that cannot read the store
-    cannot write to it either.
+    If the store does not answer a recheck, the keys remain valid: a worker that cannot read the
+    store cannot write to it either.
     """
 
     def __init__(
         self, load: Callable[[Iterable[str]], dict[str, ApiKey]], clock: Callable[[], str]
     ) -> None:
-        """Prepare; ``load`` returns the keys with these ids, and may block."""
+        """Create the task's state; ``load`` returns the keys with given ids, and may block."""
         self._load = load
         self._clock = clock
         self._leases: set[KeyLease] = set()
@@ -80,7 +80,7 @@ class KeyRecheck:
         keys = await asyncio.to_thread(self._load, ids)
         for lease in self._leases:
             if lease.key.id not in ids:
-                continue  # it came during the look
+                continue  # registered during the recheck
             key = keys.get(lease.key.id)
             if key is None or not key.stands_at(self._clock()):
                 lease.ended.set()

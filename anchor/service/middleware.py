@@ -1,10 +1,10 @@
-"""What stands around every request: limits by address, checked headers, counts and a log line.
+"""Middleware of every request: limits by address, header checks, metrics and the access log.
 
-Each worker counts for itself.  Where several serve, prometheus-client keeps their numbers in files
-of a folder (``PROMETHEUS_MULTIPROC_DIR``), and whichever is asked adds them all up.
+Each worker counts for itself.  If several serve, prometheus-client keeps their numbers in files of
+a folder (``PROMETHEUS_MULTIPROC_DIR``), and the worker that is asked adds them up.
 
-The log line has the time, status, method, path, client, tenant, key id and duration (``-`` where
-there is none), but neither headers nor query, so that it holds no key and no parameter.
+The log line has the time, status, method, path, client, tenant, key id and duration (``-`` for a
+missing value), but neither headers nor query, so that it holds no key and no parameter.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ACCESS_LOG = logging.getLogger("anchor.service.requests")
 _MAX_PATH = 200
 _HEALTH = frozenset({"/healthz", "/readyz"})
 
-# For answers that say nothing else themselves; a page brings a policy of its own.
+# Default headers of answers; a page sets its own policy.
 _DEFAULTS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
@@ -41,16 +41,16 @@ _DEFAULTS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"x-frame-options", b"DENY"),
 )
-# Named twice, two readers could understand two things.
+# Headers allowed only once: two programs could read a repeated one differently.
 _ONCE = frozenset(
     {b"authorization", b"content-type", b"content-length", b"host", b"idempotency-key", b"origin"}
 )
 
-# From a page of a few kilobytes to a bulk submission of some minutes.
+# Seconds, from a page of a few kilobytes to a bulk submission of some minutes.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-disable_created_metrics()  # when each series began, which nobody asks for
+disable_created_metrics()  # the start time of each series, which is not needed
 _own = CollectorRegistry()
 REQUESTS = Counter(
     "anchor_http_requests",
@@ -68,7 +68,7 @@ SECONDS = Histogram(
 
 
 def collect_requests() -> CollectorRegistry:
-    """Return the counts of all workers."""
+    """Return a registry with the request counts of all workers."""
     if FOLDER not in os.environ:
         return _own
     registry = CollectorRegistry()
@@ -77,10 +77,10 @@ def collect_requests() -> CollectorRegistry:
 
 
 class RequestMiddleware:
-    """Handle each HTTP request of ``app``; pass the server's start and stop through.
+    """The middleware around ``app``: handles each HTTP request, and passes lifespan events through.
 
-    It refuses heads that two readers could understand differently and clients that ask too much,
-    answers every error, completes every answer's headers, and counts and logs the request.
+    It refuses ambiguous heads and clients that exceed their limits, answers every error, completes
+    every answer's headers, and counts and logs the request.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -106,7 +106,7 @@ class RequestMiddleware:
         except ClientDisconnect:
             pass
         except Exception as error:
-            if status:  # the answer has begun, and cannot become another one
+            if status:  # the answer has begun, and cannot be replaced
                 raise
             await _explain(error).response()(scope, receive, send_completed)
         finally:
@@ -127,7 +127,7 @@ class RequestMiddleware:
         if not peers.is_proxy(scope["client"][0] if scope["client"] else ""):
             await self._app(scope, receive, send)
             return
-        # A web server's connections are not its clients': their requests are counted instead.
+        # A proxy's connections are shared by its clients: their requests are counted instead.
         try:
             if peers.arrive(client) > scope["state"]["settings"].max_per_peer:
                 await too_many(1.0).response()(scope, receive, send)
@@ -171,10 +171,10 @@ def _explain(error: Exception) -> Problem:
 
 
 def _count(scope: Scope, status: int, seconds: float) -> None:
-    # A path that fits no route may be anything: it must not become a name of its own.
+    # A path without a route may be any text: it must not become a label of its own.
     route = getattr(scope.get("route"), "path", "none")
     method = scope["method"] if scope["method"] in _METHODS else "other"
-    # Without a status the client was gone before there was one.
+    # Without a status the client disconnected before the answer began.
     REQUESTS.labels(method, route, str(status or "none")).inc()
     SECONDS.labels(route).observe(seconds)
 
@@ -184,7 +184,7 @@ def _log(scope: Scope, status: int, seconds: float) -> None:
         "%s %s %s %s %s %s %.1f ms",
         status,
         scope["method"],
-        json.dumps(scope["path"][:_MAX_PATH]),  # which may hold any character
+        json.dumps(scope["path"][:_MAX_PATH]),  # escaped: a path may hold any character
         client_of(scope),
         scope.get("anchor.tenant", "-"),
         scope.get("anchor.key", "-"),

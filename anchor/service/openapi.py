@@ -1,4 +1,4 @@
-"""The service's OpenAPI page (3.1)."""
+"""The service's OpenAPI 3.1 document."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Errors are `application/problem+json` (RFC 9457). Send a key as `Authorization: 
 
 
 def build_openapi(app: FastAPI) -> dict[str, Any]:
-    """Return the page, made once."""
+    """Return the OpenAPI document, which is built once and kept."""
     if app.openapi_schema is None:
         page = get_openapi(
             title=app.title,
@@ -32,12 +32,12 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         schemas = page.setdefault("components", {}).setdefault("schemas", {})
         for model in (DigestSubmission, RecordSubmission):
             schemas[model.__name__] = _without_null(model.model_json_schema())
-        # At least one of the two digests; the model alone does not say so.
+        # At least one of the two digests is required, which the model alone does not express.
         schemas[DigestSubmission.__name__]["anyOf"] = [
             {"required": ["sha256"]},
             {"required": ["sm3"]},
         ]
-        # FastAPI describes its own form of errors, which ours take the place of.
+        # FastAPI describes its own form of errors, which this service replaces.
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
         for operations in page["paths"].values():
@@ -58,7 +58,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _mend_errors(operation: dict[str, Any]) -> None:
-    # FastAPI says this of every route with parameters; those that refuse none do not say it.
+    # FastAPI lists 422 for every route with parameters; remove it from those that never answer it.
     invalid = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
     if invalid.get("schema", {}).get("$ref", "").endswith("/HTTPValidationError"):
         del operation["responses"]["422"]

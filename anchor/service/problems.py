@@ -1,4 +1,4 @@
-"""Errors as documents: ``application/problem+json`` (RFC 9457), naming the field at fault."""
+"""Error answers as ``application/problem+json`` (RFC 9457) that name the field at fault."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ MEDIA_TYPE = "application/problem+json"
 _LOG = logging.getLogger("anchor.service")
 _OPERATOR = "the service needs its operator before it can answer this"
 _CONTRADICTED = "the chain contradicts the log; nothing is taken in or handed out meanwhile"
-# What an error of the package means to a client; the first that fits counts.  Without words for it
-# the error's own are for the client.
+# The answer for each error of the package; the first match counts.  Without a message here, the
+# client gets the error's own.
 _ANSWERS: tuple[tuple[type[AnchorError], int, str | None], ...] = (
     # No client configures the service.
     (ConfigError, 503, _OPERATOR),
@@ -68,19 +68,19 @@ _ANSWERS: tuple[tuple[type[AnchorError], int, str | None], ...] = (
 RETRY_LATER = {"Retry-After": "5"}
 """Header of an answer: the same request may succeed in five seconds."""
 CLOSE = {"Connection": "close"}
-"""Header of an answer to a body that was not read, which must not be taken for a next request."""
+"""Header of an answer to an unread body, which must not be parsed as the next request."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong with one member: a JSON pointer (RFC 6901) or a parameter, and why."""
+    """An error in one field: its JSON pointer (RFC 6901) or parameter name, and the reason."""
 
     pointer: str
     message: str
 
 
 class Problem(Exception):
-    """An answer that is an error.
+    """An error answer (RFC 9457).
 
     ``detail`` is a sentence for people; ``errors`` name members of the body (``/sha256``) or
     parameters (``wait``).
@@ -101,7 +101,7 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
     def members(self) -> dict[str, Any]:
-        """Return the document."""
+        """Return the members of the problem document."""
         members: dict[str, Any] = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
@@ -113,7 +113,7 @@ class Problem(Exception):
         return members
 
     def response(self) -> Response:
-        """Return the answer."""
+        """Return the HTTP response."""
         return Response(
             json.dumps(self.members(), ensure_ascii=False).encode("utf-8"),
             status_code=self.status,
@@ -123,15 +123,15 @@ class Problem(Exception):
 
 
 def unauthorised(detail: str) -> Problem:
-    """Return the answer to a request without a usable API key."""
+    """Return the answer to a request without a usable API key (401)."""
     return Problem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="anchor"'} | CLOSE)
 
 
 def explain(error: Problem | AnchorError | OSError) -> Problem:
-    """Return what an error means to a client, without what is the operator's own."""
+    """Return the problem that reports an error to a client, without details for the operator."""
     if isinstance(error, Problem):
         return error
-    if isinstance(error, OSError):  # its path is for the operator, and no client erred
+    if isinstance(error, OSError):  # its path is for the operator; the client made no error
         _LOG.error("%s: %s", type(error).__name__, error)
         return Problem(
             503,
@@ -142,7 +142,7 @@ def explain(error: Problem | AnchorError | OSError) -> Problem:
     if detail is None:
         hint = f"; {error.hint}" if error.hint else ""
         return Problem(status, f"{error.message}{hint}")
-    # Paths and hosts of the store are for the operator, who finds them in the log.
+    # Paths and hosts of the store are for the operator only, who finds them in the log.
     _LOG.error("%s", error.message)
     headers = RETRY_LATER if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     return Problem(status, detail, headers=headers)
@@ -176,7 +176,7 @@ def _answer_http(_request: Request, error: Exception) -> Response:
 def _answer_invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = [
-        # The first part says where the parameter is: query, path or header.
+        # The first part is the parameter's location: query, path or header.
         FieldError(".".join(str(part) for part in field["loc"][1:]), str(field["msg"]))
         for field in error.errors()
     ]

@@ -1,4 +1,4 @@
-"""A queue for proofs, which anybody may ask for and which take a while."""
+"""A queue for proofs, which are public and slow to compute."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from anchor.service.problems import RETRY_LATER, Problem
 
 T = TypeVar("T")
 
-# Each takes some milliseconds; a search through all tiles of a large log some seconds.
+# A proof takes some milliseconds; a search through all tiles of a large log some seconds.
 _MOST_IN_LINE = 8
 
 

@@ -1,4 +1,4 @@
-"""Readiness of the store: a committed test write, and a watch for a replaced store."""
+"""Readiness of the store: a committed test write, and detection of a replaced store."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from anchor.store.database import Database
 
 _LOG = logging.getLogger("anchor.service")
 
-# Seconds between two writes, however many ask; and between two looks whose store it is.
+# Seconds between two test writes, for any number of requests, and between two identity checks.
 _PAUSE = 1.0
-# Seconds that whoever asks waits for the store.
+# Seconds that a request waits for the store.
 _PATIENCE = 5.0
 
 
 class Readiness:
-    """Tries a write when asked, and polls whether another store was put in this one's place."""
+    """A readiness check by test writes, and a poll for whether the store was replaced."""
 
     def __init__(
         self,
@@ -30,11 +30,11 @@ class Readiness:
         end_process: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare; ``end_process`` is called once another store is in this one's place."""
+        """Create the check; ``end_process`` is called once the store has been replaced."""
         self._database = database
         self._end_process = end_process
         self._clock = clock
-        # One thread: a disk that hangs holds up this, and nothing else.
+        # Its own single thread: a hanging disk blocks only this check.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ready")
         self._trying: asyncio.Future[None] | None = None
         self._tried_at = 0.0
@@ -53,7 +53,7 @@ class Readiness:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def check(self) -> None:
-        """Return if the newest test write, at most a second old, was committed.
+        """Check that a test write, at most a second old, was committed.
 
         Raises:
             AnchorError: The write failed.
@@ -83,5 +83,5 @@ class Readiness:
                 self._end_process()
                 return
             except (AnchorError, OSError):
-                pass  # whoever asks for something is told
+                pass  # requests that use the store report it
             await asyncio.sleep(_PAUSE)

@@ -1,4 +1,4 @@
-"""Receipts, made off the event loop, with the state proofs that a node gives in time."""
+"""Receipts built off the event loop, with state proofs if a node returns them in time."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ from anchor.store.receipt_basis import load_edition
 
 _LOG = logging.getLogger("anchor.service")
 
-# Seconds that a receipt waits for a node; what comes later is there for the next one.
+# Seconds that a receipt waits for a node; a later state proof is kept for the next receipt.
 _NODE_SECONDS = 5.0
-# Seconds until a node that gave no proof is asked again.
+# Seconds until a node that returned no proof is asked again.
 _NODE_PAUSE = 30.0
-# State proofs of anchored roots, some 8 KiB each.
+# The most state proofs kept in memory, some 8 KiB each.
 _MOST_PROOFS = 256
 
 
 _Era = tuple[str, tuple[int, int]]
-"""Which store it is, and how many incidents there were and are closed."""
+"""The store's identity, and how many incidents it has recorded and closed."""
 
 
 _ProofKey = tuple[_Era, ReceiptAnchor]
-"""The anchor that a state proof is of, without the path of one record to it."""
+"""The anchor that a state proof covers, without the path from a record to it."""
 
 
 class ReceiptBuilder:
-    """Makes receipts as ``anchor prove`` does, one after the other.
+    """A builder of receipts as ``anchor prove`` makes them, one after the other.
 
-    All evidence below one anchored root shares one state proof, which is asked for once.  What is
-    remembered ends with the edition of the store that it is of.
+    All evidence below one anchored root shares one state proof, which is requested once.  Proofs
+    are forgotten when the store is replaced, or an incident is recorded or closed.
     """
 
     def __init__(
         self, project: OpenProject, open_node: Callable[[], Node], wake: Callable[[], None]
     ) -> None:
-        """Prepare; ``open_node`` opens a node to ask.
+        """Create the builder; ``open_node`` opens the node to ask for state proofs.
 
-        ``wake`` is called where a node shows that what was final was replaced.
+        ``wake`` is called if a node shows that a final block was replaced.
         """
         self._project = project
         self._open_node = open_node
@@ -71,7 +71,8 @@ class ReceiptBuilder:
         """Return the receipt for sealed evidence: a promise, unless it is anchored.
 
         Raises:
-            AnchorError: As for ``Prover.prove``, or finality was violated and nothing is issued.
+            AnchorError: The same as ``Prover.prove``, or finality was violated: no receipt is
+                issued.
         """
         loop = asyncio.get_running_loop()
         receipt, era = await loop.run_in_executor(self._maker, self._make, evidence)
@@ -82,14 +83,14 @@ class ReceiptBuilder:
         proof_key = era, replace(anchor, path=())
         state = self._states.get(proof_key)
         if state is None and time.monotonic() >= self._pause_until:
-            # Whatever this request waits for, the question goes on for the next one.
+            # The query to the node goes on after this request's time-out, for the next request.
             asking = asyncio.shield(self._ask_once(proof_key, receipt))
             with contextlib.suppress(TimeoutError):
                 state = await asyncio.wait_for(asking, _NODE_SECONDS)
         return replace(receipt, anchors=(replace(anchor, state=state),))
 
     def _begin(self, era: _Era) -> None:
-        """Forget the proofs of another era, in which the chain or the store was another one."""
+        """Forget the proofs of an earlier era: the chain or the store has changed since."""
         if era == self._era:
             return
         self._era = era
@@ -108,7 +109,7 @@ class ReceiptBuilder:
         finally:
             del self._asked[proof_key]
         if proof_key[0] != self._era:
-            return state  # nobody else may get it
+            return state  # of an earlier era: not kept for other requests
         if state is None:
             self._pause_until = time.monotonic() + _NODE_PAUSE
             return None
@@ -118,7 +119,7 @@ class ReceiptBuilder:
         return state
 
     def close(self) -> None:
-        """Finish the receipts under way, without waiting for a node."""
+        """Finish the receipts in progress, without waiting for a node."""
         self._maker.shutdown()
         self._asker.shutdown(wait=False, cancel_futures=True)
 
@@ -133,12 +134,12 @@ class ReceiptBuilder:
         return receipt, (edition.store_made_at, edition.incidents)
 
     def _ask(self, receipt: Receipt, era: _Era) -> StateProof | None:
-        """Ask for the proof of the receipt's anchor; one thread does, one root after the other."""
+        """Fetch the state proof of the receipt's anchor; runs in one thread, root by root."""
         try:
             if self._node is None:
                 self._node = self._open_node()
             if era != self._asked_in:
-                # What was final in another era may have been replaced, and that was accepted.
+                # Since the earlier era an operator may have accepted that final blocks changed.
                 self._node.forget_final()
                 self._asked_in = era
             states = StateProofs(self._project.config, self._node, _LOG.warning)

@@ -14,7 +14,7 @@ def check_media_type(request: Request, *allowed: str) -> None:
     """Check that ``Content-Type`` is one of the allowed media types.
 
     Raises:
-        Problem: It is another one (415).
+        Problem: The media type is not allowed (415).
     """
     stated = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if stated not in allowed:
@@ -24,10 +24,10 @@ def check_media_type(request: Request, *allowed: str) -> None:
 
 
 def check_length(request: Request, most: int) -> None:
-    """Check that ``Content-Length`` is at most ``most`` bytes, where it is stated.
+    """Check that ``Content-Length``, if present, is at most ``most`` bytes.
 
     Raises:
-        Problem: It is more, or malformed (413).
+        Problem: The length is greater, or malformed (413).
     """
     stated = request.headers.get("Content-Length", "0")
     if not stated.isascii() or not stated.isdigit() or len(stated) > 18 or int(stated) > most:
@@ -35,7 +35,7 @@ def check_length(request: Request, most: int) -> None:
 
 
 def too_long(most: int) -> Problem:
-    """Return the answer to a body of more than ``most`` bytes."""
+    """Return the answer to a body of more than ``most`` bytes (413)."""
     return Problem(413, f"the body has at most {most:,} bytes", headers=CLOSE)
 
 
@@ -44,7 +44,7 @@ async def read_body(request: Request, settings: Settings) -> bytes:
 
     Raises:
         Problem: The body is too long (413), or takes too long to arrive (408).
-        ClientDisconnect: The client was gone before its end.
+        ClientDisconnect: The client disconnected before the end of the body.
     """
     most = settings.max_body
     check_length(request, most)
@@ -63,5 +63,5 @@ async def read_body(request: Request, settings: Settings) -> bytes:
 
 
 def too_slow() -> Problem:
-    """Return the answer to a body that does not come."""
+    """Return the answer to a body that takes too long to arrive (408)."""
     return Problem(408, "the body did not come in time", headers=CLOSE)

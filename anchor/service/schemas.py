@@ -13,7 +13,7 @@ from anchor.evidence.record import MAX_NAME_CHARACTERS, MAX_RECORD_BYTES
 from anchor.types import MAX_LOG_SIZE, StageName
 
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
-# What an idempotency key may be: printable ASCII, as HTTP headers carry it.
+# An idempotency key is printable ASCII, which HTTP headers carry unchanged.
 KEY_PATTERN = r"^[!-~]{1,255}$"
 # RFC 6838 names have at most 127 characters on each side; parameters follow.
 _MAX_MEDIA_TYPE_CHARACTERS = 255

@@ -1,4 +1,4 @@
-"""Worker processes behind one listening socket; one that dies is replaced."""
+"""The server: worker processes behind one listening socket; a worker that dies is replaced."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ from anchor.service.unavailable import UnavailableApp
 from anchor.service.worker import end_this_process
 
 _BACKLOG = 1_024
-# Seconds for a worker to say that it lives; one that died is noticed at once.
+# Seconds for a worker to answer a health check; a worker that died is detected at once.
 _PATIENCE = 60
-# Seconds that a worker has to end once its time for draining is over.
+# Seconds within which a worker must end after its time for draining is over.
 _MARGIN = 5
-# Files that a worker has open beside its connections: the store, tiles, the log, libraries.
+# Files that a worker has open in addition to its connections: store, tiles, log, libraries.
 _FILES = 512
-# Seconds after which a thread has to let another one run.
+# Seconds after which a thread has to yield to another one.
 _SWITCH = 0.001
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there.
+    """Return a socket that listens on ``host`` and ``port``.
 
     Raises:
-        UsageError: The address is taken, or is none of this machine's.
+        UsageError: The address is in use, or is not one of this machine.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -61,7 +61,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(config: Path, settings: Settings, listener: socket.socket, workers: int) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way are answered first."""
+    """Serve until SIGTERM or SIGINT; requests in progress are answered first."""
     shared = tempfile.TemporaryDirectory(prefix="anchor-serve-")
     metrics, sessions = Path(shared.name) / "metrics", Path(shared.name) / "sessions"
     metrics.mkdir()
@@ -79,8 +79,8 @@ def serve(config: Path, settings: Settings, listener: socket.socket, workers: in
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=settings.drain_seconds,
-        # On a busy machine a worker takes long to load; after the five seconds that are the default
-        # it would be killed and begin again, for ever.
+        # On a busy machine a worker takes long to load; with the default of five seconds it would
+        # be killed and restarted, for ever.
         timeout_worker_healthcheck=_PATIENCE,
     )
     _allow_files(SPARE * settings.max_connections + _FILES)
@@ -100,32 +100,32 @@ def _allow_files(count: int) -> None:
 
 
 def _make_app(config: Path, settings: Settings) -> FastAPI | UnavailableApp:
-    """Make the application in a worker, or what answers for it while the store is away."""
+    """Return a worker's application, or a substitute while the store is unavailable."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
     )
     logging.getLogger("anchor.audit").setLevel(logging.INFO)
     if settings.access_log:
         logging.getLogger("anchor.service.requests").setLevel(logging.INFO)
-    # The event loop answers while the writer's thread works: it must get its turn soon.
+    # The event loop must get its turn soon while the writer's thread works.
     sys.setswitchinterval(_SWITCH)
     _end_with_supervisor(settings.drain_seconds + _MARGIN)
     try:
         app = _open(config, settings)
     except (AnchorError, OSError) as error:
         return UnavailableApp(settings, error, lambda: _check(config), end_this_process)
-    # What was loaded stays. Looking through all of it for garbage would take a tenth of a second
-    # every other one under load, in which nothing is answered.
+    # Loaded objects are never freed. Scanning them for garbage would take a tenth of a second in
+    # every other second under load, during which no request is answered.
     gc.collect()
     gc.freeze()
     return app
 
 
 def _open(config: Path, settings: Settings) -> FastAPI:
-    """Open the project, and make its application.
+    """Open the project, and return its application.
 
     Raises:
-        AnchorError: It cannot be opened.
+        AnchorError: The project cannot be opened.
     """
     project = open_project(load_config(config))
     try:
@@ -140,7 +140,7 @@ def _check(config: Path) -> None:
     """Check that the project can be opened.
 
     Raises:
-        AnchorError: It cannot.
+        AnchorError: The project cannot be opened.
     """
     loaded = load_config(config)
     load_log_key(loaded)
@@ -149,12 +149,12 @@ def _check(config: Path) -> None:
 
 
 def _end_with_supervisor(seconds: float) -> None:
-    """End this worker when its supervisor is gone, at most ``seconds`` later."""
+    """End this worker at most ``seconds`` after its supervisor has ended."""
     supervisor = multiprocessing.parent_process()
     assert supervisor is not None
 
     def watch() -> None:
-        supervisor.join()  # a pipe that the system closes
+        supervisor.join()  # waits on a pipe that the system closes
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(seconds)
         os.kill(os.getpid(), signal.SIGKILL)

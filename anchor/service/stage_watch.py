@@ -1,4 +1,4 @@
-"""Polls the store for the log's progress, once for all requests that wait for it."""
+"""A poll of the store for the log's progress, shared by all requests that wait for it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from anchor.store.heads import newest_final_anchor
 from anchor.store.incidents import Incident, load_open_incidents
 
 _LOG = logging.getLogger("anchor.service")
-# Seconds between two looks: while somebody waits, and otherwise.
+# Seconds between two polls: while a request waits, and otherwise.
 _POLL = 0.25
 _IDLE_POLL = 1.0
 
 
 class StageWatch:
-    """Polls the store, and wakes those who wait for progress."""
+    """A task that polls the store and wakes the requests that wait for progress."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class StageWatch:
         most_waiting: int,
         end_process: Callable[[], None] = lambda: None,
     ) -> None:
-        """Prepare; where ``most_waiting`` or more seems to wait for a seal, it is counted.
+        """Create the watch; an estimate of ``most_waiting`` or more is replaced by an exact count.
 
         ``end_process`` is called if the task ends without being stopped.
         """
@@ -43,19 +43,19 @@ class StageWatch:
         self._task: asyncio.Task[None] | None = None
         self.reach = LogProgress(waiting=0, sealed=0, submitted=0, included=0, anchored=0)
         self.incidents: tuple[Incident, ...] = ()
-        """The open ones, the largest head first."""
+        """The open incidents, the largest head first."""
         self.anchored_at: int | None = None
         """The time of the newest final anchor's block."""
 
     async def start(self) -> None:
-        """Poll once, then go on in a background task."""
+        """Poll once, then continue in a background task."""
         with contextlib.suppress(AnchorError, OSError):
             await self._look()
         self._task = asyncio.create_task(self._run())
         self._task.add_done_callback(self._note_end)
 
     async def stop(self) -> None:
-        """Stop polling, and wake all who wait."""
+        """Stop polling, and wake all waiting requests."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -65,7 +65,7 @@ class StageWatch:
     def next_change(self) -> asyncio.Event:
         """Return the event that is set at the next progress of the log.
 
-        Whoever takes it before a look at the store misses nothing that comes after the look.
+        A caller that takes the event before it reads the store misses no later progress.
         """
         return self._changed
 
@@ -81,7 +81,7 @@ class StageWatch:
         return True
 
     def _note_end(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled():  # what it saw last would count for ever
+        if not task.cancelled():  # its last result would be used for ever
             _LOG.error("nothing looks at the store any more; this process ends for another")
             self._end_process()
 
@@ -102,7 +102,7 @@ class StageWatch:
         chain_id = self._project.config.chain_id
         with self._project.database.read() as connection:
             if reach.waiting >= self._most_waiting:
-                # So much that nothing more is to be taken in; then it has to be so.
+                # Submissions would be refused: the estimate is replaced by an exact count.
                 reach = replace(reach, waiting=count_waiting(connection))
             final = newest_final_anchor(connection, chain_id)
             incidents = tuple(load_open_incidents(connection, chain_id))
@@ -112,6 +112,6 @@ class StageWatch:
         before = self.reach, self.incidents
         self.reach, self.incidents, self.anchored_at = await asyncio.to_thread(self._load)
         if (self.reach, self.incidents) != before:
-            # Whoever begins to wait now waits for the next change.
+            # Requests that begin to wait from now on wait for the next change.
             changed, self._changed = self._changed, asyncio.Event()
             changed.set()

@@ -1,4 +1,4 @@
-"""What a client submits: digests, or a record of its own; strictly read, and made into rows."""
+"""Submissions of clients, digests or complete records: strictly parsed and converted to rows."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _MEMBERS: Final = (*_FAULTS, "record")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Who submits to which log, under which idempotency key, and when.
+    """The origin of a submission: tenant, log, idempotency key and time.
 
-    ``random_bytes`` gives the salts.
+    ``random_bytes`` supplies the salts.
     """
 
     tenant: str
@@ -48,7 +48,7 @@ class Origin:
 
     @classmethod
     def of_request(cls, tenant: str, key: str | None, log: LogId) -> Origin:
-        """Return whence a request's evidence comes; ``key`` is its ``Idempotency-Key``, if any.
+        """Return the origin of a request's evidence; ``key`` is its ``Idempotency-Key``, if any.
 
         Raises:
             Problem: The key is not 1 to 255 printable ASCII characters (422).
@@ -60,16 +60,16 @@ class Origin:
 
     @property
     def unique(self) -> bytes:
-        """What makes the same evidence under another idempotency key other evidence."""
+        """The bytes that distinguish equal evidence under different idempotency keys."""
         return b"" if self.key is None else f"key:{self.tenant}/{self.key}".encode()
 
     @property
     def key_hash(self) -> bytes | None:
-        """What the store keeps of the idempotency key."""
+        """The hash of the idempotency key, which is all the store keeps of it."""
         return None if self.key is None else hashlib.sha256(self.unique).digest()
 
     def source(self, name: str) -> str:
-        """Return where evidence of this name comes from: a tenant's is never another's."""
+        """Return the source of evidence with this name; it differs between tenants."""
         return f"tenant:{self.tenant}/{name}"
 
 
@@ -77,7 +77,7 @@ def read_submission(data: bytes, origin: Origin, *, max_bytes: int) -> NewEviden
     """Return the row of one submission.
 
     Raises:
-        Problem: The submission is too long (413), no JSON (400) or otherwise invalid (422).
+        Problem: The submission is too long (413), not JSON (400) or otherwise invalid (422).
     """
     if len(data) > max_bytes:
         raise Problem(413, f"a submission has at most {max_bytes:,} bytes")
@@ -89,9 +89,9 @@ def read_submission(data: bytes, origin: Origin, *, max_bytes: int) -> NewEviden
 
 
 def over_quota(limits: Quota) -> Problem:
-    """Return the answer to evidence above the tenant's quota, with the seconds until the next one.
+    """Return the answer to evidence above the tenant's quota, with the seconds until its reset.
 
-    Where there is a limit of each minute that is the next minute, else the next day (UTC).
+    With a limit per minute the quota is reset in the next minute, otherwise on the next day (UTC).
     """
     time_of_day = utc_now()[11:19]
     hours, minutes, seconds = (int(part) for part in time_of_day.split(":"))
@@ -152,7 +152,7 @@ def _prepare_record(members: Mapping[str, JsonValue], origin: Origin) -> NewEvid
     if record.log is not None and log_owner(record.log) != log_owner(origin.log):
         raise _refuse([FieldError("/record", "names a log of another owner than this service's")])
     if MEMBER in record.statements:
-        # `anchor restore` erases what such records name.
+        # `anchor restore` erases the evidence that such records name.
         raise _refuse([FieldError("/record", f"has a member {MEMBER!r}, which is the operator's")])
     if "\0" in record.name:
         raise _refuse([FieldError("/record", "its name holds a NUL character")])
@@ -174,5 +174,5 @@ def _refuse(errors: list[FieldError]) -> Problem:
 
 
 def _escape(name: str) -> str:
-    """Return a member's name as a part of a JSON pointer, cut where it is long."""
+    """Return a member's name as a part of a JSON pointer, shortened if it is long."""
     return name[:80].replace("~", "~0").replace("/", "~1")

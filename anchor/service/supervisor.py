@@ -1,8 +1,8 @@
 """The supervisor of the service's worker processes: it replaces those that die, and stops on time.
 
 uvicorn's own supervisor waits for each worker's answer to a health check, for as long as a worker
-may take to load, and meanwhile sees no signal: told to stop while a worker had just died or was
-still starting, it did not end for a minute.  This one never waits for an answer.
+may take to load, and handles no signal meanwhile: asked to stop while a worker had just died or
+was still starting, it did not end for a minute.  This one never waits for an answer.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Supervisor(Multiprocess):
     """uvicorn's supervisor with health checks that do not block, and a deadline for stopping.
 
     A worker that leaves a health check unanswered for ``config.timeout_worker_healthcheck``
-    seconds is killed and replaced.  When told to stop, workers that have not ended after
-    ``stop_seconds`` are killed.
+    seconds is killed and replaced.  On a stop, workers that have not ended after ``stop_seconds``
+    are killed.
     """
 
     def __init__(self, config: Config, sockets: list[socket], *, stop_seconds: float) -> None:
@@ -39,7 +39,7 @@ class Supervisor(Multiprocess):
             self.processes.append(self._start())
 
     def handle_hup(self) -> None:
-        """Stop, for the terminal is gone; a restart in place would wait for each new worker."""
+        """Stop, because the terminal was closed; a restart would wait for each new worker."""
         self.should_exit.set()
 
     def handle_ttin(self) -> None:
@@ -56,7 +56,7 @@ class Supervisor(Multiprocess):
             process.kill()
             process.join()
             self._unanswered.pop(process, None)
-            if process.exitcode == STARTUP_FAILURE:  # it would fail the same way on every start
+            if process.exitcode == STARTUP_FAILURE:  # every new worker would fail the same way
                 self.should_exit.set()
                 return
             self.processes[index] = self._start()
@@ -71,11 +71,11 @@ class Supervisor(Multiprocess):
                 process.process.join()
 
     def _start(self) -> Process:
-        """Start a worker that never hears a Ctrl-C, which a terminal sends to every process."""
+        """Start a worker that ignores Ctrl-C, which a terminal sends to every process."""
         process = Process(self.config, self.sockets)
-        # multiprocessing starts this one with the first worker, and lifts the mask as it does.
+        # multiprocessing starts this process with the first worker, and then clears the mask.
         resource_tracker.ensure_running()
-        # A mask is inherited.  Here the signal waits until the worker is started.
+        # The worker inherits the mask; in this process the signal is pending until it is started.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             process.start()

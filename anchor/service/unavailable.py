@@ -1,7 +1,7 @@
 """The application of a worker whose project cannot be opened: it answers 503 until it can.
 
-The disk, the database's server, or a store that is just being exchanged: whatever it is, a worker
-that ended for it would only be started again.
+The cause may be the disk, the database's server, or a store that is being replaced.  A worker that
+ended because of it would only be started again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from anchor.service.settings import Settings
 
 _LOG = logging.getLogger("anchor.service")
 
-# Seconds between two tries to open the project.
+# Seconds between two attempts to open the project.
 _PAUSE = 1.0
 
 
@@ -34,7 +34,7 @@ class UnavailableApp:
         attempt: Callable[[], None],
         end_process: Callable[[], None],
     ) -> None:
-        """Prepare; ``attempt`` raises while the project cannot be opened."""
+        """Create the application; ``attempt`` raises while the project cannot be opened."""
         self._settings = settings
         self._attempt = attempt
         self._end_process = end_process
@@ -82,7 +82,7 @@ class UnavailableApp:
         return True
 
     def _tell(self, reason: AnchorError | OSError) -> None:
-        """Log a reason, but not the same one again and again."""
+        """Log a reason, unless it was the last one logged."""
         if str(reason) != self._told:
             self._told = str(reason)
             _LOG.error("%s; every request is answered with 503 until it can be opened", reason)

@@ -40,12 +40,12 @@ _LOG = logging.getLogger("anchor.service")
 T = TypeVar("T")
 P = ParamSpec("P")
 
-# Reads take a millisecond or so each, and most of that is the database's.
+# Threads for reads, which take about a millisecond each, most of it in the database.
 _READERS = 4
 
 
 class Service:
-    """One worker's view of the project."""
+    """One worker's open project, with the threads and tasks that serve its requests."""
 
     def __init__(self, project: OpenProject, settings: Settings) -> None:
         self.project = project
@@ -54,7 +54,7 @@ class Service:
         self.write_queue = WriteQueue(project.database, utc_now, end_this_process)
         self.readiness = Readiness(project.database, end_this_process)
         self.stage_watch = StageWatch(project, settings.max_backlog, end_this_process)
-        # Each of these threads asks nodes of its own.
+        # Each of these threads uses its own connections to nodes.
         open_node = partial(open_chain, project.config, _LOG.warning)
         self.anchor_watch = AnchorWatchThread(project, open_node, end_this_process)
         self.receipt_builder = ReceiptBuilder(project, open_node, self.anchor_watch.wake)
@@ -66,10 +66,10 @@ class Service:
         )
         self.proof_queue = ProofQueue("explore")
         self._public = LivePublication(project, load_log_key(project.config))
-        # The published log's tree remembers tiles, and is nothing for several threads.
+        # The published log's tree caches tiles, and is not thread-safe.
         self._publisher = ThreadPoolExecutor(1, thread_name_prefix="publish")
         self.stopping = asyncio.Event()
-        """Set when the worker is told to stop: streams then end."""
+        """Set when the worker is asked to stop: streams then end."""
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
         self._busy: Counter[str] = Counter()
 
@@ -87,7 +87,7 @@ class Service:
     async def query(
         self, ask: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Return what ``ask`` finds by a connection to the store, off the event loop."""
+        """Return the result of ``ask`` on a read connection to the store, off the event loop."""
 
         def read() -> T:
             with self.project.database.read() as connection:
@@ -96,10 +96,10 @@ class Service:
         return await self.read(read)
 
     async def read_published(self, path: str) -> tuple[bytes | None, bool]:
-        """Return a file of the published log, None where there is none; and whether it is fixed.
+        """Return a file of the published log, None if missing, and whether it can never change.
 
         Raises:
-            ChainGuardError: Finality was violated, and nothing is published meanwhile.
+            ChainGuardError: Finality was violated: the log is not published until that is resolved.
         """
 
         def read() -> tuple[bytes | None, bool]:
@@ -109,10 +109,10 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(self._publisher, read)
 
     def take_slot(self, kind: str, tenant: str, most: int) -> ExitStack:
-        """Count a request against the tenant's concurrency limit here, until the stack is closed.
+        """Count a request against the tenant's limit in this worker, until the stack is closed.
 
         Raises:
-            Problem: The tenant has ``most`` requests of this kind under way here (429).
+            Problem: The tenant already has ``most`` requests of this kind in progress (429).
         """
         name = f"{kind} of {tenant}"
         if self._busy[name] >= most:
@@ -136,11 +136,11 @@ class Service:
             return find_keys_by_id(connection, ids)
 
     def check_chain(self) -> None:
-        """Check that the chain does not contradict the log, as of the last minute's look at it.
+        """Check that the chain, as last observed, does not contradict the log.
 
         Raises:
-            IncidentError: A final anchor is not where it was.
-            ContradictedError: The log is closed, or its head there is unknown.
+            IncidentError: A final anchor has disappeared.
+            ContradictedError: The log is closed, or its head on the chain is unknown.
         """
         incident = explain_incidents(self.stage_watch.incidents)
         if incident is not None:
@@ -148,20 +148,20 @@ class Service:
         self.anchor_watch.check()
 
     def check_clock(self) -> None:
-        """Check that records can state the time, by what was last seen of the chain's.
+        """Check that this machine's clock agrees with the chain's time, as last observed.
 
         Raises:
-            ClockError: This machine's clock is certainly far from it.
+            ClockError: The clock is certainly too far from the chain's time for use in records.
         """
         fault = self.anchor_watch.watch.judge(self.stage_watch.anchored_at)
         if fault is not None and fault.is_certain:
             raise clock_error(fault)
 
     def check_intake(self) -> None:
-        """Check that evidence can be taken in.
+        """Check that evidence can be accepted.
 
         Raises:
-            Problem: Too much waits for its seal already (503).
+            Problem: Too much evidence is waiting to be sealed (503).
             ChainGuardError: The chain contradicts the log, or the clock is wrong.
         """
         self.check_chain()
@@ -193,7 +193,7 @@ class Service:
                 future.cancel()
 
     async def close(self) -> None:
-        """Write what was submitted, stop the threads and tasks, and close the project's store."""
+        """Write pending submissions, stop the threads and tasks, and close the project's store."""
         self.stopping.set()
         self.anchor_watch.stop()
         await self.readiness.stop()
@@ -208,7 +208,7 @@ class Service:
 
 
 def end_this_process() -> None:
-    """End this worker as SIGTERM does; its supervisor starts another."""
+    """End this worker as SIGTERM does; its supervisor starts a new one."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -219,4 +219,4 @@ def service_of(request: Request) -> Service:
 
 
 CurrentService = Annotated[Service, Depends(service_of)]
-"""A route's parameter that is the worker's service."""
+"""The type of a route's parameter that receives the worker's service."""

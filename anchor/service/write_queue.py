@@ -1,12 +1,12 @@
 """The threads of a worker that write evidence into the store.
 
-Submissions that arrive while it writes are committed together by the next transaction: a commit
-waits for the disk, and all that wait can wait for the same one.
+Submissions that arrive during a write are committed together by the next transaction: a commit
+waits for the disk, and all of them can share one.
 
-Where the store has one writer, one thread writes: single submissions first, then a part of a bulk
-one, no larger than it can write in some milliseconds, so that none waits for long.  What there is
-to write it looks up when the store is its own.  Where writers go on side by side, the two have a
-thread each.
+If the store allows one writer, one thread writes: single submissions first, then a part of a bulk
+one, small enough for some milliseconds, so that no submission waits for long.  The thread chooses
+the jobs once it holds the write lock.  If the store allows concurrent writers, single and bulk
+submissions have a thread each.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ from anchor.store.quota import Outcome, admit
 
 _LOG = logging.getLogger("anchor.service")
 
-# Single submissions in one transaction.
+# The most single submissions in one transaction.
 _SINGLES = 500
-# Transactions of them that may go before a part of a bulk submission.
+# The most transactions of single submissions in a row before a part of a bulk submission.
 _IN_A_ROW = 4
-# What a bulk transaction should take, in seconds, and how many lines it has at least and at most.
+# The target duration of a bulk transaction in seconds, and its least and most lines.
 _TARGET = 0.015
 LEAST_CHUNK, MOST_CHUNK = 200, 1_000
-# What a record takes beside its name, for the room on the disk.
+# Bytes of a record in addition to its content, for the estimate of disk space.
 _RECORD_BYTES = 512
 
 
 @dataclass(slots=True)
 class Job:
-    """Evidence of one tenant that comes in with one request, and who waits for it.
+    """Evidence of one tenant from one request, and the future that is set when it is written.
 
-    ``key`` is the hash of the idempotency key of a single piece.  ``is_bulk`` says that others may
-    go first.
+    ``key`` is the hash of the idempotency key of a single piece.  ``is_bulk``: other jobs take
+    precedence.
     """
 
     tenant: str
@@ -59,7 +59,7 @@ class Job:
     items: Sequence[NewEvidence]
     key: bytes | None = None
     is_bulk: bool = False
-    # On how many servers it is, once it is done; None where one is enough.
+    # The number of servers that hold the evidence once written; None if one is enough.
     copies: int | None = None
     done: asyncio.Future[list[Outcome]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
@@ -67,17 +67,17 @@ class Job:
 
     @property
     def size(self) -> int:
-        """About how many bytes it brings."""
+        """The approximate size of the evidence in the store, in bytes."""
         return sum(len(row.record) for row in self.items) + _RECORD_BYTES * len(self.items)
 
 
 class WriteQueue:
-    """Writes jobs of the event loop in threads, and answers them there once they are durable."""
+    """A queue whose threads write jobs; the event loop is notified once they are durable."""
 
     def __init__(
         self, database: Database, clock: Callable[[], str], end_process: Callable[[], None]
     ) -> None:
-        """Prepare; ``end_process`` is called where it is unknown whether a job was written."""
+        """Create the queue; ``end_process`` is called if the outcome of a write is unknown."""
         self._database = database
         self._clock = clock
         self._end_process = end_process
@@ -88,10 +88,10 @@ class WriteQueue:
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self.chunk = LEAST_CHUNK if database.has_one_writer else MOST_CHUNK
-        """The number of lines of a bulk submission that the next job should have."""
+        """The number of lines that the next job of a bulk submission should have."""
 
     def start(self) -> None:
-        """Start the threads; answers go to the running event loop."""
+        """Start the threads; results are delivered to the running event loop."""
         self._loop = asyncio.get_running_loop()
         nothing: deque[Job] = deque()
         parts = ((self._singles, nothing), (nothing, self._bulks))
@@ -101,7 +101,7 @@ class WriteQueue:
             self._threads.append(thread)
 
     def stop(self) -> None:
-        """Write what was given, then end."""
+        """Write the queued jobs, then end the threads."""
         with self._condition:
             self._is_closing = True
             self._condition.notify_all()
@@ -122,7 +122,7 @@ class WriteQueue:
         return await job.done
 
     def _run(self, singles: deque[Job], bulks: deque[Job]) -> None:
-        """Write what is in these queues, until the worker ends."""
+        """Write the jobs of these queues, until the worker ends."""
         in_a_row = 0
 
         def choose() -> list[Job]:
@@ -133,7 +133,7 @@ class WriteQueue:
                     return [bulks.popleft()]
                 in_a_row += 1
                 jobs = [singles.popleft() for _ in range(min(len(singles), _SINGLES))]
-            # In the order of their tenants, so that two processes never wait in a circle.
+            # Sorted by tenant, so that two processes cannot deadlock.
             return sorted(jobs, key=lambda job: job.tenant)
 
         while True:
@@ -145,7 +145,7 @@ class WriteQueue:
             self._write(choose)
 
     def _write(self, choose: Callable[[], list[Job]]) -> None:
-        """Write what ``choose`` returns once the store is ours: what came until then is in it."""
+        """Write the jobs that ``choose`` returns once the write lock is held."""
         batch = _Batch(choose, self._database.check_room)
         try:
             written = self._database.write_counted(
@@ -161,22 +161,22 @@ class WriteQueue:
                     for job in batch.begin()
                 ]
             )
-        except _NoRoomError as error:  # nothing was begun
+        except _NoRoomError as error:  # the transaction was not begun
             self._answer([(job, error.reason) for job in batch.jobs])
         except (CopyMissingError, WriteRefusedError, SideFileHeldError) as error:
-            # The first server is all right: whoever repeats a submission finds it there.  What was
-            # refused is nowhere: another process, or another try at once, would be refused, too.
+            # Missing copy: the first server has the evidence, and a repeated submission finds it.
+            # Refused write: not stored, and another process or an immediate retry would fail, too.
             self._answer([(job, error) for job in batch.jobs or choose()])
         except StoreAwayError as error:
             if batch.jobs:
                 self._end_after(error, batch.jobs)
-            else:  # nothing was begun: those who wait are told, and who comes later tries again
+            else:  # the transaction was not begun: report it; later jobs try again
                 self._answer([(job, error) for job in choose()])
         except StorageError as error:
-            # Whether it was written is not known; starting again is the recovery.
+            # Whether the jobs were written is unknown; a restart of the worker is the recovery.
             self._end_after(error, batch.jobs or choose())
         except Exception as error:  # noqa: BLE001 (a job must be answered, whatever happened)
-            if len(batch.jobs) > 1:  # let the others not suffer for the one
+            if len(batch.jobs) > 1:  # one faulty job must not fail the others
                 for job in batch.jobs:
                     self._write(partial(list, [job]))
             else:
@@ -194,7 +194,7 @@ class WriteQueue:
         self._end_process()
 
     def _adapt(self, count: int, seconds: float) -> None:
-        """Choose how large the next parts are, slowly: one slow commit says little."""
+        """Adapt the size of the next parts, slowly: one slow commit proves little."""
         if not self._database.has_one_writer:
             return
         fitting = count * _TARGET / max(seconds, 1e-4)
@@ -206,7 +206,7 @@ class WriteQueue:
 
 
 class _Batch:
-    """The jobs of one transaction, chosen when it begins, and when that was."""
+    """The jobs of one transaction, chosen when it begins, and its start time."""
 
     def __init__(self, choose: Callable[[], list[Job]], check_room: Callable[[int], None]) -> None:
         self._choose = choose
@@ -215,10 +215,10 @@ class _Batch:
         self.began = 0.0
 
     def begin(self) -> list[Job]:
-        """Return the jobs: the same ones where others disturbed the transaction.
+        """Return the jobs; the same ones again if the transaction is retried after a conflict.
 
         Raises:
-            _NoRoomError: The disk has no room for them.
+            _NoRoomError: The disk has no room for the jobs.
         """
         self.began = time.monotonic()
         if not self.jobs:
@@ -240,7 +240,7 @@ class _NoRoomError(Exception):
 def _settle(answers: list[tuple[Job, list[Outcome] | Exception]]) -> None:
     for job, answer in answers:
         if job.done.done():
-            continue  # nobody waits any more
+            continue  # the request no longer waits
         if isinstance(answer, Exception):
             job.done.set_exception(answer)
         else:

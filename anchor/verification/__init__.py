@@ -1,1 +1,1 @@
-"""Verifying evidence: ten numbered steps, policy, report; pure, the chain is a parameter."""
+"""Verification of evidence: ten numbered steps, trust policy and report; no I/O of its own."""

@@ -1,9 +1,9 @@
-"""Step 9, the log: does its owner stand by the anchor, or was the log closed from before it.
+"""Step 9 for the log: whether its owner stands by the anchor, or has abandoned it.
 
 ``succeed`` closes a log and opens its successor with one of the old log's anchored heads.  Anchors
-of the old log that are larger than that head are abandoned; those up to it stand.  What decides is
-storage only: ``successors[log]``, and the successor's first anchor.  Events are no more than a hint
-at which root that is.
+of the old log that are larger than that head are abandoned; those up to it remain valid.  Only
+storage decides: ``successors[log]``, and the successor's first anchor.  Events are merely a hint
+at the root of that anchor.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from anchor.types import Anchor, Block, Hash32, LogId, log_number, log_owner
 from anchor.verification.steps import ChainView, Connect, VerificationTarget, check_chain
 
 UNKNOWN = "whether the log's owner has abandoned this anchor since"
-"""What is not proven where neither the receipt nor a node says which log goes on."""
+"""The open question of a report if neither receipt nor nodes show whether the log was closed."""
 
 
 class ClosedLogError(CannotCheckError):
-    """The log was closed by its owner, and from where its successor goes on is not known."""
+    """The log was closed by its owner, and the head its successor continues from is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnchorStanding:
-    """What nodes say of an anchor that its owner stands by; ``is_closed``: though the log goes on.
+    """The nodes' answer for an anchor that its owner has not abandoned.
 
-    No log is ever opened again, so that ``is_closed`` holds from its block on.
+    ``is_closed``: a successor continues the log.  A closed log is never reopened, so ``is_closed``
+    holds for every later block.
     """
 
     said: str
@@ -42,12 +43,14 @@ class AnchorStanding:
 def check_proven_standing(
     proof: StateProof, target: VerificationTarget, stored: Anchor, storage_root: Hash32, number: int
 ) -> str | None:
-    """Return what the state proof of block ``number`` says of the log's owner; None if nothing.
+    """Return what the state proof of block ``number`` shows of the anchor's standing.
+
+    The result is None if the proof does not cover the log's successor.
 
     Raises:
         AbandonedError: The owner abandoned the anchor.
-        CannotCheckError: The log was closed, and the proof does not show where its successor goes
-            on.
+        CannotCheckError: The log was closed, and the proof does not show which head its successor
+            continues from.
     """
     if proof.successor is None:
         return None
@@ -62,10 +65,10 @@ def check_proven_standing(
 def ask_standing(
     target: VerificationTarget, stored: Anchor, connect: Connect
 ) -> tuple[AnchorStanding | None, str | None]:
-    """Return what nodes say of the log's owner, and a note on why they say nothing.
+    """Return the anchor's standing as nodes report it, or None and a note on why they did not.
 
-    A state proof was enough for the rest, so that what is wrong with the nodes is no finding; that
-    the log was closed since is one.
+    The other steps rest on a state proof, so that a fault of the nodes is not a finding; a log that
+    has been closed since the proof is one.
 
     Raises:
         AbandonedError: The owner abandoned the anchor.
@@ -85,18 +88,18 @@ def ask_standing(
 def read_standing(
     view: ChainView, target: VerificationTarget, stored: Anchor, final: Block
 ) -> AnchorStanding:
-    """Return what the registry says of the log's owner in the final block.
+    """Read from the registry, in the final block, whether the owner stands by the anchor.
 
     Raises:
         AbandonedError: The owner abandoned the anchor.
-        ClosedLogError: The log was closed, and where its successor goes on is not known.
-        CannotCheckError: The nodes do not say whether the log was closed.
+        ClosedLogError: The log was closed, and the head its successor continues from is not known.
+        CannotCheckError: The nodes do not report whether the log was closed.
     """
     word = view.fetch_storage(target.registry, successor_slot(target.log), final)
     if not any(word):
         return AnchorStanding(said=f"not abandoned as of block {final.number}", is_closed=False)
     successor = LogId(word)
-    with suppress(CannotCheckError):  # the log is closed, whatever else the nodes fail to say
+    with suppress(CannotCheckError):  # the log is closed even if the nodes answer nothing more
         for root in _list_hints(view, target, stored, final):
             slot = anchor_slot(successor, root)
             first = decode_anchor(view.fetch_storage(target.registry, slot, final))
@@ -104,7 +107,7 @@ def read_standing(
                 return AnchorStanding(said=_judge(stored, successor, first.size), is_closed=True)
             if root == target.head.root:
                 last = view.fetch_storage(target.registry, last_head_slot(target.log), final)
-                if last == root:  # the newest of the closed log, and not what was taken over
+                if last == root:  # the closed log's newest head, and not the one taken over
                     raise _abandoned_error(successor, "an earlier head")
     raise ClosedLogError(
         "the log was closed by its owner, and nothing shows from where its successor goes on",
@@ -115,12 +118,12 @@ def read_standing(
 def _list_hints(
     view: ChainView, target: VerificationTarget, stored: Anchor, final: Block
 ) -> Iterator[Hash32]:
-    """Return roots that the successor may have begun with, the cheapest to know first."""
+    """Yield roots that the successor may have started with, the cheapest to find out first."""
     yield target.head.root
     proven = _takeover_of(target.anchor)
     if proven is not None:
         yield proven
-    # The log as a whole, as a successor in good order goes on from it.
+    # The newest head, from which a regular successor continues.
     yield view.fetch_storage(target.registry, last_head_slot(target.log), final)
     yield from view.fetch_takeovers(target.registry, target.log, stored.block_number, final)
 

@@ -1,4 +1,4 @@
-"""A receipt's arithmetic in full, so that it can be redone by hand with ``sha256sum``."""
+"""A receipt's hash computations in full, to be repeated by hand with ``sha256sum``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from anchor.receipt.format import Receipt, ReceiptAnchor
 from anchor.registry.storage import anchor_slot, encode_anchor
 from anchor.types import Anchor, Hash32, Head, log_number, log_owner
 
-# Python is there where this program is; jq and xxd need not be.
+# Python is installed where this program is; jq and xxd may not be.
 _PRINT_RECORD = (
     "import json, sys; "
     'sys.stdout.buffer.write(json.load(open(sys.argv[1], "rb"))["record"].encode())'
@@ -24,17 +24,17 @@ _PRINT_HEX = 'import sys; sys.stdout.buffer.write(bytes.fromhex("".join(sys.argv
 
 @dataclass(slots=True)
 class Explanation:
-    """The text, and the same hashes as data."""
+    """An explanation of a receipt as text, and the same hashes as data."""
 
     lines: list[str] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
 
 
 def explain_receipt(receipt: Receipt) -> Explanation:
-    """Spell out every hash from the record to each root, and where the registry keeps the root.
+    """Return every hash from the record to each root, and where the registry stores the root.
 
     Raises:
-        MismatchError: a path's length does not fit its index and size.
+        MismatchError: A path's length does not fit its index and size.
     """
     explanation = Explanation()
     lines = explanation.lines
@@ -84,7 +84,7 @@ def _explain_path(
 
 
 def describe_path(steps: Iterable[merkle.PathNode]) -> Iterator[str]:
-    """Yield two lines for each step up a path: the two hashes that it joins, and what comes out."""
+    """Yield two lines for each step up a path: the two hashes that it joins, and the result."""
     for number, step in enumerate(steps, start=1):
         yield f"  {number:>2}. SHA-256(01 {step.left.hex()} {step.right.hex()})"
         yield f"      = {step.node.hex()}"

@@ -1,10 +1,10 @@
-"""Verifying a published log: its checkpoint, its tiles and the registry, against one another.
+"""Verification of a published log: its checkpoint, its tiles and the registry must agree.
 
-No operator data but what is published is needed.  Nothing here does I/O: tiles come through a
+Only published data of the operator is needed.  Nothing here does I/O: tiles come through a
 ``TileReader``, the chain is a ``ChainView``.  Steps:
 
 1. The checkpoint must be a signed note of a log in a registry.
-2. It must be signed by the log's key, where that is known.
+2. It must be signed by the log's key, if that is known.
 3. Chain, registry and log must be the ones the trust policy pins.
 4. The node must be on that chain: chain id and genesis block.
 5. The code at the registry's address must have the pinned hash.
@@ -15,14 +15,14 @@ No operator data but what is published is needed.  Nothing here does I/O: tiles 
 9. Every anchored head that is published must be the log's at that size, and the registry must hold
    them as its anchors 1 … N, without a gap.
 10. The registry must hold no newer head than the checkpoint's, and the log's owner must stand by
-    it.  Who anchored, which log it goes on from, and which goes on from it, is told.
+    it.  The operators, the log's predecessor and its successor are reported.
 11. Every other registry that the policy pins for the same log must hold, as its newest head, one of
-    this very log: else it was forked.
-12. Where the policy says that the owner keeps only the logs it lists, no other of the owner's may
+    this very log: otherwise the log was forked.
+12. If the policy states that the owner keeps only the logs it lists, no other log of the owner may
     have anchors in the registry.
 
-Steps 3 and 10 may find what does not end the others: the log is not pinned, or a part of it was
-abandoned.
+Two findings do not end the audit: the log is not pinned (step 3), or a part of it was abandoned
+(step 10).
 """
 
 from __future__ import annotations
@@ -99,9 +99,9 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedLog:
-    """A published log of which every step was made; ``final`` is the block that was read.
+    """The result of an audit that ran to its end; ``final`` is the block that was read.
 
-    ``findings`` are those that did not end the others; without any, the log is verified.
+    ``findings`` are the errors that did not end the audit; without any, the log is verified.
     """
 
     checkpoint: Checkpoint
@@ -112,7 +112,7 @@ class CheckedLog:
 
 
 class StepReporter(Protocol):
-    """Report a step that did not fail: its number and a line about it."""
+    """A callback for each step that did not fail: its number and a line about it."""
 
     def __call__(self, number: int, detail: str, verdict: Verdict = Verdict.PASS) -> None: ...
 
@@ -132,12 +132,12 @@ def check_log(
 ) -> CheckedLog:
     """Audit a published log by ``note``, its signed checkpoint.
 
-    ``anchored`` returns the heads, up to a given one, that are published as anchored, or none where
+    ``anchored`` returns the heads, up to a given one, that are published as anchored, or none if
     no list is published. ``expected`` is the log that the verifier names, ``chain_ids`` its chains:
-    together they pin the log where no policy does.
+    together they pin the log if no policy does.
 
     Raises:
-        AnchorError: The first step that failed, or could not be done.
+        AnchorError: A step failed, or could not be performed; the first such step raises.
     """
     checkpoint = open_checkpoint(note, None)
     head = checkpoint.head
@@ -148,7 +148,7 @@ def check_log(
         f"root {head.root.hex()}",
     )
     if verifier is None:
-        # Not a failure: whose log it is, and which head, is the registry's word, not the key's.
+        # Not a failure: the registry, not the key, determines the log's owner and its head.
         report_step(2, "no key was given", Verdict.CANNOT_TELL)
     else:
         open_checkpoint(note, verifier)
@@ -169,7 +169,7 @@ def check_log(
     findings: list[AnchorError] = [] if doubt is None else [doubt]
     report_step(3, detail, verdict_of(doubt))
     targets, entries = audited.targets, audited.entries
-    # Where a policy says several things about one place, each of them has to hold.
+    # If a policy has several entries for one registry, each of them has to hold.
     chains = [check_chain(connect(target), target) for target in targets]
     views = [view for view, _ in chains]
     report_step(4, chains[0][1])
@@ -202,13 +202,13 @@ def check_log(
             _check_sequence(view, target, final, heads)
         report_step(9, f"anchors 1 to {len(heads):,}, each with its size, and no other")
     else:
-        # Not a failure: that the log only grew, the registry has seen to.
+        # Not a failure: the registry has enforced that the log only grew.
         report_step(9, "no list of anchors is published", Verdict.CANNOT_TELL)
     whole, verdict, abandoned = _check_whole(*places[0], head, heads, anchor)
     report_step(10, whole, verdict)
     if abandoned is not None:
         findings.append(abandoned)
-    compared = _compare_others(others, head, roots)  # a fork is one, whoever else is silent
+    compared = _compare_others(others, head, roots)  # a fork counts even if a registry is silent
     if unasked is not None:
         raise unasked
     report_step(11, *compared)
@@ -224,7 +224,7 @@ def check_log(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _AuditTarget:
-    """Where the checkpoint says that the log is, and the anchors to look up."""
+    """The log's place as the checkpoint states it, and the anchors to look up."""
 
     chain_id: ChainId
     registry: Address
@@ -274,7 +274,7 @@ def _choose_pinned(audited: _AuditTarget, policy: TrustPolicy) -> _AuditTarget:
 def _check_exclusive(
     entries: Sequence[TrustEntry], places: Sequence[tuple[ChainView, VerificationTarget, Block]]
 ) -> tuple[str, Verdict]:
-    """Look for other logs of the owner's where the policy says that there are none."""
+    """Check that the owner has no logs beside those that the policy states to be all."""
     view, target, final = places[0]
     here = [
         entry
@@ -317,7 +317,8 @@ def _read_others(
 ) -> tuple[list[tuple[VerificationTarget, Anchor]], AnchorError | None]:
     """Return the newest anchor of the log in each of the other registries that the policy pins.
 
-    Its root is the target's head.  An error is returned, to be raised at its own step.
+    The head of each returned target has that anchor's root.  An error is returned, to be raised at
+    its own step.
     """
     anchors: list[tuple[VerificationTarget, Anchor]] = []
     problem: AnchorError | None = None
@@ -328,7 +329,7 @@ def _read_others(
             root = read_links(view, other, final).root
             stored = None if root is None else read_stored(view, other, final, root)
         except AnchorError as error:
-            # Nothing is wrong with this log: of the other place nothing is known.
+            # Not a fault of this log: the state of the other registry is unknown.
             problem = problem or CannotCheckError(
                 f"{_format_registry(other)} could not be looked at: {error.message}",
                 hint=error.hint or "name nodes of its chain in the policy",
@@ -350,7 +351,7 @@ def _compare_others(
     """Compare other registries' newest heads with the log's own roots at those sizes.
 
     Raises:
-        MismatchError: Another registry holds another log under the same name.
+        MismatchError: Another registry holds a different log under the same log id.
     """
     newer = []
     for other, stored in others:
@@ -377,13 +378,13 @@ def _check_whole(
     heads: Sequence[Head],
     anchor: Anchor,
 ) -> tuple[str, Verdict, AnchorError | None]:
-    """Compare the checkpoint with the newest head; return who anchored it, and its successor.
+    """Check that the checkpoint is the newest head; return a line about operators and links.
 
-    An error is returned where the owner abandoned the published head, or may have.
+    An error is returned if the owner abandoned the published head, or may have.
     """
     links = read_links(view, target, final)
     detail, left = format_links(view, target, final, links, heads)
-    # Where it is not published which heads were anchored, events may tell.
+    # Without a published list of anchored heads, events may show an abandonment.
     abandoned = left if heads else _find_abandonment(view, target, final, anchor)
     if heads:
         stored = [read_stored(view, target, final, earlier.root) for earlier in heads]
@@ -424,7 +425,7 @@ def _check_roots(head: Head, heads: list[Head], roots: Mapping[int, Hash32]) -> 
 def _check_sequence(
     view: ChainView, target: VerificationTarget, final: Block, heads: list[Head]
 ) -> None:
-    """See that the registry holds ``heads``, the last of which is the checkpoint's, as 1 … N."""
+    """Check that the registry holds ``heads``, ending with the checkpoint's, as anchors 1 … N."""
     for sequence, head in enumerate(heads, start=1):
         anchor = read_anchor(view, replace(target, head=head), final)
         if anchor is None:
@@ -441,12 +442,12 @@ def _check_sequence(
 
 
 def check_tiles(head: Head, read: TileReader, roots: MutableMapping[int, Hash32]) -> int:
-    """Recompute the whole tree from the tiles of leaf hashes; return how many tiles there are.
+    """Recompute the whole tree from the tiles of leaf hashes; return the number of tiles.
 
-    For each size in ``roots``, the root that the first so many leaves lead to is put there.
+    For each size that is a key of ``roots``, the computed root of that size is stored as its value.
 
     Raises:
-        MismatchError: a tile does not hold what follows from those below it, or the root is other.
+        MismatchError: A tile's hashes do not follow from the tiles below it, or the root differs.
     """
     builder = TileBuilder()
     count = 0
@@ -483,7 +484,7 @@ def _cut(chunks: Iterable[bytes], sizes: Sequence[int]) -> Iterator[bytes]:
 
 def _compare(tile: Tile, expected: bytes, read: TileReader) -> None:
     if not tile.level:
-        return  # it is what the rest was computed from
+        return  # leaf hashes: the rest was computed from them
     published = read(tile)
     if published == expected:
         return

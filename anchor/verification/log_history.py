@@ -1,4 +1,4 @@
-"""What the registry's state says of a whole log: who anchored, whether it goes on, and where else.
+"""A whole log in the registry's state: its operators, its neighbours and the owner's other logs.
 
 Everything is read from storage in one final block, from slots that are computed here.
 """
@@ -24,9 +24,9 @@ from anchor.types import Anchor, Block, Hash32, Head, LogId, log_number, log_own
 from anchor.verification.steps import ChainView, VerificationTarget, read_operator_key
 
 _EMPTY = bytes(32)
-# Numbers beyond the highest that a policy lists: an owner counts up.
+# Log numbers checked beyond the highest that a policy lists: owners number their logs upwards.
 _FURTHER_LOGS = 64
-# Each takes a read of every node.
+# Each number takes one read from every node.
 _MAX_LOGS = 4_096
 
 
@@ -34,7 +34,7 @@ _MAX_LOGS = 4_096
 class LogLinks:
     """The newest root the registry holds for a log, and the logs before and after it.
 
-    ``root`` is None where nothing was ever anchored; a log with a successor is closed.
+    ``root`` is None if nothing was ever anchored; a log with a successor is closed.
     """
 
     root: Hash32 | None
@@ -43,7 +43,7 @@ class LogLinks:
 
 
 def read_links(view: ChainView, target: VerificationTarget, final: Block) -> LogLinks:
-    """Read the log's head and its neighbours."""
+    """Read the log's newest root, its predecessor and its successor."""
 
     def read(slot: Hash32) -> Hash32 | None:
         word = view.fetch_storage(target.registry, slot, final)
@@ -64,7 +64,7 @@ def read_links(view: ChainView, target: VerificationTarget, final: Block) -> Log
 def format_operators(
     view: ChainView, target: VerificationTarget, final: Block, anchors: Sequence[Anchor]
 ) -> str:
-    """Return which operator sent how many anchors, with each one's key in the registry."""
+    """Return as text how many anchors each operator sent, with its key in the registry."""
     parts = []
     for operator_id, count in sorted(Counter(each.operator_id for each in anchors).items()):
         if operator_id == 0:
@@ -83,9 +83,10 @@ def format_links(
     links: LogLinks,
     heads: Sequence[Head],
 ) -> tuple[str, AbandonedError | None]:
-    """Return what precedes and succeeds the log; ``heads`` are its anchored heads, oldest first.
+    """Return as text the log's predecessor and successor.
 
-    Where the owner abandoned the newest head, the error is returned as well.
+    ``heads`` are the log's anchored heads, oldest first.  If the owner abandoned the newest head,
+    the error is returned as well.
     """
     abandoned: AbandonedError | None = None
     parts = []
@@ -113,13 +114,13 @@ def format_links(
 def check_other_logs(
     view: ChainView, target: VerificationTarget, final: Block, logs: Sequence[int]
 ) -> str:
-    """Look for heads of other logs of the owner's than ``logs`` in the registry.
+    """Check that the registry holds no heads of the owner's logs other than ``logs``.
 
-    Numbers go to 2^96, so that the absence of all cannot be read; where was looked is told.
+    Log numbers go up to 2^96, so that not all can be read; the result states which were.
 
     Raises:
-        NotTrustedError: there is one.
-        CannotCheckError: the numbers are too many to look at.
+        NotTrustedError: Another log of the owner has a head.
+        CannotCheckError: Too many numbers would have to be read.
     """
     owner, count = log_owner(target.log), max(logs) + 1 + _FURTHER_LOGS
     if count > _MAX_LOGS:
@@ -142,7 +143,7 @@ def check_other_logs(
 def _find_taken_over(
     view: ChainView, successor: VerificationTarget, final: Block, heads: Sequence[Head]
 ) -> int | None:
-    """Return the place of the head that the successor begins with."""
+    """Return the index in ``heads`` of the head that the successor starts with."""
     for index in reversed(range(len(heads))):
         anchor = read_stored(view, successor, final, heads[index].root)
         if anchor is not None and anchor.sequence == 1:
@@ -153,7 +154,7 @@ def _find_taken_over(
 def read_stored(
     view: ChainView, target: VerificationTarget, final: Block, root: Hash32
 ) -> Anchor | None:
-    """Return what the registry holds for ``root`` in the final block, and in no later one."""
+    """Return the registry's anchor of ``root`` in the final block, without reading later ones."""
     return decode_anchor(view.fetch_storage(target.registry, anchor_slot(target.log, root), final))
 
 

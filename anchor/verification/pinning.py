@@ -1,4 +1,4 @@
-"""Writing trust policies: a registry that the verifier checked is pinned as nodes show it."""
+"""Creation of trust policies: a registry that the verifier checked is pinned as nodes show it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _ADVICE = """\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinOptions:
-    """What the verifier pins; ``code_hash`` None stands for this release's own contract.
+    """Options of `anchor trust pin`; ``code_hash=None`` is the code of this release's contract.
 
-    ``assurance`` None asks for as much as the nodes are worth, and ``time_slack`` None for the
-    chain's rule, where the release has one.
+    ``assurance=None``: ``rpc`` with one node, ``quorum`` with several.  ``time_slack=None``: the
+    release's rule for the chain, if it has one.
     """
 
     registry: Address
@@ -45,7 +45,7 @@ def pin_registry(
     """Return the policy entry that pins the registry as of the newest final block.
 
     Raises:
-        NotTrustedError: The address has other code, or none.
+        NotTrustedError: The code at the address is not the expected one, or is missing.
         CannotCheckError: The nodes do not answer, or disagree.
     """
     chain_id = view.fetch_chain_id()
@@ -86,10 +86,10 @@ def pin_registry(
 
 
 def encode_policy(entries: Sequence[TrustEntry]) -> bytes:
-    """Write a policy file that ``parse_policy`` reads back.
+    """Encode a policy file that ``parse_policy`` reads back.
 
     Raises:
-        MalformedError: the URL of a node holds what cannot be printed.
+        MalformedError: The URL of a node holds unprintable characters.
     """
     if not all(url.isprintable() for entry in entries for url in entry.rpc):
         raise MalformedError("a node's URL holds a character that cannot be printed")
@@ -113,7 +113,7 @@ def _list_members(entry: TrustEntry) -> dict[str, object]:
         "quorum": entry.quorum,
         "assurance": entry.assurance,
         "block_hashes": [f"0x{known.hex()}" for known in entry.block_hashes] or None,
-        # An empty list accepts nobody; left out, the member would mean everybody.
+        # An empty list accepts no operator; a missing member would accept all.
         "operators": None
         if entry.operators is None
         else [_leave_out_none(asdict(operator)) for operator in entry.operators],

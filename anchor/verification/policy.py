@@ -21,16 +21,16 @@ from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
 from anchor.verification.quorum_rules import MAX_NODES, find_conflict, verifier_quorum
 
 FORMAT = "anchor-trust/1"
-# A hand-written file; this keeps a wrong path (a disk image, say) from being read whole.
+# Ample for a hand-written file; a wrong path (a disk image, say) is not read whole.
 MAX_POLICY_BYTES = 1 << 20
 DEFAULT_TOLERANCE = 300
-"""How many seconds an operator's clock may be ahead of the chain's."""
+"""The most seconds that an operator's clock may be ahead of the chain's."""
 _MAX_BLOCK_HASHES = 1_000
 _MAX_DOTS = 500
 
 MAX_DEPTH = 100_000
 FinalityRule = Literal["finalized"] | Annotated[int, Field(ge=0, le=MAX_DEPTH)]
-"""``finalized``: the chain's own tag; a number: that many blocks on top, where a chain has none."""
+"""``finalized``: the chain's own tag; a number: that many confirmations, for chains without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class TrustedOperator:
     until_block: int | None
 
     def accepts(self, *, operator_id: int, block_number: int) -> bool:
-        """Say whether an anchor by ``operator_id`` in that block falls under this entry."""
+        """Return whether this entry accepts an anchor by ``operator_id`` in that block."""
         return (
             operator_id == self.id
             and block_number >= self.from_block
@@ -54,13 +54,13 @@ class TrustedOperator:
 class TrustEntry:
     """One owner's logs in one registry on one chain.
 
-    ``operators`` None accepts whoever the registry let anchor, and an empty tuple nobody.
+    ``operators=None`` accepts every operator of the registry, an empty tuple none.
     ``time_slack`` (seconds) is added to the block's timestamp in the claim "existed no later than";
-    None takes the release's rule for the chain.  A record may say it was made as much as
+    None uses the release's rule for the chain.  A record may state a time up to
     ``recorded_at_tolerance`` seconds later than that.  ``exclusive_logs``: the owner keeps no other
     logs in this registry than ``logs``.  ``quorum`` of the nodes at ``rpc`` have to agree;
-    ``assurance`` is the least that suffices.  ``block_hashes`` name final blocks of the chain, as
-    the verifier found them out.  Its text leaves ``rpc`` out, which may hold keys.
+    ``assurance`` is the minimum accepted.  ``block_hashes`` are final blocks of the chain that the
+    verifier obtained independently.  The ``repr`` omits ``rpc``, whose URLs may hold keys.
     """
 
     chain_id: ChainId
@@ -88,44 +88,44 @@ class TrustPolicy:
 
     @classmethod
     def parse(cls, data: bytes) -> TrustPolicy:
-        """Read a trust policy's bytes.
+        """Parse a trust policy's bytes.
 
         Raises:
             MalformedError: The bytes break the format; the message names the member.
-            UnknownVersionError: They have another format.
+            UnknownVersionError: The policy has another format version.
         """
         return parse_policy(data)
 
     @classmethod
     def load(cls, path: Path) -> TrustPolicy:
-        """Read a trust policy file that is the caller's or root's.
+        """Load a trust policy file that belongs to the caller or root.
 
         Raises:
-            NotTrustedError: Others may write the file.
-            UsageError: It cannot be read, or breaks the format.
-            UnknownVersionError: It has another format.
+            NotTrustedError: Other users may write the file.
+            UsageError: The file cannot be read, or breaks the format.
+            UnknownVersionError: The policy has another format version.
         """
         return read_policy(path)[1]
 
 
 def read_policy(path: Path, *, in_shared_folder: bool = False) -> tuple[bytes, TrustPolicy]:
-    """Return the bytes of a policy file that is the caller's or root's, and what they say.
+    """Return the bytes of a policy file that belongs to the caller or root, and the policy.
 
     Raises:
-        NotTrustedError: Others may write the file.
-        UsageError: It cannot be read, or breaks the format.
-        UnknownVersionError: It has another format.
+        NotTrustedError: Other users may write the file.
+        UsageError: The file cannot be read, or breaks the format.
+        UnknownVersionError: The policy has another format version.
     """
     data = read_own_file(path, MAX_POLICY_BYTES + 1, in_shared_folder=in_shared_folder)
     return data, parse_named_policy(path, data)
 
 
 def parse_named_policy(path: Path, data: bytes) -> TrustPolicy:
-    """Read a trust policy's bytes; the message of an error begins with ``path``.
+    """Parse a trust policy's bytes; error messages begin with ``path``.
 
     Raises:
         MalformedError: The bytes break the format.
-        UnknownVersionError: They have another format.
+        UnknownVersionError: The policy has another format version.
     """
     try:
         return parse_policy(data)
@@ -134,20 +134,20 @@ def parse_named_policy(path: Path, data: bytes) -> TrustPolicy:
 
 
 def parse_policy(data: bytes) -> TrustPolicy:
-    """Read a trust policy.
+    """Parse a trust policy.
 
     Raises:
-        MalformedError: not TOML, or a member that is missing, unknown or misshapen.
-        UnknownVersionError: another format, or an assurance this version cannot reach.
+        MalformedError: The data is not TOML, or a member is missing, unknown or misshapen.
+        UnknownVersionError: The format version or the required assurance is not supported.
     """
     if len(data) > MAX_POLICY_BYTES:
         raise MalformedError(f"the trust policy is longer than {MAX_POLICY_BYTES:,} bytes")
-    # Reading a key of many parts takes time by their square.
+    # Parsing a dotted key takes time quadratic in its parts.
     if any(line.count(b".") > _MAX_DOTS for line in data.splitlines()):
         raise MalformedError(f"the trust policy has a line of more than {_MAX_DOTS} dots")
     try:
         value = tomllib.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:  # tomllib lets int's and Python's own through
+    except (ValueError, RecursionError) as error:  # tomllib passes on those of int() and Python
         raise MalformedError(f"the trust policy is not TOML: {error}") from error
     if value.get("format") != FORMAT:
         raise UnknownVersionError(
@@ -190,7 +190,7 @@ class _EntryDocument(_Document):
     exclusive_logs: bool = False
     finality: FinalityRule = "finalized"
     rpc: Annotated[list[str], Field(max_length=MAX_NODES)] = []
-    # Of several nodes two have to agree, unless it says otherwise.
+    # Two of several nodes have to agree, unless the policy sets another number.
     quorum: Annotated[int, Field(ge=1, le=MAX_NODES)] | None = None
     assurance: str = "rpc"
     block_hashes: Annotated[list[_Bytes32], Field(max_length=_MAX_BLOCK_HASHES)] = []
@@ -202,7 +202,7 @@ class _PolicyDocument(_Document):
 
 
 def _entry(document: _EntryDocument) -> TrustEntry:
-    # Asking for what this version does not know must not quietly get less.
+    # An assurance that this version does not know must not silently become a lower one.
     if document.assurance not in get_args(Assurance):
         raise UnknownVersionError(
             f"the trust policy asks for the assurance {_show(document.assurance)}; this version "

@@ -1,4 +1,4 @@
-"""Steps 5, 6, 7 and 9 by the state proof in a receipt: the chain itself says what it holds.
+"""Steps 5, 6, 7 and 9 by the state proof in a receipt, which proves the registry's storage.
 
 Only the hash of the proof's block has to come from elsewhere: from the verifier, who read it off a
 block explorer or pinned it in the policy, or from nodes.
@@ -38,9 +38,9 @@ from anchor.verification.steps import check_submitter as check_submitter_key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenBlock:
-    """A block whose hash somebody answers for; ``is_asserted``: the verifier, not nodes.
+    """A block whose hash is vouched for: by the verifier if ``is_asserted``, else by nodes.
 
-    The assurance tells whether the verifier's policy names it, or only whoever verifies now.
+    The assurance shows whether the policy lists the hash, or the verifier gave it for this run.
     """
 
     header: Header
@@ -49,7 +49,7 @@ class ProvenBlock:
 
     @property
     def block(self) -> Block:
-        """Return the block's names."""
+        """Return the block's number, hash and time."""
         return Block(
             number=self.header.number, hash=self.header.hash, timestamp=self.header.timestamp
         )
@@ -61,13 +61,13 @@ def check_block(
     named: Collection[Hash32],
     connect: Connect | None,
 ) -> tuple[ProvenBlock, str]:
-    """Step 5: find who vouches for the proof's block as final.
+    """Step 5: check that the verifier, the policy or nodes vouch for the proof's block as final.
 
-    ``named`` are hashes that the verifier names, beside the policy's; without ``connect`` no node
-    is asked.
+    ``named`` are hashes that the verifier names, in addition to the policy's; without ``connect``
+    no node is asked.
 
     Raises:
-        CannotCheckError: Nobody does, or the nodes have another block of that number.
+        CannotCheckError: The block is not vouched for, or the nodes have another of that number.
         NotFinalError: The block is not final yet.
     """
     header = parse_header(proof.header)
@@ -169,9 +169,10 @@ def check_proven_anchor(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitter:
-    """Who anchored; ``standing`` says what is known of the owner since, None where nothing is.
+    """The submitter of an anchor; ``standing`` is a phrase on whether the owner stands by it.
 
-    ``note`` says why nodes that could have been asked for that said nothing.
+    ``standing`` is None if that is unknown.  ``note`` gives the reason if nodes were asked for it
+    and did not answer.
     """
 
     key: Address
@@ -192,10 +193,10 @@ def check_proven_submitter(
     storage_root: Hash32,
     connect: Connect | None,
 ) -> tuple[Submitter, str]:
-    """Step 9: return who anchored, proven, if it is accepted and the owner stands by the anchor.
+    """Step 9: return the proven submitter, if it is accepted and the owner stands by the anchor.
 
-    The proof may be old: where nodes are at hand they are asked whether the owner still does. Of
-    several findings the gravest counts: a key that is not proven must not hide an abandonment.
+    The proof may be old: if nodes are available they are asked whether the owner still does. The
+    gravest of several findings counts: an unproven key must not hide an abandonment.
     """
     findings = Findings()
     findings.make(lambda: check_operator(target, stored))
@@ -227,9 +228,10 @@ def _prove_standing(
     storage_root: Hash32,
     newer: AnchorStanding | None,
 ) -> str | None:
-    """Return what the proof says of the log's owner; what it leaves open, nodes may have said.
+    """Return the anchor's standing by the proof or, if the proof leaves it open, by the nodes.
 
-    It leaves open from where a closed log goes on: nodes that know of none are behind, or lie.
+    A proof may leave open which head the successor of a closed log continues from.  Nodes for which
+    the log is not closed are then behind, or lie.
     """
     try:
         return check_proven_standing(proof, target, stored, storage_root, proven.header.number)
@@ -242,7 +244,7 @@ def _prove_standing(
 def check_read_submitter(
     view: ChainView, target: VerificationTarget, stored: Anchor, final: Block
 ) -> tuple[Submitter, str]:
-    """Step 9: return who anchored, as nodes say, on the same conditions."""
+    """Step 9: return the submitter as nodes report it, on the same conditions."""
     findings = Findings()
     submitter_key = findings.make(lambda: check_submitter_key(view, target, stored, final))
     standing = findings.make(lambda: read_standing(view, target, stored, final))

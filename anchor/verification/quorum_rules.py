@@ -1,4 +1,4 @@
-"""The rules of asking several nodes: the same for operators, verifiers and trust policies."""
+"""The rules for quorums of nodes: the same for operators, verifiers and trust policies."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from anchor.system.urls import are_distinct
 
 MAX_NODES = 16
-"""More are never asked at once."""
+"""The largest number of nodes that are asked at once."""
 
 
 def find_conflict(urls: Sequence[str], needed: int) -> str | None:
     """Return why these nodes cannot form a quorum, as the end of a sentence; None if they can.
 
-    One node under two URLs would agree with itself. Whether two nodes have one operator, no rule
-    can tell.
+    One node under two URLs would agree with itself. No rule can detect two nodes of one operator.
     """
     if needed < 1:
         return f"has a quorum of {needed}, and one node at least has to answer"

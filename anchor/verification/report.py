@@ -1,4 +1,4 @@
-"""What a verification found: numbered steps, claims, and the one exit code they add up to."""
+"""The report of a verification: numbered steps, claims, and one exit code for all of them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from anchor.types import Address, Anchor, Assurance, ChainId, Hash32, LogId
 
 
 class Verdict(Enum):
-    """How one statement fared.
+    """The verdict on one statement.
 
-    "Cannot tell" is neither true nor false; of what is "not present" the receipt says nothing.
+    "Cannot tell" is neither true nor false; "not present" means that the receipt makes no such
+    statement.
     """
 
     PASS = "pass"
@@ -26,8 +27,8 @@ class Verdict(Enum):
     NOT_PRESENT = "not present"
 
 
-# Which of several findings a process reports: what is certainly wrong outranks what is unknown,
-# and what is unknown outranks what is only not final yet.
+# Which of several findings a process reports: certainly wrong outranks unknown, and unknown
+# outranks not yet final.
 _SEVERITY = (
     ExitCode.DONE,
     ExitCode.NOT_FINAL,
@@ -53,16 +54,16 @@ NOT_PROVEN = (
     "what happened to it before it was recorded",
     "that nothing was left out, or that the operator keeps no other log",
 )
-"""What no receipt proves; every report ends with it."""
+"""Statements that no receipt proves; every report ends with them."""
 
 
 def severest_code(codes: Sequence[ExitCode]) -> ExitCode:
-    """Return the code that a run over several pieces of evidence ends with."""
+    """Return the exit code of a run over several pieces of evidence."""
     return severest(codes, _SEVERITY)
 
 
 def severest_error(errors: Sequence[AnchorError]) -> AnchorError | None:
-    """Return the severest finding, the earliest of its kind; None where there is none."""
+    """Return the severest error, the earliest of its kind; None if ``errors`` is empty."""
     code = severest_code([error.exit_code for error in errors])
     return next((error for error in errors if error.exit_code == code), None)
 
@@ -71,13 +72,13 @@ _Value = TypeVar("_Value")
 
 
 class Findings:
-    """Makes all the checks of one step, so that what one finds does not hide what another would."""
+    """A collector that runs all checks of one step, so that one error does not hide another."""
 
     def __init__(self) -> None:
         self._errors: list[AnchorError] = []
 
     def make(self, check: Callable[[], _Value]) -> _Value | None:
-        """Make a check; keep its error, and go on."""
+        """Run a check and return its value; if it fails, record its error and return None."""
         try:
             return check()
         except AnchorError as error:
@@ -85,7 +86,7 @@ class Findings:
             return None
 
     def settle(self) -> None:
-        """Raise the severest error of all that were kept."""
+        """Raise the severest of the recorded errors, if any."""
         error = severest_error(self._errors)
         if error is not None:
             raise error
@@ -108,7 +109,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One statement a reader cares about, with the steps' verdict on it and the reason."""
+    """One statement that matters to a reader, with the steps' verdict on it and the reason."""
 
     id: str
     title: str
@@ -122,9 +123,9 @@ class ProvenAnchor:
 
     ``index`` is the record's leaf in the log; ``submitter`` is the address behind
     ``anchor.operator_id``; ``existed_by`` is the block's time plus the chain's slack, and
-    ``seconds_since_recorded`` how long before that the record says it was made.  ``assurance`` says
-    how the chain's answer was obtained, and ``is_asserted`` that the
-    verifier, and no node, said which block is final.
+    ``seconds_since_recorded`` is ``existed_by`` minus the record's own time.  ``assurance`` is how
+    the chain's answer was obtained; ``is_asserted`` means that the verifier, and no node, named the
+    final block.
     """
 
     chain_id: ChainId
@@ -144,10 +145,10 @@ class ProvenAnchor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything one verification found, whether it passed or not.
+    """All results of one verification, whether it passed or not.
 
-    ``unpinned`` is what no policy pins, accepted or not; ``notes`` are lines that are no findings.
-    ``not_proven`` is what this verification leaves open.
+    ``unpinned`` lists what no policy pins, accepted or not; ``notes`` are lines that are not
+    findings.  ``not_proven`` lists what this verification leaves open.
     """
 
     record: Record | None
@@ -160,35 +161,35 @@ class Report:
 
     @property
     def error(self) -> AnchorError | None:
-        """Return the severest finding, the earliest of its kind; None when all passed."""
+        """Return the severest error, the earliest of its kind; None if all steps passed."""
         return severest_error([step.error for step in self.steps if step.error is not None])
 
     @property
     def leading(self) -> ProvenAnchor | None:
-        """Return the anchor that proves most: by its chain, and then by its time."""
+        """Return the anchor that proves most: ranked by its chain, then by its time."""
         worth = sorted(self.proven, key=lambda proven: proven.existed_by)
         kind = self.kind
         return next((each for each in worth if find_chain(each.chain_id).kind == kind), None)
 
     @property
     def existed_by(self) -> datetime | None:
-        """Return when the record existed at the latest; None where that was not proven."""
+        """Return the time by which the record existed; None if that was not proven."""
         return None if self.leading is None else self.leading.existed_by
 
     @property
     def assurance(self) -> Assurance | None:
-        """Return how the chain's answer was obtained; None where nothing was proven."""
+        """Return how the chain's answer was obtained; None if nothing was proven."""
         return None if self.leading is None else self.leading.assurance
 
     @property
     def kind(self) -> ChainKind | None:
-        """Return the kind of chain that the proof rests on; None where nothing was proven."""
+        """Return the kind of chain that the proof rests on; None if nothing was proven."""
         kinds = [find_chain(proven.chain_id).kind for proven in self.proven]
         return best_kind(kinds) if kinds else None
 
     @property
     def headline(self) -> str:
-        """Return the shortest true words for the whole: never those of a better proof."""
+        """Return the shortest true summary, which never claims more than was proven."""
         leading, kind = self.leading, self.kind
         if self.error is not None or leading is None or kind is None:
             return "not verified"
@@ -197,17 +198,17 @@ class Report:
 
     @property
     def statements(self) -> tuple[str, ...]:
-        """Return the record's members that are the operator's own statements, unchecked."""
+        """Return the record's members that are unverified statements by the operator."""
         return () if self.record is None else self.record.statements
 
     @property
     def exit_code(self) -> ExitCode:
-        """Return what the process should end with."""
+        """Return the exit code for this report."""
         return ExitCode.DONE if self.error is None else self.error.exit_code
 
 
 def verdict_of(error: AnchorError | None) -> Verdict:
-    """Sort a step's outcome: passed, certainly wrong, or unknown."""
+    """Return the verdict for a step's error: passed, certainly wrong, or unknown."""
     if error is None:
         return Verdict.PASS
     if isinstance(error, MalformedError) or error.exit_code in _FAILURES:

@@ -1,6 +1,6 @@
-"""The words of a verification report in English and Chinese.
+"""The fixed words of a verification report in English and Chinese.
 
-What steps, claims and errors say themselves is in ``anchor.verification.translation``.
+``anchor.verification.translation`` translates the sentences of steps, claims and errors.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from anchor.verification.translation import to_chinese
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """One language's words; an empty mapping leaves what the report itself says."""
+    """One language's words; an empty mapping keeps the report's own words."""
 
     verdicts: Mapping[str, str]
     steps: Mapping[int, str]
@@ -46,7 +46,7 @@ class Words:
     brief: Mapping[str, str]
     brief_existed_by: str
     say: Callable[[str], str]
-    """Returns a detail, a reason or a hint in this language."""
+    """Translates a detail, a reason or a hint into this language."""
 
 
 ENGLISH = Words(

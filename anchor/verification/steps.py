@@ -1,7 +1,7 @@
 """The single steps of a verification: each returns what it established and a line about it.
 
-``anchor.verification.verifier`` numbers them and says in what order they run.  A step raises the
-error that says what is wrong; what it could not find out is a ``CannotCheckError``.
+``anchor.verification.verifier`` numbers and orders them.  A failed step raises the error that
+describes the failure; a step that could not be decided raises ``CannotCheckError``.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ _MORE_ASSURANCE = {
 
 
 Connect = Callable[["VerificationTarget"], "ChainView"]
-"""Opens a view of a target's chain, by the policy's nodes (without a policy it names none)."""
+"""Opens a view of a target's chain through the policy's nodes (without policy there are none)."""
 
 
 class ChainView(Protocol):
-    """What a verifier reads from one chain.
+    """A verifier's read access to one chain.
 
-    Every answer is strictly decoded; a node that does not answer, or not properly, raises
+    Every answer is strictly decoded; a missing or malformed answer of a node raises
     ``CannotCheckError``.  Reads at one block may be cached: a block hash names one state.
     """
 
@@ -70,7 +70,7 @@ class ChainView(Protocol):
     def fetch_latest_storage(
         self, address: Address, slot: Hash32
     ) -> Sequence[tuple[Block, Hash32]]:
-        """Return each node's newest block, and the word in it; of ``needed`` nodes at least."""
+        """Return each node's newest block and the word in it, from at least ``needed`` nodes."""
 
     def fetch_latest_code_hash(self, address: Address) -> Sequence[tuple[Block, Hash32]]:
         """Return each node's newest block, and the code hash in it."""
@@ -78,7 +78,7 @@ class ChainView(Protocol):
     def fetch_final_block(self, rule: FinalityRule) -> Block: ...
 
     def fetch_block(self, number: int) -> Block:
-        """Return the chain's block of a number that is final."""
+        """Return the chain's block with this number, which must be final."""
 
     def fetch_code_hash(self, address: Address, block: Block) -> Hash32: ...
 
@@ -87,9 +87,9 @@ class ChainView(Protocol):
     def fetch_takeovers(
         self, registry: Address, log: LogId, since: int, final: Block
     ) -> Sequence[Hash32]:
-        """Return the roots from which events say that the closed ``log`` goes on, as hints.
+        """Return the roots at which, by events, a successor took over the closed ``log``, as hints.
 
-        ``since`` is a block of the registry's own numbering.  Nothing where nodes keep no events.
+        ``since`` is a block in the registry's own numbering.  Empty if the nodes keep no events.
         """
 
 
@@ -97,9 +97,9 @@ class ChainView(Protocol):
 class VerificationTarget:
     """One anchor to look up, or (``anchor`` None) a head that may have been anchored since.
 
-    ``genesis`` is what the policy pins or this release lists; None where neither does.
-    ``time_slack`` is the policy's; None takes the release's rule for the chain.  ``other_chains``
-    are those that the same verification asks for its other targets.
+    ``genesis`` is the hash that the policy pins or this release lists; None if neither does.
+    ``time_slack`` is the policy's; None uses the release's rule for the chain.  ``other_chains``
+    are the chains of the other targets of the same verification.
     """
 
     chain_id: ChainId
@@ -121,7 +121,7 @@ class VerificationTarget:
 
 
 def parse_documents(document: bytes | Receipt) -> tuple[tuple[Receipt, Record], str]:
-    """Step 1: parse the receipt, unless that was done before, and its record strictly."""
+    """Step 1: parse the receipt, unless it is parsed already, and its record strictly."""
     receipt = document if isinstance(document, Receipt) else parse_receipt(document)
     record = parse_record(receipt.record)
     return (receipt, record), f"log 0x{receipt.log.hex()}, leaf {receipt.index}"
@@ -181,12 +181,12 @@ def check_paths(receipt: Receipt, record: Record) -> tuple[bool, str]:
 
 
 def _compare_log(record: Record, log: LogId) -> str:
-    """Compare the log that the record names, if it names one; return what is to be said of it.
+    """Compare the log that the record names, if any, with ``log``; return a phrase about it.
 
-    A log goes on in its successor, whose owner is the same and whose number is another.
+    The two may differ in the number only: a successor has the same owner and another number.
 
     Raises:
-        MismatchError: the record names a log of another owner.
+        MismatchError: The record names a log of another owner.
     """
     if record.log is None:
         return ""
@@ -214,12 +214,12 @@ def assurance_of(view: ChainView) -> Assurance:
 def check_chain(
     view: ChainView, target: VerificationTarget, assurance: Assurance | None = None
 ) -> tuple[ChainView, str]:
-    """Step 5: compare the node's chain id, and its genesis block where that is pinned.
+    """Step 5: check the node's chain id, and its genesis block if that is pinned.
 
-    ``assurance`` is that of the whole verification, where it is more than the nodes' word.
+    ``assurance`` is that of the whole verification, if it is higher than that of the nodes.
 
     Raises:
-        CannotCheckError: The assurance is lower than the policy asks for.
+        CannotCheckError: The assurance is lower than the policy requires.
     """
     reached = assurance or assurance_of(view)
     if _WORTH.index(reached) < _WORTH.index(target.assurance):
@@ -253,7 +253,7 @@ def check_chain(
 
 
 def check_code(view: ChainView, target: VerificationTarget) -> tuple[Block, str]:
-    """Step 6: compare the registry's code hash in the newest final block; return that block."""
+    """Step 6: check the registry's code hash in the newest final block; return that block."""
     final = view.fetch_final_block(target.finality)
     where = f"{format_address(target.registry)} in final block {final.number}"
     code_hash = view.fetch_code_hash(target.registry, final)
@@ -279,10 +279,10 @@ def check_code(view: ChainView, target: VerificationTarget) -> tuple[Block, str]
 
 
 def read_anchor(view: ChainView, target: VerificationTarget, final: Block) -> Anchor | None:
-    """Read the root's anchor from the registry's storage in the final block; None if it has none.
+    """Read the root's anchor from the registry's storage in the final block; None if absent.
 
     Raises:
-        NotFinalError: it is there, but only in a later block.
+        NotFinalError: The anchor exists, but only in a later block.
     """
     slot = anchor_slot(target.log, target.head.root)
     stored = decode_anchor(view.fetch_storage(target.registry, slot, final))
@@ -330,14 +330,14 @@ def check_anchored(view: ChainView, target: VerificationTarget, final: Block) ->
 
 
 def _check_reached(view: ChainView, target: VerificationTarget, latest: Sequence[Block]) -> None:
-    """See that as many nodes as have to agree know the block that the receipt names.
+    """Check that as many nodes as have to agree have reached the block that the receipt names.
 
     Raises:
-        CannotCheckError: fewer do, so that what they lack may be in it.
+        CannotCheckError: Fewer nodes have reached it; the anchor may be in a block they lack.
     """
     if target.anchor is None:
         return
-    # By the time first: the registry's numbers may be the parent chain's.
+    # Compare the time first: the registry's numbers may be the parent chain's.
     anchored = (target.anchor.timestamp, target.anchor.block_number)
     if sum((block.timestamp, block.number) >= anchored for block in latest) < view.needed:
         newest = max(latest, key=lambda block: block.number)
@@ -371,7 +371,7 @@ def check_derived(target: VerificationTarget, stored: Anchor) -> tuple[bool, str
 def check_submitter(
     view: ChainView, target: VerificationTarget, stored: Anchor, final: Block
 ) -> tuple[Address, str]:
-    """Step 9: return the address behind the anchor's operator id, if the policy accepts it."""
+    """Step 9: return the address registered for the anchor's operator id, if accepted."""
     check_operator(target, stored)
     by = stored.operator_id
     key = log_owner(target.log) if by == 0 else read_operator_key(view, target, by, final)
@@ -379,7 +379,7 @@ def check_submitter(
 
 
 def format_submitter(operator_id: int, key: Address) -> str:
-    """Return a line about who anchored; operator id 0 is the log's owner."""
+    """Return a phrase that names the submitter; operator id 0 is the log's owner."""
     who = f"operator {operator_id}, key" if operator_id else "the log's owner"
     return f"{who} {format_address(key)}"
 
@@ -387,10 +387,10 @@ def format_submitter(operator_id: int, key: Address) -> str:
 def read_operator_key(
     view: ChainView, target: VerificationTarget, operator_id: int, final: Block
 ) -> Address:
-    """Read the address behind an operator id, which the registry never changes.
+    """Read the address registered for an operator id, which the registry never changes.
 
     Raises:
-        NodeFaultError: there is none, though the registry anchored for it.
+        NodeFaultError: The address is missing, though the registry anchored for this operator.
     """
     slot = operator_key_slot(target.log, operator_id)
     key = decode_key(view.fetch_storage(target.registry, slot, final))
@@ -400,10 +400,10 @@ def read_operator_key(
 
 
 def check_operator(target: VerificationTarget, stored: Anchor) -> None:
-    """See that the policy accepts the operator for the anchor's block.
+    """Check that the policy accepts the operator for the anchor's block.
 
     Raises:
-        NotTrustedError: it does not.
+        NotTrustedError: The policy does not accept the operator for that block.
     """
     if target.operators is None:
         return
@@ -419,9 +419,9 @@ def check_operator(target: VerificationTarget, stored: Anchor) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeBound:
-    """When the record existed at the latest, and how many seconds before that it says it was made.
+    """The time by which the record existed, and its distance in seconds from the record's own time.
 
-    ``seconds_since_recorded`` is negative where the record names a later time.
+    ``seconds_since_recorded`` is negative if the record states a later time.
     """
 
     existed_by: datetime
@@ -429,11 +429,11 @@ class TimeBound:
 
 
 def check_time(target: VerificationTarget, stored: Anchor, record: Record) -> tuple[TimeBound, str]:
-    """Step 10: return the time by which the record existed, beside when it says it was made.
+    """Step 10: return the time by which the record existed, and compare the record's own time.
 
     Raises:
-        CannotCheckError: no rule says how far the block's time may be off, or the record says that
-            it was made later than it is proven to have existed.
+        CannotCheckError: The possible error of the block's time is unknown, or the record states a
+            time later than the one by which it is proven to have existed.
     """
     slack, said = _time_slack(target)
     try:
@@ -455,7 +455,7 @@ def check_time(target: VerificationTarget, stored: Anchor, record: Record) -> tu
 
 
 def _time_slack(target: VerificationTarget) -> tuple[int, str]:
-    """Return how many seconds the block's time may be off, and a line about it."""
+    """Return the possible error of the block's time in seconds, and a phrase about it."""
     chain = find_chain(target.chain_id)
     slack = chain.time_slack if target.time_slack is None else target.time_slack
     if slack is None:

@@ -1,8 +1,8 @@
-"""Step 4: which anchors of a receipt are looked up, and as whom the verifier pins them.
+"""Step 4: the choice of the anchors that are looked up, by what the verifier pins.
 
-With a trust policy the anchors count that are in registries it names; without one those in this
-release's own registry, on chains that the release lists.  Each anchor is chosen by itself, so that
-one in a foreign registry hides nothing about the others.
+With a trust policy, anchors in the registries that it names are looked up; without one, those in
+this release's own registry, on chains that the release lists.  Each anchor is chosen by itself, so
+that one in a foreign registry hides nothing about the others.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from anchor.verification.steps import VerificationTarget
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One anchor, or (``anchor`` None) a promised head, and what the policy says of its place."""
+    """One anchor, or (``anchor`` None) a promised head, and the policy's entry for its registry."""
 
     log: LogId
     head: Head
@@ -34,7 +34,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
-    """What is to be looked up, and a line about each anchor that is left aside."""
+    """The anchors to look up, and a line about each anchor that is ignored."""
 
     chosen: tuple[Candidate, ...]
     aside: tuple[str, ...]
@@ -47,7 +47,7 @@ def list_candidates(
 
     Raises:
         NotTrustedError: The policy does not pin the log, or no anchor of the receipt.
-        NotFinalError: The receipt is a promise, and no policy says where it may have been kept.
+        NotFinalError: The receipt is a promise, and no policy names a registry to look it up in.
     """
     if receipt.promise is not None:
         if policy is None:
@@ -140,9 +140,9 @@ def choose_target(
     """Step 4, for one anchor: return what to look up.
 
     Raises:
-        NotTrustedError: the registry is not this release's own, or the policy's genesis block is
+        NotTrustedError: The registry is not this release's own, or the policy's genesis block is
             not the chain's.
-        CannotCheckError: nothing is known of the chain, or it proves nothing unless it is named.
+        CannotCheckError: The chain is unknown, or proves nothing unless the verifier names it.
     """
     if candidate.entry is not None:
         target = pinned_target(candidate.entry, candidate.log, candidate.head, candidate.anchor)
@@ -161,7 +161,7 @@ def choose_target(
 
 
 def format_unpinned_claims(receipt: Receipt, chain_ids: Collection[ChainId]) -> tuple[str, ...]:
-    """Return what the receipt claims and no policy pins, each as a phrase."""
+    """Return the receipt's claims that no policy pins, each as a phrase."""
     chains = dict.fromkeys(anchor.chain_id for anchor in receipt.anchors)
     return format_unpinned(
         receipt.log, [chain_id for chain_id in chains if chain_id not in chain_ids]
@@ -180,7 +180,7 @@ def _format_chain(chain: Chain) -> str:
 
 
 def unpinned_error(unpinned: Sequence[str], document: str = "receipt") -> CannotCheckError:
-    """Return the error of step 4 where there is no policy and ``accept_unpinned`` is not set."""
+    """Return the error of step 4 without a policy and without ``accept_unpinned``."""
     claims = (
         f"is the {document}'s own claim"
         if len(unpinned) == 1
@@ -194,16 +194,16 @@ def unpinned_error(unpinned: Sequence[str], document: str = "receipt") -> Cannot
 
 
 def name_other_chains(targets: Sequence[VerificationTarget]) -> tuple[VerificationTarget, ...]:
-    """Return the targets, each with the chains of the others."""
+    """Return the targets, each with ``other_chains`` set to the chains of the others."""
     chains = frozenset(target.chain_id for target in targets)
     return tuple(replace(target, other_chains=chains - {target.chain_id}) for target in targets)
 
 
 def pinned_entries(policy: TrustPolicy, log: LogId) -> list[TrustEntry]:
-    """Return what the policy pins of ``log``.
+    """Return the policy's entries for ``log``.
 
     Raises:
-        NotTrustedError: nothing.
+        NotTrustedError: The policy has no entry for the log.
     """
     owner, number = log_owner(log), log_number(log)
     entries = [entry for entry in policy.entries if entry.owner == owner and number in entry.logs]
@@ -224,14 +224,14 @@ def unpinned_target(
     anchor: ReceiptAnchor | None,
     chain_ids: Collection[ChainId],
 ) -> VerificationTarget:
-    """Return what to look up where no policy pins it.
+    """Return the target for an anchor that no policy pins.
 
     Raises:
-        NotTrustedError: the registry is not this release's own.
-        CannotCheckError: the chain is not listed, or proves nothing and is not among ``chain_ids``.
+        NotTrustedError: The registry is not this release's own.
+        CannotCheckError: The chain is not listed, or proves nothing and is not among ``chain_ids``.
     """
-    # The code alone proves nothing: a constructor can fill the storage as it likes and then return
-    # our code.  The CREATE2 address commits to the constructor, too.
+    # The code alone proves nothing: a constructor can write arbitrary storage and then return this
+    # project's code.  The CREATE2 address commits to the constructor as well.
     if registry != registry_address():
         raise NotTrustedError(
             f"registry {format_address(registry)} is not this release's registry, whose "
@@ -272,10 +272,10 @@ def unpinned_target(
 def pinned_target(
     entry: TrustEntry, log: LogId, head: Head, anchor: ReceiptAnchor | None
 ) -> VerificationTarget:
-    """Return what to look up as the policy's ``entry`` pins it.
+    """Return the target for an anchor as the policy's ``entry`` pins it.
 
     Raises:
-        NotTrustedError: the chain is one that this release lists, with another genesis block.
+        NotTrustedError: This release lists the chain with another genesis block.
     """
     chain = find_chain(entry.chain_id)
     if chain.genesis not in (None, entry.genesis):

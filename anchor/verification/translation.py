@@ -1,8 +1,8 @@
-"""What steps, claims and errors say, in Chinese.
+"""Translation of the sentences of steps, claims and errors from English into Chinese.
 
-They speak English.  ``chinese.json`` lists their sentences as pairs of templates, in which
-``{name}`` stands for a value; a value that is such a sentence itself is translated, too.  Whatever
-is not in the list, like a node's own words, stays as it is.
+``chinese.json`` lists the sentences as pairs of templates, in which ``{name}`` stands for a value;
+a value that is such a sentence itself is translated, too.  Text that is not in the list, such as a
+node's own words, remains unchanged.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import re
 from functools import cache
 from importlib.resources import files
 
-# A report's sentences are shorter; matching a long text against many templates would take long.
+# A report's sentences are shorter; matching a longer text against all templates would be slow.
 _MAX_CHARACTERS = 2_000
 
 _VALUE = re.compile(r"\{([a-z]+)\}")
 
 
 def to_chinese(text: str) -> str:
-    """Return a sentence of a report in Chinese, or as it is where it is none that is known."""
+    """Return a sentence of a report in Chinese; a text that is not listed is returned unchanged."""
     if len(text) > _MAX_CHARACTERS:
         return text
     for pattern, template in _templates():
@@ -39,14 +39,14 @@ def _templates() -> tuple[tuple[re.Pattern[str], str], ...]:
 def order_templates(pairs: list[list[str]]) -> list[list[str]]:
     """Return pairs of an English and a Chinese template in the order in which to try them.
 
-    A value may be any text, so those that begin with one come last; else the longest first.
+    A value matches any text, so templates that begin with one come last; otherwise longest first.
     """
     return sorted(pairs, key=lambda pair: (pair[0].startswith("{"), -len(_VALUE.sub("", pair[0]))))
 
 
 def _compile(english: str) -> re.Pattern[str]:
     parts = _VALUE.split(english)
-    # Texts stand at even places, the names of values between them.
+    # The parts at even indices are text, those at odd indices are names of values.
     pattern = "".join(
         f"(?P<{part}>.+?)" if place % 2 else re.escape(part) for place, part in enumerate(parts)
     )

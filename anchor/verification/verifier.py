@@ -15,8 +15,8 @@
     say that it was made later.
 
 Steps 6, 7 and 9 are about one final block, named by its hash: read from nodes, or proven by the
-receipt.  ``judge`` runs what can be run and reports claim by claim; ``anchor.verify`` returns what
-was proven or raises.  Nothing here does I/O: the chain is a ``ChainView``.
+receipt.  ``judge`` runs every possible step and reports claim by claim; ``anchor.verify`` returns
+what was proven or raises.  Nothing here does I/O: the chain is a ``ChainView``.
 """
 
 from __future__ import annotations
@@ -97,10 +97,10 @@ def judge(
 ) -> Report:
     """Run every step that can be run, and report each claim's verdict with its reason.
 
-    ``block_hashes`` are final blocks, as the verifier knows from elsewhere.  Without ``connect`` no
-    node is asked: then they, or the policy's, have to answer for the receipt's state proof.
-    ``chain_ids`` are the chains that the verifier names: anchors on others are left aside.  Without
-    a ``policy`` step 4 cannot tell whose log this is; ``accept_unpinned`` takes the receipt's word.
+    ``block_hashes`` are final blocks that the verifier knows from elsewhere.  Without ``connect``
+    no node is asked: these hashes, or the policy's, must then vouch for the receipt's state proof.
+    ``chain_ids`` are the chains that the verifier names: anchors on others are ignored.  Without a
+    ``policy`` step 4 cannot tell whose log this is; ``accept_unpinned`` trusts the receipt.
     """
     run = _Run()
     parsed = run.step(1, lambda: parse_documents(receipt))
@@ -119,7 +119,7 @@ def judge(
         else:
             _judge_by_nodes(run, target, record, connect)
     if not is_logged:
-        run.proven.clear()  # those anchors are someone's, but say nothing about this record
+        run.proven.clear()  # the anchors are valid, but do not cover this record
     return run.report(record=record, unpinned=unpinned)
 
 
@@ -130,7 +130,7 @@ def _choose_targets(
     chain_ids: Collection[ChainId],
     doubt: AnchorError | None,
 ) -> Iterator[VerificationTarget]:
-    """Make step 4 for each anchor, before its other steps; ``doubt`` is what no policy leaves."""
+    """Run step 4 for each anchor, before its other steps; ``doubt`` is its error without policy."""
     if doubt is not None and receipt.promise is not None:
         run.fail(4, doubt)
     try:
@@ -247,7 +247,7 @@ def _conclude(
 
 _Value = TypeVar("_Value")
 
-# Those without steps rest on the format alone, or on nothing that a receipt holds.
+# Claims without steps rest on the format alone, or on nothing in a receipt.
 CLAIMS = (
     ("C1", "the file is unchanged since it was recorded", (1, 2)),
     ("C2", "the record is in the anchored log", (1, 3, 4, 5, 6, 7)),
@@ -284,7 +284,7 @@ def _judge_without_steps(claim_id: str, record: Record | None) -> tuple[Verdict,
 
 
 class _Run:
-    """Collects the steps of one verification."""
+    """The steps of one verification, as they are run."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
@@ -300,9 +300,9 @@ class _Run:
         *,
         doubt: AnchorError | None = None,
     ) -> _Value | None:
-        """Run one check; keep its error instead of raising, so that other steps still run.
+        """Run one check; record its error instead of raising, so that other steps still run.
 
-        ``doubt`` is the step's error where the check passes: its value is used all the same.
+        ``doubt`` is recorded as the step's error if the check passes: its value is used anyway.
         """
         try:
             value, detail = check()
@@ -316,11 +316,11 @@ class _Run:
         return value
 
     def fail(self, number: int, error: AnchorError) -> None:
-        """Keep the error of a step."""
+        """Record the error of a step."""
         self._add(number, error.message, error)
 
     def add_not_proven(self, statement: str) -> None:
-        """Keep what this verification leaves open, once."""
+        """Record a statement that this verification leaves open, once."""
         if statement not in self._not_proven:
             self._not_proven.append(statement)
 

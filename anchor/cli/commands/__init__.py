@@ -1,1 +1,1 @@
-"""The commands of ``anchor``, one module each; what several share is one level up."""
+"""The commands of ``anchor``, one module each; code that several share is one level up."""

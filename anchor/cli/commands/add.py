@@ -1,4 +1,4 @@
-"""``anchor add``: take in evidence."""
+"""``anchor add``: record evidence."""
 
 from __future__ import annotations
 

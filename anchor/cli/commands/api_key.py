@@ -1,4 +1,4 @@
-"""``anchor api-key``: the keys with which the service is used."""
+"""``anchor api-key``: the keys for access to the service."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from anchor.store.api_keys import ApiKey, Quota, create_key, load_keys, revoke_k
 from anchor.system.clock import format_time, utc_now
 
 _SCOPES = ("submit", "read")
-# Days that a key can be used where nobody says otherwise: a lost one is not good for ever.
+# Default lifetime of a key in days: a lost key must not be valid for ever.
 _DAYS = 365
 
 app = make_group("api-key")

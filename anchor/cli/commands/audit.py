@@ -1,4 +1,4 @@
-"""``anchor audit``: read a whole log again, one's own or a published one."""
+"""``anchor audit``: audit a whole log, the project's own or a published one."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def command(
                 "--trust, --rpc, --quorum, --key, --log, --chain-id and --accept-unpinned go with "
                 "a published log: name its DIR or URL"
             )
-        # Takes the extra `operator`, which who audits a published log may lack.
+        # Needs the extra `operator`, which an auditor of a published log may lack.
         from anchor.cli.own_log_audit import audit_own_log
 
         audit_own_log(output, config_path, rebuild=rebuild, originals=originals, offline=offline)

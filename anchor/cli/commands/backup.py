@@ -1,4 +1,4 @@
-"""``anchor backup``: make a backup while everything runs, or check one."""
+"""``anchor backup``: make a backup of a running project, or check one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``anchor certify``: verify, and write down for a court what was verified."""
+"""``anchor certify``: verify, and write a certificate of the verification for a court."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``anchor demo``: the whole way of a folder's files, on a chain of its own."""
+"""``anchor demo``: recording, anchoring and verifying a folder's files, on an embedded chain."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _anchor(
 def _verify_all(
     output: Output, verifier: anchor.Verifier, receipts: list[tuple[Path, Path]]
 ) -> int:
-    """Verify each file by its receipt; return how many were refused."""
+    """Verify each file by its receipt; return how many did not pass."""
     refused = 0
     for file, receipt in receipts:
         report = verifier.judge(file, anchor.Receipt.load(receipt))
@@ -157,7 +157,7 @@ def _tamper(
 
 
 def _sources(folder: Path | None, checkout: Path | None) -> Sequence[Path | SourceFile]:
-    """Return what to anchor: a folder, or the files git tracks in this checkout."""
+    """Return the files to anchor: a folder, or the files git tracks in this checkout."""
     if folder is not None:
         return [folder]
     if checkout is not None and (checkout / ".git").exists() and shutil.which("git"):

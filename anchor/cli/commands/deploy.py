@@ -1,4 +1,4 @@
-"""``anchor deploy``: put the registry on the project's chain, once."""
+"""``anchor deploy``: deploy the registry on the project's chain, once."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def command(
         deployed = deploy_registry(
             project, node, lambda: open_signer(config), SystemClock(), output.note
         )
-    note_project(output, config.file, again=True)  # at its registry of now, and there only
+    note_project(output, config.file, again=True)  # with its new registry, if noted before
     standard = deployed.registry == registry_address()
     location = f"{format_address(deployed.registry)} on chain {config.chain_id}"
     if deployed.tx_hash is None:

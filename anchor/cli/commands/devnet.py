@@ -1,4 +1,4 @@
-"""``anchor devnet``: a local chain to try things out on."""
+"""``anchor devnet``: a local chain for trying things out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``anchor doctor``: check the set-up, and say what to do."""
+"""``anchor doctor``: check the set-up, and recommend actions."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
 
 
 def _find_config(option: Path | None) -> Path:
-    """Return the project's configuration, one that cannot be read as well: that is a finding."""
+    """Return the project's configuration file, even if it is unreadable, which is a finding."""
     try:
         return find_config(option)
     except ConfigError:

@@ -1,4 +1,4 @@
-"""``anchor explain``: a receipt's arithmetic, hash by hash."""
+"""``anchor explain``: a receipt's hash computations, step by step."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def command(
         try:
             node = open_chain(project.config, output.note)
             check_standing(project, node)
-            record_anchors(project, node)  # the published list has to be whole
+            record_anchors(project, node)  # the published list has to be complete
             update_anchors(project, node)
         except CannotCheckError as error:
             output.note(f"{error.message}; going by what the store knew last")

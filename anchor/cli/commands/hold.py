@@ -58,7 +58,7 @@ def add(
     )
     with project_session(config_path) as project, project.database.write() as connection:
         lock_holds(connection)
-        # A hold on a mistyped name would protect nothing, and nobody would notice.
+        # A hold on a mistyped name would silently protect nothing.
         if tenant is not None and not is_tenant(connection, tenant):
             raise UsageError(f"the service has no tenant {tenant!r}: nothing was held")
         pieces = find_pieces(connection, replace(selection, tenant=None))

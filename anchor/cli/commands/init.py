@@ -179,7 +179,7 @@ def command(
 
 
 def _check_devnet_options(given: dict[str, object]) -> None:
-    """Refuse what a devnet's project would not use: its key and finality are given."""
+    """Refuse options that a devnet's project would not use: its key and finality are fixed."""
     unused = [name for name, value in given.items() if value is not None]
     if unused:
         raise UsageError(
@@ -197,7 +197,7 @@ def _describe_allowance(config: Config) -> str:
 
 
 def _owner(owner: str | None, signer: SignerConfig) -> Address:
-    """Return who owns the log; the signer's files must be usable, whoever that is."""
+    """Return the log's owner; check that the signer's files are usable in any case."""
     if (signer.keystore is None) == (signer.ape_account is None):
         raise UsageError(
             "either --keystore or --ape-account must name the key that sends",

@@ -1,4 +1,4 @@
-"""``anchor key``: keystore files, with which transactions are signed."""
+"""``anchor key``: keystore files for signing transactions."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def show(file: _FileArgument, as_json: JsonOption = False) -> None:
 
 
 def _choose_password(file: Path, password_file: Path | None) -> str:
-    # Before anything is asked.
+    # Before the user is asked for a password.
     check_absent(file)
     if password_file is not None:
         return read_password_file(password_file)

@@ -1,4 +1,4 @@
-"""``anchor log``: the log as it goes on, and a look at one leaf or two heads."""
+"""``anchor log``: a live view of the log, and details of one leaf or two heads."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from anchor.project.project import OpenProject
 from anchor.store.evidence import find_evidence
 from anchor.system.clock import unix_now
 
-# Seconds between two drawings, and the longest wait for the node before the first.
+# Seconds between two redraws, and the longest wait for the node before the first.
 _PAUSE = 2.0
 _PATIENCE = 10.0
 

@@ -1,4 +1,4 @@
-"""``anchor operator``: the keys that the log's owner lets anchor in it."""
+"""``anchor operator``: the keys that the log's owner authorises to anchor in it."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 
 def _owner_signer(keystore: Path | None, password_file: Path | None) -> SignerConfig | None:
-    """Return the owner's key, None where it is the project's own."""
+    """Return the owner's key; None if it is the project's own."""
     if keystore is None:
         if password_file is not None:
             raise UsageError("--owner-password-file goes with --owner-keystore")
@@ -227,7 +227,7 @@ def _print_call(output: Output, project: OpenProject, node: Node, change: KeyCha
 def _print_change(
     output: Output, project: OpenProject, node: Node, change: KeyChange, listed: OperatorList
 ) -> None:
-    """Print what is so now, and what the operator has to do about it."""
+    """Print the new state of the operator keys, and the actions it requires."""
     name = format_address(change.key)
     if change.id:
         output.line(f"{name} may anchor in this log, as operator {change.id}: final")

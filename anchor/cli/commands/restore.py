@@ -1,4 +1,4 @@
-"""``anchor restore``: rebuild a project's store from what is left."""
+"""``anchor restore``: rebuild a project's store from the remaining data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from anchor.store.database import is_taken, lock_location
 from anchor.store.legal_holds import load_holds
 from anchor.store.location import SqliteFile, StoreLocation, find_replaced_store
 
-# Lost pieces that are named on a terminal; ``--json`` names all.
+# The most lost pieces named on a terminal; ``--json`` names all.
 _NAMED = 50
 
 
@@ -110,7 +110,7 @@ def command(
     if without_store and is_salvaging:
         raise UsageError("--without-store and --salvage contradict each other")
     with ExitStack() as stack:
-        # Also against writers: what they added after it was read would stay behind.
+        # Also excludes writers: evidence added after the store was read would be left out.
         stack.enter_context(lock_location(store))
         exists = is_taken(store)
         if exists:
@@ -118,12 +118,12 @@ def command(
         node = open_chain(config, output.note)
         check_chain(config, node)
         check_registry(config, node)
-        # After a crash between two renames, the store is the one that was moved aside.
+        # After a crash between the two renames, the old store is the one moved aside.
         left = store if exists else find_replaced_store(store)
         remains = gather_remains(stack, config, node, options, left, output.note)
         restored = restore_project(config, node, remains, output.note, is_partial=is_partial)
     note_project(output, file)
-    with project_session(file) as project:  # once the new store is nobody's any more
+    with project_session(file) as project:  # after the lock on the new store is released
         finish_erasures(output, project)
         _report_lost_holds(output, project)
     _show(output, restored)
@@ -183,9 +183,9 @@ def _describe(restored: RestoreResult) -> dict[str, object]:
 
 
 def _find_own_config(config_path: Path | None) -> Path:
-    """Return the project to restore: the one of this folder, as a backup has it, becomes one's own.
+    """Return the project to restore; one in this folder, as in a backup, becomes the user's own.
 
-    Above this folder, only one that is the user's already counts.
+    A project in a folder above counts only if it is the user's already.
     """
     local = Path(CONFIG).absolute()
     if named_config(config_path) is None and local.is_file():
@@ -194,7 +194,7 @@ def _find_own_config(config_path: Path | None) -> Path:
 
 
 def _check_replaceable(store: StoreLocation, *, is_replacing: bool) -> None:
-    """Refuse to write over a store: only a file can be moved aside, and only where that is told."""
+    """Refuse to overwrite a store: only a file can be moved aside, and only on request."""
     if not isinstance(store, SqliteFile):
         raise ChainGuardError(
             f"there is a store in {store}, and none in PostgreSQL is replaced",

@@ -1,4 +1,4 @@
-"""``anchor run``: seal and anchor what is added, once or until it is stopped."""
+"""``anchor run``: seal and anchor added evidence, once or until it is stopped."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ from anchor.system.clock import StoppableClock, Stopped, SystemClock, unix_now, 
 from anchor.system.signals import STOP_SIGNALS
 from anchor.units import format_leaves
 
-# Seconds between two looks of a standby whether it is needed.
+# Seconds between two checks of a standby whether it is needed.
 _STANDBY_POLL = 1.0
-# Seconds that a transaction on its way gets after the signal to stop.
+# Seconds that a pending transaction gets after the signal to stop.
 _GRACE = 20.0
 
 
@@ -170,7 +170,7 @@ def _run_on(
             line = f"{utc_now()} {event.event:<9} {event.text}"
         lines.print(line)
 
-    # Opened now, so that a wrong password is told at once.
+    # Opened now, so that a wrong password is reported at once.
     signer = open_signer(config)
     target = None if publication is None else open_writer(publication)
     jitter = SystemRandom().random
@@ -211,12 +211,12 @@ def _run_on(
 
 
 def _open_named(config: Config) -> OpenProject:
-    """Open the store that the configuration's file names by now.
+    """Open the store that the configuration file names now.
 
-    A restore into another place is told by the file alone.
+    After a restore into another location only the file names the new store.
     """
     try:
         store = load_config(config.file).store
     except ConfigError:
-        store = config.store  # it is just being written
+        store = config.store  # the file may be in the middle of a write
     return open_project(replace(config, store=store))

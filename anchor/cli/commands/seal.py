@@ -1,4 +1,4 @@
-"""``anchor seal``: give accepted evidence its place in the log."""
+"""``anchor seal``: append accepted evidence to the log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
     """Append what was added to the log, without anchoring it."""
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.hold_lease():
-        # A store older than the chain would grow a fork that no anchor can ever take.
+        # A store older than the chain would grow a fork that can never be anchored.
         check_standing(project, open_chain(project.config, output.note))
         sealed = seal(project.database, utc_now())
     if sealed is None:

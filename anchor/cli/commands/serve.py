@@ -65,7 +65,7 @@ def command(
     parse_proxies(proxies)
     file = find_config(config_path).resolve()
     try:
-        # Opened once here, so that what is wrong with it is told at once.
+        # Opened once here, so that a faulty project is reported at once.
         with project_session(file) as project:
             file = project.config.file
     except (StorageError, StoreBusyError) as error:

@@ -1,4 +1,4 @@
-"""``anchor source``: the registry's source, as compilers and explorers take it."""
+"""``anchor source``: the registry's source in the input format of compilers and explorers."""
 
 from __future__ import annotations
 

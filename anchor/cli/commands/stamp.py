@@ -1,4 +1,4 @@
-"""``anchor stamp``: record, seal, anchor and write receipts, in one go."""
+"""``anchor stamp``: record, seal, anchor and write receipts in one command."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _write_beside(
     failed: list[dict[str, Any]] = []
 
     def note_failure(piece: anchor.Added, error: UsageError) -> None:
-        # Anchored all the same: the other receipts are written, this one can be later.
+        # The evidence is anchored nevertheless: this receipt can be written later.
         output.note(f"{piece.path}: {error.message}", mark="no receipt ", colour=Colour.RED)
         failed.append({"file": str(piece.path), "reason": error.message})
 

@@ -1,4 +1,4 @@
-"""``anchor status``: where the log stands."""
+"""``anchor status``: the state of the log."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from anchor.store.sqlite_integrity import find_damage_within
 from anchor.system.clock import format_time, unix_now, utc_now
 from anchor.types import Head
 
-# In which damage to the store's file is looked for: `anchor audit` takes its time.
+# Time limit for checking the store's file for damage; `anchor audit` checks without a limit.
 _SECONDS = 2.0
 
 
@@ -53,7 +53,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
         try:
             chain = _look_at_chain(project, output)
         except (CannotCheckError, ChainGuardError) as error:
-            # What is known without the node is printed all the same.
+            # The state known without the node is printed nevertheless.
             output.result(document.model_copy(update=describe_error(error)).model_dump())
             output.note_error(error)
             raise typer.Exit(error.exit_code) from None
@@ -65,7 +65,7 @@ def _check_file(project: OpenProject) -> None:
     """Check the store for damage, for at most ``_SECONDS``.
 
     Raises:
-        StorageError: It is damaged.
+        StorageError: The store is damaged.
     """
     with project.database.read() as connection:
         damage = find_damage_within(connection, _SECONDS)
@@ -97,7 +97,7 @@ def _read_store(project: OpenProject, output: Output) -> StatusDocument:
 
 
 def _copies(project: OpenProject, output: Output) -> CopiesDocument | None:
-    """Return how many servers hold the store, where there are to be several."""
+    """Return how many servers hold the store; None if one is enough."""
     copies = project.database.read_copies()
     if copies is None:
         return None
@@ -109,10 +109,10 @@ def _copies(project: OpenProject, output: Output) -> CopiesDocument | None:
 def _look_at_chain(project: OpenProject, output: Output) -> OnChainDocument:
     node = open_chain(project.config, output.note)
     state = check_standing(project, node)
-    is_kept = project.database.read_only_note is None  # else it is on read-only media
+    is_kept = project.database.read_only_note is None  # otherwise on read-only media
     if is_kept:
         update_anchors(project, node)
-    # The newest block is read from one node; what is final, from as many as have to agree.
+    # The newest block is read from one node; the final block from as many as have to agree.
     newest, final_block = look_at_chain(project, node)
     fault = judge_clock_at(project, node, unix_now(), newest, final_block)
     if fault is not None:

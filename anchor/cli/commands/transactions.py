@@ -1,4 +1,4 @@
-"""``anchor transactions``: what this project signed that is not settled."""
+"""``anchor transactions``: transactions that this project signed and that are not settled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``anchor verifier``: the verifier page, for whoever verifies in a browser."""
+"""``anchor verifier``: the verifier page, for verification in a browser."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def command(
     elif sha256:
         output.line(f"{digest}  verify.html")
     elif not as_json:
-        # The exact bytes: whoever hashes them gets the digest above.
+        # The exact bytes, whose hash is the digest above.
         sys.stdout.buffer.write(page)
         sys.stdout.buffer.flush()
     output.result(

@@ -1,4 +1,4 @@
-"""Pages for people, rendered here without script or build; and the verifier page as it is."""
+"""Web pages rendered on the server, without scripts or build step, and the verifier page as is."""
 
 from __future__ import annotations
 

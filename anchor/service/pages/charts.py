@@ -1,4 +1,4 @@
-"""The dashboard's charts: throughput, latency to finality, gas and what an anchor costs."""
+"""The dashboard's charts: throughput, latency to finality, gas and the price of an anchor."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from anchor.units import (
     format_wei,
 )
 
-# A range of less than this would make one anchor look like a trend.
+# With a shorter range one anchor would look like a trend.
 _SHORTEST = 3_600.0
 _NO_ANCHOR = "No anchor of ours yet"
 
 
 def chart_throughput(throughput: Throughput) -> Chart:
-    """Draw how many leaves were sealed in each span of time."""
+    """Draw the number of leaves sealed in each span of time."""
     width = throughput.width
     marks = [
         Mark(
@@ -59,7 +59,7 @@ def chart_throughput(throughput: Throughput) -> Chart:
 
 
 def chart_latency(anchors: Sequence[AnchorLine], end: float) -> Chart:
-    """Draw how long each anchor took from the seal to its block, and until it was final."""
+    """Draw the time of each anchor from the seal to its block, and until it was final."""
     final = (
         (
             anchor.sealed_at,
@@ -90,7 +90,7 @@ def chart_latency(anchors: Sequence[AnchorLine], end: float) -> Chart:
 
 
 def chart_gas(anchors: Sequence[AnchorLine], end: float) -> Chart:
-    """Draw how much gas each anchor used."""
+    """Draw the gas used by each anchor."""
     points = (
         (
             anchor.included_at,
@@ -114,7 +114,7 @@ def chart_gas(anchors: Sequence[AnchorLine], end: float) -> Chart:
 
 
 def chart_price(anchors: Sequence[AnchorLine], end: float, cap: int) -> Chart:
-    """Draw what a gas cost each anchor, and the cap (wei)."""
+    """Draw the gas price paid by each anchor, and the cap (wei)."""
     points = (
         (
             anchor.included_at,
@@ -144,13 +144,13 @@ def _start(anchors: Sequence[AnchorLine], end: float) -> float:
 
 
 def _dot(name: str, style: str, points: Iterable[tuple[float, float, str]]) -> Series:
-    """Return a dot for each time, value and text."""
+    """Return a series with a dot for each time, value and text."""
     marks = [Mark(at=at, value=value, text=text) for at, value, text in points]
     return Series(name=name, style=style, marks=marks)
 
 
 def _describe_middle(series: Series, verb: str, spelling: str) -> str:
-    """Return of how many anchors it is, and what half of them did at most."""
+    """Return a description of the series: the number of anchors and the median."""
     text = f"{format_count(len(series.marks), 'anchor', 'anchors')}. "
     if series.marks:
         middle = median(mark.value for mark in series.marks)
@@ -172,7 +172,7 @@ def _describe_latency(anchors: Sequence[AnchorLine]) -> str:
 
 
 def _mark_counts(most: float, count: int) -> list[Tick]:
-    return mark_amounts(max(most, count), count)  # no halves of a leaf
+    return mark_amounts(max(most, count), count)  # no fractions of a leaf
 
 
 def _spell_price(gas_price: int, wei: int) -> str:

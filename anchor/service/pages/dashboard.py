@@ -35,7 +35,7 @@ from anchor.service.worker import CurrentService
 
 router = APIRouter(include_in_schema=False)
 
-# Seconds between two refreshes, for those who ask for them.
+# Seconds between two refreshes, if they are requested.
 _REFRESHES = {"30": 30, "60": 60, "300": 300}
 
 
@@ -57,7 +57,7 @@ async def dashboard(request: Request, service: CurrentService, refresh: str = ""
     values |= {"can_sign_out": caller == "session", "refreshes": _REFRESHES.get(refresh)}
     page = answer_page("dashboard.html", values)
     if refresh in _REFRESHES:
-        # Only where it was asked for: a page that changes by itself is hard to read aloud.
+        # Only if requested: a page that changes by itself is hard to use with a screen reader.
         page.headers["Refresh"] = refresh
     return page
 
@@ -69,7 +69,7 @@ def describe_dashboard(
     outside: ExternalStatus,
     alarms: Sequence[Alarm],
 ) -> dict[str, object]:
-    """Return what the page's template needs."""
+    """Return the values for the page's template."""
     final = [anchor.to_final for anchor in overview.anchors if anchor.to_final is not None]
     included = [anchor.to_included for anchor in overview.anchors]
     balance = None if outside.chain.value is None else outside.chain.value.balance

@@ -1,4 +1,4 @@
-"""``/log``: the log for everybody.  Hashes, sizes and places; no name and no source."""
+"""``/log``: the public pages of the log: hashes, sizes and positions, but no names or sources."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def log(service: CurrentService, before: str = "") -> Response:
 
 @router.get("/log/leaf")
 async def leaf(service: CurrentService, of: str = "") -> Response:
-    """Show where a leaf is: by its index, or by its hash."""
+    """Show the position of a leaf, found by its index or by its hash."""
     text = of.strip()
     try:
         place = await service.proof_queue.run(lambda: _find_place(service.project, text))

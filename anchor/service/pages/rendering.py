@@ -1,4 +1,4 @@
-"""Pages as answers, made of templates with everything escaped; and the files they refer to."""
+"""Pages rendered from templates with everything escaped, and the static files they refer to."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
-"""No script at all, nothing from elsewhere, and no style but the style sheet's."""
+"""A content security policy: no scripts, nothing from other sites, no inline styles."""
 
 _VERIFIER_POLICY = re.compile(
     r"<meta\s+http-equiv=\"?Content-Security-Policy\"?\s+content=\"([^\"]+)\"", re.IGNORECASE
@@ -51,19 +51,19 @@ _STATES = {
 
 
 def answer_page(template: str, values: Mapping[str, object], *, status: int = 200) -> Response:
-    """Return a page, with the policy that lets a browser load nothing from elsewhere."""
+    """Return a page, with a policy that forbids a browser to load anything from other sites."""
     text = _load_environment().get_template(template).render(values, style=_style_path())
     return Response(
         text.encode("utf-8"),
         status_code=status,
         media_type="text/html; charset=utf-8",
-        # With no referrer at all, browsers do not say either where a form was sent from.
+        # With ``no-referrer``, browsers would also omit the origin of a submitted form.
         headers={"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"},
     )
 
 
 def answer_error(error: AnchorError, here: str) -> Response:
-    """Return an error as a page, without what is the operator's own."""
+    """Return an error as a page, without details meant for the operator."""
     problem = explain(error)
     values = {
         "here": here,
@@ -78,7 +78,7 @@ def answer_error(error: AnchorError, here: str) -> Response:
 
 @router.get("/pages-{digest}.css")
 async def style(digest: str) -> Response:
-    """Return the style sheet, whose address names its content."""
+    """Return the style sheet, whose URL contains a digest of its content."""
     if f"/pages-{digest}.css" != _style_path():
         raise Problem(404, "this release has another style sheet")
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}
@@ -94,28 +94,28 @@ async def icon() -> Response:
 
 @router.get("/verify.html")
 async def verifier_page() -> Response:
-    """Return the verifier page, with the content security policy that it names itself."""
+    """Return the verifier page, with the content security policy that it contains."""
     page = load_page()
     policy = _VERIFIER_POLICY.search(page.decode("utf-8"))
     assert policy is not None, "the page of this release names its policy"
     headers = {
         "Cache-Control": "no-cache",
-        # What a page cannot say in itself: that it is shown in no frame.
+        # A page cannot forbid in its own markup to be shown in a frame.
         "Content-Security-Policy": f"{policy[1]}; frame-ancestors 'none'",
     }
     return Response(page, media_type="text/html; charset=utf-8", headers=headers)
 
 
 def describe_log(config: Config) -> dict[str, Any]:
-    """Return what pages say of which log it is."""
+    """Return the values by which pages identify the log."""
     return {"id": f"0x{config.log.hex()}", **build_log_json(config)}
 
 
 def mark_code(text: str) -> Markup:
-    """Escape a text and set what stands between backticks as code."""
+    """Escape a text and mark up text between backticks as code."""
     parts = text.split("`")
     if len(parts) % 2 == 0:
-        return escape(text)  # one of them is no pair's
+        return escape(text)  # a backtick has no counterpart
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
         for place, part in enumerate(parts)
@@ -123,7 +123,7 @@ def mark_code(text: str) -> Markup:
 
 
 def mark_units(text: str) -> Markup:
-    """Escape a figure and set its words small: ``12 min 52 s``."""
+    """Escape a figure and mark up its units as small text: ``12 min 52 s``."""
     return Markup(" ").join(
         Markup("<small>{}</small>").format(word) if word[:1].isalpha() else escape(word)
         for word in text.split(" ")
@@ -132,13 +132,13 @@ def mark_units(text: str) -> Markup:
 
 @cache
 def _load_static(name: str) -> bytes:
-    """Return a file that pages refer to, as the package carries it."""
+    """Return a static file of the package."""
     return resources.files("anchor.service.pages").joinpath("static", name).read_bytes()
 
 
 @cache
 def _style_path() -> str:
-    """Return the style sheet's address, another one for each content: it may be kept for ever."""
+    """Return the style sheet's path, which changes with its content: browsers may cache it."""
     digest = hashlib.sha256(_load_static("pages.css")).hexdigest()
     return f"/pages-{digest[:16]}.css"
 

@@ -1,10 +1,10 @@
-"""Signing in to the dashboard, and out again: a signed cookie that names an API key, never the key.
+"""Sign-in to and sign-out from the dashboard, by a signed cookie with an API key's id, not the key.
 
-The cookie holds until it expires, its holder signs out, the key is revoked or the service starts
-anew, whichever comes first: key and session are looked up with every request.  It goes to this site
-alone and with no request that another site causes (``SameSite=Strict``), and scripts cannot read it
-(``HttpOnly``).  Over TLS its name begins with ``__Host-``: a browser then takes it from this host
-alone, over TLS alone.
+The cookie is valid until it expires, its holder signs out, the key is revoked or the service is
+restarted, whichever comes first: key and session are looked up with every request.  Browsers send
+it to this site only and not with requests from other sites (``SameSite=Strict``), and scripts
+cannot read it (``HttpOnly``).  Over TLS its name begins with ``__Host-``: a browser then accepts it
+only from this host and over TLS.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _SESSION = re.compile(r"([0-9a-f]{12})\.([0-9a-f]{32})\.([0-9]{1,12})\.([0-9a-f]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A sign-in: the key that was shown, its own random id, and when it expires (Unix seconds)."""
+    """A sign-in: the id of the key used, a random id, and the time it expires (Unix seconds)."""
 
     key_id: str
     id: str
@@ -55,15 +55,15 @@ class Session:
 
 
 class Sessions:
-    """The sessions of the pages: begun, found by their cookies, and ended for all workers alike.
+    """The sessions of the pages, found by their cookies and ended for all workers at once.
 
     The workers of a service share the secret that signs the cookies and a folder, in which an empty
-    file names each session that was signed out, as long as its cookie could be shown again.  Each
-    start of the service makes both anew.
+    file marks each session that was signed out, until its cookie would have expired.  Each start of
+    the service creates both anew.
     """
 
     def __init__(self, secret: bytes, folder: Path | None) -> None:
-        """Prepare; without a folder, ended sessions are noted in one of this worker's own."""
+        """Create the sessions; without a folder, this worker uses its own for ended sessions."""
         self._secret = secret
         self._own = (
             tempfile.TemporaryDirectory(prefix="anchor-sessions-") if folder is None else None
@@ -71,12 +71,12 @@ class Sessions:
         self._folder = folder or Path(self._own.name if self._own else "")
 
     def begin(self, key_id: str, at: float) -> str:
-        """Return the cookie's value for whoever showed the key with this id (Unix seconds)."""
+        """Return the cookie's value of a new session for this key; ``at`` is in Unix seconds."""
         claims = f"{key_id}.{secrets.token_hex(16)}.{int(at) + SECONDS}"
         return f"{claims}.{self._sign(claims)}"
 
     def find(self, cookie: str, at: float) -> Session | None:
-        """Return the session of a cookie's value; None unless it is ours, fresh and not ended."""
+        """Return the session of a cookie's value; None if it is forged, expired or ended."""
         match = _SESSION.fullmatch(cookie)
         if match is None:
             return None
@@ -87,10 +87,10 @@ class Sessions:
         return None if at >= session.expires or self._mark(session).exists() else session
 
     def end(self, session: Session, at: float) -> None:
-        """End a session, and forget those that have expired.
+        """End a session, and remove the marks of those that have expired.
 
         Raises:
-            OSError: The end cannot be written down.
+            OSError: The end of the session cannot be written to the folder.
         """
         for path in self._folder.iterdir():
             if int(path.name.partition(".")[0]) <= at:
@@ -98,7 +98,7 @@ class Sessions:
         self._mark(session).touch(mode=0o600)
 
     def close(self) -> None:
-        """Remove the folder, where it is this worker's own."""
+        """Remove the folder, if it is this worker's own."""
         if self._own is not None:
             self._own.cleanup()
 
@@ -111,10 +111,10 @@ class Sessions:
 
 
 def parse_login(body: bytes) -> str:
-    """Return the API key that was typed into the form.
+    """Return the API key that was entered in the form.
 
     Raises:
-        MalformedError: The body is not the form's.
+        MalformedError: The body is not that of the sign-in form.
     """
     try:
         fields = parse_qs(
@@ -129,10 +129,11 @@ def parse_login(body: bytes) -> str:
 
 
 def is_from_here(origin: str | None, host: str | None, scheme: str | None) -> bool:
-    """Return whether a form was sent from a page of this site, by what the browser says of it.
+    """Return whether a form was sent from a page of this site, by the browser's ``Origin`` header.
 
-    ``scheme`` is how the site is served, where that is known; without it, ``http`` and ``https``
-    are both taken.  A program that is no browser says nothing, and brings no cookies of anybody's.
+    ``scheme`` is that of the site, if known; without it, ``http`` and ``https`` are both accepted.
+    A missing header is accepted: only programs other than browsers omit it, and those carry no
+    cookies of other people.
     """
     if origin is None:
         return True
@@ -143,10 +144,10 @@ def is_from_here(origin: str | None, host: str | None, scheme: str | None) -> bo
 async def find_administrator(
     request: Request, service: Service
 ) -> Literal["key", "session"] | None:
-    """Return by what an administrator asks for a page; None where nobody is signed in.
+    """Return how an administrator is authenticated for a page; None if the request is not.
 
     Raises:
-        Problem: The request brings an API key that is not usable here (401, 403).
+        Problem: The request carries an API key that is not usable here (401, 403).
     """
     if "Authorization" in request.headers:
         scheme, _, token = request.headers["Authorization"].partition(" ")
@@ -171,7 +172,7 @@ async def login_page() -> Response:
 
 @router.post("/login")
 async def login(request: Request, service: CurrentService) -> Response:
-    """Begin a session for whoever shows a key with the scope ``admin``."""
+    """Begin a session if the key entered has the scope ``admin``."""
     check_media_type(request, _FORM)
     _check_origin(request)
     body = await read_body(request, service.settings)
@@ -202,7 +203,7 @@ async def login(request: Request, service: CurrentService) -> Response:
 
 @router.post("/logout")
 async def logout(request: Request) -> Response:
-    """End the session, in this browser and for whoever has its cookie."""
+    """End the session, in this browser and for any copy of its cookie."""
     _check_origin(request)
     session = _find_session(request)
     if session is not None:
@@ -227,13 +228,13 @@ def _find_session(request: Request) -> Session | None:
     cookies = request.cookies
     text = cookies.get(COOKIE, "")
     if not text and scheme_of(request.scope) != "https":
-        # Over TLS this name could have been set by another host of the same domain.
+        # Over TLS, another host of the same domain could have set a cookie of this name.
         text = cookies.get(PLAIN_COOKIE, "")
     return _sessions_of(request).find(text, time.time())
 
 
 def _is_secure(request: Request) -> bool:
-    """Return whether the browser reaches this site over TLS, which ends before this service."""
+    """Return whether the browser uses TLS, which a proxy terminates before this service."""
     scheme = scheme_of(request.scope)
     return (scheme or request.headers.get("Origin", "").partition(":")[0]) == "https"
 

@@ -1,11 +1,11 @@
 """Charts as SVG: pure functions from data to text, styled by the page's style sheet alone.
 
-Nothing is coloured here, so that one picture is right in light and dark.  Every chart has a title
-and a description for those who do not see it; each mark has a tooltip.
+No colours are set here, so that one picture suits light and dark mode.  Every chart has a title
+and a description for screen readers; each mark has a tooltip.
 
-Two chart libraries were tried in this one's place.  pygal 3.1 brings a style element and a script,
-which the pages' policy forbids, tooltips by that script alone, and axes at 13 min 20 s or 07:33;
-leather 0.4 fixes its colours in attributes, white also in the dark, and has no tooltips.
+Two chart libraries were tried instead.  pygal 3.1 adds a style element and a script, which the
+pages' policy forbids, needs that script for tooltips, and marks axes at 13 min 20 s or 07:33;
+leather 0.4 fixes its colours in attributes, white even in dark mode, and has no tooltips.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ _DURATIONS = (
     *(days * DAY for days in (1, 2, 5, 7, 14, 30, 60, 90, 180, 365)),
 )
 _UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s"))
-# No gwei, gas or leaf is as little as this.
+# Smaller than any amount of gwei, gas or leaves that occurs.
 _NOTHING = 1e-9
 _PREFIXES = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """A mark at ``value`` and its text."""
+    """A tick of an axis at ``value``, and its label."""
 
     value: float
     text: str
 
 
 Scale: TypeAlias = Callable[[float, int], list[Tick]]
-"""Marks amounts from 0 up to the greatest of them, about so many."""
+"""A function that returns about ``count`` ticks for amounts from 0 up to the greatest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """One value at a time (Unix seconds), with the text of its tooltip; a bar ends at ``until``."""
+    """A value at a point in time (Unix seconds), and its tooltip; a bar ends at ``until``."""
 
     at: float
     value: float
@@ -71,9 +71,9 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """What one chart shows; ``scale`` marks its amounts, ``empty`` is said where there are none.
+    """The content of a chart; ``scale`` returns its ticks, ``empty`` is shown if it has no marks.
 
-    ``limit`` draws a line at a value that must not be passed.
+    ``limit`` draws a line at a value that must not be exceeded.
     """
 
     name: str
@@ -152,7 +152,7 @@ def _draw_times(chart: Chart, axes: _Axes) -> str:
     for number, tick in enumerate(mark_times(chart.start, axes.end, _MARKS_X)):
         x = axes.x(tick.value)
         if not _LEFT + 4 <= x <= WIDTH - _RIGHT - 14:
-            continue  # its text would leave the picture, or meet the amounts
+            continue  # its label would leave the picture, or overlap the amounts
         kind = "time" if number % 2 == 0 else "time minor"
         parts.append(
             f'<line class="axis" x1="{x}" x2="{x}" y1="{axes.y(0)}" y2="{axes.y(0) + 4}"/>'
@@ -195,7 +195,7 @@ def _draw_bar(mark: Mark, until: float, axes: _Axes) -> str:
 
 
 def mark_amounts(most: float, count: int) -> list[Tick]:
-    """Return about ``count`` round amounts from 0 up to ``most`` or the next round one."""
+    """Return about ``count`` ticks at round amounts from 0 to ``most`` or the next round amount."""
     if most < _NOTHING:
         return [Tick(value=0, text="0")]
     step = _round_step(most / count)
@@ -203,7 +203,7 @@ def mark_amounts(most: float, count: int) -> list[Tick]:
 
 
 def mark_durations(most: float, count: int) -> list[Tick]:
-    """Return about ``count`` round durations, in seconds, from 0 up to ``most`` or above."""
+    """Return about ``count`` ticks at round durations (seconds) from 0 to ``most`` or above."""
     if most <= 1:
         return [Tick(value=0, text="0"), Tick(value=1, text="1 s")]
     step = _choose_step(most / count)
@@ -215,7 +215,7 @@ def mark_durations(most: float, count: int) -> list[Tick]:
 
 
 def mark_times(start: float, end: float, count: int) -> list[Tick]:
-    """Return about ``count`` round times (UTC) from ``start`` to ``end``, in Unix seconds."""
+    """Return about ``count`` ticks at round UTC times between two Unix times in seconds."""
     step = max(_choose_step((end - start) / count), MINUTE)
     first = math.ceil(start / step) * step
     pattern = "%H:%M" if step < DAY else "%d %b"
@@ -229,7 +229,7 @@ def mark_times(start: float, end: float, count: int) -> list[Tick]:
 
 
 def format_amount(value: float) -> str:
-    """Spell an amount shortly: ``950``, ``1.2 k``, ``0.004``."""
+    """Format an amount briefly: ``950``, ``1.2 k``, ``0.004``."""
     for size, prefix in _PREFIXES:
         if value >= size:
             return f"{value / size:.4g} {prefix}"
@@ -237,7 +237,7 @@ def format_amount(value: float) -> str:
 
 
 def _mark_amount(value: float, step: float) -> Tick:
-    # A sum of steps has a rest of floating point behind it.
+    # A sum of steps has a floating-point error.
     digits = max(0, -math.floor(math.log10(step)))
     return Tick(value=value, text=format_amount(round(value, digits)))
 

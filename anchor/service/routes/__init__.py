@@ -1,1 +1,1 @@
-"""The routes of the service, one module a resource; the rules are in the modules around them."""
+"""The routes of the service, one module per resource; the rules are in ``anchor.service``."""

@@ -28,7 +28,7 @@ from anchor.service.worker import CurrentService
 
 router = APIRouter(include_in_schema=False)
 
-# Enough of the newest anchors to see those that are late.
+# The number of newest anchors examined, enough to include those that are late.
 _ANCHORS = 50
 
 Figure = tuple[str, str, float | None]

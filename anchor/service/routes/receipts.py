@@ -52,7 +52,7 @@ async def receipt(
     if stored.record is None:
         raise Problem(410, "the record of this evidence was erased, and with it its proof")
     proven = await service.receipt_builder.prove(stored)
-    if goal is Stage.ANCHORED and not proven.anchors:  # an incident was accepted meanwhile
+    if goal is Stage.ANCHORED and not proven.anchors:  # an incident has been accepted since
         return _not_yet(await load_status(service, key, id))
     return Response(encode_receipt(proven), media_type="application/json")
 

@@ -28,7 +28,7 @@ from anchor.types import Stage, StageName
 
 router = APIRouter(tags=["evidence"])
 
-# So often something is sent, so that nothing on the way takes the connection for dead.
+# Seconds between two keep-alive messages, so that no proxy closes the connection as dead.
 _HEARTBEAT = 15.0
 
 
@@ -77,7 +77,7 @@ async def events(id: IdInPath, key: Reader, service: CurrentService) -> Response
 
 
 class _EventStream(StreamingResponse):
-    """Server-sent events, which hold a slot of the tenant's from the route to their end."""
+    """A response of server-sent events that holds one of the tenant's slots until its end."""
 
     def __init__(self, stream: AsyncIterator[str], slot: ExitStack) -> None:
         headers = {"X-Accel-Buffering": "no"}
