@@ -117,5 +117,5 @@ def test_the_readmes_commands_run_as_written(kind: str, tmp_path: Path):
             cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=240,
         )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("  VERIFIED on a development chain (") == 3
+    assert done.stdout.count("VERIFIED on a development chain (") == 3
     assert "exit code 10" in done.stdout
