@@ -21,7 +21,7 @@ from anchor.chain.node_agreement import (
 from anchor.chain.tx_cost import parse_cost
 from anchor.chain.tx_state import Inclusion, NonceSlot, Observation
 from anchor.errors import NodeRefusedError, QuorumError
-from anchor.types import Block, Hash32
+from anchor.types import Hash32
 
 
 class User(Enum):
@@ -99,17 +99,17 @@ def _fetch_inclusions(node: Node, slot: NonceSlot) -> dict[Hash32, Inclusion]:
     return inclusions
 
 
-def find_user(node: Node, slot: NonceSlot, final: Block) -> User:
-    """Return who used the slot's nonce, which is already used as of the final block.
+def find_user(node: Node, slot: NonceSlot, number: int) -> User:
+    """Return who used the slot's nonce up to block ``number``, on which the nodes agree.
 
     Raises:
         CannotCheckError: Too few nodes answer, or they disagree.
     """
     try:
-        number = _find_block_of_use(node, slot, final)
-        if number is None:
+        used = _find_block_of_use(node, slot, number)
+        if used is None:
             return User.UNKNOWN
-        hashes = _ask_alike(node, lambda one: one.fetch_transaction_hashes(number))
+        hashes = _ask_alike(node, lambda one: one.fetch_transaction_hashes(used))
     except NodeRefusedError:  # not every node keeps the state of old blocks
         return User.UNKNOWN
     ours = {attempt.tx_hash for attempt in slot.attempts}
@@ -117,26 +117,26 @@ def find_user(node: Node, slot: NonceSlot, final: Block) -> User:
 
 
 def _ask_alike(node: Node, read: Callable[[Node], Value]) -> Value:
-    """Return the result of ``read`` about a final block that enough nodes share."""
+    """Return the result of ``read`` about an agreed block that enough nodes share."""
     agreed = said_by_enough(node.ask_each(read), node.needed)
     if agreed is None:
         raise QuorumError(
-            "the nodes disagree about what is in blocks that are final",
+            "the nodes disagree about what is in blocks on which they agreed",
             hint="one side is wrong or on a fork: see to the nodes, and run again",
         )
     return agreed
 
 
-def _find_block_of_use(node: Node, slot: NonceSlot, final: Block) -> int | None:
-    """Return the number of the block in which the account's nonce passed the slot's."""
+def _find_block_of_use(node: Node, slot: NonceSlot, last: int) -> int | None:
+    """Return the number of the block, ``last`` at most, in which the nonce passed the slot's."""
 
     def is_used_in(number: int) -> bool:
         return _ask_alike(node, lambda one: one.fetch_nonce(slot.sender, number)) > slot.nonce
 
-    if not is_used_in(final.number):
+    if not is_used_in(last):
         return None
     # The use is likely recent: search backwards in doubling steps, then bisect the last one.
-    used, step = final.number, 1
+    used, step = last, 1
     while used > 0 and is_used_in(max(used - step, 0)):
         used, step = max(used - step, 0), 2 * step
     unused = max(used - step, -1)

@@ -90,7 +90,7 @@ class Settlement:
         name = f"nonce {slot.nonce} of {format_address(slot.sender)}"
         newest = f"0x{slot.attempts[-1].tx_hash.hex()}" if slot.attempts else "none"
         final = self.node.fetch_final_block(self.finality)
-        user = find_user(self.node, slot, final)
+        user = find_user(self.node, slot, final.number)
         if user is User.OURS:
             raise CannotCheckError(
                 f"{name} is used, finally, by one of our transactions (the newest is {newest}), "
@@ -153,7 +153,7 @@ class Settlement:
             used = self.node.read_with_quorum(lambda one: one.fetch_nonce(slot.sender, final.hash))
             if used <= slot.nonce:
                 return False
-            user = find_user(self.node, slot, final)
+            user = find_user(self.node, slot, final.number)
         except CannotCheckError:
             return False
         if each.is_lost or user is User.ANOTHER:
@@ -211,10 +211,19 @@ class Settlement:
     def _is_there_all_the_same(self, each: Unsettled, nonce: int) -> bool:
         """Return whether a used nonce's anchor is in the registry though no node gives a receipt.
 
-        Nodes may drop or withhold receipts; the newest block's state shows the anchor.
+        Nodes may drop or withhold receipts; the newest block's state shows the anchor.  If another
+        program used the nonce, the anchor is not ours, and our transaction may still come back.
+
+        Raises:
+            CannotCheckError: Too few nodes answer, or they have different newest blocks.
         """
         slot = each.slot
-        if nonce <= slot.nonce or not self._is_anchored(slot, agree_on_block(self.node).hash):
+        if nonce <= slot.nonce:
+            return False
+        newest = agree_on_block(self.node)
+        if not self._is_anchored(slot, newest.hash):
+            return False
+        if find_user(self.node, slot, newest.number) is User.ANOTHER:
             return False
         if each.is_lost:
             self.journal.settle_slot(slot, "included")

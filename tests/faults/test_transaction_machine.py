@@ -11,7 +11,7 @@ import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
     ExitCode,
+    ForeignUseError,
     FundsError,
     NodeRefusedError,
     NotFinalError,
@@ -839,3 +840,59 @@ def test_a_transaction_that_became_needless_while_no_blocks_are_made_is_no_matte
     assert any(report.startswith("it is not replaced: ") for report in site.reports)
     chain.interval = 12
     assert site.round(Effects(), "final").state is RunState.FINAL
+
+
+@pytest.mark.fault(
+    "D12",
+    how="our nonce goes to another program, or two do, and another operator anchors the head",
+    then="nothing is signed (21): ours come back, and what would have extended the other's anchor "
+    "does not revert; or, once final, the loss is told (32)",
+)
+@pytest.mark.parametrize("comes_back", [True, False])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_lost_nonce_stays_open_though_somebody_else_anchored_its_head(
+    template: Config, tmp_path: Path, count: int, *, comes_back: bool
+) -> None:
+    chain = MemoryChain(recover=read_sender, interval=12, lag=30)
+    site = MemorySite.copy(template, tmp_path / "project", chain)
+    chain.pass_time(12 * chain.lag)  # the nonces of the site's own making are final
+    fork = chain.head.number
+    for number in range(count):
+        site.add(f"lost {number}")
+        site.round(Effects())
+    ours = stored_raws(site)
+    assert len(ours) == count
+
+    chain.reorganise(chain.head.number - fork, "lost")
+    for _ in ours:
+        chain.include(site.sign(OWNER, STRANGER))
+    call = site.rival_call()
+    assert call is not None
+    chain.include(site.sign(RIVAL, REGISTRY, call))
+    site.add("newer")
+    with pytest.raises(NotFinalError):
+        site.round(Effects())
+    assert stored_raws(site) == ours, "nothing is signed above what may come back"
+
+    if comes_back:
+        chain.reorganise(chain.head.number - fork, "lost")
+        chain.include(*ours)
+    else:
+        chain.pass_time(12 * chain.lag)
+        for _ in ours:
+            with pytest.raises(ForeignUseError, match="another program used nonce"):
+                site.round(Effects())
+    site.round(Effects())
+    chain.pass_time(12 * chain.lag)
+    assert site.round(Effects(), "final").state is RunState.FINAL
+    own = [each for each in chain.included(OWNER) if each.transaction.to == REGISTRY]
+    assert all(each.succeeded for each in own)
+    anchors = [site.anchor_in(head.root, final=True) for head in site.heads()]
+    sequences = [anchor.sequence for anchor in anchors if anchor is not None]
+    assert sequences == list(range(1, (count if comes_back else 1) + 2))
+
+
+def stored_raws(site: MemorySite) -> list[bytes]:
+    """Return what was ever signed, by nonce."""
+    with closing(sqlite3.connect(site.config.folder / "anchor.db")) as reader:
+        return [raw for (raw,) in reader.execute("SELECT raw FROM attempts ORDER BY nonce")]
