@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.node import Node
 from anchor.chain.node_quorum import NodeGroup
 from anchor.errors import CannotCheckError, ChainGuardError, QuorumError
-from anchor.operate import backoff, daemon
+from anchor.operate import daemon
+from anchor.operate.backoff import Backoff
 from anchor.operate.finality import refresh_anchors
 from anchor.operate.single_run import RunResult, RunState
 from anchor.project.config import WaitFor
@@ -429,7 +431,7 @@ def test_a_transaction_is_offered_to_every_node(trio: Trio) -> None:
 def test_hours_without_any_node_lose_nothing(
     trio: Trio, hours: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backoff, "_LONGEST", 60.0)
+    monkeypatch.setattr(daemon, "Backoff", partial(Backoff, longest=60.0))
     operator = Operator(trio.site)
 
     def switch(down: bool) -> Callable[[], None]:

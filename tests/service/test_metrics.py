@@ -15,13 +15,14 @@ import httpx
 import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from support.fixtures import MakeSite
 from support.grown_logs import grow_log
 from support.memory_projects import OWNER, MemorySite
 from support.page_service import PageService, serve_pages
 from support.paths import ROOT
-from support.projects import Site
 from support.service import Served, serve
 
+from anchor.chain.devnet import Devnet
 from anchor.log.publication import open_writer
 from anchor.monitor.alarms import RULES
 from anchor.operate.publishing import publish_log
@@ -196,9 +197,9 @@ def count(served: Served, token: str) -> dict[str, float]:
 
 
 def test_requests_of_all_workers_are_counted_together_and_those_of_dead_ones_stay(
-    own_anvil, make
+    own_anvil: Devnet, new_site: MakeSite
 ) -> None:
-    site: Site = make(own_anvil)
+    site = new_site(own_anvil)
     token = site.run("api-key", "create", "ops", "--scope", "admin").expect(0).out.strip()
     with serve(site.folder, workers=2) as served:
         workers = set()
