@@ -9,7 +9,8 @@ fsspec supports (``s3://…``, ``gs://…``).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,6 +30,8 @@ from anchor.system.regular_files import read_regular_file
 from anchor.types import MAX_LOG_SIZE, Hash32, Head
 
 if TYPE_CHECKING:
+    import requests
+
     from anchor.system.http import BoundedSession
 
 CHECKPOINT = "checkpoint"
@@ -40,6 +43,9 @@ MAX_FILE_BYTES = 1 << 16
 ANCHORS_PER_FILE = 512
 _ANCHOR_LINE = re.compile(rb"([1-9][0-9]{0,14}) ([0-9a-f]{64})\n")
 _TIMEOUT = 30.0
+# Seconds to wait in all for one file of a busy server, and the least that a wait counts for.
+_PATIENCE = 120.0
+_LEAST_PAUSE = 1.0
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _CHAINED = re.compile(rf"::{_SCHEME.pattern}://")
 
@@ -201,7 +207,7 @@ class PublicationFolder:
 class WebPublication:
     """A web server that serves the published files."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, sleep: Callable[[float], None] = time.sleep) -> None:
         from anchor.system.urls import redact_url
 
         try:
@@ -211,14 +217,35 @@ class WebPublication:
                 "the published log's address is not a URL", hint="name it as https://HOST/PATH"
             ) from None
         self._url = urlsplit(url)
+        self._sleep = sleep
         self._session: BoundedSession | None = None
 
     def read(self, path: str) -> bytes | None:
         """Return a file's bytes; None if the server answers that the file does not exist.
 
+        A busy server (429, or 503 with ``Retry-After``) is asked again when it says, for at most
+        ``_PATIENCE`` seconds.
+
         Raises:
             CannotCheckError: The server does not answer, or not with the file.
         """
+        from anchor.system.http import read_retry_after
+
+        waited = 0.0
+        response = self._get(path)
+        while (pause := read_retry_after(response)) is not None and waited + pause <= _PATIENCE:
+            self._sleep(pause)
+            waited += max(pause, _LEAST_PAUSE)
+            response = self._get(path)
+        if response.status_code in (404, 410):
+            return None
+        if response.status_code != 200:
+            raise CannotCheckError(
+                f"{self.name} answered for {path} with status {response.status_code}"
+            )
+        return bytes(response.content)
+
+    def _get(self, path: str) -> requests.Response:
         import requests
 
         from anchor.system.http import BadResponse, BoundedSession, format_failure
@@ -228,20 +255,13 @@ class WebPublication:
                 timeout=_TIMEOUT, max_bytes=MAX_FILE_BYTES, is_json=False
             )
         try:
-            response = self._session.get(self._locate(path))
+            return self._session.get(self._locate(path))
         except BadResponse as error:
             raise CannotCheckError(f"{self.name} answered for {path} with {error}") from error
         except requests.RequestException as error:
             raise NodeUnreachableError(
                 f"{self.name} did not answer for {path}: {format_failure(error)}"
             ) from None
-        if response.status_code in (404, 410):
-            return None
-        if response.status_code != 200:
-            raise CannotCheckError(
-                f"{self.name} answered for {path} with status {response.status_code}"
-            )
-        return bytes(response.content)
 
     def _locate(self, path: str) -> str:
         """Return the file's URL; a query, which may hold a token, is kept after the path."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from dataclasses import replace
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from support.projects import Site, make_site, reading
@@ -35,6 +38,7 @@ from anchor.log.publication import (
     CHECKPOINT,
     MAX_FILE_BYTES,
     PublicationFolder,
+    WebPublication,
     open_reader,
     open_writer,
     read_tile,
@@ -74,6 +78,52 @@ def test_a_web_server_that_fails_does_not_say_that_a_file_is_missing(server: str
         error = refusal(source.read, f"status/{status}")
         assert error.exit_code == ExitCode.CANNOT_CHECK
         assert str(status) in error.message
+
+
+class BusyServer(BaseHTTPRequestHandler):
+    """Answers each request with the next of ``answers``, and with a file after those."""
+
+    answers: ClassVar[list[tuple[int, str | None]]] = []
+
+    def do_GET(self) -> None:
+        status, asked = self.answers.pop(0) if self.answers else (200, None)
+        self.send_response(status)
+        if asked is not None:
+            self.send_header("Retry-After", asked)
+        self.send_header("Content-Length", "4")
+        self.end_headers()
+        self.wfile.write(b"file")
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("answers", "waits", "status"),
+    [
+        ([(429, "1"), (503, "7")], [1.0, 7.0], 200),
+        ([(429, "1")] * 119 + [(429, "2")], [1.0] * 119, 429),
+        ([(429, "0")] * 200, [0.0] * 121, 429),
+        ([(429, "121")], [], 429),
+        ([(429, None)], [], 429),
+        ([(500, "1")], [], 500),
+    ],
+    ids=["busy", "busy for long", "a loop", "an hour", "without a time", "another status"],
+)
+def test_a_busy_server_is_asked_again_when_it_says(
+    answers: list[tuple[int, str | None]], waits: list[float], status: int
+) -> None:
+    """As `anchor serve` limits what one address reads in a second."""
+    slept: list[float] = []
+    BusyServer.answers = list(answers)
+    with ThreadingHTTPServer(("127.0.0.1", 0), BusyServer) as web:
+        threading.Thread(target=web.serve_forever, args=(0.05,), daemon=True).start()
+        reader = WebPublication(f"http://127.0.0.1:{web.server_port}", slept.append)
+        if status == 200:
+            assert reader.read("checkpoint") == b"file"
+        else:
+            assert f"status {status}" in refusal(reader.read, "checkpoint").message
+        web.shutdown()
+    assert slept == waits
 
 
 @pytest.mark.timeout(10)
