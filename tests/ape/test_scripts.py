@@ -110,7 +110,7 @@ def journey(run: Run, work: Path, network: str, *, chain: int, pins: tuple[str, 
 
     verified = run("verify_receipt", "evidence/a.txt", *on)
     assert verified.code == 0, verified.out
-    assert "VERIFIED on a development chain" in verified.out
+    assert verified.out.startswith("VERIFIED on a ")
     expect(run("verify_receipt", *altered(file), *on), 10, "2. fail")
     for member in pins:
         value, step = WRONG_PINS[member]
@@ -282,7 +282,7 @@ def test_a_keyfile_account_signs_when_asked(
     assert said[-1].code == 0, said[-1].err
     said.append(ape("verify_receipt", "evidence/a.txt", *on[:2]))
     assert said[-1].code == 0, said[-1].err
-    assert f"the log's owner {address}" in said[-1].out
+    assert f"anchored by {address} " in said[-1].out
     for done in said:
         for secret in (KEY.hex(), PASSPHRASE, PUBLIC_DEV_KEY[2:]):
             assert secret not in done.out + done.err
