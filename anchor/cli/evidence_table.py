@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Annotated, Any
 
 import typer
 
 from anchor.cli.console import Output, human_size
-from anchor.monitor.evidence_listing import ListedEvidence
+from anchor.monitor.evidence_listing import ListedEvidence, list_evidence
+from anchor.project.project import OpenProject
 from anchor.system.clock import format_time
 
 LimitOption = Annotated[
@@ -22,23 +21,23 @@ TenantOption = Annotated[
 ]
 
 
-def print_evidence(output: Output, listed: Iterable[ListedEvidence], limit: int) -> int:
-    """Print at most ``limit`` pieces, and return how many there were."""
-    pieces = list(islice(listed, limit + 1))
+def print_evidence(
+    output: Output, project: OpenProject, limit: int, tenant: str | None, text: str = ""
+) -> bool:
+    """Print at most ``limit`` pieces of evidence; return whether there are any."""
+    pieces = list_evidence(project, most=limit + 1, text=text, tenant=tenant)
     shown = [_describe(piece) for piece in pieces[:limit]]
     if shown:
         output.line(f"{'recorded (UTC)':<19}  {'state':<8}  {'size':>10}  {'sha256':<12}  name")
     for piece in shown:
         size = "" if piece["size"] is None else human_size(piece["size"])
         digest = (piece["sha256"] or piece["sm3"] or "")[:12]
-        time = piece["recorded_at"] or ""
-        output.line(
-            f"{time:<20.20}  {piece['state']:<8}  {size:>10}  {digest:<12}  {piece['name']}"
-        )
+        time = (piece["recorded_at"] or "").replace("T", " ")[:19]
+        output.line(f"{time:<19}  {piece['state']:<8}  {size:>10}  {digest:<12}  {piece['name']}")
     if len(pieces) > limit:
         output.note(f"there are more than {limit:,}: raise --limit, or search")
     output.result({"evidence": shown, "more": len(pieces) > limit})
-    return len(shown)
+    return bool(shown)
 
 
 def _describe(piece: ListedEvidence) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from anchor.errors import MalformedError, UnknownVersionError
@@ -38,17 +37,20 @@ class ListedEvidence:
 
 
 def list_evidence(
-    project: OpenProject, *, text: str = "", tenant: str | None = None
-) -> Iterator[ListedEvidence]:
-    """Yield evidence, newest first, read lazily.
+    project: OpenProject, *, most: int, text: str = "", tenant: str | None = None
+) -> list[ListedEvidence]:
+    """Return at most ``most`` pieces of evidence, the newest first.
 
     ``text`` is part of a name or path in any case, or the first hexadecimal digits (at least six)
     of a SHA-256, SM3, id or leaf hash.  Every row is read: names have no index.
     """
     wanted = text.casefold()
     digits = wanted.removeprefix("sha256:").removeprefix("sm3:").removeprefix("0x")
+    listed: list[ListedEvidence] = []
     with project.database.read() as connection:
         for stored in load_newest(connection):
+            if len(listed) == most:
+                break
             if tenant is not None and tenant_of(stored.source) != tenant:
                 continue
             record = _read_record(stored)
@@ -57,7 +59,10 @@ def list_evidence(
             index, chain_id = stored.leaf_index, project.config.chain_id
             anchored = None if index is None else find_covering_anchor(connection, chain_id, index)
             stage = _name_stage(index, anchored)
-            yield ListedEvidence(stored=stored, record=record, stage=stage, anchored=anchored)
+            listed.append(
+                ListedEvidence(stored=stored, record=record, stage=stage, anchored=anchored)
+            )
+    return listed
 
 
 def _matches(stored: StoredEvidence, record: Record | None, wanted: str, digits: str) -> bool:

@@ -39,7 +39,12 @@ def test_the_newest_comes_first_with_its_state(filled: Site) -> None:
         ("first", "anchored"),  # the fixture's
     ]
     text = filled.run("list").expect(0).out
-    assert [line.split()[1] for line in text.splitlines()[1:]] == [
+    heading, *lines = text.splitlines()
+    assert [line[: heading.index("state")] for line in lines] == [
+        f"{piece['recorded_at'][:10]} {piece['recorded_at'][11:19]}  "
+        for piece in filled.run("list", "--json").expect(0).document["evidence"]
+    ]
+    assert [line[heading.index("state") :].split()[0] for line in lines] == [
         "accepted",
         "sealed",
         "anchored",

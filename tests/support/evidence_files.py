@@ -93,7 +93,7 @@ def reason(result: Result | Discovered) -> str:
 def change_while_read(
     monkeypatch: pytest.MonkeyPatch, path: Path, change: Callable[[Path], None], times: int
 ) -> list[int]:
-    """Let ``change`` happen between the first read and the second look, ``times`` times."""
+    """Change the file after each of its first ``times`` reads; return a list that counts reads."""
     reads: list[int] = []
 
     def after_first_read() -> None:

@@ -6,7 +6,6 @@ from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.evidence_table import LimitOption, TenantOption, print_evidence
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.monitor.evidence_listing import list_evidence
 
 
 def command(
@@ -22,5 +21,5 @@ def command(
     """
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:
-        if not print_evidence(output, list_evidence(project, tenant=tenant), limit):
+        if not print_evidence(output, project, limit, tenant):
             output.line("there is no evidence yet: `anchor add` records some")

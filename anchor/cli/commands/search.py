@@ -11,7 +11,6 @@ from anchor.cli.context import project_session
 from anchor.cli.evidence_table import LimitOption, TenantOption, print_evidence
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import UsageError
-from anchor.monitor.evidence_listing import list_evidence
 
 
 def command(
@@ -36,5 +35,5 @@ def command(
         raise UsageError("name what to search for; `anchor list` shows everything")
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:
-        if not print_evidence(output, list_evidence(project, text=text, tenant=tenant), limit):
+        if not print_evidence(output, project, limit, tenant, text):
             output.line(f"no evidence matches {text[:80]!r}")

@@ -38,7 +38,7 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> anchor.Keystore:
 
 
 def connect(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a chain in memory be what each node answers for."""
+    """Make every node answer from one chain in memory."""
     chain = Node(MemoryChain())
     monkeypatch.setattr(chain, "close", lambda: None)
     monkeypatch.setattr(operating, "open_node", lambda _: chain)
