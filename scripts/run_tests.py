@@ -42,6 +42,8 @@ RECORD = TESTS / "recorded.json"
 PARTS = {"cli": 6, "faults": 3, "service": 3, "devnet": 2}
 # The same, of the tests that are marked `release`.
 MARKED_PARTS = {"browser": 2, "faults": 3}
+# Guesses, for the order, of how long a part of a folder takes; of one that is not named here, 60 s.
+SECONDS = {"cli": 350, "faults": 230, "service": 180, "devnet": 170, "unit": 100, "store": 90}
 # Folders whose tests are run otherwise, or hold none.
 APART = ("contracts", "ape", "reproductions")
 
@@ -239,7 +241,7 @@ def list_jobs(*, release: bool, arguments: Sequence[str] = ()) -> list[Job]:
     for folder in sorted({path.parts[0] for path in tests}.difference(APART)):
         files = [f"tests/{path.as_posix()}" for path in tests if path.parts[0] == folder]
         for name, part in deal(folder, files, PARTS.get(folder, 1)):
-            jobs.append(Job(name, ((*pytest, *part, *arguments),), 100))
+            jobs.append(Job(name, ((*pytest, *part, *arguments),), SECONDS.get(folder, 60)))
     return [*jobs, *LONG, *([] if release else list_marked())]
 
 
@@ -371,7 +373,7 @@ def main() -> int:
         signal.signal(number, runner.stop)
     started = time.monotonic()
     # More than there are cores: tests wait for chains, daemons and clocks most of their time.
-    runner.run(due, 2 * (os.cpu_count() or 1) + 1)
+    runner.run(due, 3 * (os.cpu_count() or 1) + 1)
     passed = {name: time for name, time in runner.seconds.items() if name not in runner.failed}
     write_json(TIMES, {**times, **passed})
     if not arguments:
