@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -295,8 +296,9 @@ def test_a_quota_holds_for_all_who_submit_at_once(desk: Desk):
             found = [client.post("/v1/evidence", json=value, headers=headers) for value in values]
         return sum(answer.status_code == 201 for answer in found)
 
+    minute = time.time() // 60
     with ThreadPoolExecutor(8) as pool:
         taken = sum(pool.map(post, range(8)))
-    # The minute may have changed meanwhile, and then another fifty fit.
-    assert taken in (50, 100)
+    # Where the minute changes meanwhile, what comes after it fits as well, up to another fifty.
+    assert taken == 50 or (time.time() // 60 > minute and 50 < taken <= 100)
     assert desk.served.http.get("/v1/usage", headers=headers).json()["accepted"] == taken
