@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, NoReturn, TypeAlias, Union
 
 from anchor.errors import MalformedError
+from anchor.messages.message import Message
 
 JsonValue: TypeAlias = Union[None, bool, int, str, "list[JsonValue]", "dict[str, JsonValue]"]
 
@@ -33,8 +35,32 @@ _BRACKETS = re.compile(rb"[\[\]{}]")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 
 
+# The faults that the decoder names; the text of another is kept as it is.
+_FAULTS = {
+    str(fault): fault
+    for fault in (
+        Message("json-fault-value"),
+        Message("json-fault-comma"),
+        Message("json-fault-colon"),
+        Message("json-fault-name"),
+        Message("json-fault-trailing-comma"),
+        Message("json-fault-trailing-comma-in-list"),
+        Message("json-fault-string-open"),
+        Message("json-fault-control-character"),
+        Message("json-fault-escape"),
+        Message("json-fault-escape-unicode"),
+        Message("json-fault-extra"),
+        Message("json-fault-byte-order-mark"),
+    )
+}
+
+
 class _Refused(Exception):
-    """An exception that carries the reason of a refusal out of the JSON decoder's hooks."""
+    """An exception that carries a refusal, which lacks the document's name, out of a hook."""
+
+    def __init__(self, describe: Callable[[str], Message]) -> None:
+        super().__init__()
+        self.describe = describe
 
 
 def encode_canonical(value: JsonValue, *, subject: str) -> bytes:
@@ -55,7 +81,7 @@ def parse_strict(data: bytes, *, subject: str, max_bytes: int) -> JsonValue:
     """
     if len(data) > max_bytes:
         raise MalformedError(
-            f"{subject} has {len(data):,} bytes; at most {max_bytes:,} are allowed"
+            Message("document-too-long", subject=subject, size=len(data), limit=max_bytes)
         )
     check_depth(data, subject=subject)
     try:
@@ -67,13 +93,21 @@ def parse_strict(data: bytes, *, subject: str, max_bytes: int) -> JsonValue:
             parse_constant=_refuse_float,
         )
     except UnicodeDecodeError as error:
-        raise MalformedError(f"{subject} is not UTF-8 (byte {error.start})") from error
+        raise MalformedError(
+            Message("document-not-utf8", subject=subject, position=error.start)
+        ) from error
     except json.JSONDecodeError as error:
         raise MalformedError(
-            f"{subject} is not JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+            Message(
+                "document-not-json",
+                subject=subject,
+                reason=_FAULTS.get(error.msg, error.msg),
+                line=error.lineno,
+                column=error.colno,
+            )
         ) from error
     except _Refused as error:
-        raise MalformedError(f"{subject} {error}") from error
+        raise MalformedError(error.describe(subject)) from error
     _checked(value, subject)
     return value
 
@@ -82,7 +116,7 @@ def parse_canonical(data: bytes, *, subject: str, max_bytes: int) -> JsonValue:
     """Parse a document that must be in canonical form (RFC 8785), byte for byte."""
     value = parse_strict(data, subject=subject, max_bytes=max_bytes)
     if encode_canonical(value, subject=subject) != data:
-        raise MalformedError(f"{subject} is not in canonical form (RFC 8785)")
+        raise MalformedError(Message("json-not-canonical", subject=subject))
     return value
 
 
@@ -99,28 +133,36 @@ def check_depth(data: bytes, *, subject: str) -> None:
     for bracket in _BRACKETS.findall(_STRINGS.sub(b"", data)):
         depth += 1 if bracket in b"[{" else -1
         if depth > MAX_DEPTH:
-            raise MalformedError(f"{subject} nests deeper than {MAX_DEPTH} levels")
+            raise MalformedError(Message("json-too-deep", subject=subject, limit=MAX_DEPTH))
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members: dict[str, Any] = {}
     for name, member in pairs:
         if name in members:
-            raise _Refused(f"has the member {name[:_MAX_QUOTED]!r} twice")
+            raise _refuse_twice(name)
         members[name] = member
     return members
 
 
+def _refuse_twice(name: str) -> _Refused:
+    return _Refused(
+        lambda subject: Message("json-member-duplicate", subject=subject, name=name[:_MAX_QUOTED])
+    )
+
+
 def _bounded_integer(literal: str) -> int:
     if literal == "-0":
-        raise _Refused("holds -0, which is not an integer's canonical spelling")
+        raise _Refused(lambda subject: Message("json-negative-zero", subject=subject))
     if len(literal) > _MAX_INTEGER_CHARACTERS or abs(int(literal)) > MAX_INTEGER:
-        raise _Refused("holds an integer outside ±(2^53 - 1)")
+        raise _Refused(lambda subject: Message("json-integer-out-of-range", subject=subject))
     return int(literal)
 
 
 def _refuse_float(literal: str) -> NoReturn:
-    raise _Refused(f"holds the number {literal[:32]}; only integers are allowed")
+    raise _Refused(
+        lambda subject: Message("json-number-not-integer", subject=subject, literal=literal[:32])
+    )
 
 
 def _checked(value: JsonValue, subject: str) -> JsonValue:
@@ -136,9 +178,11 @@ def _checked(value: JsonValue, subject: str) -> JsonValue:
         return [_checked(member, subject) for member in value]
     elif isinstance(value, int):
         if abs(value) > MAX_INTEGER:
-            raise MalformedError(f"{subject} holds an integer outside ±(2^53 - 1)")
+            raise MalformedError(Message("json-integer-out-of-range", subject=subject))
     elif value is not None:
-        raise MalformedError(f"{subject} holds a {type(value).__name__}, which JSON cannot carry")
+        raise MalformedError(
+            Message("json-value-foreign-type", subject=subject, type=type(value).__name__)
+        )
     return value
 
 
@@ -154,4 +198,4 @@ def _sorted_names(members: dict[str, JsonValue], subject: str) -> list[str]:
 
 def _check_text(text: str, subject: str) -> None:
     if not text.isascii() and _SURROGATES.search(text):
-        raise MalformedError(f"{subject} holds a lone surrogate, which is not a character")
+        raise MalformedError(Message("json-lone-surrogate", subject=subject))

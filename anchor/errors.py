@@ -44,6 +44,8 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from pathlib import Path
 
+from anchor.messages.message import Message
+
 
 class ExitCode(IntEnum):
     """The process exit codes; the command line documentation is generated from this table."""
@@ -63,8 +65,8 @@ class ExitCode(IntEnum):
     NOT_ANCHORED = 11, "the registry does not hold this root"
     NOT_TRUSTED = 12, "other chain, registry, code hash or log than the policy pins"
     ABANDONED = 13, "anchored, but the log's owner abandoned that part of the log"
-    CANNOT_CHECK = 20, "cannot check: node unreachable or not answering properly"
-    NOT_FINAL = 21, "not final yet (pending or included)"
+    CANNOT_CHECK = 20, "cannot tell: no trust policy, too few nodes answer, or no state proof"
+    NOT_FINAL = 21, "not final yet (pending or included): the same call later can pass"
     UNKNOWN_VERSION = 22, "unknown version, fork or algorithm"
     FUNDS = 30, "the operator must act: funds or fee cap"
     SIGNER = 31, "the operator must act: signer"
@@ -88,7 +90,7 @@ class AnchorError(Exception):
 
     exit_code: ExitCode = ExitCode.BUG
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: Message, *, hint: Message | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -102,7 +104,9 @@ class UsageError(AnchorError):
 
     exit_code = ExitCode.USAGE
 
-    def __init__(self, message: str, *, hint: str | None = None, path: Path | None = None) -> None:
+    def __init__(
+        self, message: Message, *, hint: Message | None = None, path: Path | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
         self.path = path
 
@@ -130,9 +134,9 @@ class MismatchError(AnchorError):
 
     def __init__(
         self,
-        message: str,
+        message: Message,
         *,
-        hint: str | None = None,
+        hint: Message | None = None,
         expected: bytes | int | None = None,
         actual: bytes | int | None = None,
     ) -> None:
@@ -151,9 +155,9 @@ class NotAnchoredError(AnchorError):
 
     def __init__(
         self,
-        message: str,
+        message: Message,
         *,
-        hint: str | None = None,
+        hint: Message | None = None,
         chain_id: int | None = None,
         root: bytes | None = None,
         block_number: int | None = None,
@@ -175,9 +179,9 @@ class NotTrustedError(AnchorError):
 
     def __init__(
         self,
-        message: str,
+        message: Message,
         *,
-        hint: str | None = None,
+        hint: Message | None = None,
         chain_id: int | None = None,
         expected: bytes | int | None = None,
         actual: bytes | int | None = None,
@@ -203,7 +207,7 @@ class CannotCheckError(AnchorError):
     exit_code = ExitCode.CANNOT_CHECK
 
     def __init__(
-        self, message: str, *, hint: str | None = None, retry_after: float | None = None
+        self, message: Message, *, hint: Message | None = None, retry_after: float | None = None
     ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
@@ -220,7 +224,9 @@ class NodeFaultError(CannotCheckError):
 class NodeRefusedError(CannotCheckError):
     """The node answered with a JSON-RPC error object."""
 
-    def __init__(self, message: str, *, code: int, reason: str, data: str | None = None) -> None:
+    def __init__(
+        self, message: Message, *, code: int, reason: str, data: str | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
@@ -242,9 +248,9 @@ class NotFinalError(AnchorError):
 
     def __init__(
         self,
-        message: str,
+        message: Message,
         *,
-        hint: str | None = None,
+        hint: Message | None = None,
         chain_id: int | None = None,
         block_number: int | None = None,
         final_number: int | None = None,
@@ -294,7 +300,7 @@ class ContradictedError(ChainGuardError):
 class FinalityViolatedError(ChainGuardError):
     """A block that this process saw as final was replaced; ``block_hash`` is the new final one."""
 
-    def __init__(self, message: str, *, hint: str | None = None, block_hash: bytes) -> None:
+    def __init__(self, message: Message, *, hint: Message | None = None, block_hash: bytes) -> None:
         super().__init__(message, hint=hint)
         self.block_hash = block_hash
 

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Literal, NewType
 
 from anchor.errors import MalformedError, UsageError
+from anchor.messages.message import Message
 
 Hash32 = NewType("Hash32", bytes)
 """A 32-byte hash: a leaf, a node, a root, a block hash, a code hash or a transaction hash."""
@@ -74,7 +75,7 @@ class Anchor:
 def make_log_id(owner: Address, number: int) -> LogId:
     """Return the id of ``owner``'s log ``number``."""
     if not 0 <= number <= MAX_LOG_NUMBER:
-        raise UsageError(f"log number {number} is outside 0 … 2^96 - 1")
+        raise UsageError(Message("log-number-out-of-range", number=number))
     return LogId(number.to_bytes(12, "big") + owner)
 
 
@@ -106,13 +107,14 @@ def parse_hex(text: str, *, length: int, subject: str, prefix: bool) -> bytes:
     Raises:
         MalformedError: ``text`` has another form. The message names the value ``subject``.
     """
+    count = length * 2
     digits = text[2:] if prefix and text.startswith("0x") else text
-    spelled = f"0x and {length * 2}" if prefix else f"{length * 2}"
-    if (prefix and not text.startswith("0x")) or len(digits) != length * 2:
-        raise MalformedError(f"{subject} must be {spelled} lower-case hex digits")
-    if not set(digits) <= set("0123456789abcdef"):
-        raise MalformedError(f"{subject} must be {spelled} lower-case hex digits")
-    return bytes.fromhex(digits)
+    is_marked = not prefix or text.startswith("0x")
+    if is_marked and len(digits) == count and set(digits) <= set("0123456789abcdef"):
+        return bytes.fromhex(digits)
+    if prefix:
+        raise MalformedError(Message("hex-with-prefix-malformed", subject=subject, count=count))
+    raise MalformedError(Message("hex-malformed", subject=subject, count=count))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

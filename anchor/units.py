@@ -4,32 +4,37 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
+
+from anchor.messages.message import Message
 
 # In wei.
 GWEI = 10**9
 ETHER = 10**18
 
-_STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
-
-def format_duration(seconds: float) -> str:
+def format_duration(seconds: float) -> Message:
     """Format a duration by its two largest units: ``3 d 4 h``, ``2 min 5 s``, ``0 s``."""
-    rest = max(round(seconds), 0)
-    parts: list[str] = []
-    for index, (size, unit) in enumerate(_STEPS):
-        count, rest = divmod(rest, size)
-        if count or (not parts and index == len(_STEPS) - 1):
-            parts.append(f"{count:,} {unit}")
-        elif parts:
-            break
-        if len(parts) == 2:
-            break
-    return " ".join(parts)
+    minutes, left = divmod(max(round(seconds), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = (
+        (days, Message("duration-days", count=days)),
+        (hours, Message("duration-hours", count=hours)),
+        (minutes, Message("duration-minutes", count=minutes)),
+        (left, Message("duration-whole-seconds", count=left)),
+    )
+    for (count, larger), (rest, smaller) in pairwise(parts):
+        if count:
+            if rest:
+                return Message("duration-of-two-units", larger=larger, smaller=smaller)
+            return larger
+    return parts[-1][1]
 
 
-def format_age(current_time: float, moment: float) -> str:
+def format_age(current_time: float, moment: float) -> Message:
     """Return how long ago ``moment`` was; a moment in the future counts as now."""
-    return f"{format_duration(current_time - moment)} ago"
+    return Message("time-ago", duration=format_duration(current_time - moment))
 
 
 def format_timestamp(moment: float) -> str:
@@ -56,14 +61,9 @@ def format_gas_price(wei: int) -> str:
     return f"{_significant(wei / GWEI)} gwei"
 
 
-def format_count(count: int, one: str, many: str) -> str:
-    """Format a count with its noun: ``one`` for 1, otherwise ``many``."""
-    return f"{count:,} {one if count == 1 else many}"
-
-
-def format_leaves(count: int) -> str:
+def format_leaves(count: int) -> Message:
     """Format a number of leaves."""
-    return format_count(count, "leaf", "leaves")
+    return Message("leaf-count-one") if count == 1 else Message("leaf-count", size=count)
 
 
 def _significant(value: float) -> str:

@@ -7,7 +7,6 @@ Needs Node 20 or later, and what ``npm ci`` installs in web/.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import re
@@ -15,21 +14,26 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
-from anchor.ethereum.known_chains import CHAINS, KIND_SENTENCES, Chain
+from anchor.ethereum.known_chains import CHAINS, Chain
+from anchor.messages.catalogue import Language, load_catalogue
+from anchor.messages.message import Message
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.verification.report import NOT_PROVEN
-from anchor.verification.report_words import CHINESE, ENGLISH, Words
-from anchor.verification.translation import order_templates
 from anchor.verification.verifier import CLAIMS, TITLES
 
 ROOT = Path(__file__).resolve().parent.parent
 WEB = ROOT / "web"
 RELEASE = WEB / "src" / "release.json"
 PAGE = ROOT / "anchor" / "page" / "verify.html"
-ABOUT_FORM = ("{what} ", "is ", "has a ", "holds a ", "the header's", "the account's")
-CHINESE_SENTENCES = ROOT / "anchor" / "verification" / "chinese.json"
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
+# message("id", …) in the sources, data-t="id" in the markup.
+USES = re.compile(r'\bmessage\(\s*"([^"]+)"')
+LABELS = re.compile(r'\bdata-t="([^"]+)"')
+# Conversion and format of the places that web/src/messages.ts spells as Python does.
+FORMATS = (("", ""), ("", ","), ("r", ""), ("a", ".80"), ("", "%Y-%m-%d %H:%M:%S"))
 MAX_PAGE_BYTES = 76_000
 
 
@@ -51,30 +55,28 @@ def main() -> int:
 
 
 def describe_release() -> dict[str, Any]:
-    """Return what the page takes over from the package: the registry, and the report's words."""
+    """Return what the page takes over from the package: the registry, and its sentences."""
+    titles = [*TITLES.values(), *(title for _, title, _ in CLAIMS), *NOT_PROVEN]
+    names = [chain.name for chain in CHAINS if isinstance(chain.name, Message)]
     return {
         "registry": registry_address().hex(),
         "chains": {str(chain.id): describe_chain(chain) for chain in CHAINS},
+        "steps": {str(number): title.id for number, title in TITLES.items()},
         "claims": [
-            {"id": claim_id, "title": title, "steps": list(steps)}
+            {"id": claim_id, "title": title.id, "steps": list(steps)}
             for claim_id, title, steps in CLAIMS
         ],
-        "en": describe_words(ENGLISH)
-        | {
-            "verdicts": {},
-            "steps": {str(number): title for number, title in TITLES.items()},
-            "claims": {claim_id: title for claim_id, title, _ in CLAIMS},
-            "not_proven": list(NOT_PROVEN),
-        },
-        "zh": describe_words(CHINESE),
-        "chinese": list_chinese(),
+        "not_proven": [item.id for item in NOT_PROVEN],
+        **list_templates({message.id for message in (*titles, *names)} | read_ids()),
     }
 
 
 def describe_chain(chain: Chain) -> dict[str, Any]:
     """Return what the page knows of a chain; on others a policy has to name the registry's code."""
+    name_id = chain.name.id if isinstance(chain.name, Message) else None
     return {
-        "name": chain.name,
+        "name": chain.name if name_id is None else None,
+        "name_id": name_id,
         "kind": chain.kind,
         "genesis": chain.genesis and chain.genesis.hex(),
         "slack": chain.time_slack,
@@ -84,30 +86,38 @@ def describe_chain(chain: Chain) -> dict[str, Any]:
     }
 
 
-def list_chinese() -> list[list[str]]:
-    """Return the sentences that the page can say, with their Chinese, in the order to try them.
+def read_ids() -> set[str]:
+    """Return the ids of the messages that the page's sources and its markup name."""
+    sources = "".join(path.read_text("utf-8") for path in WEB.glob("src/**/*.ts"))
+    return {*USES.findall(sources), *LABELS.findall((WEB / "body.html").read_text("utf-8"))}
 
-    How exactly a document or a proof breaks its form stays in English, for want of room.
+
+def list_templates(ids: set[str]) -> dict[Language, dict[str, str]]:
+    """Return the templates of these messages in each language.
+
+    Raises:
+        SystemExit: A message is in no catalogue, or has a format that the page does not know.
     """
-    sources = "".join(path.read_text("utf-8") for path in sorted(WEB.glob("src/**/*.ts")))
-    sources += "".join(KIND_SENTENCES.values())
-    spoken = re.sub(r"""["`]\s*\+\s*["`]""", "", sources)  # what is written in pieces
-
-    def is_said(sentence: str) -> bool:
-        # The page may put a sentence together from its clauses.
-        parts = (part.strip() for part in re.split(r"\{[a-z]+\}|[;:,()]", sentence))
-        return all(part in spoken for part in parts if len(part) > 2)
-
-    pairs: list[list[str]] = json.loads(CHINESE_SENTENCES.read_text("utf-8"))
-    ordered = [pair for pair in order_templates(pairs) if not pair[0].startswith(ABOUT_FORM)]
-    return [pair for pair in ordered if is_said(pair[0])]
+    if missing := ids - load_catalogue("en").keys():
+        sys.exit(f"no catalogue has the messages {', '.join(sorted(missing))}")
+    templates = {
+        language: {key: load_catalogue(language)[key] for key in sorted(ids)}
+        for language in LANGUAGES
+    }
+    for key, template in (pair for each in templates.values() for pair in each.items()):
+        if unknown := find_unknown_format(template):
+            sys.exit(f"the page cannot spell {unknown} in the message {key}")
+    return templates
 
 
-def describe_words(words: Words) -> dict[str, Any]:
-    # The command line names a policy's file, is brief with many files, and translates in Python.
-    unused = {"policy", "more_with_steps", "brief", "brief_existed_by", "brief_unpinned", "say"}
-    names = [field.name for field in dataclasses.fields(words) if field.name not in unused]
-    return {name: getattr(words, name) for name in names}
+def find_unknown_format(template: str) -> str | None:
+    """Return the first part of a template that the page would not spell as Python does."""
+    for text, name, form, conversion in Formatter().parse(template):
+        if "{" in text or "}" in text:
+            return text
+        if name is not None and (conversion or "", form) not in FORMATS:
+            return name
+    return None
 
 
 def build(web: Path, page: Path) -> None:

@@ -23,8 +23,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_configure(config: pytest.Config) -> None:
     """Keep a record of the faults that tests inject; offer the stores' and browser's fixtures.
 
-    Tests have a configuration folder of their own: that of whoever runs them stays as it is.
+    Tests have a configuration folder of their own: that of whoever runs them stays as it is.  They
+    run in English, whatever the language of whoever runs them.
     """
+    os.environ["LANGUAGE"] = "en"
     folder = tempfile.mkdtemp(prefix="anchor-tests-configuration-")
     os.environ["XDG_CONFIG_HOME"] = folder
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))

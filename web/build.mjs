@@ -17,6 +17,30 @@ const here = (name) => new URL(name, import.meta.url);
 const read = (name) => readFileSync(here(name), "utf8");
 const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 
+// Ids of messages are for readers of the sources: the page has their numbers.
+const release = JSON.parse(read("src/release.json"));
+const ids = Object.keys(release.en);
+const number = (id) => {
+  if (!ids.includes(id)) {
+    throw new Error(`release.json does not have the message ${id}`);
+  }
+  return `${ids.indexOf(id)}`;
+};
+const numbers = {
+  name: "numbers",
+  setup({ onLoad }) {
+    onLoad({ filter: /\/src\/.*\.ts$/ }, ({ path }) => ({
+      loader: "ts",
+      contents: readFileSync(path, "utf8").replace(/\bmessage\(\s*"([^"]+)"/g, (_, id) => `message("${number(id)}"`),
+    }));
+    onLoad({ filter: /\/src\/release\.json$/ }, () => ({
+      loader: "json",
+      contents: JSON.stringify({ ...release, en: Object.values(release.en), zh: Object.values(release.zh) },
+        (_, value) => (ids.includes(value) ? number(value) : value)),
+    }));
+  },
+};
+
 const bundle = await build({
   absWorkingDir: here(".").pathname,
   entryPoints: ["src/main.ts"],
@@ -25,12 +49,17 @@ const bundle = await build({
   format: "iife",
   legalComments: "none",
   minify: true,
+  plugins: [numbers],
   target: TARGET,
   write: false,
 });
 const script = bundle.outputFiles[0].text.trim();
+const literal = ids.find((id) => script.includes(`"${id}"`));
+if (literal) {
+  throw new Error(`the script names the message ${literal} otherwise than by message("…")`);
+}
 const style = (await minify("page.css", "css")).trim();
-const markup = read("body.html").replace(/^\s+/gm, "");
+const markup = read("body.html").replace(/^\s+/gm, "").replace(/data-t="([^"]+)"/g, (_, id) => `data-t="${number(id)}"`);
 // Three texts, none of which holds the character between them.
 const packed = deflateSync(new TextEncoder().encode([style, markup, script].join("\0")), { level: 9, mem: 12 });
 const loader = (await minify("loader.js", "js")).trim();

@@ -19,6 +19,7 @@ from anchor.certificate.layout import (
     Notes,
     Sheet,
     Value,
+    both,
     code,
     fields,
     text,
@@ -28,39 +29,38 @@ from anchor.certificate.model import (
     Certificate,
     Verification,
     VerifiedAnchor,
+    bilingual,
 )
 from anchor.certificate.path_svg import draw_path
 from anchor.certificate.statements import MAX_CHARACTERS
 from anchor.certificate.time_format import describe_time
+from anchor.messages.message import Message
+from anchor.verification.report import Verdict, verdict_message
 from anchor.verification.report_json import ClaimDocument, StepDocument
-from anchor.verification.report_words import CHINESE
 
 _ENVIRONMENT = (
-    ("操作系统及版本", "Operating system, version"),
-    ("物理机、虚拟机", "Machine or virtual machine"),
-    ("浏览器、取证软件及版本", "Browser and capture software"),
-    ("进程清单摘要", "Digest of the process list"),
-    ("hosts 文件摘要", "Digest of the hosts file"),
-    ("代理设置", "Proxy settings"),
-    ("DNS 服务器与解析结果", "DNS servers and answers"),
-    ("公网地址与路由", "Public address and route"),
-    ("TLS 证书链与信任库摘要", "TLS chain, digest of the CA store"),
-    ("时钟来源与偏差", "Clock source and offset"),
-    ("清洁性检查结果", "Result of the cleanliness check"),
-)
-_UNRECORDED = Bilingual(
-    zh="记录中没有环境与清洁性检查的内容。本页各项未经核验；带 ※ 者由出证人填报。",
-    en="The record holds no account of environment or cleanliness. Nothing on this page was "
-    "verified; what is marked ※ is the issuer's statement.",
+    Message("certificate-environment-os"),
+    Message("certificate-environment-machine"),
+    Message("certificate-environment-software"),
+    Message("certificate-environment-processes"),
+    Message("certificate-environment-hosts-file"),
+    Message("certificate-environment-proxy"),
+    Message("certificate-environment-dns"),
+    Message("certificate-environment-network"),
+    Message("certificate-environment-tls"),
+    Message("certificate-environment-clock"),
+    Message("certificate-environment-cleanliness"),
 )
 _CUSTODY = (
-    ("固定、封存", "Seizing and sealing"),
-    ("复制、移交", "Copying and transfer"),
-    ("调取、分析", "Access and analysis"),
-    ("前后校验值", "Digests before and after"),
-    ("不可避免的变化及理由", "Unavoidable changes, and why"),
-    ("经办人、见证人签名", "Signatures of handlers and witnesses"),
+    Message("certificate-custody-seizure"),
+    Message("certificate-custody-transfer"),
+    Message("certificate-custody-access"),
+    Message("certificate-custody-digests"),
+    Message("certificate-custody-changes"),
+    Message("certificate-custody-signatures"),
 )
+# The most characters of a note, of a policy's or node's name.
+_MOST_OF_NOTE = 200
 
 
 def build_sheets(certificate: Certificate) -> list[Sheet]:
@@ -78,14 +78,14 @@ def build_sheets(certificate: Certificate) -> list[Sheet]:
 def _claims(certificate: Certificate) -> Sheet:
     verification = certificate.verification
     return Sheet(
-        title=Bilingual(zh="逐项核验结论", en="Findings, claim by claim"),
+        title=bilingual(Message("certificate-findings-title")),
         blocks=(
             JudgedTable(
-                title=Bilingual(zh="各项陈述", en="Claims"),
+                title=bilingual(Message("certificate-claims-title")),
                 rows=tuple(_finding(claim.id, claim) for claim in verification.claims),
             ),
             JudgedTable(
-                title=Bilingual(zh="核验步骤", en="Steps"),
+                title=bilingual(Message("certificate-steps-title")),
                 rows=tuple(_finding(str(step.number), step) for step in verification.steps),
             ),
             *(_against(anchor, certificate) for anchor in certificate.anchors),
@@ -99,39 +99,33 @@ def _finding(
     reason = entry.reason if isinstance(entry, ClaimDocument) else entry.detail
     return JudgedStatement(
         id=label,
-        zh=entry.title.zh,
-        en=entry.title.en,
+        title=entry.title,
         verdict=entry.verdict,
-        verdict_zh=CHINESE.verdicts[entry.verdict],
-        reason=show_text(reason, MAX_CHARACTERS),
+        verdict_words=bilingual(verdict_message(Verdict(entry.verdict))),
+        reason=Bilingual(
+            zh=show_text(reason.zh, MAX_CHARACTERS), en=show_text(reason.en, MAX_CHARACTERS)
+        ),
     )
 
 
 def _against(anchor: VerifiedAnchor, certificate: Certificate) -> Fields:
     verification, place = certificate.verification, certificate.place
-    notes = [show_text(note, 200) for note in verification.notes]
-    nodes = [show_text(name, 200) for name in verification.nodes]
-    sources = [
-        f"{show_text(policy.name, 200)}: {POLICY_SOURCES[policy.source]}"
-        for policy in verification.policies
-    ]
+    notes = list(_list_lines(verification.notes))
     return fields(
-        f"核验所依据：{anchor.chain}，第 {anchor.sequence} 次锚定",
-        f"Verified against: {anchor.chain}, anchor {anchor.sequence}",
+        Message("certificate-verified-against", chain=anchor.chain, sequence=anchor.sequence),
         (
-            ("保证级别", "Assurance", describe_level(anchor)),
-            ("信任策略（SHA-256）", "Trust policy (SHA-256)", _policy(verification)),
-            ("信任策略的来源", "Where the policy came from", text(*(sources or ["无 / none"]))),
-            *([("说明", "Notes", text(*notes))] if notes else []),
-            ("询问的节点", "Nodes asked", text(*(nodes or ["无，离线核验 / none, offline"]))),
-            ("创世区块（策略固定）", "Genesis, as pinned", code(anchor.genesis)),
-            ("合约代码哈希", "Hash of the contract's code", code(anchor.code_hash)),
-            ("日志及其所有者", "Log, and its owner", code(place.log, place.owner)),
-            ("根", "Root", code(anchor.root)),
-            ("上链时间", "Anchored at", text(describe_time(anchor.anchored_at))),
+            (Message("certificate-assurance"), describe_level(anchor)),
+            (Message("certificate-policy-digest"), _policy(verification)),
+            (Message("certificate-policy-origin"), _sources(verification)),
+            *([(Message("certificate-notes"), text(*notes))] if notes else []),
+            (Message("certificate-nodes-asked"), _nodes(verification)),
+            (Message("certificate-genesis-pinned"), code(anchor.genesis)),
+            (Message("certificate-registry-code-hash"), code(anchor.code_hash)),
+            (Message("certificate-log-and-owner"), code(place.log, place.owner)),
+            (Message("certificate-root"), code(anchor.root)),
+            (Message("certificate-anchored-at"), text(describe_time(anchor.anchored_at))),
             (
-                "提交者及其编号",
-                "Submitter, and its id",
+                Message("certificate-submitter-and-id"),
                 code(anchor.submitter, f"id {anchor.operator_id}"),
             ),
         ),
@@ -141,93 +135,102 @@ def _against(anchor: VerifiedAnchor, certificate: Certificate) -> Fields:
 def _policy(verification: Verification) -> Value:
     if verification.policies:
         return code(*(policy.sha256 for policy in verification.policies))
-    taken = [show_text(value, 200) for value in verification.unpinned]
-    return text("未使用；取自收据 / none; taken from the receipt:", *taken)
+    return text(Message("certificate-policy-unused"), *_list_lines(verification.unpinned))
+
+
+def _sources(verification: Verification) -> Value:
+    sources = [
+        f"{show_text(policy.name, _MOST_OF_NOTE)}: {both(POLICY_SOURCES[policy.source])}"
+        for policy in verification.policies
+    ]
+    return text(*(sources or [Message("certificate-policy-unnamed")]))
+
+
+def _nodes(verification: Verification) -> Value:
+    names = [show_text(name, _MOST_OF_NOTE) for name in verification.nodes]
+    return text(*(names or [Message("certificate-nodes-unasked")]))
+
+
+def _list_lines(sentences: Iterable[Bilingual]) -> Iterator[str]:
+    """Yield each sentence in Chinese and in English, or once if both are the same."""
+    for sentence in sentences:
+        for line in dict.fromkeys((sentence.zh, sentence.en)):
+            yield show_text(line, _MOST_OF_NOTE)
 
 
 def _environment(certificate: Certificate) -> Sheet:
     made = certificate.stated
     exhibit, platform = made.exhibit, made.platform
     collection = (
-        ("来源", "Source", exhibit.origin),
-        ("生成机制", "How it was generated", exhibit.generation_mechanism),
-        ("生成时间（自报）", "Generated (claimed)", exhibit.generated_at),
-        ("存储过程、介质", "Storage history, media", exhibit.storage_history),
-        ("持有人、提供人", "Holder or provider", exhibit.holder),
-        ("取证地点", "Place of collection", exhibit.place),
-        ("取证方法、过程", "Method and steps", exhibit.method),
-        ("见证人、公证", "Witnesses or notary", exhibit.witnesses),
-        ("增加、删除、修改说明", "Additions, deletions, changes", exhibit.modifications),
-        ("证据类别", "Category", exhibit.category),
-        ("内容摘要", "Summary", exhibit.content_summary),
-        ("证明对象", "Fact to be proved", exhibit.purpose_of_proof),
+        (Message("certificate-evidence-origin"), exhibit.origin),
+        (Message("certificate-generation-mechanism"), exhibit.generation_mechanism),
+        (Message("certificate-generation-time"), exhibit.generated_at),
+        (Message("certificate-storage-history"), exhibit.storage_history),
+        (Message("certificate-evidence-holder"), exhibit.holder),
+        (Message("certificate-collection-place"), exhibit.place),
+        (Message("certificate-collection-method"), exhibit.method),
+        (Message("certificate-collection-witnesses"), exhibit.witnesses),
+        (Message("certificate-evidence-modifications"), exhibit.modifications),
+        (Message("certificate-exhibit-category"), exhibit.category),
+        (Message("certificate-exhibit-summary"), exhibit.content_summary),
+        (Message("certificate-fact-to-prove"), exhibit.purpose_of_proof),
     )
     disclosure = (
-        ("平台注册号", "Registration no.", platform.registration_no),
-        ("区块链信息服务备案编号", "Blockchain filing no.", platform.blockchain_filing_no),
-        ("等级保护级别", "MLPS level", platform.mlps_level),
-        ("利害关系声明", "Conflict of interest", platform.conflict_of_interest_statement),
-        ("收费", "Fees", platform.fees),
-        ("存证主体证件号", "Depositor's identity", made.depositor.identity),
+        (Message("certificate-platform-registration"), platform.registration_no),
+        (Message("certificate-platform-filing"), platform.blockchain_filing_no),
+        (Message("certificate-platform-mlps"), platform.mlps_level),
+        (Message("certificate-platform-conflict"), platform.conflict_of_interest_statement),
+        (Message("certificate-platform-fees"), platform.fees),
+        (Message("certificate-depositor-identity"), made.depositor.identity),
     )
     return Sheet(
-        title=Bilingual(zh="来源、环境与清洁性", en="Source, environment and cleanliness"),
+        title=bilingual(Message("certificate-source-sheet-title")),
         blocks=(
-            fields("来源与取证", "Source and collection", _stated(collection)),
-            fields("环境与清洁性检查", "Environment and cleanliness", _missing(_ENVIRONMENT)),
-            fields("平台披露", "Platform disclosure", _stated(disclosure)),
-            Notes(title=None, items=(_UNRECORDED,), is_list=False),
+            fields(Message("certificate-collection-title"), _stated(collection)),
+            fields(Message("certificate-environment-title"), _missing(_ENVIRONMENT)),
+            fields(Message("certificate-platform-title"), _stated(disclosure)),
+            _remark(Message("certificate-environment-unrecorded")),
         ),
     )
 
 
-def _stated(rows: Iterable[tuple[str, str, str | None]]) -> Iterator[Labelled]:
-    return ((zh, en, stated(statement, MAX_CHARACTERS)) for zh, en, statement in rows)
+def _stated(rows: Iterable[tuple[Message, str | None]]) -> Iterator[Labelled]:
+    return ((label, stated(statement, MAX_CHARACTERS)) for label, statement in rows)
 
 
-def _missing(labels: Iterable[tuple[str, str]]) -> Iterator[Labelled]:
-    return ((zh, en, MISSING) for zh, en in labels)
+def _missing(labels: Iterable[Message]) -> Iterator[Labelled]:
+    return ((label, MISSING) for label in labels)
+
+
+def _remark(message: Message) -> Notes:
+    return Notes(title=None, items=(bilingual(message),), is_list=False)
 
 
 def _custody() -> Sheet:
     return Sheet(
-        title=Bilingual(zh="保管链", en="Chain of custody"),
+        title=bilingual(Message("certificate-custody-title")),
         blocks=(
-            fields("保管事项", "Events", _missing(_CUSTODY)),
-            Notes(
-                title=None,
-                items=(
-                    Bilingual(
-                        zh="记录中没有保管链的内容。锚定之后的变化由文件的校验值揭示；锚定之前的保管须以"
-                        "其他材料证明。",
-                        en="The record holds no account of custody. A change after anchoring shows "
-                        "in the file's digests; custody before it is for other proof.",
-                    ),
-                ),
-                is_list=False,
-            ),
+            fields(Message("certificate-custody-events"), _missing(_CUSTODY)),
+            _remark(Message("certificate-custody-unrecorded")),
         ),
     )
 
 
 def _arithmetic(certificate: Certificate) -> Sheet:
-    checks = certificate.checks
+    checks, place, path = certificate.checks, certificate.place, certificate.path
+    caption = Message(
+        "certificate-path-caption", index=place.index, steps=len(path.steps), size=path.size
+    )
     return Sheet(
-        title=Bilingual(zh="不依赖我们而核验", en="How to verify without us"),
+        title=bilingual(Message("certificate-self-verification-title")),
         blocks=(
             Figure(
-                title=Bilingual(zh="自叶至根的路径", en="The path from leaf to root"),
-                svg=draw_path(certificate.place.leaf, certificate.path.steps),
-                caption=Bilingual(
-                    zh=f"第 {certificate.place.index} 叶，经 {len(certificate.path.steps)} 步至 "
-                    f"{certificate.path.size} 叶之根。实框为路径，虚框为相邻哈希。",
-                    en=f"Leaf {certificate.place.index}, in {len(certificate.path.steps)} steps to "
-                    f"the root over {certificate.path.size} leaves. Solid: the path; dashed: its "
-                    "siblings.",
-                ),
+                title=bilingual(Message("certificate-path-title")),
+                svg=draw_path(place.leaf, path.steps, say=both),
+                caption=bilingual(caption),
             ),
             Commands(
-                title=Bilingual(zh="命令及其应有输出", en="Commands, and what each must print"),
+                title=bilingual(Message("certificate-commands-title")),
                 set_up=checks.set_up,
                 rows=tuple((row.title, row.command, row.prints) for row in checks.commands),
             ),
@@ -239,17 +242,18 @@ def _limits(certificate: Certificate) -> Sheet:
     contact = certificate.stated.issuer.contact
     blocks: list[Block] = [
         Notes(
-            title=Bilingual(zh="本证书不证明", en="This certificate does not prove"),
+            title=bilingual(Message("certificate-not-proven-title")),
             items=tuple(certificate.not_proven),
             is_list=True,
         ),
         Notes(
-            title=Bilingual(zh="假设与限度", en="Assumptions and limits"),
+            title=bilingual(Message("certificate-assumptions-title")),
             items=tuple(certificate.assumptions),
             is_list=True,
         ),
-        fields("异议", "Challenges", _stated([("联系方式", "Contact", contact)])),
+        fields(
+            Message("certificate-challenges-title"),
+            _stated([(Message("certificate-contact"), contact)]),
+        ),
     ]
-    return Sheet(
-        title=Bilingual(zh="不证明的事项", en="What this certificate does not prove"), blocks=blocks
-    )
+    return Sheet(title=bilingual(Message("certificate-limits-title")), blocks=blocks)

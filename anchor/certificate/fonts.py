@@ -19,7 +19,10 @@ from tempfile import TemporaryDirectory
 import typst
 from fontTools.ttLib import TTFont, TTLibError
 
+from anchor.certificate.labels import FRAME
 from anchor.errors import ConfigError, UsageError
+from anchor.messages.message import Message, translate
+from anchor.system.os_errors import describe_os_error
 
 # In order of preference; all have Chinese and Latin.  Other fonts are used if they have both.
 _PREFERRED = (
@@ -52,10 +55,7 @@ _UNREADABLE = (
     TypeError,
     struct.error,
 )
-_INSTALL = (
-    "install one, for example Debian's fonts-noto-cjk, or name a font file with --font; "
-    "without the PDF: --no-pdf"
-)
+_INSTALL = Message("font-install-hint")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ def find_font() -> Font:
             font = _choose(family, families[family])
             if _needed() <= font.characters:
                 return font
-    raise ConfigError("no font with Chinese characters was found on this machine", hint=_INSTALL)
+    raise ConfigError(Message("font-chinese-not-found"), hint=_INSTALL)
 
 
 def read_font(path: Path) -> Font:
@@ -107,27 +107,29 @@ def read_font(path: Path) -> Font:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
-            raise UsageError(f"the font {path} is not a regular file")
+            raise UsageError(Message("font-not-regular-file", path=path))
         if status.st_size > _MAX_FONT_BYTES:
-            raise UsageError(f"{path} is longer than {_MAX_FONT_BYTES:,} bytes: no font")
+            raise UsageError(Message("font-too-long", path=path, limit=_MAX_FONT_BYTES))
         with path.open("rb"):
             pass
     except OSError as error:
-        raise UsageError(f"the font {path} cannot be read: {error.strerror}") from error
+        raise UsageError(
+            Message("font-unreadable", path=path, reason=describe_os_error(error))
+        ) from error
     with TemporaryDirectory() as folder:
         (Path(folder) / f"font{path.suffix}").symlink_to(path.resolve())
         faces = typst.Fonts(
             include_system_fonts=False, include_embedded_fonts=False, font_paths=[folder]
         ).fonts()
     if not faces:
-        raise UsageError(f"{path} is no TrueType or OpenType font")
+        raise UsageError(Message("font-not-opentype", path=path))
     families = sorted({face.family for face in faces})
     family = next((name for name in _PREFERRED if name in families), families[0])
     chosen = [face for face in faces if face.family == family]
     font = _choose(family, chosen, path)
     if not _needed() <= font.characters:
         raise UsageError(
-            f"the font {family!r} in {path} lacks Chinese or Latin characters", hint=_INSTALL
+            Message("font-characters-missing", family=family, path=path), hint=_INSTALL
         )
     return font
 
@@ -153,9 +155,10 @@ def _hash(path: Path) -> str:
 
 @cache
 def _needed() -> frozenset[int]:
-    """Return the characters that the template prints: ASCII, its Chinese, the statements' mark."""
-    template = frozenset(map(ord, _TEMPLATE.read_text("utf-8")))
-    return frozenset({*range(0x20, 0x7F), ord("※"), *(c for c in template if c >= _CHINESE)})
+    """Return the characters around the sheets: ASCII, their Chinese, the statements' mark."""
+    words = "".join(translate(message, "zh") for message in FRAME.values())
+    printed = map(ord, _TEMPLATE.read_text("utf-8") + words)
+    return frozenset({*range(0x20, 0x7F), ord("※"), *(c for c in printed if c >= _CHINESE)})
 
 
 def _characters(path: Path, index: int) -> frozenset[int]:
@@ -163,4 +166,4 @@ def _characters(path: Path, index: int) -> frozenset[int]:
         with TTFont(path, fontNumber=index, lazy=True) as font:
             return frozenset(font.getBestCmap() or ())
     except _UNREADABLE as error:
-        raise UsageError(f"the font {path} cannot be read: {error!r:.120}") from error
+        raise UsageError(Message("font-unreadable", path=path, reason=f"{error!r:.120}")) from error

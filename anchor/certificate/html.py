@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from anchor.certificate.detail_pages import build_sheets
+from anchor.certificate.labels import describe_frame
 from anchor.certificate.model import Certificate, encode_certificate
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -33,6 +34,7 @@ def render_html(certificate: Certificate) -> bytes:
     text = _template().render(
         certificate=certificate,
         sheets=build_sheets(certificate),
+        words=describe_frame(),
         style=style,
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii"),
         json_sha256=hashlib.sha256(encode_certificate(certificate)).hexdigest(),

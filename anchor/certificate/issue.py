@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import version
@@ -21,6 +22,7 @@ from anchor.certificate.model import (
     Stated,
     Verification,
     VerifiedAnchor,
+    bilingual,
     numbered,
 )
 from anchor.certificate.qr import encode_payload
@@ -32,6 +34,7 @@ from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
 from anchor.evidence.record import Record
 from anchor.log.merkle import hash_leaf
+from anchor.messages.message import Message
 from anchor.project.policy_sources import PolicyFile
 from anchor.receipt.format import Receipt, parse_receipt
 from anchor.system.clock import format_time
@@ -39,7 +42,6 @@ from anchor.types import Address, ChainId, Hash32, Head, log_owner
 from anchor.verification.policy import TrustPolicy
 from anchor.verification.report import ProvenAnchor, Report
 from anchor.verification.report_json import ClaimDocument, StepDocument
-from anchor.verification.report_words import CHINESE
 from anchor.verification.steps import VerificationTarget
 from anchor.verification.targets import list_targets
 
@@ -83,7 +85,7 @@ def issue_certificate(
             draft=draft,
             issued_at=format_utc(moment.at),
             clock=moment.clock,
-            statement=_statement(is_draft=draft, is_final=leading is not None),
+            statement=bilingual(_statement(is_draft=draft, is_final=leading is not None)),
             evidence=_evidence(record),
             place=place,
             path=path,
@@ -98,8 +100,8 @@ def issue_certificate(
             ),
             checks=checks,
             qr_text=encode_payload(place.record_sha256, leading, path.root, draft=draft),
-            not_proven=labels.list_not_proven(report.not_proven),
-            assumptions=labels.list_assumptions(leading, is_pinned=basis.policy is not None),
+            not_proven=_both(labels.list_not_proven(report.not_proven)),
+            assumptions=_both(labels.list_assumptions(leading, is_pinned=basis.policy is not None)),
         )
     )
 
@@ -142,8 +144,10 @@ def _check_outcome(error: AnchorError | None, *, draft: bool) -> None:
     if isinstance(error, NotFinalError):
         if draft:
             return
-        hint = "certify it once it is final; --draft writes a draft"
-        raise NotFinalError(f"not certified: {error.message}", hint=hint) from error
+        hint = Message("certificate-not-final-hint")
+        raise NotFinalError(
+            Message("certificate-not-issued", reason=error.message), hint=hint
+        ) from error
     if error is not None:
         raise error
 
@@ -151,9 +155,12 @@ def _check_outcome(error: AnchorError | None, *, draft: bool) -> None:
 def _check_moment(moment: Moment, anchored: int) -> None:
     if moment.at.timestamp() + _CLOCK_SLACK.total_seconds() < anchored:
         raise UsageError(
-            f"the certificate would be of {format_utc(moment.at)}, before what it certifies, of "
-            f"{format_seconds(anchored)}",
-            hint="set the machine's clock, or --issued-at",
+            Message(
+                "certificate-dated-before-anchor",
+                issued_at=format_utc(moment.at),
+                anchored_at=format_seconds(anchored),
+            ),
+            hint=Message("certificate-clock-hint"),
         )
 
 
@@ -183,11 +190,14 @@ def _place_of(receipt: Receipt, proven: ProvenAnchor) -> int | None:
     return places.index(_key(proven)) if places else None
 
 
-def _statement(*, is_draft: bool, is_final: bool) -> Bilingual:
+def _statement(*, is_draft: bool, is_final: bool) -> Message:
     if not is_draft:
         return labels.UNCHANGED
-    parts = [labels.DRAFT] if is_final else [labels.DRAFT, labels.NOT_FINAL]
-    return Bilingual(zh="".join(part.zh for part in parts), en=" ".join(part.en for part in parts))
+    return labels.DRAFT if is_final else labels.NOT_FINAL
+
+
+def _both(messages: Iterable[Message]) -> list[Bilingual]:
+    return [bilingual(message) for message in messages]
 
 
 def _evidence(record: Record) -> Evidence:
@@ -204,9 +214,10 @@ def _evidence(record: Record) -> Evidence:
 
 
 def _anchor(proven: ProvenAnchor, target: VerificationTarget) -> VerifiedAnchor:
+    network = labels.NETWORKS.get(proven.chain_id)
     return VerifiedAnchor(
         chain=f"eip155:{proven.chain_id}",
-        network=labels.NETWORKS.get(proven.chain_id),
+        network=None if network is None else bilingual(network),
         kind=find_chain(proven.chain_id).kind,
         genesis=None if target.genesis is None else "0x" + target.genesis.hex(),
         registry=format_address(proven.registry),
@@ -238,24 +249,24 @@ def _verification(report: Report, basis: Basis, moment: Moment) -> Verification:
             Policy(name=file.path.name, sha256=file.sha256, source=file.source)
             for file in basis.policies
         ],
-        unpinned=list(report.unpinned),
-        notes=list(report.notes),
+        unpinned=_both(report.unpinned),
+        notes=_both(report.notes),
         nodes=list(basis.nodes),
         steps=[
             StepDocument[Bilingual](
                 number=step.number,
-                title=Bilingual(zh=CHINESE.steps[step.number], en=step.title),
+                title=bilingual(step.title),
                 verdict=step.verdict.value,
-                detail=step.detail,
+                detail=bilingual(step.detail),
             )
             for step in report.steps
         ],
         claims=[
             ClaimDocument[Bilingual](
                 id=claim.id,
-                title=Bilingual(zh=CHINESE.claims[claim.id], en=claim.title),
+                title=bilingual(claim.title),
                 verdict=claim.verdict.value,
-                reason=claim.reason,
+                reason=bilingual(claim.reason),
             )
             for claim in report.claims
         ],

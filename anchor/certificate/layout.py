@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from anchor.certificate.model import Bilingual
+from anchor.certificate.model import Bilingual, bilingual
+from anchor.messages.message import Message
+from anchor.verification.report_json import VerdictText
 
 Kind = Literal["text", "code", "caution"]
 
@@ -23,10 +25,9 @@ class Value:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A label in both languages, and its value."""
+    """A label, and its value."""
 
-    zh: str
-    en: str
+    label: Bilingual
     value: Value
 
 
@@ -41,14 +42,13 @@ class Fields:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedStatement:
-    """One judged statement: a claim or a step."""
+    """One judged statement: a claim or a step, and the reason of its verdict."""
 
     id: str
-    zh: str
-    en: str
-    verdict: str
-    verdict_zh: str
-    reason: str
+    title: Bilingual
+    verdict: VerdictText
+    verdict_words: Bilingual
+    reason: Bilingual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +64,8 @@ class JudgedTable:
 class Banner:
     """The result in large type: the verdict, the time, and a sentence that explains them."""
 
-    verdict: str
-    zh: str
-    en: str
+    verdict: VerdictText
+    result: Bilingual
     since: str | None
     caution: Bilingual | None
     statement: Bilingual
@@ -123,23 +122,39 @@ class Sheet:
     blocks: Sequence[Block]
 
 
-Labelled = tuple[str, str, Value]
-"""A label in Chinese and in English, and its value."""
-
-MISSING = Value(kind="caution", lines=("未提供 / not provided",))
+Labelled = tuple[Message, Value]
+"""A label, and its value."""
 
 
-def fields(zh: str, en: str, rows: Iterable[Labelled]) -> Fields:
+def fields(title: Message, rows: Iterable[Labelled]) -> Fields:
     """Return a table of labels and values, with its title."""
     return Fields(
-        title=Bilingual(zh=zh, en=en),
-        rows=tuple(Row(zh=row_zh, en=row_en, value=value) for row_zh, row_en, value in rows),
+        title=bilingual(title),
+        rows=tuple(Row(label=bilingual(label), value=value) for label, value in rows),
     )
+
+
+def both(message: Message) -> str:
+    """Return a few words in both languages, on one line."""
+    words = bilingual(message)
+    return f"{words.zh} / {words.en}"
+
+
+def _show(line: str) -> str:
+    return both(line) if isinstance(line, Message) else line
 
 
 def text(*lines: str) -> Value:
     """Return a value of plain text: this project's words, or numbers."""
-    return Value(kind="text", lines=lines)
+    return Value(kind="text", lines=tuple(map(_show, lines)))
+
+
+def caution(*lines: str) -> Value:
+    """Return a value of this project's words that calls for caution."""
+    return Value(kind="caution", lines=tuple(map(_show, lines)))
+
+
+MISSING = caution(Message("certificate-not-provided"))
 
 
 def code(*lines: str | None) -> Value:

@@ -16,6 +16,7 @@ from anchor.canonical import encode_canonical
 from anchor.certificate.statements import Depositor, Exhibit, Issuer, Platform
 from anchor.ethereum.known_chains import ChainKind
 from anchor.log.merkle import PathNode
+from anchor.messages.message import Message, translate
 from anchor.types import Assurance
 from anchor.verification.report_json import (
     AddressText,
@@ -36,6 +37,11 @@ class Bilingual(ReportDocument):
 
     zh: str
     en: str
+
+
+def bilingual(message: Message) -> Bilingual:
+    """Return a message in both languages."""
+    return Bilingual(zh=translate(message, "zh"), en=str(message))
 
 
 class Evidence(ReportDocument):
@@ -136,8 +142,8 @@ class Verification(ReportDocument):
     retrieved_at: Time | None
     verifier: str
     policies: list[Policy]
-    unpinned: list[str]
-    notes: list[str]
+    unpinned: list[Bilingual]
+    notes: list[Bilingual]
     nodes: list[str]
     steps: list[StepDocument[Bilingual]]
     claims: list[ClaimDocument[Bilingual]]
@@ -210,7 +216,9 @@ def encode_step(step: PathNode) -> PathStep:
 
 def encode_certificate(certificate: Certificate) -> bytes:
     """Return the certificate's canonical bytes."""
-    return encode_canonical(certificate.model_dump(mode="json"), subject="the certificate")
+    return encode_canonical(
+        certificate.model_dump(mode="json"), subject=Message("certificate-as-subject")
+    )
 
 
 def numbered(certificate: Certificate) -> Certificate:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from anchor.certificate.model import PathStep
+from anchor.messages.message import Message
 
 _WIDTH = 560
 _ROW = 40
 _BOX = 24
 _NODE_WIDTH = 204
+# A root that is the leaf has the longest label, and no siblings beside it.
+_ONLY_WIDTH = 300
 _SIBLING_WIDTH = 150
 _MARGIN = 8
 _MIDDLE = _WIDTH // 2
@@ -17,11 +20,19 @@ _MIDDLE = _WIDTH // 2
 _ACCENT, _INK, _FAINT, _PALE = "#1f5f8b", "#1c2430", "#8a94a3", "#e9f1f7"
 
 
-def draw_path(leaf: str, steps: Sequence[PathStep], *, digits: int = 8, title: str = "") -> str:
+def draw_path(
+    leaf: str,
+    steps: Sequence[PathStep],
+    *,
+    digits: int = 8,
+    title: str = "",
+    say: Callable[[Message], str] = str,
+) -> str:
     """Return the picture as SVG, for a page of its own or within HTML.
 
     Each hash is shown by its first and last ``digits``.  A ``title`` describes the picture to
-    screen readers; without it, the surrounding text must.
+    screen readers; without it, the surrounding text must.  ``say`` gives the words "leaf" and
+    "root" in the language of the page.
     """
     nodes = [_shorten(node, digits) for node in (leaf, *(step.node for step in steps))]
     height = _ROW * (len(nodes) - 1) + _BOX + 2 * _MARGIN
@@ -37,7 +48,10 @@ def draw_path(leaf: str, steps: Sequence[PathStep], *, digits: int = 8, title: s
         shapes.append(_sibling(x, y, _shorten(step.sibling, digits)))
     for level, node in enumerate(nodes):
         is_root = level == len(nodes) - 1
-        shapes.append(_node(_row(level, len(nodes)), node, is_root=is_root, is_leaf=level == 0))
+        word = _name(is_root=is_root, is_leaf=level == 0)
+        label = node if word is None else f"{say(word)} {node}"
+        width = _NODE_WIDTH if steps else _ONLY_WIDTH
+        shapes.append(_node(_row(level, len(nodes)), width, label, is_root=is_root))
     role, name = "", ""
     if title:
         role = ' role="img" aria-labelledby="path-title"'
@@ -66,15 +80,18 @@ def _sibling(x: int, y: int, value: str) -> str:
     )
 
 
-def _node(y: int, value: str, *, is_root: bool, is_leaf: bool) -> str:
-    x = _MIDDLE - _NODE_WIDTH // 2
+def _name(*, is_root: bool, is_leaf: bool) -> Message | None:
+    if is_root:
+        return Message("path-leaf-is-root") if is_leaf else Message("path-picture-root")
+    return Message("path-picture-leaf") if is_leaf else None
+
+
+def _node(y: int, width: int, label: str, *, is_root: bool) -> str:
+    x = _MIDDLE - width // 2
     fill, ink, name = (_ACCENT, "#ffffff", "root") if is_root else (_PALE, _INK, "node")
-    word = {(True, True): "leaf = root ", (True, False): "root ", (False, True): "leaf "}.get(
-        (is_root, is_leaf), ""
-    )
     return (
-        f'<rect class="{name}" x="{x}" y="{y}" width="{_NODE_WIDTH}" height="{_BOX}" rx="4" '
-        f'fill="{fill}" stroke="{_ACCENT}"/>' + _label(_MIDDLE, y, word + value, ink, f"{name}-ink")
+        f'<rect class="{name}" x="{x}" y="{y}" width="{width}" height="{_BOX}" rx="4" '
+        f'fill="{fill}" stroke="{_ACCENT}"/>' + _label(_MIDDLE, y, label, ink, f"{name}-ink")
     )
 
 

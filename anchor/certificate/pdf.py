@@ -18,9 +18,11 @@ import typst
 from anchor.certificate.detail_pages import build_sheets
 from anchor.certificate.fonts import Font
 from anchor.certificate.foreign_text import escape
+from anchor.certificate.labels import describe_frame
 from anchor.certificate.layout import describe
 from anchor.certificate.model import Certificate, encode_certificate
 from anchor.errors import UsageError
+from anchor.messages.message import Message
 
 _TEMPLATE = Path(__file__).parent / "templates" / "certificate.typ"
 _STANDARD: Literal["a-3b"] = "a-3b"
@@ -50,6 +52,7 @@ def render_pdf(certificate: Certificate, font: Font) -> bytes:
         "json_sha256": hashlib.sha256(encoded).hexdigest(),
         "font": font.family,
         "sheets": describe(build_sheets(certificate), spell),
+        "words": {name: describe(words, spell) for name, words in describe_frame().items()},
     }
     inputs = {
         "data": json.dumps(data, ensure_ascii=False),
@@ -79,8 +82,8 @@ def _compile(inputs: dict[str, str], font: Font, moment: datetime) -> bytes:
             )
         except typst.TypstError as error:
             raise UsageError(
-                f"the PDF cannot be set in {font.family!r}: {error.message[:200]}",
-                hint="name another font with --font, or leave the PDF out with --no-pdf",
+                Message("certificate-pdf-not-set", family=font.family, reason=error.message[:200]),
+                hint=Message("certificate-pdf-font-hint"),
             ) from error
     assert isinstance(compiled, bytes)
     return compiled

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from anchor.certificate.model import Bilingual, Checks, Command, Path, encode_step
+from anchor.certificate.layout import both
+from anchor.certificate.model import Checks, Command, Path, bilingual, encode_step
 from anchor.certificate.time_format import format_seconds
 from anchor.ethereum.known_chains import HEADLINES, find_chain
 from anchor.evidence.record import Record
 from anchor.log import merkle
+from anchor.messages.message import Message
 from anchor.receipt.format import Receipt
 from anchor.registry.storage import anchor_slot, encode_anchor
 from anchor.types import Hash32, Head
@@ -48,9 +50,12 @@ def build_checks(
     ``leading`` is the anchor's index in the receipt (None for a promise that was kept since), the
     anchor, and the hash of the registry's code.
     """
-    set_up = ["FILE=…       # the evidence", "RECEIPT=…    # its receipt, ….anchor.json"]
+    set_up = [
+        f"FILE=…       # {both(Message('certificate-shell-evidence'))}",
+        f"RECEIPT=…    # {both(Message('certificate-shell-receipt'))}",
+    ]
     if leading is not None:
-        set_up.append("NODE=…       # the URL of a node of the chain that you trust")
+        set_up.append(f"NODE=…       # {both(Message('certificate-shell-node'))}")
     set_up += [_HEX, _NODE, *([_KECCAK, _RPC] if leading is not None else [])]
     commands = [*_check_file(record), *_check_path(receipt, path)]
     if leading is not None:
@@ -61,8 +66,8 @@ def build_checks(
     return Checks(set_up="\n".join(set_up), commands=commands)
 
 
-def _command(zh: str, en: str, command: str, prints: str) -> Command:
-    return Command(title=Bilingual(zh=zh, en=en), command=command, prints=prints)
+def _command(title: Message, command: str, prints: str) -> Command:
+    return Command(title=bilingual(title), command=command, prints=prints)
 
 
 def _check_file(record: Record) -> Iterator[Command]:
@@ -72,10 +77,11 @@ def _check_file(record: Record) -> Iterator[Command]:
     )
     for member, name, command, value in tools:
         if value is not None:
-            yield _command(f"文件的 {name}", f"The file's {name}", command, value.hex())
             yield _command(
-                f"记录中的 {name} 与之相同",
-                f"The record's {name}: the same",
+                Message("certificate-check-file-digest", algorithm=name), command, value.hex()
+            )
+            yield _command(
+                Message("certificate-check-record-digest", algorithm=name),
                 f"jq -r '.record | fromjson | .digests.{member}' \"$RECEIPT\"",
                 value.hex(),
             )
@@ -84,8 +90,7 @@ def _check_file(record: Record) -> Iterator[Command]:
 def _check_path(receipt: Receipt, path: Path) -> Iterator[Command]:
     leaf = merkle.hash_leaf(receipt.record).hex()
     yield _command(
-        "叶 = SHA-256(00 ‖ 记录)",
-        "Leaf = SHA-256(00 ‖ record)",
+        Message("certificate-check-leaf"),
         'h=$( (printf \'\\000\'; jq -j .record "$RECEIPT") | sha256sum | cut -c1-64 )\necho "$h"',
         leaf,
     )
@@ -98,8 +103,7 @@ def _check_path(receipt: Receipt, path: Path) -> Iterator[Command]:
         for step in path.steps
     ]
     yield _command(
-        "由叶逐级至根：SHA-256(01 ‖ 左 ‖ 右)",
-        "From the leaf up to the root: SHA-256(01 ‖ left ‖ right)",
+        Message("certificate-check-path"),
         "\n".join([*lines, 'echo "$h"']),
         path.root,
     )
@@ -108,30 +112,25 @@ def _check_path(receipt: Receipt, path: Path) -> Iterator[Command]:
 def _check_registry(receipt: Receipt, proven: ProvenAnchor) -> Iterator[Command]:
     slot = anchor_slot(receipt.log, proven.root)
     yield _command(
-        "登记合约存放该根的存储槽",
-        "The storage slot in which the registry keeps the root",
+        Message("certificate-check-slot"),
         f"log={receipt.log.hex()}\nroot={proven.root.hex()}\n"
         'inner=$( (printf %s "$log"; printf %064d 0) | hex | keccak )\n'
         'printf %s "$root$inner" | hex | keccak',
         slot.hex(),
     )
     yield _command(
-        "链上所存（自左起：提交者编号 9 字节、时间 6、区块 6、序号 5、大小 6）",
-        "What the chain holds (from the left: 9 bytes submitter, 6 time, 6 block, "
-        "5 sequence, 6 size)",
+        Message("certificate-check-stored-anchor"),
         f'ask eth_getStorageAt \'"0x{proven.registry.hex()}",\n'
         f' "0x{slot.hex()}","latest"\' | jq -r .result',
         "0x" + encode_anchor(proven.anchor).hex(),
     )
     yield _command(
-        "上链时间（UTC）",
-        "The anchoring time (UTC)",
+        Message("certificate-check-anchoring-time"),
         f"date -u -d @{proven.anchor.timestamp} +%FT%TZ",
         format_seconds(proven.anchor.timestamp),
     )
     yield _command(
-        "所依据区块的哈希（应另与多家区块浏览器核对）",
-        "The hash of the block relied on (compare it with several block explorers, too)",
+        Message("certificate-check-block-hash"),
         f"ask eth_getBlockByNumber '\"{proven.final_block_number:#x}\",false' \\\n"
         "  | jq -r .result.hash",
         "0x" + proven.final_block_hash.hex(),
@@ -142,21 +141,19 @@ def _check_state(
     receipt: Receipt, place: int, proven: ProvenAnchor, code_hash: Hash32
 ) -> Iterator[Command]:
     slack = int(proven.existed_by.timestamp()) - proven.anchor.timestamp
-    headline = HEADLINES[find_chain(proven.chain_id).kind].replace("verified", "VERIFIED", 1)
+    headline = HEADLINES[find_chain(proven.chain_id).kind]
+    said = str(Message("verdict-by-your-block", headline=headline))
     yield _command(
-        "收据所附区块头的哈希，即上述区块哈希",
-        "The hash of the block header in the receipt: that block's",
+        Message("certificate-check-header-hash"),
         f"jq -j '.anchors[{place}].state.header[2:]' \"$RECEIPT\" | hex | keccak",
         proven.final_block_hash.hex(),
     )
     yield _command(
-        "不经节点的状态证明：另一独立实现的核验程序（anchor/standalone/verify.py，单个文件）",
-        "The state proof, with no node asked: by the second, independent verifier "
-        "(anchor/standalone/verify.py, one file)",
+        Message("certificate-check-state-proof"),
         'python3 verify.py "$RECEIPT" "$FILE" \\\n'
         f"  --block-hash 0x{proven.final_block_hash.hex()} \\\n"
         f"  --log 0x{receipt.log.hex()} \\\n"
         f"  --registry 0x{proven.registry.hex()} --chain-id {proven.chain_id} \\\n"
         f"  --code-hash 0x{code_hash.hex()} --time-slack {slack} | tail -n 1",
-        f"{headline}, by a block that only you vouch for (exit code 0)",
+        f"{said.replace('verified', 'VERIFIED', 1)} (exit code 0)",
     )

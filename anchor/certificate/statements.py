@@ -15,6 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from anchor.canonical import parse_strict
 from anchor.errors import AnchorError, MalformedError, UnknownVersionError
 from anchor.evidence.digests import Digests, parse_digest
+from anchor.messages.message import Message
+from anchor.messages.validation import describe_fault
 
 FORMAT = "anchor-certificate-details/1"
 # Ample for a hand-written file; a wrong path is not read whole.
@@ -30,9 +32,9 @@ _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 def _check_text(text: str) -> str:
     if not text.strip():
-        raise ValueError("is empty; what is not known is left out")
+        raise ValueError(Message("details-member-empty"))
     if any(unicodedata.category(character) in _UNPRINTABLE for character in text):
-        raise ValueError("holds a character that cannot be printed")
+        raise ValueError(Message("details-member-unprintable"))
     return text
 
 
@@ -127,7 +129,7 @@ class Details(_Document):
         """
         entries = [entry for entry in self.exhibits if is_about(entry.digest, digests)]
         if len(entries) > 1:
-            raise MalformedError(f"the details name the exhibit {entries[1].digest} twice")
+            raise MalformedError(Message("details-exhibit-repeated", digest=entries[1].digest))
         if not entries:
             return Exhibit()
         return Exhibit(**entries[0].model_dump(exclude={"digest"}))
@@ -147,29 +149,31 @@ def parse_details(data: bytes, *, is_json: bool) -> Details:
         UnknownVersionError: another format.
     """
     if len(data) > MAX_DETAILS_BYTES:
-        raise MalformedError(f"the details are longer than {MAX_DETAILS_BYTES:,} bytes")
+        raise MalformedError(Message("details-too-long", limit=MAX_DETAILS_BYTES))
     value = (
-        parse_strict(data, subject="the details", max_bytes=MAX_DETAILS_BYTES)
+        parse_strict(data, subject=Message("details-as-subject"), max_bytes=MAX_DETAILS_BYTES)
         if is_json
         else _parse_toml(data)
     )
     if not isinstance(value, dict):
-        raise MalformedError("the details are not an object")
+        raise MalformedError(Message("details-not-object"))
     if value.get("format") != FORMAT:
         stated = str(value.get("format"))[:80]
-        raise UnknownVersionError(f"the details' format is {stated!r}, not {FORMAT!r}")
+        raise UnknownVersionError(Message("details-format-unknown", actual=stated, expected=FORMAT))
     try:
         return Details.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise MalformedError(f"the details' member {where[:80]!r}: {first['msg']}") from error
+        raise MalformedError(
+            Message("details-member-invalid", member=where[:80], reason=describe_fault(first))
+        ) from error
 
 
 def _parse_toml(data: bytes) -> object:
     if any(line.count(b".") > _MAX_DOTS for line in data.splitlines()):
-        raise MalformedError(f"the details have a line of more than {_MAX_DOTS} dots")
+        raise MalformedError(Message("details-line-too-dotted", limit=_MAX_DOTS))
     try:
         return tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # tomllib lets int's and Python's own through
-        raise MalformedError(f"the details are not TOML: {error}") from error
+        raise MalformedError(Message("details-not-toml", reason=error)) from error

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Literal
 
 from anchor.errors import UsageError
+from anchor.messages.message import Message, translate
 
 # All of China uses it, all year.
 BEIJING = timezone(timedelta(hours=8))
@@ -33,12 +34,16 @@ def format_utc(time: datetime) -> str:
 
 
 def describe_time(text: str) -> str:
-    """Return a certificate's time in UTC and, if it can be represented, in Beijing time."""
+    """Return a certificate's time in UTC and, if it can be represented, in Beijing time.
+
+    Both languages share the line: UTC is for all, and only the time in China is named in Chinese.
+    """
     time = datetime.fromisoformat(text)
     shown = f"{_show(time)} UTC"
     # A record may claim the last hours of the year 9999, in Beijing the year 10000.
     if time <= datetime.max.replace(tzinfo=UTC) - timedelta(hours=8):
-        shown += f"　北京时间 {_show(time.astimezone(BEIJING))} (UTC+8)"
+        beijing = Message("time-in-beijing", time=_show(time.astimezone(BEIJING)))
+        shown += f"\N{IDEOGRAPHIC SPACE}{translate(beijing, 'zh')}"
     return shown
 
 
@@ -59,11 +64,11 @@ def choose_moment(named: str | None, epoch: str | None, current: datetime) -> Mo
     except (ValueError, OverflowError, OSError):
         which = "--issued-at" if named is not None else "SOURCE_DATE_EPOCH"
         raise UsageError(
-            f"{which} is no time: {(named or epoch or '')[:40]!r}",
-            hint="as 2026-01-31T08:00:00Z, or for SOURCE_DATE_EPOCH a number of seconds",
+            Message("certificate-time-malformed", name=which, actual=(named or epoch or "")[:40]),
+            hint=Message("certificate-time-hint"),
         ) from None
     if at > current:
-        raise UsageError(f"the time of issue, {format_utc(at)}, is later than now")
+        raise UsageError(Message("certificate-issued-in-future", time=format_utc(at)))
     return Moment(at=at, clock="given")
 
 

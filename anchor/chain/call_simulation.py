@@ -16,13 +16,14 @@ from anchor.chain.node_errors import Refusal, classify_refusal
 from anchor.chain.tx_cost import bound_gas
 from anchor.errors import AnchorError, ChainGuardError, FundsError, NodeFaultError, NodeRefusedError
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message
 from anchor.registry.calldata import describe_revert
 from anchor.types import Address
 
 # The JSON-RPC error code of a call that reverts (geth internal/ethapi/errors.go, and others).
 _REVERTED = 3
 
-FUNDS_HINT = "send ether to that address; what is recorded and sealed stays, run again then"
+FUNDS_HINT = Message("sender-funds-missing-hint")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +57,14 @@ def estimate_gas(node: Node, sender: Address, intent: Intent, block: PricedBlock
     estimate = asked_by_enough(estimates, node.needed)
     if estimate > most:
         raise NodeFaultError(
-            f"the node {node.name} says that the call takes {estimate:,} gas, and a transaction "
-            f"may have {most:,} in block {block.number}",
-            hint="nothing was signed; run again, or ask another node",
+            Message(
+                "node-gas-estimate-too-high",
+                name=node.name,
+                estimate=estimate,
+                limit=most,
+                number=block.number,
+            ),
+            hint=Message("node-retry-nothing-signed-hint"),
         )
     gas = min(gas_limit(estimate), most)
     try:
@@ -68,16 +74,15 @@ def estimate_gas(node: Node, sender: Address, intent: Intent, block: PricedBlock
         if error.data:  # the chain's state has changed since the estimate
             raise _would_fail(error, sender) from error
         raise NodeFaultError(
-            f"the node {node.name} says that {gas} gas will do, and then that it will not: "
-            f"{error.reason}",
-            hint="nothing was sent; run again, or ask another node",
+            Message("node-gas-estimate-contradicted", name=node.name, gas=gas, reason=error.reason),
+            hint=Message("node-retry-nothing-sent-hint"),
         ) from error
     return gas
 
 
-def lacks_funds(sender: Address) -> str:
+def lacks_funds(sender: Address) -> Message:
     """Return the message that the sender cannot pay for the transaction."""
-    return f"{format_address(sender)} cannot pay for the transaction"
+    return Message("sender-funds-missing", sender=format_address(sender))
 
 
 def _ask_estimate(node: Node, sender: Address, intent: Intent) -> int:
@@ -88,8 +93,8 @@ def _ask_estimate(node: Node, sender: Address, intent: Intent) -> int:
             raise
         _run(node, sender, intent)  # raises with the reason if the call itself fails
         raise NodeFaultError(
-            f"the node {node.name} does not estimate a call that works: {error.reason}",
-            hint="nothing was sent; run again, or ask another node",
+            Message("node-refuses-gas-estimate", name=node.name, reason=error.reason),
+            hint=Message("node-retry-nothing-sent-hint"),
         ) from error
 
 
@@ -104,8 +109,8 @@ def _would_fail(error: NodeRefusedError, sender: Address) -> AnchorError:
     if not (error.data or error.code == _REVERTED or refusal is Refusal.REVERTED):
         return error  # the node could not run the call; the registry did not refuse it
     return ChainGuardError(
-        f"the registry would refuse this call: {_revert_reason(error)}",
-        hint="nothing was sent; look at the log and the registry with `anchor status`",
+        Message("registry-would-refuse-call", reason=_revert_reason(error)),
+        hint=Message("registry-would-refuse-call-hint"),
     )
 
 

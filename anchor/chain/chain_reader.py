@@ -6,7 +6,8 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from anchor.chain.node import Answer, Node
-from anchor.errors import CannotCheckError, MalformedError, NodeFaultError
+from anchor.errors import CannotCheckError, MalformedError
+from anchor.messages.message import Message
 from anchor.registry.event_topics import SUCCEEDED, decode_takeover
 from anchor.types import Address, Block, ChainId, Hash32, LogId
 from anchor.verification.policy import FinalityRule
@@ -28,7 +29,7 @@ class ChainReader:
 
     def fetch_genesis(self) -> Hash32:
         """Return the hash of block 0."""
-        return self._fetch_known(0, "genesis").hash
+        return self._fetch_known(0, Message("block-genesis")).hash
 
     @property
     def needed(self) -> int:
@@ -49,7 +50,7 @@ class ChainReader:
 
     def fetch_block(self, number: int) -> Block:
         """Return the block with this number, which has to be final."""
-        return self._fetch_known(number, f"{number}th")
+        return self._fetch_known(number, Message("block-by-number", number=number))
 
     def fetch_code_hash(self, address: Address, block: Block) -> Hash32:
         """Return the code hash at ``address`` in ``block``."""
@@ -93,21 +94,16 @@ class ChainReader:
     def _agree_once(self, question: Hashable, read: Callable[[Node], Answer]) -> Answer:
         return self._once(question, lambda: self._node.read_with_quorum(read))
 
-    def _fetch_known(self, number: int, which: str) -> Block:
+    def _fetch_known(self, number: int, which: Message) -> Block:
         def ask() -> Block:
             block = self._node.read_with_quorum(lambda node: node.fetch_block(number))
-            return self._known(block, which)
+            return self._node.known(block, which)
 
         return self._once(("block", number), ask)
 
     def _ask_latest(self, read: Callable[[Node, Hash32], Hash32]) -> list[tuple[Block, Hash32]]:
         def ask(node: Node) -> tuple[Block, Hash32]:
-            latest = self._known(node.fetch_block("latest"), "latest")
+            latest = node.fetch_latest()
             return latest, read(node, latest.hash)
 
         return self._node.ask_all(ask)
-
-    def _known(self, block: Block | None, which: str) -> Block:
-        if block is None:
-            raise NodeFaultError(f"the node {self._node.name} has no {which} block")
-        return block

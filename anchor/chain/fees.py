@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from anchor.errors import FundsError
+from anchor.messages.message import Message
 from anchor.units import GWEI
 
 # A full block raises the base fee by an eighth (EIP-1559): doubling it covers six such blocks.
@@ -34,8 +35,8 @@ def price_dynamic(*, base_fee: int, suggested_tip: int, cap: int) -> Fees:
     """
     if base_fee >= cap:
         raise FundsError(
-            f"the base fee is {format_gwei(base_fee)} gwei, the fee cap {format_gwei(cap)} gwei",
-            hint="wait for the fee to fall, or raise chain.max_fee_gwei",
+            Message("fee-cap-below-base-fee", base_fee=format_gwei(base_fee), cap=format_gwei(cap)),
+            hint=Message("fee-cap-below-base-fee-hint"),
         )
     # A suggestion is one node's claim, so it is accepted only within a plausible range.
     tip = min(max(suggested_tip, _LEAST_TIP), max(base_fee, _LEAST_TIP_BOUND), cap - base_fee)
@@ -52,8 +53,10 @@ def price_legacy(*, gas_price: int, cap: int) -> Fees:
     """
     if gas_price > cap:
         raise FundsError(
-            f"the gas price is {format_gwei(gas_price)} gwei, the fee cap {format_gwei(cap)} gwei",
-            hint="wait for the price to fall, or raise chain.max_fee_gwei",
+            Message(
+                "fee-cap-below-gas-price", gas_price=format_gwei(gas_price), cap=format_gwei(cap)
+            ),
+            hint=Message("fee-cap-below-gas-price-hint"),
         )
     return Fees(max_fee=gas_price, priority_fee=gas_price, legacy=True)
 
@@ -87,3 +90,17 @@ def format_gwei(wei: int) -> str:
 
 ANCHOR_GAS = 100_000
 """Gas for one anchor; a later anchor of a log of 10^9 leaves, by an operator, takes 90,000."""
+
+DEPLOYMENT_GAS = 870_000
+"""Gas for the deployment of the registry."""
+
+# Of an anchor by an operator: the first of a log, a later one, and each hash of its proof.
+_FIRST_GAS, _LATER_GAS, _HASH_GAS = 72_700, 58_300, 1_210
+
+
+def estimate_anchor_gas(old: int, new: int) -> int:
+    """Return about how much gas an anchor of ``new`` leaves takes, after one of ``old``.
+
+    A consistency proof has about as many hashes as ``new`` has bits.
+    """
+    return _LATER_GAS + _HASH_GAS * new.bit_length() if old else _FIRST_GAS

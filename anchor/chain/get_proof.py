@@ -14,6 +14,7 @@ from anchor.ethereum.header import MAX_HEADER_BYTES, encode_header
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.ethereum.rlp import decode_rlp, parse_integer
 from anchor.ethereum.trie import MAX_NODE_BYTES, MAX_NODES, verify_trie_proof
+from anchor.messages.message import Message
 from anchor.types import Address, Hash32
 
 _DATA = re.compile(r"0x([0-9a-f]{2})+")
@@ -33,22 +34,23 @@ def encode_block_header(
         UnknownVersionError: The encoded header has another hash, or is too long for a receipt.
     """
     if block is None:
-        raise NodeFaultError(f"the node {name} has no block 0x{block_hash.hex()}")
+        raise NodeFaultError(Message("node-has-no-block-hash", name=name, hash=block_hash.hex()))
     try:
         encoded = encode_header(block)
     except MalformedError as error:
         raise NodeFaultError(
-            f"the node {name} returned a block without its header: {error.message}"
+            Message("node-block-without-header", name=name, reason=error.message)
         ) from error
     if hash_keccak256(encoded) != block_hash:
-        raise UnknownVersionError(
-            f"what the node {name} says of block 0x{block_hash.hex()} does not give its hash: a "
-            "header that this release does not know"
-        )
+        raise UnknownVersionError(Message("block-header-unknown", name=name, hash=block_hash.hex()))
     if len(encoded) > MAX_HEADER_BYTES:
         raise UnknownVersionError(
-            f"the header of block 0x{block_hash.hex()} has {len(encoded):,} bytes, more than the "
-            f"{MAX_HEADER_BYTES:,} that receipts take"
+            Message(
+                "block-header-too-long",
+                hash=block_hash.hex(),
+                size=len(encoded),
+                limit=MAX_HEADER_BYTES,
+            )
         )
     return encoded
 
@@ -68,12 +70,12 @@ def decode_proof(answer: object, *, header: bytes, count: int, name: str) -> Fet
     Raises:
         NodeFaultError: The answer is not an account proof with ``count`` storage proofs.
     """
-    label = f"the node {name}'s state proof"
+    label = Message("node-state-proof", name=name)
     slots = answer.get("storageProof") if isinstance(answer, dict) else None
     if not isinstance(answer, dict) or not isinstance(slots, list) or len(slots) != count:
-        raise NodeFaultError(f"{label} is not that of the {count} slots asked for")
+        raise NodeFaultError(Message("proof-slots-differ", label=label, count=count))
     if not all(isinstance(slot, dict) for slot in slots):
-        raise NodeFaultError(f"{label} is not that of the {count} slots asked for")
+        raise NodeFaultError(Message("proof-slots-differ", label=label, count=count))
     return FetchedProof(
         header=header,
         account_proof=_decode_nodes(answer.get("accountProof"), label),
@@ -87,30 +89,32 @@ def decode_account_nonce(answer: object, *, state_root: Hash32, address: Address
     Raises:
         NodeFaultError: The proof does not lead from the state root to the account.
     """
-    label = f"the node {name}'s account proof"
+    label = Message("node-account-proof", name=name)
     nodes = _decode_nodes(answer.get("accountProof") if isinstance(answer, dict) else None, label)
     try:
         account = verify_trie_proof(root=state_root, key=hash_keccak256(address), nodes=nodes)
         if account is None:
             return 0
-        items = decode_rlp(account, subject="the account", max_bytes=MAX_ACCOUNT_BYTES)
+        items = decode_rlp(account, subject=Message("account-subject"), max_bytes=MAX_ACCOUNT_BYTES)
         if not isinstance(items, tuple) or not items:
-            raise MalformedError("the account is no list")
-        return parse_integer(items[0], subject="the account's nonce", max_bits=64)
+            raise MalformedError(Message("account-not-list"))
+        return parse_integer(items[0], subject=Message("account-nonce"), max_bits=64)
     except (MalformedError, MismatchError) as error:
-        raise NodeFaultError(f"{label} does not hold: {error.message}") from error
+        raise NodeFaultError(
+            Message("proof-does-not-hold", label=label, reason=error.message)
+        ) from error
 
 
-def _decode_nodes(value: object, label: str) -> tuple[bytes, ...]:
+def _decode_nodes(value: object, label: Message) -> tuple[bytes, ...]:
     if not isinstance(value, list) or len(value) > MAX_NODES:
-        raise NodeFaultError(f"{label} is not a list of at most {MAX_NODES} nodes")
+        raise NodeFaultError(Message("proof-nodes-malformed", label=label, limit=MAX_NODES))
     nodes = tuple(_decode_node(node, label) for node in value)
     # The empty trie has no node; most clients list its encoding nevertheless.
     return () if nodes == (b"\x80",) else nodes
 
 
-def _decode_node(value: object, label: str) -> bytes:
+def _decode_node(value: object, label: Message) -> bytes:
     longest = 2 + 2 * MAX_NODE_BYTES
     if not isinstance(value, str) or len(value) > longest or not _DATA.fullmatch(value):
-        raise NodeFaultError(f"{label} holds a node that is not hex data of {MAX_NODE_BYTES} bytes")
+        raise NodeFaultError(Message("proof-node-malformed", label=label, limit=MAX_NODE_BYTES))
     return bytes.fromhex(value[2:])

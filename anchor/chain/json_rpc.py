@@ -24,6 +24,7 @@ from web3.types import RPCEndpoint, RPCResponse
 
 from anchor.chain.node_errors import Refusal, classify_refusal
 from anchor.errors import NodeFaultError, NodeRefusedError, NodeUnreachableError
+from anchor.messages.message import Message
 from anchor.system.http import BadResponse, BoundedSession, format_failure, read_retry_after
 from anchor.system.urls import redact_url
 
@@ -90,12 +91,12 @@ class _Provider(HTTPProvider):
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise _Refused("a member twice")
+        raise _Refused(Message("json-member-twice"))
     return members
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise _Refused(f"the number {name}")
+    raise _Refused(Message("json-number-invalid", name=name))
 
 
 class Rpc:
@@ -139,31 +140,35 @@ class Rpc:
         rest = self._quiet_until - self._monotonic()
         if rest > 0 and self._has_timed_out:
             raise NodeUnreachableError(
-                f"the node {self.name} is left alone for a while, as the last request timed out",
+                Message("node-resting-after-timeout", name=self.name),
                 retry_after=rest,
             )
         if rest > 0:
             raise NodeUnreachableError(
-                f"the node {self.name} is left alone for a while, as it asked", retry_after=rest
+                Message("node-resting-as-asked", name=self.name), retry_after=rest
             )
         try:
             response = self._provider.make_request(RPCEndpoint(method), list(params))
         except BadResponse as error:
-            raise NodeFaultError(f"the node {self.name} answered {method} with {error}") from None
+            raise NodeFaultError(
+                Message("node-answer-refused", name=self.name, method=method, reason=error)
+            ) from None
         except requests.HTTPError as error:
             raise self._http_error(method, error.response) from None
         except (requests.RequestException, OSError) as error:
             raise NodeUnreachableError(
-                f"the node {self.name} cannot be reached ({format_failure(error)})",
-                hint="start the node, or point --rpc (or the configuration) at one that runs",
+                Message("node-unreachable", name=self.name, reason=format_failure(error)),
+                hint=Message("node-unreachable-hint"),
                 retry_after=self._rest(error),
             ) from None
         except _Refused as error:
             raise NodeFaultError(
-                f"the node {self.name} answered {method} with JSON that holds {error}"
+                Message("node-answer-json-ambiguous", name=self.name, method=method, reason=error)
             ) from None
         except (ValueError, TypeError, RecursionError):
-            raise NodeFaultError(f"the node {self.name} answered {method} with no JSON") from None
+            raise NodeFaultError(
+                Message("node-answer-not-json", name=self.name, method=method)
+            ) from None
         self._next_rest = _FIRST_REST
         return self._result(method, response)
 
@@ -185,44 +190,46 @@ class Rpc:
         self._has_timed_out = has_timed_out
 
     def _http_error(self, method: str, response: requests.Response | None) -> NodeUnreachableError:
-        status = "unknown" if response is None else response.status_code
-        message = f"the node {self.name} answered {method} with HTTP status {status}"
+        status = Message("http-status-unknown") if response is None else response.status_code
+        message = Message("node-http-status", name=self.name, method=method, status=status)
         asked = read_retry_after(response)
         if not asked:
             return NodeUnreachableError(message)
         self._leave_alone(asked, has_timed_out=False)
         return NodeUnreachableError(
-            message, hint=f"it asks to be left alone for {asked:.0f} seconds", retry_after=asked
+            message, hint=Message("node-resting-as-asked-hint", seconds=asked), retry_after=asked
         )
 
     def _result(self, method: str, response: object) -> Any:
         if not isinstance(response, dict) or ("result" in response) == ("error" in response):
-            raise NodeFaultError(
-                f"the node {self.name} answered {method} with neither or both of result and error"
-            )
+            raise NodeFaultError(Message("node-answer-result-error", name=self.name, method=method))
         # An error may come from a server that could not parse the request, and so not its id.
         answered = response.get("id")
         is_ours = type(answered) is int and answered == self._provider.asked
         if not is_ours and not (answered is None and "error" in response):
             raise NodeFaultError(
-                f"the node {self.name} answered {method} with the answer to another request"
+                Message("node-answer-of-other-request", name=self.name, method=method)
             )
         if "result" in response:
             return response["result"]
         error = response["error"]
         if not isinstance(error, dict) or type(error.get("code")) is not int:
-            raise NodeFaultError(f"the node {self.name} answered {method} with a malformed error")
+            raise NodeFaultError(
+                Message("node-answer-error-malformed", name=self.name, method=method)
+            )
         reason = str(error.get("message", ""))
         for secret in self._secrets:  # a node may quote the request in its answer
             reason = reason.replace(secret, "(hidden)")
         reason = _printable(reason)
         if classify_refusal(reason) is Refusal.RATE_LIMITED:  # HTTP status 429 in other words
-            raise NodeUnreachableError(f"the node {self.name} answers no {method} now: {reason}")
+            raise NodeUnreachableError(
+                Message("node-answers-not-now", name=self.name, method=method, reason=reason)
+            )
         data = error.get("data")
         if isinstance(data, dict):
             data = data.get("data")  # hardhat puts a revert's bytes one level deeper
         raise NodeRefusedError(
-            f"the node {self.name} refused {method}: {reason}",
+            Message("node-refused-request", name=self.name, method=method, reason=reason),
             code=error["code"],
             reason=reason,
             data=data if isinstance(data, str) else None,

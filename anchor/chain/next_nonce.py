@@ -19,6 +19,7 @@ from anchor.errors import (
     QuorumError,
 )
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message
 from anchor.system.clock import Clock
 from anchor.types import Address, ChainId
 
@@ -39,7 +40,7 @@ class NonceChooser:
     journal: TxJournal
     clock: Clock
     limits: FeeLimits
-    report: Callable[[str], None]
+    report: Callable[[Message], None]
     find_own: Callable[[Address, range], set[int]]
 
     def choose(self, newest: PricedBlock) -> int:
@@ -64,14 +65,17 @@ class NonceChooser:
         while not self._is_reached(nonce, is_first=last is None):
             if not is_told:
                 name = format_address(self.sender)
-                self.report(f"waiting until all before nonce {nonce} of {name} are final")
+                self.report(Message("nonce-waiting-for-earlier", nonce=nonce, sender=name))
                 is_told = True
             if self.clock.monotonic() >= deadline:
                 raise NotFinalError(
-                    f"{_count(nonce - following)} of {format_address(self.sender)}, from nonce "
-                    f"{following} on, are not in this project's journal, and not final yet",
-                    hint="run again once they are; if they are another program's, give the log a "
-                    "key of its own",
+                    Message(
+                        "nonces-not-in-journal",
+                        count=_count(nonce - following),
+                        sender=format_address(self.sender),
+                        nonce=following,
+                    ),
+                    hint=Message("nonces-not-in-journal-hint"),
                 )
             self.clock.sleep(LONGEST_POLL)
         return nonce
@@ -107,9 +111,7 @@ class NonceChooser:
         if self.node.needed == 1 and self.node.fetch_nonce(self.sender, newest.hash) != nonce:
             newer = agree_on_block(self.node)
             if newer == newest or self.node.fetch_nonce(self.sender, newer.hash) != nonce:
-                raise NodeFaultError(
-                    f"the node {self.node.name} gives two answers to what the next nonce is"
-                )
+                raise NodeFaultError(Message("node-nonce-contradicted", name=self.node.name))
         return nonce
 
     def report_unexplained(self, nonce: int) -> None:
@@ -118,15 +120,12 @@ class NonceChooser:
         if last is None or nonce <= last + 1:
             return
         own = len(self.find_own(self.sender, range(last + 1, nonce)))
-        name = f"{format_address(self.sender)} since nonce {last}"
+        name = Message("nonces-of-sender-since", sender=format_address(self.sender), nonce=last)
         if own:
-            self.report(f"{_count(own)} of {name} anchored this log and were lost with the journal")
+            self.report(Message("tx-own-lost-with-journal", count=_count(own), sender=name))
         if others := nonce - last - 1 - own:
-            self.report(
-                f"{_count(others)} of {name} are none of this project's: give the log a key of its "
-                "own"
-            )
+            self.report(Message("tx-foreign-to-project", count=_count(others), sender=name))
 
 
-def _count(transactions: int) -> str:
-    return "1 transaction" if transactions == 1 else f"{transactions} transactions"
+def _count(transactions: int) -> Message:
+    return Message("tx-count-one") if transactions == 1 else Message("tx-count", count=transactions)

@@ -23,6 +23,7 @@ from anchor.errors import (
 )
 from anchor.ethereum.header import encode_header, parse_header
 from anchor.ethereum.keccak import hash_keccak256
+from anchor.messages.message import Message
 from anchor.types import Address, Block, ChainId, Hash32
 from anchor.verification.policy import FinalityRule
 
@@ -175,18 +176,25 @@ class Node:
 
     def _parse_block(self, members: dict[str, Any], block: BlockId) -> Block:
         parsed = Block(
-            number=_decode_quantity(members.get("number"), self._label("block number")),
-            hash=self._hash(members.get("hash"), "block hash"),
-            timestamp=_decode_quantity(members.get("timestamp"), self._label("block timestamp")),
+            number=_decode_quantity(members.get("number"), self._label(Message("block-number"))),
+            hash=self._hash(members.get("hash"), Message("block-hash")),
+            timestamp=_decode_quantity(
+                members.get("timestamp"), self._label(Message("block-timestamp"))
+            ),
         )
         if parsed.number > _MAX_BLOCK or parsed.timestamp > _MAX_TIME:
             raise NodeFaultError(
-                f"the node {self.name} returned block {parsed.number} of time {parsed.timestamp}"
+                Message(
+                    "node-block-impossible",
+                    name=self.name,
+                    number=parsed.number,
+                    time=parsed.timestamp,
+                )
             )
         if (isinstance(block, int) and parsed.number != block) or (
             isinstance(block, bytes) and parsed.hash != block
         ):
-            raise NodeFaultError(f"the node {self.name} returned another block than was asked for")
+            raise NodeFaultError(Message("node-returned-other-block", name=self.name))
         return parsed
 
     def fetch_latest(self) -> Block:
@@ -195,16 +203,16 @@ class Node:
         Raises:
             NodeFaultError: The node has no latest block.
         """
-        return self.known(self.fetch_block("latest"), "latest block")
+        return self.known(self.fetch_block("latest"), Message("block-latest"))
 
-    def known(self, answer: Answer | None, which: str) -> Answer:
+    def known(self, answer: Answer | None, which: Message) -> Answer:
         """Return ``answer``, the node's answer about the block called ``which``, if not None.
 
         Raises:
             NodeFaultError: The answer is None: the node has no such block.
         """
         if answer is None:
-            raise NodeFaultError(f"the node {self.name} has no {which}")
+            raise NodeFaultError(Message("node-has-no-block", name=self.name, block=which))
         return answer
 
     def fetch_final_block(self, rule: FinalityRule) -> Block:
@@ -217,7 +225,11 @@ class Node:
         if rule != "finalized":
             latest = self.fetch_latest()
             number = max(latest.number - rule, 0)
-            return latest if rule == 0 else self.known(self.fetch_block(number), f"block {number}")
+            return (
+                latest
+                if rule == 0
+                else self.known(self.fetch_block(number), Message("block-by-number", number=number))
+            )
         try:
             block = self.fetch_block("finalized")
         except NodeRefusedError as error:
@@ -226,16 +238,15 @@ class Node:
             block = None
         if block is None:
             raise CannotCheckError(
-                f"the node {self.name} does not say which block is final",
-                hint="where a chain has no `finalized` tag, set `finality` to a number of blocks",
+                Message("node-final-block-unknown", name=self.name),
+                hint=Message("node-final-block-unknown-hint"),
             )
         # Because `latest` is read second, it is above any `finalized` tag that trails it.
         latest = self.fetch_latest()
         if block.number >= latest.number > 0:
             raise CannotCheckError(
-                f"the node {self.name} calls its newest block final: its `finalized` tag says "
-                "nothing",
-                hint="set `finality` to a number of blocks; to 0 if this chain never reorganises",
+                Message("node-finalized-tag-meaningless", name=self.name),
+                hint=Message("node-finalized-tag-meaningless-hint"),
             )
         return block
 
@@ -248,16 +259,13 @@ class Node:
                 return False  # some providers answer for many nodes and lack the method
             raise
         if not isinstance(answer, (bool, dict)):
-            raise NodeFaultError(
-                f"the node {self.name} answers eth_syncing neither with false nor with how far it "
-                "has come"
-            )
+            raise NodeFaultError(Message("node-syncing-answer-malformed", name=self.name))
         return answer is not False
 
     def fetch_base_fee(self) -> int | None:
         """Return the latest block's base fee in wei; None on chains without EIP-1559."""
-        members = self.known(self._block_members("latest"), "latest block")
-        return self._optional_quantity(members, "baseFeePerGas", "base fee")
+        members = self.known(self._block_members("latest"), Message("block-latest"))
+        return self._optional_quantity(members, "baseFeePerGas", Message("block-base-fee"))
 
     def fetch_priced_block(self, block: BlockId) -> PricedBlock | None:
         """Return a block with its base fee and gas limit; None if the node does not know it.
@@ -273,40 +281,42 @@ class Node:
             number=parsed.number,
             hash=parsed.hash,
             timestamp=parsed.timestamp,
-            base_fee=self._optional_quantity(members, "baseFeePerGas", "base fee"),
-            gas_limit=self._optional_quantity(members, "gasLimit", "gas limit"),
+            base_fee=self._optional_quantity(members, "baseFeePerGas", Message("block-base-fee")),
+            gas_limit=self._optional_quantity(members, "gasLimit", Message("block-gas-limit")),
             is_proven=self._is_header_proven(members, parsed),
         )
 
     def fetch_transaction_hashes(self, number: int) -> tuple[Hash32, ...]:
         """Return the hashes of a block's transactions."""
-        members = self.known(self._block_members(number), f"block {number}")
+        members = self.known(self._block_members(number), Message("block-by-number", number=number))
         self._parse_block(members, number)
         hashes = members.get("transactions")
         if not isinstance(hashes, list):
-            raise NodeFaultError(f"the node {self.name} returned a block without transactions")
-        return tuple(self._hash(each, "block's transaction") for each in hashes)
+            raise NodeFaultError(Message("node-block-without-transactions", name=self.name))
+        return tuple(self._hash(each, Message("block-transaction")) for each in hashes)
 
     def fetch_calls(self, number: int, to: Address) -> tuple[BlockCall, ...]:
         """Return a block's transactions to the address ``to``, in the block's order."""
         answer = self.rpc.call("eth_getBlockByNumber", [hex(number), True])
         entries = answer.get("transactions") if isinstance(answer, dict) else None
         if not isinstance(entries, list):
-            raise NodeFaultError(f"the node {self.name} has no block {number} with transactions")
+            raise NodeFaultError(
+                Message("node-has-no-block-transactions", name=self.name, number=number)
+            )
         receiver = _hex(to)
         try:
             return tuple(
                 BlockCall(
-                    sender=Address(_decode_data(entry["from"], "transaction's sender")),
-                    nonce=_decode_quantity(entry["nonce"], "transaction's nonce"),
-                    data=_decode_data(entry["input"], "transaction's data"),
+                    sender=Address(_decode_data(entry["from"], Message("tx-sender"))),
+                    nonce=_decode_quantity(entry["nonce"], Message("tx-nonce")),
+                    data=_decode_data(entry["input"], Message("tx-data")),
                 )
                 for entry in entries
                 if str(entry["to"]).lower() == receiver
             )
         except (KeyError, TypeError) as error:
             raise NodeFaultError(
-                f"the node {self.name} returned a malformed transaction in block {number}"
+                Message("node-tx-malformed", name=self.name, number=number)
             ) from error
 
     def _is_header_proven(self, members: dict[str, Any], block: Block) -> bool:
@@ -323,16 +333,15 @@ class Node:
             return True
         if members.keys() <= _BLOCK_MEMBERS:
             raise NodeFaultError(
-                f"what the node {self.name} says of block {block.number} does not give the block's "
-                "hash",
-                hint="run again, or ask another node",
+                Message("node-block-hash-differs", name=self.name, number=block.number),
+                hint=Message("node-retry-hint"),
             )
         return False  # of some other kind of chain
 
     def fetch_code(self, address: Address, block: BlockId) -> bytes:
         """Return the code at ``address``; empty if the account has no code."""
         code = self._at(block, "eth_getCode", _hex(address))
-        return _decode_data(code, self._label("eth_getCode"))
+        return _decode_data(code, self._label_result("eth_getCode"))
 
     def fetch_code_hash(self, address: Address, block: BlockId) -> Hash32:
         """Return the Keccak-256 of the code at ``address``, also of empty code."""
@@ -344,10 +353,10 @@ class Node:
         The execution APIs require all 32; ganache omits the leading zero bytes.
         """
         answer = self._at(block, "eth_getStorageAt", _hex(address), _hex(slot))
-        word = _decode_data(answer, self._label("eth_getStorageAt"))
+        word = _decode_data(answer, self._label_result("eth_getStorageAt"))
         if len(word) > 32 or (len(word) < 32 and word[:1] == b"\x00"):
             raise NodeFaultError(
-                f"the node {self.name} returned a storage word of {len(word)} bytes"
+                Message("node-storage-word-length", name=self.name, size=len(word))
             )
         return Hash32(word.rjust(32, b"\x00"))
 
@@ -366,8 +375,8 @@ class Node:
         }
         events = self.rpc.call("eth_getLogs", [query])
         if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
-            raise NodeFaultError(f"the node {self.name} returned malformed events")
-        label = self._label("event's data")
+            raise NodeFaultError(Message("node-events-malformed", name=self.name))
+        label = self._label(Message("event-data"))
         return [_decode_data(event.get("data"), label) for event in events[:_MAX_EVENTS]]
 
     def fetch_header(self, block_hash: Hash32) -> bytes:
@@ -408,7 +417,7 @@ class Node:
         except (MalformedError, MismatchError, NotTrustedError) as error:
             # A proof that the verifier rejects does not lead from the block's hash to the slots.
             raise NodeFaultError(
-                f"the node {self.name}'s state proof does not hold: {error.message}"
+                Message("node-state-proof-invalid", name=self.name, reason=error.message)
             ) from error
 
     def fetch_balance(self, address: Address) -> int:
@@ -418,9 +427,9 @@ class Node:
     def fetch_nonce(self, address: Address, block: BlockId) -> int:
         """Return how many transactions ``address`` has sent up to ``block``."""
         answer = self._at(block, "eth_getTransactionCount", _hex(address))
-        nonce = _decode_quantity(answer, self._label("eth_getTransactionCount"))
+        nonce = _decode_quantity(answer, self._label_result("eth_getTransactionCount"))
         if nonce > _MAX_NONCE:
-            raise NodeFaultError(f"the node {self.name} counts {nonce} transactions")
+            raise NodeFaultError(Message("node-nonce-impossible", name=self.name, count=nonce))
         return nonce
 
     def fetch_priority_fee(self, base_fee: int) -> int:
@@ -449,7 +458,9 @@ class Node:
         """
         call = _encode_call(sender, to, data)
         limited = call if gas is None else call | {"gas": hex(gas)}
-        return _decode_data(self.rpc.call("eth_call", [limited, "latest"]), self._label("eth_call"))
+        return _decode_data(
+            self.rpc.call("eth_call", [limited, "latest"]), self._label_result("eth_call")
+        )
 
     def estimate_gas(self, *, sender: Address, to: Address | None, data: bytes) -> int:
         """Return the gas the call would take on the latest block; a revert raises as in ``call``.
@@ -459,7 +470,13 @@ class Node:
         """
         gas = self._quantity("eth_estimateGas", _encode_call(sender, to, data), "latest")
         if gas > _MAX_GAS:
-            raise NodeFaultError(f"{self._label('eth_estimateGas')} of {gas} is no block's")
+            raise NodeFaultError(
+                Message(
+                    "node-gas-estimate-impossible",
+                    label=self._label_result("eth_estimateGas"),
+                    gas=gas,
+                )
+            )
         return gas
 
     def send_raw_transaction(self, raw: bytes) -> None:
@@ -467,9 +484,11 @@ class Node:
 
         The hash that the node returns is compared with our own, not trusted.
         """
-        answer = self._hash(self.rpc.call("eth_sendRawTransaction", [_hex(raw)]), "hash")
+        answer = self._hash(
+            self.rpc.call("eth_sendRawTransaction", [_hex(raw)]), Message("tx-hash")
+        )
         if answer != hash_keccak256(raw):
-            raise NodeFaultError(f"the node {self.name} gave the transaction another hash")
+            raise NodeFaultError(Message("node-tx-hash-differs", name=self.name))
 
     def fetch_receipt(self, tx_hash: Hash32) -> TransactionReceipt | None:
         """Return the transaction's receipt; None if the node knows of no inclusion."""
@@ -477,27 +496,33 @@ class Node:
         if members is None:
             return None
         if not isinstance(members, dict):
-            raise NodeFaultError(f"the node {self.name} returned a malformed receipt")
-        if self._hash(members.get("transactionHash"), "receipt's hash") != tx_hash:
-            raise NodeFaultError(f"the node {self.name} returned another transaction's receipt")
-        status = _decode_quantity(members.get("status"), self._label("receipt's status"))
+            raise NodeFaultError(Message("node-tx-receipt-malformed", name=self.name))
+        if self._hash(members.get("transactionHash"), Message("tx-receipt-hash")) != tx_hash:
+            raise NodeFaultError(Message("node-tx-receipt-of-other", name=self.name))
+        status = _decode_quantity(members.get("status"), self._label(Message("tx-receipt-status")))
         if status not in (0, 1):
-            raise NodeFaultError(f"the node {self.name} returned a receipt of status {status}")
-        gas_used = _decode_quantity(members.get("gasUsed"), self._label("receipt's gas"))
+            raise NodeFaultError(
+                Message("node-tx-receipt-status-unknown", name=self.name, status=status)
+            )
+        gas_used = _decode_quantity(members.get("gasUsed"), self._label(Message("tx-receipt-gas")))
         if gas_used > _MAX_GAS:
-            raise NodeFaultError(f"the node {self.name} returned a receipt of {gas_used} gas")
+            raise NodeFaultError(
+                Message("node-tx-receipt-gas-impossible", name=self.name, gas=gas_used)
+            )
         return TransactionReceipt(
             tx_hash=tx_hash,
-            block_hash=self._hash(members.get("blockHash"), "receipt's block hash"),
+            block_hash=self._hash(members.get("blockHash"), Message("tx-receipt-block-hash")),
             block_number=_decode_quantity(
-                members.get("blockNumber"), self._label("receipt's block")
+                members.get("blockNumber"), self._label(Message("tx-receipt-block"))
             ),
             succeeded=status == 1,
             gas_used=gas_used,
             # Nodes from before London may omit it.
-            gas_price=self._optional_quantity(members, "effectiveGasPrice", "receipt's gas price"),
+            gas_price=self._optional_quantity(
+                members, "effectiveGasPrice", Message("tx-receipt-gas-price")
+            ),
             # OP-type chains (op-geth core/types/receipt.go).
-            l1_fee=self._optional_quantity(members, "l1Fee", "receipt's L1 fee"),
+            l1_fee=self._optional_quantity(members, "l1Fee", Message("tx-receipt-l1-fee")),
         )
 
     def _at(self, block: BlockId, method: str, *params: Any, number: int | None = None) -> Any:
@@ -518,7 +543,9 @@ class Node:
                 if not is_tried and not is_about_hash:
                     raise
         if number is None:
-            number = self.known(self.fetch_block(block), f"block 0x{block.hex()}").number
+            number = self.known(
+                self.fetch_block(block), Message("block-by-hash", hash=block.hex())
+            ).number
             self.takes_hashes = False  # harmless if the block was merely unknown
         self._check_number(number, block)
         answer = self.rpc.call(method, [*params, hex(number)])
@@ -527,7 +554,7 @@ class Node:
 
     def _fetch_paid_tip(self) -> int:
         """Return the median tip in the last blocks, in wei per gas; 0 if none is known."""
-        label = self._label("eth_feeHistory")
+        label = self._label_result("eth_feeHistory")
         try:
             answer = self.rpc.call(
                 "eth_feeHistory", [hex(_TIP_BLOCKS), "latest", [_TIP_PERCENTILE]]
@@ -536,20 +563,21 @@ class Node:
             return 0  # EthereumJS refuses it on a chain of few blocks
         rewards = answer.get("reward") if isinstance(answer, dict) else None
         if not isinstance(rewards, list):
-            raise NodeFaultError(f"the node {self.name}'s eth_feeHistory holds no rewards")
+            raise NodeFaultError(Message("node-fee-history-without-rewards", name=self.name))
         tips: list[int] = []
         for each in rewards:
             if not isinstance(each, list) or len(each) != 1:
-                raise NodeFaultError(
-                    f"the node {self.name}'s eth_feeHistory does not hold one reward for each block"
-                )
+                raise NodeFaultError(Message("node-fee-history-malformed", name=self.name))
             tips.append(_decode_quantity(each[0], label))
         paid = sorted(tip for tip in tips if tip)  # a block without transactions says 0
         return paid[len(paid) // 2] if paid else 0
 
     def _check_number(self, number: int, block_hash: Hash32) -> None:
-        if self.known(self.fetch_block(number), f"block {number}").hash != block_hash:
-            raise NodeFaultError(f"the node {self.name} has another block {number} now")
+        if (
+            self.known(self.fetch_block(number), Message("block-by-number", number=number)).hash
+            != block_hash
+        ):
+            raise NodeFaultError(Message("node-block-replaced", name=self.name, number=number))
 
     def _block_members(self, block: BlockId) -> dict[str, Any] | None:
         if isinstance(block, bytes):
@@ -557,26 +585,29 @@ class Node:
         else:
             members = self.rpc.call("eth_getBlockByNumber", [_block_param(block), False])
         if members is not None and not isinstance(members, dict):
-            raise NodeFaultError(f"the node {self.name} returned a malformed block")
+            raise NodeFaultError(Message("node-block-malformed", name=self.name))
         if members is not None:
             self._read.append(members)
         return members
 
     def _quantity(self, method: str, *params: Any) -> int:
-        return _decode_quantity(self.rpc.call(method, params), self._label(method))
+        return _decode_quantity(self.rpc.call(method, params), self._label_result(method))
 
-    def _optional_quantity(self, members: dict[str, Any], name: str, part: str) -> int | None:
+    def _optional_quantity(self, members: dict[str, Any], name: str, part: Message) -> int | None:
         value = members.get(name)
         return None if value is None else _decode_quantity(value, self._label(part))
 
-    def _hash(self, value: object, part: str) -> Hash32:
+    def _hash(self, value: object, part: Message) -> Hash32:
         data = _decode_data(value, self._label(part))
         if len(data) != 32:
-            raise NodeFaultError(f"{self._label(part)} is not 32 bytes")
+            raise NodeFaultError(Message("node-value-not-hash", label=self._label(part)))
         return Hash32(data)
 
-    def _label(self, part: str) -> str:
-        return f"the node {self.name}'s {part}"
+    def _label(self, part: Message) -> Message:
+        return Message("node-part", name=self.name, part=part)
+
+    def _label_result(self, method: str) -> Message:
+        return Message("node-method-result", name=self.name, method=method)
 
 
 def _encode_call(sender: Address, to: Address | None, data: bytes) -> dict[str, str]:
@@ -584,15 +615,15 @@ def _encode_call(sender: Address, to: Address | None, data: bytes) -> dict[str, 
     return call if to is None else call | {"to": _hex(to)}
 
 
-def _decode_quantity(value: object, label: str) -> int:
+def _decode_quantity(value: object, label: Message) -> int:
     if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
-        raise NodeFaultError(f"{label} is not a hex quantity")
+        raise NodeFaultError(Message("node-value-not-quantity", label=label))
     return int(value, 16)
 
 
-def _decode_data(value: object, label: str) -> bytes:
+def _decode_data(value: object, label: Message) -> bytes:
     if not isinstance(value, str) or not _DATA.fullmatch(value):
-        raise NodeFaultError(f"{label} is not hex data")
+        raise NodeFaultError(Message("node-value-not-data", label=label))
     return bytes.fromhex(value[2:])
 
 

@@ -19,6 +19,7 @@ from anchor.chain.get_proof import decode_account_nonce
 from anchor.chain.node import Node, PricedBlock
 from anchor.errors import CannotCheckError, NodeFaultError, QuorumError, UnknownVersionError
 from anchor.ethereum.header import parse_header
+from anchor.messages.message import Message
 from anchor.types import Address, Block
 from anchor.verification.policy import FinalityRule
 
@@ -63,7 +64,9 @@ def agree_on_block(node: Node) -> PricedBlock:
     Raises:
         CannotCheckError: Too few nodes answer, or they know different blocks.
     """
-    newest = node.ask_each(lambda one: one.known(one.fetch_priced_block("latest"), "latest block"))
+    newest = node.ask_each(
+        lambda one: one.known(one.fetch_priced_block("latest"), Message("block-latest"))
+    )
     number = reached_by_enough((block.number for block in newest), node.needed)
     same = (block for block in newest if block.number == number)
     agreed = said_by_enough(same, node.needed)
@@ -75,8 +78,8 @@ def agree_on_block(node: Node) -> PricedBlock:
     if agreed is not None:
         return agreed
     raise QuorumError(
-        f"the nodes disagree about the chain's newest blocks, around block {number}",
-        hint="nothing was signed; run again, and see to the nodes if it stays so",
+        Message("nodes-disagree-newest-blocks", number=number),
+        hint=Message("nodes-disagree-newest-blocks-hint"),
     )
 
 
@@ -101,9 +104,14 @@ def agree_on_final_nonce(node: Node, address: Address, rule: FinalityRule) -> in
         proven = _fetch_proven_nonce(node, address, final)
         if proven not in (None, nonce):
             raise NodeFaultError(
-                f"the node {node.name} says that the nonce is {nonce} in final block "
-                f"{final.number}, and proves that it is {proven}",
-                hint="nothing was signed; ask another node",
+                Message(
+                    "node-nonce-disproven",
+                    name=node.name,
+                    nonce=nonce,
+                    number=final.number,
+                    proven=proven,
+                ),
+                hint=Message("node-nonce-disproven-hint"),
             )
     return nonce
 
@@ -126,9 +134,8 @@ def fetch_fees(node: Node, block: PricedBlock, cap: int, *, legacy: bool = False
     if legacy or block.base_fee is None:
         if not (legacy or block.is_proven or node.needed > 1):
             raise CannotCheckError(
-                f"the node {node.name} says that block {block.number} has no base fee, and the "
-                "block is of a kind that this release does not know",
-                hint="if the chain takes no transactions of EIP-1559, set chain.legacy_fees = true",
+                Message("node-base-fee-missing", name=node.name, number=block.number),
+                hint=Message("node-base-fee-missing-hint"),
             )
         prices = node.ask_each(lambda one: one.fetch_gas_price())
         return price_legacy(gas_price=asked_by_enough(prices, node.needed), cap=cap)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
 
 from anchor.chain.get_proof import FetchedProof
 from anchor.chain.node import Answer, Node
@@ -23,6 +24,7 @@ from anchor.errors import (
     QuorumError,
     UnknownVersionError,
 )
+from anchor.messages.message import Message, join
 from anchor.types import Address, Block, ChainId, Hash32
 from anchor.verification.policy import FinalityRule
 
@@ -43,7 +45,7 @@ class NodeGroup(Node):
         needed: int,
         chain_id: ChainId,
         genesis: Hash32 | None,
-        report: Callable[[str], None],
+        report: Callable[[Message], None],
     ) -> None:
         """Prepare to ask ``nodes``, of which ``needed`` have to agree; nothing is sent yet.
 
@@ -55,7 +57,7 @@ class NodeGroup(Node):
         self._chain_id = chain_id
         self._genesis = genesis
         self._report = report
-        self._told: dict[Node, str] = {}
+        self._told: dict[Node, Message] = {}
         self._newest = 0
         self._final: dict[FinalityRule, Block] = {}
         self._agreed: tuple[Node, ...] = ()
@@ -92,14 +94,14 @@ class NodeGroup(Node):
             self._newest = max(self._newest, newest)
             self._mark_usable(node)
             if node.rpc is not self.rpc:
-                self._report(f"reading from {node.name} now")
+                self._report(Message("node-read-now", name=node.name))
             self.rpc = node.rpc
             return
         if len(problems) == 1:
             raise problems[0]
         waits = [error.retry_after or 0.0 for error in problems]
         raise QuorumError(
-            f"no node can be read: {_join([error.message for error in problems])}",
+            Message("quorum-no-node-readable", reason=_join_messages(problems)),
             retry_after=min(waits),  # when the first of them may be asked again
         )
 
@@ -124,9 +126,13 @@ class NodeGroup(Node):
             if replacement is not None and replacement.hash != before.hash:
                 self._agreed = by
                 raise FinalityViolatedError(
-                    f"finality was violated: block {before.number} was final as "
-                    f"0x{before.hash.hex()}, and is 0x{replacement.hash.hex()} now",
-                    hint="look at the chain and its nodes: chain.finality may be too low",
+                    Message(
+                        "block-finality-violated",
+                        number=before.number,
+                        expected=before.hash.hex(),
+                        actual=replacement.hash.hex(),
+                    ),
+                    hint=Message("block-finality-violated-hint"),
                     block_hash=agreed.hash,
                 )
         self._final[rule], self._agreed = agreed, by
@@ -200,9 +206,9 @@ class NodeGroup(Node):
             else:
                 same.append(node.name)
         if len(groups) > 1:
-            sides = " against ".join(", ".join(names) for _, names in groups)
+            sides = reduce(_oppose, (join(names) for _, names in groups))
             raise QuorumError(
-                f"the nodes disagree about what is in the final block: {sides}", hint=_SPLIT_HINT
+                Message("nodes-disagree-final-content", sides=sides), hint=_SPLIT_HINT
             )
         count = sum(len(names) for _, names in groups)
         if count < self.needed:
@@ -245,7 +251,9 @@ class NodeGroup(Node):
             for node, answer in self._ask(others, lambda node: node.send_raw_transaction(raw)):
                 if isinstance(answer, NodeRefusedError):
                     if classify_refusal(answer.reason) not in _HARMLESS:
-                        self._report(f"{node.name} does not take it: {answer.reason}")
+                        self._report(
+                            Message("node-rejects-tx", name=node.name, reason=answer.reason)
+                        )
                 elif isinstance(answer, CannotCheckError):
                     self._mark_unusable(node, answer)
 
@@ -270,7 +278,7 @@ class NodeGroup(Node):
             if isinstance(block, Block):
                 claims[node] = block
             else:
-                problems.append(f"the node {node.name} lost block {number}")
+                problems.append(Message("node-lost-block", name=node.name, number=number))
         by = tuple(node for node, block in claims.items() if block.number == number)
         if len(by) < self.needed:
             raise self._too_few(len(by), problems)
@@ -285,31 +293,39 @@ class NodeGroup(Node):
             if block.number != claims[reference].number:
                 theirs = reference.fetch_block(block.number)
             if theirs is None or theirs.hash != block.hash:
-                reference_hash = "unknown" if theirs is None else f"0x{theirs.hash.hex()}"
+                other_hash = (
+                    Message("block-unknown") if theirs is None else f"0x{theirs.hash.hex()}"
+                )
                 raise QuorumError(
-                    f"the nodes disagree about final block {block.number}: it is "
-                    f"0x{block.hash.hex()} to {node.name} and {reference_hash} to {reference.name}",
+                    Message(
+                        "nodes-disagree-final-block",
+                        number=block.number,
+                        hash=block.hash.hex(),
+                        name=node.name,
+                        other_hash=other_hash,
+                        other=reference.name,
+                    ),
                     hint=_SPLIT_HINT,
                 )
 
     def _fetch_final(self, node: Node, rule: FinalityRule) -> Block:
         self._check_pins(node)
         if node.is_syncing():
-            raise CannotCheckError(f"the node {node.name} is still syncing")
+            raise CannotCheckError(Message("node-still-syncing", name=node.name))
         return node.fetch_final_block(rule)
 
     def _fetch_newest(self, node: Node) -> int:
         if node.is_syncing():
             raise CannotCheckError(
-                f"the node {node.name} is still syncing", hint="wait until it has caught up"
+                Message("node-still-syncing", name=node.name),
+                hint=Message("node-still-syncing-hint"),
             )
         number = node.fetch_latest().number
         # A first node on another chain passes here: the comparison of the pins stops everything.
         if number < self._newest - MAX_LAG and self._is_pinned(node):
             raise CannotCheckError(
-                f"the node {node.name} is at block {number}, and block {self._newest} was seen "
-                "already",
-                hint="it lags behind, or its chain was rolled back",
+                Message("node-behind", name=node.name, number=number, newest=self._newest),
+                hint=Message("node-behind-hint"),
             )
         return number
 
@@ -326,11 +342,11 @@ class NodeGroup(Node):
             answers = self._ask(self._nodes[1:], self._is_pinned)
             # At least two: a single other node must not decide which of two chains is right.
             if sum(answer is True for _, answer in answers) >= max(self.needed, 2):
-                raise CannotCheckError(f"the node {node.name} is on another chain")
+                raise CannotCheckError(Message("node-on-other-chain", name=node.name))
 
     def _check_pins(self, node: Node) -> None:
         if not self._is_pinned(node):
-            raise CannotCheckError(f"the node {node.name} is on another chain")
+            raise CannotCheckError(Message("node-on-other-chain", name=node.name))
 
     def _is_pinned(self, node: Node) -> bool:
         if node.fetch_chain_id() != self._chain_id:
@@ -338,7 +354,7 @@ class NodeGroup(Node):
         if self._genesis is None:
             return True
         # A node without a genesis block cannot show which chain it is on.
-        return node.known(node.fetch_block(0), "genesis block").hash == self._genesis
+        return node.known(node.fetch_block(0), Message("block-genesis")).hash == self._genesis
 
     def _ask(
         self, nodes: Sequence[Node], read: Callable[[Node], Answer]
@@ -356,11 +372,20 @@ class NodeGroup(Node):
         with ThreadPoolExecutor(len(nodes)) as pool:
             return list(zip(nodes, pool.map(ask, nodes), strict=True))
 
-    def _too_few(self, count: int, problems: Sequence[str]) -> QuorumError:
+    def _too_few(self, count: int, problems: Sequence[Message]) -> QuorumError:
         return QuorumError(
-            f"{count} of {len(self._nodes)} nodes agree on what is final, and "
-            f"{self.needed} have to" + (f": {_join(problems)}" if problems else ""),
-            hint="nothing becomes final until enough of them answer; see to those that are named",
+            Message(
+                "quorum-too-few-agree-because",
+                count=count,
+                total=len(self._nodes),
+                needed=self.needed,
+                reason=join(problems, by="semicolon"),
+            )
+            if problems
+            else Message(
+                "quorum-too-few-agree", count=count, total=len(self._nodes), needed=self.needed
+            ),
+            hint=Message("quorum-too-few-agree-hint"),
         )
 
     def _mark_unusable(self, node: Node, error: CannotCheckError) -> None:
@@ -369,11 +394,11 @@ class NodeGroup(Node):
             return  # it is not asked for the reason already reported
         if self._told.get(node) != error.message:
             self._told[node] = error.message
-            self._report(f"left out: {error.message}")
+            self._report(Message("node-left-out", reason=error.message))
 
     def _mark_usable(self, node: Node) -> None:
         if self._told.pop(node, None) is not None:
-            self._report(f"{node.name} can be used again")
+            self._report(Message("node-usable-again", name=node.name))
 
 
 def _too_few_answers(count: int, needed: int, problems: Sequence[CannotCheckError]) -> AnchorError:
@@ -382,14 +407,22 @@ def _too_few_answers(count: int, needed: int, problems: Sequence[CannotCheckErro
     if len(refused) >= needed:
         return refused[0]
     return QuorumError(
-        f"{count} nodes answer, and {needed} have to: "
-        f"{_join([error.message for error in problems])}",
-        hint="nothing was sent; see to those that are named",
+        Message(
+            "quorum-answers-too-few",
+            count=count,
+            needed=needed,
+            reason=_join_messages(problems),
+        ),
+        hint=Message("quorum-answers-too-few-hint"),
     )
 
 
-_SPLIT_HINT = "one side is wrong or on a fork: nothing becomes final until they agree"
+_SPLIT_HINT = Message("quorum-split-hint")
 
 
-def _join(problems: Sequence[str]) -> str:
-    return "; ".join(problems)
+def _join_messages(problems: Sequence[CannotCheckError]) -> Message:
+    return join((error.message for error in problems), by="semicolon")
+
+
+def _oppose(one: Message, other: Message) -> Message:
+    return Message("nodes-against", one=one, other=other)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from anchor.chain.node import BlockId, Node
 from anchor.errors import NodeFaultError
+from anchor.messages.message import Message
 from anchor.registry.storage import (
     CLOSED_HEAD,
     anchor_slot,
@@ -58,7 +59,7 @@ class RegistryReader:
             return None
         anchor = self.anchor(node, root, block)
         if anchor is None:
-            raise NodeFaultError(f"the node {node.name} shows the head, but not its anchor")
+            raise NodeFaultError(Message("node-head-without-anchor", name=node.name))
         return RegistryHead(root=root, anchor=anchor, is_closed=newest.is_closed)
 
     def newest_root(self, node: Node, block: BlockId) -> NewestRoot:

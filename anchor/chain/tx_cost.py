@@ -14,6 +14,7 @@ from anchor.chain.tx_decoding import is_dynamic, read_call_data, read_gas_limit
 from anchor.chain.tx_state import Attempt, Cost
 from anchor.errors import NodeFaultError, NodeRefusedError
 from anchor.ethereum.keccak import hash_keccak256
+from anchor.messages.message import Message
 from anchor.types import Address, ChainId
 
 MAX_TRANSACTION_GAS = 2**24
@@ -31,8 +32,9 @@ _UPPER_BOUND = hash_keccak256(b"getL1FeeUpperBound(uint256)")[:4]
 _EXACT = hash_keccak256(b"getL1Fee(bytes)")[:4]
 # A signature, a nonce, fees, gas and a receiver in RLP take about 130 bytes besides the call data.
 _ENVELOPE = 160
-# Ethereum's base fee may rise before the transaction is included: eightfold in 18 full blocks.
-_L1_HEADROOM = 8
+L1_HEADROOM = 8
+"""Factor by which Ethereum's base fee may rise before inclusion: eightfold in 18 full blocks."""
+
 # The store keeps 63 bits: nine ether.
 _MOST_L1_FEE = 2**63 - 1
 # Gas of every transaction, and for each byte of its data (EIP-2028); a fifth may be refunded.
@@ -68,8 +70,13 @@ def parse_cost(
     least_gas = _least_gas(read_call_data(attempt.raw))
     if not least_gas <= receipt.gas_used <= limit:
         raise NodeFaultError(
-            f"the node {name} returned a receipt of {receipt.gas_used:,} gas for a transaction "
-            f"that takes {least_gas:,} to {limit:,}"
+            Message(
+                "node-tx-receipt-gas-wrong",
+                name=name,
+                gas_used=receipt.gas_used,
+                least_gas=least_gas,
+                limit=limit,
+            )
         )
     lowest, highest = _price_range(attempt, block)
     price = receipt.gas_price
@@ -77,14 +84,19 @@ def parse_cost(
         price = highest  # the node omits the price, or returns only the tip, as EthereumJS does
     if not lowest <= price <= highest:
         raise NodeFaultError(
-            f"the node {name} returned a receipt of {price} wei a gas for a transaction that pays "
-            f"{lowest} to {highest} in that block"
+            Message(
+                "node-tx-receipt-price-wrong",
+                name=name,
+                price=price,
+                lowest=lowest,
+                highest=highest,
+            )
         )
     l1_fee = attempt.l1_fee or 0 if receipt.l1_fee is None else receipt.l1_fee
-    if l1_fee > (_MOST_L1_FEE if attempt.l1_fee is None else attempt.l1_fee):
+    most_l1_fee = _MOST_L1_FEE if attempt.l1_fee is None else attempt.l1_fee
+    if l1_fee > most_l1_fee:
         raise NodeFaultError(
-            f"the node {name} returned a receipt of {l1_fee} wei for data on the parent chain; at "
-            f"most {attempt.l1_fee} were to be expected"
+            Message("node-tx-receipt-l1-fee-wrong", name=name, l1_fee=l1_fee, limit=most_l1_fee)
         )
     return Cost(
         gas_used=receipt.gas_used, gas_price=price, timestamp=block.timestamp, l1_fee=l1_fee
@@ -124,8 +136,8 @@ def fetch_l1_fee(node: Node, chain_id: ChainId, *, sender: Address, data: bytes)
             exact = _EXACT + _encode_bytes(data + b"\xff" * _ENVELOPE)
             answer = one.call(sender=sender, to=_GAS_PRICE_ORACLE, data=exact)
         if len(answer) != _WORD:
-            raise NodeFaultError(f"the node {one.name}'s gas price oracle returned no number")
-        return min(int.from_bytes(answer, "big") * _L1_HEADROOM, _MOST_L1_FEE)
+            raise NodeFaultError(Message("node-gas-oracle-malformed", name=one.name))
+        return min(int.from_bytes(answer, "big") * L1_HEADROOM, _MOST_L1_FEE)
 
     # The lowest ``needed`` - 1 answers are skipped: a bound that is too low overruns the budget.
     return sorted(node.ask_each(read))[node.needed - 1]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from anchor.errors import MalformedError
 from anchor.ethereum.keccak import parse_address
 from anchor.ethereum.rlp import decode_rlp, parse_bytes, parse_integer
+from anchor.messages.message import Message
 from anchor.types import Address
 
 _DYNAMIC_FEE = 0x02
@@ -103,33 +104,33 @@ def _recover_sender(raw: bytes) -> Address:
     from eth_account import Account
 
     try:
-        return parse_address(Account.recover_transaction(raw), subject="the signer")
+        return parse_address(Account.recover_transaction(raw), subject=Message("tx-signer"))
     except Exception as error:
         # Any error of eth-account or the curve packages means an invalid signature.
-        raise MalformedError("the transaction's signature is not valid") from error
+        raise MalformedError(Message("tx-signature-invalid")) from error
 
 
 def _read_fields(raw: bytes) -> dict[str, bytes]:
     names, encoded = (_DYNAMIC_FIELDS, raw[1:]) if is_dynamic(raw) else (_LEGACY_FIELDS, raw)
-    items = decode_rlp(encoded, subject="the transaction", max_bytes=_MAX_BYTES)
+    items = decode_rlp(encoded, subject=Message("tx-subject"), max_bytes=_MAX_BYTES)
     if not isinstance(items, tuple) or len(items) != len(names):
-        raise MalformedError(f"the transaction is no RLP list of {len(names)} fields")
+        raise MalformedError(Message("tx-not-list", count=len(names)))
     fields = {}
     for name, field in zip(names, items, strict=True):
         if name == "access_list" and field != ():
-            raise MalformedError("the transaction has an access list")
+            raise MalformedError(Message("tx-has-access-list"))
         if isinstance(field, bytes):
             fields[name] = field
         elif name != "access_list":
-            raise MalformedError(f"the transaction's field {name} is a list")
+            raise MalformedError(Message("tx-field-is-list", name=name))
     return fields
 
 
 def _integer(field: bytes) -> int:
-    return parse_integer(field, subject="a field of the transaction", max_bits=256)
+    return parse_integer(field, subject=Message("tx-field"), max_bits=256)
 
 
 def _receiver(field: bytes) -> Address | None:
     if not field:
         return None
-    return Address(parse_bytes(field, subject="the transaction's receiver", length=20))
+    return Address(parse_bytes(field, subject=Message("tx-receiver"), length=20))

@@ -21,6 +21,7 @@ from anchor.chain.node_agreement import (
 from anchor.chain.tx_cost import parse_cost
 from anchor.chain.tx_state import Inclusion, NonceSlot, Observation
 from anchor.errors import NodeRefusedError, QuorumError
+from anchor.messages.message import Message
 from anchor.types import Hash32
 
 
@@ -121,8 +122,8 @@ def _ask_alike(node: Node, read: Callable[[Node], Value]) -> Value:
     agreed = said_by_enough(node.ask_each(read), node.needed)
     if agreed is None:
         raise QuorumError(
-            "the nodes disagree about what is in blocks on which they agreed",
-            hint="one side is wrong or on a fork: see to the nodes, and run again",
+            Message("nodes-disagree-agreed-blocks"),
+            hint=Message("nodes-disagree-agreed-blocks-hint"),
         )
     return agreed
 

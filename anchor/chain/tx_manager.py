@@ -51,6 +51,7 @@ from anchor.errors import (
     SignerError,
 )
 from anchor.ethereum.keccak import format_address, hash_keccak256
+from anchor.messages.message import Message
 from anchor.system.clock import Clock
 from anchor.types import Address, ChainId
 
@@ -72,7 +73,7 @@ class TransactionManager:
         journal: TxJournal,
         clock: Clock,
         limits: FeeLimits,
-        report: Callable[[str], None],
+        report: Callable[[Message], None],
         find_own: Callable[[Address, range], set[int]] = lambda *_: set(),
     ) -> None:
         """Prepare; ``find_own`` returns the nonces missing in the journal that are our own."""
@@ -123,7 +124,7 @@ class TransactionManager:
         slot = self._find_unfinished(max_age=0.0)
         if slot is None:
             return None
-        self._report("resuming the transaction of an earlier run")
+        self._report(Message("tx-resuming"))
         return self._drive(slot, intent)
 
     def send(self, intent: Intent) -> Inclusion:
@@ -148,8 +149,8 @@ class TransactionManager:
         inclusion = self._drive(slot, intent, seen)
         if not inclusion.succeeded:
             raise ChainGuardError(
-                f"transaction 0x{inclusion.tx_hash.hex()} was included and reverted, finally",
-                hint="run again: what is to be sent then is tried out first",
+                Message("tx-reverted", hash=inclusion.tx_hash.hex()),
+                hint=Message("tx-reverted-hint"),
             )
         return inclusion
 
@@ -228,15 +229,26 @@ class TransactionManager:
         decision = decide(slot, seen, 0.0)
         inclusion = decision.inclusion
         if inclusion is not None and self._settlement.is_final(inclusion):
-            outcome = inclusion.outcome
-            self._journal.settle_slot(slot, outcome, inclusion.cost, confirmed=True)
+            self._journal.settle_slot(slot, inclusion.outcome, inclusion.cost, confirmed=True)
+            outcome = (
+                Message("nonce-outcome-included")
+                if inclusion.succeeded
+                else Message("nonce-outcome-reverted")
+            )
         elif decision.action is Action.FOREIGN:
-            outcome = "foreign"
+            outcome = Message("nonce-outcome-foreign")
             with suppress(ForeignUseError):
                 self._settlement.conclude_used(slot)
         else:
             return slot
-        self._report(f"nonce {slot.nonce} of {format_address(slot.sender)} ended as {outcome}")
+        self._report(
+            Message(
+                "nonce-settled",
+                nonce=slot.nonce,
+                sender=format_address(slot.sender),
+                outcome=outcome,
+            )
+        )
         return None
 
     def _open_slot(self) -> NonceSlot | None:
@@ -246,8 +258,8 @@ class TransactionManager:
         if self.settle_former() is None:
             return None
         raise SignerError(
-            f"a transaction of {format_address(slot.sender)} is not settled yet",
-            hint="run with that key until it is; then the key can be changed",
+            Message("tx-unsettled-of-former-key", sender=format_address(slot.sender)),
+            hint=Message("tx-unsettled-of-former-key-hint"),
         )
 
     def _settle_unused(self, slot: NonceSlot) -> None:
@@ -295,7 +307,7 @@ class TransactionManager:
                 cap=self._limits.fee_cap,
             )
             if fees is None:
-                self._report("its fee cannot be raised: chain.max_fee_gwei is reached")
+                self._report(Message("tx-fee-cap-reached"))
                 return None, True
             offer = replace(offer, fees=fees)
             if below is not None and offer.most >= below:
@@ -303,13 +315,13 @@ class TransactionManager:
             self._pricing.check_balance(offer)
             self._pricing.check_budget(offer, but=slot)
         except FundsError as error:
-            self._report(f"its fee cannot be raised: {error.message}")
+            self._report(Message("tx-fee-not-raised", reason=error.message))
             return None, True
         except ChainGuardError as error:
             # The attempt to be replaced, or another operator's anchor, has just been included.
-            self._report(f"it is not replaced: {error.message}")
+            self._report(Message("tx-not-replaced", reason=error.message))
             return None, False
-        self._report(f"no block took it: replacing it, now for up to {fees.max_fee} wei a gas")
+        self._report(Message("tx-replacing", max_fee=fees.max_fee))
         return self._sign(slot, intent, offer), False
 
     def _drive(self, slot: NonceSlot, intent: Intent, seen: Observation | None = None) -> Inclusion:
@@ -339,7 +351,7 @@ class TransactionManager:
             if decision.action is Action.REPAIR and seen.missing is not None:
                 next_up = seen.missing
             if next_up.nonce != offered:
-                self._report(f"the chain waits for nonce {next_up.nonce} now")
+                self._report(Message("nonce-awaited", nonce=next_up.nonce))
                 offered = next_up.nonce
                 next_send = since = self._clock.monotonic()
             may_send = decision.action is not Action.WAIT and self._clock.monotonic() >= next_send
@@ -380,32 +392,29 @@ class TransactionManager:
             return inclusion
         if not self._settlement.is_final(inclusion):
             raise NotFinalError(
-                f"transaction 0x{inclusion.tx_hash.hex()} was included and reverted, in a block "
-                "that is not final",
-                hint="run again once it is: only then can a new one be sent",
+                Message("tx-reverted-not-final", hash=inclusion.tx_hash.hex()),
+                hint=Message("tx-reverted-not-final-hint"),
             )
         self._journal.settle_slot(slot, "reverted", inclusion.cost, confirmed=True)
-        self._report("the transaction reverted, finally")
+        self._report(Message("tx-reverted-report"))
         return inclusion
 
     def _overdue(self, slot: NonceSlot, action: Action, *, is_stuck: bool) -> AnchorError:
-        seconds = f"{self._limits.wait_seconds:g} seconds"
-        transaction = f"transaction 0x{slot.attempts[-1].tx_hash.hex()}"
+        seconds = Message("duration-seconds", seconds=self._limits.wait_seconds)
+        transaction = Message("tx-by-hash", hash=slot.attempts[-1].tx_hash.hex())
         if action is Action.GAP:
             return ChainGuardError(
-                f"nonce {slot.nonce} of {format_address(slot.sender)} is signed, but the chain "
-                "waits for an earlier one",
-                hint="send something with each missing nonce of that key, then run again; or, if "
-                f"that is never to be, `anchor transactions give-up {slot.nonce}`",
+                Message("nonce-gap", nonce=slot.nonce, sender=format_address(slot.sender)),
+                hint=Message("nonce-gap-hint", nonce=slot.nonce),
             )
         if is_stuck:
             return FundsError(
-                f"{transaction} was not included within {seconds}, and its fee cannot be raised",
-                hint="raise chain.max_fee_gwei, or see to the balance; then run again",
+                Message("tx-fee-not-raisable", transaction=transaction, duration=seconds),
+                hint=Message("tx-fee-not-raisable-hint"),
             )
         return NotFinalError(
-            f"{transaction} was sent but not included within {seconds}",
-            hint="run again later: it goes on with the same nonce, never with a second anchor",
+            Message("tx-not-included", transaction=transaction, duration=seconds),
+            hint=Message("tx-not-included-hint"),
         )
 
     def _observe(self, slot: NonceSlot) -> Observation:
@@ -419,12 +428,12 @@ class TransactionManager:
 
     def _send_bytes(self, attempt: Attempt) -> NodeRefusedError | None:
         """Send; return the node's refusal if another fee or gas limit could avoid it."""
-        self._report(f"sending transaction 0x{attempt.tx_hash.hex()}")
+        self._report(Message("tx-sending", hash=attempt.tx_hash.hex()))
         try:
             self._node.send_raw_transaction(attempt.raw)
         except NodeUnreachableError:
             # The node may have accepted it nevertheless: poll, then send the same bytes again.
-            self._report("the node did not answer; looking whether it took the transaction")
+            self._report(Message("tx-sent-unanswered"))
         except NodeRefusedError as error:
             refusal = classify_refusal(error.reason)
             if refusal in (Refusal.FEE_TOO_LOW, Refusal.GAS_TOO_HIGH, Refusal.FUNDS):
@@ -447,8 +456,8 @@ class TransactionManager:
         if _lacks_funds(error):
             return FundsError(lacks_funds(self._signer.address), hint=FUNDS_HINT)
         return FundsError(
-            f"the node takes no transaction at this fee now: {error.reason}",
-            hint="run again later; the same transaction is offered again",
+            Message("tx-fee-refused", reason=error.reason),
+            hint=Message("tx-fee-refused-hint"),
         )
 
 

@@ -12,6 +12,7 @@ from anchor.chain.tx_cost import BUDGET_DAYS, fetch_l1_fee
 from anchor.chain.tx_journal_protocol import TxJournal
 from anchor.chain.tx_state import NonceSlot
 from anchor.errors import FundsError
+from anchor.messages.message import Message
 from anchor.types import Address, ChainId
 from anchor.units import ETHER
 from anchor.verification.policy import FinalityRule
@@ -84,7 +85,11 @@ class Pricing:
         """
         if agree_on_balance(self.node, self.sender) < offer.most:
             raise FundsError(
-                f"{lacks_funds(self.sender)}: up to {offer.most / ETHER:.6f} ether needed",
+                Message(
+                    "sender-funds-needed",
+                    detail=lacks_funds(self.sender),
+                    amount=offer.most / ETHER,
+                ),
                 hint=FUNDS_HINT,
             )
 
@@ -101,9 +106,12 @@ class Pricing:
         spent = self.journal.sum_costs(self.chain_id, since, but=but)
         if spent + cost > budget:
             raise FundsError(
-                f"the budget of {budget / ETHER:g} ether in {BUDGET_DAYS} days does not cover the "
-                f"next transaction: {spent / ETHER:.6f} are spent, and it may take "
-                f"{cost / ETHER:.6f}",
-                hint="what is recorded and sealed stays: raise chain.budget_ether, or run again "
-                "when earlier transactions are older than that",
+                Message(
+                    "budget-exceeded",
+                    budget=budget / ETHER,
+                    days=BUDGET_DAYS,
+                    spent=spent / ETHER,
+                    cost=cost / ETHER,
+                ),
+                hint=Message("budget-exceeded-hint"),
             )

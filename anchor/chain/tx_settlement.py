@@ -23,6 +23,7 @@ from anchor.chain.tx_journal_protocol import SettlementJournal
 from anchor.chain.tx_state import Cost, Inclusion, NonceSlot, Unsettled
 from anchor.errors import CannotCheckError, ForeignUseError, NodeUnreachableError
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message
 from anchor.registry.calldata import decode_anchor_call
 from anchor.types import Address, Block, ChainId, Hash32
 from anchor.verification.policy import FinalityRule
@@ -39,7 +40,7 @@ class Settlement:
     chain_id: ChainId
     journal: SettlementJournal
     finality: FinalityRule
-    report: Callable[[str], None]
+    report: Callable[[Message], None]
 
     def review(self, sender: Address) -> NonceSlot | None:
         """Settle the nonces that are final; return the earliest lost nonce of ``sender``, or None.
@@ -87,29 +88,27 @@ class Settlement:
                 that, the nonce stays open until a node gives the receipt.  If the user is unknown,
                 the nonce is settled, because it cannot be used again, and its maximum cost counts.
         """
-        name = f"nonce {slot.nonce} of {format_address(slot.sender)}"
-        newest = f"0x{slot.attempts[-1].tx_hash.hex()}" if slot.attempts else "none"
+        name = Message("nonce-of-sender", nonce=slot.nonce, sender=format_address(slot.sender))
+        newest = (
+            f"0x{slot.attempts[-1].tx_hash.hex()}" if slot.attempts else Message("tx-none-signed")
+        )
         final = self.node.fetch_final_block(self.finality)
         user = find_user(self.node, slot, final.number)
         if user is User.OURS:
             raise CannotCheckError(
-                f"{name} is used, finally, by one of our transactions (the newest is {newest}), "
-                "and too few nodes give its receipt",
-                hint="run again, or ask another node: the receipt says whether it succeeded",
+                Message("nonce-receipt-missing", nonce=name, newest=newest),
+                hint=Message("nonce-receipt-missing-hint"),
             )
         if user is User.ANOTHER:
             self.journal.settle_slot(slot, "foreign", confirmed=True)
             raise ForeignUseError(
-                f"another program used {name}",
-                hint="give this log a key of its own, then run again; or, where the key is meant "
-                "to be used elsewhere, too, set signer.shared",
+                Message("nonce-used-by-other-program", nonce=name),
+                hint=Message("nonce-used-by-other-program-hint"),
             )
         self.journal.settle_slot(slot, "foreign", _most(slot, final), confirmed=True)
         raise CannotCheckError(
-            f"{name} is used, finally, and the nodes show neither a receipt of our transaction "
-            f"(the newest is {newest}) nor another one",
-            hint="it counts for the most it may have taken; run again, which goes by what is in "
-            "the registry",
+            Message("nonce-user-unknown", nonce=name, newest=newest),
+            hint=Message("nonce-user-unknown-hint"),
         )
 
     def is_final(self, inclusion: Inclusion) -> bool:
@@ -201,10 +200,7 @@ class Settlement:
                 agree_on_block(self.node)  # answers of nodes on two forks prove nothing
             if not each.is_lost:
                 self.journal.mark_lost(slot)
-                self.report(
-                    f"the transaction of nonce {slot.nonce} is not included any more: a "
-                    "reorganisation undid it"
-                )
+                self.report(Message("tx-undone-by-reorganisation", nonce=slot.nonce))
             lost = slot
         return lost
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from anchor.errors import CannotCheckError, UsageError
+from anchor.messages.message import Message
 from anchor.system.urls import are_distinct, redact_url
 from anchor.verification.quorum_rules import find_conflict, verifier_quorum
 
@@ -37,15 +38,17 @@ class Nodes:
         rpc: Sequence[str],
         quorum: int | None,
         project_rpc: Callable[[ChainId], tuple[Sequence[str], int]],
-        report: Callable[[str], None],
+        report: Callable[[Message], None],
     ) -> None:
         for url in rpc:
             redact_url(url)  # a bad URL is a usage error, not a finding about evidence
         if quorum is not None and quorum < 1:
-            raise UsageError(f"a quorum of {quorum} is none: one node at least has to answer")
+            raise UsageError(Message("quorum-too-small", quorum=quorum))
         fault = find_conflict(rpc, quorum or 1) if rpc else None
         if fault is not None:
-            raise UsageError(f"--rpc {fault}", hint="each is to be another operator's")
+            raise UsageError(
+                Message("rpc-nodes-conflict", reason=fault), hint=Message("rpc-nodes-conflict-hint")
+            )
         self._rpc = tuple(rpc)
         self._quorum = quorum
         self._project_rpc = project_rpc
@@ -71,21 +74,22 @@ class Nodes:
             quorum = max(quorum, least)
         if not urls:
             raise CannotCheckError(
-                f"no node of chain {target.chain_id} is known",
-                hint="name one you trust with --rpc, or in a trust policy with --trust",
+                Message("chain-nodes-unknown", chain=target.chain_id),
+                hint=Message("chain-nodes-unknown-hint"),
             )
         if not are_distinct(urls):
             raise CannotCheckError(
-                f"of chain {target.chain_id} one node is named twice, and would agree with itself",
-                hint="name nodes of different operators",
+                Message("chain-node-named-twice", chain=target.chain_id),
+                hint=Message("chain-node-named-twice-hint"),
             )
         # The policy's quorum is never lowered here.
         needed = max(quorum, self.needed)
         if needed > len(urls):
             raise CannotCheckError(
-                f"{needed} nodes have to agree, and {len(urls)} of chain {target.chain_id} are "
-                "named",
-                hint="name more with --rpc, each of another operator; --quorum 1 takes one's word",
+                Message(
+                    "chain-nodes-too-few", needed=needed, count=len(urls), chain=target.chain_id
+                ),
+                hint=Message("chain-nodes-too-few-hint"),
             )
         return self._open(tuple(urls), needed, target.chain_id, target.genesis, target.finality)
 
@@ -114,8 +118,8 @@ class Nodes:
         urls = [url for url in self._rpc if self._fetch_chain_id(url) not in target.other_chains]
         if not urls:
             raise CannotCheckError(
-                f"the nodes named are of other chains: none is of chain {target.chain_id}",
-                hint="name nodes of each chain with --rpc, or in a trust policy with --trust",
+                Message("chain-nodes-of-others", chain=target.chain_id),
+                hint=Message("chain-nodes-of-others-hint"),
             )
         return urls
 

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import gc
 import sys
+from contextvars import copy_context
 from importlib.metadata import version as installed_version
-from typing import Protocol, cast, runtime_checkable
+from typing import cast
 
 import typer
 from typer.exceptions import TyperException
 
+from anchor.cli.argument_errors import (
+    ArgumentsError,
+    describe_refusal,
+    describe_usage,
+    is_help,
+)
 from anchor.cli.console import Output
 from anchor.cli.standard_streams import StandardOutputError, guard_streams, silence_output
 from anchor.cli.typer_app import GroupedCommands, add_commands
 from anchor.errors import AnchorError, ExitCode, UsageError
+from anchor.messages.message import Message
 from anchor.system.os_errors import explain_os_error
 
 # The extra that installs each package that some commands need and a verifier may lack.
@@ -68,27 +76,19 @@ app = cast(GroupedCommands, typer.main.get_command(_typer))
 add_commands(app)
 
 
-@runtime_checkable
-class _BadArguments(Protocol):
-    """An error that Typer raises for a command line that it cannot parse."""
-
-    exit_code: int
-
-    def format_message(self) -> str: ...
-    def show(self) -> None: ...
-
-
 def main() -> None:
     """Run the command line and end the process with a code of ``anchor.errors.ExitCode``."""
     guard_streams()
     try:
-        code = _run()
+        code = copy_context().run(_run)
         sys.stdout.flush()
     except StandardOutputError as error:
         code = error.exit_code
         silence_output()
         if not error.is_closed_pipe:
-            Output(as_json=False).note(f"{error}; what was done stays done", mark="error: ")
+            Output(as_json=False).note(
+                Message("output-failed-work-kept", reason=error), mark=Message("error-mark")
+            )
     # Garbage collection during weakref's exit handler would change the finalizers (of urllib3's
     # pools) that it iterates over, and it would print a traceback.
     gc.disable()
@@ -103,7 +103,7 @@ def _run() -> int:
     except SystemExit as end:
         return ExitCode.DONE if end.code is None else int(end.code)
     except TyperException as error:
-        if not isinstance(error, _BadArguments):
+        if not isinstance(error, ArgumentsError):
             raise
         return _refuse_usage(error)
     except AnchorError as error:
@@ -112,7 +112,11 @@ def _run() -> int:
         raise
     except OSError as error:
         named = isinstance(error.filename, str)
-        text = f"{error.filename} cannot be used" if named else "this machine could not do it"
+        text = (
+            Message("path-unusable", path=error.filename)
+            if named
+            else Message("machine-operation-failed")
+        )
         return _fail(explain_os_error(text, error, is_named=False))
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get((error.name or "").split(".")[0])
@@ -120,8 +124,8 @@ def _run() -> int:
             raise
         return _fail(
             UsageError(
-                f"this command needs the package {error.name}, which is not installed",
-                hint=f"pip install '.[{extra}]' in the checkout",
+                Message("package-missing", name=error.name),
+                hint=Message("package-missing-hint", extra=extra),
             )
         )
     except (KeyboardInterrupt, typer.Abort):
@@ -133,11 +137,17 @@ def _fail(error: AnchorError) -> int:
     return error.exit_code
 
 
-def _refuse_usage(error: _BadArguments) -> int:
-    """Print an error in the arguments as Typer does; in JSON mode also as a document."""
-    if _is_json():
-        Output(as_json=True).document_error(UsageError(error.format_message()))
-    error.show()
+def _refuse_usage(error: ArgumentsError) -> int:
+    """Print an error in the arguments, after how the command is used."""
+    output = Output(as_json=_is_json())
+    refusal = UsageError(describe_refusal(error))
+    output.document_error(refusal)
+    if is_help(error):
+        error.show()
+        return error.exit_code
+    for line in describe_usage(error):
+        output.note(line)
+    output.note_error(refusal)
     return error.exit_code
 
 

@@ -18,6 +18,7 @@ from anchor.certificate.time_format import Moment
 from anchor.cli.console import Colour, Output
 from anchor.cli.input_files import read_bounded, receipt_path
 from anchor.errors import AnchorError, ExitCode, UsageError
+from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.system.durable_files import write_files
 from anchor.verification.report import Report, severest_code
@@ -48,8 +49,8 @@ def plan_requests(
         target = (folder or receipt.parent) / f"{name}.certificate"
         if any(request.target == target for request in requests):
             raise UsageError(
-                f"two certificates would be {target}.json",
-                hint="certify them one by one, each into a folder of its own",
+                Message("certificate-path-conflict", path=target),
+                hint=Message("certificate-path-conflict-hint"),
             )
         requests.append(Request(receipt=receipt, file=file, target=target))
     return requests
@@ -86,8 +87,8 @@ def check_exhibits(details: Details, judged: Iterable[Judged]) -> None:
     for exhibit in details.exhibits:
         if not any(is_about(exhibit.digest, digests) for digests in recorded):
             raise UsageError(
-                f"the details name the exhibit {exhibit.digest}, which no receipt here is about",
-                hint="name its receipt, too, or take it out of the details",
+                Message("certificate-exhibit-unmatched", digest=exhibit.digest),
+                hint=Message("certificate-exhibit-unmatched-hint"),
             )
 
 
@@ -118,7 +119,11 @@ def write_certificates(
             if len(judged) == 1:
                 raise
             file = str(judgement.request.file)
-            output.note(f"{file}: {error.message}", mark="error: ", colour=Colour.RED)
+            output.note(
+                Message("with-reason", failure=file, reason=error.message),
+                mark=Message("error-mark"),
+                colour=Colour.RED,
+            )
             code = int(error.exit_code)
             refused.append({"file": file, "exit_code": code, "error": error.message})
             codes.append(error.exit_code)
@@ -173,14 +178,17 @@ def describe_font(font: Font) -> dict[str, Any]:
 
 def print_font(output: Output, font: Font) -> None:
     """Print the font of the PDFs, because their bytes depend on it."""
-    output.line(f"font: {font.family}")
+    output.line(Message("certificate-font", family=font.family))
     for file in font.files:
-        output.line(f"  {file.sha256}  {file.path}")
+        output.text(f"  {file.sha256}  {file.path}")
 
 
 def print_written(output: Output, written: dict[str, Any]) -> None:
     """Print the files written for one receipt."""
-    draft = "  DRAFT" if written["draft"] else ""
-    output.line(f"{written['file']}: certificate {written['certificate_no']}{draft}")
+    file, number = written["file"], written["certificate_no"]
+    if written["draft"]:
+        output.line(Message("certificate-draft-written", file=file, number=number))
+    else:
+        output.line(Message("certificate-written", file=file, number=number))
     for file in written["files"].values():
-        output.line(f"  {file['sha256']}  {file['path']}")
+        output.text(f"  {file['sha256']}  {file['path']}")

@@ -11,6 +11,7 @@ GROUPS = {
         "demo": "Anchor a folder on an embedded chain, verify it, and refuse an altered copy.",
         "devnet": "Run a local chain until Ctrl-C: anvil if it is installed, else py-evm.",
         "init": "Create a project: configuration, store and trust policy for one log.",
+        "estimate": "Estimate gas and money for so many pieces, heads and chains.",
         "deploy": "Deploy the registry, unless it is on the chain already.",
         "doctor": "Check configuration, store, key, nodes and registry; change nothing.",
     },
@@ -64,6 +65,10 @@ EXAMPLES = {
     "init": (
         "anchor init --devnet my-project",
         "anchor init my-log --rpc https://NODE --keystore KEY.json",
+    ),
+    "estimate": (
+        "anchor estimate 10000 --heads 24",
+        "anchor estimate 10000 --rpc https://NODE --rpc https://ANOTHER --ether-price '2500 EUR'",
     ),
     "deploy": ("anchor deploy",),
     "doctor": ("anchor doctor",),

@@ -18,6 +18,7 @@ from anchor.errors import (
     StoreBusyError,
     UsageError,
 )
+from anchor.messages.message import Message
 from anchor.operate.erasure_cleanup import clean_up
 from anchor.project import signing_key
 from anchor.project.allowlist import allow_project, find_allowed, find_config
@@ -39,7 +40,7 @@ def project_session(
     project = open_moved_project(config) if moved else open_project(config, only_reads=only_reads)
     try:
         if project.database.read_only_note is not None:
-            print(project.database.read_only_note, file=sys.stderr)
+            Output(as_json=False).note(project.database.read_only_note)
         yield project
     finally:
         project.database.close()
@@ -50,13 +51,15 @@ def finish_erasures(output: Output, project: OpenProject) -> None:
     try:
         cleaned = clean_up(project)
     except (StorageError, StoreBusyError) as error:
-        output.note(f"an erasure is not finished: {error.message}", mark="warning: ")
-        output.note("  run `anchor erase` without anything named once that is mended")
+        output.note(
+            Message("erasure-unfinished", reason=error.message), mark=Message("warning-mark")
+        )
+        output.note(Message("erasure-unfinished-hint"))
         return
     if cleaned is not None:
-        output.note(f"finished the erasure of {cleaned.leaves:,} pieces")
+        output.note(Message("erasure-finished", count=cleaned.leaves))
         for text in cleaned.remains:
-            output.note(text, mark="left to you: ")
+            output.note(text, mark=Message("erasure-remains-mark"))
 
 
 def note_project(output: Output, config: Path, *, again: bool = False) -> None:
@@ -69,8 +72,10 @@ def note_project(output: Output, config: Path, *, again: bool = False) -> None:
         if not again or find_allowed(config) is not None:
             allow_project(config)
     except AnchorError as error:
-        output.note(f"the project could not be noted as yours: {error.message}", mark="warning: ")
-        output.note(f"  name it for every command: --config {config}, or $ANCHOR_CONFIG")
+        output.note(
+            Message("project-not-noted", reason=error.message), mark=Message("warning-mark")
+        )
+        output.note(Message("project-not-noted-hint", path=config))
 
 
 def open_signer(config: Config) -> Signer:
@@ -92,10 +97,12 @@ class ProjectKey:
 def _ask_password(path: Path) -> str:
     if not sys.stdin.isatty():
         raise SignerError(
-            f"the password of {path} cannot be asked for: there is no terminal",
-            hint="name a file with signer.password_file, readable by you alone",
+            Message("keystore-password-without-terminal", path=path),
+            hint=Message("keystore-password-file-hint"),
         )
-    return getpass.getpass(f"Password of {path}: ")
+    return getpass.getpass(
+        Output(as_json=False).say(Message("keystore-password-prompt", path=path))
+    )
 
 
 def choose_wait(config: Config, option: str | None) -> WaitFor:
@@ -106,4 +113,4 @@ def choose_wait(config: Config, option: str | None) -> WaitFor:
         return "included"
     if option == "final":
         return "final"
-    raise UsageError(f"--wait takes included or final, not {option!r}")
+    raise UsageError(Message("option-wait-unknown", actual=option))

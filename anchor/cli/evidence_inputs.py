@@ -13,6 +13,7 @@ from anchor.cli.input_files import is_regular_file, read_receipt, receipt_path
 from anchor.errors import UsageError
 from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
 from anchor.evidence.file_hashing import digest_file, hash_stdin
+from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.project.policy_sources import choose_policy
 from anchor.receipt.format import Receipt
@@ -23,11 +24,17 @@ from anchor.verification.verifier import judge
 Load = Callable[[], tuple[bytes | Receipt, Digests]]
 
 _SOURCES = {
-    "option": "named on the command line",
-    "environment": "named in the environment",
-    "user": "kept in your configuration folder",
-    "project": "of your own project",
+    "option": Message("policy-source-option"),
+    "environment": Message("policy-source-environment"),
+    "user": Message("policy-source-user"),
+    "project": Message("policy-source-project"),
 }
+
+
+class Note(Protocol):
+    """Prints one line of progress, after a mark (``anchor.cli.console.Output.note``)."""
+
+    def __call__(self, text: Message, *, mark: str = "") -> None: ...
 
 
 class ProjectInputs(Protocol):
@@ -52,7 +59,7 @@ class VerificationInputs:
         *,
         config_path: Path | None,
         trust: Path | None,
-        report: Callable[[str], None],
+        report: Note,
         rpc: Sequence[str] | None = None,
         quorum: int | None = None,
         block_hashes: Sequence[str] | None = None,
@@ -66,9 +73,9 @@ class VerificationInputs:
         self._project: ProjectInputs | None = None
         if self.choice.unused is not None:
             reason = self.choice.unused.reason
-            report(f"{reason.message}: its policy, nodes and store are not used")
+            report(Message("project-unused", reason=reason.message))
             if reason.hint:
-                report(f"  {reason.hint}")
+                report(reason.hint, mark="  ")
         self.nodes = Nodes(rpc or (), quorum, self._list_project_nodes, report)
         self._judge = partial(
             judge,
@@ -93,10 +100,15 @@ class VerificationInputs:
         project = self._open_project()
         return ((), 1) if project is None else project.list_nodes(chain_id)
 
-    def describe_policies(self) -> list[str]:
+    def describe_policies(self) -> list[Message]:
         """Return each policy that counts, its SHA-256 and its source, as text."""
         return [
-            f"{file.path.resolve()} (SHA-256 {file.sha256}, {_SOURCES[file.source]})"
+            Message(
+                "policy-file-source",
+                path=file.path.resolve(),
+                sha256=file.sha256,
+                source=_SOURCES[file.source],
+            )
             for file in self.choice.files
         ]
 
@@ -125,12 +137,12 @@ class VerificationInputs:
         """Yield each file's or digest's name, and a function that reads its receipt and digests."""
         if digest is not None:
             if receipt is None:
-                raise UsageError("--digest needs --receipt")
+                raise UsageError(Message("option-digest-without-receipt"))
             yield digest, lambda: (read_receipt(receipt), Digests.bare(*parse_digest(digest)))
-        hint = "to verify a digest alone: --digest sha256:HEX"
+        hint = Message("file-missing-digest-hint")
         for file in files:
             if str(file) == "-":
-                yield "standard input", lambda: self._load_stdin(receipt)
+                yield Message("input-standard"), lambda: self._load_stdin(receipt)
             else:
                 yield str(file), partial(self.load, file, receipt, hint=hint)
 
@@ -141,7 +153,7 @@ class VerificationInputs:
         return read_receipt(receipt), digests
 
     def load(
-        self, file: Path, receipt: Path | None, *, hint: str | None = None
+        self, file: Path, receipt: Path | None, *, hint: Message | None = None
     ) -> tuple[bytes | Receipt, Digests]:
         """Return the receipt, as bytes or as made from the store, and the file's digests.
 
@@ -161,9 +173,10 @@ class VerificationInputs:
         # A store may be on another machine, and its receipts hold no state proof anyway.
         project = None if self._offline else self._open_project()
         if project is None:
-            reason = "" if beside is None else f": {beside.name} is missing"
+            reason = "" if beside is None else Message("receipt-missing-reason", name=beside.name)
             raise UsageError(
-                f"there is no receipt for {file}{reason}", hint="name it with --receipt"
+                Message("receipt-missing", path=file, reason=reason),
+                hint=Message("receipt-missing-hint"),
             )
         return project.make_receipt(file, digests)
 

@@ -12,6 +12,7 @@ from anchor.errors import UsageError
 from anchor.evidence.digests import Digests, parse_digest
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.record import source_of
+from anchor.messages.message import Message
 from anchor.operate.evidence_selection import Selection
 
 DigestsOption = Annotated[
@@ -66,7 +67,7 @@ def parse_selection(
     wanted_digests += [Digests.bare(*parse_digest(text)) for text in digests or ()]
     for text in leaves or ():
         if not _HASH.fullmatch(text):
-            raise UsageError(f"a leaf hash has 64 hex digits, unlike {text[:80]!r}")
+            raise UsageError(Message("leaf-hash-malformed", actual=text[:80]))
     return Selection(
         ids=ids,
         digests=wanted_digests,

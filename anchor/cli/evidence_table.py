@@ -8,9 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from anchor.cli.console import Output, human_size
+from anchor.messages.message import Message
 from anchor.monitor.evidence_listing import ListedEvidence, list_evidence
 from anchor.project.project import OpenProject
+from anchor.store.erasures import ERASED
 from anchor.system.clock import format_time
+from anchor.types import Stage
 
 LimitOption = Annotated[
     int, typer.Option("--limit", min=1, max=1_000_000, metavar="N", help="Show at most N pieces.")
@@ -20,24 +23,50 @@ TenantOption = Annotated[
     typer.Option("--tenant", metavar="NAME", help="Only evidence of this tenant of the service."),
 ]
 
+# Columns of the table; the name comes last.
+_WIDTHS = (19, 8, -10, 12)
+
 
 def print_evidence(
     output: Output, project: OpenProject, limit: int, tenant: str | None, text: str = ""
 ) -> bool:
     """Print at most ``limit`` pieces of evidence; return whether there are any."""
     pieces = list_evidence(project, most=limit + 1, text=text, tenant=tenant)
-    shown = [_describe(piece) for piece in pieces[:limit]]
+    shown = pieces[:limit]
+    described = [_describe(piece) for piece in shown]
     if shown:
-        output.line(f"{'recorded (UTC)':<19}  {'state':<8}  {'size':>10}  {'sha256':<12}  name")
-    for piece in shown:
-        size = "" if piece["size"] is None else human_size(piece["size"])
-        digest = (piece["sha256"] or piece["sm3"] or "")[:12]
-        time = (piece["recorded_at"] or "").replace("T", " ")[:19]
-        output.line(f"{time:<19}  {piece['state']:<8}  {size:>10}  {digest:<12}  {piece['name']}")
+        output.row(
+            Message("evidence-column-recorded"),
+            Message("evidence-column-state"),
+            Message("evidence-column-size"),
+            "sha256",
+            Message("evidence-column-name"),
+            widths=_WIDTHS,
+        )
+    for piece, members in zip(shown, described, strict=True):
+        size = "" if members["size"] is None else human_size(members["size"])
+        digest = (members["sha256"] or members["sm3"] or "")[:12]
+        time = (members["recorded_at"] or "").replace("T", " ")[:19]
+        name = Message("evidence-erased") if piece.name == ERASED else piece.name
+        output.row(time, _name_stage(piece.stage), size, digest, name, widths=_WIDTHS)
     if len(pieces) > limit:
-        output.note(f"there are more than {limit:,}: raise --limit, or search")
-    output.result({"evidence": shown, "more": len(pieces) > limit})
+        output.note(Message("evidence-list-cut", limit=limit))
+    output.result({"evidence": described, "more": len(pieces) > limit})
     return bool(shown)
+
+
+def _name_stage(stage: Stage) -> Message:
+    match stage:
+        case Stage.ACCEPTED:
+            return Message("evidence-stage-accepted")
+        case Stage.SEALED:
+            return Message("evidence-stage-sealed")
+        case Stage.SUBMITTED:
+            return Message("evidence-stage-submitted")
+        case Stage.INCLUDED:
+            return Message("evidence-stage-included")
+        case Stage.ANCHORED:
+            return Message("evidence-stage-anchored")
 
 
 def _describe(piece: ListedEvidence) -> dict[str, Any]:

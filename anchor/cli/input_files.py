@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from anchor.errors import UsageError
+from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
 from anchor.receipt.format import MAX_RECEIPT_BYTES
 from anchor.system.os_errors import explain_os_error
@@ -21,7 +22,9 @@ def receipt_path(argument: Path) -> Path:
         return argument
     path = sidecar_path(argument)
     if os.path.lexists(path) and not is_regular_file(path):
-        raise UsageError(f"{path} is not a regular file", hint="name the receipt itself")
+        raise UsageError(
+            Message("file-not-regular", path=path), hint=Message("receipt-not-regular-hint")
+        )
     return path
 
 
@@ -40,7 +43,9 @@ def read_bounded(path: Path, most: int) -> bytes:
         with path.open("rb") as file:
             return file.read(most)
     except OSError as error:
-        raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
+        raise explain_os_error(
+            Message("file-unreadable", path=path), error, is_named=True
+        ) from error
 
 
 def is_regular_file(path: Path) -> bool:

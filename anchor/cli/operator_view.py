@@ -6,6 +6,7 @@ from typing import Any
 
 from anchor.cli.console import Output
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message
 from anchor.operate.operators import FIRST_IDS, Operator, OperatorList, spell_policy
 from anchor.project.config import Config
 from anchor.types import Address, log_number, log_owner
@@ -16,22 +17,24 @@ def show_operators(
 ) -> None:
     """Print the keys that may anchor, the block read, and the extent of the search."""
     owner = log_owner(config.log)
-    output.line(f"log {log_number(config.log)} of {format_address(owner)}")
-    rows = [(0, owner, "owner")]
-    rows += [(each.id, each.key, _spell_state(each)) for each in listed.operators]
+    output.line(Message("operator-log", number=log_number(config.log), owner=format_address(owner)))
+    rows = [(0, owner, Message("operator-is-owner"))]
+    rows += [(each.id, each.key, _describe_state(each)) for each in listed.operators]
     for number, key, state in rows:
-        mark = "  <- this project's signer" if key == signer else ""
-        output.line(f"{number:>5}  {format_address(key)}  {state}{mark}")
-    output.line(_spell_search(listed))
-    output.line()
+        cells = [str(number), format_address(key), state]
+        if key == signer:
+            cells.append(Message("operator-is-own-signer"))
+        output.row(*cells, widths=(-5,))
+    output.line(_describe_search(listed))
+    output.text()
     show_policy(output, config, listed)
 
 
 def show_policy(output: Output, config: Config, listed: OperatorList) -> None:
     """Print the lines of a trust policy that accept these operators only."""
-    output.line("A trust policy that names operators needs, in this log's entry:")
+    output.line(Message("operator-policy-lines"))
     for line in ("", *spell_policy(config, listed).splitlines()):
-        output.line(line)
+        output.text(line)
 
 
 def describe_operators(config: Config, listed: OperatorList) -> dict[str, Any]:
@@ -58,20 +61,20 @@ def describe_operators(config: Config, listed: OperatorList) -> dict[str, Any]:
     }
 
 
-def _spell_state(operator: Operator) -> str:
-    state = "active" if operator.is_active else "removed"
+def _describe_state(operator: Operator) -> Message:
+    state = Message("operator-active") if operator.is_active else Message("operator-inactive")
     settled = operator.is_final_active is not None and (
         operator.is_final_active == operator.is_active
     )
-    return state if settled else f"{state}, not final yet"
+    return state if settled else Message("operator-state-not-final", state=state)
 
 
-def _spell_search(listed: OperatorList) -> str:
-    looked = f"Looked at ids 1 to {FIRST_IDS}, at those that this project's calls name"
-    if listed.changes is None:
-        looked += "; the registry's events were not to be had, so there may be others"
-    else:
-        looked += f", and at those of the registry's events since block {listed.from_block}"
+def _describe_search(listed: OperatorList) -> Message:
+    looked = (
+        Message("operator-search-without-events", last=FIRST_IDS)
+        if listed.changes is None
+        else Message("operator-search-with-events", last=FIRST_IDS, block=listed.from_block)
+    )
     if listed.final is None:
-        return f"The nodes do not say what is final. {looked}."
-    return f"As of final block {listed.final.number}. {looked}."
+        return Message("operator-search-not-final", detail=looked)
+    return Message("operator-search-final", block=listed.final.number, detail=looked)

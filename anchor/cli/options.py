@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from anchor.errors import UsageError
+from anchor.messages.message import Message
 from anchor.verification.policy import MAX_DEPTH, FinalityRule
 
 JsonOption = Annotated[
@@ -61,7 +62,8 @@ ChainIdOption = Annotated[
         min=1,
         max=2**53 - 1,
         metavar="N",
-        help="A chain that counts; repeat it for several.  Anchors on others are left aside.",
+        help="A chain that counts, of those that the policy names; repeat it for several.  Anchors "
+        "on others are ignored.",
     ),
 ]
 
@@ -125,6 +127,4 @@ def parse_finality(text: str) -> FinalityRule:
         return "finalized"
     if text.isdecimal() and text.isascii() and len(text) <= 6 and int(text) <= MAX_DEPTH:
         return int(text)
-    raise UsageError(
-        f"--finality takes 'finalized' or a number of blocks up to {MAX_DEPTH:,}, not {text[:80]!r}"
-    )
+    raise UsageError(Message("option-finality-unknown", limit=MAX_DEPTH, actual=text[:80]))

@@ -12,12 +12,13 @@ from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
 from anchor.errors import AnchorError, ExitCode
 from anchor.evidence.hashing_pool import open_executor
+from anchor.messages.message import Message
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
 from anchor.recovery.chain_audit import audit_chain
 from anchor.recovery.originals_audit import Originals, audit_originals
 from anchor.recovery.store_audit import audit_project, limit_breaches, rebuild_tiles
-from anchor.verification.report import verdict_of
+from anchor.verification.report import verdict_message, verdict_of
 
 
 def audit_own_log(
@@ -31,11 +32,9 @@ def audit_own_log(
     with project_session(config_path, only_reads=not rebuild) as project:
         with project.database.pause_sequencing():
             if rebuild:
-                output.line(f"made the tiles of {rebuild_tiles(project):,} leaves again")
+                output.line(Message("audit-tiles-rebuilt", count=rebuild_tiles(project)))
             audit = audit_project(project)
-            output.line(
-                f"{audit.leaves:,} leaves in {audit.heads:,} heads, read again from the store"
-            )
+            output.line(Message("audit-leaves-read", leaves=audit.leaves, heads=audit.heads))
             breaches, code = list(audit.breaches), ExitCode.DONE
             members: dict[str, Any] = {"leaves": audit.leaves, "heads": audit.heads}
             if not offline:
@@ -48,9 +47,9 @@ def audit_own_log(
             if members["originals"]["unreadable"]:
                 code = code or ExitCode.CANNOT_CHECK
     for breach in breaches:
-        output.line(breach, mark="breach  ", colour=Colour.RED)
+        output.line(breach, mark=Message("breach-mark"), colour=Colour.RED)
     code = ExitCode.MISMATCH if breaches else code
-    output.line("nothing is amiss" if not code else f"exit code {int(code)}")
+    output.line(Message("findings-none") if not code else Message("exit-code", code=int(code)))
     output.result(members | {"breaches": breaches, "exit_code": int(code)})
     if code:
         raise typer.Exit(code)
@@ -58,7 +57,7 @@ def audit_own_log(
 
 def _audit_chain(
     output: Output, project: OpenProject
-) -> tuple[dict[str, Any], tuple[str, ...], ExitCode]:
+) -> tuple[dict[str, Any], tuple[Message, ...], ExitCode]:
     """Compare the log with the chain; return JSON members, the breaches, and an exit code.
 
     The exit code is that of the error if the chain could not be read.
@@ -66,16 +65,15 @@ def _audit_chain(
     try:
         audit = audit_chain(project, open_chain(project.config, output.note))
     except AnchorError as error:
-        verdict = verdict_of(error).value
-        output.line(error.message, mark=f"chain: {verdict}  ", colour=Colour.YELLOW)
+        verdict = verdict_of(error)
+        mark = Message("audit-chain-mark", verdict=verdict_message(verdict))
+        output.line(error.message, mark=mark, colour=Colour.YELLOW)
         if error.hint:
-            output.line(f"  {error.hint}")
-        return {"verdict": verdict, "reason": error.message}, (), error.exit_code
-    output.line(
-        f"{audit.anchors:,} anchors in the registry, read in final block {audit.final.number:,}"
-    )
+            output.line(error.hint, mark="  ")
+        return {"verdict": verdict.value, "reason": error.message}, (), error.exit_code
+    output.line(Message("audit-anchors-read", anchors=audit.anchors, block=audit.final.number))
     if audit.foreign_nonces:
-        output.line(f"{audit.foreign_nonces:,} nonces between ours were used by other programs")
+        output.line(Message("audit-foreign-nonces", count=audit.foreign_nonces))
     members = {
         "verdict": "fail" if audit.breaches else "pass",
         "final_block": audit.final.number,
@@ -86,19 +84,18 @@ def _audit_chain(
     return members, audit.breaches, ExitCode.DONE
 
 
-def _audit_files(output: Output, project: OpenProject) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _audit_files(
+    output: Output, project: OpenProject
+) -> tuple[dict[str, Any], tuple[Message, ...]]:
     originals = Originals()
     with (
         open_executor() as executor,
         closing(audit_originals(project, executor, originals)) as texts,
     ):
         changed = limit_breaches(texts)
-    output.line(
-        f"{originals.equal:,} evidence files are as they were accepted, "
-        f"{originals.missing:,} are not there any more"
-    )
+    output.line(Message("audit-originals-read", equal=originals.equal, missing=originals.missing))
     for problem in originals.unreadable:
-        output.line(problem, mark="cannot tell  ", colour=Colour.YELLOW)
+        output.line(problem, mark=Message("verdict-cannot-tell-mark"), colour=Colour.YELLOW)
     members = {
         "equal": originals.equal,
         "missing": originals.missing,

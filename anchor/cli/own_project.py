@@ -7,6 +7,7 @@ from pathlib import Path
 
 from anchor.errors import UsageError
 from anchor.evidence.digests import Digests
+from anchor.messages.message import Message
 from anchor.operate.proving import Prover
 from anchor.project.config import load_config
 from anchor.project.project import OpenProject, open_project
@@ -41,7 +42,7 @@ class OwnProject:
             try:
                 evidence = find_evidence(connection, file, digests, or_changed=True)
             except UsageError as error:
-                also = f"{error.hint}, or name its receipt with --receipt"
+                also = Message("receipt-unproven-hint", detail=error.hint)
                 raise UsageError(error.message, hint=also) from error
         return self._prover.prove(evidence)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from anchor.cli.console import Output
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.registry.calldata import describe_call
 from anchor.types import log_owner
@@ -21,11 +22,10 @@ def show_call(
     owner, registry = format_address(log_owner(config.log)), format_address(config.registry)
     spelled = None if call is None else describe_call(call)
     if call is not None:
-        output.line(f"from   {owner}, the log's owner")
-        output.line(f"to     {registry} on chain {config.chain_id}")
-        output.line("value  0")
-        output.line(f"data   0x{call.hex()}")
-        output.line(f"call   {spelled}")
+        output.line(Message("call-from-line", owner=owner))
+        output.line(Message("call-to-line", registry=registry, chain=config.chain_id))
+        for member, text in (("value", "0"), ("data", f"0x{call.hex()}"), ("call", spelled or "")):
+            output.row(member, text, widths=(5,))
     output.result(
         {
             **(members or {}),

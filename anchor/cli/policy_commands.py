@@ -13,6 +13,7 @@ from anchor.cli.options import JsonOption
 from anchor.cli.typer_app import make_group
 from anchor.errors import ConfigError
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message, join
 from anchor.project.allowlist import (
     AllowedProject,
     allow_project,
@@ -55,10 +56,7 @@ def add(
     _print_policy(output, policy)
     known = {format_address(owner): names for owner, names in find_owners_elsewhere(policy).items()}
     for owner, names in known.items():
-        output.note(
-            f"you keep {' and '.join(names)} about the owner {owner}, too: all count together, so "
-            "that what one of them accepts is accepted"
-        )
+        output.note(Message("policy-owner-kept-elsewhere", names=join(names, "and"), owner=owner))
     output.result({**_describe_policy(policy), "owners_kept_elsewhere": known})
 
 
@@ -72,7 +70,7 @@ def list_all(as_json: JsonOption = False) -> None:
     for note in notes:
         _print_note(output, note)
     if not policies and not notes:
-        output.line(f"{user_folder()} holds no policy and no project of yours")
+        output.line(Message("policy-folder-empty", folder=user_folder()))
     output.result(
         {
             "policies": [_describe_policy(policy) for policy in policies],
@@ -87,7 +85,7 @@ def show(name: _Name, as_json: JsonOption = False) -> None:
     output = Output(as_json=as_json)
     policy = find_policy(name)
     for line in policy.data.decode("utf-8").splitlines():
-        output.line(line)
+        output.text(line)
     output.result({**_describe_policy(policy), "text": policy.data.decode("utf-8")})
 
 
@@ -96,7 +94,7 @@ def remove(name: _Name, as_json: JsonOption = False) -> None:
     """Keep a policy no longer."""
     output = Output(as_json=as_json)
     path = remove_policy(name)
-    output.line(f"removed {path}")
+    output.line(Message("file-removed", path=path))
     output.result({"removed": str(path)})
 
 
@@ -119,9 +117,10 @@ def disallow(folder: _Folder = Path(), as_json: JsonOption = False) -> None:
     config = folder if folder.name == CONFIG else folder / CONFIG
     if not disallow_project(config):
         raise ConfigError(
-            f"the project {config.resolve()} was not allowed", hint="see `anchor trust list`"
+            Message("project-not-allowed-before", path=config.resolve()),
+            hint=Message("policy-unknown-hint"),
         )
-    output.line(f"the project {config.resolve()} does not count as yours any more")
+    output.line(Message("project-disallowed", path=config.resolve()))
     output.result({"disallowed": str(config.resolve())})
 
 
@@ -129,27 +128,31 @@ def _config_in(folder: Path) -> Path:
     config = folder if folder.name == CONFIG else folder / CONFIG
     if not config.is_file():
         raise ConfigError(
-            f"there is no {CONFIG} in {folder.resolve()}", hint="name the project's own folder"
+            Message("project-config-missing", name=CONFIG, folder=folder.resolve()),
+            hint=Message("project-config-missing-hint"),
         )
     return config
 
 
 def _print_policy(output: Output, policy: PolicyFile) -> None:
-    output.line(f"policy   {policy.name} ({policy.path}, SHA-256 {policy.sha256})")
+    output.line(Message("policy-line", name=policy.name, path=policy.path, sha256=policy.sha256))
     for entry in policy.policy.entries:
-        output.line(f"  {_describe_entry(entry)}")
+        output.line(_describe_entry(entry), mark="  ")
 
 
 def _print_note(output: Output, note: AllowedProject) -> None:
-    output.line(f"project  {note.config}")
+    output.line(Message("policy-project-line", path=note.config))
     for pins in note.identities:
-        output.line(f"  {format_identity(pins)}")
+        output.line(format_identity(pins), mark="  ")
 
 
-def _describe_entry(entry: TrustEntry) -> str:
-    return (
-        f"log {', '.join(map(str, entry.logs))} of {format_address(entry.owner)} in registry "
-        f"{format_address(entry.registry)} on chain {entry.chain_id}"
+def _describe_entry(entry: TrustEntry) -> Message:
+    return Message(
+        "policy-entry",
+        numbers=join(map(str, entry.logs)),
+        owner=format_address(entry.owner),
+        registry=format_address(entry.registry),
+        chain=entry.chain_id,
     )
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from anchor.cli.console import Output, human_size
+from anchor.messages.message import Message
 
 
 @contextmanager
@@ -21,16 +22,20 @@ def show_hashing(output: Output) -> Iterator[Callable[[int, int], None]]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:,} files, {task.fields[size]}"),
+        TextColumn("{task.fields[progress]}"),
         TimeElapsedColumn(),
     )
-    total = 0
+    done = total = 0
+
+    def describe() -> str:
+        return output.say(Message("hashing-progress", count=done, size=human_size(total)))
+
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("hashing", total=None, size="0 B")
+        task = bar.add_task(output.say(Message("hashing-title")), total=None, progress=describe())
 
         def advance(files: int, size: int) -> None:
-            nonlocal total
-            total += size
-            bar.update(task, advance=files, size=human_size(total))
+            nonlocal done, total
+            done, total = done + files, total + size
+            bar.update(task, advance=files, progress=describe())
 
         yield advance

@@ -11,13 +11,14 @@ import typer
 
 from anchor.cli.console import Colour, Output
 from anchor.cli.evidence_inputs import VerificationInputs
-from anchor.cli.report_text import print_policies, print_step
+from anchor.cli.report_text import print_policies, print_step, spell_headline
 from anchor.errors import AnchorError, CannotCheckError, ExitCode, NotTrustedError, UsageError
 from anchor.ethereum.keccak import parse_address
 from anchor.ethereum.known_chains import HEADLINES, find_chain
 from anchor.log.checkpoint import open_checkpoint, parse_origin
 from anchor.log.publication import CHECKPOINT, open_reader, read_anchors, read_tile
 from anchor.log.signed_note import parse_verifier
+from anchor.messages.message import Message
 from anchor.types import ChainId, LogId, make_log_id
 from anchor.verification.log_audit import TITLES, check_log
 from anchor.verification.report import Verdict, severest_code, verdict_of
@@ -52,7 +53,10 @@ def audit_published(
     steps: list[dict[str, Any]] = []
 
     def report_step(
-        number: int, detail: str, verdict: Verdict = Verdict.PASS, hint: str = ""
+        number: int,
+        detail: Message,
+        verdict: Verdict = Verdict.PASS,
+        hint: Message | None = None,
     ) -> None:
         title = TITLES[number]
         print_step(output, number, title, detail, verdict, hint)
@@ -61,7 +65,7 @@ def audit_published(
     note = source.read(CHECKPOINT)
     if note is None:
         raise CannotCheckError(
-            "there is no checkpoint", hint="name the folder or URL below which `checkpoint` lies"
+            Message("checkpoint-missing"), hint=Message("checkpoint-missing-hint")
         )
     print_policies(output, inputs.describe_policies())
     members: dict[str, Any] = {
@@ -74,7 +78,7 @@ def audit_published(
     try:
         chain_id, _, owned = parse_origin(open_checkpoint(note, None).origin)
         if chain_ids and chain_id not in chain_ids:
-            raise NotTrustedError(f"the log is on chain {chain_id}, which is not one that you name")
+            raise NotTrustedError(Message("audit-chain-not-named", chain=chain_id))
         if inputs.policy is None:
             unnamed = () if chain_ids else (chain_id,)
             members["unpinned"] = list(format_unpinned(None if expected else owned, unnamed))
@@ -92,12 +96,13 @@ def audit_published(
             accept_unpinned=accept_unpinned,
         )
     except AnchorError as error:
-        report_step(len(steps) + 1, error.message, verdict_of(error), error.hint or "")
+        report_step(len(steps) + 1, error.message, verdict_of(error), error.hint)
         code = error.exit_code
     else:
         code = severest_code([finding.exit_code for finding in checked.findings])
         for finding in checked.findings:
-            output.line(f"  {finding.hint}")
+            if finding.hint:
+                output.line(finding.hint, mark="  ")
         head = checked.checkpoint.head
         chain = find_chain(chain_id)
         members |= {
@@ -109,27 +114,27 @@ def audit_published(
             "final_block": checked.final.number,
         }
     if code:
-        output.line(f"NOT VERIFIED (exit code {int(code)})", colour=Colour.RED)
+        output.text(mark=Message("audit-not-verified", code=int(code)), colour=Colour.RED)
     else:
         # The words and the colour must not claim more than was proven.
-        said = HEADLINES[chain.kind].replace("verified", "VERIFIED", 1)
+        said = spell_headline(output, HEADLINES[chain.kind])
         colour = Colour.GREEN if chain.kind == "main" else Colour.YELLOW
-        output.line(f"{said}: the published log is the anchored one", colour=colour)
+        output.text(mark=Message("audit-verified", headline=said), colour=colour)
     output.result({"exit_code": int(code), "nodes": nodes.asked, **members}, kind="published")
     if code:
         raise typer.Exit(code)
 
 
-def _print_unpinned(output: Output, unpinned: Sequence[str]) -> None:
+def _print_unpinned(output: Output, unpinned: Sequence[Message]) -> None:
     if unpinned:
-        output.line("No trust policy was given; taken from the checkpoint, unpinned:")
+        output.line(Message("checkpoint-claims-unpinned"))
     for claim in unpinned:
-        output.line(f"  {claim}")
+        output.line(claim, mark="  ")
 
 
 def _parse_log(text: str) -> LogId:
     """Parse ``--log``: the owner's address and the log's number, separated by a slash."""
     owner, _, number = text.partition("/")
     if number and not (number.isdecimal() and number.isascii() and len(number) <= 29):
-        raise UsageError(f"--log takes OWNER or OWNER/NUMBER, not {text[:80]!r}")
+        raise UsageError(Message("option-log-malformed", actual=text[:80]))
     return make_log_id(parse_address(owner, subject="--log"), int(number or "0"))

@@ -1,15 +1,22 @@
-"""A verification report as text."""
+"""A verification report as text, in the language of its output."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from anchor.cli.console import Colour, Output
+from anchor.cli.console import Colour, Output, pad
+from anchor.errors import ExitCode
 from anchor.ethereum.keccak import format_address
-from anchor.ethereum.known_chains import find_chain
-from anchor.verification.report import NOT_PROVEN, ProvenAnchor, Report, Verdict, verdict_of
-from anchor.verification.report_words import ENGLISH, Words
+from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain
+from anchor.messages.message import Message, join
+from anchor.verification.report import (
+    ProvenAnchor,
+    Report,
+    Verdict,
+    verdict_message,
+    verdict_of,
+)
 
 COLOURS = {
     "pass": Colour.GREEN,
@@ -22,6 +29,10 @@ COLOURS = {
 _TIME_CLAIMS = ("C4", "C5")
 # Its line names the chain and its genesis block, on which everything else rests.
 _CHAIN_STEP = 5
+_INDENT = "  "
+# Columns of a verdict, and of the shortest summary, each with the space after it.
+_VERDICT_WIDTH = 12
+_BRIEF_WIDTH = 9
 
 
 def print_report(
@@ -29,76 +40,87 @@ def print_report(
     name: str,
     report: Report,
     *,
-    policies: Sequence[str],
+    policies: Sequence[Message],
     nodes: Sequence[str],
     all_steps: bool = False,
-    words: Words = ENGLISH,
 ) -> None:
     """Print one file's report: the verdict, the time, its basis and what it does not prove.
 
-    Passed steps, except that of the chain, and claims without a time are printed only with
-    ``all_steps``.
+    Passed steps, except that of the chain, are printed only with ``all_steps``; so are the claims
+    without a time where all passed, and where not, all that did not fail, and the time itself.
     """
-    headline = _spell_headline(report, words).replace("verified", "VERIFIED", 1)
-    output.line(f"  {name}", mark=headline, colour=_colour(report))
+    passed = report.error is None
+    mark = f"{_spell_verdict(output, report)}{_INDENT}"
+    output.text(name, mark=mark, colour=_colour(report))
     for step in report.steps:
         if all_steps or step.verdict is not Verdict.PASS or step.number == _CHAIN_STEP:
-            title = words.steps.get(step.number, step.title)
             hint = step.error.hint if step.error else None
-            print_step(
-                output, step.number, title, step.detail, step.verdict, hint or "", words=words
-            )
-    _print_proven(output, report, words)
+            print_step(output, step.number, step.title, step.detail, step.verdict, hint)
+    if all_steps or passed:
+        _print_proven(output, report)
     for claim in report.claims:
-        if all_steps or claim.id in _TIME_CLAIMS:
-            mark = _pad(words.verdicts.get(claim.verdict.value, claim.verdict.value))
-            title = words.claims.get(claim.id, claim.title)
-            colour = COLOURS[claim.verdict.value]
-            mark = f"  {claim.id} {mark}"
-            output.line(f"{title} ({words.say(claim.reason)})", mark=mark, colour=colour)
-    _print_trust(output, report, policies, nodes, words)
-    _print_statements(output, report, words)
-    items = "; ".join(_list_not_proven(report, words))
-    output.line(f"  {words.closing.format(items=items)}")
+        matters = claim.id in _TIME_CLAIMS if passed else claim.verdict is Verdict.FAIL
+        if all_steps or matters:
+            mark = f"{_INDENT}{claim.id} {_pad_verdict(output, claim.verdict)}"
+            text = Message("report-claim", title=claim.title, reason=claim.reason)
+            output.line(text, mark=mark, colour=COLOURS[claim.verdict.value])
+    _print_trust(output, report, policies, nodes)
+    _print_statements(output, report)
+    items = join(report.not_proven, "semicolon")
+    output.line(Message("report-not-proven", items=items), mark=_INDENT)
     if not all_steps:
-        output.line(f"  {words.more_with_steps}")
-    output.line()
+        output.line(Message("report-more-with-steps"), mark=_INDENT)
+    output.text()
 
 
-def print_summary(output: Output, name: str, report: Report, words: Words = ENGLISH) -> None:
+def print_summary(output: Output, name: str, report: Report) -> None:
     """Print one line about one file."""
-    mark = _brief_mark(report, words)
-    output.line(f"  {name}: {_summary(report, words)}", mark=mark, colour=_colour(report))
+    summary = Message("report-step", title=name, detail=_summary(report))
+    mark = f"{pad(output.say(_brief(report)), _BRIEF_WIDTH)}{_INDENT}"
+    output.line(summary, mark=mark, colour=_colour(report))
 
 
-def _list_not_proven(report: Report, words: Words) -> list[str]:
-    """Return all that is not proven: in general, and by this verification in particular."""
-    always = words.not_proven or NOT_PROVEN
-    return [*always, *(words.say(text) for text in report.not_proven[len(NOT_PROVEN) :])]
+def print_step(
+    output: Output,
+    number: int,
+    title: Message,
+    detail: Message,
+    verdict: Verdict,
+    hint: Message | None,
+) -> None:
+    """Print the result of one numbered step; ``hint`` is the advice if it did not pass."""
+    mark = f"{_INDENT}{number:>2}. {_pad_verdict(output, verdict)}"
+    text = Message("report-step", title=title, detail=detail)
+    output.line(text, mark=mark, colour=COLOURS[verdict.value])
+    if hint:
+        output.line(hint, mark=_INDENT * 9)
 
 
-def _print_statements(output: Output, report: Report, words: Words) -> None:
-    if report.statements:
-        names = ", ".join(report.statements)
-        output.line(f"  {words.statements.format(names=names)}")
-    for note in report.notes:
-        output.line(f"  {words.note.format(text=words.say(note))}")
+def print_policies(output: Output, policies: Sequence[Message], *, indent: str = "") -> None:
+    """Print each policy that a verification rests on."""
+    for policy in policies:
+        output.line(Message("report-policy", name=policy), mark=indent)
 
 
-def _spell_headline(report: Report, words: Words) -> str:
-    leading, kind = report.leading, report.kind
-    if report.error is not None or leading is None or kind is None:
-        return words.not_verified
-    headline = words.verified[kind]
-    if leading.assurance != "asserted":
-        return headline
-    return words.verified_by_you.format(headline=headline)
+def spell_headline(output: Output, headline: Message) -> str:
+    """Return a headline in the output's language; in English its verdict is in capitals."""
+    said = output.say(headline).replace("not verified", "NOT VERIFIED", 1)
+    return said.replace("verified", "VERIFIED", 1)
 
 
-def _brief_mark(report: Report, words: Words) -> str:
+def _spell_verdict(output: Output, report: Report) -> str:
+    if report.exit_code is ExitCode.NOT_FINAL:
+        return output.say(Message("report-not-final-headline"))
+    if verdict_of(report.error) is Verdict.CANNOT_TELL:
+        return output.say(Message("report-undecided-headline"))
+    return spell_headline(output, report.headline)
+
+
+def _brief(report: Report) -> Message:
     if report.error is None:
-        return f"{_spell_headline(report, words):<9}"
-    return f"{words.brief[verdict_of(report.error).value]:<9}"
+        return report.headline
+    is_wrong = verdict_of(report.error) is Verdict.FAIL
+    return Message("report-refused") if is_wrong else Message("report-undecided")
 
 
 def _colour(report: Report) -> Colour:
@@ -110,98 +132,91 @@ def _colour(report: Report) -> Colour:
     return COLOURS[verdict_of(report.error).value]
 
 
-def _pad(verdict: str) -> str:
-    # A Chinese character takes two columns.
-    return verdict + " " * max(1, 12 - sum(1 + (ord(letter) > 0x2E7F) for letter in verdict))
+def _pad_verdict(output: Output, verdict: Verdict) -> str:
+    return pad(output.say(verdict_message(verdict)), _VERDICT_WIDTH)
 
 
-def print_step(
-    output: Output,
-    number: int,
-    title: str,
-    detail: str,
-    verdict: Verdict,
-    hint: str,
-    *,
-    words: Words = ENGLISH,
-) -> None:
-    """Print the result of one numbered step; ``hint`` is the advice if it did not pass."""
-    mark = f"  {number:>2}. {_pad(words.verdicts.get(verdict.value, verdict.value))}"
-    output.line(f"{title}: {words.say(detail)}", mark=mark, colour=COLOURS[verdict.value])
-    if hint:
-        output.line(f"                  {words.say(hint)}")
+def _print_statements(output: Output, report: Report) -> None:
+    if report.statements:
+        names = join(report.statements)
+        output.line(Message("report-statements-unchecked", names=names), mark=_INDENT)
+    for note in report.notes:
+        output.line(Message("report-note", text=note), mark=_INDENT)
 
 
 def _print_trust(
-    output: Output, report: Report, policies: Sequence[str], nodes: Sequence[str], words: Words
+    output: Output, report: Report, policies: Sequence[Message], nodes: Sequence[str]
 ) -> None:
-    print_policies(output, policies, words, indent="  ")
+    print_policies(output, policies, indent=_INDENT)
     if not policies:
-        output.line(f"  {words.no_policy}")
+        output.line(Message("report-no-policy"), mark=_INDENT)
         for text in report.unpinned:
-            output.line(f"    {words.say(text)}")
+            output.line(text, mark=_INDENT * 2)
     if nodes:
-        output.line(f"  {words.asked.format(names=', '.join(nodes))}")
+        output.line(Message("report-nodes-asked", names=join(nodes)), mark=_INDENT)
 
 
-def _print_proven(output: Output, report: Report, words: Words) -> None:
+def _print_proven(output: Output, report: Report) -> None:
     is_unchanged = all(step.error is None for step in report.steps if step.number == 2)
-    existed = words.unchanged_since if is_unchanged else words.existed_by
     for proven in report.proven:
-        output.line(f"  {existed.format(time=_spell_time(proven.existed_by, words))}")
+        time = _spell_time(proven.existed_by)
+        output.line(
+            Message("report-unchanged-since", time=time)
+            if is_unchanged
+            else Message("report-existed-by", time=time),
+            mark=_INDENT,
+        )
         chain = find_chain(proven.chain_id)
-        anchored = words.anchored.format(
+        anchored = Message(
+            "report-anchored",
             submitter=format_address(proven.submitter),
-            chain=f"{chain.id} ({chain.name})" if chain.kind == "main" else chain.id,
+            chain=Message("chain-number-and-name", chain=chain.id, name=chain.name)
+            if chain.kind == "main"
+            else chain.id,
             block=proven.anchor.block_number,
-            basis=_describe_basis(proven, words),
+            basis=_describe_basis(proven),
             level=proven.assurance,
         )
-        output.line(f"  {anchored}")
-        position = words.place.format(index=proven.index, size=proven.anchor.size)
-        output.line(f"    {position}")
+        output.line(anchored, mark=_INDENT)
+        output.line(_describe_place(proven), mark=_INDENT * 2)
         if chain.kind != "main":
-            said = words.chain_is.format(chain=proven.chain_id, kind=words.kinds[chain.kind])
-            output.line(f"  {said}")
+            kind = KIND_SENTENCES[chain.kind]
+            output.line(Message("report-chain-kind", chain=chain.id, kind=kind), mark=_INDENT)
 
 
-def _spell_time(time: datetime, words: Words) -> str:
+def _spell_time(time: datetime) -> str:
     """Return a time in UTC and, if different, in this machine's time zone."""
-    local = time.astimezone()
+    utc, local = f"{time:%Y-%m-%d %H:%M:%S} UTC", time.astimezone()
     if not local.utcoffset():
-        return f"{time:%Y-%m-%d %H:%M:%S} UTC"
-    return words.local_time.format(
-        utc=f"{time:%Y-%m-%d %H:%M:%S} UTC", local=f"{local:%Y-%m-%d %H:%M:%S %z}"
-    )
+        return utc
+    return Message("time-here-too", utc=utc, local=f"{local:%Y-%m-%d %H:%M:%S %z}")
 
 
-def print_policies(
-    output: Output, policies: Sequence[str], words: Words = ENGLISH, *, indent: str = ""
-) -> None:
-    """Print each policy that a verification rests on."""
-    for policy in policies:
-        output.line(f"{indent}{words.policy.format(name=words.say(policy))}")
+def _describe_place(proven: ProvenAnchor) -> Message:
+    return Message("report-leaf-place", index=proven.index, size=proven.anchor.size)
 
 
-def _describe_basis(proven: ProvenAnchor, words: Words) -> str:
-    basis = {
-        "rpc": words.by_one_node,
-        "quorum": words.by_nodes,
-        "asserted": words.by_asserted_proof,
-        "proof": words.by_policy_proof if proven.is_asserted else words.by_proof,
-    }[proven.assurance]
-    return basis.format(block=proven.final_block_number)
+def _describe_basis(proven: ProvenAnchor) -> Message:
+    block = proven.final_block_number
+    match proven.assurance:
+        case "rpc":
+            return Message("basis-one-node")
+        case "quorum":
+            return Message("basis-several-nodes")
+        case "asserted":
+            return Message("basis-proof-asserted", block=block)
+        case "proof" if proven.is_asserted:
+            return Message("basis-proof-by-policy", block=block)
+        case "proof":
+            return Message("basis-proof", block=block)
 
 
-def _summary(report: Report, words: Words) -> str:
+def _summary(report: Report) -> Message:
+    detail = report.headline if report.error is None else report.error.message
     leading = report.leading
-    if report.error is not None or leading is None:
-        detail = "" if report.error is None else words.say(report.error.message)
-    else:
+    if report.error is None and leading is not None:
         time = f"{leading.existed_by:%Y-%m-%d %H:%M:%S}"
-        position = words.place.format(index=leading.index, size=leading.anchor.size)
-        detail = f"{words.brief_existed_by.format(time=time)} ({position})"
+        detail = Message("report-brief-proven", time=time, place=_describe_place(leading))
     if not report.unpinned:
         return detail
-    items = ", ".join(words.say(text) for text in report.unpinned)
-    return words.brief_unpinned.format(detail=detail, items=items)
+    return Message("report-brief-unpinned", detail=detail, items=join(report.unpinned))

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from typing import Any, NoReturn, TextIO
 
 from anchor.errors import ExitCode
+from anchor.messages.message import Message
+from anchor.system.os_errors import describe_os_error
 
 _NAMES = ("standard input", "standard output", "standard error")
 
@@ -25,8 +27,9 @@ class StandardOutputError(Exception):
     """Standard output cannot be written; not an ``AnchorError``, as no file or node is at fault."""
 
     def __init__(self, cause: OSError) -> None:
-        reason = "it is not open" if cause.errno == errno.EBADF else cause.strerror
-        super().__init__(f"standard output cannot be written: {reason}")
+        is_open = cause.errno != errno.EBADF
+        reason = describe_os_error(cause) if is_open else Message("output-not-open")
+        super().__init__(Message("output-unwritable", reason=reason))
         self.is_closed_pipe = cause.errno == errno.EPIPE
 
     @property
@@ -76,7 +79,7 @@ class EventLines:
     ``note`` is called for the first line that is lost, and for the first line written again.
     """
 
-    def __init__(self, note: Callable[[str], None]) -> None:
+    def __init__(self, note: Callable[[Message], None]) -> None:
         self._note = note
         self._lost = 0
 
@@ -92,11 +95,11 @@ class EventLines:
             yield
         except StandardOutputError as error:
             if not self._lost:
-                self._note(f"{error}; events are lost until it can be, and the work goes on")
+                self._note(Message("output-events-lost", reason=error))
             self._lost += 1
             return
         if self._lost:
-            self._note(f"standard output can be written again; {self._lost:,} lines were lost")
+            self._note(Message("output-writable-again", count=self._lost))
             self._lost = 0
 
 

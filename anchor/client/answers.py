@@ -12,6 +12,7 @@ import httpx
 
 from anchor.canonical import check_depth
 from anchor.errors import AnchorError, CannotCheckError, MalformedError, UsageError
+from anchor.messages.message import Message
 from anchor.system.urls import redact_url
 from anchor.types import StageName
 
@@ -110,7 +111,7 @@ class AnswerBody:
         """
         self._room -= len(part)
         if self._room < 0:
-            raise _not_ours(self._answer, f"it is longer than {_MOST_BYTES >> 20} MiB")
+            raise _not_ours(self._answer, Message("answer-too-long", limit=_MOST_BYTES >> 20))
         self._parts.append(part)
 
     def finish(self) -> httpx.Response:
@@ -136,7 +137,7 @@ def explain(answer: httpx.Response) -> AnchorError:
         problem = Refused(answer.status_code, answer.reason_phrase, ())
     fields = "".join(f"; {pointer}: {message}" for pointer, message in problem.errors)
     told = f"{problem.detail}{fields}"[:_MOST_SHOWN]
-    text = f"the service answers {answer.status_code}: {told}"
+    text = Message("service-error-answer", status=answer.status_code, detail=told)
     if answer.is_server_error or answer.status_code in PASSING:
         return CannotCheckError(text)
     return UsageError(text)
@@ -173,7 +174,7 @@ def read_status(content: bytes) -> Status:
 def read_receipt(content: bytes) -> bytes:
     """Return a receipt's bytes unchanged, without verifying the receipt."""
     if not _read_member(_parse_object(content), "format", str).startswith("anchor-receipt/"):
-        raise MalformedError("it is no receipt")
+        raise MalformedError(Message("answer-not-receipt"))
     return content
 
 
@@ -185,9 +186,9 @@ def read_answers(content: bytes, count: int) -> dict[int, Accepted | Refused]:
             continue  # the final count, or the reason why the service stopped
         number = _read_member(members, "line", int)
         if not 1 <= number <= count:
-            raise MalformedError("it answers a line that was not sent")
+            raise MalformedError(Message("answer-line-not-sent"))
         if number in answers:
-            raise MalformedError("it answers one line twice")
+            raise MalformedError(Message("answer-line-repeated"))
         answers[number] = (
             _read_accepted(members)
             if "id" in members
@@ -196,12 +197,20 @@ def read_answers(content: bytes, count: int) -> dict[int, Accepted | Refused]:
     return answers
 
 
-def _not_ours(answer: httpx.Response, why: str) -> MalformedError:
-    request, media_type = answer.request, answer.headers.get("Content-Type", "no media type")
+def _not_ours(answer: httpx.Response, why: Message) -> MalformedError:
+    request, media_type = answer.request, answer.headers.get("Content-Type")
     return MalformedError(
-        f"what {redact_url(str(request.url))} answers to {request.method} ({answer.status_code}, "
-        f"{media_type[:_MOST_SHOWN]!a}) is none of the service's answers: {why}",
-        hint="is the URL that of `anchor serve`, and does a proxy before it let answers be?",
+        Message(
+            "answer-not-from-service",
+            url=redact_url(str(request.url)),
+            method=request.method,
+            status=answer.status_code,
+            media_type=Message("answer-without-media-type")
+            if media_type is None
+            else ascii(media_type[:_MOST_SHOWN]),
+            reason=why,
+        ),
+        hint=Message("answer-not-from-service-hint"),
     )
 
 
@@ -212,21 +221,21 @@ def _parse_object(content: bytes) -> dict[str, Any]:
     except (ValueError, MalformedError):
         members = None
     if not isinstance(members, dict):
-        raise MalformedError("it is no JSON object")
+        raise MalformedError(Message("answer-not-json-object"))
     return members
 
 
 def _read_member(members: dict[str, Any], name: str, *kinds: type) -> Any:
     member = members.get(name)
     if type(member) not in kinds:  # not isinstance: True is not a number
-        raise MalformedError(f"its member {name!r} is missing or of another type")
+        raise MalformedError(Message("answer-member-invalid", name=name))
     return member
 
 
 def _read_stage(members: dict[str, Any]) -> StageName:
     state: StageName = _read_member(members, "state", str)
     if state not in get_args(StageName):
-        raise MalformedError("its member 'state' is none that this release knows")
+        raise MalformedError(Message("answer-state-unknown"))
     return state
 
 
@@ -242,7 +251,7 @@ def _read_accepted(members: dict[str, Any]) -> Accepted:
 def _read_problem(members: dict[str, Any]) -> Refused:
     faults = _read_member(members, "errors", list, NoneType) or []
     if not all(isinstance(fault, dict) for fault in faults):
-        raise MalformedError("its member 'errors' lists what is no object")
+        raise MalformedError(Message("answer-errors-malformed"))
     return Refused(
         status=_read_member(members, "status", int),
         detail=_read_member(members, "detail", str),

@@ -32,6 +32,7 @@ from anchor.client.answers import (
     read_status,
 )
 from anchor.errors import CannotCheckError, NotFinalError, UsageError
+from anchor.messages.message import Message
 from anchor.types import Stage, StageName
 
 # The most lines in one bulk request: some 600 KB each way.
@@ -85,14 +86,14 @@ def session_options(
     parts = _split_url(url)
     if not _KEY.fullmatch(key):
         raise UsageError(
-            "the service's key is to be of visible ASCII characters alone",
-            hint="a key that was read from a file may end with a line break: strip() it",
+            Message("service-key-not-ascii"),
+            hint=Message("service-key-not-ascii-hint"),
         )
     is_private = parts.scheme == "https" or parts.hostname in _LOCAL
     if not is_private and not allow_plain_http:
         raise UsageError(
-            "the service's URL is not https://, and the key would travel for all to read",
-            hint="use https://, or allow_plain_http=True in a network of your own",
+            Message("service-url-not-https"),
+            hint=Message("service-url-not-https-hint"),
         )
     return {
         "base_url": url,
@@ -109,14 +110,14 @@ def _split_url(url: str) -> SplitResult:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise UsageError("the service's URL is no URL") from None
+        raise UsageError(Message("service-url-invalid")) from None
     if parts.scheme not in ("http", "https") or not host:
-        raise UsageError("the service's URL must start with https:// or http://, and name a host")
+        raise UsageError(Message("service-url-malformed"))
     # A user name in the URL would be sent instead of the key.
     if "@" in parts.netloc or "?" in url or "#" in url:
         raise UsageError(
-            "the service's URL holds a user's name, a query or a fragment",
-            hint="name scheme, host, port and path alone, and give the key as the key",
+            Message("service-url-with-extras"),
+            hint=Message("service-url-with-extras-hint"),
         )
     return parts
 
@@ -162,8 +163,8 @@ class Exchanges:
                 return [answers[place] for place in range(len(lines))]
             yield _pause(attempt, None)  # the service had to stop, and will be restarted
         raise CannotCheckError(
-            f"the service took in {len(answers)} of {len(lines)} lines, and does not go on",
-            hint="submit all again: what it has is known to it",
+            Message("service-stopped-midway", accepted=len(answers), total=len(lines)),
+            hint=Message("service-stopped-midway-hint"),
         )
 
     def status(self, id: str) -> Exchange[Status]:
@@ -206,7 +207,9 @@ class Exchanges:
                 return answer
             status, answered_at = read_answer(answer, read_status), self.monotonic()
             if answered_at >= end:
-                raise NotFinalError(f"the evidence is {status.state}, not {until}")
+                raise NotFinalError(
+                    Message("evidence-state-not-reached", state=status.state, expected=until)
+                )
             # A busy service answers before the requested wait is over.
             if answered_at - asked_at < request.wait:
                 yield max(0.0, min(_pause(attempt, None), end - answered_at))
@@ -224,8 +227,8 @@ class Exchanges:
             if isinstance(reply, httpx.RequestError):
                 if is_last:
                     raise CannotCheckError(
-                        f"the service did not answer: {type(reply).__name__}",
-                        hint="whatever was submitted can be submitted again",
+                        Message("service-no-answer", error=type(reply).__name__),
+                        hint=Message("service-no-answer-hint"),
                     )
                 yield _pause(attempt, None)
                 continue

@@ -26,6 +26,7 @@ from anchor.ethereum.rlp import (
     parse_bytes,
     parse_integer,
 )
+from anchor.messages.message import Message, join
 from anchor.types import Hash32, parse_hex
 
 # All items but extraData take less than 900 bytes.  Chains that list their validators in extraData
@@ -100,13 +101,13 @@ def parse_header(encoded: bytes) -> Header:
         MalformedError: An item has the wrong type or length, or ``encoded`` is not valid RLP.
         UnknownVersionError: No known fork has headers of this many items.
     """
-    items = decode_rlp(encoded, subject="the header", max_bytes=MAX_HEADER_BYTES)
+    items = decode_rlp(encoded, subject=Message("block-header"), max_bytes=MAX_HEADER_BYTES)
     if not isinstance(items, tuple):
-        raise MalformedError("the header is not a list")
+        raise MalformedError(Message("header-not-list"))
     if len(items) not in _SHAPES and len(items) < _STRICT:
         raise UnknownVersionError(
-            f"the header has {len(items)} items, which no fork known to this release has",
-            hint="a later release may know it",
+            Message("header-size-of-no-fork", count=len(items)),
+            hint=Message("release-too-old-hint"),
         )
     strict = _ITEMS[:_STRICT]
     members = {
@@ -134,15 +135,15 @@ def encode_header(block: Mapping[str, object]) -> bytes:
     added = [spec for spec in _ITEMS[_SHAPES[0] :] if block.get(spec.name) is not None]
     count = _SHAPES[0] + len(added)
     if count not in _ENCODED_SHAPES or tuple(added) != _ITEMS[_SHAPES[0] : count]:
-        names = ", ".join(spec.name for spec in added)
-        raise UnknownVersionError(f"no fork known to this release adds {names} to a header")
+        names = join(spec.name for spec in added)
+        raise UnknownVersionError(Message("header-items-of-no-fork", names=names))
     return encode_rlp(tuple(_encode_member(block.get(spec.name), spec) for spec in _ITEMS[:count]))
 
 
 def _parse_item(value: RlpItem, spec: _Item) -> bytes:
-    subject = f"the header's {spec.name}"
+    subject = Message("header-item", name=spec.name)
     if not isinstance(value, bytes):
-        raise MalformedError(f"{subject} is a list")
+        raise MalformedError(Message("value-unexpected-list", subject=subject))
     if spec.kind == "integer":
         parse_integer(value, subject=subject, max_bits=spec.length)
     elif spec.kind == "bytes":
@@ -151,17 +152,17 @@ def _parse_item(value: RlpItem, spec: _Item) -> bytes:
 
 
 def _encode_member(value: object, spec: _Item) -> bytes:
-    subject = f"the block's {spec.name}"
+    subject = Message("block-member", name=spec.name)
     if not isinstance(value, str):
-        raise MalformedError(f"{subject} is missing, or no string")
+        raise MalformedError(Message("value-missing-or-not-string", subject=subject))
     if spec.kind == "bytes":
         return parse_hex(value, length=spec.length, subject=subject, prefix=True)
     if spec.kind == "any bytes":
         if not _DATA.fullmatch(value):
-            raise MalformedError(f"{subject} is not hex data")
+            raise MalformedError(Message("value-not-hex-data", subject=subject))
         return bytes.fromhex(value[2:])
     if not _QUANTITY.fullmatch(value):
-        raise MalformedError(f"{subject} is not a hex quantity")
+        raise MalformedError(Message("value-not-hex-quantity", subject=subject))
     encoded = encode_integer(int(value, 16))
     parse_integer(encoded, subject=subject, max_bits=spec.length)
     return encoded

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from anchor.errors import MalformedError
+from anchor.messages.message import Message
 from anchor.types import Address, Hash32
 
 
@@ -63,12 +64,12 @@ def parse_address(text: str, *, subject: str) -> Address:
     """
     digits = text[2:]
     if not text.startswith("0x") or len(digits) != 40 or not _is_hex(digits):
-        raise MalformedError(f"{subject} must be 0x and 40 hex digits")
+        raise MalformedError(Message("address-malformed", subject=subject))
     address = Address(bytes.fromhex(digits))
     if digits not in (digits.lower(), digits.upper()) and text != format_address(address):
         raise MalformedError(
-            f"{subject} {text} fails its EIP-55 checksum",
-            hint="copy it again; a digit or a letter's case differs",
+            Message("address-checksum-wrong", subject=subject, address=text),
+            hint=Message("address-checksum-hint"),
         )
     return address
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from anchor.messages.message import Message
 from anchor.types import ChainId, Hash32
 
 ChainKind = Literal["main", "test", "development", "unlisted"]
@@ -47,14 +48,14 @@ def _hash(digits: str) -> Hash32:
 CHAINS: tuple[Chain, ...] = (
     Chain(
         id=ChainId(1),
-        name="Ethereum Mainnet",
+        name=Message("network-ethereum-mainnet"),
         kind="main",
         genesis=_hash("d4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3"),
         time_slack=_SLOT,
     ),
     Chain(
         id=ChainId(10),
-        name="OP Mainnet",
+        name=Message("network-op-mainnet"),
         kind="main",
         genesis=_hash("7ca38a1916c42007829c55e69d3e9a73265554b586a499015373241b8a3fa48b"),
         time_slack=_SEQUENCER_WINDOW,
@@ -84,7 +85,7 @@ CHAINS: tuple[Chain, ...] = (
     ),
     Chain(
         id=ChainId(31337),
-        name="development chain",
+        name=Message("chain-name-development"),
         kind="development",
         genesis=None,
         time_slack=_SLOT,
@@ -94,18 +95,18 @@ CHAINS: tuple[Chain, ...] = (
 
 _BY_ID = {chain.id: chain for chain in CHAINS}
 
-KIND_SENTENCES: Mapping[ChainKind, str] = {
-    "test": "a test network: its coins are free, and it proves nothing to a court",
-    "development": "a development chain: whoever runs it chooses its blocks and their times",
-    "unlisted": "a chain that this release does not list",
+KIND_SENTENCES: Mapping[ChainKind, Message] = {
+    "test": Message("chain-kind-test"),
+    "development": Message("chain-kind-development"),
+    "unlisted": Message("chain-kind-unlisted"),
 }
 """The description of each kind of chain other than ``main``, for use in every output."""
 
-HEADLINES: Mapping[ChainKind, str] = {
-    "main": "verified",
-    "test": "verified on a test network (proves nothing to a court)",
-    "development": "verified on a development chain (proves nothing about real time)",
-    "unlisted": "verified on a chain that this release does not list (its worth is yours to judge)",
+HEADLINES: Mapping[ChainKind, Message] = {
+    "main": Message("verdict-verified"),
+    "test": Message("verdict-verified-test-chain"),
+    "development": Message("verdict-verified-development-chain"),
+    "unlisted": Message("verdict-verified-unlisted-chain"),
 }
 """The shortest true summary of a verification that passed on such a chain."""
 
@@ -116,7 +117,11 @@ _WORTH: tuple[ChainKind, ...] = ("main", "unlisted", "test", "development")
 def find_chain(chain_id: ChainId) -> Chain:
     """Return this release's entry for a chain; for an unlisted chain, one with its id only."""
     return _BY_ID.get(chain_id) or Chain(
-        id=chain_id, name=f"chain {chain_id}", kind="unlisted", genesis=None, time_slack=None
+        id=chain_id,
+        name=Message("chain-by-number", chain=chain_id),
+        kind="unlisted",
+        genesis=None,
+        time_slack=None,
     )
 
 

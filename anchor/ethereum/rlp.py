@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TypeAlias, Union
 
 from anchor.errors import MalformedError
+from anchor.messages.message import Message
 
 RlpItem: TypeAlias = Union[bytes, "tuple[RlpItem, ...]"]
 
@@ -40,11 +41,11 @@ def decode_rlp(data: bytes, *, subject: str, max_bytes: int) -> RlpItem:
     """
     if len(data) > max_bytes:
         raise MalformedError(
-            f"{subject} has {len(data):,} bytes; at most {max_bytes:,} are allowed"
+            Message("document-too-long", subject=subject, size=len(data), limit=max_bytes)
         )
     value, end = _decode(data, 0, len(data), 0, subject)
     if end != len(data):
-        raise MalformedError(f"{subject} goes on after its RLP item (byte {end})")
+        raise MalformedError(Message("rlp-trailing-bytes", subject=subject, position=end))
     return value
 
 
@@ -60,11 +61,11 @@ def parse_integer(value: RlpItem, *, subject: str, max_bits: int) -> int:
         MalformedError: ``value`` is a list, has a leading zero, or too many bytes.
     """
     if not isinstance(value, bytes):
-        raise MalformedError(f"{subject} is a list, not an integer")
+        raise MalformedError(Message("rlp-list-not-integer", subject=subject))
     if value[:1] == b"\0":
-        raise MalformedError(f"{subject} is an integer with a leading zero")
+        raise MalformedError(Message("rlp-integer-leading-zero", subject=subject))
     if len(value) * 8 > max_bits:
-        raise MalformedError(f"{subject} is an integer of more than {max_bits} bits")
+        raise MalformedError(Message("rlp-integer-too-large", subject=subject, limit=max_bits))
     return int.from_bytes(value, "big")
 
 
@@ -75,7 +76,7 @@ def parse_bytes(value: RlpItem, *, subject: str, length: int) -> bytes:
         MalformedError: ``value`` is a list, or has another length.
     """
     if not isinstance(value, bytes) or len(value) != length:
-        raise MalformedError(f"{subject} is not a string of {length} bytes")
+        raise MalformedError(Message("rlp-string-wrong-length", subject=subject, length=length))
     return value
 
 
@@ -89,9 +90,9 @@ def _prefix(length: int, short: int) -> bytes:
 def _decode(data: bytes, at: int, end: int, depth: int, subject: str) -> tuple[RlpItem, int]:
     """Return the item that starts at ``at`` within a parent that ends at ``end``, and its end."""
     if depth > MAX_DEPTH:
-        raise MalformedError(f"{subject} nests deeper than {MAX_DEPTH} lists")
+        raise MalformedError(Message("rlp-too-deep", subject=subject, limit=MAX_DEPTH))
     if at >= end:
-        raise MalformedError(f"{subject} ends where an RLP item should begin (byte {at})")
+        raise MalformedError(Message("rlp-item-missing", subject=subject, position=at))
     first = data[at]
     if first < _STRING:
         return data[at : at + 1], at + 1
@@ -101,7 +102,7 @@ def _decode(data: bytes, at: int, end: int, depth: int, subject: str) -> tuple[R
     if short == _LIST:
         return _decode_list(data, start, stop, depth, subject), stop
     if length == 1 and data[start] < _STRING:
-        raise MalformedError(f"{subject} has a prefix before a byte that is its own (byte {at})")
+        raise MalformedError(Message("rlp-prefix-superfluous", subject=subject, position=at))
     return data[start:stop], stop
 
 
@@ -121,7 +122,7 @@ def _read_length(data: bytes, at: int, end: int, form: int, subject: str) -> tup
         digits = data[at + 1 : min(start, end)]
         length = int.from_bytes(digits, "big")
         if digits[:1] == b"\0" or length <= _LONGEST_SHORT:
-            raise MalformedError(f"{subject} spells a length longer than need be (byte {at})")
+            raise MalformedError(Message("rlp-length-not-minimal", subject=subject, position=at))
     if length > end - start:
-        raise MalformedError(f"{subject} ends within an RLP item (byte {at})")
+        raise MalformedError(Message("rlp-item-truncated", subject=subject, position=at))
     return start, length

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from anchor.errors import MalformedError, MismatchError
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.ethereum.rlp import RlpItem, decode_rlp, encode_rlp
+from anchor.messages.message import Message
 from anchor.types import Hash32
 
 EMPTY_TRIE_ROOT = hash_keccak256(b"\x80")
@@ -38,7 +39,7 @@ def verify_trie_proof(*, root: Hash32, key: Hash32, nodes: Sequence[bytes]) -> b
         MismatchError: A node does not have the hash that the root, or the node before, names.
     """
     if len(nodes) > MAX_NODES:
-        raise MalformedError(f"the proof has {len(nodes)} nodes; at most {MAX_NODES} are possible")
+        raise MalformedError(Message("proof-too-many-nodes", count=len(nodes), limit=MAX_NODES))
     walk = _Walk(key, nodes)
     value = None if root == EMPTY_TRIE_ROOT else walk.descend(walk.take(root))
     walk.finish()
@@ -55,22 +56,36 @@ class _Walk:
 
     def take(self, expected: Hash32) -> RlpItem:
         """Decode the next node of the proof, which must have the ``expected`` hash."""
-        subject = f"node {self._used} of the proof"
+        subject = Message("proof-node-number", number=self._used)
         if self._used == len(self._nodes):
-            raise MalformedError(f"{subject} is missing: the key's path does not end before it")
+            raise MalformedError(Message("proof-node-missing", subject=subject))
         node = self._nodes[self._used]
         if len(node) > MAX_NODE_BYTES:
             raise MalformedError(
-                f"{subject} has {len(node):,} bytes; {MAX_NODE_BYTES} are possible"
+                Message(
+                    "proof-node-too-long", subject=subject, size=len(node), limit=MAX_NODE_BYTES
+                )
             )
         if hash_keccak256(node) != expected:
-            above = f"node {self._used - 1} names" if self._used else "the root is"
+            actual, named = hash_keccak256(node).hex(), expected.hex()
             raise MismatchError(
-                f"{subject} has hash 0x{hash_keccak256(node).hex()}; {above} 0x{expected.hex()}"
+                Message(
+                    "proof-node-hash-differs",
+                    subject=subject,
+                    actual=actual,
+                    number=self._used - 1,
+                    expected=named,
+                )
+                if self._used
+                else Message(
+                    "proof-root-hash-differs", subject=subject, actual=actual, expected=named
+                )
             )
         # Only the root is hashed even if it is short.
         if len(node) < _HASH_BYTES and self._used:
-            raise MalformedError(f"{subject} has {len(node)} bytes, and belongs into its parent")
+            raise MalformedError(
+                Message("proof-node-not-embedded", subject=subject, size=len(node))
+            )
         self._used += 1
         return decode_rlp(node, subject=subject, max_bytes=MAX_NODE_BYTES)
 
@@ -78,7 +93,7 @@ class _Walk:
         """Check that no node of the proof is left over."""
         if self._used < len(self._nodes):
             raise MalformedError(
-                f"the proof has {len(self._nodes)} nodes; the key's path ends after {self._used}"
+                Message("proof-nodes-left-over", count=len(self._nodes), used=self._used)
             )
 
     def descend(self, node: RlpItem) -> bytes | None:
@@ -86,11 +101,11 @@ class _Walk:
         is_below_extension = False
         while True:
             if not isinstance(node, tuple) or len(node) not in (2, 17):
-                raise self._malformed("is neither a branch, an extension nor a leaf")
+                raise self._malformed(Message("trie-node-of-no-kind"))
             if len(node) == 17:
                 child = self._pass_branch(node)
             elif is_below_extension:
-                raise self._malformed("is no branch, and stands below an extension")
+                raise self._malformed(Message("trie-extension-without-branch"))
             else:
                 is_leaf, path = self._read_path(node[0])
                 if is_leaf:
@@ -104,25 +119,25 @@ class _Walk:
     def _pass_branch(self, node: tuple[RlpItem, ...]) -> RlpItem:
         """Return the child that the key's next nibble chooses."""
         if not self._path:
-            raise self._malformed("is a branch below the end of every key")
+            raise self._malformed(Message("trie-branch-too-deep"))
         if node[16] != b"":
-            raise self._malformed("is a branch with a value, whose key would be too short")
+            raise self._malformed(Message("trie-branch-with-value"))
         for child in node[:16]:
             self._check_child(child)
         if sum(child != b"" for child in node[:16]) < 2:
-            raise self._malformed("is a branch with fewer than two children")
+            raise self._malformed(Message("trie-branch-too-few-children"))
         nibble, self._path = int(self._path[0], 16), self._path[1:]
         return node[nibble]
 
     def _pass_extension(self, path: str, child: RlpItem) -> RlpItem:
         """Return the child; empty if the key's path differs from the extension's."""
         if not path:
-            raise self._malformed("is an extension of nothing")
+            raise self._malformed(Message("trie-extension-empty"))
         if len(path) >= len(self._path):
-            raise self._malformed("is an extension to the end of every key")
+            raise self._malformed(Message("trie-extension-too-long"))
         self._check_child(child)
         if child == b"":
-            raise self._malformed("is an extension without a child")
+            raise self._malformed(Message("trie-extension-childless"))
         if not self._path.startswith(path):
             return b""
         self._path = self._path[len(path) :]
@@ -131,18 +146,18 @@ class _Walk:
     def _end_at_leaf(self, path: str, value: RlpItem) -> bytes | None:
         """Return the value, or None if the leaf belongs to another key."""
         if len(path) != len(self._path):
-            raise self._malformed("is a leaf whose key is not 32 bytes long")
+            raise self._malformed(Message("trie-leaf-key-wrong-length"))
         if not isinstance(value, bytes) or not value:
-            raise self._malformed("is a leaf without a value")
+            raise self._malformed(Message("trie-leaf-without-value"))
         return value if path == self._path else None
 
     def _check_child(self, child: RlpItem) -> None:
         """Check that a child is empty, a hash, or an embedded node shorter than a hash."""
         if isinstance(child, bytes):
             if len(child) not in (0, _HASH_BYTES):
-                raise self._malformed(f"has a child of {len(child)} bytes, not a hash")
+                raise self._malformed(Message("trie-child-not-hash", size=len(child)))
         elif len(encode_rlp(child)) >= _HASH_BYTES:
-            raise self._malformed("holds a child that is long enough to be hashed")
+            raise self._malformed(Message("trie-child-not-hashed"))
 
     def _read_path(self, encoded: RlpItem) -> tuple[bool, str]:
         """Decode a hex-prefix path (Yellow Paper, appendix C): is it a leaf's, and its nibbles."""
@@ -150,8 +165,10 @@ class _Walk:
         # The flags are 0 to 3; for a path of even length, a zero nibble fills the first byte.
         flag = int(digits[:1] or "f", 16)
         if flag > 3 or (flag % 2 == 0 and digits[1] != "0"):
-            raise self._malformed("has a path that is not in hex-prefix encoding")
+            raise self._malformed(Message("trie-path-not-hex-prefix"))
         return flag >= 2, digits[1:] if flag % 2 else digits[2:]
 
     def _malformed(self, complaint: str) -> MalformedError:
-        return MalformedError(f"node {self._used - 1} of the proof, or one within it, {complaint}")
+        return MalformedError(
+            Message("trie-node-malformed", number=self._used - 1, reason=complaint)
+        )

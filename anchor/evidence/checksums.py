@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.evidence.digests import SHA256, SM3, parse_algorithms
+from anchor.messages.message import Message
 
 # Linux opens no path above 4,096 bytes (PATH_MAX) and escaping at most doubles it; the digest, the
 # tag and the punctuation take fewer than 128 more.
@@ -54,7 +55,7 @@ def parse_checksum_lines(
     """
     parse_algorithms((SHA256, untagged))
     for number, line in enumerate(lines, start=1):
-        where = f"{subject}, line {number}"
+        where = Message("checksum-line-number", subject=subject, number=number)
         content = _line_content(line, where)
         if content and not content.startswith(b"#"):
             yield _parse_line(content, untagged, where)
@@ -83,12 +84,12 @@ def _line_content(line: bytes | str, where: str) -> bytes:
         try:
             line = line.encode("utf-8", "surrogateescape")
         except UnicodeEncodeError as error:
-            raise MalformedError(f"{where} holds a lone surrogate") from error
+            raise MalformedError(Message("checksum-line-lone-surrogate", line=where)) from error
     if len(line) > MAX_LINE_BYTES:
-        raise MalformedError(f"{where} is longer than {MAX_LINE_BYTES:,} bytes")
+        raise MalformedError(Message("checksum-line-too-long", line=where, limit=MAX_LINE_BYTES))
     content = line.removesuffix(b"\n").removesuffix(b"\r")
     if b"\n" in content or b"\0" in content:
-        raise MalformedError(f"{where} holds a raw line break or NUL byte")
+        raise MalformedError(Message("checksum-line-raw-control", line=where))
     return content
 
 
@@ -101,13 +102,13 @@ def _parse_line(content: bytes, untagged: str, where: str) -> tuple[str, str, by
         tag, name, digits = match.groups()
         if tag not in _TAGS:
             raise UnknownVersionError(
-                f"{where} has the unknown algorithm tag {tag[:32].decode('ascii')}"
+                Message("checksum-line-unknown-tag", line=where, tag=tag[:32].decode("ascii"))
             )
         algorithm = _TAGS[tag]
         if not _DIGEST.fullmatch(digits):
-            raise MalformedError(f"{where} has a digest that is not 64 hex digits")
+            raise MalformedError(Message("checksum-line-digest-malformed", line=where))
     else:
-        raise MalformedError(f"{where} is not a checksum line as sha256sum or cksum print it")
+        raise MalformedError(Message("checksum-line-malformed", line=where))
     if is_escaped:
         name = _unescape(name, where)
     return decode_name(name), algorithm, bytes.fromhex(digits.decode("ascii"))
@@ -116,5 +117,5 @@ def _parse_line(content: bytes, untagged: str, where: str) -> tuple[str, str, by
 def _unescape(name: bytes, where: str) -> bytes:
     for match in _LINE_ESCAPE.finditer(name):
         if match[1] not in _LINE_ESCAPES:
-            raise MalformedError(f"{where} has an escape other than \\n, \\r and \\\\ in its name")
+            raise MalformedError(Message("checksum-line-unknown-escape", line=where))
     return _LINE_ESCAPE.sub(lambda match: _LINE_ESCAPES[match[1]], name)

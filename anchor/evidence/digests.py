@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
 from anchor.errors import MalformedError, UnknownVersionError, UsageError
+from anchor.messages.message import Message, join
 
 SHA256 = "sha256"
 SM3 = "sm3"
@@ -58,15 +59,15 @@ class Digests:
     def __post_init__(self) -> None:
         given = [digest for digest in (self.sha256, self.sm3) if digest is not None]
         if not given:
-            raise UsageError("at least one digest must be given")
+            raise UsageError(Message("digest-missing"))
         if any(not isinstance(digest, bytes) for digest in given):
-            raise UsageError("a digest must be given as bytes", hint="bytes.fromhex() reads hex")
+            raise UsageError(Message("digest-not-bytes"), hint=Message("digest-not-bytes-hint"))
         if any(len(digest) != DIGEST_BYTES for digest in given):
-            raise UsageError(f"a digest must be {DIGEST_BYTES} bytes long")
+            raise UsageError(Message("digest-wrong-length", size=DIGEST_BYTES))
         if self.size is not None and not isinstance(self.size, int):
-            raise UsageError("a size must be a number of bytes")
+            raise UsageError(Message("size-not-integer"))
         if self.size is not None and self.size < 0:
-            raise UsageError(f"size {self.size} is negative")
+            raise UsageError(Message("size-negative", size=self.size))
 
 
 class _Hash(Protocol):
@@ -99,7 +100,7 @@ def parse_algorithms(names: Iterable[str]) -> tuple[str, ...]:
     for name in sorted(wanted):
         _check_known(name)
     if SHA256 not in wanted:
-        raise UsageError(f"{SHA256} must be among the digest algorithms")
+        raise UsageError(Message("digest-algorithm-required", algorithm=SHA256))
     return tuple(algorithm for algorithm in _ALGORITHMS if algorithm in wanted)
 
 
@@ -114,11 +115,11 @@ def parse_digest(text: str) -> tuple[str, bytes]:
     """
     algorithm, colon, digits = text.partition(":")
     if not colon or not algorithm:
-        raise MalformedError(f"{text[:_MAX_QUOTED]!r} is not of the form sha256:HEX or sm3:HEX")
+        raise MalformedError(Message("digest-form-unknown", digest=text[:_MAX_QUOTED]))
     _check_known(algorithm)
     if not _HEX_DIGEST.fullmatch(digits):
         raise MalformedError(
-            f"the {algorithm} digest {digits[:_MAX_QUOTED]!r} is not 64 hex digits"
+            Message("digest-not-hex", algorithm=algorithm, digest=digits[:_MAX_QUOTED])
         )
     return algorithm, bytes.fromhex(digits)
 
@@ -126,8 +127,8 @@ def parse_digest(text: str) -> tuple[str, bytes]:
 def _check_known(algorithm: str) -> None:
     if algorithm not in _ALGORITHMS:
         raise UnknownVersionError(
-            f"unknown digest algorithm {algorithm[:_MAX_QUOTED]!r}",
-            hint=f"known are {', '.join(_ALGORITHMS)}",
+            Message("digest-algorithm-unknown", algorithm=algorithm[:_MAX_QUOTED]),
+            hint=Message("digest-algorithms-known-hint", algorithms=join(_ALGORITHMS)),
         )
 
 
@@ -188,7 +189,7 @@ def _read_chunks(stream: BinaryIO, limit: int | None) -> Iterator[memoryview]:
             return
         size += count
         if limit is not None and size > limit:
-            raise UsageError(f"the stream holds more than {limit:,} bytes")
+            raise UsageError(Message("stream-too-long", limit=limit))
         yield buffers[turn][:count]
         turn = 1 - turn
 
@@ -203,7 +204,7 @@ def _read_into(stream: BinaryIO, buffer: memoryview) -> int:
         count = None if data is None else len(data)
         buffer[: count or 0] = data or b""
     if count is None:
-        raise UsageError("the stream is non-blocking and has no data yet, so its end is unknown")
+        raise UsageError(Message("stream-not-blocking"))
     return count
 
 
@@ -238,8 +239,8 @@ def _new_sm3() -> _Hash:
 
 def _no_sm3() -> UnknownVersionError:
     return UnknownVersionError(
-        "this Python can compute no SM3: neither its OpenSSL nor cryptography offers it",
-        hint="install the cryptography package, or record SHA-256 only",
+        Message("sm3-not-available"),
+        hint=Message("sm3-not-available-hint"),
     )
 
 

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from anchor.evidence.checksums import decode_name
+from anchor.messages.message import Message
+from anchor.system.os_errors import describe_os_error
 
 _LIST_FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 # Traversing a folder needs no right to list it, except where O_PATH is missing (macOS).
 PASS_FOLDER = _LIST_FOLDER | getattr(os, "O_PATH", 0)
 
-_LINK_REASON = "it is a symbolic link, and links are not followed"
+_LINK_REASON = Message("link-not-followed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ class IntakeProblem:
     """A path whose evidence could not be accepted; ``reason`` is one sentence."""
 
     path: Path
-    reason: str
+    reason: Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ class Skipped:
     """A path that is left out by rule; ``reason`` is one sentence."""
 
     path: Path
-    reason: str
+    reason: Message
 
 
 Discovered: TypeAlias = SourceFile | IntakeProblem | Skipped
@@ -107,27 +109,27 @@ def open_guarded(parts: tuple[str, ...], guarded: int, flags: int) -> int:
         os.close(folder)
 
 
-def describe_error(error: OSError | ValueError) -> str:
+def describe_error(error: OSError | ValueError) -> Message:
     """Return half a sentence about what is wrong with a path, without the path itself."""
     if isinstance(error, OSError) and error.errno == errno.ELOOP:
-        return "cannot be read: a symbolic link has taken its place, or links lead in a circle"
+        return Message("path-link-swapped-or-circular")
     if isinstance(error, ValueError):
         # A NUL byte, or text that is no path; Python's own wording differs from version to version.
-        return "cannot be read: no file can have this path"
-    return f"cannot be read: {error.strerror or type(error).__name__}"
+        return Message("path-impossible")
+    return Message("path-read-failed", reason=describe_os_error(error))
 
 
-def describe_mode(mode: int) -> str:
+def describe_mode(mode: int) -> Message:
     """Return half a sentence about the kind of special file in ``st_mode``."""
     kinds = (
-        (stat.S_ISFIFO, "a FIFO"),
-        (stat.S_ISSOCK, "a socket"),
-        (stat.S_ISCHR, "a character device"),
-        (stat.S_ISBLK, "a block device"),
-        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, Message("file-kind-fifo")),
+        (stat.S_ISSOCK, Message("file-kind-socket")),
+        (stat.S_ISCHR, Message("file-kind-character-device")),
+        (stat.S_ISBLK, Message("file-kind-block-device")),
+        (stat.S_ISDIR, Message("file-kind-folder")),
     )
-    kind = next((name for test, name in kinds if test(mode)), "of an unknown kind")
-    return f"is {kind}, not a regular file"
+    kind = next((name for test, name in kinds if test(mode)), Message("file-kind-unknown"))
+    return Message("path-special-file", kind=kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +160,9 @@ class _Walk:
             if is_link and self._follow:
                 status = os.stat(argument)
         except (OSError, ValueError) as error:
-            yield IntakeProblem(path=argument, reason=f"it {describe_error(error)}")
+            yield IntakeProblem(
+                path=argument, reason=Message("path-complaint", reason=describe_error(error))
+            )
             return
         place = os.path.join(_resolve(argument.parent), os.fsencode(argument.name))
         is_resolved = not is_link and argument.name not in ("", "..")
@@ -177,7 +181,10 @@ class _Walk:
         elif is_link and not self._follow:
             yield Skipped(path=argument, reason=_LINK_REASON)
         else:
-            yield Skipped(path=argument, reason=f"it {describe_mode(status.st_mode)}")
+            yield Skipped(
+                path=argument,
+                reason=Message("path-complaint", reason=describe_mode(status.st_mode)),
+            )
         self._covered |= paths
 
     def _is_covered(self, path: bytes) -> bool:
@@ -209,7 +216,9 @@ class _Walk:
             descriptor = open_guarded(folder.path.parts, folder.guarded, _LIST_FOLDER)
         except OSError as error:
             self._unlisted.add(folder.real)
-            yield IntakeProblem(path=folder.path, reason=f"it {describe_error(error)}")
+            yield IntakeProblem(
+                path=folder.path, reason=Message("path-complaint", reason=describe_error(error))
+            )
             return
         try:
             is_new = self._enter(descriptor)
@@ -217,11 +226,14 @@ class _Walk:
         finally:
             os.close(descriptor)
         if listing is None:
-            yield Skipped(path=folder.path, reason="a link leads to this folder a second time")
+            yield Skipped(path=folder.path, reason=Message("folder-reached-twice"))
             return
         if listing.error is not None:
             self._unlisted.add(folder.real)
-            yield IntakeProblem(path=folder.path, reason=f"it {describe_error(listing.error)}")
+            yield IntakeProblem(
+                path=folder.path,
+                reason=Message("path-complaint", reason=describe_error(listing.error)),
+            )
         yield from self._yield_entries(folder, listing)
 
     def _enter(self, descriptor: int) -> bool:
@@ -260,7 +272,7 @@ class _Listing:
 
     def __init__(self, descriptor: int, follow: bool) -> None:
         self.names: list[bytes] = []
-        self.remarks: dict[bytes, str | OSError] = {}
+        self.remarks: dict[bytes, Message | OSError] = {}
         self.error: OSError | None = None
         try:
             with os.scandir(descriptor) as entries:
@@ -280,16 +292,16 @@ class _Listing:
             elif not entry.is_file(follow_symlinks=follow):
                 # stat() also raises the error that is_file() hides: a dangling link.
                 mode = entry.stat(follow_symlinks=follow).st_mode
-                self.remarks[name] = f"it {describe_mode(mode)}"
+                self.remarks[name] = Message("path-complaint", reason=describe_mode(mode))
         except OSError as error:
             self.remarks[name] = error
         self.names.append(name)
 
 
-def _remark(path: Path, remark: str | OSError) -> IntakeProblem | Skipped:
-    if isinstance(remark, str):
+def _remark(path: Path, remark: Message | OSError) -> IntakeProblem | Skipped:
+    if isinstance(remark, Message):
         return Skipped(path=path, reason=remark)
-    return IntakeProblem(path=path, reason=f"it {describe_error(remark)}")
+    return IntakeProblem(path=path, reason=Message("path-complaint", reason=describe_error(remark)))
 
 
 def _resolve(path: Path) -> bytes:

@@ -15,6 +15,7 @@ from anchor.canonical import JsonValue, encode_canonical, parse_canonical
 from anchor.errors import AnchorError, MalformedError, UsageError
 from anchor.evidence.digests import SHA256, SM3, digest_bytes
 from anchor.evidence.record import MAX_RECORD_BYTES, SCHEMA, Record, parse_record
+from anchor.messages.message import Message, join
 from anchor.types import Hash32, LogId, parse_hex
 
 FORMAT = "anchor-erasure/1"
@@ -26,7 +27,7 @@ MAX_PIECES = 500
 # Characters of up to four bytes each, or twelve if they have to be escaped.
 MAX_WORDS = 1_000
 
-_WHAT = "the erasure statement"
+_WHAT = Message("erasure-statement")
 _MEMBERS = {"format", "log", "erased_at", "basis", "by", "reason", "pieces"}
 
 
@@ -79,14 +80,10 @@ def check_words(basis: str, words: dict[str, str]) -> None:
             has control characters.
     """
     if basis not in BASES:
-        raise UsageError(
-            f"the basis of an erasure is one of {', '.join(BASES)}, not {basis[:80]!r}"
-        )
+        raise UsageError(Message("erasure-basis-unknown", allowed=join(BASES), actual=basis[:80]))
     for name, text in words.items():
         if not 0 < len(text) <= MAX_WORDS or not text.isprintable():
-            raise UsageError(
-                f"{name} is a text of 1 to {MAX_WORDS:,} printable characters on one line"
-            )
+            raise UsageError(Message("text-not-one-line", name=name, limit=MAX_WORDS))
 
 
 def build_record(
@@ -107,7 +104,7 @@ def build_record(
         "log": f"0x{statement.log.hex()}",
         MEMBER: statement.members,
     }
-    return parse_record(encode_canonical(value, subject="the record of an erasure"))
+    return parse_record(encode_canonical(value, subject=Message("erasure-record")))
 
 
 def parse_statement(data: bytes) -> ErasureStatement:
@@ -128,7 +125,9 @@ def find_statement(record: bytes) -> ErasureStatement | None:
         parsed = parse_record(record)
         if MEMBER not in parsed.statements:
             return None
-        value = parse_canonical(record, subject="the record", max_bytes=MAX_RECORD_BYTES)
+        value = parse_canonical(
+            record, subject=Message("evidence-record"), max_bytes=MAX_RECORD_BYTES
+        )
         statement = _parse(value[MEMBER] if isinstance(value, dict) else None)
     except AnchorError:
         return None
@@ -140,12 +139,23 @@ def find_statement(record: bytes) -> ErasureStatement | None:
 
 def _parse(value: JsonValue) -> ErasureStatement:
     if not isinstance(value, dict) or value.get("format") != FORMAT or set(value) != _MEMBERS:
-        raise MalformedError(f"{_WHAT} has not the members of {FORMAT}")
+        raise MalformedError(
+            Message("erasure-statement-members-wrong", subject=_WHAT, format=FORMAT)
+        )
     pieces = value["pieces"]
     if not isinstance(pieces, list) or not 0 < len(pieces) <= MAX_PIECES:
-        raise MalformedError(f"{_WHAT} does not name 1 to {MAX_PIECES} pieces")
+        raise MalformedError(
+            Message("erasure-statement-piece-count", subject=_WHAT, limit=MAX_PIECES)
+        )
     return ErasureStatement(
-        log=LogId(parse_hex(_text(value, "log"), length=32, subject="its log", prefix=True)),
+        log=LogId(
+            parse_hex(
+                _text(value, "log"),
+                length=32,
+                subject=Message("erasure-statement-log"),
+                prefix=True,
+            )
+        ),
         erased_at=_text(value, "erased_at"),
         basis=_text(value, "basis"),
         by=_text(value, "by"),
@@ -156,16 +166,20 @@ def _parse(value: JsonValue) -> ErasureStatement:
 
 def _parse_piece(value: JsonValue) -> ErasedPiece:
     if not isinstance(value, dict) or not {"leaf"} <= set(value) <= {"leaf", "index"}:
-        raise MalformedError(f"{_WHAT} names a piece by something else than leaf and index")
+        raise MalformedError(Message("erasure-statement-piece-malformed", subject=_WHAT))
     index = value.get("index")
     if index is not None and (not isinstance(index, int) or isinstance(index, bool) or index < 0):
-        raise MalformedError(f"{_WHAT} has an index that is no place in the log")
-    leaf = parse_hex(_text(value, "leaf"), length=32, subject="its leaf", prefix=False)
+        raise MalformedError(Message("erasure-statement-index-invalid", subject=_WHAT))
+    leaf = parse_hex(
+        _text(value, "leaf"), length=32, subject=Message("erasure-statement-leaf"), prefix=False
+    )
     return ErasedPiece(leaf=Hash32(leaf), index=index)
 
 
 def _text(value: dict[str, JsonValue], member: str) -> str:
     text = value[member]
     if not isinstance(text, str):
-        raise MalformedError(f"{_WHAT} has a {member} that is no string")
+        raise MalformedError(
+            Message("erasure-statement-member-not-string", subject=_WHAT, member=member)
+        )
     return text

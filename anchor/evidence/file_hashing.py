@@ -41,7 +41,8 @@ from anchor.evidence.discovery import (
     describe_mode,
     open_guarded,
 )
-from anchor.system.os_errors import explain_os_error
+from anchor.messages.message import Message
+from anchor.system.os_errors import describe_os_error, explain_os_error
 from anchor.system.regular_files import open_regular_file
 
 # Measured on 20,000 files of 4 KiB, SHA-256 alone and one worker: 7,300 files/s with one file a
@@ -60,7 +61,7 @@ _TELL_SECONDS = 0.25
 # O_NONBLOCK: a FIFO that replaced the file would otherwise block the open for ever.
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
-_CHANGED = "it changed while it was read, twice in a row"
+_CHANGED = Message("file-changed-while-read")
 
 
 FileIdentity: TypeAlias = tuple[int, int]
@@ -84,7 +85,7 @@ def hash_sources(
     *,
     executor: Executor,
     on_done: Callable[[int, int], None] | None = None,
-    untouched: Mapping[FileIdentity, str] = MappingProxyType({}),
+    untouched: Mapping[FileIdentity, Message] = MappingProxyType({}),
 ) -> Generator[Result, None, None]:
     """Digest ``sources`` on ``executor``; yield the results in the order of the sources.
 
@@ -118,7 +119,7 @@ def hash_sources(
             task.cancel()
 
 
-def digest_file(file: Path, *, hint: str | None = None) -> Digests:
+def digest_file(file: Path, *, hint: Message | None = None) -> Digests:
     """Digest a file with every algorithm a record can hold.
 
     ``hint`` is the hint of the error if the file is missing.
@@ -129,14 +130,20 @@ def digest_file(file: Path, *, hint: str | None = None) -> Digests:
     try:
         descriptor = open_regular_file(file)
     except FileNotFoundError as error:
-        raise UsageError(f"the file {file} is missing", hint=hint, path=file) from error
+        raise UsageError(
+            Message("evidence-file-missing", path=file), hint=hint, path=file
+        ) from error
     except OSError as error:
-        raise explain_os_error(f"{file} cannot be read", error, is_named=True) from error
+        raise explain_os_error(
+            Message("file-unreadable", path=file), error, is_named=True
+        ) from error
     try:
         with open(descriptor, "rb") as stream:
             return digest_stream(stream, (SHA256, SM3))
     except OSError as error:  # it was opened, so the file itself is at fault, as for `anchor add`
-        raise UsageError(f"{file} cannot be read: {error.strerror}", path=file) from error
+        raise UsageError(
+            Message("file-read-failed", path=file, reason=describe_os_error(error)), path=file
+        ) from error
 
 
 def hash_stdin(stream: BinaryIO, algorithms: Iterable[str]) -> Digests:
@@ -149,11 +156,11 @@ def hash_stdin(stream: BinaryIO, algorithms: Iterable[str]) -> Digests:
     try:
         return digest_stream(stream, algorithms)
     except OSError as error:
-        raise UsageError(f"standard input {describe_error(error)}") from error
+        raise UsageError(Message("stdin-read-failed", reason=describe_error(error))) from error
 
 
 def _split_batches(
-    sources: Iterable[Discovered], untouched: Mapping[FileIdentity, str]
+    sources: Iterable[Discovered], untouched: Mapping[FileIdentity, Message]
 ) -> Iterator[tuple[Discovered, ...]]:
     batch: list[Discovered] = []
     size = 0
@@ -240,7 +247,9 @@ class _Task:
         try:
             hashed = self._hash_once(source) or self._hash_once(source)
         except (OSError, ValueError) as error:
-            return IntakeProblem(path=source.path, reason=f"it {describe_error(error)}")
+            return IntakeProblem(
+                path=source.path, reason=Message("path-complaint", reason=describe_error(error))
+            )
         return hashed or IntakeProblem(path=source.path, reason=_CHANGED)
 
     def _hash_once(self, source: SourceFile) -> FileDigest | IntakeProblem | None:
@@ -249,7 +258,10 @@ class _Task:
         try:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
-                return IntakeProblem(path=source.path, reason=f"it {describe_mode(before.st_mode)}")
+                return IntakeProblem(
+                    path=source.path,
+                    reason=Message("path-complaint", reason=describe_mode(before.st_mode)),
+                )
             digests = self._read_digests(descriptor, before.st_size)
             after = os.fstat(descriptor)
         finally:

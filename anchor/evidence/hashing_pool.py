@@ -12,6 +12,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 from anchor.errors import UsageError
+from anchor.messages.message import Message
 
 
 def open_executor(workers: int | None = None) -> ThreadPoolExecutor:
@@ -24,7 +25,7 @@ def open_executor(workers: int | None = None) -> ThreadPoolExecutor:
     """
     count = count_usable_cores() if workers is None else workers
     if count < 1:
-        raise UsageError(f"{count} workers cannot work; at least 1 is needed")
+        raise UsageError(Message("worker-count-invalid", count=count))
     return ThreadPoolExecutor(max_workers=count, thread_name_prefix="anchor")
 
 

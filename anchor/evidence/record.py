@@ -18,6 +18,7 @@ from anchor.canonical import MAX_INTEGER, JsonValue, parse_canonical
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.evidence.checksums import decode_name
 from anchor.evidence.digests import SHA256, SM3, Digests
+from anchor.messages.message import Message
 from anchor.types import LogId, parse_hex
 
 SCHEMA = "evidence-record/1"
@@ -79,7 +80,7 @@ def encode_record(
     if digests.sm3 is not None:
         members.append(f'"{SM3}":"{digests.sm3.hex()}"')
     if digests.size is not None and not 0 <= digests.size <= MAX_INTEGER:
-        raise MalformedError(f"the record's size {digests.size} is not a count of bytes")
+        raise MalformedError(Message("record-size-value-invalid", size=digests.size))
     named = "" if log is None else f'"log":"0x{log.hex()}",'
     media = "" if media_type is None else f'"media_type":{encode_basestring(media_type)},'
     size = "" if digests.size is None else f',"size":{digests.size}'
@@ -89,9 +90,9 @@ def encode_record(
             f'"recorded_at":"{recorded_at}","salt":"{salt.hex()}","schema":"{SCHEMA}"{size}}}'
         ).encode()
     except UnicodeEncodeError:
-        raise MalformedError("the record holds a lone surrogate, which is no text") from None
+        raise MalformedError(Message("record-lone-surrogate")) from None
     if len(encoded) > MAX_RECORD_BYTES:
-        raise MalformedError(f"the record is longer than {MAX_RECORD_BYTES:,} bytes")
+        raise MalformedError(Message("record-too-long", limit=MAX_RECORD_BYTES))
     return encoded
 
 
@@ -105,22 +106,22 @@ def parse_record(encoded: bytes) -> Record:
         MalformedError: The bytes are not canonical, or a member is missing or has the wrong form.
         UnknownVersionError: The record has another schema, or only digests of unknown algorithms.
     """
-    value = parse_canonical(encoded, subject="the record", max_bytes=MAX_RECORD_BYTES)
+    value = parse_canonical(encoded, subject=Message("evidence-record"), max_bytes=MAX_RECORD_BYTES)
     if not isinstance(value, dict):
-        raise MalformedError("the record is not a JSON object")
+        raise MalformedError(Message("record-not-object"))
     if "schema" in value and value["schema"] != SCHEMA:
         stated = str(value["schema"])[:80]
-        raise UnknownVersionError(f"the record's schema is {stated!r}, not {SCHEMA!r}")
+        raise UnknownVersionError(Message("record-schema-unknown", stated=stated, expected=SCHEMA))
     for member in _REQUIRED:
         if member not in value:
-            raise MalformedError(f"the record has no member {member!r}")
+            raise MalformedError(Message("record-member-missing", member=member))
     for member in ("size", "media_type", "log"):
         if value.get(member, SCHEMA) is None:
-            raise MalformedError(f"the record's {member} is null; what is unknown is left out")
+            raise MalformedError(Message("record-member-null", member=member))
     _check_member_names(value)
     media_type = value.get("media_type")
     if media_type is not None and not isinstance(media_type, str):
-        raise MalformedError("the record's media_type is not a string")
+        raise MalformedError(Message("record-media-type-not-string"))
     known, size = _parse_digests(value["digests"]), _parse_size(value.get("size"))
     name, salt = _parse_name(value["name"]), _parse_hex_member(value["salt"], "salt")
     recorded_at = _parse_time(value["recorded_at"])
@@ -143,7 +144,7 @@ def parse_record(encoded: bytes) -> Record:
 def _parse_digests(digests: JsonValue) -> dict[str, bytes]:
     """Return the digests whose algorithms are known."""
     if not isinstance(digests, dict) or not digests:
-        raise MalformedError("the record's digests are not a non-empty object")
+        raise MalformedError(Message("record-digests-empty"))
     return {
         algorithm: _parse_hex_member(digests[algorithm], f"digests.{algorithm}")
         for algorithm in (SHA256, SM3)
@@ -153,34 +154,36 @@ def _parse_digests(digests: JsonValue) -> dict[str, bytes]:
 
 def _unknown_algorithms(digests: JsonValue) -> UnknownVersionError:
     names = ", ".join(sorted(digests) if isinstance(digests, dict) else [])[:80]
-    return UnknownVersionError(f"the record holds only digests of unknown algorithms: {names}")
+    return UnknownVersionError(Message("record-digests-unknown", names=names))
 
 
 def _parse_size(size: JsonValue) -> int | None:
     if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
-        raise MalformedError("the record's size is not a count of bytes")
+        raise MalformedError(Message("record-size-invalid"))
     return size
 
 
 def _parse_name(name: JsonValue) -> str:
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARACTERS:
-        raise MalformedError(f"the record's name is not 1 to {MAX_NAME_CHARACTERS} characters")
+        raise MalformedError(Message("record-name-length", limit=MAX_NAME_CHARACTERS))
     return name
 
 
 def _parse_hex_member(value: JsonValue, member: str, *, prefix: bool = False) -> bytes:
     if not isinstance(value, str):
-        raise MalformedError(f"the record's {member} is not a string")
-    return parse_hex(value, length=32, subject=f"the record's {member}", prefix=prefix)
+        raise MalformedError(Message("record-member-not-string", member=member))
+    return parse_hex(
+        value, length=32, subject=Message("record-member", member=member), prefix=prefix
+    )
 
 
 def _parse_time(value: JsonValue) -> datetime:
     if not isinstance(value, str) or not _TIME.fullmatch(value):
-        raise MalformedError("the record's recorded_at is not an RFC 3339 time in UTC (…Z)")
+        raise MalformedError(Message("record-time-malformed"))
     try:
         return datetime.fromisoformat(value)
     except ValueError as error:
-        raise MalformedError(f"the record's recorded_at is no date: {error}") from error
+        raise MalformedError(Message("record-time-no-date")) from error
 
 
 def _check_member_names(value: Mapping[str, JsonValue]) -> None:
@@ -190,10 +193,7 @@ def _check_member_names(value: Mapping[str, JsonValue]) -> None:
         if isinstance(nested, dict):
             for name, member in nested.items():
                 if not _MEMBER_NAME.fullmatch(name):
-                    raise MalformedError(
-                        f"the record's member name {name!a:.80} is not of printable ASCII "
-                        "without spaces"
-                    )
+                    raise MalformedError(Message("record-member-name-invalid", name=name))
                 pending.append(member)
         elif isinstance(nested, list):
             pending.extend(nested)

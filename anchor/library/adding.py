@@ -12,6 +12,7 @@ from anchor.evidence.digests import DIGEST_BYTES, Digests
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile, find_sources
 from anchor.evidence.hashing_pool import open_executor
 from anchor.evidence.record import SALT_BYTES, encode_record
+from anchor.messages.message import Message
 from anchor.operate.acceptance import AcceptedEvidence, accept_each, digest_input
 from anchor.operate.file_intake import AcceptedFile, gather
 from anchor.operate.receipt_files import leave_out_receipts
@@ -20,7 +21,7 @@ from anchor.types import Hash32
 
 # The digests recorded in one transaction, and so with one fsync.
 _CHUNK = 1_000
-_NOTHING = "nothing was added"
+_NOTHING = Message("evidence-none-added")
 _ANY_DIGESTS = Digests(sha256=bytes(DIGEST_BYTES), sm3=None, size=None)
 
 
@@ -48,7 +49,7 @@ def add_evidence(
     evidence: Iterable[Path | SourceFile | Digests],
     *,
     beside: bool,
-    report: Callable[[str], None],
+    report: Callable[[Message], None],
     on_left_out: Callable[[IntakeProblem | Skipped], None] | None,
     on_progress: Callable[[int, int], None] | None,
 ) -> list[Added]:
@@ -67,15 +68,21 @@ def add_evidence(
     all_left_out: list[IntakeProblem | Skipped] = [*gathered.problems, *gathered.skipped]
     for left_out in all_left_out:
         if on_left_out is None:
-            report(f"{left_out.path} was not added: {left_out.reason}")
+            report(Message("evidence-not-added", path=left_out.path, reason=left_out.reason))
         else:
             on_left_out(left_out)
     if gathered.problems and on_left_out is None:
         first, *others = gathered.problems
-        more = f", and {len(others):,} more" if others else ""
         raise UsageError(
-            f"{first.path} was not added: {first.reason}{more}",
-            hint="the others were added, and are the same evidence when they are added again",
+            Message(
+                "evidence-not-all-added-others",
+                path=first.path,
+                reason=first.reason,
+                count=len(others),
+            )
+            if others
+            else Message("evidence-not-all-added", path=first.path, reason=first.reason),
+            hint=Message("evidence-others-added-hint"),
             path=first.path,
         )
     return added
@@ -99,9 +106,8 @@ def _split(
             digests.append(piece)
         else:
             raise UsageError(
-                "what is added is to be a Path, a SourceFile or Digests, not "
-                f"{type(piece).__name__}",
-                hint=f"a file is named by a Path; {_NOTHING}",
+                Message("evidence-argument-type-unknown", actual=type(piece).__name__),
+                hint=Message("evidence-file-by-path-hint", detail=_NOTHING),
             )
     return paths, named, digests
 
@@ -112,12 +118,14 @@ def _check_recordable(name: str, digests: Digests) -> None:
             digests=digests, name=name, media_type=None, salt=bytes(SALT_BYTES), recorded_at=""
         )
     except MalformedError as error:
-        raise UsageError(f"{name!a:.80} cannot be added: {error.message}", hint=_NOTHING) from error
+        raise UsageError(
+            Message("evidence-not-recordable", name=name, reason=error.message), hint=_NOTHING
+        ) from error
 
 
 def _check_list(evidence: object) -> None:
     if isinstance(evidence, (str, bytes)) or not isinstance(evidence, Iterable):
-        raise UsageError(f"what is added is to be a list, not one {type(evidence).__name__}")
+        raise UsageError(Message("evidence-argument-not-list", actual=type(evidence).__name__))
 
 
 def _describe_file(file: AcceptedFile) -> Added:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 
+from anchor.messages.message import Message
+
 
 @contextmanager
 def needs_extra(subject: str, extra: str, packages: Sequence[str] = ()) -> Iterator[None]:
@@ -26,6 +28,6 @@ def needs_extra(subject: str, extra: str, packages: Sequence[str] = ()) -> Itera
         if (error.name or "").partition(".")[0] == "anchor":
             raise  # a bug in this package
         raise ImportError(
-            f"{subject} needs the package {error.name}: pip install '.[{extra}]' in the checkout",
+            Message("extra-package-missing", subject=subject, package=error.name, extra=extra),
             name=error.name,
         ) from error

@@ -13,6 +13,7 @@ from anchor.chain.signer.keystore import (
     read_password_file,
 )
 from anchor.errors import SignerError, UsageError
+from anchor.messages.message import Message
 from anchor.types import Address
 
 
@@ -31,9 +32,7 @@ class Keystore:
             SignerError: Not exactly one of the password and the password file is given.
         """
         if (password is None) == (password_file is None):
-            raise SignerError(
-                f"either the password of {path} or a file that holds it must be given"
-            )
+            raise SignerError(Message("keystore-password-not-given", path=path))
         self.path = path
         self.password_file = password_file
         self._password = password
@@ -60,8 +59,8 @@ class Keystore:
             UsageError: Always.
         """
         raise UsageError(
-            f"{self!r} can be neither pickled nor copied: its password would go along",
-            hint="make another Keystore of the same file where the key is needed",
+            Message("keystore-not-copyable", keystore=repr(self)),
+            hint=Message("keystore-make-another-hint"),
         )
 
     @property

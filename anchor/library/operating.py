@@ -21,6 +21,7 @@ from anchor.evidence.file_hashing import digest_file
 from anchor.library.adding import Added, add_evidence
 from anchor.library.extras import needs_extra
 from anchor.library.keystore_file import Keystore
+from anchor.messages.message import Message, join
 from anchor.monitor.overview import Overview, read_overview
 from anchor.operate.deployment import Deployment, deploy
 from anchor.operate.proving import Prover, open_prover
@@ -74,7 +75,7 @@ class Project:
         opened: OpenProject,
         *,
         node: Node | None = None,
-        report: Callable[[str], None] = lambda _: None,
+        report: Callable[[Message], None] = lambda _: None,
     ) -> None:
         """Wrap an open project; use ``open`` or ``create`` instead.
 
@@ -91,7 +92,7 @@ class Project:
         self._kept: tuple[StateProofs, Edition] | None = None
 
     @classmethod
-    def open(cls, place: Path, *, report: Callable[[str], None] = lambda _: None) -> Self:
+    def open(cls, place: Path, *, report: Callable[[Message], None] = lambda _: None) -> Self:
         """Open the project in a folder, or that of a configuration file.
 
         ``report`` is called with progress messages, a line at a time.
@@ -102,7 +103,7 @@ class Project:
             ImportError: The store is in PostgreSQL, and the extra for that is not installed.
         """
         config = load_config(find_config(place / CONFIG if place.is_dir() else place))
-        with needs_extra("a store in PostgreSQL", "postgresql"):
+        with needs_extra(Message("store-in-postgresql"), "postgresql"):
             return cls(open_project(config), report=report)
 
     @classmethod
@@ -119,7 +120,7 @@ class Project:
         store: StoreLocation | None = None,
         witnesses: Sequence[str] = (),
         quorum: int | None = None,
-        report: Callable[[str], None] = lambda _: None,
+        report: Callable[[Message], None] = lambda _: None,
     ) -> Self:
         """Create a project in ``folder`` for log ``number`` of the key's address, and open it.
 
@@ -158,7 +159,7 @@ class Project:
             for node in nodes.values():
                 node.close()
         make_folder(config.folder)
-        with needs_extra("a store in PostgreSQL", "postgresql"):
+        with needs_extra(Message("store-in-postgresql"), "postgresql"):
             return cls(create_project(config), report=report)
 
     @classmethod
@@ -168,7 +169,7 @@ class Project:
         *,
         rpc: str,
         number: int = 0,
-        report: Callable[[str], None] = lambda _: None,
+        report: Callable[[Message], None] = lambda _: None,
     ) -> Self:
         """Create a project on a devnet, with its public test key, and open it.
 
@@ -292,7 +293,9 @@ class Project:
             CannotCheckError: No node answers, or too few agree.
         """
         if wait is not None and wait not in get_args(WaitFor):
-            raise UsageError(f"wait is to be {' or '.join(get_args(WaitFor))}, not {wait!r}")
+            raise UsageError(
+                Message("run-wait-unknown", expected=join(get_args(WaitFor)), actual=wait)
+            )
         with self._chain_lock:
             node = self._node()
             proofs = StateProofs(self.config, node, self._report)
@@ -322,7 +325,7 @@ class Project:
             if isinstance(evidence, str):
                 stored = find_by_identity(connection, _parse_id(evidence))
                 if stored is None:
-                    raise UsageError(f"this project's log holds no evidence with the id {evidence}")
+                    raise UsageError(Message("evidence-id-unknown", identity=evidence))
             else:
                 stored = find_evidence(connection, evidence, digest_file(evidence))
         with self._chain_lock:
@@ -386,24 +389,26 @@ class Project:
 
 def _prove(prover: Prover, stored: StoredEvidence | None, added: Added) -> Receipt:
     if stored is None:
-        raise UsageError(f"the log holds {added.name} no more: it was erased")
+        raise UsageError(Message("evidence-erased-since-added", name=added.name))
     if stored.leaf != added.leaf:
         raise UsageError(
-            f"the log holds {added.name} no more as it was added: it was erased, and added again",
-            hint="take the receipt of what was added again",
+            Message("evidence-erased-and-readded", name=added.name),
+            hint=Message("receipt-of-readded-hint"),
         )
     return prover.prove(stored)
 
 
 def _parse_id(text: str) -> bytes:
     try:
-        return parse_hex(text, length=_ID_BYTES, subject="an id", prefix=False)
+        return parse_hex(
+            text, length=_ID_BYTES, subject=Message("evidence-id-subject"), prefix=False
+        )
     except MalformedError as error:
-        raise UsageError(error.message, hint="a file is named by a Path") from error
+        raise UsageError(error.message, hint=Message("evidence-path-object-hint")) from error
 
 
 def _refuse_to_ask(path: Path) -> str:
     raise SignerError(
-        f"the password of {path} is in no file",
-        hint="pass a Keystore with its password, or name a file with signer.password_file",
+        Message("keystore-password-in-no-file", path=path),
+        hint=Message("keystore-pass-password-hint"),
     )

@@ -13,6 +13,7 @@ from anchor.errors import UsageError
 from anchor.evidence.digests import SHA256, SM3, Digests, digest_stream
 from anchor.evidence.file_hashing import digest_file
 from anchor.library.extras import needs_extra
+from anchor.messages.message import Message
 from anchor.receipt.format import Receipt
 from anchor.types import ChainId, Hash32
 from anchor.verification import verifier
@@ -45,7 +46,7 @@ class Verifier:
         chain_ids: Collection[ChainId] = (),
         offline: bool = False,
         accept_unpinned: bool = False,
-        report: Callable[[str], None] = lambda _: None,
+        report: Callable[[Message], None] = lambda _: None,
     ) -> None:
         """Configure the trust policy and the nodes, without sending a request yet.
 
@@ -61,18 +62,20 @@ class Verifier:
                 agree, or an option has the wrong type.
         """
         if policy is not None and not isinstance(policy, TrustPolicy):
-            raise _not("the policy", policy, "a TrustPolicy or None: TrustPolicy.load reads one")
+            raise _not(Message("policy-subject"), policy, Message("policy-wanted-type"))
         for url in _members("rpc", rpc):
             if not isinstance(url, str):
-                raise _not("rpc", url, "a list of URLs")
+                raise _not("rpc", url, Message("argument-wanted-urls"))
         for block_hash in _members("block_hashes", block_hashes):
             if not isinstance(block_hash, bytes) or len(block_hash) != _HASH_BYTES:
-                raise _not("block_hashes", block_hash, f"hashes of {_HASH_BYTES} bytes")
+                raise _not(
+                    "block_hashes", block_hash, Message("argument-wanted-hashes", size=_HASH_BYTES)
+                )
         for chain_id in _members("chain_ids", chain_ids):
             if not isinstance(chain_id, int):
-                raise _not("chain_ids", chain_id, "a list of numbers")
+                raise _not("chain_ids", chain_id, Message("argument-wanted-numbers"))
         if offline and (rpc or quorum is not None):
-            raise UsageError("a verification without nodes takes neither rpc nor quorum")
+            raise UsageError(Message("verification-offline-with-nodes"))
         self._nodes = Nodes(rpc, quorum, lambda _: ((), 1), report)
         self._is_offline = offline
         self._policy = policy
@@ -121,7 +124,7 @@ class Verifier:
             ImportError: A node is to be asked, and the extra ``rpc`` is not installed.
         """
         if not isinstance(receipt, Receipt):
-            raise _not("the receipt", receipt, "a Receipt: Receipt.load or .parse reads one")
+            raise _not(Message("receipt-subject"), receipt, Message("receipt-wanted-type"))
         return verifier.judge(
             receipt,
             _digest(evidence),
@@ -133,7 +136,7 @@ class Verifier:
         )
 
     def _connect(self, target: VerificationTarget) -> ChainView:
-        with needs_extra("asking nodes", "rpc"):
+        with needs_extra(Message("node-query-subject"), "rpc"):
             return self._nodes.connect(target)
 
 
@@ -205,16 +208,16 @@ def _digest(evidence: Evidence) -> Digests:
     if isinstance(evidence, Path):
         return digest_file(evidence)
     if not _is_binary(evidence):
-        raise _not("the evidence", evidence, "a Path, a stream opened as binary, or Digests")
+        raise _not(Message("evidence-subject"), evidence, Message("evidence-wanted-type"))
     try:
         if _stands_within(evidence):
             raise UsageError(
-                "the stream does not stand at its beginning, and its end alone would be digested",
-                hint="seek(0) first",
+                Message("evidence-stream-not-at-start"),
+                hint=Message("evidence-stream-rewind-hint"),
             )
         return digest_stream(evidence, (SHA256, SM3))
     except (OSError, ValueError, TypeError) as error:  # the stream is closed, fails, or is text
-        raise UsageError(f"the stream cannot be read as bytes: {error}") from error
+        raise UsageError(Message("evidence-stream-unreadable", reason=error)) from error
 
 
 def _is_binary(stream: object) -> bool:
@@ -230,9 +233,13 @@ def _stands_within(stream: BinaryIO) -> bool:
 def _members(subject: str, given: object) -> Iterable[object]:
     """Return an option's elements; refuse a single text or hash, which would be split."""
     if isinstance(given, (str, bytes)) or not isinstance(given, Collection):
-        raise _not(subject, given, "a list")
+        raise _not(subject, given, Message("argument-wanted-list"))
     return given
 
 
-def _not(subject: str, given: object, wanted: str) -> UsageError:
-    return UsageError(f"{subject} is to be {wanted}; it is of the type {type(given).__name__}")
+def _not(subject: str, given: object, wanted: Message) -> UsageError:
+    return UsageError(
+        Message(
+            "argument-type-wrong", subject=subject, expected=wanted, actual=type(given).__name__
+        )
+    )

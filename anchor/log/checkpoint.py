@@ -24,6 +24,7 @@ from anchor.log.signed_note import (
     parse_note,
     sign_note,
 )
+from anchor.messages.message import Message
 from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId, parse_hex
 
 # As in receipts: the largest integer that JSON carries exactly everywhere.
@@ -47,11 +48,11 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         if not self.origin or "\n" in self.origin:
-            raise MalformedError("a checkpoint's origin must be one line that is not empty")
+            raise MalformedError(Message("checkpoint-origin-malformed"))
         if not 0 <= self.head.size <= MAX_LOG_SIZE:
-            raise MalformedError(f"a checkpoint's size must be 0 … {MAX_LOG_SIZE}")
+            raise MalformedError(Message("checkpoint-size-range", limit=MAX_LOG_SIZE))
         if len(self.head.root) != 32:
-            raise MalformedError("a checkpoint's root must be 32 bytes long")
+            raise MalformedError(Message("checkpoint-root-length"))
         encode_text(self.origin + "\n")
 
 
@@ -72,12 +73,12 @@ def parse_checkpoint(text: str) -> Checkpoint:
     # Only "\n" ends a line: str.splitlines knows ten more characters that do.
     lines = text.split("\n")[:-1]
     if len(lines) < 3:
-        raise MalformedError("a checkpoint must have the lines origin, size and root")
+        raise MalformedError(Message("checkpoint-lines-missing"))
     if "" in lines:
-        raise MalformedError(f"the checkpoint's line {lines.index('') + 1} is empty")
+        raise MalformedError(Message("checkpoint-line-empty", line=lines.index("") + 1))
     origin, size, root = lines[:3]
-    decoded = parse_base64(root, subject="the checkpoint's root")
-    head = Head(root=Hash32(decoded), size=_parse_decimal(size, "the checkpoint's size"))
+    decoded = parse_base64(root, subject=Message("checkpoint-root"))
+    head = Head(root=Hash32(decoded), size=_parse_decimal(size, Message("checkpoint-size")))
     return Checkpoint(origin=origin, head=head)
 
 
@@ -118,16 +119,16 @@ def parse_origin(text: str) -> tuple[ChainId, Address, LogId]:
     """
     chain, *rest = text.removeprefix(_ORIGIN_SCHEME).split("/", 3)
     if not text.startswith(_ORIGIN_SCHEME) or len(rest) != 2:
-        raise MalformedError("the origin must be eip155:<chain id>/<registry>/<log>")
-    chain_id = _parse_decimal(chain, "the origin's chain id")
+        raise MalformedError(Message("origin-malformed"))
+    chain_id = _parse_decimal(chain, Message("origin-chain-id"))
     if not 1 <= chain_id <= _MAX_CHAIN_ID:
-        raise MalformedError(f"the origin's chain id must be 1 … {_MAX_CHAIN_ID}")
-    registry = parse_hex(rest[0], length=20, subject="the origin's registry", prefix=True)
-    log = parse_hex(rest[1], length=32, subject="the origin's log", prefix=True)
+        raise MalformedError(Message("origin-chain-id-range", limit=_MAX_CHAIN_ID))
+    registry = parse_hex(rest[0], length=20, subject=Message("origin-registry"), prefix=True)
+    log = parse_hex(rest[1], length=32, subject=Message("origin-log"), prefix=True)
     return ChainId(chain_id), Address(registry), LogId(log)
 
 
 def _parse_decimal(text: str, subject: str) -> int:
     if not _DECIMAL.fullmatch(text):
-        raise MalformedError(f"{subject} must be a decimal number without leading zeros")
+        raise MalformedError(Message("decimal-number-malformed", subject=subject))
     return int(text)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anchor.errors import MismatchError
+from anchor.messages.message import Message
 from anchor.types import Hash32
 
 EMPTY_ROOT = Hash32(hashlib.sha256().digest())
@@ -107,7 +108,7 @@ def path_sides(index: int, size: int, length: int) -> list[bool]:
         MismatchError: A path of that ``length`` does not fit ``index`` and ``size``.
     """
     if not 0 <= index < size:
-        raise MismatchError(f"index {index} is not inside a tree of {size} leaves")
+        raise MismatchError(Message("leaf-index-outside-tree", index=index, size=size))
     sides: list[bool] = []
     node, last = index, size - 1
     while last:
@@ -120,7 +121,7 @@ def path_sides(index: int, size: int, length: int) -> list[bool]:
         last >>= 1
     if len(sides) != length:
         raise MismatchError(
-            f"the path has {length} hashes; leaf {index} of {size} takes {len(sides)}"
+            Message("path-length-wrong", actual=length, index=index, size=size, expected=len(sides))
         )
     return sides
 
@@ -136,7 +137,7 @@ def verify_inclusion(
     """
     reached = root_from_path(leaf=leaf, index=index, size=size, path=path)
     if reached != root:
-        raise MismatchError("the path leads to another root", expected=root, actual=reached)
+        raise MismatchError(Message("path-root-differs"), expected=root, actual=reached)
 
 
 def verify_consistency(
@@ -151,9 +152,9 @@ def verify_consistency(
             sizes.
     """
     if not 0 < old_size < new_size:
-        raise MismatchError(f"a log cannot grow from {old_size} to {new_size} leaves")
+        raise MismatchError(Message("log-shrinks", old_size=old_size, new_size=new_size))
     if not proof:
-        raise MismatchError("the consistency proof is empty")
+        raise MismatchError(Message("consistency-proof-empty"))
     _check_lengths(old_root, *proof)
     nodes = list(proof)
     if old_size & (old_size - 1) == 0:
@@ -165,7 +166,7 @@ def verify_consistency(
     old, new = nodes[0], nodes[0]
     for sibling in nodes[1:]:
         if last == 0:
-            raise MismatchError("the consistency proof is too long")
+            raise MismatchError(Message("consistency-proof-too-long"))
         if node & 1 or node == last:
             old, new = hash_node(sibling, old), hash_node(sibling, new)
             while node and not node & 1:
@@ -176,12 +177,12 @@ def verify_consistency(
         node >>= 1
         last >>= 1
     if last:
-        raise MismatchError("the consistency proof is too short")
+        raise MismatchError(Message("consistency-proof-too-short"))
     if old != old_root or new != new_root:
-        raise MismatchError("the consistency proof leads to other roots")
+        raise MismatchError(Message("consistency-proof-roots-differ"))
 
 
 def _check_lengths(*hashes: bytes) -> None:
     # Moving a byte from one hash to its neighbour would not change the concatenation hashed below.
     if set(map(len, hashes)) != {32}:
-        raise MismatchError("a hash of the proof is not 32 bytes long")
+        raise MismatchError(Message("proof-hash-length"))

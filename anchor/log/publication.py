@@ -25,7 +25,9 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.log.tiles import TILE_BYTES, Tile
+from anchor.messages.message import Message
 from anchor.system.durable_files import write_files
+from anchor.system.os_errors import describe_os_error
 from anchor.system.regular_files import read_regular_file
 from anchor.types import MAX_LOG_SIZE, Hash32, Head
 
@@ -81,8 +83,8 @@ def open_writer(location: str) -> PublicationWriter:
     """
     if location.startswith(("http://", "https://")):
         raise UsageError(
-            "a log cannot be published to a web server's URL",
-            hint="publish to the folder or object store that it serves",
+            Message("publication-to-web-server"),
+            hint=Message("publication-to-web-server-hint"),
         )
     if "://" in location and not location.startswith("file://"):
         return PublicationBucket(location)
@@ -103,11 +105,13 @@ def read_tile(reader: PublicationReader, tile: Tile) -> bytes:
         data = None if data is None or len(data) != TILE_BYTES else data[: 32 * tile.width]
     if data is None:
         raise CannotCheckError(
-            f"{tile.path} is missing from the published log",
-            hint="ask its operator to publish it again",
+            Message("publication-file-missing", path=tile.path),
+            hint=Message("publication-file-missing-hint"),
         )
     if len(data) != 32 * tile.width:
-        raise MismatchError(f"{tile.path} has {len(data)} bytes instead of {32 * tile.width}")
+        raise MismatchError(
+            Message("tile-length-wrong", path=tile.path, size=len(data), expected=32 * tile.width)
+        )
     return data
 
 
@@ -132,10 +136,14 @@ def parse_anchors(data: bytes, *, after: int, subject: str) -> list[Head]:
     while at < len(data):
         match = _ANCHOR_LINE.match(data, at)
         if match is None or len(heads) == ANCHORS_PER_FILE:
-            raise MalformedError(f"{subject} is not a list of sizes and roots")
+            raise MalformedError(Message("publication-anchors-malformed", path=subject))
         size = int(match[1])
         if not after < size <= MAX_LOG_SIZE:
-            raise MalformedError(f"in {subject}, size {size} follows size {after}")
+            raise MalformedError(
+                Message(
+                    "publication-anchors-not-ascending", path=subject, size=size, previous=after
+                )
+            )
         heads.append(Head(root=Hash32(bytes.fromhex(match[2].decode())), size=size))
         after, at = size, match.end()
     return heads
@@ -158,8 +166,8 @@ def read_anchors(reader: PublicationReader, head: Head) -> Iterator[Head]:
             if number == 0:
                 return
             raise CannotCheckError(
-                f"{path} is missing from the published log",
-                hint="ask its operator to publish it again",
+                Message("publication-file-missing", path=path),
+                hint=Message("publication-file-missing-hint"),
             )
         part = parse_anchors(data, after=size, subject=path)
         for anchored in part:
@@ -168,7 +176,9 @@ def read_anchors(reader: PublicationReader, head: Head) -> Iterator[Head]:
             yield anchored
             size = anchored.size
         if size < head.size and (len(part) < ANCHORS_PER_FILE or part[-1].size > head.size):
-            raise MalformedError(f"{path} does not lead to the checkpoint's size {head.size}")
+            raise MalformedError(
+                Message("publication-anchors-incomplete", path=path, size=head.size)
+            )
         number += 1
 
 
@@ -191,9 +201,11 @@ class PublicationFolder:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except UsageError as error:
-            raise CannotCheckError(f"{file} is no file") from error
+            raise CannotCheckError(Message("publication-path-not-file", path=file)) from error
         except OSError as error:
-            raise CannotCheckError(f"{file} cannot be read: {error.strerror}") from error
+            raise CannotCheckError(
+                Message("file-read-failed", path=file, reason=describe_os_error(error))
+            ) from error
 
     def write(self, files: Mapping[str, bytes]) -> None:
         """Store files durably, each as a whole.
@@ -214,7 +226,8 @@ class WebPublication:
             self.name = redact_url(url)
         except ConfigError:
             raise UsageError(
-                "the published log's address is not a URL", hint="name it as https://HOST/PATH"
+                Message("publication-address-not-url"),
+                hint=Message("publication-address-not-url-hint"),
             ) from None
         self._url = urlsplit(url)
         self._sleep = sleep
@@ -241,7 +254,12 @@ class WebPublication:
             return None
         if response.status_code != 200:
             raise CannotCheckError(
-                f"{self.name} answered for {path} with status {response.status_code}"
+                Message(
+                    "publication-server-status",
+                    name=self.name,
+                    path=path,
+                    status=response.status_code,
+                )
             )
         return bytes(response.content)
 
@@ -257,10 +275,17 @@ class WebPublication:
         try:
             return self._session.get(self._locate(path))
         except BadResponse as error:
-            raise CannotCheckError(f"{self.name} answered for {path} with {error}") from error
+            raise CannotCheckError(
+                Message("publication-answer-refused", name=self.name, path=path, reason=error)
+            ) from error
         except requests.RequestException as error:
             raise NodeUnreachableError(
-                f"{self.name} did not answer for {path}: {format_failure(error)}"
+                Message(
+                    "publication-server-unreachable",
+                    name=self.name,
+                    path=path,
+                    reason=format_failure(error),
+                )
             ) from None
 
     def _locate(self, path: str) -> str:
@@ -276,22 +301,24 @@ class PublicationBucket:
             from fsspec.core import get_filesystem_class, url_to_fs
         except ImportError:
             raise UsageError(
-                "publishing to a URL needs the package fsspec",
-                hint="pip install '.[publish]' in the checkout, and your store's package (s3fs)",
+                Message("publication-fsspec-missing"),
+                hint=Message("publication-fsspec-missing-hint"),
             ) from None
         scheme = url.partition("://")[0]
         if not _SCHEME.fullmatch(scheme) or _CHAINED.search(url):
             # What a cache in between has may be older than the log.
             raise UsageError(
-                "a chained URL cannot be used, nor one without a plain scheme",
-                hint="name the store itself, as s3://BUCKET/PATH",
+                Message("publication-url-unusable"),
+                hint=Message("publication-url-unusable-hint"),
             )
-        self.name = f"the {scheme}:// store"
+        self.name = Message("publication-bucket", scheme=scheme)
         try:
             get_filesystem_class(scheme)
         except (ImportError, ValueError) as error:
-            raise UsageError(f"{scheme}:// cannot be used: {error}") from None
-        with _TranslatedErrors(f"{self.name} cannot be opened"):
+            raise UsageError(
+                Message("publication-scheme-unusable", scheme=scheme, reason=error)
+            ) from None
+        with _TranslatedErrors(Message("publication-bucket-not-opened", name=self.name)):
             self._store, self._prefix = url_to_fs(url)
 
     def read(self, path: str) -> bytes | None:
@@ -300,7 +327,7 @@ class PublicationBucket:
         Raises:
             CannotCheckError: The store fails.
         """
-        with _TranslatedErrors(f"{path} could not be read from {self.name}"):
+        with _TranslatedErrors(Message("publication-file-unreadable", path=path, name=self.name)):
             try:
                 name = f"{self._prefix}/{path}"
                 data = self._store.cat_file(name, start=0, end=MAX_FILE_BYTES + 1)
@@ -315,7 +342,8 @@ class PublicationBucket:
             CannotCheckError: The store fails; some of the files may have been written.
         """
         objects: dict[str, Any] = {f"{self._prefix}/{path}": data for path, data in files.items()}
-        with _TranslatedErrors(f"{next(iter(files))} could not be written to {self.name}"):
+        first = next(iter(files))
+        with _TranslatedErrors(Message("publication-file-unwritable", path=first, name=self.name)):
             self._store.pipe(objects)
 
 
@@ -325,15 +353,19 @@ class _TranslatedErrors(AbstractContextManager[None]):
     The text of such an error is left out, because it may quote credentials.
     """
 
-    def __init__(self, message: str) -> None:
-        self._message = message
+    def __init__(self, failure: Message) -> None:
+        self._failure = failure
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None and issubclass(kind, Exception):
-            raise CannotCheckError(f"{self._message}: {kind.__name__}") from None
+            raise CannotCheckError(
+                Message("with-reason", failure=self._failure, reason=kind.__name__)
+            ) from None
 
 
 def _bounded(data: bytes, name: str) -> bytes:
     if len(data) > MAX_FILE_BYTES:
-        raise CannotCheckError(f"{name} is longer than {MAX_FILE_BYTES:,} bytes: no tile, no note")
+        raise CannotCheckError(
+            Message("publication-file-too-long", path=name, limit=MAX_FILE_BYTES)
+        )
     return data

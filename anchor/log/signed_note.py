@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from anchor.errors import MalformedError, MismatchError, NotTrustedError, UnknownVersionError
+from anchor.messages.message import Message
 from anchor.types import parse_hex
 
 # pycryptodome takes longer to load than everything else here, and parsing a note does not need it.
@@ -80,7 +81,7 @@ class NoteVerifier:
     def __post_init__(self) -> None:
         _check_own_name(self.name)
         if len(self.public_key) != _KEY_BYTES:
-            raise MalformedError(f"an Ed25519 public key is {_KEY_BYTES} bytes long")
+            raise MalformedError(Message("public-key-length", size=_KEY_BYTES))
 
     @property
     def key_id(self) -> bytes:
@@ -109,7 +110,7 @@ class NoteKey:
     def __post_init__(self) -> None:
         _check_own_name(self.name)
         if len(self.seed) != _KEY_BYTES:
-            raise MalformedError(f"an Ed25519 private key is {_KEY_BYTES} bytes long")
+            raise MalformedError(Message("private-key-length", size=_KEY_BYTES))
 
     def verifier(self) -> NoteVerifier:
         """Return the public half, to be given to those who verify this key's signatures."""
@@ -146,20 +147,20 @@ def parse_private_key(text: str, *, name: str) -> NoteKey:
     pem = _PEM.fullmatch(text) if len(text) <= MAX_PRIVATE_KEY_CHARACTERS else None
     if pem is None or pem[1] != "PRIVATE KEY":
         raise MalformedError(
-            "the private key is not unencrypted PKCS #8 in PEM",
-            hint="its first line must be -----BEGIN PRIVATE KEY-----",
+            Message("private-key-format"),
+            hint=Message("private-key-format-hint"),
         )
     # From None: the library's error might quote parts of the key.
     try:
         key = ECC.import_key(text)
     except ECC.UnsupportedEccFeature:
-        raise UnknownVersionError("the private key is not for Ed25519") from None
+        raise UnknownVersionError(Message("private-key-not-ed25519")) from None
     except ValueError:
-        raise MalformedError("the private key is damaged, or not for Ed25519") from None
+        raise MalformedError(Message("private-key-damaged")) from None
     if key.curve != "Ed25519":
-        raise UnknownVersionError("the private key is not for Ed25519")
+        raise UnknownVersionError(Message("private-key-not-ed25519"))
     if not key.has_private():
-        raise MalformedError("the private key's file holds a public key")
+        raise MalformedError(Message("private-key-is-public"))
     return NoteKey(name=name, seed=key.seed)
 
 
@@ -174,20 +175,22 @@ def parse_verifier(text: str) -> NoteVerifier:
     # The name cannot contain a plus, but base64 may: only the first two are separators.
     parts = text.split("+", 2) if len(text) <= MAX_VERIFIER_CHARACTERS else []
     if len(parts) != 3:
-        raise MalformedError("a verifier key must be a name, an id and a key, joined by plus signs")
+        raise MalformedError(Message("verifier-key-malformed"))
     name, key_id, encoded = parts
-    claimed_id = parse_hex(key_id, length=_ID_BYTES, subject="the verifier key's id", prefix=False)
-    typed_key = parse_base64(encoded, subject="the verifier key's last part")
+    claimed_id = parse_hex(
+        key_id, length=_ID_BYTES, subject=Message("verifier-key-id"), prefix=False
+    )
+    typed_key = parse_base64(encoded, subject=Message("verifier-key-last-part"))
     if not typed_key:
-        raise MalformedError("the verifier key's last part is empty")
+        raise MalformedError(Message("verifier-key-last-part-empty"))
     # Before the id is compared: other types derive it differently.
     if typed_key[:1] != _ED25519:
-        raise UnknownVersionError("the verifier key's signature type is not Ed25519 (0x01)")
+        raise UnknownVersionError(Message("verifier-key-type-unknown"))
     verifier = NoteVerifier(name=name, public_key=typed_key[1:])
     if verifier.key_id != claimed_id:
         raise MalformedError(
-            "the verifier key's id does not belong to its name and key",
-            hint="copy it again; a character differs",
+            Message("verifier-key-id-differs"),
+            hint=Message("verifier-key-id-differs-hint"),
         )
     _load_public(verifier.public_key)
     return verifier
@@ -206,7 +209,7 @@ def sign_note(text: str, key: NoteKey) -> bytes:
     identified = _encode_base64(key.verifier().key_id + signature)
     note = signed + f"\n{_PREFIX}{key.name} {identified}\n".encode()
     if len(note) > MAX_NOTE_BYTES:
-        raise MalformedError(f"the note would be longer than {MAX_NOTE_BYTES:,} bytes")
+        raise MalformedError(Message("note-would-be-too-long", limit=MAX_NOTE_BYTES))
     return note
 
 
@@ -237,11 +240,11 @@ def open_note(note: bytes, verifier: NoteVerifier) -> str:
             scheme.verify(signed, line.signature)
         except ValueError as error:
             raise MismatchError(
-                f"the note's signature by {_format_verifier(verifier)} is not valid for its text"
+                Message("note-signature-invalid", verifier=_format_verifier(verifier))
             ) from error
         is_ours = True
     if not is_ours:
-        raise NotTrustedError(f"the note is not signed by {_format_verifier(verifier)}")
+        raise NotTrustedError(Message("note-not-signed-by", verifier=_format_verifier(verifier)))
     return opened.text
 
 
@@ -253,22 +256,22 @@ def parse_note(note: bytes) -> UnverifiedNote:
             `MAX_SIGNATURES`.
     """
     if len(note) > MAX_NOTE_BYTES:
-        raise MalformedError(f"the note is longer than {MAX_NOTE_BYTES:,} bytes")
+        raise MalformedError(Message("note-too-long", limit=MAX_NOTE_BYTES))
     try:
         content = note.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise MalformedError(f"the note is not UTF-8 at byte {error.start}") from None
+        raise MalformedError(Message("note-not-utf8", position=error.start)) from None
     # Only "\n" ends a line: str.splitlines knows ten more characters that do.
     head, separator, tail = content.rpartition(_SEPARATOR)
     if not separator:
-        raise MalformedError("the note has no empty line before its signatures")
+        raise MalformedError(Message("note-separator-missing"))
     text = head + "\n"
-    _check_controls(content, "the note")
+    _check_controls(content, Message("note-subject"))
     *lines, rest = tail.split("\n", MAX_SIGNATURES + 1)
     if not lines or (rest and len(lines) <= MAX_SIGNATURES):
-        raise MalformedError("the note does not end with a signature line and a newline")
+        raise MalformedError(Message("note-end-malformed"))
     if len(lines) > MAX_SIGNATURES:
-        raise MalformedError(f"the note has more than {MAX_SIGNATURES} signatures")
+        raise MalformedError(Message("note-signatures-too-many", limit=MAX_SIGNATURES))
     signatures = tuple(_parse_signature(line, at) for at, line in enumerate(lines, start=1))
     return UnverifiedNote(text=text, signatures=signatures)
 
@@ -281,11 +284,11 @@ def encode_text(text: str) -> bytes:
             a control character other than newline.
     """
     if not text.endswith("\n"):
-        raise MalformedError("the note's text does not end with a newline")
-    _check_controls(text, "the note's text")
-    encoded = _encode_utf8(text, "the note's text")
+        raise MalformedError(Message("note-text-newline-missing"))
+    _check_controls(text, Message("note-text"))
+    encoded = _encode_utf8(text, Message("note-text"))
     if len(encoded) > MAX_NOTE_BYTES:
-        raise MalformedError(f"the note's text is longer than {MAX_NOTE_BYTES:,} bytes")
+        raise MalformedError(Message("note-text-too-long", limit=MAX_NOTE_BYTES))
     return encoded
 
 
@@ -299,20 +302,20 @@ def parse_base64(text: str, *, subject: str) -> bytes:
     try:
         decoded = base64.b64decode(text, validate=True)
     except ValueError:
-        raise MalformedError(f"{subject} is not base64") from None
+        raise MalformedError(Message("base64-malformed", subject=subject)) from None
     if _encode_base64(decoded) != text:
-        raise MalformedError(f"{subject} is not base64 in its canonical spelling")
+        raise MalformedError(Message("base64-not-canonical", subject=subject))
     return decoded
 
 
 def _parse_signature(line: str, at: int) -> NoteSignature:
-    subject = f"the note's signature line {at}"
+    subject = Message("note-signature-line", number=at)
     name, _, encoded = line.removeprefix(_PREFIX).partition(" ")
     if not line.startswith(_PREFIX) or not _is_name(name):
-        raise MalformedError(f"{subject} is not an em dash, a key name and a signature")
-    identified = parse_base64(encoded, subject=f"the signature in {subject}")
+        raise MalformedError(Message("note-signature-line-malformed", subject=subject))
+    identified = parse_base64(encoded, subject=Message("note-signature", subject=subject))
     if len(identified) <= _ID_BYTES:
-        raise MalformedError(f"{subject} holds no signature after the key id")
+        raise MalformedError(Message("note-signature-missing", subject=subject))
     return NoteSignature(name=name, key_id=identified[:_ID_BYTES], signature=identified[_ID_BYTES:])
 
 
@@ -323,16 +326,21 @@ def _is_name(name: str) -> bool:
 
 def _check_own_name(name: str) -> None:
     if not _is_name(name):
-        raise MalformedError("a key name must not be empty, nor hold a space or a plus sign")
-    _check_controls(name, "a key name")
-    if len(_encode_utf8(name, "a key name")) > MAX_NAME_BYTES:
-        raise MalformedError(f"a key name must not be longer than {MAX_NAME_BYTES} bytes")
+        raise MalformedError(Message("key-name-malformed"))
+    _check_controls(name, Message("key-name"))
+    if len(_encode_utf8(name, Message("key-name"))) > MAX_NAME_BYTES:
+        raise MalformedError(Message("key-name-too-long", limit=MAX_NAME_BYTES))
 
 
 def _check_controls(text: str, subject: str) -> None:
     if control := _CONTROLS.search(text):
         raise MalformedError(
-            f"{subject} holds the control character U+{ord(control[0]):04X} at {control.start()}"
+            Message(
+                "text-control-character",
+                subject=subject,
+                code=ord(control[0]),
+                position=control.start(),
+            )
         )
 
 
@@ -340,7 +348,7 @@ def _encode_utf8(text: str, subject: str) -> bytes:
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError:
-        raise MalformedError(f"{subject} holds a lone surrogate, which is no character") from None
+        raise MalformedError(Message("text-lone-surrogate", subject=subject)) from None
 
 
 def _encode_base64(data: bytes) -> str:
@@ -360,9 +368,9 @@ def _load_public(public_key: bytes) -> EccKey:
     try:
         key = eddsa.import_public_key(public_key)
     except ValueError as error:
-        raise MalformedError("the Ed25519 public key is no point on the curve") from error
+        raise MalformedError(Message("public-key-not-on-curve")) from error
     if (key.pointQ * 8).is_point_at_infinity():  # the order divides the cofactor
-        raise MalformedError("the Ed25519 public key has a small order: anybody could sign for it")
+        raise MalformedError(Message("public-key-small-order"))
     return key
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from anchor.errors import AnchorError, CannotCheckError, MismatchError
 from anchor.log.batch_sha256 import hash_levels
 from anchor.log.tree import BLOCK, BLOCK_HEIGHT, HASH, MerkleTree, RightEdge
+from anchor.messages.message import Message, join
 from anchor.types import Hash32, Head
 
 TILE_BYTES = BLOCK * HASH
@@ -76,7 +77,7 @@ def read_leaves(read: TileReader, size: int, start: int, end: int) -> Iterator[b
 def _read_whole(read: TileReader, tile: Tile) -> bytes:
     data = read(tile)
     if len(data) != tile.width * HASH:
-        raise CannotCheckError(f"{tile.path} has {len(data)} bytes")
+        raise CannotCheckError(Message("tile-size-wrong", path=tile.path, size=len(data)))
     return data
 
 
@@ -157,7 +158,7 @@ def _read_right_tile(edge: RightEdge, level: int, read: TileReader) -> bytes:
     levels = _levels_of(tile, read, MismatchError)
     for height, hashes in enumerate(levels):
         if width >> height & 1 and hashes[-HASH:] != edge.node(BLOCK_HEIGHT * level + height):
-            raise MismatchError(f"{tile.path} is not what the log's right edge says")
+            raise MismatchError(Message("tile-right-edge-differs", path=tile.path))
     return levels[0]
 
 
@@ -195,7 +196,7 @@ class TileTree(MerkleTree):
         head: Head,
         read: TileReader,
         *,
-        mismatch: Callable[[str], AnchorError] = MismatchError,
+        mismatch: Callable[[Message], AnchorError] = MismatchError,
     ) -> None:
         """Open the tree of ``head``.
 
@@ -211,10 +212,8 @@ class TileTree(MerkleTree):
             for tile in right_tiles(head.size)
         }
         if self.root(head.size) != head.root:
-            names = ", ".join(tile.path for tile in right_tiles(head.size))
-            raise mismatch(
-                f"the tiles on the right edge ({names}) do not lead to the root of size {head.size}"
-            )
+            names = join(tile.path for tile in right_tiles(head.size))
+            raise mismatch(Message("tiles-root-differs", paths=names, size=head.size))
 
     def node(self, height: int, index: int) -> Hash32:
         """Return the root of the complete subtree that starts at leaf ``index · 2^height``."""
@@ -244,16 +243,20 @@ class TileTree(MerkleTree):
         tile = Tile(level, index)
         levels = _levels_of(tile, self._read, self._mismatch)
         if levels[BLOCK_HEIGHT] != self.node(BLOCK_HEIGHT * (level + 1), index):
-            raise self._mismatch(f"{tile.path} is not what the tile above it says")
+            raise self._mismatch(Message("tile-parent-differs", path=tile.path))
         self._cache[key] = levels
         if len(self._cache) > _CACHED_TILES:
             self._cache.popitem(last=False)
         return levels
 
 
-def _levels_of(tile: Tile, read: TileReader, mismatch: Callable[[str], AnchorError]) -> list[bytes]:
+def _levels_of(
+    tile: Tile, read: TileReader, mismatch: Callable[[Message], AnchorError]
+) -> list[bytes]:
     """Return the tile's hashes, and those of the complete nodes above them inside the tile."""
     data = read(tile)
     if len(data) != tile.width * HASH:
-        raise mismatch(f"{tile.path} has {len(data)} bytes instead of {tile.width * HASH}")
+        raise mismatch(
+            Message("tile-length-wrong", path=tile.path, size=len(data), expected=tile.width * HASH)
+        )
     return [data, *hash_levels(data, BLOCK_HEIGHT)]

@@ -13,6 +13,7 @@ from enum import Enum
 from anchor.chain.fees import ANCHOR_GAS, format_gwei, gas_limit
 from anchor.chain.tx_cost import BUDGET_DAYS
 from anchor.chain.tx_state import REPLACE_AFTER
+from anchor.messages.message import Message
 from anchor.monitor.background_poll import Seen, Sighting
 from anchor.monitor.chain_status import ChainFacts, ExternalStatus
 from anchor.monitor.overview import Overview
@@ -51,8 +52,8 @@ class Alarm:
 
     name: str
     severity: Severity
-    text: str
-    hint: str
+    text: Message
+    hint: Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +72,8 @@ class Rule:
 
     name: str
     severity: Severity
-    find: Callable[[Situation], str | None]
-    hint: str
+    find: Callable[[Situation], Message | None]
+    hint: Message
 
 
 def if_fresh(sighting: Sighting[Seen], current_time: float) -> Seen | None:
@@ -81,131 +82,142 @@ def if_fresh(sighting: Sighting[Seen], current_time: float) -> Seen | None:
     return sighting.value if is_recent else None
 
 
-def _find_incident(situation: Situation) -> str | None:
+def _find_incident(situation: Situation) -> Message | None:
     if not situation.overview.incidents:
         return None
     first = situation.overview.incidents[-1]
-    return (
-        f"finality was violated: the chain contradicted {len(situation.overview.incidents)} final "
-        f"anchors, from anchor {first.before.sequence} on; nothing is sealed, sent or issued"
+    return Message(
+        "alarm-incident-open",
+        count=len(situation.overview.incidents),
+        sequence=first.before.sequence,
     )
 
 
-def _find_copy_missing(situation: Situation) -> str | None:
+def _find_copy_missing(situation: Situation) -> Message | None:
     copies = situation.overview.copies
     if copies is None or copies.is_enough:
         return None
-    effect = "is acknowledged all the same" if copies.rule.degrade else "nothing is acknowledged"
-    return (
-        f"what is committed is on {copies.count} of {copies.rule.copies} servers, and {effect}: "
-        f"{copies.format_standbys()}"
+    effect = (
+        Message("alarm-copies-still-acknowledged")
+        if copies.rule.degrade
+        else Message("alarm-copies-not-acknowledged")
+    )
+    return Message(
+        "alarm-copies-too-few",
+        count=copies.count,
+        needed=copies.rule.copies,
+        effect=effect,
+        standbys=copies.format_standbys(),
     )
 
 
-def _find_ahead(situation: Situation) -> str | None:
+def _find_ahead(situation: Situation) -> Message | None:
     if situation.facts is None or situation.facts.size is not None or situation.facts.is_closed:
         return None
-    return "the registry's head is not in this store: the store is older than the chain"
+    return Message("alarm-chain-ahead")
 
 
-def _find_closed(situation: Situation) -> str | None:
+def _find_closed(situation: Situation) -> Message | None:
     is_closed = situation.facts is not None and situation.facts.is_closed
-    return "this log was closed: a successor goes on" if is_closed else None
+    return Message("alarm-log-closed") if is_closed else None
 
 
-def _find_unwatched(situation: Situation) -> str | None:
+def _find_unwatched(situation: Situation) -> Message | None:
     watched = situation.outside.watched
     if watched is None or not watched.is_lasting:
         return None
-    return (
-        "whether the newest final anchor is where it was cannot be told for "
-        f"{watched.unknown_for / 60:,.0f} minutes: {watched.trouble}"
+    return Message(
+        "alarm-chain-unwatched", minutes=watched.unknown_for / 60, reason=watched.trouble
     )
 
 
-def _find_clock_fault(situation: Situation) -> str | None:
+def _find_clock_fault(situation: Situation) -> Message | None:
     fault = None if situation.outside.watched is None else situation.outside.watched.clock
     if fault is None:
         return None
-    return f"{fault}; " + ("no record is made" if fault.is_certain else "one node says so")
+    if fault.is_certain:
+        return Message("alarm-clock-off", fault=fault.describe())
+    return Message("alarm-clock-in-doubt", fault=fault.describe())
 
 
-def _find_no_daemon(situation: Situation) -> str | None:
+def _find_no_daemon(situation: Situation) -> Message | None:
     running = situation.overview.is_running
-    return None if running else "no process seals and anchors: what is accepted waits"
+    return None if running else Message("alarm-not-running")
 
 
-def _find_unsealed(situation: Situation) -> str | None:
+def _find_unsealed(situation: Situation) -> Message | None:
     queue = situation.overview.queue
     if queue.oldest_at is None or situation.overview.read_at - queue.oldest_at < UNSEALED:
         return None
     minutes = (situation.overview.read_at - queue.oldest_at) / 60
-    return f"evidence has waited for a seal for {minutes:,.0f} minutes"
+    return Message("alarm-not-sealing", minutes=minutes)
 
 
-def _find_unanchored(situation: Situation) -> str | None:
+def _find_unanchored(situation: Situation) -> Message | None:
     since = situation.overview.unanchored_since
     if since is None or situation.overview.read_at - since < UNANCHORED:
         return None
     minutes = (situation.overview.read_at - since) / 60
-    return f"a head that was sealed {minutes:,.0f} minutes ago is in no anchor"
+    return Message("alarm-not-anchoring", minutes=minutes)
 
 
-def _find_late(situation: Situation) -> str | None:
+def _find_late(situation: Situation) -> Message | None:
     waiting = [anchor for anchor in situation.overview.anchors if not anchor.final]
     late = [anchor for anchor in waiting if situation.overview.read_at - anchor.included_at >= LATE]
     if not late:
         return None
     minutes = (situation.overview.read_at - late[-1].included_at) / 60
-    return (
-        f"anchor {late[-1].sequence} in block {late[-1].block_number} is not final after "
-        f"{minutes:,.0f} minutes"
+    return Message(
+        "alarm-finality-late",
+        sequence=late[-1].sequence,
+        block=late[-1].block_number,
+        minutes=minutes,
     )
 
 
-def _find_unproven(situation: Situation) -> str | None:
+def _find_unproven(situation: Situation) -> Message | None:
     unproven = situation.overview.unproven
     if unproven is None:
         return None
-    return (
-        f"receipts go without their state proof for {unproven.anchors:,} final anchors, from "
-        f"anchor {unproven.first} on: {unproven.trouble}"
+    return Message(
+        "alarm-proofs-missing",
+        count=unproven.anchors,
+        first=unproven.first,
+        reason=unproven.trouble,
     )
 
 
-def _find_fee_cap(situation: Situation) -> str | None:
+def _find_fee_cap(situation: Situation) -> Message | None:
     cap = situation.config.fee_cap
     transaction = situation.overview.transaction
     if situation.facts is not None and (situation.facts.base_fee or 0) > cap:
-        return (
-            f"a gas costs {(situation.facts.base_fee or 0) / GWEI:,.1f} gwei now, more than the "
-            f"{format_gwei(situation.config.fee_cap)} that may be paid"
+        return Message(
+            "alarm-fee-above-cap",
+            fee=(situation.facts.base_fee or 0) / GWEI,
+            limit=format_gwei(situation.config.fee_cap),
         )
     if transaction is None or transaction.signed_at is None or transaction.max_fee is None:
         return None
     is_old = situation.overview.read_at - parse_moment(transaction.signed_at) >= REPLACE_AFTER
     if not is_old or transaction.max_fee * 9 // 8 < cap:
         return None
-    return (
-        f"the transaction with nonce {transaction.nonce} is in no block, and offers all that may "
-        f"be paid: {transaction.max_fee / GWEI:,.1f} gwei a gas"
-    )
+    return Message("alarm-fee-cap-reached", nonce=transaction.nonce, fee=transaction.max_fee / GWEI)
 
 
-def _find_low_funds(situation: Situation) -> str | None:
+def _find_low_funds(situation: Situation) -> Message | None:
     if situation.facts is None or situation.facts.balance is None:
         return None
     balance = situation.facts.balance
     each = gas_limit(ANCHOR_GAS) * situation.config.fee_cap
     if balance < FEW * each:
-        return f"{balance / ETHER:.6f} ether are left: {balance // each} anchors at the fee cap"
+        return Message("alarm-funds-low", balance=balance / ETHER, count=balance // each)
     days = situation.overview.spending.days_left(balance)
     if days is not None and days < LASTS:
-        return f"{balance / ETHER:.6f} ether are left: {days:.1f} days at what is spent now"
+        return Message("alarm-funds-not-lasting", balance=balance / ETHER, days=days)
     return None
 
 
-def _find_low_budget(situation: Situation) -> str | None:
+def _find_low_budget(situation: Situation) -> Message | None:
     spending = situation.overview.spending
     if spending.budget is None:
         return None
@@ -213,22 +225,19 @@ def _find_low_budget(situation: Situation) -> str | None:
     each = gas_limit(ANCHOR_GAS) * situation.config.fee_cap
     if left >= FEW * each:
         return None
-    return (
-        f"{left / ETHER:.6f} ether of the budget for {BUDGET_DAYS} days are left: "
-        f"{left // each} anchors at the fee cap"
-    )
+    return Message("budget-low", amount=left / ETHER, days=BUDGET_DAYS, count=left // each)
 
 
-def _find_tiles_behind(situation: Situation) -> str | None:
+def _find_tiles_behind(situation: Situation) -> Message | None:
     tiles, final = situation.overview.tiles, situation.overview.final_size
     if tiles is None:
-        return "for how many leaves the tree on disk is cannot be read"
+        return Message("alarm-tiles-size-unreadable")
     if tiles >= final:
         return None
-    return f"the tree on disk has {tiles:,} of the {final:,} leaves that are final on chain"
+    return Message("alarm-tiles-behind", size=tiles, final_size=final)
 
 
-def _find_unpublished(situation: Situation) -> str | None:
+def _find_unpublished(situation: Situation) -> Message | None:
     if situation.outside.published is None:
         return None
     size = if_fresh(situation.outside.published, situation.overview.read_at)
@@ -241,17 +250,21 @@ def _find_unpublished(situation: Situation) -> str | None:
     ]
     if size is None or not due or due[0].head.size <= size:
         return None
-    return f"{size:,} leaves are published, and {due[0].head.size:,} have been final for long"
+    return Message("alarm-not-publishing", published=size, final_size=due[0].head.size)
 
 
 def _describe_unknown(
-    situation: Situation, sighting: Sighting[Seen] | None, subject: str
-) -> str | None:
+    situation: Situation, sighting: Sighting[Seen] | None, subject: Message
+) -> Message | None:
     if sighting is None or if_fresh(sighting, situation.overview.read_at) is not None:
         return None
     if sighting.value is None and sighting.trouble is None:
         return None  # not polled yet
-    return f"{subject} is not known: {sighting.trouble or 'it was not asked lately'}"
+    return Message(
+        "alarm-subject-unknown",
+        subject=subject,
+        reason=sighting.trouble or Message("alarm-not-asked-lately"),
+    )
 
 
 RULES = (
@@ -259,117 +272,113 @@ RULES = (
         name="incident-open",
         severity=Severity.CRITICAL,
         find=_find_incident,
-        hint="it is withdrawn once a later final block shows the anchor where it was; else find "
-        "out what happened to the chain and its nodes, then `anchor run --once "
-        "--accept-incidents`",
+        hint=Message("alarm-incident-open-hint"),
     ),
     Rule(
         name="chain-ahead",
         severity=Severity.CRITICAL,
         find=_find_ahead,
-        hint="rebuild the store with `anchor restore`; sealing on would fork the log",
+        hint=Message("alarm-chain-ahead-hint"),
     ),
     Rule(
         name="second-copy-missing",
         severity=Severity.CRITICAL,
         find=_find_copy_missing,
-        hint="see to the standby: whether it runs, reaches the first server, and is the one that "
-        "synchronous_standby_names or store_copies.standbys names",
+        hint=Message("alarm-second-copy-missing-hint"),
     ),
     Rule(
         name="log-closed",
         severity=Severity.CRITICAL,
         find=_find_closed,
-        hint="go on in its successor's project",
+        hint=Message("log-closed-hint"),
     ),
     Rule(
         name="clock-off",
         severity=Severity.CRITICAL,
         find=_find_clock_fault,
-        hint="set this machine's clock right (NTP); where it is right, see to the node, or to a "
-        "development chain's block times",
+        hint=Message("alarm-clock-off-hint"),
     ),
     Rule(
         name="chain-unwatched",
         severity=Severity.WARNING,
         find=_find_unwatched,
-        hint="see to the nodes: until enough of them answer, nobody would notice that the chain "
-        "contradicts what was anchored",
+        hint=Message("alarm-chain-unwatched-hint"),
     ),
     Rule(
         name="not-running",
         severity=Severity.WARNING,
         find=_find_no_daemon,
-        hint="start `anchor run`; its last lines say why it ended",
+        hint=Message("alarm-not-running-hint"),
     ),
     Rule(
         name="not-sealing",
         severity=Severity.CRITICAL,
         find=_find_unsealed,
-        hint="see what `anchor run` prints: while the chain cannot be asked, nothing is sealed",
+        hint=Message("alarm-not-sealing-hint"),
     ),
     Rule(
         name="not-anchoring",
         severity=Severity.CRITICAL,
         find=_find_unanchored,
-        hint="see what `anchor run` prints: funds, the fee cap or the node",
+        hint=Message("alarm-not-anchoring-hint"),
     ),
     Rule(
         name="fee-cap",
         severity=Severity.WARNING,
         find=_find_fee_cap,
-        hint="wait until gas is cheaper, or raise chain.max_fee_gwei and start `anchor run` again",
+        hint=Message("alarm-fee-cap-hint"),
     ),
     Rule(
         name="finality-late",
         severity=Severity.WARNING,
         find=_find_late,
-        hint="nothing is sent again for that: see whether the chain finalises, and what "
-        "`anchor run` says of the quorum",
+        hint=Message("alarm-finality-late-hint"),
     ),
     Rule(
         name="proofs-missing",
         severity=Severity.WARNING,
         find=_find_unproven,
-        hint="after a fork of the chain, install a release that knows its headers; else name a "
-        "node that gives eth_getProof; `anchor status` tries again, `anchor upgrade` completes "
-        "receipts",
+        hint=Message("alarm-proofs-missing-hint"),
     ),
     Rule(
         name="funds-low",
         severity=Severity.WARNING,
         find=_find_low_funds,
-        hint="send ether to the sender's address in time",
+        hint=Message("alarm-funds-low-hint"),
     ),
     Rule(
         name="budget-low",
         severity=Severity.WARNING,
         find=_find_low_budget,
-        hint="raise chain.budget_ether, or anchor less often",
+        hint=Message("alarm-budget-low-hint"),
     ),
     Rule(
         name="tiles-behind",
         severity=Severity.WARNING,
         find=_find_tiles_behind,
-        hint="`anchor audit` says what is amiss; `anchor audit --rebuild` makes the tiles again",
+        hint=Message("alarm-tiles-behind-hint"),
     ),
     Rule(
         name="not-publishing",
         severity=Severity.WARNING,
         find=_find_unpublished,
-        hint="see what `anchor run` prints of publishing; `anchor export-log` does it at once",
+        hint=Message("alarm-not-publishing-hint"),
     ),
     Rule(
         name="published-unknown",
         severity=Severity.WARNING,
-        find=lambda seen: _describe_unknown(seen, seen.outside.published, "what is published"),
-        hint="see to the place that [publish] in anchor.toml names",
+        find=lambda seen: _describe_unknown(
+            seen, seen.outside.published, Message("alarm-subject-published")
+        ),
+        hint=Message("alarm-published-unknown-hint"),
     ),
     Rule(
         name="chain-unknown",
         severity=Severity.WARNING,
-        find=lambda seen: _describe_unknown(seen, seen.outside.chain, "what the chain holds"),
-        hint="see to the node; what is shown of the chain is of before",
+        find=lambda seen: _describe_unknown(
+            seen, seen.outside.chain, Message("alarm-subject-chain")
+        ),
+        hint=Message("alarm-chain-unknown-hint"),
     ),
 )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from anchor.errors import AnchorError
+from anchor.messages.message import Message
 
 FRESH = 15.0
 """Age in seconds at which what was seen is fetched again: about one block."""
@@ -24,7 +25,7 @@ class Sighting(Generic[Seen]):
 
     value: Seen | None = None
     seen_at: float | None = None
-    trouble: str | None = None
+    trouble: Message | None = None
 
 
 class BackgroundPoll(Generic[Seen]):
@@ -58,7 +59,7 @@ class BackgroundPoll(Generic[Seen]):
 
     def _ask(self) -> None:
         seen: Seen | None = None
-        trouble: str | None = "it could not be looked at"
+        trouble: Message | None = Message("alarm-subject-unreadable")
         try:
             seen = self._fetch()
             trouble = None

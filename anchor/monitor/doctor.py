@@ -17,6 +17,7 @@ from pathlib import Path
 
 from anchor.chain.node import Node
 from anchor.errors import AnchorError, CannotCheckError, ExitCode, NotFinalError, severest
+from anchor.messages.message import Message, join
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.types import Address
@@ -41,19 +42,19 @@ _SEVERITY = (
 class Finding:
     """The result of one check; ``exit_code`` is not ``DONE`` if it did not pass."""
 
-    check: str
+    check: Message
     verdict: Verdict
-    text: str
-    hint: str | None = None
+    text: Message
+    hint: Message | None = None
     exit_code: ExitCode = ExitCode.DONE
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """The text of a check that passed, and a suggestion to the operator, or ""."""
+    """The text of a check that passed, and a suggestion to the operator, if any."""
 
-    text: str
-    hint: str
+    text: Message
+    hint: Message | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,9 +82,9 @@ class DoctorContext:
 class Check:
     """One check: its name, the checks that must have passed before, and its function."""
 
-    name: str
-    needs: tuple[str, ...]
-    look: Callable[[DoctorContext], str | Remark]
+    name: Message
+    needs: tuple[Message, ...]
+    look: Callable[[DoctorContext], Message | Remark]
 
 
 def diagnose(context: DoctorContext, checks: Sequence[Check]) -> list[Finding]:
@@ -105,7 +106,7 @@ def _examine(context: DoctorContext, check: Check) -> Finding:
         return Finding(
             check=check.name,
             verdict=Verdict.CANNOT_TELL,
-            text=f"not looked at, because this needs: {', '.join(missing)}",
+            text=Message("doctor-check-skipped", checks=join(missing)),
         )  # the check that is needed has an exit code of its own
     try:
         answer = check.look(context)
@@ -118,10 +119,5 @@ def _examine(context: DoctorContext, check: Check) -> Finding:
             exit_code=error.exit_code,
         )
     context.passed.add(check.name)
-    remark = answer if isinstance(answer, Remark) else Remark(answer, "")
-    return Finding(
-        check=check.name,
-        verdict=Verdict.PASS,
-        text=remark.text,
-        hint=remark.hint or None,
-    )
+    remark = answer if isinstance(answer, Remark) else Remark(answer, None)
+    return Finding(check=check.name, verdict=Verdict.PASS, text=remark.text, hint=remark.hint)

@@ -27,6 +27,7 @@ from anchor.errors import (
 )
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
 from anchor.log.batch_sha256 import IMPLEMENTATION
+from anchor.messages.message import Message, join
 from anchor.monitor.doctor import Check, DoctorContext, Remark
 from anchor.monitor.second_copy_check import check_second_copy
 from anchor.monitor.transaction_check import check_transactions
@@ -47,8 +48,8 @@ from anchor.project.project import open_project, trust_entry
 from anchor.project.signing_key import find_keyfile
 from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry_address
 from anchor.store.database import MIGRATION_HEAD
-from anchor.system.os_errors import explain_os_error
-from anchor.types import Block
+from anchor.system.os_errors import describe_os_error, explain_os_error
+from anchor.types import Block, Head
 from anchor.units import ETHER
 from anchor.verification.policy import MAX_POLICY_BYTES, parse_policy
 
@@ -56,49 +57,49 @@ from anchor.verification.policy import MAX_POLICY_BYTES, parse_policy
 _CLOCK_TOLERANCE = 120
 
 
-def _look_at_kernel(_context: DoctorContext) -> str | Remark:
+def _look_at_kernel(_context: DoctorContext) -> Message | Remark:
     if IMPLEMENTATION == "hashlib":
         return Remark(
-            "hashlib hashes the tree: this installation has no kernel of its own",
-            "right, but slower: for large logs, install again where there is a C compiler",
+            Message("doctor-kernel-missing"),
+            Message("doctor-kernel-missing-hint"),
         )
-    return f"{IMPLEMENTATION} hashes the tree"
+    return Message("doctor-kernel-used", name=IMPLEMENTATION)
 
 
 # The project's own files
 
 
-def _look_at_configuration(context: DoctorContext) -> str:
+def _look_at_configuration(context: DoctorContext) -> Message:
     context.config = load_config(context.config_path)
-    return str(context.config.file)
+    return Message("doctor-configuration-file", path=context.config.file)
 
 
-def _look_at_store(context: DoctorContext) -> str:
+def _look_at_store(context: DoctorContext) -> Message:
     context.project = open_project(context.config)
-    return f"{context.config.store}, schema {MIGRATION_HEAD}, pinned to this chain and registry"
+    return Message("doctor-store-pinned", store=context.config.store, schema=MIGRATION_HEAD)
 
 
 def _look_at_copies(context: DoctorContext) -> Remark:
     return Remark(*check_second_copy(context.project.database))
 
 
-def _look_at_lock(context: DoctorContext) -> str | Remark:
+def _look_at_lock(context: DoctorContext) -> Message | Remark:
     if context.project.database.is_leased():
-        return Remark("held by another process", "it is sealing or anchoring: let it finish")
-    return "free"
+        return Remark(Message("doctor-lease-held"), Message("doctor-lease-held-hint"))
+    return Message("doctor-lease-free")
 
 
-def _look_at_policy(context: DoctorContext) -> str:
+def _look_at_policy(context: DoctorContext) -> Message:
     config = context.config
     try:
         with config.trust.open("rb") as file:
             policy = parse_policy(file.read(MAX_POLICY_BYTES + 1))
     except OSError as error:
         raise explain_os_error(
-            f"the trust policy {config.trust} cannot be read",
+            Message("policy-unreadable", path=config.trust),
             error,
             is_named=True,
-            hint="`anchor verify` in this project needs it",
+            hint=Message("policy-unreadable-hint"),
         ) from error
     ours = trust_entry(config)
     members = ("chain_id", "genesis", "registry", "code_hash", "owner")
@@ -106,39 +107,49 @@ def _look_at_policy(context: DoctorContext) -> str:
         if all(getattr(entry, name) == getattr(ours, name) for name in members) and (
             set(ours.logs) <= set(entry.logs)
         ):
-            return f"{config.trust} accepts this log"
+            return Message("doctor-policy-accepts", path=config.trust)
     nearest = policy.entries[0]
     odd = [name for name in members if getattr(nearest, name) != getattr(ours, name)]
     raise NotTrustedError(
-        f"the trust policy {config.trust} accepts no anchor of this log: "
-        f"{', '.join(odd) or 'logs'} differs from the configuration",
-        hint="find out which of the two is right before you hand the policy out",
+        Message("doctor-policy-mismatch", path=config.trust, members=join(odd or ["logs"])),
+        hint=Message("doctor-policy-mismatch-hint"),
     )
 
 
-def _look_at_signer(context: DoctorContext) -> str | Remark:
+def _look_at_signer(context: DoctorContext) -> Message | Remark:
     signer = context.config.signer
     path = find_keyfile(context.config)
     context.key = find_keystore_address(path)
     if signer.password_file is not None:
-        _check_private(signer.password_file, "password file")
+        _check_private(signer.password_file, Message("doctor-password-file"))
     if signer.ape_account is None:
-        _check_private(path, "keystore")
+        _check_private(path, Message("doctor-keystore-file"))
     elif _is_open_to_others(path):
         # ape creates its keyfiles with this mode; the key in it is encrypted.
-        return Remark(f"{path}, which other users can read, as ape left it", f"chmod 600 {path}")
+        return Remark(
+            Message("doctor-keystore-open-to-others", path=path),
+            Message("doctor-file-not-private-hint", path=path),
+        )
     if context.key is None:
-        return Remark(f"{path}, which does not state its address", "run once to see whose it is")
-    return f"{path}, key of {format_address(context.key)}"
+        return Remark(
+            Message("doctor-keystore-without-address", path=path),
+            Message("doctor-keystore-without-address-hint"),
+        )
+    return Message("doctor-signer-key", path=path, address=format_address(context.key))
 
 
-def _check_private(path: Path, file: str) -> None:
+def _check_private(path: Path, file: Message) -> None:
     try:
         is_open = _is_open_to_others(path)
     except OSError as error:
-        raise SignerError(f"the {file} {path} cannot be read: {error.strerror}") from error
+        raise SignerError(
+            Message("doctor-file-unreadable", file=file, path=path, reason=describe_os_error(error))
+        ) from error
     if is_open:
-        raise SignerError(f"the {file} {path} can be read by other users", hint=f"chmod 600 {path}")
+        raise SignerError(
+            Message("doctor-file-not-private", file=file, path=path),
+            hint=Message("doctor-file-not-private-hint", path=path),
+        )
 
 
 def _is_open_to_others(path: Path) -> bool:
@@ -148,42 +159,46 @@ def _is_open_to_others(path: Path) -> bool:
 # The chain
 
 
-def _look_at_node(context: DoctorContext) -> str:
+def _look_at_node(context: DoctorContext) -> Message:
     node = context.open_node(context.config.rpc)
     chain_id = node.fetch_chain_id()
     context.node = node
-    return f"{node.name} answers, on chain {chain_id}"
+    return Message("doctor-node-answers", name=node.name, chain=chain_id)
 
 
-def _look_at_chain(context: DoctorContext) -> str:
+def _look_at_chain(context: DoctorContext) -> Message:
     check_chain(context.config, context.node)
-    return f"chain {context.config.chain_id}, genesis as pinned"
+    return Message("doctor-chain-pinned", chain=context.config.chain_id)
 
 
-def _look_at_finality(context: DoctorContext) -> str:
+def _look_at_finality(context: DoctorContext) -> Message:
     rule = context.config.finality
     final = context.node.fetch_final_block(rule)
     behind = context.node.fetch_latest().number - final.number
-    measure = "`finalized`" if rule == "finalized" else f"{rule} blocks on top"
-    return f"by {measure}: block {final.number} is final, {behind} behind the newest"
+    measure = (
+        "`finalized`" if rule == "finalized" else Message("doctor-finality-by-depth", count=rule)
+    )
+    return Message("doctor-final-block", rule=measure, block=final.number, behind=behind)
 
 
-def _look_at_quorum(context: DoctorContext) -> str | Remark:
+def _look_at_quorum(context: DoctorContext) -> Message | Remark:
     config = context.config
     if not config.witnesses:
-        return f"{context.node.name} alone says what is final: chain.witnesses names no other"
-    told: list[str] = []
+        return Message("doctor-quorum-single-node", name=context.node.name)
+    told: list[Message] = []
     group = _group(context, told)
     final = group.fetch_final_block(config.finality)
     told += _find_lagging(group)
-    text = (
-        f"{config.quorum} of {1 + len(config.witnesses)} nodes have to agree, and do so on final "
+    text = Message(
+        "doctor-quorum-reached",
+        quorum=config.quorum,
+        count=1 + len(config.witnesses),
+        block=final.number,
     )
-    text += f"block {final.number}"
-    return Remark(text, "; ".join(told))
+    return Remark(text, join(told, by="semicolon") if told else None)
 
 
-def _group(context: DoctorContext, told: list[str]) -> NodeGroup:
+def _group(context: DoctorContext, told: list[Message]) -> NodeGroup:
     """Return the project's nodes as one; its reports are appended to ``told``."""
     config = context.config
     return NodeGroup(
@@ -195,12 +210,12 @@ def _group(context: DoctorContext, told: list[str]) -> NodeGroup:
     )
 
 
-def _find_lagging(group: NodeGroup) -> list[str]:
+def _find_lagging(group: NodeGroup) -> list[Message]:
     """Return a sentence for each node that is far behind the others' newest block."""
     newest = dict(group.ask_each(_read_newest))
     highest = max(newest.values())
     return [
-        f"{name} is at block {number}, {highest - number} behind"
+        Message("doctor-node-behind", name=name, block=number, behind=highest - number)
         for name, number in newest.items()
         if highest - number > MAX_LAG
     ]
@@ -215,19 +230,23 @@ def _look_at_methods(context: DoctorContext) -> Remark:
     return Remark(*describe_offers(context.config, context.node))
 
 
-def _look_at_clock(context: DoctorContext) -> str | Remark:
+def _look_at_clock(context: DoctorContext) -> Message | Remark:
     latest = context.node.fetch_latest()
     apart = round(context.wall_time - latest.timestamp)
     when = datetime.fromtimestamp(latest.timestamp, UTC).isoformat().replace("+00:00", "Z")
-    text = f"{abs(apart)} s {'after' if apart >= 0 else 'before'} the newest block's time, {when}"
+    text = (
+        Message("doctor-clock-after-block", seconds=apart, time=when)
+        if apart >= 0
+        else Message("doctor-clock-before-block", seconds=-apart, time=when)
+    )
     fault = _find_clock_fault(context, latest)
     if fault is not None and fault.is_certain:
         raise clock_error(fault)
     if fault is not None:
-        return Remark(text, f"{fault}: one node says so; set the clock right, or see to the node")
+        return Remark(text, Message("doctor-clock-fault-hint", fault=fault.describe()))
     if abs(apart) <= _CLOCK_TOLERANCE:
         return text
-    return Remark(text, "a chain at rest, a node that lags, or this machine's clock: see which")
+    return Remark(text, Message("doctor-clock-apart-hint"))
 
 
 def _find_clock_fault(context: DoctorContext, latest: Block) -> ClockFault | None:
@@ -241,150 +260,180 @@ def _find_clock_fault(context: DoctorContext, latest: Block) -> ClockFault | Non
     return judge_clock_at(context.project, group, context.wall_time, latest, final)
 
 
-def _look_at_registry(context: DoctorContext) -> str:
+def _look_at_registry(context: DoctorContext) -> Message:
     config = context.config
     code_hash = context.node.fetch_code_hash(config.registry, "latest")
     expected = expected_code_hash(config.chain_id)
     place = format_address(config.registry)
     if code_hash == EMPTY_CODE_HASH:
         raise ChainGuardError(
-            f"there is no registry at {place} on chain {config.chain_id}",
-            hint="deploy it with `anchor deploy`",
+            Message("registry-not-deployed", address=place, chain=config.chain_id),
+            hint=Message("registry-not-deployed-hint"),
         )
     if not code_hash == expected == config.code_hash:
         raise ChainGuardError(
-            f"the code hashes for {place} differ: on chain 0x{code_hash.hex()}, of this release "
-            f"0x{expected.hex()}, pinned 0x{config.code_hash.hex()}",
-            hint="do not anchor there: use the release the project was created with; if the code "
-            "on chain is the odd one, it is not the registry",
+            Message(
+                "registry-code-differs",
+                address=place,
+                actual=code_hash.hex(),
+                expected=expected.hex(),
+                pinned=config.code_hash.hex(),
+            ),
+            hint=Message("registry-code-differs-hint"),
         )
     context.is_deployed = True
-    return f"code hash 0x{code_hash.hex()}: on chain, of this release and pinned"
+    return Message("doctor-registry-code", code_hash=code_hash.hex())
 
 
-def _look_at_address(context: DoctorContext) -> str | Remark:
+def _look_at_address(context: DoctorContext) -> Message | Remark:
     registry = context.config.registry
     if registry == registry_address():
-        return f"{format_address(registry)}, the standard one"
+        return Message("doctor-registry-standard", address=format_address(registry))
     return Remark(
-        f"{format_address(registry)}, not the standard one ({format_address(registry_address())})",
-        "verifiers need a trust policy that names it, and should check the transaction that "
-        "deployed it",
+        Message(
+            "doctor-registry-not-standard",
+            address=format_address(registry),
+            expected=format_address(registry_address()),
+        ),
+        Message("doctor-registry-not-standard-hint"),
     )
 
 
-def _look_at_proxy(context: DoctorContext) -> str:
+def _look_at_proxy(context: DoctorContext) -> Message:
     if has_create2_proxy(context.node):
-        return f"at {format_address(CREATE2_PROXY)}"
+        return Message("doctor-proxy-found", address=format_address(CREATE2_PROXY))
     if context.is_deployed or context.config.registry != registry_address():
-        return "not on this chain, and not needed for this registry"
+        return Message("doctor-proxy-not-needed")
     raise ChainGuardError(
-        f"chain {context.config.chain_id} has no CREATE2 proxy at {format_address(CREATE2_PROXY)}",
-        hint="`anchor deploy` says what can be done",
+        Message(
+            "chain-without-proxy",
+            chain=context.config.chain_id,
+            address=format_address(CREATE2_PROXY),
+        ),
+        hint=Message("chain-without-proxy-hint"),
     )
 
 
-def _look_at_record(context: DoctorContext) -> str | Remark:
+def _look_at_record(context: DoctorContext) -> Message | Remark:
     config = context.config
     try:
         known = read_record(config)
     except FileNotFoundError:
-        return Remark("none yet", "`anchor deploy` writes it")
+        return Remark(
+            Message("doctor-deployment-missing"), Message("doctor-deployment-missing-hint")
+        )
     if known is None:
-        return f"{config.deployment_record}, without a transaction"
+        return Message("doctor-deployment-without-transaction", path=config.deployment_record)
     receipt = context.node.fetch_receipt(known.hash)
     if receipt is None:
         return Remark(
-            f"{config.deployment_record}, but the node does not know its transaction",
-            "nodes may drop old receipts",
+            Message("doctor-deployment-unknown", path=config.deployment_record),
+            Message("doctor-deployment-unknown-hint"),
         )
     on_chain = (receipt.block_number, receipt.block_hash, receipt.gas_used, receipt.succeeded)
     if on_chain != (known.block_number, known.block_hash, known.gas_used, True):
         raise ChainGuardError(
-            f"{config.deployment_record} names transaction 0x{known.hash.hex()}, which is not on "
-            "chain as the record says",
-            hint="the chain was reorganised, or the file changed: move it away and run `anchor "
-            "deploy`, which writes it anew",
+            Message(
+                "deployment-not-on-chain", path=config.deployment_record, hash=known.hash.hex()
+            ),
+            hint=Message("deployment-not-on-chain-hint"),
         )
-    return f"{config.deployment_record}, with its transaction as on chain"
+    return Message("doctor-deployment-on-chain", path=config.deployment_record)
 
 
 # The log
 
 
-def _look_at_authority(context: DoctorContext) -> str:
+def _look_at_authority(context: DoctorContext) -> Message:
     if context.key is None:
-        raise CannotCheckError("whether the key may anchor: its file does not state its address")
+        raise CannotCheckError(Message("doctor-authority-unknown"))
     check_sender(context.node, context.key)
     operator_id = check_authority(context.config, context.node, context.key)
-    return "the log's owner" if operator_id == 0 else f"the log's operator {operator_id}"
+    return Message("log-owner") if operator_id == 0 else Message("log-operator", id=operator_id)
 
 
-def _look_at_log(context: DoctorContext) -> str:
+def _look_at_log(context: DoctorContext) -> Message:
     check_no_incident(context.project)
     state = read_chain_state(context.project, context.node)
-    on_chain = f"{state.head_on_chain.size} leaves" if state.head_on_chain else "nothing"
-    sealed = f"{state.newest.size} leaves" if state.newest else "nothing"
-    return f"open; on chain {on_chain}, sealed {sealed}"
+    return Message(
+        "doctor-log-open",
+        on_chain=_describe_head(state.head_on_chain),
+        sealed=_describe_head(state.newest),
+    )
+
+
+def _describe_head(head: Head | None) -> Message:
+    return Message("doctor-head-none") if head is None else Message("head-size", size=head.size)
 
 
 def _look_at_funds(context: DoctorContext) -> Remark:
     config = context.config
     if context.key is None:
-        raise CannotCheckError("the balance: the key's file does not state its address")
+        raise CannotCheckError(Message("doctor-balance-unknown"))
     newest = agree_on_block(context.node)
     fees = fetch_fees(context.node, newest, config.fee_cap, legacy=config.legacy_fees)
     balance = context.node.fetch_balance(context.key)
     cost = gas_limit(ANCHOR_GAS) * fees.max_fee
     if balance < cost:
         raise FundsError(
-            f"{format_address(context.key)} has {balance / ETHER:.6f} ether, and one anchor may "
-            f"take up to {cost / ETHER:.6f} now",
-            hint="send ether to that address",
+            Message(
+                "sender-funds-too-low",
+                address=format_address(context.key),
+                balance=balance / ETHER,
+                cost=cost / ETHER,
+            ),
+            hint=Message("sender-funds-hint"),
         )
-    times = f"{balance // cost:,}" if cost else "any number of"
-    text = f"{balance / ETHER:.6f} ether: {times} anchors at today's price"
-    return Remark(text, low_funds_warning(context.project, context.node, context.key) or "")
+    times = f"{balance // cost:,}" if cost else Message("doctor-funds-unlimited")
+    text = Message("doctor-funds-left", balance=balance / ETHER, count=times)
+    return Remark(text, low_funds_warning(context.project, context.node, context.key))
 
 
 def _look_at_transactions(context: DoctorContext) -> Remark:
     return Remark(*check_transactions(context.project, _group(context, [])))
 
 
-def _look_at_budget(context: DoctorContext) -> str | Remark:
+def _look_at_budget(context: DoctorContext) -> Message | Remark:
     config = context.config
-    cap = f"up to {format_gwei(config.fee_cap)} gwei a gas"
+    cap = Message("fee-cap", price=format_gwei(config.fee_cap))
     if config.budget is not None:
-        return f"{cap}, {config.budget / ETHER:g} ether in {BUDGET_DAYS} days"
+        return Message("doctor-budget-set", cap=cap, budget=config.budget / ETHER, days=BUDGET_DAYS)
     if config.chain_id == DEVNET_CHAIN_ID:
-        return f"{cap}, without a budget: this is a development chain"
+        return Message("doctor-budget-devnet", cap=cap)
     return Remark(
-        f"{cap}, without a budget",
-        'set chain.budget_ether = "0.5", or what anchoring may take in 30 days',
+        Message("doctor-budget-missing", cap=cap),
+        Message("doctor-budget-missing-hint"),
     )
 
 
+_CONFIGURATION = Message("doctor-check-configuration")
+_STORE = Message("doctor-check-store")
+_SIGNER = Message("doctor-check-signer")
+_NODE = Message("doctor-check-node")
+_CHAIN = Message("doctor-check-chain")
+_REGISTRY = Message("doctor-check-registry")
+
 CHECKS = (
-    Check("kernel", (), _look_at_kernel),
-    Check("configuration", (), _look_at_configuration),
-    Check("store", ("configuration",), _look_at_store),
-    Check("copies", ("store",), _look_at_copies),
-    Check("lock", ("store",), _look_at_lock),
-    Check("policy", ("configuration",), _look_at_policy),
-    Check("signer", ("configuration",), _look_at_signer),
-    Check("node", ("configuration",), _look_at_node),
-    Check("chain", ("node",), _look_at_chain),
-    Check("finality", ("node",), _look_at_finality),
-    Check("quorum", ("chain",), _look_at_quorum),
-    Check("clock", ("node",), _look_at_clock),
-    Check("registry", ("chain",), _look_at_registry),
-    Check("methods", ("registry",), _look_at_methods),
-    Check("address", ("configuration",), _look_at_address),
-    Check("proxy", ("chain",), _look_at_proxy),
-    Check("record", ("chain",), _look_at_record),
-    Check("authority", ("signer", "registry"), _look_at_authority),
-    Check("log", ("store", "registry"), _look_at_log),
-    Check("transactions", ("store", "chain"), _look_at_transactions),
-    Check("budget", ("configuration",), _look_at_budget),
-    Check("funds", ("store", "signer", "chain"), _look_at_funds),
+    Check(Message("doctor-check-kernel"), (), _look_at_kernel),
+    Check(_CONFIGURATION, (), _look_at_configuration),
+    Check(_STORE, (_CONFIGURATION,), _look_at_store),
+    Check(Message("doctor-check-copies"), (_STORE,), _look_at_copies),
+    Check(Message("doctor-check-lock"), (_STORE,), _look_at_lock),
+    Check(Message("doctor-check-policy"), (_CONFIGURATION,), _look_at_policy),
+    Check(_SIGNER, (_CONFIGURATION,), _look_at_signer),
+    Check(_NODE, (_CONFIGURATION,), _look_at_node),
+    Check(_CHAIN, (_NODE,), _look_at_chain),
+    Check(Message("doctor-check-finality"), (_NODE,), _look_at_finality),
+    Check(Message("doctor-check-quorum"), (_CHAIN,), _look_at_quorum),
+    Check(Message("doctor-check-clock"), (_NODE,), _look_at_clock),
+    Check(_REGISTRY, (_CHAIN,), _look_at_registry),
+    Check(Message("doctor-check-methods"), (_REGISTRY,), _look_at_methods),
+    Check(Message("doctor-check-address"), (_CONFIGURATION,), _look_at_address),
+    Check(Message("doctor-check-proxy"), (_CHAIN,), _look_at_proxy),
+    Check(Message("doctor-check-record"), (_CHAIN,), _look_at_record),
+    Check(Message("doctor-check-authority"), (_SIGNER, _REGISTRY), _look_at_authority),
+    Check(Message("doctor-check-log"), (_STORE, _REGISTRY), _look_at_log),
+    Check(Message("doctor-check-transactions"), (_STORE, _CHAIN), _look_at_transactions),
+    Check(Message("doctor-check-budget"), (_CONFIGURATION,), _look_at_budget),
+    Check(Message("doctor-check-funds"), (_STORE, _SIGNER, _CHAIN), _look_at_funds),
 )

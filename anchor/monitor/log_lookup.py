@@ -12,6 +12,7 @@ from anchor.errors import ChainGuardError, MismatchError, UsageError
 from anchor.log.merkle import PathNode, trace_path, verify_consistency
 from anchor.log.tiles import Tile
 from anchor.log.tree import BLOCK, HASH
+from anchor.messages.message import Message
 from anchor.project.project import OpenProject
 from anchor.store.evidence import load_leaves
 from anchor.store.heads import AnchoredHead
@@ -58,7 +59,9 @@ def locate_leaf(project: OpenProject, index: int) -> LeafPosition:
     with project.database.read() as connection:
         sealed = find_head_above(connection, index) if index >= 0 else None
         if sealed is None:
-            raise UsageError(f"the log has no leaf {index}", hint="the first one has index 0")
+            raise UsageError(
+                Message("log-leaf-missing", index=index), hint=Message("log-leaf-missing-hint")
+            )
         chain_id = project.config.chain_id
         row = find_anchor_above(connection, chain_id, index, final=True) or find_anchor_above(
             connection, chain_id, index, final=False
@@ -98,8 +101,8 @@ def search_leaf(project: OpenProject, leaf: Hash32, *, most: int = MOST_SCANNED)
         if position is not None:
             return number * BLOCK + position
     raise UsageError(
-        f"none of the log's newest {most:,} leaves is {leaf.hex()}",
-        hint="of an older one give the index, which its receipt states",
+        Message("log-leaf-not-found", count=most, leaf=leaf.hex()),
+        hint=Message("log-leaf-not-found-hint"),
     )
 
 
@@ -121,9 +124,7 @@ def prove_consistency(project: OpenProject, old_size: int, new_size: int) -> Hea
     """
     old, new = _find_head(project, old_size), _find_head(project, new_size)
     if old.size >= new.size:
-        raise UsageError(
-            f"the first head must be smaller than the second, not {old.size} and {new.size}"
-        )
+        raise UsageError(Message("head-sizes-not-ascending", first=old.size, second=new.size))
     tree = open_tree(project.database, project.tiles, new)
     proof = tuple(tree.consistency_proof(old.size, new.size))
     try:
@@ -136,9 +137,8 @@ def prove_consistency(project: OpenProject, old_size: int, new_size: int) -> Hea
         )
     except MismatchError as error:
         raise ChainGuardError(
-            f"the tree of {new.size} leaves does not continue the head of {old.size}: "
-            f"{error.message}",
-            hint="find out with `anchor audit` what was damaged or altered",
+            Message("head-not-continued", size=new.size, old_size=old.size, reason=error.message),
+            hint=Message("log-damaged-hint"),
         ) from error
     return HeadConsistency(old=old, new=new, proof=proof)
 
@@ -147,14 +147,16 @@ def _find_head(project: OpenProject, size: int) -> Head:
     with project.database.read() as connection:
         rows = load_newest_heads(connection, 1, below=size + 1)
     if not rows or rows[0].head.size != size:
-        raise UsageError(f"no head of this log has {size} leaves", hint="take sizes of its heads")
+        raise UsageError(
+            Message("log-head-not-found", size=size), hint=Message("log-head-not-found-hint")
+        )
     return rows[0].head
 
 
 def _broken_log_error(index: int, head: Head) -> ChainGuardError:
     return ChainGuardError(
-        f"the path of leaf {index} does not lead to the head of {head.size} leaves",
-        hint="find out with `anchor audit` what was damaged or altered",
+        Message("leaf-path-broken", index=index, size=head.size),
+        hint=Message("log-damaged-hint"),
     )
 
 

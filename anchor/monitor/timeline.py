@@ -11,6 +11,7 @@ from enum import Enum
 
 from sqlalchemy import Connection
 
+from anchor.messages.message import Message
 from anchor.store.statistics import (
     AnchorRow,
     HeadRow,
@@ -23,7 +24,7 @@ from anchor.types import MAX_LOG_SIZE, ChainId, Hash32, Head
 
 
 class HeadState(Enum):
-    """How far a head has come, in the words shown to users."""
+    """How far a head has come, in the words of the JSON documents."""
 
     SEALED = "sealed"
     SUBMITTED = "submitted"
@@ -31,6 +32,23 @@ class HeadState(Enum):
     ANCHORED = "anchored (final)"
     COVERED = "covered by a later anchor (reversible)"
     COVERED_FINALLY = "covered by a later anchor (final)"
+
+
+def head_state_message(state: HeadState) -> Message:
+    """Return a state in the words shown to users, in English the same."""
+    match state:
+        case HeadState.SEALED:
+            return Message("head-state-sealed")
+        case HeadState.SUBMITTED:
+            return Message("head-state-submitted")
+        case HeadState.INCLUDED:
+            return Message("head-state-included")
+        case HeadState.ANCHORED:
+            return Message("anchor-state-final")
+        case HeadState.COVERED:
+            return Message("head-covered")
+        case HeadState.COVERED_FINALLY:
+            return Message("head-covered-finally")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

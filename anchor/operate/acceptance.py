@@ -13,6 +13,7 @@ from anchor.errors import StoreBusyError, UsageError
 from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.record import SALT_BYTES, Record, encode_record
 from anchor.log.merkle import hash_leaf
+from anchor.messages.message import Message
 from anchor.operate.clock_check import check_clock
 from anchor.project.project import OpenProject
 from anchor.store.evidence import (
@@ -138,7 +139,9 @@ def accept_each(
     for row, is_new in answers:
         stored = row if is_new else known.get(row.identity)
         if stored is None:
-            raise StoreBusyError("the same evidence was erased just now", hint="run again")
+            raise StoreBusyError(
+                Message("evidence-erased-meanwhile"), hint=Message("command-run-again-hint")
+            )
         accepted.append(_describe(stored, is_new, written.copies))
     return accepted
 
@@ -225,7 +228,7 @@ def accept_with_key(
         UsageError: ``submissions`` is not exactly one, or the key was used for other evidence.
     """
     if len(submissions) != 1:
-        raise UsageError("an idempotency key goes with one file or digest")
+        raise UsageError(Message("idempotency-key-single-submission"))
     return sum_up([accept_once(project, submissions[0], key=key)])
 
 

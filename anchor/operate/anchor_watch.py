@@ -21,6 +21,7 @@ from anchor.errors import (
     IncidentError,
     NodeFaultError,
 )
+from anchor.messages.message import Message
 from anchor.operate.clock_check import (
     ChainTime,
     ClockFault,
@@ -57,7 +58,7 @@ class Watched:
     """State of the anchor watch: for how many seconds the chain could not be checked, and why."""
 
     unknown_for: float = 0.0
-    trouble: str | None = None
+    trouble: Message | None = None
     clock: ClockFault | None = None
 
     @property
@@ -125,7 +126,7 @@ class ChainWatch:
         self._clocks = clocks
         self._due = clocks.steady() + PERIOD
         self._unknown_since: float | None = None
-        self._trouble: str | None = None
+        self._trouble: Message | None = None
         self._seen: ChainTime | None = load_chain_time(project.config)
         self._seen_steady: float | None = None
         self._saved: ChainTime | None = None
@@ -241,5 +242,5 @@ def _ask_others(node: Node, seen: ChainTime, final: Block | None) -> ChainTime:
 def _time_of(node: Node, block: BlockId) -> int:
     answer = node.fetch_block(block)
     if answer is None:
-        raise NodeFaultError(f"the node {node.name} does not know a block that others know")
+        raise NodeFaultError(Message("node-block-unknown", name=node.name))
     return answer.timestamp

@@ -16,6 +16,7 @@ from anchor.chain.tx_settlement import Settlement
 from anchor.chain.tx_state import Inclusion
 from anchor.errors import CannotCheckError, ChainGuardError, ForeignUseError, NodeFaultError
 from anchor.log import merkle
+from anchor.messages.message import Message
 from anchor.operate.contradiction import place_of
 from anchor.operate.own_transactions import find_own_nonces
 from anchor.operate.preconditions import (
@@ -46,7 +47,11 @@ _MOST_NEW = 3
 
 
 def make_manager(
-    project: OpenProject, node: Node, signer: Signer, clock: Clock, report: Callable[[str], None]
+    project: OpenProject,
+    node: Node,
+    signer: Signer,
+    clock: Clock,
+    report: Callable[[Message], None],
 ) -> TransactionManager:
     """Return the transaction manager of this project's key.
 
@@ -78,7 +83,7 @@ def anchor_newest(
     node: Node,
     open_signer: Callable[[], Signer],
     clock: Clock,
-    report: Callable[[str], None],
+    report: Callable[[Message], None],
     standing: ChainState,
 ) -> AnchoredHead | None:
     """Bring the chain's head up to the newest sealed head and wait until that is included.
@@ -121,7 +126,7 @@ def anchor_newest(
             if not project.config.signer.shared:
                 raise
             # The registry's current head decides what comes next: a head of another key stops it.
-            report(f"warning: {error.message}; going on, because signer.shared is set")
+            report(Message("signer-foreign-use-tolerated", reason=error.message))
             continue
         except ChainGuardError:
             # The state was read before the seal: the refusal may rest on an outdated state.
@@ -130,12 +135,11 @@ def anchor_newest(
             continue
         if inclusion in seen:
             raise NodeFaultError(
-                f"the node {node.name} shows that transaction 0x{inclusion.tx_hash.hex()} was "
-                "included, and does not show the head that it anchors",
-                hint="nothing counts as anchored; run again, or ask another node",
+                Message("node-head-not-shown", name=node.name, tx_hash=inclusion.tx_hash.hex()),
+                hint=Message("node-head-not-shown-hint"),
             )
         seen.add(inclusion)
-    raise ChainGuardError("the registry's head does not follow our transactions; run again later")
+    raise ChainGuardError(Message("anchor-head-not-following"))
 
 
 def _follow_state(project: OpenProject, node: Node, standing: ChainState) -> Iterator[ChainState]:
@@ -184,11 +188,11 @@ def _record_anchor(
     registry = RegistryReader(config.registry, config.log)
     anchor = registry.anchor(node, head.root, block)
     if anchor is None:
-        raise NodeFaultError(f"the node {node.name} shows the head, but not its anchor")
+        raise NodeFaultError(Message("node-head-without-anchor", name=node.name))
     if anchor.size != head.size:
         read = partial(registry.anchor, root=head.root, block=block)
-        check_shared(node, read, anchor, f"the anchor of root {head.root.hex()}")
-        raise ChainGuardError(f"the registry holds root {head.root.hex()} under another size")
+        check_shared(node, read, anchor, Message("anchor-of-root", root=head.root.hex()))
+        raise ChainGuardError(Message("anchor-size-differs", root=head.root.hex()))
     included = reversible_anchor(
         head,
         anchor,

@@ -19,6 +19,7 @@ from typing import Any
 
 from anchor.canonical import encode_canonical, parse_strict
 from anchor.errors import AnchorError, ClockError
+from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.store.heads import newest_final_anchor
@@ -62,11 +63,14 @@ class ClockFault:
     seconds: float
     is_certain: bool
 
-    def __str__(self) -> str:
-        side = "ahead of" if self.seconds > 0 else "behind"
-        return (
-            f"this machine's clock says {format_timestamp(self.wall_time)}, at least "
-            f"{format_duration(abs(self.seconds))} {side} the chain's time"
+    def describe(self) -> Message:
+        """Return what the clock says, and how far at least it is from the chain's time."""
+        side = Message("clock-side-ahead") if self.seconds > 0 else Message("clock-side-behind")
+        return Message(
+            "clock-off-at-least",
+            wall_time=format_timestamp(self.wall_time),
+            offset=format_duration(abs(self.seconds)),
+            side=side,
         )
 
 
@@ -117,9 +121,8 @@ def has_jumped(right: tuple[float, float] | None, wall_time: float, steady: floa
 def clock_error(fault: ClockFault) -> ClockError:
     """Return the error for making a record while the clock is off."""
     return ClockError(
-        f"{fault}: nothing is taken in, because its record would state a wrong time",
-        hint="set the clock right (NTP); if the chain's time is the one that is wrong, as on a "
-        "development chain, wait until the two agree",
+        Message("clock-off-nothing-accepted", fault=fault.describe()),
+        hint=Message("clock-set-right-hint"),
     )
 
 
@@ -159,7 +162,7 @@ def save_chain_time(config: Config, seen: ChainTime) -> None:
     """
     path = chain_time_path(config)
     members: dict[str, Any] = {"format": _FORMAT, **asdict(seen)}
-    data = encode_canonical(members, subject="the chain's time") + b"\n"
+    data = encode_canonical(members, subject=Message("clock-chain-time-subject")) + b"\n"
     write_file(path, data, durable=False, mode=private_mode(path.parent))
 
 
@@ -168,7 +171,9 @@ def load_chain_time(config: Config) -> ChainTime | None:
     try:
         with open(_open_plain(chain_time_path(config)), "rb") as file:
             members = parse_strict(
-                file.read(_MOST_BYTES + 1), subject="the chain's time", max_bytes=_MOST_BYTES
+                file.read(_MOST_BYTES + 1),
+                subject=Message("clock-chain-time-subject"),
+                max_bytes=_MOST_BYTES,
             )
     except (OSError, AnchorError):
         return None

@@ -23,6 +23,7 @@ from anchor.errors import (
     QuorumError,
     StoreBusyError,
 )
+from anchor.messages.message import Message
 from anchor.operate.anchor_watch import ChainWatch, Clocks
 from anchor.operate.anchoring import record_anchors
 from anchor.operate.backoff import Backoff
@@ -86,9 +87,14 @@ class Pace:
     leaves: int
     size: int | None = None
 
-    def __str__(self) -> str:
-        text = f"sealing every {self.seconds:g} seconds, or when {self.leaves:,} are waiting"
-        return text if self.size is None else f"{text} or their records have {self.size:,} bytes"
+    def describe(self) -> Message:
+        """Return when it seals."""
+        text = Message("daemon-pace", seconds=self.seconds, leaves=self.leaves)
+        return (
+            text
+            if self.size is None
+            else Message("daemon-pace-with-size", detail=text, size=self.size)
+        )
 
 
 class Daemon:
@@ -164,8 +170,7 @@ class Daemon:
                     self._wait(_POLL)
         except Stopped:
             self._tell(
-                Event(event="cut off", text="stopped while a transaction is on its way; the "
-                         "next run goes on with it")
+                Event(event="cut off", text=Message("daemon-stopped-with-tx"))
             )  # fmt: skip
 
     def _watch_chain(self) -> None:
@@ -193,7 +198,7 @@ class Daemon:
             self._tell(
                 Event(
                     event="warning",
-                    text=f"{error.message}; anchors stay included, and none becomes final",
+                    text=Message("daemon-nothing-becomes-final", reason=error.message),
                     figures={"hint": error.hint or ""},
                 )
             )
@@ -244,9 +249,9 @@ class Daemon:
         copies = self._project.database.read_copies()
         warning = None
         if copies is not None and not copies.is_enough:
-            count = f"{copies.count} of {copies.rule.copies} servers"
-            text = f"second-copy-missing: {count} hold the store"
-            hint = f"check the standby: {copies.format_standbys()}"
+            count = Message("store-copies-counted", count=copies.count, required=copies.rule.copies)
+            text = Message("daemon-second-copy-missing", count=count)
+            hint = Message("daemon-second-copy-hint", detail=copies.format_standbys())
             warning = Event(event="warning", text=text, figures={"hint": hint})
         self._remind_while("copies", warning)
 
@@ -276,9 +281,13 @@ class Daemon:
             after = [find_anchored(connection, chain_id, anchored.head) for anchored in before]
         for old, new in zip(before, after, strict=True):
             if new is None:
-                self._tell(reorganisation_event(old, "is not on chain any more: sending it again"))
+                self._tell(reorganisation_event(old, Message("anchor-removed-resending")))
             elif new.block_number != old.block_number:
-                self._tell(reorganisation_event(old, f"is in block {new.block_number} now"))
+                self._tell(
+                    reorganisation_event(
+                        old, Message("anchor-moved-to-block", block=new.block_number)
+                    )
+                )
         return None in after
 
     def _watch_age(self) -> None:

@@ -17,6 +17,7 @@ from anchor.chain.signer import Signer
 from anchor.chain.tx_state import Inclusion
 from anchor.errors import ChainGuardError, UsageError
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message
 from anchor.operate.anchoring import make_manager
 from anchor.operate.preconditions import check_chain, is_deployed
 from anchor.project.config import Config
@@ -62,7 +63,7 @@ def deploy(
     node: Node,
     open_signer: Callable[[], Signer],
     clock: Clock,
-    report: Callable[[str], None],
+    report: Callable[[Message], None],
 ) -> Deployment:
     """Deploy the registry unless it is on chain; the key is opened only when it is needed.
 
@@ -76,13 +77,14 @@ def deploy(
         return _conclude(project, node, sent=None)
     if config.registry != registry_address():
         raise ChainGuardError(
-            f"this project's registry at {format_address(config.registry)} was deployed plainly, "
-            "and is not there",
-            hint="a reorganisation took it back: `anchor deploy --plain` sends it again",
+            Message("registry-plain-missing", address=format_address(config.registry)),
+            hint=Message("registry-plain-missing-hint"),
         )
     if not has_create2_proxy(node):
         raise ChainGuardError(
-            f"chain {config.chain_id} has no CREATE2 proxy at {format_address(CREATE2_PROXY)}",
+            Message(
+                "chain-without-proxy", chain=config.chain_id, address=format_address(CREATE2_PROXY)
+            ),
             hint=_NO_PROXY_HINT,
         )
     manager = make_manager(project, node, open_signer(), clock, report)
@@ -92,17 +94,12 @@ def deploy(
         inclusion = manager.send(intent)
     if not is_deployed(config, node):
         raise ChainGuardError(
-            f"the deployment was included, but the registry is not at "
-            f"{format_address(config.registry)}"
+            Message("registry-missing-after-deployment", address=format_address(config.registry))
         )
     return _conclude(project, node, sent=inclusion)
 
 
-_NO_PROXY_HINT = (
-    "put the proxy there (github.com/Arachnid/deterministic-deployment-proxy; its transaction is "
-    "older than EIP-155, which some nodes refuse), or run `anchor deploy --plain`: the registry "
-    "then has an address of its own, which every verifier's trust policy must name"
-)
+_NO_PROXY_HINT = Message("deployment-proxy-missing-hint")
 
 
 def deploy_plainly(
@@ -110,7 +107,7 @@ def deploy_plainly(
     node: Node,
     open_signer: Callable[[], Signer],
     clock: Clock,
-    report: Callable[[str], None],
+    report: Callable[[Message], None],
 ) -> Deployment:
     """Deploy the registry without the CREATE2 proxy, and point the project at its address.
 
@@ -143,9 +140,8 @@ def deploy_plainly(
             created = _find_created(project, node)
         if created is None:
             raise ChainGuardError(
-                "the deployment was included, but the registry is not where its sender and nonce "
-                "put it",
-                hint="the node may be lagging or lying: run again, or ask another one",
+                Message("registry-not-at-created-address"),
+                hint=Message("registry-not-at-created-address-hint"),
             )
     # A crash here leaves the registry on chain and a project that does not know it: the next run
     # finds it by the journal.
@@ -174,7 +170,9 @@ def read_record(config: Config) -> DeployingTransaction | None:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise explain_os_error(f"{path} cannot be read", error, is_named=False) from error
+        raise explain_os_error(
+            Message("file-unreadable", path=path), error, is_named=False
+        ) from error
     return check_deployment_record(data, _describe(config, None), subject=str(path))
 
 
@@ -183,8 +181,8 @@ def _check_place(config: Config, node: Node) -> None:
     check_chain(config, node)
     if config.code_hash != expected_code_hash(config.chain_id):
         raise ChainGuardError(
-            "this project pinned another release's registry, which this one cannot deploy",
-            hint="use the release it was created with, or create a project for this one's registry",
+            Message("registry-of-other-release"),
+            hint=Message("registry-of-other-release-hint"),
         )
     try:
         read_record(config)
@@ -197,9 +195,8 @@ def _check_unsealed(project: OpenProject) -> None:
         sealed = newest_head(connection)
     if sealed is not None:
         raise ChainGuardError(
-            f"this log has {sealed.head.size} sealed leaves: its registry cannot be exchanged any "
-            "more",
-            hint="create another project for a registry at another address; nothing was sent",
+            Message("registry-bound-by-leaves", size=sealed.head.size),
+            hint=Message("registry-bound-by-leaves-hint"),
         )
 
 
@@ -209,13 +206,13 @@ def _check_needed(project: OpenProject, node: Node) -> None:
         return  # deployed plainly before, and removed by a reorganisation
     if has_create2_proxy(node):
         raise UsageError(
-            f"chain {config.chain_id} has the CREATE2 proxy, so a plain deployment is not needed",
-            hint="leave --plain out: the registry then gets the same address as on every chain",
+            Message("deployment-plain-needless", chain=config.chain_id),
+            hint=Message("deployment-plain-needless-hint"),
         )
     if node.fetch_code_hash(standard, "latest") == config.code_hash:
         raise ChainGuardError(
-            f"the registry is at {format_address(standard)}, but this project names another place",
-            hint="create a project for that registry; nothing was sent",
+            Message("registry-at-other-address", address=format_address(standard)),
+            hint=Message("registry-at-other-address-hint"),
         )
 
 

@@ -24,6 +24,7 @@ from anchor.evidence.erasure_statement import (
     build_record,
 )
 from anchor.evidence.record import SALT_BYTES, source_of
+from anchor.messages.message import Message
 from anchor.operate.acceptance import prepare_record
 from anchor.operate.erasure_cleanup import remove_receipts
 from anchor.operate.evidence_selection import Selection, find_pieces, load_names
@@ -99,19 +100,23 @@ def check_erasable(connection: Connection, pieces: Sequence[Piece]) -> None:
     held = find_held(connection, pieces)
     if held is not None:
         piece, hold = held
-        scope = f"the tenant {hold.tenant}" if hold.tenant else f"the leaf {piece.leaf.hex()}"
+        scope = (
+            Message("tenant-named", tenant=hold.tenant)
+            if hold.tenant
+            else Message("leaf-named", leaf=piece.leaf.hex())
+        )
         raise UsageError(
-            f"nothing was erased: {scope} is under the legal hold {hold.name!r} since "
-            f"{hold.placed_at}",
-            hint=f"`anchor hold remove {hold.name!r}` ends it, once what it protects is over",
+            Message(
+                "erasure-refused-by-hold", scope=scope, name=hold.name, placed_at=hold.placed_at
+            ),
+            hint=Message("erasure-refused-by-hold-hint", name=hold.name),
         )
     statements = {erasure.statement for erasure in load_erasures(connection)}
     for piece in pieces:
         if piece.leaf in statements:
             raise UsageError(
-                f"nothing was erased: the leaf {piece.leaf.hex()} is the statement of an erasure, "
-                "which names nobody's evidence",
-                hint="leave it out",
+                Message("erasure-of-statement-refused", leaf=piece.leaf.hex()),
+                hint=Message("erasure-of-statement-hint"),
             )
 
 
@@ -120,8 +125,8 @@ def _check_reason(connection: Connection, pieces: Sequence[Piece], reason: str) 
     for _, name in load_names(connection, pieces):
         if name is not None and len(name) >= _TELLING and name.casefold() in told:
             raise UsageError(
-                "the reason names evidence that is to be erased, and would stay in the log",
-                hint="say it without names, for example by the number of the request",
+                Message("erasure-reason-names-evidence"),
+                hint=Message("erasure-reason-hint"),
             )
 
 

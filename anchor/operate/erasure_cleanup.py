@@ -15,6 +15,7 @@ from anchor.errors import StorageError
 from anchor.evidence.erasure_statement import find_statement
 from anchor.evidence.record import parse_record
 from anchor.log.merkle import hash_leaf
+from anchor.messages.message import Message
 from anchor.operate.receipt_files import read_receipt
 from anchor.project.config import Config
 from anchor.project.files import BEFORE_UPGRADE, RECEIPT_SUFFIX
@@ -34,6 +35,7 @@ from anchor.store.erasures import (
 from anchor.store.location import SqliteFile, find_copies
 from anchor.system.clock import utc_now
 from anchor.system.durable_files import is_temporary, private_mode, sync_folder, write_file
+from anchor.system.os_errors import describe_os_error
 from anchor.types import Hash32
 
 # As `anchor.operate.erasing` names them.
@@ -50,7 +52,7 @@ class CleanupResult:
     leaves: int
     statements: Sequence[Path]
     receipts: int
-    remains: Sequence[str]
+    remains: Sequence[Message]
 
 
 def clean_up(project: OpenProject) -> CleanupResult | None:
@@ -70,7 +72,7 @@ def clean_up(project: OpenProject) -> CleanupResult | None:
     leaves = {erasure.leaf for erasure in unfinished}
     files = _write_statements(config, [record for _, record in records if record is not None])
     receipts = remove_receipts(_walk_receipts(config.receipts), leaves, config.receipts)
-    remains: list[str] = []
+    remains: list[Message] = []
     _clear_side_file(project, unfinished, remains.append)
     remains += [*database.purge(), *_list_old_stores(config)]
     with database.write() as connection:
@@ -98,8 +100,12 @@ def remove_receipts(paths: Iterator[Path], leaves: Collection[Hash32], below: Pa
             sync_folder(folder)
     except OSError as error:
         raise StorageError(
-            f"a receipt of what is erased cannot be removed: {error.filename}: {error.strerror}",
-            hint="see to the file, then run the same again",
+            Message(
+                "erasure-receipt-not-removable",
+                path=error.filename,
+                reason=describe_os_error(error),
+            ),
+            hint=Message("erasure-receipt-not-removable-hint"),
         ) from error
     return len(removed)
 
@@ -120,7 +126,7 @@ def _write_statements(config: Config, records: Sequence[bytes]) -> list[Path]:
 
 
 def _clear_side_file(
-    project: OpenProject, erasures: Sequence[Erasure], report: Callable[[str], None]
+    project: OpenProject, erasures: Sequence[Erasure], report: Callable[[Message], None]
 ) -> None:
     """Remove the side file's entries of erased evidence, including those never committed.
 
@@ -152,7 +158,7 @@ def _walk_receipts(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _list_old_stores(config: Config) -> list[str]:
+def _list_old_stores(config: Config) -> list[Message]:
     """Return a sentence for each store that `anchor restore` or `anchor upgrade-store` left."""
     stores = [copied.path for copied in find_copies(config.folder)]
     stores += list_generations(config.folder / BEFORE_UPGRADE)
@@ -165,7 +171,4 @@ def _list_old_stores(config: Config) -> list[str]:
             f"{name}.building.damaged",
         ):
             stores += path.parent.glob(pattern)
-    return [
-        f"{old} is an earlier store and may hold what was erased: remove it"
-        for old in sorted(stores)
-    ]
+    return [Message("erasure-earlier-store-left", store=old) for old in sorted(stores)]

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from anchor.errors import AnchorError, UsageError
 from anchor.evidence.digests import Digests
 from anchor.evidence.record import parse_record
+from anchor.messages.message import Message
 from anchor.store.api_keys import load_keys
 from anchor.store.erasures import (
     Piece,
@@ -53,17 +54,25 @@ def find_pieces(connection: Connection, wanted: Selection) -> list[Piece]:
     """
     pieces: list[Piece] = []
     for id in wanted.ids:
-        pieces += _require_some(find_by_ids(connection, [id]), f"the id {id.hex()}")
+        pieces += _require_some(
+            find_by_ids(connection, [id]), Message("evidence-id-named", id=id.hex())
+        )
     for digests in wanted.digests:
         digest = digests.sha256 or digests.sm3 or b""
-        pieces += _require_some(find_by_digests(connection, digests), f"the digest {digest.hex()}")
+        pieces += _require_some(
+            find_by_digests(connection, digests), Message("digest-named", digest=digest.hex())
+        )
     for source in wanted.sources:
-        pieces += _require_some(find_by_source(connection, source), f"the path {source}")
+        pieces += _require_some(
+            find_by_source(connection, source), Message("path-named", path=source)
+        )
     for leaf in wanted.leaves:
-        pieces += _require_some(find_by_leaves(connection, [leaf]), f"the leaf {leaf.hex()}")
+        pieces += _require_some(
+            find_by_leaves(connection, [leaf]), Message("leaf-named", leaf=leaf.hex())
+        )
     if wanted.tenant is not None:
         pieces += _require_some(
-            find_by_tenant(connection, wanted.tenant), f"the tenant {wanted.tenant}"
+            find_by_tenant(connection, wanted.tenant), Message("tenant-named", tenant=wanted.tenant)
         )
     by_id = {piece.id: piece for piece in pieces}
     leaves = {piece.leaf for piece in pieces}
@@ -92,10 +101,10 @@ def _find_name(record: bytes) -> str | None:
         return None
 
 
-def _require_some(pieces: list[Piece], named: str) -> list[Piece]:
+def _require_some(pieces: list[Piece], named: Message) -> list[Piece]:
     if not pieces:
         raise UsageError(
-            f"this project's store holds no evidence with {named}",
-            hint="an earlier erasure may have taken it: docs/erasure.md says what is left",
+            Message("evidence-selection-empty", selector=named),
+            hint=Message("evidence-selection-empty-hint"),
         )
     return pieces

@@ -13,6 +13,7 @@ from anchor.evidence.digests import Digests
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped
 from anchor.evidence.file_hashing import FileDigest, FileIdentity, hash_sources
 from anchor.evidence.record import MAX_NAME_CHARACTERS, source_of
+from anchor.messages.message import Message
 from anchor.operate.acceptance import (
     Acceptance,
     AcceptedEvidence,
@@ -28,8 +29,8 @@ from anchor.store.location import SqliteFile, StoreLocation
 
 # One transaction, and so one fsync, for this many files.
 _CHUNK = 1_000
-_OWN_STORE = "it is this project's own store"
-_LONG_NAME = f"its name is longer than the {MAX_NAME_CHARACTERS:,} characters of a record"
+_OWN_STORE = Message("file-own-store")
+_LONG_NAME = Message("file-name-too-long", limit=MAX_NAME_CHARACTERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

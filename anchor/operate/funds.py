@@ -8,6 +8,7 @@ from anchor.chain.signer.keystore import find_keystore_address
 from anchor.chain.tx_cost import BUDGET_DAYS
 from anchor.errors import ConfigError, SignerError
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.project.signing_key import find_keyfile
@@ -28,15 +29,17 @@ def find_key(config: Config) -> Address | None:
         return None
 
 
-def low_funds_warning(project: OpenProject, node: Node, key: Address) -> str | None:
+def low_funds_warning(project: OpenProject, node: Node, key: Address) -> Message | None:
     """Return a warning if balance or budget will not last for ten anchors at the fee cap."""
     config = project.config
     each = gas_limit(ANCHOR_GAS) * config.fee_cap
     balance = node.fetch_balance(key)
     if balance < FEW * each:
-        return (
-            f"{format_address(key)} has {balance / ETHER:.6f} ether left: {balance // each} "
-            "anchors at the fee cap. Send ether to that address in time"
+        return Message(
+            "funds-low",
+            address=format_address(key),
+            balance=balance / ETHER,
+            anchors=balance // each,
         )
     if config.budget is None:
         return None
@@ -44,8 +47,5 @@ def low_funds_warning(project: OpenProject, node: Node, key: Address) -> str | N
     spent = StoredJournal(project.database, utc_now).sum_costs(config.chain_id, since)
     left = max(config.budget - spent, 0)
     if left < FEW * each:
-        return (
-            f"{left / ETHER:.6f} ether of the budget for {BUDGET_DAYS} days are left: "
-            f"{left // each} anchors at the fee cap"
-        )
+        return Message("budget-low", amount=left / ETHER, days=BUDGET_DAYS, count=left // each)
     return None

@@ -15,6 +15,7 @@ from anchor.errors import (
     StoreAwayError,
     StoreBusyError,
 )
+from anchor.messages.message import Message
 from anchor.operate.contradiction import (
     FinalReading,
     is_behind,
@@ -23,7 +24,7 @@ from anchor.operate.contradiction import (
     place_of,
 )
 from anchor.project.project import OpenProject
-from anchor.store.heads import newest_final_anchor
+from anchor.store.heads import AnchorPosition, newest_final_anchor
 from anchor.store.incidents import (
     Incident,
     load_open_incidents,
@@ -51,23 +52,34 @@ def explain_incidents(incidents: Sequence[Incident]) -> IncidentError | None:
     if not incidents:
         return None
     return IncidentError(
-        f"finality was violated: {describe_incident(incidents[0])}",
-        hint="nothing is sealed, sent or issued meanwhile. Once a later final block shows the "
-        "anchor where it was, work goes on by itself. Else find out what happened to the "
-        "chain and its nodes; if the chain is right, raise chain.finality, go on with `anchor "
-        "run --once --accept-incidents`, and write the receipts anew that name the old block",
+        Message("incident-finality-violated", detail=describe_incident(incidents[0])),
+        hint=Message("incident-finality-violated-hint"),
     )
 
 
-def describe_incident(incident: Incident) -> str:
+def describe_incident(incident: Incident) -> Message:
     """Return what was seen, and in which block; the chain may show something else by now."""
-    before, after = incident.before, incident.current
-    then = "was not in the registry" if after is None else f"was in block {after.block_number}"
-    seen = "" if incident.seen_block is None else f" in final block {incident.seen_block}"
-    return (
-        f"anchor {before.sequence} was final in block {before.block_number}, and {then}{seen} "
-        f"(noticed {incident.noticed_at})"
+    before = incident.before
+    return Message(
+        "incident-described",
+        sequence=before.sequence,
+        block=before.block_number,
+        then=_describe_place(incident.current, incident.seen_block),
+        noticed_at=incident.noticed_at,
     )
+
+
+def _describe_place(after: AnchorPosition | None, seen_block: int | None) -> Message:
+    """Return where the anchor was seen, as the end of a sentence."""
+    if seen_block is None:
+        return (
+            Message("incident-anchor-gone")
+            if after is None
+            else Message("incident-anchor-moved", block=after.block_number)
+        )
+    if after is None:
+        return Message("incident-anchor-gone-in-block", final=seen_block)
+    return Message("incident-anchor-moved-in-block", block=after.block_number, final=seen_block)
 
 
 def check_incidents(project: OpenProject, node: Node) -> None:
@@ -153,7 +165,7 @@ def note_contradictions(project: OpenProject, node: Node, final: Block) -> int:
     if not moved:
         return 0
     if project.database.read_only_note is not None:
-        raise _describe_unstored(moved[0], "this store is on read-only media, and does not keep it")
+        raise _describe_unstored(moved[0], Message("incident-unstored-read-only-hint"))
     try:
         with project.database.write() as connection:
             for reading in moved:
@@ -168,15 +180,19 @@ def note_contradictions(project: OpenProject, node: Node, final: Block) -> int:
     except (CopyMissingError, StoreAwayError, StoreBusyError) as error:
         # The incident counts all the same; the next check tries to store it again.
         raise _describe_unstored(
-            moved[0], f"it could not be stored yet: {error.message}"
+            moved[0], Message("incident-unstored-hint", reason=error.message)
         ) from error
     return len(moved)
 
 
-def _describe_unstored(reading: FinalReading, hint: str) -> IncidentError:
+def _describe_unstored(reading: FinalReading, hint: Message) -> IncidentError:
     anchored = reading.anchored
     return IncidentError(
-        f"anchor {anchored.sequence}, which was final in block {anchored.block_number}, is not "
-        f"there in block {reading.final.number}, which is final",
+        Message(
+            "incident-anchor-missing",
+            sequence=anchored.sequence,
+            block=anchored.block_number,
+            final=reading.final.number,
+        ),
         hint=hint,
     )

@@ -11,8 +11,10 @@ import json
 import os
 
 from anchor.errors import StorageError
+from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.system.durable_files import open_private
+from anchor.system.os_errors import describe_os_error
 
 NAME = "audit.jsonl"
 
@@ -37,8 +39,8 @@ def record_key_event(config: Config, event: str, *, at: str, **members: object) 
             os.close(descriptor)
     except OSError as error:
         raise StorageError(
-            f"{path} cannot be written: {error.strerror}",
-            hint="nothing was changed; give the user of this command the right to write it",
+            Message("file-unwritable-because", path=path, reason=describe_os_error(error)),
+            hint=Message("key-audit-unwritable-hint"),
         ) from error
 
 

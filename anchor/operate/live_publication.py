@@ -12,6 +12,7 @@ from anchor.log.publication import ANCHORS_PER_FILE, CHECKPOINT, anchors_path, e
 from anchor.log.signed_note import NoteKey
 from anchor.log.tiles import Tile, TileTree, parse_tile_path
 from anchor.log.tree import BLOCK, BLOCK_HEIGHT, HASH
+from anchor.messages.message import Message
 from anchor.operate.publishing import find_anchor_gap
 from anchor.project.log_key import checkpoint_origin
 from anchor.project.project import OpenProject
@@ -30,7 +31,7 @@ class LivePublication:
 
     def __init__(self, project: OpenProject, key: NoteKey) -> None:
         """Prepare without reading; ``key`` signs checkpoints."""
-        self.name = "this project's log"
+        self.name = Message("log-of-this-project")
         self._project = project
         self._key = key
         self._head: Head | None = None

@@ -16,6 +16,7 @@ from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer import Signer, UnsignedTransaction
 from anchor.errors import ChainGuardError, NotFinalError, SignerError, UsageError
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message, join
 from anchor.operate.anchoring import make_manager
 from anchor.operate.funds import find_key
 from anchor.operate.operators import (
@@ -75,11 +76,11 @@ def plan_addition(
     _check_open(config, node)
     if key == log_owner(config.log):
         raise UsageError(
-            f"{format_address(key)} owns this log, and may always anchor in it",
-            hint="name the address of another key",
+            Message("operator-key-owns-log", address=format_address(key)),
+            hint=Message("operator-other-key-hint"),
         )
     if not any(key):
-        raise UsageError("the zero address is no key", hint="name the address of a key")
+        raise UsageError(Message("operator-key-zero"), hint=Message("operator-key-hint"))
     if operator_id is None:
         current = agree_on_operator_id(config, node, key)
         operator_id = current or choose_id(project, node, key)
@@ -87,8 +88,8 @@ def plan_addition(
     if holder not in (None, key):
         assert holder is not None
         raise UsageError(
-            f"the id {operator_id} names {format_address(holder)} for ever",
-            hint=f"leave --id out, or choose another: {choose_id(project, node, key)} will do",
+            Message("operator-id-taken", operator=operator_id, address=format_address(holder)),
+            hint=Message("operator-id-taken-hint", operator=choose_id(project, node, key)),
         )
     return KeyChange(key=key, id=operator_id, operator_id=operator_id)
 
@@ -104,20 +105,25 @@ def plan_removal(project: OpenProject, node: Node, *, key: Address | None, id: i
     _check_open(config, node)
     if key == log_owner(config.log) or (key is None and id == 0):
         raise UsageError(
-            "the owner of a log cannot be removed from it",
-            hint="`anchor succeed` closes the log; another owner needs a log of its own",
+            Message("operator-owner-not-removable"),
+            hint=Message("operator-owner-not-removable-hint"),
         )
     if key is None:
         key = agree_on_operator_key(config, node, id)
         if key is None:
             raise UsageError(
-                f"the id {id} names no key in this log", hint="`anchor operator list` shows them"
+                Message("operator-id-unknown", operator=id), hint=Message("operator-list-hint")
             )
         current = agree_on_operator_id(config, node, key)
         if current not in (0, id):
             raise UsageError(
-                f"{format_address(key)} anchors under the id {current} now, not {id}",
-                hint=f"to remove it, name the key or the id {current}",
+                Message(
+                    "operator-id-superseded",
+                    address=format_address(key),
+                    actual=current,
+                    expected=id,
+                ),
+                hint=Message("operator-id-superseded-hint", actual=current),
             )
     else:
         id = agree_on_operator_id(config, node, key)
@@ -136,7 +142,7 @@ def apply_change(
     change: KeyChange,
     open_signer: Callable[[], Signer],
     clock: Clock,
-    report: Callable[[str], None],
+    report: Callable[[Message], None],
 ) -> Applied:
     """Bring the change on chain with the owner's key, and wait until it is final.
 
@@ -152,18 +158,18 @@ def apply_change(
         # An earlier run with the owner's key may have ended before it saw the outcome.
         if not is_done(config, node, change) or find_unsettled(project) == log_owner(config.log):
             sent = _send(project, node, change, open_signer(), clock, report) or sent
-        report("waiting until it is final")
+        report(Message("operator-change-waiting-final"))
         final_block = _wait_until_final(config, node, change, clock)
         if final_block is not None:
             _let_go(project, node, change, clock, report)
             return Applied(tx_hash=sent, final_block=final_block)
         if is_done(config, node, change):
             raise NotFinalError(
-                "the change is included, but not in a final block yet",
-                hint="run the same command again: it sends nothing twice",
+                Message("operator-change-not-final"),
+                hint=Message("operator-change-not-final-hint"),
             )
-        report("a reorganisation took it back; sending it again")
-    raise ChainGuardError("the registry does not follow our transactions; run again later")
+        report(Message("operator-change-reorganised"))
+    raise ChainGuardError(Message("registry-not-following"))
 
 
 def _send(
@@ -172,7 +178,7 @@ def _send(
     change: KeyChange,
     signer: Signer,
     clock: Clock,
-    report: Callable[[str], None],
+    report: Callable[[Message], None],
 ) -> Hash32 | None:
     """Settle open transactions, and send the change unless it is done by then."""
     config = project.config
@@ -185,7 +191,7 @@ def _send(
         if is_done(config, node, change):
             return inclusion.tx_hash if inclusion else None
         inclusion = manager.send(intent)
-    raise ChainGuardError("the registry does not follow our transactions; run again later")
+    raise ChainGuardError(Message("registry-not-following"))
 
 
 class _Nobody:
@@ -199,7 +205,11 @@ class _Nobody:
 
 
 def _let_go(
-    project: OpenProject, node: Node, change: KeyChange, clock: Clock, report: Callable[[str], None]
+    project: OpenProject,
+    node: Node,
+    change: KeyChange,
+    clock: Clock,
+    report: Callable[[Message], None],
 ) -> None:
     """Close the journal's open nonce of a removed key, with which no later run will continue.
 
@@ -211,7 +221,9 @@ def _let_go(
     slot = make_manager(project, node, _Nobody(), clock, report).settle_former()
     if slot is not None:
         StoredJournal(project.database, utc_now).settle_slot(slot, GIVEN_UP)
-        report(f"nonce {slot.nonce} of {format_address(slot.sender)} is given up with its key")
+        report(
+            Message("nonce-given-up-with-key", nonce=slot.nonce, sender=format_address(slot.sender))
+        )
 
 
 def find_unsettled(project: OpenProject) -> Address | None:
@@ -220,37 +232,34 @@ def find_unsettled(project: OpenProject) -> Address | None:
     return slot.sender if slot is not None and slot.attempts else None
 
 
-def advise(project: OpenProject, node: Node, change: KeyChange, listed: OperatorList) -> list[str]:
+def advise(
+    project: OpenProject, node: Node, change: KeyChange, listed: OperatorList
+) -> list[Message]:
     """Return what the operator should know or do after the change, as sentences."""
     signer = find_key(project.config)
     key = format_address(change.key)
-    advice = []
+    advice: list[Message] = []
     if not change.id:
         if change.key == signer:
-            advice.append(
-                "It is this project's signer: name another key in [signer] of anchor.toml."
-            )
+            advice.append(Message("operator-removed-is-signer"))
         newest = project.read(newest_anchored)
         ids = [str(each.id) for each in listed.operators if each.key == change.key]
         if newest is not None and ids:
             advice.append(
-                f"After a theft, let until_block of operator {' and '.join(ids)} end before it: "
-                f"this store's newest anchor is in block {newest.block_number}."
+                Message(
+                    "operator-theft-until-block",
+                    operators=join(ids, by="and"),
+                    block=newest.block_number,
+                )
             )
         return advice
     active = [str(each.id) for each in listed.operators if each.is_active]
     if len(active) > 1:
-        advice.append(
-            f"{len(active)} operators may anchor now ({', '.join(active)}): let only one program "
-            "send at a time, and remove the keys that are not used any more."
-        )
+        advice.append(Message("operator-several-active", count=len(active), operators=join(active)))
     if change.key != signer:
-        advice.append(
-            "To anchor with it, name its keystore in [signer] of anchor.toml once nothing of the "
-            "present key is unsettled (`anchor operator list` says so)."
-        )
+        advice.append(Message("operator-switch-signer"))
     if node.fetch_balance(change.key) == 0:
-        advice.append(f"{key} has no ether yet, and needs some before it can anchor.")
+        advice.append(Message("operator-key-unfunded", address=key))
     return advice
 
 
@@ -263,18 +272,16 @@ def check_owner(config: Config, key: Address) -> None:
     owner = log_owner(config.log)
     if key != owner:
         raise SignerError(
-            f"{format_address(key)} does not own this log, and only the owner can authorise or "
-            "remove operators",
-            hint=f"name the keystore of {format_address(owner)} with --owner-keystore, or print "
-            "the call for it with --show-call",
+            Message("operator-change-not-owner", address=format_address(key)),
+            hint=Message("operator-change-not-owner-hint", owner=format_address(owner)),
         )
 
 
 def _check_open(config: Config, node: Node) -> None:
     if RegistryReader(config.registry, config.log).newest_root(node, "latest").is_closed:
         raise ChainGuardError(
-            "this log was closed with `succeed`: nobody anchors in it any more",
-            hint="operators are per log: run this in its successor's project",
+            Message("operator-log-closed"),
+            hint=Message("operator-log-closed-hint"),
         )
 
 

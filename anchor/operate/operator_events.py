@@ -12,6 +12,7 @@ from typing import Any
 from anchor.chain.node import Node
 from anchor.errors import CannotCheckError, NodeFaultError, NodeUnreachableError
 from anchor.ethereum.keccak import hash_keccak256
+from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.types import Address, Block, LogId
 
@@ -61,7 +62,7 @@ def _read_changes(
     }
     entries = node.rpc.call("eth_getLogs", [asked])
     if not isinstance(entries, list):
-        raise NodeFaultError(f"the node {node.name} returned no list of events")
+        raise NodeFaultError(Message("node-events-not-list", name=node.name))
     changes = (_parse_change(entry, log, node) for entry in entries)
     return tuple(
         change for _, change in sorted(changes, key=lambda pair: (pair[1].block_number, pair[0]))
@@ -79,9 +80,9 @@ def _parse_change(entry: Any, log: LogId, node: Node) -> tuple[int, OperatorChan
         )
         log_index = int(entry["logIndex"], 16)
     except (KeyError, TypeError, ValueError) as error:
-        raise NodeFaultError(f"the node {node.name} returned an event that is none") from error
+        raise NodeFaultError(Message("node-event-malformed", name=node.name)) from error
     if (topic, of, len(key)) != (_SET_TOPIC, log, 32) or not 0 <= change.id <= MAX_ID:
-        raise NodeFaultError(f"the node {node.name} returned an event that is none of this log's")
+        raise NodeFaultError(Message("node-event-of-other-log", name=node.name))
     if not 0 <= change.block_number < 2**48:
-        raise NodeFaultError(f"the node {node.name} returned an event of an impossible block")
+        raise NodeFaultError(Message("node-event-block-impossible", name=node.name))
     return log_index, change

@@ -24,6 +24,7 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message
 from anchor.operate.deployment import read_record
 from anchor.operate.operator_events import (
     MAX_ID,
@@ -106,7 +107,7 @@ def agree_on_operator_key(config: Config, node: Node, operator_id: int) -> Addre
     """
     registry = RegistryReader(config.registry, config.log)
     read = partial(registry.operator_key, operator_id=operator_id, block="latest")
-    return _agree(node, read, f"id {operator_id}")
+    return _agree(node, read, Message("operator-id-named", operator=operator_id))
 
 
 def agree_on_operator_id(config: Config, node: Node, key: Address) -> int:
@@ -117,15 +118,15 @@ def agree_on_operator_id(config: Config, node: Node, key: Address) -> int:
     """
     registry = RegistryReader(config.registry, config.log)
     read = partial(registry.operator_id, key=key, block="latest")
-    return _agree(node, read, f"the key {format_address(key)}")
+    return _agree(node, read, Message("key-named", address=format_address(key)))
 
 
-def _agree(node: Node, read: Callable[[Node], Value], topic: str) -> Value:
+def _agree(node: Node, read: Callable[[Node], Value], topic: Message) -> Value:
     agreed = _find_shared(node, read)
     if agreed is None:
         raise QuorumError(
-            f"the nodes disagree about {topic} in the registry",
-            hint="one lags behind or is wrong: run again, and see to the nodes",
+            Message("node-registry-disagreement", topic=topic),
+            hint=Message("node-registry-disagreement-hint"),
         )
     return agreed[0]
 
@@ -158,7 +159,9 @@ def choose_id(project: OpenProject, node: Node, key: Address) -> int:
                 used.add(number)
     free = max(used, default=0) + 1
     if free > MAX_ID:
-        raise UsageError("no id above those in use is left", hint="name a free one with --id")
+        raise UsageError(
+            Message("operator-ids-exhausted"), hint=Message("operator-ids-exhausted-hint")
+        )
     return free
 
 

@@ -22,6 +22,7 @@ from anchor.errors import (
     SignerError,
 )
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
+from anchor.messages.message import Message
 from anchor.operate.contradiction import is_refuted, place_of
 from anchor.operate.incident_handling import (
     check_incidents,
@@ -56,21 +57,23 @@ def check_chain(config: Config, node: Node) -> None:
     node.select_primary()
     chain_id, genesis = _fetch_pins(node)
     if chain_id != config.chain_id or (genesis is not None and genesis.hash != config.genesis):
-        check_shared(node, _fetch_pins, (chain_id, genesis), "the chain")
+        check_shared(node, _fetch_pins, (chain_id, genesis), Message("chain-subject"))
     if chain_id != config.chain_id:
         raise ChainGuardError(
-            f"the node {node.name} is on chain {chain_id}, this project on chain {config.chain_id}",
-            hint="point chain.rpc at a node of the project's chain; nothing was sent",
+            Message(
+                "node-chain-differs", name=node.name, actual=chain_id, expected=config.chain_id
+            ),
+            hint=Message("node-chain-differs-hint"),
         )
     if genesis is None:
         raise NodeFaultError(
-            f"the node {node.name} has no genesis block, which tells no chain from another",
-            hint="wait, or name another node; nothing was sent",
+            Message("node-genesis-missing", name=node.name),
+            hint=Message("node-genesis-missing-hint"),
         )
     if genesis.hash != config.genesis:
         raise ChainGuardError(
-            f"the node {node.name} has another genesis block than this project pinned",
-            hint="it is another chain with the same id (a restarted devnet, say); nothing was sent",
+            Message("node-genesis-differs", name=node.name),
+            hint=Message("node-genesis-differs-hint"),
         )
 
 
@@ -89,8 +92,8 @@ def is_deployed(config: Config, node: Node) -> bool:
     code_hash = said_by_enough(node.ask_each(read), node.needed)
     if code_hash is None:
         raise QuorumError(
-            f"the nodes disagree about the code at {format_address(config.registry)}",
-            hint="one side lags, is wrong or on a fork; nothing was sent",
+            Message("node-code-disagreement", address=format_address(config.registry)),
+            hint=Message("node-side-wrong-hint"),
         )
     if code_hash == config.code_hash:
         return True
@@ -99,7 +102,9 @@ def is_deployed(config: Config, node: Node) -> bool:
     raise _foreign_code(config, code_hash)
 
 
-def check_shared(node: Node, read: Callable[[Node], object], answer: object, topic: str) -> None:
+def check_shared(
+    node: Node, read: Callable[[Node], object], answer: object, topic: Message
+) -> None:
     """Check that enough nodes give the answer of one, before a conclusion is drawn from it.
 
     Raises:
@@ -110,17 +115,22 @@ def check_shared(node: Node, read: Callable[[Node], object], answer: object, top
     count = node.ask_all(read).count(answer)
     if count < node.needed:
         raise QuorumError(
-            f"{node.name} shows {topic} otherwise than others: {count} of the nodes say the same, "
-            f"and {node.needed} have to",
-            hint="one side lags, is wrong or on a fork; nothing was sent",
+            Message(
+                "node-answer-unshared", name=node.name, topic=topic, count=count, needed=node.needed
+            ),
+            hint=Message("node-side-wrong-hint"),
         )
 
 
 def _foreign_code(config: Config, code_hash: Hash32) -> ChainGuardError:
     return ChainGuardError(
-        f"the code at {format_address(config.registry)} has hash 0x{code_hash.hex()}, not our "
-        f"registry's 0x{config.code_hash.hex()}",
-        hint="nothing was sent; check which chain and address this is",
+        Message(
+            "registry-code-foreign",
+            address=format_address(config.registry),
+            actual=code_hash.hex(),
+            expected=config.code_hash.hex(),
+        ),
+        hint=Message("registry-code-foreign-hint"),
     )
 
 
@@ -132,8 +142,10 @@ def check_registry(config: Config, node: Node) -> None:
     """
     if not is_deployed(config, node):
         raise ChainGuardError(
-            f"there is no registry at {format_address(config.registry)} on chain {config.chain_id}",
-            hint="deploy it with `anchor deploy`",
+            Message(
+                "registry-missing", address=format_address(config.registry), chain=config.chain_id
+            ),
+            hint=Message("registry-not-deployed-hint"),
         )
 
 
@@ -151,28 +163,23 @@ def read_chain_state(project: OpenProject, node: Node) -> ChainState:
         on_chain = None if stored.root is None else find_head(connection, stored.root)
         final = newest_final_anchor(connection, config.chain_id)
     if is_refuted(stored, on_chain):
-        check_shared(node, read, stored, "the log's head in the registry")
+        check_shared(node, read, stored, Message("registry-log-head"))
         raise _contradicted(stored)
     if final is not None and (on_chain is None or on_chain.size < final.head.size):
         size = 0 if on_chain is None else on_chain.size
         raise NodeFaultError(
-            f"the node {node.name} shows a head of {size} leaves in the registry, and one of "
-            f"{final.head.size} is final",
-            hint="it lags behind, or its chain was rolled back: wait, or name another node",
+            Message("node-head-behind-final", name=node.name, actual=size, final=final.head.size),
+            hint=Message("node-lagging-hint"),
         )
     return ChainState(head_on_chain=on_chain, newest=sealed.head if sealed else None)
 
 
 def _contradicted(stored: NewestRoot) -> ContradictedError:
     if stored.is_closed or stored.root is None:
-        return ContradictedError(
-            "this log was closed with `succeed`", hint="go on in its successor's project"
-        )
+        return ContradictedError(Message("log-closed"), hint=Message("log-closed-hint"))
     return ContradictedError(
-        f"the registry's head 0x{stored.root.hex()} is not in this store: the store is older than "
-        "the chain, or another program anchors for this log",
-        hint="rebuild the store with `anchor restore`; sealing on would fork the log, so "
-        "nothing was sent",
+        Message("registry-head-not-in-store", root=stored.root.hex()),
+        hint=Message("registry-head-not-in-store-hint"),
     )
 
 
@@ -211,9 +218,13 @@ def check_final_anchors(project: OpenProject, node: Node) -> None:
     note_contradictions(project, node, fetch_final(project, node))
     check_no_incident(project)
     raise CannotCheckError(
-        f"the node {node.name} does not show anchor {anchored.sequence}, which was final "
-        f"in block {anchored.block_number}; what is final now does not tell",
-        hint="it lags behind, or its chain was rolled back: wait, or name another node",
+        Message(
+            "node-final-anchor-missing",
+            name=node.name,
+            sequence=anchored.sequence,
+            block=anchored.block_number,
+        ),
+        hint=Message("node-lagging-hint"),
     )
 
 
@@ -228,13 +239,14 @@ def check_sender(node: Node, key: Address) -> None:
     if not code:
         return
     read = partial(Node.fetch_code, address=key, block="latest")
-    check_shared(node, read, code, f"the code of the account {format_address(key)}")
-    kind = "code"
+    check_shared(node, read, code, Message("account-code-named", address=format_address(key)))
+    kind = Message("account-code")
     if code.startswith(_DELEGATION):
-        kind = f"a delegation to {format_address(Address(code[len(_DELEGATION) :]))} (EIP-7702)"
+        other = Address(code[len(_DELEGATION) :])
+        kind = Message("account-delegation", address=format_address(other))
     raise ChainGuardError(
-        f"the account {format_address(key)} has {kind}: others could use its nonces",
-        hint="withdraw the delegation, or give this log a key of its own; nothing was sent",
+        Message("account-has-code", address=format_address(key), kind=kind),
+        hint=Message("account-has-code-hint"),
     )
 
 
@@ -251,11 +263,12 @@ def check_authority(config: Config, node: Node, key: Address) -> int:
     read = partial(registry.operator_id, key=key, block="latest")
     operator_id = read(node)
     if operator_id == 0:
-        check_shared(node, read, operator_id, f"the authority of {format_address(key)}")
+        check_shared(
+            node, read, operator_id, Message("key-authority-named", address=format_address(key))
+        )
         raise SignerError(
-            f"{format_address(key)} is neither this log's owner nor its operator",
-            hint="use the owner's key, or let the owner run `anchor operator add "
-            f"{format_address(key)}`",
+            Message("signer-not-authorised", address=format_address(key)),
+            hint=Message("signer-not-authorised-hint", address=format_address(key)),
         )
     return operator_id
 

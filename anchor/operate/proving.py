@@ -9,6 +9,7 @@ from anchor.chain.node import Node
 from anchor.errors import CannotCheckError, ChainGuardError, NotFinalError, UsageError
 from anchor.log.merkle import hash_leaf
 from anchor.log.tiles import TileTree
+from anchor.messages.message import Message
 from anchor.operate.finality import update_anchors
 from anchor.operate.preconditions import check_standing
 from anchor.operate.state_proofs import StateProofs
@@ -27,7 +28,7 @@ _OPEN_TREES = 8
 def open_prover(
     project: OpenProject,
     open_node: Callable[[], Node],
-    report: Callable[[str], None],
+    report: Callable[[Message], None],
 ) -> Prover:
     """Update the stored anchors from the chain; return a prover with state proofs.
 
@@ -43,7 +44,7 @@ def open_prover(
         if project.database.read_only_note is None:  # else it is on read-only media
             update_anchors(project, node, proofs)
     except CannotCheckError as error:
-        report(f"{error.message}; going by what the store knew last")
+        report(Message("node-unread-store-used", reason=error.message))
         return Prover(project)
     return Prover(project, proofs)
 
@@ -79,20 +80,19 @@ class Prover:
         """
         if evidence.record is None:
             raise UsageError(
-                "the record of this evidence was erased or is lost, and with it its proof",
-                hint="a receipt that was written before still verifies",
+                Message("record-lost-with-proof"),
+                hint=Message("receipt-earlier-valid-hint"),
             )
         if hash_leaf(evidence.record) != evidence.leaf:
             raise ChainGuardError(
-                f"the stored record of {evidence.identity.hex()} does not have its leaf's hash",
-                hint="the store was damaged or altered: restore it from a backup; no receipt was "
-                "made of it",
+                Message("record-leaf-mismatch", identity=evidence.identity.hex()),
+                hint=Message("store-altered-no-receipt-hint"),
             )
         index = evidence.leaf_index
         if index is None or not self._heads or index >= self._heads[-1].size:
             raise NotFinalError(
-                "this evidence is accepted but not sealed yet, so there is nothing to prove",
-                hint="anchor it with `anchor run --once`",
+                Message("evidence-not-sealed"),
+                hint=Message("evidence-not-sealed-hint"),
             )
         place = bisect_right(self._anchors, index, key=lambda anchored: anchored.head.size)
         anchored = self._anchors[place] if place < len(self._anchors) else None

@@ -28,6 +28,7 @@ from anchor.log.publication import (
 )
 from anchor.log.signed_note import NoteKey
 from anchor.log.tiles import Tile, TileTree, tiles_of
+from anchor.messages.message import Message
 from anchor.project.log_key import checkpoint_origin, load_log_key
 from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead, load_anchors
@@ -61,9 +62,7 @@ def publish_log(project: OpenProject, target: PublicationWriter) -> Publication:
         CannotCheckError: The list of anchors in the target cannot be continued.
         StoreBusyError: Another process on this machine is publishing this log.
     """
-    held = StoreBusyError(
-        "another process is publishing this log now", hint="wait until it is done, then run again"
-    )
+    held = StoreBusyError(Message("publication-busy"), hint=Message("process-wait-then-rerun-hint"))
     with hold_file(project.config.folder / _LOCK, held):
         return _publish(project, target)
 
@@ -75,8 +74,8 @@ def _publish(project: OpenProject, target: PublicationWriter) -> Publication:
     head = final[-1].head if final else None
     if head is None:
         raise NotFinalError(
-            "nothing of this log is final yet, so there is nothing to publish",
-            hint="anchor it with `anchor run --once --wait final`",
+            Message("publication-nothing-final"),
+            hint=Message("publication-nothing-final-hint"),
         )
     key = load_log_key(config)
     tree = open_tree(project.database, project.tiles, head)
@@ -84,10 +83,8 @@ def _publish(project: OpenProject, target: PublicationWriter) -> Publication:
     unknown = find_anchor_gap(final)
     if unknown and published != head and target.read(anchors_path(0)) is not None:
         raise CannotCheckError(
-            f"anchor {unknown} of this log is not known, so the published list of anchors cannot "
-            "be continued",
-            hint="run again when the node answers; `anchor audit` says what is missing. Nothing "
-            "was written",
+            Message("publication-anchor-unknown", sequence=unknown),
+            hint=Message("publication-anchor-unknown-hint"),
         )
     written = 0
     new_tiles = tiles_of(head.size, after=published.size if published else 0)
@@ -144,32 +141,31 @@ def _find_published(target: PublicationWriter, key: NoteKey, tree: TileTree) -> 
         first = Tile(0, 0)
         stored = target.read(first.path)
         if stored is not None and (tree.size < first.width or stored != tree.tile(first)):
-            raise _other_log_error("there are tiles of another log, and no checkpoint")
+            raise _other_log_error(Message("publication-tiles-foreign"))
         return None
     try:
         checkpoint = open_checkpoint(note, key.verifier())
     except MalformedError as error:
-        raise _other_log_error(f"its checkpoint is damaged: {error.message}") from error
+        raise _other_log_error(
+            Message("publication-checkpoint-damaged", reason=error.message)
+        ) from error
     except AnchorError as error:
         raise _other_log_error(
-            f"its checkpoint is not signed by this log's key: {error.message}"
+            Message("publication-checkpoint-foreign", reason=error.message)
         ) from error
     published = checkpoint.head
     if published.size > tree.size:
         raise ChainGuardError(
-            f"what is published has {published.size} leaves, this store's newest final head has "
-            f"{tree.size}",
-            hint="the store is older than what was published: rebuild it with `anchor restore`",
+            Message("publication-ahead-of-store", published=published.size, final=tree.size),
+            hint=Message("publication-ahead-of-store-hint"),
         )
     if tree.root(published.size) != published.root:
-        raise _other_log_error(
-            f"its root of {published.size} leaves is not the one this log has there"
-        )
+        raise _other_log_error(Message("publication-root-differs", size=published.size))
     return published
 
 
-def _other_log_error(reason: str) -> ChainGuardError:
+def _other_log_error(reason: Message) -> ChainGuardError:
     return ChainGuardError(
-        f"the place to publish to holds something else: {reason}",
-        hint="choose an empty place; nothing was written",
+        Message("publication-place-foreign", reason=reason),
+        hint=Message("publication-place-foreign-hint"),
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from anchor.errors import AnchorError, UsageError
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile
 from anchor.evidence.record import parse_record
+from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
 from anchor.receipt.format import MAX_RECEIPT_BYTES, Receipt, check_receipt_path, parse_receipt
 from anchor.system.regular_files import read_regular_file
@@ -76,7 +77,7 @@ def leave_out_receipts(sources: Iterable[Discovered], log: LogId) -> Iterator[Di
             continue
         base = source.path.with_name(source.path.name.removesuffix(RECEIPT_SUFFIX))
         if base != source.path and _is_receipt_of(base, source.path, log):
-            yield Skipped(path=source.path, reason=f"it is the receipt of {base.name}")
+            yield Skipped(path=source.path, reason=Message("file-is-receipt", name=base.name))
             continue
         try:
             check_receipt_path(sidecar_path(source.path), log)

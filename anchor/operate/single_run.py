@@ -10,6 +10,7 @@ from enum import Enum
 from anchor.chain.node import Node
 from anchor.chain.signer import Signer
 from anchor.errors import CannotCheckError, ForeignUseError, NotFinalError, QuorumError
+from anchor.messages.message import Message
 from anchor.operate.anchoring import anchor_newest
 from anchor.operate.finality import refresh_anchors, wait_until_final
 from anchor.operate.preconditions import check_standing
@@ -29,6 +30,17 @@ class RunState(Enum):
     FINAL = "anchored (final)"
 
 
+def run_state_message(state: RunState) -> Message:
+    """Return a state in the words shown to users, in English the same."""
+    match state:
+        case RunState.EMPTY:
+            return Message("run-state-empty")
+        case RunState.INCLUDED:
+            return Message("run-state-included")
+        case RunState.FINAL:
+            return Message("anchor-state-final")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """Result of one round; ``timed_out``: finality was requested and not reached in time."""
@@ -46,7 +58,7 @@ def anchor_round(
     clock: Clock,
     *,
     wait_for: WaitFor,
-    report: Callable[[str], None],
+    report: Callable[[Message], None],
     proofs: StateProofs | None = None,
 ) -> RunResult:
     """Seal the waiting evidence, anchor the newest head and wait; no step is done twice.
@@ -70,13 +82,13 @@ def anchor_round(
     if anchored is None:
         return RunResult(sealed=count, anchored=None, state=RunState.EMPTY, timed_out=False)
     if not anchored.final and wait_for == "final":
-        report("included; waiting until it is final")
+        report(Message("anchor-included-waiting"))
         wait_until_final(project, node, anchored.head, clock, proofs)
     else:
         try:
             refresh_anchors(project, node, proofs)
         except QuorumError as error:
-            report(f"whether it is final is not known: {error.message}")
+            report(Message("anchor-finality-unknown", reason=error.message))
     stored = project.read(find_anchored, anchored.head)
     anchored = stored or anchored
     return RunResult(

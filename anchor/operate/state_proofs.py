@@ -13,6 +13,7 @@ from anchor.errors import (
     NotTrustedError,
     UnknownVersionError,
 )
+from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.receipt.format import Receipt, ReceiptAnchor
@@ -35,14 +36,14 @@ class StateProofs:
     later.  The user is told once.  Proofs found by ``find_trouble`` are not requested again.
     """
 
-    def __init__(self, config: Config, node: Node, report: Callable[[str], None]) -> None:
+    def __init__(self, config: Config, node: Node, report: Callable[[Message], None]) -> None:
         """Prepare; ``node`` is asked only when a receipt needs a proof."""
         self._config = config
         self._node = node
         self._report = report
         self._block: Block | None = None
         self._proofs: dict[Hash32, tuple[StateProof, Anchor | None]] = {}
-        self._trouble: str | None = None
+        self._trouble: Message | None = None
         self._is_told = False
 
     def complete(self, receipt: Receipt) -> Receipt:
@@ -56,7 +57,7 @@ class StateProofs:
         anchors = tuple(self._complete(receipt.log, anchor) for anchor in receipt.anchors)
         return replace(receipt, anchors=anchors)
 
-    def find_trouble(self, root: Hash32, final: Block) -> str | None:
+    def find_trouble(self, root: Hash32, final: Block) -> Message | None:
         """Return why no state proof of the anchor of ``root`` can be made in ``final``, or None.
 
         Raises:
@@ -80,10 +81,7 @@ class StateProofs:
         proof, stored = self._find(log, anchor.head.root)
         if proof is None or _is_as_stated(anchor, stored):
             return replace(anchor, state=proof)
-        self._report(
-            "the registry's state does not hold the anchor of size "
-            f"{anchor.head.size} as a receipt states it: it gets no state proof"
-        )
+        self._report(Message("state-proof-contradicts-anchor", size=anchor.head.size))
         return anchor
 
     def _find(self, log: LogId, root: Hash32) -> tuple[StateProof | None, Anchor | None]:
@@ -97,10 +95,7 @@ class StateProofs:
                 self._trouble = error.message
         if root not in self._proofs and not self._is_told:
             self._is_told = True
-            self._report(
-                f"receipts go without state proofs: {self._trouble}; `anchor upgrade` adds them "
-                "once a node gives them"
-            )
+            self._report(Message("receipt-state-proof-pending", reason=self._trouble))
         return self._proofs.get(root, (None, None))
 
     def _fetch(self, log: LogId, root: Hash32, block: Block) -> tuple[StateProof, Anchor | None]:

@@ -13,6 +13,7 @@ from anchor.errors import (
     StoreBusyError,
     StoreReplacedError,
 )
+from anchor.messages.message import Message
 from anchor.operate.backoff import Backoff
 from anchor.operate.events import Event
 from anchor.project.project import OpenProject
@@ -46,7 +47,7 @@ class StoreWait:
             self.emit(
                 Event(
                     event="store away",
-                    text=f"{error.message}; waiting until it can be used",
+                    text=Message("store-away-waiting", reason=error.message),
                     figures={"hint": error.hint or ""},
                 )
             )
@@ -61,7 +62,7 @@ class StoreWait:
         """Report that the store can be used again, after an outage."""
         if self._since is not None:
             seconds = self.clock.monotonic() - self._since
-            text = f"the store can be used again, after {seconds:,.0f} seconds"
+            text = Message("store-back", seconds=seconds)
             self.emit(Event(event="store back", text=text))
         self._since = None
         self.backoff.reset()

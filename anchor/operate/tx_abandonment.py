@@ -29,6 +29,7 @@ from anchor.chain.tx_decoding import read_call_data
 from anchor.chain.tx_state import NonceSlot
 from anchor.errors import ChainGuardError, NodeRefusedError, UsageError
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.registry.artifact import load_artifact
@@ -59,37 +60,41 @@ def give_up(project: OpenProject, node: Node, nonce: int) -> Surrender:
     slot = journal.open_slot(config.chain_id)
     if slot is None or slot.nonce != nonce or not slot.attempts:
         raise UsageError(
-            f"no transaction with nonce {nonce} is on its way",
-            hint="`anchor transactions list` shows what is",
+            Message("tx-nonce-not-open", nonce=nonce),
+            hint=Message("tx-list-hint"),
         )
     _check_harmless(config, slot)
     final = node.fetch_final_block(config.finality)
     final_nonce = agree_on_final_nonce(node, slot.sender, config.finality)
-    name = f"nonce {nonce} of {format_address(slot.sender)}"
+    name = Message("nonce-of-sender", nonce=nonce, sender=format_address(slot.sender))
     if final_nonce > nonce:
         raise ChainGuardError(
-            f"{name} is used in the final block {final.number}: nothing is to be given up",
-            hint="run again: that settles it",
+            Message("tx-slot-used", slot=name, block=final.number),
+            hint=Message("tx-slot-used-hint"),
         )
     # The highest nonce that any node reports: a lying node can prevent giving up, but do no more.
     seen = max([final_nonce, *node.ask_each(lambda one: one.fetch_nonce(slot.sender, "latest"))])
     if seen >= nonce:
         raise ChainGuardError(
-            f"{name} can still be included: the chain has come to it",
-            hint="run again: the same bytes are sent until a block takes them",
+            Message("tx-slot-still-includable", slot=name),
+            hint=Message("tx-slot-still-includable-hint"),
         )
     ours = journal.find_signed(slot, final_nonce)
     if ours is not None:
         raise ChainGuardError(
-            f"nonce {ours}, which is one of those before {name}, is signed for, too",
-            hint="run again: its bytes are sent again",
+            Message("tx-earlier-nonce-signed", nonce=ours, slot=name),
+            hint=Message("tx-earlier-nonce-signed-hint"),
         )
     waiting = max(node.ask_each(lambda one: _fetch_pending(one, slot)))
     if waiting > seen:
         raise ChainGuardError(
-            f"a node holds transactions of {format_address(slot.sender)} up to nonce {waiting - 1}"
-            f": with them the chain may come to nonce {nonce}",
-            hint="wait until they are included, or have whoever sent them withdraw them",
+            Message(
+                "tx-pending-before-nonce",
+                sender=format_address(slot.sender),
+                pending=waiting - 1,
+                nonce=nonce,
+            ),
+            hint=Message("tx-pending-before-nonce-hint"),
         )
     # A crash before this leaves it open; after it the next run signs for the chain's next nonce.
     journal.settle_slot(slot, GIVEN_UP)
@@ -105,10 +110,8 @@ def _check_harmless(config: Config, slot: NonceSlot) -> None:
             continue
         if data not in deployments:
             raise ChainGuardError(
-                f"the transaction with nonce {slot.nonce} does something else than anchor, and "
-                "would do it whenever the gap before it is filled",
-                hint="fill the gap with transactions of that key, so that it is included or "
-                "replaced",
+                Message("tx-not-anchoring", nonce=slot.nonce),
+                hint=Message("tx-not-anchoring-hint"),
             )
 
 

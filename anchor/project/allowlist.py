@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from anchor.errors import ConfigError, MalformedError, NotTrustedError
 from anchor.ethereum.keccak import format_address, parse_address
+from anchor.messages.message import Message
 from anchor.project.files import CONFIG, TRUST_POLICY
 from anchor.system.file_ownership import read_own_file
 from anchor.system.user_folder import list_files, remove_file, save_file, user_folder
@@ -64,7 +65,7 @@ def read_identity(config: Path) -> ProjectIdentity:
     owner = _member(config, members, "log", "owner", str)
     number = _member(config, {"log": {"number": 0} | members["log"]}, "log", "number", int)
     if not 0 <= number < 2**96:
-        raise ConfigError(f"{config}, member log.number: not from 0 to 2^96 - 1")
+        raise ConfigError(Message("config-log-number-range", path=config))
     return ProjectIdentity(
         chain_id=ChainId(_member(config, members, "chain", "chain_id", int)),
         registry=parse_address(
@@ -83,7 +84,7 @@ def find_policy_path(config: Path, *, in_shared_folder: bool = False) -> Path:
     """
     named = _read_members(config, in_shared_folder=in_shared_folder).get("trust", TRUST_POLICY)
     if not isinstance(named, str):
-        raise ConfigError(f"{config}, member trust: not a string")
+        raise ConfigError(Message("config-trust-not-string", path=config))
     return config.resolve().parent / named
 
 
@@ -92,7 +93,7 @@ def _read_members(config: Path, *, in_shared_folder: bool) -> dict[str, Any]:
     try:
         return tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{config} cannot be read: {error}") from error
+        raise ConfigError(Message("config-unreadable", path=config, reason=error)) from error
 
 
 def _digest_policy(config: Path) -> str | None:
@@ -109,7 +110,7 @@ def _member(
     part = members.get(section)
     value = part.get(name) if isinstance(part, dict) else None
     if type(value) is not kind:
-        raise ConfigError(f"{config}, member {section}.{name}: missing, or not of the type it has")
+        raise ConfigError(Message("config-member-invalid", path=config, section=section, name=name))
     return value
 
 
@@ -172,12 +173,10 @@ def check_allowed(config: Path) -> None:
     allowed = find_allowed(config)
     hint = _hint(config)
     if allowed is None:
-        raise NotTrustedError(
-            f"the project {config} is not one that you made or allowed", hint=hint
-        )
+        raise NotTrustedError(Message("project-not-allowed", path=config), hint=hint)
     if read_identity(config) not in allowed.identities:
         raise NotTrustedError(
-            f"the project {config} names another log or registry than when you allowed it",
+            Message("project-identity-changed", path=config),
             hint=hint,
         )
 
@@ -191,13 +190,13 @@ def check_policy_allowed(config: Path, sha256: str) -> None:
     allowed = find_allowed(config)
     if allowed is None or allowed.policy_sha256 != sha256:
         raise NotTrustedError(
-            f"the trust policy of the project {config} is another than when you allowed it",
-            hint=f"look at what it says; {_hint(config)}",
+            Message("project-policy-changed", path=config),
+            hint=Message("project-policy-changed-hint", detail=_hint(config)),
         )
 
 
-def _hint(config: Path) -> str:
-    return f"if it is yours: `anchor trust allow {config.parent}`; or name it: --config {config}"
+def _hint(config: Path) -> Message:
+    return Message("project-not-allowed-hint", folder=config.parent, path=config)
 
 
 def named_config(option: Path | None) -> Path | None:
@@ -239,8 +238,8 @@ def find_config(option: Path | None = None) -> Path:
     config = discover_config()
     if config is None:
         raise ConfigError(
-            f"no {CONFIG} in the working directory or above it",
-            hint="create a project here with `anchor init`, or name one with --config",
+            Message("config-not-found", name=CONFIG),
+            hint=Message("config-not-found-hint"),
         )
     check_allowed(config)
     return config
@@ -273,7 +272,7 @@ def _read(path: Path) -> AllowedProject:
     try:
         document: dict[str, Any] = json.loads(data)
         if document["format"] != FORMAT:
-            raise MalformedError(f"{path} is not of the format {FORMAT}")
+            raise MalformedError(Message("allowlist-format-unknown", path=path, format=FORMAT))
         return AllowedProject(
             config=Path(document["config"]),
             identities=tuple(_parse_identity(identity) for identity in document["pins"]),
@@ -281,8 +280,8 @@ def _read(path: Path) -> AllowedProject:
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise MalformedError(
-            f"{path} is damaged",
-            hint="remove it, then run `anchor trust allow` in the project it was about",
+            Message("allowlist-entry-damaged", path=path),
+            hint=Message("allowlist-entry-damaged-hint"),
         ) from error
 
 
@@ -294,9 +293,12 @@ def _parse_identity(document: dict[str, Any]) -> ProjectIdentity:
     )
 
 
-def format_identity(identity: ProjectIdentity) -> str:
+def format_identity(identity: ProjectIdentity) -> Message:
     """Format the log, registry and chain of a project."""
-    return (
-        f"log {log_number(identity.log)} of {format_address(log_owner(identity.log))} in registry "
-        f"{format_address(identity.registry)} on chain {identity.chain_id}"
+    return Message(
+        "project-identity",
+        number=log_number(identity.log),
+        owner=format_address(log_owner(identity.log)),
+        registry=format_address(identity.registry),
+        chain=identity.chain_id,
     )

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,6 +29,8 @@ from anchor.chain.fees import format_gwei
 from anchor.errors import ConfigError, MalformedError
 from anchor.ethereum.keccak import format_address, parse_address
 from anchor.evidence.digests import parse_algorithms
+from anchor.messages.message import Message, join
+from anchor.messages.validation import describe_fault
 from anchor.project.allowlist import MAX_CONFIG_BYTES
 from anchor.project.environment import format_member, list_variables
 from anchor.project.files import ERASURES, SIDE_FILE, TRUST_POLICY, deployment_record_path
@@ -54,7 +57,10 @@ FORMAT = "anchor-config/1"
 _GWEI_TEXT = re.compile(r"[0-9]{1,7}(\.[0-9]{1,9})?")
 _MAX_FEE_CAP = 1_000_000 * GWEI
 # Pydantic's messages about a member's presence, in the wording of the documentation.
-_REASONS = {"extra_forbidden": "there is no such member", "missing": "it is missing"}
+_REASONS = {
+    "extra_forbidden": Message("config-member-unknown"),
+    "missing": Message("config-member-missing"),
+}
 
 _TEMPLATE = """\
 format = ""
@@ -201,7 +207,7 @@ def load_config(path: Path) -> Config:
     """
     if not path.is_file():
         raise ConfigError(
-            f"there is no configuration file {path}", hint="create a project with `anchor init`"
+            Message("config-file-missing", path=path), hint=Message("config-file-missing-hint")
         )
     members = _read_toml(path)
     try:
@@ -217,9 +223,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 text, from byte {error.start} on") from error
+        raise ConfigError(Message("config-not-utf8", path=path, position=error.start)) from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
+        raise ConfigError(Message("config-not-toml", path=path, reason=error)) from error
 
 
 def _explain(path: Path, error: ValidationError) -> ConfigError:
@@ -230,12 +236,20 @@ def _explain(path: Path, error: ValidationError) -> ConfigError:
         section = re.search(r'for field "(\w+)"', first["msg"])
         names = list_variables(section[1]) if section else []
         return ConfigError(
-            f"{' or '.join(names) or 'a variable ANCHOR_…'} in the environment is not JSON",
-            hint="a variable for several values takes a JSON list or object",
+            Message(
+                "config-variable-not-json",
+                names=reduce(_either, names) if names else Message("config-variable-any"),
+            ),
+            hint=Message("config-variable-not-json-hint"),
         )
-    where = ".".join(str(part) for part in first["loc"])
-    reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
-    return ConfigError(f"{format_member(where, f'{path}, member {where}')}: {reason}")
+    member = ".".join(str(part) for part in first["loc"])
+    place = Message("config-member-in-file", path=path, member=member)
+    reason = _REASONS.get(first["type"]) or describe_fault(first)
+    return ConfigError(Message("with-reason", failure=format_member(member, place), reason=reason))
+
+
+def _either(first: str, last: str) -> str:
+    return Message("choice-or", first=first, last=last)
 
 
 def encode_config(config: Config) -> str:
@@ -297,7 +311,7 @@ def encode_config(config: Config) -> str:
     _fill(document, members)
     text = tomlkit.dumps(document)
     if not text.replace("\n", "").isprintable():
-        raise MalformedError("a value holds a character that cannot be printed")
+        raise MalformedError(Message("config-value-unprintable"))
     return text
 
 
@@ -314,11 +328,15 @@ def check_config(config: Config) -> None:
     except ValidationError as error:
         raise _explain(config.file, error) from None
     except TypeError:  # by tomlkit, which accepts texts, numbers and lists
-        raise ConfigError("the configuration holds what no file can hold") from None
+        raise ConfigError(Message("config-value-not-storable")) from None
     for name in ("finality", "wait"):
         if getattr(document.chain, name) != getattr(config, name):  # None would be left out
             raise ConfigError(
-                f"{format_member(f'chain.{name}')}: {getattr(config, name)!r} is none"
+                Message(
+                    "config-value-invalid",
+                    member=format_member(f"chain.{name}"),
+                    value=getattr(config, name),
+                )
             )
 
 
@@ -345,10 +363,13 @@ def resolve_quorum(rpc: str, witnesses: Sequence[str], quorum: int | None) -> in
     fault = find_conflict(nodes, needed)
     if fault is not None:
         raise ConfigError(
-            f"{format_member('chain.rpc')} together with {format_member('chain.witnesses')} "
-            f"{fault}",
-            hint="each is to be another operator's; URLs that hold secrets are not in the file: "
-            "set ANCHOR_CHAIN__WITNESSES to a JSON list of all witnesses",
+            Message(
+                "config-nodes-conflict",
+                rpc=format_member("chain.rpc"),
+                witnesses=format_member("chain.witnesses"),
+                reason=fault,
+            ),
+            hint=Message("config-nodes-conflict-hint"),
         )
     return needed
 
@@ -363,13 +384,13 @@ def _encode_store(config: Config) -> str:
 def _parse_gwei(value: object) -> int:
     """Return the wei of an amount in gwei, which is a number or text."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("it is neither a number nor text")
+        raise ValueError(Message("config-gwei-not-number"))
     text = str(value)
     if not _GWEI_TEXT.fullmatch(text):
-        raise ValueError('write gwei as a plain number, such as 100 or "0.05", to the wei')
+        raise ValueError(Message("config-gwei-malformed"))
     wei = int(Decimal(text) * GWEI)
     if not 1 <= wei <= _MAX_FEE_CAP:
-        raise ValueError("it is not between 0.000000001 and 1000000 gwei")
+        raise ValueError(Message("config-gwei-range"))
     return wei
 
 
@@ -467,13 +488,13 @@ def _check_secrets(path: Path, written: dict[str, Any]) -> None:
     # A user name may be a key, and so may the value of a query.
     if "://" in target and ("@" in target.split("/")[2] or "?" in target):
         raise ConfigError(
-            f"{path}, member publish.target: the URL may hold a password",
-            hint="set the whole URL in ANCHOR_PUBLISH__TARGET",
+            Message("config-publish-target-secret", path=path),
+            hint=Message("config-publish-target-secret-hint"),
         )
     if holds_password(str(written.get("store", ""))):
         raise ConfigError(
-            f"{path}, member store: the URL holds a password",
-            hint="set the whole URL in ANCHOR_STORE, or use PostgreSQL's password file",
+            Message("config-store-secret", path=path),
+            hint=Message("config-store-secret-hint"),
         )
 
 
@@ -482,8 +503,10 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
     if (signer.keystore is None) == (signer.ape_account is None):
         overriding = list_variables("signer")
         raise ConfigError(
-            "the [signer] section needs either keystore or ape_account",
-            hint=f"the environment sets {' and '.join(overriding)}" if overriding else None,
+            Message("config-signer-ambiguous"),
+            hint=Message("config-signer-overridden-hint", names=join(overriding, by="and"))
+            if overriding
+            else None,
         )
     store = parse_location(document.store, folder)
     return Config(
@@ -530,13 +553,14 @@ def _read_copies(section: _StoreCopiesSection, store: StoreLocation) -> CopyRule
     if isinstance(store, SqliteFile):
         raise ConfigError(
             SECOND_SERVER_NEEDED,
-            hint="name postgresql://user@host/database as the store, or leave copies out",
+            hint=Message("config-copies-need-server-hint"),
         )
     if section.standbys and len(set(section.standbys)) < section.copies - 1:
         raise ConfigError(
-            f"store_copies.standbys names {len(set(section.standbys))}, too few for "
-            f"{section.copies} copies",
-            hint="the first server is one of the copies, each standby another",
+            Message(
+                "config-standbys-too-few", count=len(set(section.standbys)), copies=section.copies
+            ),
+            hint=Message("config-standbys-too-few-hint"),
         )
     return CopyRule(
         copies=section.copies,

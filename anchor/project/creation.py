@@ -20,6 +20,7 @@ from anchor.errors import (
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
 from anchor.ethereum.known_chains import find_chain
 from anchor.evidence.digests import SHA256, SM3
+from anchor.messages.message import Message
 from anchor.project.config import Config, SignerConfig, WaitFor, check_config, resolve_quorum
 from anchor.project.fee_limits import HIGHEST_FEE_CAP, Allowance, size_allowance
 from anchor.project.files import CONFIG, TRUST_POLICY
@@ -64,13 +65,13 @@ def plan_project(
     chain_id = node.fetch_chain_id() if chain_id is None else chain_id
     if registry is not None and registry != registry_address():
         _check_code(node, registry, chain_id)
-    genesis = node.known(node.fetch_block(0), "genesis block")
+    genesis = node.known(node.fetch_block(0), Message("block-genesis"))
     for witness in witnesses.values():
-        start = witness.known(witness.fetch_block(0), "genesis block")
+        start = witness.known(witness.fetch_block(0), Message("block-genesis"))
         if witness.fetch_chain_id() != chain_id or start.hash != genesis.hash:
             raise ChainGuardError(
-                f"the witness {witness.name} is on another chain than {node.name}",
-                hint="name nodes of one chain; nothing was created",
+                Message("witness-on-other-chain", witness=witness.name, node=node.name),
+                hint=Message("witness-on-other-chain-hint"),
             )
     if allowance is None:
         allowance = size_allowance([node, *witnesses.values()], needed)
@@ -109,12 +110,19 @@ def _check_code(node: Node, registry: Address, chain_id: ChainId) -> None:
     if code_hash == expected_code_hash(chain_id):
         return
     deployed = (
-        "no code" if code_hash == EMPTY_CODE_HASH else f"code with the hash 0x{code_hash.hex()}"
+        Message("registry-code-none")
+        if code_hash == EMPTY_CODE_HASH
+        else Message("registry-code-found", code_hash=code_hash.hex())
     )
     raise ChainGuardError(
-        f"there is {deployed} at {format_address(registry)} on chain {chain_id}, not our "
-        f"registry's 0x{expected_code_hash(chain_id).hex()}",
-        hint="check address and chain; nothing was created",
+        Message(
+            "registry-code-unexpected",
+            actual=deployed,
+            address=format_address(registry),
+            chain=chain_id,
+            expected=expected_code_hash(chain_id).hex(),
+        ),
+        hint=Message("registry-code-unexpected-hint"),
     )
 
 
@@ -139,14 +147,14 @@ def plan_dev_project(
     chain_id = node.fetch_chain_id()
     if chain_id != DEVNET_CHAIN_ID:
         raise UsageError(
-            f"the node {node.name} is on chain {chain_id}, which is no devnet ({DEVNET_CHAIN_ID})",
-            hint="start one with `anchor devnet`, or give --rpc and --keystore for a real chain",
+            Message("node-not-on-devnet", name=node.name, chain=chain_id, expected=DEVNET_CHAIN_ID),
+            hint=Message("node-not-on-devnet-hint"),
         )
     keystore, password_file = folder / "devnet-key.json", folder / "devnet-password"
     for path in (keystore, password_file):
         if path.exists():
             raise ConfigError(
-                f"{path} exists already", hint="choose an empty folder, or use the project in it"
+                Message("file-exists", path=path), hint=Message("project-file-exists-hint")
             )
     try:
         node.fetch_final_block("finalized")
@@ -181,7 +189,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"the folder {folder} cannot be created"
+        message = Message("project-folder-not-created", path=folder)
         raise explain_os_error(message, error, is_named=True) from error
 
 

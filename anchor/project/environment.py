@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from anchor.messages.message import Message
+
 PREFIX = "ANCHOR_"
 DELIMITER = "__"
 
@@ -30,7 +32,7 @@ def format_member(member: str, otherwise: str | None = None) -> str:
     """Return the source of a member's value: the environment, or else the file."""
     variable = find_variable(member)
     if variable is not None:
-        return f"{variable} in the environment"
+        return Message("config-variable", name=variable)
     return otherwise or member
 
 

@@ -9,6 +9,7 @@ from anchor.chain.fees import ANCHOR_GAS, gas_limit, price_dynamic, price_legacy
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import asked_by_enough
 from anchor.errors import CannotCheckError, FundsError
+from anchor.messages.message import Message
 from anchor.units import GWEI
 
 HIGHEST_FEE_CAP = 100 * GWEI
@@ -54,7 +55,7 @@ def size_allowance(nodes: Sequence[Node], needed: int) -> Allowance:
 
 def _fetch_price(node: Node) -> int:
     """Return the present price of a gas in wei, including the tip."""
-    block = node.known(node.fetch_priced_block("latest"), "latest block")
+    block = node.known(node.fetch_priced_block("latest"), Message("block-latest"))
     if block.base_fee is None:
         return price_legacy(gas_price=node.fetch_gas_price(), cap=_NO_CAP).max_fee
     tip = node.fetch_priority_fee(block.base_fee)

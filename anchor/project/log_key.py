@@ -8,6 +8,7 @@ from __future__ import annotations
 from anchor.errors import AnchorError, ConfigError
 from anchor.log.checkpoint import log_origin
 from anchor.log.signed_note import NoteKey, encode_private_key, generate_key, parse_private_key
+from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.system.durable_files import private_mode, write_file
 from anchor.system.os_errors import explain_os_error
@@ -41,14 +42,15 @@ def load_log_key(config: Config) -> NoteKey:
         return parse_private_key(data.decode("ascii"), name=checkpoint_origin(config))
     except FileNotFoundError:
         raise ConfigError(
-            f"the log's key {path} is missing",
-            hint="restore it from a backup; with a new one (openssl genpkey -algorithm ed25519) "
-            "readers need its new verifier key",
+            Message("log-key-missing", path=path),
+            hint=Message("log-key-missing-hint"),
         ) from None
     except OSError as error:
-        failure = f"the log's key {path} cannot be read"
+        failure = Message("log-key-unreadable", path=path)
         raise explain_os_error(failure, error, is_named=False) from error
     except UnicodeDecodeError:
-        raise ConfigError(f"the log's key {path} is no PEM file") from None
+        raise ConfigError(Message("log-key-not-pem", path=path)) from None
     except AnchorError as error:
-        raise ConfigError(f"the log's key {path}: {error.message}", hint=error.hint) from None
+        raise ConfigError(
+            Message("log-key-invalid", path=path, reason=error.message), hint=error.hint
+        ) from None

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from anchor.chain.node import Node
 from anchor.chain.node_quorum import NodeGroup
 from anchor.chain.verifier_nodes import open_node
+from anchor.messages.message import Message
 
 if TYPE_CHECKING:  # a verifier opens nodes without a project
     from anchor.project.config import Config
 
 
-def open_chain(config: Config, report: Callable[[str], None]) -> Node:
+def open_chain(config: Config, report: Callable[[Message], None]) -> Node:
     """Return the project's nodes as one, which reads from the first usable node."""
     return NodeGroup(
         [open_node(url) for url in (config.rpc, *config.witnesses)],

@@ -17,6 +17,7 @@ from typing import Literal
 
 from anchor.errors import ConfigError, MalformedError, NotTrustedError
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message
 from anchor.project.allowlist import (
     check_allowed,
     check_policy_allowed,
@@ -139,9 +140,8 @@ def add_policy(name: str, data: bytes) -> PolicyFile:
     """
     if not _NAME.fullmatch(name):
         raise MalformedError(
-            f"{name[:80]!r} cannot name a policy",
-            hint="up to 64 letters, digits, dots, hyphens and underscores, the first of them a "
-            "letter or a digit",
+            Message("policy-name-invalid", name=name[:80]),
+            hint=Message("policy-name-invalid-hint"),
         )
     kept = list_policies()
     path = Path(name + _SUFFIX)
@@ -150,8 +150,8 @@ def add_policy(name: str, data: bytes) -> PolicyFile:
     for other in kept:
         if other.name == name and other.sha256 != added.sha256:
             raise ConfigError(
-                f"you keep another policy under the name {name}",
-                hint=f"`anchor trust remove {name}` first, or choose another name",
+                Message("policy-name-taken", name=name),
+                hint=Message("policy-name-taken-hint", name=name),
             )
     merge_policies([*(other for other in kept if other.name != name), added])
     return replace(added, path=save_file(_FOLDER, added.path.name, data))
@@ -222,11 +222,15 @@ def _is_said_already(
                 return True
         elif set(known.logs) & set(entry.logs):
             raise ConfigError(
-                f"the policies {origin.path} and {file.path} contradict each other about owner "
-                f"{format_address(entry.owner)} in registry {format_address(entry.registry)} on "
-                f"chain {entry.chain_id}",
-                hint="remove one with `anchor trust remove`, or name the one that counts with "
-                "--trust",
+                Message(
+                    "policies-contradict",
+                    path=origin.path,
+                    other=file.path,
+                    owner=format_address(entry.owner),
+                    registry=format_address(entry.registry),
+                    chain=entry.chain_id,
+                ),
+                hint=Message("policies-contradict-hint"),
             )
     return False
 
@@ -236,7 +240,7 @@ def _find(name: str) -> Path:
         if path.name == name + _SUFFIX:
             return path
     raise ConfigError(
-        f"you keep no policy under the name {name[:80]!r}", hint="see `anchor trust list`"
+        Message("policy-name-unknown", name=name[:80]), hint=Message("policy-unknown-hint")
     )
 
 

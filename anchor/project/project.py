@@ -15,6 +15,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection, insert, select, update
 
 from anchor.errors import ChainGuardError, ConfigError
+from anchor.messages.message import Message
 from anchor.project.config import Config, encode_config
 from anchor.project.log_key import create_log_key
 from anchor.store.acknowledged_log import SideFile
@@ -70,7 +71,7 @@ def create_project(config: Config) -> OpenProject:
     for path in (config.file, config.trust, config.log_key):
         if path.exists():
             raise ConfigError(
-                f"{path} exists already", hint="choose an empty folder, or use the project in it"
+                Message("file-exists", path=path), hint=Message("project-file-exists-hint")
             )
     side_file = SideFile(config.side_file)
     database, _ = create_filled(config.store, partial(_pin, config), side_file)
@@ -130,9 +131,8 @@ def open_project(config: Config, *, only_reads: bool = False) -> OpenProject:
     if pins is None:
         database.close()
         raise ConfigError(
-            f"the store {config.store} was not finished: what made it ended before",
-            hint="remove the file, or drop the tables (or name another place as the `store`); then "
-            "run again what made it, or `anchor restore`",
+            Message("store-unfinished", store=config.store),
+            hint=Message("store-unfinished-hint"),
         )
     for member, pinned, configured in (
         ("log", pins.log, config.log),
@@ -144,18 +144,13 @@ def open_project(config: Config, *, only_reads: bool = False) -> OpenProject:
         if pinned != configured:
             database.close()
             raise ChainGuardError(
-                f"the configuration's {member} is not the one this store was created with",
-                hint=_MOVED_HINT
-                if member == "registry"
-                else "undo the change: another log or chain needs a project of its own",
+                Message("store-pin-differs", member=member),
+                hint=_MOVED_HINT if member == "registry" else Message("store-pin-differs-hint"),
             )
     return OpenProject(config=config, database=database)
 
 
-_MOVED_HINT = (
-    "undo the change, or run `anchor deploy --plain` again where it was interrupted: another "
-    "registry needs a project of its own"
-)
+_MOVED_HINT = Message("project-registry-changed-hint")
 
 
 def is_pinned(connection: Connection, chain_id: ChainId, registry: Address, log: LogId) -> bool:
@@ -182,8 +177,8 @@ def pin_registry(database: Database, registry: Address) -> None:
     with database.sequence() as connection:
         if newest_head(connection) is not None:
             raise ChainGuardError(
-                "this log has sealed heads: its registry cannot be exchanged any more",
-                hint="create another project for the new registry, and anchor there",
+                Message("registry-not-exchangeable"),
+                hint=Message("registry-not-exchangeable-hint"),
             )
         connection.execute(update(project).values(registry=registry))
 

@@ -19,6 +19,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from anchor.errors import AnchorError, ConfigError
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message
 from anchor.project.allowlist import allow_registry
 from anchor.project.config import Config
 from anchor.project.project import OpenProject, load_pinned_registry, open_project, pin_registry
@@ -60,9 +61,8 @@ def check_movable(config: Config) -> None:
     for path in (config.trust, config.file):
         if len(_tables_of(_parse(path), old)) != 1:
             raise ConfigError(
-                f"{path} does not name the registry {old} exactly once",
-                hint="a plain deployment has to change it there: restore the line "
-                f'registry = "{old}", then run again; nothing was sent',
+                Message("project-registry-not-once", path=path, registry=old),
+                hint=Message("project-registry-not-once-hint", registry=old),
             )
 
 
@@ -90,10 +90,13 @@ def move_project(project: OpenProject, registry: Address) -> OpenProject:
             continue
         if len(tables) != 1:
             raise ConfigError(
-                f"the registry is at {new} now, but {path} does not name the old one, {old}, "
-                "exactly once; no file was changed",
-                hint=f'write registry = "{new}" in {config.trust} and {config.file}, '
-                "then run again",
+                Message("project-registry-not-moved", new=new, path=path, old=old),
+                hint=Message(
+                    "project-registry-not-moved-hint",
+                    registry=new,
+                    policy=config.trust,
+                    config=config.file,
+                ),
             )
         tables[0]["registry"] = new
         changed[path] = document
@@ -111,7 +114,7 @@ def _named_registry(config: Config) -> str:
     """Return the registry as the configuration's file spells it, ignoring the environment."""
     chain = _parse(config.file).get("chain")
     if not isinstance(chain, dict) or "registry" not in chain:
-        raise ConfigError(f"{config.file} names no chain.registry")
+        raise ConfigError(Message("config-registry-missing", path=config.file))
     return str(chain["registry"])
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from anchor.chain.signer import Signer
 from anchor.chain.signer.keystore import find_ape_keyfile, open_keystore, read_password_file
 from anchor.errors import ConfigError
+from anchor.messages.message import Message
 from anchor.project.config import Config
 
 
@@ -22,7 +23,7 @@ def find_keyfile(config: Config) -> Path:
     if signer.ape_account is not None:
         return find_ape_keyfile(signer.ape_account)
     if signer.keystore is None:
-        raise ConfigError("the [signer] section names no key")
+        raise ConfigError(Message("config-signer-missing"))
     return signer.keystore
 
 

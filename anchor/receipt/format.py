@@ -31,6 +31,8 @@ from anchor.ethereum.header import MAX_HEADER_BYTES
 from anchor.ethereum.trie import MAX_NODE_BYTES, MAX_NODES
 from anchor.evidence.record import MAX_RECORD_BYTES
 from anchor.log.merkle import MAX_PATH, hash_leaf, root_from_path
+from anchor.messages.message import Message
+from anchor.messages.validation import describe_fault
 from anchor.receipt.places import read_place, read_taken_place, refuse_place
 from anchor.receipt.state_proof import StateProof, SuccessorProof, Takeover
 from anchor.system.durable_files import write_file
@@ -153,7 +155,7 @@ def check_receipt_path(path: Path, log: LogId) -> Receipt | None:
         receipt = parse_receipt(data)
         if receipt.log == log:
             return receipt
-    raise refuse_place(path, "is there and is no receipt of this log")
+    raise refuse_place(path)
 
 
 def _is_better(old: Receipt, new: Receipt) -> bool:
@@ -194,20 +196,22 @@ def parse_receipt(data: bytes) -> Receipt:
         MalformedError: The bytes break the format. The message names the member.
         UnknownVersionError: The bytes have another format or version.
     """
-    value = parse_strict(data, subject="the receipt", max_bytes=MAX_RECEIPT_BYTES)
+    value = parse_strict(data, subject=Message("receipt-subject"), max_bytes=MAX_RECEIPT_BYTES)
     if not isinstance(value, dict) or "format" not in value:
-        raise MalformedError("the receipt is not a JSON object with a member 'format'")
+        raise MalformedError(Message("receipt-not-object"))
     if value["format"] != FORMAT:
         stated = str(value["format"])[:80]
-        raise UnknownVersionError(f"the receipt's format is {stated!r}, not {FORMAT!r}")
+        raise UnknownVersionError(Message("receipt-format-unknown", stated=stated, expected=FORMAT))
     try:
         document = ReceiptDocument.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise MalformedError(f"the receipt's member {where[:80]!r}: {first['msg']}") from error
+        raise MalformedError(
+            Message("receipt-member-invalid", member=where[:80], reason=describe_fault(first))
+        ) from error
     if len(document.record.encode("utf-8")) > MAX_RECORD_BYTES:
-        raise MalformedError(f"the receipt's record is longer than {MAX_RECORD_BYTES:,} bytes")
+        raise MalformedError(Message("receipt-record-too-long", limit=MAX_RECORD_BYTES))
     return _from_document(document)
 
 
@@ -318,7 +322,7 @@ class _Document(BaseModel):
 
 def _refuse_null(value: object) -> object:
     if value is None:
-        raise ValueError("must not be null; where there is none, the member is left out")
+        raise ValueError(Message("member-null"))
     return value
 
 
@@ -402,9 +406,9 @@ class ReceiptDocument(_Document):
 def _from_document(document: ReceiptDocument) -> Receipt:
     head = document.head
     if head is None and not document.anchors:
-        raise MalformedError("the receipt's member 'head': it is required where there is no anchor")
+        raise MalformedError(Message("receipt-head-missing"))
     if head is not None and document.anchors:
-        raise MalformedError("the receipt's member 'head': an anchor takes its place")
+        raise MalformedError(Message("receipt-head-superfluous"))
     return Receipt(
         record=document.record.encode("utf-8"),
         log=LogId(bytes.fromhex(document.log[2:])),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from anchor.errors import UsageError
+from anchor.messages.message import Message
 from anchor.system.os_errors import explain_os_error
 from anchor.system.regular_files import read_regular_file
 
@@ -18,7 +19,9 @@ def read_place(path: Path, most: int) -> bytes:
     try:
         return read_regular_file(path, most)
     except OSError as error:
-        raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
+        raise explain_os_error(
+            Message("file-unreadable", path=path), error, is_named=True
+        ) from error
 
 
 def read_taken_place(path: Path, most: int) -> bytes | None:
@@ -32,15 +35,17 @@ def read_taken_place(path: Path, most: int) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
+        raise explain_os_error(
+            Message("file-unreadable", path=path), error, is_named=True
+        ) from error
     except UsageError:
         return b""
 
 
-def refuse_place(path: Path, reason: str) -> UsageError:
-    """Return the error for a file that must not be overwritten; ``reason`` ends its message."""
+def refuse_place(path: Path) -> UsageError:
+    """Return the error for a file that must not be overwritten."""
     return UsageError(
-        f"{path} {reason}",
-        hint="move it away, or write the receipts elsewhere with `anchor prove --output`",
+        Message("receipt-path-occupied", path=path),
+        hint=Message("receipt-path-occupied-hint"),
         path=path,
     )

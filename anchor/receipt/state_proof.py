@@ -21,6 +21,7 @@ from anchor.ethereum.header import Header, parse_header
 from anchor.ethereum.keccak import format_address, hash_keccak256
 from anchor.ethereum.rlp import decode_rlp, parse_bytes, parse_integer
 from anchor.ethereum.trie import verify_trie_proof
+from anchor.messages.message import Message
 from anchor.registry.storage import (
     anchor_slot,
     decode_anchor,
@@ -87,7 +88,9 @@ def check_account(
     header = parse_header(proof.header)
     if header.hash != block_hash:
         raise MismatchError(
-            f"the state proof's header has hash 0x{header.hash.hex()}, not 0x{block_hash.hex()}",
+            Message(
+                "proof-header-hash-differs", actual=header.hash.hex(), expected=block_hash.hex()
+            ),
             expected=block_hash,
             actual=header.hash,
         )
@@ -107,12 +110,14 @@ def check_anchor(
 
     Raises the same errors as ``check_account``.
     """
-    word = prove_word("storage", storage_root, anchor_slot(log, root), proof.storage_proof)
+    word = prove_word(
+        Message("proof-of-storage"), storage_root, anchor_slot(log, root), proof.storage_proof
+    )
     anchor = _decode_anchor(word, registry)
     # The number is not compared: on some rollups the registry's block.number is the parent chain's.
     if anchor is not None and anchor.timestamp > header.timestamp:
         raise _foreign_storage_error(
-            registry, f"an anchor of a later time, {anchor.timestamp}, than its block's"
+            registry, Message("anchor-later-than-block", time=anchor.timestamp)
         )
     return anchor
 
@@ -121,12 +126,14 @@ def _decode_anchor(word: Hash32, registry: Address) -> Anchor | None:
     try:
         return decode_anchor(word)
     except NodeFaultError as error:
-        raise _foreign_storage_error(registry, "a word that it never writes") from error
+        raise _foreign_storage_error(registry, Message("registry-word-foreign")) from error
 
 
-def prove_word(which: str, storage_root: Hash32, slot: Hash32, nodes: tuple[bytes, ...]) -> Hash32:
+def prove_word(
+    kind: Message, storage_root: Hash32, slot: Hash32, nodes: tuple[bytes, ...]
+) -> Hash32:
     """Return the word in ``slot``; zero if the proof shows that the slot is empty."""
-    value = _prove(which, storage_root, slot, nodes)
+    value = _prove(kind, storage_root, slot, nodes)
     return Hash32(bytes(32)) if value is None else _decode_word(value)
 
 
@@ -140,18 +147,20 @@ def check_submitter(
     """
     if operator_id == 0:
         if proof.operator_proof:
-            raise MalformedError("the receipt proves an operator's key, and the owner anchored")
+            raise MalformedError(Message("receipt-operator-proof-superfluous"))
         return log_owner(log)
     if not proof.operator_proof:
         raise CannotCheckError(
-            f"the receipt does not prove the key of operator {operator_id}",
-            hint="ask for an upgraded receipt: `anchor upgrade`",
+            Message("operator-key-not-proven", operator=operator_id),
+            hint=Message("receipt-upgrade-hint"),
         )
     slot = operator_key_slot(log, operator_id)
-    key = decode_key(prove_word("operator", storage_root, slot, proof.operator_proof))
+    key = decode_key(
+        prove_word(Message("proof-of-operator"), storage_root, slot, proof.operator_proof)
+    )
     if key is None:
         raise _foreign_storage_error(
-            registry, f"an anchor of operator {operator_id}, who has no key"
+            registry, Message("anchor-operator-without-key", operator=operator_id)
         )
     return key
 
@@ -169,21 +178,22 @@ def check_successor(
     takeover = successor.takeover
     if succeeding is None:
         if takeover is not None:
-            raise MalformedError(
-                "the receipt proves what a successor took over, and the log has none"
-            )
+            raise MalformedError(Message("receipt-takeover-superfluous"))
         return None
     if takeover is None:
         raise CannotCheckError(
-            "the log was closed by its owner, and the receipt does not show from where its "
-            "successor goes on",
-            hint="ask for an upgraded receipt: `anchor upgrade`, or name nodes to ask with --rpc",
+            Message("log-closed-takeover-not-proven"),
+            hint=Message("receipt-upgrade-or-nodes-hint"),
         )
     size = check_takeover(takeover, storage_root, registry=registry, successor=succeeding)
     if size is None:
         raise NotTrustedError(
-            f"the registry {format_address(registry)} does not hold root {takeover.root.hex()} as "
-            f"the first of log 0x{succeeding.hex()}, the successor"
+            Message(
+                "registry-lacks-takeover-root",
+                registry=format_address(registry),
+                root=takeover.root.hex(),
+                successor=succeeding.hex(),
+            )
         )
     return succeeding, size
 
@@ -193,7 +203,9 @@ def find_successor(successor: SuccessorProof, storage_root: Hash32, log: LogId) 
 
     Raises the same errors as ``check_account``.
     """
-    word = prove_word("successor", storage_root, successor_slot(log), successor.proof)
+    word = prove_word(
+        Message("proof-of-successor"), storage_root, successor_slot(log), successor.proof
+    )
     return LogId(word) if any(word) else None
 
 
@@ -205,7 +217,9 @@ def check_takeover(
     Raises the same errors as ``check_account``.
     """
     slot = anchor_slot(successor, takeover.root)
-    first = _decode_anchor(prove_word("takeover", storage_root, slot, takeover.proof), registry)
+    first = _decode_anchor(
+        prove_word(Message("proof-of-takeover"), storage_root, slot, takeover.proof), registry
+    )
     return first.size if first is not None and first.sequence == 1 else None
 
 
@@ -213,44 +227,48 @@ def _prove_account(
     proof: StateProof, header: Header, registry: Address, code_hash: Hash32
 ) -> Hash32:
     """Return the storage root of the registry's account, after checking its code."""
-    value = _prove("account", header.state_root, registry, proof.account_proof)
-    where = f"{format_address(registry)} in block {header.number}"
+    value = _prove(Message("proof-of-account"), header.state_root, registry, proof.account_proof)
+    where = Message("registry-in-block", registry=format_address(registry), block=header.number)
     if value is None:
-        raise NotTrustedError(f"there is no account at {where}")
-    items = decode_rlp(value, subject="the account", max_bytes=_MAX_ACCOUNT_BYTES)
+        raise NotTrustedError(Message("registry-account-missing", place=where))
+    items = decode_rlp(value, subject=Message("account-subject"), max_bytes=_MAX_ACCOUNT_BYTES)
     if not isinstance(items, tuple) or len(items) != 4:
-        raise MalformedError("the account does not have exactly four items")
-    parse_integer(items[0], subject="the account's nonce", max_bits=64)
-    parse_integer(items[1], subject="the account's balance", max_bits=256)
-    storage_root = parse_bytes(items[2], subject="the account's storage root", length=32)
-    account_code_hash = parse_bytes(items[3], subject="the account's code hash", length=32)
+        raise MalformedError(Message("account-wrong-item-count"))
+    parse_integer(items[0], subject=Message("account-nonce"), max_bits=64)
+    parse_integer(items[1], subject=Message("account-balance"), max_bits=256)
+    storage_root = parse_bytes(items[2], subject=Message("account-storage-root"), length=32)
+    account_code_hash = parse_bytes(items[3], subject=Message("account-code-hash"), length=32)
     if account_code_hash != code_hash:
         raise NotTrustedError(
-            f"the code at {where} has hash 0x{account_code_hash.hex()}, not the pinned "
-            f"0x{code_hash.hex()}",
+            Message(
+                "registry-code-not-pinned",
+                place=where,
+                actual=account_code_hash.hex(),
+                expected=code_hash.hex(),
+            ),
             expected=code_hash,
             actual=account_code_hash,
         )
     return Hash32(storage_root)
 
 
-def _prove(which: str, root: Hash32, key: bytes, nodes: tuple[bytes, ...]) -> bytes | None:
+def _prove(kind: Message, root: Hash32, key: bytes, nodes: tuple[bytes, ...]) -> bytes | None:
     try:
         return verify_trie_proof(root=root, key=hash_keccak256(key), nodes=nodes)
     except (MalformedError, MismatchError) as error:
-        raise type(error)(f"the {which} proof does not hold: {error.message}") from error
+        raise type(error)(Message("proof-invalid", kind=kind, reason=error)) from error
 
 
 def _decode_word(value: bytes) -> Hash32:
     """Return the word that a storage trie's value encodes; zero is never stored."""
-    decoded = decode_rlp(value, subject="the slot's value", max_bytes=_MAX_VALUE_BYTES)
-    number = parse_integer(decoded, subject="the slot's value", max_bits=256)
+    decoded = decode_rlp(value, subject=Message("slot-value"), max_bytes=_MAX_VALUE_BYTES)
+    number = parse_integer(decoded, subject=Message("slot-value"), max_bits=256)
     if number == 0:
-        raise MalformedError("the slot's value is zero, which no trie holds")
+        raise MalformedError(Message("slot-value-zero"))
     return Hash32(number.to_bytes(32, "big"))
 
 
-def _foreign_storage_error(registry: Address, content: str) -> NotTrustedError:
+def _foreign_storage_error(registry: Address, content: Message) -> NotTrustedError:
     return NotTrustedError(
-        f"the registry {format_address(registry)} holds {content}: its storage was filled by others"
+        Message("registry-storage-foreign", registry=format_address(registry), detail=content)
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from anchor.errors import ChainGuardError, ConfigError, MismatchError, UsageError
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message, join
 from anchor.operate.funds import find_key
 from anchor.project.config import Config
 from anchor.project.files import CONFIG, ERASURES, SIDE_FILE, TRUST_POLICY
@@ -35,7 +36,7 @@ def make_backup(
     config: Config,
     copy: Callable[[Path], str],
     target: Path,
-    report: Callable[[str], None],
+    report: Callable[[Message], None],
     *,
     partial: Path | None = None,
 ) -> CheckedBackup:
@@ -68,7 +69,7 @@ def make_backup(
         )
         checked = check_contents(folder, manifest)
         if checked.breaches:
-            raise _unusable("; ".join(checked.breaches[:3]))
+            raise _unusable(join(checked.breaches[:3], by="semicolon"))
         write_manifest(folder, manifest)
     return CheckedBackup(folder=target, manifest=manifest, waiting=checked.waiting, breaches=())
 
@@ -79,8 +80,8 @@ def _check_private(config: Config, target: Path) -> None:
     for folder in (config.tiles, config.receipts, config.erasures):
         if folder.resolve() in (resolved, *resolved.parents):
             raise UsageError(
-                f"{target} is in {folder}, where a backup would be published or taken for its own",
-                hint="name a folder elsewhere, best of all on another disk",
+                Message("backup-target-inside-project", target=target, folder=folder),
+                hint=Message("backup-target-inside-project-hint"),
             )
 
 
@@ -95,15 +96,13 @@ def _write_tiles(folder: Path) -> Head | None:
     return newest.head if newest else None
 
 
-def _unusable(why: str) -> MismatchError:
+def _unusable(reason: Message) -> MismatchError:
     return MismatchError(
-        f"no backup was made: {why}",
-        hint="what was copied is not as it must be: `anchor audit` says more, and `anchor restore` "
-        "mends a store that was damaged",
+        Message("backup-not-made", reason=reason), hint=Message("backup-not-made-hint")
     )
 
 
-def _copy_files(config: Config, folder: Path, report: Callable[[str], None]) -> None:
+def _copy_files(config: Config, folder: Path, report: Callable[[Message], None]) -> None:
     for source, name in (
         (config.side_file, SIDE_FILE),
         (config.file, CONFIG),
@@ -120,7 +119,7 @@ def _copy_files(config: Config, folder: Path, report: Callable[[str], None]) -> 
     try:
         for statement in config.erasures.glob("*.json"):
             if not is_name(statement.name) or not statement.is_file():
-                report(f"{statement} is no statement of an erasure, and is not in the backup")
+                report(Message("backup-skips-foreign-statement", path=statement))
                 continue
             (folder / ERASURES).mkdir(exist_ok=True)
             shutil.copyfile(statement, folder / ERASURES / statement.name)
@@ -140,16 +139,16 @@ def _cut_tail(path: Path) -> None:
                 file.truncate(part.start)
 
 
-def _write_keys(config: Config, folder: Path, report: Callable[[str], None]) -> None:
+def _write_keys(config: Config, folder: Path, report: Callable[[Message], None]) -> None:
     """Write the public keys; skip a key that cannot be read."""
     (folder / LOG_KEY).parent.mkdir()
     try:
         verifier = load_log_key(config).verifier().encode()
         (folder / LOG_KEY).write_text(verifier + "\n", "ascii")
     except ConfigError as error:
-        report(f"the log key's public half is not in the backup: {error.message}")
+        report(Message("backup-without-log-key", reason=error.message))
     key = find_key(config)
     if key is None:
-        report("the operator's address is not in the backup: its keystore does not state it")
+        report(Message("backup-without-operator-address"))
     members = {"address": None if key is None else format_address(key)}
     (folder / OPERATOR).write_text(json.dumps(members) + "\n", "ascii")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anchor.errors import ChainGuardError, ConfigError, UnknownVersionError
+from anchor.messages.message import Message
 from anchor.project.files import SIDE_FILE
 from anchor.project.project import is_pinned
 from anchor.recovery.store_audit import audit_log, limit_breaches
@@ -30,7 +31,7 @@ class CheckedBackup:
     folder: Path
     manifest: Manifest
     waiting: int
-    breaches: tuple[str, ...]
+    breaches: tuple[Message, ...]
 
 
 def check_backup(folder: Path) -> CheckedBackup:
@@ -55,18 +56,18 @@ def check_contents(folder: Path, manifest: Manifest) -> CheckedBackup:
                 with database.read() as connection:
                     waiting = count_waiting(connection)
         except (ConfigError, ChainGuardError) as error:
-            breaches.append(f"{STORE}: {error.message}")
+            breaches.append(Message("with-reason", failure=STORE, reason=error.message))
     elif STORE not in manifest.files:
-        breaches.append(f"{STORE} is missing")
+        breaches.append(Message("file-missing", path=STORE))
     breaches += _find_damage(folder / SIDE_FILE)
     return CheckedBackup(
         folder=folder, manifest=manifest, waiting=waiting, breaches=limit_breaches(breaches)
     )
 
 
-def _find_damage(path: Path) -> list[str]:
+def _find_damage(path: Path) -> list[Message]:
     """Read the side file if it exists; return one message for each unreadable entry."""
-    damages: list[str] = []
+    damages: list[Message] = []
     try:
         for _ in SideFile(path).read_entries(damages.append):
             pass
@@ -75,19 +76,21 @@ def _find_damage(path: Path) -> list[str]:
     return damages
 
 
-def _find_breaches(folder: Path, manifest: Manifest, database: Database) -> Iterator[str]:
+def _find_breaches(folder: Path, manifest: Manifest, database: Database) -> Iterator[Message]:
     """Recompute the log, compare it with ``backup.json``, and yield one message per violation."""
     with database.read() as connection:
         if not is_pinned(connection, manifest.chain_id, manifest.registry, manifest.log):
-            yield f"{STORE} is another log's, or in another registry, than {MANIFEST} says"
+            yield Message("backup-log-differs", store=STORE, manifest=MANIFEST)
         newest = newest_head(connection)
     if (newest and newest.head) != manifest.head:
-        yield f"{STORE} has another newest head than {MANIFEST} says"
+        yield Message("backup-head-differs", store=STORE, manifest=MANIFEST)
     tiles = TileFolder(folder / TILES)
     yield from audit_log(database, tiles).breaches
     size = manifest.head.size if manifest.head else 0
     try:
         if tiles.size != size:
-            yield f"{TILES} holds the tree of {tiles.size:,} leaves instead of {size:,}"
+            yield Message(
+                "backup-tiles-size-differs", tiles=TILES, actual=tiles.size, expected=size
+            )
     except ChainGuardError as error:
         yield error.message

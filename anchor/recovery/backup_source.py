@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from anchor.errors import ChainGuardError, MismatchError
+from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.store.backup_files import OTHER_BACKUP, find_changes, read_manifest
 from anchor.store.backup_folder import find_backup
@@ -23,7 +24,9 @@ def check_backup_folder(folder: Path, config: Config) -> Path:
     manifest = read_manifest(folder)
     changed = next(find_changes(folder, manifest), None)
     if changed is not None:
-        raise MismatchError(f"the backup in {folder} is damaged: {changed}", hint=OTHER_BACKUP)
+        raise MismatchError(
+            Message("backup-folder-damaged", folder=folder, detail=changed), hint=OTHER_BACKUP
+        )
     for name, recorded, wanted in (
         ("chain_id", manifest.chain_id, config.chain_id),
         ("registry", manifest.registry, config.registry),
@@ -31,7 +34,7 @@ def check_backup_folder(folder: Path, config: Config) -> Path:
     ):
         if recorded != wanted:
             raise ChainGuardError(
-                f"the {name} of the backup in {folder} is another than this project's",
-                hint="name a backup of this log",
+                Message("backup-of-other-log", member=name, folder=folder),
+                hint=Message("backup-of-other-log-hint"),
             )
     return folder

@@ -18,6 +18,7 @@ from anchor.chain.node_agreement import reached_by_enough
 from anchor.chain.registry_reader import RegistryHead, RegistryReader
 from anchor.errors import CannotCheckError, QuorumError
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
+from anchor.messages.message import Message
 from anchor.operate.contradiction import is_behind
 from anchor.operate.own_transactions import find_own_nonces
 from anchor.operate.preconditions import check_chain, check_registry
@@ -39,7 +40,7 @@ class ChainAudit:
     final: Block
     anchors: int
     foreign_nonces: int
-    breaches: tuple[str, ...]
+    breaches: tuple[Message, ...]
 
 
 def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
@@ -97,10 +98,14 @@ def _check_not_behind(
     for known in stored:
         if known.final and known.head.root not in by_root and is_behind(final, known):
             raise CannotCheckError(
-                f"the node {node.name} calls block {final.number} final, and anchor "
-                f"{known.sequence} was seen final in block {known.block_number}: what is final now "
-                "does not tell",
-                hint="it lags behind, or its chain was rolled back: wait, or name another node",
+                Message(
+                    "audit-node-behind",
+                    name=node.name,
+                    number=final.number,
+                    sequence=known.sequence,
+                    block=known.block_number,
+                ),
+                hint=Message("node-lagging-hint"),
             )
 
 
@@ -132,61 +137,61 @@ def find_anchors(
 
 def _audit_sequence(
     head: RegistryHead | None, anchored: dict[int, tuple[Head, Anchor]]
-) -> Iterator[str]:
+) -> Iterator[Message]:
     """Check that the anchors are 1 … N, grow in size, and have the sizes of their heads."""
     count = head.anchor.sequence if head else 0
     within = [number for number in sorted(anchored) if number <= count]
     missing = list(_gaps([0, *within, count + 1]))
     for first, last in missing:
-        name = f"anchor {first}" if first == last else f"anchors {first} to {last}"
-        yield (
-            f"the registry's {name} of {count} is of no head in this store: `anchor restore` "
-            "finds what is missing"
+        name = (
+            Message("audit-anchor-number", first=first)
+            if first == last
+            else Message("audit-anchor-numbers", first=first, last=last)
         )
+        yield (Message("audit-anchors-not-in-store", anchors=name, count=count))
     if head is not None and not missing and anchored[count][0].root != head.root:
-        yield f"the registry's head 0x{head.root.hex()} is not the store's head of anchor {count}"
+        yield Message("audit-head-differs", root=head.root.hex(), sequence=count)
     before = 0
     for number in sorted(anchored):
         sealed, anchor = anchored[number]
         if number > count:
-            yield f"the registry counts {count} anchors, but holds anchor {number}"
+            yield Message("audit-anchor-uncounted", count=count, number=number)
         if anchor.size != sealed.size:
-            yield (
-                f"the registry holds the root of the head of size {sealed.size} for {anchor.size} "
-                "leaves"
-            )
+            yield (Message("audit-root-of-other-size", size=sealed.size, actual=anchor.size))
         elif anchor.size <= before:
-            yield f"anchor {number} is of {anchor.size} leaves, the one before it of {before}"
+            yield Message("audit-anchor-not-larger", number=number, size=anchor.size, before=before)
         before = anchor.size
 
 
 def _audit_stored(
     final: Block, stored: list[AnchoredHead], by_root: dict[Hash32, Anchor]
-) -> Iterator[str]:
+) -> Iterator[Message]:
     """Check that the final block holds every anchor stored as final, with the stored values."""
     for known in stored:
         if not known.final:
             continue
         anchor = by_root.get(known.head.root)
         if anchor is None:
-            yield (
-                f"the store says that the head of size {known.head.size} is anchored (final), but "
-                f"the registry does not hold it in final block {final.number}"
-            )
+            yield (Message("audit-anchor-not-final", size=known.head.size, block=final.number))
             continue
         for member, said, is_there in (
-            ("sequence", known.sequence, anchor.sequence),
-            ("block", known.block_number, anchor.block_number),
-            ("timestamp", known.timestamp, anchor.timestamp),
+            (Message("anchor-member-sequence"), known.sequence, anchor.sequence),
+            (Message("anchor-member-block"), known.block_number, anchor.block_number),
+            (Message("anchor-member-timestamp"), known.timestamp, anchor.timestamp),
         ):
             if said != is_there:
                 yield (
-                    f"the store says {member} {said} of the anchor of size {known.head.size}, the "
-                    f"registry says {is_there}"
+                    Message(
+                        "audit-anchor-member-differs",
+                        member=member,
+                        expected=said,
+                        size=known.head.size,
+                        actual=is_there,
+                    )
                 )
 
 
-def _audit_latest(project: OpenProject, registry: RegistryReader, node: Node) -> Iterator[str]:
+def _audit_latest(project: OpenProject, registry: RegistryReader, node: Node) -> Iterator[Message]:
     """Check that the newest head in the registry, final or not, is one of the store's."""
     with project.database.read() as connection:
         unknown = [
@@ -196,15 +201,12 @@ def _audit_latest(project: OpenProject, registry: RegistryReader, node: Node) ->
         ]
     if not unknown:
         return
-    _check_shared(node, len(unknown), "a head that is not in this store")
+    _check_shared(node, len(unknown), Message("audit-head-not-in-store"))
     for head in unknown[:1]:
-        yield (
-            f"the registry's head 0x{head.root.hex()} of {head.anchor.size} leaves is not in this "
-            "store: it is older than the chain, or somebody else anchors here (`anchor restore`)"
-        )
+        yield (Message("audit-newest-head-unknown", root=head.root.hex(), size=head.anchor.size))
 
 
-def _check_shared(node: Node, count: int, deviation: str) -> None:
+def _check_shared(node: Node, count: int, deviation: Message) -> None:
     """Check that a quorum of nodes shows ``deviation`` in the newest block, so that it is a breach.
 
     Raises:
@@ -212,18 +214,20 @@ def _check_shared(node: Node, count: int, deviation: str) -> None:
     """
     if count < node.needed:
         raise QuorumError(
-            f"the nodes disagree: {count} of them show {deviation}, and {node.needed} have to",
-            hint="one lags behind or is wrong: try again, or see to the nodes",
+            Message("audit-nodes-disagree", count=count, deviation=deviation, needed=node.needed),
+            hint=Message("audit-nodes-disagree-hint"),
         )
 
 
-def _audit_nonces(project: OpenProject, node: Node, slots: list[SlotRow]) -> tuple[int, list[str]]:
+def _audit_nonces(
+    project: OpenProject, node: Node, slots: list[SlotRow]
+) -> tuple[int, list[Message]]:
     """Count the foreign nonces between the project's own; report unused ones as breaches.
 
     Nonces of this log's anchors that are missing from the journal are not counted as foreign.
     """
     foreign = 0
-    breaches: list[str] = []
+    breaches: list[Message] = []
     for sender, rows in groupby(slots, key=lambda row: row.sender):
         ours = {row.nonce: row for row in rows if row.outcome != GIVEN_UP}
         if not ours:
@@ -239,32 +243,35 @@ def _audit_nonces(project: OpenProject, node: Node, slots: list[SlotRow]) -> tup
         # The node that has seen the most nonces is the most current; the others may lag by a block.
         accused = [breach for _, breach in judged if breach]
         if accused:
-            _check_shared(node, len(accused), f"nonces of {format_address(sender)} unused")
+            _check_shared(
+                node, len(accused), Message("audit-nonces-unused", sender=format_address(sender))
+            )
             breaches += accused[0]
     return foreign, breaches
 
 
 def _judge_nonces(
     name: str, ours: dict[int, SlotRow], own: set[int], used: int
-) -> tuple[int, list[str]]:
+) -> tuple[int, list[Message]]:
     """Return the foreign nonces and the breaches of one key, given one node's transaction count.
 
     ``own`` are nonces that anchored this log and are missing from the journal.
     """
     foreign = -sum(number < used for number in own)
-    breaches: list[str] = []
+    breaches: list[Message] = []
     for first, last in _gaps(sorted(ours)):
         foreign += max(0, min(used, last + 1) - first)
         first = max(used, first)
         if first <= last and ours[max(ours)].attempts:
-            nonces = f"nonce {first}" if first == last else f"nonces {first} to {last}"
-            are = "is" if first == last else "are"
             breaches.append(
-                f"{nonces} of {name} {are} neither reserved nor used, but a later one is signed"
+                Message("audit-nonce-skipped", nonce=first, sender=name)
+                if first == last
+                else Message("audit-nonces-skipped", first=first, last=last, sender=name)
             )
     breaches += [
-        f"nonce {row.nonce} of {name} is noted as {row.outcome}, but the chain has seen only "
-        f"{used} of that key"
+        Message(
+            "audit-nonce-not-reached", nonce=row.nonce, name=name, outcome=row.outcome, used=used
+        )
         for row in ours.values()
         # A reorganisation may have removed an included transaction; these two outcomes are final.
         if row.outcome in ("reverted", "foreign") and row.nonce >= used

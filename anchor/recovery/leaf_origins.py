@@ -12,6 +12,7 @@ from anchor.errors import AnchorError
 from anchor.log.publication import PublicationReader, read_tile
 from anchor.log.tiles import read_leaves as read_tiles
 from anchor.log.tree import BLOCK, RightEdge
+from anchor.messages.message import Message
 from anchor.operate.receipt_files import read_receipt
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.store.database import Database
@@ -41,7 +42,9 @@ def leaves_of_folder(folder: TileFolder, least: int) -> LeafOrigin:
         size = 0
     size = max(size or _count_leaves(folder), least)
     read = partial(read_tiles, folder.read, size)
-    return LeafOrigin(name=f"the tiles in {folder.folder}", size=size, read=read)
+    return LeafOrigin(
+        name=Message("restore-tiles-in-folder", folder=folder.folder), size=size, read=read
+    )
 
 
 def _count_leaves(folder: TileFolder) -> int:

@@ -14,6 +14,7 @@ from anchor.evidence.checksums import encode_name
 from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile, describe_error
 from anchor.evidence.file_hashing import FileDigest, hash_sources
+from anchor.messages.message import Message
 from anchor.project.project import OpenProject
 from anchor.store.file_origins import load_files
 
@@ -30,12 +31,12 @@ class Originals:
 
     equal: int = 0
     missing: int = 0
-    unreadable: list[str] = field(default_factory=list)
+    unreadable: list[Message] = field(default_factory=list)
 
 
 def audit_originals(
     project: OpenProject, executor: Executor, originals: Originals
-) -> Generator[str, None, None]:
+) -> Generator[Message, None, None]:
     """Yield one message per file whose digests match none recorded for its path.
 
     Count in ``originals`` how many are equal, missing or unreadable. The store is not locked:
@@ -53,9 +54,11 @@ def audit_originals(
                     originals.equal += 1
                 else:
                     path = result.source.path
-                    yield f"{path} is not what was accepted from there: it was changed"
+                    yield Message("audit-original-changed", path=path)
             elif isinstance(result, IntakeProblem):
-                originals.unreadable.append(f"{result.path}: {result.reason}")
+                originals.unreadable.append(
+                    Message("with-reason", failure=result.path, reason=result.reason)
+                )
             else:
                 assert not isinstance(result, Skipped)
 
@@ -70,7 +73,9 @@ def _list_files(
         except (FileNotFoundError, NotADirectoryError):
             is_file = False
         except (OSError, ValueError) as error:
-            yield IntakeProblem(path=path, reason=f"it {describe_error(error)}")
+            yield IntakeProblem(
+                path=path, reason=Message("path-complaint", reason=describe_error(error))
+            )
             continue
         if is_file:
             expected[name] = versions

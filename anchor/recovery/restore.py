@@ -29,6 +29,7 @@ from anchor.errors import (
 )
 from anchor.ethereum.keccak import format_address, hash_keccak256
 from anchor.log.tree import HASH, RightEdge
+from anchor.messages.message import Message
 from anchor.operate.funds import find_key
 from anchor.project.config import Config
 from anchor.project.project import make_store, open_project
@@ -63,7 +64,7 @@ def restore_project(
     config: Config,
     node: Node,
     remains: Remains,
-    report: Callable[[str], None],
+    report: Callable[[Message], None],
     *,
     is_partial: bool = False,
 ) -> RestoreResult:
@@ -82,13 +83,20 @@ def restore_project(
     head = RegistryReader(config.registry, config.log).head(node, "latest")
     if head is None:
         raise ChainGuardError(
-            "the registry holds no anchor of this log, so there is nothing to restore from it",
-            hint="restore the newest backup of the store, or begin with `anchor init`",
+            Message("restore-nothing-anchored"),
+            hint=Message("restore-nothing-anchored-hint"),
         )
     wanted = _find_sizes(config, node, head, remains)
     if is_partial:
         head, origin, edges = _choose_part(config, node, head, remains, wanted, report)
-        report(f"{origin.size:,} leaves from {origin.name} lead to anchor {head.anchor.sequence}")
+        report(
+            Message(
+                "restore-anchor-reached",
+                size=origin.size,
+                name=origin.name,
+                sequence=head.anchor.sequence,
+            )
+        )
     else:
         origin, edges = _choose_leaves(head, remains, wanted, report)
     _check_pending(config, pending, remains.stores, edges)
@@ -142,7 +150,7 @@ def fetch_event_sizes(config: Config, node: Node) -> frozenset[int]:
 
 
 def _find_pending(
-    config: Config, node: Node, report: Callable[[str], None]
+    config: Config, node: Node, report: Callable[[Message], None]
 ) -> tuple[Address, range] | None:
     """Return the address of the project's key and the nonces of its pending transactions.
 
@@ -150,10 +158,7 @@ def _find_pending(
     """
     key = find_key(config)
     if key is None:
-        report(
-            "the address of the project's key is not known, so it could not be checked whether a "
-            "transaction of the lost store is still on its way"
-        )
+        report(Message("restore-key-unknown"))
         return None
     used, pending = node.fetch_nonce(key, "latest"), node.fetch_nonce(key, "pending")
     return key, range(used, pending)
@@ -178,9 +183,8 @@ def _check_pending(
                     kept.add(row.nonce)
     if any(nonce not in kept for nonce in nonces):
         raise NotFinalError(
-            f"a transaction of {format_address(key)} is on its way that no store here "
-            "knows, or whose head is lost",
-            hint="it may anchor a head of this log: run again once it is included",
+            Message("restore-transaction-pending", address=format_address(key)),
+            hint=Message("restore-transaction-pending-hint"),
         )
 
 
@@ -199,7 +203,7 @@ def _choose_part(
     head: RegistryHead,
     remains: Remains,
     wanted: set[int],
-    report: Callable[[str], None],
+    report: Callable[[Message], None],
 ) -> tuple[RegistryHead, LeafOrigin, dict[int, RightEdge]]:
     """Return the newest anchor that some source's leaves lead to, that source, and its edges."""
     parts: list[tuple[RegistryHead, LeafOrigin, dict[int, RightEdge]]] = []
@@ -209,7 +213,7 @@ def _choose_part(
             for edge in walk_edges(origin, wanted | {origin.size}):
                 edges[edge.size] = edge
         except AnchorError as error:
-            report(f"{origin.name}: {error.message}")
+            report(Message("with-reason", failure=origin.name, reason=error.message))
         for size in sorted(edges, reverse=True):
             anchor = RegistryReader(config.registry, config.log).anchor(
                 node, edges[size].root(), "latest"
@@ -221,40 +225,38 @@ def _choose_part(
                 break
     if not parts:
         raise CannotCheckError(
-            "nothing that is left leads to any of the registry's anchors",
-            hint="name a published log or another backup",
+            Message("restore-no-anchor-reached"),
+            hint=Message("restore-no-anchor-reached-hint"),
         )
     return max(parts, key=lambda candidate: candidate[1].size)
 
 
 def _choose_leaves(
-    head: RegistryHead, remains: Remains, wanted: set[int], report: Callable[[str], None]
+    head: RegistryHead, remains: Remains, wanted: set[int], report: Callable[[Message], None]
 ) -> tuple[LeafOrigin, dict[int, RightEdge]]:
     """Return the longest run of leaves that leads to the registry's head, and its right edges.
 
     Of runs of equal length the first is chosen: the project's own come before published ones.
     """
-    refused: list[str] = []
+    refused: list[Message] = []
     for origin in sorted(remains.leaves, key=lambda origin: origin.size, reverse=True):
         if origin.size < head.anchor.size:
-            refused.append(f"{origin.name} has {origin.size} leaves")
+            refused.append(Message("restore-source-short", name=origin.name, size=origin.size))
             continue
         try:
             edges = {edge.size: edge for edge in walk_edges(origin, wanted | {origin.size})}
         except AnchorError as error:
-            refused.append(f"{origin.name}: {error.message}")
+            refused.append(Message("with-reason", failure=origin.name, reason=error.message))
             continue
         if edges[head.anchor.size].root() == head.root:
-            report(f"{origin.size:,} leaves from {origin.name} lead to the registry's head")
+            report(Message("restore-head-reached", size=origin.size, name=origin.name))
             return origin, edges
-        refused.append(f"{origin.name} does not lead to the registry's root")
+        refused.append(Message("restore-root-not-reached", name=origin.name))
     for reason in refused:
-        report(f"not taken: {reason}")
+        report(Message("restore-source-refused", reason=reason))
     raise CannotCheckError(
-        f"nothing that is left leads to the registry's head of {head.anchor.size} leaves, root "
-        f"0x{head.root.hex()}",
-        hint="name a published log or another backup; without the leaves the log cannot go on: "
-        "`anchor restore --partial`, then `anchor succeed`",
+        Message("restore-head-not-reached", size=head.anchor.size, root=head.root.hex()),
+        hint=Message("restore-head-not-reached-hint"),
     )
 
 
@@ -264,7 +266,7 @@ def _find_anchors(
     head: RegistryHead,
     origin: LeafOrigin,
     edges: dict[int, RightEdge],
-    report: Callable[[str], None],
+    report: Callable[[Message], None],
 ) -> list[AnchoredHead]:
     """Return the log's anchors 1 … N, each looked up in the registry by a recomputed root.
 
@@ -282,16 +284,17 @@ def _find_anchors(
     for edge in list(edges.values()):
         ask_registry(edge)
     if len(anchors) < head.anchor.sequence:
-        report("trying every size between the anchors that are known")
+        report(Message("restore-trying-sizes"))
         for edge in _missing_edges(origin, anchors, edges):
             ask_registry(edge)
             if len(anchors) == head.anchor.sequence:
                 break
     if sorted(anchors) != list(range(1, head.anchor.sequence + 1)):
         raise MismatchError(
-            f"only {len(anchors)} of the registry's {head.anchor.sequence} anchors are of this "
-            "log's leaves",
-            hint="ask another node; if it says the same, the leaves are another log's",
+            Message(
+                "restore-anchors-of-other-leaves", count=len(anchors), total=head.anchor.sequence
+            ),
+            hint=Message("restore-anchors-of-other-leaves-hint"),
         )
     final = _fetch_final_hash(config, node)
     anchored = []

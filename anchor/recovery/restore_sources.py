@@ -22,6 +22,7 @@ from anchor.errors import (
 )
 from anchor.log.checkpoint import log_origin, open_checkpoint
 from anchor.log.publication import CHECKPOINT, open_reader, read_anchors
+from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.project.files import ERASURES, SIDE_FILE
 from anchor.project.project import load_pinned_registry, open_project
@@ -55,7 +56,7 @@ from anchor.store.sqlite_integrity import find_damage
 from anchor.store.sqlite_salvage import salvage_store
 from anchor.store.tile_folder import TileFolder
 
-Report = Callable[[str], None]
+Report = Callable[[Message], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +132,7 @@ def _open_stores(
     if left is not None and not wanted.without_store:
         stores[str(left)] = _open_left(stack, config, wanted, left, report)
     elif left is not None:
-        report(f"the store in {left} is not read, as --without-store says")
+        report(Message("restore-store-skipped", store=left))
     if folder is not None:
         stores[str(folder / STORE)] = _open_backup(stack, config, folder)
     elif wanted.backup is not None:
@@ -158,8 +159,7 @@ def _open_backup(stack: ExitStack, config: Config, folder: Path) -> Database:
         return _open_store(stack, config, _copy_aside(stack, config, folder / STORE))
     except ConfigError as error:
         raise MismatchError(
-            f"the store {folder / STORE} of the backup cannot be read: "
-            "`anchor backup --check` says what is amiss",
+            Message("restore-backup-store-unreadable", path=folder / STORE),
             hint=OTHER_BACKUP,
         ) from error
 
@@ -179,23 +179,19 @@ def _open_left(
         database = _open_store(stack, config, left)
         damage = _find_damage(database)
     except UnknownVersionError as error:
-        error.hint = (
-            "nothing was changed: `anchor upgrade-store` takes an older store on, and a newer "
-            "release reads a newer one; --without-store leaves what it holds behind"
-        )
+        error.hint = Message("restore-store-version-hint")
         raise
     except ConfigError as error:
         damage = error.message
     if damage is not None:
         raise StorageError(
-            f"the store in {left} cannot be read as a whole: {damage}",
-            hint="nothing was changed: --salvage takes over what can still be read of a SQLite "
-            "file, and --without-store leaves what it holds behind",
+            Message("restore-store-damaged", store=left, detail=damage),
+            hint=Message("restore-store-damaged-hint"),
         )
     return database
 
 
-def _find_damage(database: Database) -> str | None:
+def _find_damage(database: Database) -> Message | None:
     with database.read() as connection:
         return next(find_damage(connection), None)
 
@@ -205,8 +201,8 @@ def _salvage(stack: ExitStack, config: Config, left: SqliteFile, report: Report)
     copy = _make_copy_location(stack, config)
     salvaged = salvage_store(left, copy)
     for sentence in salvaged.lost:
-        report(f"lost: {sentence}")
-    report(f"{salvaged.rows['evidence']:,} pieces of evidence were read of the store in {left}")
+        report(Message("restore-lost", detail=sentence))
+    report(Message("restore-evidence-read", count=salvaged.rows["evidence"], store=left))
     database = open_database(copy)
     stack.callback(database.close)
     if load_pinned_registry(database) is None:
@@ -258,12 +254,12 @@ def _load_owners(
     stack.callback(owners.close)
     own = SideFile(config.side_file)
     if not own.path.exists():
-        report(f"there is no side file {own.path}: whose evidence is, only stores say")
+        report(Message("restore-side-file-missing", path=own.path))
     owners.add(own.read_entries(report))
     others = [*wanted.side_files, *([folder / SIDE_FILE] if folder else [])]
     for path in others:
         if path in wanted.side_files and not path.is_file():
-            raise UsageError(f"there is no side file {path}")
+            raise UsageError(Message("side-file-missing", path=path))
         other = SideFile(path)
         own.append(
             entry
@@ -299,13 +295,13 @@ def _find_leaves(
     note = reader.read(CHECKPOINT)
     if note is None:
         raise CannotCheckError(
-            f"there is no checkpoint in {reader.name}",
-            hint="name the folder or URL below which `checkpoint` lies",
+            Message("restore-checkpoint-missing", name=reader.name),
+            hint=Message("checkpoint-missing-hint"),
         )
     # Its signature does not matter here: the leaves are verified against the registry.
     checkpoint = open_checkpoint(note, None)
     if checkpoint.origin != log_origin(config.chain_id, config.registry, config.log):
-        raise ChainGuardError(f"what is published in {reader.name} is another log's")
+        raise ChainGuardError(Message("restore-publication-of-other-log", name=reader.name))
     leaves.append(leaves_of_publication(reader, checkpoint.head.size, size))
     sizes: set[int] = set()
     with suppress(AnchorError):  # a hint only

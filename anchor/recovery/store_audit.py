@@ -13,6 +13,7 @@ from anchor.errors import AnchorError, ChainGuardError, ConfigError
 from anchor.log.merkle import hash_leaf
 from anchor.log.tiles import Tile, TileBuilder, tiles_of
 from anchor.log.tree import HASH, RightEdge
+from anchor.messages.message import Message
 from anchor.project.project import OpenProject
 from anchor.recovery.journal_audit import audit_attempts, audit_hints, audit_slots
 from anchor.store.database import Database
@@ -39,7 +40,7 @@ class Audit:
 
     leaves: int
     heads: int
-    breaches: tuple[str, ...]
+    breaches: tuple[Message, ...]
 
 
 def audit_project(project: OpenProject) -> Audit:
@@ -58,7 +59,7 @@ def audit_project(project: OpenProject) -> Audit:
     )
 
 
-def audit_log(database: Database, tiles: TileFolder, *others: Iterator[str]) -> Audit:
+def audit_log(database: Database, tiles: TileFolder, *others: Iterator[Message]) -> Audit:
     """Recompute leaves, roots and tiles, and run the checks ``others`` after these.
 
     Raises:
@@ -79,15 +80,15 @@ def audit_log(database: Database, tiles: TileFolder, *others: Iterator[str]) -> 
     return Audit(leaves=size, heads=len(heads), breaches=breaches)
 
 
-def limit_breaches(sentences: Iterable[str]) -> tuple[str, ...]:
+def limit_breaches(sentences: Iterable[Message]) -> tuple[Message, ...]:
     """Return the first ``MAX_BREACHES`` messages, with a note if there may be more."""
     breaches = tuple(islice(sentences, MAX_BREACHES))
     if len(breaches) == MAX_BREACHES:
-        breaches = (*breaches, f"… and perhaps more: the audit stopped after {MAX_BREACHES}")
+        breaches = (*breaches, Message("audit-stopped", limit=MAX_BREACHES))
     return breaches
 
 
-def _as_breach(check: Iterator[str]) -> Iterator[str]:
+def _as_breach(check: Iterator[Message]) -> Iterator[Message]:
     """Run a check, and report an unreadable store as a breach instead of raising."""
     try:
         yield from check
@@ -110,61 +111,65 @@ def rebuild_tiles(project: OpenProject) -> int:
     return write_tiles(project.database, project.tiles)
 
 
-def _audit_file(database: Database) -> Iterator[str]:
+def _audit_file(database: Database) -> Iterator[Message]:
     """Run the database's own integrity check."""
     with database.read() as connection:
         yield from find_damage(connection)
 
 
-def _audit_records(database: Database, size: int) -> Iterator[str]:
+def _audit_records(database: Database, size: int) -> Iterator[Message]:
     """Check that every record not erased hashes to its leaf, and that leaf indices have no gap."""
     expected = 0
     with database.read() as connection:
         for index, leaf, record in load_sealed_records(connection):
             if index != expected:
-                yield f"leaf {expected} is missing: the next one there is leaf {index}"
+                yield Message("audit-leaf-missing", expected=expected, actual=index)
             expected = index + 1
             if record is not None and hash_leaf(record) != leaf:
-                yield f"the record of leaf {index} does not hash to its leaf"
+                yield Message("audit-record-differs", index=index)
         if expected > size:
-            yield (
-                f"leaves {size} to {expected - 1} have a place beyond the newest head, of size "
-                f"{size}: a newer head was lost"
-            )
+            yield (Message("audit-head-lost", size=size, last=expected - 1))
         for _, leaf, record in load_waiting_records(connection):
             if record is not None and hash_leaf(record) != leaf:
-                yield f"a record that waits for its place no longer hashes to leaf {leaf.hex()}"
+                yield Message("audit-waiting-record-differs", leaf=leaf.hex())
 
 
-def _audit_places(database: Database) -> Iterator[str]:
+def _audit_places(database: Database) -> Iterator[Message]:
     """Check that every piece of evidence is either queued or has exactly one place in the log."""
     with database.read() as connection:
         neither, both = count_misplaced(connection)
         lost = count_lost_waiting(connection)
     if neither:
-        yield f"{neither} pieces of evidence have no place in the log and do not wait for one"
+        yield Message("audit-evidence-without-place", count=neither)
     if both:
-        yield f"{both} pieces of evidence wait for a place that they have"
+        yield Message("audit-evidence-waits-though-placed", count=both)
     if lost:
-        yield f"{lost} that wait for a place are no evidence of this store"
+        yield Message("audit-waiting-not-evidence", count=lost)
 
 
-def _audit_incidents(project: OpenProject) -> Iterator[str]:
+def _audit_incidents(project: OpenProject) -> Iterator[Message]:
     """Check that no incident is open."""
     with project.database.read() as connection:
         incidents = load_open_incidents(connection, project.config.chain_id)
     for incident in incidents:
         before, current = incident.before, incident.current
         then = (
-            "was not in the registry" if current is None else f"was in block {current.block_number}"
+            Message("incident-anchor-gone")
+            if current is None
+            else Message("incident-anchor-moved", block=current.block_number)
         )
         yield (
-            f"an incident is open: anchor {before.sequence}, of size {incident.head.size}, was "
-            f"final in block {before.block_number}, and then {then}"
+            Message(
+                "audit-incident-open",
+                sequence=before.sequence,
+                size=incident.head.size,
+                block=before.block_number,
+                change=then,
+            )
         )
 
 
-def _audit_heads(database: Database, heads: list[Head]) -> Iterator[str]:
+def _audit_heads(database: Database, heads: list[Head]) -> Iterator[Message]:
     """Recompute every head's root and right edge from the leaves."""
     edge = RightEdge()
     for head in heads:
@@ -173,14 +178,14 @@ def _audit_heads(database: Database, heads: list[Head]) -> Iterator[str]:
             for leaves in read_leaves(database, edge.size, size):
                 edge.extend(leaves)
         except ChainGuardError as error:
-            yield f"the head of size {size} cannot be recomputed: {error.message}"
+            yield Message("audit-head-not-recomputed", size=size, reason=error.message)
             return
         if edge.root() != head.root:
-            yield f"the leaves do not lead to the root of the head of size {size}"
+            yield Message("audit-root-differs", size=size)
         yield from _audit_edge(database, edge)
 
 
-def _audit_edge(database: Database, edge: RightEdge) -> Iterator[str]:
+def _audit_edge(database: Database, edge: RightEdge) -> Iterator[Message]:
     try:
         with database.read() as connection:
             sealed = find_edge(connection, edge.size)
@@ -188,10 +193,10 @@ def _audit_edge(database: Database, edge: RightEdge) -> Iterator[str]:
         yield error.message
         return
     if sealed is not None and edge.nodes != sealed.right_edge.nodes:
-        yield f"the right edge stored with the head of size {edge.size} is not the leaves'"
+        yield Message("audit-edge-differs", size=edge.size)
 
 
-def _audit_tiles(database: Database, folder: TileFolder, size: int) -> Iterator[str]:
+def _audit_tiles(database: Database, folder: TileFolder, size: int) -> Iterator[Message]:
     """Recompute and compare every tile; also report files that are not tiles."""
     try:
         written_size = folder.size
@@ -199,12 +204,12 @@ def _audit_tiles(database: Database, folder: TileFolder, size: int) -> Iterator[
         yield error.message
         return
     if written_size > size:
-        yield f"there are tiles for {written_size} leaves, but the log has {size}"
+        yield Message("audit-tiles-too-many", actual=written_size, size=size)
         return
     unchecked: dict[tuple[int, int], list[int]] = {}
     for path, tile in folder.list_tiles():
         if tile is None:
-            yield f"{path} in {folder.folder} is no tile"
+            yield Message("audit-file-not-tile", path=path, folder=folder.folder)
         else:
             unchecked.setdefault((tile.level, tile.number), []).append(tile.width)
     needed = {(tile.level, tile.number): tile for tile in tiles_of(written_size)}
@@ -218,13 +223,13 @@ def _audit_tiles(database: Database, folder: TileFolder, size: int) -> Iterator[
                 yield from _compare_tile(folder, narrower, expected[: width * HASH])
                 unchecked[position].remove(width)
             if position in needed and needed[position].width > max(widths, default=0):
-                yield f"{folder.folder / needed[position].path} is missing"
+                yield Message("file-missing", path=folder.folder / needed[position].path)
     except ChainGuardError as error:
-        yield f"the tiles cannot be made again: {error.message}"
+        yield Message("audit-tiles-not-remade", reason=error.message)
         return
     for (level, number), widths in unchecked.items():
         for width in widths:
-            yield f"{Tile(level, number, width).path} has hashes of leaves that the log lacks"
+            yield Message("audit-tile-beyond-log", path=Tile(level, number, width).path)
 
 
 def _remake_tiles(database: Database, size: int) -> Iterator[tuple[Tile, bytes]]:
@@ -234,14 +239,16 @@ def _remake_tiles(database: Database, size: int) -> Iterator[tuple[Tile, bytes]]
     yield from builder.unfinished()
 
 
-def _compare_tile(folder: TileFolder, tile: Tile, expected: bytes) -> Iterator[str]:
+def _compare_tile(folder: TileFolder, tile: Tile, expected: bytes) -> Iterator[Message]:
     try:
         stored = folder.read(tile)
     except AnchorError as error:
         yield error.message
         return
     if len(stored) != len(expected):
-        yield f"{tile.path} has {len(stored)} bytes instead of {len(expected)}"
+        yield Message(
+            "audit-tile-size-differs", path=tile.path, actual=len(stored), expected=len(expected)
+        )
     elif stored != expected:
         at = next(at for at in range(len(stored)) if stored[at] != expected[at])
-        yield f"{tile.path} was altered: hash {at // HASH} in it is not the log's"
+        yield Message("audit-tile-altered", path=tile.path, index=at // HASH)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.project.files import BEFORE_UPGRADE
 from anchor.project.project import open_project
@@ -26,7 +27,7 @@ class UpgradedStore:
 
 
 def upgrade_store(
-    config: Config, backup: Path | None, report: Callable[[str], None]
+    config: Config, backup: Path | None, report: Callable[[Message], None]
 ) -> UpgradedStore | None:
     """Upgrade the store; return None if it already has this release's schema.
 
@@ -48,7 +49,7 @@ def upgrade_store(
             partial = open_generations(config.folder / BEFORE_UPGRADE)
             backup = backup_path(partial.parent, datetime.now(UTC))
         made = make_backup(config, outdated.copy, backup, report, partial=partial)
-        report(f"the store as it was is in {made.folder}")
+        report(Message("store-before-upgrade", folder=made.folder))
         # A crash here leaves the store unchanged, and a superfluous backup.
         outdated.upgrade()
     open_project(config).database.close()

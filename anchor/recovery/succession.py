@@ -28,6 +28,7 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message
 from anchor.operate.anchoring import make_manager, record_anchors
 from anchor.operate.finality import refresh_anchors, wait_until_final
 from anchor.operate.incident_handling import check_no_incident
@@ -90,12 +91,15 @@ def plan_successor(
     old = project.config
     file = folder / CONFIG
     if file.exists():
-        raise ConfigError(f"{file} exists already", hint="choose an empty folder for the successor")
+        raise ConfigError(
+            Message("succession-file-exists", path=file),
+            hint=Message("succession-file-exists-hint"),
+        )
     store = store or SqliteFile(folder / "anchor.db")
     if str(store) == str(old.store):
         raise ConfigError(
-            f"{store} is this project's own store",
-            hint="name another file, another database, or another schema of it",
+            Message("succession-store-own", store=store),
+            hint=Message("succession-store-own-hint"),
         )
     following = log_number(old.log) + 1 if number is None else number
     return replace(
@@ -122,7 +126,7 @@ def succeed(
     from_root: Hash32 | None,
     open_signer: Callable[[], Signer],
     clock: Clock,
-    report: Callable[[str], None],
+    report: Callable[[Message], None],
 ) -> Succession:
     """Close the project's log at ``from_root`` and create the successor that ``config`` describes.
 
@@ -147,11 +151,11 @@ def succeed(
         if not is_closed:
             _send(project.config, successor, node, head, open_signer, clock, report)
         _store_first_anchor(successor, node, head)
-        report("included; waiting until it is final")
+        report(Message("anchor-included-waiting"))
         if not wait_until_final(successor, node, head, clock):
             raise NotFinalError(
-                "the log is closed and its successor open, but not in a final block yet",
-                hint="run the same command again: it finishes then",
+                Message("succession-not-final"),
+                hint=Message("succession-not-final-hint"),
             )
         refresh_anchors(project, node)
         receipts = write_receipts(project, config, head)
@@ -194,7 +198,7 @@ def find_successor(config: Config, node: Node) -> LogId:
     read = partial(RegistryReader(config.registry, config.log).successor, block="latest")
     successor = read(node)
     if any(successor):
-        check_shared(node, read, successor, "the log's successor")
+        check_shared(node, read, successor, Message("log-successor"))
     return successor
 
 
@@ -205,14 +209,14 @@ def _check_logs(old: Config, node: Node, new: Config) -> bool:
         return True
     if any(successor):
         raise ChainGuardError(
-            f"this log was closed before: its successor is log {log_number(successor)}",
-            hint=f"go on there, or make its project with --number {log_number(successor)}",
+            Message("succession-log-closed", number=log_number(successor)),
+            hint=Message("succession-log-closed-hint", number=log_number(successor)),
         )
     newest = RegistryReader(new.registry, new.log).newest_root(node, "latest")
     if newest.root is not None or newest.is_closed:
         raise ChainGuardError(
-            f"log {log_number(new.log)} of this owner is in use, and cannot be a successor",
-            hint="choose another with --number; nothing was sent",
+            Message("succession-number-taken", number=log_number(new.log)),
+            hint=Message("succession-number-taken-hint"),
         )
     return False
 
@@ -245,10 +249,10 @@ def _choose_head(
         if anchor is not None and anchor.size == head.size:
             return sealed
     raise UsageError(
-        "this store has no head that the registry holds"
+        Message("succession-no-anchored-head")
         if root is None
-        else f"root {root.hex()} is no anchored head from which this store can go on",
-        hint="`anchor audit` says what the store has; `anchor restore` finds what is missing",
+        else Message("succession-root-unusable", root=root.hex()),
+        hint=Message("succession-no-anchored-head-hint"),
     )
 
 
@@ -266,8 +270,8 @@ def _check_begun(successor: OpenProject, root: Hash32 | None) -> Head:
         newest = newest_head(connection)
     if newest is None or root not in (None, newest.head.root):
         raise UsageError(
-            f"{successor.config.store} was begun from another root",
-            hint="leave --from-root out to finish that, or choose another folder",
+            Message("succession-root-differs", store=successor.config.store),
+            hint=Message("succession-root-differs-hint"),
         )
     return newest.head
 
@@ -279,39 +283,41 @@ def _send(
     head: Head,
     open_signer: Callable[[], Signer],
     clock: Clock,
-    report: Callable[[str], None],
+    report: Callable[[Message], None],
 ) -> None:
     signer = open_signer()
     if signer.address != log_owner(old.log):
         raise SignerError(
-            f"{format_address(signer.address)} does not own this log, and only the owner can close "
-            "it",
-            hint=f"name the key of {format_address(log_owner(old.log))} with --keystore",
+            Message("succession-signer-not-owner", address=format_address(signer.address)),
+            hint=Message(
+                "succession-signer-not-owner-hint", owner=format_address(log_owner(old.log))
+            ),
         )
     config = successor.config
     call = encode_succeed_call(old.log, head.root, config.log)
     intent = Intent(to=config.registry, data=call, head_size=head.size)
     manager = make_manager(successor, node, signer, clock, report)
-    report(f"closing the log at {head.size:,} leaves; this cannot be undone")
+    report(Message("succession-closing-log", size=head.size))
     inclusion = manager.resume(intent)
     for _ in range(_MAX_ROUNDS):
         if find_successor(old, node) == config.log:
             return
         if inclusion is not None:
-            report("a reorganisation took it back; sending it again")
+            report(Message("operator-change-reorganised"))
         inclusion = manager.send(intent)
-    raise ChainGuardError("the registry does not follow our transactions; run again later")
+    raise ChainGuardError(Message("registry-not-following"))
 
 
 def _store_first_anchor(successor: OpenProject, node: Node, head: Head) -> None:
     first = RegistryReader(successor.config.registry, successor.config.log).head(node, "latest")
     if first is None:
-        raise NodeFaultError(f"the node {node.name} does not show the new log's beginning")
+        raise NodeFaultError(Message("succession-not-shown", name=node.name))
     if first.root != head.root:
         raise ChainGuardError(
-            f"the new log begins with root 0x{first.root.hex()}, not with the one that "
-            f"{successor.config.store} was made for",
-            hint="move that store away, and run the same command again",
+            Message(
+                "succession-first-root-differs", root=first.root.hex(), store=successor.config.store
+            ),
+            hint=Message("succession-first-root-differs-hint"),
         )
     with successor.database.write() as connection:
         anchored = reversible_anchor(head, first.anchor)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from anchor.errors import AnchorError, ChainGuardError
+from anchor.messages.message import Message
 from anchor.operate.proving import Prover
 from anchor.operate.receipt_files import ReceiptFolder
 from anchor.project.config import Config
@@ -41,8 +42,8 @@ def _copy(project: OpenProject, database: Writable, head: Head, side_file: SideF
             placed = load_placed_rows(connection, start, end)
         if sorted(placed) != list(range(start, end)):
             raise ChainGuardError(
-                f"the store lacks some of the log's first {head.size} leaves",
-                hint="restore it first, with `anchor restore`; nothing was sent",
+                Message("succession-leaves-missing", size=head.size),
+                hint=Message("succession-leaves-missing-hint"),
             )
         with database.write() as connection:
             rows = [placed[index] for index in sorted(placed)]

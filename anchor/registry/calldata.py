@@ -11,6 +11,7 @@ from eth_abi.exceptions import DecodingError
 
 from anchor.errors import MalformedError
 from anchor.ethereum.keccak import format_address, hash_keccak256, parse_address
+from anchor.messages.message import Message
 from anchor.registry.artifact import CREATE2_SALT, load_artifact
 from anchor.types import Address, Hash32, Head, LogId
 
@@ -72,7 +73,7 @@ def describe_call(data: bytes) -> str:
                 for argument, value in zip(entry["inputs"], arguments, strict=True)
             )
             return f"{entry['name']}({shown})"
-    raise MalformedError("the calldata is no call of the registry")
+    raise MalformedError(Message("calldata-not-registry-call"))
 
 
 def encode_deployment() -> bytes:
@@ -84,12 +85,16 @@ def describe_revert(data: bytes) -> str:
     """Describe a revert's data: the custom error and its operands, or as much as is known."""
     error = _errors().get(data[:4])
     if error is None:
-        return f"revert data 0x{data[:64].hex()}" if data else "no revert data"
+        return (
+            Message("revert-data-unknown", data=data[:64].hex())
+            if data
+            else Message("revert-data-missing")
+        )
     name, names, types = error
     try:
         operands = decode(types, data[4:])
     except DecodingError:
-        return f"{name} with malformed operands"
+        return Message("revert-operands-malformed", name=name)
     shown = ", ".join(
         f"{operand}={_show(value)}" for operand, value in zip(names, operands, strict=True)
     )
@@ -100,7 +105,7 @@ def _show(value: object) -> str:
     if isinstance(value, bytes):
         return "0x" + value.hex()
     if isinstance(value, str):  # eth-abi returns addresses as lower-case text
-        return format_address(parse_address(value, subject="an address"))
+        return format_address(parse_address(value, subject=Message("registry-call-address")))
     return str(value)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from anchor.canonical import parse_strict
 from anchor.errors import ChainGuardError, MalformedError, UnknownVersionError
 from anchor.ethereum.keccak import format_address, hash_keccak256, parse_address
+from anchor.messages.message import Message
 from anchor.registry.artifact import (
     CREATE2_PROXY,
     CREATE2_SALT,
@@ -107,18 +108,27 @@ def check_deployment_record(
     """
     members = parse_strict(data, subject=subject, max_bytes=MAX_RECORD_BYTES)
     if not isinstance(members, dict):
-        raise MalformedError(f"{subject} is not a deployment record")
+        raise MalformedError(Message("deployment-record-malformed", subject=subject))
     if members.get("format") != FORMAT:
-        raise UnknownVersionError(f"{subject} is not in the format {FORMAT!r}")
+        raise UnknownVersionError(
+            Message("deployment-record-format-unknown", subject=subject, format=FORMAT)
+        )
     if members.keys() != _MEMBERS:
         odd = sorted(members.keys() ^ _MEMBERS)[0]
-        raise MalformedError(f"{subject}: the member {odd[:40]!r} is missing or unknown")
+        raise MalformedError(
+            Message("deployment-record-member-wrong", subject=subject, member=odd[:40])
+        )
     for name, value in expected.identity.items():
         if members[name] != value or type(members[name]) is not type(value):
             raise ChainGuardError(
-                f"{subject} says {name} {_show(members[name])}, but here it is {_show(value)}",
-                hint="it is about another deployment, or was changed: see which is right, and move "
-                "the file away; `anchor deploy` then writes it anew and sends nothing twice",
+                Message(
+                    "deployment-record-differs",
+                    subject=subject,
+                    member=name,
+                    stated=_show(members[name]),
+                    expected=_show(value),
+                ),
+                hint=Message("deployment-record-differs-hint"),
             )
     return _parse_transaction(members["transaction"], subject)
 
@@ -127,24 +137,34 @@ def _parse_transaction(members: Any, subject: str) -> DeployingTransaction | Non
     if members is None:
         return None
     if not isinstance(members, dict) or members.keys() != _TRANSACTION_MEMBERS:
-        raise MalformedError(f"{subject}: the member 'transaction' is misshapen")
+        raise MalformedError(Message("deployment-record-transaction-malformed", subject=subject))
     for name in ("block_number", "gas_used"):
         if type(members[name]) is not int or members[name] < 0:
-            raise MalformedError(f"{subject}: the transaction's {name} is not a number")
+            raise MalformedError(
+                Message("deployment-record-not-number", subject=subject, member=name)
+            )
     for name in ("hash", "block_hash", "deployer"):
         if not isinstance(members[name], str):
-            raise MalformedError(f"{subject}: the transaction's {name} is not a text")
+            raise MalformedError(
+                Message("deployment-record-not-text", subject=subject, member=name)
+            )
     return DeployingTransaction(
         hash=_parse_hash(members["hash"], subject),
         block_number=members["block_number"],
         block_hash=_parse_hash(members["block_hash"], subject),
-        deployer=parse_address(members["deployer"], subject=f"{subject}: the deployer"),
+        deployer=parse_address(
+            members["deployer"], subject=Message("deployment-record-deployer", subject=subject)
+        ),
         gas_used=members["gas_used"],
     )
 
 
 def _parse_hash(text: str, subject: str) -> Hash32:
-    return Hash32(parse_hex(text, length=32, subject=f"{subject}: a hash", prefix=True))
+    return Hash32(
+        parse_hex(
+            text, length=32, subject=Message("deployment-record-hash", subject=subject), prefix=True
+        )
+    )
 
 
 def _show(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from anchor.errors import MalformedError
 from anchor.ethereum.keccak import hash_keccak256
+from anchor.messages.message import Message
 from anchor.types import Hash32
 
 SUCCEEDED = hash_keccak256(b"Succeeded(bytes32,bytes32,bytes32,uint256)")
@@ -17,5 +18,5 @@ def decode_takeover(data: bytes) -> Hash32:
         MalformedError: The data is not two words long.
     """
     if len(data) != 64:
-        raise MalformedError(f"the event's data has {len(data)} bytes, not 64")
+        raise MalformedError(Message("event-data-wrong-length", size=len(data)))
     return Hash32(data[:32])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from anchor.errors import NodeFaultError
 from anchor.ethereum.keccak import hash_keccak256
+from anchor.messages.message import Message
 from anchor.types import Address, Anchor, Hash32, LogId
 
 ANCHORS_SLOT = 0
@@ -77,7 +78,7 @@ def decode_anchor(word: bytes) -> Anchor | None:
         operator_id=value >> 184,
     )
     if anchor.size == 0 or anchor.sequence == 0:
-        raise NodeFaultError("the node returned a storage word the registry never writes")
+        raise NodeFaultError(Message("registry-word-impossible"))
     return anchor
 
 

@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from anchor.messages.message import Message
 from anchor.service.client_address import group_address
 from anchor.service.problems import CLOSE, Problem
 from anchor.service.settings import Settings
@@ -66,4 +67,4 @@ class AddressLimits:
 def too_many(seconds: float) -> Problem:
     """Return the answer to a client whose address has exceeded a limit (429)."""
     headers = {"Retry-After": str(math.ceil(seconds))} | CLOSE
-    return Problem(429, "too many requests come from this address", headers=headers)
+    return Problem(429, Message("address-too-many-requests"), headers=headers)

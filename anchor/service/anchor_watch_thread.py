@@ -10,6 +10,7 @@ from random import SystemRandom
 
 from anchor.chain.node import Node
 from anchor.errors import AnchorError, ContradictedError, FinalityViolatedError, IncidentError
+from anchor.messages.message import Message
 from anchor.operate.anchor_watch import PERIOD, ChainWatch, Clocks
 from anchor.operate.incident_handling import check_no_incident
 from anchor.project.project import OpenProject
@@ -85,7 +86,7 @@ class AnchorWatchThread:
             # A worker without this thread must not go on. It ends after a pause, in case every
             # new worker fails the same way.
             if not self._stopping.wait(PERIOD):
-                _LOG.error("nothing looks at the chain any more; this process ends for another")
+                _LOG.error(Message("chain-watch-ended"))
                 self._end_process()
 
     def _look_on(self) -> None:
@@ -112,17 +113,17 @@ class AnchorWatchThread:
                 self._contradiction = None
         except ContradictedError as error:
             self._contradiction = error
-            _LOG.error("%s; nothing is taken in or handed out", error.message)
+            _LOG.error(Message("service-contradicted", reason=error.message))
         except IncidentError as error:
             self._contradiction = None if self._is_stored() else error
-            _LOG.error("%s; nothing is taken in or handed out", error.message)
+            _LOG.error(Message("service-contradicted", reason=error.message))
         except FinalityViolatedError as error:
             # The contradicted anchors are recorded by now; the next check accepts the new chain.
             node.forget_final()
             self._wake.set()
-            _LOG.error("%s", error.message)
+            _LOG.error(error.message)
         except AnchorError as error:
-            _LOG.warning("the chain could not be compared with the log: %s", error.message)
+            _LOG.warning(Message("chain-not-compared", reason=error.message))
 
     def _is_stored(self) -> bool:
         """Return whether the store holds an open incident, which all workers observe."""

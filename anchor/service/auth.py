@@ -20,6 +20,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.types import Scope
 
+from anchor.messages.message import Message
 from anchor.service.address_limits import AddressLimits, TokenBuckets, too_many
 from anchor.service.client_address import client_of
 from anchor.service.problems import CLOSE, FieldError, Problem, unauthorised
@@ -73,7 +74,7 @@ async def authenticate(service: Service, request: Request, token: str | None) ->
             request's address were refused (429).
     """
     if token is None:
-        raise unauthorised("this needs an API key: Authorization: Bearer KEY")
+        raise unauthorised(Message("request-key-missing"))
     if len(token) > _MAX_TOKEN:
         raise _refuse(request, "")
     cache: KeyCache = request.scope["state"]["keys"]
@@ -103,7 +104,7 @@ def _refuse(request: Request, token: str) -> Problem:
     _refused_of(request).take(client_of(request.scope))
     id_match = _ID.match(token)
     note_event(request.scope, "key-refused", claimed=None if id_match is None else id_match[1])
-    return unauthorised("that is no API key of this service, or it was revoked or expired")
+    return unauthorised(Message("request-key-not-usable"))
 
 
 def note_event(scope: Scope, event: str, **members: str | None) -> None:
@@ -128,7 +129,7 @@ def require(scope: str) -> Callable[..., Awaitable[ApiKey]]:
         token = None if credentials is None else credentials.credentials
         key = await authenticate(service, request, token)
         if scope not in key.scopes:
-            raise Problem(403, f"this key is not for {scope!r}", headers=CLOSE)
+            raise Problem(403, Message("request-key-lacks-scope", scope=scope), headers=CLOSE)
         _check_parameters(request)
         return key
 
@@ -146,13 +147,18 @@ def _check_parameters(request: Request) -> None:
         return
     known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
     errors = [
-        FieldError(name[:_SHOWN], "given twice" if name in known else "no parameter of this")
+        FieldError(
+            name[:_SHOWN],
+            Message("request-parameter-repeated")
+            if name in known
+            else Message("request-parameter-unknown"),
+        )
         for name, count in counts.items()
         if name not in known or count > 1
     ]
     if errors:
         raise Problem(
-            422, "a parameter is not as it has to be", errors=errors[:_MOST_SHOWN], headers=CLOSE
+            422, Message("request-parameter-invalid"), errors=errors[:_MOST_SHOWN], headers=CLOSE
         )
 
 

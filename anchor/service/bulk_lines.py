@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from anchor.evidence.record import SALT_BYTES, SCHEMA
 from anchor.log.merkle import hash_leaf
+from anchor.messages.message import Message
 from anchor.operate.acceptance import guess_media_type
 from anchor.service.problems import Problem
 from anchor.service.submission import Origin, read_submission
@@ -77,7 +78,9 @@ def read_lines(lines: Sequence[Line], origin: Origin, *, max_line: int) -> list[
     entries: list[Entry] = []
     for place, (number, line) in enumerate(lines):
         if line is None:
-            entries.append((number, Problem(413, f"a line has at most {max_line:,} bytes")))
+            entries.append(
+                (number, Problem(413, Message("submission-line-too-long", limit=max_line)))
+            )
             continue
         match = _PLAIN.fullmatch(line)
         if match is not None:

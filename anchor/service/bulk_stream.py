@@ -10,9 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from fastapi.responses import Response
-from starlette.types import Message, Receive, Send
+from starlette.types import Message as AsgiMessage
+from starlette.types import Receive, Send
 
 from anchor.errors import AnchorError
+from anchor.messages.message import Message
 from anchor.service.bulk_lines import Entry, Line, LineSplitter, read_lines
 from anchor.service.key_recheck import KeyLease
 from anchor.service.problems import Problem, explain
@@ -58,7 +60,7 @@ class BulkAnswer(Response):
         self._outbox = _Outbox(service.settings.answer_seconds)
         self._counts = {"lines": 0, "new": 0, "known": 0, "refused": 0}
 
-    async def __call__(self, _scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: AsgiMessage, receive: Receive, send: Send) -> None:
         """Answer the request; the client may disconnect at any time."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         with self._slot, self._service.key_recheck.hold(self._lease.key) as self._lease:
@@ -186,7 +188,7 @@ class _Body:
         self._stopping = asyncio.ensure_future(stopping.wait())
         self._lease = lease
         self._ending = asyncio.ensure_future(lease.ended.wait())
-        self._next: asyncio.Future[Message] | None = None
+        self._next: asyncio.Future[AsgiMessage] | None = None
         self.is_complete = False
 
     async def next(self, seconds: float) -> bytes | None:
@@ -201,7 +203,7 @@ class _Body:
         waited: set[asyncio.Future[Any]] = {self._next, self._stopping, self._ending}
         await asyncio.wait(waited, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
         if self._stopping.done():
-            raise Problem(503, "the service is stopping; send the lines without an answer again")
+            raise Problem(503, Message("service-stopping-mid-bulk"))
         self._lease.check()
         if not self._next.done():
             return None

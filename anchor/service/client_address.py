@@ -11,6 +11,7 @@ from typing import TypeAlias
 from starlette.types import Scope
 
 from anchor.errors import UsageError
+from anchor.messages.message import Message
 
 _LOG = logging.getLogger("anchor.service")
 
@@ -31,8 +32,8 @@ def parse_proxies(texts: Iterable[str]) -> tuple[_Network, ...]:
             networks.append(ipaddress.ip_network(text))
         except ValueError as error:
             raise UsageError(
-                f"{text[:80]!r} is no address or network of a proxy",
-                hint="give an IP address (127.0.0.1) or a network (10.0.0.0/8)",
+                Message("proxy-malformed", actual=text[:80]),
+                hint=Message("proxy-malformed-hint"),
             ) from error
     return tuple(networks)
 
@@ -123,12 +124,7 @@ def _find_client(scope: Scope) -> str:
     address, peers = _peer_of(scope), peers_of(scope)
     forwarded = _values(scope, b"x-forwarded-for")
     if forwarded and not peers.is_proxy(address) and peers.is_first_warning():
-        _LOG.warning(
-            "%s passes requests on and is not named: all its clients count as one; "
-            "start with --proxy %s",
-            address,
-            address,
-        )
+        _LOG.warning(Message("proxy-not-named", address=address))
     for stated in reversed(forwarded):
         if not peers.is_proxy(address):
             break

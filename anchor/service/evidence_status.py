@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from anchor.messages.message import Message
 from anchor.service.problems import Problem
 from anchor.service.schemas import EvidenceStatusDocument, HeadAnchorDocument
 from anchor.service.worker import Service
@@ -34,7 +35,7 @@ async def wait_for_stage(
         return status
     loop = asyncio.get_running_loop()
     end = loop.time() + min(seconds, service.settings.max_wait)
-    slot = service.take_slot("waits", key.tenant, service.settings.max_waits)
+    slot = service.take_slot(Message("service-waits"), key.tenant, service.settings.max_waits)
     with slot, service.key_recheck.hold(key) as lease:
         while True:
             changed = service.stage_watch.next_change()
@@ -73,10 +74,10 @@ def find_evidence(service: Service, key: ApiKey, id: str) -> StoredEvidence:
     with service.project.database.read() as connection:
         stored = find_by_identity(connection, bytes.fromhex(id))
         if stored is None and is_erased(connection, key.tenant, bytes.fromhex(id)):
-            raise Problem(410, "this evidence was erased; its leaf keeps its place in the log")
+            raise Problem(410, Message("evidence-erased-leaf-kept"))
     if stored is None or tenant_of(stored.source) != key.tenant:
         # The same message as for unknown evidence: tenants must not learn what others submitted.
-        raise Problem(404, "there is no such evidence of this key's tenant")
+        raise Problem(404, Message("evidence-unknown-to-tenant"))
     return stored
 
 

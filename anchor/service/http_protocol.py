@@ -19,6 +19,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from anchor.messages.message import Message
 from anchor.service.client_address import Peers
 from anchor.service.problems import CLOSE, RETRY_LATER, Problem
 from anchor.service.settings import Settings
@@ -233,7 +234,7 @@ class _TooMuch(Exception):
 async def _answer_busy(scope: Scope, receive: Receive, send: Send) -> None:
     problem = Problem(
         503,
-        "too many connections are open; nothing was taken in",
+        Message("service-connections-exhausted"),
         headers=RETRY_LATER | CLOSE,
     )
     await problem.response()(scope, receive, send)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from anchor.errors import AnchorError
+from anchor.messages.message import Message
 from anchor.service.problems import unauthorised
 from anchor.store.api_keys import ApiKey
 
@@ -31,7 +32,7 @@ class KeyLease:
             Problem: The key was revoked or has expired since the request began (401).
         """
         if self.ended.is_set():
-            raise unauthorised("the API key was revoked or has expired since this request began")
+            raise unauthorised(Message("request-key-ended"))
 
 
 class KeyRecheck:

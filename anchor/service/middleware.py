@@ -18,8 +18,10 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as AsgiMessage
 
+from anchor.messages.message import Message
 from anchor.service.address_limits import AddressLimits, too_many
 from anchor.service.client_address import client_of, peers_of
 from anchor.service.problems import CLOSE, Problem, explain
@@ -94,7 +96,7 @@ class RequestMiddleware:
         started = time.perf_counter()
         status = 0
 
-        async def send_completed(message: Message) -> None:
+        async def send_completed(message: AsgiMessage) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -141,11 +143,13 @@ def _find_problem(scope: Scope) -> Problem | None:
     names = [name for name, _ in scope["headers"]]
     for name in sorted(_ONCE):
         if names.count(name) > 1:
-            return Problem(400, f"the header {name.decode()} is there twice", headers=CLOSE)
+            return Problem(
+                400, Message("request-header-repeated", name=name.decode()), headers=CLOSE
+            )
     if b"host" not in names and scope["http_version"] == "1.1":  # RFC 9112 section 3.2
-        return Problem(400, "the header host is missing", headers=CLOSE)
+        return Problem(400, Message("request-host-missing"), headers=CLOSE)
     if b"content-encoding" in names:
-        return Problem(415, "a body is taken as it is, not compressed", headers=CLOSE)
+        return Problem(415, Message("request-body-compressed"), headers=CLOSE)
     return None
 
 
@@ -167,7 +171,7 @@ def _explain(error: Exception) -> Problem:
     if isinstance(error, OSError):
         return explain(error)
     _LOG.error("a bug", exc_info=error)
-    return Problem(500, "an error of the service", headers=CLOSE)
+    return Problem(500, Message("service-internal-error"), headers=CLOSE)
 
 
 def _count(scope: Scope, status: int, seconds: float) -> None:

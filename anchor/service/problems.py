@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -29,41 +29,43 @@ from anchor.errors import (
     UnknownVersionError,
     UsageError,
 )
+from anchor.messages.message import Message, join
+from anchor.messages.validation import describe_fault
 
 MEDIA_TYPE = "application/problem+json"
 
 _LOG = logging.getLogger("anchor.service")
-_OPERATOR = "the service needs its operator before it can answer this"
-_CONTRADICTED = "the chain contradicts the log; nothing is taken in or handed out meanwhile"
+_OPERATOR = Message("service-needs-operator")
+_CONTRADICTED = Message("service-chain-contradicts-log")
 # The answer for each error of the package; the first match counts.  Without a message here, the
 # client gets the error's own.
-_ANSWERS: tuple[tuple[type[AnchorError], int, str | None], ...] = (
+_ANSWERS: tuple[tuple[type[AnchorError], int, Message | None], ...] = (
     # No client configures the service.
     (ConfigError, 503, _OPERATOR),
     (UnknownVersionError, 422, None),
     (UsageError, 422, None),
     (NotFinalError, 409, None),
-    (StoreBusyError, 503, "the store is busy; nothing was taken in"),
+    (StoreBusyError, 503, Message("service-store-busy")),
     (
         CopyMissingError,
         503,
-        "the second copy is missing: whether this is written is not known; repeat it",
+        Message("service-second-copy-missing"),
     ),
     (
         StorageError,
         503,
-        "the store cannot be written or read; what was not acknowledged may be missing",
+        Message("service-store-not-usable"),
     ),
     (
         ClockError,
         503,
-        "the service's clock is far from the chain's; nothing is taken in until it is right",
+        Message("service-clock-wrong"),
     ),
     (IncidentError, 503, _CONTRADICTED),
     (ContradictedError, 503, _CONTRADICTED),
     (ChainGuardError, 503, _OPERATOR),
     (CannotCheckError, 503, _OPERATOR),
-    (AnchorError, 500, "an error of the service"),
+    (AnchorError, 500, Message("service-internal-error")),
 )
 RETRY_LATER = {"Retry-After": "5"}
 """Header of an answer: the same request may succeed in five seconds."""
@@ -76,27 +78,29 @@ class FieldError:
     """An error in one field: its JSON pointer (RFC 6901) or parameter name, and the reason."""
 
     pointer: str
-    message: str
+    message: Message
 
 
 class Problem(Exception):
     """An error answer (RFC 9457).
 
-    ``detail`` is a sentence for people; ``errors`` name members of the body (``/sha256``) or
-    parameters (``wait``).
+    ``detail`` is a sentence for people, and ``id`` names it for programs, without a hint that
+    follows it; ``errors`` name members of the body (``/sha256``) or parameters (``wait``).
     """
 
     def __init__(
         self,
         status: int,
-        detail: str,
+        detail: Message,
         *,
+        hint: Message | None = None,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
-        self.detail = detail
+        self.id = detail.id
+        self.detail = detail if hint is None else join([detail, hint], by="semicolon")
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
 
@@ -107,9 +111,12 @@ class Problem(Exception):
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,
+            "id": self.id,
         }
         if self.errors:
-            members["errors"] = [asdict(error) for error in self.errors]
+            members["errors"] = [
+                {"pointer": error.pointer, "message": error.message} for error in self.errors
+            ]
         return members
 
     def response(self) -> Response:
@@ -122,7 +129,7 @@ class Problem(Exception):
         )
 
 
-def unauthorised(detail: str) -> Problem:
+def unauthorised(detail: Message) -> Problem:
     """Return the answer to a request without a usable API key (401)."""
     return Problem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="anchor"'} | CLOSE)
 
@@ -135,13 +142,12 @@ def explain(error: Problem | AnchorError | OSError) -> Problem:
         _LOG.error("%s: %s", type(error).__name__, error)
         return Problem(
             503,
-            "this machine could not do it just now; what was not acknowledged may be missing",
+            Message("service-machine-failed"),
             headers=RETRY_LATER,
         )
     status, detail = next(row[1:] for row in _ANSWERS if isinstance(error, row[0]))
     if detail is None:
-        hint = f"; {error.hint}" if error.hint else ""
-        return Problem(status, f"{error.message}{hint}")
+        return Problem(status, error.message, hint=error.hint)
     # Paths and hosts of the store are for the operator only, who finds them in the log.
     _LOG.error("%s", error.message)
     headers = RETRY_LATER if status == HTTPStatus.SERVICE_UNAVAILABLE else None
@@ -162,14 +168,15 @@ def _answer_error(_request: Request, error: Exception) -> Response:
 
 
 _DETAILS = {
-    404: "there is nothing at this address",
-    405: "this address does not take that method",
+    404: Message("address-not-found"),
+    405: Message("address-method-not-allowed"),
 }
 
 
 def _answer_http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    detail = _DETAILS.get(error.status_code, str(error.detail))
+    other = Message("request-refused", status=error.status_code, reason=error.detail)
+    detail = _DETAILS.get(error.status_code, other)
     return Problem(error.status_code, detail, headers=error.headers).response()
 
 
@@ -177,7 +184,7 @@ def _answer_invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = [
         # The first part is the parameter's location: query, path or header.
-        FieldError(".".join(str(part) for part in field["loc"][1:]), str(field["msg"]))
+        FieldError(".".join(str(part) for part in field["loc"][1:]), describe_fault(field))
         for field in error.errors()
     ]
-    return Problem(422, "a parameter is not as it has to be", errors=errors).response()
+    return Problem(422, Message("request-parameter-invalid"), errors=errors).response()

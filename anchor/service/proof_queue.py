@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from anchor.messages.message import Message
 from anchor.service.problems import RETRY_LATER, Problem
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ class ProofQueue:
             Problem: The queue is full (503).
         """
         if self._in_line >= _MOST_IN_LINE:
-            raise Problem(503, "too many ask for proofs just now", headers=RETRY_LATER)
+            raise Problem(503, Message("proof-queue-full"), headers=RETRY_LATER)
         self._in_line += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)

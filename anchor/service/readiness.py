@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from anchor.errors import AnchorError, StoreReplacedError
+from anchor.messages.message import Message
 from anchor.service.problems import RETRY_LATER, Problem
 from anchor.store.database import Database
 
@@ -66,7 +67,7 @@ class Readiness:
             trying = self._trying = loop.run_in_executor(self._thread, self._try)
         done, _ = await asyncio.wait({trying}, timeout=_PATIENCE)
         if not done:
-            raise Problem(503, "the store does not answer in time", headers=RETRY_LATER)
+            raise Problem(503, Message("service-store-too-slow"), headers=RETRY_LATER)
         trying.result()
 
     def _try(self) -> None:
@@ -79,7 +80,7 @@ class Readiness:
             try:
                 await asyncio.to_thread(self._database.check_same)
             except StoreReplacedError as error:
-                _LOG.error("%s; this process ends, and another takes its place", error.message)
+                _LOG.error(Message("service-process-ends", reason=error.message))
                 self._end_process()
                 return
             except (AnchorError, OSError):

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from anchor.chain.node import Node
 from anchor.errors import AnchorError, FinalityViolatedError
+from anchor.messages.message import Message
 from anchor.operate.incident_handling import check_no_incident
 from anchor.operate.proving import Prover
 from anchor.operate.state_proofs import StateProofs
@@ -146,8 +147,8 @@ class ReceiptBuilder:
             return states.complete(receipt).anchors[0].state
         except FinalityViolatedError as error:
             self._wake()
-            _LOG.error("a receipt goes without its state proof: %s", error.message)
+            _LOG.error(Message("receipt-issued-without-state-proof", reason=error.message))
             return None
         except AnchorError as error:
-            _LOG.warning("a receipt goes without its state proof: %s", error.message)
+            _LOG.warning(Message("receipt-issued-without-state-proof", reason=error.message))
             return None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from functools import reduce
 
 from fastapi import Request
 
+from anchor.messages.message import Message
 from anchor.service.problems import CLOSE, Problem
 from anchor.service.settings import Settings
 
@@ -19,8 +21,12 @@ def check_media_type(request: Request, *allowed: str) -> None:
     stated = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if stated not in allowed:
         raise Problem(
-            415, f"the body has to be {' or '.join(allowed)} (Content-Type)", headers=CLOSE
+            415, Message("request-body-type-wrong", types=reduce(_either, allowed)), headers=CLOSE
         )
+
+
+def _either(first: str, last: str) -> str:
+    return Message("choice-or", first=first, last=last)
 
 
 def check_length(request: Request, most: int) -> None:
@@ -36,7 +42,7 @@ def check_length(request: Request, most: int) -> None:
 
 def too_long(most: int) -> Problem:
     """Return the answer to a body of more than ``most`` bytes (413)."""
-    return Problem(413, f"the body has at most {most:,} bytes", headers=CLOSE)
+    return Problem(413, Message("request-body-too-long", limit=most), headers=CLOSE)
 
 
 async def read_body(request: Request, settings: Settings) -> bytes:
@@ -64,4 +70,4 @@ async def read_body(request: Request, settings: Settings) -> bytes:
 
 def too_slow() -> Problem:
     """Return the answer to a body that takes too long to arrive (408)."""
-    return Problem(408, "the body did not come in time", headers=CLOSE)
+    return Problem(408, Message("request-body-too-slow"), headers=CLOSE)

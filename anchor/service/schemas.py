@@ -190,6 +190,7 @@ class ProblemDocument(BaseModel):
     title: str
     status: int
     detail: str
+    id: Annotated[str, Field(description="Names what `detail` says, for programs.")]
     errors: list[FieldErrorDocument] = []
 
 

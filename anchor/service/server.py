@@ -22,6 +22,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from anchor.errors import AnchorError, UsageError
+from anchor.messages.message import Message
 from anchor.project.config import load_config
 from anchor.project.log_key import load_log_key
 from anchor.project.project import open_project
@@ -32,6 +33,7 @@ from anchor.service.settings import Settings
 from anchor.service.supervisor import Supervisor
 from anchor.service.unavailable import UnavailableApp
 from anchor.service.worker import end_this_process
+from anchor.system.os_errors import describe_os_error
 
 _BACKLOG = 1_024
 # Seconds for a worker to answer a health check; a worker that died is detected at once.
@@ -55,8 +57,10 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise UsageError(
-            f"{host} port {port} cannot be listened on: {error.strerror}",
-            hint="name another --port, or stop what listens there",
+            Message(
+                "service-port-not-available", host=host, port=port, reason=describe_os_error(error)
+            ),
+            hint=Message("service-port-hint"),
         ) from error
 
 

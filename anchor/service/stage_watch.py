@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from anchor.errors import AnchorError
+from anchor.messages.message import Message
 from anchor.monitor.log_progress import LogProgress, load_log_progress
 from anchor.project.project import OpenProject
 from anchor.store.evidence import count_waiting
@@ -82,7 +83,7 @@ class StageWatch:
 
     def _note_end(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():  # its last result would be used for ever
-            _LOG.error("nothing looks at the store any more; this process ends for another")
+            _LOG.error(Message("store-watch-ended"))
             self._end_process()
 
     async def _run(self) -> None:
@@ -91,7 +92,7 @@ class StageWatch:
             try:
                 await self._look()
             except (AnchorError, OSError) as error:
-                _LOG.warning("%s; looking again", error)
+                _LOG.warning(Message("store-watch-failed", reason=error))
             pause = _POLL if self._waiters else _IDLE_POLL
             while time.monotonic() - started < pause:
                 await asyncio.sleep(_POLL / 2)

@@ -14,6 +14,7 @@ from anchor.errors import AnchorError, MalformedError
 from anchor.evidence.digests import Digests
 from anchor.evidence.erasure_statement import MEMBER
 from anchor.evidence.record import MAX_NAME_CHARACTERS, SALT_BYTES, parse_record
+from anchor.messages.message import Message
 from anchor.operate.acceptance import EvidenceInput, prepare_evidence, prepare_record
 from anchor.service.problems import FieldError, Problem
 from anchor.service.schemas import KEY_PATTERN, DigestSubmission, read_digests
@@ -24,11 +25,11 @@ from anchor.types import LogId, log_owner
 
 _IDEMPOTENCY_KEY = re.compile(KEY_PATTERN)
 _FAULTS: Final = {
-    "sha256": "not 64 lower-case hex digits",
-    "sm3": "not 64 lower-case hex digits",
-    "size": "not a number of bytes",
-    "name": f"not a text of 1 to {MAX_NAME_CHARACTERS:,} characters",
-    "media_type": "not a media type, as application/pdf is",
+    "sha256": Message("submission-digest-not-hex"),
+    "sm3": Message("submission-digest-not-hex"),
+    "size": Message("submission-size-invalid"),
+    "name": Message("submission-name-invalid", limit=MAX_NAME_CHARACTERS),
+    "media_type": Message("submission-media-type-invalid"),
 }
 _MEMBERS: Final = (*_FAULTS, "record")
 
@@ -54,8 +55,8 @@ class Origin:
             Problem: The key is not 1 to 255 printable ASCII characters (422).
         """
         if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
-            error = FieldError("Idempotency-Key", "not 1 to 255 printable ASCII characters")
-            raise Problem(422, "a header is not as it has to be", errors=[error])
+            error = FieldError("Idempotency-Key", Message("idempotency-key-malformed"))
+            raise Problem(422, Message("request-header-invalid"), errors=[error])
         return cls(tenant=tenant, key=key, recorded_at=utc_now(), log=log)
 
     @property
@@ -80,9 +81,9 @@ def read_submission(data: bytes, origin: Origin, *, max_bytes: int) -> NewEviden
         Problem: The submission is too long (413), not JSON (400) or otherwise invalid (422).
     """
     if len(data) > max_bytes:
-        raise Problem(413, f"a submission has at most {max_bytes:,} bytes")
+        raise Problem(413, Message("submission-too-long", limit=max_bytes))
     try:
-        value = parse_strict(data, subject="the submission", max_bytes=max_bytes)
+        value = parse_strict(data, subject=Message("submission-as-subject"), max_bytes=max_bytes)
     except MalformedError as error:
         raise Problem(400, error.message) from error
     return _prepare(_read_members(value), origin)
@@ -99,16 +100,20 @@ def over_quota(limits: Quota) -> Problem:
     period = 86_400 if limits.per_minute is None else 60
     return Problem(
         429,
-        "the quota of this key's tenant is used up",
+        Message("tenant-quota-used-up"),
         headers={"Retry-After": str(period - passed % period)},
     )
 
 
 def _read_members(value: JsonValue) -> Mapping[str, JsonValue]:
     if not isinstance(value, dict):
-        raise Problem(422, "a submission is a JSON object", errors=[FieldError("", "no object")])
+        raise Problem(
+            422,
+            Message("submission-not-object"),
+            errors=[FieldError("", Message("submission-field-not-object"))],
+        )
     unknown = [
-        FieldError(f"/{_escape(name)}", "no member of a submission")
+        FieldError(f"/{_escape(name)}", Message("submission-member-unknown"))
         for name in value
         if name not in _MEMBERS
     ]
@@ -140,22 +145,28 @@ def _prepare(members: Mapping[str, JsonValue], origin: Origin) -> NewEvidence:
 
 def _prepare_record(members: Mapping[str, JsonValue], origin: Origin) -> NewEvidence:
     encoded = members["record"]
-    others = [FieldError(f"/{name}", "not beside a record") for name in members if name != "record"]
+    others = [
+        FieldError(f"/{name}", Message("submission-member-beside-record"))
+        for name in members
+        if name != "record"
+    ]
     if others:
         raise _refuse(others)
     if not isinstance(encoded, str):
-        raise _refuse([FieldError("/record", "not a string with the record's exact bytes")])
+        raise _refuse([FieldError("/record", Message("submission-record-not-string"))])
     try:
         record = parse_record(encoded.encode("utf-8"))
     except AnchorError as error:
         raise _refuse([FieldError("/record", error.message)]) from error
     if record.log is not None and log_owner(record.log) != log_owner(origin.log):
-        raise _refuse([FieldError("/record", "names a log of another owner than this service's")])
+        raise _refuse([FieldError("/record", Message("submission-record-log-foreign"))])
     if MEMBER in record.statements:
         # `anchor restore` erases the evidence that such records name.
-        raise _refuse([FieldError("/record", f"has a member {MEMBER!r}, which is the operator's")])
+        raise _refuse(
+            [FieldError("/record", Message("submission-record-member-reserved", member=MEMBER))]
+        )
     if "\0" in record.name:
-        raise _refuse([FieldError("/record", "its name holds a NUL character")])
+        raise _refuse([FieldError("/record", Message("submission-record-name-nul"))])
     return prepare_record(record, origin.source(record.name), origin.unique, origin.recorded_at)
 
 
@@ -164,13 +175,13 @@ def _read_digests(members: Mapping[str, JsonValue]) -> DigestSubmission:
     if isinstance(given, set):
         raise _refuse([FieldError(f"/{name}", _FAULTS[name]) for name in _FAULTS if name in given])
     if given.sha256 is None and given.sm3 is None:
-        missing = "missing: a submission has sha256, sm3 or a record"
+        missing = Message("submission-digest-missing")
         raise _refuse([FieldError("/sha256", missing)])
     return given
 
 
 def _refuse(errors: list[FieldError]) -> Problem:
-    return Problem(422, "the submission is not as it has to be", errors=errors)
+    return Problem(422, Message("submission-invalid"), errors=errors)
 
 
 def _escape(name: str) -> str:

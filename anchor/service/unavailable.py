@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from anchor.errors import AnchorError
+from anchor.messages.message import Message
 from anchor.service.client_address import Peers
 from anchor.service.problems import CLOSE, RETRY_LATER, Problem
 from anchor.service.settings import Settings
@@ -50,7 +51,7 @@ class UnavailableApp:
         else:
             problem = Problem(
                 503,
-                "the store cannot be used just now; nothing was taken in",
+                Message("store-unavailable-nothing-taken"),
                 headers=RETRY_LATER | CLOSE,
             )
             await problem.response()(scope, receive, send)
@@ -85,4 +86,4 @@ class UnavailableApp:
         """Log a reason, unless it was the last one logged."""
         if str(reason) != self._told:
             self._told = str(reason)
-            _LOG.error("%s; every request is answered with 503 until it can be opened", reason)
+            _LOG.error(Message("service-project-unavailable", reason=reason))

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
 
+from anchor.messages.message import Message
 from anchor.monitor.chain_status import StatusPoller
 from anchor.operate.clock_check import clock_error
 from anchor.operate.incident_handling import check_no_incident, explain_incidents
@@ -108,7 +109,7 @@ class Service:
 
         return await asyncio.get_running_loop().run_in_executor(self._publisher, read)
 
-    def take_slot(self, kind: str, tenant: str, most: int) -> ExitStack:
+    def take_slot(self, kind: Message, tenant: str, most: int) -> ExitStack:
         """Count a request against the tenant's limit in this worker, until the stack is closed.
 
         Raises:
@@ -118,7 +119,7 @@ class Service:
         if self._busy[name] >= most:
             raise Problem(
                 429,
-                f"this key's tenant has {most} {kind} under way here",
+                Message("tenant-slots-used-up", limit=most, kind=kind),
                 headers=RETRY_LATER | CLOSE,
             )
         self._busy[name] += 1
@@ -169,7 +170,7 @@ class Service:
         if self.stage_watch.reach.waiting >= self.settings.max_backlog:
             raise Problem(
                 503,
-                "too much evidence waits for its seal; nothing was taken in",
+                Message("evidence-backlog-full"),
                 headers=RETRY_LATER | CLOSE,
             )
 

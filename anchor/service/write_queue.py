@@ -28,6 +28,7 @@ from anchor.errors import (
     StoreAwayError,
     WriteRefusedError,
 )
+from anchor.messages.message import Message
 from anchor.store.api_keys import Quota
 from anchor.store.database import Database
 from anchor.store.evidence import NewEvidence
@@ -116,7 +117,7 @@ class WriteQueue:
         """
         with self._condition:
             if self._is_closing:
-                raise StorageError("the service is stopping")
+                raise StorageError(Message("service-stopping"))
             (self._bulks if job.is_bulk else self._singles).append(job)
             self._condition.notify_all()
         return await job.done
@@ -190,7 +191,7 @@ class WriteQueue:
 
     def _end_after(self, error: StorageError, jobs: list[Job]) -> None:
         self._answer([(job, error) for job in jobs])
-        _LOG.error("%s; this process ends, and another takes its place", error.message)
+        _LOG.error(Message("service-process-ends", reason=error.message))
         self._end_process()
 
     def _adapt(self, count: int, seconds: float) -> None:

@@ -23,6 +23,7 @@ from typing import BinaryIO
 from sqlalchemy import Connection
 
 from anchor.errors import SideFileHeldError, StorageError, WriteRefusedError
+from anchor.messages.message import Message
 from anchor.store.acknowledged_log_frames import (
     MAGIC,
     Damage,
@@ -37,8 +38,9 @@ from anchor.store.evidence import EvidenceRow, NewEvidence
 from anchor.store.file_origins import tenant_of
 from anchor.system.durable_files import open_private, sync_folder
 from anchor.system.file_lock import wait_for_lock
+from anchor.system.os_errors import describe_os_error
 
-OnDamage = Callable[[str], None]
+OnDamage = Callable[[Message], None]
 
 # Seconds to wait for another process's append, and between two tries.
 _PATIENCE = 10
@@ -154,9 +156,9 @@ class SideFile:
             if not isinstance(part, Damage):
                 yield from parse_entries(part)
             elif not part.is_tail or (part.start == 0 and not _is_unfinished(file)):
-                told = f"{self.path} is damaged: bytes {part.start} to {part.end} cannot be read"
+                told = Message("side-file-damaged", path=self.path, start=part.start, end=part.end)
                 if on_damage is None:
-                    raise StorageError(told, hint="take it from a backup, then run again")
+                    raise StorageError(told, hint=Message("side-file-damaged-hint"))
                 on_damage(told)
 
     def _find_end(self, descriptor: int) -> int:
@@ -178,8 +180,8 @@ class SideFile:
             is_other = end == 0 and not _is_unfinished(file)
         if is_other:
             raise WriteRefusedError(
-                f"{self.path} is not the project's side file",
-                hint="another program wrote it: move it away, then run the same again",
+                Message("side-file-foreign", path=self.path),
+                hint=Message("side-file-foreign-hint"),
             )
         os.ftruncate(descriptor, end)
         return end
@@ -202,8 +204,8 @@ class SideFile:
     def _check_kind(self, descriptor: int) -> None:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise StorageError(
-                f"{self.path} is no file",
-                hint="move away what lies there; a backup may have the file",
+                Message("side-file-not-regular", path=self.path),
+                hint=Message("side-file-not-regular-hint"),
             )
 
     def _wait_for(self, descriptor: int, deadline: float) -> None:
@@ -211,8 +213,8 @@ class SideFile:
             wait_for_lock(descriptor, deadline)
         except BlockingIOError as error:
             raise SideFileHeldError(
-                f"another process holds {self.path}",
-                hint="wait for it, or stop it; nothing was changed",
+                Message("side-file-held", path=self.path),
+                hint=Message("process-wait-or-stop-hint"),
             ) from error
 
     @contextmanager
@@ -221,9 +223,10 @@ class SideFile:
             yield
         except OSError as error:
             raise WriteRefusedError(
-                f"{self.path} cannot be read or written: {error.strerror}",
-                hint="see to the disk (`df`, `dmesg`), then run the same again; nothing was "
-                "acknowledged",
+                Message(
+                    "file-read-or-write-failed", path=self.path, reason=describe_os_error(error)
+                ),
+                hint=Message("side-file-disk-hint"),
             ) from error
 
 

@@ -17,6 +17,7 @@ from itertools import groupby
 from typing import BinaryIO, NamedTuple
 
 from anchor.errors import UnknownVersionError
+from anchor.messages.message import Message
 from anchor.store.batches import in_batches
 from anchor.types import Hash32
 
@@ -100,7 +101,7 @@ def parse_entries(body: bytes) -> Iterator[Entry]:
     start = _BODY.size + length
     width = _HASH * (3 if has_key else 2)
     if has_key > 1 or (len(body) - start) % width:
-        raise UnknownVersionError("the side file was written by a newer release")
+        raise UnknownVersionError(Message("side-file-newer-release"))
     tenant = body[_BODY.size : start].decode("utf-8", "surrogateescape")
     for at in range(start, len(body), width):
         fields = [body[at + offset : at + offset + _HASH] for offset in range(0, width, _HASH)]

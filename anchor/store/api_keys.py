@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, text, update
 
 from anchor.errors import UsageError
+from anchor.messages.message import Message, join
 from anchor.store.schema import api_keys, tenants, usage
 
 SCOPES = ("submit", "read", "admin")
@@ -59,8 +60,8 @@ def check_tenant(name: str) -> None:
     """
     if not _TENANT.fullmatch(name):
         raise UsageError(
-            f"a tenant cannot be called {name[:80]!r}",
-            hint="take 1 to 63 lower-case letters, digits and hyphens",
+            Message("tenant-name-invalid", name=name[:80]),
+            hint=Message("tenant-name-hint"),
         )
 
 
@@ -85,10 +86,10 @@ def create_key(
     unknown = sorted(wanted - set(SCOPES))
     if unknown or not wanted:
         raise UsageError(
-            f"a key cannot be for {unknown[0][:80]!r}"
+            Message("api-key-scope-unknown", scope=unknown[0][:80])
             if unknown
-            else "a key has to be for something",
-            hint=f"its scopes are among {', '.join(SCOPES)}",
+            else Message("api-key-scope-missing"),
+            hint=Message("api-key-scope-hint", scopes=join(SCOPES)),
         )
     given = limits or Quota()
     values = {"per_day": given.per_day, "per_minute": given.per_minute}
@@ -149,7 +150,7 @@ def revoke_key(connection: Connection, id: str, revoked_at: str) -> None:
     """
     row = connection.execute(select(api_keys.c.id).where(api_keys.c.id == id)).one_or_none()
     if row is None:
-        raise UsageError(f"there is no key {id[:80]!r}", hint="`anchor api-key list` shows them")
+        raise UsageError(Message("api-key-unknown", key=id[:80]), hint=Message("api-key-list-hint"))
     connection.execute(
         update(api_keys)
         .where((api_keys.c.id == id) & api_keys.c.revoked_at.is_(None))

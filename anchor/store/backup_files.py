@@ -16,6 +16,7 @@ from anchor.errors import (
     StorageError,
     UsageError,
 )
+from anchor.messages.message import Message
 from anchor.store.backup_manifest import (
     MANIFEST,
     MAX_MANIFEST_BYTES,
@@ -25,6 +26,7 @@ from anchor.store.backup_manifest import (
     parse_manifest,
 )
 from anchor.system.durable_files import sync_folder, write_file
+from anchor.system.os_errors import describe_os_error
 
 # The user named a wrong place; any other error is a fault of the disk.
 _WRONG_PLACE = frozenset(
@@ -41,7 +43,7 @@ _WRONG_PLACE = frozenset(
     }
 )
 
-OTHER_BACKUP = "take another backup: nothing in this one can be relied on"
+OTHER_BACKUP = Message("backup-take-another-hint")
 """The hint for a damaged backup."""
 
 
@@ -61,14 +63,16 @@ def read_manifest(folder: Path) -> Manifest:
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise ConfigError(
-                f"{folder} is no backup: it has no {MANIFEST}",
-                hint="name a folder that `anchor backup` made; one that it did not finish is none",
+                Message("backup-manifest-missing", folder=folder, manifest=MANIFEST),
+                hint=Message("backup-folder-hint"),
             ) from error
         raise location_error(path, error) from error
     try:
         return parse_manifest(data, str(path))
     except MalformedError as error:
-        raise MismatchError(f"the backup is damaged: {error.message}", hint=OTHER_BACKUP) from error
+        raise MismatchError(
+            Message("backup-damaged", reason=error.message), hint=OTHER_BACKUP
+        ) from error
 
 
 def make_durable(folder: Path) -> dict[str, FileEntry]:
@@ -100,7 +104,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     write_file(folder / MANIFEST, encode_manifest(manifest), mode=0o600)
 
 
-def find_changes(folder: Path, manifest: Manifest) -> Iterator[str]:
+def find_changes(folder: Path, manifest: Manifest) -> Iterator[Message]:
     """Read every file of a backup again; yield one message for each that has changed.
 
     Raises:
@@ -115,18 +119,20 @@ def find_changes(folder: Path, manifest: Manifest) -> Iterator[str]:
         path = unexpected.pop(name, None)
         # Only regular files: reading a pipe would wait.
         if path is None or path.is_symlink() or not path.is_file():
-            yield f"{name} is missing"
+            yield Message("backup-file-missing", name=name)
             continue
         try:
             current = _read_entry(path)
         except OSError as error:
             raise disk_error(path, error) from error
         if current.size != entry.size:
-            yield f"{name} has {current.size:,} bytes instead of {entry.size:,}"
+            yield Message(
+                "backup-file-size-differs", name=name, actual=current.size, expected=entry.size
+            )
         elif current != entry:
-            yield f"{name} is not the file that was written: its SHA-256 is {current.sha256.hex()}"
+            yield Message("backup-file-altered", name=name, sha256=current.sha256.hex())
     unexpected.pop(MANIFEST, None)
-    yield from (f"{name} is no part of the backup" for name in unexpected)
+    yield from (Message("backup-file-unexpected", name=name) for name in unexpected)
 
 
 def _read_entry(path: Path) -> FileEntry:
@@ -138,13 +144,19 @@ def _read_entry(path: Path) -> FileEntry:
 def location_error(path: Path, error: OSError) -> AnchorError:
     """Return the error for a location named by the user where nothing can be created."""
     if error.errno in _WRONG_PLACE:
-        return UsageError(f"{path} cannot be written: {error.strerror}")
+        return UsageError(
+            Message("file-unwritable-because", path=path, reason=describe_os_error(error))
+        )
     return disk_error(path, error)
 
 
 def disk_error(path: Path, error: OSError) -> StorageError:
     """Return the error for a file that must exist and cannot be read or written."""
     return StorageError(
-        f"{error.filename or path} cannot be read or written: {error.strerror}",
-        hint="look after the disk (`df`, `dmesg`), then run the same again",
+        Message(
+            "file-read-or-write-failed",
+            path=error.filename or path,
+            reason=describe_os_error(error),
+        ),
+        hint=Message("disk-check-then-rerun-hint"),
     )

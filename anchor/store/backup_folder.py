@@ -19,6 +19,7 @@ from anchor.errors import (
     LeaseHeldError,
     UsageError,
 )
+from anchor.messages.message import Message
 from anchor.store.backup_files import disk_error, location_error
 from anchor.store.backup_manifest import MANIFEST
 from anchor.system.durable_files import sync_folder
@@ -40,8 +41,8 @@ def find_backup(folder: Path) -> Path:
     kept = list_generations(folder)
     if not kept:
         raise ConfigError(
-            f"there is no backup in {folder}",
-            hint="name a folder that `anchor backup` made; one that it did not finish is none",
+            Message("backup-none-in-folder", folder=folder),
+            hint=Message("backup-folder-hint"),
         )
     return kept[-1]
 
@@ -143,11 +144,11 @@ def fill_folder(folder: Path, partial: Path | None = None) -> Iterator[Path]:
 
 def _check_free(folder: Path) -> None:
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise UsageError(f"{folder} exists already, and is no folder")
+        raise UsageError(Message("backup-target-not-folder", folder=folder))
     if folder.is_dir() and any(folder.iterdir()):
         raise UsageError(
-            f"{folder} exists already, and nothing is written over",
-            hint="name a new folder, or keep several in one: --keep N",
+            Message("backup-target-not-empty", folder=folder),
+            hint=Message("backup-target-hint"),
         )
 
 
@@ -163,8 +164,8 @@ def _hold(partial: Path) -> int:
     try:
         if os.fstat(descriptor).st_uid != os.geteuid():
             raise UsageError(
-                f"{partial} is another user's",
-                hint="make backups in a folder in which only you may write",
+                Message("backup-folder-of-other-user", folder=partial),
+                hint=Message("backup-private-folder-hint"),
             )
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Another process may have renamed it to its final name in between.
@@ -173,8 +174,8 @@ def _hold(partial: Path) -> int:
     except (BlockingIOError, FileNotFoundError) as error:
         os.close(descriptor)
         raise LeaseHeldError(
-            f"another process makes a backup in {partial.parent}",
-            hint="wait until it is done, then run again",
+            Message("backup-folder-held", parent=partial.parent),
+            hint=Message("process-wait-then-rerun-hint"),
         ) from error
     except BaseException:
         os.close(descriptor)

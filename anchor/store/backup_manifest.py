@@ -11,6 +11,7 @@ from typing import TypeVar
 from anchor.canonical import parse_strict
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.ethereum.keccak import format_address, parse_address
+from anchor.messages.message import Message
 from anchor.types import Address, ChainId, Hash32, Head, LogId, parse_hex
 
 FORMAT = "anchor-backup/1"
@@ -81,10 +82,15 @@ def parse_manifest(data: bytes, subject: str) -> Manifest:
     """
     document = parse_strict(data, subject=subject, max_bytes=MAX_MANIFEST_BYTES)
     if not isinstance(document, dict):
-        raise MalformedError(f"{subject} is no JSON object")
+        raise MalformedError(Message("backup-manifest-not-object", subject=subject))
     if document.get("format") != FORMAT:
         raise UnknownVersionError(
-            f"the format of {subject} is {str(document.get('format'))[:80]!r}, not {FORMAT!r}"
+            Message(
+                "backup-manifest-format-unknown",
+                subject=subject,
+                actual=str(document.get("format"))[:80],
+                expected=FORMAT,
+            )
         )
     try:
         head, files = document["head"], _expect(document["files"], dict)
@@ -100,9 +106,11 @@ def parse_manifest(data: bytes, subject: str) -> Manifest:
             files={path: _parse_entry(path, _expect(files[path], dict)) for path in files},
         )
     except KeyError as error:
-        raise MalformedError(f"{subject} lacks the member {error}") from error
+        raise MalformedError(
+            Message("backup-member-missing", subject=subject, member=error)
+        ) from error
     except TypeError as error:
-        raise MalformedError(f"{subject}: {error}") from error
+        raise MalformedError(Message("with-reason", failure=subject, reason=error)) from error
 
 
 def is_name(path: str) -> bool:
@@ -117,8 +125,8 @@ def _parse_head(members: dict[str, object]) -> Head:
 
 def _parse_entry(path: str, members: dict[str, object]) -> FileEntry:
     if not is_name(path):
-        raise MalformedError(f"{path[:80]!r} is no name of a file in a backup")
-    sha256 = _parse_hash(members["sha256"], f"the hash of {path}")
+        raise MalformedError(Message("backup-file-name-invalid", path=path[:80]))
+    sha256 = _parse_hash(members["sha256"], Message("backup-file-hash-subject", path=path))
     return FileEntry(size=_expect(members["size"], int), sha256=sha256)
 
 
@@ -128,5 +136,7 @@ def _parse_hash(value: object, subject: str) -> Hash32:
 
 def _expect(value: object, kind: type[T]) -> T:
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise TypeError(f"{str(value)[:80]!r} stands where a {kind.__name__} belongs")
+        raise TypeError(
+            Message("backup-member-type-wrong", actual=str(value)[:80], expected=kind.__name__)
+        )
     return value

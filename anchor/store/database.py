@@ -28,6 +28,7 @@ from anchor.errors import (
     StoreReplacedError,
     UnknownVersionError,
 )
+from anchor.messages.message import Message
 from anchor.store.acknowledged_log import SideFile, begin_noting
 from anchor.store.alembic_runner import is_outdated, migrate, read_schema_version
 from anchor.store.location import SqliteFile, StoreLocation
@@ -105,11 +106,11 @@ class Backend(Protocol):
     def check_room(self, size: int) -> None:
         """Raise StorageError if ``size`` bytes would use up the disk space that anchoring needs."""
 
-    def purge(self, engine: Engine) -> Sequence[str]:
+    def purge(self, engine: Engine) -> Sequence[Message]:
         """Rewrite the files on disk without changed or deleted data; return what remains."""
 
     @property
-    def read_only_note(self) -> str | None:
+    def read_only_note(self) -> Message | None:
         """Return how a store on read-only media is read; None if the store is writable."""
 
     def release(self) -> None:
@@ -304,8 +305,8 @@ class Database:
             epoch = connection.execute(select(lease.c.epoch)).scalar_one()
         if self._seen is not None and not self._seen <= epoch < self._seen + _MOST_LEASES:
             raise StoreReplacedError(
-                "the store was replaced by another one while this process had it open",
-                hint="start again, which opens the one that is there; nothing was changed",
+                Message("store-replaced-while-open"),
+                hint=Message("store-start-again-hint"),
             )
         self._seen = epoch
 
@@ -329,8 +330,8 @@ class Database:
             current = connection.execute(query).one()
             if current.epoch != self._epoch:
                 raise ChainGuardError(
-                    f"another process has taken over this log: {current.holder}",
-                    hint="this one was cut off or stopped for a while; nothing was changed",
+                    Message("lease-taken-over", holder=current.holder),
+                    hint=Message("lease-taken-over-hint"),
                 )
             yield connection
 
@@ -363,7 +364,7 @@ class Database:
             yield
 
     @property
-    def read_only_note(self) -> str | None:
+    def read_only_note(self) -> Message | None:
         """Return how a store on read-only media is read; None if the store is writable."""
         return self._backend.read_only_note
 
@@ -380,7 +381,7 @@ class Database:
         """Return whether some process holds the lease now."""
         return self._backend.is_locked()
 
-    def purge(self) -> Sequence[str]:
+    def purge(self) -> Sequence[Message]:
         """Rewrite the database, so that none of its files contains changed or deleted data.
 
         Returns one message for each place that this program cannot purge.
@@ -408,8 +409,8 @@ class Database:
             original = getattr(error, "orig", error)
             if explained is None and isinstance(original, self._backend.contradictions):
                 explained = ChainGuardError(
-                    f"the store contradicts itself: {original}",
-                    hint="it was damaged or altered: restore it from a backup; nothing was changed",
+                    Message("store-contradicts-itself", reason=original),
+                    hint=Message("store-altered-unchanged-hint"),
                 )
             if explained is None:
                 raise
@@ -535,16 +536,17 @@ def check_schema(location: StoreLocation, version: str | None) -> None:
     """
     if version is None:
         raise ConfigError(
-            f"the store {location} is empty",
-            hint="`anchor restore` rebuilds one that was lost; only `anchor init` creates one, in "
-            "a new folder",
+            Message("store-empty-at", store=str(location)),
+            hint=Message("store-empty-hint"),
         )
     if version != MIGRATION_HEAD:
         raise UnknownVersionError(
-            f"the store {location} has schema {version}; this release works with {MIGRATION_HEAD}",
-            hint="`anchor upgrade-store` makes a backup and brings it up to date"
+            Message(
+                "store-schema-unknown", store=str(location), actual=version, expected=MIGRATION_HEAD
+            ),
+            hint=Message("store-upgrade-hint")
             if is_outdated(version, MIGRATION_HEAD)
-            else "a newer release made it: use that one, or a newer one still",
+            else Message("store-newer-release-hint"),
         )
 
 

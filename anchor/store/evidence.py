@@ -30,6 +30,7 @@ from sqlalchemy import (
 from anchor.errors import UsageError
 from anchor.evidence.digests import Digests
 from anchor.evidence.record import source_of
+from anchor.messages.message import Message
 from anchor.store.batches import in_batches
 from anchor.store.file_origins import IS_FILE
 from anchor.store.schema import evidence, keys, positions, waiting
@@ -345,8 +346,8 @@ def find_evidence(
         stored = find_by_file(connection, here)[-1:]
     if not stored:
         raise UsageError(
-            f"{file} is not in this project's log, with this content",
-            hint="add it with `anchor add`",
+            Message("evidence-content-not-in-log", path=file),
+            hint=Message("evidence-add-hint"),
         )
     mine = [row for row in stored if row.source == here] or stored
     return next((row for row in mine if row.leaf_index is not None), mine[0])

@@ -11,6 +11,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import IntegrityError
 
 from anchor.errors import StoreBusyError, UsageError
+from anchor.messages.message import Message
 from anchor.store.acknowledged_log import build_entry, noted_entries
 from anchor.store.acknowledged_log_frames import Entry
 from anchor.store.batches import in_batches
@@ -161,13 +162,15 @@ def insert_once(
         known = find_by_key(connection, key)
         if known is not None and known.identity != submitted.identity:
             raise UsageError(
-                "other evidence was submitted with this idempotency key",
-                hint="give each submission a key of its own, and repeat it only as it was",
+                Message("idempotency-key-taken"),
+                hint=Message("idempotency-key-reused-hint"),
             )
     if insert_evidence(connection, [submitted], key=key) == 0:
         stored = find_by_identity(connection, submitted.identity)
         if stored is None:
-            raise StoreBusyError("the same evidence was erased just now", hint="run again")
+            raise StoreBusyError(
+                Message("evidence-erased-meanwhile"), hint=Message("command-run-again-hint")
+            )
         return stored, False
     if key is not None:
         _insert_key(connection, key, submitted.identity)
@@ -182,5 +185,5 @@ def _insert_key(connection: Connection, key: bytes, identity: bytes) -> None:
         connection.execute(_INSERT_KEY, {"key": key, "identity": identity})
     except IntegrityError as error:
         raise StoreBusyError(
-            "another process submits evidence with the same idempotency key", hint="run again"
+            Message("idempotency-key-busy"), hint=Message("command-run-again-hint")
         ) from error

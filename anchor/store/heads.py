@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, literal_co
 
 from anchor.errors import ChainGuardError
 from anchor.log.tree import HASH, RightEdge
+from anchor.messages.message import Message
 from anchor.store.schema import anchors, heads
 from anchor.types import MAX_LOG_SIZE, Anchor, ChainId, Hash32, Head
 
@@ -113,10 +114,13 @@ def _parse_head(row: Row[Any]) -> SealedHead:
     edge = row.right_edge
     if len(edge) != row.size.bit_count() * HASH:
         raise ChainGuardError(
-            f"the right edge stored with the head of size {row.size} has {len(edge)} bytes instead "
-            f"of {row.size.bit_count() * HASH}",
-            hint="it was damaged or altered: `anchor restore --replace` makes it again; nothing "
-            "was sealed",
+            Message(
+                "head-edge-size-wrong",
+                size=row.size,
+                actual=len(edge),
+                expected=row.size.bit_count() * HASH,
+            ),
+            hint=Message("head-edge-rebuild-hint"),
         )
     nodes = [Hash32(edge[start : start + HASH]) for start in range(0, len(edge), HASH)]
     return SealedHead(

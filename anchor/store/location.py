@@ -14,6 +14,7 @@ from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from anchor.errors import ConfigError, StorageError
+from anchor.messages.message import Message
 from anchor.system.durable_files import sync_folder
 
 _MOVED = ".before-restore-"
@@ -92,8 +93,8 @@ def install_store(built: SqliteFile, location: SqliteFile) -> Path | None:
     if has_write_ahead_log(built.path):
         # Closing copies the log into the file and removes it, unless the disk is full.
         raise StorageError(
-            f"the new store {built} could not be finished: SQLite left a write-ahead log beside it",
-            hint="see to the disk (`df`, `dmesg`), then run the same again; nothing was replaced",
+            Message("store-new-unfinished", store=str(built)),
+            hint=Message("store-new-unfinished-hint"),
         )
     with built.path.open("rb") as file:
         os.fsync(file.fileno())
@@ -132,7 +133,9 @@ def _move_aside(store: Path) -> Path | None:
     """
     moved = store.with_name(f"{store.name}{_MOVED}{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
     if moved.exists():
-        raise ConfigError(f"{moved} exists already", hint="run again")
+        raise ConfigError(
+            Message("file-exists", path=moved), hint=Message("command-run-again-hint")
+        )
     for suffix in ("-wal", "-shm", ""):
         with suppress(FileNotFoundError):
             store.with_name(store.name + suffix).replace(moved.with_name(moved.name + suffix))
@@ -158,13 +161,13 @@ def parse_location(text: str, folder: Path) -> StoreLocation:
         return SqliteFile(folder / text)
     if scheme not in ("postgresql", "postgres"):
         raise ConfigError(
-            f"there is no store of the kind {scheme!r}",
-            hint="name a file for SQLite, or postgresql://user@host/database",
+            Message("store-kind-unknown", scheme=scheme),
+            hint=Message("store-kind-hint"),
         )
     if _POSTGRES_URL.fullmatch(text) is None:  # not quoted: it may be a password
         raise ConfigError(
-            "the store's URL is not spelled postgresql://user:password@host:port/database",
-            hint="write whatever is not a letter, a digit or one of -._~ as % and its hex digits",
+            Message("store-url-misspelled"),
+            hint=Message("store-url-spelling-hint"),
         )
     return PostgresDatabase(f"postgresql://{rest}")
 

@@ -24,6 +24,7 @@ from anchor.errors import (
     StoreBusyError,
     StoreReplacedError,
 )
+from anchor.messages.message import Message
 from anchor.store.location import IS_FENCED, REPLACED, PostgresDatabase, lock_key
 from anchor.store.postgresql_purge import rewrite_log, rewrite_tables, wait_for_readers
 from anchor.store.schema import metadata
@@ -105,8 +106,8 @@ class PostgresBackend:
         connection.execute(_CREATION_TURN)
         if _holds_tables(connection):
             raise ConfigError(
-                f"there is already a store in {self._location}",
-                hint="name another database, or another schema of it",
+                Message("store-exists-in-database", store=str(self._location)),
+                hint=Message("store-exists-in-database-hint"),
             )
 
     def undo_creation(self) -> None:
@@ -127,14 +128,15 @@ class PostgresBackend:
                 for setting in ("fsync", "full_page_writes"):
                     if connection.execute(text(f"SHOW {setting}")).scalar_one() != "on":
                         raise ConfigError(
-                            f"{setting} is off in {self._location}: "
-                            "a power cut would lose evidence",
-                            hint=f"set {setting} = on in postgresql.conf",
+                            Message(
+                                "store-durability-off", setting=setting, store=str(self._location)
+                            ),
+                            hint=Message("store-durability-hint", setting=setting),
                         )
                 if connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one():
                     raise ConfigError(
-                        f"{self._location} only follows another server",
-                        hint="name the one that it follows",
+                        Message("store-on-replica", store=str(self._location)),
+                        hint=Message("store-on-replica-hint"),
                     )
         except OperationalError as error:
             raise self._unavailable(error) from error
@@ -144,16 +146,15 @@ class PostgresBackend:
         original = getattr(error, "orig", error)
         if isinstance(original, _DISTURBED):
             return StoreBusyError(
-                f"another process was in the way in {self._location}",
-                hint="run again; nothing was changed",
+                Message("store-busy-in-database", store=str(self._location)),
+                hint=Message("command-run-again-unchanged-hint"),
             )
         if isinstance(original, driver_errors.RaiseException) and REPLACED in str(original):
             return self._replaced()
         if isinstance(original, _SET_UP):
             return ConfigError(
-                f"the store {self._location} cannot be used: {_first_line(original)}",
-                hint="let the database's administrator see to the schema and to what this user may "
-                "do in it",
+                Message("store-unusable", store=str(self._location), reason=_first_line(original)),
+                hint=Message("store-database-setup-hint"),
             )
         # The latter include a server that became a replica, and a transaction that idled too long.
         if isinstance(original, (driver_errors.OperationalError, driver_errors.InternalError)):
@@ -167,7 +168,7 @@ class PostgresBackend:
     def check_room(self, size: int) -> None:
         """Do nothing: the disk space is the responsibility of the server's administrator."""
 
-    def purge(self, engine: Engine) -> Sequence[str]:
+    def purge(self, engine: Engine) -> Sequence[Message]:
         """Rewrite the tables and, if this user is permitted to, the server's write-ahead log."""
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             wait_for_readers(connection)
@@ -175,7 +176,7 @@ class PostgresBackend:
             return rewrite_log(connection)
 
     @property
-    def read_only_note(self) -> str | None:
+    def read_only_note(self) -> Message | None:
         """Return None: a read-only server is refused."""
         return None
 
@@ -211,13 +212,13 @@ class PostgresBackend:
             key = connection.execute(_LOCK).scalar_one()
             if key is None:
                 raise ConfigError(
-                    f"the schema of {self._location} does not exist",
-                    hint="let the database's administrator create it (CREATE SCHEMA)",
+                    Message("store-schema-missing", store=str(self._location)),
+                    hint=Message("store-schema-missing-hint"),
                 )
             if not connection.execute(_TRY_LOCK, {"key": key}).scalar_one():
                 raise LeaseHeldError(
-                    f"another process is sealing or anchoring for this log ({self._location})",
-                    hint="wait until it is done, or stop it",
+                    Message("lease-held", path=str(self._location)),
+                    hint=Message("process-wait-done-or-stop-hint"),
                 )
             yield
 
@@ -241,15 +242,18 @@ class PostgresBackend:
             url = make_url(self._location.url).set(drivername="postgresql+psycopg")
             engine = create_engine(url, connect_args=_KEEPALIVES, **options)
         except (ArgumentError, ValueError):
-            raise ConfigError(f"the store's URL {self._location} is malformed") from None
+            raise ConfigError(Message("store-url-malformed", url=str(self._location))) from None
         event.listen(engine, "connect", _configure_connection)
         return engine
 
     def _replaced(self) -> StoreReplacedError:
         return StoreReplacedError(
-            f"{self._location} refuses what is new: {REPLACED}",
-            hint="name the store that replaced it as the `store` in anchor.toml, then start "
-            "again; nothing was acknowledged",
+            Message(
+                "store-refuses-new",
+                store=str(self._location),
+                reason=Message("store-replaced-by-restore"),
+            ),
+            hint=Message("store-replaced-hint"),
         )
 
     def _unavailable(self, error: Exception) -> StoreAwayError:
@@ -260,9 +264,8 @@ class PostgresBackend:
             if password:
                 reason = reason.replace(str(password), "(hidden)")
         return StoreAwayError(
-            f"the store {self._location} cannot be used: {reason}",
-            hint="see to the database; whether the last change was made shows when it is back, and "
-            "doing it again does it once",
+            Message("store-unusable", store=str(self._location), reason=reason),
+            hint=Message("store-database-away-hint"),
         )
 
 

@@ -14,6 +14,7 @@ from psycopg import errors as driver_errors
 from sqlalchemy import Connection, text
 
 from anchor.errors import StoreBusyError
+from anchor.messages.message import Message
 from anchor.store.acknowledged_log import build_entry
 from anchor.store.acknowledged_log_frames import Entry
 from anchor.store.evidence import Batch, NewEvidence
@@ -59,7 +60,9 @@ def copy_new(connection: Connection, items: Batch) -> list[Entry]:
         if entries is not None:
             return entries
         picked = _pick_new(connection, items)
-    raise StoreBusyError("other processes take in the same evidence", hint="run again")
+    raise StoreBusyError(
+        Message("evidence-accepted-elsewhere"), hint=Message("command-run-again-hint")
+    )
 
 
 def _pick_new(connection: Connection, items: Batch) -> list[NewEvidence]:

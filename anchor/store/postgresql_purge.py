@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, text
 
 from anchor.errors import StoreBusyError
+from anchor.messages.message import Message
 
 _CONTENT = {
     "identity": "bytea",
@@ -50,14 +51,8 @@ _SEGMENTS = text("SELECT name FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$' 
 _EMIT = text("SELECT pg_logical_emit_message(false, 'anchor', '')")
 _SWITCH = text("SELECT pg_switch_wal()")
 
-_NOT_ALLOWED = (
-    "the PostgreSQL server's write-ahead log (pg_wal) holds the erased rows until its segments are "
-    "written over, which the store's user may not bring about"
-)
-_KEPT = (
-    "the PostgreSQL server still keeps segments of its write-ahead log (pg_wal) from before the "
-    "erasure, for a replica or an archive that is behind"
-)
+_NOT_ALLOWED = Message("erasure-wal-not-overwritten")
+_KEPT = Message("erasure-wal-kept")
 
 
 # Snapshots of this database, of standbys that hold rows back, and of prepared transactions.  VACUUM
@@ -87,9 +82,8 @@ def wait_for_readers(connection: Connection) -> None:
     while connection.execute(_OLD_SNAPSHOTS, {"newest": str(newest)}).scalar_one():
         if time.monotonic() >= end:
             raise StoreBusyError(
-                "another session of the PostgreSQL server may still read the erased rows",
-                hint="end its transaction (pg_stat_activity, replication slots, prepared "
-                "transactions), then run the same again",
+                Message("erasure-rows-still-readable"),
+                hint=Message("erasure-rows-still-readable-hint"),
             )
         time.sleep(_PAUSE)
 
@@ -105,7 +99,7 @@ def rewrite_tables(connection: Connection) -> None:
     connection.execute(text("VACUUM (FULL, ANALYZE) keys"))
 
 
-def rewrite_log(connection: Connection) -> Sequence[str]:
+def rewrite_log(connection: Connection) -> Sequence[Message]:
     """Rewrite every segment of the write-ahead log; return which part was not, and why."""
     if not connection.execute(_MAY_REWRITE_LOG).scalar_one():
         return (_NOT_ALLOWED,)

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection
 
 from anchor.errors import StoreBusyError, UsageError
+from anchor.messages.message import Message
 from anchor.store.api_keys import Quota, count_usage, measure_allowance
 from anchor.store.evidence import NewEvidence, find_positions
 from anchor.store.evidence_insertion import insert_once, insert_reporting
@@ -82,7 +83,9 @@ def _list_outcomes(
     known = [submitted.identity for submitted, new in zip(items, is_new, strict=True) if not new]
     places = find_positions(connection, known)
     if len(places) < len(set(known)):
-        raise StoreBusyError("the same evidence was erased just now", hint="run again")
+        raise StoreBusyError(
+            Message("evidence-erased-meanwhile"), hint=Message("command-run-again-hint")
+        )
     return [
         _NEW if new else Admitted(is_new=False, leaf_index=places[submitted.identity])
         for submitted, new in zip(items, is_new, strict=True)

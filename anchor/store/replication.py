@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SECOND_SERVER_NEEDED = (
-    "store_copies.copies needs a store in PostgreSQL with a standby; a SQLite file is kept twice "
-    "by a replicated block device below it"
-)
+from anchor.messages.message import Message, join
+
+SECOND_SERVER_NEEDED = Message("store-copies-need-postgresql")
 """The message about the option for a store in a SQLite file."""
 
 _WAITED_FOR = frozenset({"sync", "quorum"})
@@ -95,15 +94,19 @@ class Copies:
         """Return whether as many servers hold the position as the rule requires."""
         return self.count >= self.rule.copies
 
-    def format_standbys(self) -> str:
+    def format_standbys(self) -> Message:
         """Return which standbys are connected, and which of them count."""
         if not self.standbys:
-            return "no standby is connected"
-        named = [
-            f"{standby.name or 'one without a name'} ({_format_role(self.rule, standby)})"
+            return Message("standby-none")
+        named = (
+            Message(
+                "standby-with-role",
+                name=standby.name or Message("standby-unnamed"),
+                role=_format_role(self.rule, standby),
+            )
             for standby in self.standbys
-        ]
-        return f"connected: {', '.join(named)}"
+        )
+        return Message("standby-list", standbys=join(named))
 
 
 def is_counted(rule: CopyRule, standby: Standby) -> bool:
@@ -115,11 +118,11 @@ def is_counted(rule: CopyRule, standby: Standby) -> bool:
     return standby.sync_state in _WAITED_FOR and standby.name not in _TOOLS
 
 
-def _format_role(rule: CopyRule, standby: Standby) -> str:
+def _format_role(rule: CopyRule, standby: Standby) -> Message:
     if is_counted(rule, standby):
-        return "counts"
+        return Message("standby-counted")
     if standby.is_logical:
-        return "a logical subscription, which is no copy"
+        return Message("standby-logical")
     if standby.is_backup:
-        return "a base backup under way, which is no copy"
-    return f"{standby.sync_state}, does not count"
+        return Message("standby-base-backup")
+    return Message("standby-not-counted", sync_state=standby.sync_state)

@@ -18,6 +18,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from anchor.errors import StoreBusyError
+from anchor.messages.message import Message, join
 from anchor.store.alembic_runner import is_outdated, migrate
 from anchor.store.database import (
     MIGRATION_HEAD,
@@ -107,7 +108,10 @@ def _hold_file(location: SqliteFile, version: str) -> Iterator[OutdatedStore]:
             # SQLite leaves WAL mode only if no other connection has the file open.
             driver.execute("PRAGMA journal_mode=DELETE")
         except sqlite3.OperationalError as error:
-            raise _busy_error(location, "") from error
+            raise StoreBusyError(
+                Message("store-open-elsewhere", store=str(location)),
+                hint=Message("store-open-elsewhere-hint"),
+            ) from error
         # Removing the rollback journal is the commit, so the removal must be synced, too.
         driver.execute("PRAGMA synchronous=EXTRA")
         with connection.begin(), open_file(location.path) as reader:
@@ -138,18 +142,16 @@ def _hold_tables(location: PostgresDatabase, version: str) -> Iterator[OutdatedS
             if time.monotonic() < end:
                 time.sleep(0.1)
                 continue
-            numbers = ", ".join(map(str, others))
-            raise _busy_error(location, f" (the server's processes {numbers})")
+            raise StoreBusyError(
+                Message(
+                    "store-open-elsewhere-processes",
+                    store=str(location),
+                    numbers=join(map(str, others)),
+                ),
+                hint=Message("store-open-elsewhere-hint"),
+            )
         yield OutdatedStore(
             version=version,
             copy=partial(copy_snapshot, connection),
             upgrade=partial(migrate, connection),
         )
-
-
-def _busy_error(location: StoreLocation, which: str) -> StoreBusyError:
-    return StoreBusyError(
-        f"other processes have the store {location} open{which}",
-        hint="stop `anchor serve` and whatever else works with it, on every machine, then run "
-        "again; nothing was changed",
-    )

@@ -13,6 +13,7 @@ from anchor.errors import ChainGuardError, MismatchError
 from anchor.log.merkle import hash_leaf
 from anchor.log.tiles import TileTree, append_leaves
 from anchor.log.tree import HASH, RightEdge
+from anchor.messages.message import Message
 from anchor.store.database import Database
 from anchor.store.evidence import (
     assign_positions,
@@ -30,7 +31,7 @@ CHUNK = 1 << 17
 # Leaves in one part of a seal, which blocks other writers: some 25 ms.
 PART = 1 << 15
 
-_REBUILD = "find out with `anchor audit`; `anchor audit --rebuild` makes the tiles again"
+_REBUILD = Message("tile-rebuild-hint")
 
 
 def seal(
@@ -73,9 +74,8 @@ def _read_waiting(database: Database) -> list[tuple[int, bytes]]:
         for number, leaf, record in load_waiting_records(connection):
             if record is not None and hash_leaf(record) != leaf:
                 raise ChainGuardError(
-                    f"the store holds evidence whose record no longer hashes to its leaf "
-                    f"{leaf.hex()}",
-                    hint="it was damaged or altered: restore it from a backup; nothing was sealed",
+                    Message("record-leaf-changed", leaf=leaf.hex()),
+                    hint=Message("store-altered-unsealed-hint"),
                 )
             leaves.append(leaf)
             if len(leaves) == PART:
@@ -101,14 +101,14 @@ def _append(
         edge = before.right_edge if before else RightEdge()
         if before and edge.root() != before.head.root:
             raise ChainGuardError(
-                f"the right edge stored with the head of size {edge.size} is not that of its root",
-                hint="it was damaged or altered: restore it from a backup; nothing was sealed",
+                Message("head-edge-mismatch", size=edge.size),
+                hint=Message("store-altered-unsealed-hint"),
             )
         count = assign_positions(connection, edge.size, last)
         if count * HASH != len(leaves):
             raise ChainGuardError(
-                f"the store holds {len(leaves) // HASH} of {count} leaves that wait for a seal",
-                hint="it was damaged or altered: restore it from a backup; they were not sealed",
+                Message("leaf-waiting-missing", actual=len(leaves) // HASH, expected=count),
+                hint=Message("leaf-waiting-missing-hint"),
             )
         edge.extend(leaves)
         head = Head(root=edge.root(), size=edge.size)
@@ -146,9 +146,8 @@ def write_tiles(
         return size
     if size and begun is None:
         raise ChainGuardError(
-            f"the tiles in {tiles.folder} are of {size} leaves, a size this log never had",
-            hint="is the store older than its tiles? then restore the newest backup; if the tiles "
-            "are another log's, move the folder away",
+            Message("tile-size-foreign", folder=tiles.folder, size=size),
+            hint=Message("tile-size-foreign-hint"),
         )
     edge = begun.right_edge if begun else RightEdge()
     held = sealed[1] if sealed is not None and sealed[0] == newest.head else ()
@@ -194,13 +193,15 @@ def check_leaves(database: Database, head: Head) -> None:
 
 def _altered_error(size: int) -> ChainGuardError:
     return ChainGuardError(
-        f"the stored leaves no longer lead to the root of size {size}",
-        hint="the store was damaged or altered: restore it from a backup",
+        Message("leaf-root-mismatch", size=size),
+        hint=Message("store-altered-hint"),
     )
 
 
 def _damaged_error(tiles: TileFolder, text: str) -> ChainGuardError:
-    return ChainGuardError(f"in {tiles.folder}, {text}", hint=_REBUILD)
+    return ChainGuardError(
+        Message("tile-folder-fault", folder=tiles.folder, fault=text), hint=_REBUILD
+    )
 
 
 def read_leaves(database: Database, start: int, end: int) -> Iterator[bytes]:
@@ -216,8 +217,10 @@ def read_leaves(database: Database, start: int, end: int) -> Iterator[bytes]:
             leaves = load_leaves(connection, begin, stop)
         if len(leaves) != HASH * (stop - begin):
             raise ChainGuardError(
-                f"the store holds {len(leaves) // HASH} of the log's leaves {begin} to {stop - 1}",
-                hint="restore the store from a backup; nothing was sent",
+                Message(
+                    "leaf-range-incomplete", actual=len(leaves) // HASH, first=begin, last=stop - 1
+                ),
+                hint=Message("store-restore-unsent-hint"),
             )
         yield leaves
 

@@ -20,11 +20,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from anchor.errors import ConfigError, StorageError
+from anchor.messages.message import Message
 from anchor.store.alembic_runner import is_outdated, migrate, read_schema_version
 from anchor.store.database import MIGRATION_HEAD, Database, check_schema
 from anchor.store.location import SqliteFile, has_write_ahead_log
 from anchor.store.sqlite import SqliteBackend
 from anchor.system.durable_files import open_private
+from anchor.system.os_errors import describe_os_error
 
 _BATCH = 1_000
 
@@ -47,7 +49,7 @@ def copy_snapshot(connection: Connection, target: Path) -> str:
     """Copy the state that a transaction sees, as ``copy_store`` does."""
     version = read_schema_version(connection)
     if version is None:
-        raise ConfigError("the store is empty", hint="`anchor restore` rebuilds a lost one")
+        raise ConfigError(Message("store-empty"), hint=Message("store-rebuild-hint"))
     os.close(open_private(target, os.O_CREAT | os.O_EXCL | os.O_RDWR))
     try:
         if connection.dialect.name == "sqlite":
@@ -59,13 +61,13 @@ def copy_snapshot(connection: Connection, target: Path) -> str:
         if not isinstance(reason, sqlite3.Error):
             raise  # the server's
         raise StorageError(
-            f"the store cannot be copied into {target}: {reason}",
-            hint="look after the disk (`df`, `dmesg`), then run the same again",
+            Message("store-copy-failed", target=target, reason=reason),
+            hint=Message("disk-check-then-rerun-hint"),
         ) from error
     if has_write_ahead_log(target):
         raise StorageError(
-            f"the copy {target} could not be finished: SQLite left a write-ahead log beside it",
-            hint="look after the disk (`df`, `dmesg`), then run the same again",
+            Message("store-copy-unfinished", path=target),
+            hint=Message("disk-check-then-rerun-hint"),
         )
     return version
 
@@ -91,8 +93,13 @@ def open_copy(path: Path) -> Iterator[Database]:
             shutil.copyfile(path, upgraded)
         except OSError as error:
             raise StorageError(
-                f"the store {path} cannot be copied into {folder}: {error.strerror}",
-                hint="see that there is room for it, or let TMPDIR name another folder",
+                Message(
+                    "store-file-copy-failed",
+                    path=path,
+                    folder=folder,
+                    reason=describe_os_error(error),
+                ),
+                hint=Message("store-file-copy-hint"),
             ) from error
         upgrade_copy(upgraded)
         with open_file(upgraded, immutable=True) as database:

@@ -37,6 +37,7 @@ from anchor.errors import (
     StoreMissingError,
     StoreReplacedError,
 )
+from anchor.messages.message import Message
 from anchor.store.location import SqliteFile, discard
 from anchor.store.sqlite_readonly import ReadOnlySource, choose_source, is_on_read_only_media
 from anchor.system.durable_files import open_private
@@ -104,9 +105,9 @@ class SqliteBackend:
             self._file = os.fstat(descriptor)
             os.close(descriptor)
         except FileExistsError as error:
-            raise ConfigError(f"there is already a store at {self._path}") from error
+            raise ConfigError(Message("store-exists", path=self._path)) from error
         except OSError as error:
-            failure = f"the store {self._path} cannot be created"
+            failure = Message("store-creation-failed", path=self._path)
             raise explain_os_error(failure, error, is_named=True) from error
         return self._make_engine()
 
@@ -127,8 +128,8 @@ class SqliteBackend:
         status = self._stat()
         if status is None or not stat.S_ISREG(status.st_mode):
             raise StoreMissingError(
-                f"the store {self._path} is missing",
-                hint="restore it from a backup; only `anchor init` creates one, in a new folder",
+                Message("store-missing", store=self._path),
+                hint=Message("store-missing-hint"),
             )
         self._file = status
         if self._only_reads and is_on_read_only_media(self._path):
@@ -136,7 +137,7 @@ class SqliteBackend:
         return self._make_engine()
 
     @property
-    def read_only_note(self) -> str | None:
+    def read_only_note(self) -> Message | None:
         """Return how a store on read-only media is read; None if the store is writable."""
         return None if self._source is None else self._source.read_only_note
 
@@ -159,9 +160,8 @@ class SqliteBackend:
             row = cursor.fetchone()
         if row is None or row[0] != "wal":
             raise ConfigError(
-                f"the store {self._path} cannot be kept there: SQLite has no write-ahead log on "
-                f"that file system, only {row and row[0]}",
-                hint="put the project on a disk of this machine",
+                Message("store-file-system-unsuitable", path=self._path, mode=row and row[0]),
+                hint=Message("store-local-disk-hint"),
             )
 
     def explain(self, error: Exception) -> AnchorError | None:
@@ -175,21 +175,22 @@ class SqliteBackend:
             return self._replaced()
         if "locked" in reason:
             return StoreBusyError(
-                "the store is locked by another process",
-                hint="wait for it, or stop it; nothing was changed",
+                Message("store-locked"),
+                hint=Message("process-wait-or-stop-hint"),
             )
         if "not a database" in reason or "malformed" in reason:
-            return ConfigError(f"the store cannot be read: {reason}")
+            return ConfigError(Message("store-unreadable", reason=reason))
         if code in _AWAY:
-            return StoreAwayError(f"the store {self._path} cannot be used: {reason}", hint=HINT)
+            return StoreAwayError(
+                Message("store-unusable", store=self._path, reason=reason), hint=HINT
+            )
         if code in _FAILING or "disk" in reason:
             return StorageError(
-                f"the store cannot be written or read: {reason}",
-                hint="see to the disk (`df`, `dmesg`), then run the same again: without --again, "
-                "what is stored already is not stored twice",
+                Message("store-read-or-write-failed", reason=reason),
+                hint=Message("store-disk-add-again-hint"),
             )
         if isinstance(original, sqlite3.OperationalError):
-            return ConfigError(f"the store {self._path} cannot be used: {reason}")
+            return ConfigError(Message("store-unusable", store=self._path, reason=reason))
         return None
 
     @contextmanager
@@ -228,12 +229,16 @@ class SqliteBackend:
             raise self._away(error) from error
         if free < _RESERVE + _ROOM_FACTOR * size:
             raise StorageError(
-                f"the disk of {self._path} has {free >> 20} MiB left, and the last "
-                f"{_RESERVE >> 20} are kept for anchoring what was accepted",
-                hint="free some space, then add the rest; what was added before stays",
+                Message(
+                    "store-disk-nearly-full",
+                    path=self._path,
+                    free=free >> 20,
+                    reserve=_RESERVE >> 20,
+                ),
+                hint=Message("store-disk-nearly-full-hint"),
             )
 
-    def purge(self, engine: Engine) -> Sequence[str]:
+    def purge(self, engine: Engine) -> Sequence[Message]:
         """Rewrite the file and empty the write-ahead log, while other writers wait.
 
         Raises:
@@ -247,8 +252,8 @@ class SqliteBackend:
             row = cursor.fetchone()
         if row is None or row[0]:
             raise StoreBusyError(
-                f"another process goes on reading {self._path} as it was before",
-                hint="wait for it, or stop it, then run again",
+                Message("store-old-state-being-read", path=self._path),
+                hint=Message("process-wait-or-stop-then-rerun-hint"),
             )
         return ()
 
@@ -265,8 +270,8 @@ class SqliteBackend:
         self._check_writable()
         path = self._lock_path
         held = LeaseHeldError(
-            f"another process is sealing or anchoring for this log ({path})",
-            hint="wait until it is done, or stop it",
+            Message("lease-held", path=path),
+            hint=Message("process-wait-done-or-stop-hint"),
         )
         with hold_file(path, held):
             self.check_same()
@@ -322,8 +327,8 @@ class SqliteBackend:
     def _check_writable(self) -> None:
         if self._source is not None:
             raise StorageError(
-                f"the store {self._path} is on read-only media, and cannot be changed there",
-                hint="copy the project to a disk that can be written",
+                Message("store-read-only", path=self._path),
+                hint=Message("store-read-only-hint"),
             )
 
     def _stat(self) -> os.stat_result | None:
@@ -336,14 +341,14 @@ class SqliteBackend:
             raise self._away(error) from error
 
     def _away(self, error: OSError) -> StoreAwayError:
-        failure = f"the store {self._path} cannot be used"
+        failure = Message("store-use-failed", path=self._path)
         explained = explain_os_error(failure, error, is_named=False)
         return StoreAwayError(explained.message, hint=explained.hint)
 
     def _replaced(self) -> StoreReplacedError:
         return StoreReplacedError(
-            f"the store {self._path} was replaced while this process had it open",
-            hint="start again, which opens the one that is there; nothing was changed",
+            Message("store-file-replaced", path=self._path),
+            hint=Message("store-start-again-hint"),
         )
 
     @property
@@ -364,8 +369,8 @@ class SqliteBackend:
 
 def _busy_error(path: Path) -> StoreBusyError:
     return StoreBusyError(
-        f"the store is locked by another process ({path})",
-        hint="wait for it, or stop it; nothing was changed",
+        Message("store-locked-at", path=path),
+        hint=Message("process-wait-or-stop-hint"),
     )
 
 

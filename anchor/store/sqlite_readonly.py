@@ -18,6 +18,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from anchor.messages.message import Message
 from anchor.store.location import has_write_ahead_log
 from anchor.system.os_errors import explain_os_error
 
@@ -27,7 +28,7 @@ class ReadOnlySource:
     """The way to open a store on read-only media; ``read_only_note`` explains it to the user."""
 
     uri: str
-    read_only_note: str
+    read_only_note: Message
     copy: tempfile.TemporaryDirectory[str] | None = None
 
     def connect(self) -> sqlite3.Connection:
@@ -56,17 +57,18 @@ def choose_source(path: Path) -> ReadOnlySource:
     """
     log, shared = (path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm"))
     has_log = has_write_ahead_log(path)
-    where = f"the store {path} is on read-only media"
+    where = Message("store-on-read-only-media", path=path)
     if has_log and shared.exists():
-        return ReadOnlySource(_uri(path, "mode=ro"), f"{where}: read with its write-ahead log")
+        return ReadOnlySource(
+            _uri(path, "mode=ro"), Message("store-read-only-with-log", detail=where)
+        )
     if has_log:
         copy = _copy(path, log)
-        read_only_note = (
-            f"{where}, and commits are in its write-ahead log alone: both are read in a private "
-            f"copy below {copy.name}, which is removed afterwards"
-        )
+        read_only_note = Message("store-read-only-copied", detail=where, folder=copy.name)
         return ReadOnlySource(_uri(Path(copy.name, path.name), "mode=rw"), read_only_note, copy)
-    return ReadOnlySource(_uri(path, "mode=ro&immutable=1"), f"{where}: read as it is")
+    return ReadOnlySource(
+        _uri(path, "mode=ro&immutable=1"), Message("store-read-only-as-is", detail=where)
+    )
 
 
 def _uri(path: Path, options: str) -> str:
@@ -81,6 +83,6 @@ def _copy(*files: Path) -> tempfile.TemporaryDirectory[str]:
             shutil.copyfile(file, Path(folder.name, file.name))
     except OSError as error:
         folder.cleanup()
-        failure = f"the store {files[0]} cannot be copied from its read-only media to {folder.name}"
+        failure = Message("store-read-only-copy-failed", path=files[0], folder=folder.name)
         raise explain_os_error(failure, error, is_named=False) from error
     return folder

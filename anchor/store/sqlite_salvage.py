@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from anchor.errors import ConfigError, UnknownVersionError
 from anchor.log.merkle import hash_leaf
+from anchor.messages.message import Message
 from anchor.store.database import MIGRATION_HEAD, create_database
 from anchor.store.location import SqliteFile, discard, staging_location
 from anchor.store.schema import lease, metadata
@@ -31,7 +32,7 @@ class Salvaged:
     """The number of rows saved, by table, and one message for each loss."""
 
     rows: dict[str, int] = field(default_factory=dict)
-    lost: list[str] = field(default_factory=list)
+    lost: list[Message] = field(default_factory=list)
 
 
 def salvage_store(damaged: SqliteFile, target: SqliteFile) -> Salvaged:
@@ -57,7 +58,7 @@ def salvage_store(damaged: SqliteFile, target: SqliteFile) -> Salvaged:
 
 def _copy(damaged: SqliteFile, copied: SqliteFile) -> None:
     if not damaged.path.is_file():
-        raise ConfigError(f"the store {damaged} is missing")
+        raise ConfigError(Message("store-missing", store=str(damaged)))
     for suffix in ("", "-wal"):
         source = damaged.path.with_name(damaged.path.name + suffix)
         if source.is_file():
@@ -101,19 +102,21 @@ def _find_columns(source: sqlite3.Connection, damaged: SqliteFile) -> dict[str, 
         }
     except sqlite3.Error as error:
         raise ConfigError(
-            f"nothing can be read of the store {damaged}: {error}",
-            hint="its first page is lost: restore with a backup, and --without-store",
+            Message("salvage-nothing-readable", store=str(damaged), reason=error),
+            hint=Message("salvage-first-page-lost-hint"),
         ) from error
     if not columns["evidence"]:
-        raise ConfigError(
-            f"nothing can be read of the store {damaged}: it has no table of evidence"
-        )
+        raise ConfigError(Message("salvage-no-evidence-table", store=str(damaged)))
     with suppress(sqlite3.DatabaseError):
         version = source.execute("SELECT version_num FROM alembic_version").fetchone()
         if version is not None and version[0] != MIGRATION_HEAD:
             raise UnknownVersionError(
-                f"the store {damaged} has schema {version[0]}; this release works with "
-                f"{MIGRATION_HEAD}"
+                Message(
+                    "store-schema-unknown",
+                    store=str(damaged),
+                    actual=version[0],
+                    expected=MIGRATION_HEAD,
+                )
             )
     return columns
 
@@ -133,12 +136,14 @@ def _copy_rows(
         try:
             saved += new.execute(insert, row[1:]).rowcount
         except sqlite3.IntegrityError as error:  # a damaged value
-            salvaged.lost.append(f"row {row[0]} of {table} is damaged: {error}")
+            salvaged.lost.append(
+                Message("salvage-row-damaged", row=row[0], table=table, reason=error)
+            )
     salvaged.rows[table] = saved
 
 
 def _read_rows(
-    source: sqlite3.Connection, table: str, names: list[str], lost: list[str]
+    source: sqlite3.Connection, table: str, names: list[str], lost: list[Message]
 ) -> Iterator[tuple[object, ...]]:
     """Yield number and values of each readable row, in order; describe the others in ``lost``."""
     columns = ", ".join(["rowid", *names])
@@ -159,9 +164,11 @@ def _read_rows(
         if rows is None:
             following = _find_readable(read, last)
             if following is None:
-                lost.append(f"the rows of {table} behind row {last} cannot be read")
+                lost.append(Message("salvage-later-rows-unreadable", table=table, row=last))
                 return
-            lost.append(f"rows {last + 1} to {following} of {table} cannot be read")
+            lost.append(
+                Message("salvage-rows-unreadable", start=last + 1, end=following, table=table)
+            )
             last, count = following, _BATCH
             continue
         rows = [row for row in rows if row[0] > last]
@@ -193,7 +200,7 @@ def _drop_orphans(new: sqlite3.Connection, salvaged: Salvaged) -> None:
             delete = " ".join(("DELETE FROM", table, "WHERE rowid = ?"))
             counts[table, parent] += new.execute(delete, (row,)).rowcount
     salvaged.lost += (
-        f"{count} rows of {table} name rows of {parent} that cannot be read"
+        Message("salvage-rows-orphaned", count=count, table=table, parent=parent)
         for (table, parent), count in counts.items()
     )
 
@@ -203,4 +210,4 @@ def _count_damaged_records(new: sqlite3.Connection, salvaged: Salvaged) -> None:
     rows = new.execute("SELECT record, leaf FROM evidence WHERE record IS NOT NULL")
     damaged = sum(hash_leaf(record) != leaf for record, leaf in rows)
     if damaged:
-        salvaged.lost.append(f"{damaged} records do not hash to their leaves")
+        salvaged.lost.append(Message("salvage-records-damaged", count=damaged))

@@ -15,6 +15,7 @@ from threading import Lock
 from sqlalchemy import Connection, text
 
 from anchor.errors import ConfigError, CopyMissingError
+from anchor.messages.message import Message
 from anchor.store.replication import Copies, CopyRule, Position, Standby
 
 # First and longest pause between two queries, in seconds: a nearby standby needs about one pause.
@@ -46,7 +47,7 @@ _LOOK = text(
     "LEFT JOIN pg_stat_replication AS follower ON true "
     "LEFT JOIN pg_replication_slots AS slot ON slot.active_pid = follower.pid"
 )
-_GRANT = "let an administrator GRANT pg_read_all_stats to it"
+_GRANT = Message("store-role-grant-hint")
 
 
 class StandbyCopies:
@@ -67,8 +68,7 @@ class StandbyCopies:
         """
         if not connection.execute(_MAY_SEE).scalar_one():
             raise ConfigError(
-                "store_copies.copies cannot be kept: the store's role may not see which standbys "
-                "follow the server (pg_stat_replication)",
+                Message("store-copies-unobservable"),
                 hint=_GRANT,
             )
 
@@ -83,7 +83,7 @@ class StandbyCopies:
         seen = read_copies(connection, self.rule)
         if self._is_lacking(seen):
             raise CopyMissingError(
-                f"nothing is written while the second copy is missing: {seen.format_standbys()}",
+                Message("store-writes-stopped-copy-missing", detail=seen.format_standbys()),
                 hint=_HINT,
             )
 
@@ -107,9 +107,8 @@ class StandbyCopies:
         target = seen.position
         if not target.continues(mark):
             raise CopyMissingError(
-                "the store's server was exchanged during a commit: whether the new one holds it is "
-                "not known",
-                hint="do it again: it is done once",
+                Message("store-server-exchanged"),
+                hint=Message("store-server-exchanged-hint"),
             )
         pause = _FIRST_PAUSE
         end = time.monotonic() + self.rule.seconds
@@ -130,8 +129,13 @@ class StandbyCopies:
         if self.rule.degrade:
             return seen.count_at(target)
         raise CopyMissingError(
-            f"the change is on {seen.count_at(target)} of {self.rule.copies} servers after "
-            f"{self.rule.seconds:g} s: {seen.format_standbys()}",
+            Message(
+                "store-copy-late",
+                count=seen.count_at(target),
+                required=self.rule.copies,
+                seconds=self.rule.seconds,
+                detail=seen.format_standbys(),
+            ),
             hint=_HINT,
         )
 
@@ -148,7 +152,7 @@ class StandbyCopies:
             return True
 
 
-_HINT = "see to the standby; then do the same again: what is written already is not written twice"
+_HINT = Message("standby-check-hint")
 
 
 def read_copies(connection: Connection, rule: CopyRule) -> Copies:
@@ -160,9 +164,7 @@ def read_copies(connection: Connection, rule: CopyRule) -> Copies:
     rows = connection.execute(_LOOK).all()
     lsn, timeline, may_see, waited_for = rows[0][:4]
     if not may_see:
-        raise CopyMissingError(
-            "the store's role may no longer see which standbys follow the server", hint=_GRANT
-        )
+        raise CopyMissingError(Message("store-role-blinded"), hint=_GRANT)
     return Copies(
         rule=rule,
         position=Position(timeline=timeline, lsn=lsn),

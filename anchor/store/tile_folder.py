@@ -15,6 +15,7 @@ from pathlib import Path
 from anchor.errors import ChainGuardError
 from anchor.log.tiles import Tile, parse_tile_path
 from anchor.log.tree import HASH
+from anchor.messages.message import Message
 from anchor.system.durable_files import is_temporary, write_files
 from anchor.system.os_errors import explain_os_error
 from anchor.types import MAX_LOG_SIZE
@@ -43,8 +44,8 @@ class TileFolder:
         digits = text.removesuffix(b"\n")
         if not digits.isdigit() or int(digits) > MAX_LOG_SIZE:
             raise ChainGuardError(
-                f"{self.folder / _SIZE} does not hold a number of leaves",
-                hint="make the tiles again with `anchor audit --rebuild`",
+                Message("tile-size-malformed", path=self.folder / _SIZE),
+                hint=Message("tile-rebuild-only-hint"),
             )
         return int(digits)
 
@@ -67,8 +68,8 @@ class TileFolder:
                 with contextlib.suppress(FileNotFoundError):
                     return _read_bytes(wider, tile.width * HASH)
         raise ChainGuardError(
-            f"{self.folder / tile.path} is missing",
-            hint="make the tiles again with `anchor audit --rebuild`",
+            Message("file-missing", path=self.folder / tile.path),
+            hint=Message("tile-rebuild-only-hint"),
         )
 
     def write(self, tiles: Iterable[tuple[Tile, bytes]]) -> None:
@@ -115,7 +116,7 @@ class TileFolder:
                 try:
                     path.unlink()
                 except OSError as error:
-                    failure = f"{path} cannot be removed"
+                    failure = Message("file-removal-failed", path=path)
                     raise explain_os_error(failure, error, is_named=False) from error
 
     def _list_files(self) -> Iterator[Path]:
@@ -156,4 +157,6 @@ def _read_bytes(path: Path, most: int) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise explain_os_error(f"{path} cannot be read", error, is_named=False) from error
+        raise explain_os_error(
+            Message("file-unreadable", path=path), error, is_named=False
+        ) from error

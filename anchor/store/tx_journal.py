@@ -27,6 +27,7 @@ from anchor.chain.tx_cost import bound_cost
 from anchor.chain.tx_state import LOST, Attempt, Cost, NonceSlot, Unsettled
 from anchor.errors import ChainGuardError
 from anchor.ethereum.keccak import hash_keccak256
+from anchor.messages.message import Message
 from anchor.store.database import Database
 from anchor.store.heads import AnchoredHead, parse_anchor, select_anchors
 from anchor.store.schema import anchors, attempts, heads, slots
@@ -266,8 +267,8 @@ def _parse_slot(connection: Connection, row: Row[Any]) -> NonceSlot:
 def _parse_attempt(row: Row[Any]) -> Attempt:
     if hash_keccak256(row.raw) != row.tx_hash:
         raise ChainGuardError(
-            f"the stored transaction 0x{row.tx_hash.hex()} no longer has that hash",
-            hint="the store was damaged or altered: restore it from a backup; nothing was sent",
+            Message("tx-stored-hash-mismatch", tx_hash=row.tx_hash.hex()),
+            hint=Message("store-altered-unsent-hint"),
         )
     return Attempt(**row._asdict())
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
+from anchor.messages.message import Message
 from anchor.system.os_errors import explain_os_error
 
 # A process may be limited to 256 descriptors.
@@ -113,7 +114,9 @@ def _write_batch(
         for _, temporary, _ in pending:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-        raise explain_os_error(f"{path} cannot be written", error, is_named=is_named) from error
+        raise explain_os_error(
+            Message("file-unwritable", path=path), error, is_named=is_named
+        ) from error
     finally:
         for descriptor, _, _ in pending:
             os.close(descriptor)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from anchor.errors import AnchorError, StoreAwayError
+from anchor.messages.message import Message
 from anchor.system.durable_files import open_private
 from anchor.system.os_errors import explain_os_error
 
@@ -71,5 +72,5 @@ def open_lock(path: Path) -> int:
 
 def lock_error(path: Path, error: OSError) -> StoreAwayError:
     """Return the error for a lock file that could not be opened or locked; no work was begun."""
-    explained = explain_os_error(f"the lock {path} cannot be taken", error, is_named=False)
+    explained = explain_os_error(Message("lock-not-taken", path=path), error, is_named=False)
     return StoreAwayError(explained.message, hint=explained.hint)

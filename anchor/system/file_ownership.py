@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 
 from anchor.errors import NotTrustedError, UsageError
+from anchor.messages.message import Message
 from anchor.system.os_errors import explain_os_error
 
 # A folder is opened only to check it and its entries, which needs no permission to list it.
@@ -35,9 +36,11 @@ def read_own_file(path: Path, most: int, *, in_shared_folder: bool = False) -> b
         with open(_open_own(path, in_shared_folder), "rb") as file:
             return file.read(most)
     except OSError as error:
-        raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
+        raise explain_os_error(
+            Message("file-unreadable", path=path), error, is_named=True
+        ) from error
     except RuntimeError as error:  # a loop of links, before Python 3.13
-        raise UsageError(f"{path} cannot be read: too many links") from error
+        raise UsageError(Message("file-link-loop", path=path)) from error
 
 
 def check_own_folder(path: Path) -> None:
@@ -49,7 +52,7 @@ def check_own_folder(path: Path) -> None:
     """
     descriptor = os.open(path.resolve(strict=True), _FOLDER)
     try:
-        _check(os.fstat(descriptor), f"the folder {path}", is_shared=False)
+        _check(os.fstat(descriptor), Message("folder-named", path=path), is_shared=False)
     finally:
         os.close(descriptor)
 
@@ -62,9 +65,11 @@ def _open_own(path: Path, in_shared_folder: bool) -> int:
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise UsageError(f"{path} is not a regular file")
+                raise UsageError(Message("file-not-regular", path=path))
             _check(status, str(path), is_shared=False)
-            _check(os.fstat(folder), f"the folder of {path}", is_shared=in_shared_folder)
+            _check(
+                os.fstat(folder), Message("folder-of-file", path=path), is_shared=in_shared_folder
+            )
         except BaseException:
             os.close(descriptor)
             raise
@@ -77,9 +82,8 @@ def _check(status: os.stat_result, name: str, *, is_shared: bool) -> None:
     caller = os.geteuid()
     if status.st_uid not in (caller, 0):
         raise NotTrustedError(
-            f"{name} belongs to the user with the id {status.st_uid}, not to you or root",
-            hint="only what you or root own counts: look at what it says, then make a copy of "
-            "your own",
+            Message("file-owner-foreign", name=name, user=status.st_uid),
+            hint=Message("file-owner-foreign-hint"),
         )
     # In a folder like /tmp everybody may write, but only a file's owner may replace it.
     if stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX:
@@ -88,10 +92,14 @@ def _check(status: os.stat_result, name: str, *, is_shared: bool) -> None:
     if writers & stat.S_IWGRP and (is_shared or _is_private_group(caller, status.st_gid)):
         writers &= ~stat.S_IWGRP
     if writers:
-        whose = "everybody" if writers & stat.S_IWOTH else f"the group with the id {status.st_gid}"
+        whose = (
+            Message("everybody")
+            if writers & stat.S_IWOTH
+            else Message("group-named", group=status.st_gid)
+        )
         raise NotTrustedError(
-            f"{name} can be written by {whose}, not by you alone",
-            hint="check what it says, then take that away: chmod go-w",
+            Message("file-writable-by-others", name=name, whose=whose),
+            hint=Message("file-writable-by-others-hint"),
         )
 
 

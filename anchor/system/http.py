@@ -19,6 +19,7 @@ from typing import Any
 
 import requests
 
+from anchor.messages.message import Message
 from anchor.system.http_deadline import Deadline, WatchedAdapter
 
 _CHUNK = 1 << 16
@@ -97,29 +98,29 @@ class BoundedSession(requests.Session):
         response = super().request(*arguments, **named)
         with response:
             if response.is_redirect:
-                raise BadResponse("a redirect, which is never followed")
+                raise BadResponse(Message("http-redirect"))
             if response.headers.get("Content-Encoding", "identity") != "identity":
-                raise BadResponse("a compressed body, which was not asked for")
+                raise BadResponse(Message("http-compressed"))
             body = bytearray()
             for chunk in response.iter_content(_CHUNK):
                 body += chunk
                 if len(body) > self._max_bytes:
-                    raise BadResponse(f"more than {self._max_bytes:,} bytes")
+                    raise BadResponse(Message("http-too-long", limit=self._max_bytes))
         if self._is_json:
             _check_depth(body)
         response._content = bytes(body)
         return response
 
 
-def format_failure(error: Exception) -> str:
+def format_failure(error: Exception) -> Message:
     """Return why a request failed, without the exception's text, which has the URL."""
     if isinstance(error, requests.Timeout):
-        return "timed out"
+        return Message("http-timed-out")
     if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy that ANCHOR_PROXY names did not connect"
+        return Message("http-proxy-failed")
     if isinstance(error, requests.exceptions.SSLError):
-        return "TLS failed"
-    return "connection refused or cut"
+        return Message("http-tls-failed")
+    return Message("http-connection-failed")
 
 
 def read_retry_after(response: requests.Response | None) -> float | None:
@@ -150,4 +151,4 @@ def _check_depth(body: bytes | bytearray) -> None:
         left = left.replace(b"[]", b"")
     # A body that closes more brackets than it opened is not JSON; the check ends there.
     if b"[]" in left or left.endswith(b"[" * (_MAX_DEPTH + 1)):
-        raise BadResponse("JSON that is nested too deeply")
+        raise BadResponse(Message("http-json-too-deep"))

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from anchor.errors import UsageError
+from anchor.messages.message import Message
 
 
 def read_regular_file(path: Path, most: int) -> bytes:
@@ -31,5 +32,5 @@ def open_regular_file(path: Path) -> int:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise UsageError(f"{path} is not a regular file", path=path)
+        raise UsageError(Message("file-not-regular", path=path), path=path)
     return descriptor

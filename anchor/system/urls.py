@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 from anchor.errors import ConfigError
+from anchor.messages.message import Message
 
 
 def redact_url(url: str) -> str:
@@ -24,11 +25,11 @@ def redact_url(url: str) -> str:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise ConfigError("the RPC URL is not a URL") from None
+        raise ConfigError(Message("rpc-url-invalid")) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(
-            "the RPC URL must start with http:// or https://",
-            hint="for a local node: http://127.0.0.1:8545",
+            Message("rpc-url-scheme-unknown"),
+            hint=Message("rpc-url-scheme-unknown-hint"),
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "")

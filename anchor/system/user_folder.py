@@ -6,13 +6,11 @@ import os
 from pathlib import Path
 
 from anchor.errors import ConfigError, UsageError
+from anchor.messages.message import Message
 from anchor.system.file_ownership import check_own_folder
 from anchor.system.os_errors import explain_os_error
 
-_INSTEAD = (
-    "name a trust policy with --trust or $ANCHOR_TRUST, and a project with --config or "
-    "$ANCHOR_CONFIG"
-)
+_INSTEAD = Message("user-folder-hint")
 
 
 def user_folder() -> Path:
@@ -27,8 +25,7 @@ def user_folder() -> Path:
     # Relative to the working directory, it could be a folder that came with the evidence.
     if not folder.is_absolute():
         raise ConfigError(
-            "you have no configuration folder here: neither $XDG_CONFIG_HOME nor $HOME names one "
-            "by an absolute path",
+            Message("user-folder-missing"),
             hint=_INSTEAD,
         )
     return folder
@@ -53,7 +50,7 @@ def list_files(name: str, suffix: str) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        failure = f"{folder} cannot be read"
+        failure = Message("user-folder-unreadable", path=folder)
         raise explain_os_error(failure, error, is_named=True, hint=_INSTEAD) from error
 
 
@@ -71,7 +68,7 @@ def save_file(name: str, file: str, data: bytes) -> Path:
     try:
         _make_folder(folder)
     except OSError as error:
-        failure = f"your configuration folder {folder} cannot be made"
+        failure = Message("user-folder-not-made", path=folder)
         raise explain_os_error(failure, error, is_named=True, hint=_INSTEAD) from error
     path = folder / file
     try:
@@ -90,7 +87,9 @@ def remove_file(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise explain_os_error(f"{path} cannot be removed", error, is_named=True) from error
+        raise explain_os_error(
+            Message("file-removal-failed", path=path), error, is_named=True
+        ) from error
 
 
 def _make_folder(folder: Path) -> None:

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 
 from anchor.errors import AbandonedError, AnchorError, CannotCheckError
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message
 from anchor.receipt.format import ReceiptAnchor
 from anchor.receipt.state_proof import StateProof, check_successor
 from anchor.registry.storage import anchor_slot, decode_anchor, last_head_slot, successor_slot
 from anchor.types import Anchor, Block, Hash32, LogId, log_number, log_owner
 from anchor.verification.steps import ChainView, Connect, VerificationTarget, check_chain
 
-UNKNOWN = "whether the log's owner has abandoned this anchor since"
+UNKNOWN = Message("anchor-standing-unknown")
 """The open question of a report if neither receipt nor nodes show whether the log was closed."""
 
 
@@ -36,13 +37,13 @@ class AnchorStanding:
     holds for every later block.
     """
 
-    said: str
+    said: Message
     is_closed: bool
 
 
 def check_proven_standing(
     proof: StateProof, target: VerificationTarget, stored: Anchor, storage_root: Hash32, number: int
-) -> str | None:
+) -> Message | None:
     """Return what the state proof of block ``number`` shows of the anchor's standing.
 
     The result is None if the proof does not cover the log's successor.
@@ -58,13 +59,13 @@ def check_proven_standing(
         proof.successor, storage_root, registry=target.registry, log=target.log
     )
     if succession is None:
-        return f"not abandoned as of block {number}"
+        return Message("anchor-not-abandoned", block=number)
     return _judge(stored, *succession)
 
 
 def ask_standing(
     target: VerificationTarget, stored: Anchor, connect: Connect
-) -> tuple[AnchorStanding | None, str | None]:
+) -> tuple[AnchorStanding | None, Message | None]:
     """Return the anchor's standing as nodes report it, or None and a note on why they did not.
 
     The other steps rest on a state proof, so that a fault of the nodes is not a finding; a log that
@@ -82,7 +83,7 @@ def ask_standing(
     except (AbandonedError, ClosedLogError):
         raise
     except AnchorError as error:
-        return None, f"no node could say {UNKNOWN}: {error.message}"
+        return None, Message("anchor-standing-unanswered", question=UNKNOWN, reason=error.message)
 
 
 def read_standing(
@@ -97,7 +98,9 @@ def read_standing(
     """
     word = view.fetch_storage(target.registry, successor_slot(target.log), final)
     if not any(word):
-        return AnchorStanding(said=f"not abandoned as of block {final.number}", is_closed=False)
+        return AnchorStanding(
+            said=Message("anchor-not-abandoned", block=final.number), is_closed=False
+        )
     successor = LogId(word)
     with suppress(CannotCheckError):  # the log is closed even if the nodes answer nothing more
         for root in _list_hints(view, target, stored, final):
@@ -108,10 +111,10 @@ def read_standing(
             if root == target.head.root:
                 last = view.fetch_storage(target.registry, last_head_slot(target.log), final)
                 if last == root:  # the closed log's newest head, and not the one taken over
-                    raise _abandoned_error(successor, "an earlier head")
+                    raise _abandoned_error(successor, Message("takeover-at-earlier-head"))
     raise ClosedLogError(
-        "the log was closed by its owner, and nothing shows from where its successor goes on",
-        hint="`anchor audit` of the published log finds out",
+        Message("log-closed-takeover-unknown"),
+        hint=Message("log-closed-audit-hint"),
     )
 
 
@@ -134,16 +137,19 @@ def _takeover_of(anchor: ReceiptAnchor | None) -> Hash32 | None:
     return None if takeover is None else takeover.root
 
 
-def _judge(stored: Anchor, successor: LogId, size: int) -> str:
+def _judge(stored: Anchor, successor: LogId, size: int) -> Message:
     if stored.size > size:
-        raise _abandoned_error(successor, f"size {size}")
-    return f"the log was closed; its successor goes on from size {size}, which covers this anchor"
+        raise _abandoned_error(successor, Message("takeover-at-size", size=size))
+    return Message("anchor-covered-by-successor", size=size)
 
 
-def _abandoned_error(successor: LogId, since: str) -> AbandonedError:
+def _abandoned_error(successor: LogId, since: Message) -> AbandonedError:
     return AbandonedError(
-        f"the log's owner abandoned this anchor: log {log_number(successor)} of "
-        f"{format_address(log_owner(successor))} took over from {since}",
-        hint="the record existed by then, and its operator no longer stands by this part of the "
-        "log: ask why",
+        Message(
+            "anchor-abandoned",
+            number=log_number(successor),
+            owner=format_address(log_owner(successor)),
+            since=since,
+        ),
+        hint=Message("anchor-abandoned-hint"),
     )

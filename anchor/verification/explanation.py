@@ -10,6 +10,7 @@ from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain
 from anchor.evidence.record import parse_record
 from anchor.log import merkle
+from anchor.messages.message import Message
 from anchor.receipt.format import Receipt, ReceiptAnchor
 from anchor.registry.storage import anchor_slot, encode_anchor
 from anchor.types import Anchor, Hash32, Head, log_number, log_owner
@@ -40,27 +41,29 @@ def explain_receipt(receipt: Receipt) -> Explanation:
     lines = explanation.lines
     record = parse_record(receipt.record)
     leaf = merkle.hash_leaf(receipt.record)
-    lines.append(f"Record of {record.name!r}, {len(receipt.record)} bytes, exactly:")
+    lines.append(Message("explanation-record", name=record.name, size=len(receipt.record)))
     lines.append(receipt.record.decode("utf-8"))
     lines.append("")
     for name, value in (("sha256", record.digests.sha256), ("sm3", record.digests.sm3)):
         if value is not None:
             tool = "sha256sum FILE" if name == "sha256" else "openssl dgst -sm3 FILE"
-            lines.append(f"The file's {name} must be {value.hex()}   ({tool})")
+            lines.append(
+                Message("explanation-file-digest", algorithm=name, digest=value.hex(), command=tool)
+            )
     lines += [
         "",
-        "Leaf = SHA-256(0x00 ‖ record):",
+        Message("explanation-leaf"),
         f"  {leaf.hex()}",
-        "To redo it (RECEIPT is the receipt's file; jq -j .record RECEIPT prints the same bytes):",
+        Message("explanation-leaf-redo"),
         f"  (printf '\\000'; python3 -c '{_PRINT_RECORD}' RECEIPT) | sha256sum",
         "",
-        "Each step below hashes 0x01 ‖ left ‖ right; to redo one (xxd -r -p reads hex, too):",
+        Message("explanation-steps-redo"),
         f"  (printf '\\001'; python3 -c '{_PRINT_HEX}' LEFT RIGHT) | sha256sum",
     ]
     explanation.steps.append({"what": "leaf", "hash": leaf.hex()})
     if receipt.promise is not None:
         _explain_path(explanation, receipt, leaf, receipt.promise.head, receipt.promise.path)
-        lines += ["", "The receipt names no anchor yet: its head is the operator's promise."]
+        lines += ["", Message("explanation-promise")]
     for anchor in receipt.anchors:
         _explain_path(explanation, receipt, leaf, anchor.head, anchor.path)
         _explain_anchor(explanation, receipt, anchor)
@@ -71,7 +74,7 @@ def _explain_path(
     explanation: Explanation, receipt: Receipt, leaf: Hash32, head: Head, path: tuple[Hash32, ...]
 ) -> None:
     lines = explanation.lines
-    lines += ["", f"From leaf {receipt.index} to the root over {head.size} leaves:"]
+    lines += ["", Message("explanation-path", index=receipt.index, size=head.size)]
     steps = merkle.trace_path(leaf=leaf, index=receipt.index, size=head.size, path=path)
     lines += describe_path(steps)
     explanation.steps += [
@@ -79,8 +82,12 @@ def _explain_path(
         for step in steps
     ]
     root = steps[-1].node if steps else leaf
-    verdict = "the receipt's root" if root == head.root else "NOT the receipt's root"
-    lines.append(f"  {root.hex()} is {verdict} {head.root.hex()}")
+    reached, stated = root.hex(), head.root.hex()
+    lines.append(
+        Message("explanation-root-reached", actual=reached, stated=stated)
+        if root == head.root
+        else Message("explanation-root-differs", actual=reached, stated=stated)
+    )
 
 
 def describe_path(steps: Iterable[merkle.PathNode]) -> Iterator[str]:
@@ -105,14 +112,20 @@ def _explain_anchor(explanation: Explanation, receipt: Receipt, anchor: ReceiptA
     kind = find_chain(anchor.chain_id).kind
     explanation.lines += [
         "",
-        *([] if kind == "main" else [f"Chain {anchor.chain_id} is {KIND_SENTENCES[kind]}."]),
-        f"Registry {format_address(anchor.registry)} on chain {anchor.chain_id} keeps this root",
-        f"for log {log_number(receipt.log)} of {owner} in storage slot",
+        *(
+            []
+            if kind == "main"
+            else [Message("report-chain-kind", chain=anchor.chain_id, kind=KIND_SENTENCES[kind])]
+        ),
+        Message(
+            "explanation-registry", registry=format_address(anchor.registry), chain=anchor.chain_id
+        ),
+        Message("explanation-slot", number=log_number(receipt.log), owner=owner),
         "  keccak256(root ‖ keccak256(log ‖ uint256(0)))",
         f"  = 0x{slot.hex()}",
-        "Ask any node: eth_getStorageAt(registry, slot, block).  The low 23 bytes must be",
-        f"  {word[9:].hex()}   (timestamp, block number, sequence, size)",
-        "and the high 9 bytes say which operator sent it (0: the owner).",
+        Message("explanation-slot-query"),
+        Message("explanation-slot-word", word=word[9:].hex()),
+        Message("explanation-slot-operator"),
     ]
     explanation.steps.append(
         {

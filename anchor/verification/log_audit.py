@@ -52,6 +52,7 @@ from anchor.log.checkpoint import Checkpoint, open_checkpoint, parse_origin
 from anchor.log.signed_note import NoteVerifier
 from anchor.log.tiles import Tile, TileBuilder, TileReader, read_leaves
 from anchor.log.tree import BLOCK, HASH
+from anchor.messages.message import Message, join
 from anchor.types import Address, Anchor, Block, ChainId, Hash32, Head, LogId, log_number, log_owner
 from anchor.verification.abandonment import read_standing
 from anchor.verification.log_history import (
@@ -82,18 +83,18 @@ from anchor.verification.targets import (
 )
 
 TITLES = {
-    1: "checkpoint is well formed",
-    2: "checkpoint is signed",
-    3: "registry and log are trusted",
-    4: "node is on the right chain",
-    5: "registry's code is ours",
-    6: "root is anchored and final",
-    7: "submitter is accepted",
-    8: "tiles lead to the root",
-    9: "anchors are complete",
-    10: "nothing newer is anchored",
-    11: "no fork in another registry",
-    12: "owner keeps no other log",
+    1: Message("step-checkpoint-well-formed"),
+    2: Message("step-checkpoint-signed"),
+    3: Message("step-registry-trusted"),
+    4: Message("step-node-on-chain"),
+    5: Message("step-registry-code"),
+    6: Message("step-root-anchored"),
+    7: Message("step-submitter-accepted"),
+    8: Message("step-tiles-consistent"),
+    9: Message("step-anchors-complete"),
+    10: Message("step-nothing-newer"),
+    11: Message("step-no-fork"),
+    12: Message("step-no-other-log"),
 }
 
 
@@ -114,7 +115,7 @@ class CheckedLog:
 class StepReporter(Protocol):
     """A callback for each step that did not fail: its number and a line about it."""
 
-    def __call__(self, number: int, detail: str, verdict: Verdict = Verdict.PASS) -> None: ...
+    def __call__(self, number: int, detail: Message, verdict: Verdict = Verdict.PASS) -> None: ...
 
 
 def check_log(
@@ -144,28 +145,40 @@ def check_log(
     chain_id, registry, log = parse_origin(checkpoint.origin)
     report_step(
         1,
-        f"{head.size:,} leaves of log {log_number(log)} of {format_address(log_owner(log))}, "
-        f"root {head.root.hex()}",
+        Message(
+            "checkpoint-head",
+            size=head.size,
+            number=log_number(log),
+            owner=format_address(log_owner(log)),
+            root=head.root.hex(),
+        ),
     )
     if verifier is None:
         # Not a failure: the registry, not the key, determines the log's owner and its head.
-        report_step(2, "no key was given", Verdict.CANNOT_TELL)
+        report_step(2, Message("checkpoint-key-not-given"), Verdict.CANNOT_TELL)
     else:
         open_checkpoint(note, verifier)
         if verifier.name != checkpoint.origin:
-            raise NotTrustedError(f"the key is {verifier.name}'s, not {checkpoint.origin}'s")
-        report_step(2, f"by {verifier.encode()}")
+            raise NotTrustedError(
+                Message("checkpoint-key-of-other-log", name=verifier.name, origin=checkpoint.origin)
+            )
+        report_step(2, Message("checkpoint-signed-by", verifier=verifier.encode()))
     if expected is not None and log != expected:
         raise NotTrustedError(
-            f"this is log {log_number(log)} of {format_address(log_owner(log))}, not log "
-            f"{log_number(expected)} of {format_address(log_owner(expected))}"
+            Message(
+                "log-not-expected",
+                number=log_number(log),
+                owner=format_address(log_owner(log)),
+                expected_number=log_number(expected),
+                expected_owner=format_address(log_owner(expected)),
+            )
         )
     audited = _AuditTarget(chain_id=chain_id, registry=registry, log=log, head=head)
     if policy is None:
         named = (expected == log, chain_id in chain_ids)
         audited, detail, doubt = _choose_unpinned(audited, named, accept_unpinned=accept_unpinned)
     else:
-        audited, detail, doubt = _choose_pinned(audited, policy), "as pinned", None
+        audited, detail, doubt = _choose_pinned(audited, policy), Message("target-as-pinned"), None
     findings: list[AnchorError] = [] if doubt is None else [doubt]
     report_step(3, detail, verdict_of(doubt))
     targets, entries = audited.targets, audited.entries
@@ -180,7 +193,13 @@ def check_log(
     anchors = [_read_anchor(view, target, final, head) for view, target, final in places]
     anchor, final = anchors[0], finals[0]
     report_step(
-        6, f"anchor {anchor.sequence}, block {anchor.block_number}; read at final {final.number}"
+        6,
+        Message(
+            "anchor-read-at-block",
+            sequence=anchor.sequence,
+            block=anchor.block_number,
+            final=final.number,
+        ),
     )
     submitters = [
         check_submitter(view, target, anchor, final)
@@ -193,17 +212,17 @@ def check_log(
     sizes.update(anchor.size for _, anchor in others if anchor.size <= head.size)
     roots = dict.fromkeys(sizes, head.root)
     tiles = check_tiles(head, read, roots)
-    report_step(8, f"{head.size:,} leaf hashes in {tiles:,} tiles: order and number are proven")
+    report_step(8, Message("tiles-prove-leaves", size=head.size, tiles=tiles))
     if unread is not None:
         raise unread
     if heads:
         _check_roots(head, heads, roots)
         for view, target, final in places:
             _check_sequence(view, target, final, heads)
-        report_step(9, f"anchors 1 to {len(heads):,}, each with its size, and no other")
+        report_step(9, Message("anchors-all-listed", count=len(heads)))
     else:
         # Not a failure: the registry has enforced that the log only grew.
-        report_step(9, "no list of anchors is published", Verdict.CANNOT_TELL)
+        report_step(9, Message("anchors-not-published"), Verdict.CANNOT_TELL)
     whole, verdict, abandoned = _check_whole(*places[0], head, heads, anchor)
     report_step(10, whole, verdict)
     if abandoned is not None:
@@ -237,7 +256,7 @@ class _AuditTarget:
 
 def _choose_unpinned(
     audited: _AuditTarget, named: tuple[bool, bool], *, accept_unpinned: bool
-) -> tuple[_AuditTarget, str, AnchorError | None]:
+) -> tuple[_AuditTarget, Message, AnchorError | None]:
     """Step 3 without a policy; ``named`` says whether the verifier names the log, and the chain."""
     is_log_named, is_chain_named = named
     chain_id, log = audited.chain_id, audited.log
@@ -245,12 +264,12 @@ def _choose_unpinned(
     target = unpinned_target(chain_id, audited.registry, log, audited.head, None, chain_ids)
     chosen = replace(audited, targets=(target,))
     unpinned = format_unpinned(None if is_log_named else log, () if is_chain_named else (chain_id,))
-    ours = "the registry is this release's own"
+    ours = Message("registry-of-this-release")
     if not unpinned:
-        return chosen, f"as you name them; {ours}", None
+        return chosen, Message("target-as-named", detail=ours), None
     if accept_unpinned:
-        return chosen, f"not pinned, taken from the checkpoint; {ours}", None
-    doubt = unpinned_error(unpinned, "checkpoint")
+        return chosen, Message("checkpoint-target-unpinned", detail=ours), None
+    doubt = unpinned_error(unpinned, Message("document-checkpoint"))
     return chosen, doubt.message, doubt
 
 
@@ -264,8 +283,11 @@ def _choose_pinned(audited: _AuditTarget, policy: TrustPolicy) -> _AuditTarget:
     targets = tuple(target for target in pinned if (target.chain_id, target.registry) == here)
     if not targets:
         raise NotTrustedError(
-            f"the log is in registry {format_address(audited.registry)} on chain "
-            f"{audited.chain_id}, which the policy does not pin"
+            Message(
+                "registry-not-pinned",
+                registry=format_address(audited.registry),
+                chain=audited.chain_id,
+            )
         )
     others = tuple(target for target in pinned if target not in targets)
     return replace(audited, targets=targets, others=others, entries=tuple(entries))
@@ -273,7 +295,7 @@ def _choose_pinned(audited: _AuditTarget, policy: TrustPolicy) -> _AuditTarget:
 
 def _check_exclusive(
     entries: Sequence[TrustEntry], places: Sequence[tuple[ChainView, VerificationTarget, Block]]
-) -> tuple[str, Verdict]:
+) -> tuple[Message, Verdict]:
     """Check that the owner has no logs beside those that the policy states to be all."""
     view, target, final = places[0]
     here = [
@@ -283,7 +305,7 @@ def _check_exclusive(
         and (entry.chain_id, entry.registry) == (target.chain_id, target.registry)
     ]
     if not here:
-        return "no policy says which logs the owner keeps", Verdict.NOT_PRESENT
+        return Message("policy-silent-on-other-logs"), Verdict.NOT_PRESENT
     logs = sorted({number for entry in here for number in entry.logs})
     return check_other_logs(view, target, final, logs), Verdict.PASS
 
@@ -292,13 +314,15 @@ def _read_anchor(view: ChainView, target: VerificationTarget, final: Block, head
     anchor = read_anchor(view, target, final)
     if anchor is None:
         raise NotAnchoredError(
-            f"the registry {format_address(target.registry)} does not hold the checkpoint's root "
-            f"{head.root.hex()} for log 0x{target.log.hex()}"
+            Message(
+                "registry-lacks-checkpoint-root",
+                registry=format_address(target.registry),
+                root=head.root.hex(),
+                log=target.log.hex(),
+            )
         )
     if anchor.size != head.size:
-        raise MismatchError(
-            f"the checkpoint has {head.size} leaves, the registry holds its root for {anchor.size}"
-        )
+        raise MismatchError(Message("checkpoint-size-differs", size=head.size, actual=anchor.size))
     return anchor
 
 
@@ -331,8 +355,8 @@ def _read_others(
         except AnchorError as error:
             # Not a fault of this log: the state of the other registry is unknown.
             problem = problem or CannotCheckError(
-                f"{_format_registry(other)} could not be looked at: {error.message}",
-                hint=error.hint or "name nodes of its chain in the policy",
+                Message("registry-not-read", place=_format_registry(other), reason=error.message),
+                hint=error.hint or Message("policy-nodes-of-chain-hint"),
             )
             continue
         if root is not None and stored is not None:
@@ -341,13 +365,15 @@ def _read_others(
     return anchors, problem
 
 
-def _format_registry(target: VerificationTarget) -> str:
-    return f"the registry {format_address(target.registry)} on chain {target.chain_id}"
+def _format_registry(target: VerificationTarget) -> Message:
+    return Message(
+        "registry-at-chain", registry=format_address(target.registry), chain=target.chain_id
+    )
 
 
 def _compare_others(
     others: Sequence[tuple[VerificationTarget, Anchor]], head: Head, roots: Mapping[int, Hash32]
-) -> tuple[str, Verdict]:
+) -> tuple[Message, Verdict]:
     """Compare other registries' newest heads with the log's own roots at those sizes.
 
     Raises:
@@ -357,17 +383,14 @@ def _compare_others(
     for other, stored in others:
         where = _format_registry(other)
         if stored.size > head.size:
-            newer.append(f"{where} holds {stored.size:,} leaves, more than are published")
+            newer.append(Message("registry-ahead-of-publication", place=where, size=stored.size))
         elif roots[stored.size] != other.head.root:
-            raise MismatchError(
-                f"{where} holds another root for this log's first {stored.size:,} leaves: the log "
-                "was forked"
-            )
+            raise MismatchError(Message("log-forked", place=where, size=stored.size))
     if newer:
-        return "; ".join(newer), Verdict.CANNOT_TELL
+        return join(newer, "semicolon"), Verdict.CANNOT_TELL
     if not others:
-        return "the log is looked for in one registry only", Verdict.NOT_PRESENT
-    return f"{len(others)} more hold heads of this very log", Verdict.PASS
+        return Message("log-in-one-registry-only"), Verdict.NOT_PRESENT
+    return Message("registries-agree", count=len(others)), Verdict.PASS
 
 
 def _check_whole(
@@ -377,7 +400,7 @@ def _check_whole(
     head: Head,
     heads: Sequence[Head],
     anchor: Anchor,
-) -> tuple[str, Verdict, AnchorError | None]:
+) -> tuple[Message, Verdict, AnchorError | None]:
     """Check that the checkpoint is the newest head; return a line about operators and links.
 
     An error is returned if the owner abandoned the published head, or may have.
@@ -389,14 +412,16 @@ def _check_whole(
     if heads:
         stored = [read_stored(view, target, final, earlier.root) for earlier in heads]
         anchors = [anchor for anchor in stored if anchor is not None]
-        detail = f"{format_operators(view, target, final, anchors)}; {detail}"
+        detail = join((format_operators(view, target, final, anchors), detail), "semicolon")
     if abandoned is not None:
-        return f"{abandoned.message}; {detail}", verdict_of(abandoned), abandoned
+        return join((abandoned.message, detail), "semicolon"), verdict_of(abandoned), abandoned
     if links.root is None or links.root == head.root:
         return detail, Verdict.PASS, None
     newest = read_stored(view, target, final, links.root)
-    size = "more" if newest is None else f"{newest.size:,}"
-    detail = f"the registry holds {size} leaves, newer than what is published; {detail}"
+    if newest is None:
+        detail = Message("registry-newer-of-unknown-size", detail=detail)
+    else:
+        detail = Message("registry-newer-than-published", size=newest.size, detail=detail)
     return detail, Verdict.CANNOT_TELL, None
 
 
@@ -414,12 +439,9 @@ def _check_roots(head: Head, heads: list[Head], roots: Mapping[int, Hash32]) -> 
     """Check that every listed head is this log's, and that the last is the checkpoint's."""
     for anchored in heads:
         if roots[anchored.size] != anchored.root:
-            raise MismatchError(
-                f"the first {anchored.size} leaf hashes do not lead to the root that is published "
-                "as anchored"
-            )
+            raise MismatchError(Message("anchors-root-differs", size=anchored.size))
     if heads[-1] != head:
-        raise MismatchError("the list of anchors does not end with the checkpoint's head")
+        raise MismatchError(Message("anchors-end-before-checkpoint"))
 
 
 def _check_sequence(
@@ -430,14 +452,18 @@ def _check_sequence(
         anchor = read_anchor(view, replace(target, head=head), final)
         if anchor is None:
             raise NotAnchoredError(
-                f"the registry does not hold the root {head.root.hex()}, which is published as "
-                f"anchor {sequence}"
+                Message("registry-lacks-published-anchor", root=head.root.hex(), sequence=sequence)
             )
         if (anchor.sequence, anchor.size) != (sequence, head.size):
             raise MismatchError(
-                f"the head of size {head.size} is published as anchor {sequence}; the registry "
-                f"holds its root as anchor {anchor.sequence}, of size {anchor.size}",
-                hint="an anchor is missing from the list, or was added to it",
+                Message(
+                    "anchors-sequence-differs",
+                    size=head.size,
+                    sequence=sequence,
+                    found_sequence=anchor.sequence,
+                    found_size=anchor.size,
+                ),
+                hint=Message("anchors-sequence-differs-hint"),
             )
 
 
@@ -461,7 +487,7 @@ def check_tiles(head: Head, read: TileReader, roots: MutableMapping[int, Hash32]
         _compare(tile, expected, read)
         count += 1
     if builder.edge.root() != head.root:
-        raise MismatchError(f"the {head.size} leaf hashes do not lead to the checkpoint's root")
+        raise MismatchError(Message("checkpoint-root-differs", size=head.size))
     return count
 
 
@@ -494,4 +520,4 @@ def _compare(tile: Tile, expected: bytes, read: TileReader) -> None:
         if published[at * HASH :][:HASH] != expected[at * HASH :][:HASH]
     )
     below = Tile(tile.level - 1, tile.number * BLOCK + at)
-    raise MismatchError(f"{below.path} does not lead to hash {at} of {tile.path}: one was altered")
+    raise MismatchError(Message("tile-altered", path=below.path, index=at, parent=tile.path))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from anchor.errors import AbandonedError, CannotCheckError, NotTrustedError
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message, join
 from anchor.registry.storage import (
     CLOSED_HEAD,
     anchor_slot,
@@ -21,7 +22,12 @@ from anchor.registry.storage import (
     successor_slot,
 )
 from anchor.types import Anchor, Block, Hash32, Head, LogId, log_number, log_owner, make_log_id
-from anchor.verification.steps import ChainView, VerificationTarget, read_operator_key
+from anchor.verification.steps import (
+    ChainView,
+    VerificationTarget,
+    format_submitter,
+    read_operator_key,
+)
 
 _EMPTY = bytes(32)
 # Log numbers checked beyond the highest that a policy lists: owners number their logs upwards.
@@ -63,17 +69,17 @@ def read_links(view: ChainView, target: VerificationTarget, final: Block) -> Log
 
 def format_operators(
     view: ChainView, target: VerificationTarget, final: Block, anchors: Sequence[Anchor]
-) -> str:
-    """Return as text how many anchors each operator sent, with its key in the registry."""
+) -> Message:
+    """Return how many anchors each operator sent, with its key in the registry."""
     parts = []
     for operator_id, count in sorted(Counter(each.operator_id for each in anchors).items()):
         if operator_id == 0:
-            who = f"the owner {format_address(log_owner(target.log))}"
+            who = Message("submitter-owner", address=format_address(log_owner(target.log)))
         else:
             key = read_operator_key(view, target, operator_id, final)
-            who = f"operator {operator_id}, key {format_address(key)}"
-        parts.append(f"{count:,} by {who}")
-    return "; ".join(parts)
+            who = format_submitter(operator_id, key)
+        parts.append(Message("anchors-by-submitter", count=count, submitter=who))
+    return join(parts, "semicolon")
 
 
 def format_links(
@@ -82,8 +88,8 @@ def format_links(
     final: Block,
     links: LogLinks,
     heads: Sequence[Head],
-) -> tuple[str, AbandonedError | None]:
-    """Return as text the log's predecessor and successor.
+) -> tuple[Message, AbandonedError | None]:
+    """Return a line about the log's predecessor and successor.
 
     ``heads`` are the log's anchored heads, oldest first.  If the owner abandoned the newest head,
     the error is returned as well.
@@ -91,29 +97,33 @@ def format_links(
     abandoned: AbandonedError | None = None
     parts = []
     if links.predecessor is not None:
-        parts.append(f"goes on from {_name(links.predecessor)}")
+        parts.append(Message("log-continues-predecessor", predecessor=_name(links.predecessor)))
     if links.successor is None:
-        parts.append("open")
+        parts.append(Message("log-open"))
     else:
-        parts.append(f"closed: {_name(links.successor)} goes on")
+        parts.append(Message("log-closed-by-successor", successor=_name(links.successor)))
         taken = _find_taken_over(view, replace(target, log=links.successor), final, heads)
         if taken is not None:
-            parts.append(f"from {heads[taken].size:,} leaves")
+            parts.append(Message("takeover-from-leaves", size=heads[taken].size))
             if taken + 1 < len(heads):
-                left = f"anchors {taken + 2} to {len(heads)}, up to {heads[-1].size:,} leaves, are "
-                parts.append(f"{left}abandoned")
+                first, last, size = taken + 2, len(heads), heads[-1].size
+                parts.append(Message("anchors-abandoned", first=first, last=last, size=size))
                 abandoned = AbandonedError(
-                    f"the log's owner abandoned a part of it: {left}not taken over by "
-                    f"{_name(links.successor)}",
-                    hint="the records in it existed by then, and the operator no longer stands by "
-                    "them: ask why",
+                    Message(
+                        "log-part-abandoned",
+                        first=first,
+                        last=last,
+                        size=size,
+                        successor=_name(links.successor),
+                    ),
+                    hint=Message("log-part-abandoned-hint"),
                 )
-    return ", ".join(parts), abandoned
+    return join(parts, "clause"), abandoned
 
 
 def check_other_logs(
     view: ChainView, target: VerificationTarget, final: Block, logs: Sequence[int]
-) -> str:
+) -> Message:
     """Check that the registry holds no heads of the owner's logs other than ``logs``.
 
     Log numbers go up to 2^96, so that not all can be read; the result states which were.
@@ -125,19 +135,17 @@ def check_other_logs(
     owner, count = log_owner(target.log), max(logs) + 1 + _FURTHER_LOGS
     if count > _MAX_LOGS:
         raise CannotCheckError(
-            f"the policy says that the owner keeps only the logs it lists, up to {max(logs)}: more "
-            f"than the {_MAX_LOGS:,} numbers that are looked at",
-            hint="leave exclusive_logs out of this entry",
+            Message("policy-too-many-logs", highest=max(logs), limit=_MAX_LOGS),
+            hint=Message("policy-too-many-logs-hint"),
         )
     for number in sorted(set(range(count)) - set(logs)):
         slot = head_slot(make_log_id(owner, number))
         if view.fetch_storage(target.registry, slot, final) != _EMPTY:
             raise NotTrustedError(
-                f"{_name(make_log_id(owner, number))} has anchors in this registry, and the policy "
-                "says that the owner keeps only the logs it lists",
-                hint="ask the owner what that log is for",
+                Message("log-owner-keeps-other", log=_name(make_log_id(owner, number))),
+                hint=Message("log-owner-keeps-other-hint"),
             )
-    return f"none of the owner's logs 0 to {count - 1} has anchors but those that the policy lists"
+    return Message("log-owner-keeps-no-other", last=count - 1)
 
 
 def _find_taken_over(
@@ -158,5 +166,5 @@ def read_stored(
     return decode_anchor(view.fetch_storage(target.registry, anchor_slot(target.log, root), final))
 
 
-def _name(log: LogId) -> str:
-    return f"log {log_number(log)} of {format_address(log_owner(log))}"
+def _name(log: LogId) -> Message:
+    return Message("log-of-owner", number=log_number(log), owner=format_address(log_owner(log)))

@@ -10,6 +10,7 @@ import tomlkit
 from anchor.errors import MalformedError, NotTrustedError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
+from anchor.messages.message import Message
 from anchor.registry.artifact import expected_code_hash
 from anchor.types import Address, Assurance, Hash32
 from anchor.verification.policy import FORMAT, FinalityRule, TrustEntry
@@ -53,20 +54,29 @@ def pin_registry(
     chain = find_chain(chain_id)
     if chain.genesis not in (None, genesis):
         raise NotTrustedError(
-            f"the node's genesis block is 0x{genesis.hex()}, which is not that of {chain.name}: "
-            "another chain with the same chain id",
-            hint="point --rpc at a node of the right chain",
+            Message("node-genesis-not-of-chain", actual=genesis.hex(), name=chain.name),
+            hint=Message("node-of-right-chain-hint"),
         )
     final = view.fetch_final_block(options.finality)
     code_hash = view.fetch_code_hash(options.registry, final)
     expected = options.code_hash or expected_code_hash(chain_id)
     if code_hash != expected:
-        whose = "the one you name" if options.code_hash else "that of this release's registry"
+        whose = (
+            Message("code-hash-named")
+            if options.code_hash
+            else Message("code-hash-of-this-release")
+        )
         raise NotTrustedError(
-            f"the code at {format_address(options.registry)} in final block {final.number} of "
-            f"chain {chain_id} has hash 0x{code_hash.hex()}, not 0x{expected.hex()}, {whose}",
-            hint="check the address and the chain; another contract that you checked yourself is "
-            "pinned with --code-hash",
+            Message(
+                "registry-code-not-expected",
+                registry=format_address(options.registry),
+                block=final.number,
+                chain=chain_id,
+                actual=code_hash.hex(),
+                expected=expected.hex(),
+                source=whose,
+            ),
+            hint=Message("registry-code-not-expected-hint"),
         )
     return TrustEntry(
         chain_id=chain_id,
@@ -92,7 +102,7 @@ def encode_policy(entries: Sequence[TrustEntry]) -> bytes:
         MalformedError: The URL of a node holds unprintable characters.
     """
     if not all(url.isprintable() for entry in entries for url in entry.rpc):
-        raise MalformedError("a node's URL holds a character that cannot be printed")
+        raise MalformedError(Message("node-url-unprintable"))
     document = {"format": FORMAT, "trust": [_list_members(entry) for entry in entries]}
     return (_ADVICE + tomlkit.dumps(document)).encode("utf-8")
 

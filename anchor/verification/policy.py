@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.ethereum.keccak import parse_address
+from anchor.messages.message import Message, join
+from anchor.messages.validation import describe_fault
 from anchor.system.file_ownership import read_own_file
 from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
 from anchor.verification.quorum_rules import MAX_NODES, find_conflict, verifier_quorum
@@ -130,7 +132,9 @@ def parse_named_policy(path: Path, data: bytes) -> TrustPolicy:
     try:
         return parse_policy(data)
     except (MalformedError, UnknownVersionError) as error:
-        raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
+        raise type(error)(
+            Message("with-reason", failure=path, reason=error), hint=error.hint
+        ) from error
 
 
 def parse_policy(data: bytes) -> TrustPolicy:
@@ -141,24 +145,26 @@ def parse_policy(data: bytes) -> TrustPolicy:
         UnknownVersionError: The format version or the required assurance is not supported.
     """
     if len(data) > MAX_POLICY_BYTES:
-        raise MalformedError(f"the trust policy is longer than {MAX_POLICY_BYTES:,} bytes")
+        raise MalformedError(Message("policy-too-long", limit=MAX_POLICY_BYTES))
     # Parsing a dotted key takes time quadratic in its parts.
     if any(line.count(b".") > _MAX_DOTS for line in data.splitlines()):
-        raise MalformedError(f"the trust policy has a line of more than {_MAX_DOTS} dots")
+        raise MalformedError(Message("policy-line-too-many-dots", limit=_MAX_DOTS))
     try:
         value = tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # tomllib passes on those of int() and Python
-        raise MalformedError(f"the trust policy is not TOML: {error}") from error
+        raise MalformedError(Message("policy-not-toml", reason=error)) from error
     if value.get("format") != FORMAT:
         raise UnknownVersionError(
-            f"the trust policy's format is {_show(value.get('format'))}, not {FORMAT!r}"
+            Message("policy-format-unknown", stated=_show(value.get("format")), expected=FORMAT)
         )
     try:
         document = _PolicyDocument.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise MalformedError(f"the trust policy's member {where[:80]!r}: {first['msg']}") from error
+        raise MalformedError(
+            Message("policy-member-invalid", member=where[:80], reason=describe_fault(first))
+        ) from error
     return TrustPolicy(entries=tuple(_entry(entry) for entry in document.trust))
 
 
@@ -205,20 +211,23 @@ def _entry(document: _EntryDocument) -> TrustEntry:
     # An assurance that this version does not know must not silently become a lower one.
     if document.assurance not in get_args(Assurance):
         raise UnknownVersionError(
-            f"the trust policy asks for the assurance {_show(document.assurance)}; this version "
-            f"knows {', '.join(get_args(Assurance))}"
+            Message(
+                "policy-assurance-unknown",
+                required=_show(document.assurance),
+                known=join(get_args(Assurance)),
+            )
         )
     quorum = document.quorum or verifier_quorum(len(document.rpc))
     fault = find_conflict(document.rpc, quorum) if document.rpc else None
     if fault is not None:
-        raise MalformedError(f"the trust policy's member 'rpc' {fault}")
+        raise MalformedError(Message("policy-rpc-invalid", reason=fault))
     operators = document.operators
     return TrustEntry(
         chain_id=ChainId(document.chain_id),
-        genesis=parse_hash(document.genesis, subject="the trust policy's genesis"),
-        registry=parse_address(document.registry, subject="the trust policy's registry"),
-        code_hash=parse_hash(document.code_hash, subject="the trust policy's code_hash"),
-        owner=parse_address(document.owner, subject="the trust policy's owner"),
+        genesis=parse_hash(document.genesis, subject=Message("policy-genesis")),
+        registry=parse_address(document.registry, subject=Message("policy-registry")),
+        code_hash=parse_hash(document.code_hash, subject=Message("policy-code-hash")),
+        owner=parse_address(document.owner, subject=Message("policy-owner")),
         logs=tuple(document.logs),
         operators=None
         if operators is None
@@ -229,7 +238,7 @@ def _entry(document: _EntryDocument) -> TrustEntry:
         quorum=quorum,
         assurance=cast(Assurance, document.assurance),
         block_hashes=tuple(
-            parse_hash(text, subject="the trust policy's block_hashes")
+            parse_hash(text, subject=Message("policy-block-hashes"))
             for text in document.block_hashes
         ),
         recorded_at_tolerance=document.recorded_at_tolerance,
@@ -238,4 +247,6 @@ def _entry(document: _EntryDocument) -> TrustEntry:
 
 
 def _show(value: object) -> str:
-    return repr(value[:80]) if isinstance(value, str) else f"a {type(value).__name__}"
+    if isinstance(value, str):
+        return repr(value[:80])
+    return Message("value-of-type", type=type(value).__name__)

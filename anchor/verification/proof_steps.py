@@ -16,6 +16,7 @@ from anchor.errors import (
 )
 from anchor.ethereum.header import Header, parse_header
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message
 from anchor.receipt.state_proof import StateProof, check_account, check_anchor, check_submitter
 from anchor.types import Address, Anchor, Assurance, Block, Hash32
 from anchor.verification.abandonment import (
@@ -60,7 +61,7 @@ def check_block(
     target: VerificationTarget,
     named: Collection[Hash32],
     connect: Connect | None,
-) -> tuple[ProvenBlock, str]:
+) -> tuple[ProvenBlock, Message]:
     """Step 5: check that the verifier, the policy or nodes vouch for the proof's block as final.
 
     ``named`` are hashes that the verifier names, in addition to the policy's; without ``connect``
@@ -71,31 +72,26 @@ def check_block(
         NotFinalError: The block is not final yet.
     """
     header = parse_header(proof.header)
-    shown = f"block {header.number}, 0x{header.hash.hex()}"
-    later = _format_unknown_items(header)
-    by: tuple[Assurance, str] | None = None
+    shown = Message("block-with-hash", number=header.number, hash=header.hash.hex())
+    by: tuple[Assurance, Message] | None = None
     if header.hash in target.block_hashes:
-        by = "proof", "the policy names"
+        by = "proof", Message("block-source-policy")
     elif header.hash in named and target.assurance != "proof":
-        by = "asserted", "you name"
+        by = "asserted", Message("block-source-you")
     if by is not None:
         assurance, whose = by
         proven = ProvenBlock(header=header, assurance=assurance, is_asserted=True)
-        return proven, (
-            f"{shown}, is one that {whose} as final; the chain's genesis block was not compared"
-            f"{later}"
-        )
+        detail = Message("block-named-as-final", block=shown, source=whose)
+        return proven, _add_unknown_items(detail, header)
     if connect is None and header.hash in named:
         raise CannotCheckError(
-            f"the policy asks for the assurance 'proof', and for {shown}, there is your word only",
-            hint="ask several nodes, without --offline; or put the hash into the policy's "
-            "block_hashes",
+            Message("policy-block-not-observed", block=shown),
+            hint=Message("policy-block-not-observed-hint"),
         )
     if connect is None:
         raise CannotCheckError(
-            f"nobody answers for {shown}, by which the receipt proves its anchor",
-            hint="if block explorers show this hash for a final block, name it with --block-hash; "
-            "or ask nodes, without --offline",
+            Message("block-not-vouched-for", block=shown),
+            hint=Message("block-not-vouched-for-hint"),
         )
     view = connect(target)
     assurance = "rpc" if view.needed == 1 else "proof"
@@ -103,9 +99,8 @@ def check_block(
     final = view.fetch_final_block(target.finality)
     if header.number > final.number:
         raise NotFinalError(
-            f"the receipt proves its anchor by {shown}, and to the nodes block {final.number} is "
-            "the newest that is final",
-            hint="verify again once they have caught up",
+            Message("block-not-final-yet", block=shown, final=final.number),
+            hint=Message("block-not-final-yet-hint"),
             chain_id=target.chain_id,
             block_number=header.number,
             final_number=final.number,
@@ -113,25 +108,27 @@ def check_block(
     block = view.fetch_block(header.number)
     if block.hash != header.hash:
         raise CannotCheckError(
-            f"the receipt proves its anchor by {shown}, and to the nodes that block is "
-            f"0x{block.hash.hex()}",
-            hint="one side is on a fork, or wrong: ask other nodes, or for an upgraded receipt",
+            Message("block-differs-at-nodes", block=shown, actual=block.hash.hex()),
+            hint=Message("block-differs-at-nodes-hint"),
         )
     proven = ProvenBlock(header=header, assurance=assurance, is_asserted=False)
-    return proven, f"{chain}; {shown}, is final to them{later}"
+    detail = Message("block-final-to-nodes", chain=chain, block=shown)
+    return proven, _add_unknown_items(detail, header)
 
 
-def _format_unknown_items(header: Header) -> str:
-    count = header.unknown_items
-    if not count:
-        return ""
-    items = "1 header item is" if count == 1 else f"{count} header items are"
-    return f"; {items} of a fork that this release does not know; the block's hash covers them"
+def _add_unknown_items(detail: Message, header: Header) -> Message:
+    match header.unknown_items:
+        case 0:
+            return detail
+        case 1:
+            return Message("header-item-unknown", detail=detail)
+        case count:
+            return Message("header-items-unknown", detail=detail, count=count)
 
 
 def check_proven_code(
     proof: StateProof, target: VerificationTarget, proven: ProvenBlock
-) -> tuple[Hash32, str]:
+) -> tuple[Hash32, Message]:
     """Step 6: prove the registry's account and its code; return its storage root."""
     header, storage_root = check_account(
         proof,
@@ -139,13 +136,17 @@ def check_proven_code(
         registry=target.registry,
         code_hash=target.code_hash,
     )
-    where = f"{format_address(target.registry)} in block {header.number}"
-    return storage_root, f"code hash 0x{target.code_hash.hex()[:16]}… proven at {where}"
+    where = Message(
+        "registry-in-block", registry=format_address(target.registry), block=header.number
+    )
+    return storage_root, Message(
+        "registry-code-proven", hash=target.code_hash.hex()[:16], place=where
+    )
 
 
 def check_proven_anchor(
     proof: StateProof, target: VerificationTarget, proven: ProvenBlock, storage_root: Hash32
-) -> tuple[Anchor, str]:
+) -> tuple[Anchor, Message]:
     """Step 7: prove the root's anchor in the registry's storage."""
     anchor = check_anchor(
         proof,
@@ -157,14 +158,20 @@ def check_proven_anchor(
     )
     if anchor is None:
         raise NotAnchoredError(
-            f"the receipt's own proof shows that the registry {format_address(target.registry)} "
-            f"does not hold root {target.head.root.hex()} in block {proven.header.number}",
+            Message(
+                "receipt-proves-root-absent",
+                registry=format_address(target.registry),
+                root=target.head.root.hex(),
+                block=proven.header.number,
+            ),
             chain_id=target.chain_id,
             root=target.head.root,
             block_number=proven.header.number,
         )
-    how = "final, as is asserted and not observed" if proven.is_asserted else "final"
-    return anchor, f"proven in block {proven.header.number}, which is {how}"
+    number = proven.header.number
+    if proven.is_asserted:
+        return anchor, Message("anchor-proven-in-asserted-block", block=number)
+    return anchor, Message("anchor-proven-in-final-block", block=number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,13 +183,15 @@ class Submitter:
     """
 
     key: Address
-    standing: str | None
-    note: str | None = None
+    standing: Message | None
+    note: Message | None = None
 
-    def describe(self, operator_id: int) -> str:
+    def describe(self, operator_id: int) -> Message:
         """Return the line about step 9."""
-        said = "" if self.standing is None else f"; {self.standing}"
-        return f"{format_submitter(operator_id, self.key)}{said}"
+        submitter = format_submitter(operator_id, self.key)
+        if self.standing is None:
+            return submitter
+        return Message("submitter-with-standing", submitter=submitter, standing=self.standing)
 
 
 def check_proven_submitter(
@@ -192,7 +201,7 @@ def check_proven_submitter(
     proven: ProvenBlock,
     storage_root: Hash32,
     connect: Connect | None,
-) -> tuple[Submitter, str]:
+) -> tuple[Submitter, Message]:
     """Step 9: return the proven submitter, if it is accepted and the owner stands by the anchor.
 
     The proof may be old: if nodes are available they are asked whether the owner still does. The
@@ -227,7 +236,7 @@ def _prove_standing(
     proven: ProvenBlock,
     storage_root: Hash32,
     newer: AnchorStanding | None,
-) -> str | None:
+) -> Message | None:
     """Return the anchor's standing by the proof or, if the proof leaves it open, by the nodes.
 
     A proof may leave open which head the successor of a closed log continues from.  Nodes for which
@@ -243,7 +252,7 @@ def _prove_standing(
 
 def check_read_submitter(
     view: ChainView, target: VerificationTarget, stored: Anchor, final: Block
-) -> tuple[Submitter, str]:
+) -> tuple[Submitter, Message]:
     """Step 9: return the submitter as nodes report it, on the same conditions."""
     findings = Findings()
     submitter_key = findings.make(lambda: check_submitter_key(view, target, stored, final))

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from anchor.messages.message import Message
 from anchor.system.urls import are_distinct
 
 MAX_NODES = 16
 """The largest number of nodes that are asked at once."""
 
 
-def find_conflict(urls: Sequence[str], needed: int) -> str | None:
+def find_conflict(urls: Sequence[str], needed: int) -> Message | None:
     """Return why these nodes cannot form a quorum, as the end of a sentence; None if they can.
 
     One node under two URLs would agree with itself. No rule can detect two nodes of one operator.
     """
     if needed < 1:
-        return f"has a quorum of {needed}, and one node at least has to answer"
+        return Message("quorum-below-one", quorum=needed)
     if len(urls) > MAX_NODES:
-        return f"names {len(urls)} nodes; {MAX_NODES} are asked at most"
+        return Message("quorum-too-many-nodes", count=len(urls), limit=MAX_NODES)
     if not are_distinct(urls):
-        return "names one node twice, which would agree with itself"
+        return Message("quorum-node-named-twice")
     if needed > len(urls):
-        return f"names {len(urls)} nodes, of which {needed} would have to agree"
+        return Message("quorum-above-node-count", count=len(urls), quorum=needed)
     return None
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 from anchor.errors import AnchorError, ExitCode, MalformedError, severest
 from anchor.ethereum.known_chains import HEADLINES, ChainKind, best_kind, find_chain
 from anchor.evidence.record import Record
+from anchor.messages.message import Message
 from anchor.types import Address, Anchor, Assurance, ChainId, Hash32, LogId
 
 
@@ -26,6 +27,13 @@ class Verdict(Enum):
     CANNOT_TELL = "cannot tell"
     NOT_PRESENT = "not present"
 
+
+_VERDICTS = {
+    Verdict.PASS: Message("verdict-pass"),
+    Verdict.FAIL: Message("verdict-fail"),
+    Verdict.CANNOT_TELL: Message("verdict-cannot-tell"),
+    Verdict.NOT_PRESENT: Message("verdict-not-present"),
+}
 
 # Which of several findings a process reports: certainly wrong outranks unknown, and unknown
 # outranks not yet final.
@@ -49,12 +57,17 @@ _FAILURES = (
 )
 
 NOT_PROVEN = (
-    "that the content is true, or that it is what it claims to be",
-    "who made it (only which key anchored it)",
-    "what happened to it before it was recorded",
-    "that nothing was left out, or that the operator keeps no other log",
+    Message("report-truth-not-proven"),
+    Message("report-author-not-proven"),
+    Message("report-history-not-proven"),
+    Message("report-completeness-not-proven"),
 )
 """Statements that no receipt proves; every report ends with them."""
+
+
+def verdict_message(verdict: Verdict) -> Message:
+    """Return the word for a verdict; in English it is the enumeration's value."""
+    return _VERDICTS[verdict]
 
 
 def severest_code(codes: Sequence[ExitCode]) -> ExitCode:
@@ -97,8 +110,8 @@ class Step:
     """One numbered step and how it ended; ``error`` is None when it passed."""
 
     number: int
-    title: str
-    detail: str
+    title: Message
+    detail: Message
     error: AnchorError | None
 
     @property
@@ -112,9 +125,9 @@ class Claim:
     """One statement that matters to a reader, with the steps' verdict on it and the reason."""
 
     id: str
-    title: str
+    title: Message
     verdict: Verdict
-    reason: str
+    reason: Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,9 +168,9 @@ class Report:
     steps: tuple[Step, ...]
     claims: tuple[Claim, ...]
     proven: tuple[ProvenAnchor, ...]
-    unpinned: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-    not_proven: tuple[str, ...] = NOT_PROVEN
+    unpinned: tuple[Message, ...]
+    notes: tuple[Message, ...] = ()
+    not_proven: tuple[Message, ...] = NOT_PROVEN
 
     @property
     def error(self) -> AnchorError | None:
@@ -188,13 +201,14 @@ class Report:
         return best_kind(kinds) if kinds else None
 
     @property
-    def headline(self) -> str:
+    def headline(self) -> Message:
         """Return the shortest true summary, which never claims more than was proven."""
         leading, kind = self.leading, self.kind
         if self.error is not None or leading is None or kind is None:
-            return "not verified"
-        whose = ", by a block that only you vouch for" if leading.assurance == "asserted" else ""
-        return f"{HEADLINES[kind]}{whose}"
+            return Message("verdict-not-verified")
+        if leading.assurance == "asserted":
+            return Message("verdict-by-your-block", headline=HEADLINES[kind])
+        return HEADLINES[kind]
 
     @property
     def statements(self) -> tuple[str, ...]:

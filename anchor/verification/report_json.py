@@ -19,8 +19,8 @@ ExitCodeNumber = Annotated[int, Field(ge=0, le=130)]
 Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PrefixedHex32 = Annotated[str, Field(pattern=r"^0x[0-9a-f]{64}$")]
 AddressText = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
-# A step's or claim's title: text, or the same in two languages.
-Title = TypeVar("Title")
+# A step's or claim's sentence: in English, or in two languages.
+Sentence = TypeVar("Sentence")
 
 
 class ReportDocument(BaseModel):
@@ -29,22 +29,22 @@ class ReportDocument(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
-class StepDocument(ReportDocument, Generic[Title]):
-    """One numbered step of docs/verification.md; ``detail`` is the verifier's own, in English."""
+class StepDocument(ReportDocument, Generic[Sentence]):
+    """One numbered step of docs/verification.md; ``detail`` is what the verifier found."""
 
     number: Annotated[int, Field(ge=1, le=10)]
-    title: Title
+    title: Sentence
     verdict: VerdictText
-    detail: str
+    detail: Sentence
 
 
-class ClaimDocument(ReportDocument, Generic[Title]):
+class ClaimDocument(ReportDocument, Generic[Sentence]):
     """One statement, with the verdict on it and what that rests on."""
 
     id: Annotated[str, Field(pattern=r"^C[1-9]$")]
-    title: Title
+    title: Sentence
     verdict: VerdictText
-    reason: str
+    reason: Sentence
 
 
 class ChainDocument(ReportDocument):

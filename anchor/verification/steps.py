@@ -24,6 +24,7 @@ from anchor.ethereum.known_chains import find_chain
 from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.record import Record, parse_record
 from anchor.log import merkle
+from anchor.messages.message import Message, join
 from anchor.receipt.format import Receipt, ReceiptAnchor, parse_receipt
 from anchor.registry.storage import anchor_slot, decode_anchor, decode_key, operator_key_slot
 from anchor.types import (
@@ -42,9 +43,9 @@ from anchor.verification.policy import FinalityRule, TrustedOperator
 
 _WORTH = get_args(Assurance)
 _MORE_ASSURANCE = {
-    "quorum": "name more nodes with --rpc, and --quorum how many of them have to agree",
-    "asserted": "it takes a receipt with a state proof, and a block hash or several nodes",
-    "proof": "it takes a receipt with a state proof, and several nodes or a hash in the policy",
+    "quorum": Message("assurance-quorum-hint"),
+    "asserted": Message("assurance-asserted-hint"),
+    "proof": Message("assurance-proof-hint"),
 }
 
 
@@ -120,14 +121,16 @@ class VerificationTarget:
     other_chains: frozenset[ChainId] = frozenset()
 
 
-def parse_documents(document: bytes | Receipt) -> tuple[tuple[Receipt, Record], str]:
+def parse_documents(document: bytes | Receipt) -> tuple[tuple[Receipt, Record], Message]:
     """Step 1: parse the receipt, unless it is parsed already, and its record strictly."""
     receipt = document if isinstance(document, Receipt) else parse_receipt(document)
     record = parse_record(receipt.record)
-    return (receipt, record), f"log 0x{receipt.log.hex()}, leaf {receipt.index}"
+    return (receipt, record), Message(
+        "receipt-log-and-leaf", log=receipt.log.hex(), index=receipt.index
+    )
 
 
-def check_file(evidence: Digests, record: Record) -> tuple[bool, str]:
+def check_file(evidence: Digests, record: Record) -> tuple[bool, Message]:
     """Step 2: compare the digests of the file, and its size, with the record's."""
     compared: list[str] = []
     for name, ours, theirs in (
@@ -138,8 +141,10 @@ def check_file(evidence: Digests, record: Record) -> tuple[bool, str]:
             continue
         if ours != theirs:
             raise MismatchError(
-                f"the {name} of the file is {ours.hex()}, the record says {theirs.hex()}",
-                hint="the file was changed, or the receipt belongs to another file",
+                Message(
+                    "file-digest-differs", algorithm=name, actual=ours.hex(), expected=theirs.hex()
+                ),
+                hint=Message("file-digest-differs-hint"),
                 expected=theirs,
                 actual=ours,
             )
@@ -147,41 +152,40 @@ def check_file(evidence: Digests, record: Record) -> tuple[bool, str]:
     sizes = (evidence.size, record.digests.size)
     if None not in sizes and sizes[0] != sizes[1]:
         raise MismatchError(
-            f"the file has {sizes[0]} bytes, the record says {sizes[1]}",
+            Message("file-size-differs", size=sizes[0], expected=sizes[1]),
             expected=sizes[1],
             actual=sizes[0],
         )
     if not compared:
-        raise CannotCheckError("the record has none of the digests given, so nothing was compared")
-    return True, " and ".join(compared) + " equal"
+        raise CannotCheckError(Message("record-digests-not-compared"))
+    return True, Message("file-digests-equal", algorithms=join(compared, "and"))
 
 
-def check_paths(receipt: Receipt, record: Record) -> tuple[bool, str]:
+def check_paths(receipt: Receipt, record: Record) -> tuple[bool, Message]:
     """Step 3: fold the record's leaf up to the root of every anchor, or of the promise."""
     leaf = merkle.hash_leaf(receipt.record)
-    places = [("anchor", anchor.head, anchor.path) for anchor in receipt.anchors]
+    places = [(Message("path-of-anchor"), anchor.head, anchor.path) for anchor in receipt.anchors]
     if receipt.promise is not None:
-        places = [("promise", receipt.promise.head, receipt.promise.path)]
-    for member, head, path in places:
+        places = [(Message("path-of-promise"), receipt.promise.head, receipt.promise.path)]
+    for place, head, path in places:
         try:
             merkle.verify_inclusion(
                 leaf=leaf, index=receipt.index, size=head.size, path=path, root=head.root
             )
         except MismatchError as error:
             raise MismatchError(
-                f"the record does not lead to the root of the {member} of size {head.size}: "
-                f"{error.message}",
-                hint="the record, the index, the path or the root was changed",
+                Message("record-path-invalid", place=place, size=head.size, reason=error),
+                hint=Message("record-path-invalid-hint"),
                 expected=error.expected,
                 actual=error.actual,
             ) from error
-    sizes = ", ".join(str(size) for size in dict.fromkeys(head.size for _, head, _ in places))
-    named = _compare_log(record, receipt.log)
-    return True, f"leaf {receipt.index} of a log of {sizes} leaves, {leaf.hex()}{named}"
+    sizes = join(str(size) for size in dict.fromkeys(head.size for _, head, _ in places))
+    detail = Message("record-in-log", index=receipt.index, sizes=sizes, leaf=leaf.hex())
+    return True, _compare_log(record, receipt.log, detail)
 
 
-def _compare_log(record: Record, log: LogId) -> str:
-    """Compare the log that the record names, if any, with ``log``; return a phrase about it.
+def _compare_log(record: Record, log: LogId, detail: Message) -> Message:
+    """Compare the log that the record names, if any, with ``log``; return the step's line.
 
     The two may differ in the number only: a successor has the same owner and another number.
 
@@ -189,21 +193,26 @@ def _compare_log(record: Record, log: LogId) -> str:
         MismatchError: The record names a log of another owner.
     """
     if record.log is None:
-        return ""
+        return detail
     if log_owner(record.log) != log_owner(log):
         raise MismatchError(
-            f"the record names a log of owner {format_address(log_owner(record.log))}, and the "
-            f"receipt is of a log of owner {format_address(log_owner(log))}",
-            hint="somebody put another operator's record into a log of their own",
+            Message(
+                "record-log-of-other-owner",
+                named=format_address(log_owner(record.log)),
+                owner=format_address(log_owner(log)),
+            ),
+            hint=Message("record-log-of-other-owner-hint"),
             expected=log_owner(record.log),
             actual=log_owner(log),
         )
     if record.log != log:
-        return (
-            f"; the record names log {log_number(record.log)} of the same owner, and the receipt "
-            f"log {log_number(log)}"
+        return Message(
+            "record-in-successor",
+            detail=detail,
+            named=log_number(record.log),
+            number=log_number(log),
         )
-    return ""
+    return detail
 
 
 def assurance_of(view: ChainView) -> Assurance:
@@ -213,7 +222,7 @@ def assurance_of(view: ChainView) -> Assurance:
 
 def check_chain(
     view: ChainView, target: VerificationTarget, assurance: Assurance | None = None
-) -> tuple[ChainView, str]:
+) -> tuple[ChainView, Message]:
     """Step 5: check the node's chain id, and its genesis block if that is pinned.
 
     ``assurance`` is that of the whole verification, if it is higher than that of the nodes.
@@ -224,7 +233,7 @@ def check_chain(
     reached = assurance or assurance_of(view)
     if _WORTH.index(reached) < _WORTH.index(target.assurance):
         raise CannotCheckError(
-            f"the policy asks for the assurance {target.assurance!r}, and this is {reached!r}",
+            Message("policy-assurance-not-reached", required=target.assurance, reached=reached),
             hint=_MORE_ASSURANCE[target.assurance],
         )
     if view.needed > 1:
@@ -232,46 +241,60 @@ def check_chain(
     chain_id = view.fetch_chain_id()
     if chain_id != target.chain_id:
         raise NotTrustedError(
-            f"the node is on chain {chain_id}, not on chain {target.chain_id}",
-            hint="point --rpc at a node of the right chain",
+            Message("chain-number-differs", actual=chain_id, expected=target.chain_id),
+            hint=Message("node-of-right-chain-hint"),
             chain_id=target.chain_id,
             expected=target.chain_id,
             actual=chain_id,
         )
     if target.genesis is None:
-        return view, f"chain {chain_id}; its genesis block is not pinned"
+        return view, Message("chain-genesis-not-pinned", chain=chain_id)
     genesis = view.fetch_genesis()
     if genesis != target.genesis:
         raise NotTrustedError(
-            f"the node's genesis block is 0x{genesis.hex()}, and that of chain {chain_id} is "
-            f"0x{target.genesis.hex()}: another chain with the same chain id",
+            Message(
+                "chain-genesis-differs",
+                actual=genesis.hex(),
+                chain=chain_id,
+                expected=target.genesis.hex(),
+            ),
             chain_id=chain_id,
             expected=target.genesis,
             actual=genesis,
         )
-    return view, f"chain {chain_id}, genesis 0x{genesis.hex()[:16]}…"
+    return view, Message("chain-with-genesis", chain=chain_id, genesis=genesis.hex()[:16])
 
 
-def check_code(view: ChainView, target: VerificationTarget) -> tuple[Block, str]:
+def check_code(view: ChainView, target: VerificationTarget) -> tuple[Block, Message]:
     """Step 6: check the registry's code hash in the newest final block; return that block."""
     final = view.fetch_final_block(target.finality)
-    where = f"{format_address(target.registry)} in final block {final.number}"
+    where = Message(
+        "registry-in-final-block", registry=format_address(target.registry), block=final.number
+    )
     code_hash = view.fetch_code_hash(target.registry, final)
     if code_hash == target.code_hash:
-        return final, f"code hash 0x{code_hash.hex()[:16]}… at {where}"
+        return final, Message("registry-code-read", hash=code_hash.hex()[:16], place=where)
     answers = view.fetch_latest_code_hash(target.registry)
     _check_reached(view, target, [latest for latest, _ in answers])
     for latest, newest in answers:
         if newest == target.code_hash:
             raise NotFinalError(
-                f"the registry {format_address(target.registry)} is deployed, but not in a final "
-                f"block yet (final: {final.number}, latest: {latest.number})",
+                Message(
+                    "registry-not-final-yet",
+                    registry=format_address(target.registry),
+                    final=final.number,
+                    latest=latest.number,
+                ),
                 chain_id=target.chain_id,
                 final_number=final.number,
             )
     raise NotTrustedError(
-        f"the code at {where} has hash 0x{code_hash.hex()}, not the pinned "
-        f"0x{target.code_hash.hex()}",
+        Message(
+            "registry-code-not-pinned",
+            place=where,
+            actual=code_hash.hex(),
+            expected=target.code_hash.hex(),
+        ),
         chain_id=target.chain_id,
         expected=target.code_hash,
         actual=code_hash,
@@ -289,7 +312,7 @@ def read_anchor(view: ChainView, target: VerificationTarget, final: Block) -> An
     if stored is not None:
         # Not the number: on some rollups the registry's block.number is the parent chain's.
         if stored.timestamp > final.timestamp:
-            raise NodeFaultError("the node shows an anchor later than the block it was read at")
+            raise NodeFaultError(Message("node-anchor-later-than-block"))
         return stored
     answers = view.fetch_latest_storage(target.registry, slot)
     _check_reached(view, target, [latest for latest, _ in answers])
@@ -297,9 +320,10 @@ def read_anchor(view: ChainView, target: VerificationTarget, final: Block) -> An
         pending = decode_anchor(word)
         if pending is not None:
             raise NotFinalError(
-                f"included in block {pending.block_number}, which is not final yet "
-                f"(final: {final.number})",
-                hint="verify again once it is; until then a reorganisation can undo it",
+                Message(
+                    "anchor-included-not-final", block=pending.block_number, final=final.number
+                ),
+                hint=Message("anchor-included-not-final-hint"),
                 chain_id=target.chain_id,
                 block_number=pending.block_number,
                 final_number=final.number,
@@ -307,22 +331,27 @@ def read_anchor(view: ChainView, target: VerificationTarget, final: Block) -> An
     return None
 
 
-def check_anchored(view: ChainView, target: VerificationTarget, final: Block) -> tuple[Anchor, str]:
+def check_anchored(
+    view: ChainView, target: VerificationTarget, final: Block
+) -> tuple[Anchor, Message]:
     """Step 7: read the root's anchor from the registry's storage in the final block."""
     stored = read_anchor(view, target, final)
     if stored is not None:
-        return stored, f"read at final block {final.number}, 0x{final.hash.hex()}"
+        return stored, Message("anchor-read-in-block", block=final.number, hash=final.hash.hex())
     if target.anchor is None:
         raise NotFinalError(
-            f"the receipt is the operator's promise: the registry does not hold its head of size "
-            f"{target.head.size}",
-            hint="ask for an upgraded receipt: `anchor upgrade`",
+            Message("receipt-promise-not-anchored", size=target.head.size),
+            hint=Message("receipt-upgrade-hint"),
             chain_id=target.chain_id,
             final_number=final.number,
         )
     raise NotAnchoredError(
-        f"the registry {format_address(target.registry)} does not hold root "
-        f"{target.head.root.hex()} for log 0x{target.log.hex()}",
+        Message(
+            "registry-lacks-root",
+            registry=format_address(target.registry),
+            root=target.head.root.hex(),
+            log=target.log.hex(),
+        ),
         chain_id=target.chain_id,
         root=target.head.root,
         block_number=final.number,
@@ -342,13 +371,18 @@ def _check_reached(view: ChainView, target: VerificationTarget, latest: Sequence
     if sum((block.timestamp, block.number) >= anchored for block in latest) < view.needed:
         newest = max(latest, key=lambda block: block.number)
         raise CannotCheckError(
-            f"the node has reached block {newest.number} of time {newest.timestamp}, the "
-            f"receipt's anchor is in block {anchored[1]} of time {anchored[0]}",
-            hint="wait until the node is in step with its chain, or ask another",
+            Message(
+                "node-behind-anchor",
+                block=newest.number,
+                time=newest.timestamp,
+                anchor_block=anchored[1],
+                anchor_time=anchored[0],
+            ),
+            hint=Message("node-behind-anchor-hint"),
         )
 
 
-def check_derived(target: VerificationTarget, stored: Anchor) -> tuple[bool, str]:
+def check_derived(target: VerificationTarget, stored: Anchor) -> tuple[bool, Message]:
     """Step 8: compare what the receipt states about the anchor with what is stored."""
     pairs = [("size", target.head.size, stored.size)]
     if target.anchor is not None:
@@ -360,17 +394,24 @@ def check_derived(target: VerificationTarget, stored: Anchor) -> tuple[bool, str
     for member, stated, stored_value in pairs:
         if stated != stored_value:
             raise MismatchError(
-                f"the receipt says {member} {stated}, the registry says {stored_value}",
-                hint="the receipt was altered, or written before a reorganisation: upgrade it",
+                Message(
+                    "receipt-differs-from-registry",
+                    member=member,
+                    stated=stated,
+                    actual=stored_value,
+                ),
+                hint=Message("receipt-differs-from-registry-hint"),
                 expected=stored_value,
                 actual=stated,
             )
-    return True, f"size {stored.size}, anchor {stored.sequence}, block {stored.block_number}"
+    return True, Message(
+        "anchor-as-stated", size=stored.size, sequence=stored.sequence, block=stored.block_number
+    )
 
 
 def check_submitter(
     view: ChainView, target: VerificationTarget, stored: Anchor, final: Block
-) -> tuple[Address, str]:
+) -> tuple[Address, Message]:
     """Step 9: return the address registered for the anchor's operator id, if accepted."""
     check_operator(target, stored)
     by = stored.operator_id
@@ -378,10 +419,11 @@ def check_submitter(
     return key, format_submitter(by, key)
 
 
-def format_submitter(operator_id: int, key: Address) -> str:
+def format_submitter(operator_id: int, key: Address) -> Message:
     """Return a phrase that names the submitter; operator id 0 is the log's owner."""
-    who = f"operator {operator_id}, key" if operator_id else "the log's owner"
-    return f"{who} {format_address(key)}"
+    if operator_id == 0:
+        return Message("log-owner-address", address=format_address(key))
+    return Message("submitter-operator", operator=operator_id, key=format_address(key))
 
 
 def read_operator_key(
@@ -395,7 +437,7 @@ def read_operator_key(
     slot = operator_key_slot(target.log, operator_id)
     key = decode_key(view.fetch_storage(target.registry, slot, final))
     if key is None:
-        raise NodeFaultError(f"the node shows no key for operator {operator_id}")
+        raise NodeFaultError(Message("operator-key-missing", operator=operator_id))
     return key
 
 
@@ -413,7 +455,7 @@ def check_operator(target: VerificationTarget, stored: Anchor) -> None:
         for operator in target.operators
     ):
         raise NotTrustedError(
-            f"operator {by} is not accepted by the policy for block {stored.block_number}"
+            Message("operator-not-accepted", operator=by, block=stored.block_number)
         )
 
 
@@ -428,7 +470,9 @@ class TimeBound:
     seconds_since_recorded: int
 
 
-def check_time(target: VerificationTarget, stored: Anchor, record: Record) -> tuple[TimeBound, str]:
+def check_time(
+    target: VerificationTarget, stored: Anchor, record: Record
+) -> tuple[TimeBound, Message]:
     """Step 10: return the time by which the record existed, and compare the record's own time.
 
     Raises:
@@ -439,36 +483,37 @@ def check_time(target: VerificationTarget, stored: Anchor, record: Record) -> tu
     try:
         bound = datetime.fromtimestamp(stored.timestamp + slack, UTC)
     except (OverflowError, ValueError) as error:
-        raise NodeFaultError(f"the registry's timestamp {stored.timestamp} is no date") from error
+        raise NodeFaultError(
+            Message("registry-time-no-date", timestamp=stored.timestamp)
+        ) from error
     since = (bound - record.recorded_at.replace(microsecond=0)) // timedelta(seconds=1)
     if -since > target.recorded_at_tolerance:
         raise CannotCheckError(
-            f"the record says it was made {-since} s after it is proven to have existed "
-            f"({bound:%Y-%m-%d %H:%M:%S} UTC)",
-            hint="the operator's clock was wrong, or the chain's times are: find out which",
+            Message("record-later-than-anchor", seconds=-since, time=bound),
+            hint=Message("record-later-than-anchor-hint"),
         )
-    distance = f"{since} s before that" if since >= 0 else f"{-since} s after that, as is tolerated"
+    distance = (
+        Message("record-time-before", seconds=since)
+        if since >= 0
+        else Message("record-time-after", seconds=-since)
+    )
     return (
         TimeBound(existed_by=bound, seconds_since_recorded=since),
-        f"{bound:%Y-%m-%d %H:%M:%S} UTC: {said}; the record says it was made {distance}",
+        Message("record-existed-by", time=bound, detail=said, distance=distance),
     )
 
 
-def _time_slack(target: VerificationTarget) -> tuple[int, str]:
+def _time_slack(target: VerificationTarget) -> tuple[int, Message]:
     """Return the possible error of the block's time in seconds, and a phrase about it."""
     chain = find_chain(target.chain_id)
     slack = chain.time_slack if target.time_slack is None else target.time_slack
     if slack is None:
         raise CannotCheckError(
-            f"this release has no rule for how far the times of chain {chain.id} may be off",
-            hint="pin time_slack in a trust policy",
+            Message("chain-time-slack-unknown", chain=chain.id),
+            hint=Message("chain-time-slack-unknown-hint"),
         )
-    whose = (
-        "the time that the chain's sequencer gives its block"
-        if chain.is_sequenced
-        else ("the block's time")
-    )
-    said = f"{whose}, and {slack} s it may be off"
+    whose = Message("time-of-sequencer") if chain.is_sequenced else Message("time-of-block")
+    said = Message("time-with-slack", basis=whose, slack=slack)
     if chain.time_slack is not None and slack < chain.time_slack:
-        said += f" by the policy, where the chain's own rule allows {chain.time_slack} s"
+        said = Message("time-slack-by-policy", detail=said, rule=chain.time_slack)
     return slack, said

@@ -14,11 +14,14 @@ from dataclasses import dataclass, replace
 from anchor.errors import CannotCheckError, NotFinalError, NotTrustedError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES, Chain, find_chain
+from anchor.messages.message import Message, join
 from anchor.receipt.format import Receipt, ReceiptAnchor
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.types import Address, ChainId, Head, LogId, log_number, log_owner
 from anchor.verification.policy import DEFAULT_TOLERANCE, TrustEntry, TrustPolicy
 from anchor.verification.steps import VerificationTarget
+
+_RECEIPT = Message("document-receipt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,7 @@ class Candidates:
     """The anchors to look up, and a line about each anchor that is ignored."""
 
     chosen: tuple[Candidate, ...]
-    aside: tuple[str, ...]
+    aside: tuple[Message, ...]
 
 
 def list_candidates(
@@ -52,8 +55,8 @@ def list_candidates(
     if receipt.promise is not None:
         if policy is None:
             raise NotFinalError(
-                "the receipt is the operator's promise: it names no anchor yet",
-                hint="ask the operator for an upgraded receipt, or give a trust policy",
+                Message("receipt-names-no-anchor"),
+                hint=Message("receipt-names-no-anchor-hint"),
             )
         entries = pinned_entries(policy, receipt.log)
         candidates = [
@@ -61,7 +64,7 @@ def list_candidates(
             for entry in entries
         ]
         places = [entry.chain_id for entry in entries]
-        aside: list[str] = []
+        aside: list[Message] = []
     else:
         candidates, aside = _list_anchors(receipt, policy)
         places = [anchor.chain_id for anchor in receipt.anchors]
@@ -69,15 +72,13 @@ def list_candidates(
     for candidate in candidates:
         chain_id = _chain_of(candidate)
         if chain_ids and chain_id not in chain_ids:
-            aside.append(f"chain {chain_id} is left aside: it is not one that you name")
+            aside.append(Message("chain-left-aside", chain=chain_id))
         else:
             chosen.append(candidate)
     if not chosen:
-        named = ", ".join(str(chain_id) for chain_id in sorted(chain_ids))
-        on = ", ".join(str(chain_id) for chain_id in dict.fromkeys(places))
-        raise NotTrustedError(
-            f"the receipt is anchored on chain {on}, and you name chain {named} only"
-        )
+        named = join(str(chain_id) for chain_id in sorted(chain_ids))
+        on = join(str(chain_id) for chain_id in dict.fromkeys(places))
+        raise NotTrustedError(Message("receipt-on-other-chains", chains=on, named=named))
     chains = frozenset(_chain_of(candidate) for candidate in chosen)
     return Candidates(
         chosen=tuple(
@@ -89,7 +90,7 @@ def list_candidates(
 
 def _list_anchors(
     receipt: Receipt, policy: TrustPolicy | None
-) -> tuple[list[Candidate], list[str]]:
+) -> tuple[list[Candidate], list[Message]]:
     if policy is None:
         return [
             Candidate(log=receipt.log, head=anchor.head, anchor=anchor, entry=None)
@@ -97,7 +98,7 @@ def _list_anchors(
         ], []
     entries = pinned_entries(policy, receipt.log)
     candidates: list[Candidate] = []
-    aside: list[str] = []
+    aside: list[Message] = []
     for anchor in receipt.anchors:
         anchored_in = (anchor.chain_id, anchor.registry)
         fitting = [entry for entry in entries if (entry.chain_id, entry.registry) == anchored_in]
@@ -106,15 +107,17 @@ def _list_anchors(
             for entry in fitting
         ]
         if not fitting:
-            aside.append(f"{_place_of(anchor)} is left aside: the policy does not pin it")
+            aside.append(Message("anchor-left-aside", place=_place_of(anchor)))
     if not candidates:
-        places = ", ".join(map(_place_of, receipt.anchors))
-        raise NotTrustedError(f"the receipt is anchored in {places}, which the policy does not pin")
+        places = join(map(_place_of, receipt.anchors))
+        raise NotTrustedError(Message("receipt-registries-not-pinned", places=places))
     return candidates, aside
 
 
-def _place_of(anchor: ReceiptAnchor) -> str:
-    return f"registry {format_address(anchor.registry)} on chain {anchor.chain_id}"
+def _place_of(anchor: ReceiptAnchor) -> Message:
+    return Message(
+        "registry-on-chain", registry=format_address(anchor.registry), chain=anchor.chain_id
+    )
 
 
 def _chain_of(candidate: Candidate) -> ChainId:
@@ -136,7 +139,7 @@ def list_targets(receipt: Receipt, policy: TrustPolicy | None) -> list[Verificat
 
 def choose_target(
     candidate: Candidate, chain_ids: Collection[ChainId]
-) -> tuple[VerificationTarget, str]:
+) -> tuple[VerificationTarget, Message]:
     """Step 4, for one anchor: return what to look up.
 
     Raises:
@@ -146,21 +149,23 @@ def choose_target(
     """
     if candidate.entry is not None:
         target = pinned_target(candidate.entry, candidate.log, candidate.head, candidate.anchor)
-        detail = "as pinned"
+        detail = Message("target-as-pinned")
     else:
         anchor = candidate.anchor
         assert anchor is not None, "a promise is looked for where a policy says"
         target = unpinned_target(
             anchor.chain_id, anchor.registry, candidate.log, candidate.head, anchor, chain_ids
         )
-        detail = "not pinned, taken from the receipt; the registry is this release's own"
+        detail = Message("receipt-target-unpinned")
     chain = find_chain(target.chain_id)
     if chain.kind != "main":
-        detail += f"; chain {chain.id} is {KIND_SENTENCES[chain.kind]}"
+        detail = Message(
+            "target-chain-kind", detail=detail, chain=chain.id, kind=KIND_SENTENCES[chain.kind]
+        )
     return replace(target, other_chains=candidate.other_chains), detail
 
 
-def format_unpinned_claims(receipt: Receipt, chain_ids: Collection[ChainId]) -> tuple[str, ...]:
+def format_unpinned_claims(receipt: Receipt, chain_ids: Collection[ChainId]) -> tuple[Message, ...]:
     """Return the receipt's claims that no policy pins, each as a phrase."""
     chains = dict.fromkeys(anchor.chain_id for anchor in receipt.anchors)
     return format_unpinned(
@@ -168,28 +173,33 @@ def format_unpinned_claims(receipt: Receipt, chain_ids: Collection[ChainId]) -> 
     )
 
 
-def format_unpinned(log: LogId | None, chain_ids: Iterable[ChainId]) -> tuple[str, ...]:
+def format_unpinned(log: LogId | None, chain_ids: Iterable[ChainId]) -> tuple[Message, ...]:
     """Return the owner of ``log`` and the chains, each as a phrase."""
-    owner = [] if log is None else [f"the log's owner {format_address(log_owner(log))}"]
+    owner = (
+        []
+        if log is None
+        else [Message("log-owner-address", address=format_address(log_owner(log)))]
+    )
     return (*owner, *(_format_chain(find_chain(chain_id)) for chain_id in chain_ids))
 
 
-def _format_chain(chain: Chain) -> str:
+def _format_chain(chain: Chain) -> Message:
     is_named = chain.kind in ("main", "test")
-    return f"chain {chain.id}, {chain.name}" if is_named else f"chain {chain.id}"
-
-
-def unpinned_error(unpinned: Sequence[str], document: str = "receipt") -> CannotCheckError:
-    """Return the error of step 4 without a policy and without ``accept_unpinned``."""
-    claims = (
-        f"is the {document}'s own claim"
-        if len(unpinned) == 1
-        else f"are the {document}'s own claims"
+    return (
+        Message("chain-with-name", chain=chain.id, name=chain.name)
+        if is_named
+        else Message("chain-by-number", chain=chain.id)
     )
+
+
+def unpinned_error(unpinned: Sequence[Message], document: Message = _RECEIPT) -> CannotCheckError:
+    """Return the error of step 4 without a policy and without ``accept_unpinned``."""
+    claims = join(unpinned)
     return CannotCheckError(
-        f"no trust policy: {', '.join(unpinned)} {claims}",
-        hint="give a trust policy with --trust, or keep one with `anchor trust add`; "
-        "--accept-unpinned takes the receipt's word",
+        Message("policy-missing-for-claim", claims=claims, document=document)
+        if len(unpinned) == 1
+        else Message("policy-missing-for-claims", claims=claims, document=document),
+        hint=Message("policy-missing-hint"),
     )
 
 
@@ -209,8 +219,8 @@ def pinned_entries(policy: TrustPolicy, log: LogId) -> list[TrustEntry]:
     entries = [entry for entry in policy.entries if entry.owner == owner and number in entry.logs]
     if not entries:
         raise NotTrustedError(
-            f"log {number} of owner {format_address(owner)} is not one the trust policy pins",
-            hint="check whose log this is before you pin another",
+            Message("log-not-pinned", number=number, owner=format_address(owner)),
+            hint=Message("log-not-pinned-hint"),
             actual=log,
         )
     return entries
@@ -234,21 +244,19 @@ def unpinned_target(
     # project's code.  The CREATE2 address commits to the constructor as well.
     if registry != registry_address():
         raise NotTrustedError(
-            f"registry {format_address(registry)} is not this release's registry, whose "
-            "storage could not be filled at deployment",
-            hint="if you checked how it was deployed, pin it in a trust policy",
+            Message("registry-not-of-this-release", registry=format_address(registry)),
+            hint=Message("registry-not-of-this-release-hint"),
         )
     chain = find_chain(chain_id)
     if chain.kind == "unlisted":
         raise CannotCheckError(
-            f"this release lists no registry on chain {chain_id}",
-            hint="pin it in a trust policy",
+            Message("chain-without-known-registry", chain=chain_id),
+            hint=Message("chain-without-known-registry-hint"),
         )
     if chain.kind != "main" and chain_id not in chain_ids:
         raise CannotCheckError(
-            f"chain {chain_id} is {KIND_SENTENCES[chain.kind]}, and counts only where a trust "
-            "policy or --chain-id names it",
-            hint=f"where it is the chain that you mean: --chain-id {chain_id}",
+            Message("chain-not-named", chain=chain_id, kind=KIND_SENTENCES[chain.kind]),
+            hint=Message("chain-not-named-hint", chain=chain_id),
         )
     return VerificationTarget(
         chain_id=chain_id,
@@ -280,9 +288,14 @@ def pinned_target(
     chain = find_chain(entry.chain_id)
     if chain.genesis not in (None, entry.genesis):
         raise NotTrustedError(
-            f"the policy pins the genesis block 0x{entry.genesis.hex()} for chain {chain.id}, and "
-            f"that of {chain.name} is 0x{chain.genesis.hex() if chain.genesis else ''}",
-            hint="check where the policy's genesis comes from",
+            Message(
+                "policy-genesis-differs",
+                pinned=entry.genesis.hex(),
+                chain=chain.id,
+                name=chain.name,
+                expected=chain.genesis.hex() if chain.genesis else "",
+            ),
+            hint=Message("policy-genesis-differs-hint"),
         )
     return VerificationTarget(
         chain_id=entry.chain_id,

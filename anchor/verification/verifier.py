@@ -28,6 +28,7 @@ from typing import TypeVar
 from anchor.errors import AnchorError, CannotCheckError
 from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.record import Record
+from anchor.messages.message import Message, join
 from anchor.receipt.format import Receipt
 from anchor.receipt.state_proof import StateProof
 from anchor.types import Anchor, Assurance, Block, ChainId, Hash32
@@ -72,16 +73,16 @@ from anchor.verification.targets import (
 )
 
 TITLES = {
-    1: "receipt is well formed",
-    2: "file matches the record",
-    3: "record is in the log",
-    4: "registry and log are trusted",
-    5: "chain and block are the right ones",
-    6: "registry's code is ours",
-    7: "root is anchored and final",
-    8: "anchor is as the receipt says",
-    9: "submitter is accepted, and the owner stands by the anchor",
-    10: "latest time of existence",
+    1: Message("step-receipt-well-formed"),
+    2: Message("step-file-matches"),
+    3: Message("step-record-in-log"),
+    4: Message("step-registry-trusted"),
+    5: Message("step-chain-and-block"),
+    6: Message("step-registry-code"),
+    7: Message("step-root-anchored"),
+    8: Message("step-anchor-as-stated"),
+    9: Message("step-submitter-and-owner"),
+    10: Message("step-latest-time"),
 }
 
 
@@ -198,11 +199,11 @@ def _judge_by_nodes(
     )
 
 
-def _open_view(target: VerificationTarget, connect: Connect | None) -> tuple[ChainView, str]:
+def _open_view(target: VerificationTarget, connect: Connect | None) -> tuple[ChainView, Message]:
     if connect is None:
         raise CannotCheckError(
-            "the receipt holds no proof of the chain's state, so that a node has to be asked",
-            hint="ask for an upgraded receipt, or verify without --offline",
+            Message("receipt-needs-node"),
+            hint=Message("receipt-needs-node-hint"),
         )
     return check_chain(connect(target), target)
 
@@ -213,7 +214,7 @@ def _conclude(
     stored: Anchor,
     record: Record,
     final: Block,
-    find_submitter: Callable[[], tuple[Submitter, str]],
+    find_submitter: Callable[[], tuple[Submitter, Message]],
     *,
     assurance: Assurance,
     is_asserted: bool,
@@ -249,38 +250,35 @@ _Value = TypeVar("_Value")
 
 # Claims without steps rest on the format alone, or on nothing in a receipt.
 CLAIMS = (
-    ("C1", "the file is unchanged since it was recorded", (1, 2)),
-    ("C2", "the record is in the anchored log", (1, 3, 4, 5, 6, 7)),
-    ("C3", "the anchor exists on the named chain and is final", (1, 4, 5, 6, 7, 8)),
-    ("C4", "the record existed no later than", (1, 3, 4, 5, 6, 7, 8, 10)),
-    ("C5", "the record was made no earlier than", ()),
-    ("C6", "the anchor was submitted under an accepted key", (1, 4, 5, 6, 7, 9)),
-    ("C7", "how it was collected and kept is documented", ()),
-    ("C8", "the operator's log has no gap and was never rewritten", ()),
-    ("C9", "the algorithms are acceptable, or renewed in time", ()),
+    ("C1", Message("claim-file-unchanged"), (1, 2)),
+    ("C2", Message("claim-record-in-anchored-log"), (1, 3, 4, 5, 6, 7)),
+    ("C3", Message("claim-anchor-final"), (1, 4, 5, 6, 7, 8)),
+    ("C4", Message("claim-existed-by"), (1, 3, 4, 5, 6, 7, 8, 10)),
+    ("C5", Message("claim-made-after"), ()),
+    ("C6", Message("claim-key-accepted"), (1, 4, 5, 6, 7, 9)),
+    ("C7", Message("claim-custody-documented"), ()),
+    ("C8", Message("claim-log-without-gap"), ()),
+    ("C9", Message("claim-algorithms-acceptable"), ()),
 )
 
 
-def _judge_without_steps(claim_id: str, record: Record | None) -> tuple[Verdict, str]:
+def _judge_without_steps(claim_id: str, record: Record | None) -> tuple[Verdict, Message]:
     if claim_id == "C5":
-        return Verdict.NOT_PRESENT, "the record names nothing that did not exist before it"
+        return Verdict.NOT_PRESENT, Message("record-names-nothing-earlier")
     if claim_id == "C7":
-        return Verdict.NOT_PRESENT, "the record holds no account of that"
+        return Verdict.NOT_PRESENT, Message("record-without-custody-account")
     if claim_id == "C8":
         return (
             Verdict.CANNOT_TELL,
-            "a receipt shows its own place only; `anchor audit` reads the whole log",
+            Message("receipt-shows-own-place"),
         )
     if record is None:
-        return Verdict.CANNOT_TELL, "the receipt could not be read"
+        return Verdict.CANNOT_TELL, Message("receipt-not-read")
     names = ((SHA256, record.digests.sha256), (SM3, record.digests.sm3))
-    of_file = " and ".join(name for name, digest in names if digest is not None)
-    reason = f"{of_file} of the file, sha256 in the log, keccak256 on the chain"
-    only = "" if record.digests.sm3 is None else "sm3 covers the file only, "
-    return Verdict.PASS, (
-        f"{reason}: none known to this release to be broken; {only}the log rests on sha256 alone, "
-        "and nothing was renewed"
-    )
+    of_file = join((name for name, digest in names if digest is not None), "and")
+    if record.digests.sm3 is None:
+        return Verdict.PASS, Message("algorithms-unbroken", algorithms=of_file)
+    return Verdict.PASS, Message("algorithms-unbroken-sm3-of-file", algorithms=of_file)
 
 
 class _Run:
@@ -289,14 +287,14 @@ class _Run:
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.proven: list[ProvenAnchor] = []
-        self.notes: list[str] = []
+        self.notes: list[Message] = []
         self.index = 0
-        self._not_proven: list[str] = []
+        self._not_proven: list[Message] = []
 
     def step(
         self,
         number: int,
-        check: Callable[[], tuple[_Value, str]],
+        check: Callable[[], tuple[_Value, Message]],
         *,
         doubt: AnchorError | None = None,
     ) -> _Value | None:
@@ -319,15 +317,15 @@ class _Run:
         """Record the error of a step."""
         self._add(number, error.message, error)
 
-    def add_not_proven(self, statement: str) -> None:
+    def add_not_proven(self, statement: Message) -> None:
         """Record a statement that this verification leaves open, once."""
         if statement not in self._not_proven:
             self._not_proven.append(statement)
 
-    def _add(self, number: int, detail: str, error: AnchorError | None) -> None:
+    def _add(self, number: int, detail: Message, error: AnchorError | None) -> None:
         self.steps.append(Step(number=number, title=TITLES[number], detail=detail, error=error))
 
-    def report(self, *, record: Record | None, unpinned: tuple[str, ...]) -> Report:
+    def report(self, *, record: Record | None, unpinned: tuple[Message, ...]) -> Report:
         return Report(
             record=record,
             steps=tuple(self.steps),
@@ -339,7 +337,7 @@ class _Run:
         )
 
     def _claim(
-        self, claim_id: str, title: str, needs: tuple[int, ...], *, record: Record | None
+        self, claim_id: str, title: Message, needs: tuple[int, ...], *, record: Record | None
     ) -> Claim:
         if not needs:
             verdict, reason = _judge_without_steps(claim_id, record)
@@ -353,10 +351,10 @@ class _Run:
         if wrong:
             verdict, reason = (
                 verdict_of(wrong[0].error),
-                f"step {wrong[0].number}: {wrong[0].detail}",
+                Message("step-failed", number=wrong[0].number, detail=wrong[0].detail),
             )
         elif missing:
-            verdict, reason = Verdict.CANNOT_TELL, f"step {min(missing)} could not be made"
+            verdict, reason = Verdict.CANNOT_TELL, Message("step-not-made", number=min(missing))
         else:
             verdict, reason = Verdict.PASS, mine[-1].detail
         return Claim(id=claim_id, title=title, verdict=verdict, reason=reason)

@@ -18,6 +18,7 @@ from support.projects import Site, make_site
 from anchor.chain.devnet import Devnet
 from anchor.chain.verifier_nodes import Nodes
 from anchor.evidence.file_hashing import digest_file
+from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.verification.policy import parse_policy
 from anchor.verification.verifier import judge
@@ -114,14 +115,15 @@ def ninth(page: dict[str, Any]) -> str:
 def test_an_anchor_that_the_successor_took_over_stands(verifier: Verifier) -> None:
     page = verifier.judge("a")
     assert page["exit_code"] == 0
-    assert "its successor goes on from size 1" in ninth(page)
+    assert Message("anchor-covered-by-successor", size=1) in ninth(page)
 
 
 @pytest.mark.parametrize("name", ["b", "c"])
 def test_those_after_it_are_abandoned(verifier: Verifier, name: str) -> None:
     page = verifier.judge(name)
     assert page["exit_code"] == 13
-    assert "the log's owner abandoned this anchor" in ninth(page)
+    abandoned = Message("anchor-abandoned", number="|", owner="", since="")
+    assert abandoned.partition("|")[0] in ninth(page)
     verdicts = {claim["id"]: claim["verdict"] for claim in page["files"][0]["claims"]}
     assert [verdicts[claim] for claim in ("C1", "C2", "C3", "C6")] == [*["pass"] * 3, "fail"]
     # The newest is known without events; those between only by them.
@@ -139,7 +141,8 @@ def test_without_the_event_a_closed_log_leaves_it_open(verifier: Verifier) -> No
     verifier.node.bend["eth_getLogs"] = refuse
     page = verifier.judge("b")
     assert page["exit_code"] == 20
-    assert "nothing shows from where" in page["files"][0]["steps"][8]["detail"]
+    unknown = Message("log-closed-takeover-unknown")
+    assert page["files"][0]["steps"][8]["detail"] == unknown
     assert verifier.judge("c")["exit_code"] == 13
 
 
@@ -164,4 +167,4 @@ def test_an_open_log_is_said_to_be_one(verifier: Verifier) -> None:
     verifier.site = successor(verifier.site)
     page = verifier.judge("d")
     assert page["exit_code"] == 0
-    assert "not abandoned as of block" in ninth(page)
+    assert Message("anchor-not-abandoned", block="") in ninth(page)

@@ -19,6 +19,7 @@ from support.world import World
 
 import anchor.page
 from anchor.evidence.digests import digest_stream
+from anchor.messages.message import Message, translate
 from anchor.receipt.format import encode_receipt
 
 PAGE = (Path(anchor.page.__file__).parent / "verify.html").as_uri()
@@ -108,11 +109,11 @@ def test_a_large_file_is_verified_within_little_memory(
     with watch_memory() as noted:
         started = time.perf_counter()
         desk.give(file=file)
-        desk.tab.get_by_text(f"large.bin, {size:,} bytes").wait_for()
+        desk.tab.get_by_text(Message("page-file-ready", name="large.bin", size=size)).wait_for()
         desk.tab.click("#verify")
         # Meanwhile it is usable: another language is there at once.
         desk.tab.get_by_role("button", name="中文").click()
-        assert desk.tab.inner_text("h1") == "核验电子证据"
+        assert desk.tab.inner_text("h1") == translate(Message("page-title"), "zh")
         desk.tab.wait_for_selector("#headline", timeout=600_000)
         seconds = time.perf_counter() - started
     grown = max(noted) - noted[0]
@@ -137,7 +138,8 @@ def test_another_file_in_the_meantime_is_the_one_that_is_verified(
     desk.fill(hashes=block, chains="31337")
     desk.tab.check("#unpinned")
     desk.give(file=file)
-    desk.tab.get_by_text("large.bin, 20,000,000 bytes").wait_for()
+    ready = Message("page-file-ready", name="large.bin", size=20_000_000)
+    desk.tab.get_by_text(ready).wait_for()
     page = desk.verify()
     assert (page["exit_code"], page["files"][0]["file"]) == (0, "large.bin")
     desk.tab.context.close()
@@ -154,6 +156,7 @@ def test_a_file_that_is_cut_while_it_is_read_is_told_and_gives_no_verdict(
     desk.open(PAGE)
     desk.give(file=file)
     os.truncate(file, 0)
-    desk.tab.get_by_text("shrinking.bin cannot be read").wait_for()
-    assert "Choose a file" in desk.complaint()
+    unread = Message("page-file-unreadable", name="shrinking.bin", reason="")
+    desk.tab.get_by_text(unread.strip()).wait_for()
+    assert Message("page-file-missing") in desk.complaint()
     desk.tab.context.close()

@@ -30,6 +30,7 @@ from anchor.chain.verifier_nodes import Nodes
 from anchor.errors import ExitCode, MalformedError
 from anchor.ethereum.header import parse_header
 from anchor.evidence.file_hashing import digest_file
+from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import parse_receipt
 from anchor.registry.storage import successor_slot
@@ -200,7 +201,8 @@ def test_nobody_is_asked_before_the_button_is_pressed_nor_for_what_is_filled_in(
 ) -> None:
     court.desk.give(file=court.case.file, receipt=court.case.receipt, policy=court.case.policy)
     court.desk.fill(nodes=court.case.nodes[0].url)
-    court.desk.tab.get_by_text(f"Pressing may ask: {court.case.nodes[0].url}").wait_for()
+    asks = Message("page-asks-nodes", names=court.case.nodes[0].url)
+    court.desk.tab.get_by_text(asks).wait_for()
     court.desk.tab.wait_for_timeout(500)
     assert court.desk.network == []
     court.desk.tab.check("#offline")
@@ -214,7 +216,7 @@ def test_the_policys_own_nodes_are_asked_where_no_others_are_named(court: Court)
     text = court.case.policy.read_text()
     court.case.policy.write_text(re.sub("rpc = .*", f'rpc = ["{url}"]', text))
     court.desk.give(file=court.case.file, receipt=court.case.receipt, policy=court.case.policy)
-    court.desk.tab.get_by_text(f"Pressing may ask: {url}").wait_for()
+    court.desk.tab.get_by_text(Message("page-asks-nodes", names=url)).wait_for()
     assert court.outcome([url]) == (0, "rpc")
     assert court.desk.network
 
@@ -224,7 +226,7 @@ def test_a_node_that_lets_no_page_read_it_leaves_it_open(court: Court, anchored:
     take_the_receipts_word(court.desk)
     court.desk.fill(nodes=anchored.url)
     assert court.desk.verify()["exit_code"] == 20
-    assert "not open to pages" in court.shown
+    assert Message("page-connection-failed") in court.shown
 
 
 def no_storage(*_: object) -> str:
@@ -310,7 +312,7 @@ def test_of_the_policys_own_nodes_two_have_to_agree_unless_it_asks_for_more(
     name([case.nodes[0].url, case.nodes[0].url + "/"], "")
     policy = base64.b64encode(case.policy.read_bytes()).decode()
     assert script.ask("policy", text=policy).code == ExitCode.USAGE
-    with pytest.raises(MalformedError, match="names one node twice"):
+    with pytest.raises(MalformedError, match=Message("quorum-node-named-twice")):
         parse_policy(case.policy.read_bytes())
     # What the policy asks for is not less because of what is filled in.
     name([], "\nquorum = 3")
@@ -330,7 +332,8 @@ def test_a_node_that_no_page_may_ask_leaves_it_open(script: PageScript, case: Ca
         rpc=[],
     )
     assert page["exit_code"] == 20
-    assert "a page asks nodes over https://" in page["files"][0]["steps"][-1]["detail"]
+    insecure = Message("page-node-url-insecure", url="http://node.example")
+    assert page["files"][0]["steps"][-1]["detail"] == insecure
 
 
 def test_a_node_that_lags_delays_nothing_and_vouches_for_nothing_newer(
@@ -409,7 +412,8 @@ def test_a_single_node_that_lies_is_believed_or_not_as_by_the_package(
 def test_who_is_left_out_is_named_with_the_reason(court: Court) -> None:
     court.case.nodes[0].bend["eth_syncing"] = lambda *_: {"startingBlock": "0x0"}
     assert court.verify() == (0, court.case.agreed)
-    assert f"left out: the node {court.case.nodes[0].url} is still syncing" in court.shown
+    syncing = Message("node-still-syncing", name=court.case.nodes[0].url)
+    assert Message("node-left-out", reason=syncing) in court.shown
 
 
 def test_nodes_that_are_down_leave_it_open(court: Court) -> None:
@@ -417,7 +421,7 @@ def test_nodes_that_are_down_leave_it_open(court: Court) -> None:
     assert court.verify() == (0, court.case.agreed)
     court.case.nodes[2].down = True
     assert court.verify() == (20, None)
-    assert "cannot be reached" in court.shown
+    assert Message("page-connection-failed") in court.shown
     assert court.desk.tab.locator(".verdict.unknown").count() == 1
     court.desk.check_accessible()
 
@@ -526,7 +530,8 @@ def test_each_chain_of_a_receipt_is_asked_at_its_own_nodes(script: PageScript) -
             connect = Nodes(urls, 1, lambda _: ((), 1), lambda _: None).connect
             compare(page, judge(receipt, evidence, policy=None, connect=connect, **ACCEPTED))
             assert set(asked) == by_page
-            assert sum("none is of chain" in detail for detail in details) == 2 - len(urls)
+            others = [Message("chain-nodes-of-others", chain=chain) for chain in (31337, 10)]
+            assert sum(detail in others for detail in details) == 2 - len(urls)
 
 
 def test_who_cannot_be_asked_leaves_it_open_though_the_rest_is_only_not_final(
@@ -551,8 +556,9 @@ def test_who_cannot_be_asked_leaves_it_open_though_the_rest_is_only_not_final(
         fifth = [step["detail"] for step in page["files"][0]["steps"] if step["number"] == 5]
         connect = Nodes([url], 1, lambda _: ((), 1), lambda _: None).connect
         compare(page, judge(receipt, evidence, policy=None, connect=connect, **ACCEPTED))
-    assert "newest that is final" in fifth[0]
-    assert "none is of chain 10" in fifth[1]
+    _, _, final = Message("block-not-final-yet", block="|", final=0x26).partition("|")
+    assert fifth[0].endswith(final)
+    assert fifth[1] == Message("chain-nodes-of-others", chain=10)
     assert page["exit_code"] == 20
 
 
@@ -701,5 +707,6 @@ def test_a_node_that_never_ends_its_answer_is_given_up(browser: Browser, anchore
         desk.fill(nodes=url)
         assert desk.verify()["exit_code"] == 20
         done.set()
-    assert "cannot be reached (timed out)" in desk.tab.inner_text("#report")
+    late = Message("node-unreachable", name=url, reason=Message("http-timed-out"))
+    assert late in desk.tab.inner_text("#report")
     desk.tab.context.close()

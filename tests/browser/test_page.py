@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,12 +22,15 @@ from support.tries import keccak256
 from support.world import SIDE
 
 import anchor.page
+from anchor.ethereum.known_chains import HEADLINES, KIND_SENTENCES
 from anchor.evidence.digests import digest_bytes
+from anchor.messages.catalogue import Language, load_catalogue
+from anchor.messages.message import Message, translate
 from anchor.types import ChainId, Hash32
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import parse_policy
+from anchor.verification.report import NOT_PROVEN
 from anchor.verification.report_json import VerificationDocument
-from anchor.verification.report_words import CHINESE, ENGLISH
 from anchor.verification.verifier import judge
 
 pytestmark = pytest.mark.release
@@ -38,6 +42,8 @@ OPERATORS = HONEST["an operator's"]
 (BLOCK,) = ("0x" + named.hex() for named in OPERATORS.given.block_hashes)
 FILE = world().files[6]
 NAME = "evidence-6.txt"
+LEAVE, MINE = Message("page-policy-leave"), Message("page-policy-mine")
+COPY_BLOCK = f"{Message('page-copy')}: {Message('page-proof-block')}"
 
 
 @pytest.fixture
@@ -100,8 +106,8 @@ def test_times_are_in_utc_and_in_the_readers_zone(browser: Browser, given: Given
     accept(desk, BLOCK)
     desk.press()
     desk.verify()
-    shown = "no later than 2026-09-21 14:17:32 UTC (2026-09-21 19:47:32 +0530 here)"
-    assert shown in desk.tab.inner_text(".verdict")
+    utc, local = "2026-09-21 14:17:32 UTC", "2026-09-21 19:47:32 +0530"
+    assert Message("time-here-too", utc=utc, local=local) in desk.tab.inner_text(".verdict")
     desk.tab.context.close()
 
 
@@ -112,7 +118,7 @@ def test_a_file_is_verified_by_a_block_hash_of_ones_own(
     files = given()
     for kind in order:
         desk.give(**{kind: files[kind]})
-    desk.tab.get_by_text("proven by block 40 of chain 31337").wait_for()
+    desk.tab.get_by_text(Message("page-receipt-block", block=40, chain=31337)).wait_for()
     accept(desk, BLOCK)
     desk.press()
     assert desk.tab.evaluate("document.activeElement.id") == "headline"
@@ -120,12 +126,11 @@ def test_a_file_is_verified_by_a_block_hash_of_ones_own(
     compare(page, by_package(files, BLOCK))
     assert page["exit_code"] == 0
     assert page["files"][0]["file"] == NAME
-    assert desk.tab.inner_text(".word") == (
-        "VERIFIED on a development chain (proves nothing about real time), "
-        "by a block that only you vouch for"
-    )
-    assert "existed no later than 2026-09-21 14:17:32 UTC" in desk.tab.inner_text(".verdict")
-    assert ENGLISH.by_asserted_proof.format(block=40) in desk.tab.inner_text(".verdict")
+    word = Message("verdict-by-your-block", headline=HEADLINES["development"])
+    assert desk.tab.inner_text(".word") == word.replace("verified", "VERIFIED")
+    time = Message("report-unchanged-since", time="2026-09-21 14:17:32 UTC")
+    assert time in desk.tab.inner_text(".verdict")
+    assert Message("basis-proof-asserted", block=40) in desk.tab.inner_text(".verdict")
     assert "the log's owner 0xa11ce" in desk.tab.inner_text("#report").lower()
 
 
@@ -140,32 +145,38 @@ def test_a_policy_pins_and_may_hold_the_block_hash(
         text.replace(b'assurance = "rpc"', b'block_hashes = ["%s"]' % BLOCK.encode())
     )
     desk.give(**files, policy=policy)
-    desk.tab.get_by_text("Pressing may ask: https://node-31337.example").wait_for()
+    asks = Message("page-asks-nodes", names="https://node-31337.example")
+    desk.tab.get_by_text(asks).wait_for()
     desk.tab.check("#offline")
-    assert "Nothing is sent" in desk.tab.inner_text("#asks")
+    assert desk.tab.inner_text("#asks") == Message("page-asks-nobody")
     page = desk.verify()
     compare(page, by_package(files, policy=policy.read_bytes()))
     digest = hashlib.sha256(policy.read_bytes()).hexdigest()
     assert page["exit_code"] == 0
     assert page["policies"] == [{"file": "mine.toml", "sha256": digest, "source": "option"}]
-    assert f"Trust policy: mine.toml\nSHA-256 {digest}" in desk.tab.inner_text("#report")
+    named = Message("report-policy", name="mine.toml")
+    assert f"{named}\nSHA-256 {digest}" in desk.tab.inner_text("#report")
 
 
 ENDS: dict[str, tuple[int, str, dict[str, Any]]] = {
-    "an altered file": (10, "This is not the file that was recorded", {"data": b"altered"}),
-    "another index": (10, "Something does not match", {"index": 5}),
-    "no block hash": (20, "It could not be checked", {}),
-    "a promise": (21, "Not final yet", {"honest": HONEST["a promise, nothing pinned"]}),
-    "not anchored": (11, "does not hold this record's root", {"honest": HONEST["not anchored"]}),
+    "an altered file": (10, Message("page-result-other-file"), {"data": b"altered"}),
+    "another index": (10, Message("page-result-mismatch"), {"index": 5}),
+    "no block hash": (20, Message("page-result-not-checked"), {}),
+    "a promise": (
+        21,
+        Message("page-result-not-final"),
+        {"honest": HONEST["a promise, nothing pinned"]},
+    ),
+    "not anchored": (11, Message("page-result-not-anchored"), {"honest": HONEST["not anchored"]}),
     "another version": (
         22,
-        "A version that this page does not know",
+        Message("page-result-unknown-version"),
         {"format": "anchor-receipt/2"},
     ),
-    "a float": (2, "is not well formed", {"index": 1.5}),
+    "a float": (2, Message("page-result-malformed"), {"index": 1.5}),
     "two chains": (
         0,
-        "as far as the receipt's own claims go",
+        Message("page-result-unchanged-unpinned"),
         {"honest": HONEST["two chains', nothing pinned"]},
     ),
 }
@@ -182,10 +193,10 @@ def test_it_says_what_the_command_says(desk: Desk, given: Given, name: str) -> N
     page = desk.verify()
     assert page["exit_code"] == code
     compare(page, by_package(files, *named))
-    assert headline in desk.tab.inner_text("#headline")
+    assert desk.tab.inner_text("#headline") == headline
     tone = {20: "unknown", 21: "unknown", 22: "unknown"}.get(code, "fail" if code else "unknown")
     assert desk.tab.locator(f".verdict.{tone}").count() == 1
-    assert ("Neither a yes nor a no." in desk.tab.inner_text(".verdict")) == (code >= 20)
+    assert (Message("page-result-open") in desk.tab.inner_text(".verdict")) == (code >= 20)
 
 
 def test_the_log_of_another_owner_is_not_trusted(desk: Desk, given: Given) -> None:
@@ -193,7 +204,7 @@ def test_the_log_of_another_owner_is_not_trusted(desk: Desk, given: Given) -> No
     desk.give(**files)
     desk.fill(hashes=BLOCK, chain="31337", owner="0x" + "77" * 20)
     assert desk.verify()["exit_code"] == 12
-    assert desk.tab.inner_text("#headline") == "This is not what you trust"
+    assert desk.tab.inner_text("#headline") == Message("page-result-not-trusted")
     desk.fill(owner="0x" + world().log[12:].hex())
     page = desk.verify()
     assert (page["exit_code"], page["files"][0]["unpinned"]) == (0, [])
@@ -231,12 +242,12 @@ def test_a_receipt_can_be_pasted(desk: Desk, given: Given) -> None:
 
 def test_a_file_and_its_receipt_are_told_apart_when_they_are_dropped_together(desk: Desk) -> None:
     desk.drop(**{"b.txt": FILE, "c": json.dumps(OPERATORS.document).encode()})
-    desk.tab.get_by_text("b.txt, 17 bytes").wait_for()
+    desk.tab.get_by_text(Message("page-file-ready", name="b.txt", size=17)).wait_for()
     accept(desk, BLOCK)
     assert desk.verify()["exit_code"] == 0
     # A receipt that is none still is what its name says.
     desk.drop(**{"b.txt.anchor.json": b"{}"})
-    desk.tab.get_by_text("b.txt.anchor.json, 2 bytes").wait_for()
+    desk.tab.get_by_text(Message("page-file-ready", name="b.txt.anchor.json", size=2)).wait_for()
     assert desk.tab.is_hidden("#report")
     assert desk.verify()["exit_code"] == 2
 
@@ -271,7 +282,7 @@ Dropped = Callable[..., Desk]
 
 
 @pytest.mark.parametrize("name", ["trust.toml", "readme.txt", "b.txt"])
-@pytest.mark.parametrize("how", ["Leave it out", "Escape"])
+@pytest.mark.parametrize("how", [LEAVE, "Escape"])
 def test_three_files_of_a_forger_dropped_together_are_never_a_pass(
     dropped: Dropped, name: str, how: str
 ) -> None:
@@ -290,16 +301,16 @@ def test_the_question_says_whose_file_it_is_and_what_it_pins(dropped: Dropped) -
     desk = dropped()
     asked = desk.tab.inner_text("dialog")
     for words in (
-        "Whose policy is trust.toml?",
-        "Whoever gave you the evidence may have written this one",
-        "development chain (chain 31337)",
-        "log 0 of owner 0xA11CE",
-        "block hashes that it calls final: 1",
+        Message("page-policy-question", name="trust.toml"),
+        Message("page-policy-question-reason"),
+        Message("chain-with-name", chain=31337, name=Message("chain-name-development")),
+        world().log[12:].hex(),
+        Message("page-policy-pin-blocks", count=1),
         f"SHA-256 {hashlib.sha256(forgers_policy()).hexdigest()}",
     ):
         assert words.lower() in asked.lower()
     # Nothing can be verified past it, and Enter does not accept.
-    assert desk.tab.evaluate("document.activeElement.textContent") == "Leave it out"
+    assert desk.tab.evaluate("document.activeElement.textContent") == LEAVE
     assert desk.tab.evaluate("document.querySelector('dialog').matches(':modal')")
     desk.check_accessible()
 
@@ -308,22 +319,24 @@ def test_a_dropped_policy_that_the_person_calls_theirs_counts_and_is_named(
     dropped: Dropped,
 ) -> None:
     desk = dropped()
-    desk.tab.get_by_role("button", name="It is mine").click()
+    desk.tab.get_by_role("button", name=MINE).click()
     page = desk.verify()
     digest = hashlib.sha256(forgers_policy()).hexdigest()
     assert page["policies"] == [{"file": "trust.toml", "sha256": digest, "source": "dropped"}]
     VerificationDocument.model_validate(page)  # the command's document, with the same schema
     assert page["exit_code"] == 0
     shown = desk.tab.inner_text("#report")
-    assert "dropped on this page; you said that it is yours" in shown
+    assert Message("page-policy-dropped") in shown
     assert digest in shown
 
 
 def test_what_begins_like_a_policy_may_be_the_evidence(desk: Desk) -> None:
     data = forgers_policy()
     desk.drop(**{"evidence.toml": data})
-    desk.tab.get_by_role("button", name="It is the file to verify").click()
-    desk.tab.get_by_text(f"evidence.toml, {len(data)} bytes").wait_for()
+    desk.tab.get_by_role("button", name=Message("page-policy-is-file")).click()
+    desk.tab.get_by_text(
+        Message("page-file-ready", name="evidence.toml", size=len(data))
+    ).wait_for()
     desk.drop(**{f"{NAME}.anchor.json": json.dumps(OPERATORS.document).encode()})
     accept(desk, BLOCK)
     page = desk.verify()
@@ -334,31 +347,35 @@ def test_what_begins_like_a_policy_may_be_the_evidence(desk: Desk) -> None:
 def test_a_policy_dropped_alone_is_asked_about_as_well_and_each_of_two(desk: Desk) -> None:
     desk.drop(**{"one.toml": forgers_policy(), "two.toml": forgers_policy() + b"# 2\n"})
     for name in ("one.toml", "two.toml"):
-        desk.tab.get_by_text(f"Whose policy is {name}?").wait_for()
-        desk.tab.get_by_role("button", name="It is mine").click()
+        desk.tab.get_by_text(Message("page-policy-question", name=name)).wait_for()
+        desk.tab.get_by_role("button", name=MINE).click()
     desk.tab.get_by_text("two.toml, ").wait_for()
     assert "one.toml" not in desk.tab.inner_text("#form")
 
 
 def test_what_is_dropped_while_a_question_is_open_waits_for_its_answer(desk: Desk) -> None:
     desk.drop(**{"one.toml": forgers_policy()})
-    desk.tab.get_by_text("Whose policy is one.toml?").wait_for()
+    first = desk.tab.get_by_text(Message("page-policy-question", name="one.toml"))
+    first.wait_for()
     desk.drop(**{"two.toml": forgers_policy(), "b.txt": FILE})
     desk.tab.wait_for_timeout(300)
-    assert desk.tab.get_by_text("Whose policy is one.toml?").is_visible()
-    desk.tab.get_by_role("button", name="It is mine").click()
-    desk.tab.get_by_text("Whose policy is two.toml?").wait_for()
-    desk.tab.get_by_role("button", name="Leave it out").click()
+    assert first.is_visible()
+    desk.tab.get_by_role("button", name=MINE).click()
+    desk.tab.get_by_text(Message("page-policy-question", name="two.toml")).wait_for()
+    desk.tab.get_by_role("button", name=LEAVE).click()
     assert "one.toml, " in desk.tab.inner_text("#policy-chosen")
-    assert "b.txt, 17 bytes" in desk.tab.inner_text("#file-chosen")
+    ready = Message("page-file-ready", name="b.txt", size=17)
+    assert desk.tab.inner_text("#file-chosen") == ready
 
 
 def test_a_dropped_policy_that_cannot_be_read_can_only_be_left_out_or_be_evidence(
     dropped: Dropped,
 ) -> None:
     desk = dropped(policy=b'format = "anchor-trust/1"\n')
-    assert "cannot be read as a policy" in desk.tab.inner_text("dialog")
-    assert desk.tab.get_by_role("button", name="It is mine").count() == 0
+    reason = Message("policy-member-invalid", member="trust", reason=Message("value-not-list"))
+    told = Message("page-policy-unreadable", reason=reason)
+    assert told in desk.tab.inner_text("dialog")
+    assert desk.tab.get_by_role("button", name=MINE).count() == 0
 
 
 def test_a_dropped_policys_hostile_name_and_urls_are_shown_as_text(dropped: Dropped) -> None:
@@ -376,7 +393,8 @@ def test_a_dropped_policys_hostile_name_and_urls_are_shown_as_text(dropped: Drop
 def test_the_question_is_accessible_and_fits_in_both_languages(
     browser: Browser, scheme: Any
 ) -> None:
-    for locale, words in (("en-GB", "Whose policy is"), ("zh-CN", "是谁的策略")):
+    question = Message("page-policy-question", name="trust.toml")
+    for locale, words in (("en-GB", question), ("zh-CN", translate(question, "zh"))):
         desk = open_desk(
             browser, color_scheme=scheme, locale=locale, viewport={"width": 360, "height": 740}
         )
@@ -394,20 +412,19 @@ def test_the_question_is_accessible_and_fits_in_both_languages(
 # What the chain is worth, and what nothing pins.
 
 
-@pytest.mark.parametrize(("language", "at"), [("English", 0), ("中文", 1)])
+@pytest.mark.parametrize(("button", "language"), [("English", "en"), ("中文", "zh")])
 def test_a_development_chain_is_never_plain_green_and_named_in_the_commands_words(
-    desk: Desk, given: Given, tmp_path: Path, language: str, at: int
+    desk: Desk, given: Given, tmp_path: Path, button: str, language: Language
 ) -> None:
     policy = tmp_path / "mine.toml"
     policy.write_bytes(forgers_policy())
     desk.give(**given(), policy=policy)
     assert desk.verify()["exit_code"] == 0
-    desk.tab.get_by_role("button", name=language).click()
-    words = (ENGLISH, CHINESE)[at]
-    assert words.verified["development"].lower() in desk.tab.inner_text(".word").lower()
-    kind = words.kinds["development"]
-    headline = words.chain_is.format(chain=31337, kind=kind)
-    assert desk.tab.inner_text("#headline") == headline
+    desk.tab.get_by_role("button", name=button).click()
+    verified = translate(HEADLINES["development"], language)
+    assert verified.lower() in desk.tab.inner_text(".word").lower()
+    headline = Message("report-chain-kind", chain=31337, kind=KIND_SENTENCES["development"])
+    assert desk.tab.inner_text("#headline") == translate(headline, language)
     assert desk.tab.locator(".verdict.pass, .times .pass").count() == 0
 
 
@@ -423,7 +440,7 @@ def test_on_a_listed_main_chain_with_everything_pinned_it_is_green(
     page = desk.verify()
     assert (page["exit_code"], page["files"][0]["anchors"][0]["assurance"]) == (0, "proof")
     assert desk.tab.inner_text(".word") == "VERIFIED"
-    assert desk.tab.inner_text("#headline") == "Unchanged since it was recorded"
+    assert desk.tab.inner_text("#headline") == Message("page-result-unchanged")
     assert desk.tab.locator(".verdict.pass").count() == 1
     # With the block typed beside the receipt it is only as good as that.
     policy.write_bytes(encode_policy([dataclasses.replace(entry, block_hashes=())]))
@@ -431,7 +448,7 @@ def test_on_a_listed_main_chain_with_everything_pinned_it_is_green(
     desk.fill(hashes="0x" + block.hex())
     page = desk.verify()
     assert (page["exit_code"], page["files"][0]["anchors"][0]["assurance"]) == (0, "asserted")
-    assert "if the block that you named is final" in desk.tab.inner_text("#headline")
+    assert desk.tab.inner_text("#headline") == Message("page-result-unchanged-asserted")
     assert desk.tab.locator(".verdict.pass").count() == 0
 
 
@@ -441,7 +458,7 @@ def test_without_a_policy_nothing_passes_unless_that_is_accepted(desk: Desk, giv
     desk.fill(hashes=BLOCK, chains="31337")
     page = desk.verify()
     assert page["exit_code"] == 20
-    assert desk.tab.inner_text("#headline").startswith("Left open: no trust policy")
+    assert desk.tab.inner_text("#headline") == Message("page-result-no-policy")
     unpinned = page["files"][0]["unpinned"]
     assert unpinned
     assert all(line in desk.tab.inner_text("#report") for line in unpinned)
@@ -459,33 +476,47 @@ def test_without_a_policy_nothing_passes_unless_that_is_accepted(desk: Desk, giv
 def test_it_says_that_a_copy_of_the_other_side_proves_nothing_and_how_to_compare(
     desk: Desk,
 ) -> None:
-    assert desk.tab.get_by_text(
-        "from the party whose evidence you verify proves nothing"
-    ).is_visible()
-    desk.tab.get_by_text("How to check this page").click()
+    assert desk.tab.get_by_text(Message("page-copy-of-other-side")).is_visible()
+    desk.tab.get_by_text(Message("page-genuine-heading")).click()
     told = desk.tab.inner_text("#genuine")
     for command in ("sha256sum verify.html", "certutil -hashfile", "anchor verifier --sha256"):
         assert command in told
     desk.check_accessible()
 
 
+QUORUM_IN_WORDS = Message("page-number-invalid", field=Message("page-quorum"))
+UNKNOWN_CHAIN = Message("page-chain-code-unknown", chain=5)
+INSECURE = Message("page-node-url-insecure", url="http://example.org")
+WITH_USER = Message("page-node-url-with-user", url="https://example.org")
+NO_HASH = Message("hex-with-prefix-malformed", subject="'latest'", count=64)
+CHECKSUM = Message(
+    "address-checksum-wrong", subject=Message("page-owner"), address="0x" + "aB" * 20
+)
 WRONG = {
-    "no file": ({"file": None}, {}, "Choose a file"),
-    "no receipt": ({"receipt": None}, {}, "Choose the receipt"),
-    "a digest": ({}, {"digest": "sha512:00"}, "64 hex digits"),
-    "a block hash": ({}, {"hashes": "latest"}, "lower-case hex digits"),
-    "a node": ({}, {"nodes": "ftp://example.org"}, "must start with"),
-    "a node in the clear": ({}, {"nodes": "http://example.org"}, "https://"),
-    "a node with a password": ({}, {"nodes": "https://a:secret@example.org"}, "user name"),
-    "a node with a password alone": ({}, {"nodes": "https://:secret@example.org"}, "user name"),
-    "a node twice": ({}, {"nodes": "https://e.org https://e.org./"}, "named twice"),
-    "a quorum of more": ({}, {"nodes": "https://e.org", "quorum": "2"}, "cannot agree"),
-    "a quorum of none": ({}, {"nodes": "https://e.org", "quorum": "0"}, "cannot agree"),
-    "a quorum in words": ({}, {"nodes": "https://e.org", "quorum": "two"}, "whole number"),
-    "an owner alone": ({}, {"owner": "0x" + "77" * 20}, "go together"),
-    "an owner's checksum": ({}, {"chain": "1", "owner": "0x" + "aB" * 20}, "checksum"),
-    "chain ids in words": ({}, {"chains": "mainnet"}, "whole numbers"),
-    "a chain that is not listed": ({}, {"chain": "5", "owner": "0x" + "77" * 20}, "does not know"),
+    "no file": ({"file": None}, {}, Message("page-file-missing")),
+    "no receipt": ({"receipt": None}, {}, Message("page-receipt-missing")),
+    "a digest": ({}, {"digest": "sha512:00"}, Message("page-digest-invalid")),
+    "a block hash": ({}, {"hashes": "latest"}, NO_HASH),
+    "a node": ({}, {"nodes": "ftp://example.org"}, Message("rpc-url-scheme-unknown")),
+    "a node in the clear": ({}, {"nodes": "http://example.org"}, INSECURE),
+    "a node with a password": ({}, {"nodes": "https://a:secret@example.org"}, WITH_USER),
+    "a node with a password alone": ({}, {"nodes": "https://:secret@example.org"}, WITH_USER),
+    "a node twice": ({}, {"nodes": "https://e.org https://e.org./"}, Message("page-node-twice")),
+    "a quorum of more": (
+        {},
+        {"nodes": "https://e.org", "quorum": "2"},
+        Message("page-quorum-invalid", quorum=2, nodes=1),
+    ),
+    "a quorum of none": (
+        {},
+        {"nodes": "https://e.org", "quorum": "0"},
+        Message("page-quorum-invalid", quorum=0, nodes=1),
+    ),
+    "a quorum in words": ({}, {"nodes": "https://e.org", "quorum": "two"}, QUORUM_IN_WORDS),
+    "an owner alone": ({}, {"owner": "0x" + "77" * 20}, Message("page-owner-missing")),
+    "an owner's checksum": ({}, {"chain": "1", "owner": "0x" + "aB" * 20}, CHECKSUM),
+    "chain ids in words": ({}, {"chains": "mainnet"}, Message("page-chains-invalid")),
+    "a chain that is not listed": ({}, {"chain": "5", "owner": "0x" + "77" * 20}, UNKNOWN_CHAIN),
 }
 
 
@@ -500,6 +531,31 @@ def test_what_is_filled_in_wrongly_is_told_and_gives_no_verdict(
     assert told in complaint
     assert "secret" not in complaint
     desk.check_accessible()
+
+
+def test_what_was_told_changes_its_language_with_the_page(desk: Desk, given: Given) -> None:
+    desk.give(**given())
+    desk.fill(chain="1", owner="0x12")
+    told = Message("address-malformed", subject=Message("page-owner"))
+    assert told in desk.complaint()
+    desk.tab.get_by_role("button", name="中文").click()
+    for place in ("#policy-problem", "#status"):
+        assert desk.tab.inner_text(place) == translate(told, "zh")
+    ready = Message("page-file-ready", name=NAME, size=17)
+    assert desk.tab.inner_text("#file-chosen") == translate(ready, "zh")
+
+
+def test_documents_are_in_english_whatever_the_language_of_the_page(
+    desk: Desk, given: Given
+) -> None:
+    desk.tab.get_by_role("button", name="中文").click()
+    desk.give(**given())
+    desk.fill(hashes=BLOCK, chain="31337", owner="0x" + world().log[12:].hex())
+    page = desk.verify()
+    assert page["exit_code"] == 0
+    assert re.search("[\u4e00-\u9fff]", json.dumps(page, ensure_ascii=False)) is None
+    assert page["policies"][0]["file"].startswith("chain 31337, log 0 of owner 0xa11ce")
+    assert "信任策略：链 31337，所有者 0xa11ce" in desk.tab.inner_text("#report")
 
 
 @pytest.mark.parametrize(
@@ -604,15 +660,16 @@ def test_every_state_is_accessible_and_fits_in_both_languages(
 
 
 def test_it_speaks_the_language_asked_for_and_that_of_the_browser(browser: Browser) -> None:
-    for locale, query, title in (
-        ("en-GB", "", "Verify evidence"),
-        ("zh-CN", "", "核验电子证据"),
-        ("zh-TW", "?lang=en", "Verify evidence"),
-        ("de-DE", "?lang=zh", "核验电子证据"),
-        ("de-DE", "", "Verify evidence"),
+    for locale, query, language in (
+        ("en-GB", "", "en"),
+        ("zh-CN", "", "zh"),
+        ("zh-TW", "?lang=en", "en"),
+        ("de-DE", "?lang=zh", "zh"),
+        ("de-DE", "", "en"),
     ):
         desk = open_desk(browser, locale=locale)
         desk.open(PAGE + query)
+        title = translate(Message("page-title"), language)
         assert desk.tab.inner_text("h1") == title
         assert desk.tab.title() == title
         desk.tab.context.close()
@@ -625,14 +682,14 @@ def test_the_report_changes_its_language_with_the_page(desk: Desk, given: Given)
     desk.tab.get_by_role("button", name="中文").click()
     shown = desk.tab.inner_text("#report")
     for words in (
-        "文件的 sha256 为",
-        "未通过验证",
-        "文件与记录一致",
-        "不通过",
-        "链上登记真实存在且已终局",
-        "没有遗漏，或运营方没有另立日志",
+        Message("page-result-other-file"),
+        Message("verdict-not-verified"),
+        Message("verdict-fail"),
+        Message("step-file-matches"),
+        Message("claim-anchor-final"),
+        *NOT_PROVEN,
     ):
-        assert words in shown
+        assert translate(words, "zh") in shown
     assert [key for key in ("undefined", "NaN", "{") if key in desk.tab.inner_text("body")] == []
 
 
@@ -650,7 +707,8 @@ def test_everything_can_be_done_with_the_keyboard(desk: Desk, given: Given) -> N
     for _ in range(40):
         desk.tab.keyboard.press("Tab")
         reached.add(desk.tab.evaluate("document.activeElement.textContent.slice(0, 12)"))
-    assert {"Each step, t", "Copy", "Print", "Save as JSON"} <= reached
+    buttons = ("page-path-steps", "page-copy", "page-print", "page-save")
+    assert {load_catalogue("en")[button][:12] for button in buttons} <= reached
 
 
 def test_a_value_is_copied_whole(browser: Browser, given: Given) -> None:
@@ -659,8 +717,8 @@ def test_a_value_is_copied_whole(browser: Browser, given: Given) -> None:
     desk.give(**given())
     accept(desk, BLOCK)
     desk.press()
-    desk.tab.get_by_role("button", name="Copy: block of the proof").click()
-    desk.tab.get_by_text("Copied").wait_for()
+    desk.tab.get_by_role("button", name=COPY_BLOCK).click()
+    desk.tab.get_by_text(Message("page-copied")).wait_for()
     assert desk.tab.evaluate("navigator.clipboard.readText()") == BLOCK
     desk.tab.context.close()
 
@@ -671,12 +729,13 @@ def test_the_path_is_drawn_and_every_hash_of_it_listed(desk: Desk, given: Given)
     desk.verify()
     anchor = OPERATORS.document["anchors"][0]
     picture = desk.tab.locator("figure svg")
-    assert f"of {len(anchor['path'])} steps" in str(picture.get_attribute("aria-label"))
+    label = Message("page-path-picture", steps=len(anchor["path"]))
+    assert picture.get_attribute("aria-label") == label
     assert picture.locator(".box").count() == 2 * len(anchor["path"]) + 1
     assert picture.locator(".box.root").count() == 1
     listed = desk.tab.locator(".hashes").text_content()
     assert all(node in str(listed) for node in (*anchor["path"], anchor["root"]))
-    desk.tab.get_by_text("Each step").click()
+    desk.tab.get_by_text(Message("page-path-steps")).click()
     desk.check_accessible()
 
 
@@ -751,7 +810,7 @@ INTRUDE = """async () => {
 
 def test_its_policy_lets_nobody_put_a_script_a_style_or_markup_in(desk: Desk) -> None:
     refused = desk.tab.evaluate(INTRUDE)
-    assert refused[0] == "Verify evidence"
+    assert refused[0] == Message("page-title")
     assert refused.count("TypeError") == 2
     assert {"style-src-elem", "img-src", "connect-src"} <= set(refused)
     desk.said.clear()  # the browser tells of each

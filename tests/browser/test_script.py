@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from support.bent_receipts import KINDS, Given, honest_receipts, named_hashes, world
+from support.chinese_text import what_is_english
 from support.named_bends import DISHONEST, NAMED, TEXT
 from support.page_campaign import run_campaign
 from support.page_script import PageScript, Refused, as_on_the_page, run_page_script
@@ -25,13 +26,13 @@ from support.world import MAIN, SIDE, World
 from anchor.canonical import encode_canonical, parse_strict
 from anchor.errors import ExitCode, MalformedError, UnknownVersionError
 from anchor.evidence.digests import digest_bytes
+from anchor.messages.message import Message, translate
 from anchor.receipt.format import encode_receipt
 from anchor.system.urls import are_distinct
 from anchor.types import Hash32
 from anchor.verification.policy import MAX_POLICY_BYTES, TrustedOperator, parse_policy
-from anchor.verification.report import NOT_PROVEN
+from anchor.verification.report import Report
 from anchor.verification.report_json import describe_report
-from anchor.verification.translation import to_chinese
 from anchor.verification.verifier import judge
 
 pytestmark = pytest.mark.release
@@ -199,13 +200,41 @@ DOCUMENTS = [
 
 @pytest.mark.parametrize("data", DOCUMENTS)
 def test_json_is_read_and_written_as_by_the_package(script: PageScript, data: bytes) -> None:
+    said = None
     try:
         value = parse_strict(data, subject="it", max_bytes=1 << 20)
         expected: object = encode_canonical(value, subject="it").decode()
-    except MalformedError:
-        expected = ExitCode.USAGE
+    except MalformedError as error:
+        expected, said = ExitCode.USAGE, error.message
     answer = script.ask("canonical", data=base64.b64encode(data).decode())
     assert (answer.code if isinstance(answer, Refused) else answer) == expected
+    if isinstance(answer, Refused):
+        assert what_is_english(answer.chinese) is None
+        # Where JSON or UTF-8 itself is broken, each reader says it in its own words.
+        assert answer.message == said or "is not JSON" in answer.message or "UTF-8" in str(said)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "plain",
+        "it's",
+        '"',
+        "'\"",
+        "a\\b",
+        "\n\r\t\0\x1f\x7f\x85",
+        "é\xa0\xad",
+        "证据\u3000",
+        "\u202e\u200b\ufeff",
+        "\U0001f600\U000e0001",
+        "{name}$&`${1}",
+    ],
+)
+def test_what_is_quoted_in_a_sentence_is_quoted_as_by_the_package(
+    script: PageScript, text: str
+) -> None:
+    assert script.ask("quote", text=text) == [repr(text), ascii(text)]
 
 
 # ------------------------------------------------------------------------------------------------
@@ -236,19 +265,26 @@ def test_an_honest_receipts_report_is_the_packages_word_for_word(
     assert page["exit_code"] == honest.code
     theirs = as_on_the_page(describe_report("file", report).model_dump())
     assert page["files"][0] == theirs
-    said = [step["detail"] for step in theirs["steps"]]
-    said += [claim["reason"] for claim in theirs["claims"]]
-    for text in (*said, *report.unpinned, *report.notes, *report.not_proven[len(NOT_PROVEN) :]):
-        chinese = script.ask("chinese", text=text)
-        assert chinese != text
-        assert chinese == to_chinese(text) or "you name it" in text
+    chinese = {text: translate(text, "zh") for text in list_messages(report)}
+    for ours, translated in script.list_sentences(receipt, honest.given):
+        assert what_is_english(translated) is None, ours
+        assert translated == chinese.get(ours, translated)
+
+
+def list_messages(report: Report) -> list[Message]:
+    """Return what a report of the package says."""
+    said = [step.detail for step in report.steps]
+    said += [text for claim in report.claims for text in (claim.title, claim.reason)]
+    return [*said, *report.unpinned, *report.notes, *report.not_proven]
 
 
 @pytest.mark.parametrize("name", NAMED)
 def test_it_ends_as_the_others_do_on_a_bend_with_a_name(script: PageScript, name: str) -> None:
     code, bend = NAMED[name]
-    page = script.judge(bend(TEXT).encode(), honest_receipts()[0].given)
-    assert page["exit_code"] == code
+    receipt, given = bend(TEXT).encode(), honest_receipts()[0].given
+    assert script.judge(receipt, given)["exit_code"] == code
+    for english, chinese in script.list_sentences(receipt, given):
+        assert what_is_english(chinese) is None, english
 
 
 @pytest.mark.parametrize("wrong", ["sha256", "sm3", "size"])
@@ -486,6 +522,8 @@ def test_a_policy_is_read_or_refused_as_by_the_package(script: PageScript, text:
         expected = -int(error.exit_code)
     answer = script.ask("policy", text=base64.b64encode(data).decode())
     assert (-answer.code if isinstance(answer, Refused) else answer) == expected, answer
+    if isinstance(answer, Refused):
+        assert what_is_english(answer.chinese.replace("rpc、quorum、asserted、proof", "")) is None
 
 
 @pytest.mark.parametrize(
@@ -495,3 +533,5 @@ def test_a_policy_is_read_or_refused_as_by_the_package(script: PageScript, text:
 def test_toml_that_is_not_read_here_is_refused_with_its_line(script: PageScript, more: str) -> None:
     answer = script.ask("policy", text=base64.b64encode(entry(more).encode()).decode())
     assert answer.code == ExitCode.USAGE
+    assert "line " in answer.message
+    assert what_is_english(answer.chinese) is None

@@ -56,13 +56,19 @@ class Seen:
 
 @contextmanager
 def open_tab(
-    browser: Browser, served: PageService, *, theme: str = "light", width: int = 1280
+    browser: Browser,
+    served: PageService,
+    *,
+    theme: str = "light",
+    width: int = 1280,
+    locale: str = "en-GB",
 ) -> Iterator[tuple[Page, Seen]]:
     """Open a tab that is signed in, without using the form."""
     context = browser.new_context(
         base_url=str(served.http.base_url),
         color_scheme="dark" if theme == "dark" else "light",
         viewport={"width": width, "height": 900},
+        locale=locale,
         java_script_enabled=True,
     )
     tab = context.new_page()
@@ -83,20 +89,25 @@ def open_tab(
         context.close()
 
 
-def sign_in(tab: Page, served: PageService) -> None:
+WORDS = {"en-GB": ("API key", "Sign in", "Dashboard"), "zh-CN": ("接口密钥", "登录", "仪表盘")}
+
+
+def sign_in(tab: Page, served: PageService, locale: str = "en-GB") -> None:
+    label, button, heading = WORDS[locale]
     tab.goto("/")
-    tab.get_by_label("API key").fill(served.admin)
-    tab.get_by_role("button", name="Sign in").click()
-    tab.get_by_role("heading", name="Dashboard").wait_for()
+    tab.get_by_label(label).fill(served.admin)
+    tab.get_by_role("button", name=button).click()
+    tab.get_by_role("heading", name=heading).wait_for()
 
 
+@pytest.mark.parametrize("locale", WORDS)
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_page_is_for_everybody_and_fits(
-    theme: str, width: int, browser: Browser, served: PageService
+    theme: str, width: int, locale: str, browser: Browser, served: PageService
 ) -> None:
-    with open_tab(browser, served, theme=theme, width=width) as (tab, seen):
-        sign_in(tab, served)
+    with open_tab(browser, served, theme=theme, width=width, locale=locale) as (tab, seen):
+        sign_in(tab, served, locale)
         for name, path in PAGES.items():
             tab.goto(path)
             assert find_violations(tab) == [], name
@@ -140,6 +151,20 @@ def test_one_signs_in_and_out_by_keyboard_alone(browser: Browser, served: PageSe
         tab.get_by_role("button", name="Sign out").press("Enter")
         tab.get_by_role("heading", name="Sign in").wait_for()
         assert tab.context.cookies() == []
+
+
+def test_a_chinese_browser_sees_chinese_until_it_chooses_english(
+    browser: Browser, served: PageService
+) -> None:
+    with open_tab(browser, served, locale="zh-CN") as (tab, _):
+        tab.goto("/log")
+        tab.get_by_role("link", name="English").click()
+        tab.get_by_role("heading", name="Find a leaf").wait_for()
+        tab.get_by_label("Leaf hash or index").fill("70")
+        tab.get_by_role("button", name="Show its path").click()
+        tab.get_by_role("heading", name="In the log, anchored (final)").wait_for()
+        tab.get_by_role("link", name="中文").click()
+        tab.get_by_role("heading", name="已编入日志，已锚定（已终局）").wait_for()
 
 
 def test_the_first_stop_of_the_keyboard_leads_to_the_content(

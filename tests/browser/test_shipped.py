@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +71,47 @@ def test_a_build_elsewhere_gives_the_same_bytes() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert hashlib.sha256(PAGE).hexdigest() in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("template", "found"),
+    [
+        ("{name} of {count:,}, {name!r}: {time:%Y-%m-%d %H:%M:%S} {name!a:.80}", None),
+        ("{seconds:.0f} s", "seconds"),
+        ("{name!s}", "name"),
+        ("{name!r:.80}", "name"),
+        ("{{name}}", "{"),
+    ],
+)
+def test_a_format_that_the_page_does_not_spell_is_found(template: str, found: str | None) -> None:
+    path = ROOT / "scripts" / "build_page.py"
+    specification = importlib.util.spec_from_file_location("build_page", path)
+    assert specification is not None
+    assert specification.loader is not None
+    builder = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(builder)
+    assert builder.find_unknown_format(template) == found
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('message("no-such-message");', "does not have the message no-such-message"),
+        ('named("verdict-pass");', "names the message verdict-pass otherwise"),
+    ],
+)
+def test_a_message_that_is_unknown_or_not_named_by_a_literal_stops_the_build(
+    tmp_path: Path, line: str, told: str
+) -> None:
+    web = tmp_path / "web"
+    shutil.copytree(ROOT / "web", web, ignore=shutil.ignore_patterns("node_modules"))
+    (web / "node_modules").symlink_to((ROOT / "web" / "node_modules").resolve())
+    with (web / "src" / "main.ts").open("a") as file:
+        file.write(f'import {{ message, named }} from "./messages.ts";\n{line}\n')
+    command = ["node", "build.mjs", str(tmp_path / "verify.html")]
+    done = subprocess.run(command, cwd=web, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert told in done.stderr
 
 
 def test_the_command_prints_it_writes_it_and_names_its_hash(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from setuptools import Distribution
 from support.certificates import HOSTILE, Issued, issue, named, page_texts, read_code, recorded
+from support.chinese_text import CHARACTER, what_is_english
 from support.examples import examples
 from support.paths import ROOT
 from support.world import INDEX, SIZE, World
@@ -25,8 +26,8 @@ from anchor.certificate.fonts import Font
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.html import render_html
 from anchor.certificate.labels import NETWORKS, describe_kind
-from anchor.certificate.layout import Commands, Fields, JudgedTable, Value
-from anchor.certificate.model import Certificate, encode_certificate, encode_step
+from anchor.certificate.layout import Commands, Fields, JudgedTable, Value, both
+from anchor.certificate.model import Certificate, bilingual, encode_certificate, encode_step
 from anchor.certificate.path_svg import draw_path
 from anchor.certificate.pdf import render_pdf
 from anchor.certificate.qr import draw_code
@@ -78,7 +79,8 @@ def test_both_pages_show_every_value_finding_and_command(issued: Issued, pdf: by
         texts += [sheet.title.zh, sheet.title.en]
         for block in sheet.blocks:
             if isinstance(block, JudgedTable):
-                texts += [text for row in block.rows for text in (row.zh, row.en, row.reason)]
+                pairs = [pair for row in block.rows for pair in (row.title, row.reason)]
+                texts += [text for pair in pairs for text in (pair.zh, pair.en)]
             if isinstance(block, Commands):
                 texts += [text for row in block.rows for text in (row[1], row[2])]
     texts += [issued.certificate.statement.zh, issued.certificate.statement.en]
@@ -86,6 +88,31 @@ def test_both_pages_show_every_value_finding_and_command(issued: Issued, pdf: by
     for kind, text in shown.items():
         missing = [item for item in texts if squeezed(item) not in text]
         assert missing == [], kind
+
+
+def test_no_sentence_stands_in_one_language_alone() -> None:
+    world = World()
+    final = receipt_of(world)
+    early = World()
+    early.main.final = 15
+    drafts = early.receipt(INDEX, early.anchor(INDEX, SIZE))
+    for found in (
+        issue(world, final),
+        issue(world, final, is_pinned=False),
+        issue(early, drafts, draft=True),
+    ):
+        verification = found.certificate.verification
+        pairs = [
+            *(pair for step in verification.steps for pair in (step.title, step.detail)),
+            *(pair for claim in verification.claims for pair in (claim.title, claim.reason)),
+            *verification.unpinned,
+            *verification.notes,
+        ]
+        for pair in pairs:
+            assert what_is_english(pair.zh) is None, pair.zh
+            assert not CHARACTER.search(pair.en), pair.en
+        page = Page(render_html(found.certificate)).text
+        assert squeezed(pairs[-1].zh) in squeezed(page)
 
 
 def test_what_is_not_stated_is_printed_as_not_provided(font: Font) -> None:
@@ -202,12 +229,12 @@ def test_a_chain_of_no_value_is_told_beside_the_result(
 
     kind = describe_kind(issued.certificate.anchors[0])
     assert kind is not None
-    warning = squeezed(kind.en)
+    warning = squeezed(kind)
     headline = squeezed("Verified on a development chain (proves nothing about real time)")
     assert all(headline in text for text in first_pages(issued.certificate, pdf))
     assert all(warning in text for text in first_pages(issued.certificate, pdf))
     anchor = issued.certificate.anchors[0].model_copy(
-        update={"chain": "eip155:1", "network": NETWORKS[1], "kind": "main"}
+        update={"chain": "eip155:1", "network": bilingual(NETWORKS[1]), "kind": "main"}
     )
     main = issued.certificate.model_copy(update={"anchors": [anchor]})
     assert not any(warning in text for text in first_pages(main, render_pdf(main, font)))
@@ -273,6 +300,15 @@ def test_the_picture_has_a_box_for_every_hash_on_its_side(length: int) -> None:
         assert 0 <= y <= y + high <= height
     left = [box for box in boxes if float(box.attrib["x"]) < 100]
     assert len(left) == sum(node.sibling_is_left for node in nodes)
+
+
+def test_the_picture_names_leaf_and_root_in_the_language_of_its_page(issued: Issued) -> None:
+    leaf, steps = issued.certificate.place.leaf, issued.certificate.path.steps
+    short = f"{leaf[:8]}…{leaf[-8:]}"
+    assert f">leaf {short}<" in draw_path(leaf, steps)
+    assert f">叶 / leaf {short}<" in draw_path(leaf, steps, say=both)
+    assert f">leaf = root {short}<" in draw_path(leaf, [])
+    assert f">叶即根 / leaf = root {short}<" in draw_path(leaf, [], say=both)
 
 
 @pytest.mark.filterwarnings("ignore")

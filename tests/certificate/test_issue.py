@@ -29,7 +29,7 @@ from support.world import (
 
 from anchor.canonical import encode_canonical, parse_canonical
 from anchor.certificate.labels import ABANDONED_SINCE, NETWORKS, UNCHANGED
-from anchor.certificate.model import Certificate, encode_certificate
+from anchor.certificate.model import Bilingual, Certificate, bilingual, encode_certificate
 from anchor.certificate.statements import Details
 from anchor.certificate.time_format import Moment
 from anchor.errors import AnchorError, ExitCode, UsageError
@@ -77,21 +77,24 @@ def test_every_verified_value_is_there(issued: Issued) -> None:
     assert (anchor.assurance, anchor.finality) == ("proof", "observed")
     assert [policy.sha256 for policy in found.verification.policies] == [POLICY_SHA256]
     assert found.verification.retrieved_at == found.issued_at == "2026-10-01T08:00:00Z"
-    assert found.statement == UNCHANGED
+    assert found.statement == bilingual(UNCHANGED)
     assert not found.draft
     assert found.clock == "given"
 
 
-def test_the_claims_and_steps_are_those_of_the_report(issued: Issued) -> None:
+def test_the_claims_and_steps_are_those_of_the_report_in_both_languages(issued: Issued) -> None:
     found = issued.certificate.verification
-    claims = [(item.id, item.title.en, item.verdict, item.reason) for item in found.claims]
+    claims = [(item.id, item.title, item.verdict, item.reason) for item in found.claims]
     assert claims == [
-        (item.id, item.title, item.verdict.value, item.reason) for item in issued.report.claims
+        (item.id, bilingual(item.title), item.verdict.value, bilingual(item.reason))
+        for item in issued.report.claims
     ]
-    steps = [(item.number, item.title.en, item.verdict, item.detail) for item in found.steps]
+    steps = [(item.number, item.title, item.verdict, item.detail) for item in found.steps]
     assert steps == [
-        (item.number, item.title, item.verdict.value, item.detail) for item in issued.report.steps
+        (item.number, bilingual(item.title), item.verdict.value, bilingual(item.detail))
+        for item in issued.report.steps
     ]
+    assert found.claims[0].reason == Bilingual(zh="sha256 与 sm3 一致", en="sha256 and sm3 equal")
 
 
 def test_no_hint_of_the_receipt_reaches_the_certificate() -> None:
@@ -155,9 +158,9 @@ def test_the_assurance_is_the_reports_and_its_weakness_is_an_assumption(
     (anchor,) = found.anchors
     assert (anchor.assurance, anchor.finality) == level
     sentence = {
-        "rpc": "As one node says",
-        "quorum": "As several nodes agree",
-        "asserted": "the issuer's assertion",
+        "rpc": "According to one node",
+        "quorum": "According to several nodes that agree",
+        "asserted": "the issuer asserts",
         "proof": "several nodes agree",
     }[anchor.assurance]
     assert any(sentence in item.en for item in found.assumptions)
@@ -181,7 +184,7 @@ def test_a_chain_of_no_value_is_said_to_be_one(issued: Issued) -> None:
     receipt = world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE, SIDE)))
     found = issue(world, receipt, policy=world.policy(world.entry(SIDE))).certificate
     assert found.anchors[0].kind == "main"
-    assert found.anchors[0].network == NETWORKS.get(SIDE)
+    assert found.anchors[0].network == bilingual(NETWORKS[SIDE])
     assert not any("The chain is" in item.en for item in found.assumptions)
 
 
@@ -198,10 +201,10 @@ def test_the_certificate_says_what_the_record_states_and_what_is_left_open() -> 
         world, receipt, block_hashes={parse_header(state.header).hash}, offline=True
     ).certificate
     assert found.evidence.statements == ["verdict"]
-    assert ABANDONED_SINCE in found.not_proven
+    assert bilingual(ABANDONED_SINCE) in found.not_proven
     assert found.anchors[0].seconds_since_recorded == 1_064
     # Nodes know whether the owner stands by it.
-    assert ABANDONED_SINCE not in issue(world, receipt).certificate.not_proven
+    assert bilingual(ABANDONED_SINCE) not in issue(world, receipt).certificate.not_proven
 
 
 def test_a_chain_of_ones_own_does_not_lead_however_old_its_times_are() -> None:
@@ -282,7 +285,7 @@ def test_what_is_not_final_gets_a_draft_only() -> None:
     assert found.anchors == []
     assert "DRAFT" in found.qr_text
     assert "not final" in found.statement.en
-    assert UNCHANGED.en not in found.statement.en
+    assert UNCHANGED not in found.statement.en
 
 
 def test_a_draft_of_what_is_final_says_draft_and_not_unchanged(issued: Issued) -> None:
@@ -299,7 +302,7 @@ def test_no_certificate_is_older_than_what_it_certifies() -> None:
     close = Moment(at=anchored - timedelta(minutes=14), clock="given")
     assert issue(world, proven(world), moment=close).certificate.issued_at < "2026-09-21T14:17:20Z"
     early = Moment(at=anchored - timedelta(minutes=16), clock="given")
-    with pytest.raises(UsageError, match="before what it certifies"):
+    with pytest.raises(UsageError, match="before the anchoring time that it certifies"):
         issue(world, proven(world), moment=early)
 
 
@@ -307,10 +310,8 @@ def test_only_the_fixed_sentences_speak_of_truth(issued: Issued) -> None:
     """The words may deny and delimit; nothing claims them."""
     encoded = json.loads(encode_certificate(issued.certificate))
     allowed = {
-        UNCHANGED.zh,
-        UNCHANGED.en,
-        # That the entry on the chain is really there, which was verified.
-        "链上登记真实存在且已终局",
+        bilingual(UNCHANGED).zh,
+        bilingual(UNCHANGED).en,
         *(text for item in issued.certificate.not_proven for text in (item.zh, item.en)),
     }
 

@@ -18,6 +18,7 @@ from anchor.certificate.statements import (
 )
 from anchor.errors import ExitCode, MalformedError, UnknownVersionError
 from anchor.evidence.digests import Digests
+from anchor.messages.message import translate
 
 FORMAT = b'format = "anchor-certificate-details/1"\n'
 DIGEST = bytes(range(32))
@@ -63,7 +64,7 @@ def test_every_statement_is_printed_once_at_least_with_its_mark(issued: Issued) 
         (b"format = 1", UnknownVersionError, "format"),
         (FORMAT + b"issued_by = 'x'", MalformedError, "issued_by"),
         (FORMAT + b"[issuer]\nname = 5", MalformedError, "issuer.name"),
-        (FORMAT + b"[issuer]\nname = ''", MalformedError, "left out"),
+        (FORMAT + b"[issuer]\nname = ''", MalformedError, "leave out"),
         (FORMAT + b'[issuer]\nname = "a\\u202eb"', MalformedError, "cannot be printed"),
         (FORMAT + b'[issuer]\nname = "a\\nb"', MalformedError, "cannot be printed"),
         (FORMAT + b"[issuer]\nname = '%s'" % (b"x" * 1001), MalformedError, "issuer.name"),
@@ -83,6 +84,16 @@ def test_anything_but_the_format_is_refused(
         parse_details(text, is_json=False)
     assert words in caught.value.message
     assert len(caught.value.message) < 400
+
+
+def test_what_is_refused_is_told_in_chinese_too() -> None:
+    for text, chinese in (
+        (b"[issuer]\nname = ''", "填报信息的成员 'issuer.name'：为空；未知的成员应不写"),
+        (b"[[exhibits]]\ntitle = 'x'", "填报信息的成员 'exhibits.0.digest'：缺少该成员"),
+    ):
+        with pytest.raises(MalformedError) as caught:
+            parse_details(FORMAT + text, is_json=False)
+        assert translate(caught.value.message, "zh") == chinese
 
 
 @pytest.mark.parametrize("text", [b"[]", b"null", b'{"format":"x","format":"x"}', b"{", b"1.5"])

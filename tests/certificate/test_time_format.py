@@ -53,7 +53,7 @@ def test_the_option_goes_before_the_environment() -> None:
     + [(None, epoch) for epoch in ("-1", "1.5", "0x10", "１", "9" * 12, "9" * 400, " 1")],
 )  # fmt: skip
 def test_what_is_no_time_is_refused(named: str | None, epoch: str | None) -> None:
-    with pytest.raises(UsageError, match="is no time") as caught:
+    with pytest.raises(UsageError, match="is not a valid time") as caught:
         choose_moment(named, epoch, NOW)
     assert len(caught.value.message) < 100
 

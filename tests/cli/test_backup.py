@@ -112,7 +112,7 @@ def test_a_check_changes_nothing_and_needs_no_project(filled: Site, tmp_path: Pa
     before = contents(place)
     shutil.rmtree(filled.folder)
     filled.folder.mkdir()
-    filled.run("backup", "--check", place).expect(0, "300 leaves; 1 pieces", "nothing is amiss")
+    filled.run("backup", "--check", place).expect(0, "300 leaves; 1 pieces", "no problems found")
     assert contents(place) == before
 
 
@@ -121,8 +121,8 @@ def test_nothing_is_written_over(site: Site, tmp_path: Path) -> None:
     place.mkdir()
     site.run("backup", place).expect(0)
     before = contents(tmp_path)
-    site.run("backup", place).refused(2, "exists already, and nothing is written over", "--keep")
-    site.run("backup", site.folder / "anchor.toml").refused(2, "is no folder")
+    site.run("backup", place).refused(2, "already exists, and nothing is overwritten", "--keep")
+    site.run("backup", site.folder / "anchor.toml").refused(2, "is not a folder")
     site.run("backup", tmp_path / "missing" / "backup").refused(2, "No such file")
     site.run("backup", tmp_path / "missing" / "backups", "--keep", "2").refused(2, "No such file")
     site.run("backup", place, "--check", "--keep", "2").refused(2, "leave --keep")
@@ -166,19 +166,19 @@ def test_the_newest_of_several_are_kept(site: Site, tmp_path: Path) -> None:
         (lambda place: flip(place / "tiles/tile/0/000.p/1", 3), "is not the file"),
         (lambda place: (place / "tiles/size").unlink(), "tiles/size is missing"),
         (lambda place: (place / "store.db").unlink(), "store.db is missing"),
-        (lambda place: (place / "store.db-wal").write_bytes(b"x"), "is no part of the backup"),
+        (lambda place: (place / "store.db-wal").write_bytes(b"x"), "does not belong to the backup"),
         (lambda place: (place / "trust.toml").write_bytes(b""), "has 0 bytes instead of"),
         (lambda place: (place / "backup.json").write_bytes(b"{"), "is damaged"),
         (lambda place: edit(place, lambda it: it.pop("files")), "lacks the member 'files'"),
-        (lambda place: edit(place, lambda it: it["head"].update(size=2)), "another newest head"),
-        (lambda place: edit(place, lambda it: it.update(chain_id=2)), "is another log's"),
+        (lambda place: edit(place, lambda it: it["head"].update(size=2)), "the newest head in"),
+        (lambda place: edit(place, lambda it: it.update(chain_id=2)), "belongs to another log"),
         (
             lambda place: edit(place, lambda it: it["files"].pop("store.db")),
-            "store.db is no part of the backup",
+            "store.db does not belong to the backup",
         ),
         (
             lambda place: edit(place, lambda it: it["files"].update({"../x": {}})),
-            "is no name of a file",
+            "is not the name of a file",
         ),
     ],
     ids=itertools.count().__next__ and str,
@@ -296,7 +296,9 @@ def test_two_backups_are_not_made_in_one_place_at_once(site: Site, tmp_path: Pat
         command=halting(*halted),
     ) as running:  # fmt: skip
         running.printed("halted")
-        site.run("backup", folder, "--keep", "1").refused(32, "another process makes a backup in")
+        site.run("backup", folder, "--keep", "1").refused(
+            32, "another process is making a backup in"
+        )
     site.run("backup", folder, "--keep", "1").expect(0)
 
 
@@ -332,7 +334,7 @@ def test_a_full_disk_ends_with_33_and_the_backup_before_stays(site: Site, tmp_pa
 def test_a_backup_is_found_only_by_its_manifest(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no backup"):
         find_backup(tmp_path)
-    with pytest.raises(ConfigError, match="is no backup"):
+    with pytest.raises(ConfigError, match="is not a backup"):
         read_manifest(tmp_path)
 
 
@@ -343,7 +345,7 @@ def test_a_folder_that_another_user_prepared_is_not_filled(site: Site, tmp_path:
     prepared = tmp_path / ".backup.partial"
     prepared.mkdir()
     os.chown(prepared, 65_534, 65_534)
-    site.run("backup", tmp_path / "backup").refused(2, "is another user's")
+    site.run("backup", tmp_path / "backup").refused(2, "belongs to another user")
 
 
 def test_the_side_file_is_copied_to_its_last_whole_entry(site: Site, tmp_path: Path) -> None:

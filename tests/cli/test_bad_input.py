@@ -124,12 +124,12 @@ def test_a_named_configuration_must_exist(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("run", "--once", "--every", "5"), "--every, --leaves and --bytes say"),
+        (("run", "--once", "--every", "5"), "--every, --leaves and --bytes set"),
         (("run", "--once", "--wait", "ever"), "--wait takes included or final"),
         (("prove",), "--all"),
         (("prove", "--all", "x"), "--all"),
         (("verify",), "--digest"),
-        (("verify", "x", "y", "--receipt", "z"), "--receipt goes with one file"),
+        (("verify", "x", "y", "--receipt", "z"), "--receipt can be given for one file"),
         (("verify", "--digest", "sha256:00", "--receipt", "x"), "x cannot be read"),
         (("add",), "nothing to add"),
         (("add", "--digest", "md5:00"), "md5"),
@@ -195,7 +195,7 @@ def test_another_chain_or_a_restarted_devnet_stops_before_anything_happens(site:
 def test_a_devnet_project_is_never_made_on_another_chain(tmp_path: Path) -> None:
     with other_chain(1337) as url:
         ran = run_anchor("init", "--devnet", "--rpc", url, "project", cwd=tmp_path)
-    ran.refused(2, "is on chain 1337, which is no devnet (31337)", "anchor devnet")
+    ran.refused(2, "is on chain 1337, which is not a devnet (31337)", "anchor devnet")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -275,15 +275,15 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_added(site: Site) -> None:
     assert f"not added {unreadable}: it cannot be read: Input/output error" in ran.err
     assert (
         ran.out
-        == "added 1 new, 0 already there (4 B read)\n2 could not be read and were not added\n"
+        == "added 1 new, 0 already known (4 B read)\n2 could not be read and were not added\n"
     )
-    assert site.run("add", "empty").expect(2).err == "error: there is nothing in there to add\n"
+    assert site.run("add", "empty").expect(2).err == "error: no files to add were found\n"
     with nothing_changes(site):
         site.run("add", "missing.txt").expect(2, "not added missing.txt")
         site.run("verify", "missing.txt").refused(2, "the file missing.txt is missing", "--digest")
         site.run("verify", unreadable).refused(2, f"{unreadable} cannot be read")
         site.run("verify", "empty").refused(2, "empty is not a regular file")
-        site.run("stamp", "missing.txt").refused(2, "there is nothing to stamp")
+        site.run("stamp", "missing.txt").refused(2, "no files to stamp were found")
     assert site.rows("SELECT count(*) FROM evidence") == [(1,)]
 
 
@@ -308,14 +308,16 @@ def test_a_file_that_never_holds_still_is_not_added(site: Site) -> None:
     finally:
         ended.set()
         thread.join()
-    assert "restless.bin: it changed while it was read, twice in a row" in ran.err
-    site.run("add", restless, good).expect(0, "added 1 new, 1 already there")
+    assert "restless.bin: it changed while it was being read, twice in a row" in ran.err
+    site.run("add", restless, good).expect(0, "added 1 new, 1 already known")
 
 
 def test_what_is_not_in_the_log_has_no_receipt(site: Site) -> None:
     stranger = site.write("stranger.txt", b"stranger")
     with nothing_changes(site):
-        site.run("prove", stranger).refused(2, "stranger.txt is not in this project's log", "add")
+        site.run("prove", stranger).refused(
+            2, "stranger.txt, with this content, is not in this project's log", "add"
+        )
         site.run("verify", stranger).refused(2, "is not in this project's log", "--receipt")
 
 
@@ -367,7 +369,7 @@ TAMPERED: dict[str, tuple[int, str, Change]] = {
     "log": (10, "the record names", lambda receipt: receipt.update(log="0x" + "22" * 32)),
     "log's number": (
         12,
-        "the trust policy pins",
+        "the trust policy does not pin",
         lambda receipt: receipt.update(log="0x" + "22" * 12 + receipt["log"][26:]),
     ),
     "format": (22, "anchor-receipt/2", lambda receipt: receipt.update(format="anchor-receipt/2")),
@@ -443,7 +445,9 @@ def test_a_key_that_cannot_be_used_loses_nothing_and_the_right_one_goes_on(site:
         password.chmod(0o600)
         site.edit('"devnet-key.json"', '"stranger.json"')
         stranger = site.run("run", "--once")
-        stranger.refused(31, "is neither this log's owner nor its operator", "anchor operator add")
+        stranger.refused(
+            31, "is neither this log's owner nor one of its operators", "anchor operator add"
+        )
         site.edit('"stranger.json"', '"missing.json"')
         site.run("run", "--once").refused(31, "missing.json cannot be read")
         site.edit('"missing.json"', '"anchor.toml"')
@@ -549,9 +553,9 @@ def test_a_store_older_than_the_chain_never_forks_the_log(site: Site) -> None:
 def test_a_project_is_never_created_over_another(site: Site) -> None:
     init = ("init", "--devnet", "--rpc", site.url, ".")
     with nothing_changes(site):
-        site.run(*init).refused(2, "exists already", "choose an empty folder")
+        site.run(*init).refused(2, "already exists", "choose an empty folder")
         (site.folder / "anchor.toml").rename(site.folder.parent / "kept.toml")
-        site.run(*init).refused(2, "exists already")
+        site.run(*init).refused(2, "already exists")
         (site.folder.parent / "kept.toml").rename(site.folder / "anchor.toml")
     site.run("seal").expect(0)
 
@@ -568,7 +572,7 @@ def test_a_key_file_that_is_there_already_is_kept(site: Site) -> None:
     other = site.folder / "other"
     key = site.write("other/devnet-key.json", b"precious")
     ran = site.run("init", "--devnet", "--rpc", site.url, other)
-    ran.refused(2, "devnet-key.json exists already")
+    ran.refused(2, "devnet-key.json already exists")
     assert list(other.iterdir()) == [key]
     assert key.read_bytes() == b"precious"
 
@@ -614,7 +618,7 @@ def test_an_interrupted_add_is_completed_by_the_next(site: Site, tmp_path: Path)
     assert ended.code == ExitCode.INTERRUPTED
     assert site.rows("SELECT count(*) FROM evidence") == [(0,)]
     os.truncate(large, 4)
-    site.run("add", "evidence").expect(0, "added 2 new, 0 already there (5 B read)")
+    site.run("add", "evidence").expect(0, "added 2 new, 0 already known (5 B read)")
 
 
 def test_an_interrupted_run_is_completed_by_the_next(

@@ -191,8 +191,8 @@ def test_the_environment_can_give_the_moment(folder: Path) -> None:
     ("named", "words"),
     [
         ("2999-01-01T00:00:00Z", "later than now"),
-        ("2020-01-01T00:00:00Z", "before what it certifies"),
-        ("yesterday", "no time"),
+        ("2020-01-01T00:00:00Z", "before the anchoring time that it certifies"),
+        ("yesterday", "not a valid time"),
     ],
 )
 def test_an_impossible_moment_is_bad_usage(named: str, words: str, folder: Path) -> None:
@@ -316,7 +316,7 @@ def test_details_are_printed_and_an_exhibit_of_no_receipt_is_refused(folder: Pat
         file.unlink()
     (folder / "details.toml").write_text(DETAILS + exhibit.replace(digest, "0" * 64), "utf-8")
     ran = run_anchor("certify", *common, "--details", "details.toml", cwd=folder)
-    ran.refused(2, "no receipt here is about")
+    ran.refused(2, "none of the receipts given is for it")
     (folder / "details.json").write_text('{"format":"x"}')
     run_anchor("certify", *common, "--details", "details.json", cwd=folder).refused(22, "'x'")
     assert written(folder) == {}

@@ -40,9 +40,9 @@ def test_an_old_backup_is_noticed_and_made_whole_again(site: Site, tmp_path: Pat
     site.run("prove", "a", "b", "c", "d").expect(0)
     put_back(site, backup)
     site.run("run", "--once").refused(32, "older than the chain")
-    site.run("audit").expect(10, "is of no head in this store", "anchor restore")
+    site.run("audit").expect(10, "no head in this store matches", "anchor restore")
     before = snapshot(site.folder)
-    site.run("restore").refused(32, "nothing is written over", "--replace")
+    site.run("restore").refused(32, "nothing is overwritten", "--replace")
     assert snapshot(site.folder) == before
     shown = site.run("restore", "--replace", "--json").expect(0).document
     assert (shown["size"], shown["anchors"]) == (4, 3)
@@ -114,7 +114,7 @@ def test_a_lost_volume_is_rebuilt_from_the_published_log(site: Site, tmp_path: P
     lose_store(site)
     shutil.rmtree(site.folder / "tiles")
     before = snapshot(site.folder)
-    site.run("restore").refused(20, "nothing that is left leads to the registry's head")
+    site.run("restore").refused(20, "none of the remaining leaves lead to the registry's head")
     assert snapshot(site.folder) == before
     shown = site.run("restore", place, "--receipts", ".", "--json").expect(0).document
     assert (shown["records"], shown["hashes_only"], shown["anchors"]) == (2, 1, 2)
@@ -250,7 +250,7 @@ def test_leaves_that_do_not_lead_to_the_registrys_head_are_not_taken(site: Site)
     data = tile.read_bytes()
     tile.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     lose_store(site)
-    shown = site.run("restore").refused(20, "nothing that is left leads")
+    shown = site.run("restore").refused(20, "none of the remaining leaves lead")
     assert "does not lead to the registry's root" in shown.err
     assert not (site.folder / "anchor.db").exists()
     tile.write_bytes(data)
@@ -271,7 +271,7 @@ def test_a_transaction_that_is_still_on_its_way_is_waited_for(
     site.add("b", b"b")
     site.run("run", "--once").refused(21)
     lose_store(site)
-    site.run("restore").refused(21, "is on its way", "run again once it is included")
+    site.run("restore").refused(21, "is pending", "run again once it is included")
     ask(site.url, "evm_setAutomine", True)
     ask(site.url, "anvil_mine", "0x3")
     site.run("restore").expect(0)
@@ -326,7 +326,7 @@ def test_another_logs_publication_is_refused(site: Site, new_site: MakeSite, anv
     other.run("export-log", other.folder / "published").expect(0)
     anchor_final(site, "a")
     lose_store(site)
-    site.run("restore", other.folder / "published").refused(32, "is another log's")
+    site.run("restore", other.folder / "published").refused(32, "is another log")
 
 
 def test_what_was_never_anchored_cannot_be_restored(site: Site) -> None:

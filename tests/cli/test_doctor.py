@@ -101,7 +101,7 @@ def test_a_healthy_project_passes_every_check_and_nothing_is_touched(site: Site)
     site.add("a", b"a")
     site.anchor()
     before, sent = snapshot(site.folder), nonce(site.url)
-    text = site.run("doctor").expect(0, "all is well")
+    text = site.run("doctor").expect(0, "no problems found")
     assert text.out.count("pass  ") == len(CHECKS)
     assert text.err == ""
     document = site.run("doctor", "--json").expect(0).document
@@ -116,7 +116,7 @@ def test_it_is_healthy_on_the_embedded_chain_too(new_site: MakeSite, embedded: D
     findings = examine(new_site(embedded))
     assert code(findings) == 0
     assert "0 blocks on top" in findings["finality"].text
-    assert "the standard one" in findings["address"].text
+    assert "the standard address" in findings["address"].text
 
 
 def test_a_held_lock_is_no_failure(site: Site) -> None:
@@ -135,10 +135,10 @@ def test_a_plain_registry_is_well_and_said_to_be_one(
     site.run("deploy", "--plain").expect(0)
     findings = examine(site)
     assert code(findings) == 0
-    assert "not the standard one" in findings["address"].text
+    assert "not the standard address" in findings["address"].text
     assert "trust policy" in (findings["address"].hint or "")
     assert "not needed" in findings["proxy"].text
-    assert "its transaction as on chain" in findings["record"].text
+    assert "whose transaction is on chain" in findings["record"].text
 
 
 # What is wrong
@@ -155,7 +155,7 @@ def test_an_unreadable_configuration_is_all_there_is_to_say(site: Site) -> None:
     assert code(findings) == 2
     others = {name: found for name, found in findings.items() if name != "configuration"}
     assert others.pop("kernel").verdict is Verdict.PASS
-    assert all("not looked at" in finding.text for finding in others.values())
+    assert all("not checked" in finding.text for finding in others.values())
     site.run("doctor").expect(2, "fail         configuration")
 
 
@@ -165,7 +165,7 @@ def test_an_installation_without_its_kernel_is_told_so(
     assert "hashes the tree" in examine(site)["kernel"].text
     monkeypatch.setattr(doctor_checks, "IMPLEMENTATION", "hashlib")
     found = examine(site)["kernel"]
-    assert "no kernel of its own" in found.text
+    assert "no native kernel" in found.text
     assert "C compiler" in (found.hint or "")
     assert code(examine(site)) == 0, "that is no fault"
 
@@ -196,9 +196,9 @@ def test_a_policy_that_is_broken_missing_or_of_another_log_is_found(site: Site) 
     entry = trust_entry(load_config(site.folder / "anchor.toml"))
     other = format_address(Address(b"\x11" * 20))
     policy.write_text(good.replace(REGISTRY, other))
-    expect(site, "policy", 12, "registry differs")
+    expect(site, "policy", 12, "differs from the configuration in registry")
     policy.write_bytes(encode_policy([dataclasses.replace(entry, logs=(99_999,))]))
-    expect(site, "policy", 12, "logs differs")
+    expect(site, "policy", 12, "differs from the configuration in logs")
     # One of several entries is enough.
     entries = [dataclasses.replace(entry, owner=Address(b"\x11" * 20)), entry]
     policy.write_bytes(encode_policy(entries))
@@ -260,7 +260,7 @@ def test_a_key_that_may_not_anchor_or_cannot_pay_is_found(own_site: Site) -> Non
         own_site,
         "authority",
         31,
-        "neither this log's owner nor its operator",
+        "neither this log's owner nor one of its operators",
         "anchor operator add",
     )
     expect(own_site, "funds", 30, "has 0.000000 ether", "send ether", whole=31)
@@ -283,7 +283,7 @@ def test_a_node_that_is_gone_leaves_what_can_be_known_without_it(
     local.add("budget")
     assert passing(findings) == local
     ran = site.run("doctor").expect(20, "cannot tell  node")
-    assert "something is to be done (exit code 20)" in ran.out
+    assert "action required (exit code 20)" in ran.out
 
 
 def test_a_secret_in_the_url_is_not_shown(site: Site) -> None:
@@ -311,7 +311,7 @@ def test_a_node_of_another_chain_is_found_and_nothing_read_from_it(site: Site) -
         findings = examine(site)
     assert findings["chain"].exit_code is ExitCode.CHAIN_GUARD
     assert "is on chain 5" in findings["chain"].text
-    assert "not looked at" in findings["registry"].text
+    assert "not checked" in findings["registry"].text
     assert code(findings) == 32
 
 
@@ -423,7 +423,7 @@ def test_a_record_that_was_changed_or_reorganised_away_is_found(own_site: Site) 
     expect(own_site, "record", 2, "not a deployment record")
     transaction = good["transaction"] | {"block_hash": "0x" + "11" * 32}
     path.write_text(json.dumps(good | {"transaction": transaction}))
-    expect(own_site, "record", 32, "not on chain as the record says")
+    expect(own_site, "record", 32, "not on chain as the record states")
     transaction = good["transaction"] | {"hash": "0x" + "11" * 32}
     path.write_text(json.dumps(good | {"transaction": transaction}))
     assert "does not know its transaction" in examine(own_site)["record"].text
@@ -450,9 +450,9 @@ def test_what_a_node_does_not_offer_is_said_and_is_no_failure(site: Site) -> Non
         site.edit(f'rpc = "{site.url}"', f'rpc = "{node.url}"')
         finding = examine(site)["methods"]
     assert finding.verdict is Verdict.PASS
-    assert finding.text.startswith("blocks by their number, whose hash is looked at")
-    assert "tips by what others paid" in finding.text
-    assert "receipts go without state proofs" in (finding.hint or "")
+    assert finding.text.startswith("blocks by their number, whose hash is checked")
+    assert "tips derived from what others paid" in finding.text
+    assert "receipts are issued without state proofs" in (finding.hint or "")
 
 
 def test_a_store_older_than_the_chain_and_a_closed_log_are_found(own_site: Site) -> None:

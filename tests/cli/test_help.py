@@ -59,7 +59,7 @@ def test_the_list_of_commands_loads_typer_and_no_command(tmp_path: Path) -> None
     foreign = packages(loaded) - sys.stdlib_module_names - {"anchor", "typer", *TYPERS_OWN}
     # What lets an editable installation be found is loaded with every interpreter.
     assert {name for name in foreign if not name.startswith("_")} == set()
-    assert packages(ours(loaded)) == {"cli", "errors", "system"}
+    assert packages(ours(loaded)) == {"cli", "errors", "messages", "system"}
     assert not commands_in(loaded)
 
 

@@ -15,11 +15,11 @@ def counts(site: Site) -> tuple[int, int]:
 
 def test_a_key_makes_a_repeated_call_the_same_submission(site: Site) -> None:
     file = site.write("a.txt", b"a")
-    site.run("add", file, "--idempotency-key", "k1").expect(0, "added 1 new, 0 already there")
-    site.run("add", file, "--idempotency-key", "k1").expect(0, "added 0 new, 1 already there")
+    site.run("add", file, "--idempotency-key", "k1").expect(0, "added 1 new, 0 already known")
+    site.run("add", file, "--idempotency-key", "k1").expect(0, "added 0 new, 1 already known")
     assert counts(site) == (1, 1)
     # Another key is another submission, of the same file too.
-    site.run("add", file, "--idempotency-key", "k2").expect(0, "added 1 new, 0 already there")
+    site.run("add", file, "--idempotency-key", "k2").expect(0, "added 1 new, 0 already known")
     digest = ("--digest", "sha256:" + "ab" * 32)
     site.run("add", *digest, "--idempotency-key", "k3").expect(0, "added 1 new")
     site.run("add", *digest, "--idempotency-key", "k3").expect(0, "added 0 new")
@@ -41,6 +41,6 @@ def test_other_evidence_with_the_same_key_is_refused(site: Site) -> None:
 def test_a_key_is_for_one_piece_of_evidence(site: Site, words: tuple[str, ...]) -> None:
     site.write("a.txt", b"a")
     site.write("b.txt", b"b")
-    site.run("add", *words, "--idempotency-key", "k").refused(2, "goes with one file")
+    site.run("add", *words, "--idempotency-key", "k").refused(2, "needs one file")
     site.run("add", "a.txt", "--again", "--idempotency-key", "k").refused(2, "exclude each other")
     assert counts(site) == (0, 0)

@@ -104,13 +104,13 @@ def test_init_says_what_it_pinned_and_what_comes_next(journey: Journey) -> None:
 
 def test_the_registry_is_deployed_once(journey: Journey) -> None:
     journey.deploy.expect(0, "deployed the registry at", " gas")
-    journey.deploy_again.expect(0, "already; nothing was sent")
+    journey.deploy_again.expect(0, "nothing was sent")
     assert journey.nonces[:2] == (1, 1)
 
 
 def test_thousands_of_files_are_added_in_one_go(journey: Journey) -> None:
     size = sum(len(b"evidence %d\n" % number) for number in range(FILES)) / 1024
-    assert journey.add.out == f"added {FILES:,} new, 0 already there ({size:.1f} KiB read)\n"
+    assert journey.add.out == f"added {FILES:,} new, 0 already known ({size:.1f} KiB read)\n"
     assert journey.add.err == ""
     assert journey.add.code == 0
 
@@ -133,7 +133,7 @@ def test_running_again_sends_nothing(journey: Journey) -> None:
 
 def test_adding_again_adds_nothing(journey: Journey) -> None:
     again = journey.anchor("add", journey.files / "07")
-    again.expect(0, "added 0 new, 100 already there")
+    again.expect(0, "added 0 new, 100 already known")
 
 
 def test_files_verify_from_the_store_in_a_new_process(journey: Journey) -> None:
@@ -163,7 +163,7 @@ def test_quiet_prints_one_line_for_each_file(journey: Journey) -> None:
     files = [journey.files / "01/00100.txt", journey.files / "01/00101.txt"]
     policy, *lines = journey.anchor("verify", "--quiet", *files).expect(0).out.splitlines()
     sha256 = hashlib.sha256((journey.project / "trust.toml").read_bytes()).hexdigest()
-    whose = f"(SHA-256 {sha256}, of your own project)"
+    whose = f"(SHA-256 {sha256}, from your own project)"
     assert policy == f"Trust policy: {journey.project / 'trust.toml'} {whose}"
     for file, line in zip(files, lines, strict=True):
         assert re.fullmatch(
@@ -234,8 +234,8 @@ def test_an_unpinned_verification_says_what_it_took_from_the_receipt(
     verify = ("verify", file, "--receipt", receipt)
     owner = "the log's owner 0xf39Fd6e51aad88F6F4ce"
     for options, code, *said in (
-        (("--rpc", journey.url), 20, "counts only where a trust policy or --chain-id names it"),
-        (("--rpc", journey.url, UNPINNED[-1]), 20, "where it is the chain that you mean"),
+        (("--rpc", journey.url), 20, "counts only if a trust policy or --chain-id names it"),
+        (("--rpc", journey.url, UNPINNED[-1]), 20, "if this is the chain you mean"),
         (("--rpc", journey.url, *UNPINNED[:2]), 20, "own claim", "--accept-unpinned"),
         (("--rpc", journey.url, *UNPINNED), 0, "its genesis block is not pinned"),
         (UNPINNED, 20, "no node of chain 31337 is known", "--rpc"),
@@ -260,7 +260,7 @@ def test_a_receipt_of_another_log_is_not_trusted(journey: Journey, tmp_path: Pat
     assert stamp.out == f"{receipt}\n"
     assert json.loads(receipt.read_bytes())["log"] == "0x" + dev_log(1)
     run_anchor("verify", note, cwd=other).expect(0)
-    foreign = journey.anchor("verify", note).expect(12, "not one the trust policy pins")
+    foreign = journey.anchor("verify", note).expect(12, "the trust policy does not pin log")
     assert " 4. fail" in foreign.out
     upgrade = journey.anchor("upgrade", note)
     assert upgrade.code in (0, 12)
@@ -341,7 +341,7 @@ def test_a_receipt_written_before_finality_is_upgraded_later(
     file = site.write("early.txt", b"early")
     site.run("add", file).expect(0)
     site.run("run", "--once", "--wait", "included").expect(0, "included (still reversible)")
-    site.run("prove", file).expect(0, "promise, not anchored finally yet", "anchor upgrade")
+    site.run("prove", file).expect(0, "promise, no final anchor yet", "anchor upgrade")
     receipt = tmp_path / "project/early.txt.anchor.json"
     promise = json.loads(receipt.read_bytes())
     assert (promise["anchors"], promise["head"]["size"]) == ([], 1)
@@ -407,7 +407,7 @@ def test_on_the_embedded_chain_the_same_way_leads_to_the_same_end(tmp_path: Path
     with running_devnet(tmp_path, "--embedded") as (devnet, url):
         run_anchor("init", "--devnet", "--rpc", url, project, cwd=tmp_path).expect(0)
         run_anchor("deploy", cwd=project).expect(0, "deployed the registry at")
-        run_anchor("deploy", cwd=project).expect(0, "already; nothing was sent")
+        run_anchor("deploy", cwd=project).expect(0, "nothing was sent")
         assert nonce(url) == 1
         run_anchor("add", file, cwd=project).expect(0)
         run_anchor("verify", file, cwd=project).refused(21, "not sealed yet")

@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from support.command import Ran
+from support.command_list import list_commands
 from support.fixtures import MakeSite
 from support.in_process import run_in_process
 from support.nodes import DEV
@@ -18,8 +19,6 @@ from support.projects import Site
 from support.service import make_key
 
 from anchor.chain.devnet import Devnet
-from anchor.cli import app
-from anchor.cli.typer_app import LazyCommand
 
 SCHEMAS = ROOT / "docs" / "schemas"
 # Measured values are typed; text is for names, reasons and what people are to read.
@@ -36,22 +35,6 @@ ELSEWHERE = {
 REFUSED = {"operator remove", "restore", "succeed", "transactions give-up"}
 
 
-def commands() -> dict[str, bool]:
-    """Return every command by its words, and whether it has ``--json``."""
-    found: dict[str, bool] = {}
-
-    def walk(command: Any, words: tuple[str, ...]) -> None:
-        command = command.load() if isinstance(command, LazyCommand) else command
-        inner = getattr(command, "commands", {})
-        for name, each in inner.items():
-            walk(each, (*words, name))
-        if not inner:
-            found[" ".join(words)] = any("--json" in each.opts for each in command.params)
-
-    walk(app, ())
-    return found
-
-
 @pytest.fixture
 def anchored(new_site: MakeSite, embedded: Devnet) -> Site:
     site = new_site(embedded)
@@ -62,7 +45,7 @@ def anchored(new_site: MakeSite, embedded: Devnet) -> Site:
 
 
 def test_every_command_has_json_but_for_those_that_show_something() -> None:
-    assert {name for name, has_json in commands().items() if not has_json} == WITHOUT
+    assert {name for name, has_json in list_commands().items() if not has_json} == WITHOUT
 
 
 def test_the_document_of_each_command_names_its_format(anchored: Site, tmp_path: Path) -> None:
@@ -80,6 +63,7 @@ def test_the_document_of_each_command_names_its_format(anchored: Site, tmp_path:
         "status": (),
         "list": (),
         "search": ("a.txt",),
+        "estimate": ("10",),
         "log": (),
         "prove": ("a.txt",),
         "upgrade": ("a.txt",),
@@ -124,7 +108,7 @@ def test_the_document_of_each_command_names_its_format(anchored: Site, tmp_path:
         "succeed": ("--into", "../next", "--show-call"),
         "trust disallow": (anchored.folder,),  # after this the project no longer counts
     }
-    known = {name for name, has_json in commands().items() if has_json}
+    known = {name for name, has_json in list_commands().items() if has_json}
     assert known == set(words) | set(ELSEWHERE)
     refused = set()
     for name, arguments in words.items():
@@ -143,7 +127,8 @@ def is_document(ran: Ran, name: str) -> bool:
     document = ran.document
     stem = name.replace(" ", "-")
     if ran.code and document["format"] == "anchor-error/1":
-        assert set(document) == {"format", "error", "hint", "exit_code"}, ran
+        assert set(document) == {"format", "error", "id", "operands", "hint", "exit_code"}, ran
+        assert document["id"] is not None, ran
         assert document["exit_code"] == ran.code, ran
         return False
     assert re.fullmatch(

@@ -79,7 +79,7 @@ def test_a_new_key_opens_with_its_password_and_shows_its_address(tmp_path: Path)
     assert PASSWORD not in made.out + made.err + path.read_text("utf-8")
     before = path.read_bytes()
     again = run_anchor("key", "new", KEYSTORE, "--password-file", "password", cwd=tmp_path)
-    again.refused(2, "exists already", "never written over")
+    again.refused(2, "already exists", "never overwritten")
     assert path.read_bytes() == before
 
 
@@ -115,7 +115,7 @@ def test_a_password_is_asked_for_twice_and_not_shown(
 def test_nothing_is_asked_where_no_key_could_be_written(tmp_path: Path) -> None:
     (tmp_path / KEYSTORE).symlink_to(tmp_path / "nowhere")
     ended, screen = in_terminal(tmp_path, "key", "new", KEYSTORE, answers=())
-    assert (ended, "exists already" in screen, "assword" in screen) == (2, True, False), screen
+    assert (ended, "already exists" in screen, "assword" in screen) == (2, True, False), screen
     assert not (tmp_path / "nowhere").exists()
 
 

@@ -79,7 +79,7 @@ def test_it_is_found_by_its_name_and_by_each_of_its_hashes(filled: Site) -> None
     assert listed(filled, "search", piece["sha256"][1:9]) == []
     assert listed(filled, "search", piece["sha256"][:5]) == []
     filled.run("search", "nothing of the kind").expect(0, "no evidence matches")
-    filled.run("search", " ").refused(2, "name what to search for")
+    filled.run("search", " ").refused(2, "give a search text")
 
 
 def test_what_was_erased_is_listed_without_a_name(filled: Site) -> None:

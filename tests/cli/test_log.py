@@ -64,7 +64,7 @@ def test_without_a_node_the_store_is_shown_and_the_chain_is_not_known(
     assert document["chain"]["seen_at"] is None
     assert "127.0.0.1:1" in document["chain"]["trouble"]
     assert "chain-unknown" in [alarm["name"] for alarm in document["alarms"]]
-    site.run("log").expect(0, "not known")
+    site.run("log").expect(0, "unknown")
 
 
 @pytest.mark.parametrize("how", ["index", "leaf", "file"])

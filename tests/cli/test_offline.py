@@ -87,7 +87,7 @@ def hash_in(folder: Path) -> str:
 def test_a_block_hash_is_all_that_is_needed(verify: Verify, tmp_path: Path) -> None:
     ran = verify("--trust", "trust.toml", "--block-hash", hash_in(tmp_path))
     assert (ran.returncode, ran.stderr) == (0, ""), ran
-    assert "a block that only you vouch for: assurance asserted" in ran.stdout
+    assert "for which only you vouch: assurance asserted" in ran.stdout
     assert ran.stdout.startswith(
         "VERIFIED on a development chain (proves nothing about real time), by a block that only "
         "you vouch for  "
@@ -109,8 +109,8 @@ def test_the_report_is_there_in_chinese(verify: Verify, tmp_path: Path) -> None:
     for words in (
         "通过",
         "C3 通过",
-        "链上登记真实存在且已终局",
-        "仅由您担保",
+        "锚定存在于指定的链上且已终局",
+        "仅由您认定",
         "不证明的事项：",
         "验证通过",
     ):
@@ -140,7 +140,7 @@ def test_without_the_right_block_hash_nothing_is_told(verify: Verify) -> None:
     for options in ((), ("--block-hash", "0x" + "ab" * 32)):
         ran = verify("--trust", "trust.toml", *options)
         assert ran.returncode == 20, ran
-        assert "nobody answers for block" in ran.stdout
+        assert "nobody vouches for block" in ran.stdout
         assert "--block-hash" in ran.stdout
 
 
@@ -178,7 +178,7 @@ def test_a_receipt_without_a_state_proof_is_not_enough(verify: Verify, tmp_path:
     receipt.write_text(json.dumps(document))
     ran = verify("--block-hash", named, *UNPINNED)
     assert ran.returncode == 20
-    assert "holds no proof of the chain's state" in ran.stdout
+    assert "holds no state proof" in ran.stdout
 
 
 def test_a_project_that_came_with_the_evidence_names_no_node_to_a_policy_of_ones_own(
@@ -217,7 +217,7 @@ def test_what_passed_is_printed_only_where_it_is_asked_for(verify: Verify, tmp_p
     assert "--steps" in brief and "--steps" not in all_steps
     assert "exit code" not in brief + all_steps
     assert set(brief.splitlines()) - set(all_steps.splitlines()) == {
-        "  Each step and claim: --steps"
+        "  To see each step and claim, add --steps"
     }
     assert verify(*given, "--steps", "-q").returncode == 2
     (tmp_path / "deed.txt").write_bytes(b"altered")

@@ -53,13 +53,13 @@ def test_stamp_leaves_a_file_out_whose_receipts_place_is_taken(site: Site) -> No
     os.mkfifo(sidecar_path(pipe))
     ran = site.run("stamp", "in/good.txt", taken, pipe, "--json").expect(2)
     assert [problem["path"] for problem in ran.document["problems"]] == [str(taken), str(pipe)]
-    assert all("no receipt of this log" in item["reason"] for item in ran.document["problems"])
+    assert all("not a receipt of this log" in item["reason"] for item in ran.document["problems"])
     assert notes.read_bytes() == b'{"my": "notes"}'
     assert [item["file"] for item in ran.document["receipts"]] == ["in/good.txt"]
     assert site.rows("SELECT count(*) FROM evidence") == [(1,)]
     assert [size for size, _ in site.anchors_on_chain()] == [1]
     with nothing_changes(site):
-        site.run("stamp", taken).refused(2, "nothing to stamp")
+        site.run("stamp", taken).refused(2, "no files to stamp")
 
 
 def test_stamping_a_folder_again_takes_its_receipts_for_no_evidence(site: Site) -> None:
@@ -95,11 +95,13 @@ def test_prove_and_upgrade_overwrite_only_receipts_of_this_log(
     place = sidecar_path(file)
     place.write_bytes(sidecar_path(promise).read_bytes())
     with nothing_changes(site):
-        site.run("prove", file).refused(2, f"{place} is there and is no receipt of this log")
+        site.run("prove", file).refused(
+            2, f"{place} already exists and is not a receipt of this log"
+        )
         site.run("upgrade", file).refused(12, "belongs to another log")
     place.write_bytes(b"[]")
     with nothing_changes(site):
-        site.run("prove", file).refused(2, "is no receipt of this log")
+        site.run("prove", file).refused(2, "is not a receipt of this log")
         site.run("upgrade", file).refused(2)
 
 
@@ -123,7 +125,7 @@ def test_a_name_too_long_for_a_receipt_stops_no_other_file(site: Site) -> None:
     assert sidecar_path(site.folder / "in/a.txt").is_file()
     assert sidecar_path(fits).is_file()
     assert site.rows("SELECT count(*) FROM evidence") == [(2,)]
-    site.run("stamp", long).refused(2, "nothing to stamp")
+    site.run("stamp", long).refused(2, "no files to stamp")
     site.run("verify", "-q", "in/a.txt", fits).expect(0)
     site.run("verify", "v" * 300).refused(2, "File name too long")
 
@@ -132,7 +134,7 @@ def test_a_name_that_is_not_utf_8_is_evidence_like_any_other(site: Site) -> None
     name = os.fsdecode(b"caf\xe9.txt")
     site.write(name, b"coffee")
     site.run("add", name).expect(0, "added 1 new")
-    site.run("add", name).expect(0, "added 0 new, 1 already there")
+    site.run("add", name).expect(0, "added 0 new, 1 already known")
     site.run("run", "--once").expect(0)
     site.run("verify", "-q", name).expect(0, "verified")
     site.run("prove", name).expect(0, "caf")

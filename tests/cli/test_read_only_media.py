@@ -80,7 +80,7 @@ def look(site: Site, out: Path, left: str) -> None:
     ):
         ran = site.run(*words, *config).expect(0, _REMARKS[left])
         assert "on read-only media" in ran.err
-    site.run("backup", backup, "--check").expect(0, "2 leaves", "nothing is amiss")
+    site.run("backup", backup, "--check").expect(0, "2 leaves", "no problems found")
     assert len(list(out.rglob("*.anchor.json"))) == 2
     for receipt in out.rglob("*.anchor.json"):
         assert '"anchors":[]' not in receipt.read_text("utf-8").replace(" ", "")

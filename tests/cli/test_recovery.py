@@ -162,7 +162,7 @@ def test_a_send_whose_answer_is_lost_is_looked_up_not_repeated(
     with open_proxy(node) as (proxy, url):
         proxy.on("eth_sendRawTransaction", loses_response)
         ran = site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url})
-    ran.expect(0, "the node did not answer; looking whether it took the transaction")
+    ran.expect(0, "the node did not answer; checking whether it accepted the transaction")
     assert len(proxy.sent()) == 1
     check_one_anchor_for_each_head(site)
 
@@ -182,7 +182,7 @@ def test_a_send_that_never_arrives_is_repeated_with_the_same_bytes(
     with open_proxy(node) as (proxy, url):
         proxy.on("eth_sendRawTransaction", loses_request)
         lost = site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url})
-        lost.refused(21, "sent but not included within 1 seconds", "goes on with the same nonce")
+        lost.refused(21, "sent but not included within 1 seconds", "continues with the same nonce")
         assert nonce(site.url) == sent_before
         site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url}).expect(0)
     first, second = proxy.sent()

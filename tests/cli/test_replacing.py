@@ -239,7 +239,7 @@ def test_a_refused_fee_that_cannot_be_raised_ends_the_run_with_the_nodes_words(
         clock = FastClock({20.0: spike})
         error = stuck.fails(clock, url)
     assert error.exit_code == ExitCode.FUNDS
-    assert "takes no transaction at this fee now" in error.message
+    assert "does not accept a transaction at this fee now" in error.message
     assert clock.now < REPLACE_AFTER
     assert len(stuck.attempts()) == 1
 

@@ -157,7 +157,7 @@ def test_a_new_store_that_was_not_finished_is_none_by_any_name(site: Site) -> No
     lose_store(site)
     command = crashing("after", "anchor.recovery.restore", "-", "fill_store", "1")
     site.run("restore", command=command, killed=True)
-    site.run("restore", "--backup", "anchor.db.building").refused(2, "was not finished")
+    site.run("restore", "--backup", "anchor.db.building").refused(2, "is incomplete")
     site.run("restore").expect(0, "1 leaves")
     assert not list(site.folder.glob("*.building*"))
 
@@ -204,7 +204,7 @@ def test_a_node_that_goes_away_is_not_taken_for_missing_leaves(site: Site, anvil
         proxy.on("eth_getStorageAt", *[passes] * 4, *[loses_response] * 20)
         ran = site.run("restore", "--partial", env={"ANCHOR_CHAIN__RPC": url})
     ran.refused(20, "cannot be reached")
-    assert "nothing that is left" not in ran.err
+    assert "none of the remaining leaves" not in ran.err
     assert not (site.folder / "anchor.db").exists()
 
 
@@ -283,7 +283,7 @@ def test_without_a_key_what_is_on_its_way_is_not_known_and_that_is_said(site: Si
     anchor_final(site, "a")
     lose_store(site)
     (site.folder / "devnet-key.json").rename(site.folder / "away.json")
-    site.run("restore").expect(0, "could not be checked", "on its way")
+    site.run("restore").expect(0, "could not be checked", "pending")
 
 
 def test_a_stored_transaction_whose_head_cannot_be_kept_is_waited_for(
@@ -301,7 +301,7 @@ def test_a_stored_transaction_whose_head_cannot_be_kept_is_waited_for(
     site.run("run", "--once").refused(21)
     sql(site, "DELETE FROM positions WHERE leaf_index = 1")
     lose_tiles(site)
-    site.run("restore", place, "--replace").refused(21, "is on its way", "once it is included")
+    site.run("restore", place, "--replace").refused(21, "is pending", "once it is included")
     assert not list(site.folder.glob("anchor.db.before-restore-*"))
 
 

@@ -90,7 +90,7 @@ def test_what_came_after_the_backup_comes_from_tiles_and_side_file(
     assert (shown["size"], shown["records"], shown["hashes_only"]) == (2, 1, 1)
     assert shown["lost"] == [{"id": identity.hex(), "tenant": None}]
     # The file is known again by its identity, though its record is lost.
-    site.run("add", "b").expect(0, "added 0 new, 1 already there")
+    site.run("add", "b").expect(0, "added 0 new, 1 already known")
     check_log_goes_on(site, "goes on")
 
 
@@ -108,7 +108,7 @@ def test_a_damaged_backup_is_refused_before_anything_is_read(site: Site, tmp_pat
         path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
         ran = site.run("restore", "--replace", "--backup", folder)
         name = path.relative_to(folder)
-        ran.refused(10, f"is damaged: {name} is not the file that was written")
+        ran.refused(10, f"is damaged: {name} is not the file that was backed up")
         path.unlink()
         site.run("restore", "--replace", "--backup", folder).refused(10, f"{name} is missing")
         path.write_bytes(data)

@@ -52,8 +52,8 @@ def test_what_was_submitted_again_after_its_erasure_stays(
     site.run("restore", "--replace", "--backup", backup).expect(0)
     assert identity_of(site, leaf) == identity
     assert site.rows("SELECT count(*) FROM evidence WHERE source = '(erased)'") == [(1,)]
-    site.run("add", "a").expect(0, "added 0 new, 1 already there")
-    site.run("audit").expect(0, "nothing is amiss")
+    site.run("add", "a").expect(0, "added 0 new, 1 already known")
+    site.run("audit").expect(0, "no problems found")
 
 
 def test_an_older_side_file_does_not_list_what_was_erased(site: Site, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_tenant_whose_keys_a_restore_did_not_bring_back_can_be_held(site: Site
         assert answer.status_code == 201
     anchor_final(site, "a")
     site.run("restore", "--replace").expect(0)
-    site.run("hold", "add", "case", "--tenant", "acme", "--reason", "x").expect(0, "1 held")
+    site.run("hold", "add", "case", "--tenant", "acme", "--reason", "x").expect(0, "1 newly")
     site.run("erase", answer.json()["id"], *WHY).refused(2, "under the legal hold 'case'")
 
 
@@ -162,7 +162,7 @@ def test_any_name_in_the_folder_of_statements_leaves_a_backup_readable(
     (site.folder / "erasures" / "folder.json").mkdir()
     os.mkfifo(site.folder / "erasures" / "pipe.json")
     site.run("backup", tmp_path / "backup").expect(0)
-    site.run("backup", tmp_path / "backup", "--check").expect(0, "nothing is amiss")
+    site.run("backup", tmp_path / "backup", "--check").expect(0, "no problems found")
     assert (tmp_path / "backup" / "erasures" / statement.name).exists()
 
 
@@ -231,4 +231,4 @@ def test_a_store_in_a_backup_that_cannot_be_read_is_named(site: Site, tmp_path: 
     for name in ("store.db-wal", "store.db-shm"):
         (folder / name).unlink(missing_ok=True)
     ran = site.run("restore", "--replace", "--backup", folder)
-    ran.refused(10, f"the store {folder / 'store.db'} of the backup cannot be read")
+    ran.refused(10, f"the backup's store {folder / 'store.db'} cannot be read")

@@ -100,7 +100,7 @@ def test_what_leads_to_no_anchor_makes_no_store_in_postgresql(
     anchor_final(site, "a")
     lose_tables(site, postgres)
     shutil.rmtree(site.folder / "tiles")
-    site.run("restore").refused(20, "nothing that is left leads to the registry's head")
+    site.run("restore").refused(20, "none of the remaining leaves lead to the registry's head")
     site.run("status").refused(2, "is empty")
 
 
@@ -240,7 +240,7 @@ def test_bad_places_get_one_sentence_without_their_password(
         (f"postgresql://me:{PASSWORD}#x@db/x", 2, "is not spelled"),
         (f"postgresql://me:{PASSWORD}@/db?host={tmp_path}", 33, "cannot be used"),
         (with_password(postgres.create()), 2, "is empty"),
-        (f"mysql://me:{PASSWORD}@/db", 2, "there is no store of the kind"),
+        (f"mysql://me:{PASSWORD}@/db", 2, "there is no kind of store called"),
     ):
         ran = site.run("restore", "--backup", url)
         ran.refused(code, expected)
@@ -261,7 +261,7 @@ def test_a_store_without_its_pins_is_refused_everywhere(
     name = site.write("a", b"a")
     damage(location, "DELETE FROM project")
     for command in (("status",), ("add", name), ("run", "--once"), ("audit",), ("deploy",)):
-        site.run(*command).refused(2, "was not finished", "drop the tables")
+        site.run(*command).refused(2, "is incomplete", "drop the tables")
 
 
 @pytest.mark.fault(

@@ -127,10 +127,10 @@ def test_a_wrong_password_ends_it_before_it_starts(site: Site) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("--once", "--every", "5"), "--every, --leaves and --bytes say how `run` goes on"),
-        (("--once", "--leaves", "5"), "--every, --leaves and --bytes say how `run` goes on"),
-        (("--wait", "final"), "--wait goes with --once"),
-        (("--once", "--publish", "folder"), "--publish goes with `run`"),
+        (("--once", "--every", "5"), "--every, --leaves and --bytes set the pace of `run`"),
+        (("--once", "--leaves", "5"), "--every, --leaves and --bytes set the pace of `run`"),
+        (("--wait", "final"), "--wait needs --once"),
+        (("--once", "--publish", "folder"), "--publish cannot be used with --once"),
         (("--publish", "https://example.org/log"), "a log cannot be published to a web server"),
     ],
 )
@@ -150,7 +150,7 @@ def test_a_standby_takes_over_when_the_daemon_dies(site: Site, tmp_path: Path) -
     with start_anchor(*first, cwd=site.folder, log=tmp_path / "first") as running:
         running.printed("started")
         with start_anchor(*first, "--standby", cwd=site.folder, log=tmp_path / "second") as standby:
-            standby.printed("another process runs for this log; waiting")
+            standby.printed("another process is running for this log; waiting")
             site.run("add", site.write("a.txt", b"a")).expect(0)
             running.printed("anchor 1 of 1 leaf")
             running.process.kill()

@@ -88,7 +88,7 @@ def test_of_a_damaged_store_the_readable_rest_is_taken_over(site: Site) -> None:
     overwrite(store, pages[3], pages[-3])
     site.run("status").refused(33, "is damaged", "--salvage")
     before = store.read_bytes()
-    site.run("restore", "--replace").refused(33, "cannot be read as a whole", "--salvage")
+    site.run("restore", "--replace").refused(33, "cannot be read completely", "--salvage")
     assert store.read_bytes() == before
     ran = site.run("restore", "--replace", "--salvage", "--json").expect(0)
     assert "lost: rows " in ran.err and "of evidence cannot be read" in ran.err
@@ -123,7 +123,7 @@ def test_whatever_pages_are_lost_nothing_false_is_taken_over(site: Site, seed: i
     overwrite(store, *chance.sample(range(2, count + 1), chance.randrange(1, 6)))
     ran = site.run("restore", "--replace", "--salvage", "--json")
     if ran.code:
-        ran.refused(2, "nothing can be read of the store")
+        ran.refused(2, "nothing can be read from the store")
         site.run("restore", "--replace", "--without-store").expect(0)
         return
     shown = ran.document
@@ -192,6 +192,6 @@ def test_a_store_of_which_the_first_page_is_lost_is_refused_in_words(site: Site)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     overwrite(store, 1)
     ran = site.run("restore", "--replace", "--salvage")
-    ran.refused(2, "nothing can be read of the store", "--without-store")
+    ran.refused(2, "nothing can be read from the store", "--without-store")
     site.run("restore", "--replace", "--without-store").expect(0)
     check_log_goes_on(site, "b")

@@ -119,7 +119,7 @@ def test_a_full_disk_under_standard_output_is_one_sentence_and_33(
 ) -> None:
     ended = with_full_disk(anchored, *words)
     assert ended.code == ExitCode.STORAGE, ended
-    sentence = "error: standard output cannot be written: No space left on device; what was done"
+    sentence = "error: standard output cannot be written: No space left on device; completed"
     assert [line for line in ended.err.splitlines() if line.startswith("error: ")] == [
         line for line in ended.err.splitlines() if line.startswith(sentence)
     ], ended

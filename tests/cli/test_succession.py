@@ -233,8 +233,8 @@ def test_only_the_owners_key_closes_a_log(site: Site, tmp_path: Path) -> None:
     site.run("succeed", "--into", "../next", "--number", str(site.number)).refused(32, "is in use")
     wrong = "ab" * 32
     shown = site.run("succeed", "--into", "../other", "--from-root", wrong)
-    shown.refused(2, "is no anchored head from which this store can go on")
-    site.run("succeed", "--into", ".").refused(2, "exists already")
+    shown.refused(2, "is not an anchored head from which this store can continue")
+    site.run("succeed", "--into", ".").refused(2, "already exists")
     check_goes_on(site, "b")
 
 
@@ -265,7 +265,7 @@ def test_an_owner_without_a_keystore_makes_the_call_itself(site: Site) -> None:
     assert not (successor(site).folder / "anchor.toml").exists()
     send_as(site, DEV_ADDRESSES[0], bytes.fromhex(shown["data"][2:]))
     (site.folder / "devnet-key.json").rename(site.folder / "away.json")
-    site.run("succeed", "--into", "../next").expect(0, "goes on from its anchor")
+    site.run("succeed", "--into", "../next").expect(0, "continues from its anchor")
     (site.folder / "away.json").rename(site.folder / "devnet-key.json")
     check_goes_on(successor(site), "b")
 
@@ -291,10 +291,10 @@ def test_keys_rotate_while_the_log_goes_on(site: Site, tmp_path: Path) -> None:
     only_first = tmp_path / "first.toml"
     only_first.write_text(policy.read_text() + "\n[[trust.operators]]\nid = 0\n")
     policy.write_text(policy.read_text() + operators)
-    site.run("verify", "a", "b").expect(20, "another than when you allowed it")
+    site.run("verify", "a", "b").expect(20, "changed since you allowed it")
     site.run("trust", "allow").expect(0)
     site.run("verify", "a", "b").expect(0)
-    site.run("verify", "b", "--trust", only_first).expect(12, "operator 7 is not accepted")
+    site.run("verify", "b", "--trust", only_first).expect(12, "does not accept operator 7")
     site.run("audit").expect(0)
 
 
@@ -342,5 +342,5 @@ def test_a_successor_gets_no_place_that_has_a_store(
         32, "the configuration's log is not the one this store was created with"
     )
     damage(place, "DELETE FROM project")
-    site.run(*command, place.url).refused(2, "was not finished")
+    site.run(*command, place.url).refused(2, "is incomplete")
     check_goes_on(site, "b")

@@ -86,7 +86,7 @@ def test_other_code_is_not_pinned_unless_it_is_expected(stamped: Site, tmp_path:
 
 def test_a_policy_that_is_there_is_not_written_over(stamped: Site, tmp_path: Path) -> None:
     (tmp_path / "trust.toml").write_text("mine")
-    assert "is there already" in pin(tmp_path, "--rpc", stamped.url).expect(2).err
+    assert "already exists" in pin(tmp_path, "--rpc", stamped.url).expect(2).err
     assert (tmp_path / "trust.toml").read_text() == "mine"
 
 

@@ -112,7 +112,7 @@ def test_a_store_of_an_older_release_is_upgraded_with_all_its_rows(site: Site) -
     assert rows_of(SqliteFile(backup / "store.db")) == before
     check_upgraded(site, before)
     # Once more: there is nothing to do, and no backup of it.
-    site.run("upgrade-store").expect(0, f"has schema {MIGRATION_HEAD} already")
+    site.run("upgrade-store").expect(0, f"already has schema {MIGRATION_HEAD}")
     assert list_generations(site.folder / "before-upgrade") == [backup]
     # The backup is of the older schema, and a check of it changes nothing.
     for path in backup.glob("store.db-*"):
@@ -177,7 +177,7 @@ def test_a_kill_while_a_store_is_upgraded_leaves_the_old_one_or_the_new_one(
     else:
         site.run("status").refused(22, f"has schema {version}")
         assert rows_of(place_of(site)) == before
-        site.run("upgrade-store").expect(0, f"schema {MIGRATION_HEAD} now, and had {version}")
+        site.run("upgrade-store").expect(0, f"from schema {version} to schema {MIGRATION_HEAD}")
     check_upgraded(site, before)
 
 
@@ -222,7 +222,7 @@ def test_a_newer_releases_store_is_left_alone(site: Site) -> None:
     damage(place, "UPDATE alembic_version SET version_num = '9999'")
     before = rows_of(place)
     for words in (("upgrade-store",), ("status",)):
-        site.run(*words).refused(22, "has schema 9999", "a newer release made it")
+        site.run(*words).refused(22, "has schema 9999", "a newer release created it")
     assert rows_of(place) == before
 
 

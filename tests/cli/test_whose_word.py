@@ -126,7 +126,7 @@ def test_in_a_folder_full_of_an_attackers_files_nothing_verifies_itself(
     assert (document["policies"], document["nodes"]) == ([], [])
     unused = document["unused_project"]
     assert (unused is None) is (place is _policy_alone)
-    assert unused is None or "not one that you made or allowed" in unused["reason"]
+    assert unused is None or "neither created nor allowed" in unused["reason"]
     assert not list(cwd.rglob("*.certificate.*"))
     assert not victim.own.exists()
 
@@ -145,14 +145,14 @@ def test_no_operators_command_works_in_a_project_of_somebody_elses(
         ("add", "mine.txt"), ("status",), ("audit",), ("stamp", "mine.txt"), ("prove", "deed.txt"),
         ("run", "--once"), ("doctor",), ("export-log", "out"), ("deploy",), ("seal",),
     ):  # fmt: skip
-        victim.run(*words, cwd=cwd).refused(12, "not one that you made or allowed", "trust allow")
+        victim.run(*words, cwd=cwd).refused(12, "neither created nor allowed", "trust allow")
     assert (victim.folder / "anchor.db").read_bytes() == store
     assert not (cwd / "out").exists()
 
 
 def test_an_audit_takes_no_policy_and_no_nodes_from_the_folder(evil: Site, victim: Victim) -> None:
     _whole(evil, victim.folder)
-    victim.run("audit", "published").expect(20, "counts only where", "anchor.toml")
+    victim.run("audit", "published").expect(20, "counts only if", "anchor.toml")
     named = ("--rpc", victim.url, "--chain-id", "31337")
     ran = victim.run("audit", "published", *named).expect(20, "own claim", "anchor.toml")
     assert "Trust policy" not in ran.out
@@ -249,7 +249,7 @@ def test_a_project_is_allowed_by_hand_and_disallowed_again(evil: Site, victim: V
     _whole(evil, victim.folder)
     listed = victim.run("trust", "allow").expect(0, "log 7 of 0xf39F", "chain 31337")
     assert str(victim.folder / "anchor.toml") in listed.out
-    victim.run("verify", "deed.txt").expect(0, "of your own project")
+    victim.run("verify", "deed.txt").expect(0, "from your own project")
     victim.run("status").expect(0)
     victim.run("trust", "list").expect(0, f"project  {victim.folder / 'anchor.toml'}")
     config = victim.folder / "anchor.toml"
@@ -295,7 +295,7 @@ def test_where_nothing_can_be_noted_a_project_is_made_all_the_same(
     init = ("init", "--devnet", "--rpc", victim.url, "--number", "8", "project")
     ran = victim.run(*init, cwd=tmp_path).expect(0)
     config = victim.folder / "anchor.toml"
-    assert "warning: the project could not be noted as yours: " in ran.err
+    assert "warning: the project could not be added to your allowed projects: " in ran.err
     assert f"--config {config}, or $ANCHOR_CONFIG" in ran.err
     (victim.folder / "a.txt").write_bytes(b"a")
     victim.run("add", "a.txt").refused(12, "--config", "anchor trust allow")
@@ -315,14 +315,14 @@ def test_ones_own_project_takes_one_word_each(module_anvil: Devnet, tmp_path: Pa
     victim.run("deploy").expect(0)
     (victim.folder / "a.txt").write_bytes(b"a")
     victim.run("stamp", "a.txt").expect(0)
-    victim.run("verify", "a.txt").expect(0, "of your own project")
+    victim.run("verify", "a.txt").expect(0, "from your own project")
     # A policy about others that one keeps beside it takes nothing away.
     victim.run("trust", "add", "mine", "trust.toml").expect(0)
     other = (victim.folder / "trust.toml").read_text().replace("logs = [9]", "logs = [5]")
     (victim.folder / "other.toml").write_text(other)
     told = victim.run("trust", "add", "other", "other.toml").expect(0)
-    assert "you keep mine about the owner 0x" in told.err
-    victim.run("verify", "a.txt").expect(0, "of your own project")
+    assert "you also keep mine for the owner 0x" in told.err
+    victim.run("verify", "a.txt").expect(0, "from your own project")
     victim.run("verify", "a.txt", cwd=tmp_path).refused(2, "is missing")
     victim.run("verify", "project/a.txt", cwd=tmp_path).expect(0)
     # Where it contradicts the project's, neither counts.
@@ -347,7 +347,7 @@ def test_a_project_that_is_restored_is_its_users_again(
     below = victim.folder / "below"
     below.mkdir()
     # From below it is a project that was found, and from its own folder the one that is meant.
-    victim.run("restore", "../published", cwd=below).refused(12, "made or allowed")
+    victim.run("restore", "../published", cwd=below).refused(12, "neither created nor allowed")
     victim.run("status").refused(12)
     victim.run("restore", "published").expect(0)
     victim.run("status").expect(0)

@@ -146,7 +146,7 @@ def test_an_unknown_id_is_told_from_a_path(project: anchor.Project, file: Path):
     assert unknown.value.hint is None
     with pytest.raises(anchor.UsageError, match="an id must be 64") as path:
         project.receipt("contract.pdf")
-    assert path.value.hint == "a file is named by a Path"
+    assert path.value.hint == "name a file by a Path"
     with pytest.raises(anchor.UsageError, match="is not in this project's log"):
         project.receipt(file)
 
@@ -173,7 +173,7 @@ def test_a_project_is_created_with_a_key_of_ones_own(module_anvil: Devnet, tmp_p
         with pytest.raises(anchor.FundsError):
             project.add([digest_bytes(b"x", ("sha256",))])
             project.run_once()
-    with pytest.raises(anchor.ConfigError, match="exists already"):
+    with pytest.raises(anchor.ConfigError, match="already exists"):
         anchor.Project.create(tmp_path / "p", rpc=module_anvil.url, signer=key)
     with pytest.raises(anchor.SignerError, match="either the password"):
         anchor.Keystore(tmp_path / "key.json")

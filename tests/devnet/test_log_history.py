@@ -158,7 +158,7 @@ def test_a_checkpoint_behind_the_registry_is_told(site: Site, place: Path) -> No
     with reading(site.url) as node:
         told = check_with(place, lambda _: ChainReader(node), entry_of(site))
     assert told[10][1] is Verdict.CANNOT_TELL
-    assert "holds 5 leaves, newer than what is published" in told[10][0]
+    assert "holds 5 leaves, more than are published" in told[10][0]
 
 
 def test_operators_and_neighbours_are_told(site: Site, place: Path) -> None:
@@ -196,8 +196,8 @@ def test_operators_and_neighbours_are_told(site: Site, place: Path) -> None:
     owner = format_address(log_owner(log))
     assert verdict is Verdict.FAIL
     assert f"2 by the owner {owner}; 1 by operator 7, key {format_address(key)}" in detail
-    assert f"goes on from log {10**7 + site.number} of {owner}" in detail
-    assert f"closed: log {10**6 + site.number} of {owner} goes on, from 2 leaves" in detail
+    assert f"continues log {10**7 + site.number} of {owner}" in detail
+    assert f"closed: log {10**6 + site.number} of {owner} continues it, from 2 leaves" in detail
     assert "anchors 2 to 3, up to 4 leaves, are abandoned" in detail
 
 
@@ -223,7 +223,7 @@ def test_a_policy_may_say_that_the_owner_keeps_no_other_log(site: Site, place: P
         told, _ = check_all(place, reader_of(node), pinned)
         detail, verdict = told[12]
         assert verdict is Verdict.PASS
-        assert detail.startswith(f"none of the owner's logs 0 to {everywhere - 1} has anchors but")
+        assert detail.startswith(f"of the owner's logs 0 to {everywhere - 1}, only")
         assert check_all(place, reader_of(node), entry_of(site))[0][12][1] is Verdict.NOT_PRESENT
         another = make_log_id(log_owner(log), site.number + 64)
         put_word(site, entry, head_slot(another), hash_leaf(b"another"))

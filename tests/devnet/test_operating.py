@@ -118,7 +118,7 @@ def test_no_receipt_is_made_of_a_record_that_was_altered_in_the_store(site: Site
             connection.exec_driver_sql("UPDATE evidence SET record = x'7b7d'")
         error = refusal(lambda: prove_first(project))
     assert error.exit_code == ExitCode.CHAIN_GUARD
-    assert "does not have its leaf's hash" in error.message
+    assert "does not hash to its leaf" in error.message
 
 
 def test_receipts_tell_the_sizes_of_anchored_and_of_promised_heads(
@@ -169,7 +169,7 @@ def test_what_is_no_receipt_of_this_log_is_never_overwritten(site: Site) -> None
         path.write_bytes(content)
         error = refusal(lambda: receipt.save(path))
         assert error.exit_code == ExitCode.USAGE
-        assert f"{path} is there and is no receipt of this log" in error.message
+        assert f"{path} already exists and is not a receipt of this log" in error.message
         assert path.read_bytes() == content
     path.unlink()
     path.mkdir()

@@ -48,7 +48,7 @@ def test_an_audit_names_the_tile_in_which_a_bit_was_flipped(site: Site, path: st
     for bit in (0, 8 * size - 1):
         flip(site.folder / "tiles" / path, bit)
         (breach,) = audited(site)
-        assert breach == f"{path} was altered: hash {bit // 256} in it is not the log's"
+        assert breach == f"{path} was altered: its hash {bit // 256} is not the log's"
         flip(site.folder / "tiles" / path, bit)
     assert audited(site) == ()
 
@@ -63,7 +63,10 @@ def test_an_audit_names_the_tile_in_which_a_bit_was_flipped(site: Site, path: st
         ("DELETE FROM evidence WHERE id = 2", "leaf 1 is missing"),
         ("DELETE FROM positions WHERE leaf_index = 1", "leaf 1 is missing"),
         ("DELETE FROM positions WHERE leaf_index = 2", "1 pieces of evidence have no place"),
-        ("INSERT INTO waiting VALUES (2)", "1 pieces of evidence wait for a place that they have"),
+        (
+            "INSERT INTO waiting VALUES (2)",
+            "1 pieces of evidence wait for a place in the log although they already have",
+        ),
         ("DELETE FROM evidence WHERE id = 3", "cannot be recomputed"),
     ],
 )
@@ -82,7 +85,7 @@ def test_one_missing_leaf_is_named_once_in_each_place_that_misses_it(site: Site)
     sql(site, "DELETE FROM positions WHERE leaf_index = 1")
     assert [breach.partition(":")[0] for breach in audited(site)] == [
         "leaf 1 is missing",
-        "1 pieces of evidence have no place in the log and do not wait for one",
+        "1 pieces of evidence have no place in the log and are not waiting for one",
         "the head of size 2 cannot be recomputed",
         "the tiles cannot be made again",
     ]
@@ -126,8 +129,8 @@ def test_tiles_of_a_future_that_was_lost_are_named_and_removed(site: Site, place
     assert audited(site) == ("there are tiles for 303 leaves, but the log has 3",)
     (site.folder / "tiles/size").write_bytes(b"3\n")
     found = audited(site)
-    assert "tile/0/000 has hashes of leaves that the log lacks" in found
-    assert "tile/0/001.p/47 has hashes of leaves that the log lacks" in found
+    assert "tile/0/000 holds hashes of leaves that the log does not have" in found
+    assert "tile/0/001.p/47 holds hashes of leaves that the log does not have" in found
     with site.open() as project:
         rebuild_tiles(project)
     assert audited(site) == ()
@@ -160,7 +163,7 @@ def test_what_a_crash_leaves_in_the_tiles_is_no_breach(site: Site) -> None:
     (tiles / "size").write_bytes(b"3\n")
     assert audited(site) == ()
     flip(tiles / "tile/0/000.p/3", 8)
-    assert audited(site) == ("tile/0/000.p/3 was altered: hash 0 in it is not the log's",)
+    assert audited(site) == ("tile/0/000.p/3 was altered: its hash 0 is not the log's",)
     flip(tiles / "tile/0/000.p/3", 8)
     with site.open() as project:
         rebuild_tiles(project)
@@ -173,7 +176,7 @@ def test_damaged_tiles_stop_the_work_and_a_rebuild_lets_it_go_on(site: Site) -> 
     site.add("a.txt", b"a")
     error = refusal(site.anchor)
     assert error.exit_code == ExitCode.CHAIN_GUARD
-    assert "tile/0/000.p/3 is not what the log's right edge says" in error.message
+    assert "tile/0/000.p/3 does not match the log's right edge" in error.message
     assert error.hint is not None and "--rebuild" in error.hint
     with site.open() as project:
         rebuild_tiles(project)
@@ -185,7 +188,7 @@ def test_tiles_of_another_size_than_any_head_stop_the_work(site: Site) -> None:
     grow(site, 3)
     (site.folder / "tiles/size").write_text("2\n")
     site.add("a.txt", b"a")
-    assert "a size this log never had" in refusal(site.anchor).message
+    assert "a size that this log never had" in refusal(site.anchor).message
 
 
 @pytest.mark.parametrize(

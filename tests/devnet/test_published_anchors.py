@@ -130,12 +130,12 @@ def test_no_checkpoint_is_published_that_the_list_of_anchors_does_not_lead_to(
     with site.open() as project:
         error = refusal(publish_log, project, PublicationFolder(place))
         assert error.exit_code == ExitCode.CANNOT_CHECK
-        assert "anchor 2 of this log is not known" in error.message
+        assert "anchor 2 of this log is unknown" in error.message
         assert files(place) == before
         publish_log(project, PublicationFolder(place / "other"))
     assert "anchors/000" not in files(place / "other"), "a list with a gap would prove nothing"
     shown = site.run("export-log", place, env={"ANCHOR_CHAIN__RPC": "http://127.0.0.1:1"})
-    shown.refused(20, "anchor 2 of this log is not known")
+    shown.refused(20, "anchor 2 of this log is unknown")
     site.run("export-log", place).expect(0)
     reader = Reader(site)
     assert (reader.check(place).anchor.sequence, reader.told[-1]) == (3, 12)

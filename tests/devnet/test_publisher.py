@@ -137,7 +137,7 @@ def test_a_place_that_fails_is_tried_again_and_keeps_nothing_from_being_anchored
     operator.clock.at = {10.0: operator.add("b"), 30.0: place.unlink}
     operator.run(until=100, seconds=5.0, target=PublicationFolder(place))
     failed = texts(operator, "unpublished")
-    assert all(str(place) in text and text.endswith("anchoring goes on") for text in failed)
+    assert all(str(place) in text and text.endswith("anchoring continues") for text in failed)
     waits = [text.partition("again in ")[2].partition(",")[0] for text in failed]
     assert waits == ["5 seconds", "10 seconds", "20 seconds"]
     assert operator.sizes() == [1, 2]
@@ -179,7 +179,7 @@ def test_a_place_that_hangs_keeps_nothing_from_being_anchored(
     operator.run(until=2_000, target=target)
     assert operator.sizes() == [1, 2]
     assert texts(operator, "warning") == [
-        f"publishing the log in {place} has taken {minutes} minutes so far; anchoring goes on"
+        f"publishing the log in {place} has taken {minutes} minutes so far; anchoring continues"
         for minutes in (10, 20, 30)
     ]
     assert published_size(operator, place) == 2
@@ -274,7 +274,7 @@ def test_two_publications_of_a_log_do_not_run_at_once(operator: Operator, place:
         with hold_file(operator.site.folder / "publishing.lock", CannotCheckError("held")):
             error = refusal(publish_log, project, PublicationFolder(place))
         assert error.exit_code == ExitCode.CHAIN_GUARD
-        assert "another process is publishing this log now" in error.message
+        assert "another process is publishing this log" in error.message
         assert not place.exists()
     publish(operator.site, place)
     assert published_size(operator, place) == 1

@@ -150,7 +150,7 @@ def test_a_tile_of_ones_own_that_was_altered_is_not_published(site: Site, place:
     flip(tiles / "tile/0/000", 9)
     error = refusal(publish, site, place)
     assert error.exit_code == ExitCode.CHAIN_GUARD
-    assert f"in {tiles}, tile/0/000 is not what the tile above it says" in error.message
+    assert f"in {tiles}, tile/0/000 does not match the tile above it" in error.message
     assert error.hint is not None and "--rebuild" in error.hint
     flip(tiles / "tile/0/001.p/44", 9)
     error = refusal(publish, site, place)
@@ -188,7 +188,7 @@ def test_a_store_older_than_what_is_published_publishes_nothing(
     with old.open() as project:
         error = refusal(publish_log, project, open_writer(str(place)))
     assert error.exit_code == ExitCode.CHAIN_GUARD
-    assert "what is published has 5 leaves" in error.message
+    assert "the published log has 5 leaves" in error.message
     assert files(place) == before
 
 

@@ -135,7 +135,7 @@ def test_what_is_no_file_in_a_published_folder_is_not_waited_for(place: Path) ->
         for path in (CHECKPOINT, "tile"):
             error = refusal(PublicationFolder(place).read, path)
             assert error.exit_code == ExitCode.CANNOT_CHECK
-            assert f"{path} is no file" in error.message
+            assert f"{path} is not a file" in error.message
     assert os.listdir("/proc/self/fd") == before
 
 
@@ -296,7 +296,7 @@ def test_of_several_places_that_a_policy_pins_the_checkpoints_own_is_asked_first
             error = refusal(check_with, place, connect, other, ours)
             # Where the log could be forked is not known, which is no verdict about it.
             assert error.exit_code == ExitCode.CANNOT_CHECK
-            assert "could not be looked at" in error.message
+            assert "could not be read" in error.message
             assert asked == [(entry.chain_id, ours.rpc), (other.chain_id, other.rpc)]
 
 

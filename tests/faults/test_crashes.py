@@ -43,8 +43,8 @@ def test_a_crash_before_the_commit_of_evidence_stores_nothing(anchored: Site) ->
     crash = ("after", "anchor.operate.acceptance", "-", "insert_evidence", "1")
     anchored.run("add", piece, command=crashing(*crash), killed=True)
     assert str(piece) not in sources(anchored)
-    anchored.run("add", piece).expect(0, "added 1 new, 0 already there")
-    anchored.run("add", piece).expect(0, "added 0 new, 1 already there")
+    anchored.run("add", piece).expect(0, "added 1 new, 0 already known")
+    anchored.run("add", piece).expect(0, "added 0 new, 1 already known")
     assert sources(anchored).count(str(piece)) == 1
 
 
@@ -58,7 +58,7 @@ def test_a_crash_between_entry_and_commit_stores_nothing(anchored: Site) -> None
     crash = ("after", "anchor.store.acknowledged_log", "SideFile", "append", "1")
     anchored.run("add", piece, command=crashing(*crash), killed=True)
     assert str(piece) not in sources(anchored)
-    anchored.run("add", piece).expect(0, "added 1 new, 0 already there")
+    anchored.run("add", piece).expect(0, "added 1 new, 0 already known")
     (row,) = anchored.rows(f"SELECT leaf, identity FROM evidence WHERE source = '{piece}'")
     entries = list(SideFile(anchored.folder / SIDE_FILE).read_entries())
     assert [entry.identity for entry in entries[-2:]] == [row[1], row[1]]
@@ -75,7 +75,7 @@ def test_a_crash_between_commit_and_answer_is_no_second_evidence(anchored: Site)
     crash = ("after", "anchor.operate.file_intake", "-", "accept", "1")
     anchored.run("add", piece, command=crashing(*crash), killed=True)
     assert sources(anchored).count(str(piece)) == 1
-    anchored.run("add", piece).expect(0, "added 0 new, 1 already there")
+    anchored.run("add", piece).expect(0, "added 0 new, 1 already known")
     assert sources(anchored).count(str(piece)) == 1
     (row,) = anchored.rows(f"SELECT leaf FROM evidence WHERE source = '{piece}'")
     assert list(SideFile(anchored.folder / SIDE_FILE).read_entries())[-1].leaf == row[0]
@@ -199,7 +199,7 @@ def test_a_kill_after_a_stop_loses_and_doubles_nothing(
         with start_anchor(
             "run", cwd=anchored.folder, log=tmp_path / "run", env={"ANCHOR_CHAIN__RPC": url}
         ) as running:
-            running.printed("looking whether it took the transaction")
+            running.printed("checking whether it accepted the transaction")
             running.process.send_signal(signal.SIGTERM)
             with pytest.raises(subprocess.TimeoutExpired):
                 running.process.wait(1)  # it looks for the transaction, for 20 seconds

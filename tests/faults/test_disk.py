@@ -98,7 +98,9 @@ def test_evidence_leaves_room_for_its_anchor(
 ) -> None:
     anchored.add("second", b"second")
     monkeypatch.setattr(sqlite, "_RESERVE", shutil.disk_usage(anchored.folder).free + (1 << 40))
-    with pytest.raises(StorageError, match="are kept for anchoring what was accepted") as caught:
+    with pytest.raises(
+        StorageError, match="are reserved for anchoring accepted evidence"
+    ) as caught:
         anchored.add("third", b"third")
     assert caught.value.exit_code == ExitCode.STORAGE
     anchored.anchor()

@@ -95,7 +95,7 @@ def test_a_stored_transaction_outlasts_a_spike(on_anvil: Faulty) -> None:
     on_anvil.proxy.on(SEND, loses_request)
     on_anvil.stop_mining()
     clock = FastClock({20.0: lambda: set_base_fee(on_anvil.node.url, 500)})
-    on_anvil.fails(ExitCode.FUNDS, "takes no transaction at this fee now", clock=clock)
+    on_anvil.fails(ExitCode.FUNDS, "does not accept a transaction at this fee now", clock=clock)
     set_base_fee(on_anvil.node.url, 1)
     on_anvil.finishes(FastClock({5.0: on_anvil.mine}))
     assert len(on_anvil.signed()) == len(set(on_anvil.proxy.sent())) == 1
@@ -111,7 +111,7 @@ def test_a_node_that_finds_every_fee_too_low(on_anvil: Faulty, injected: Injecte
     texts = texts_of(Refusal.FEE_TOO_LOW)
     for item in texts:
         on_anvil.proxy.always(SEND, refuses(item.text))
-        error = on_anvil.fails(ExitCode.FUNDS, "takes no transaction at this fee now")
+        error = on_anvil.fails(ExitCode.FUNDS, "does not accept a transaction at this fee now")
         assert item.text in error.message
     assert all(fee <= 4 * GWEI for fee, _ in offered(on_anvil))
     on_anvil.finishes()
@@ -169,7 +169,7 @@ def test_a_tip_is_taken_only_within_bounds(on_anvil: Faulty, injected: Injected)
     injected(len(NO_TIPS) + len(TIPS))
 
 
-NOT_ITS_HASH = "does not give the block's hash"
+NOT_ITS_HASH = "does not have the block's hash"
 BASE_FEES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "2^255": (having("baseFeePerGas", hex(2**255)), NOT_ITS_HASH),
     "the cap": (having("baseFeePerGas", hex(CAP)), NOT_ITS_HASH),
@@ -222,7 +222,9 @@ def test_a_chain_without_base_fee(
 ) -> None:
     on_anvil.proxy.always("eth_getBlockByNumber", changes_header(change))
     on_anvil.proxy.on("eth_gasPrice", answers(hex(CAP)))
-    on_anvil.fails(ExitCode.CANNOT_CHECK, "has no base fee, and the block is of a kind")
+    on_anvil.fails(
+        ExitCode.CANNOT_CHECK, "has no base fee, but this release does not know that kind of block"
+    )
     assert on_anvil.signed() == []
     on_anvil.proxy.calm()
     on_anvil.proxy.always("eth_getBlockByNumber", changes_header(change))
@@ -407,7 +409,7 @@ def test_gas_above_the_cap_of_a_transaction(new_site: MakeSite, hardhat: Hardhat
     with open_faulty(new_site, hardhat) as faulty:
         trust_newest_block(faulty.site, hardhat)
         faulty.proxy.on("eth_estimateGas", answers(hex(20_000_000)))
-        faulty.fails(ExitCode.CANNOT_CHECK, "a transaction may have 16,777,216")
+        faulty.fails(ExitCode.CANNOT_CHECK, "a transaction may use at most 16,777,216")
         assert faulty.signed() == []
         faulty.finishes()
 

@@ -20,7 +20,7 @@ from anchor.types import Address
 
 pytestmark = pytest.mark.release
 
-MISSING = "the chain waits for an earlier one"
+MISSING = "the chain expects an earlier one"
 
 
 @pytest.fixture
@@ -69,9 +69,7 @@ def test_what_the_chain_never_comes_to_is_given_up(
     wrong = park(own_site, ahead, monkeypatch)
     ran = own_site.run("run", "--once").refused(32, MISSING)
     assert f"`anchor transactions give-up {wrong}`" in ran.err
-    doctor = own_site.run("doctor").expect(
-        32, f"nonce {wrong}", f"the chain waits for nonce {right}"
-    )
+    doctor = own_site.run("doctor").expect(32, f"nonce {wrong}", f"the chain expects nonce {right}")
     assert f"give-up {wrong}" in doctor.out
     assert f"nonce {wrong}" in own_site.run("transactions", "list").expect(0, ": open").out
     document = own_site.run("transactions", "give-up", str(wrong), "--json").expect(0).document
@@ -140,12 +138,12 @@ def test_bytes_that_were_given_up_and_come_back_anchor_nothing(
 
 def test_what_can_still_be_mined_is_not_given_up(own_site: Site) -> None:
     own_site.run("transactions", "give-up", "5").refused(
-        2, "no transaction with nonce 5 is on its way"
+        2, "no transaction with nonce 5 is pending"
     )
     ask(own_site.url, "evm_setAutomine", False)
     own_site.run("run", "--once", "--wait", "included").refused(21)
     number = nonce(own_site.url)
-    own_site.run("transactions", "give-up", str(number)).refused(32, "the chain has come to it")
+    own_site.run("transactions", "give-up", str(number)).refused(32, "the chain has reached it")
     make_final(own_site)
     own_site.run("transactions", "give-up", str(number)).refused(32, "is used in the final block")
     ask(own_site.url, "evm_setAutomine", True)
@@ -171,7 +169,7 @@ def test_a_gap_that_somebody_may_fill_is_no_proof(
         )
         others = json.dumps([ahead.url, third.url])
         own_site.edit(f'rpc = "{own_site.url}"', f'rpc = "{own_site.url}"\nwitnesses = {others}')
-        own_site.run("transactions", "give-up", str(wrong)).refused(32, "the chain has come to it")
+        own_site.run("transactions", "give-up", str(wrong)).refused(32, "the chain has reached it")
         ahead.bend.clear()
         own_site.run("transactions", "give-up", str(wrong)).expect(0)
 
@@ -187,7 +185,9 @@ def test_what_does_something_else_than_anchor_is_not_given_up(
             assert project is not None
         with pytest.raises(ChainGuardError, match=MISSING):
             own_site.authorise(Address(b"\x22" * 20), 7)
-    refused = own_site.run("transactions", "give-up", str(wrong)).refused(32, "else than anchor")
+    refused = own_site.run("transactions", "give-up", str(wrong)).refused(
+        32, "something other than anchoring"
+    )
     assert "fill the gap" in refused.err
     assert outcomes(own_site) == []
 
@@ -214,19 +214,19 @@ def test_doctor_sees_a_transaction_that_no_block_takes(
     ask(own_site.url, "evm_setAutomine", False)
     own_site.run("run", "--once", "--wait", "included").refused(21)
     number = nonce(own_site.url)
-    own_site.run("doctor").expect(0, f"nonce {number}", "is on its way, signed 1 times")
+    own_site.run("doctor").expect(0, f"nonce {number}", "is pending, signed 1 times")
     ask(own_site.url, "anvil_dropAllTransactions")
     ask(own_site.url, "anvil_setBlockGasLimit", hex(75_000))
     ask(own_site.url, "evm_mine")
-    own_site.run("doctor").expect(0, "no block takes its gas limit of")
+    own_site.run("doctor").expect(0, "exceeds that of any block")
     ask(own_site.url, "anvil_setBalance", DEV, "0x1")
     ask(own_site.url, "anvil_setBlockGasLimit", hex(30_000_000))
     ask(own_site.url, "evm_mine")
-    own_site.run("doctor").expect(30, "the transaction on its way may take")
+    own_site.run("doctor").expect(30, "the pending transaction may cost")
     ask(own_site.url, "anvil_setBalance", DEV, hex(10**22))
     ask(own_site.url, "evm_setAutomine", True)
     own_site.run("run", "--once", "--wait", "included").expect(0)
-    own_site.run("doctor").expect(0, "none is on its way")
+    own_site.run("doctor").expect(0, "none is pending")
 
 
 @pytest.mark.fault(
@@ -266,4 +266,4 @@ def test_doctor_names_a_node_that_lags_behind(own_site: Site) -> None:
 def test_doctor_says_that_there_is_no_budget(own_site: Site) -> None:
     own_site.run("doctor").expect(0, "without a budget: this is a development chain")
     own_site.edit('# budget_ether = "0.5"', 'budget_ether = "0.5"')
-    own_site.run("doctor").expect(0, "up to 100 gwei a gas, 0.5 ether in 30 days")
+    own_site.run("doctor").expect(0, "up to 100 gwei per gas, 0.5 ether in 30 days")

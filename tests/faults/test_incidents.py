@@ -64,11 +64,13 @@ def round_by(site: Site, node: BentNode) -> RunState:
 def test_an_incident_that_rests_on_a_wrong_answer_is_withdrawn(final: Site, liar: BentNode) -> None:
     liar.bend["eth_getStorageAt"] = forget_anchors(final)
     for _ in range(2):
-        with pytest.raises(IncidentError, match="was not in the registry in final block"):
+        with pytest.raises(
+            IncidentError, match="was not in the registry, according to final block"
+        ):
             round_by(final, liar)
     assert final.rows(OPEN) == [(1,)]
     assert len(final.heads()) == 1, "nothing is sealed"
-    final.run("doctor").expect(32, "was not in the registry in final block")
+    final.run("doctor").expect(32, "was not in the registry, according to final block")
     # A final block that is older than the one seen says nothing for the anchor either.
     liar.bend = {"eth_getBlockByNumber": lambda params, right: (
         ask(final.url, "eth_getBlockByNumber", "0x5", False) if params[0] == "finalized" else right
@@ -140,7 +142,7 @@ def test_a_head_behind_what_is_final_is_no_state_to_go_on_from(
     head = f"0x{head_slot(load_config(final.folder / 'anchor.toml').log).hex()}"
     shown = ZERO if word == "nothing" else f"0x{first.hex()}"
     liar.bend["eth_getStorageAt"] = lambda params, right: shown if params[1] == head else right
-    with pytest.raises(CannotCheckError, match="and one of 2 is final"):
+    with pytest.raises(CannotCheckError, match="but one of 2 is final"):
         round_by(final, liar)
     assert len(final.heads()) == 2
     liar.bend.clear()

@@ -355,9 +355,9 @@ def test_one_liar_beside_a_dead_node_makes_no_gap(site: Site, trio: list[BentNod
         group_round(site)
     assert len(trio[0].asked("eth_sendRawTransaction")) > before
     doctor = site.run("doctor")
-    assert "the chain waits for nonce" not in doctor.out + doctor.err
+    assert "the chain expects nonce" not in doctor.out + doctor.err
     # Two that say so are enough.
     trio[2].down = False
     trio[2].bend["eth_getTransactionCount"] = trio[1].bend["eth_getTransactionCount"]
-    with pytest.raises(ChainGuardError, match="the chain waits for an earlier one"):
+    with pytest.raises(ChainGuardError, match="the chain expects an earlier one"):
         group_round(site)

@@ -185,5 +185,5 @@ def test_a_node_says_that_it_is_syncing_or_not(
 @pytest.mark.parametrize("answer", [None, 0, 1, "false", []])
 def test_what_says_neither_is_the_nodes_fault(bent: BentNode, node: Node, answer: Any) -> None:
     bent.bend["eth_syncing"] = instead(answer)
-    with pytest.raises(NodeFaultError, match="eth_syncing neither"):
+    with pytest.raises(NodeFaultError, match="eth_syncing with neither"):
         node.is_syncing()

@@ -465,7 +465,7 @@ def test_a_pool_that_takes_nothing_now_is_asked_again(on_anvil: Faulty, injected
 @pytest.mark.parametrize("rule", [edits(lambda _: OTHER), answers(OTHER)], ids=["taken", "not"])
 def test_the_transactions_hash_is_ours_to_know(faulty: Faulty, rule: Rule) -> None:
     faulty.proxy.on(SEND, rule)
-    faulty.fails(ExitCode.CANNOT_CHECK, "gave the transaction another hash")
+    faulty.fails(ExitCode.CANNOT_CHECK, "returned another hash for the transaction")
     faulty.finishes(FastClock({5.0: faulty.mine}))
     assert len(faulty.signed()) == len(set(faulty.proxy.sent())) == 1
 

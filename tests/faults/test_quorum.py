@@ -170,7 +170,7 @@ def test_a_split_makes_nothing_final_and_names_both_sides(trio: Trio) -> None:
     assert trio.nodes[2].url in caught.value.message
     trio.site.add("b.txt", b"b")
     assert trio.run(chain).state is RunState.INCLUDED
-    assert trio.told("whether it is final is not known", "disagree")
+    assert trio.told("cannot tell whether it is final", "disagree")
     assert trio.site.rows("SELECT sum(final) FROM anchors") == [(0,)]
     trio.nodes[2].bend.clear()
     assert trio.refresh(chain) >= 1
@@ -245,8 +245,8 @@ def test_a_single_lying_node_cannot_invent_an_anchor(trio: Trio) -> None:
     trio.mine(12)
     done = trio.run(chain)
     assert done.state is RunState.INCLUDED, "as reversible it is believed"
-    assert trio.told("the nodes disagree about what is in the final block", trio.rpc.url)
-    with pytest.raises(QuorumError, match="disagree about what is in the final block"):
+    assert trio.told("the nodes disagree about the contents of the final block", trio.rpc.url)
+    with pytest.raises(QuorumError, match="disagree about the contents of the final block"):
         trio.refresh(chain)
     assert trio.site.rows("SELECT final FROM anchors") == [(0,)]
     # Once it stops lying, the anchor that never was is forgotten and made.
@@ -334,7 +334,7 @@ def test_a_node_with_a_stale_head_is_not_read(trio: Trio) -> None:
         stale if params[0] == "latest" else right
     )
     chain.select_primary()
-    assert trio.told("left out", trio.rpc.url, "is at block 2, and block")
+    assert trio.told("left out", trio.rpc.url, "is at block 2, but block")
     assert chain.name == trio.nodes[1].url
     for node in trio.nodes:
         node.bend = trio.rpc.bend
@@ -418,7 +418,7 @@ def test_a_transaction_is_offered_to_every_node(trio: Trio) -> None:
     trio.nodes[2].bend["eth_sendRawTransaction"] = refuse
     before = nonce(trio.site.url)
     assert trio.run(trio.open()).state is RunState.INCLUDED
-    assert trio.told(trio.nodes[2].url, "does not take it", "transaction type not allowed here")
+    assert trio.told(trio.nodes[2].url, "does not accept it", "transaction type not allowed here")
     assert nonce(trio.site.url) == before + 1
 
 
@@ -480,7 +480,7 @@ def test_too_few_witnesses_hold_up_anchoring_and_are_told_once_in_a_while(
     operator.run(until=500, chain=trio.open())
     assert held == [attempts]
     failed = [item for item in operator.happened if item.event == "failed"]
-    assert all("1 nodes answer, and 2 have to" in item.text for item in failed)
+    assert all("1 nodes answer, and 2 must" in item.text for item in failed)
     assert trio.site.anchors_on_chain() == [(3, 1)]
 
 
@@ -563,7 +563,7 @@ def test_a_witness_url_is_never_printed_whole(trio: Trio) -> None:
     runs += [trio.site.run("status", env={"ANCHOR_CHAIN__WITNESSES": text}) for text in broken]
     assert [ran.code for ran in runs[-len(broken) :]] == [2] * len(broken)
     shown = "".join(ran.out + ran.err for ran in runs)
-    assert f"{trio.nodes[1].url} does not take it" in shown
+    assert f"{trio.nodes[1].url} does not accept it" in shown
     assert f"{trio.nodes[2].url} cannot be reached" in shown
     assert SECRET not in shown
 
@@ -633,7 +633,9 @@ def test_the_policy_of_a_project_names_its_plain_nodes_and_how_many_have_to_agre
 
 def test_doctor_says_which_witness_is_left_out(trio: Trio) -> None:
     trio.mine(4)
-    ran = trio.site.run("doctor").expect(0, "2 of 3 nodes have to agree, and do so on final block")
+    ran = trio.site.run("doctor").expect(
+        0, "2 of 3 nodes must agree, and they agree on final block"
+    )
     assert "left out" not in ran.out
     trio.nodes[1].down = True
     trio.site.run("doctor").expect(0, "2 of 3 nodes", f"left out: the node {trio.nodes[1].url}")

@@ -277,7 +277,7 @@ def test_a_daemon_sends_again_what_a_reorganisation_took(deep: Log) -> None:
     operator.run(until=40)
     assert operator.events() == ["included", "reorganised", "included"]
     (told,) = [item.text for item in operator.happened if item.event == "reorganised"]
-    assert "is not on chain any more: sending it again" in told
+    assert "is no longer on chain: sending it again" in told
     assert len(deep.raw()) == 1
     assert deep.site.anchors_on_chain() == [(1, 1)]
 
@@ -313,7 +313,7 @@ def test_a_stalled_finality_is_told_and_waited_for(deep: Log, monkeypatch: Any) 
     operator.clock.at = {float(second): deep.mine for second in range(5, 150, 15)}
     operator.run(until=150)
     assert operator.events() == ["included", "late", "late"]
-    assert "nothing is sent again" in operator.happened[-1].text
+    assert "no transaction is sent again" in operator.happened[-1].text
     assert nonce(deep.site.url) == sent + 1
     assert len(deep.raw()) == 1
 

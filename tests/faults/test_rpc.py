@@ -168,7 +168,7 @@ def test_an_answer_that_is_none_ends_the_run_and_costs_nothing(
     if is_unheard:  # nobody says that the node did not take it: looked up in the same run
         faulty.proxy.on(SEND, BROKEN[kind])
         faulty.run()
-        assert any("did not answer; looking" in report for report in faulty.reports)
+        assert any("did not answer; checking" in report for report in faulty.reports)
     else:
         break_once(faulty, SEND, BROKEN[kind], "send")
     assert len(faulty.signed()) == 1
@@ -352,7 +352,7 @@ def test_a_node_that_falls_back_to_an_earlier_state_doubles_nothing(faulty: Faul
     for method in METHODS:
         if method not in (SEND, RECEIPT):
             faulty.proxy.always(method, recording.replays)
-    faulty.fails(ExitCode.CANNOT_CHECK, "and does not show the head that it anchors")
+    faulty.fails(ExitCode.CANNOT_CHECK, "but not the head that it anchors")
     faulty.site.add("b", b"b")
     faulty.finishes()
     assert len(faulty.signed()) == len(set(faulty.proxy.sent())) == 2
@@ -501,7 +501,7 @@ def test_an_invented_receipt_delays_and_nothing_more(faulty: Faulty) -> None:
 
     faulty.proxy.always(SEND, loses_request)
     faulty.proxy.always(RECEIPT, invents)
-    faulty.fails(ExitCode.CANNOT_CHECK, "and does not show the head that it anchors")
+    faulty.fails(ExitCode.CANNOT_CHECK, "but not the head that it anchors")
     assert nonce(faulty.node.url) == faulty.first_nonce
     faulty.finishes()
     assert len(faulty.signed()) == 1
@@ -516,7 +516,7 @@ def test_an_invented_receipt_delays_and_nothing_more(faulty: Faulty) -> None:
 @pytest.mark.parametrize("member", ["timestamp", "number"])
 def test_an_absurd_block(faulty: Faulty, member: str) -> None:
     faulty.proxy.always("eth_getBlockByNumber", edits(having(member, hex(2**64))))
-    faulty.fails(ExitCode.CANNOT_CHECK, "returned block")
+    faulty.fails(ExitCode.CANNOT_CHECK, "returned an impossible block")
     faulty.finishes()
 
 
@@ -825,7 +825,11 @@ def test_the_command_ends_with_one_sentence_and_goes_on_later(
         ("eth_chainId", chaos.is_html, "answered eth_chainId with HTTP status 502"),
         ("eth_call", limits_rate, "answered eth_call with HTTP status 429"),
         (SEND, chaos.has_wrong_id, "with the answer to another request"),
-        (RECEIPT, chaos.is_truncated, "answered eth_getTransactionReceipt with no JSON"),
+        (
+            RECEIPT,
+            chaos.is_truncated,
+            "answered eth_getTransactionReceipt with something that is not JSON",
+        ),
     ):
         faulty.site.add(text, text.encode())
         faulty.proxy.on(method, rule)

@@ -82,7 +82,7 @@ def tamper_with_adding(victim: Victim, points: Iterable[tuple[Call, Fault]]) -> 
         tampered = inject(call, fault, "add", piece, cwd=victim.site.folder)
         met += tampered.injected
         if fault != "signal=KILL" and tampered.ran.code != 0:
-            tampered.ran.refused(33, "see to the disk")
+            tampered.ran.refused(33, "check the disk")
         victim.check(piece, acknowledged=tampered.ran.code == 0)
     return met
 
@@ -96,7 +96,7 @@ def tamper_with_running(victim: Victim, points: Iterable[tuple[Call, Fault]]) ->
         tampered = inject(call, fault, *RUN, cwd=victim.site.folder)
         met += tampered.injected
         if fault != "signal=KILL" and tampered.ran.code != 0:
-            tampered.ran.refused(33, "see to the disk")
+            tampered.ran.refused(33, "check the disk")
         victim.check(piece, acknowledged=True)
     return met
 

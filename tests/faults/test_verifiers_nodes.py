@@ -106,7 +106,7 @@ def test_two_nodes_of_those_named_have_to_agree(court: Court) -> None:
         slots = {params[1] for params in node.asked("eth_getStorageAt")}
         assert (slots == {successors}) == (court.agreed == "proof")
     shown = court.verify()
-    assert f"agree: assurance {court.agreed}" in shown.out.replace("agree about", "agree")
+    assert f"agree: assurance {court.agreed}" in shown.out
     assert all(node.url.partition("//")[2] in shown.out for node in court.nodes)
 
 
@@ -244,7 +244,7 @@ def test_a_report_names_the_nodes_that_were_asked_for_it(court: Court) -> None:
     first, second = ran.out.split(f"{court.file}\n")
     assert "Asked: " in first
     assert "Asked: " in second
-    assert "a block that only you vouch for" in second
+    assert "for which only you vouch" in second
 
 
 def test_a_policys_quorum_is_never_lowered(court: Court) -> None:
@@ -300,7 +300,7 @@ def test_what_the_policy_asks_for_is_not_less_for_a_single_node(court: Court) ->
     )
     ran = court.verify(nodes=1)
     assert ran.code == 20
-    assert "asks for the assurance 'quorum', and this is 'rpc'" in ran.out
+    assert "requires assurance 'quorum', but only 'rpc'" in ran.out
     assert court.verdict(nodes=2) == (0, court.agreed)
 
 

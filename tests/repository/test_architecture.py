@@ -11,6 +11,7 @@ from support.paths import PACKAGE
 
 # Each may import from itself and from those before it; CONTRIBUTING.md says what lives in each.
 ORDER = (
+    "messages",
     "errors",
     "types",
     "units",

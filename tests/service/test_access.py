@@ -168,11 +168,11 @@ def test_a_key_is_neither_shown_again_nor_stored_nor_logged(desk: Desk):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["create", "Not-Lower"], "cannot be called"),
-        (["create", "a/b"], "cannot be called"),
-        (["create", "x" * 64], "cannot be called"),
-        (["create", "acme", "--scope", "everything"], "cannot be for 'everything'"),
-        (["revoke", "0123"], "there is no key '0123'"),
+        (["create", "Not-Lower"], "is not a valid tenant name"),
+        (["create", "a/b"], "is not a valid tenant name"),
+        (["create", "x" * 64], "is not a valid tenant name"),
+        (["create", "acme", "--scope", "everything"], "no scope 'everything'"),
+        (["revoke", "0123"], "there is no API key '0123'"),
     ],
 )
 def test_keys_that_cannot_be_are_refused(desk: Desk, arguments: list[str], text: str):

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.examples import examples
 
+from anchor.messages.catalogue import Language
+from anchor.messages.message import translate
 from anchor.monitor.overview import DAY, HOUR, Throughput
 from anchor.monitor.timeline import AnchorLine
 from anchor.service.pages.charts import chart_gas, chart_latency, chart_price, chart_throughput
@@ -21,11 +23,8 @@ from anchor.service.pages.svg_chart import (
     Mark,
     Series,
     draw_chart,
-    format_amount,
-    mark_amounts,
-    mark_durations,
-    mark_times,
 )
+from anchor.service.pages.ticks import format_amount, mark_amounts, mark_durations, mark_times
 from anchor.types import Hash32, Head
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -53,9 +52,10 @@ def anchor(number: int, **changes: object) -> AnchorLine:
 LINES = [anchor(number) for number in range(20, 0, -1)]
 
 
-def parse(chart: Chart) -> ElementTree.Element:
+def parse(chart: Chart, language: Language = "en") -> ElementTree.Element:
     """Return the picture as XML, which any SVG inside HTML should be as well."""
-    return ElementTree.fromstring(draw_chart(chart).replace("<svg ", f'<svg xmlns="{SVG[1:-1]}" '))
+    drawn = draw_chart(chart, language)
+    return ElementTree.fromstring(drawn.replace("<svg ", f'<svg xmlns="{SVG[1:-1]}" '))
 
 
 def chart_of(marks: list[Mark], **changes: object) -> Chart:
@@ -66,7 +66,7 @@ def chart_of(marks: list[Mark], **changes: object) -> Chart:
         empty="Nothing",
         start=NOW - DAY,
         end=NOW,
-        series=[Series(name="s", style="first", marks=marks)],
+        series=[Series(style="first", marks=marks)],
         scale=mark_amounts,
     )
     return replace(chart, **changes)
@@ -106,7 +106,7 @@ def test_marks_of_times_lie_between_the_ends(start: int, span: int, count: int) 
     ticks = mark_times(start, start + span, count)
     assert all(start <= tick.value <= start + span for tick in ticks)
     assert len(ticks) <= count + 1
-    assert all(re.fullmatch(r"\d\d:\d\d|\d\d [A-Z][a-z]{2}", tick.text) for tick in ticks)
+    assert all(re.fullmatch(r"\d\d:\d\d|\d\d? [A-Z][a-z]{2}", tick.text) for tick in ticks)
 
 
 def test_times_are_marked_by_the_hour_and_midnight_by_its_day() -> None:
@@ -114,6 +114,8 @@ def test_times_are_marked_by_the_hour_and_midnight_by_its_day() -> None:
     assert [tick.text for tick in mark_times(midnight - 6 * HOUR, midnight + 6 * HOUR, 4)] == [
         "18:00", "21:00", "22 Sep", "03:00", "06:00",
     ]  # fmt: skip
+    (day,) = [tick.text for tick in mark_times(midnight, midnight, 4)]
+    assert translate(day, "zh") == "9 月 22 日"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +221,7 @@ def test_latency_shows_what_is_final_and_what_is_not() -> None:
     assert groups == {"first": 19, "second": 20}
     (description,) = picture.iter(f"{SVG}desc")
     assert "in a block after 12 s" in str(description.text)
-    assert "were so after 13 min 20 s" in str(description.text)
+    assert "were final after 13 min 20 s" in str(description.text)
 
 
 @pytest.mark.parametrize(("cap", "is_drawn"), [(30, True), (21, True), (100, False)])
@@ -237,3 +239,22 @@ def test_bars_have_the_leaves_of_their_time() -> None:
     assert heights[1] == pytest.approx(2 * heights[0], abs=0.2)
     titles = [str(bar[0].text) for bar in bars]
     assert [title.split()[0] for title in titles] == ["10", "20"]
+
+
+def test_a_chart_is_in_the_language_of_its_page() -> None:
+    throughput = Throughput(start=NOW, width=300.0, counts=(0, 1, 20))
+    picture = parse(chart_throughput(throughput), "zh")
+    texts = [str(element.text) for element in picture.iter() if element.text]
+    assert texts[:2] == [
+        "每 5 分钟编入日志的叶数",
+        "自 9 月 21 日 14:13 UTC 起共编入 21 片叶；最多的 5 分钟内有 20 片叶。",
+    ]
+    assert texts[-2:] == [
+        "自 9 月 21 日 14:18 UTC 起 5 分钟内编入 1 片叶",
+        "自 9 月 21 日 14:23 UTC 起 5 分钟内编入 20 片叶",
+    ]
+    picture = parse(chart_latency(LINES, NOW), "zh")
+    amounts = [e.text for e in picture.iter(f"{SVG}text") if e.attrib["class"] == "amount"]
+    assert amounts == ["0", "5 分钟", "10 分钟", "15 分钟"]
+    (empty,) = parse(chart_gas([], NOW), "zh").iter(f"{SVG}text")
+    assert empty.text == "尚无本项目的锚定"

@@ -71,7 +71,7 @@ def test_the_service_acknowledges_with_two_copies_or_not_at_all(desk: Desk) -> N
                 answer = submit(served, headers, number)
                 assert answer.status_code == 503
                 assert answer.headers["Retry-After"]
-                assert "not known" in answer.json()["detail"]
+                assert "is unknown" in answer.json()["detail"]
                 assert "host" not in answer.text
             bulk = served.http.post("/v1/bulk", content=lines(range(2)), headers=headers | NDJSON)
             assert [line["problem"]["status"] for line in answers(bulk)] == [503]
@@ -125,7 +125,7 @@ def test_the_command_line_adds_with_two_copies_or_ends_with_33(desk: Desk) -> No
     wait_until(lambda: site.run(*words).code == 0)
     found = doctor(site)
     assert "2 of 2 servers" in found["text"]
-    assert "the server's own machine" in found["hint"]
+    assert "the same machine" in found["hint"]
 
 
 def doctor(site: Site) -> dict[str, Any]:

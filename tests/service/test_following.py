@@ -54,11 +54,11 @@ def test_a_status_tells_the_anchor_and_the_place_in_the_log(desk: Desk, log: lis
 @pytest.mark.parametrize(
     ("path", "query", "pointer", "message"),
     [
-        ("/v1/evidence/ID", "untill=anchored", "untill", "no parameter of this"),
+        ("/v1/evidence/ID", "untill=anchored", "untill", "not a parameter of this request"),
         ("/v1/evidence/ID", "wait=1&wait=2", "wait", "given twice"),
-        ("/v1/evidence/ID/receipt", "wait=1&force=1", "force", "no parameter of this"),
-        ("/v1/heads", "limit=1&=null", "", "no parameter of this"),
-        ("/v1/usage", "x" * 500, "x" * 80, "no parameter of this"),
+        ("/v1/evidence/ID/receipt", "wait=1&force=1", "force", "not a parameter of this request"),
+        ("/v1/heads", "limit=1&=null", "", "not a parameter of this request"),
+        ("/v1/usage", "x" * 500, "x" * 80, "not a parameter of this request"),
     ],
 )
 def test_a_parameter_that_is_not_known_is_not_passed_over(

@@ -64,4 +64,4 @@ def test_the_verifier_page_comes_with_the_policy_that_it_names_itself(served: Se
 
 def test_an_address_that_is_taken_is_said_to_be(site: Site, served: Served):
     port = served.url.rpartition(":")[2]
-    site.run("serve", "--port", port).refused(2, f"port {port} cannot be listened on")
+    site.run("serve", "--port", port).refused(2, f"port {port}: ")

@@ -84,7 +84,7 @@ def test_an_ipv6_network_counts_as_one(address: str, group: str) -> None:
 
 @pytest.mark.parametrize("proxy", ["", "localhost", "10.0.0.1/8", "10.0.0.0/33", "::1/200"])
 def test_a_proxy_is_named_by_an_address_or_a_network(proxy: str) -> None:
-    with pytest.raises(UsageError, match="no address or network of a proxy"):
+    with pytest.raises(UsageError, match="not an address or network of a proxy"):
         Peers((proxy,))
 
 

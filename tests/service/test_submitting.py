@@ -81,7 +81,7 @@ def test_a_record_that_names_another_owners_log_is_refused(desk: Desk):
     )
     answer = submit(desk, {"record": encoded.decode()})
     assert answer.status_code == 422
-    assert "another owner" in answer.text
+    assert "whose owner is not this service" in answer.text
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_a_server_that_only_follows_another_is_refused(
     create_database(location).close()
     with run_postgres(copy_of=postgres) as replica:
         url = location.url.replace(str(postgres.folder), str(replica.folder))
-        with pytest.raises(ConfigError, match="only follows another server"):
+        with pytest.raises(ConfigError, match="only replica of another server"):
             open_database(PostgresDatabase(url))
 
 

@@ -101,7 +101,7 @@ def run_anchor(
     words = [str(argument) for argument in arguments]
     variables = environment(**(env or {}))
     # What an interpreter reads as it starts needs one of its own.
-    late = all(name.startswith(("ANCHOR_", "XDG_")) for name in env or {})
+    late = all(name.startswith(("ANCHOR_", "LANG", "XDG_")) for name in env or {})
     if command is ANCHOR and uid is None and late:
         code, out, err = _fork(words, cwd, variables, stdin)
     else:

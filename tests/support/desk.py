@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.paths import ROOT
 
-from anchor.verification.report_words import CHINESE, ENGLISH
+from anchor.messages.message import Message, translate
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -80,7 +80,8 @@ class Desk:
             self.tab.get_by_role("button", name="JSON").click()
         document = json.loads(Path(download.value.path()).read_text("utf-8"))
         word = self.tab.inner_text(".word")
-        is_refused = ENGLISH.not_verified in word or CHINESE.not_verified in word
+        refused = Message("verdict-not-verified")
+        is_refused = word.lower() == refused or word == translate(refused, "zh")
         assert is_refused == (document["exit_code"] != 0), word
         return document
 

@@ -29,6 +29,16 @@ const ASKED = {
     const { report, nodes } = await judge(given);
     return anchor.describeReport(report, "file", [], nodes);
   },
+  // What the report says, each sentence in English and in Chinese.
+  async sentences(given) {
+    const { report } = await judge(given);
+    const said = [
+      ...report.steps.flatMap(({ detail, error }) => [detail, error?.hint ?? detail]),
+      ...report.claims.flatMap(({ title, reason }) => [title, reason]),
+      ...report.unpinned, ...report.notes, ...report.notProven,
+    ];
+    return said.map(inBoth);
+  },
   // What each of many ends with, and nothing else: for campaigns.
   async codes({ cases }) {
     const codes = [];
@@ -37,8 +47,13 @@ const ASKED = {
     }
     return codes;
   },
-  chain: ({ id }) => anchor.findChain(id),
-  kind: ({ kind }) => anchor.sentenceOf(kind),
+  chain({ id }) {
+    const chain = anchor.findChain(id);
+    const name = chain && inBoth(anchor.nameOf(chain));
+    return chain && { ...chain, name, name_id: undefined };
+  },
+  quote: ({ text }) => [anchor.quote(text), anchor.quote(text, true)],
+  kind: ({ kind }) => inBoth(anchor.sentenceOf(kind)),
   distinct: ({ urls }) => anchor.areDistinct(urls),
   policy: ({ text }) => anchor.parsePolicy(Uint8Array.from(Buffer.from(text, "base64"))).length,
   proof({ root, key, proof }) {
@@ -68,11 +83,14 @@ const ASKED = {
     const sm3 = new anchor.Sm3().update(given.subarray(0, half)).update(given.subarray(half)).digest();
     return { sm3, sha256: anchor.sha256(given), keccak256: anchor.keccak256(given) };
   },
-  chinese: ({ text }) => anchor.toChinese(text),
   canonical({ data }) {
     return anchor.encodeCanonical(anchor.parseStrict(Uint8Array.from(Buffer.from(data, "base64")), "it", 1 << 20));
   },
 };
+
+function inBoth(text) {
+  return ["en", "zh"].map((language) => anchor.inLanguage(text, language));
+}
 
 function prove(given) {
   const proof = {
@@ -99,7 +117,9 @@ for await (const line of createInterface({ input: process.stdin })) {
     answer = { answer: await ASKED[request.ask](request) };
   } catch (error) {
     // What has no code is a bug of the page: the tests get its stack.
-    answer = error.code === undefined ? { bug: error.stack } : { code: error.code, message: error.message };
+    answer = error.code === undefined
+      ? { bug: error.stack }
+      : { code: error.code, message: error.message, chinese: inBoth(error.reason)[1] };
   }
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 }

@@ -23,10 +23,11 @@ DRIVER = Path(__file__).with_name("page_driver.mjs")
 
 
 class Refused(NamedTuple):
-    """What the script refused, and with which exit code."""
+    """What the script refused, why (also in Chinese), and with which exit code."""
 
     code: int
     message: str
+    chinese: str
 
 
 def as_on_the_page(document: dict[str, Any]) -> dict[str, Any]:
@@ -63,6 +64,11 @@ class PageScript:
     def judge(self, receipt: bytes, given: Given) -> dict[str, Any]:
         """Return the report, as ``anchor verify --json`` prints it, of leaf ``given.leaf``."""
         return self.ask("judge", **_describe(receipt, given))
+
+    def list_sentences(self, receipt: bytes, given: Given) -> list[tuple[str, str]]:
+        """Return what the report says, each sentence in English and in Chinese."""
+        pairs: list[list[str]] = self.ask("sentences", **_describe(receipt, given))
+        return [(english, chinese) for english, chinese in pairs]
 
     def exit_codes(self, cases: Sequence[tuple[bytes, Given]]) -> list[int]:
         """Return the exit code of each receipt with what is given beside it, in one question."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from anchor.canonical import (
     parse_strict,
 )
 from anchor.errors import ExitCode, MalformedError
+from anchor.messages.message import translate
 
 MAX_BYTES = 1 << 20
 
@@ -160,7 +162,7 @@ def test_a_lone_surrogate_has_no_canonical_form(value: JsonValue) -> None:
 
 @pytest.mark.parametrize("value", [1.0, float("nan"), [float("inf")], {"a": 0.5}, b"x", {1, 2}])
 def test_a_value_json_cannot_carry_here_is_not_encoded(value: JsonValue) -> None:
-    with pytest.raises(MalformedError, match="cannot carry"):
+    with pytest.raises(MalformedError, match="cannot represent"):
         encode_canonical(value, subject="the document")
 
 
@@ -210,6 +212,31 @@ def test_a_byte_order_mark_and_every_encoding_but_utf8_are_refused(data: bytes) 
 )
 def test_what_is_not_json_is_refused(data: bytes) -> None:
     assert "not JSON" in refusal(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "chinese"),
+    [
+        (b"[", "这份文件不是 JSON：此处应有值（）"),
+        (b"[1 2]", "这份文件不是 JSON：此处应有分隔符 ','（）"),
+        (b'{"a" 1}', "这份文件不是 JSON：此处应有分隔符 ':'（）"),
+        (b"{a:1}", "这份文件不是 JSON：此处应有双引号括起的成员名（）"),
+        (b'"a', "这份文件不是 JSON：字符串没有结束（）"),
+        (b'"\n"', "这份文件不是 JSON：字符串中有控制字符（）"),
+        (rb'"\x41"', "这份文件不是 JSON：转义符无效（）"),
+        (rb'"\u12"', r"这份文件不是 JSON：转义符 \uXXXX 无效（）"),
+        (b"{}{}", "这份文件不是 JSON：文档之后还有内容（）"),
+        (b"\xef\xbb\xbf{}", "这份文件不是 JSON：文档开头有 UTF-8 的字节序标记（BOM）（）"),
+        (b'{"a":1,"a":2}', "这份文件的成员 'a' 出现两次"),
+        (b"[1.5]", "这份文件含有数 1.5；只允许整数"),
+        (b"[-0]", "这份文件含有 -0，这不是整数的规范写法"),
+    ],
+)
+def test_a_refusal_has_its_chinese(data: bytes, chinese: str) -> None:
+    with pytest.raises(MalformedError) as caught:
+        parse_strict(data, subject="这份文件", max_bytes=MAX_BYTES)
+    # Python's versions count the columns differently.
+    assert re.sub(r"第 \d+ 行第 \d+ 列", "", translate(caught.value.message, "zh")) == chinese
 
 
 @pytest.mark.parametrize("data", [b"{}{}", b"{} x", b"1 2", b"[]]", b'""""', b"null,"])

@@ -44,6 +44,16 @@ def test_the_page_names_the_operands_that_errors_have():
         assert all(getattr(error, operand) is None for operand in stated)
 
 
+def test_the_page_shows_the_sentence_of_an_error_as_it_is(capsys: pytest.CaptureFixture[str]):
+    line, expected = re.findall(
+        r"^(print\(error.*)  # (.*)$", PAGE.read_text("utf-8"), re.MULTILINE
+    )[0]
+    with pytest.raises(anchor.UsageError) as caught:
+        anchor.Verifier(policy=None, quorum=0)
+    exec(line, {"error": caught.value})
+    assert capsys.readouterr().out == f"{expected}\n"
+
+
 def test_the_stub_says_of_each_name_where_it_comes_from():
     tree = ast.parse(STUB.read_text("utf-8"))
     homes = {
@@ -149,8 +159,9 @@ def public_types() -> Iterator[tuple[str, object]]:
         yield f"Project.add({parameter})", get_type_hints(anchor.Project.add)[parameter]
 
 
-# What nobody names: a receipt without anchors is told by `promise`, and its log by bytes.
-UNNAMED = {"KeystoreSigner", "Promise", "LogId"}
+# What nobody names: a receipt without anchors is told by `promise`, its log by bytes, and messages
+# are text.
+UNNAMED = {"KeystoreSigner", "Message", "Promise", "LogId"}
 
 
 def test_what_a_caller_gets_can_be_named():

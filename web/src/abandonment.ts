@@ -6,33 +6,34 @@
 import { formatAddress, type Hex } from "./bytes.ts";
 import { type Block, type ChainView, type Connect, numberOf, ownerOf, type Target } from "./steps.ts";
 import { ABANDONED, abandoned, CANNOT_CHECK, cannotCheck, isRefusal } from "./errors.ts";
+import { message, type Message } from "./messages.ts";
 import { checkChain } from "./node_steps.ts";
 import { type Anchor, anchorSlot, decodeAnchor, lastHeadSlot, successorSlot } from "./storage.ts";
 import { checkSuccessor, type StateProof } from "./state_proof.ts";
 
 /** What is not proven where neither the receipt nor a node says which log goes on. */
-export const UNKNOWN = "whether the log's owner has abandoned this anchor since";
+export const UNKNOWN = message("anchor-standing-unknown");
 
-const CLOSED = "the log was closed by its owner, and nothing shows from where its successor goes on";
+const CLOSED = message("log-closed-takeover-unknown");
 
 /**
  * What nodes say of an anchor that its owner stands by; `isClosed`: though the log goes on.  No log is
  * ever opened again, so that `isClosed` holds from its block on.
  */
 export interface Standing {
-  readonly said: string;
+  readonly said: Message;
   readonly isClosed: boolean;
 }
 
 /** Return what the state proof of block `number` says of the log's owner; null: nothing. */
 export function checkProvenStanding(
   proof: StateProof, { registry, log }: Target, stored: Anchor, storageRoot: Hex, number: bigint,
-): string | null {
+): Message | null {
   if (proof.successor === null) {
     return null;
   }
   const found = checkSuccessor(proof.successor, storageRoot, registry, log);
-  return found ? judge(stored, ...found) : `not abandoned as of block ${number}`;
+  return found ? judge(stored, ...found) : message("anchor-not-abandoned", { block: number });
 }
 
 /**
@@ -42,17 +43,18 @@ export function checkProvenStanding(
  */
 export async function askStanding(
   target: Target, stored: Anchor, connect: Connect,
-): Promise<[Standing | null, string | null]> {
+): Promise<[Standing | null, Message | null]> {
   try {
     const view = await connect(target);
     await checkChain(view, target, "proof");
     const final = await view.fetchFinalBlock(target.finality);
     return [await readStanding(view, target, stored, final), null];
   } catch (error) {
-    if (!isRefusal(error) || error.code === ABANDONED || error.message === CLOSED) {
+    if (!isRefusal(error) || error.code === ABANDONED || error.reason === CLOSED) {
       throw error;
     }
-    return [null, `no node could say whether the log's owner has abandoned this anchor since: ${error.message}`];
+    const { reason } = error;
+    return [null, message("anchor-standing-unanswered", { question: UNKNOWN, reason })];
   }
 }
 
@@ -64,7 +66,7 @@ export async function readStanding(
   const read = (slot: Hex) => view.fetchStorage(registry, slot, final);
   const successor = await read(successorSlot(log));
   if (/^0+$/.test(successor)) {
-    return { said: `not abandoned as of block ${final.number}`, isClosed: false };
+    return { said: message("anchor-not-abandoned", { block: final.number }), isClosed: false };
   }
   const judgeBy = async (root: Hex) => {
     const first = decodeAnchor(await read(anchorSlot(successor, root)));
@@ -80,7 +82,7 @@ export async function readStanding(
     const last = await read(lastHeadSlot(log));
     // The newest of the closed log, and not what its successor took over.
     if (last === head.root) {
-      throw left(successor, "an earlier head");
+      throw left(successor, message("takeover-at-earlier-head"));
     }
     const proven = anchor?.state?.successor?.takeover?.root;
     const shown = proven ? await judgeBy(proven) : null;
@@ -104,18 +106,19 @@ export async function readStanding(
       throw error;
     }
   }
-  throw cannotCheck(CLOSED, "`anchor audit` of the published log finds out");
+  throw cannotCheck(CLOSED, message("log-closed-audit-hint"));
 }
 
-function judge(stored: Anchor, successor: Hex, size: number): string {
+function judge(stored: Anchor, successor: Hex, size: number): Message {
   if (stored.size > size) {
-    throw left(successor, `size ${size}`);
+    throw left(successor, message("takeover-at-size", { size }));
   }
-  return `the log was closed; its successor goes on from size ${size}, which covers this anchor`;
+  return message("anchor-covered-by-successor", { size });
 }
 
-const left = (successor: Hex, since: string) => abandoned(
-  `the log's owner abandoned this anchor: log ${numberOf(successor)} of ` +
-    `${formatAddress(ownerOf(successor))} took over from ${since}`,
-  "the record existed by then, and its operator no longer stands by this part of the log: ask why",
-);
+function left(successor: Hex, since: Message) {
+  const [number, owner] = [numberOf(successor), formatAddress(ownerOf(successor))];
+  return abandoned(
+    message("anchor-abandoned", { number, owner, since }), message("anchor-abandoned-hint"),
+  );
+}

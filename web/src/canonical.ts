@@ -5,8 +5,9 @@
  * outside ±(2^53 - 1), lone surrogates, and more bytes or levels than the bounds.
  */
 
-import { count, quote } from "./bytes.ts";
 import { malformed } from "./errors.ts";
+import { message, type Message } from "./messages.ts";
+import { cut } from "./text.ts";
 
 export type Json = null | boolean | number | string | Json[] | Members;
 export type Members = Map<string, Json>;
@@ -18,28 +19,26 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 const WORDS: readonly [string, Json][] = [["null", null], ["true", true], ["false", false]];
 
 /** Read one JSON document of at most `maxBytes` of UTF-8. */
-export function parseStrict(data: Uint8Array, what: string, maxBytes: number): Json {
-  if (data.length > maxBytes) {
-    throw malformed(
-      `${what} has ${count(data.length)} bytes; at most ${count(maxBytes)} are allowed`,
-    );
+export function parseStrict(data: Uint8Array, subject: Message, limit: number): Json {
+  if (data.length > limit) {
+    throw malformed(message("document-too-long", { subject, size: data.length, limit }));
   }
-  return new Reader(decodeUtf8(data, what), what, false).readDocument();
+  return new Reader(decodeUtf8(data, subject), subject, false).readDocument();
 }
 
 /**
  * Read a node's answer: as strictly, but for numbers.  What is no integer comes back as NaN, because
  * nothing in an answer that is used is one.
  */
-export function parseAnswer(data: Uint8Array, what: string): Json {
-  return new Reader(decodeUtf8(data, what), what, true).readDocument();
+export function parseAnswer(data: Uint8Array, subject: Message): Json {
+  return new Reader(decodeUtf8(data, subject), subject, true).readDocument();
 }
 
 /** Read a document that must already be in its own canonical form, byte for byte. */
-export function parseCanonical(text: string, what: string): Json {
-  const value = new Reader(text, what, false).readDocument();
+export function parseCanonical(text: string, subject: Message): Json {
+  const value = new Reader(text, subject, false).readDocument();
   if (encodeCanonical(value) !== text) {
-    throw malformed(`${what} is not in canonical form (RFC 8785)`);
+    throw malformed(message("json-not-canonical", { subject }));
   }
   return value;
 }
@@ -54,11 +53,11 @@ export function encodeCanonical(value: Json): string {
   return Array.isArray(value) ? `[${value.map(encodeCanonical).join(",")}]` : JSON.stringify(value);
 }
 
-export function decodeUtf8(data: Uint8Array, what: string): string {
+export function decodeUtf8(data: Uint8Array, subject: Message): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
   } catch {
-    throw malformed(`${what} is not UTF-8`);
+    throw malformed(message("page-document-not-utf8", { subject }));
   }
 }
 
@@ -67,14 +66,14 @@ class Reader {
 
   constructor(
     private readonly text: string,
-    private readonly what: string,
+    private readonly subject: Message,
     private readonly anyNumber: boolean,
   ) {}
 
   readDocument(): Json {
     const value = this.readValue(0);
     if (this.at !== this.text.length) {
-      throw this.refuse("goes on");
+      throw this.refuse(message("json-fault-extra"));
     }
     return value;
   }
@@ -94,7 +93,7 @@ class Reader {
     }
     if (first === "{" || first === "[") {
       if (depth > MAX_DEPTH) {
-        throw malformed(`${this.what} nests deeper than ${MAX_DEPTH} levels`);
+        throw malformed(message("json-too-deep", { subject: this.subject, limit: MAX_DEPTH }));
       }
       this.at += 1;
       return first === "{" ? this.readMembers(depth) : this.readItems(depth);
@@ -113,7 +112,7 @@ class Reader {
     this.match(BLANKS);
     while (!this.takes("]")) {
       if (items.length > 0) {
-        this.expect(",");
+        this.expect(",", message("json-fault-comma"));
       }
       items.push(this.readValue(depth));
     }
@@ -125,14 +124,14 @@ class Reader {
     this.match(BLANKS);
     while (!this.takes("}")) {
       if (members.size > 0) {
-        this.expect(",");
+        this.expect(",", message("json-fault-comma"));
         this.match(BLANKS);
       }
       const name = this.readString();
       this.match(BLANKS);
-      this.expect(":");
+      this.expect(":", message("json-fault-colon"));
       if (members.has(name)) {
-        throw malformed(`${this.what} has the member ${quote(name)} twice`);
+        throw malformed(message("json-member-duplicate", { subject: this.subject, name: cut(name) }));
       }
       members.set(name, this.readValue(depth));
     }
@@ -141,40 +140,48 @@ class Reader {
 
   private readString(): string {
     const start = this.at;
-    this.expect('"');
+    this.expect('"', message("json-fault-name"));
     while (this.at < this.text.length && this.text[this.at] !== '"') {
       this.at += this.text[this.at] === "\\" ? 2 : 1;
     }
-    this.expect('"');
+    const written = this.text.slice(start, this.at + 1);
+    if (!this.takes('"')) {
+      throw this.refuse(message("json-fault-string-open"), start);
+    }
     let text: string;
     try {
-      text = JSON.parse(this.text.slice(start, this.at)) as string;
+      text = JSON.parse(written) as string;
     } catch {
-      throw this.refuse("a string");
+      const control = written.search(/[\x00-\x1f]/);
+      throw control < 0
+        ? this.refuse(message("json-fault-escape"), start)
+        : this.refuse(message("json-fault-control-character"), start + control);
     }
     if (LONE_SURROGATE.test(text)) {
-      throw malformed(`${this.what} holds a lone surrogate, which is not a character`);
+      throw malformed(message("json-lone-surrogate", { subject: this.subject }));
     }
     return text;
   }
 
   private readNumber(): number {
+    const { subject } = this;
     const literal = this.match(NUMBER);
     if (literal === "") {
-      throw this.refuse("a value is missing");
+      throw this.refuse(message("json-fault-value"));
     }
     const isInteger = /^-?[0-9]+$/.test(literal);
     if (this.anyNumber) {
       return isInteger ? Number(literal) : NaN;
     }
     if (!isInteger) {
-      throw malformed(`${this.what} holds the number ${literal.slice(0, 32)}; only integers are allowed`);
+      const short = cut(literal, 32);
+      throw malformed(message("json-number-not-integer", { subject, literal: short }));
     }
     if (literal === "-0") {
-      throw malformed(`${this.what} holds -0, which is not an integer's canonical spelling`);
+      throw malformed(message("json-negative-zero", { subject }));
     }
     if (literal.length > 17 || !Number.isSafeInteger(Number(literal))) {
-      throw malformed(`${this.what} holds an integer outside ±(2^53 - 1)`);
+      throw malformed(message("json-integer-out-of-range", { subject }));
     }
     return Number(literal);
   }
@@ -192,15 +199,15 @@ class Reader {
     return isHere;
   }
 
-  private expect(mark: string): void {
+  private expect(mark: string, reason: Message): void {
     if (!this.takes(mark)) {
-      throw this.refuse(`${mark} is missing`);
+      throw this.refuse(reason);
     }
   }
 
-  private refuse(complaint: string) {
-    const before = this.text.slice(0, this.at).split("\n");
-    const column = before.at(-1)!.length + 1;
-    return malformed(`${this.what} is not JSON: ${complaint} (line ${before.length}, column ${column})`);
+  private refuse(reason: Message, at = this.at) {
+    const before = this.text.slice(0, at).split("\n");
+    const [line, column] = [before.length, before.at(-1)!.length + 1];
+    return malformed(message("document-not-json", { subject: this.subject, reason, line, column }));
   }
 }

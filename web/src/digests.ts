@@ -2,6 +2,8 @@
 
 import { sha256 } from "@noble/hashes/sha2.js";
 import { type Hex, toHex } from "./bytes.ts";
+import { cannotCheck, isRefusal, type Refusal } from "./errors.ts";
+import { message } from "./messages.ts";
 import { Sm3 } from "./sm3.ts";
 
 const CHUNK_BYTES = 4 << 20;
@@ -11,7 +13,8 @@ const MAX_WHOLE_BYTES = 128 << 20;
 const ALGORITHMS = ["sha256", "sm3"] as const;
 type Algorithm = (typeof ALGORITHMS)[number];
 type Progress = (done: number) => void;
-type Answer = { done: number; digest?: Hex; problem?: string };
+/** Of a worker: how far it is; in the end the digest, or why there is none (null: the file changed). */
+type Answer = { done: number; digest?: Hex; problem?: string | null };
 
 interface TrustedTypes {
   createPolicy(name: string, rules: { createScriptURL: (url: string) => string }): {
@@ -19,7 +22,7 @@ interface TrustedTypes {
   };
 }
 
-/** One file on its way to its digests; `stop` gives them up. */
+/** One file on its way to its digests, or to a refusal; `stop` gives them up. */
 export interface Hashing {
   readonly digests: Promise<{ sha256: Hex; sm3: Hex; size: number }>;
   stop(): void;
@@ -40,7 +43,9 @@ export function startHashing(file: Blob, script: string, report: (part: number) 
     }
     workers.push(worker);
     return askWorker(worker, file, algorithm, progress);
-  });
+  }).map((digest) => digest.catch((error: unknown) => {
+    throw isRefusal(error) ? error : failed(String(error));
+  }));
   return {
     digests: Promise.all(hashed).then(([sha256, sm3]) => ({ sha256: sha256!, sm3: sm3!, size: file.size })),
     stop: () => workers.forEach((worker) => worker.terminate()),
@@ -54,7 +59,7 @@ export function serveHashing(): void {
   scope.onmessage = ({ data }: MessageEvent<{ file: Blob; algorithm: Algorithm }>) => {
     digestFile(data.file, data.algorithm, (done) => answer({ done })).then(
       (digest) => answer({ done: data.file.size, digest }),
-      (error: unknown) => answer({ done: 0, problem: String(error) }),
+      (error: unknown) => answer({ done: 0, problem: isRefusal(error) ? null : String(error) }),
     );
   };
 }
@@ -84,7 +89,7 @@ async function read(file: Blob, start: number, end: number): Promise<ArrayBuffer
   const data = await file.slice(start, end).arrayBuffer();
   // Of a file that went away a browser may give nothing, and no error.
   if (data.byteLength !== end - start) {
-    throw new Error("it changed while it was read");
+    throw changed();
   }
   return data;
 }
@@ -103,13 +108,16 @@ function startWorker(script: string): Worker | null {
   }
 }
 
+const changed = (): Refusal => cannotCheck(message("page-file-changed"));
+const failed = (problem: string): Refusal => cannotCheck(message("page-file-failed", { problem }));
+
 let worker: ReturnType<TrustedTypes["createPolicy"]> | undefined;
 
 function askWorker(worker: Worker, file: Blob, algorithm: Algorithm, progress: Progress): Promise<Hex> {
   return new Promise((resolve, reject) => {
     worker.onmessage = ({ data }: MessageEvent<Answer>) => {
       if (data.problem !== undefined) {
-        reject(new Error(data.problem));
+        reject(data.problem === null ? changed() : failed(data.problem));
       } else if (data.digest !== undefined) {
         resolve(data.digest);
         worker.terminate();

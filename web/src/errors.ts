@@ -1,5 +1,7 @@
 /** Why a step does not pass, with the exit code that says of which kind that is (anchor/errors.py). */
 
+import type { Message } from "./messages.ts";
+
 export const DONE = 0;
 export const MALFORMED = 2;
 export const MISMATCH = 10;
@@ -13,22 +15,22 @@ export const UNKNOWN_VERSION = 22;
 export class Refusal extends Error {
   constructor(
     readonly code: number,
-    message: string,
-    readonly hint = "",
+    readonly reason: Message,
+    readonly hint: Message | null = null,
   ) {
-    super(message);
+    super(reason.text);
   }
 }
 
-export const malformed = (text: string, hint?: string) => new Refusal(MALFORMED, text, hint);
-export const mismatch = (text: string, hint?: string) => new Refusal(MISMATCH, text, hint);
-export const notAnchored = (text: string) => new Refusal(NOT_ANCHORED, text);
-export const notTrusted = (text: string, hint?: string) => new Refusal(NOT_TRUSTED, text, hint);
-export const abandoned = (text: string, hint?: string) => new Refusal(ABANDONED, text, hint);
-export const cannotCheck = (text: string, hint?: string) => new Refusal(CANNOT_CHECK, text, hint);
-export const notFinal = (text: string, hint?: string) => new Refusal(NOT_FINAL, text, hint);
-export const unknownVersion = (text: string, hint?: string) =>
-  new Refusal(UNKNOWN_VERSION, text, hint);
+export const malformed = (reason: Message, hint?: Message) => new Refusal(MALFORMED, reason, hint);
+export const mismatch = (reason: Message, hint?: Message) => new Refusal(MISMATCH, reason, hint);
+export const notAnchored = (reason: Message) => new Refusal(NOT_ANCHORED, reason);
+export const notTrusted = (reason: Message, hint?: Message) => new Refusal(NOT_TRUSTED, reason, hint);
+export const abandoned = (reason: Message, hint?: Message) => new Refusal(ABANDONED, reason, hint);
+export const cannotCheck = (reason: Message, hint?: Message) => new Refusal(CANNOT_CHECK, reason, hint);
+export const notFinal = (reason: Message, hint?: Message) => new Refusal(NOT_FINAL, reason, hint);
+export const unknownVersion = (reason: Message, hint?: Message) =>
+  new Refusal(UNKNOWN_VERSION, reason, hint);
 
 /** Tell whether an error is a refusal of this code; what else is thrown is a bug of this page. */
 export function isRefusal(error: unknown, code?: number): error is Refusal {

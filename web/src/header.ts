@@ -2,6 +2,7 @@
 
 import { type Hex, keccak256, toHex } from "./bytes.ts";
 import { malformed, unknownVersion } from "./errors.ts";
+import { message } from "./messages.ts";
 import { decodeRlp, parseBytes, parseInteger, type RlpItem } from "./rlp.ts";
 
 export const MAX_HEADER_BYTES = 8192;
@@ -34,14 +35,14 @@ const KNOWN_ITEMS = ITEMS.length + 2;
 
 /** Read a header's RLP; its hash is that of these very bytes. */
 export function parseHeader(encoded: Uint8Array): Header {
-  const items = decodeRlp(encoded, "the header", MAX_HEADER_BYTES);
+  const items = decodeRlp(encoded, message("block-header"), MAX_HEADER_BYTES);
   if (items instanceof Uint8Array) {
-    throw malformed("the header is not a list");
+    throw malformed(message("header-not-list"));
   }
   if (items.length < ITEMS.length && !SHAPES.includes(items.length)) {
     throw unknownVersion(
-      `the header has ${items.length} items, which no fork known to this release has`,
-      "a later release may know it",
+      message("header-size-of-no-fork", { count: items.length }),
+      message("release-too-old-hint"),
     );
   }
   // What later forks add is covered by the hash, and keeps the places of what is read here.
@@ -56,14 +57,14 @@ export function parseHeader(encoded: Uint8Array): Header {
 }
 
 function parseItem(item: RlpItem, name: string, length: number): Hex {
-  const what = `the header's ${name}`;
+  const subject = message("header-item", { name });
   if (!(item instanceof Uint8Array)) {
-    throw malformed(`${what} is a list`);
+    throw malformed(message("value-unexpected-list", { subject }));
   }
   if (length < 0) {
-    parseInteger(item, what, -length);
+    parseInteger(item, subject, -length);
   } else if (length > 0) {
-    parseBytes(item, what, length);
+    parseBytes(item, subject, length);
   }
   return toHex(item);
 }

@@ -1,7 +1,9 @@
 /** JSON-RPC over HTTP, with bounds: of an answer only what JSON-RPC 2.0 allows (anchor/chain/json_rpc.py). */
 
 import { type Json, type Members, parseAnswer } from "./canonical.ts";
-import { cannotCheck, malformed, Refusal } from "./errors.ts";
+import { CANNOT_CHECK, cannotCheck, malformed, Refusal } from "./errors.ts";
+import { message, type Message } from "./messages.ts";
+import { cut } from "./text.ts";
 
 const MAX_RESPONSE_BYTES = 16 << 20;
 const TIMEOUT = 20_000; // milliseconds, for one whole request and answer
@@ -10,10 +12,10 @@ const MAX_REASON = 300;
 /** The node answered with a JSON-RPC error of its own. */
 export class NodeRefusal extends Refusal {
   constructor(
-    message: string,
+    reason: Message,
     readonly rpcCode: number,
   ) {
-    super(cannotCheck("").code, message);
+    super(CANNOT_CHECK, reason);
   }
 }
 
@@ -25,16 +27,15 @@ export class NodeRefusal extends Refusal {
 export function parseNodeUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw malformed("the RPC URL must start with http:// or https://");
+    throw malformed(message("rpc-url-scheme-unknown"));
   }
   if (url.protocol === "http:" && !["127.0.0.1", "localhost"].includes(url.hostname)) {
     throw malformed(
-      `${url.origin}: a page asks nodes over https://, or http:// on this machine`,
-      "`anchor verify --rpc` asks any node",
+      message("page-node-url-insecure", { url: url.origin }), message("page-node-url-insecure-hint"),
     );
   }
   if (url.username || url.password) {
-    throw malformed(`${url.origin}: a page cannot ask a node by a URL with a user name`);
+    throw malformed(message("page-node-url-with-user", { url: url.origin }));
   }
   return url;
 }
@@ -97,9 +98,8 @@ export class Rpc {
         signal: AbortSignal.timeout(TIMEOUT),
       });
       if (!response.ok) {
-        throw cannotCheck(
-          `the node ${this.name} answered ${method} with HTTP status ${response.status}`,
-        );
+        const { status } = response;
+        throw cannotCheck(message("node-http-status", { name: this.name, method, status }));
       }
       data = await readBounded(response);
     } catch (error) {
@@ -112,29 +112,31 @@ export class Rpc {
     if (error instanceof Refusal) {
       return error;
     }
+    const { name } = this;
     if (error instanceof RangeError) {
-      return cannotCheck(`the node ${this.name} answered ${method} with ${error.message}`);
+      const reason = message("http-too-long", { limit: MAX_RESPONSE_BYTES });
+      return cannotCheck(message("node-answer-refused", { name, method, reason }));
     }
     const isLate = error instanceof DOMException && error.name === "TimeoutError";
-    const why = isLate ? "timed out" : "connection refused or cut, or not open to pages";
-    return cannotCheck(`the node ${this.name} cannot be reached (${why})`);
+    const reason = isLate ? message("http-timed-out") : message("page-connection-failed");
+    return cannotCheck(message("node-unreachable", { name, reason }));
   }
 
   private readResult(method: string, id: number, data: Uint8Array): Json {
-    const what = `the node ${this.name} answered ${method} with`;
+    const { name } = this;
     let answer: Json;
     try {
-      answer = parseAnswer(data, "an answer");
+      answer = parseAnswer(data, message("page-node-answer"));
     } catch {
-      throw cannotCheck(`${what} no JSON`);
+      throw cannotCheck(message("node-answer-not-json", { name, method }));
     }
     if (!(answer instanceof Map) || answer.has("result") === answer.has("error")) {
-      throw cannotCheck(`${what} neither or both of result and error`);
+      throw cannotCheck(message("node-answer-result-error", { name, method }));
     }
     // An error may come from somebody who could not read the request, and so not its id.
     const answered = answer.get("id") ?? null;
     if (answered !== id && !(answered === null && answer.has("error"))) {
-      throw cannotCheck(`${what} the answer to another request`);
+      throw cannotCheck(message("node-answer-of-other-request", { name, method }));
     }
     if (answer.has("result")) {
       return answer.get("result")!;
@@ -143,16 +145,17 @@ export class Rpc {
   }
 
   private readError(method: string, error: Json): Refusal {
+    const { name } = this;
     const code = error instanceof Map ? error.get("code") : undefined;
     if (typeof code !== "number" || Number.isNaN(code)) {
-      return cannotCheck(`the node ${this.name} answered ${method} with a malformed error`);
+      return cannotCheck(message("node-answer-error-malformed", { name, method }));
     }
     let reason = String((error as Members).get("message") ?? "");
     for (const secret of this.secrets) { // a node may quote the request in its answer
       reason = reason.replaceAll(secret, "(hidden)");
     }
-    reason = reason.slice(0, MAX_REASON);
-    return new NodeRefusal(`the node ${this.name} refused ${method}: ${reason}`, code);
+    reason = cut(reason, MAX_REASON);
+    return new NodeRefusal(message("node-refused-request", { name, method, reason }), code);
   }
 }
 
@@ -170,7 +173,7 @@ async function readBounded(response: Response): Promise<Uint8Array> {
     size += value.length;
     if (size > MAX_RESPONSE_BYTES) {
       await reader.cancel();
-      throw new RangeError("more than 16,777,216 bytes");
+      throw new RangeError("the answer is too long");
     }
   }
   return new Uint8Array(await new Blob(chunks as Uint8Array<ArrayBuffer>[]).arrayBuffer());

@@ -12,12 +12,13 @@ import { parseHeader } from "./header.ts";
 import { verifyInclusion } from "./merkle.ts";
 import { verifyTrieProof } from "./trie.ts";
 import { startPage } from "./page/app.ts";
-import { toChinese } from "./page/chinese.ts";
+import { inLanguage } from "./messages.ts";
 import { connectTo } from "./node_quorum.ts";
 import { parseRecord } from "./record.ts";
-import { expectedCodeHash, findChain, REGISTRY, sentenceOf } from "./release.ts";
+import { expectedCodeHash, findChain, nameOf, REGISTRY, sentenceOf } from "./release.ts";
 import { areDistinct } from "./json_rpc.ts";
 import { Sm3 } from "./sm3.ts";
+import { quote } from "./text.ts";
 import { checkAccount, checkAnchor, checkSubmitter } from "./state_proof.ts";
 import { parsePolicy } from "./policy.ts";
 import { exitCode } from "./report.ts";
@@ -26,8 +27,8 @@ import { judge } from "./verifier.ts";
 Object.assign(globalThis, {
   anchor: {
     ...bytes, REGISTRY, Sm3, areDistinct, checkAccount, checkAnchor, checkSubmitter, connectTo, describeReport, encodeCanonical,
-    exitCode, expectedCodeHash, findChain, judge, parseHeader, parsePolicy, parseRecord, parseStrict, sentenceOf,
-    toChinese, verifyInclusion, verifyTrieProof,
+    exitCode, expectedCodeHash, findChain, inLanguage, judge, nameOf, parseHeader, parsePolicy, parseRecord,
+    parseStrict, quote, sentenceOf, verifyInclusion, verifyTrieProof,
   },
 });
 

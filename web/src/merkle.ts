@@ -2,6 +2,7 @@
 
 import { concat, fromHex, type Hex, sha256 } from "./bytes.ts";
 import { mismatch } from "./errors.ts";
+import { message } from "./messages.ts";
 
 export const MAX_PATH = 48;
 
@@ -15,7 +16,7 @@ export const hashNode = (left: Hex, right: Hex): Hex => sha256(fromHex("01" + le
  */
 export function pathSides(index: number, size: number, length: number): boolean[] {
   if (!(index >= 0 && index < size)) {
-    throw mismatch(`index ${index} is not inside a tree of ${size} leaves`);
+    throw mismatch(message("leaf-index-outside-tree", { index, size }));
   }
   const sides: boolean[] = [];
   for (let node = index, last = size - 1; last > 0; node = half(node), last = half(last)) {
@@ -26,7 +27,8 @@ export function pathSides(index: number, size: number, length: number): boolean[
     } // else: the right edge is ragged here, the node is carried up unchanged.
   }
   if (sides.length !== length) {
-    throw mismatch(`the path has ${length} hashes; leaf ${index} of ${size} takes ${sides.length}`);
+    const expected = sides.length;
+    throw mismatch(message("path-length-wrong", { actual: length, index, size, expected }));
   }
   return sides;
 }
@@ -46,10 +48,10 @@ export function verifyInclusion(
   leaf: Hex, index: number, size: number, path: readonly Hex[], root: Hex,
 ): void {
   if ([leaf, ...path].some((hash) => hash.length !== 64)) {
-    throw mismatch("a hash of the proof is not 32 bytes long");
+    throw mismatch(message("proof-hash-length"));
   }
   if (foldPath(leaf, index, size, path).at(-1) !== root) {
-    throw mismatch("the path leads to another root");
+    throw mismatch(message("path-root-differs"));
   }
 }
 

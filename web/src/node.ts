@@ -5,6 +5,7 @@ import type { Json, Members } from "./canonical.ts";
 import type { Block } from "./steps.ts";
 import { cannotCheck } from "./errors.ts";
 import { NodeRefusal, Rpc } from "./json_rpc.ts";
+import { message, type Message } from "./messages.ts";
 import type { FinalityRule } from "./policy.ts";
 
 // The registry's packed anchor keeps 48 bits for each.
@@ -30,7 +31,7 @@ export class Node {
   }
 
   async fetchChainId(): Promise<bigint> {
-    return this.quantity(await this.rpc.call("eth_chainId"), "eth_chainId");
+    return this.quantity(await this.rpc.call("eth_chainId"), this.resultOf("eth_chainId"));
   }
 
   /** Return a block's number, hash and time; null where the node does not know it. */
@@ -41,33 +42,35 @@ export class Node {
       return null;
     }
     if (!(members instanceof Map)) {
-      throw cannotCheck(`the node ${this.name} returned a malformed block`);
+      throw cannotCheck(message("node-block-malformed", { name: this.name }));
     }
     const found = this.readBlock(members);
     if (typeof block === "number" && found.number !== block) {
-      throw cannotCheck(`the node ${this.name} returned another block than was asked for`);
+      throw cannotCheck(message("node-returned-other-block", { name: this.name }));
     }
     return found;
   }
 
   private readBlock(members: Members): Block {
-    const number = this.quantity(members.get("number"), "block number");
-    const timestamp = this.quantity(members.get("timestamp"), "block timestamp");
-    const hash = this.data(members.get("hash"), "block hash");
+    const { name } = this;
+    const number = this.quantity(members.get("number"), this.part(message("block-number")));
+    const timestamp = this.quantity(members.get("timestamp"), this.part(message("block-timestamp")));
+    const label = this.part(message("block-hash"));
+    const hash = this.data(members.get("hash"), label);
     if (hash.length !== 64) {
-      throw cannotCheck(`the node ${this.name}'s block hash is not 32 bytes`);
+      throw cannotCheck(message("node-value-not-hash", { label }));
     }
     if (number > MAX_BLOCK || timestamp > MAX_BLOCK) {
-      throw cannotCheck(`the node ${this.name} returned block ${number} of time ${timestamp}`);
+      throw cannotCheck(message("node-block-impossible", { name, number, time: timestamp }));
     }
     return { number: Number(number), hash, timestamp: Number(timestamp) };
   }
 
   /** Return the block; a refusal where the node has none. */
-  async fetchKnown(block: BlockId, which: string): Promise<Block> {
+  async fetchKnown(block: BlockId, which: Message): Promise<Block> {
     const found = await this.fetchBlock(block);
     if (found === null) {
-      throw cannotCheck(`the node ${this.name} has no ${which}`);
+      throw cannotCheck(message("node-has-no-block", { name: this.name, block: which }));
     }
     return found;
   }
@@ -75,9 +78,9 @@ export class Node {
   /** Return the newest block that is final by `rule`. */
   async fetchFinalBlock(rule: FinalityRule): Promise<Block> {
     if (rule !== "finalized") {
-      const latest = await this.fetchKnown("latest", "latest block");
+      const latest = await this.fetchKnown("latest", message("block-latest"));
       const number = Math.max(Number(latest.number) - rule, 0);
-      return rule === 0 ? latest : this.fetchKnown(number, `block ${number}`);
+      return rule === 0 ? latest : this.fetchKnown(number, message("block-by-number", { number }));
     }
     let block: Block | null = null;
     try {
@@ -88,15 +91,17 @@ export class Node {
       }
     }
     if (block === null) {
-      throw cannotCheck(`the node ${this.name} does not say which block is final`,
-        "where a chain has no `finalized` tag, set `finality` in your policy to a number of blocks");
+      throw cannotCheck(
+        message("node-final-block-unknown", { name: this.name }),
+        message("node-final-block-unknown-hint"),
+      );
     }
     // Asked for afterwards, `latest` is above any tag that follows it with a delay.
-    const latest = await this.fetchKnown("latest", "latest block");
+    const latest = await this.fetchKnown("latest", message("block-latest"));
     if (block.number >= latest.number && latest.number > 0) {
       throw cannotCheck(
-        `the node ${this.name} calls its newest block final: its \`finalized\` tag says nothing`,
-        "set `finality` in your policy to a number of blocks; to 0 if this chain never reorganises",
+        message("node-finalized-tag-meaningless", { name: this.name }),
+        message("node-finalized-tag-meaningless-hint"),
       );
     }
     return block;
@@ -116,14 +121,16 @@ export class Node {
 
   async fetchCodeHash(address: Hex, block: Block): Promise<Hex> {
     const code = await this.rpc.call("eth_getCode", [`0x${address}`, blockParam(block)]);
-    return keccak256(fromHex(this.data(code, "eth_getCode")));
+    return keccak256(fromHex(this.data(code, this.resultOf("eth_getCode"))));
   }
 
   async fetchStorage(address: Hex, slot: Hex, block: Block): Promise<Hex> {
     const params = [`0x${address}`, `0x${slot}`, blockParam(block)];
-    const held = this.data(await this.rpc.call("eth_getStorageAt", params), "eth_getStorageAt");
+    const answer = await this.rpc.call("eth_getStorageAt", params);
+    const held = this.data(answer, this.resultOf("eth_getStorageAt"));
     if (held.length !== 64) {
-      throw cannotCheck(`the node ${this.name} returned a storage word of ${held.length / 2} bytes`);
+      const size = held.length / 2;
+      throw cannotCheck(message("node-storage-word-length", { name: this.name, size }));
     }
     return held;
   }
@@ -140,18 +147,26 @@ export class Node {
     });
   }
 
-  private quantity(value: Json | undefined, part: string): bigint {
+  private quantity(value: Json | undefined, label: Message): bigint {
     if (typeof value !== "string" || !/^0x(0|[1-9a-f][0-9a-f]{0,63})$/.test(value)) {
-      throw cannotCheck(`the node ${this.name}'s ${part} is not a hex quantity`);
+      throw cannotCheck(message("node-value-not-quantity", { label }));
     }
     return BigInt(value);
   }
 
-  private data(value: Json | undefined, part: string): Hex {
+  private data(value: Json | undefined, label: Message): Hex {
     if (typeof value !== "string" || value.length % 2 || !/^0x[0-9a-f]*$/.test(value)) {
-      throw cannotCheck(`the node ${this.name}'s ${part} is not hex data`);
+      throw cannotCheck(message("node-value-not-data", { label }));
     }
     return value.slice(2);
+  }
+
+  private part(part: Message): Message {
+    return message("node-part", { name: this.name, part });
+  }
+
+  private resultOf(method: string): Message {
+    return message("node-method-result", { name: this.name, method });
   }
 }
 

@@ -7,43 +7,43 @@
 import type { Hex } from "./bytes.ts";
 import type { Block, ChainView, Connect, Target } from "./steps.ts";
 import { cannotCheck, isRefusal, type Refusal } from "./errors.ts";
+import { join, message, type Message } from "./messages.ts";
 import { Node } from "./node.ts";
 import { areDistinct, parseNodeUrl } from "./json_rpc.ts";
 import type { FinalityRule } from "./policy.ts";
 
-const SPLIT_HINT = "one side is wrong or on a fork: nothing becomes final until they agree";
-const AWAY_HINT = "nothing becomes final until enough of them answer; see to those that are named";
+const SPLIT_HINT = message("quorum-split-hint");
 
 type Read<Value> = (node: Node) => Promise<Value>;
 
 /** Who was asked, and who was left out and why. */
 export interface Asked {
   readonly nodes: Set<string>;
-  readonly notes: Set<string>;
+  readonly notes: Set<Message>;
 }
 
 /** Return what opens a view of a target's chain: by `rpc`, else by the policy's nodes. */
 export function connectTo(rpc: readonly string[], quorum: number | null, asked: Asked): Connect {
   return async (target) => {
+    const { chainId: chain } = target;
     const urls = rpc.length > 0 ? await findOnChain(rpc, target) : target.rpc;
     if (urls.length === 0) {
       throw cannotCheck(
-        `no node of chain ${target.chainId} is known`, "name one you trust, here or in your policy",
+        message("chain-nodes-unknown", { chain }), message("page-chain-nodes-unknown-hint"),
       );
     }
     urls.forEach(checkUrl);
     if (!areDistinct(urls)) {
       throw cannotCheck(
-        `of chain ${target.chainId} one node is named twice, and would agree with itself`,
-        "name nodes of different operators",
+        message("chain-node-named-twice", { chain }), message("chain-node-named-twice-hint"),
       );
     }
     // What the policy asks for is never lowered here.
     const needed = Math.max(target.quorum, quorum ?? Math.min(2, rpc.length));
     if (needed > urls.length) {
       throw cannotCheck(
-        `${needed} nodes have to agree, and ${urls.length} of chain ${target.chainId} are named`,
-        "name more, each of another operator",
+        message("chain-nodes-too-few", { needed, count: urls.length, chain }),
+        message("page-chain-nodes-too-few-hint"),
       );
     }
     const nodes = urls.map((url) => new Node(url));
@@ -66,8 +66,8 @@ async function findOnChain(rpc: readonly string[], target: Target): Promise<read
   const urls = rpc.filter((_, at) => !target.otherChains.includes(Number(chains[at] ?? -1)));
   if (urls.length === 0) {
     throw cannotCheck(
-      `the nodes named are of other chains: none is of chain ${target.chainId}`,
-      "name nodes of each chain, here or in a trust policy",
+      message("chain-nodes-of-others", { chain: target.chainId }),
+      message("page-chain-nodes-of-others-hint"),
     );
   }
   return urls;
@@ -77,7 +77,8 @@ function checkUrl(url: string): void {
   try {
     parseNodeUrl(url);
   } catch (error) {
-    throw cannotCheck((error as Refusal).message, (error as Refusal).hint);
+    const { reason, hint } = error as Refusal;
+    throw cannotCheck(reason, hint ?? undefined);
   }
 }
 
@@ -90,7 +91,7 @@ class Group implements ChainView {
     private readonly nodes: readonly Node[],
     readonly needed: number,
     private readonly target: Target,
-    private readonly note: (text: string) => void,
+    private readonly note: (text: Message) => void,
   ) {
     this.agreed = nodes;
   }
@@ -100,7 +101,7 @@ class Group implements ChainView {
   }
 
   fetchGenesis(): Promise<Hex> {
-    return this.confirm(async (node) => (await node.fetchKnown(0, "genesis block")).hash);
+    return this.confirm(async (node) => (await node.fetchKnown(0, message("block-genesis"))).hash);
   }
 
   fetchLatestStorage(address: Hex, slot: Hex): Promise<[Block, Hex][]> {
@@ -118,7 +119,7 @@ class Group implements ChainView {
   }
 
   fetchBlock(number: number): Promise<Block> {
-    return this.confirm((node) => node.fetchKnown(number, `block ${number}`));
+    return this.confirm((node) => node.fetchKnown(number, message("block-by-number", { number })));
   }
 
   fetchCodeHash(address: Hex, block: Block): Promise<Hex> {
@@ -137,7 +138,7 @@ class Group implements ChainView {
   /** Return what `read` finds in each node's newest block; of `needed` nodes at least. */
   private async askLatest(read: (node: Node, latest: Block) => Promise<Hex>): Promise<[Block, Hex][]> {
     const { found, problems } = await ask(this.agreed, async (node): Promise<[Block, Hex]> => {
-      const latest = await node.fetchKnown("latest", "latest block");
+      const latest = await node.fetchKnown("latest", message("block-latest"));
       return [latest, await read(node, latest)];
     });
     if (found.size < this.needed) {
@@ -160,8 +161,9 @@ class Group implements ChainView {
       sides.set(key, side);
     }
     if (sides.size > 1) {
-      const named = [...sides.values()].map((side) => side.names.join(", ")).join(" against ");
-      throw cannotCheck(`the nodes disagree about what is in the final block: ${named}`, SPLIT_HINT);
+      const against = [...sides.values()].map(({ names }) => join(names))
+        .reduce((one, other) => message("nodes-against", { one, other }));
+      throw cannotCheck(message("nodes-disagree-final-content", { sides: against }), SPLIT_HINT);
     }
     const [side] = sides.values();
     if (side === undefined || found.size < this.needed) {
@@ -176,7 +178,7 @@ class Group implements ChainView {
       return this.nodes[0]!.fetchFinalBlock(rule);
     }
     const { found: finals, problems } = await ask(this.nodes, (node) => this.fetchFinal(node, rule));
-    problems.forEach((problem) => this.note(`left out: ${problem}`));
+    problems.forEach((reason) => this.note(message("node-left-out", { reason })));
     if (finals.size < this.needed) {
       throw this.tooFew(finals.size, problems);
     }
@@ -184,7 +186,7 @@ class Group implements ChainView {
     const number = numbers[this.needed - 1]!;
     const claims = new Map([...finals].filter(([, block]) => block.number <= number));
     const ahead = [...finals.keys()].filter((node) => !claims.has(node));
-    const there = await ask(ahead, (node) => node.fetchKnown(number, `block ${number}`));
+    const there = await ask(ahead, (node) => node.fetchKnown(number, message("block-by-number", { number })));
     there.found.forEach((block, node) => claims.set(node, block));
     const by = [...claims].filter(([, block]) => block.number === number).map(([node]) => node);
     if (by.length < this.needed) {
@@ -200,19 +202,22 @@ class Group implements ChainView {
     const isPinned = (await node.fetchChainId()) === BigInt(chainId) &&
       (genesis === null || (await node.fetchBlock(0))?.hash === genesis);
     if (!isPinned) {
-      throw cannotCheck(`the node ${node.name} is on another chain`);
+      throw cannotCheck(message("node-on-other-chain", { name: node.name }));
     }
     if (await node.isSyncing()) {
-      throw cannotCheck(`the node ${node.name} is still syncing`);
+      throw cannotCheck(message("node-still-syncing", { name: node.name }));
     }
     return node.fetchFinalBlock(rule);
   }
 
-  private tooFew(number: number, problems: readonly string[]) {
-    const why = problems.length > 0 ? `: ${problems.join("; ")}` : "";
+  private tooFew(count: number, problems: readonly Message[]) {
+    const { needed, nodes: { length: total } } = this;
+    const reason = join(problems, "semicolon");
     return cannotCheck(
-      `${number} of ${this.nodes.length} nodes agree on what is final, and ${this.needed} have to${why}`,
-      AWAY_HINT,
+      problems.length > 0
+        ? message("quorum-too-few-agree-because", { count, total, needed, reason })
+        : message("quorum-too-few-agree", { count, total, needed }),
+      message("quorum-too-few-agree-hint"),
     );
   }
 }
@@ -223,10 +228,15 @@ async function checkNoSplit(claims: Map<Node, Block>, reference: Node): Promise<
     const ours = claims.get(reference)!;
     const theirs = block.number === ours.number ? ours : await reference.fetchBlock(Number(block.number));
     if (theirs?.hash !== block.hash) {
-      const there = theirs ? `0x${theirs.hash}` : "unknown";
+      const otherHash = theirs ? `0x${theirs.hash}` : message("block-unknown");
       throw cannotCheck(
-        `the nodes disagree about final block ${block.number}: it is 0x${block.hash} to ` +
-          `${node.name} and ${there} to ${reference.name}`,
+        message("nodes-disagree-final-block", {
+          number: block.number,
+          hash: block.hash,
+          name: node.name,
+          other_hash: otherHash,
+          other: reference.name,
+        }),
         SPLIT_HINT,
       );
     }
@@ -236,9 +246,9 @@ async function checkNoSplit(claims: Map<Node, Block>, reference: Node): Promise<
 /** Ask them all at once, so that one that hangs costs its own time only. */
 async function ask<Value>(
   nodes: readonly Node[], read: Read<Value>,
-): Promise<{ found: Map<Node, Value>; problems: string[] }> {
+): Promise<{ found: Map<Node, Value>; problems: Message[] }> {
   const found = new Map<Node, Value>();
-  const problems: string[] = [];
+  const problems: Message[] = [];
   const answers = await Promise.all(
     nodes.map((node) => read(node).catch((error: unknown) => {
       if (!isRefusal(error)) {
@@ -249,7 +259,7 @@ async function ask<Value>(
   );
   answers.forEach((answer, at) => {
     if (isRefusal(answer)) {
-      problems.push(answer.message);
+      problems.push(answer.reason);
     } else {
       found.set(nodes[at]!, answer);
     }

@@ -5,13 +5,14 @@ import {
   type Block, type ChainView, checkOperator, type Found, ownerOf, type Target,
 } from "./steps.ts";
 import { cannotCheck, notAnchored, notFinal, notTrusted } from "./errors.ts";
+import { message, type Message } from "./messages.ts";
 import { type Anchor, anchorSlot, decodeAnchor, decodeKey, operatorKeySlot } from "./storage.ts";
 import { ASSURANCES } from "./policy.ts";
 
-const MORE_ASSURANCE: { readonly [name: string]: string } = {
-  quorum: "name more nodes, and how many of them have to agree",
-  asserted: "it takes a receipt with a state proof, and a block hash or several nodes",
-  proof: "it takes a receipt with a state proof, and several nodes or a hash in the policy",
+const MORE_ASSURANCE: { readonly [name: string]: Message } = {
+  quorum: message("page-assurance-quorum-hint"),
+  asserted: message("assurance-asserted-hint"),
+  proof: message("assurance-proof-hint"),
 };
 
 /** Return what the view's answers amount to. */
@@ -23,7 +24,7 @@ export async function checkChain(
 ): Promise<Found<ChainView>> {
   if (ASSURANCES.indexOf(reached) < ASSURANCES.indexOf(target.assurance)) {
     throw cannotCheck(
-      `the policy asks for the assurance '${target.assurance}', and this is '${reached}'`,
+      message("policy-assurance-not-reached", { required: target.assurance, reached }),
       MORE_ASSURANCE[target.assurance],
     );
   }
@@ -33,42 +34,45 @@ export async function checkChain(
   const chainId = await view.fetchChainId();
   if (chainId !== BigInt(target.chainId)) {
     throw notTrusted(
-      `the node is on chain ${chainId}, not on chain ${target.chainId}`,
-      "name a node of the right chain",
+      message("chain-number-differs", { actual: chainId, expected: target.chainId }),
+      message("page-node-of-right-chain-hint"),
     );
   }
   if (target.genesis === null) {
-    return [view, `chain ${chainId}; its genesis block is not pinned`];
+    return [view, message("chain-genesis-not-pinned", { chain: chainId })];
   }
   const genesis = await view.fetchGenesis();
   if (genesis !== target.genesis) {
-    throw notTrusted(
-      `the node's genesis block is 0x${genesis}, and that of chain ${chainId} is ` +
-        `0x${target.genesis}: another chain with the same chain id`,
-    );
+    const expected = target.genesis;
+    throw notTrusted(message("chain-genesis-differs", { actual: genesis, chain: chainId, expected }));
   }
-  return [view, `chain ${chainId}, genesis 0x${genesis.slice(0, 16)}…`];
+  const short = genesis.slice(0, 16);
+  return [view, message("chain-with-genesis", { chain: chainId, genesis: short })];
 }
 
 /** Step 6: compare the registry's code hash in the newest final block; return that block. */
 export async function checkCode(view: ChainView, target: Target): Promise<Found<Block>> {
   const final = await view.fetchFinalBlock(target.finality);
-  const where = `${formatAddress(target.registry)} in final block ${final.number}`;
+  const registry = formatAddress(target.registry);
+  const place = message("registry-in-final-block", { registry, block: final.number });
   const codeHash = await view.fetchCodeHash(target.registry, final);
   if (codeHash === target.codeHash) {
-    return [final, `code hash 0x${codeHash.slice(0, 16)}… at ${where}`];
+    const hash = codeHash.slice(0, 16);
+    return [final, message("registry-code-read", { hash, place })];
   }
   const answers = await view.fetchLatestCodeHash(target.registry);
   checkReached(view, target, answers);
   for (const [latest, newest] of answers) {
     if (newest === target.codeHash) {
-      throw notFinal(
-        `the registry ${formatAddress(target.registry)} is deployed, but not in a final block yet ` +
-          `(final: ${final.number}, latest: ${latest.number})`,
-      );
+      throw notFinal(message("registry-not-final-yet", {
+        registry,
+        final: final.number,
+        latest: latest.number,
+      }));
     }
   }
-  throw notTrusted(`the code at ${where} has hash 0x${codeHash}, not the pinned 0x${target.codeHash}`);
+  const expected = target.codeHash;
+  throw notTrusted(message("registry-code-not-pinned", { place, actual: codeHash, expected }));
 }
 
 /** Step 7: read the root's anchor from the registry's storage in the final block. */
@@ -80,9 +84,9 @@ export async function checkAnchored(
   if (stored) {
     // Not the number: on some rollups the registry's block.number is the parent chain's.
     if (stored.timestamp > final.timestamp) {
-      throw cannotCheck("the node shows an anchor later than the block it was read at");
+      throw cannotCheck(message("node-anchor-later-than-block"));
     }
-    return [stored, `read at final block ${final.number}, 0x${final.hash}`];
+    return [stored, message("anchor-read-in-block", { block: final.number, hash: final.hash })];
   }
   const answers = await view.fetchLatestStorage(target.registry, slot);
   checkReached(view, target, answers);
@@ -90,22 +94,20 @@ export async function checkAnchored(
     const pending = decodeAnchor(held);
     if (pending) {
       throw notFinal(
-        `included in block ${pending.blockNumber}, which is not final yet (final: ${final.number})`,
-        "verify again once it is; until then a reorganisation can undo it",
+        message("anchor-included-not-final", { block: pending.blockNumber, final: final.number }),
+        message("anchor-included-not-final-hint"),
       );
     }
   }
   if (target.anchor === null) {
     throw notFinal(
-      "the receipt is the operator's promise: the registry does not hold its head of size " +
-        target.head.size,
-      "ask for an upgraded receipt: `anchor upgrade`",
+      message("receipt-promise-not-anchored", { size: target.head.size }),
+      message("receipt-upgrade-hint"),
     );
   }
-  throw notAnchored(
-    `the registry ${formatAddress(target.registry)} does not hold root ${target.head.root} for ` +
-      `log 0x${target.log}`,
-  );
+  const { log, head: { root } } = target;
+  const registry = formatAddress(target.registry);
+  throw notAnchored(message("registry-lacks-root", { registry, root, log }));
 }
 
 /** See that as many nodes as have to agree know the block that the receipt names. */
@@ -119,10 +121,15 @@ function checkReached(view: ChainView, target: Target, answers: readonly [Block,
   const reached = latest.filter(({ timestamp, number }) =>
     timestamp > anchor.timestamp || (timestamp === anchor.timestamp && number >= anchor.blockNumber));
   if (reached.length < view.needed) {
+    const newest = latest[0]!;
     throw cannotCheck(
-      `the node has reached block ${latest[0]!.number} of time ${latest[0]!.timestamp}, the ` +
-        `receipt's anchor is in block ${anchor.blockNumber} of time ${anchor.timestamp}`,
-      "wait until the node is in step with its chain, or ask another",
+      message("node-behind-anchor", {
+        block: newest.number,
+        time: newest.timestamp,
+        anchor_block: anchor.blockNumber,
+        anchor_time: anchor.timestamp,
+      }),
+      message("node-behind-anchor-hint"),
     );
   }
 }
@@ -138,7 +145,7 @@ export async function fetchSubmitter(
     ? ownerOf(target.log)
     : decodeKey(await view.fetchStorage(target.registry, slot, final));
   if (key === null) {
-    throw cannotCheck(`the node shows no key for operator ${operatorId}`);
+    throw cannotCheck(message("operator-key-missing", { operator: operatorId }));
   }
   return key;
 }

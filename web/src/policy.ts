@@ -1,9 +1,12 @@
 /** The trust policy (`anchor-trust/1`): what the verifier pins, outside any receipt (anchor/verification/policy.py). */
 
-import { count, type Hex, parseAddress, parseHex, quote } from "./bytes.ts";
+import { type Hex, parseAddress, parseHex } from "./bytes.ts";
 import { decodeUtf8 } from "./canonical.ts";
 import { malformed, unknownVersion } from "./errors.ts";
 import { areDistinct } from "./json_rpc.ts";
+import { asInteger, asList } from "./members.ts";
+import { join, message, type Message } from "./messages.ts";
+import { cut, quote } from "./text.ts";
 import { parseToml, type Table, type Toml } from "./toml.ts";
 
 const FORMAT = "anchor-trust/1";
@@ -47,21 +50,17 @@ export interface TrustEntry {
 /** Read a trust policy. */
 export function parsePolicy(data: Uint8Array): TrustEntry[] {
   if (data.length > MAX_POLICY_BYTES) {
-    throw malformed(`the trust policy is longer than ${count(MAX_POLICY_BYTES)} bytes`);
+    throw malformed(message("policy-too-long", { limit: MAX_POLICY_BYTES }));
   }
-  const value = parseToml(decodeUtf8(data, "the trust policy"));
+  const value = parseToml(decodeUtf8(data, message("page-policy")));
   const format = value.get("format");
   if (format !== FORMAT) {
-    const stated = typeof format === "string" ? quote(format) : "missing";
-    throw unknownVersion(`the trust policy's format is ${stated}, not '${FORMAT}'`);
+    const stated = typeof format === "string" ? quote(cut(format)) : message("page-value-missing");
+    throw unknownVersion(message("policy-format-unknown", { stated, expected: FORMAT }));
   }
   const policy = new Reader(value, "");
   policy.allow(["format", "trust"]);
-  const entries = policy.tables("trust");
-  if (entries.length === 0) {
-    throw refuse("trust", "is empty");
-  }
-  return entries.map(readEntry);
+  return policy.tables("trust", 1).map(readEntry);
 }
 
 const ENTRY = [
@@ -75,35 +74,29 @@ function readEntry(entry: Reader): TrustEntry {
   const assurance = entry.text("assurance", "rpc");
   // Asking for what this version does not know must not quietly get less.
   if (!ASSURANCES.includes(assurance)) {
-    throw unknownVersion(
-      `the trust policy asks for the assurance ${quote(assurance)}; this version knows ` +
-        ASSURANCES.join(", "),
-    );
+    const [required, known] = [quote(cut(assurance)), join(ASSURANCES)];
+    throw unknownVersion(message("policy-assurance-unknown", { required, known }));
   }
-  const rpc = entry.list("rpc", MAX_NODES, []).map((url) => asText(url, entry.where("rpc")));
+  const rpc = entry.list("rpc", 0, MAX_NODES, []).map((url) => asText(url, entry.where("rpc")));
   const quorum = entry.integer("quorum", 1, MAX_NODES, Math.max(1, Math.min(2, rpc.length)));
   if (rpc.length > 0 && quorum > rpc.length) {
-    throw malformed(
-      `the trust policy's member 'quorum' is ${quorum}, and 'rpc' names ${rpc.length} nodes`,
-    );
+    throw refuseNodes(message("quorum-above-node-count", { count: rpc.length, quorum }));
   }
   // One node would agree with itself, under whichever spelling.
   if (!areDistinct(rpc)) {
-    throw malformed("the trust policy's member 'rpc' names one node twice");
+    throw refuseNodes(message("quorum-node-named-twice"));
   }
   if (typeof (entry.get("exclusive_logs") ?? false) !== "boolean") { // which `anchor audit` checks
-    throw refuse(entry.where("exclusive_logs"), "is neither true nor false");
+    throw refuse(entry.where("exclusive_logs"), message("value-not-boolean"));
   }
-  const logs = entry.list("logs", Infinity).map((log) => asInteger(log, 0, 2 ** 53 - 1, entry.where("logs")));
-  if (logs.length === 0) {
-    throw refuse(entry.where("logs"), "is empty");
-  }
+  const logs = entry.list("logs", 1, Infinity).map((log) =>
+    asInteger(log, 0, 2 ** 53 - 1, (reason) => refuse(entry.where("logs"), reason)));
   return {
     chainId: entry.integer("chain_id", 1, 2 ** 53 - 1),
-    genesis: entry.hash("genesis"),
-    registry: parseAddress(entry.text("registry"), "the trust policy's registry"),
-    codeHash: entry.hash("code_hash"),
-    owner: parseAddress(entry.text("owner"), "the trust policy's owner"),
+    genesis: entry.hash("genesis", message("policy-genesis")),
+    registry: parseAddress(entry.text("registry"), message("policy-registry")),
+    codeHash: entry.hash("code_hash", message("policy-code-hash")),
+    owner: parseAddress(entry.text("owner"), message("policy-owner")),
     logs,
     operators: entry.has("operators") ? entry.tables("operators").map(readOperator) : null,
     timeSlack: entry.has("time_slack") ? entry.integer("time_slack", 0, MAX_SECONDS) : null,
@@ -112,8 +105,8 @@ function readEntry(entry: Reader): TrustEntry {
     rpc,
     quorum,
     assurance,
-    blockHashes: entry.list("block_hashes", MAX_BLOCK_HASHES, []).map((text) =>
-      parseHex(asText(text, entry.where("block_hashes")), 32, "the trust policy's block_hashes", true),
+    blockHashes: entry.list("block_hashes", 0, MAX_BLOCK_HASHES, []).map((text) =>
+      parseHex(asText(text, entry.where("block_hashes")), 32, message("policy-block-hashes"), true),
     ),
   };
 }
@@ -153,7 +146,7 @@ class Reader {
   allow(names: readonly string[]): void {
     for (const name of this.table.keys()) {
       if (!names.includes(name)) {
-        throw refuse(this.where(name), "is not of this format");
+        throw refuse(this.where(name), message("member-superfluous"));
       }
     }
   }
@@ -165,26 +158,23 @@ class Reader {
   integer(name: string, least: number, most: number, missing?: number): number {
     return missing !== undefined && !this.has(name)
       ? missing
-      : asInteger(this.table.get(name), least, most, this.where(name));
+      : asInteger(this.table.get(name), least, most, (reason) => refuse(this.where(name), reason));
   }
 
-  hash(name: string): Hex {
-    return parseHex(this.text(name), 32, `the trust policy's ${name}`, true);
+  hash(name: string, subject: Message): Hex {
+    return parseHex(this.text(name), 32, subject, true);
   }
 
-  list(name: string, most: number, missing?: Toml[]): Toml[] {
+  list(name: string, least: number, most: number, missing?: Toml[]): Toml[] {
     const value = this.table.get(name) ?? missing;
-    if (!Array.isArray(value) || value.length > most) {
-      throw refuse(this.where(name), `is not a list of at most ${most} entries`);
-    }
-    return value;
+    return asList(value, least, most, (reason) => refuse(this.where(name), reason));
   }
 
-  tables(name: string): Reader[] {
-    return this.list(name, Infinity).map((entry, at) => {
+  tables(name: string, least = 0): Reader[] {
+    return this.list(name, least, Infinity).map((entry, at) => {
       const place = this.where(`${name}.${at}`);
       if (!(entry instanceof Map)) {
-        throw refuse(place, "is no table");
+        throw refuse(place, message("value-not-dictionary"));
       }
       return new Reader(entry, place);
     });
@@ -193,17 +183,14 @@ class Reader {
 
 function asText(value: Toml | undefined, place: string): string {
   if (typeof value !== "string") {
-    throw refuse(place, "is not a string");
+    throw refuse(place, message("value-not-string"));
   }
   return value;
 }
 
-function asInteger(value: Toml | undefined, least: number, most: number, place: string): number {
-  if (typeof value !== "number" || value < least || value > most) {
-    throw refuse(place, `is not an integer from ${least} to ${most}`);
-  }
-  return value;
-}
+const refuseNodes = (reason: Message) => malformed(message("policy-rpc-invalid", { reason }));
 
-const refuse = (place: string, complaint: string) =>
-  malformed(`the trust policy's member '${place}': it ${complaint}`);
+function refuse(place: string, reason: Message) {
+  const member = cut(place);
+  return malformed(message("policy-member-invalid", { member, reason }));
+}

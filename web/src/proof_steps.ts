@@ -7,6 +7,7 @@ import {
 } from "./steps.ts";
 import { CANNOT_CHECK, cannotCheck, isRefusal, notAnchored, notFinal } from "./errors.ts";
 import { type Header, parseHeader } from "./header.ts";
+import { message, type Message } from "./messages.ts";
 import { checkChain, fetchSubmitter } from "./node_steps.ts";
 import type { Anchor } from "./storage.ts";
 import { checkAccount, checkAnchor, checkSubmitter, type StateProof } from "./state_proof.ts";
@@ -24,27 +25,24 @@ export async function checkBlock(
   proof: StateProof, target: Target, named: readonly Hex[], connect: Connect | null,
 ): Promise<Found<ProvenBlock>> {
   const header = parseHeader(proof.header);
-  const shown = `block ${header.number}, 0x${header.hash}`;
-  const later = describeUnknownItems(header);
+  const block = message("block-with-hash", { number: header.number, hash: header.hash });
   const isPinned = target.blockHashes.includes(header.hash);
   const isNamed = named.includes(header.hash);
   if (isPinned || (isNamed && target.assurance !== "proof")) {
-    const whose = isPinned ? "the policy names" : "you name";
+    const source = isPinned ? message("block-source-policy") : message("block-source-you");
     return [
       { header, assurance: isPinned ? "proof" : "asserted", isAsserted: true },
-      `${shown}, is one that ${whose} as final; the chain's genesis block was not compared${later}`,
+      withUnknownItems(message("block-named-as-final", { block, source }), header),
     ];
   }
   if (connect === null && isNamed) {
     throw cannotCheck(
-      `the policy asks for the assurance 'proof', and for ${shown}, there is your word only`,
-      "name several nodes to ask; or put the hash into the policy's block_hashes",
+      message("policy-block-not-observed", { block }), message("page-block-not-observed-hint"),
     );
   }
   if (connect === null) {
     throw cannotCheck(
-      `nobody answers for ${shown}, by which the receipt proves its anchor`,
-      "if block explorers show this hash for a final block, name it above; or name nodes to ask",
+      message("block-not-vouched-for", { block }), message("page-block-not-vouched-for-hint"),
     );
   }
   const view = await connect(target);
@@ -53,36 +51,38 @@ export async function checkBlock(
   const final = await view.fetchFinalBlock(target.finality);
   if (header.number > final.number) {
     throw notFinal(
-      `the receipt proves its anchor by ${shown}, and to the nodes block ${final.number} is the ` +
-        "newest that is final",
-      "verify again once they have caught up",
+      message("block-not-final-yet", { block, final: final.number }),
+      message("block-not-final-yet-hint"),
     );
   }
   const there = await view.fetchBlock(Number(header.number));
   if (there.hash !== header.hash) {
     throw cannotCheck(
-      `the receipt proves its anchor by ${shown}, and to the nodes that block is 0x${there.hash}`,
-      "one side is on a fork, or wrong: ask other nodes, or for an upgraded receipt",
+      message("block-differs-at-nodes", { block, actual: there.hash }),
+      message("block-differs-at-nodes-hint"),
     );
   }
-  return [{ header, assurance, isAsserted: false }, `${chain}; ${shown}, is final to them${later}`];
+  const detail = message("block-final-to-nodes", { chain, block });
+  return [{ header, assurance, isAsserted: false }, withUnknownItems(detail, header)];
 }
 
-function describeUnknownItems({ unknownItems }: Header): string {
-  if (unknownItems === 0) {
-    return "";
+function withUnknownItems(detail: Message, { unknownItems: count }: Header): Message {
+  if (count === 0) {
+    return detail;
   }
-  return unknownItems === 1
-    ? "; 1 header item is of a fork that this release does not know; the block's hash covers them"
-    : `; ${unknownItems} header items are of a fork that this release does not know; the block's hash covers them`;
+  return count === 1
+    ? message("header-item-unknown", { detail })
+    : message("header-items-unknown", { detail, count });
 }
 
 /** Step 6: prove the registry's account and its code; return its storage root. */
 export function checkProvenCode(proof: StateProof, target: Target, proven: ProvenBlock): Found<Hex> {
   const { hash, number } = proven.header;
   const storageRoot = checkAccount(proof, hash, target.registry, target.codeHash);
-  const where = `${formatAddress(target.registry)} in block ${number}`;
-  return [storageRoot, `code hash 0x${target.codeHash.slice(0, 16)}… proven at ${where}`];
+  const registry = formatAddress(target.registry);
+  const place = message("registry-in-block", { registry, block: number });
+  const short = target.codeHash.slice(0, 16);
+  return [storageRoot, message("registry-code-proven", { hash: short, place })];
 }
 
 /** Step 7: prove the root's anchor in the registry's storage. */
@@ -93,26 +93,30 @@ export function checkProvenAnchor(
   const { registry, log, head } = target;
   const anchor = checkAnchor(proof, storageRoot, header, registry, log, head.root);
   if (anchor === null) {
-    throw notAnchored(
-      `the receipt's own proof shows that the registry ${formatAddress(registry)} does not hold ` +
-        `root ${head.root} in block ${header.number}`,
-    );
+    const address = formatAddress(registry);
+    throw notAnchored(message("receipt-proves-root-absent", {
+      registry: address,
+      root: head.root,
+      block: header.number,
+    }));
   }
-  const how = proven.isAsserted ? "final, as is asserted and not observed" : "final";
-  return [anchor, `proven in block ${header.number}, which is ${how}`];
+  return [anchor, proven.isAsserted
+    ? message("anchor-proven-in-asserted-block", { block: header.number })
+    : message("anchor-proven-in-final-block", { block: header.number })];
 }
 
 /** Who anchored; `standing` says what is known of the owner since, `note` why nodes said nothing. */
 export interface Submitter {
   readonly key: Hex;
-  readonly standing: string | null;
-  readonly note: string | null;
+  readonly standing: Message | null;
+  readonly note: Message | null;
 }
 
-const describe = (stored: Anchor, submitter: Submitter): Found<Submitter> => {
-  const { key, standing } = submitter;
-  return [submitter, describeSubmitter(stored.operatorId, key) + (standing ? `; ${standing}` : "")];
-};
+function describe(stored: Anchor, found: Submitter): Found<Submitter> {
+  const { key, standing } = found;
+  const submitter = describeSubmitter(stored.operatorId, key);
+  return [found, standing ? message("submitter-with-standing", { submitter, standing }) : submitter];
+}
 
 /** Step 9: return who anchored, proven, if it is accepted and the owner stands by the anchor. */
 export async function checkProvenSubmitter(

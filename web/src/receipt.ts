@@ -1,13 +1,16 @@
 /** Receipts (`anchor-receipt/1`): a self-contained proof for one record (anchor/receipt/format.py). */
 
-import { encodeUtf8, fromHex, type Hex, quote } from "./bytes.ts";
+import { encodeUtf8, fromHex, type Hex } from "./bytes.ts";
 import { type Json, type Members, parseStrict } from "./canonical.ts";
 import { malformed, unknownVersion } from "./errors.ts";
 import { MAX_HEADER_BYTES } from "./header.ts";
 import { MAX_PATH } from "./merkle.ts";
+import { message, type Message } from "./messages.ts";
+import { asInteger, asList } from "./members.ts";
 import { MAX_NODE_BYTES, MAX_NODES } from "./trie.ts";
 import { MAX_RECORD_BYTES } from "./record.ts";
 import type { StateProof, SuccessorProof } from "./state_proof.ts";
+import { cut } from "./text.ts";
 
 const FORMAT = "anchor-receipt/1";
 export const MAX_RECEIPT_BYTES = 1 << 20;
@@ -43,27 +46,26 @@ export interface Receipt {
 
 /** Read a receipt's bytes, strictly and within bounds. */
 export function parseReceipt(data: Uint8Array): Receipt {
-  const value = parseStrict(data, "the receipt", MAX_RECEIPT_BYTES);
+  const value = parseStrict(data, message("receipt-subject"), MAX_RECEIPT_BYTES);
   if (!(value instanceof Map) || !value.has("format")) {
-    throw malformed("the receipt is not a JSON object with a member 'format'");
+    throw malformed(message("receipt-not-object"));
   }
   if (value.get("format") !== FORMAT) {
-    const stated = quote(String(value.get("format")));
-    throw unknownVersion(`the receipt's format is ${stated}, not '${FORMAT}'`);
+    const stated = cut(String(value.get("format")));
+    throw unknownVersion(message("receipt-format-unknown", { stated, expected: FORMAT }));
   }
   const [anchors, hasHead] = [value.get("anchors"), value.has("head")];
   if (Array.isArray(anchors) && hasHead === anchors.length > 0) {
-    const complaint = hasHead ? "an anchor takes its place" : "it is required where there is no anchor";
-    throw malformed(`the receipt's member 'head': ${complaint}`);
+    throw malformed(hasHead ? message("receipt-head-superfluous") : message("receipt-head-missing"));
   }
   const members = new Reader(value, "");
   members.allow(["format", "record", "log", "index", "anchors"], ["head"]);
   const record = members.get("record");
   if (typeof record !== "string") {
-    throw refuse("record", "is not a string");
+    throw refuse("record", message("value-not-string"));
   }
   if (encodeUtf8(record).length > MAX_RECORD_BYTES) {
-    throw malformed("the receipt's record is longer than 65,535 bytes");
+    throw malformed(message("receipt-record-too-long", { limit: MAX_RECORD_BYTES }));
   }
   return {
     record,
@@ -158,22 +160,18 @@ class Reader {
   allow(required: readonly string[], optional: readonly string[] = []): void {
     for (const name of required) {
       if (!this.has(name)) {
-        throw refuse(this.where(name), "is missing");
+        throw refuse(this.where(name), message("member-required"));
       }
     }
     for (const name of this.members.keys()) {
       if (!required.includes(name) && !optional.includes(name)) {
-        throw refuse(this.where(name), "is not of this format");
+        throw refuse(this.where(name), message("member-superfluous"));
       }
     }
   }
 
   integer(name: string, least: number, most: number): number {
-    const value = this.get(name);
-    if (typeof value !== "number" || value < least || value > most) {
-      throw refuse(this.where(name), `is not an integer from ${least} to ${most}`);
-    }
-    return value;
+    return asInteger(this.get(name), least, most, (reason) => refuse(this.where(name), reason));
   }
 
   hex(name: string, length: number, prefix = ""): Hex {
@@ -181,11 +179,7 @@ class Reader {
   }
 
   list(name: string, least: number, most: number): Json[] {
-    const value = this.get(name);
-    if (!Array.isArray(value) || value.length < least || value.length > most) {
-      throw refuse(this.where(name), `is not a list of ${least} to ${most} entries`);
-    }
-    return value;
+    return asList(this.get(name), least, most, (reason) => refuse(this.where(name), reason));
   }
 
   nodes(name: string): Uint8Array[] {
@@ -201,7 +195,7 @@ class Reader {
 
 function asReader(value: Json, place: string): Reader {
   if (!(value instanceof Map)) {
-    throw refuse(place, "is not an object");
+    throw refuse(place, message("value-not-dictionary"));
   }
   return new Reader(value, place);
 }
@@ -209,10 +203,14 @@ function asReader(value: Json, place: string): Reader {
 function readHex(value: Json, place: string, least: number, most: number, prefix = ""): Hex {
   const digits = typeof value === "string" && value.startsWith(prefix) ? value.slice(prefix.length) : "-";
   if (!/^[0-9a-f]*$/.test(digits) || digits.length % 2 || digits.length < least * 2 || digits.length > most * 2) {
-    throw refuse(place, `is not ${prefix || "bare"} lower-case hex of ${least} to ${most} bytes`);
+    throw refuse(place, prefix
+      ? message("page-value-not-prefixed-hex", { least, most })
+      : message("page-value-not-hex", { least, most }));
   }
   return digits;
 }
 
-const refuse = (place: string, complaint: string) =>
-  malformed(`the receipt's member ${quote(place)}: it ${complaint}`);
+function refuse(place: string, reason: Message) {
+  const member = cut(place);
+  return malformed(message("receipt-member-invalid", { member, reason }));
+}

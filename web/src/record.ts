@@ -1,8 +1,10 @@
 /** Evidence records (`evidence-record/1`): what is written about one piece (anchor/evidence/record.py). */
 
-import { count, encodeUtf8, type Hex, parseHex, quote } from "./bytes.ts";
+import { encodeUtf8, type Hex, parseHex } from "./bytes.ts";
 import { type Json, type Members, parseCanonical } from "./canonical.ts";
 import { malformed, unknownVersion } from "./errors.ts";
+import { message } from "./messages.ts";
+import { cut } from "./text.ts";
 
 const SCHEMA = "evidence-record/1";
 export const MAX_RECORD_BYTES = 65_535;
@@ -31,36 +33,33 @@ export interface Record {
 
 /** Read a record from its exact text; members that this version does not know are allowed. */
 export function parseRecord(text: string): Record {
-  const length = encodeUtf8(text).length;
-  if (length > MAX_RECORD_BYTES) {
-    throw malformed(
-      `the record has ${count(length)} bytes; at most ${count(MAX_RECORD_BYTES)} are allowed`,
-    );
+  const subject = message("evidence-record");
+  const size = encodeUtf8(text).length;
+  if (size > MAX_RECORD_BYTES) {
+    throw malformed(message("document-too-long", { subject, size, limit: MAX_RECORD_BYTES }));
   }
-  const value = parseCanonical(text, "the record");
+  const value = parseCanonical(text, subject);
   if (!(value instanceof Map)) {
-    throw malformed("the record is not a JSON object");
-  }
-  if (!value.has("schema")) {
-    throw malformed("the record has no member 'schema'");
+    throw malformed(message("record-not-object"));
   }
   const schema = value.get("schema");
-  if (schema !== SCHEMA) {
-    throw unknownVersion(`the record's schema is ${quote(String(schema))}, not '${SCHEMA}'`);
+  if (schema !== undefined && schema !== SCHEMA) {
+    const stated = cut(String(schema));
+    throw unknownVersion(message("record-schema-unknown", { stated, expected: SCHEMA }));
   }
   for (const member of REQUIRED) {
     if (!value.has(member)) {
-      throw malformed(`the record has no member '${member}'`);
+      throw malformed(message("record-member-missing", { member }));
     }
   }
   for (const member of OPTIONAL) {
     if (value.get(member) === null) {
-      throw malformed(`the record's ${member} is null; what is unknown is left out`);
+      throw malformed(message("record-member-null", { member }));
     }
   }
   checkMemberNames(value);
   if (typeof (value.get("media_type") ?? "") !== "string") {
-    throw malformed("the record's media_type is not a string");
+    throw malformed(message("record-media-type-not-string"));
   }
   const digests = parseDigests(value);
   const record = {
@@ -73,7 +72,7 @@ export function parseRecord(text: string): Record {
   };
   if (!digests.sha256 && !digests.sm3) { // last: what breaks the form is malformed, whatever it is about
     const names = [...(value.get("digests") as Members).keys()].sort().join(", ").slice(0, 80);
-    throw unknownVersion(`the record holds only digests of unknown algorithms: ${names}`);
+    throw unknownVersion(message("record-digests-unknown", { names }));
   }
   return record;
 }
@@ -81,41 +80,41 @@ export function parseRecord(text: string): Record {
 function parseDigests(value: Members): Digests {
   const digests = value.get("digests");
   if (!(digests instanceof Map) || digests.size === 0) {
-    throw malformed("the record's digests are not a non-empty object");
+    throw malformed(message("record-digests-empty"));
   }
   const [sha256, sm3] = ["sha256", "sm3"].map((name) =>
     digests.has(name) ? parseHexMember(digests.get(name)!, `digests.${name}`) : null,
   );
   const size = value.get("size") ?? null;
   if (size !== null && (typeof size !== "number" || size < 0)) {
-    throw malformed("the record's size is not a count of bytes");
+    throw malformed(message("record-size-invalid"));
   }
   return { sha256: sha256!, sm3: sm3!, size };
 }
 
 function parseName(name: Json): string {
   if (typeof name !== "string" || name === "" || [...name].length > MAX_NAME_CHARACTERS) {
-    throw malformed(`the record's name is not 1 to ${MAX_NAME_CHARACTERS} characters`);
+    throw malformed(message("record-name-length", { limit: MAX_NAME_CHARACTERS }));
   }
   return name;
 }
 
 function parseHexMember(value: Json, member: string, prefix = false): Hex {
   if (typeof value !== "string") {
-    throw malformed(`the record's ${member} is not a string`);
+    throw malformed(message("record-member-not-string", { member }));
   }
-  return parseHex(value, 32, `the record's ${member}`, prefix);
+  return parseHex(value, 32, message("record-member", { member }), prefix);
 }
 
 function parseTime(value: Json): string {
   const date = typeof value === "string" ? TIME.exec(value)?.[1] : undefined;
   if (date === undefined) {
-    throw malformed("the record's recorded_at is not an RFC 3339 time in UTC (…Z)");
+    throw malformed(message("record-time-malformed"));
   }
   // A day that the month has not, such as February 30, would come back as another one.
   const day = new Date(`${date}T00:00:00Z`);
   if (Number.isNaN(day.getTime()) || !day.toISOString().startsWith(date) || date < "0001") {
-    throw malformed("the record's recorded_at is no date");
+    throw malformed(message("record-time-no-date"));
   }
   return value as string;
 }
@@ -124,7 +123,7 @@ function checkMemberNames(value: Json): void {
   if (value instanceof Map) {
     for (const [name, member] of value) {
       if (!/^[\x21-\x7e]+$/.test(name)) {
-        throw malformed(`the record's member name ${quote(name)} is not of printable ASCII without spaces`);
+        throw malformed(message("record-member-name-invalid", { name }));
       }
       checkMemberNames(member);
     }

@@ -5,6 +5,7 @@
 
 import type { Hex } from "./bytes.ts";
 import { cannotCheck } from "./errors.ts";
+import { message, type Message, named, type Text } from "./messages.ts";
 import release from "./release.json" with { type: "json" };
 
 /** What a chain is worth as a witness of time. */
@@ -12,7 +13,9 @@ export type ChainKind = "main" | "test" | "development" | "unlisted";
 
 /** One chain, as this release knows it; `slack` (seconds) null: no rule for its times is known. */
 export interface Chain {
-  readonly name: string;
+  /** A proper name; null where `name_id` is that of a message. */
+  readonly name: string | null;
+  readonly name_id: string | null;
   readonly kind: ChainKind;
   readonly genesis: Hex | null;
   readonly slack: number | null;
@@ -27,10 +30,27 @@ export interface Chain {
 export const REGISTRY: Hex = release.registry;
 
 const CHAINS = release.chains as { readonly [chainId: string]: Chain };
-const SENTENCES: { readonly [kind: string]: string } = release.en.kinds;
+const SENTENCES: { readonly [kind: string]: Message } = {
+  test: message("chain-kind-test"),
+  development: message("chain-kind-development"),
+  unlisted: message("chain-kind-unlisted"),
+};
+
+const STEPS: { readonly [number: string]: string } = release.steps;
+
+/** What no receipt proves; every report ends with it. */
+export const NOT_PROVEN: readonly Message[] = release.not_proven.map(named);
+
+/** The claims, each with its title's message and the steps that it rests on. */
+export const CLAIMS = release.claims.map((claim) => ({ ...claim, title: named(claim.title) }));
+
+/** Return the title of a step. */
+export const titleOfStep = (number: number): Message => named(STEPS[number]!);
 
 /** Return what this release knows of a chain; null of one that it does not list. */
 export const findChain = (chainId: number): Chain | null => CHAINS[chainId] ?? null;
+
+export const nameOf = ({ name, name_id }: Chain): Text => name ?? named(name_id!);
 
 export const kindOf = (chainId: number): ChainKind => findChain(chainId)?.kind ?? "unlisted";
 
@@ -41,16 +61,15 @@ const WORTH: readonly ChainKind[] = ["main", "unlisted", "test", "development"];
 export const bestKind = (chainIds: readonly number[]): ChainKind =>
   WORTH.find((kind) => chainIds.some((chainId) => kindOf(chainId) === kind)) ?? "unlisted";
 
-/** Return what is said of every chain of that kind; null of those that need no word. */
-export const sentenceOf = (kind: ChainKind): string | null => SENTENCES[kind] ?? null;
+/** Return what is said of every chain of that kind; null of main ones, which need no word. */
+export const sentenceOf = (kind: ChainKind): Message | null => SENTENCES[kind] ?? null;
 
 /** Return the hash of the registry's code on a chain. */
 export function expectedCodeHash(chainId: number): Hex {
   const chain = findChain(chainId);
   if (chain === null) {
     throw cannotCheck(
-      `this page does not know the registry's code on chain ${chainId}`,
-      "give a trust policy, which names it; `anchor verify` computes it",
+      message("page-chain-code-unknown", { chain: chainId }), message("page-chain-code-unknown-hint"),
     );
   }
   return chain.code;

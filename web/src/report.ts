@@ -5,10 +5,10 @@ import {
   ABANDONED, CANNOT_CHECK, DONE, isRefusal, MALFORMED, MISMATCH, NOT_ANCHORED, NOT_FINAL, NOT_TRUSTED,
   type Refusal, UNKNOWN_VERSION,
 } from "./errors.ts";
+import { message, type Message } from "./messages.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Record } from "./record.ts";
 import { bestKind, type ChainKind, kindOf } from "./release.ts";
-import release from "./release.json" with { type: "json" };
 import type { Anchor } from "./storage.ts";
 
 export type Verdict = "pass" | "fail" | "cannot tell" | "not present";
@@ -16,16 +16,16 @@ export type Verdict = "pass" | "fail" | "cannot tell" | "not present";
 /** One numbered step and how it ended; `error` is null when it passed. */
 export interface Step {
   readonly number: number;
-  readonly detail: string;
+  readonly detail: Message;
   readonly error: Refusal | null;
 }
 
 /** One statement a reader cares about, with the steps' verdict on it and the reason. */
 export interface Claim {
   readonly id: string;
-  readonly title: string;
+  readonly title: Message;
   readonly verdict: Verdict;
-  readonly reason: string;
+  readonly reason: Message;
 }
 
 /** An anchor that covers the record, as the registry holds it in a final block. */
@@ -55,11 +55,11 @@ export interface Report {
   readonly claims: readonly Claim[];
   readonly proven: readonly ProvenAnchor[];
   /** What no policy pins, accepted or not. */
-  readonly unpinned: readonly string[];
+  readonly unpinned: readonly Message[];
   /** Lines that are no findings. */
-  readonly notes: readonly string[];
+  readonly notes: readonly Message[];
   /** What this verification leaves open, beside what every one does. */
-  readonly notProven: readonly string[];
+  readonly notProven: readonly Message[];
 }
 
 const GRAVEST_FIRST = [
@@ -119,17 +119,22 @@ export function leadingAnchor(report: Report): ProvenAnchor | null {
   return worth.find(({ chainId }) => kindOf(chainId) === kind) ?? null;
 }
 
+const HEADLINES: { readonly [kind in ChainKind]: Message } = {
+  main: message("verdict-verified"),
+  test: message("verdict-verified-test-chain"),
+  development: message("verdict-verified-development-chain"),
+  unlisted: message("verdict-verified-unlisted-chain"),
+};
+
 /** Return the shortest true words for the whole: never those of a better proof. */
-export function headlineOf(report: Report, words: typeof release.en | typeof release.zh): string {
+export function headlineOf(report: Report): Message {
   const leading = leadingAnchor(report);
   const kind = kindOfReport(report);
   if (gravestError(report.steps) || leading === null || kind === null) {
-    return words.not_verified;
+    return message("verdict-not-verified");
   }
-  const headline = words.verified[kind];
-  return leading.assurance === "asserted"
-    ? words.verified_by_you.replace("{headline}", headline)
-    : headline;
+  const headline = HEADLINES[kind];
+  return leading.assurance === "asserted" ? message("verdict-by-your-block", { headline }) : headline;
 }
 
 /** Sort an outcome: passed, certainly wrong, or unknown. */

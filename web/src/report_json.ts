@@ -1,10 +1,10 @@
 /** The report as the document that `anchor verify --json` prints (docs/schemas/verification.json). */
 
 import { formatAddress, type Hex } from "./bytes.ts";
-import { formatTime } from "./steps.ts";
-import release from "./release.json" with { type: "json" };
-import { findChain } from "./release.ts";
+import { inLanguage, message, type Message } from "./messages.ts";
+import { findChain, nameOf, NOT_PROVEN, titleOfStep } from "./release.ts";
 import { exitCode, headlineOf, type Report, verdictOf } from "./report.ts";
+import { formatTime } from "./text.ts";
 
 /** A policy that counted; `dropped`: on the page, and the person said that it is theirs. */
 export interface PolicySource {
@@ -17,7 +17,6 @@ export interface PolicySource {
 export function describeReport(
   report: Report, file: string, policies: readonly PolicySource[], nodes: readonly string[],
 ) {
-  const titles: { readonly [number: string]: string } = release.en.steps;
   const code = exitCode(report);
   return {
     format: "anchor-verify/1",
@@ -28,11 +27,13 @@ export function describeReport(
     files: [{
       file,
       exit_code: code,
-      headline: code ? "not verified" : headlineOf(report, release.en),
+      headline: headlineOf(report).text,
       steps: report.steps.map(({ number, detail, error }) => ({
-        number, title: titles[number]!, verdict: verdictOf(error), detail,
+        number, title: titleOfStep(number).text, verdict: verdictOf(error), detail: detail.text,
       })),
-      claims: report.claims,
+      claims: report.claims.map(({ id, title, verdict, reason }) => ({
+        id, title: title.text, verdict, reason: reason.text,
+      })),
       anchors: report.proven.map((proven) => ({
         chain_id: proven.chainId,
         chain: describeChain(proven.chainId),
@@ -52,15 +53,18 @@ export function describeReport(
         assurance: proven.assurance,
         finality: proven.isAsserted ? "asserted" : "observed",
       })),
-      unpinned: report.unpinned,
+      unpinned: spell(report.unpinned),
       statements: report.record?.statements ?? [],
-      notes: report.notes,
-      not_proven: [...release.en.not_proven, ...report.notProven],
+      notes: spell(report.notes),
+      not_proven: spell([...NOT_PROVEN, ...report.notProven]),
     }],
   };
 }
 
 function describeChain(chainId: number) {
   const chain = findChain(chainId);
-  return { name: chain?.name ?? `chain ${chainId}`, kind: chain?.kind ?? "unlisted", tested: chain?.tested ?? false };
+  const name = chain ? nameOf(chain) : message("chain-by-number", { chain: chainId });
+  return { name: inLanguage(name, "en"), kind: chain?.kind ?? "unlisted", tested: chain?.tested ?? false };
 }
+
+const spell = (texts: readonly Message[]): string[] => texts.map(({ text }) => text);

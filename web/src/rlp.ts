@@ -1,7 +1,8 @@
 /** Recursive Length Prefix (Yellow Paper, appendix B): each item has one encoding (anchor/ethereum/rlp.py). */
 
-import { count, type Hex, toHex } from "./bytes.ts";
+import { type Hex, toHex } from "./bytes.ts";
 import { malformed } from "./errors.ts";
+import { message, type Message } from "./messages.ts";
 
 export type RlpItem = Uint8Array | RlpItem[];
 
@@ -11,14 +12,14 @@ const STRING = 0x80;
 const LIST = 0xc0;
 const LONGEST_SHORT = 55;
 
-/** Decode the one item that `data` is, of at most `maxBytes`. */
-export function decodeRlp(data: Uint8Array, what: string, maxBytes: number): RlpItem {
-  if (data.length > maxBytes) {
-    throw malformed(`${what} has ${count(data.length)} bytes; at most ${count(maxBytes)} are allowed`);
+/** Decode the one item that `data` is, of at most `limit` bytes. */
+export function decodeRlp(data: Uint8Array, subject: Message, limit: number): RlpItem {
+  if (data.length > limit) {
+    throw malformed(message("document-too-long", { subject, size: data.length, limit }));
   }
-  const [item, end] = decode(data, 0, data.length, 0, what);
+  const [item, end] = decode(data, 0, data.length, 0, subject);
   if (end !== data.length) {
-    throw malformed(`${what} goes on after its RLP item (byte ${end})`);
+    throw malformed(message("rlp-trailing-bytes", { subject, position: end }));
   }
   return item;
 }
@@ -36,62 +37,62 @@ export function encodedLength(item: RlpItem): number {
 }
 
 /** Read an integer below 2^`maxBits`. */
-export function parseInteger(item: RlpItem, what: string, maxBits: number): bigint {
+export function parseInteger(item: RlpItem, subject: Message, maxBits: number): bigint {
   if (!(item instanceof Uint8Array)) {
-    throw malformed(`${what} is a list, not an integer`);
+    throw malformed(message("rlp-list-not-integer", { subject }));
   }
   if (item[0] === 0) {
-    throw malformed(`${what} is an integer with a leading zero`);
+    throw malformed(message("rlp-integer-leading-zero", { subject }));
   }
   if (item.length * 8 > maxBits) {
-    throw malformed(`${what} is an integer of more than ${maxBits} bits`);
+    throw malformed(message("rlp-integer-too-large", { subject, limit: maxBits }));
   }
   return BigInt("0x0" + toHex(item));
 }
 
 /** Read a string of exactly `length` bytes. */
-export function parseBytes(item: RlpItem, what: string, length: number): Hex {
+export function parseBytes(item: RlpItem, subject: Message, length: number): Hex {
   if (!(item instanceof Uint8Array) || item.length !== length) {
-    throw malformed(`${what} is not a string of ${length} bytes`);
+    throw malformed(message("rlp-string-wrong-length", { subject, length }));
   }
   return toHex(item);
 }
 
 /** Return the item that begins `at`, and where it ends; its parent ends at `end`. */
 function decode(
-  data: Uint8Array, at: number, end: number, depth: number, what: string,
+  data: Uint8Array, at: number, end: number, depth: number, subject: Message,
 ): [RlpItem, number] {
   if (depth > MAX_DEPTH) {
-    throw malformed(`${what} nests deeper than ${MAX_DEPTH} lists`);
+    throw malformed(message("rlp-too-deep", { subject, limit: MAX_DEPTH }));
   }
   if (at >= end) {
-    throw malformed(`${what} ends where an RLP item should begin (byte ${at})`);
+    throw malformed(message("rlp-item-missing", { subject, position: at }));
   }
   const first = data[at]!;
   if (first < STRING) {
     return [data.subarray(at, at + 1), at + 1];
   }
   const short = first < LIST ? STRING : LIST;
-  const [start, length] = readLength(data, at, end, first - short, what);
+  const [start, length] = readLength(data, at, end, first - short, subject);
   const stop = start + length;
   if (short === LIST) {
     const items: RlpItem[] = [];
     for (let next = start; next < stop; ) {
-      const [item, after] = decode(data, next, stop, depth + 1, what);
+      const [item, after] = decode(data, next, stop, depth + 1, subject);
       items.push(item);
       next = after;
     }
     return [items, stop];
   }
   if (length === 1 && data[start]! < STRING) {
-    throw malformed(`${what} has a prefix before a byte that is its own (byte ${at})`);
+    throw malformed(message("rlp-prefix-superfluous", { subject, position: at }));
   }
   return [data.subarray(start, stop), stop];
 }
 
 /** Return where the payload begins, and its length; `form` is 0 to 55, or 55 + digits. */
 function readLength(
-  data: Uint8Array, at: number, end: number, form: number, what: string,
+  data: Uint8Array, at: number, end: number, form: number, subject: Message,
 ): [number, number] {
   let [start, length] = [at + 1, form];
   if (form > LONGEST_SHORT) {
@@ -99,11 +100,11 @@ function readLength(
     const digits = data.subarray(at + 1, Math.min(start, end));
     length = digits.reduce((sum, digit) => sum * 256 + digit, 0);
     if (digits[0] === 0 || length <= LONGEST_SHORT) {
-      throw malformed(`${what} spells a length longer than need be (byte ${at})`);
+      throw malformed(message("rlp-length-not-minimal", { subject, position: at }));
     }
   }
   if (length > end - start) {
-    throw malformed(`${what} ends within an RLP item (byte ${at})`);
+    throw malformed(message("rlp-item-truncated", { subject, position: at }));
   }
   return [start, length];
 }

@@ -8,6 +8,7 @@ import {
   cannotCheck, isRefusal, malformed, MALFORMED, mismatch, MISMATCH, notTrusted, Refusal,
 } from "./errors.ts";
 import { type Header, parseHeader } from "./header.ts";
+import { message, type Message } from "./messages.ts";
 import { verifyTrieProof } from "./trie.ts";
 import { decodeRlp, parseBytes, parseInteger } from "./rlp.ts";
 import {
@@ -40,23 +41,24 @@ export interface SuccessorProof {
 export function checkAccount(proof: StateProof, blockHash: Hex, registry: Hex, codeHash: Hex): Hex {
   const header = parseHeader(proof.header);
   if (header.hash !== blockHash) {
-    throw mismatch(`the state proof's header has hash 0x${header.hash}, not 0x${blockHash}`);
+    throw mismatch(message("proof-header-hash-differs", { actual: header.hash, expected: blockHash }));
   }
-  const value = prove("account", header.stateRoot, registry, proof.accountProof);
-  const where = `${formatAddress(registry)} in block ${header.number}`;
+  const value = prove(message("proof-of-account"), header.stateRoot, registry, proof.accountProof);
+  const [address, block] = [formatAddress(registry), header.number];
+  const place = message("registry-in-block", { registry: address, block });
   if (value === null) {
-    throw notTrusted(`there is no account at ${where}`);
+    throw notTrusted(message("registry-account-missing", { place }));
   }
-  const items = decodeRlp(value, "the account", MAX_ACCOUNT_BYTES);
+  const items = decodeRlp(value, message("account-subject"), MAX_ACCOUNT_BYTES);
   if (items instanceof Uint8Array || items.length !== 4) {
-    throw malformed("the account does not have exactly four items");
+    throw malformed(message("account-wrong-item-count"));
   }
-  parseInteger(items[0]!, "the account's nonce", 64);
-  parseInteger(items[1]!, "the account's balance", 256);
-  const storageRoot = parseBytes(items[2]!, "the account's storage root", 32);
-  const found = parseBytes(items[3]!, "the account's code hash", 32);
+  parseInteger(items[0]!, message("account-nonce"), 64);
+  parseInteger(items[1]!, message("account-balance"), 256);
+  const storageRoot = parseBytes(items[2]!, message("account-storage-root"), 32);
+  const found = parseBytes(items[3]!, message("account-code-hash"), 32);
   if (found !== codeHash) {
-    throw notTrusted(`the code at ${where} has hash 0x${found}, not the pinned 0x${codeHash}`);
+    throw notTrusted(message("registry-code-not-pinned", { place, actual: found, expected: codeHash }));
   }
   return storageRoot;
 }
@@ -65,12 +67,11 @@ export function checkAccount(proof: StateProof, blockHash: Hex, registry: Hex, c
 export function checkAnchor(
   proof: StateProof, storageRoot: Hex, header: Header, registry: Hex, log: Hex, root: Hex,
 ): Anchor | null {
-  const held = checkWord("storage", storageRoot, anchorSlot(log, root), proof.storageProof);
+  const held = checkWord(message("proof-of-storage"), storageRoot, anchorSlot(log, root), proof.storageProof);
   const anchor = readAnchor(held, registry);
   // Not the number: on some rollups the registry's block.number is the parent chain's.
   if (anchor && anchor.timestamp > header.timestamp) {
-    const what = `an anchor of a later time, ${anchor.timestamp}, than its block's`;
-    throw foreignStorage(registry, what);
+    throw foreignStorage(registry, message("anchor-later-than-block", { time: anchor.timestamp }));
   }
   return anchor;
 }
@@ -82,20 +83,21 @@ export function checkSubmitter(
   const hasProof = proof.operatorProof.length > 0;
   if (operatorId === 0n) {
     if (hasProof) {
-      throw malformed("the receipt proves an operator's key, and the owner anchored");
+      throw malformed(message("receipt-operator-proof-superfluous"));
     }
     return log.slice(24);
   }
   if (!hasProof) {
     throw cannotCheck(
-      `the receipt does not prove the key of operator ${operatorId}`,
-      "ask for an upgraded receipt: `anchor upgrade`",
+      message("operator-key-not-proven", { operator: operatorId }),
+      message("receipt-upgrade-hint"),
     );
   }
   const slot = operatorKeySlot(log, operatorId);
-  const key = decodeKey(checkWord("operator", storageRoot, slot, proof.operatorProof));
+  const kind = message("proof-of-operator");
+  const key = decodeKey(checkWord(kind, storageRoot, slot, proof.operatorProof));
   if (key === null) {
-    throw foreignStorage(registry, `an anchor of operator ${operatorId}, who has no key`);
+    throw foreignStorage(registry, message("anchor-operator-without-key", { operator: operatorId }));
   }
   return key;
 }
@@ -104,26 +106,25 @@ export function checkSubmitter(
 export function checkSuccessor(
   { proof, takeover }: SuccessorProof, storageRoot: Hex, registry: Hex, log: Hex,
 ): [Hex, number] | null {
-  const successor = checkWord("successor", storageRoot, successorSlot(log), proof);
+  const kind = message("proof-of-successor");
+  const successor = checkWord(kind, storageRoot, successorSlot(log), proof);
   if (/^0+$/.test(successor)) {
     if (takeover) {
-      throw malformed("the receipt proves what a successor took over, and the log has none");
+      throw malformed(message("receipt-takeover-superfluous"));
     }
     return null;
   }
   if (takeover === null) {
     throw cannotCheck(
-      "the log was closed by its owner, and the receipt does not show from where its successor goes on",
-      "ask for an upgraded receipt: `anchor upgrade`, or name nodes to ask",
+      message("log-closed-takeover-not-proven"), message("page-receipt-upgrade-or-nodes-hint"),
     );
   }
-  const held = checkWord("takeover", storageRoot, anchorSlot(successor, takeover.root), takeover.proof);
+  const slot = anchorSlot(successor, takeover.root);
+  const held = checkWord(message("proof-of-takeover"), storageRoot, slot, takeover.proof);
   const head = readAnchor(held, registry);
   if (head?.sequence !== 1) {
-    throw notTrusted(
-      `the registry ${formatAddress(registry)} does not hold root ${takeover.root} as the first of ` +
-        `log 0x${successor}, the successor`,
-    );
+    const [address, { root }] = [formatAddress(registry), takeover];
+    throw notTrusted(message("registry-lacks-takeover-root", { registry: address, root, successor }));
   }
   return [successor, head.size];
 }
@@ -132,34 +133,35 @@ function readAnchor(held: Hex, registry: Hex): Anchor | null {
   try {
     return decodeAnchor(held);
   } catch {
-    throw foreignStorage(registry, "a word that it never writes");
+    throw foreignStorage(registry, message("registry-word-foreign"));
   }
 }
 
 /** Return the word in `slot`; zero where the proof shows that there is none. */
-function checkWord(which: string, storageRoot: Hex, slot: Hex, nodes: readonly Uint8Array[]): Hex {
-  const value = prove(which, storageRoot, slot, nodes);
+function checkWord(kind: Message, storageRoot: Hex, slot: Hex, nodes: readonly Uint8Array[]): Hex {
+  const value = prove(kind, storageRoot, slot, nodes);
   if (value === null) {
     return "0".repeat(64);
   }
-  const item = decodeRlp(value, "the slot's value", MAX_VALUE_BYTES);
-  const number = parseInteger(item, "the slot's value", 256);
+  const subject = message("slot-value");
+  const number = parseInteger(decodeRlp(value, subject, MAX_VALUE_BYTES), subject, 256);
   if (number === 0n) {
-    throw malformed("the slot's value is zero, which no trie holds");
+    throw malformed(message("slot-value-zero"));
   }
   return number.toString(16).padStart(64, "0");
 }
 
-const foreignStorage = (registry: Hex, what: string) => notTrusted(
-  `the registry ${formatAddress(registry)} holds ${what}: its storage was filled by others`,
-);
+function foreignStorage(holder: Hex, detail: Message) {
+  const registry = formatAddress(holder);
+  return notTrusted(message("registry-storage-foreign", { registry, detail }));
+}
 
-function prove(which: string, root: Hex, key: Hex, nodes: readonly Uint8Array[]): Uint8Array | null {
+function prove(kind: Message, root: Hex, key: Hex, nodes: readonly Uint8Array[]): Uint8Array | null {
   try {
     return verifyTrieProof(root, keccak256(fromHex(key)), nodes);
   } catch (error) {
     if (isRefusal(error, MALFORMED) || isRefusal(error, MISMATCH)) {
-      throw new Refusal(error.code, `the ${which} proof does not hold: ${error.message}`);
+      throw new Refusal(error.code, message("proof-invalid", { kind, reason: error.reason }));
     }
     throw error;
   }

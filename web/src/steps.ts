@@ -6,6 +6,7 @@
 import { encodeUtf8, formatAddress, type Hex } from "./bytes.ts";
 import { cannotCheck, isRefusal, MISMATCH, mismatch, notTrusted } from "./errors.ts";
 import { hashLeaf, verifyInclusion } from "./merkle.ts";
+import { join, message, type Message } from "./messages.ts";
 import { type Head, parseReceipt, type Receipt, type ReceiptAnchor } from "./receipt.ts";
 import { type Digests, parseRecord, type Record } from "./record.ts";
 import { findChain } from "./release.ts";
@@ -48,7 +49,7 @@ export interface Target extends Omit<TrustEntry, "owner" | "logs"> {
 }
 
 export type Connect = (target: Target) => Promise<ChainView>;
-export type Found<Value> = readonly [Value, string];
+export type Found<Value> = readonly [Value, Message];
 
 export const ownerOf = (log: Hex): Hex => log.slice(24);
 export const numberOf = (log: Hex): bigint => BigInt("0x" + log.slice(0, 24));
@@ -56,7 +57,8 @@ export const numberOf = (log: Hex): bigint => BigInt("0x" + log.slice(0, 24));
 /** Step 1: parse the receipt and its record strictly. */
 export function parseDocuments(data: Uint8Array): Found<[Receipt, Record]> {
   const receipt = parseReceipt(data);
-  return [[receipt, parseRecord(receipt.record)], `log 0x${receipt.log}, leaf ${receipt.index}`];
+  const { log, index } = receipt;
+  return [[receipt, parseRecord(receipt.record)], message("receipt-log-and-leaf", { log, index })];
 }
 
 /** Step 2: compare the digests of the file, and its size, with the record's. */
@@ -69,28 +71,29 @@ export function checkFile(evidence: Digests, record: Record): Found<true> {
     }
     if (ours !== theirs) {
       throw mismatch(
-        `the ${name} of the file is ${ours}, the record says ${theirs}`,
-        "the file was changed, or the receipt belongs to another file",
+        message("file-digest-differs", { algorithm: name, actual: ours, expected: theirs }),
+        message("file-digest-differs-hint"),
       );
     }
     compared.push(name);
   }
   const [ours, theirs] = [evidence.size, record.digests.size];
   if (ours !== null && theirs !== null && ours !== theirs) {
-    throw mismatch(`the file has ${ours} bytes, the record says ${theirs}`);
+    throw mismatch(message("file-size-differs", { size: ours, expected: theirs }));
   }
   if (compared.length === 0) {
-    throw cannotCheck("the record has none of the digests given, so nothing was compared");
+    throw cannotCheck(message("record-digests-not-compared"));
   }
-  return [true, `${compared.join(" and ")} equal`];
+  const algorithms = join(compared, "and");
+  return [true, message("file-digests-equal", { algorithms })];
 }
 
 /** Step 3: fold the record's leaf up to the root of every anchor, or of the promise. */
 export function checkPaths(receipt: Receipt, record: Record): Found<true> {
   const leaf = hashLeaf(encodeUtf8(receipt.record));
-  const places: [string, Head][] = receipt.anchors.map(({ head }) => ["anchor", head]);
+  const places: [Message, Head][] = receipt.anchors.map(({ head }) => [message("path-of-anchor"), head]);
   if (receipt.promise) {
-    places.push(["promise", receipt.promise]);
+    places.push([message("path-of-promise"), receipt.promise]);
   }
   for (const [place, head] of places) {
     try {
@@ -100,29 +103,30 @@ export function checkPaths(receipt: Receipt, record: Record): Found<true> {
         throw error;
       }
       throw mismatch(
-        `the record does not lead to the root of the ${place} of size ${head.size}: ${error.message}`,
-        "the record, the index, the path or the root was changed",
+        message("record-path-invalid", { place, size: head.size, reason: error.reason }),
+        message("record-path-invalid-hint"),
       );
     }
   }
-  const sizes = [...new Set(places.map(([, { size }]) => size))].join(", ");
-  const named = compareLog(record, receipt.log);
-  return [true, `leaf ${receipt.index} of a log of ${sizes} leaves, ${leaf}${named}`];
+  const sizes = join([...new Set(places.map(([, { size }]) => `${size}`))]);
+  const detail = message("record-in-log", { index: receipt.index, sizes, leaf });
+  return [true, compareLog(record, receipt.log, detail)];
 }
 
 /** Compare the log that the record names, if it names one; a successor has another number. */
-function compareLog({ log: named }: Record, log: Hex): string {
-  if (named === null || named === log) {
-    return "";
+function compareLog({ log: written }: Record, log: Hex, detail: Message): Message {
+  if (written === null || written === log) {
+    return detail;
   }
-  if (ownerOf(named) !== ownerOf(log)) {
+  if (ownerOf(written) !== ownerOf(log)) {
+    const [named, owner] = [written, log].map((id) => formatAddress(ownerOf(id)));
     throw mismatch(
-      `the record names a log of owner ${formatAddress(ownerOf(named))}, and the receipt is of a log ` +
-        `of owner ${formatAddress(ownerOf(log))}`,
-      "somebody put another operator's record into a log of their own",
+      message("record-log-of-other-owner", { named: named!, owner: owner! }),
+      message("record-log-of-other-owner-hint"),
     );
   }
-  return `; the record names log ${numberOf(named)} of the same owner, and the receipt log ${numberOf(log)}`;
+  const [named, number] = [numberOf(written), numberOf(log)];
+  return message("record-in-successor", { detail, named, number });
 }
 
 /** Step 8: compare what the receipt states about the anchor with what is stored. */
@@ -139,19 +143,21 @@ export function checkDerived(target: Target, stored: Anchor): Found<true> {
   for (const [member, stated, found] of pairs) {
     if (stated !== found) {
       throw mismatch(
-        `the receipt says ${member} ${stated}, the registry says ${found}`,
-        "the receipt was altered, or written before a reorganisation: upgrade it",
+        message("receipt-differs-from-registry", { member, stated, actual: found }),
+        message("receipt-differs-from-registry-hint"),
       );
     }
   }
   const { size, sequence, blockNumber } = stored;
-  return [true, `size ${size}, anchor ${sequence}, block ${blockNumber}`];
+  return [true, message("anchor-as-stated", { size, sequence, block: blockNumber })];
 }
 
 /** Return a line about who anchored; 0 is the log's owner. */
-export function describeSubmitter(operatorId: bigint, key: Hex): string {
-  const who = operatorId === 0n ? "the log's owner" : `operator ${operatorId}, key`;
-  return `${who} ${formatAddress(key)}`;
+export function describeSubmitter(operator: bigint, key: Hex): Message {
+  const address = formatAddress(key);
+  return operator === 0n
+    ? message("log-owner-address", { address })
+    : message("submitter-operator", { operator, key: address });
 }
 
 /** See that the policy accepts the operator for the anchor's block. */
@@ -162,7 +168,7 @@ export function checkOperator(target: Target, stored: Anchor): void {
       id === operatorId && fromBlock <= blockNumber && blockNumber <= untilBlock,
   );
   if (isAccepted === false) {
-    throw notTrusted(`operator ${operatorId} is not accepted by the policy for block ${blockNumber}`);
+    throw notTrusted(message("operator-not-accepted", { operator: operatorId, block: blockNumber }));
   }
 }
 
@@ -175,44 +181,39 @@ export interface TimeBound {
 
 /** Step 10: return the time by which the record existed, beside when it says it was made. */
 export function checkTime(target: Target, stored: Anchor, record: Record): Found<TimeBound> {
-  const [slack, said] = timeSlack(target);
+  const [slack, detail] = timeSlack(target);
   const existedBy = stored.timestamp + slack;
   if (existedBy > 253_402_300_799) { // years of more than four digits are no dates
-    throw cannotCheck(`the registry's timestamp ${stored.timestamp} is no date`);
+    throw cannotCheck(message("registry-time-no-date", { timestamp: stored.timestamp }));
   }
-  const bound = `${formatTime(existedBy)} UTC`;
   const since = existedBy - Date.parse(`${record.recordedAt.slice(0, 19)}Z`) / 1000;
   if (-since > target.recordedAtTolerance) {
     throw cannotCheck(
-      `the record says it was made ${-since} s after it is proven to have existed (${bound})`,
-      "the operator's clock was wrong, or the chain's times are: find out which",
+      message("record-later-than-anchor", { seconds: -since, time: existedBy }),
+      message("record-later-than-anchor-hint"),
     );
   }
-  const distance = since >= 0 ? `${since} s before that` : `${-since} s after that, as is tolerated`;
+  const distance = since >= 0
+    ? message("record-time-before", { seconds: since })
+    : message("record-time-after", { seconds: -since });
   return [
     { existedBy, secondsSinceRecorded: since },
-    `${bound}: ${said}; the record says it was made ${distance}`,
+    message("record-existed-by", { time: existedBy, detail, distance }),
   ];
 }
 
 /** Return how many seconds the block's time may be off, and a line about it. */
-function timeSlack({ chainId, timeSlack: pinned }: Target): [number, string] {
+function timeSlack({ chainId, timeSlack: pinned }: Target): [number, Message] {
   const chain = findChain(chainId);
   const slack = pinned ?? chain?.slack ?? null;
   if (slack === null) {
     throw cannotCheck(
-      `this release has no rule for how far the times of chain ${chainId} may be off`,
-      "pin time_slack in a trust policy",
+      message("chain-time-slack-unknown", { chain: chainId }),
+      message("chain-time-slack-unknown-hint"),
     );
   }
-  const whose = chain?.sequenced ? "the time that the chain's sequencer gives its block" : "the block's time";
+  const basis = chain?.sequenced ? message("time-of-sequencer") : message("time-of-block");
   const rule = chain?.slack ?? null;
-  const less = rule !== null && slack < rule
-    ? ` by the policy, where the chain's own rule allows ${rule} s`
-    : "";
-  return [slack, `${whose}, and ${slack} s it may be off${less}`];
+  const detail = message("time-with-slack", { basis, slack });
+  return [slack, rule !== null && slack < rule ? message("time-slack-by-policy", { detail, rule }) : detail];
 }
-
-/** Spell Unix seconds as YYYY-MM-DD hh:mm:ss, in UTC. */
-export const formatTime = (seconds: number): string =>
-  new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ");

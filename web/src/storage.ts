@@ -2,6 +2,7 @@
 
 import { fromHex, type Hex, keccak256 } from "./bytes.ts";
 import { cannotCheck } from "./errors.ts";
+import { message } from "./messages.ts";
 
 /** What the registry stores for an anchored root; `operatorId` is 0 for the log's owner. */
 export interface Anchor {
@@ -37,7 +38,7 @@ export function decodeAnchor(held: Hex): Anchor | null {
   const bits = (from: number, width: number) => Number(BigInt.asUintN(width, value >> BigInt(from)));
   const [size, sequence] = [bits(0, 48), bits(48, 40)];
   if (size === 0 || sequence === 0) {
-    throw cannotCheck("the node returned a storage word the registry never writes");
+    throw cannotCheck(message("registry-word-impossible"));
   }
   return {
     size, sequence, blockNumber: bits(88, 48), timestamp: bits(136, 48), operatorId: value >> 184n,

@@ -2,9 +2,10 @@
 
 import { formatAddress, type Hex } from "./bytes.ts";
 import { numberOf, ownerOf, type Target } from "./steps.ts";
-import { cannotCheck, notFinal, notTrusted, type Refusal } from "./errors.ts";
+import { CANNOT_CHECK, cannotCheck, notFinal, notTrusted, Refusal } from "./errors.ts";
+import { join, message, type Message, unique } from "./messages.ts";
 import type { Head, Receipt, ReceiptAnchor } from "./receipt.ts";
-import { findChain, kindOf, REGISTRY, sentenceOf } from "./release.ts";
+import { findChain, kindOf, nameOf, REGISTRY, sentenceOf } from "./release.ts";
 import { DEFAULT_TOLERANCE, type TrustEntry } from "./policy.ts";
 
 /** One anchor, or (`anchor` null) a promised head, and what the policy says of its place. */
@@ -19,17 +20,16 @@ export interface Candidate {
 /** Return what may be looked up, each by itself, and a line about each anchor that is left aside. */
 export function listCandidates(
   receipt: Receipt, policy: readonly TrustEntry[] | null, chainIds: readonly number[],
-): [Candidate[], string[]] {
+): [Candidate[], Message[]] {
   const { log, promise, anchors } = receipt;
   const found: Candidate[] = [];
-  const aside: string[] = [];
+  const aside: Message[] = [];
   const add = (head: Head, anchor: ReceiptAnchor | null, entry: TrustEntry | null) =>
     found.push({ log, head, anchor, entry, otherChains: [] });
   if (promise) {
     if (policy === null) {
       throw notFinal(
-        "the receipt is the operator's promise: it names no anchor yet",
-        "ask the operator for an upgraded receipt, or give a trust policy",
+        message("receipt-names-no-anchor"), message("receipt-names-no-anchor-hint"),
       );
     }
     pinnedEntries(policy, log).forEach((entry) => add(promise, null, entry));
@@ -43,13 +43,12 @@ export function listCandidates(
       );
       fitting.forEach((entry) => add(anchor.head, anchor, entry));
       if (fitting.length === 0) {
-        aside.push(`${placeOf(anchor)} is left aside: the policy does not pin it`);
+        aside.push(message("anchor-left-aside", { place: placeOf(anchor) }));
       }
     }
     if (found.length === 0) {
-      throw notTrusted(
-        `the receipt is anchored in ${anchors.map(placeOf).join(", ")}, which the policy does not pin`,
-      );
+      const places = join(anchors.map(placeOf));
+      throw notTrusted(message("receipt-registries-not-pinned", { places }));
     }
   }
   const places = promise ? found.map(chainOf) : anchors.map(({ chainId }) => chainId);
@@ -58,28 +57,29 @@ export function listCandidates(
 
 /** Leave aside what is on chains that the verifier does not name, where any is named. */
 function narrow(
-  found: readonly Candidate[], aside: string[], chainIds: readonly number[], places: readonly number[],
-): [Candidate[], string[]] {
+  found: readonly Candidate[], aside: Message[], chainIds: readonly number[], places: readonly number[],
+): [Candidate[], Message[]] {
   const isNamed = (chainId: number) => chainIds.length === 0 || chainIds.includes(chainId);
   const chosen = found.filter((candidate) => isNamed(chainOf(candidate)));
   for (const chainId of found.map(chainOf).filter((id) => !isNamed(id))) {
-    aside.push(`chain ${chainId} is left aside: it is not one that you name`);
+    aside.push(message("chain-left-aside", { chain: chainId }));
   }
   if (chosen.length === 0) {
-    const on = [...new Set(places)].join(", ");
-    const named = [...chainIds].sort((a, b) => a - b).join(", ");
-    throw notTrusted(`the receipt is anchored on chain ${on}, and you name chain ${named} only`);
+    const [chains, named] = [[...new Set(places)], [...chainIds].sort((a, b) => a - b)]
+      .map((ids) => join(ids.map(String)));
+    throw notTrusted(message("receipt-on-other-chains", { chains: chains!, named: named! }));
   }
   const chains = new Set(chosen.map(chainOf));
   return [
     chosen.map((candidate) => ({
       ...candidate, otherChains: [...chains].filter((id) => id !== chainOf(candidate)),
     })),
-    [...new Set(aside)],
+    unique(aside),
   ];
 }
 
-const placeOf = ({ registry, chainId }: ReceiptAnchor) => `registry ${formatAddress(registry)} on chain ${chainId}`;
+const placeOf = ({ registry, chainId }: ReceiptAnchor): Message =>
+  message("registry-on-chain", { registry: formatAddress(registry), chain: chainId });
 const chainOf = ({ entry, anchor }: Candidate): number => (entry ?? anchor!).chainId;
 
 function pinnedEntries(policy: readonly TrustEntry[], log: Hex): TrustEntry[] {
@@ -88,22 +88,20 @@ function pinnedEntries(policy: readonly TrustEntry[], log: Hex): TrustEntry[] {
     (entry) => entry.owner === ownerOf(log) && entry.logs.some((accepted) => BigInt(accepted) === number),
   );
   if (entries.length === 0) {
-    throw notTrusted(
-      `log ${number} of owner ${formatAddress(ownerOf(log))} is not one the trust policy pins`,
-      "check whose log this is before you pin another",
-    );
+    const owner = formatAddress(ownerOf(log));
+    throw notTrusted(message("log-not-pinned", { number, owner }), message("log-not-pinned-hint"));
   }
   return entries;
 }
 
 /** For one anchor: return what to look up. */
-export function chooseTarget(candidate: Candidate, chainIds: readonly number[]): [Target, string] {
+export function chooseTarget(candidate: Candidate, chainIds: readonly number[]): [Target, Message] {
   const { entry, anchor } = candidate;
   const target = entry ? pinnedTarget(candidate, entry) : unpinnedTarget(candidate, anchor!, chainIds);
-  const detail = entry
-    ? "as pinned"
-    : "not pinned, taken from the receipt; the registry is this release's own";
-  return [target, detail + describeKind("; ", target.chainId)];
+  const detail = entry ? message("target-as-pinned") : message("receipt-target-unpinned");
+  const { chainId: chain } = target;
+  const kind = sentenceOf(kindOf(chain));
+  return [target, kind ? message("target-chain-kind", { detail, chain, kind }) : detail];
 }
 
 function unpinnedTarget(
@@ -114,19 +112,22 @@ function unpinnedTarget(
   // our code.  The CREATE2 address commits to the constructor, too.
   if (registry !== REGISTRY) {
     throw notTrusted(
-      `registry ${formatAddress(registry)} is not this release's registry, whose storage ` +
-        "could not be filled at deployment",
-      "if you checked how it was deployed, pin it in a trust policy",
+      message("registry-not-of-this-release", { registry: formatAddress(registry) }),
+      message("registry-not-of-this-release-hint"),
     );
   }
   const chain = findChain(chainId);
   if (chain === null) {
-    throw cannotCheck(`this release lists no registry on chain ${chainId}`, "pin it in a trust policy");
-  }
-  if (chain.kind !== "main" && !chainIds.includes(chainId)) {
     throw cannotCheck(
-      `${describeKind("", chainId)}, and counts only where a trust policy or you name it`,
-      `where it is the chain that you mean: name ${chainId} among the chains that count`,
+      message("chain-without-known-registry", { chain: chainId }),
+      message("chain-without-known-registry-hint"),
+    );
+  }
+  const kind = sentenceOf(chain.kind);
+  if (kind && !chainIds.includes(chainId)) {
+    throw cannotCheck(
+      message("page-chain-not-named", { chain: chainId, kind }),
+      message("page-chain-not-named-hint", { chain: chainId }),
     );
   }
   return {
@@ -141,39 +142,39 @@ function pinnedTarget({ log, head, anchor, otherChains }: Candidate, entry: Trus
   const listed = chain?.genesis ?? null;
   if (listed !== null && entry.genesis !== null && entry.genesis !== listed) {
     throw notTrusted(
-      `the policy pins the genesis block 0x${entry.genesis} for chain ${entry.chainId}, and ` +
-        `that of ${chain!.name} is 0x${listed}`,
-      "check where the policy's genesis comes from",
+      message("policy-genesis-differs", {
+        pinned: entry.genesis,
+        chain: entry.chainId,
+        name: nameOf(chain!),
+        expected: listed,
+      }),
+      message("policy-genesis-differs-hint"),
     );
   }
   return { ...entry, log, head, anchor, otherChains, genesis: entry.genesis ?? listed };
 }
 
-/** Say what a chain that is no main one is worth. */
-export function describeKind(before: string, chainId: number): string {
-  const sentence = sentenceOf(kindOf(chainId));
-  return sentence ? `${before}chain ${chainId} is ${sentence}` : "";
-}
-
 /** Return what is the receipt's own claim where no policy pins it. */
-export function describeUnpinned({ log, anchors }: Receipt, chainIds: readonly number[]): string[] {
+export function describeUnpinned({ log, anchors }: Receipt, chainIds: readonly number[]): Message[] {
   const claimed = [...new Set(anchors.map(({ chainId }) => chainId))].filter((id) => !chainIds.includes(id));
-  return [`the log's owner ${formatAddress(ownerOf(log))}`, ...claimed.map((chainId) => {
-    const isNamed = ["main", "test"].includes(kindOf(chainId));
-    return isNamed ? `chain ${chainId}, ${findChain(chainId)!.name}` : `chain ${chainId}`;
-  })];
+  const owner = message("log-owner-address", { address: formatAddress(ownerOf(log)) });
+  return [owner, ...claimed.map((chain) => ["main", "test"].includes(kindOf(chain))
+    ? message("chain-with-name", { chain, name: nameOf(findChain(chain)!) })
+    : message("chain-by-number", { chain }))];
 }
 
-const NO_POLICY = "no trust policy: ";
+/** What step 4 ends with where no policy is given, and its lack is not accepted. */
+export class Doubt extends Refusal {}
 
-/** Tell whether a step ended open for no more than the lack of a policy. */
-export const isDoubt = (error: Refusal): boolean => error.message.startsWith(NO_POLICY);
-
-/** Return what step 4 ends with where no policy is given, and its lack is not accepted. */
-export function doubtUnpinned(unpinned: readonly string[]): Refusal {
-  const claims = unpinned.length === 1 ? "is the receipt's own claim" : "are the receipt's own claims";
-  return cannotCheck(
-    `${NO_POLICY}${unpinned.join(", ")} ${claims}`,
-    "give your trust policy, or tick that you accept what no policy pins",
+/** Return the doubt about what no policy pins. */
+export function doubtUnpinned(unpinned: readonly Message[]): Doubt {
+  const claims = join(unpinned);
+  const document = message("document-receipt");
+  return new Doubt(
+    CANNOT_CHECK,
+    unpinned.length === 1
+      ? message("policy-missing-for-claim", { claims, document })
+      : message("policy-missing-for-claims", { claims, document }),
+    message("page-policy-missing-hint"),
   );
 }

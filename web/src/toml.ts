@@ -5,6 +5,7 @@
  */
 
 import { malformed } from "./errors.ts";
+import { message, type Message } from "./messages.ts";
 
 export type Toml = string | number | boolean | Toml[] | Table;
 export type Table = Map<string, Toml>;
@@ -23,7 +24,8 @@ const INTEGER = /^(?:[+-]?(?:0|[1-9](?:_?[0-9])*)|0x[0-9a-fA-F](?:_?[0-9a-fA-F])
 export function parseToml(text: string): Table {
   // Beside tabs and line ends no control character may stand anywhere.
   if (/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)/.test(text)) {
-    throw malformed("the trust policy is not TOML: it holds a control character");
+    const reason = message("page-toml-control-character");
+    throw malformed(message("policy-not-toml", { reason }));
   }
   return new Reader(text).readDocument();
 }
@@ -46,7 +48,7 @@ class Reader {
         this.readPair(table);
       }
       if (this.match(END) === null) {
-        throw this.refuse("there is more on the line than is read here");
+        throw this.refuse(message("page-toml-line-goes-on"));
       }
     }
     return this.root;
@@ -56,10 +58,10 @@ class Reader {
     const key = this.match(KEY)?.[0];
     this.match(BLANKS);
     if (key === undefined || this.text[this.at] !== "=") {
-      throw this.refuse("a key and = should be here");
+      throw this.refuse(message("page-toml-key"));
     }
     if (table.has(key)) {
-      throw this.refuse(`${key} is there twice`);
+      throw this.refuse(message("page-toml-name-twice", { name: key }));
     }
     this.at += 1;
     this.match(BLANKS);
@@ -70,7 +72,7 @@ class Reader {
   private readHeading(): Table {
     const [, opening, names, closing] = this.match(HEADING) ?? [];
     if (opening === undefined || names === undefined || closing?.length !== opening.length) {
-      throw this.refuse("this heading is not read here");
+      throw this.refuse(message("page-toml-heading"));
     }
     const parts = names.split(".").map((name) => name.trim());
     const last = parts.pop()!;
@@ -83,13 +85,13 @@ class Reader {
         this.growing.add(list);
         above.set(last, list);
       } else if (!this.growing.has(list)) {
-        throw this.refuse(`${last} is there already`);
+        throw this.refuse(message("page-toml-name-twice", { name: last }));
       }
       list.push(table);
       return table;
     }
     if (there !== undefined && (!(there instanceof Map) || this.opened.has(there))) {
-      throw this.refuse(`${last} is there already`);
+      throw this.refuse(message("page-toml-name-twice", { name: last }));
     }
     const found = there ?? table;
     this.opened.add(found);
@@ -103,7 +105,7 @@ class Reader {
     table.set(name, there);
     const last = Array.isArray(there) && this.growing.has(there) ? there.at(-1)! : there;
     if (!(last instanceof Map)) {
-      throw this.refuse(`${name} is no table`);
+      throw this.refuse(message("page-toml-no-table", { name }));
     }
     return last;
   }
@@ -118,12 +120,12 @@ class Reader {
     }
     const basic = literal ?? this.match(BASIC)?.[0];
     if (basic !== undefined && /['"]/.test(this.text[this.at] ?? "")) {
-      throw this.refuse("strings of several lines are not read here");
+      throw this.refuse(message("page-toml-long-string"));
     }
     if (basic !== undefined) {
       const text = literal === undefined ? (JSON.parse(basic.replaceAll("\t", "\\t")) as string) : "";
       if (/\p{Surrogate}/u.test(text)) {
-        throw this.refuse("half a character is not text");
+        throw this.refuse(message("page-toml-half-character"));
       }
       return text;
     }
@@ -133,7 +135,7 @@ class Reader {
     }
     const value = Number(bare.replaceAll("_", ""));
     if (!INTEGER.test(bare)) {
-      throw this.refuse("the value is neither a string, an integer nor a list");
+      throw this.refuse(message("page-toml-value"));
     }
     return value;
   }
@@ -141,7 +143,7 @@ class Reader {
   private readList(depth: number): Toml[] {
     const items: Toml[] = [];
     if (depth > 8) {
-      throw this.refuse("lists stand too deep in each other");
+      throw this.refuse(message("page-toml-list-too-deep"));
     }
     this.at += 1;
     for (this.match(GAPS); this.text[this.at] !== "]"; this.match(GAPS)) {
@@ -150,7 +152,7 @@ class Reader {
       if (this.text[this.at] === ",") {
         this.at += 1;
       } else if (this.text[this.at] !== "]") {
-        throw this.refuse("a comma or ] should be here");
+        throw this.refuse(message("page-toml-list"));
       }
     }
     this.at += 1;
@@ -164,9 +166,8 @@ class Reader {
     return found;
   }
 
-  private refuse(complaint: string) {
+  private refuse(reason: Message) {
     const line = this.text.slice(0, this.at).split("\n").length;
-    return malformed(`the trust policy, line ${line}: ${complaint}`,
-      "`anchor verify --trust` reads whatever TOML there is");
+    return malformed(message("page-toml-line", { line, reason }), message("page-toml-hint"));
   }
 }

@@ -5,8 +5,9 @@
  * accepted (anchor/ethereum/trie.py).
  */
 
-import { count, fromHex, type Hex, keccak256, toHex } from "./bytes.ts";
+import { fromHex, type Hex, keccak256, toHex } from "./bytes.ts";
 import { malformed, mismatch } from "./errors.ts";
+import { message, type Message } from "./messages.ts";
 import { decodeRlp, encodedLength, type RlpItem } from "./rlp.ts";
 
 const EMPTY_TRIE_ROOT = keccak256(fromHex("80"));
@@ -20,7 +21,7 @@ const HASH_BYTES = 32;
 /** Return the value under the hashed `key`; null where the trie provably has none. */
 export function verifyTrieProof(root: Hex, key: Hex, nodes: readonly Uint8Array[]): Uint8Array | null {
   if (nodes.length > MAX_NODES) {
-    throw malformed(`the proof has ${nodes.length} nodes; at most ${MAX_NODES} are possible`);
+    throw malformed(message("proof-too-many-nodes", { count: nodes.length, limit: MAX_NODES }));
   }
   const walk = new Walk(key, nodes);
   const value = root === EMPTY_TRIE_ROOT ? null : walk.descend(walk.take(root));
@@ -39,30 +40,33 @@ class Walk {
 
   /** Decode the next node of the list, which must have the `expected` hash. */
   take(expected: Hex): RlpItem {
-    const what = `node ${this.used} of the proof`;
+    const subject = message("proof-node-number", { number: this.used });
     const node = this.nodes[this.used];
     if (node === undefined) {
-      throw malformed(`${what} is missing: the key's path does not end before it`);
+      throw malformed(message("proof-node-missing", { subject }));
     }
     if (node.length > MAX_NODE_BYTES) {
-      throw malformed(`${what} has ${count(node.length)} bytes; ${MAX_NODE_BYTES} are possible`);
+      const limit = MAX_NODE_BYTES;
+      throw malformed(message("proof-node-too-long", { subject, size: node.length, limit }));
     }
-    if (keccak256(node) !== expected) {
-      const above = this.used ? `node ${this.used - 1} names` : "the root is";
-      throw mismatch(`${what} has hash 0x${keccak256(node)}; ${above} 0x${expected}`);
+    const found = keccak256(node);
+    if (found !== expected) {
+      throw mismatch(this.used
+        ? message("proof-node-hash-differs", { subject, actual: found, number: this.used - 1, expected })
+        : message("proof-root-hash-differs", { subject, actual: found, expected }));
     }
     // The root is hashed whatever its length.
     if (node.length < HASH_BYTES && this.used) {
-      throw malformed(`${what} has ${node.length} bytes, and belongs into its parent`);
+      throw malformed(message("proof-node-not-embedded", { subject, size: node.length }));
     }
     this.used += 1;
-    return decodeRlp(node, what, MAX_NODE_BYTES);
+    return decodeRlp(node, subject, MAX_NODE_BYTES);
   }
 
   finish(): void {
     if (this.used < this.nodes.length) {
       throw malformed(
-        `the proof has ${this.nodes.length} nodes; the key's path ends after ${this.used}`,
+        message("proof-nodes-left-over", { count: this.nodes.length, used: this.used }),
       );
     }
   }
@@ -72,13 +76,13 @@ class Walk {
     let isBelowExtension = false;
     for (;;) {
       if (node instanceof Uint8Array || (node.length !== 2 && node.length !== 17)) {
-        throw this.malformed("is neither a branch, an extension nor a leaf");
+        throw this.malformed(message("trie-node-of-no-kind"));
       }
       let child: RlpItem;
       if (node.length === 17) {
         child = this.passBranch(node);
       } else if (isBelowExtension) {
-        throw this.malformed("is no branch, and stands below an extension");
+        throw this.malformed(message("trie-extension-without-branch"));
       } else {
         const [isLeaf, path] = this.readPath(node[0]!);
         if (isLeaf) {
@@ -97,15 +101,15 @@ class Walk {
   /** Return the child that the key's next digit chooses. */
   private passBranch(node: RlpItem[]): RlpItem {
     if (this.path === "") {
-      throw this.malformed("is a branch below the end of every key");
+      throw this.malformed(message("trie-branch-too-deep"));
     }
     if (!isNothing(node[16]!)) {
-      throw this.malformed("is a branch with a value, whose key would be too short");
+      throw this.malformed(message("trie-branch-with-value"));
     }
     const children = node.slice(0, 16);
     children.forEach((child) => this.checkChild(child));
     if (children.filter((child) => !isNothing(child)).length < 2) {
-      throw this.malformed("is a branch with fewer than two children");
+      throw this.malformed(message("trie-branch-too-few-children"));
     }
     const digit = parseInt(this.path[0]!, 16);
     this.path = this.path.slice(1);
@@ -115,14 +119,14 @@ class Walk {
   /** Return the child, or nothing where the key's path goes another way. */
   private passExtension(path: Hex, child: RlpItem): RlpItem {
     if (path === "") {
-      throw this.malformed("is an extension of nothing");
+      throw this.malformed(message("trie-extension-empty"));
     }
     if (path.length >= this.path.length) {
-      throw this.malformed("is an extension to the end of every key");
+      throw this.malformed(message("trie-extension-too-long"));
     }
     this.checkChild(child);
     if (isNothing(child)) {
-      throw this.malformed("is an extension without a child");
+      throw this.malformed(message("trie-extension-childless"));
     }
     if (!this.path.startsWith(path)) {
       return new Uint8Array();
@@ -134,10 +138,10 @@ class Walk {
   /** Return the value, or null where the leaf is another key's. */
   private endAtLeaf(path: Hex, value: RlpItem): Uint8Array | null {
     if (path.length !== this.path.length) {
-      throw this.malformed("is a leaf whose key is not 32 bytes long");
+      throw this.malformed(message("trie-leaf-key-wrong-length"));
     }
     if (!(value instanceof Uint8Array) || value.length === 0) {
-      throw this.malformed("is a leaf without a value");
+      throw this.malformed(message("trie-leaf-without-value"));
     }
     return path === this.path ? value : null;
   }
@@ -146,10 +150,10 @@ class Walk {
   private checkChild(child: RlpItem): void {
     if (child instanceof Uint8Array) {
       if (child.length !== 0 && child.length !== HASH_BYTES) {
-        throw this.malformed(`has a child of ${child.length} bytes, not a hash`);
+        throw this.malformed(message("trie-child-not-hash", { size: child.length }));
       }
     } else if (encodedLength(child) >= HASH_BYTES) {
-      throw this.malformed("holds a child that is long enough to be hashed");
+      throw this.malformed(message("trie-child-not-hashed"));
     }
   }
 
@@ -159,13 +163,13 @@ class Walk {
     // The flags are 0 to 3; where the path is of even length, a zero fills the first byte.
     const flag = parseInt(digits[0] ?? "f", 16);
     if (flag > 3 || (flag % 2 === 0 && digits[1] !== "0")) {
-      throw this.malformed("has a path that is not in hex-prefix encoding");
+      throw this.malformed(message("trie-path-not-hex-prefix"));
     }
     return [flag >= 2, digits.slice(flag % 2 ? 1 : 2)];
   }
 
-  private malformed(complaint: string) {
-    return malformed(`node ${this.used - 1} of the proof, or one within it, ${complaint}`);
+  private malformed(reason: Message) {
+    return malformed(message("trie-node-malformed", { number: this.used - 1, reason }));
   }
 }
 

@@ -15,9 +15,10 @@ import {
   checkBlock, checkProvenAnchor, checkProvenCode, checkProvenSubmitter, checkReadSubmitter,
   type Submitter,
 } from "./proof_steps.ts";
+import { join, message, type Message, unique } from "./messages.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Digests, Record } from "./record.ts";
-import release from "./release.json" with { type: "json" };
+import { CLAIMS } from "./release.ts";
 import type { Anchor } from "./storage.ts";
 import type { StateProof } from "./state_proof.ts";
 import {
@@ -60,12 +61,12 @@ export async function judge(receipt: Uint8Array, evidence: Digests, trust: Trust
 
 /** Make steps 4 to 10 for each anchor by itself. */
 async function judgeAnchors(
-  run: Run, receipt: Receipt, record: Record, trust: Trust, unpinned: readonly string[],
+  run: Run, receipt: Receipt, record: Record, trust: Trust, unpinned: readonly Message[],
 ): Promise<void> {
   const { policy, chainIds, acceptUnpinned } = trust;
   const doubt = policy || acceptUnpinned ? null : doubtUnpinned(unpinned);
   if (doubt && receipt.promise) {
-    run.add(4, doubt.message, doubt);
+    run.add(4, doubt.reason, doubt);
   }
   let candidates: Candidate[];
   try {
@@ -112,8 +113,7 @@ async function judgeByNodes(
   const view = await run.step(5, async () => {
     if (connect === null) {
       throw cannotCheck(
-        "the receipt holds no proof of the chain's state, so that a node has to be asked",
-        "ask for an upgraded receipt, or name nodes to ask",
+        message("receipt-needs-node"), message("page-receipt-needs-node-hint"),
       );
     }
     return checkChain(await connect(target), target);
@@ -141,7 +141,7 @@ async function conclude(
   const submitter = await run.step(9, findSubmitter);
   const bound = await run.step(10, () => checkTime(target, stored, record));
   if (submitter !== null && submitter.standing === null) {
-    run.notProven.add(UNKNOWN);
+    run.notProven.push(UNKNOWN);
   }
   if (submitter !== null && submitter.note !== null) {
     run.notes.push(submitter.note);
@@ -168,8 +168,8 @@ async function conclude(
 class Run {
   private readonly steps: Step[] = [];
   readonly proven: ProvenAnchor[] = [];
-  readonly notes: string[] = [];
-  readonly notProven = new Set<string>();
+  readonly notes: Message[] = [];
+  readonly notProven: Message[] = [];
   index = 0;
 
   /**
@@ -181,7 +181,7 @@ class Run {
   ): Promise<Value | null> {
     try {
       const [value, detail] = await check();
-      this.add(number, doubt?.message ?? detail, doubt);
+      this.add(number, doubt?.reason ?? detail, doubt);
       return value;
     } catch (error) {
       this.fail(number, error);
@@ -194,15 +194,15 @@ class Run {
     if (!isRefusal(error)) {
       throw error;
     }
-    this.add(number, error.message, error);
+    this.add(number, error.reason, error);
   }
 
-  add(number: number, detail: string, error: Refusal | null): void {
+  add(number: number, detail: Message, error: Refusal | null): void {
     this.steps.push({ number, detail, error });
   }
 
-  report(receipt: Receipt | null, record: Record | null, unpinned: readonly string[]): Report {
-    const claims = release.claims.map(({ id, title, steps }) => {
+  report(receipt: Receipt | null, record: Record | null, unpinned: readonly Message[]): Report {
+    const claims = CLAIMS.map(({ id, title, steps }) => {
       const [verdict, reason] = steps.length
         ? this.judgeBySteps(steps)
         : judgeWithoutSteps(id, record);
@@ -210,43 +210,42 @@ class Run {
     });
     return {
       receipt, record, steps: this.steps, claims, proven: this.proven, unpinned,
-      notes: [...new Set(this.notes)], notProven: [...this.notProven],
+      notes: unique(this.notes), notProven: unique(this.notProven),
     };
   }
 
-  private judgeBySteps(needs: readonly number[]): [Verdict, string] {
+  private judgeBySteps(needs: readonly number[]): [Verdict, Message] {
     const mine = this.steps.filter((step) => needs.includes(step.number));
     const wrong = mine.filter((step): step is Step & { error: Refusal } => step.error !== null);
     const first = wrong.find((step) => verdictOf(step.error) === "fail") ?? wrong[0];
     if (first) {
-      return [verdictOf(first.error), `step ${first.number}: ${first.detail}`];
+      const { number, detail } = first;
+      return [verdictOf(first.error), message("step-failed", { number, detail })];
     }
     const missing = needs.find((number) => !mine.some((step) => step.number === number));
     if (missing !== undefined) {
-      return ["cannot tell", `step ${missing} could not be made`];
+      return ["cannot tell", message("step-not-made", { number: missing })];
     }
     return ["pass", mine.at(-1)!.detail];
   }
 }
 
-function judgeWithoutSteps(id: string, record: Record | null): [Verdict, string] {
+function judgeWithoutSteps(id: string, record: Record | null): [Verdict, Message] {
   if (id === "C5") {
-    return ["not present", "the record names nothing that did not exist before it"];
+    return ["not present", message("record-names-nothing-earlier")];
   }
   if (id === "C7") {
-    return ["not present", "the record holds no account of that"];
+    return ["not present", message("record-without-custody-account")];
   }
   if (id === "C8") {
-    return [
-      "cannot tell", "a receipt shows its own place only; `anchor audit` reads the whole log",
-    ];
+    return ["cannot tell", message("receipt-shows-own-place")];
   }
   if (record === null) {
-    return ["cannot tell", "the receipt could not be read"];
+    return ["cannot tell", message("receipt-not-read")];
   }
   const ofFile = (["sha256", "sm3"] as const).filter((name) => record.digests[name] !== null);
-  const names = ofFile.join(" and ");
-  const only = record.digests.sm3 === null ? "" : "sm3 covers the file only, ";
-  return ["pass", `${names} of the file, sha256 in the log, keccak256 on the chain: none known to this ` +
-    `release to be broken; ${only}the log rests on sha256 alone, and nothing was renewed`];
+  const algorithms = join(ofFile, "and");
+  return ["pass", record.digests.sm3 === null
+    ? message("algorithms-unbroken", { algorithms })
+    : message("algorithms-unbroken-sm3-of-file", { algorithms })];
 }

@@ -17,6 +17,7 @@ from anchor.chain.devnet.accounts import (
 from anchor.chain.devnet.anvil import AnvilNode, find_anvil
 from anchor.chain.devnet.pyevm import PyEvmNode
 from anchor.errors import UsageError
+from anchor.messages.message import Message
 from anchor.types import ChainId
 
 __all__ = [
@@ -71,7 +72,7 @@ def open_devnet(*, port: int = 0, anvil: Path | None, state: Path | None = None)
         return AnvilNode(anvil, port=port, state=state)
     if state is not None:
         raise UsageError(
-            "the embedded devnet cannot keep its chain in a state file",
-            hint="install anvil (https://getfoundry.sh), or leave the state file out",
+            Message("devnet-state-file-unsupported"),
+            hint=Message("devnet-state-file-unsupported-hint"),
         )
     return PyEvmNode(port=port)

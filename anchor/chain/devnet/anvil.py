@@ -17,6 +17,7 @@ from typing import IO, Literal
 
 from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
 from anchor.errors import NodeUnreachableError, UsageError
+from anchor.messages.message import Message
 from anchor.types import ChainId
 
 HOST = "127.0.0.1"
@@ -75,8 +76,8 @@ def find_anvil(root: Path | None = None) -> Path | None:
     if named := os.environ.get(ANVIL_VARIABLE):
         if not _is_working(Path(named)):
             raise UsageError(
-                f"{ANVIL_VARIABLE} names {named}, which does not run as anvil",
-                hint=f"correct or unset {ANVIL_VARIABLE}",
+                Message("anvil-variable-wrong", variable=ANVIL_VARIABLE, path=named),
+                hint=Message("anvil-variable-wrong-hint", variable=ANVIL_VARIABLE),
             )
         return Path(named)
     candidates: list[Path] = []
@@ -200,11 +201,11 @@ class _Output:
 def _describe_failure(anvil: Path, port: int, output: str) -> UsageError | NodeUnreachableError:
     if "address already in use" in output.lower():
         return UsageError(
-            f"port {port} on {HOST} is taken",
-            hint="choose another port, or 0 for any free one",
+            Message("port-taken", port=port, host=HOST),
+            hint=Message("port-taken-hint"),
         )
-    reason = output.splitlines()[-1] if output else "it printed nothing"
+    reason = output.splitlines()[-1] if output else Message("anvil-printed-nothing")
     return NodeUnreachableError(
-        f"{anvil} did not start: {reason}",
-        hint=f"run `{anvil}` by hand to see all it says; 1.7.1 is known to work",
+        Message("anvil-not-started", path=anvil, reason=reason),
+        hint=Message("anvil-not-started-hint", path=anvil),
     )

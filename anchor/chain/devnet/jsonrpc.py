@@ -13,6 +13,7 @@ from typing import Any
 
 from anchor.canonical import check_depth
 from anchor.errors import MalformedError, UsageError
+from anchor.messages.message import Message
 
 HOST = "127.0.0.1"
 
@@ -64,8 +65,8 @@ class LoopbackServer(ThreadingHTTPServer):
             super().__init__((HOST, port), _Handler)
         except (OSError, OverflowError) as error:
             raise UsageError(
-                f"cannot listen on {HOST}:{port}: {error}",
-                hint="choose another port, or 0 for any free one",
+                Message("port-cannot-listen", host=HOST, port=port, reason=error),
+                hint=Message("port-taken-hint"),
             ) from error
         self._thread = threading.Thread(
             target=self.serve_forever, kwargs={"poll_interval": 0.05}, name="devnet", daemon=True

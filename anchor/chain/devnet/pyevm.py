@@ -9,6 +9,7 @@ from typing import Literal
 from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
 from anchor.chain.devnet.jsonrpc import HOST, LoopbackServer
 from anchor.errors import UsageError
+from anchor.messages.message import Message
 from anchor.types import ChainId
 
 
@@ -32,8 +33,8 @@ class PyEvmNode(AbstractContextManager["PyEvmNode"]):
             from anchor.chain.devnet.methods import Methods
         except ImportError as error:
             raise UsageError(
-                f"the embedded devnet needs py-evm: {error}",
-                hint="pip install '.[devnet]' in the checkout, or install anvil",
+                Message("devnet-py-evm-missing", reason=error),
+                hint=Message("devnet-py-evm-missing-hint"),
             ) from error
         chain = create_chain(chain_id, timestamp=int(time.time()))
         self.chain_id = chain_id

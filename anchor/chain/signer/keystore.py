@@ -19,8 +19,9 @@ from anchor.chain.signer import UnsignedTransaction
 from anchor.chain.signer.memory import protect_memory
 from anchor.errors import MalformedError, SignerError, StorageError, UsageError
 from anchor.ethereum.keccak import format_address, parse_address
+from anchor.messages.message import Message
 from anchor.system.durable_files import sync_folder
-from anchor.system.os_errors import explain_os_error
+from anchor.system.os_errors import describe_os_error, explain_os_error
 from anchor.system.regular_files import open_regular_file, read_regular_file
 from anchor.types import Address
 
@@ -73,7 +74,7 @@ def keystore_address(path: Path) -> Address:
     """
     address = find_keystore_address(path)
     if address is None:
-        raise SignerError(f"the keystore {path} does not state its address")
+        raise SignerError(Message("keystore-address-missing", path=path))
     return address
 
 
@@ -86,7 +87,9 @@ def find_keystore_address(path: Path) -> Address | None:
     address = _read_keystore(path).get("address")
     if not isinstance(address, str):
         return None
-    return parse_address("0x" + address.removeprefix("0x").lower(), subject=f"address in {path}")
+    return parse_address(
+        "0x" + address.removeprefix("0x").lower(), subject=Message("keystore-address", path=path)
+    )
 
 
 def open_keystore(path: Path, ask_password: Callable[[], str]) -> KeystoreSigner:
@@ -105,8 +108,8 @@ def open_keystore(path: Path, ask_password: Callable[[], str]) -> KeystoreSigner
     except Exception:  # noqa: BLE001
         # Any error of eth-account may quote its input; only our own message is shown.
         raise SignerError(
-            f"the keystore {path} does not open with that password",
-            hint="check the password; nothing was sent",
+            Message("keystore-password-wrong", path=path),
+            hint=Message("keystore-password-wrong-hint"),
         ) from None
     return KeystoreSigner(account)
 
@@ -135,7 +138,9 @@ def create_keystore(path: Path, password: str) -> Address:
     from eth_account import Account
 
     if not password:
-        raise SignerError("the password is empty", hint="choose one; nothing was written")
+        raise SignerError(
+            Message("keystore-password-empty"), hint=Message("keystore-password-empty-hint")
+        )
     protect_memory()
     private_key = secrets.token_bytes(32)
     # eth-account's default: scrypt with n = 2^18.
@@ -160,7 +165,9 @@ def _write_new(path: Path, members: dict[str, Any]) -> None:
     except FileExistsError:
         raise _exists(path) from None
     except OSError as error:
-        raise explain_os_error(f"{path} cannot be written", error, is_named=True) from error
+        raise explain_os_error(
+            Message("file-unwritable", path=path), error, is_named=True
+        ) from error
     try:
         with open(descriptor, "w", encoding="utf-8") as file:
             json.dump(members, file)
@@ -170,15 +177,15 @@ def _write_new(path: Path, members: dict[str, Any]) -> None:
     except OSError as error:
         path.unlink(missing_ok=True)
         raise StorageError(
-            f"{path} cannot be written: {error.strerror}",
-            hint="see to the disk, then run the same again; no key was made",
+            Message("file-unwritable-because", path=path, reason=describe_os_error(error)),
+            hint=Message("keystore-unwritable-hint"),
         ) from error
 
 
 def _exists(path: Path) -> UsageError:
     return UsageError(
-        f"{path} exists already",
-        hint="name a file that does not exist yet: a key is never written over",
+        Message("file-exists", path=path),
+        hint=Message("keystore-exists-hint"),
     )
 
 
@@ -192,8 +199,8 @@ def find_ape_keyfile(alias: str) -> Path:
     path = folder / f"{alias}.json"
     if Path(alias).name != alias or not path.is_file():
         raise SignerError(
-            f"ape has no account {alias!r} (looked in {folder})",
-            hint="list them with `ape accounts list`",
+            Message("ape-account-missing", alias=alias, folder=folder),
+            hint=Message("ape-account-missing-hint"),
         )
     return path
 
@@ -208,32 +215,36 @@ def read_password_file(path: Path) -> str:
     try:
         descriptor = open_regular_file(path)
     except OSError as error:
-        raise SignerError(f"the password file {path} cannot be read: {error.strerror}") from error
+        raise SignerError(
+            Message("password-file-unreadable", path=path, reason=describe_os_error(error))
+        ) from error
     except UsageError as error:
-        raise SignerError(f"the password file {error.message}") from error
+        raise SignerError(Message("password-file-wrong", reason=error.message)) from error
     with open(descriptor, "rb") as file:
         mode = os.fstat(file.fileno()).st_mode
         if stat.S_IMODE(mode) & 0o077:
             raise SignerError(
-                f"the password file {path} can be read by other users",
-                hint=f"chmod 600 {path}",
+                Message("password-file-readable-by-others", path=path),
+                hint=Message("password-file-mode-hint", path=path),
             )
         data = file.read(_MAX_PASSWORD_BYTES + 1)
     if len(data) > _MAX_PASSWORD_BYTES:
-        raise SignerError(f"the password file {path} is longer than {_MAX_PASSWORD_BYTES} bytes")
+        raise SignerError(Message("password-file-too-long", path=path, limit=_MAX_PASSWORD_BYTES))
     try:
         return data.decode("utf-8").split("\n", 1)[0].removesuffix("\r")
     except UnicodeDecodeError:
-        raise SignerError(f"the password file {path} is not UTF-8 text") from None
+        raise SignerError(Message("password-file-not-utf8", path=path)) from None
 
 
 def _read_keystore(path: Path) -> dict[str, Any]:
     try:
         data = read_regular_file(path, _MAX_KEYSTORE_BYTES + 1)
     except OSError as error:
-        raise SignerError(f"the keystore {path} cannot be read: {error.strerror}") from error
+        raise SignerError(
+            Message("keystore-unreadable", path=path, reason=describe_os_error(error))
+        ) from error
     except UsageError as error:
-        raise SignerError(f"the keystore {error.message}") from error
+        raise SignerError(Message("keystore-wrong", reason=error.message)) from error
     members: object
     try:
         # Not json.loads: deeply nested brackets would crash the process (see anchor.canonical).
@@ -241,5 +252,5 @@ def _read_keystore(path: Path) -> dict[str, Any]:
     except MalformedError:
         members = None
     if not isinstance(members, dict) or "crypto" not in {name.lower() for name in members}:
-        raise SignerError(f"{path} is not a keystore file")
+        raise SignerError(Message("keystore-malformed", path=path))
     return members

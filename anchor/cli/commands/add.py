@@ -18,6 +18,7 @@ from anchor.evidence.digests import Digests, parse_digest
 from anchor.evidence.discovery import find_sources
 from anchor.evidence.file_hashing import hash_stdin
 from anchor.evidence.hashing_pool import open_executor
+from anchor.messages.message import Message
 from anchor.operate.acceptance import (
     Acceptance,
     EvidenceInput,
@@ -78,7 +79,7 @@ def command(
     with project_session(config_path) as project:
         labelled = _labelled(project, _STDIN in (paths or []), digest or [], digests_from, name)
         if not files and not labelled:
-            raise UsageError("nothing to add: name files, folders, - or --digest")
+            raise UsageError(Message("evidence-to-add-unnamed"))
         if key is not None:
             _check_alone(files, labelled, again=again)
         with open_executor(workers) as executor, show_hashing(output) as count:
@@ -104,8 +105,8 @@ def command(
     )
     if rule is not None and total.copies is not None and total.copies < rule.copies:
         output.note(
-            f"the second copy is missing: this is on {total.copies} of {rule.copies} servers",
-            mark="warning: ",
+            Message("store-second-copy-missing", count=total.copies, required=rule.copies),
+            mark=Message("warning-mark"),
             colour=Colour.YELLOW,
         )
     _report(output, gathered, total)
@@ -113,9 +114,9 @@ def command(
 
 def _check_alone(files: list[Path], labelled: list[EvidenceInput], *, again: bool) -> None:
     if again:
-        raise UsageError("--again and --idempotency-key exclude each other")
+        raise UsageError(Message("option-idempotency-key-with-again"))
     if len(files) + len(labelled) != 1 or any(path.is_dir() for path in files):
-        raise UsageError("--idempotency-key goes with one file, one --digest or standard input")
+        raise UsageError(Message("option-idempotency-key-misplaced"))
 
 
 def _labelled(
@@ -127,7 +128,7 @@ def _labelled(
 ) -> list[EvidenceInput]:
     """Return the submissions that are not files: standard input and bare digests."""
     if name is not None and stdin + len(digests) != 1:
-        raise UsageError("--name goes with standard input or with exactly one --digest")
+        raise UsageError(Message("option-name-misplaced"))
     inputs = [digest_input(Digests.bare(*parse_digest(text)), name) for text in digests]
     if digests_from is not None:
         inputs += _read_checksums(digests_from)
@@ -147,18 +148,28 @@ def _read_checksums(path: Path) -> list[EvidenceInput]:
                 for listed, algorithm, value in parse_checksum_lines(lines, subject=str(path))
             ]
     except OSError as error:
-        raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
+        raise explain_os_error(
+            Message("file-unreadable", path=path), error, is_named=True
+        ) from error
 
 
 def _report(output: Output, gathered: IntakeResult, total: Acceptance) -> None:
     for problem in gathered.problems:
-        output.note(f"{problem.path}: {problem.reason}", mark="not added ", colour=Colour.RED)
+        output.note(
+            Message("with-reason", failure=problem.path, reason=problem.reason),
+            mark=Message("evidence-not-added-mark"),
+            colour=Colour.RED,
+        )
     for skipped in gathered.skipped:
-        output.note(f"{skipped.path}: {skipped.reason}", mark="skipped ", colour=Colour.YELLOW)
+        output.note(
+            Message("with-reason", failure=skipped.path, reason=skipped.reason),
+            mark=Message("skipped-mark"),
+            colour=Colour.YELLOW,
+        )
     size = human_size(gathered.size)
-    output.line(f"added {total.new:,} new, {total.known:,} already there ({size} read)")
+    output.line(Message("evidence-added-summary", new=total.new, known=total.known, size=size))
     if gathered.problems:
-        output.line(f"{len(gathered.problems):,} could not be read and were not added")
+        output.line(Message("evidence-unread-count", count=len(gathered.problems)))
     output.result(
         {
             "new": total.new,
@@ -172,5 +183,7 @@ def _report(output: Output, gathered: IntakeResult, total: Acceptance) -> None:
     if gathered.problems:
         raise typer.Exit(ExitCode.USAGE)
     if total.new + total.known == 0:
-        output.note("there is nothing in there to add", mark="error: ", colour=Colour.RED)
+        output.note(
+            Message("evidence-to-add-not-found"), mark=Message("error-mark"), colour=Colour.RED
+        )
         raise typer.Exit(ExitCode.USAGE)

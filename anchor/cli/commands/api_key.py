@@ -12,6 +12,8 @@ from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.typer_app import make_group
+from anchor.errors import UsageError
+from anchor.messages.message import Message
 from anchor.operate.key_audit_trail import record_key_event
 from anchor.store.api_keys import ApiKey, Quota, create_key, load_keys, revoke_key
 from anchor.system.clock import format_time, utc_now
@@ -58,7 +60,7 @@ def create(
     A limit that is given replaces both limits the tenant has.
     """
     if never_expires and days is not None:
-        raise typer.BadParameter("--days and --never-expires contradict each other")
+        raise UsageError(Message("option-days-with-never-expires"))
     output = Output(as_json=as_json)
     created_at = datetime.now(UTC)
     expires_at = None
@@ -95,8 +97,10 @@ def create(
                 per_day=per_day,
                 per_minute=per_minute,
             )
-    output.note(f"keep it now: only its hash is stored; it expires: {expires_at or 'never'}")
-    output.line(token)
+    output.note(
+        Message("api-key-shown-once", expires_at=expires_at or Message("api-key-never-expires"))
+    )
+    output.text(token)
     output.result({"key": token, "id": id, "tenant": tenant, "expires_at": expires_at})
 
 
@@ -108,9 +112,10 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
         keys = load_keys(connection)
     time = utc_now()
     for key in keys:
-        output.line(f"{key.id}  {key.tenant:<20}  {','.join(key.scopes):<18}  {_state(key, time)}")
+        scopes = ",".join(key.scopes)
+        output.row(key.id, key.tenant, scopes, _describe_state(key, time), widths=(0, 20, 18))
     if not keys:
-        output.line("there are none: `anchor api-key create TENANT` makes one")
+        output.line(Message("api-key-none"))
     described = [asdict(key) for key in keys]
     for members in described:
         members |= members.pop("limits")
@@ -129,13 +134,15 @@ def revoke(
     with project_session(config_path) as project, project.database.write() as connection:
         revoke_key(connection, id, revoked_at)
         record_key_event(project.config, "key-revoked", at=revoked_at, key=id)
-    output.line(f"revoked {id}")
+    output.line(Message("api-key-revoked", id=id))
     output.result({"revoked": id})
 
 
-def _state(key: ApiKey, time: str) -> str:
+def _describe_state(key: ApiKey, time: str) -> Message:
     if key.revoked_at is not None:
-        return f"revoked {key.revoked_at}"
+        return Message("api-key-state-revoked", time=key.revoked_at)
     if key.expires_at is None:
-        return "usable"
-    return f"{'usable until' if time < key.expires_at else 'expired'} {key.expires_at}"
+        return Message("api-key-state-usable")
+    if time < key.expires_at:
+        return Message("api-key-state-usable-until", time=key.expires_at)
+    return Message("api-key-state-expired", time=key.expires_at)

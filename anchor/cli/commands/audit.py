@@ -18,6 +18,7 @@ from anchor.cli.options import (
 )
 from anchor.cli.publication_audit import audit_published
 from anchor.errors import UsageError
+from anchor.messages.message import Message
 
 
 def command(
@@ -72,17 +73,14 @@ def command(
     output = Output(as_json=as_json)
     if location is None:
         if trust or rpc or quorum or key or log or chain_id or accept_unpinned:
-            raise UsageError(
-                "--trust, --rpc, --quorum, --key, --log, --chain-id and --accept-unpinned go with "
-                "a published log: name its DIR or URL"
-            )
+            raise UsageError(Message("option-published-log-only"))
         # Needs the extra `operator`, which an auditor of a published log may lack.
         from anchor.cli.own_log_audit import audit_own_log
 
         audit_own_log(output, config_path, rebuild=rebuild, originals=originals, offline=offline)
     elif rebuild or originals or offline:
         option = "--rebuild" if rebuild else "--originals" if originals else "--offline"
-        raise UsageError(f"{option} is for the project's own log: name no DIR or URL")
+        raise UsageError(Message("option-own-log-only", option=option))
     else:
         audit_published(
             output,

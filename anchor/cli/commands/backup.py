@@ -13,6 +13,7 @@ from anchor.cli.console import Colour, Output, human_size
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ExitCode, UsageError
+from anchor.messages.message import Message
 from anchor.recovery.backup import make_backup
 from anchor.recovery.backup_check import CheckedBackup, check_backup
 from anchor.store.backup_folder import (
@@ -60,12 +61,12 @@ def command(
     output = Output(as_json=as_json)
     if is_checking:
         if keep is not None or config_path is not None:
-            raise UsageError("--check reads a backup alone: leave --keep and --config out")
+            raise UsageError(Message("option-check-not-alone"))
         _check(output, folder)
         return
     checked = _make(output, folder, keep, config_path)
     _show(output, checked)
-    output.note("No private key is in it: keep keystores, passwords and log-key.pem elsewhere.")
+    output.note(Message("backup-without-private-key"))
     output.result(_document(checked), kind="check")
 
 
@@ -80,7 +81,7 @@ def _make(
         target = backup_path(folder, datetime.now(UTC))
         checked = make_backup(project.config, copy, target, output.note, partial=unfinished)
     for old in forget_generations(folder, keep):
-        output.note(f"removed {old}")
+        output.note(Message("file-removed", path=old))
     return checked
 
 
@@ -88,9 +89,9 @@ def _check(output: Output, folder: Path) -> None:
     checked = check_backup(find_backup(folder))
     _show(output, checked)
     for breach in checked.breaches:
-        output.line(breach, mark="breach  ", colour=Colour.RED)
+        output.line(breach, mark=Message("breach-mark"), colour=Colour.RED)
     code = ExitCode.MISMATCH if checked.breaches else ExitCode.DONE
-    output.line("nothing is amiss" if not code else f"exit code {int(code)}")
+    output.line(Message("findings-none") if not code else Message("exit-code", code=int(code)))
     output.result(_document(checked) | {"exit_code": int(code)}, kind="check")
     if code:
         raise typer.Exit(code)
@@ -99,10 +100,12 @@ def _check(output: Output, folder: Path) -> None:
 def _show(output: Output, checked: CheckedBackup) -> None:
     manifest = checked.manifest
     leaves = manifest.head.size if manifest.head else 0
-    output.line(f"backup     {checked.folder}")
-    output.line(f"made       {manifest.made_at}, schema {manifest.schema}")
-    output.line(f"log        {leaves:,} leaves; {checked.waiting:,} pieces of evidence wait")
-    output.line(f"files      {len(manifest.files):,}, {human_size(manifest.size)}")
+    output.line(Message("backup-folder-line", folder=checked.folder))
+    output.line(Message("backup-made-line", time=manifest.made_at, schema=manifest.schema))
+    output.line(Message("backup-log-line", leaves=leaves, waiting=checked.waiting))
+    output.line(
+        Message("backup-files-line", count=len(manifest.files), size=human_size(manifest.size))
+    )
 
 
 def _document(checked: CheckedBackup) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from anchor.cli.options import (
 )
 from anchor.cli.report_text import print_policies
 from anchor.errors import UsageError
+from anchor.messages.message import Message
 from anchor.receipt.format import Receipt, encode_receipt
 
 
@@ -104,11 +105,13 @@ def command(
     what is not final yet, with 21.
     """
     if offline and (rpc or quorum):
-        raise UsageError("--offline asks no node: leave out --rpc and --quorum")
+        raise UsageError(Message("option-offline-with-nodes"))
     if file and len(file) != len(receipts):
-        raise UsageError(f"--file names {len(file)} files for {len(receipts)} receipts")
+        raise UsageError(
+            Message("option-file-count-mismatch", files=len(file), receipts=len(receipts))
+        )
     if no_pdf and font is not None:
-        raise UsageError("--font is for the PDF: leave out --no-pdf")
+        raise UsageError(Message("option-font-without-pdf"))
     output = Output(as_json=as_json)
     requests = plan_requests(receipts, file, folder)
     moment = choose_moment(issued_at, os.environ.get("SOURCE_DATE_EPOCH"), datetime.now(UTC))
@@ -130,7 +133,9 @@ def command(
     nodes = inputs.nodes
 
     def judge_one(request: Request) -> Judged:
-        receipt, digests = inputs.load(request.file, request.receipt, hint="name it with --file")
+        receipt, digests = inputs.load(
+            request.file, request.receipt, hint=Message("certificate-file-missing-hint")
+        )
         report = inputs.judge(receipt, digests)
         basis = Basis(
             policy=inputs.policy, policies=inputs.choice.files, nodes=tuple(nodes.asked_now)

@@ -22,7 +22,9 @@ from anchor.errors import MismatchError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES
 from anchor.evidence.discovery import IntakeProblem, Skipped, SourceFile
+from anchor.messages.message import Message
 from anchor.operate.receipt_files import ReceiptFolder
+from anchor.operate.single_run import run_state_message
 from anchor.project.files import find_checkout
 
 
@@ -40,42 +42,48 @@ def command(
     checkout = find_checkout()
     anvil = None if embedded else find_anvil(checkout)
     with open_devnet(anvil=anvil) as chain:
-        output.line(f"1. a chain of its own: {chain.kind}, chain {chain.chain_id}, at {chain.url}")
+        output.line(
+            Message("demo-chain-started", kind=chain.kind, chain=chain.chain_id, url=chain.url)
+        )
         if not chain.has_finality:
-            output.line("   (its blocks never become final; the latest one counts as final here)")
+            output.line(Message("demo-chain-without-finality"))
         with _create(output, scratch / "project", chain) as project:
             receipts = _anchor(output, project, _sources(folder, checkout))
-        output.line(f"6. verified from the receipts alone, against {chain.url}")
-        output.line(f"   ({KIND_SENTENCES['development']}):")
+        output.line(Message("demo-receipts-verified", url=chain.url))
+        output.line(Message("demo-chain-kind", kind=KIND_SENTENCES["development"]))
         policy = anchor.TrustPolicy.load(project.config.trust)
         with anchor.Verifier(policy=policy, rpc=[chain.url]) as verifier:
             refused = _verify_all(output, verifier, receipts)
             _tamper(output, verifier, scratch, *receipts[0])
     if refused:
-        raise MismatchError(f"{refused} of {len(receipts)} files did not verify")
+        raise MismatchError(Message("demo-files-refused", refused=refused, total=len(receipts)))
     seconds = time.monotonic() - started
-    output.line()
-    output.line(f"{len(receipts):,} files recorded, anchored and verified in {seconds:.1f} s.")
+    output.text()
+    output.line(Message("demo-done", count=len(receipts), seconds=seconds))
     _print_next_steps(output, project.config.receipts, receipts[0][1])
 
 
 def _print_next_steps(output: Output, folder: Path, receipt: Path) -> None:
-    output.line(f"The receipts are below {folder}")
-    output.line("Next:")
+    output.line(Message("demo-receipts-folder", folder=folder))
+    output.line(Message("demo-next-steps"))
     activate = Path(sys.executable).with_name("activate")
     if shutil.which("anchor") is None and activate.is_file():
-        output.line(f"  . {activate}      # puts `anchor` on your path")
-    output.line(f"  anchor explain {receipt}")
-    output.line("  anchor devnet                      # a chain that stays, in a shell of its own")
-    output.line("  anchor init --devnet my-project && cd my-project && anchor deploy")
-    output.line("  anchor stamp FILE && anchor verify FILE")
+        output.line(Message("demo-activate-step", path=activate))
+    output.text(f"  anchor explain {receipt}")
+    output.line(Message("demo-devnet-step"))
+    output.text("  anchor init --devnet my-project && cd my-project && anchor deploy")
+    output.text("  anchor stamp FILE && anchor verify FILE")
 
 
 def _create(output: Output, folder: Path, chain: Devnet) -> anchor.Project:
     project = anchor.Project.create_on_devnet(folder, rpc=chain.url)
     deployed = project.deploy()
     output.line(
-        f"2. registry deployed at {format_address(deployed.registry)} ({deployed.gas_used:,} gas)"
+        Message(
+            "demo-registry-deployed",
+            registry=format_address(deployed.registry),
+            gas=deployed.gas_used,
+        )
     )
     return project
 
@@ -87,21 +95,29 @@ def _anchor(
 
     def note_left_out(path: IntakeProblem | Skipped) -> None:
         if isinstance(path, IntakeProblem):
-            output.note(f"{path.path}: {path.reason}", mark="not added ", colour=Colour.RED)
+            output.note(
+                Message("with-reason", failure=path.path, reason=path.reason),
+                mark=Message("evidence-not-added-mark"),
+                colour=Colour.RED,
+            )
 
     with show_hashing(output) as count:
         added = project.add(files, on_left_out=note_left_out, on_progress=count)
     if not added:
-        raise UsageError("there are no files in there to anchor")
+        raise UsageError(Message("demo-files-not-found"))
     size = sum(piece.digests.size or 0 for piece in added)
-    output.line(f"3. recorded {len(added):,} files, {size:,} bytes")
+    output.line(Message("demo-files-recorded", count=len(added), size=size))
     result = project.run_once(wait="final")
     assert result.anchored is not None
     head = result.anchored.head
-    output.line(f"4. sealed {result.sealed:,} leaves under root {head.root.hex()}")
+    output.line(Message("demo-leaves-sealed", leaves=result.sealed, root=head.root.hex()))
     output.line(
-        f"5. anchor {result.anchored.sequence} in block {result.anchored.block_number}: "
-        f"{result.state.value}"
+        Message(
+            "demo-head-anchored",
+            sequence=result.anchored.sequence,
+            block=result.anchored.block_number,
+            state=run_state_message(result.state),
+        )
     )
     folder = ReceiptFolder(project.config.receipts)
     receipts = []
@@ -129,14 +145,16 @@ def _show(output: Output, name: str, report: anchor.Report) -> None:
     if error is None:
         time = report.proven[0].existed_by
         output.line(
-            f"{name}  existed no later than {time:%Y-%m-%d %H:%M:%S} UTC",
-            mark="   verified  ",
+            Message("demo-file-verified", name=name, time=time),
+            mark=Message("demo-verified-mark"),
             colour=Colour.YELLOW,
         )
     else:
         output.line(
-            f"{name}  {error.message} (exit code {int(error.exit_code)})",
-            mark="   refused   ",
+            Message(
+                "demo-file-refused", name=name, reason=error.message, code=int(error.exit_code)
+            ),
+            mark=Message("demo-refused-mark"),
             colour=Colour.RED,
         )
 
@@ -149,11 +167,11 @@ def _tamper(
     shutil.copyfile(file, altered)
     with altered.open("ab") as copy:
         copy.write(b"\0")
-    output.line("7. the same receipt, with a copy that has one byte more:")
+    output.line(Message("demo-altered-copy"))
     report = verifier.judge(altered, anchor.Receipt.load(receipt))
     _show(output, altered.name, report)
     if report.error is None:
-        raise MismatchError("the altered copy was verified: this program is broken")
+        raise MismatchError(Message("demo-altered-copy-verified"))
 
 
 def _sources(folder: Path | None, checkout: Path | None) -> Sequence[Path | SourceFile]:

@@ -10,6 +10,7 @@ from anchor.cli.console import Output
 from anchor.cli.context import note_project, open_signer, project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message
 from anchor.operate.deployment import deploy, deploy_plainly
 from anchor.project.nodes import open_chain
 from anchor.registry.artifact import registry_address
@@ -42,18 +43,26 @@ def command(
         )
     note_project(output, config.file, again=True)  # with its new registry, if noted before
     standard = deployed.registry == registry_address()
-    location = f"{format_address(deployed.registry)} on chain {config.chain_id}"
+    location = Message(
+        "registry-on-chain-location",
+        registry=format_address(deployed.registry),
+        chain=config.chain_id,
+    )
     if deployed.tx_hash is None:
-        output.line(f"the registry is at {location} already; nothing was sent")
+        output.line(Message("registry-deployed-before", location=location))
     else:
-        gas = "" if deployed.gas_used is None else f", {deployed.gas_used:,} gas"
-        output.line(f"deployed the registry at {location}")
-        output.line(f"transaction 0x{deployed.tx_hash.hex()}{gas}")
-    output.line(f"code hash   0x{deployed.code_hash.hex()}")
-    output.line(f"record      {deployed.record}")
+        gas = (
+            ""
+            if deployed.gas_used is None
+            else Message("deployment-gas-used", gas=deployed.gas_used)
+        )
+        output.line(Message("registry-deployed", location=location))
+        output.line(Message("deployment-transaction-line", tx_hash=deployed.tx_hash.hex(), gas=gas))
+    output.line(Message("deployment-code-hash-line", code_hash=deployed.code_hash.hex()))
+    output.line(Message("deployment-record-line", path=deployed.record))
     if not standard:
-        output.note("This is not the standard address: verifiers need a trust policy that names it")
-        output.note(f"({config.trust}), and should check the transaction that deployed it.")
+        output.note(Message("registry-address-nonstandard"))
+        output.note(Message("registry-address-nonstandard-hint", path=config.trust))
     output.result(
         {
             "registry": format_address(deployed.registry),

@@ -12,6 +12,7 @@ import typer
 from anchor.chain.devnet import find_anvil, open_devnet
 from anchor.cli.console import Output
 from anchor.cli.options import EmbeddedOption
+from anchor.messages.message import Message
 from anchor.project.files import find_checkout
 from anchor.system.signals import STOP_SIGNALS
 
@@ -31,11 +32,11 @@ def command(
         signal.signal(name, lambda *_: ended.set())
     anvil = None if embedded else find_anvil(find_checkout())
     with open_devnet(port=port, anvil=anvil, state=state) as chain:
-        output.line(f"{chain.kind} devnet, chain {chain.chain_id}, at {chain.url}")
+        output.line(Message("devnet-started", kind=chain.kind, chain=chain.chain_id, url=chain.url))
         if not chain.has_finality:
-            output.line("its blocks never become final; projects on it count the latest as final")
-        output.line("Its keys are public: never send them anything of value.")
+            output.line(Message("devnet-without-finality"))
+        output.line(Message("devnet-keys-public"))
         option = "" if port == 8545 else f" --rpc {chain.url}"
-        output.line(f"In another shell: anchor init --devnet{option} MY-PROJECT")
-        output.line("Stop it with Ctrl-C.")
+        output.line(Message("devnet-init-step", option=option))
+        output.line(Message("devnet-stop-step"))
         ended.wait()

@@ -8,13 +8,15 @@ from pathlib import Path
 import typer
 
 from anchor.chain.verifier_nodes import open_node
-from anchor.cli.console import Output
+from anchor.cli.console import Output, pad
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.report_text import COLOURS
 from anchor.errors import ConfigError
+from anchor.messages.message import Message
 from anchor.monitor.doctor import DoctorContext, diagnose, exit_code_of
 from anchor.monitor.doctor_checks import CHECKS
 from anchor.project.allowlist import discover_config, find_allowed, find_config
+from anchor.verification.report import verdict_message
 
 
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -30,13 +32,15 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
     )
     code = exit_code_of(findings)
     for finding in findings:
-        mark = f"{finding.verdict.value:<13}"
+        mark = pad(output.say(verdict_message(finding.verdict)), 13)
         colour = COLOURS[finding.verdict.value]
-        output.line(f"{finding.check:<15}{finding.text}", mark=mark, colour=colour)
+        output.row(finding.check, finding.text, widths=(13,), mark=mark, colour=colour)
         if finding.hint:
-            output.line(f"{'':<28}{finding.hint}")
-    output.line()
-    output.line("all is well" if code == 0 else f"something is to be done (exit code {int(code)})")
+            output.line(finding.hint, mark=" " * 28)
+    output.text()
+    output.line(
+        Message("doctor-all-well") if code == 0 else Message("doctor-action-needed", code=int(code))
+    )
     output.result(
         {
             "findings": [

@@ -19,6 +19,7 @@ from anchor.cli.evidence_options import (
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import UsageError
 from anchor.evidence.erasure_statement import check_words
+from anchor.messages.message import Message
 from anchor.operate.erasing import ErasureOrder, check_erasable, erase
 from anchor.operate.erasure_cleanup import CleanupResult, clean_up
 from anchor.operate.evidence_selection import Selection, find_pieces, load_names
@@ -69,11 +70,11 @@ def command(
         left = clean_up(project)
         if selection.is_empty:
             if left is None:
-                raise UsageError("nothing to erase: name ids, files, --digest, --leaf or --tenant")
+                raise UsageError(Message("evidence-to-erase-unnamed"))
             _report(output, [], left)
             return
         if basis is None or reason is None:
-            raise UsageError("an erasure takes --basis and --reason: both go on record")
+            raise UsageError(Message("erasure-reason-missing"))
         order = ErasureOrder(basis=basis, by=by or find_user(), reason=reason)
         check_words(order.basis, {"--by": order.by, "--reason": order.reason})
         if not yes:
@@ -89,9 +90,11 @@ def _list(output: Output, project: OpenProject, selection: Selection) -> None:
         check_erasable(connection, pieces)
         for piece, name in load_names(connection, pieces):
             owner = tenant_of(piece.source)
-            shown = name or "(record lost)"
-            whose = "" if owner is None else f"  (tenant {owner})"
-            output.line(f"{_spell_position(piece):<12}  {piece.leaf.hex()}  {shown}{whose}")
+            cells = [_describe_position(piece), piece.leaf.hex()]
+            cells.append(name or Message("erasure-record-lost"))
+            if owner is not None:
+                cells.append(Message("erasure-tenant-note", tenant=owner))
+            output.row(*cells, widths=(12,))
             listed.append(
                 {
                     "leaf": piece.leaf.hex(),
@@ -101,7 +104,7 @@ def _list(output: Output, project: OpenProject, selection: Selection) -> None:
                     "tenant": owner,
                 }
             )
-    output.line(f"{len(listed):,} pieces would be erased")
+    output.line(Message("erasure-dry-run-count", count=len(listed)))
     output.result({"would_erase": listed})
 
 
@@ -112,26 +115,26 @@ def _ask(output: Output, project: OpenProject, selection: Selection) -> None:
         UsageError: The user declines, or standard input is not a terminal.
     """
     if output.as_json or not sys.stdin.isatty():
-        raise UsageError("nothing was erased: confirm it with --yes")
+        raise UsageError(Message("erasure-unconfirmed"))
     _list(output, project, selection)
-    if not typer.confirm("Erase them for good?", err=True):
-        raise UsageError("nothing was erased")
+    if not typer.confirm(output.say(Message("erasure-question")), err=True):
+        raise UsageError(Message("erasure-declined"))
 
 
 def _report(output: Output, pieces: list[Piece], cleaned: CleanupResult | None) -> None:
     for piece in pieces:
-        output.line(f"{_spell_position(piece):<12}  {piece.leaf.hex()}")
+        output.row(_describe_position(piece), piece.leaf.hex(), widths=(12,))
     count = len(pieces) or (0 if cleaned is None else cleaned.leaves)
-    output.line(f"erased {count:,} pieces" if count else "they were erased before")
+    output.line(Message("erasure-done", count=count) if count else Message("erasure-done-before"))
     statements = [] if cleaned is None else [str(path) for path in cleaned.statements]
     remains = [] if cleaned is None else list(cleaned.remains)
     for path in statements:
-        output.line(f"stated in {path}; `anchor prove` gives its receipt once it is anchored")
+        output.line(Message("erasure-statement-written", path=path))
     for text in remains:
-        output.note(text, mark="left to you: ")
+        output.note(text, mark=Message("erasure-remains-mark"))
     output.note(
-        "backups, replicas and receipts that were handed out may hold them still (docs/erasure.md)",
-        mark="left to you: ",
+        Message("erasure-copies-remain"),
+        mark=Message("erasure-remains-mark"),
     )
     output.result(
         {
@@ -144,5 +147,7 @@ def _report(output: Output, pieces: list[Piece], cleaned: CleanupResult | None) 
     )
 
 
-def _spell_position(piece: Piece) -> str:
-    return "waiting" if piece.leaf_index is None else f"leaf {piece.leaf_index:,}"
+def _describe_position(piece: Piece) -> Message:
+    if piece.leaf_index is None:
+        return Message("leaf-waiting")
+    return Message("leaf-position", index=piece.leaf_index)

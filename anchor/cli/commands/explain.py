@@ -22,5 +22,5 @@ def command(
     output = Output(as_json=as_json)
     explanation = explain_receipt(parse_receipt(read_receipt(receipt_path(receipt))))
     for line in explanation.lines:
-        output.line(line)
+        output.text(line)
     output.result({"steps": explanation.steps})

@@ -11,6 +11,7 @@ from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import CannotCheckError, UsageError
 from anchor.log.publication import open_writer
+from anchor.messages.message import Message
 from anchor.operate.anchoring import record_anchors
 from anchor.operate.finality import update_anchors
 from anchor.operate.preconditions import check_standing
@@ -40,8 +41,8 @@ def command(
         location = location or project.config.publish
         if location is None:
             raise UsageError(
-                "it is not said where to publish the log",
-                hint="name a folder or URL, or set [publish] target in anchor.toml",
+                Message("publication-target-missing"),
+                hint=Message("publication-target-missing-hint"),
             )
         target = open_writer(location)
         try:
@@ -50,12 +51,12 @@ def command(
             record_anchors(project, node)  # the published list has to be complete
             update_anchors(project, node)
         except CannotCheckError as error:
-            output.note(f"{error.message}; going by what the store knew last")
+            output.note(Message("node-unread-store-used", reason=error.message))
         published = publish_log(project, target)
     head = published.head
-    output.line(f"{head.size:,} leaves, root {head.root.hex()}")
-    output.line(f"wrote {published.tiles_written:,} tiles; the checkpoint is of this head")
-    output.line(f"readers' verifier key: {published.verifier_key}")
+    output.line(Message("head-summary", size=head.size, root=head.root.hex()))
+    output.line(Message("publication-written", count=published.tiles_written))
+    output.line(Message("publication-verifier-key", key=published.verifier_key))
     output.result(
         {
             "size": head.size,

@@ -20,6 +20,7 @@ from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.typer_app import make_group
 from anchor.errors import UsageError
 from anchor.evidence.erasure_statement import check_words
+from anchor.messages.message import Message
 from anchor.operate.evidence_selection import find_pieces, is_tenant
 from anchor.operate.key_audit_trail import find_user, record_key_event
 from anchor.store.erasures import ERASED, lock_holds
@@ -50,7 +51,7 @@ def add(
     output = Output(as_json=as_json)
     selection = parse_selection(names, digest, leaf, tenant)
     if selection.is_empty:
-        raise UsageError("nothing to hold: name ids, files, --digest, --leaf or --tenant")
+        raise UsageError(Message("evidence-to-hold-unnamed"))
     by, placed_at = by or find_user(), utc_now()
     check_words("other", {"NAME": name, "--reason": reason, "--by": by})
     hold = LegalHold(
@@ -60,15 +61,15 @@ def add(
         lock_holds(connection)
         # A hold on a mistyped name would silently protect nothing.
         if tenant is not None and not is_tenant(connection, tenant):
-            raise UsageError(f"the service has no tenant {tenant!r}: nothing was held")
+            raise UsageError(Message("hold-tenant-unknown", tenant=tenant))
         pieces = find_pieces(connection, replace(selection, tenant=None))
         if any(piece.source == ERASED for piece in pieces):
-            raise UsageError("nothing was held: some of it was erased already")
+            raise UsageError(Message("hold-evidence-erased"))
         holds = [replace(hold, leaf=piece.leaf, tenant=None) for piece in pieces]
         holds += [] if tenant is None else [hold]
         record_key_event(project.config, "hold-added", at=placed_at, hold=name, scopes=len(holds))
         count = insert_holds(connection, holds)
-    output.line(f"{name}: {count:,} held, {len(holds) - count:,} were held already")
+    output.line(Message("hold-added", name=name, count=count, known=len(holds) - count))
     output.result({"name": name, "added": count, "known": len(holds) - count})
 
 
@@ -80,10 +81,18 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     with session as project, project.database.read() as connection:
         holds = load_holds(connection)
     for hold in holds:
-        scope = f"tenant {hold.tenant}" if hold.leaf is None else f"leaf {hold.leaf.hex()}"
-        output.line(f"{hold.name}  {scope}  since {hold.placed_at}, by {hold.placed_by}")
+        scope = (
+            Message("hold-scope-tenant", tenant=hold.tenant)
+            if hold.leaf is None
+            else Message("hold-scope-leaf", leaf=hold.leaf.hex())
+        )
+        output.line(
+            Message(
+                "hold-line", name=hold.name, scope=scope, time=hold.placed_at, user=hold.placed_by
+            )
+        )
     if not holds:
-        output.line("there are none: `anchor hold add NAME` places one")
+        output.line(Message("hold-none"))
     output.result(
         {
             "holds": [
@@ -103,10 +112,8 @@ def remove(
     with project_session(config_path) as project, project.database.write() as connection:
         lock_holds(connection)
         if not load_holds(connection, name):
-            raise UsageError(
-                f"there is no hold {name!r}", hint="`anchor hold list` shows those there are"
-            )
+            raise UsageError(Message("hold-unknown", name=name), hint=Message("hold-unknown-hint"))
         record_key_event(project.config, "hold-removed", at=utc_now(), hold=name)
         count = remove_holds(connection, name)
-    output.line(f"{name}: {count:,} no longer held")
+    output.line(Message("hold-removed", name=name, count=count))
     output.result({"name": name, "removed": count})

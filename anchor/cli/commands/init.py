@@ -20,6 +20,7 @@ from anchor.cli.context import note_project
 from anchor.cli.options import ApeAccountOption, JsonOption, parse_finality
 from anchor.errors import UsageError
 from anchor.ethereum.keccak import format_address, parse_address
+from anchor.messages.message import Message, join
 from anchor.project.config import Config, SignerConfig
 from anchor.project.creation import make_folder, plan_dev_project, plan_project, write_dev_key
 from anchor.project.project import create_project
@@ -98,7 +99,7 @@ def command(
     store_location = None if store is None else parse_location(store, folder)
     if devnet:
         if witness or quorum:
-            raise UsageError("--witness and --quorum are for real chains: a devnet is one node")
+            raise UsageError(Message("option-quorum-with-devnet"))
         _check_devnet_options(
             {
                 "--keystore": keystore,
@@ -118,7 +119,9 @@ def command(
             store=store_location,
         )
     elif rpc is None:
-        raise UsageError("--rpc is missing", hint="for a first try: `anchor init --devnet`")
+        raise UsageError(
+            Message("option-rpc-missing"), hint=Message("option-rpc-missing-devnet-hint")
+        )
     else:
         signer = SignerConfig(
             keystore=keystore and keystore.resolve(),
@@ -143,28 +146,32 @@ def command(
     create_project(config).database.close()
     note_project(output, config.file)
     if not is_plain_url(config.rpc):
-        output.note("The URL may hold a secret, so only its host is in the configuration:")
-        output.note("set ANCHOR_CHAIN__RPC to the whole URL for every command.")
+        output.note(Message("project-url-shortened"))
+        output.note(Message("project-url-shortened-hint"))
     if store is not None and holds_password(store):
-        output.note("The store's URL is in the configuration without its password: set")
-        output.note("ANCHOR_STORE to the whole URL for every command.")
+        output.note(Message("store-url-without-password"))
+        output.note(Message("store-url-without-password-hint"))
     if not all(map(is_plain_url, config.witnesses)):
-        output.note("Witnesses' URLs may hold secrets, and these are not in the configuration:")
-        output.note("set ANCHOR_CHAIN__WITNESSES to a JSON list of all of them for every command.")
+        output.note(Message("project-witnesses-omitted"))
+        output.note(Message("project-witnesses-omitted-hint"))
     if devnet:
         write_dev_key(config)
     if config.registry != registry_address():
-        output.note("The registry is not at its standard address, where its code alone proves")
-        output.note("nothing: check the transaction that deployed it (docs/trust-policy.md).")
-    output.line(f"project    {folder}")
-    output.line(f"chain      {config.chain_id}, genesis 0x{config.genesis.hex()}")
-    output.line(f"registry   {format_address(config.registry)}")
-    output.line(f"fees       {_describe_allowance(config)}")
+        output.note(Message("project-registry-nonstandard"))
+        output.note(Message("project-registry-nonstandard-hint"))
+    output.line(Message("project-folder-line", folder=folder))
+    output.line(Message("project-chain-line", chain=config.chain_id, genesis=config.genesis.hex()))
+    output.line(Message("project-registry-line", registry=format_address(config.registry)))
+    output.line(Message("project-fees-line", detail=_describe_allowance(config)))
     output.line(
-        f"log        number {log_number(config.log)} of {format_address(log_owner(config.log))}"
+        Message(
+            "project-log-line",
+            number=log_number(config.log),
+            owner=format_address(log_owner(config.log)),
+        )
     )
-    output.line()
-    output.line("Next: `anchor deploy` (once for each chain), then `anchor add`.")
+    output.text()
+    output.line(Message("project-deploy-step"))
     output.result(
         {
             "folder": str(folder),
@@ -183,25 +190,24 @@ def _check_devnet_options(given: dict[str, object]) -> None:
     unused = [name for name, value in given.items() if value is not None]
     if unused:
         raise UsageError(
-            f"{' and '.join(unused)} would have no effect with --devnet, which uses the devnet's "
-            "own key and finality",
-            hint="for a key of your own leave --devnet out and name the node with --rpc",
+            Message("option-unused-with-devnet", options=join(unused, "and")),
+            hint=Message("option-unused-with-devnet-hint"),
         )
 
 
-def _describe_allowance(config: Config) -> str:
-    text = f"up to {format_gwei(config.fee_cap)} gwei a gas"
+def _describe_allowance(config: Config) -> Message:
+    text = Message("fee-cap", price=format_gwei(config.fee_cap))
     if config.budget is None:
-        return f"{text}, without a budget"
-    return f"{text}, and {format_wei(config.budget)} in 30 days: change them in anchor.toml"
+        return Message("fee-without-budget", detail=text)
+    return Message("fee-budget", detail=text, budget=format_wei(config.budget))
 
 
 def _owner(owner: str | None, signer: SignerConfig) -> Address:
     """Return the log's owner; check that the signer's files are usable in any case."""
     if (signer.keystore is None) == (signer.ape_account is None):
         raise UsageError(
-            "either --keystore or --ape-account must name the key that sends",
-            hint="`anchor key new FILE` makes one; geth's, eth-account's and ape's files work, too",
+            Message("signer-key-unnamed"),
+            hint=Message("signer-key-unnamed-hint"),
         )
     address = None if owner is None else parse_address(owner, subject="--owner")
     path = signer.keystore

@@ -20,6 +20,7 @@ from anchor.cli.options import JsonOption
 from anchor.cli.typer_app import make_group
 from anchor.errors import SignerError
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message
 
 app = make_group("key")
 
@@ -45,9 +46,10 @@ def new(
     """
     output = Output(as_json=as_json)
     file = file.absolute()
-    address = format_address(create_keystore(file, _choose_password(file, password_file)))
-    output.line(address)
-    output.note(f"the key is in {file}; without its password nobody can open it, including you")
+    password = _choose_password(output, file, password_file)
+    address = format_address(create_keystore(file, password))
+    output.text(address)
+    output.note(Message("keystore-created", path=file))
     output.result({"address": address, "keystore": str(file)})
 
 
@@ -56,21 +58,23 @@ def show(file: _FileArgument, as_json: JsonOption = False) -> None:
     """Print the address that a keystore states; no password is needed."""
     output = Output(as_json=as_json)
     address = format_address(keystore_address(file))
-    output.line(address)
+    output.text(address)
     output.result({"address": address, "keystore": str(file.absolute())})
 
 
-def _choose_password(file: Path, password_file: Path | None) -> str:
+def _choose_password(output: Output, file: Path, password_file: Path | None) -> str:
     # Before the user is asked for a password.
     check_absent(file)
     if password_file is not None:
         return read_password_file(password_file)
     if not sys.stdin.isatty():
         raise SignerError(
-            "a password for the new key cannot be asked for: there is no terminal",
-            hint="name a file that holds one with --password-file, readable by you alone",
+            Message("keystore-new-password-without-terminal"),
+            hint=Message("keystore-new-password-file-hint"),
         )
-    password = getpass.getpass(f"New password for {file}: ")
-    if getpass.getpass("The same again: ") != password:
-        raise SignerError("the two passwords differ", hint="run the same again")
+    password = getpass.getpass(output.say(Message("keystore-new-password-prompt", path=file)))
+    if getpass.getpass(output.say(Message("keystore-password-again-prompt"))) != password:
+        raise SignerError(
+            Message("keystore-passwords-differ"), hint=Message("keystore-passwords-differ-hint")
+        )
     return password

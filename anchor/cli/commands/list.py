@@ -6,6 +6,7 @@ from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.evidence_table import LimitOption, TenantOption, print_evidence
 from anchor.cli.options import ConfigOption, JsonOption
+from anchor.messages.message import Message
 
 
 def command(
@@ -22,4 +23,4 @@ def command(
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:
         if not print_evidence(output, project, limit, tenant):
-            output.line("there is no evidence yet: `anchor add` records some")
+            output.line(Message("evidence-none"))

@@ -18,6 +18,7 @@ from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.path_text import draw_extension, draw_path
 from anchor.errors import NotFinalError, UsageError
 from anchor.evidence.file_hashing import digest_file
+from anchor.messages.message import Message
 from anchor.monitor.alarms import raise_alarms
 from anchor.monitor.chain_status import StatusPoller
 from anchor.monitor.log_lookup import (
@@ -72,7 +73,7 @@ def command(
     Where standard output is no terminal, once. It seals and sends nothing.
     """
     if (old is None) != (new is None) or (leaf is not None and old is not None):
-        raise UsageError("name a leaf, or two heads with --from and --to, or nothing")
+        raise UsageError(Message("option-log-view-conflict"))
     output = Output(as_json=as_json)
     with project_session(config_path) as project:
         if leaf is not None:
@@ -86,7 +87,7 @@ def command(
 def _show_leaf(output: Output, project: OpenProject, text: str) -> None:
     position = locate_leaf(project, _find_index(project, text))
     for line in draw_path(position):
-        output.line(line)
+        output.text(line)
     output.result(build_position_json(position), kind="leaf")
 
 
@@ -102,8 +103,8 @@ def _find_index(project: OpenProject, text: str) -> int:
         evidence = find_evidence(connection, file, digest_file(file))
     if evidence.leaf_index is None:
         raise NotFinalError(
-            f"{file} is accepted but not sealed yet, so it has no place in the log",
-            hint="anchor it with `anchor run --once`",
+            Message("evidence-file-not-sealed", path=file),
+            hint=Message("evidence-not-sealed-hint"),
         )
     return evidence.leaf_index
 
@@ -124,21 +125,23 @@ def _show_log(output: Output, project: OpenProject, *, once: bool) -> None:
     )
     outside.snapshot(_PATIENCE)
     if output.as_json:
-        output.result(_take_picture(project, outside)[1])
+        output.result(_take_picture(output, project, outside)[1])
         return
     console = Console()
     if once:
-        console.print(_take_picture(project, outside)[0])
+        console.print(_take_picture(output, project, outside)[0])
         return
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            live.update(_take_picture(project, outside)[0], refresh=True)
+            live.update(_take_picture(output, project, outside)[0], refresh=True)
             time.sleep(_PAUSE)
 
 
-def _take_picture(project: OpenProject, outside: StatusPoller) -> tuple[Any, dict[str, Any]]:
+def _take_picture(
+    output: Output, project: OpenProject, outside: StatusPoller
+) -> tuple[Any, dict[str, Any]]:
     config = project.config
     overview, status = read_overview(project, time.time()), outside.snapshot()
     alarms = raise_alarms(config, overview, status)
-    view = draw_overview(config, overview, status, alarms)
+    view = draw_overview(output.say, config, overview, status, alarms)
     return view, build_overview_json(config, overview, status, alarms)

@@ -19,6 +19,7 @@ from anchor.cli.owner_call import show_call
 from anchor.cli.typer_app import make_group
 from anchor.errors import ExitCode, UsageError
 from anchor.ethereum.keccak import format_address, parse_address
+from anchor.messages.message import Message
 from anchor.operate.funds import find_key
 from anchor.operate.operator_authorisation import (
     KeyChange,
@@ -115,7 +116,7 @@ def remove(
     key = None if is_id else parse_address(operator, subject="ADDRESS|ID")
     number = int(operator) if is_id else 0
     if number >= 2**72:
-        raise UsageError(f"an operator's id is below 2^72, not {operator}")
+        raise UsageError(Message("operator-id-too-large", actual=operator))
     output = Output(as_json=as_json)
     _change(
         output,
@@ -143,8 +144,8 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     signer = find_key(config)
     show_operators(output, config, listed, signer)
     if unsettled is not None:
-        output.note(f"a transaction of {format_address(unsettled)} is not settled yet: run with")
-        output.note("that key until it is, before you change keys")
+        output.note(Message("operator-transaction-unsettled", address=format_address(unsettled)))
+        output.note(Message("operator-transaction-unsettled-hint"))
     output.result(
         {
             **describe_operators(config, listed),
@@ -160,7 +161,7 @@ def _owner_signer(keystore: Path | None, password_file: Path | None) -> SignerCo
     """Return the owner's key; None if it is the project's own."""
     if keystore is None:
         if password_file is not None:
-            raise UsageError("--owner-password-file goes with --owner-keystore")
+            raise UsageError(Message("option-owner-password-file-misplaced"))
         return None
     return SignerConfig(
         keystore=keystore.absolute(),
@@ -203,7 +204,7 @@ def _change(
         }
         _print_change(output, project, node, change, listed)
     if applied.tx_hash is None:
-        output.note("nothing was sent: it was so before")
+        output.note(Message("operator-change-unneeded"))
     output.result(members | describe_operators(config, listed))
 
 
@@ -219,7 +220,7 @@ def _print_call(output: Output, project: OpenProject, node: Node, change: KeyCha
     config = project.config
     done = is_done(config, node, change)
     if done:
-        output.line("nothing is to be sent: it is so already (`anchor operator list`)")
+        output.line(Message("operator-call-unneeded"))
     call = None if done else change.encode_call(config)
     show_call(output, config, call, members=_describe(change))
 
@@ -230,10 +231,10 @@ def _print_change(
     """Print the new state of the operator keys, and the actions it requires."""
     name = format_address(change.key)
     if change.id:
-        output.line(f"{name} may anchor in this log, as operator {change.id}: final")
+        output.line(Message("operator-added", address=name, id=change.id))
     else:
-        output.line(f"{name} may not anchor in this log: final")
-    output.line()
+        output.line(Message("operator-removed", address=name))
+    output.text()
     show_policy(output, project.config, listed)
     for advice in advise(project, node, change, listed):
         output.note(advice)

@@ -12,6 +12,7 @@ from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ExitCode, UsageError
 from anchor.evidence.file_hashing import digest_file
+from anchor.messages.message import Message
 from anchor.operate.proving import Prover, open_prover
 from anchor.operate.receipt_files import ReceiptFolder
 from anchor.project.files import sidecar_path
@@ -43,29 +44,30 @@ def command(
 ) -> None:
     """Write receipts, with which anyone can verify the evidence."""
     if everything == bool(files):
-        raise UsageError("name the files whose receipts to write, or say --all")
+        raise UsageError(Message("file-to-prove-unnamed"))
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:
         config = project.config
         if project.database.read_only_note is not None and everything and out is None:
-            raise UsageError("the project is read-only: name with --output where receipts go")
+            raise UsageError(Message("project-read-only-output"))
         prover = open_prover(project, lambda: open_chain(config, output.note), output.note)
         if everything:
             folder = ReceiptFolder(out or config.receipts)
             written, skipped = _prove_all(project, prover, folder)
-            output.line(f"wrote {len(written):,} receipts below {out or config.receipts}")
+            output.line(
+                Message("receipts-written", count=len(written), folder=out or config.receipts)
+            )
         else:
             named_folder = None if out is None else ReceiptFolder(out)
             written, skipped = _prove_files(project, prover, named_folder, files or []), 0
             for entry in written:
-                output.line(
-                    f"{entry['receipt']}  {_state(entry['anchors'], entry['state_proofs'])}"
-                )
+                state = _describe_state(entry["anchors"], entry["state_proofs"])
+                output.row(entry["receipt"], state, widths=())
     if skipped:
-        output.line(f"{skipped:,} are not sealed yet, or their records are gone, and have none")
+        output.line(Message("receipt-skipped-count", count=skipped))
     output.result({"written": written, "skipped": skipped})
     if any(entry["anchors"] == 0 for entry in written):
-        output.note("some are promises until their anchor is final: `anchor upgrade` then")
+        output.note(Message("receipt-promises-written"))
     if not written:
         raise typer.Exit(ExitCode.NOT_FINAL)
 
@@ -109,7 +111,7 @@ def _describe(path: Path, receipt: Receipt) -> dict[str, Any]:
     }
 
 
-def _state(anchors: int, proofs: int) -> str:
+def _describe_state(anchors: int, proofs: int) -> Message:
     if not anchors:
-        return "promise, not anchored finally yet"
-    return "anchored (final), with its state proof" if proofs else "anchored (final)"
+        return Message("receipt-state-promise")
+    return Message("receipt-state-proven") if proofs else Message("anchor-state-final")

@@ -12,6 +12,7 @@ from anchor.cli.console import Output
 from anchor.cli.context import finish_erasures, note_project, project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ChainGuardError, UsageError
+from anchor.messages.message import Message
 from anchor.operate.key_audit_trail import find_noted_holds
 from anchor.operate.preconditions import check_chain, check_registry
 from anchor.project.allowlist import find_config, named_config
@@ -108,7 +109,7 @@ def command(
         is_salvaging=is_salvaging,
     )
     if without_store and is_salvaging:
-        raise UsageError("--without-store and --salvage contradict each other")
+        raise UsageError(Message("option-salvage-without-store"))
     with ExitStack() as stack:
         # Also excludes writers: evidence added after the store was read would be left out.
         stack.enter_context(lock_location(store))
@@ -127,8 +128,8 @@ def command(
         finish_erasures(output, project)
         _report_lost_holds(output, project)
     _show(output, restored)
-    then = "`anchor succeed`" if is_partial else "`anchor audit`, then go on as before"
-    output.line(f"Next: {then}.")
+    then = "`anchor succeed`" if is_partial else Message("restore-audit-step")
+    output.line(Message("restore-next-step", detail=then))
     output.result(_describe(restored))
 
 
@@ -139,29 +140,27 @@ def _report_lost_holds(output: Output, project: OpenProject) -> None:
     for name, at in find_noted_holds(project.config).items():
         if name not in known:
             output.note(
-                f"the legal hold {name!r} of {at} was lost with its store, and protects nothing: "
-                "`anchor hold add` places it again",
+                Message("hold-lost", name=name, time=at),
             )
 
 
 def _show(output: Output, restored: RestoreResult) -> None:
     filled, lost = restored.filled, restored.filled.lost
-    output.line(f"{restored.head.size:,} leaves, root {restored.head.root.hex()}")
-    output.line(f"leaves from {restored.origin}; {restored.anchors:,} anchors from the registry")
-    output.line(
-        f"{filled.records:,} leaves with their records, {filled.hashes_only:,} as hashes only"
-    )
-    output.line(f"{filled.waiting:,} pieces of evidence wait for a place in the log")
+    output.line(Message("head-summary", size=restored.head.size, root=restored.head.root.hex()))
+    output.line(Message("restore-origin", origin=restored.origin, anchors=restored.anchors))
+    output.line(Message("restore-records-count", records=filled.records, hashes=filled.hashes_only))
+    output.line(Message("restore-waiting-count", count=filled.waiting))
     if filled.unreadable:
-        output.line(f"{filled.unreadable:,} more have no readable record left, and stay behind")
+        output.line(Message("restore-unreadable-count", count=filled.unreadable))
     if lost:
-        output.line(f"{len(lost):,} pieces were acknowledged and are in nothing that is left:")
+        output.line(Message("restore-lost-count", count=len(lost)))
     for piece in lost[:_NAMED]:
-        output.line(f"  {piece.identity.hex()}  {piece.tenant or '(this machine)'}")
+        whose = piece.tenant or Message("restore-own-piece")
+        output.row(piece.identity.hex(), whose, widths=(), mark="  ")
     if len(lost) > _NAMED:
-        output.line(f"  and {len(lost) - _NAMED:,} more, which --json names")
+        output.line(Message("restore-lost-more", count=len(lost) - _NAMED))
     if restored.moved is not None:
-        output.line(f"the store that was there is now {restored.moved}")
+        output.line(Message("restore-store-moved", path=restored.moved))
 
 
 def _describe(restored: RestoreResult) -> dict[str, object]:
@@ -197,12 +196,11 @@ def _check_replaceable(store: StoreLocation, *, is_replacing: bool) -> None:
     """Refuse to overwrite a store: only a file can be moved aside, and only on request."""
     if not isinstance(store, SqliteFile):
         raise ChainGuardError(
-            f"there is a store in {store}, and none in PostgreSQL is replaced",
-            hint="name an empty database, or another schema, as the `store`; --backup and this "
-            "one's URL take over what it holds",
+            Message("restore-store-in-postgresql", store=store),
+            hint=Message("restore-store-in-postgresql-hint"),
         )
     if not is_replacing:
         raise ChainGuardError(
-            f"there is a store at {store}, and nothing is written over",
-            hint="--replace moves it aside under another name, after what it holds was taken over",
+            Message("restore-store-exists", store=store),
+            hint=Message("restore-store-exists-hint"),
         )

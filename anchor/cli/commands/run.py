@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 import anchor
-from anchor.cli.console import Output, document_format
+from anchor.cli.console import Output, document_format, pad
 from anchor.cli.context import (
     ProjectKey,
     choose_wait,
@@ -24,10 +24,12 @@ from anchor.cli.options import ConfigOption, JsonOption, WaitOption
 from anchor.cli.standard_streams import EventLines
 from anchor.errors import ConfigError, ExitCode, UsageError
 from anchor.log.publication import open_writer
+from anchor.messages.message import Message
 from anchor.operate.backoff import Backoff
 from anchor.operate.daemon import Daemon, Pace
 from anchor.operate.events import Event
 from anchor.operate.publisher import Publisher
+from anchor.operate.single_run import run_state_message
 from anchor.operate.store_outage import StoreWait, run_through_outages
 from anchor.project.allowlist import find_config
 from anchor.project.config import Config, load_config
@@ -42,6 +44,26 @@ from anchor.units import format_leaves
 _STANDBY_POLL = 1.0
 # Seconds that a pending transaction gets after the signal to stop.
 _GRACE = 20.0
+
+_EVENT_NAMES = {
+    "anchored": Message("event-name-anchored"),
+    "cut off": Message("event-name-cut-off"),
+    "failed": Message("event-name-failed"),
+    "final": Message("event-name-final"),
+    "included": Message("event-name-included"),
+    "late": Message("event-name-late"),
+    "nodes": Message("event-name-nodes"),
+    "progress": Message("event-name-progress"),
+    "published": Message("event-name-published"),
+    "reorganised": Message("event-name-reorganised"),
+    "standby": Message("event-name-standby"),
+    "started": Message("event-name-started"),
+    "stopped": Message("event-name-stopped"),
+    "store away": Message("event-name-store-away"),
+    "store back": Message("event-name-store-back"),
+    "unpublished": Message("event-name-unpublished"),
+    "warning": Message("event-name-warning"),
+}
 
 
 def command(
@@ -93,17 +115,15 @@ def command(
     With --json, `run --once` prints one document, and `run` one for each event, a line each.
     """
     if once and not (every is None and leaves is None and size is None):
-        raise UsageError(
-            "--every, --leaves and --bytes say how `run` goes on; with --once it does not"
-        )
+        raise UsageError(Message("option-pace-with-once"))
     if publish is not None and once:
-        raise UsageError("--publish goes with `run`: after `run --once` use `anchor export-log`")
+        raise UsageError(Message("option-publish-with-once"))
     if wait is not None and not once:
-        raise UsageError("--wait goes with --once: `run` watches every anchor until it is final")
+        raise UsageError(Message("option-wait-without-once"))
     if accept and not once:
-        raise UsageError("--accept-incidents goes with --once: look at what comes of it")
+        raise UsageError(Message("option-accept-incidents-without-once"))
     if standby and once:
-        raise UsageError("--standby goes with `run`; `run --once` is refused beside another run")
+        raise UsageError(Message("option-standby-with-once"))
     if once:
         with project_session(config_path) as opened:
             finish_erasures(Output(as_json=False), opened)
@@ -121,7 +141,7 @@ def command(
 def _accept_incidents(output: Output, project: OpenProject) -> None:
     with project.database.sequence() as connection:
         count = accept_incidents(connection, project.config.chain_id, utc_now())
-    output.note(f"accepted {count} incidents; both observations stay in the store")
+    output.note(Message("incident-accepted-count", count=count))
 
 
 def _run_once(output: Output, project: anchor.Project, wait: str | None) -> None:
@@ -129,15 +149,24 @@ def _run_once(output: Output, project: anchor.Project, wait: str | None) -> None
     result = project.run_once(signer=ProjectKey(config), wait=choose_wait(config, wait))
     members: dict[str, Any] = {"sealed": result.sealed, "state": result.state.value}
     if result.anchored is None:
-        output.line("the log is empty: add evidence with `anchor add`")
+        output.line(Message("log-empty"))
     else:
         anchored = result.anchored
         output.line(
-            f"sealed {format_leaves(result.sealed)}; the log's head has {anchored.head.size:,}, "
-            f"root {anchored.head.root.hex()}"
+            Message(
+                "run-leaves-sealed",
+                leaves=format_leaves(result.sealed),
+                size=anchored.head.size,
+                root=anchored.head.root.hex(),
+            )
         )
         output.line(
-            f"anchor {anchored.sequence} in block {anchored.block_number}: {result.state.value}"
+            Message(
+                "run-head-anchored",
+                sequence=anchored.sequence,
+                block=anchored.block_number,
+                state=run_state_message(result.state),
+            )
         )
         members |= {
             "size": anchored.head.size,
@@ -148,14 +177,15 @@ def _run_once(output: Output, project: anchor.Project, wait: str | None) -> None
         }
     output.result(members)
     if result.timed_out:
-        output.note("not final within the time the configuration allows; it stays included")
+        output.note(Message("run-not-final-in-time"))
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
 def _run_on(
     as_json: bool, config: Config, pace: Pace, publication: str | None, *, standby: bool
 ) -> None:
-    lines = EventLines(Output(as_json=as_json).note)
+    output = Output(as_json=as_json)
+    lines = EventLines(output.note)
 
     def emit(event: Event) -> None:
         if as_json:
@@ -165,10 +195,10 @@ def _run_on(
                 "event": event.event,
                 "text": event.text,
             }
-            line = json.dumps({**document, **event.figures})
+            lines.print(json.dumps({**document, **event.figures}))
         else:
-            line = f"{utc_now()} {event.event:<9} {event.text}"
-        lines.print(line)
+            name = pad(output.say(_EVENT_NAMES[event.event]), 9)
+            lines.print(f"{utc_now()} {name} {output.say(event.text)}")
 
     # Opened now, so that a wrong password is reported at once.
     signer = open_signer(config)
@@ -186,11 +216,11 @@ def _run_on(
     def work(project: OpenProject, note_open: Callable[[], None]) -> None:
         database = project.database
         if standby and database.is_leased():
-            emit(Event(event="standby", text="another process runs for this log; waiting"))
+            emit(Event(event="standby", text=Message("run-standby-waiting")))
         finish_erasures(Output(as_json=False), project)
         with database.wait_for_lease(wait) if standby else database.hold_lease():
             note_open()
-            emit(Event(event="started", text=f"{pace}; stop it with Ctrl-C or SIGTERM"))
+            emit(Event(event="started", text=Message("run-started", detail=pace.describe())))
             node = open_chain(config, lambda text: emit(Event(event="nodes", text=text)))
             publisher = None
             if target is not None:
@@ -205,9 +235,9 @@ def _run_on(
     try:
         run_through_outages(waiting, lambda: _open_named(config), work)
     except Stopped:
-        emit(Event(event="stopped", text="it was still waiting"))
+        emit(Event(event="stopped", text=Message("run-stopped-while-waiting")))
         return
-    emit(Event(event="stopped", text="what is added from now on waits for the next run"))
+    emit(Event(event="stopped", text=Message("run-stopped")))
 
 
 def _open_named(config: Config) -> OpenProject:

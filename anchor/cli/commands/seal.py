@@ -5,6 +5,7 @@ from __future__ import annotations
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
+from anchor.messages.message import Message
 from anchor.operate.preconditions import check_standing
 from anchor.project.nodes import open_chain
 from anchor.store.sealing import seal
@@ -20,9 +21,16 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
         check_standing(project, open_chain(project.config, output.note))
         sealed = seal(project.database, utc_now())
     if sealed is None:
-        output.line("nothing was waiting")
+        output.line(Message("seal-nothing-waiting"))
         output.result({"sealed": 0})
         return
     head, count = sealed
-    output.line(f"sealed {format_leaves(count)}; the log has {head.size:,}, root {head.root.hex()}")
+    output.line(
+        Message(
+            "seal-leaves-sealed",
+            leaves=format_leaves(count),
+            size=head.size,
+            root=head.root.hex(),
+        )
+    )
     output.result({"sealed": count, "size": head.size, "root": head.root.hex()})

@@ -11,6 +11,7 @@ from anchor.cli.context import project_session
 from anchor.cli.evidence_table import LimitOption, TenantOption, print_evidence
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import UsageError
+from anchor.messages.message import Message
 
 
 def command(
@@ -32,8 +33,8 @@ def command(
     Prints what `anchor list` prints.  Names are matched in any case.
     """
     if not text.strip():
-        raise UsageError("name what to search for; `anchor list` shows everything")
+        raise UsageError(Message("search-text-missing"))
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:
         if not print_evidence(output, project, limit, tenant, text):
-            output.line(f"no evidence matches {text[:80]!r}")
+            output.line(Message("search-no-match", text=text[:80]))

@@ -11,6 +11,7 @@ from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.standard_streams import EventLines
 from anchor.errors import StorageError, StoreBusyError
+from anchor.messages.message import Message
 from anchor.project.allowlist import find_config
 from anchor.service.client_address import parse_proxies
 from anchor.service.server import listen, serve
@@ -69,11 +70,11 @@ def command(
         with project_session(file) as project:
             file = project.config.file
     except (StorageError, StoreBusyError) as error:
-        output.note(f"{error.message}; until the store can be used every answer is 503")
+        output.note(Message("service-store-unavailable", reason=error.message))
     listener = listen(host, port)
     url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     with EventLines(output.note).printing():
-        output.line(f"serving {file.parent} at {url} with {workers} processes; stop it with Ctrl-C")
+        output.line(Message("service-started", project=file.parent, url=url, workers=workers))
         output.result({"url": url, "workers": workers})
     settings = Settings(
         access_log=not quiet,

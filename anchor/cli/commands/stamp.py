@@ -14,6 +14,7 @@ from anchor.cli.options import ConfigOption, JsonOption, WaitOption
 from anchor.cli.progress_bar import show_hashing
 from anchor.errors import ExitCode, UsageError
 from anchor.evidence.discovery import IntakeProblem, Skipped
+from anchor.messages.message import Message
 from anchor.operate.single_run import RunState
 from anchor.project.files import sidecar_path
 
@@ -36,7 +37,7 @@ def command(
     ):
         added, problems, skipped = _add(output, project, files)
         if not added:
-            raise UsageError("there is nothing to stamp in there")
+            raise UsageError(Message("stamp-files-not-found"))
         result = project.run_once(
             signer=ProjectKey(project.config), wait=choose_wait(project.config, wait)
         )
@@ -51,7 +52,7 @@ def command(
         }
     )
     if result.state is not RunState.FINAL:
-        output.note("included, not final yet: run `anchor upgrade` on the receipts later")
+        output.note(Message("stamp-not-final"))
     if problems or failed:
         raise typer.Exit(ExitCode.USAGE)
     if result.timed_out:
@@ -67,10 +68,18 @@ def _add(
     def note_left_out(path: IntakeProblem | Skipped) -> None:
         if isinstance(path, IntakeProblem):
             problems.append(path)
-            output.note(f"{path.path}: {path.reason}", mark="not stamped ", colour=Colour.RED)
+            output.note(
+                Message("with-reason", failure=path.path, reason=path.reason),
+                mark=Message("evidence-not-stamped-mark"),
+                colour=Colour.RED,
+            )
         else:
             skipped.append(path)
-            output.note(f"{path.path}: {path.reason}", mark="skipped ", colour=Colour.YELLOW)
+            output.note(
+                Message("with-reason", failure=path.path, reason=path.reason),
+                mark=Message("skipped-mark"),
+                colour=Colour.YELLOW,
+            )
 
     with show_hashing(output) as count:
         added = project.add(files, beside=True, on_left_out=note_left_out, on_progress=count)
@@ -85,7 +94,11 @@ def _write_beside(
 
     def note_failure(piece: anchor.Added, error: UsageError) -> None:
         # The evidence is anchored nevertheless: this receipt can be written later.
-        output.note(f"{piece.path}: {error.message}", mark="no receipt ", colour=Colour.RED)
+        output.note(
+            Message("with-reason", failure=piece.path, reason=error.message),
+            mark=Message("receipt-not-written-mark"),
+            colour=Colour.RED,
+        )
         failed.append({"file": str(piece.path), "reason": error.message})
 
     for piece, receipt in project.receipts(added, on_failure=note_failure):
@@ -96,6 +109,6 @@ def _write_beside(
         except UsageError as error:
             note_failure(piece, error)
             continue
-        output.line(str(path))
+        output.text(str(path))
         written.append({"file": str(piece.path), "receipt": str(path)})
     return written, failed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import typer
@@ -20,6 +20,7 @@ from anchor.cli.status_json import (
     UnprovenDocument,
 )
 from anchor.errors import CannotCheckError, ChainGuardError, StorageError
+from anchor.messages.message import Message
 from anchor.monitor.overview_json import build_log_json
 from anchor.operate.anchor_watch import judge_clock_at, look_at_chain
 from anchor.operate.finality import update_anchors
@@ -72,8 +73,7 @@ def _check_file(project: OpenProject) -> None:
     if damage is not None:
         raise StorageError(
             damage,
-            hint="stop what writes to it, and look after the disk; `anchor restore --replace "
-            "--salvage` takes over what can still be read",
+            hint=Message("store-damaged-hint"),
         )
 
 
@@ -102,7 +102,10 @@ def _copies(project: OpenProject, output: Output) -> CopiesDocument | None:
     if copies is None:
         return None
     if not copies.is_enough:
-        output.note(f"second-copy-missing: {copies.format_standbys()}", mark="alarm: ")
+        output.note(
+            Message("alarm-second-copy-missing", detail=copies.format_standbys()),
+            mark=Message("alarm-mark"),
+        )
     return CopiesDocument(count=copies.count, required=copies.rule.copies)
 
 
@@ -116,14 +119,14 @@ def _look_at_chain(project: OpenProject, output: Output) -> OnChainDocument:
     newest, final_block = look_at_chain(project, node)
     fault = judge_clock_at(project, node, unix_now(), newest, final_block)
     if fault is not None:
-        output.note(str(fault), mark="warning: ")
+        output.note(fault.describe(), mark=Message("warning-mark"))
     unproven = review_proofs(project, node) if is_kept else None
     key = find_key(project.config)
     shortage = None if key is None else low_funds_warning(project, node, key)
     if shortage is not None:
         output.note(shortage)
     if unproven is not None:
-        output.note(f"receipts go without state proofs: {unproven.trouble}")
+        output.note(Message("receipt-without-state-proof", reason=unproven.trouble))
     with project.database.read() as connection:
         final = newest_final_anchor(connection, project.config.chain_id)
         reversible = load_reversible_anchors(connection, project.config.chain_id)
@@ -160,32 +163,43 @@ def _describe_anchor(anchored: AnchoredHead) -> FinalAnchorDocument:
 
 def _print_store(output: Output, document: StatusDocument) -> None:
     log, head, copies = document.log, document.head, document.copies
-    rows: dict[str, str | int] = {
-        "log": f"number {log.number} of {log.owner}",
-        "registry": f"{log.registry} on chain {log.chain_id}",
-        "accepted": document.accepted,
-        "not sealed": document.waiting,
-        "head": f"{head.size} leaves, root {head.root}" if head else "none",
-    }
+    registry = Message("registry-on-chain-location", registry=log.registry, chain=log.chain_id)
+    newest = (
+        Message("status-head", size=head.size, root=head.root) if head else Message("status-none")
+    )
+    rows: list[tuple[Message, str | int]] = [
+        (Message("status-row-log"), Message("status-log", number=log.number, owner=log.owner)),
+        (Message("status-row-registry"), registry),
+        (Message("status-row-accepted"), document.accepted),
+        (Message("status-row-not-sealed"), document.waiting),
+        (Message("status-row-head"), newest),
+    ]
     if copies is not None:
-        rows["copies"] = f"{copies.count} of {copies.required}"
+        count = Message("status-copies", count=copies.count, required=copies.required)
+        rows.append((Message("status-row-copies"), count))
     _print_rows(output, rows)
 
 
 def _print_chain(output: Output, chain: OnChainDocument) -> None:
     head, final, unproven, off = chain.head, chain.final, chain.unproven, chain.clock_off
-    unproven_from = unproven and f"{unproven.anchors:,} anchors, from {unproven.first_sequence} on"
-    rows: dict[str, str | int] = {
-        "on chain": f"{head.size} leaves" if head else "nothing yet",
-        "final": f"{final.size} leaves, anchor {final.sequence}" if final else "none",
-        "clock": "as the chain's" if off is None else f"off by {off:,} seconds",
-        "reversible": chain.reversible,
-        "unproven": unproven_from or "none",
-        "to anchor": chain.unanchored,
-    }
+    none = Message("status-none")
+    on_chain = Message("head-size", size=head.size) if head else Message("status-chain-empty")
+    newest = final and Message("status-final", size=final.size, sequence=final.sequence)
+    clock = Message("clock-in-step") if off is None else Message("clock-off", seconds=off)
+    since = unproven and Message(
+        "status-unproven", count=unproven.anchors, sequence=unproven.first_sequence
+    )
+    rows: list[tuple[Message, str | int]] = [
+        (Message("status-row-on-chain"), on_chain),
+        (Message("status-row-final"), newest or none),
+        (Message("status-row-clock"), clock),
+        (Message("status-row-reversible"), chain.reversible),
+        (Message("status-row-unproven"), since or none),
+        (Message("status-row-to-anchor"), chain.unanchored),
+    ]
     _print_rows(output, rows)
 
 
-def _print_rows(output: Output, rows: Mapping[str, str | int]) -> None:
-    for name, value in rows.items():
-        output.line(f"{name:<14}{value}")
+def _print_rows(output: Output, rows: Sequence[tuple[Message, str | int]]) -> None:
+    for name, value in rows:
+        output.row(name, value if isinstance(value, str) else str(value), widths=(12,))

@@ -12,6 +12,7 @@ from anchor.cli.context import note_project, open_signer, project_session
 from anchor.cli.options import ApeAccountOption, ConfigOption, JsonOption
 from anchor.cli.owner_call import show_call
 from anchor.errors import UsageError
+from anchor.messages.message import Message
 from anchor.operate.preconditions import check_chain, check_registry
 from anchor.project.config import SignerConfig
 from anchor.project.nodes import open_chain
@@ -90,7 +91,7 @@ def command(
         if is_call_only:
             call = prepare_call(project, node, config, root)
             if call is None:
-                output.line("the log is closed already: run this again without --show-call")
+                output.line(Message("log-closed-before-call"))
             show_call(output, config, call)
             return
         done = succeed(
@@ -104,15 +105,19 @@ def command(
         )
         old = log_number(project.config.log)
     note_project(output, config.file)
-    output.line(f"log {old} is closed; log {log_number(config.log)} goes on from its anchor")
-    output.line(f"{done.head.size:,} leaves, root {done.head.root.hex()}")
-    output.line(f"{done.waiting:,} pieces of evidence wait for a place in the new log")
-    output.line(f"wrote {done.receipts:,} receipts of log {old} below {config.receipts}")
-    output.line(f"project    {config.folder}")
+    output.line(Message("successor-opened", number=old, successor=log_number(config.log)))
+    output.line(Message("head-summary", size=done.head.size, root=done.head.root.hex()))
+    output.line(Message("successor-waiting-count", count=done.waiting))
+    output.line(
+        Message(
+            "successor-receipts-written", count=done.receipts, number=old, folder=config.receipts
+        )
+    )
+    output.line(Message("project-folder-line", folder=config.folder))
     if store is not None and holds_password(store):
-        output.note("The store's URL is in the configuration without its password: set")
-        output.note("ANCHOR_STORE to the whole URL for every command there.")
-    output.note("Hand the new trust.toml to your verifiers: it accepts both logs.")
+        output.note(Message("store-url-without-password"))
+        output.note(Message("successor-store-url-hint"))
+    output.note(Message("successor-policy-step"))
     output.result(
         {
             "old_log": "0x" + project.config.log.hex(),
@@ -131,10 +136,10 @@ def _signer(
 ) -> SignerConfig | None:
     if keystore is None and ape_account is None:
         if password_file is not None:
-            raise UsageError("--password-file goes with --keystore or --ape-account")
+            raise UsageError(Message("option-password-file-misplaced"))
         return None
     if keystore is not None and ape_account is not None:
-        raise UsageError("either --keystore or --ape-account names the owner's key, not both")
+        raise UsageError(Message("option-owner-key-twice"))
     return SignerConfig(
         keystore=keystore and keystore.resolve(),
         ape_account=ape_account,

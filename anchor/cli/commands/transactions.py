@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
+from anchor.chain.tx_state import LOST
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.typer_app import make_group
 from anchor.ethereum.keccak import format_address
+from anchor.messages.message import Message
 from anchor.operate import tx_abandonment
 from anchor.operate.preconditions import check_chain
 from anchor.project.nodes import open_chain
@@ -27,12 +29,23 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     with project_session(config_path) as project:
         slots = StoredJournal(project.database, utc_now).list_slots(project.config.chain_id)
     for slot, outcome in slots:
-        output.line(f"nonce {slot.nonce} of {format_address(slot.sender)}: {outcome or 'open'}")
+        output.line(
+            Message(
+                "tx-nonce-state",
+                nonce=slot.nonce,
+                address=format_address(slot.sender),
+                state=_describe_outcome(outcome),
+            )
+        )
         for attempt in slot.attempts:
-            content = "no anchor" if attempt.head_size is None else f"{attempt.head_size:,} leaves"
-            output.line(f"  0x{attempt.tx_hash.hex()}  {content}")
+            content = (
+                Message("tx-without-anchor")
+                if attempt.head_size is None
+                else Message("leaf-count", size=attempt.head_size)
+            )
+            output.row(f"0x{attempt.tx_hash.hex()}", content, widths=(), mark="  ")
     if not slots:
-        output.line("all are settled")
+        output.line(Message("tx-all-settled"))
     output.result(
         {
             "transactions": [
@@ -66,12 +79,9 @@ def give_up(
         node = open_chain(project.config, output.note)
         check_chain(project.config, node)
         done = tx_abandonment.give_up(project, node, nonce)
-    output.line(f"gave up nonce {nonce} of {format_address(done.slot.sender)}")
-    output.line(
-        f"the account has used {done.final_nonce} nonces in final block {done.final_block}, and "
-        "nothing waits for those between"
-    )
-    output.line("the next run goes on at the nonce that the chain waits for")
+    output.line(Message("tx-given-up", nonce=nonce, address=format_address(done.slot.sender)))
+    output.line(Message("tx-gap-unused", count=done.final_nonce, block=done.final_block))
+    output.line(Message("tx-next-run-nonce"))
     output.result(
         {
             "given_up": nonce,
@@ -80,3 +90,9 @@ def give_up(
             "final_nonce": done.final_nonce,
         }
     )
+
+
+def _describe_outcome(outcome: str | None) -> Message:
+    if outcome is None:
+        return Message("tx-state-open")
+    return Message("tx-state-lost") if outcome == LOST else Message("tx-state-given-up")

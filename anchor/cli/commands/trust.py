@@ -19,6 +19,7 @@ from anchor.cli.options import (
 from anchor.cli.policy_commands import app
 from anchor.errors import UsageError
 from anchor.ethereum.keccak import format_address, parse_address
+from anchor.messages.message import Message, join
 from anchor.registry.artifact import registry_address
 from anchor.system.durable_files import write_file
 from anchor.system.urls import is_plain_url
@@ -91,9 +92,9 @@ def pin(
     """
     output = Output(as_json=as_json)
     if not rpc:
-        raise UsageError("--rpc is missing", hint="name nodes of several operators")
+        raise UsageError(Message("option-rpc-missing"), hint=Message("option-rpc-missing-hint"))
     if out.exists():
-        raise UsageError(f"{out} is there already", hint="name another file with --out")
+        raise UsageError(Message("file-exists", path=out), hint=Message("policy-file-exists-hint"))
     address = (
         registry_address() if registry is None else parse_address(registry, subject="--registry")
     )
@@ -112,22 +113,32 @@ def pin(
     urls = tuple(rpc) if are_plain else ()
     entry = pin_registry(nodes.open(), wish, rpc=urls, quorum=nodes.needed)
     write_file(out, encode_policy([entry]))
-    output.line(f"chain {entry.chain_id}, genesis 0x{entry.genesis.hex()}")
-    output.line(f"registry {format_address(address)}, code hash 0x{entry.code_hash.hex()}")
-    output.line(f"log {', '.join(map(str, entry.logs))} of {format_address(entry.owner)}")
-    output.line(f"wrote {out}: quorum {entry.quorum}, assurance {entry.assurance}")
-    output.note("What no node can tell you: whose key the owner's is, and that this is the chain")
-    output.note("you mean. docs/trust-policy.md says how to check each value.")
-    if address != registry_address():
-        output.note(
-            "At this address the storage could have been filled before the code came there:"
+    output.line(Message("policy-chain-pinned", chain=entry.chain_id, genesis=entry.genesis.hex()))
+    output.line(
+        Message(
+            "policy-registry-pinned",
+            address=format_address(address),
+            code_hash=entry.code_hash.hex(),
         )
-        output.note("check the transaction that deployed it.")
+    )
+    output.line(
+        Message(
+            "policy-logs-pinned",
+            numbers=join(map(str, entry.logs)),
+            owner=format_address(entry.owner),
+        )
+    )
+    output.line(Message("policy-written", path=out, quorum=entry.quorum, assurance=entry.assurance))
+    output.note(Message("policy-unchecked-values"))
+    output.note(Message("policy-unchecked-values-hint"))
+    if address != registry_address():
+        output.note(Message("policy-registry-nonstandard"))
+        output.note(Message("policy-registry-nonstandard-hint"))
     if entry.time_slack is None:
-        output.note("How far this chain's times may be off is not known, so no time is proven:")
-        output.note("name --time-slack, once you found out.")
+        output.note(Message("policy-time-slack-unknown"))
+        output.note(Message("policy-time-slack-unknown-hint"))
     if not are_plain:
-        output.note("A URL may hold a key, so none is in the file: name the nodes with --rpc.")
+        output.note(Message("policy-nodes-omitted"))
     output.result(
         {
             "policy": str(out),
@@ -148,4 +159,4 @@ def _parse_assurance(text: str | None) -> Assurance | None:
             return cast("Assurance", level)
     if text is None:
         return None
-    raise UsageError(f"--assurance takes rpc, quorum, asserted or proof, not {text[:80]!r}")
+    raise UsageError(Message("option-assurance-unknown", actual=text[:80]))

@@ -13,6 +13,7 @@ from anchor.cli.input_files import read_receipt, receipt_path
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ExitCode, NotTrustedError, UsageError
 from anchor.evidence.record import parse_record
+from anchor.messages.message import Message
 from anchor.operate.finality import refresh_anchors
 from anchor.operate.proving import Prover
 from anchor.operate.state_proofs import StateProofs
@@ -45,25 +46,26 @@ def command(
             if new.anchors and new != old:
                 new.save(path)
             anchors, proofs = len(new.anchors), new.state_proof_count
-            output.line(f"{path}: {_describe(anchors, proofs)}")
+            state = _describe(anchors, proofs)
+            output.line(Message("with-reason", failure=path, reason=state))
             results.append({"receipt": str(path), "anchors": anchors, "state_proofs": proofs})
     output.result({"receipts": results})
     if any(result["anchors"] == 0 for result in results):
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
-def _describe(anchors: int, proofs: int) -> str:
+def _describe(anchors: int, proofs: int) -> Message:
     if not anchors:
-        return "its anchor is not final yet"
-    return "has its anchor and its state proof" if proofs else "has its anchor"
+        return Message("receipt-anchor-not-final")
+    return Message("receipt-complete-with-proof") if proofs else Message("receipt-complete")
 
 
 def _renew(project: OpenProject, prover: Prover, old: Receipt, path: Path) -> Receipt:
     if old.log != project.config.log:
-        raise NotTrustedError(f"{path} belongs to another log than this project's")
+        raise NotTrustedError(Message("receipt-of-another-log", path=path))
     with project.database.read() as connection:
         candidates = find_by_digest(connection, parse_record(old.record).digests)
     match = next((evidence for evidence in candidates if evidence.record == old.record), None)
     if match is None:
-        raise UsageError(f"this project's log does not hold the record of {path}")
+        raise UsageError(Message("receipt-record-not-held", path=path))
     return prover.prove(match)

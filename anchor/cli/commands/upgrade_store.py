@@ -9,6 +9,7 @@ import typer
 
 from anchor.cli.console import Output
 from anchor.cli.options import ConfigOption, JsonOption
+from anchor.messages.message import Message
 from anchor.project.allowlist import find_config
 from anchor.project.config import load_config
 from anchor.recovery.store_upgrade import upgrade_store
@@ -36,12 +37,17 @@ def command(
     config = load_config(find_config(config_path))
     upgraded = upgrade_store(config, backup, output.note)
     if upgraded is None:
-        output.line(f"the store {config.store} has schema {MIGRATION_HEAD} already")
+        output.line(Message("store-schema-current", store=config.store, schema=MIGRATION_HEAD))
     else:
         output.line(
-            f"the store {config.store} has schema {upgraded.after} now, and had {upgraded.before}"
+            Message(
+                "store-schema-upgraded",
+                store=config.store,
+                after=upgraded.after,
+                before=upgraded.before,
+            )
         )
-        output.line(f"backup     {upgraded.backup}")
+        output.line(Message("backup-folder-line", folder=upgraded.backup))
     output.result(
         {
             "before": upgraded.before if upgraded else MIGRATION_HEAD,

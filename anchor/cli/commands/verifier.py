@@ -12,6 +12,7 @@ import typer
 from anchor.cli.console import Output
 from anchor.cli.options import JsonOption
 from anchor.errors import UsageError
+from anchor.messages.message import Message
 from anchor.page import load_page
 from anchor.system.durable_files import write_file
 
@@ -31,17 +32,17 @@ def command(
     Without an option it goes to standard output.
     """
     if sha256 and file is not None:
-        raise UsageError("--sha256 and --output exclude each other")
+        raise UsageError(Message("option-sha256-with-output"))
     if file is not None and file.is_dir():
-        raise UsageError(f"{file} is a folder", hint="name the file: --output verify.html")
+        raise UsageError(Message("file-is-folder", path=file), hint=Message("file-is-folder-hint"))
     output = Output(as_json=as_json)
     page = load_page()
     digest = hashlib.sha256(page).hexdigest()
     if file is not None:
         write_file(file, page)
-        output.note(f"wrote {file}, SHA-256 {digest}")
+        output.note(Message("file-written", path=file, digest=digest))
     elif sha256:
-        output.line(f"{digest}  verify.html")
+        output.text(f"{digest}  verify.html")
     elif not as_json:
         # The exact bytes, whose hash is the digest above.
         sys.stdout.buffer.write(page)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from anchor.cli.console import Colour, Output
+from anchor.cli.console import Colour, Output, set_language
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.options import (
     AcceptUnpinnedOption,
@@ -22,6 +22,8 @@ from anchor.cli.options import (
 )
 from anchor.cli.report_text import print_policies, print_report, print_summary
 from anchor.errors import AnchorError, ExitCode, UsageError
+from anchor.messages.catalogue import Language
+from anchor.messages.message import Message
 from anchor.verification.report import severest_code
 from anchor.verification.report_json import (
     FileDocument,
@@ -29,7 +31,6 @@ from anchor.verification.report_json import (
     VerificationDocument,
     describe_report,
 )
-from anchor.verification.report_words import WORDS
 
 
 def command(
@@ -61,29 +62,34 @@ def command(
         bool, typer.Option("--steps", help="Print all ten steps and nine claims.")
     ] = False,
     language: Annotated[
-        str, typer.Option("--lang", metavar="en|zh", help="The report's language; JSON has one.")
-    ] = "en",
+        str | None,
+        typer.Option(
+            "--lang",
+            metavar="en|zh",
+            help="The report's language, instead of the environment's; JSON has one.",
+        ),
+    ] = None,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Verify that files are unchanged since they were anchored.
 
-    Ends with the worst code of all files: 0 verified, 10 mismatch, 11 not anchored, 12 not trusted,
-    13 abandoned, 20 cannot check, 21 not final yet, 22 unknown version.
+    Ends with the worst code of all files, in this order: 10 mismatch, 12 not trusted, 11 not
+    anchored, 13 abandoned, 2 malformed, 22 unknown version, 20 cannot tell, 21 not final yet, 0
+    verified.
     """
     if bool(files) == (digest is not None):
-        raise UsageError("name the files to verify, or one --digest with its --receipt")
-    words = WORDS.get(language)
-    if words is None:
-        raise UsageError(f"--lang takes en or zh, not {language[:80]!r}")
+        raise UsageError(Message("file-to-verify-unnamed"))
+    if language is not None:
+        set_language(_parse_language(language))
     if offline and (rpc or quorum):
-        raise UsageError("--offline asks no node: leave out --rpc and --quorum")
+        raise UsageError(Message("option-offline-with-nodes"))
     if receipt is not None and files is not None and len(files) > 1:
-        raise UsageError("--receipt goes with one file")
+        raise UsageError(Message("option-receipt-misplaced"))
     if (files or []).count(Path("-")) > 1:
-        raise UsageError("standard input can be read once: name - once")
+        raise UsageError(Message("input-standard-twice"))
     if quiet and all_steps:
-        raise UsageError("--quiet prints one line and --steps all: give one of them")
+        raise UsageError(Message("option-quiet-with-steps"))
     output = Output(as_json=as_json)
     inputs = VerificationInputs(
         config_path=config_path,
@@ -98,14 +104,14 @@ def command(
     )
     policies = inputs.describe_policies()
     if quiet:
-        print_policies(output, policies, words)
+        print_policies(output, policies)
     documents: list[FileDocument | UnreadFileDocument] = []
     codes: list[ExitCode] = []
     for name, load in inputs.list_inputs(files or [], receipt=receipt, digest=digest):
         try:
             report = inputs.judge(*load())
             if quiet:
-                print_summary(output, name, report, words)
+                print_summary(output, name, report)
             else:
                 print_report(
                     output,
@@ -114,12 +120,12 @@ def command(
                     policies=policies,
                     nodes=inputs.nodes.asked_now,
                     all_steps=all_steps,
-                    words=words,
                 )
         except AnchorError as error:
             if len(files or []) <= 1:
                 raise
-            output.note(f"{name}: {error.message}", mark="error: ", colour=Colour.RED)
+            text = Message("with-reason", failure=name, reason=error)
+            output.note(text, mark=Message("error-mark"), colour=Colour.RED)
             code = int(error.exit_code)
             documents.append(UnreadFileDocument(file=name, exit_code=code, error=error.message))
             codes.append(error.exit_code)
@@ -140,3 +146,11 @@ def command(
     )
     output.result(document.model_dump())
     raise typer.Exit(worst)
+
+
+def _parse_language(text: str) -> Language:
+    match text:
+        case "en" | "zh":
+            return text
+        case _:
+            raise UsageError(Message("option-lang-unknown", actual=text[:80]))

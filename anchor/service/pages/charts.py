@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from statistics import median
 
+from anchor.messages.message import Message
 from anchor.monitor.overview import Throughput
 from anchor.monitor.timeline import AnchorLine
-from anchor.service.pages.svg_chart import (
-    Chart,
-    Mark,
-    Series,
-    Tick,
-    mark_amounts,
-    mark_durations,
-)
-from anchor.units import (
-    GWEI,
-    format_count,
-    format_duration,
-    format_gas_price,
-    format_wei,
-)
+from anchor.service.pages.svg_chart import Chart, Mark, Series
+from anchor.service.pages.ticks import Tick, format_day, format_hour, mark_amounts, mark_durations
+from anchor.units import GWEI, format_duration, format_gas_price, format_leaves, format_wei
 
 # With a shorter range one anchor would look like a trend.
 _SHORTEST = 3_600.0
-_NO_ANCHOR = "No anchor of ours yet"
+_NO_ANCHOR = Message("chart-anchors-empty")
 
 
 def chart_throughput(throughput: Throughput) -> Chart:
@@ -37,23 +25,30 @@ def chart_throughput(throughput: Throughput) -> Chart:
             at=throughput.start + number * width,
             until=throughput.start + (number + 1) * width,
             value=count,
-            text=f"{format_count(count, 'leaf', 'leaves')} in {format_duration(width)} from "
-            f"{_spell(throughput.start + number * width)}",
+            text=Message(
+                "chart-leaves-sealed",
+                leaves=format_leaves(count),
+                period=format_duration(width),
+                start=_format_time(throughput.start + number * width),
+            ),
         )
         for number, count in enumerate(throughput.counts)
         if count
     ]
-    total = sum(throughput.counts)
     return Chart(
         name="throughput",
-        title=f"Leaves sealed, every {format_duration(width)}",
-        description=f"{format_count(total, 'leaf', 'leaves')} since {_spell(throughput.start)}; "
-        f"{format_count(max(throughput.counts, default=0), 'leaf', 'leaves')} in the busiest "
-        f"{format_duration(width)}.",
-        empty="Nothing was sealed lately",
+        title=Message("chart-throughput-title", period=format_duration(width)),
+        description=Message(
+            "chart-throughput-described",
+            total=format_leaves(sum(throughput.counts)),
+            start=_format_time(throughput.start),
+            most=format_leaves(max(throughput.counts, default=0)),
+            period=format_duration(width),
+        ),
+        empty=Message("chart-throughput-empty"),
         start=throughput.start,
         end=throughput.start + len(throughput.counts) * width,
-        series=[Series(name="sealed", style="first", marks=marks)],
+        series=[Series(style="first", marks=marks)],
         scale=_mark_counts,
     )
 
@@ -64,7 +59,11 @@ def chart_latency(anchors: Sequence[AnchorLine], end: float) -> Chart:
         (
             anchor.sealed_at,
             anchor.to_final,
-            f"anchor {anchor.sequence}: final after {format_duration(anchor.to_final)}",
+            Message(
+                "chart-anchor-final",
+                sequence=anchor.sequence,
+                duration=format_duration(anchor.to_final),
+            ),
         )
         for anchor in anchors
         if anchor.to_final is not None
@@ -73,18 +72,25 @@ def chart_latency(anchors: Sequence[AnchorLine], end: float) -> Chart:
         (
             anchor.sealed_at,
             anchor.to_included,
-            f"anchor {anchor.sequence}: included after {format_duration(anchor.to_included)}",
+            Message(
+                "chart-anchor-included",
+                sequence=anchor.sequence,
+                duration=format_duration(anchor.to_included),
+            ),
         )
         for anchor in anchors
     )
     return Chart(
         name="latency",
-        title="From seal to block, and to finality",
+        title=Message("chart-latency-title"),
         description=_describe_latency(anchors),
         empty=_NO_ANCHOR,
         start=_start(anchors, end),
         end=end,
-        series=[_dot("final", "first", final), _dot("included", "second", included)],
+        series=[
+            _dot("first", final, Message("chart-series-final")),
+            _dot("second", included, Message("chart-series-included")),
+        ],
         scale=mark_durations,
     )
 
@@ -95,16 +101,16 @@ def chart_gas(anchors: Sequence[AnchorLine], end: float) -> Chart:
         (
             anchor.included_at,
             anchor.gas_used,
-            f"anchor {anchor.sequence}: {anchor.gas_used:,} gas",
+            Message("chart-anchor-gas", sequence=anchor.sequence, gas=anchor.gas_used),
         )
         for anchor in anchors
         if anchor.gas_used is not None
     )
-    gas = _dot("gas", "first", points)
+    gas = _dot("first", points)
     return Chart(
         name="gas",
-        title="Gas used by an anchor",
-        description=_describe_middle(gas, "used", ",.0f"),
+        title=Message("chart-gas-title"),
+        description=_describe_gas(gas),
         empty=_NO_ANCHOR,
         start=_start(anchors, end),
         end=end,
@@ -119,23 +125,29 @@ def chart_price(anchors: Sequence[AnchorLine], end: float, cap: int) -> Chart:
         (
             anchor.included_at,
             anchor.gas_price / GWEI,
-            f"anchor {anchor.sequence}: {_spell_price(anchor.gas_price, anchor.wei or 0)}",
+            Message(
+                "chart-anchor-paid",
+                sequence=anchor.sequence,
+                gas_price=format_gas_price(anchor.gas_price),
+                total=format_wei(anchor.wei or 0),
+            ),
         )
         for anchor in anchors
         if anchor.gas_price is not None
     )
-    price = _dot("price", "first", points)
+    price = _dot("first", points)
     return Chart(
         name="price",
-        title="Price of a gas, in gwei",
-        description=f"{_describe_middle(price, 'paid', ',.4g')} The most that may be paid is "
-        f"{format_gas_price(cap)}.",
+        title=Message("chart-price-title"),
+        description=_describe_price(price, cap),
         empty=_NO_ANCHOR,
         start=_start(anchors, end),
         end=end,
         series=[price],
         scale=mark_amounts,
-        limit=Mark(at=end, value=cap / GWEI, text=f"cap {format_gas_price(cap)}"),
+        limit=Mark(
+            at=end, value=cap / GWEI, text=Message("chart-price-limit", limit=format_gas_price(cap))
+        ),
     )
 
 
@@ -143,41 +155,51 @@ def _start(anchors: Sequence[AnchorLine], end: float) -> float:
     return min([end - _SHORTEST, *(anchor.sealed_at for anchor in anchors)])
 
 
-def _dot(name: str, style: str, points: Iterable[tuple[float, float, str]]) -> Series:
+def _dot(
+    style: str, points: Iterable[tuple[float, float, Message]], name: Message | None = None
+) -> Series:
     """Return a series with a dot for each time, value and text."""
     marks = [Mark(at=at, value=value, text=text) for at, value, text in points]
     return Series(name=name, style=style, marks=marks)
 
 
-def _describe_middle(series: Series, verb: str, spelling: str) -> str:
-    """Return a description of the series: the number of anchors and the median."""
-    text = f"{format_count(len(series.marks), 'anchor', 'anchors')}. "
-    if series.marks:
-        middle = median(mark.value for mark in series.marks)
-        text += f"Half of them {verb} {middle:{spelling}} or less."
-    return text
-
-
-def _describe_latency(anchors: Sequence[AnchorLine]) -> str:
-    included = [anchor.to_included for anchor in anchors]
+def _describe_latency(anchors: Sequence[AnchorLine]) -> Message:
+    if not anchors:
+        return _NO_ANCHOR
+    included = format_duration(median(anchor.to_included for anchor in anchors))
     final = [anchor.to_final for anchor in anchors if anchor.to_final is not None]
-    parts = [f"{format_count(len(anchors), 'anchor', 'anchors')}."]
-    if included:
-        parts.append(f"Half of them were in a block after {format_duration(median(included))}.")
-    if final:
-        parts.append(
-            f"Half of those that are final were so after {format_duration(median(final))}."
-        )
-    return " ".join(parts)
+    if not final:
+        return Message("chart-latency-described", count=len(anchors), included=included)
+    return Message(
+        "chart-latency-final-described",
+        count=len(anchors),
+        included=included,
+        final=format_duration(median(final)),
+    )
+
+
+def _describe_gas(series: Series) -> Message:
+    values = [mark.value for mark in series.marks]
+    if not values:
+        return _NO_ANCHOR
+    return Message("chart-gas-described", count=len(values), amount=median(values))
+
+
+def _describe_price(series: Series, cap: int) -> Message:
+    values = [mark.value for mark in series.marks]
+    if not values:
+        return _NO_ANCHOR
+    return Message(
+        "chart-price-described",
+        count=len(values),
+        amount=median(values),
+        limit=format_gas_price(cap),
+    )
 
 
 def _mark_counts(most: float, count: int) -> list[Tick]:
     return mark_amounts(max(most, count), count)  # no fractions of a leaf
 
 
-def _spell_price(gas_price: int, wei: int) -> str:
-    return f"{format_gas_price(gas_price)} a gas, {format_wei(wei)} in all"
-
-
-def _spell(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%d %b %H:%M UTC")
+def _format_time(moment: float) -> Message:
+    return Message("chart-time", day=format_day(moment), hour=format_hour(moment))

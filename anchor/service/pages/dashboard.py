@@ -10,8 +10,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
-from anchor.chain.tx_cost import BUDGET_DAYS
 from anchor.errors import AnchorError
+from anchor.messages.catalogue import Language
 from anchor.monitor.alarms import Alarm, raise_alarms
 from anchor.monitor.chain_status import ExternalStatus
 from anchor.monitor.overview import (
@@ -28,6 +28,14 @@ from anchor.service.pages.charts import (
     chart_price,
     chart_throughput,
 )
+from anchor.service.pages.dashboard_facts import (
+    describe_balance,
+    describe_chain,
+    describe_publication,
+    describe_spending,
+    describe_transaction,
+)
+from anchor.service.pages.language import CurrentReader
 from anchor.service.pages.rendering import answer_error, answer_page, describe_log
 from anchor.service.pages.sign_in import find_administrator
 from anchor.service.pages.svg_chart import draw_chart
@@ -40,22 +48,26 @@ _REFRESHES = {"30": 30, "60": 60, "300": 300}
 
 
 @router.get("/")
-async def dashboard(request: Request, service: CurrentService, refresh: str = "") -> Response:
+async def dashboard(
+    request: Request, service: CurrentService, reader: CurrentReader, refresh: str = ""
+) -> Response:
     """Show the dashboard, or redirect to the sign-in form."""
     caller = await find_administrator(request, service)
     if caller is None:
-        return RedirectResponse("/login", status_code=303)
+        return RedirectResponse(reader.link("/login"), status_code=303)
     project, moment = service.project, time.time()
     try:
         overview = await service.read(lambda: read_overview(project, moment))
         throughput = await service.read(lambda: read_throughput(project, moment))
     except AnchorError as error:
-        return answer_error(error, "dashboard")
+        return answer_error(error, "dashboard", reader)
     outside = service.outside.snapshot()
     alarms = raise_alarms(project.config, overview, outside)
-    values = describe_dashboard(project.config, overview, throughput, outside, alarms)
+    values = describe_dashboard(
+        project.config, overview, throughput, outside, alarms, reader.language
+    )
     values |= {"can_sign_out": caller == "session", "refreshes": _REFRESHES.get(refresh)}
-    page = answer_page("dashboard.html", values)
+    page = answer_page("dashboard.html", values, reader)
     if refresh in _REFRESHES:
         # Only if requested: a page that changes by itself is hard to use with a screen reader.
         page.headers["Refresh"] = refresh
@@ -68,6 +80,7 @@ def describe_dashboard(
     throughput: Throughput,
     outside: ExternalStatus,
     alarms: Sequence[Alarm],
+    language: Language,
 ) -> dict[str, object]:
     """Return the values for the page's template."""
     final = [anchor.to_final for anchor in overview.anchors if anchor.to_final is not None]
@@ -84,13 +97,20 @@ def describe_dashboard(
         "log": describe_log(config),
         "overview": overview,
         "alarms": alarms,
-        "chain": outside.chain,
-        "published": outside.published,
-        "days_left": None if balance is None else overview.spending.days_left(balance),
+        "balance": balance,
+        "balance_facts": describe_balance(outside.chain, overview),
+        "spending_facts": describe_spending(overview.spending),
+        "chain_facts": describe_chain(config.chain_id, outside.chain, overview),
+        "base_fee": None if outside.chain.value is None else outside.chain.value.base_fee,
         "cap": config.fee_cap,
+        "transaction_facts": None
+        if overview.transaction is None
+        else describe_transaction(overview.transaction),
+        "publication_facts": None
+        if outside.published is None
+        else describe_publication(outside.published, overview),
         "typical_final": median(final) if final else None,
         "typical_included": median(included) if included else None,
         "spending_days": SPENDING_DAYS,
-        "budget_days": BUDGET_DAYS,
-        "charts": [(chart, Markup(draw_chart(chart))) for chart in charts],
+        "charts": [(chart, Markup(draw_chart(chart, language))) for chart in charts],
     }

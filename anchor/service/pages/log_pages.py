@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter
 from fastapi.responses import Response
 from markupsafe import Markup
@@ -9,6 +11,7 @@ from markupsafe import Markup
 from anchor.certificate.model import encode_step
 from anchor.certificate.path_svg import draw_path
 from anchor.errors import AnchorError, UsageError
+from anchor.messages.message import Message, translate
 from anchor.monitor.log_lookup import (
     HeadConsistency,
     LeafPosition,
@@ -20,6 +23,7 @@ from anchor.monitor.log_lookup import (
 )
 from anchor.monitor.timeline import load_head_lines
 from anchor.project.project import OpenProject
+from anchor.service.pages.language import CurrentReader, Reader
 from anchor.service.pages.rendering import answer_error, answer_page, describe_log
 from anchor.service.worker import CurrentService, Service
 from anchor.types import MAX_LOG_SIZE
@@ -31,45 +35,48 @@ _NOTHING_ASKED = {"of": "", "old": "", "new": ""}
 
 
 @router.get("/log")
-async def log(service: CurrentService, before: str = "") -> Response:
+async def log(service: CurrentService, reader: CurrentReader, before: str = "") -> Response:
     """Show a page of heads, the newest first or those below ``before``."""
     below = parse_index(before)
     if before and below is None:
-        error = UsageError("a page of heads begins below a number of leaves")
-        return await _answer_log(service, problem=error)
-    return await _answer_log(service, below=below)
+        error = UsageError(Message("head-page-not-named"))
+        return await _answer_log(service, reader, problem=error)
+    return await _answer_log(service, reader, below=below)
 
 
 @router.get("/log/leaf")
-async def leaf(service: CurrentService, of: str = "") -> Response:
+async def leaf(service: CurrentService, reader: CurrentReader, of: str = "") -> Response:
     """Show the position of a leaf, found by its index or by its hash."""
     text = of.strip()
     try:
         place = await service.proof_queue.run(lambda: _find_place(service.project, text))
     except UsageError as error:
-        return await _answer_log(service, problem=error, of=text)
+        return await _answer_log(service, reader, problem=error, of=text)
     except AnchorError as error:
-        return answer_error(error, "log")
-    return answer_page("leaf.html", {"here": "log", "place": place, "drawing": _draw(place)})
+        return answer_error(error, "log", reader)
+    values = {"here": "log", "place": place, "drawing": _draw(place, reader)}
+    return answer_page("leaf.html", values, reader)
 
 
 @router.get("/log/consistency")
-async def consistency(service: CurrentService, old: str = "", new: str = "") -> Response:
+async def consistency(
+    service: CurrentService, reader: CurrentReader, old: str = "", new: str = ""
+) -> Response:
     """Show the proof that one head continues another."""
 
     def prove() -> HeadConsistency:
         sizes = [parse_index(text.strip()) for text in (old, new)]
         if sizes[0] is None or sizes[1] is None:
-            raise UsageError("name two heads by their numbers of leaves")
+            raise UsageError(Message("head-pair-not-named"))
         return prove_consistency(service.project, sizes[0], sizes[1])
 
     try:
         extension = await service.proof_queue.run(prove)
     except UsageError as error:
-        return await _answer_log(service, problem=error, old=old, new=new)
+        return await _answer_log(service, reader, problem=error, old=old, new=new)
     except AnchorError as error:
-        return answer_error(error, "log")
-    return answer_page("consistency.html", {"here": "log", "extension": extension})
+        return answer_error(error, "log", reader)
+    return answer_page("consistency.html", {"here": "log", "extension": extension}, reader)
 
 
 def _find_place(project: OpenProject, text: str) -> LeafPosition:
@@ -77,22 +84,21 @@ def _find_place(project: OpenProject, text: str) -> LeafPosition:
     if index is None:
         leaf_hash = parse_leaf(text)
         if leaf_hash is None:
-            raise UsageError("a leaf is named by its index, or by its hash of 64 hex digits")
+            raise UsageError(Message("leaf-not-named"))
         index = search_leaf(project, leaf_hash)
     return locate_leaf(project, index)
 
 
-def _draw(place: LeafPosition) -> Markup:
+def _draw(place: LeafPosition, reader: Reader) -> Markup:
     steps = [encode_step(step) for step in place.steps]
-    title = (
-        f"{len(steps)} steps from leaf {place.index} to the root of the head of "
-        f"{place.head.size} leaves"
-    )
-    return Markup(draw_path(place.leaf.hex(), steps, digits=4, title=title))
+    title = Message("path-to-head", steps=len(steps), index=place.index, size=place.head.size)
+    say = partial(translate, language=reader.language)
+    return Markup(draw_path(place.leaf.hex(), steps, digits=4, title=say(title), say=say))
 
 
 async def _answer_log(
     service: Service,
+    reader: Reader,
     *,
     below: int | None = None,
     problem: UsageError | None = None,
@@ -103,7 +109,7 @@ async def _answer_log(
     try:
         heads = await service.query(load_head_lines, chain_id, _HEADS + 1, below=limit)
     except AnchorError as error:
-        return answer_error(error, "log")
+        return answer_error(error, "log", reader)
     values = {
         "here": "log",
         "log": describe_log(service.project.config),
@@ -114,4 +120,4 @@ async def _answer_log(
         "hint": None if problem is None else problem.hint,
         "asked": _NOTHING_ASKED | {name: text[:64] for name, text in asked.items()},
     }
-    return answer_page("log.html", values, status=200 if problem is None else 404)
+    return answer_page("log.html", values, reader, status=200 if problem is None else 404)

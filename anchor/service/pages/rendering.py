@@ -15,16 +15,20 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from anchor.errors import AnchorError
+from anchor.messages.catalogue import Language, load_catalogue
+from anchor.messages.message import Message, translate
 from anchor.monitor.overview_json import build_log_json
-from anchor.monitor.timeline import HeadState
+from anchor.monitor.timeline import HeadState, head_state_message
 from anchor.page import load_page
 from anchor.project.config import Config
+from anchor.service.pages.language import Reader
 from anchor.service.problems import Problem, explain
 from anchor.units import (
-    format_count,
+    format_age,
     format_duration,
     format_gas_price,
     format_in_gwei,
+    format_leaves,
     format_timestamp,
     format_wei,
 )
@@ -50,28 +54,35 @@ _STATES = {
 }
 
 
-def answer_page(template: str, values: Mapping[str, object], *, status: int = 200) -> Response:
-    """Return a page, with a policy that forbids a browser to load anything from other sites."""
-    text = _load_environment().get_template(template).render(values, style=_style_path())
+def answer_page(
+    template: str, values: Mapping[str, object], reader: Reader, *, status: int = 200
+) -> Response:
+    """Return a page in the reader's language, which loads nothing from other sites."""
+    environment = _load_environment(reader.language)
+    text = environment.get_template(template).render(values, reader=reader, style=_style_path())
     return Response(
         text.encode("utf-8"),
         status_code=status,
         media_type="text/html; charset=utf-8",
-        # With ``no-referrer``, browsers would also omit the origin of a submitted form.
-        headers={"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"},
+        headers={
+            "Content-Security-Policy": POLICY,
+            # With ``no-referrer``, browsers would also omit the origin of a submitted form.
+            "Referrer-Policy": "same-origin",
+            "Vary": "Accept-Language",
+        },
     )
 
 
-def answer_error(error: AnchorError, here: str) -> Response:
+def answer_error(error: AnchorError, here: str, reader: Reader) -> Response:
     """Return an error as a page, without details meant for the operator."""
     problem = explain(error)
     values = {
         "here": here,
-        "title": "That cannot be shown now",
+        "title": Message("page-not-available"),
         "text": problem.detail,
         "hint": None,
     }
-    page = answer_page("message.html", values, status=problem.status)
+    page = answer_page("message.html", values, reader, status=problem.status)
     page.headers.update(problem.headers)
     return page
 
@@ -80,7 +91,7 @@ def answer_error(error: AnchorError, here: str) -> Response:
 async def style(digest: str) -> Response:
     """Return the style sheet, whose URL contains a digest of its content."""
     if f"/pages-{digest}.css" != _style_path():
-        raise Problem(404, "this release has another style sheet")
+        raise Problem(404, Message("page-style-outdated"))
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}
     return Response(_load_static("pages.css"), media_type="text/css", headers=headers)
 
@@ -144,23 +155,36 @@ def _style_path() -> str:
 
 
 @cache
-def _load_environment() -> Environment:
+def _load_environment(language: Language) -> Environment:
+    """Return the environment of the pages in a language, into which it translates all messages."""
+
+    def say(value: Any) -> Any:
+        return translate(value, language) if isinstance(value, Message) else value
+
+    def write_message(id: str, /, **operands: object) -> Markup:
+        """Return a message as HTML; its operands are escaped unless they are HTML already."""
+        said = {name: say(value) for name, value in operands.items()}
+        return escape(load_catalogue(language)[id]).format_map(said)
+
     environment = Environment(
         loader=PackageLoader("anchor.service.pages"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=say,
     )
+    environment.globals |= {"message": write_message, "age": format_age}
     environment.filters |= {
         "duration": format_duration,
         "moment": format_timestamp,
         "wei": format_wei,
         "gas_price": format_gas_price,
         "gwei": format_in_gwei,
-        "count": format_count,
-        "code": mark_code,
-        "figure": mark_units,
+        "leaves": format_leaves,
+        "code": lambda text: mark_code(say(text)),
+        "figure": lambda text: mark_units(say(text)),
+        "state": head_state_message,
         "state_class": lambda state: _STATES[state],
     }
     return environment

@@ -23,8 +23,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from anchor.errors import MalformedError
+from anchor.messages.message import Message
 from anchor.service.auth import authenticate, note_event
 from anchor.service.client_address import scheme_of
+from anchor.service.pages.language import CurrentReader, Reader
 from anchor.service.pages.rendering import answer_page
 from anchor.service.problems import CLOSE, Problem
 from anchor.service.request_body import check_media_type, read_body
@@ -121,10 +123,10 @@ def parse_login(body: bytes) -> str:
             body.decode("ascii"), strict_parsing=True, max_num_fields=2, errors="strict"
         )
     except ValueError as error:
-        raise MalformedError("the form is malformed") from error
+        raise MalformedError(Message("form-malformed")) from error
     keys = fields.get("key", [])
     if len(keys) != 1:
-        raise MalformedError("the form has no key, or more than one")
+        raise MalformedError(Message("form-key-count-wrong"))
     return keys[0].strip()
 
 
@@ -153,7 +155,7 @@ async def find_administrator(
         scheme, _, token = request.headers["Authorization"].partition(" ")
         key = await authenticate(service, request, token if scheme.lower() == "bearer" else None)
         if _SCOPE not in key.scopes:
-            raise Problem(403, f"this key is not for {_SCOPE!r}")
+            raise Problem(403, Message("request-key-lacks-scope", scope=_SCOPE))
         return "key"
     session = _find_session(request)
     if session is None:
@@ -165,13 +167,13 @@ async def find_administrator(
 
 
 @router.get("/login")
-async def login_page() -> Response:
+async def login_page(reader: CurrentReader) -> Response:
     """Show the form."""
-    return answer_page("login.html", {"here": "login", "problem": None})
+    return answer_page("login.html", {"here": "login", "problem": None}, reader)
 
 
 @router.post("/login")
-async def login(request: Request, service: CurrentService) -> Response:
+async def login(request: Request, service: CurrentService, reader: CurrentReader) -> Response:
     """Begin a session if the key entered has the scope ``admin``."""
     check_media_type(request, _FORM)
     _check_origin(request)
@@ -183,12 +185,12 @@ async def login(request: Request, service: CurrentService) -> Response:
         if isinstance(error, Problem) and error.status != 401:
             raise
         note_event(request.scope, "sign-in", result="refused")
-        return _refuse("That is no API key of this service, or it was revoked or expired.")
+        return _refuse(Message("dashboard-key-not-usable"), reader)
     if _SCOPE not in key.scopes:
         note_event(request.scope, "sign-in", result="refused", key=key.id, tenant=key.tenant)
-        return _refuse("That key is not for the dashboard: it lacks the scope admin.")
+        return _refuse(Message("dashboard-key-lacks-admin"), reader)
     note_event(request.scope, "sign-in", result="accepted", key=key.id, tenant=key.tenant)
-    answer = RedirectResponse("/", status_code=303)
+    answer = RedirectResponse(reader.link("/"), status_code=303)
     is_secure = _is_secure(request)
     answer.set_cookie(
         COOKIE if is_secure else PLAIN_COOKIE,
@@ -202,7 +204,7 @@ async def login(request: Request, service: CurrentService) -> Response:
 
 
 @router.post("/logout")
-async def logout(request: Request) -> Response:
+async def logout(request: Request, reader: CurrentReader) -> Response:
     """End the session, in this browser and for any copy of its cookie."""
     _check_origin(request)
     session = _find_session(request)
@@ -210,9 +212,9 @@ async def logout(request: Request) -> Response:
         try:
             _sessions_of(request).end(session, time.time())
         except OSError as error:
-            raise Problem(503, "the session could not be ended; sign out again") from error
+            raise Problem(503, Message("session-not-ended")) from error
         note_event(request.scope, "sign-out", key=session.key_id)
-    answer = RedirectResponse("/login", status_code=303)
+    answer = RedirectResponse(reader.link("/login"), status_code=303)
     answer.delete_cookie(COOKIE, secure=True, httponly=True, samesite="strict")
     answer.delete_cookie(PLAIN_COOKIE, httponly=True, samesite="strict")
     return answer
@@ -242,8 +244,8 @@ def _is_secure(request: Request) -> bool:
 def _check_origin(request: Request) -> None:
     origin, host = request.headers.get("Origin"), request.headers.get("Host")
     if not is_from_here(origin, host, scheme_of(request.scope)):
-        raise Problem(403, "this form was sent from another site", headers=CLOSE)
+        raise Problem(403, Message("form-from-other-site"), headers=CLOSE)
 
 
-def _refuse(problem: str) -> Response:
-    return answer_page("login.html", {"here": "login", "problem": problem}, status=403)
+def _refuse(problem: Message, reader: Reader) -> Response:
+    return answer_page("login.html", {"here": "login", "problem": problem}, reader, status=403)

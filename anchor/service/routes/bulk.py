@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from anchor.messages.message import Message
 from anchor.service.auth import Submitter
 from anchor.service.bulk_stream import MEDIA_TYPE, BulkAnswer
 from anchor.service.request_body import check_length, check_media_type
@@ -82,5 +83,6 @@ async def submit_bulk(
     service.check_intake()
     check_length(request, service.settings.max_bulk)
     origin = Origin.of_request(key.tenant, idempotency_key, service.project.config.log)
-    slot = service.take_slot("bulk submissions", key.tenant, service.settings.max_bulks)
+    kind = Message("service-bulk-submissions")
+    slot = service.take_slot(kind, key.tenant, service.settings.max_bulks)
     return BulkAnswer(service, key, origin, slot)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path
 from fastapi.responses import Response
 
 from anchor.log.publication import CHECKPOINT
+from anchor.messages.message import Message
 from anchor.service.problems import Problem
 from anchor.service.schemas import problems
 from anchor.service.worker import CurrentService, Service
@@ -66,7 +67,7 @@ async def anchors(
 async def _serve(service: Service, path: str, media_type: str) -> Response:
     data, is_fixed = await service.read_published(path)
     if data is None:
-        raise Problem(404, "the published log has no such file")
+        raise Problem(404, Message("publication-has-no-such-file"))
     headers = {
         "Cache-Control": _FOR_EVER if is_fixed else _ALWAYS_ASK,
         "Cross-Origin-Resource-Policy": "cross-origin",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 
+from anchor.messages.message import Message
 from anchor.receipt.format import ReceiptDocument, encode_receipt
 from anchor.service.auth import Reader
 from anchor.service.evidence_status import find_evidence, has_reached, load_status, wait_for_stage
@@ -50,7 +51,7 @@ async def receipt(
         return _not_yet(status)
     stored = await service.read(lambda: find_evidence(service, key, id))
     if stored.record is None:
-        raise Problem(410, "the record of this evidence was erased, and with it its proof")
+        raise Problem(410, Message("evidence-record-erased"))
     proven = await service.receipt_builder.prove(stored)
     if goal is Stage.ANCHORED and not proven.anchors:  # an incident has been accepted since
         return _not_yet(await load_status(service, key, id))

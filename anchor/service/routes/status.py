@@ -13,6 +13,7 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from anchor.errors import AnchorError
+from anchor.messages.message import Message
 from anchor.service.auth import Reader
 from anchor.service.evidence_status import load_status, wait_for_stage
 from anchor.service.problems import Problem, explain
@@ -72,7 +73,7 @@ async def status(
 async def events(id: IdInPath, key: Reader, service: CurrentService) -> Response:
     """Send each change of state; the data of an event is what `GET /v1/evidence/{id}` answers."""
     first = await load_status(service, key, id)
-    slot = service.take_slot("waits", key.tenant, service.settings.max_waits)
+    slot = service.take_slot(Message("service-waits"), key.tenant, service.settings.max_waits)
     return _EventStream(_stream(service, key, first), slot)
 
 

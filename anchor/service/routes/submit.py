@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from anchor.messages.message import Message
 from anchor.service.auth import Submitter
 from anchor.service.problems import FieldError, Problem
 from anchor.service.request_body import check_media_type, read_body
@@ -81,8 +82,8 @@ async def submit(
     if isinstance(outcome, OtherEvidence):
         raise Problem(
             422,
-            "other evidence was submitted with this idempotency key",
-            errors=[FieldError("Idempotency-Key", "used for something else")],
+            Message("idempotency-key-taken"),
+            errors=[FieldError("Idempotency-Key", Message("idempotency-key-field-taken"))],
         )
     assert isinstance(outcome, Admitted)
     if not outcome.is_new:

@@ -38,6 +38,7 @@ from anchor.errors import (
     SignerError,
 )
 from anchor.ethereum.keccak import hash_keccak256
+from anchor.messages.message import translate
 from anchor.operate.operator_authorisation import plan_removal
 from anchor.operate.operators import _look_at
 from anchor.operate.preconditions import check_authority, check_chain, check_sender, is_deployed
@@ -165,7 +166,7 @@ def changed(**members: Any) -> Callable[[Sequence[Any], Any], Any]:
 def test_a_header_is_believed_by_its_hash_and_of_other_kinds_by_enough_nodes() -> None:
     chain = make_chain()
     bent = View(chain, bend={"eth_getBlockByNumber": changed(baseFeePerGas="0x1")})
-    with pytest.raises(NodeFaultError, match="does not give the block's hash"):
+    with pytest.raises(NodeFaultError, match="does not have the block's hash"):
         agree_on_block(Node(bent))
     # A member that this release does not know may be in the header: nothing can be compared.
     strange = View(chain, bend={"eth_getBlockByNumber": changed(unheardOf="0x1", mixHash="0x1")})
@@ -196,7 +197,7 @@ def test_a_count_of_transactions_is_what_enough_nodes_have_seen() -> None:
     assert agree_on_nonce(group(liar, View(chain), View(chain), needed=2), OWNER) == 0
     liar.bend["eth_getTransactionCount"] = lambda params, right: None
     assert agree_on_nonce(group(liar, View(chain), View(chain), needed=2), OWNER) == 0
-    with pytest.raises(QuorumError, match="2 nodes answer, and 3 have to"):
+    with pytest.raises(QuorumError, match="2 nodes answer, and 3 must"):
         agree_on_nonce(group(liar, View(chain), View(chain), needed=3), OWNER)
 
 
@@ -222,6 +223,34 @@ def signed(*, gas: int = 100_000, l1_fee: int | None = None) -> Attempt:
         priority_fee=GWEI,
         l1_fee=l1_fee,
     )
+
+
+def test_what_several_nodes_say_is_one_sentence_in_both_languages() -> None:
+    chain = make_chain()
+    deaf, rude = View(chain, "deaf"), View(chain, "rude")
+    deaf.bend["eth_getTransactionCount"] = lambda params, right: None
+    rude.bend["eth_getTransactionCount"] = lambda params, right: "0x" + "f" * 60
+    with pytest.raises(QuorumError) as caught:
+        agree_on_nonce(group(deaf, rude, needed=1), OWNER)
+    assert caught.value.message == (
+        "0 nodes answer, and 1 must: the node deaf's eth_getTransactionCount is not a hex "
+        f"quantity; the node rude returned an impossible transaction count: {16**60 - 1}"
+    )
+    assert translate(caught.value.message, "zh") == (
+        "有 0 个节点应答，须有 1 个：节点 deaf 的 eth_getTransactionCount 应答不是十六进制数量；"
+        f"节点 rude 给出的交易数为 {16**60 - 1}，这不可能"
+    )
+
+
+def test_sides_that_disagree_are_named_in_both_languages() -> None:
+    chain = make_chain()
+    liar = View(chain, "c", {"eth_getCode": lambda params, right: "0x01"})
+    nodes = group(View(chain, "a"), View(chain, "b"), liar, needed=2)
+    with pytest.raises(QuorumError) as caught:
+        nodes.read_with_quorum(lambda node: node.fetch_code(OWNER, "latest"))
+    message = caught.value.message
+    assert message == "the nodes disagree about the contents of the final block: a, b against c"
+    assert translate(message, "zh") == "各节点对终局区块的内容说法不一：a、b 对 c"
 
 
 BLOCK = PricedBlock(
@@ -280,8 +309,12 @@ def test_the_parent_chains_share_is_part_of_the_cost_and_bounded() -> None:
     assert cost.wei == 60_000 * 3 * GWEI + 4_000
     # What is not said counts for what was expected at most.
     assert parse_cost(receipt(attempt), attempt, BLOCK, name="x").l1_fee == 5_000
-    with pytest.raises(NodeFaultError, match="for data on the parent chain"):
+    with pytest.raises(
+        NodeFaultError, match="for data on the parent chain; at most 5000 is plausible"
+    ):
         parse_cost(receipt(attempt, l1_fee=5_001), attempt, BLOCK, name="x")
+    with pytest.raises(NodeFaultError, match=f"at most {2**63 - 1} is plausible"):
+        parse_cost(receipt(signed(), l1_fee=2**63), signed(), BLOCK, name="x")
     assert parse_cost(receipt(signed(), l1_fee=9), signed(), BLOCK, name="x").l1_fee == 9
 
 
@@ -440,11 +473,11 @@ def test_one_node_does_not_say_that_all_is_on_another_chain() -> None:
     config: Any = SimpleNamespace(chain_id=chain.chain_id, genesis=genesis)
     answers = iter([hex(chain.chain_id)])
     flips = {"eth_chainId": lambda params, right: next(answers, "0x1")}
-    with pytest.raises(QuorumError, match="shows the chain otherwise"):
+    with pytest.raises(QuorumError, match="shows the chain differently"):
         check_chain(config, group(View(chain, bend=flips), View(chain), View(chain), needed=2))
     # One against one tells nothing, either; one that deviates from two is set aside.
     liar = View(chain, name="the liar", bend={"eth_chainId": lambda params, right: "0x1"})
-    with pytest.raises(QuorumError, match="shows the chain otherwise"):
+    with pytest.raises(QuorumError, match="shows the chain differently"):
         check_chain(config, group(liar, View(chain), needed=2))
     nodes = group(liar, View(chain), View(chain), needed=2)
     check_chain(config, nodes)

@@ -70,7 +70,7 @@ def test_what_is_no_answer_is_said_to_come_from_there(make: Any, name: str, cont
         return httpx.Response(200, content=content, headers=headers)
 
     if name == "submit_many" and content in (b"", b"{}", b'{"error":"not found"}'):
-        with pytest.raises(anchor.CannotCheckError, match="took in 0 of 4 lines"):
+        with pytest.raises(anchor.CannotCheckError, match="accepted 0 of 4 lines"):
             make(answer, name)
         return
     with pytest.raises(anchor.MalformedError) as caught:
@@ -94,7 +94,7 @@ def test_a_member_of_another_type_is_named(name: str, wrong: dict[str, Any]):
         return httpx.Response(200, content="\n".join(map(json.dumps, said)))
 
     if member in members or (member == "copies" and members is ACCEPTED):
-        with pytest.raises(anchor.MalformedError, match=f"'{member}'|is no receipt"):
+        with pytest.raises(anchor.MalformedError, match=f"'{member}'|is not a receipt"):
             call(answer, name)
     else:
         call(answer, name)
@@ -126,7 +126,7 @@ def test_lines_are_told_by_their_numbers_in_whatever_order_they_come(make: Any):
 @pytest.mark.parametrize(
     ("numbers", "why"),
     [([1, 2, 3, 4, 5], "was not sent"), ([0], "was not sent"), ([-1], "was not sent"),
-     ([1, 2, 2, 3], "one line twice"), (["1"], "'line'"), ([True], "'line'"), ([None], "'line'"),
+     ([1, 2, 2, 3], "same line twice"), (["1"], "'line'"), ([True], "'line'"), ([None], "'line'"),
      ([1.0], "'line'")],
 )  # fmt: skip
 @pytest.mark.parametrize("make", [call, call_async])

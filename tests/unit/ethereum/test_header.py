@@ -110,10 +110,12 @@ def test_a_header_is_bounded() -> None:
 def test_a_node_that_leaves_a_member_out_is_told_so(name: str) -> None:
     block = as_node_says(VALUES)
     for value in (None, 7, [], b"0x00"):
-        with pytest.raises(MalformedError, match=f"^the block's {name} is missing, or no string$"):
+        with pytest.raises(
+            MalformedError, match=f"^the block's {name} is missing or not a string$"
+        ):
             encode_header(block | {name: value})
     del block[name]
-    with pytest.raises(MalformedError, match=f"^the block's {name} is missing, or no string$"):
+    with pytest.raises(MalformedError, match=f"^the block's {name} is missing or not a string$"):
         encode_header(block)
 
 

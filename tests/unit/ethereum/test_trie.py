@@ -103,7 +103,7 @@ def test_a_proof_from_another_trie_does_not_lead_to_the_root(
     trie, stranger = make_trie(content), make_trie(different)
     if trie.root_hash != stranger.root_hash:
         with pytest.raises(
-            MismatchError, match=r"^node 0 of the proof has hash .*; the root is 0x"
+            MismatchError, match=r"^node 0 of the proof has hash .*, but the root is 0x"
         ):
             verify(trie.root_hash, key, prove(stranger, key))
 
@@ -158,5 +158,5 @@ def test_a_node_is_bounded_before_it_is_hashed() -> None:
     node = bytes(MAX_NODE_BYTES + 1)
     with pytest.raises(MismatchError):
         verify(bytes(32), KEY, [node[1:]])
-    assert "533 bytes; 532 are possible" in refusal(bytes(32), KEY, [node])
+    assert "533 bytes; at most 532 are possible" in refusal(bytes(32), KEY, [node])
     assert "at most 65 are possible" in refusal(bytes(32), KEY, [node] * 66)

@@ -222,7 +222,7 @@ def test_loops_of_links_end(place: Path) -> None:
     ]
     assert len(notes) == 3
     assert notes[2].startswith("! a/self2: it cannot be read: ")
-    assert notes[2].endswith("links lead in a circle")
+    assert notes[2].endswith("its links form a circle")
 
 
 def test_a_ladder_of_links_is_not_walked_in_all_its_2_to_the_40_ways(place: Path) -> None:

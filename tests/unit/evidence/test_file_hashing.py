@@ -162,7 +162,7 @@ def test_a_file_that_gives_more_bytes_than_its_size_says_is_a_problem() -> None:
     path = Path("/proc/self/status")
     if not path.exists():
         pytest.skip("no /proc here")
-    assert "changed while it was read" in reason(hash_one(path, guarded=0))
+    assert "changed while it was being read" in reason(hash_one(path, guarded=0))
 
 
 def test_a_file_that_ends_before_its_size_is_a_problem(
@@ -171,7 +171,7 @@ def test_a_file_that_ends_before_its_size_is_a_problem(
     path = write("file")
     monkeypatch.setattr(os, "read", lambda descriptor, size: b"")
     monkeypatch.setattr(file_hashing._Stoppable, "readinto", lambda stream, buffer: 0)
-    assert "changed while it was read" in reason(hash_one(path))
+    assert "changed while it was being read" in reason(hash_one(path))
 
 
 def test_a_link_in_the_files_place_is_not_followed(place: Path) -> None:
@@ -256,7 +256,7 @@ def test_a_file_that_keeps_changing_while_it_is_read_is_a_problem(
 ) -> None:
     path = write("file", bytes(size))
     reads = change_while_read(monkeypatch, path, change, times=99)
-    assert "changed while it was read" in reason(hash_one(path))
+    assert "changed while it was being read" in reason(hash_one(path))
     assert len(reads) == 2
 
 

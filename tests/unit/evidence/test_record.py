@@ -271,7 +271,7 @@ def test_any_other_spelling_of_a_time_is_refused_before_python_reads_it(time: An
     ],
 )
 def test_a_moment_that_never_was_is_refused(time: str) -> None:
-    assert "recorded_at is no date" in refusal(changed(recorded_at=time))
+    assert "recorded_at is not a valid date" in refusal(changed(recorded_at=time))
 
 
 @pytest.mark.parametrize("name", ["", "a b", "\u00e9", "a\x7f", "a\x00", "\t", "名"])

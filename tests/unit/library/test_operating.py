@@ -47,7 +47,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("wait", ["finalized", "soon", "", 0])
 def test_a_word_that_is_no_end_of_waiting_is_refused(project: anchor.Project, wait: Any):
-    with pytest.raises(anchor.UsageError, match="wait is to be"):
+    with pytest.raises(anchor.UsageError, match="wait must be"):
         project.run_once(wait=wait)
 
 
@@ -83,9 +83,9 @@ def test_nothing_is_added_where_one_piece_is_no_evidence(
 ):
     file = tmp_path / "a.txt"
     file.write_bytes(b"a")
-    with pytest.raises(anchor.UsageError, match="is to be a Path, a SourceFile or Digests"):
+    with pytest.raises(anchor.UsageError, match="must be a Path, a SourceFile or Digests"):
         project.add([file, wrong])
-    with pytest.raises(anchor.UsageError, match="is to be"):
+    with pytest.raises(anchor.UsageError, match="must be"):
         project.add(wrong if not isinstance(wrong, list) else wrong[0])
     assert project.status().queue.waiting == 0
 
@@ -145,6 +145,7 @@ def test_a_key_is_neither_pickled_nor_copied_nor_shown(key: anchor.Keystore):
         with pytest.raises(anchor.UsageError, match="can be neither pickled nor copied") as caught:
             take(key)
         assert str(key.path) in caught.value.message and "password'" not in caught.value.message
+        assert caught.value.message.operands == {"keystore": repr(key)}
     assert repr(key) == f"Keystore({str(key.path)!r})"
 
 

@@ -466,8 +466,8 @@ def encoded_verifier(typed_key: bytes, name: str = "x") -> str:
         (encoded_verifier(b"\x01" + PETERS.public_key[:31]), "32 bytes"),
         (encoded_verifier(b"\x01" + PETERS.public_key + b"\0"), "32 bytes"),
         (encoded_verifier(b"\x01"), "32 bytes"),
-        (encoded_verifier(b"\x01" + b"\xff" * 32), "no point"),
-        (encoded_verifier(b"\x01" + b"\2" + bytes(31)), "no point"),
+        (encoded_verifier(b"\x01" + b"\xff" * 32), "not a point"),
+        (encoded_verifier(b"\x01" + b"\2" + bytes(31)), "not a point"),
         ("x+00000000+", "is empty"),
     ],
 )
@@ -581,7 +581,7 @@ def pem_of(key: object, encryption: object = None) -> str:
     ids=["P-256", "secp256k1", "RSA", "Ed448", "X25519"],
 )
 def test_a_private_key_of_another_algorithm_is_refused(key: object) -> None:
-    with pytest.raises((UnknownVersionError, MalformedError), match="not for Ed25519"):
+    with pytest.raises((UnknownVersionError, MalformedError), match="not an Ed25519"):
         parse_private_key(pem_of(key), name="k")
 
 

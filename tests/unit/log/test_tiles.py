@@ -183,7 +183,7 @@ def test_a_right_edge_that_was_altered_is_not_built_on() -> None:
         def reader(tile: Tile, bent: Tile = bent) -> bytes:
             return flip(expected(tile), 9) if tile == bent else expected(tile)
 
-        with pytest.raises(MismatchError, match=f"{bent.path} is not what the log's right edge"):
+        with pytest.raises(MismatchError, match=f"{bent.path} does not match the log's right edge"):
             append_leaves(edge, LEAVES[32 * size : 32 * 140_000], reader)
         assert edge.size == size, "nothing was appended"
 
@@ -274,7 +274,7 @@ def test_an_altered_tile_is_refused_whatever_is_asked_of_it_and_however_often() 
             partial(tree.block, 1),
             partial(tree.node, 0, 300),
         ):
-            with pytest.raises(MismatchError, match="tile/0/001 is not what the tile above it"):
+            with pytest.raises(MismatchError, match="tile/0/001 does not match the tile above it"):
                 ask()
 
 

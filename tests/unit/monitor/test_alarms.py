@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.chinese_text import what_is_english
 from support.grown_logs import grow, grow_log
 from support.memory_projects import OWNER, MemorySite
 from support.troubles import Effects, TroubledTransport
@@ -15,8 +17,9 @@ from support.troubles import Effects, TroubledTransport
 from anchor.chain.node import Node
 from anchor.errors import ChainGuardError, MalformedError, NodeUnreachableError
 from anchor.log.publication import open_writer
+from anchor.messages.message import Message, translate
 from anchor.monitor import alarms, background_poll
-from anchor.monitor.alarms import RULES, Severity, raise_alarms
+from anchor.monitor.alarms import RULES, Alarm, Severity, raise_alarms
 from anchor.monitor.background_poll import BackgroundPoll, Sighting
 from anchor.monitor.chain_status import (
     ChainFacts,
@@ -39,6 +42,12 @@ from anchor.store.replication import Copies, CopyRule, Position, Standby
 from anchor.store.sealing import seal
 from anchor.store.statistics import OpenTransaction
 from anchor.system.clock import utc_now
+
+DOWN = Message("alarm-subject-unreadable")
+# Names that the operator writes, and why proofs are missing, which the store keeps in English.
+SPELLED = re.compile(
+    r"(chain|store_copies)\.[a-z_]+|[a-z]+\.toml|synchronous_standby_names|所记原因：.*"
+)
 
 GWEI = 10**9
 ETHER = 10**18
@@ -81,7 +90,15 @@ def healthy(grown: MemorySite, project: OpenProject) -> Overview:
 def raised(project: OpenProject, overview: Overview, facts: ChainFacts) -> list[str]:
     config = replace(project.config, budget=overview.spending.budget)
     sighting = Sighting(value=facts, seen_at=overview.read_at - 10)
-    return [alarm.name for alarm in raise_alarms(config, overview, of_chain(sighting))]
+    return names_of(raise_alarms(config, overview, of_chain(sighting)))
+
+
+def names_of(found: list[Alarm]) -> list[str]:
+    """Return the names of alarms, whose sentences are all in Chinese too."""
+    for alarm in found:
+        for sentence in (alarm.text, alarm.hint):
+            assert what_is_english(SPELLED.sub("", translate(sentence, "zh"))) is None, sentence
+    return [alarm.name for alarm in found]
 
 
 def of_chain(sighting: Sighting[ChainFacts]) -> ExternalStatus:
@@ -227,8 +244,8 @@ def test_every_rule_is_tried_here_and_has_a_name_of_its_own() -> None:
     ("watched", "names"),
     [
         (Watched(), []),
-        (Watched(unknown_for=LASTING - 1, trouble="the node is down"), []),
-        (Watched(unknown_for=LASTING, trouble="the node is down"), ["chain-unwatched"]),
+        (Watched(unknown_for=LASTING - 1, trouble=DOWN), []),
+        (Watched(unknown_for=LASTING, trouble=DOWN), ["chain-unwatched"]),
         (Watched(clock=ClockFault(wall_time=1e9, seconds=-400.0, is_certain=True)), ["clock-off"]),
         (Watched(clock=ClockFault(wall_time=1e9, seconds=400.0, is_certain=False)), ["clock-off"]),
     ],
@@ -238,7 +255,7 @@ def test_what_watching_the_chain_finds_is_an_alarm(
 ) -> None:
     seen = Sighting(value=FACTS, seen_at=healthy.read_at)
     view = replace(of_chain(seen), watched=watched)
-    assert [alarm.name for alarm in raise_alarms(project.config, healthy, view)] == names
+    assert names_of(raise_alarms(project.config, healthy, view)) == names
 
 
 def test_the_worst_comes_first(project: OpenProject, healthy: Overview) -> None:
@@ -254,9 +271,9 @@ def test_the_worst_comes_first(project: OpenProject, healthy: Overview) -> None:
     ("sighting", "names"),
     [
         (Sighting(), []),  # nobody has asked yet
-        (Sighting(value=None, seen_at=None, trouble="the node is down"), ["chain-unknown"]),
-        (Sighting(value=FACTS, seen_at=-1_000.0, trouble="down"), ["chain-unknown"]),
-        (Sighting(value=FACTS, seen_at=-10.0, trouble="down"), []),
+        (Sighting(value=None, seen_at=None, trouble=DOWN), ["chain-unknown"]),
+        (Sighting(value=FACTS, seen_at=-1_000.0, trouble=DOWN), ["chain-unknown"]),
+        (Sighting(value=FACTS, seen_at=-10.0, trouble=DOWN), []),
     ],
 )
 def test_what_was_seen_long_ago_is_not_gone_by(
@@ -266,12 +283,10 @@ def test_what_was_seen_long_ago_is_not_gone_by(
     facts = sighting.value and replace(sighting.value, balance=5 * ETHER)
     if sighting.seen_at is not None:
         sighting = replace(sighting, value=facts, seen_at=healthy.read_at + sighting.seen_at)
-    assert [
-        each.name for each in raise_alarms(project.config, healthy, of_chain(sighting))
-    ] == names
-    poor = Sighting(value=replace(FACTS, balance=0), seen_at=sighting.seen_at, trouble="down")
+    assert names_of(raise_alarms(project.config, healthy, of_chain(sighting))) == names
+    poor = Sighting(value=replace(FACTS, balance=0), seen_at=sighting.seen_at, trouble=DOWN)
     if "chain-unknown" in names:
-        found = [each.name for each in raise_alarms(project.config, healthy, of_chain(poor))]
+        found = names_of(raise_alarms(project.config, healthy, of_chain(poor)))
         assert found == ["chain-unknown"]
 
 
@@ -281,12 +296,16 @@ def test_what_was_seen_long_ago_is_not_gone_by(
         (6, None, []),
         (4, None, ["not-publishing"]),
         (0, None, ["not-publishing"]),
-        (None, "the disk is gone", ["published-unknown"]),
-        (4, "the disk is gone", ["not-publishing"]),
+        (None, DOWN, ["published-unknown"]),
+        (4, DOWN, ["not-publishing"]),
     ],
 )
 def test_a_published_log_that_stays_behind_is_told(
-    size: int | None, trouble: str | None, names: list[str], project: OpenProject, healthy: Overview
+    size: int | None,
+    trouble: Message | None,
+    names: list[str],
+    project: OpenProject,
+    healthy: Overview,
 ) -> None:
     final = tuple(
         replace(item, final=True, final_at=healthy.read_at - alarms.UNPUBLISHED)
@@ -297,10 +316,10 @@ def test_a_published_log_that_stays_behind_is_told(
     chain = Sighting(value=FACTS, seen_at=overview.read_at)
     published = Sighting(value=size, seen_at=seen_at, trouble=trouble)
     view = ExternalStatus(chain=chain, published=published)
-    assert [each.name for each in raise_alarms(project.config, overview, view)] == names
+    assert names_of(raise_alarms(project.config, overview, view)) == names
     fresh = replace(final[0], final_at=overview.read_at - alarms.UNPUBLISHED + 1)
     overview = replace(overview, anchors=(fresh, *final[1:]))
-    found = [each.name for each in raise_alarms(project.config, overview, view)]
+    found = names_of(raise_alarms(project.config, overview, view))
     assert found == (names if size != 4 else []), "there was no time yet to publish it"
 
 
@@ -428,7 +447,7 @@ def test_what_was_seen_is_asked_for_again_only_once_it_is_old() -> None:
     assert asked == [1_000.0, 1_000.0 + background_poll.FRESH]
 
 
-@pytest.mark.parametrize("error", [NodeUnreachableError("it is down"), ZeroDivisionError("a bug")])
+@pytest.mark.parametrize("error", [NodeUnreachableError(DOWN), ZeroDivisionError("a bug")])
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_failure_keeps_what_was_seen_with_its_age_and_says_so(error: Exception) -> None:
     clock = Hours()
@@ -445,7 +464,7 @@ def test_a_failure_keeps_what_was_seen_with_its_age_and_says_so(error: Exception
     clock.now += 60
     failed = settle(watch)
     assert (failed.value, failed.seen_at) == (FACTS, 1_000.0)
-    assert failed.trouble == getattr(error, "message", "it could not be looked at")
+    assert failed.trouble == getattr(error, "message", "it could not be read")
     clock.now += 60
     assert settle(watch) == Sighting(value=FACTS, seen_at=1_120.0, trouble=None)
 
@@ -471,7 +490,7 @@ def test_alarms_come_and_go_with_what_happens(tmp_path: Path) -> None:
         overview = read_overview(project, site.chain.time)
         facts = fetch_chain_facts(project, Node(site.chain), OWNER)
         sighting = Sighting(value=facts, seen_at=overview.read_at, trouble=None)
-        return [alarm.name for alarm in raise_alarms(project.config, overview, of_chain(sighting))]
+        return names_of(raise_alarms(project.config, overview, of_chain(sighting)))
 
     with project.database.hold_lease():
         seal(project.database, utc_now())

@@ -55,7 +55,7 @@ def test_a_final_anchor_in_the_store_is_certain_evidence_without_any_node() -> N
     fault = judge_clock(NOW - TOLERANCE - 1, None, NOW)
     assert fault is not None
     assert fault.is_certain
-    assert "behind the chain's time" in str(fault)
+    assert "behind the chain's time" in fault.describe()
 
 
 def test_a_chain_that_stands_still_makes_no_clock_look_ahead() -> None:

@@ -220,7 +220,7 @@ def test_a_policy_that_was_unpacked_over_the_projects_own_does_not_count(
     choice = choose_policy(trust=None, config=None)
     assert (choice.policy, choice.files, choice.config) == (None, (), None)
     assert choice.unused is not None
-    assert "another than when you allowed it" in choice.unused.reason.message
+    assert "changed since you allowed it" in choice.unused.reason.message
     assert choose_policy(trust=None, config=config).policy is not None
     allow_project(config)
     assert choose_policy(trust=None, config=None).policy is not None

@@ -78,5 +78,5 @@ def test_a_pipe_is_not_waited_for(world: World, path: Path):
     os.mkfifo(path)
     with pytest.raises(anchor.UsageError, match="not a regular file"):
         anchor.Receipt.load(path)
-    with pytest.raises(anchor.UsageError, match="is no receipt of this log"):
+    with pytest.raises(anchor.UsageError, match="is not a receipt of this log"):
         honest(world).save(path)

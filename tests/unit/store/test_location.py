@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from anchor.errors import ConfigError
+from anchor.store.database import check_schema
 from anchor.store.location import PostgresDatabase, SqliteFile, holds_password, parse_location
 
 FOLDER = Path("/project")
@@ -41,9 +42,16 @@ def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
     assert not holds_password(shown)
 
 
+def test_an_error_about_a_database_holds_no_password() -> None:
+    place = parse_location("postgresql://me:s3cret@host/db", FOLDER)
+    with pytest.raises(ConfigError) as caught:
+        check_schema(place, None)
+    assert caught.value.message.operands == {"store": "postgresql://me@host/db"}
+
+
 @pytest.mark.parametrize("url", ["mysql://host/db", "sqlite:///a.db", "https://host/"])
 def test_another_kind_of_database_is_refused(url: str) -> None:
-    with pytest.raises(ConfigError, match="no store of the kind"):
+    with pytest.raises(ConfigError, match="no kind of store called"):
         parse_location(url, FOLDER)
 
 

@@ -241,5 +241,5 @@ def test_the_room_for_a_batch_is_counted_beside_what_is_kept_for_anchoring(
     usage = SimpleNamespace(free=free)
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
     store.check_room((free - sqlite._RESERVE) // sqlite._ROOM_FACTOR)
-    with pytest.raises(StorageError, match="64 are kept for anchoring"):
+    with pytest.raises(StorageError, match="64 are reserved for anchoring"):
         store.check_room((free - sqlite._RESERVE) // sqlite._ROOM_FACTOR + 1)

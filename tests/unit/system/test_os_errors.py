@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.chinese_text import CHARACTER
 
 from anchor.errors import AnchorError, ConfigError, StorageError, StoreAwayError, UsageError
 from anchor.log.tiles import Tile
+from anchor.messages.message import Message, translate
 from anchor.service.problems import explain
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.location import SqliteFile
 from anchor.store.tile_folder import TileFolder
 from anchor.system.durable_files import write_file
 from anchor.system.file_lock import open_lock
-from anchor.system.os_errors import explain_os_error
+from anchor.system.os_errors import describe_os_error, explain_os_error
 
 MACHINE = (
     errno.EROFS,
@@ -38,6 +40,7 @@ MACHINE = (
     errno.EFBIG,
 )
 PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP)
+FAILURE = Message("file-unwritable", path="/srv/anchor/secret-place")
 names = [errno.errorcode[number] for number in (*MACHINE, *PLACE)]
 
 
@@ -47,15 +50,34 @@ def refusal(number: int) -> OSError:
 
 @pytest.mark.parametrize("number", (*MACHINE, *PLACE), ids=names)
 def test_a_projects_own_file_is_never_bad_usage(number: int):
-    error = explain_os_error("the store cannot be used", refusal(number), is_named=False)
+    error = explain_os_error(FAILURE, refusal(number), is_named=False)
     assert isinstance(error, StorageError)
     assert error.exit_code == 33
-    assert os.strerror(number) in error.message and error.hint
+    assert error.message == f"{FAILURE}: {os.strerror(number)}" and error.hint
+    reason = translate(describe_os_error(refusal(number)), "zh")
+    assert translate(error.message, "zh") == f"无法写入 /srv/anchor/secret-place：{reason}"
+
+
+@pytest.mark.parametrize("number", (*MACHINE, *PLACE), ids=names)
+def test_the_systems_reason_has_its_chinese(number: int):
+    reason = describe_os_error(refusal(number))
+    assert reason == os.strerror(number)
+    assert CHARACTER.search(translate(reason, "zh"))
+    assert describe_os_error(OSError(number, None)) == reason
+
+
+def test_a_reason_that_is_not_listed_is_quoted():
+    for error, reason in (
+        (OSError(errno.EIO, "of a library of its own"), "of a library of its own"),
+        (OSError(errno.EXDEV, os.strerror(errno.EXDEV)), os.strerror(errno.EXDEV)),
+        (OSError("no number"), "OSError"),
+    ):
+        assert translate(describe_os_error(error), "zh") == describe_os_error(error) == reason
 
 
 @pytest.mark.parametrize("number", (*MACHINE, *PLACE), ids=names)
 def test_a_place_that_was_named_is_bad_usage_only_where_the_place_is_wrong(number: int):
-    error = explain_os_error("out.json cannot be written", refusal(number), is_named=True)
+    error = explain_os_error(FAILURE, refusal(number), is_named=True)
     assert isinstance(error, UsageError if number in PLACE else StorageError)
 
 
@@ -63,7 +85,7 @@ def test_a_place_that_was_named_is_bad_usage_only_where_the_place_is_wrong(numbe
 def test_the_service_answers_503_without_a_path(number: int):
     for problem in (
         explain(refusal(number)),
-        explain(explain_os_error("/srv/anchor/secret-place", refusal(number), is_named=False)),
+        explain(explain_os_error(FAILURE, refusal(number), is_named=False)),
         explain(ConfigError("the store /srv/anchor/secret-place cannot be used")),
     ):
         assert problem.status == 503

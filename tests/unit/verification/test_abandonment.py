@@ -87,9 +87,9 @@ def test_a_proven_takeover_decides(taken: int, code: int) -> None:
     assert UNKNOWN not in report.not_proven
     if code:
         assert isinstance(report.error, AbandonedError)
-        assert "took over from size 4" in report.error.message
+        assert "continues the log from size 4" in report.error.message
     else:
-        assert f"its successor goes on from size {taken}, which covers this" in (
+        assert f"its successor continues from size {taken}, which covers this" in (
             report.steps[8].detail
         )
 
@@ -227,7 +227,7 @@ def test_nodes_know_of_a_closing_after_the_proof() -> None:
     world = close(World(), 4, block=39, told=False)
     report = judged(world, proven(world, at=38))
     expect(report, 20, [9], "PPPP?")
-    assert report.steps[8].detail.startswith("the log was closed by its owner")
+    assert report.steps[8].detail.startswith("the log's owner closed it")
 
 
 @pytest.mark.parametrize("fails_at", range(6))

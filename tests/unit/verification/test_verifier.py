@@ -333,7 +333,7 @@ def test_a_receipt_that_cannot_be_read_ends_at_step_1(
 def test_claims_whose_steps_were_not_made_are_open() -> None:
     report = _Run().report(record=None, unpinned=())
     assert verdicts(report) == "?????"
-    assert report.claims[2].reason == "step 1 could not be made"
+    assert report.claims[2].reason == "step 1 could not be carried out"
 
 
 # Which claims each step bears on, as docs/verification.md has it.
@@ -374,7 +374,7 @@ def test_a_step_that_fails_or_is_not_made_bears_on_exactly_the_claims_that_need_
     passed: dict[int, AnchorError | None] = dict.fromkeys(TITLES)
     wrong = (Verdict.FAIL, f"step {number}: wrong")
     unknown = (Verdict.CANNOT_TELL, f"step {number}: unknown")
-    missing = (Verdict.CANNOT_TELL, f"step {number} could not be made")
+    missing = (Verdict.CANNOT_TELL, f"step {number} could not be carried out")
     for steps, finding in (
         (passed | {number: MismatchError("wrong")}, wrong),
         (passed | {number: CannotCheckError("unknown")}, unknown),
@@ -520,10 +520,14 @@ BOUND = datetime.fromtimestamp(1_790_000_240 + 30, UTC)
     [
         (-86_400, 0, "the record says it was made 86400 s before that"),
         (0, 0, "the record says it was made 0 s before that"),
-        (1, 0, "the record says it was made 1 s after that, as is tolerated"),
-        (300, 0, "the record says it was made 300 s after that, as is tolerated"),
-        (301, 20, "the record says it was made 301 s after it is proven to have existed"),
-        (16 * 365 * 86_400, 20, "s after it is proven to have existed"),
+        (1, 0, "the record says it was made 1 s after that, within the tolerance"),
+        (300, 0, "the record says it was made 300 s after that, within the tolerance"),
+        (
+            301,
+            20,
+            "the record says it was made 301 s later than the time by which it is proven",
+        ),
+        (16 * 365 * 86_400, 20, "s later than the time by which it is proven to have existed"),
     ],
 )
 def test_a_record_that_says_it_was_made_later_than_it_is_proven_is_not_told(
@@ -566,11 +570,11 @@ def test_the_chains_rule_says_how_far_its_times_may_be_off() -> None:
     report = judged(world, receipt, policy=world.policy(rule))
     expect(report, 0, [], "PPPPP")
     assert report.proven[0].existed_by.timestamp() == 1_790_000_240 + 46_800
-    assert "the time that the chain's sequencer gives its block, and 46800 s" in (
+    assert "the time that the chain's sequencer gives its block plus a slack of 46800 s" in (
         report.steps[9].detail
     )
     report = judged(world, receipt, policy=world.policy(world.entry(SIDE)))
-    assert "30 s it may be off by the policy, where the chain's own rule allows 46800 s" in (
+    assert "a slack of 30 s, set by the policy; the chain's own rule allows 46800 s" in (
         report.steps[9].detail
     )
     unlisted = ChainId(42161)
@@ -580,7 +584,7 @@ def test_the_chains_rule_says_how_far_its_times_may_be_off() -> None:
     rule = dataclasses.replace(world.entry(unlisted), time_slack=None)
     report = judged(world, receipt, policy=world.policy(rule))
     expect(report, 20, [10], "PPP?P")
-    assert "no rule for how far the times of chain 42161 may be off" in report.steps[9].detail
+    assert "not know how far the block times of chain 42161 may be off" in report.steps[9].detail
 
 
 # What the record says beside what is checked
@@ -615,7 +619,7 @@ def test_a_record_names_its_log_and_is_in_no_other_owners() -> None:
     report = judged(_with_members(log="0x" + make_log_id(OWNER, 3).hex()))
     expect(report, 0, [], "PPPPP")
     assert report.steps[2].detail.endswith(
-        "; the record names log 3 of the same owner, and the receipt log 0"
+        "the record names log 3 of the same owner, the receipt names log 0"
     )
 
 
@@ -630,4 +634,4 @@ def test_each_verdict_says_how_large_the_log_is_and_where_the_leaf_is() -> None:
 
 def test_the_claim_on_algorithms_says_what_it_does_not_cover() -> None:
     reason = judged(World()).claims[8].reason
-    assert "sm3 covers the file only, the log rests on sha256 alone, and nothing was" in reason
+    assert "sm3 covers the file only, the log rests on sha256 alone, and no hash was" in reason

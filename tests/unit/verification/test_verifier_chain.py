@@ -281,11 +281,11 @@ def test_a_node_behind_the_receipts_anchor_decides_nothing(
     if latest < 20:
         assert type(report.error) is CannotCheckError
         assert report.error.message == (
-            f"the node has reached block {latest} of time {1_790_000_000 + 12 * latest}, the "
-            "receipt's anchor is in block 20 of time 1790000240"
+            f"the node has reached only block {latest} (time {1_790_000_000 + 12 * latest}); the "
+            "receipt's anchor is in block 20 (time 1790000240)"
         )
         assert report.error.hint is not None
-        assert "in step with its chain" in report.error.hint
+        assert "caught up with its chain" in report.error.hint
 
 
 def test_a_node_behind_is_asked_for_nothing_but_its_latest_block() -> None:

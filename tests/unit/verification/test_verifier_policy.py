@@ -180,8 +180,8 @@ def test_a_development_chain_counts_only_where_it_is_named() -> None:
     assert (world.asked, report.proven) == ([], ())
     assert report.error is not None
     assert report.error.message == (
-        "chain 31337 is a development chain: whoever runs it chooses its blocks and their times, "
-        "and counts only where a trust policy or --chain-id names it"
+        "chain 31337 counts only if a trust policy or --chain-id names it: it is a development "
+        "chain: whoever runs it chooses its blocks and their times"
     )
     assert unpinned(world).kind == "development"
     assert judged(world).kind == "development"
@@ -209,7 +209,7 @@ def test_anchors_on_chains_that_are_not_named_are_left_aside(pinned: bool) -> No
     report = judged(world, receipt, policy=policy, chain_ids=(SIDE,), accept_unpinned=True)
     expect(report, 0, [], "PPPPP")
     assert [proven.chain_id for proven in report.proven] == [SIDE]
-    assert report.notes == ("chain 31337 is left aside: it is not one that you name",)
+    assert report.notes == ("chain 31337 is ignored: you did not name it",)
     assert report.kind == "main"
     report = judged(world, receipt, policy=policy, chain_ids=(5,), accept_unpinned=True)
     expect(report, 12, [4], "PFFFF")
@@ -222,7 +222,7 @@ def test_an_anchor_that_the_policy_does_not_pin_is_left_aside_and_said() -> None
     report = judged(world, receipt)
     expect(report, 0, [], "PPPPP")
     where = f"registry {format_address(REGISTRY)} on chain 10"
-    assert report.notes == (f"{where} is left aside: the policy does not pin it",)
+    assert report.notes == (f"{where} is ignored: the policy does not pin it",)
 
 
 def test_a_listed_chains_genesis_is_the_releases_with_and_without_a_policy() -> None:

@@ -77,7 +77,7 @@ def test_a_named_block_is_enough_and_no_node_is_asked(size: int) -> None:
     assert found.final_block_hash == hash_in(receipt)
     assert found.submitter == {4: world.log[12:], 9: KEYS[1], 13: KEYS[2]}[size]
     assert world.asked == []
-    assert "asserted and not observed" in report.steps[6].detail
+    assert "asserted, not observed" in report.steps[6].detail
 
 
 def test_a_named_block_is_believed_and_nodes_are_asked_for_the_owner_only() -> None:
@@ -143,7 +143,7 @@ def test_offline_a_receipt_without_a_state_proof_tells_nothing() -> None:
     world = World()
     report = judged(world, offline=True, block_hashes={world.main.block(40).hash})
     expect(report, 20, [5], "P????")
-    assert "holds no proof" in report.steps[4].detail
+    assert "holds no state proof" in report.steps[4].detail
 
 
 def test_nodes_that_know_another_block_of_that_number_delay_the_verdict() -> None:

@@ -1,9 +1,11 @@
 /** The page: takes files and words in, verifies when it is asked to, and shows what came of it. */
 
-import { count, encodeUtf8, type Hex, sha256 } from "../bytes.ts";
+import { encodeUtf8, type Hex, sha256 } from "../bytes.ts";
 import { describeReport } from "../report_json.ts";
 import { type Hashing, startHashing } from "../digests.ts";
+import { isRefusal, malformed } from "../errors.ts";
 import { parseHeader } from "../header.ts";
+import { inLanguage, join, type Language, message, type Message, named, type Text, unique } from "../messages.ts";
 import { connectTo } from "../node_quorum.ts";
 import { parseReceipt } from "../receipt.ts";
 import type { Digests } from "../record.ts";
@@ -16,7 +18,6 @@ import {
 } from "./given.ts";
 import { askWhose } from "./question.ts";
 import { openOnPaper, type Outcome, type Say, showOutcome } from "./report.ts";
-import { type Key, type Language, say as sayIn } from "./words.ts";
 
 const PROBLEM_FIELDS = ["digest", "policy", "hashes", "nodes", "chains"];
 /** Start the page; `script` is its own text, for the workers that hash. */
@@ -29,9 +30,12 @@ class Page {
   private file: File | null = null;
   private hashing: Hashing | null = null;
   private receipt: Uint8Array | null = null;
-  private policy: { name: string; data: Uint8Array; wasDropped: boolean } | null = null;
+  private policy: { name: Text; data: Uint8Array; wasDropped: boolean } | null = null;
   private outcome: Outcome | null = null;
-  private readonly chosen = new Map<Kind, () => string>();
+  private readonly chosen = new Map<Kind, Message>();
+  /** What is said beside the button, and what is wrong in a field. */
+  private status: Text = "";
+  private problem: FieldProblem | null = null;
   private isBusy = false;
   /** What was chosen or dropped last is read by then. */
   private reading: Promise<void> = Promise.resolve();
@@ -69,21 +73,23 @@ class Page {
     this.translate(/^zh/i.test(wanted) ? "zh" : "en");
   }
 
-  private readonly say: Say = (key, values) => sayIn(this.language, key, values);
+  private readonly say: Say = (text) => inLanguage(text, this.language);
 
   private translate(language: Language): void {
     this.language = language;
     document.documentElement.lang = language === "zh" ? "zh-Hans" : "en";
-    document.title = this.say("title");
+    document.title = this.say(message("page-title"));
     for (const element of document.querySelectorAll<HTMLElement>("[data-t]")) {
-      element.textContent = this.say(element.dataset["t"] as Key);
+      element.textContent = this.say(named(element.dataset["t"]!));
     }
     for (const name of ["en", "zh"]) {
       find(name).setAttribute("aria-pressed", String(name === language));
     }
     for (const [kind, text] of this.chosen) {
-      find(`${kind}-chosen`).textContent = text();
+      find(`${kind}-chosen`).textContent = this.say(text);
     }
+    this.tell(this.status);
+    this.showProblem(this.problem);
     this.describeTask();
     this.showReport();
   }
@@ -125,9 +131,9 @@ class Page {
         } else {
           this.policy = { name: file.name, data, wasDropped };
         }
-        this.choose(kind, "ready", file);
+        this.choose(kind, file);
       } catch (error) {
-        this.choose(kind, "unread", file, String(error));
+        this.choose(kind, file, message("page-file-failed", { problem: String(error) }));
       }
     }
     this.describeTask();
@@ -144,24 +150,28 @@ class Page {
       }
     });
     this.hashing = hashing;
-    this.choose("file", "ready", file);
+    this.choose("file", file);
     hashing.digests.then(
       () => { progress.hidden ||= this.hashing === hashing; },
       (error: unknown) => {
         if (this.hashing === hashing) {
           progress.hidden = true;
           this.hashing = this.file = null;
-          this.choose("file", "unread", file, String(error));
+          this.choose("file", file, isRefusal(error) ? error.reason : String(error));
         }
       },
     );
   }
 
-  private choose(kind: Kind, key: Key, file: File, why = ""): void {
-    const text = () => this.say(key, { name: show(file.name, 120), size: count(file.size), why });
+  /** Name the file that was chosen; `reason`: why it cannot be read. */
+  private choose(kind: Kind, file: File, reason: Text | null = null): void {
+    const name = show(file.name, 120);
+    const text = reason
+      ? message("page-file-unreadable", { name, reason })
+      : message("page-file-ready", { name, size: file.size });
     this.chosen.set(kind, text);
-    find(`${kind}-chosen`).textContent = text();
-    find(`${kind}-card`).classList.toggle("has", key === "ready");
+    find(`${kind}-chosen`).textContent = this.say(text);
+    find(`${kind}-card`).classList.toggle("has", !reason);
   }
 
   /** What was given or said is another thing now: an earlier report is not about it. */
@@ -177,18 +187,22 @@ class Page {
     try {
       names = this.nodesToAsk();
     } catch { /* a field's problem is told when the button is pressed */ }
-    find("asks").textContent = names.length > 0
-      ? this.say("asks", { names: names.join(", ") })
-      : this.say("asksnobody");
+    const asked = join(names);
+    find("asks").textContent = this.say(asked
+      ? message("page-asks-nodes", { names: asked })
+      : message("page-asks-nobody"));
   }
 
   private describeWanted(): string {
     try {
       const { anchors } = parseReceipt(readPasted() ?? this.receipt!);
-      const each = anchors.map(({ chainId, state }) => state
-        ? this.say("wanted", { chain: chainId, block: parseHeader(state.header).number })
-        : this.say("unproven", { chain: chainId }));
-      return each.join(" ") || this.say("promised");
+      const each = anchors.map(({ chainId: chain, state }) => {
+        const block = state && parseHeader(state.header).number;
+        return block === null
+          ? message("page-receipt-unproven", { chain })
+          : message("page-receipt-block", { chain, block });
+      });
+      return each.map(this.say).join(" ") || this.say(message("page-receipt-promise"));
     } catch {
       return ""; // none yet, or none that can be read, which step 1 will say
     }
@@ -198,19 +212,19 @@ class Page {
     if (find<HTMLInputElement>("offline").checked) {
       return [];
     }
-    const { rpc } = readNodes(this.say);
+    const { rpc } = readNodes();
     const named = rpc.length > 0 ? rpc : (this.readPolicy()?.entries ?? []).flatMap((entry) => entry.rpc);
     return [...new Set(named.map((url) => new URL(url).origin))];
   }
 
   private readPolicy(): Policy | null {
     return inField("policy", () => {
-      const pins = readPins(this.say);
+      const pins = readPins();
       const text = typed("policy-text");
-      const pasted = { name: this.say("pastepolicy"), data: encodeUtf8(text), wasDropped: false };
+      const pasted = { name: message("page-policy-paste"), data: encodeUtf8(text), wasDropped: false };
       const policy = text ? pasted : this.policy;
       if (pins && policy) {
-        throw new Error(this.say("onepolicy"));
+        throw malformed(message("page-policy-twice"));
       }
       if (pins) {
         return pins;
@@ -228,7 +242,8 @@ class Page {
     }
     this.isBusy = true;
     this.forget();
-    this.complain(null);
+    this.showProblem(null);
+    this.tell("");
     try {
       await this.reading;
       this.outcome = await this.judge();
@@ -243,22 +258,22 @@ class Page {
   }
 
   private async judge(): Promise<Outcome> {
-    const given = readDigest(this.say);
+    const given = readDigest();
     const receipt = readPasted() ?? this.receipt;
     if (!given && !this.hashing) {
-      throw new FieldProblem("digest", this.say("needfile"));
+      throw new FieldProblem("digest", message("page-file-missing"));
     }
     if (!receipt) {
-      throw new Error(this.say("needreceipt"));
+      throw malformed(message("page-receipt-missing"));
     }
     const policy = this.readPolicy();
     const blockHashes: Hex[] = readBlockHashes();
-    const chainIds = readChainIds(this.say);
-    const { rpc, quorum } = readNodes(this.say);
+    const chainIds = readChainIds();
+    const { rpc, quorum } = readNodes();
     const asksNodes = this.nodesToAsk().length > 0;
     const evidence = given ?? (await this.awaitDigests());
-    const asked = { nodes: new Set<string>(), notes: new Set<string>() };
-    this.tell(this.say("asking"));
+    const asked = { nodes: new Set<string>(), notes: new Set<Message>() };
+    this.tell(message("page-checking"));
     const report = await judge(receipt, evidence, {
       policy: policy?.entries ?? null,
       connect: asksNodes ? connectTo(rpc, quorum, asked) : null,
@@ -271,16 +286,17 @@ class Page {
       file: given ? typed("digest") : this.file!.name,
       policy,
       nodes: [...asked.nodes],
-      notes: [...asked.notes],
+      notes: unique([...asked.notes]),
       checkedAt: new Date(),
     };
   }
 
   private async awaitDigests(): Promise<Digests> {
     const progress = find<HTMLProgressElement>("progress");
-    const tick = setInterval(
-      () => this.tell(this.say("hashing", { part: Math.floor(progress.value * 100) })), 250,
-    );
+    const tick = setInterval(() => {
+      const percent = Math.floor(progress.value * 100);
+      this.tell(message("page-hashing", { percent }));
+    }, 250);
     try {
       return await this.hashing!.digests;
     } finally {
@@ -289,21 +305,26 @@ class Page {
   }
 
   private complain(error: unknown): void {
-    const place = error instanceof FieldProblem ? error.id : "";
-    for (const id of PROBLEM_FIELDS) {
-      find(`${id}-problem`).textContent = place === id ? (error as Error).message : "";
-      find(id).setAttribute("aria-invalid", String(place === id));
-    }
-    const isOurs = error instanceof Error && error.constructor !== Error && !place;
-    const text = error instanceof Error ? error.message : "";
-    this.tell(isOurs ? this.say("bug", { why: text }) : text);
-    if (place) {
-      find(place).focus();
+    if (error instanceof FieldProblem) {
+      this.showProblem(error);
+      this.tell(error.reason);
+      find(error.id).focus();
+    } else {
+      this.tell(isRefusal(error) ? error.reason : message("page-failed", { problem: String(error) }));
     }
   }
 
-  private tell(text: string): void {
-    find("status").textContent = text;
+  private showProblem(problem: FieldProblem | null): void {
+    this.problem = problem;
+    for (const id of PROBLEM_FIELDS) {
+      find(`${id}-problem`).textContent = problem?.id === id ? this.say(problem.reason) : "";
+      find(id).setAttribute("aria-invalid", String(problem?.id === id));
+    }
+  }
+
+  private tell(text: Text): void {
+    this.status = text;
+    find("status").textContent = this.say(text);
   }
 
   private showReport(): void {
@@ -312,18 +333,21 @@ class Page {
     section.replaceChildren(...(this.outcome ? showOutcome(this.outcome, this.language) : []));
     if (this.outcome) {
       section.append(make("p", { class: "go tools" },
-        this.button("print", () => print()), this.button("save", () => this.save(this.outcome!))));
+        this.button(message("page-print"), () => print()),
+        this.button(message("page-save"), () => this.save(this.outcome!))));
     }
   }
 
-  private button(key: Key, act: () => void): HTMLElement {
-    const button = make("button", { type: "button", class: "plain-button" }, this.say(key));
+  private button(label: Message, act: () => void): HTMLElement {
+    const button = make("button", { type: "button", class: "plain-button" }, this.say(label));
     button.addEventListener("click", act);
     return button;
   }
 
   private save({ report, file, policy, nodes }: Outcome): void {
-    const policies = policy ? [{ file: policy.file, sha256: policy.sha256, source: policy.source }] : [];
+    const policies = policy
+      ? [{ file: inLanguage(policy.file, "en"), sha256: policy.sha256, source: policy.source }]
+      : [];
     download("verification.json", describeReport(report, file, policies, nodes));
   }
 }

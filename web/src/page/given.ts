@@ -2,29 +2,31 @@
 
 import { encodeUtf8, formatAddress, type Hex, parseAddress, parseHex, sha256 } from "../bytes.ts";
 import type { PolicySource } from "../report_json.ts";
-import { malformed } from "../errors.ts";
+import { isRefusal, malformed } from "../errors.ts";
+import { message, type Message, type Text } from "../messages.ts";
 import { MAX_RECEIPT_BYTES } from "../receipt.ts";
 import type { Digests } from "../record.ts";
 import { expectedCodeHash, REGISTRY } from "../release.ts";
 import { areDistinct, parseNodeUrl } from "../json_rpc.ts";
 import { DEFAULT_TOLERANCE, MAX_NODES, type TrustEntry } from "../policy.ts";
+import { cut, quote } from "../text.ts";
 import { find } from "./elements.ts";
-import type { Say } from "./report.ts";
 
 export type Kind = "file" | "receipt" | "policy";
 
 /** What counts as the verifier's policy, and where it came from. */
-export interface Policy extends PolicySource {
+export interface Policy extends Omit<PolicySource, "file"> {
   readonly entries: readonly TrustEntry[];
+  readonly file: Text;
 }
 
 /** A field that is not filled in as it has to be; `id` names it. */
 export class FieldProblem extends Error {
   constructor(
     readonly id: string,
-    message: string,
+    readonly reason: Message,
   ) {
-    super(message);
+    super(reason.text);
   }
 }
 
@@ -61,14 +63,14 @@ export async function sortFile(file: File): Promise<Kind> {
 }
 
 /** Return the digest that was typed; null for none. */
-export function readDigest(say: Say): Digests | null {
+export function readDigest(): Digests | null {
   const text = typed("digest");
   if (!text) {
     return null;
   }
   const [, algorithm = "sha256:", digits] = /^(sha256:|sm3:)?([0-9a-fA-F]{64})$/.exec(text) ?? [];
   if (digits === undefined) {
-    throw new FieldProblem("digest", say("baddigest"));
+    throw new FieldProblem("digest", message("page-digest-invalid"));
   }
   const digest = digits.toLowerCase();
   const isSm3 = algorithm === "sm3:";
@@ -84,47 +86,52 @@ export function readPasted(): Uint8Array | null {
 
 /** Return the block hashes that were typed. */
 export function readBlockHashes(): Hex[] {
-  return inField("hashes", () => lines("hashes").map((text) => parseHex(text.toLowerCase(), 32, text, true)));
+  return inField("hashes", () => lines("hashes").map((text) => parseHex(text.toLowerCase(), 32, quote(cut(text)), true)));
 }
 
 /** Return the chains that were named. */
-export function readChainIds(say: Say): number[] {
-  return inField("chains", () => lines("chains").map((text) => asNumber(text, say("badchains"))));
+export function readChainIds(): number[] {
+  return inField("chains", () => lines("chains").map((text) => asNumber(text, message("page-chains-invalid"))));
 }
 
 /** Return the nodes that were typed, and how many of them have to agree (null: not said). */
-export function readNodes(say: Say): { rpc: string[]; quorum: number | null } {
+export function readNodes(): { rpc: string[]; quorum: number | null } {
   return inField("nodes", () => {
     const rpc = lines("nodes");
     rpc.forEach(parseNodeUrl);
     if (!areDistinct(rpc)) {
-      throw malformed(say("twice"));
+      throw malformed(message("page-node-twice"));
     }
     if (rpc.length > MAX_NODES) {
-      throw malformed(`${rpc.length} > ${MAX_NODES}`);
+      throw malformed(message("page-nodes-too-many", { count: rpc.length, limit: MAX_NODES }));
     }
-    const quorum = typed("quorum") ? readNumber("quorum", say, say("quorum")) : null;
+    const quorum = typed("quorum") ? readNumber("quorum", message("page-quorum")) : null;
     if (quorum !== null && (quorum < 1 || (rpc.length > 0 && quorum > rpc.length))) {
-      throw malformed(say("badquorum", { n: quorum, nodes: rpc.length }));
+      throw malformed(message("page-quorum-invalid", { quorum, nodes: rpc.length }));
     }
     return { rpc, quorum };
   });
 }
 
 /** Return what was typed instead of a policy file; null for nothing. */
-export function readPins(say: Say): Policy | null {
+export function readPins(): Policy | null {
   return inField("policy", () => {
     if (!["chain", "owner", "log", "registry"].some(typed)) {
       return null;
     }
     if (!typed("chain") || !typed("owner")) {
-      throw malformed(say("noowner"));
+      throw malformed(message("page-owner-missing"));
     }
-    const chainId = readNumber("chain", say, say("chain"));
-    const registry = typed("registry") ? parseAddress(typed("registry"), say("registry")) : REGISTRY;
-    const owner = parseAddress(typed("owner"), say("owner"));
-    const log = typed("log") ? readNumber("log", say, say("log")) : 0;
-    const file = `chain ${chainId}, log ${log} of owner ${formatAddress(owner)}, registry ${formatAddress(registry)}`;
+    const chainId = readNumber("chain", message("page-chain"));
+    const registry = typed("registry") ? parseAddress(typed("registry"), message("page-registry")) : REGISTRY;
+    const owner = parseAddress(typed("owner"), message("page-owner"));
+    const log = typed("log") ? readNumber("log", message("page-log")) : 0;
+    const file = message("page-policy-typed", {
+      chain: chainId,
+      number: log,
+      owner: formatAddress(owner),
+      registry: formatAddress(registry),
+    });
     const entry: TrustEntry = {
       chainId,
       genesis: null,
@@ -141,13 +148,14 @@ export function readPins(say: Say): Policy | null {
       assurance: "rpc",
       blockHashes: [],
     };
-    return { entries: [entry], file, sha256: sha256(encodeUtf8(file)), source: "option" };
+    return { entries: [entry], file, sha256: sha256(encodeUtf8(file.text)), source: "option" };
   });
 }
 
-const readNumber = (id: string, say: Say, what: string) => asNumber(typed(id), say("badnumber", { what }));
+const readNumber = (id: string, field: Message) =>
+  asNumber(typed(id), message("page-number-invalid", { field }));
 
-function asNumber(text: string, complaint: string): number {
+function asNumber(text: string, complaint: Message): number {
   const value = Number(text);
   if (!/^[0-9]+$/.test(text) || !Number.isSafeInteger(value)) {
     throw malformed(complaint);
@@ -160,6 +168,6 @@ export function inField<Value>(id: string, read: () => Value): Value {
   try {
     return read();
   } catch (error) {
-    throw new FieldProblem(id, (error as Error).message);
+    throw isRefusal(error) ? new FieldProblem(id, error.reason) : error;
   }
 }

@@ -2,6 +2,7 @@
 
 import { encodeUtf8, type Hex } from "../bytes.ts";
 import { foldPath, hashLeaf, pathSides } from "../merkle.ts";
+import { message } from "../messages.ts";
 import type { Head, Receipt } from "../receipt.ts";
 import { draw, make } from "./elements.ts";
 import type { Say } from "./report.ts";
@@ -20,21 +21,22 @@ const BOX_WIDTH = 104;
 export function showPath(receipt: Receipt, say: Say): HTMLElement[] {
   const head = receipt.anchors[0]?.head ?? receipt.promise!;
   const leaf = hashLeaf(encodeUtf8(receipt.record));
-  const values = { index: receipt.index, size: head.size };
   let hashes: Hex[];
+  const { index } = receipt;
+  const fails = () => make("p", { class: "problem" }, say(message("page-path-fails")));
   try {
-    hashes = foldPath(leaf, receipt.index, head.size, head.path);
+    hashes = foldPath(leaf, index, head.size, head.path);
   } catch {
-    return [make("p", { class: "problem" }, say("pathfails"))];
+    return [fails()];
   }
-  const sides = pathSides(receipt.index, head.size, head.path.length);
+  const sides = pathSides(index, head.size, head.path.length);
   const holds = hashes.at(-1) === head.root;
-  const picture = drawPath(hashes, sides, head, receipt.index, holds, say);
+  const picture = drawPath(hashes, sides, head, index, holds, say);
   return [
-    make("p", {}, say("pathnote", values)),
-    ...(holds ? [] : [make("p", { class: "problem" }, say("pathfails"))]),
+    make("p", {}, say(message("page-path-note", { index, size: head.size }))),
+    ...(holds ? [] : [fails()]),
     make("figure", {}, picture as unknown as Node),
-    make("details", {}, make("summary", {}, say("eachstep")), listSteps(hashes, sides, head)),
+    make("details", {}, make("summary", {}, say(message("page-path-steps"))), listSteps(hashes, sides, head)),
   ];
 }
 
@@ -47,12 +49,12 @@ function drawPath(
   const boxes: SVGElement[] = [];
   hashes.forEach((hash, step) => {
     const isRoot = step === hashes.length - 1;
-    const label = step === 0 ? say("leaf", { index }) : isRoot ? say("root") : "";
+    const label = step === 0 ? message("page-leaf", { index }) : isRoot ? message("page-root") : null;
     const kind = isRoot ? (holds ? "root" : "broken") : "ours";
     boxes.push(drawBox(COLUMNS.middle, top(step), hash, kind));
     if (label) {
       const y = isRoot ? top(step) - 6 : top(step) + BOX + 13;
-      boxes.push(draw("text", { x: `${MIDDLE}`, y: `${y}`, class: "label centre" }, label));
+      boxes.push(draw("text", { x: `${MIDDLE}`, y: `${y}`, class: "label centre" }, say(label)));
     }
     if (isRoot) {
       return;
@@ -67,7 +69,7 @@ function drawPath(
   });
   return draw(
     "svg",
-    { viewBox: `-2 0 ${WIDTH + 4} ${height + 2}`, role: "img", "aria-label": say("picture", { n: sides.length }) },
+    { viewBox: `-2 0 ${WIDTH + 4} ${height + 2}`, role: "img", "aria-label": say(message("page-path-picture", { steps: sides.length })) },
     ...lines, ...boxes,
   );
 }

@@ -2,9 +2,10 @@
 
 import { formatAddress, sha256 } from "../bytes.ts";
 import { isRefusal } from "../errors.ts";
-import { findChain } from "../release.ts";
+import { join, message, type Message, type Text } from "../messages.ts";
+import { findChain, nameOf } from "../release.ts";
 import { parsePolicy, type TrustEntry } from "../policy.ts";
-import { type Child, find, make, show } from "./elements.ts";
+import { find, make, show } from "./elements.ts";
 import type { Say } from "./report.ts";
 
 /** What the person said of a dropped file that looks like a policy. */
@@ -13,10 +14,11 @@ export type Answer = "mine" | "file" | "neither";
 /** Ask whose a dropped policy is; what it pins is shown with the question. */
 export function askWhose(name: string, data: Uint8Array, say: Say): Promise<Answer> {
   const dialog = find<HTMLDialogElement>("question");
-  const [entries, problem] = read(data);
+  const [entries, reason] = read(data);
+  const shown = show(name, 120);
   let answered: Answer = "neither"; // what Escape leaves, in whichever browser
-  const button = (key: "ismine" | "isfile" | "leave", answer: Answer) => {
-    const made = make("button", { type: "button", class: "plain-button" }, say(key));
+  const button = (label: Message, answer: Answer) => {
+    const made = make("button", { type: "button", class: "plain-button" }, say(label));
     made.addEventListener("click", () => {
       answered = answer;
       dialog.close();
@@ -24,14 +26,16 @@ export function askWhose(name: string, data: Uint8Array, say: Say): Promise<Answ
     return made;
   };
   dialog.replaceChildren(
-    make("h2", { id: "question-title" }, say("question", { name: show(name, 120) })),
-    make("p", {}, say("questionwhy")),
+    make("h2", { id: "question-title" }, say(message("page-policy-question", { name: shown }))),
+    make("p", {}, say(message("page-policy-question-reason"))),
     ...(entries
-      ? [make("p", {}, say("questionpins")), make("ul", {}, ...entries.map((entry) => describe(entry, say)))]
-      : [make("p", { class: "problem" }, say("questionbad", { why: show(problem) }))]),
+      ? [make("p", {}, say(message("page-policy-pins"))),
+        make("ul", {}, ...entries.map((entry) => make("li", {}, say(describe(entry)))))]
+      : [make("p", { class: "problem" }, show(say(message("page-policy-unreadable", { reason }))))]),
     make("p", { class: "small" }, make("code", {}, `SHA-256 ${sha256(data)}`)),
-    make("p", { class: "go" }, button("leave", "neither"), ...(entries ? [button("ismine", "mine")] : []),
-      button("isfile", "file")),
+    make("p", { class: "go" }, button(message("page-policy-leave"), "neither"),
+      ...(entries ? [button(message("page-policy-mine"), "mine")] : []),
+      button(message("page-policy-is-file"), "file")),
   );
   dialog.showModal();
   return new Promise((resolve) => {
@@ -39,36 +43,42 @@ export function askWhose(name: string, data: Uint8Array, say: Say): Promise<Answ
   });
 }
 
-function read(data: Uint8Array): [TrustEntry[] | null, string] {
+function read(data: Uint8Array): [TrustEntry[] | null, Text] {
   try {
     return [parsePolicy(data), ""];
   } catch (error) {
     if (!isRefusal(error)) {
       throw error;
     }
-    return [null, error.message];
+    return [null, error.reason];
   }
 }
 
-function describe({ chainId, owner, registry, logs, blockHashes, rpc }: TrustEntry, say: Say): HTMLElement {
-  const parts: Child[] = [say("pin", {
-    chain: nameChain(chainId, say), logs: logs.slice(0, 8).join(", ") + (logs.length > 8 ? ", …" : ""),
-    owner: formatAddress(owner), registry: formatAddress(registry),
+function describe({ chainId, owner, registry, logs, blockHashes, rpc }: TrustEntry): Text {
+  const chain = nameChain(chainId);
+  const shown = join([...logs.slice(0, 8).map(String), ...(logs.length > 8 ? ["…"] : [])]);
+  const parts = [message("page-policy-pin", {
+    chain,
+    logs: shown,
+    owner: formatAddress(owner),
+    registry: formatAddress(registry),
   })];
   if (blockHashes.length > 0) {
-    parts.push("; ", say("pinblocks", { n: blockHashes.length }));
+    parts.push(message("page-policy-pin-blocks", { count: blockHashes.length }));
   }
   if (rpc.length > 0) {
-    parts.push("; ", say("pinnodes", { names: show(rpc.map(hostOf).join(", ")) }));
+    const names = join(rpc.map((url) => show(hostOf(url))));
+    parts.push(message("page-policy-pin-nodes", { names }));
   }
-  return make("li", {}, ...parts);
+  return join(parts, "semicolon");
 }
 
 const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).origin : "?");
 
-/** Return a chain's name and id. */
-export const nameChain = (chainId: number, say: Say): string => {
-  const chain = findChain(chainId);
-  const id = say("unlisted", { n: chainId });
-  return chain ? `${chain.name} (${id})` : id;
-};
+/** Return a chain's id and name. */
+function nameChain(chain: number): Message {
+  const found = findChain(chain);
+  return found
+    ? message("chain-with-name", { chain, name: nameOf(found) })
+    : message("chain-by-number", { chain });
+}

@@ -1,0 +1,104 @@
+"""What the daemon says, and of what an incident consists, in both languages."""
+
+from __future__ import annotations
+
+import pytest
+
+from anchor.messages.message import Message, translate
+from anchor.operate.clock_check import ClockFault
+from anchor.operate.daemon import Pace
+from anchor.operate.events import (
+    anchoring_event,
+    clock_event,
+    finality_event,
+    reorganisation_event,
+)
+from anchor.operate.incident_handling import describe_incident
+from anchor.operate.single_run import RunResult, RunState, run_state_message
+from anchor.store.heads import AnchoredHead, AnchorPosition
+from anchor.store.incidents import Incident
+from anchor.types import Hash32, Head
+
+HEAD = Head(root=Hash32(b"\x11" * 32), size=2)
+ANCHORED = AnchoredHead(
+    head=HEAD,
+    sequence=7,
+    block_number=40,
+    timestamp=1_800_000_000,
+    final=False,
+    tx_hash=None,
+    block_hash=None,
+)
+RESULT = RunResult(sealed=1, anchored=ANCHORED, state=RunState.INCLUDED, timed_out=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "english", "chinese"),
+    [
+        (
+            anchoring_event(RESULT, ANCHORED).text,
+            "sealed 1 leaf; anchor 7 of 2 leaves in block 40: included (still reversible)",
+            "已编入 1 片叶；第 7 次锚定（2 片叶）在区块 40：已入区块（仍可能因重组而失效）",
+        ),
+        (
+            finality_event(ANCHORED).text,
+            "anchor 7 is final: 2 leaves",
+            "第 7 次锚定已终局：2 片叶",
+        ),
+        (
+            reorganisation_event(ANCHORED, Message("anchor-moved-to-block", block=41)).text,
+            "anchor 7, which was included in block 40, is now in block 41",
+            "原已入区块 40 的第 7 次锚定现在区块 41 中",
+        ),
+        (
+            clock_event(ClockFault(wall_time=0.0, seconds=-172_800.0, is_certain=True)).text,
+            (
+                "this machine's clock says 1970-01-01 00:00:00Z, at least 2 d behind the chain's "
+                "time; no records are made meanwhile"
+            ),
+            "本机时钟显示 1970-01-01 00:00:00Z，比链的时间至少慢 2 天；其间不制作任何记录",
+        ),
+        (
+            Pace(seconds=60.0, leaves=100, size=4_096).describe(),
+            (
+                "sealing every 60 seconds, or as soon as 100 are waiting or their records reach "
+                "4,096 bytes"
+            ),
+            "每 60 秒编入一次，或在等待编入的叶达到 100 片时编入，或在其记录达到 4,096 字节时编入",
+        ),
+    ],
+)
+def test_an_event_reads_in_both_languages(text: Message, english: str, chinese: str) -> None:
+    assert (text, translate(text, "zh")) == (english, chinese)
+
+
+@pytest.mark.parametrize(
+    ("block", "seen", "english", "chinese"),
+    [
+        (None, None, "was not in the registry", "不在登记合约中"),
+        (
+            None,
+            12,
+            "was not in the registry, according to final block 12",
+            "据终局区块 12，不在登记合约中",
+        ),
+        (9, None, "was in block 9", "位于区块 9"),
+        (9, 12, "was in block 9, according to final block 12", "据终局区块 12，位于区块 9"),
+    ],
+)
+def test_an_incident_says_where_the_anchor_was_seen(
+    block: int | None, seen: int | None, english: str, chinese: str
+) -> None:
+    before = AnchorPosition(sequence=7, block_number=5, timestamp=1)
+    after = None if block is None else AnchorPosition(sequence=7, block_number=block, timestamp=1)
+    text = describe_incident(
+        Incident(head=HEAD, before=before, current=after, seen_block=seen, noticed_at="then")
+    )
+    assert text == f"anchor 7 was final in block 5, and {english} (noticed then)"
+    assert translate(text, "zh") == f"第 7 次锚定曾终局于区块 5，此后{chinese}（发现于 then）"
+
+
+def test_the_state_of_a_run_is_shown_in_the_words_of_its_document() -> None:
+    for state in RunState:
+        assert run_state_message(state) == state.value
+        assert translate(run_state_message(state), "zh") != state.value

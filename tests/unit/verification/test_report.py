@@ -1,0 +1,156 @@
+"""All that a report says has its Chinese; only names and quotations remain in English there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from support.bent_receipts import honest_receipts, make_cases, world
+from support.chinese_text import what_is_english
+from support.examples import examples
+from support.world import MAIN, World, expect, judged
+
+from anchor.cli.console import Output
+from anchor.cli.report_text import print_report, print_summary
+from anchor.messages.catalogue import Language
+from anchor.messages.message import Message, translate
+from anchor.types import ChainId, Hash32
+from anchor.verification.report import Report, Verdict, verdict_message
+from anchor.verification.verifier import judge
+
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
+POLICY = Message("policy-file-source", path="/p", sha256="ab", source="--trust")
+
+
+def list_texts(report: Report) -> Iterator[str]:
+    """Yield every text of a report that people read."""
+    yield report.headline
+    for step in report.steps:
+        yield from (step.title, step.detail)
+        if step.error is not None and step.error.hint is not None:
+            yield step.error.hint
+    for claim in report.claims:
+        yield from (claim.title, verdict_message(claim.verdict), claim.reason)
+    yield from (*report.unpinned, *report.notes, *report.not_proven)
+
+
+def check_report(report: Report, capsys: pytest.CaptureFixture[str]) -> set[str]:
+    """See that a report is of messages, and printed in Chinese; return the ids of its details."""
+    for text in list_texts(report):
+        assert isinstance(text, Message), text
+        assert what_is_english(translate(text, "zh")) is None, text
+    output = Output(as_json=False, language="zh")
+    print_report(output, "FILE", report, policies=[POLICY], nodes=["http://n"], all_steps=True)
+    print_report(output, "FILE", report, policies=(), nodes=())
+    print_summary(output, "FILE", report)
+    printed = capsys.readouterr().out
+    for line in printed.splitlines():
+        assert what_is_english(line) is None, line
+    return {step.detail.id for step in report.steps}
+
+
+def test_a_verdicts_word_in_english_is_its_value() -> None:
+    assert [verdict_message(verdict) for verdict in Verdict] == [each.value for each in Verdict]
+
+
+def test_the_headline_is_in_capitals_in_english_only(capsys: pytest.CaptureFixture[str]) -> None:
+    here = World()
+    honest = judged(here)
+    here.main.chain_id = ChainId(MAIN + 1)
+    heads = []
+    for report in (honest, judged(here)):
+        for language in LANGUAGES:
+            print_report(
+                Output(as_json=False, language=language), "F", report, policies=(), nodes=()
+            )
+            heads.append(capsys.readouterr().out.splitlines()[0])
+    assert heads == [
+        "VERIFIED on a development chain (proves nothing about real time)  F",
+        "在开发链上验证通过（不能证明真实时间）  F",
+        "NOT VERIFIED  F",
+        "未通过验证  F",
+    ]
+
+
+def test_the_reports_of_honest_receipts_are_in_chinese(capsys: pytest.CaptureFixture[str]) -> None:
+    for honest in honest_receipts():
+        given = honest.given
+        report = judge(
+            json.dumps(honest.document).encode(),
+            world().evidence(given.leaf),
+            policy=given.policy,
+            connect=None,
+            block_hashes=[Hash32(named) for named in given.block_hashes],
+            chain_ids=given.chain_ids,
+            accept_unpinned=given.accept_unpinned,
+        )
+        assert report.exit_code == honest.code
+        check_report(report, capsys)
+
+
+def test_a_report_that_did_not_pass_says_which_way_and_claims_no_time(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    heads: dict[int, set[str]] = {}
+    for case in make_cases(6, 0, examples(400, ordinary=300)):
+        given = case.honest.given
+        report = judge(
+            case.receipt,
+            world().evidence(given.leaf),
+            policy=given.policy,
+            connect=None,
+            block_hashes=[Hash32(named) for named in given.block_hashes],
+            chain_ids=given.chain_ids,
+            accept_unpinned=given.accept_unpinned,
+        )
+        output = Output(as_json=False, language="en")
+        print_report(output, "F", report, policies=(), nodes=())
+        shown = capsys.readouterr().out
+        heads.setdefault(int(report.exit_code), set()).add(shown.splitlines()[0])
+        assert ("anchored by 0x" in shown) == (report.exit_code == 0)
+    wrong, open_ = {"NOT VERIFIED  F"}, {"CANNOT TELL  F"}
+    assert all(heads[code] == wrong for code in (2, 10, 11, 12, 13) if code in heads)
+    assert (heads[20], heads[22], heads[21]) == (open_, open_, {"NOT FINAL YET  F"})
+    assert 10 in heads
+
+
+def test_the_reports_of_bent_receipts_are_in_chinese(capsys: pytest.CaptureFixture[str]) -> None:
+    codes, said = set(), set()
+    for case in make_cases(6, 0, examples(1_500, ordinary=800)):
+        given = case.honest.given
+        report = judge(
+            case.receipt,
+            world().evidence(given.leaf),
+            policy=given.policy,
+            connect=None,
+            block_hashes=[Hash32(named) for named in given.block_hashes],
+            chain_ids=given.chain_ids,
+            accept_unpinned=given.accept_unpinned,
+        )
+        codes.add(int(report.exit_code))
+        said |= check_report(report, capsys)
+    assert codes == {0, 2, 10, 11, 12, 13, 20, 21, 22}
+    assert len(said) > 60
+
+
+def test_what_nodes_say_is_told_in_chinese(capsys: pytest.CaptureFixture[str]) -> None:
+    def lie(ends: int, **changes: object) -> None:
+        here = World()
+        for name, value in changes.items():
+            setattr(here.main, name, value)
+        report = judged(here)
+        assert int(report.exit_code) == ends
+        check_report(report, capsys)
+
+    lie(0)
+    lie(20, latest=15, final=10)
+    lie(21, latest=21, final=19)
+    lie(12, code={})
+    here = World()
+    here.rewrite(None)
+    expect(judged(here), 11, [7], "PFFFF")
+    check_report(judged(here), capsys)
+    here = World()
+    here.main.chain_id = MAIN + 1
+    check_report(judged(here), capsys)

@@ -1,0 +1,81 @@
+/**
+ * Sentences for people: an id of the catalogues, with the operands that its templates name
+ * (anchor/messages/message.py).  scripts/build_page.py puts the templates of those that are used here
+ * into release.json, and build.mjs a number in the place of each id.
+ */
+
+import release from "./release.json" with { type: "json" };
+import { count, cut, formatTime, quote } from "./text.ts";
+
+export type Language = "en" | "zh";
+export type MessageId = keyof typeof release.en;
+/** A message, or what is the same in every language. */
+export type Text = Message | string;
+type Operands = { readonly [name: string]: Text | number | bigint };
+
+// A place in a template: {name}, {name!r}, {name:,}, …
+const PLACE = /\{(\w+)(?:!(.))?(?::([^}]*))?\}/g;
+
+export class Message {
+  constructor(
+    readonly id: MessageId,
+    readonly operands: Operands,
+  ) {}
+
+  /** The English text, which errors and documents hold. */
+  get text(): string {
+    return inLanguage(this, "en");
+  }
+}
+
+/** Return a message; its id is a literal wherever this is called, which a test of the package reads. */
+export const message = (id: MessageId, operands: Operands = {}): Message => new Message(id, operands);
+
+/** Return the message of an id that the package, or the markup, names. */
+export const named = (id: string): Message => new Message(id as MessageId, {});
+
+/** Return a message's text in a language; other text is the same in each. */
+export function inLanguage(text: Text, language: Language): string {
+  if (typeof text === "string") {
+    return text;
+  }
+  return release[language][text.id].replace(PLACE, (_, name: string, conversion = "", format = "") => {
+    const operand = text.operands[name]!;
+    return spell(operand instanceof Message ? inLanguage(operand, language) : operand, conversion, format);
+  });
+}
+
+/** Spell a value in the formats of Python that the templates have; build_page.py refuses others. */
+function spell(value: string | number | bigint, conversion: string, format: string): string {
+  if (format === ",") {
+    return count(Number(value));
+  }
+  if (format.startsWith("%")) {
+    return formatTime(Number(value));
+  }
+  const text = conversion ? quote(String(value), conversion === "a") : String(value);
+  return format ? cut(text, Number(format.slice(1))) : text;
+}
+
+/** Return a list as one text. */
+export function join(texts: readonly Text[], by: "comma" | "semicolon" | "and" = "comma"): Text {
+  if (texts.length < 2) {
+    return texts[0] ?? "";
+  }
+  // By halves, so that a long list does not nest deep.
+  const half = texts.length >> 1;
+  const first = join(texts.slice(0, half), by);
+  const rest = join(texts.slice(half), by);
+  switch (by) {
+    case "comma":
+      return message("list-comma", { first, rest });
+    case "semicolon":
+      return message("list-semicolon", { first, rest });
+    case "and":
+      return message("list-and", { first, rest });
+  }
+}
+
+/** Leave out messages that say what an earlier one says. */
+export const unique = (texts: readonly Message[]): Message[] =>
+  [...new Map(texts.map((text) => [text.text, text])).values()];
