@@ -373,7 +373,7 @@ def main() -> int:
         signal.signal(number, runner.stop)
     started = time.monotonic()
     # More than there are cores: tests wait for chains, daemons and clocks most of their time.
-    runner.run(due, 3 * (os.cpu_count() or 1) + 1)
+    runner.run(due, 2 * (os.cpu_count() or 1) + 1)
     passed = {name: time for name, time in runner.seconds.items() if name not in runner.failed}
     write_json(TIMES, {**times, **passed})
     if not arguments:

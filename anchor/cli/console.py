@@ -116,7 +116,7 @@ def name_command(*words: str) -> None:
 
 
 def set_language(language: Language) -> None:
-    """Let all further output of the running command be in a language, its errors included."""
+    """Set the language of everything that the running command prints from now on."""
     _language.set(language)
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from json.encoder import encode_basestring
 from pathlib import Path
 
@@ -27,6 +28,8 @@ MAX_RECORD_BYTES = 65_535
 # Long enough for any path (PATH_MAX is 4,096 on Linux), short enough to print.
 MAX_NAME_CHARACTERS = 4_096
 SALT_BYTES = 32
+# Made once: an audit parses a record for each leaf.
+_RECORD = Message("evidence-record")
 
 # Python 3.14 and later accept hour 24 as the next day's 0, which RFC 3339 does not allow.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
@@ -106,7 +109,7 @@ def parse_record(encoded: bytes) -> Record:
         MalformedError: The bytes are not canonical, or a member is missing or has the wrong form.
         UnknownVersionError: The record has another schema, or only digests of unknown algorithms.
     """
-    value = parse_canonical(encoded, subject=Message("evidence-record"), max_bytes=MAX_RECORD_BYTES)
+    value = parse_canonical(encoded, subject=_RECORD, max_bytes=MAX_RECORD_BYTES)
     if not isinstance(value, dict):
         raise MalformedError(Message("record-not-object"))
     if "schema" in value and value["schema"] != SCHEMA:
@@ -172,9 +175,12 @@ def _parse_name(name: JsonValue) -> str:
 def _parse_hex_member(value: JsonValue, member: str, *, prefix: bool = False) -> bytes:
     if not isinstance(value, str):
         raise MalformedError(Message("record-member-not-string", member=member))
-    return parse_hex(
-        value, length=32, subject=Message("record-member", member=member), prefix=prefix
-    )
+    return parse_hex(value, length=32, subject=_name_member(member), prefix=prefix)
+
+
+@cache
+def _name_member(member: str) -> Message:
+    return Message("record-member", member=member)
 
 
 def _parse_time(value: JsonValue) -> datetime:

@@ -35,7 +35,7 @@ class HeadState(Enum):
 
 
 def head_state_message(state: HeadState) -> Message:
-    """Return a state in the words shown to users, in English the same."""
+    """Return the message of a state; its English is the state's value."""
     match state:
         case HeadState.SEALED:
             return Message("head-state-sealed")

@@ -31,7 +31,7 @@ class RunState(Enum):
 
 
 def run_state_message(state: RunState) -> Message:
-    """Return a state in the words shown to users, in English the same."""
+    """Return the message of a state; its English is the state's value."""
     match state:
         case RunState.EMPTY:
             return Message("run-state-empty")

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 from support.fixtures import anvil, anvil_path, embedded, module_anvil, new_site, own_anvil, site
+from support.grown_logs import grow_log
+from support.memory_projects import MemorySite
+from support.page_service import PageService, serve_pages
 from support.projects import Site, make_site
 from support.service import Served, bearer, make_key, serve
 
@@ -43,3 +46,16 @@ def desk(
     site = make_site(folder / "project", module_anvil, number=number, store=store)
     with serve(site.folder, workers=2) as served:
         yield Desk(site, served, make_key(site.folder))
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> MemorySite:
+    """A log of five anchors, the newest of them reversible."""
+    return grow_log(tmp_path_factory.mktemp("grown"), [3, 1, 300, 2, 5])
+
+
+@pytest.fixture(scope="module")
+def served(grown: MemorySite) -> Iterator[PageService]:
+    """The service's pages of that log."""
+    with serve_pages(grown, grown.chain) as served:
+        yield served

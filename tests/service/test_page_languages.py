@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -43,17 +42,6 @@ NAMES = re.compile(
     r"\b(ether|gwei|gas|Gas|anchor|C2SP|SHA-256|[0-9a-f]{4}…[0-9a-f]{4})\b|/checkpoint|"
     r"eth_getProof|[a-z]+\.[a-z_]+\b|所记原因：.*"
 )
-
-
-@pytest.fixture(scope="module")
-def grown(tmp_path_factory: pytest.TempPathFactory) -> MemorySite:
-    return grow_log(tmp_path_factory.mktemp("grown"), [3, 1, 300, 2, 5])
-
-
-@pytest.fixture(scope="module")
-def served(grown: MemorySite) -> Iterator[PageService]:
-    with serve_pages(grown, grown.chain) as served:
-        yield served
 
 
 def ask(served: PageService, path: str, **headers: str):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -33,18 +32,6 @@ from anchor.system.clock import utc_now
 
 PUBLIC = ("/log", "/log/leaf?of=0", "/log/leaf?of=nonsense", "/log/consistency?old=3&new=4")
 EVIL = "<script>alert(1)</script>'\"&{{7133*7001}}{% raw %}\u202e\u0000"
-
-
-@pytest.fixture(scope="module")
-def grown(tmp_path_factory: pytest.TempPathFactory) -> MemorySite:
-    """A log of five anchors, the newest of them reversible."""
-    return grow_log(tmp_path_factory.mktemp("grown"), [3, 1, 300, 2, 5])
-
-
-@pytest.fixture(scope="module")
-def served(grown: MemorySite) -> Iterator[PageService]:
-    with serve_pages(grown, grown.chain) as served:
-        yield served
 
 
 @pytest.fixture

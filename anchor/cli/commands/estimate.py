@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +13,7 @@ from anchor.chain.verifier_nodes import open_node
 from anchor.cli.console import Output
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import UsageError
-from anchor.ethereum.known_chains import find_chain
+from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain
 from anchor.messages.message import Message
 from anchor.project.allowlist import find_config
 from anchor.project.config import load_config
@@ -64,7 +63,7 @@ def command(
     price, currency = _parse_price(ether_price)
     output = Output(as_json=as_json)
     plan = Plan(pieces=pieces, heads=heads, size=size)
-    urls = rpc or _list_own_nodes(config_path)
+    urls = rpc or [load_config(find_config(config_path)).rpc]
     output.line(Message("estimate-plan", pieces=pieces, heads=heads, gas=plan.gas))
     chains: list[dict[str, Any]] = []
     for url in urls:
@@ -76,10 +75,6 @@ def command(
         _print_cost(output, cost, price, currency)
         chains.append(_describe(cost, price, currency))
     output.result({"pieces": pieces, "heads": heads, "gas": plan.gas, "chains": chains})
-
-
-def _list_own_nodes(config_path: Path | None) -> list[str]:
-    return [load_config(find_config(config_path)).rpc]
 
 
 def _parse_price(text: str | None) -> tuple[Decimal | None, str]:
@@ -111,7 +106,8 @@ def _print_cost(output: Output, cost: ChainCost, price: Decimal | None, currency
         amount = _spell(cost.deployment, price, currency)
         output.line(Message("estimate-deployment", amount=amount))
     if chain.kind != "main":
-        output.line(Message("estimate-chain-not-main"))
+        kind = KIND_SENTENCES[chain.kind]
+        output.line(Message("report-chain-kind", chain=chain.id, kind=kind), mark="  ")
 
 
 def _spell(wei: int, price: Decimal | None, currency: str) -> str:

@@ -45,6 +45,7 @@ _STANDBY_POLL = 1.0
 # Seconds that a pending transaction gets after the signal to stop.
 _GRACE = 20.0
 
+# A test holds it to the events that the daemon reports.
 _EVENT_NAMES = {
     "anchored": Message("event-name-anchored"),
     "cut off": Message("event-name-cut-off"),
@@ -197,7 +198,7 @@ def _run_on(
             }
             lines.print(json.dumps({**document, **event.figures}))
         else:
-            name = pad(output.say(_EVENT_NAMES[event.event]), 9)
+            name = pad(output.say(_EVENT_NAMES.get(event.event, event.event)), 9)
             lines.print(f"{utc_now()} {name} {output.say(event.text)}")
 
     # Opened now, so that a wrong password is reported at once.

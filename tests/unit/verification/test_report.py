@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from support.bent_receipts import honest_receipts, make_cases, world
+from support.bent_receipts import Honest, honest_receipts, make_cases, world
 from support.chinese_text import what_is_english
 from support.examples import examples
 from support.world import MAIN, World, expect, judged
@@ -36,7 +36,7 @@ def list_texts(report: Report) -> Iterator[str]:
 
 
 def check_report(report: Report, capsys: pytest.CaptureFixture[str]) -> set[str]:
-    """See that a report is of messages, and printed in Chinese; return the ids of its details."""
+    """Assert that all texts of a report are messages with Chinese; return its details' ids."""
     for text in list_texts(report):
         assert isinstance(text, Message), text
         assert what_is_english(translate(text, "zh")) is None, text
@@ -48,6 +48,20 @@ def check_report(report: Report, capsys: pytest.CaptureFixture[str]) -> set[str]
     for line in printed.splitlines():
         assert what_is_english(line) is None, line
     return {step.detail.id for step in report.steps}
+
+
+def judge_as(honest: Honest, receipt: bytes) -> Report:
+    """Verify a receipt with the evidence, the policy and the options of an honest one."""
+    given = honest.given
+    return judge(
+        receipt,
+        world().evidence(given.leaf),
+        policy=given.policy,
+        connect=None,
+        block_hashes=[Hash32(named) for named in given.block_hashes],
+        chain_ids=given.chain_ids,
+        accept_unpinned=given.accept_unpinned,
+    )
 
 
 def test_a_verdicts_word_in_english_is_its_value() -> None:
@@ -75,16 +89,7 @@ def test_the_headline_is_in_capitals_in_english_only(capsys: pytest.CaptureFixtu
 
 def test_the_reports_of_honest_receipts_are_in_chinese(capsys: pytest.CaptureFixture[str]) -> None:
     for honest in honest_receipts():
-        given = honest.given
-        report = judge(
-            json.dumps(honest.document).encode(),
-            world().evidence(given.leaf),
-            policy=given.policy,
-            connect=None,
-            block_hashes=[Hash32(named) for named in given.block_hashes],
-            chain_ids=given.chain_ids,
-            accept_unpinned=given.accept_unpinned,
-        )
+        report = judge_as(honest, json.dumps(honest.document).encode())
         assert report.exit_code == honest.code
         check_report(report, capsys)
 
@@ -94,16 +99,7 @@ def test_a_report_that_did_not_pass_says_which_way_and_claims_no_time(
 ) -> None:
     heads: dict[int, set[str]] = {}
     for case in make_cases(6, 0, examples(400, ordinary=300)):
-        given = case.honest.given
-        report = judge(
-            case.receipt,
-            world().evidence(given.leaf),
-            policy=given.policy,
-            connect=None,
-            block_hashes=[Hash32(named) for named in given.block_hashes],
-            chain_ids=given.chain_ids,
-            accept_unpinned=given.accept_unpinned,
-        )
+        report = judge_as(case.honest, case.receipt)
         output = Output(as_json=False, language="en")
         print_report(output, "F", report, policies=(), nodes=())
         shown = capsys.readouterr().out
@@ -118,16 +114,7 @@ def test_a_report_that_did_not_pass_says_which_way_and_claims_no_time(
 def test_the_reports_of_bent_receipts_are_in_chinese(capsys: pytest.CaptureFixture[str]) -> None:
     codes, said = set(), set()
     for case in make_cases(6, 0, examples(1_500, ordinary=800)):
-        given = case.honest.given
-        report = judge(
-            case.receipt,
-            world().evidence(given.leaf),
-            policy=given.policy,
-            connect=None,
-            block_hashes=[Hash32(named) for named in given.block_hashes],
-            chain_ids=given.chain_ids,
-            accept_unpinned=given.accept_unpinned,
-        )
+        report = judge_as(case.honest, case.receipt)
         codes.add(int(report.exit_code))
         said |= check_report(report, capsys)
     assert codes == {0, 2, 10, 11, 12, 13, 20, 21, 22}
