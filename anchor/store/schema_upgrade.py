@@ -50,6 +50,10 @@ _OTHERS = text(
 )
 
 
+# A transaction sees the list of sessions as it was at first sight until it forgets it.
+_FORGET = text("SELECT pg_stat_clear_snapshot()")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutdatedStore:
     """A store of an older schema, which no other process has open.
@@ -141,6 +145,7 @@ def _hold_tables(location: PostgresDatabase, version: str) -> Iterator[OutdatedS
         while others := connection.execute(_OTHERS).scalars().all():
             if time.monotonic() < end:
                 time.sleep(0.1)
+                connection.execute(_FORGET)
                 continue
             raise StoreBusyError(
                 Message(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from anchor.chain.devnet import Devnet
 from anchor.project.config import load_config
 from anchor.recovery.backup_check import check_backup
 from anchor.recovery.store_audit import audit_project
+from anchor.store import schema_upgrade
 from anchor.store.backup_files import make_durable, read_manifest, write_manifest
 from anchor.store.backup_folder import list_generations
 from anchor.store.backup_manifest import Manifest
@@ -32,6 +33,7 @@ from anchor.store.database import MIGRATION_HEAD, lock_location
 from anchor.store.evidence import count_waiting
 from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.schema import metadata
+from anchor.store.schema_upgrade import hold_outdated
 from anchor.store.snapshot import upgrade_copy
 
 _numbers = itertools.count(8_000)
@@ -192,6 +194,19 @@ def test_a_store_that_others_have_open_is_not_upgraded(site: Site) -> None:
     with lock_location(place):
         site.run("upgrade-store").refused(32, "another process is sealing or anchoring")
     site.run("upgrade-store").expect(0)
+
+
+def test_a_session_that_ends_meanwhile_hinders_no_upgrade(
+    tmp_path: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server lists it for as long as its process takes to end."""
+    place = postgres.create()
+    make_old_site(tmp_path / "project", place, OLD[-1])
+    with ExitStack() as stack:
+        stack.enter_context(having_open(place))
+        monkeypatch.setattr(schema_upgrade.time, "sleep", lambda _: stack.close())
+        with hold_outdated(place) as outdated:
+            assert outdated is not None
 
 
 @contextmanager

@@ -426,6 +426,7 @@ def test_a_commit_is_never_confirmed_by_another_server_than_made_it() -> None:
         copies = StandbyCopies(RULE)
         with opened(moving, None) as project, project.database.write() as connection:
             mark = copies.mark(connection)
+        standby.catch_up(first)
         standby.promote()
         wait_until(lambda: standby.ask("SELECT pg_is_in_recovery()") == [(False,)])
         group.follow(standby)

@@ -101,6 +101,11 @@ class Server(Postgres):
         if self.folder.exists():
             shutil.rmtree(self.folder)
 
+    def catch_up(self, first: Server) -> None:
+        """Wait until it holds all that ``first`` has written by now."""
+        ((written,),) = first.ask("SELECT pg_current_wal_lsn()")
+        wait_until(lambda: self.ask(f"SELECT pg_last_wal_replay_lsn() >= '{written}'") == [(True,)])
+
     def promote(self) -> None:
         """Let it be a server of its own."""
         with self.connect() as connection:
