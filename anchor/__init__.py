@@ -63,7 +63,7 @@ _HOMES = {
     "ChainGuardError": "anchor.errors",
     "StorageError": "anchor.errors",
 }
-# The extra that each name needs, and its packages that are imported only when used.
+# The extra that each name needs, and packages of it that are imported only when the name is used.
 _EXTRAS = {
     "Project": ("operator", ("alembic", "eth_account", "requests", "web3")),
     "Keystore": ("operator", ("eth_account",)),

@@ -6,7 +6,7 @@ from anchor.system.signals import exit_on_signal
 
 
 def main() -> None:
-    """Run the command line; stop signals for long-running commands are observed from here on."""
+    """Run the command line; long-running commands handle stop signals from here on."""
     if sys.argv[1:2] in (["run"], ["serve"], ["devnet"]) and "--once" not in sys.argv:
         exit_on_signal()
     try:

@@ -25,17 +25,17 @@ MAX_INTEGER = 2**53 - 1
 _MAX_INTEGER_CHARACTERS = 17
 # Records and receipts nest four levels deep; this leaves room for later formats, not for attacks.
 MAX_DEPTH = 16
-# The most characters of a foreign text that an error message quotes.
+# Maximum number of characters of foreign text that an error message quotes.
 _MAX_QUOTED = 80
 
-# Possessive, with an optional closing quote: an unterminated string takes one pass, not n.
+# Possessive, with an optional closing quote: matching an unterminated string takes linear time.
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _BRACKETS = re.compile(rb"[\[\]{}]")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 
 
-# The faults that the decoder names; the text of another is kept as it is.
+# The decoder's messages that have a translation; any other message is quoted unchanged.
 _FAULTS = {
     str(fault): fault
     for fault in (
@@ -56,7 +56,7 @@ _FAULTS = {
 
 
 class _Refused(Exception):
-    """An exception that carries a refusal, which lacks the document's name, out of a hook."""
+    """A refusal raised in a ``json`` hook; ``describe`` completes it with the document's name."""
 
     def __init__(self, describe: Callable[[str], Message]) -> None:
         super().__init__()

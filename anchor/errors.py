@@ -294,7 +294,7 @@ class IncidentError(ChainGuardError):
 
 
 class ContradictedError(ChainGuardError):
-    """The log is closed on chain, or its head there is unknown: it cannot be continued."""
+    """The log cannot be continued: it is closed on chain, or the store lacks its head there."""
 
 
 class FinalityViolatedError(ChainGuardError):
@@ -310,7 +310,7 @@ class ClockError(ChainGuardError):
 
 
 class ForeignUseError(ChainGuardError):
-    """Another program used a nonce that this project had signed for; final, and recorded so."""
+    """Another program used a nonce that this project had signed for; this is final and recorded."""
 
 
 class LeaseHeldError(ChainGuardError):
@@ -322,7 +322,7 @@ class StoreBusyError(ChainGuardError):
 
 
 class SideFileHeldError(StoreBusyError):
-    """Another process holds the side file for long: waiting failed, and would fail again."""
+    """Another process keeps ``acknowledged.log`` locked: waiting failed, and would fail again."""
 
 
 class StorageError(OperatorActionError):
@@ -346,8 +346,8 @@ class WriteRefusedError(StorageError):
 
 
 class StoreAwayError(StorageError):
-    """The store cannot be reached or locked now: wait until it can, then reopen it."""
+    """The store cannot be reached or locked now: wait until this is possible, then reopen it."""
 
 
 class StoreReplacedError(StorageError):
-    """The store that this process opened was replaced by another: reopen it."""
+    """The store that this process opened was replaced by another, and must be reopened."""

@@ -21,9 +21,12 @@ LogId = NewType("LogId", bytes)
 ChainId = NewType("ChainId", int)
 
 Assurance = Literal["rpc", "quorum", "asserted", "proof"]
-"""How a chain's answer was obtained: from one node; from several that agree; by a state proof under
-a block hash that only the verifier vouches for; by one under a hash that the trust policy names or
-several nodes agree on.  Each is stronger than the one before."""
+"""How a chain's answer was obtained, from the weakest to the strongest.
+
+``rpc``: from one node.  ``quorum``: from several nodes that agree.  ``asserted``: by a state proof
+under a block hash that only the verifier vouches for.  ``proof``: by a state proof under a block
+hash that the trust policy lists or several nodes agree on.
+"""
 
 StageName = Literal["accepted", "sealed", "submitted", "included", "anchored"]
 """A `Stage` as written in documents and URLs."""

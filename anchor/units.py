@@ -15,14 +15,14 @@ ETHER = 10**18
 
 def format_duration(seconds: float) -> Message:
     """Format a duration by its two largest units: ``3 d 4 h``, ``2 min 5 s``, ``0 s``."""
-    minutes, left = divmod(max(round(seconds), 0), 60)
+    minutes, whole_seconds = divmod(max(round(seconds), 0), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     parts = (
         (days, Message("duration-days", count=days)),
         (hours, Message("duration-hours", count=hours)),
         (minutes, Message("duration-minutes", count=minutes)),
-        (left, Message("duration-whole-seconds", count=left)),
+        (whole_seconds, Message("duration-whole-seconds", count=whole_seconds)),
     )
     for (count, larger), (rest, smaller) in pairwise(parts):
         if count:

@@ -1,6 +1,6 @@
-"""The chain ape is connected to, as the library's own node.
+"""The chain that ape is connected to, as a node of the library.
 
-Where ape has a URL, the library asks that node itself, with its own bounds and checks.
+If ape has a URL, the library queries that node itself, with its own limits and checks.
 ``ethereum:local:test`` has none: it is py-evm inside this process, which answers as the library's
 embedded chain does.
 """
@@ -22,19 +22,19 @@ from anchor.chain.node import Node
 from anchor.errors import NodeRefusedError, UsageError
 from anchor.registry.artifact import CREATE2_PROXY
 
-# The proxy's one deployment: the same transaction on every chain, with a made-up signature, so that
+# The proxy's deployment: the same transaction on every chain, with a made-up signature, so that
 # nobody holds its key (github.com/Arachnid/deterministic-deployment-proxy, README).
 _PROXY_SENDER = "0x3fAB184622Dc19b6109349B94811493BF2a45362"
 _PROXY_COST = 100_000 * 100 * 10**9
 _PROXY_TRANSACTION = (
-    "0xf8a58085174876e800830186a08080b853"  # nonce 0, gas price, gas, no receiver, no value
-    "604580600e600039806000f350fe"  # returns the code that follows
+    "0xf8a58085174876e800830186a08080b853"  # nonce 0, gas price, gas, no recipient, no value
+    "604580600e600039806000f350fe"  # returns the code that follows as the contract's code
     f"{CREATE2_PROXY_CODE.hex()}1ba0{'22' * 32}a0{'22' * 32}"
 )
 
 
 class InProcessRpc:
-    """ape's in-process chain, asked as ``anchor.chain.json_rpc.Rpc`` asks a node."""
+    """ape's in-process chain, with the interface of ``anchor.chain.json_rpc.Rpc``."""
 
     def __init__(self, provider: LocalProvider) -> None:
         self.name = f"ape:{provider.network_choice}"
@@ -44,9 +44,10 @@ class InProcessRpc:
         """Make one request and return its result in the encodings of JSON-RPC.
 
         Raises:
-            NodeRefusedError: what a node answers with an error object.
+            NodeRefusedError: The chain refuses a request that a node would answer with an error
+                object.
         """
-        # ape has another chain object after it has restored a snapshot.
+        # After a snapshot is restored, ape has a new chain object.
         answer = Methods(PyEvmChain(self._provider.evm_backend.chain))
         try:
             return answer(method, list(params))
@@ -59,14 +60,14 @@ class InProcessRpc:
             ) from error
 
     def close(self) -> None:
-        """Do nothing: the chain is ape's."""
+        """Do nothing: the chain belongs to ape."""
 
 
 def open_node(provider: ProviderAPI) -> Node:
-    """Return the library's node for what ape is connected to.
+    """Return the library's node for the network that ape is connected to.
 
     Raises:
-        UsageError: ape reaches it over IPC or a web socket only.
+        UsageError: ape reaches the network only over IPC or a web socket.
     """
     if isinstance(provider, LocalProvider):
         return Node(InProcessRpc(provider))
@@ -80,7 +81,7 @@ def open_node(provider: ProviderAPI) -> Node:
 
 
 def provide_create2_proxy(provider: ProviderAPI) -> None:
-    """Put the CREATE2 proxy on ape's in-process chain; every other devnet starts with it."""
+    """Deploy the CREATE2 proxy on ape's in-process chain; every other devnet starts with it."""
     if not isinstance(provider, LocalProvider):
         return
     rpc = InProcessRpc(provider)

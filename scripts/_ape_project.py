@@ -1,4 +1,4 @@
-"""What the ape scripts share: errors as exit codes, ape's account as a signer, the project."""
+"""Shared code of the ape scripts: errors as exit codes, ape's account as a signer, the project."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ from anchor.project.project import create_project, open_project
 from anchor.types import Address, ChainId
 from scripts._ape_chain import open_node, provide_create2_proxy
 
-# What ape raises when it finds no node: the last one also for a local URL that does not answer.
+# Errors that ape raises if it finds no node; the last one also for a local URL that does not
+# answer.
 _NO_CONNECTION = (ProviderError, NetworkError, SubprocessError, NodeSoftwareNotInstalledError)
 _DEV_CHAIN_IDS = (ChainId(DEFAULT_TEST_CHAIN_ID), DEVNET_CHAIN_ID)
 
@@ -54,16 +55,17 @@ autosign_option = click.option(
 
 
 class AnchorCommand(ConnectedProviderCommand):
-    """A command on a connected network that ends with a code of ``anchor.errors.ExitCode``."""
+    """A command on a connected network that exits with a code of ``anchor.errors.ExitCode``."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what goes wrong is one sentence on standard error."""
+        """Run the command; an error is printed as one sentence on standard error."""
         try:
             code = super().invoke(ctx)
         except AnchorError as error:
             code = _report(error)
         except _NO_CONNECTION as error:
-            # ape's texts go over several lines, and only the first says what happened.
+            # ape's error texts have several lines, of which only the first states the
+            # error.
             reason = str(error).partition("\n")[0]
             code = _report(CannotCheckError(f"ape cannot connect to the network: {reason}"))
         if code:
@@ -77,9 +79,9 @@ def _report(error: AnchorError) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """The network ape is connected to.
+    """The network that ape is connected to.
 
-    ``is_dev`` is what ape calls local *and* what has a devnet's chain id: there the latest block
+    ``is_dev``: ape calls the network local *and* its chain id is a devnet's.  Then the latest block
     counts as final, and the test accounts, whose keys are public, may sign.
     """
 
@@ -90,7 +92,10 @@ class Network:
 
     @property
     def default_folder(self) -> Path:
-        """Return the project's folder where none is named; a devnet's id stands for many chains."""
+        """Return the default folder of the project.
+
+        Its name includes a devnet's genesis hash, because many devnets share a chain id.
+        """
         name = str(self.chain_id)
         if self.is_dev:
             genesis = self.node.fetch_block(0)
@@ -101,15 +106,15 @@ class Network:
 
 
 def open_network(provider: ProviderAPI) -> Network:
-    """Return the network behind ape's connected provider."""
+    """Return the network of ape's connected provider."""
     node = open_node(provider)
-    chain_id = node.fetch_chain_id()  # ape's own property guesses it for `local`
+    chain_id = node.fetch_chain_id()  # for `local`, ape's own property only guesses it
     is_dev = provider.network.is_dev and chain_id in _DEV_CHAIN_IDS
     return Network(provider=provider, node=node, chain_id=chain_id, is_dev=is_dev)
 
 
 class AccountSigner:
-    """Implements ``anchor.chain.signer.Signer`` over an ape account, which keeps its key."""
+    """An ``anchor.chain.signer.Signer`` over an ape account, which keeps its key."""
 
     def __init__(self, account: AccountAPI) -> None:
         self._account = account
@@ -120,15 +125,15 @@ class AccountSigner:
         return Address(bytes.fromhex(self._account.address[2:]))
 
     def sign_transaction(self, transaction: UnsignedTransaction) -> bytes:
-        """Return the signed transaction's raw bytes; ape asks what it asks before signing.
+        """Return the signed transaction's raw bytes; ape may ask the user before it signs.
 
         Raises:
-            SignerError: declined, a wrong passphrase, or nobody there to ask.
+            SignerError: The user declined, the passphrase is wrong, or nobody can be asked.
         """
         try:
             signed = self._account.sign_transaction(_encode_transaction(transaction, self._account))
         except (AccountsError, click.Abort) as error:
-            # Whatever ape raises may quote what it was given; only our own words go out.
+            # ape's errors may quote their input, so only our own text is shown.
             raise _signer_error(self._account, f"cannot sign ({type(error).__name__})") from None
         if signed is None:
             raise _signer_error(self._account, "was not allowed to sign")
@@ -158,17 +163,17 @@ def _encode_transaction(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApeAccount:
-    """An ape account as ``anchor.Project`` takes it: opened when there is something to sign."""
+    """An ape account for ``anchor.Project``, opened when a transaction must be signed."""
 
     network: Network
     account: AccountAPI
     autosign: bool = False
 
     def open(self) -> AccountSigner:
-        """Return a signer over the account; with ``autosign`` its passphrase is needed now.
+        """Return a signer for the account; with ``autosign``, its passphrase is needed now.
 
         Raises:
-            SignerError: It is a test account on a real chain, or it does not open.
+            SignerError: The account is a test account on a real chain, or cannot be opened.
         """
         account = self.account
         if isinstance(account, TestAccountAPI):
@@ -191,7 +196,7 @@ def _signer_error(account: AccountAPI, what: str) -> SignerError:
 def hold_project(
     network: Network, folder: Path | None, account: AccountAPI
 ) -> Iterator[anchor.Project]:
-    """Open the project in ``folder``, or create it with ``account``'s log, and lead it."""
+    """Open the project in ``folder``, or create it for ``account``'s log, and hold its lease."""
     is_named = folder is not None
     folder = (folder or network.default_folder).resolve()
     if (folder / CONFIG).is_file():
@@ -210,7 +215,8 @@ def _plan(network: Network, folder: Path, account: AccountAPI) -> Config:
     config = plan_project(
         folder,
         network.node,
-        # Without the path, where providers keep their API keys: the scripts ask ape for the URL.
+        # Without the path, in which providers expect API keys: the scripts get the URL from
+        # ape.
         url=network.node.name,
         signer=SignerConfig(
             keystore=None, ape_account=account.alias or account.address, password_file=None
@@ -220,13 +226,14 @@ def _plan(network: Network, folder: Path, account: AccountAPI) -> Config:
         finality=0 if network.is_dev else "finalized",
         wait="final" if network.is_dev else "included",
     )
-    if network.is_dev and config.time_slack is None:  # whoever runs it dates its blocks
+    # Whoever runs a devnet sets the times of its blocks.
+    if network.is_dev and config.time_slack is None:
         config = replace(config, time_slack=find_chain(DEVNET_CHAIN_ID).time_slack)
     return config
 
 
 def deploy_registry(network: Network, project: anchor.Project, signer: ApeAccount) -> None:
-    """Deploy the registry unless it is there, and print where it is."""
+    """Deploy the registry unless it is on chain already, and print its address."""
     provide_create2_proxy(network.provider)
     done = project.deploy(signer=signer)
     output.line(f"registry     {format_address(done.registry)} on chain {network.chain_id}")

@@ -1,8 +1,8 @@
-"""Record files, anchor them on the network ape is connected to, and write their receipts.
+"""Record files, anchor them on the network that ape is connected to, and write their receipts.
 
     ape run anchor_evidence PATH… --network ethereum:local:foundry --account ALIAS
 
-Run again on the same paths, it anchors nothing twice and brings the receipts up to date.
+A second run on the same paths anchors nothing again, and completes the receipts.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def cli(
     folder: Path | None,
     deploying: bool,
 ) -> ExitCode:
-    """Anchor files and folders, and leave FILE.anchor.json beside each file.
+    """Anchor files and folders, and write FILE.anchor.json beside each file.
 
-    A chain that ends with this process (ethereum:local:test, or an anvil that ape starts) has no
-    registry yet: --deploy puts it there first.
+    A chain that ends with this process (ethereum:local:test, or an anvil started by ape) has no
+    registry yet: --deploy deploys it first.
     """
     network = open_network(provider)
     signer = ApeAccount(network=network, account=account, autosign=autosign)

@@ -1,7 +1,8 @@
-"""Time the log and its peers; scripts/bench sets up what this needs.
+"""Measure the log and comparable libraries; scripts/bench sets up what this needs.
 
-Every figure of ours stands beside its peers' of the same run, measured in turn.  Best of several
-runs, as everything else on a machine only ever makes a run slower; the median is printed, too.
+Every figure is printed beside those of the other libraries, measured in turn in the same run.  The
+best of several runs counts, because other load can only make a run slower; the median is printed,
+too.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def main() -> int:
             f"kernel: {batch_sha256.IMPLEMENTATION}; Python {sys.version.split()[0]}; best (median)"
         )
         for part in PARTS:
-            # In a process of its own, whose memory is then that of the part.
+            # In a separate process, so that its memory is that of this part alone.
             command = [sys.executable, __file__, "--part", part, *sys.argv[1:]]
             subprocess.run(command, check=True)
     return 0
@@ -105,7 +106,7 @@ def make_records(count: int) -> bytes:
 
 
 def draw(count: int, size: int) -> list[int]:
-    """Return ``count`` indices below ``size``, scattered but the same every time."""
+    """Return ``count`` pseudo-random indices below ``size``, the same ones each time."""
     digests = (hashlib.sha256(number.to_bytes(8, "big")).digest() for number in range(count))
     return [int.from_bytes(digest, "big") % size for digest in digests]
 
@@ -118,7 +119,7 @@ def split(rows: bytes) -> list[bytes]:
 
 
 def build_root(records: bytes) -> bytes:
-    """Hash 32-byte records to leaves, and those up to the root, in one go."""
+    """Hash 32-byte records to leaves, and the leaves to the root, in one pass."""
     leaves = batch_sha256.hash_rows(0, records, 32)
     edge = RightEdge()
     edge.extend(leaves)
@@ -152,7 +153,7 @@ def bench_building(options: argparse.Namespace) -> None:
 
 
 def time_fallback() -> tuple[tuple[float, float], tuple[float, float]]:
-    """Time 10^6 records, and 10^6 leaf hashes, where the kernel is missing."""
+    """Measure 10^6 records, and 10^6 leaf hashes, without the compiled extension."""
     batch_sha256.IMPLEMENTATION = "hashlib"
     records = make_records(10**6)
     return (
@@ -162,7 +163,7 @@ def time_fallback() -> tuple[tuple[float, float], tuple[float, float]]:
 
 
 class Peer(NamedTuple):
-    """How to build one peer's tree of rows, take every proof from it, and verify one."""
+    """A library to compare with: how to build its tree, get every proof and verify one."""
 
     name: str
     build: Callable[[list[bytes]], Any]
@@ -191,7 +192,7 @@ def python_peers() -> list[Peer]:
 
     def build_merkletools(rows: list[bytes]) -> Any:
         tree = merkletools.MerkleTools(hash_type="sha256")
-        tree.leaves = [hashlib.sha256(row).digest() for row in rows]  # its own loop goes by hex
+        tree.leaves = [hashlib.sha256(row).digest() for row in rows]  # its own loop converts to hex
         tree.make_tree()
         return tree
 
@@ -209,7 +210,7 @@ def python_peers() -> list[Peer]:
     return [
         Peer("pymerkle (RFC 9162)", build_pymerkle, prove_pymerkle, verify_pymerkle),
         Peer("merkletools", build_merkletools, prove_merkletools, verify_merkletools),
-        # Its proofs are the links of the tree itself.
+        # Its proofs are references into the tree itself.
         Peer("opentimestamps", build_opentimestamps),
     ]
 
@@ -290,7 +291,7 @@ def bench_verifying(_: argparse.Namespace) -> None:
 
 
 def make_evidence(start: int, end: int) -> Iterator[NewEvidence]:
-    """Yield made-up pieces of evidence, each with the row of a real one's size."""
+    """Yield made-up pieces of evidence whose rows are as large as real ones."""
     for number in range(start, end):
         name = f"evidence-{number:09}.pdf"
         digests = Digests(
@@ -423,7 +424,7 @@ def bench_log_on_disk(folder: Path, largest: int) -> None:
 def time_append(
     tiles: TileFolder, edge: RightEdge, count: int, *, restore: Path | None
 ) -> tuple[float, float]:
-    """Append batches to the log; where more is to come, to a copy of it."""
+    """Append batches to the log, or to a copy of it if the log is appended to later."""
     if restore is not None:
         if edge.size > 10**6:
             return time_append_and_undo(tiles, edge, count)
@@ -444,7 +445,7 @@ def time_append(
 
 
 def time_append_and_undo(tiles: TileFolder, edge: RightEdge, count: int) -> tuple[float, float]:
-    """Append to a log too large to copy; the same tiles are written again, with the same bytes."""
+    """Append to a log that is too large to copy, and reset its size for the next run."""
     size = edge.size
     found = time_append(tiles, edge, count, restore=None)
     tiles.write_size(size)

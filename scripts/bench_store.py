@@ -1,6 +1,6 @@
-"""Measure the store beside raw drivers: taking evidence in, single commits, sealing, anchoring.
+"""Compare the store with raw drivers: intake, single commits, sealing, anchoring.
 
-Part of `scripts/bench`, which sets up its environment; figures are kept in docs/performance.md.
+Part of `scripts/bench`, which sets up its environment; the figures are kept in docs/performance.md.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from anchor.system.clock import SystemClock
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 100_000
 
-# What taking evidence in asks of a configuration; no chain was seen, so that no clock is judged.
+# The members of a configuration that intake uses; no chain was seen, so no clock is checked.
 CONFIG = SimpleNamespace(log=bytes(32), chain_id=1, file=Path("none/anchor.toml"))
 
 
@@ -57,7 +57,7 @@ def main() -> int:
         PARTS[options.part](options)
         return 0
     for part in PARTS:
-        # In a process of its own, whose memory is then that of the part.
+        # In a separate process, so that its memory is that of this part alone.
         subprocess.run([sys.executable, __file__, "--part", part, *sys.argv[1:]], check=True)
     return 0
 
@@ -85,7 +85,7 @@ def peak_memory() -> int:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of store, and how a raw driver writes the same rows into a table beside it."""
+    """A kind of store, and how a raw driver writes the same rows into a separate table."""
 
     name: str
     place: StoreLocation
@@ -127,7 +127,7 @@ def make_sqlite(folder: Path) -> Kind:
 
 @contextmanager
 def run_postgres(folder: Path) -> Iterator[Path | None]:
-    """Run the tests' PostgreSQL; gives the folder of its socket, or None where it is not there."""
+    """Run the tests' PostgreSQL; yield its socket's folder, or None if it is not installed."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -171,12 +171,12 @@ def make_postgres(socket: Path) -> Kind:
 def open_store(place: StoreLocation) -> Iterator[OpenProject]:
     database = create_database(place)
     with closing(database), database.hold_lease():
-        # Taking in and sealing ask for nothing else of a project.
+        # Intake and sealing use no other part of a project.
         yield cast(OpenProject, SimpleNamespace(database=database, config=CONFIG))
 
 
 def make_submissions(count: int, first: int) -> list[EvidenceInput]:
-    """Make up bare digests, as a line of a checksum file gives them."""
+    """Return made-up bare digests, such as the lines of a checksum file."""
     return [
         EvidenceInput(
             source=f"digest:evidence-{number:09}.pdf",
@@ -188,7 +188,7 @@ def make_submissions(count: int, first: int) -> list[EvidenceInput]:
 
 
 def make_raw(count: int) -> list[tuple[bytes, bytes, bytes]]:
-    """Make up rows of the same size."""
+    """Return made-up rows of the same size."""
     record = bytes(230)
     return [(secrets.token_bytes(32), record, secrets.token_bytes(32)) for _ in range(count)]
 
@@ -226,7 +226,7 @@ def time_intake(kind: Kind, project: OpenProject, rows: int) -> None:
 
 
 def bench_side_file(options: argparse.Namespace) -> None:
-    """Take in with and without the side file, by turns, so that a busy machine slows both."""
+    """Measure intake with and without the side file, alternately, so that other load slows both."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=options.folder)))
         postgres = stack.enter_context(run_postgres(folder))
@@ -276,7 +276,7 @@ def time_side_file(kind: str, projects: Sequence[OpenProject]) -> None:
 
 
 def bench_anchoring(options: argparse.Namespace) -> None:
-    """Seal a million leaves and anchor them in one head, on anvil."""
+    """Measure sealing a million leaves and anchoring them in one head, on anvil."""
     anvil = find_anvil(ROOT)
     if anvil is None:
         print("there is no anvil: run `npm ci` for this part")

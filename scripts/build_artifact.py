@@ -1,10 +1,11 @@
-"""Compile the registry into ``anchor/registry/data``, or check what is there.
+"""Compile the registry into ``anchor/registry/data``, or check the files there.
 
     python scripts/build_artifact.py            write the artifact
     python scripts/build_artifact.py --check    rebuild it and compare byte for byte
 
-Two files: the artifact the package reads, and the standard JSON input that made it, which Sourcify
-and Etherscan take for verification.  Neither holds anything of the machine that built it.
+There are two files: the artifact that the package reads, and the standard JSON input of the
+compiler, which Sourcify and Etherscan accept for verification.  Neither contains anything of the
+machine that built it.
 """
 
 from __future__ import annotations
@@ -31,16 +32,18 @@ SOURCES = (
     "contracts/Rfc9162.sol",
     "contracts/interfaces/IAnchorRegistry.sol",
 )
-# The compiler's defaults move, and each of these is part of the address (CREATE2) and of the code
-# hash that verifiers pin.
+# The compiler's defaults change between releases, and each setting determines the address (CREATE2)
+# and the code hash that verifiers pin.
 SETTINGS: dict[str, Any] = {
     "viaIR": True,
     # More runs make the code larger without making an anchor cheaper: measured at 200 (3.7 kB),
     # 1000 (4.4 kB) and 100000 (5.2 kB), an anchor costs the same to within 0.1 %.
     "optimizer": {"enabled": True, "runs": 200},
-    # Has PUSH0 and nothing newer, so that chains that are a fork behind run it too.
+    # This fork has PUSH0 and nothing newer, so that chains that are one fork behind run the
+    # code, too.
     "evmVersion": "shanghai",
-    # Without the metadata the code depends on what the compiler reads as code, not on comments.
+    # Without metadata, the bytecode depends only on what the compiler reads as code, not on
+    # comments.
     "metadata": {"bytecodeHash": "none", "appendCBOR": False},
     "outputSelection": {
         "*": {
@@ -73,7 +76,7 @@ def main() -> int:
 
 
 def load_artifact() -> dict[str, Any]:
-    """Read the artifact as it is."""
+    """Return the artifact in the package."""
     artifact: dict[str, Any] = json.loads(ARTIFACT.read_text("utf-8"))
     return artifact
 
@@ -95,7 +98,7 @@ def make_standard_input(sources: tuple[str, ...], **settings: Any) -> dict[str, 
 
 
 def compile_input(standard_input: dict[str, Any]) -> dict[str, Any]:
-    """Compile, with warnings taken for errors."""
+    """Compile; a warning is an error."""
     try:
         output = solcx.compile_standard(standard_input, solc_version=VERSION)
     except solcx.exceptions.SolcNotInstalled:
@@ -106,7 +109,7 @@ def compile_input(standard_input: dict[str, Any]) -> dict[str, Any]:
 
 
 def make_artifact(standard_input: dict[str, Any], output: dict[str, Any]) -> dict[str, Any]:
-    """Return what the package needs of the compiler's output, the same from every build of it."""
+    """Return the part of the compiler's output that the package needs, equal for every platform."""
     source, name = CONTRACT.split(":")
     contract = output["contracts"][source][name]
     runtime = contract["evm"]["deployedBytecode"]
@@ -134,14 +137,14 @@ def make_artifact(standard_input: dict[str, Any], output: dict[str, Any]) -> dic
 
 
 def read_compiler_version() -> str:
-    """Return release and commit, as Etherscan wants them, without the platform's suffix."""
+    """Return the compiler's release and commit as Etherscan spells them, without the platform."""
     compiler = solcx.install.get_executable(VERSION)
     version: str = solcx.wrapper.get_version_str_from_solc_binary(compiler)
     return version
 
 
 def name_immutables(ast: dict[str, Any], references: dict[str, Any]) -> dict[str, Any]:
-    """Key the compiler's ``immutableReferences`` by name: its AST ids change with every edit."""
+    """Return the compiler's ``immutableReferences`` by name: its AST ids change with every edit."""
     names = {
         str(member["id"]): member["name"]
         for node in ast["nodes"]
@@ -156,7 +159,7 @@ def name_immutables(ast: dict[str, Any], references: dict[str, Any]) -> dict[str
 
 
 def trim_layout(layout: dict[str, Any]) -> dict[str, Any]:
-    """Drop AST ids from the storage layout, also from inside the names of types."""
+    """Remove AST ids from the storage layout, including those in the names of types."""
 
     def trim(value: Any) -> Any:
         if isinstance(value, dict):

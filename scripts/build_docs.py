@@ -1,13 +1,14 @@
-"""Write docs/command-line.md and docs/schemas from the program itself; --check only compares."""
+"""Generate docs/command-line.md, docs/schemas and docs/openapi.json; --check only compares."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from click.testing import CliRunner
 from pydantic import BaseModel
 
 from anchor.certificate.model import Certificate
@@ -15,6 +16,7 @@ from anchor.certificate.statements import Details
 from anchor.cli import app
 from anchor.cli.command_table import EXAMPLES
 from anchor.cli.status_json import StatusDocument
+from anchor.cli.typer_app import LazyCommand
 from anchor.errors import ExitCode
 from anchor.receipt.format import ReceiptDocument
 from anchor.service.app import make_app
@@ -22,6 +24,71 @@ from anchor.verification.report_json import VerificationDocument
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "command-line.md"
+# Described once; `anchor verify` has all of them.
+_COMMON = (
+    "--config",
+    "--json",
+    "--trust",
+    "--rpc",
+    "--quorum",
+    "--block-hash",
+    "--offline",
+    "--chain-id",
+    "--accept-unpinned",
+)
+_INTRODUCTION = """\
+# Command line
+
+For everybody who runs `anchor` by hand or from a script. `scripts/build_docs.py` writes this page
+from the program.
+
+## Exit codes
+
+| code | meaning |
+|---|---|
+{codes}
+`anchor run`, `serve` and `devnet` end with 0 on SIGTERM and Ctrl-C, at any time after their start.
+
+## Output
+
+Results go to standard output, progress and errors to standard error. Progress bars appear on a
+terminal only. If standard output cannot be written, a command keeps what it has done and ends
+
+- with 141 and no message if the reader is gone (`anchor verify FILE | head -1`);
+- with 33 and one sentence if the disk is full or standard output is closed.
+
+`anchor run` and `anchor serve` continue without output, and report this once on standard error.
+
+## JSON
+
+`--json` prints one document. Its first member, `format`, is one of:
+
+| `format` | document |
+|---|---|
+| `anchor-COMMAND/1` | result of a command, such as `anchor-status/1` ([schema](schemas/status.json)), `anchor-verify/1` ([schema](schemas/verification.json)) or `anchor-trust-list/1` |
+| `anchor-COMMAND-KIND/1` | another kind of result: `anchor-log-leaf/1`, `anchor-log-extension/1`, `anchor-audit-published/1`, `anchor-backup-check/1`, `anchor-operator-add-call/1` |
+| `anchor-run-event/1` | event of `anchor run`, a line each |
+| `anchor-error/1` | failure, also described on standard error: `error`, `hint`, `exit_code`; `id` names the sentence in `error` whatever its wording, `operands` its values |
+
+## Environment variables
+
+| variable | effect |
+|---|---|
+| `LANGUAGE`, `LC_ALL`, `LC_MESSAGES`, `LANG` | the first that is set decides: Chinese if it begins with `zh`, else English; JSON, `--help` and stored data are always English |
+| `NO_COLOR` | no colours |
+| `ANCHOR_CONFIG`, `ANCHOR_TRUST` | default of `--config`, `--trust` |
+| `SOURCE_DATE_EPOCH` | default of `anchor certify --issued-at` |
+
+## Common options
+
+```
+{common}
+```
+
+All commands take `-h` (`--help`); {lacking}.
+
+Below, `{{…}}` is required and `[…]` optional. `--help` shows more examples.
+"""  # noqa: E501
 SCHEMAS: dict[str, tuple[str, type[BaseModel]]] = {
     "certificate.json": ("anchor-certificate/1", Certificate),
     "certificate-details.json": ("anchor-certificate-details/1", Details),
@@ -32,56 +99,115 @@ SCHEMAS: dict[str, tuple[str, type[BaseModel]]] = {
 
 
 def render() -> str:
-    """Return the page."""
-    lines = [
-        "# Command line",
-        "",
-        "Written by `scripts/build_docs.py` from the program itself.",
-        "",
-        "Results go to standard output, progress and errors to standard error. `--json` prints one",
-        "JSON document instead of text. Progress bars appear on a terminal only; `NO_COLOR` is",
-        "honoured. Text is in Chinese where the first of `LANGUAGE`, `LC_ALL`, `LC_MESSAGES` and",
-        "`LANG` that is set begins with `zh`, else in English; JSON documents, `--help` and what",
-        "is stored are always in English.",
-        "",
-        "The first member of each document is `format`: `anchor-COMMAND/1`, such as",
-        "`anchor-status/1` ([schema](schemas/status.json)), `anchor-verify/1`",
-        "([schema](schemas/verification.json)) or `anchor-trust-list/1`. Where one command prints",
-        "several, a word follows: `anchor-log-leaf/1`, `anchor-log-extension/1`,",
-        "`anchor-audit-published/1`, `anchor-operator-add-call/1`, `anchor-run-event/1` (a line",
-        "each). A command that fails prints `anchor-error/1` with `error`, `hint` and `exit_code`,",
-        "and says the same on standard error; `id` and `operands` are the name of the sentence in",
-        "`error`, whatever its wording, and the values in it.",
-        "",
-        "Where standard output cannot be written, a command ends as others do: quietly with",
-        "141 where its reader has gone (`anchor verify FILE | head -1`), with one sentence and 33",
-        "where the disk is full or standard output is not open. What was done before stays done.",
-        "`anchor run` and `anchor serve` go on without their output, and say so once on standard",
-        "error. SIGTERM and Ctrl-C end these two, and `devnet`, with 0 from their first moment on.",
-        "",
-        "## Exit codes",
-        "",
-        "| code | meaning |",
-        "|---|---|",
-    ]
-    lines += [f"| {int(code)} | {code.meaning} |" for code in ExitCode]
+    """Return the text of docs/command-line.md."""
+    codes = "".join(f"| {int(code)} | {code.meaning} |\n" for code in ExitCode)
+    groups: dict[str, list[str]] = {}
     for command in EXAMPLES:
-        lines += ["", f"## anchor {command}", "", "```", help_text(command), "```"]
-    return "\n".join(lines) + "\n"
+        groups.setdefault(command.split()[0], []).append(command)
+    reference = Reference()
+    common = reference.write_common()
+    parts = [_INTRODUCTION.format(codes=codes, common=common, lacking=reference.list_lacking())]
+    for name, commands in groups.items():
+        parts.append(f"## anchor {name}\n\n```")
+        parts.append("\n\n".join(map(reference.write_command, commands)) + "\n```\n")
+    return "\n".join(parts)
 
 
-def help_text(command: str) -> str:
-    """Return what ``anchor COMMAND --help`` prints at 80 columns."""
-    environment = {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
-    runnable: Any = app
-    words = [*command.split(), "--help"]
-    done = CliRunner().invoke(runnable, words, prog_name="anchor", env=environment)
-    assert done.exit_code == 0, done.output
-    return "\n".join(line.rstrip() for line in done.output.strip().splitlines())
+class Reference:
+    """The help of all commands at 80 columns, with each option described only once."""
+
+    def __init__(self) -> None:
+        found, context = self._find("verify")
+        records = dict(self._read_records(found, context))
+        self._common = [records[name] for name in _COMMON]
+        self._described: dict[tuple[str, ...], str] = dict.fromkeys(self._common, "common options")
+        self._described |= {records["--config"]: "", records["--json"]: ""}
+
+    def write_common(self) -> str:
+        """Return the descriptions of the common options."""
+        formatter = self._find("verify")[1].make_formatter()
+        formatter.write_dl(self._common)
+        return str(formatter.getvalue()).rstrip()
+
+    def list_lacking(self) -> str:
+        """Return which commands have no ``--json``, and which no ``--config``."""
+        rows = []
+        for name in ("--json", "--config"):
+            having = {each.split()[0] for each in EXAMPLES if name in self._read_options(each)}
+            lacking = [each for each in EXAMPLES if name not in self._read_options(each)]
+            groups = dict.fromkeys(
+                each if each.split()[0] in having else each.split()[0] for each in lacking
+            )
+            rows.append(f"all but {', '.join(f'`{each}`' for each in groups)} take `{name}`")
+        return "; ".join(rows)
+
+    def write_command(self, command: str) -> str:
+        """Return usage, description, arguments, options and examples of a command.
+
+        Options that an earlier command describes in the same words are only named; an argument is
+        described once in its group.
+        """
+        found, context = self._find(command)
+        formatter = context.make_formatter()
+        pieces = found.collect_usage_pieces(context)[1:]  # without [OPTIONS]
+        if pieces or " " in command:
+            formatter.write(" ".join((context.command_path, *pieces)) + "\n")
+        found.format_help_text(context, formatter)
+        formatter.indent()
+        rows: list[tuple[str, str]] = []
+        earlier: dict[str, list[str]] = {}
+        group = command.split()[0]
+        for name, record in self._read_records(found, context):
+            is_option = record[0].startswith("-")
+            key = record if is_option else (group, *record)
+            if key not in self._described:
+                rows.append(record)
+            elif is_option and (place := self._described[key]):
+                earlier.setdefault(place, []).append(name)
+            self._described.setdefault(key, f"`anchor {command}`")
+        if rows:
+            formatter.write_paragraph()
+            formatter.write_dl(rows)
+        for place, names in earlier.items():
+            formatter.write_paragraph()
+            formatter.write_text(f"See {place}: {', '.join(names)}.")
+        # The usage line says as much as an example without options.
+        examples = [each for each in EXAMPLES[command] if re.search(r" (-|>)", each)]
+        if examples:
+            formatter.write_paragraph()
+            for example in examples:
+                formatter.write(f"  {example}\n")
+        lines = formatter.getvalue().strip("\n").splitlines()
+        return "\n".join(line.rstrip() for line in lines)
+
+    def _read_options(self, command: str) -> dict[str, tuple[str, str]]:
+        return dict(self._read_records(*self._find(command)))
+
+    def _read_records(self, found: Any, context: Any) -> Iterator[tuple[str, tuple[str, str]]]:
+        """Yield the first name, and names and description, of each parameter but ``--help``."""
+        for param in found.params:
+            record = param.get_help_record(context)
+            if record and param.param_type_name == "argument":
+                # The usage shows what is required; the type says nothing to a reader.
+                text = record[1].replace("; required]", "]").removesuffix("  [required]")
+                record = (param.metavar or param.name, text)
+            if record:
+                yield param.opts[0], record
+
+    def _find(self, command: str) -> tuple[Any, Any]:
+        """Return a command, loaded anew, and its context."""
+        settings: dict[str, Any] = {**app.context_settings, "terminal_width": 78}
+        found: Any = app
+        context = found.context_class(found, info_name="anchor", **settings)
+        for word in command.split():
+            found = found.commands[word]
+            found = found.load() if isinstance(found, LazyCommand) else found
+            context = found.context_class(found, info_name=word, parent=context, terminal_width=78)
+        return found, context
 
 
 def pages() -> dict[Path, str]:
-    """Return what each generated file holds."""
+    """Return the text of each generated file."""
     found = {PAGE: render()}
     for name, (title, model) in SCHEMAS.items():
         schema = model.model_json_schema() | {
@@ -96,7 +222,7 @@ def pages() -> dict[Path, str]:
 
 
 def main() -> None:
-    """Write the files, or say which is out of date."""
+    """Write the files, or with --check report which are out of date."""
     for path, text in pages().items():
         if "--check" not in sys.argv:
             path.parent.mkdir(exist_ok=True)

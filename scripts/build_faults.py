@@ -1,7 +1,7 @@
-"""Write .build/faults.md from the catalogue, the tests' markers and what test runs recorded.
+"""Write .build/faults.md from the catalogue, the tests' markers and the record of test runs.
 
-``scripts/test`` does so at its end.  What no run recorded is on the page with how it is injected,
-but without a count: the long campaigns (``pytest -m slow``) run before a release.
+``scripts/test`` does so at its end.  A fault that no run recorded is listed with the way it is
+injected, but without a count: the long campaigns (``pytest -m slow``) run before a release.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ python scripts/build_faults.py                          # this page, from those 
 
 @dataclass
 class Row:
-    """What is known of one fault."""
+    """A fault and its recorded results."""
 
     fault: Fault
-    # What is injected and what must come of it, in pairs; and whether a run recorded each.
+    # Pairs of an injection and the expected result, and whether a run recorded each.
     pairs: dict[tuple[str, str], bool] = field(default_factory=dict)
     times: int = 0
     failed: int = 0
@@ -53,7 +53,7 @@ class Row:
 def collect(markers: Iterable[Marker], record: dict[str, list[dict[str, Any]]]) -> list[Row]:
     """Return a row for every fault, in the catalogue's order.
 
-    Markers say what is injected; of the record only what a marker still says is counted.
+    Markers state what is injected; recorded results without a marker are not counted.
     """
     rows = {fault.id: Row(fault) for fault in FAULTS}
     for marker in markers:
@@ -68,7 +68,7 @@ def collect(markers: Iterable[Marker], record: dict[str, list[dict[str, Any]]]) 
 
 
 def render(rows: list[Row]) -> str:
-    """Return the page."""
+    """Return the text of the page."""
     injected = [row for row in rows if row.pairs]
     left_out = [row for row in rows if not row.pairs and row.fault.reason]
     missing = [row for row in rows if not row.pairs and not row.fault.reason]
@@ -121,17 +121,14 @@ def _cell(texts: Iterable[str]) -> str:
 
 
 def _is_there(test: str) -> bool:
-    """Say whether a recorded test is still in its file."""
+    """Return whether a recorded test is still in its file."""
     file, _, name = test.partition("::")
     path = ROOT / file
     return path.is_file() and f"def {name.partition('[')[0]}(" in path.read_text("utf-8")
 
 
 def main() -> None:
-    """Write the page.
-
-    A test that is in its file no more is left out.
-    """
+    """Write the page, without tests that are no longer in their files."""
     record = json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {}
     record = {test: seen for test, seen in record.items() if _is_there(test)}
     PAGE.parent.mkdir(exist_ok=True)

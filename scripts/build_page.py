@@ -1,8 +1,8 @@
-"""Build the verifier page from web/, or check that the one in the package is what web/ gives.
+"""Build the verifier page from web/, or check that the packaged page is what web/ gives.
 
     python scripts/build_page.py [--check]
 
-Needs Node 20 or later, and what ``npm ci`` installs in web/.
+Needs Node 20 or later, and the packages that ``npm ci`` installs in web/.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LANGUAGES: tuple[Language, ...] = ("en", "zh")
 # message("id", …) in the sources, data-t="id" in the markup.
 USES = re.compile(r'\bmessage\(\s*"([^"]+)"')
 LABELS = re.compile(r'\bdata-t="([^"]+)"')
-# Conversion and format of the places that web/src/messages.ts spells as Python does.
+# Conversions and formats of operands that web/src/messages.ts implements like Python.
 FORMATS = (("", ""), ("", ","), ("r", ""), ("a", ".80"), ("", "%Y-%m-%d %H:%M:%S"))
 MAX_PAGE_BYTES = 76_000
 
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def describe_release() -> dict[str, Any]:
-    """Return what the page takes over from the package: the registry, and its sentences."""
+    """Return the data that the page takes from the package: the registry, and its messages."""
     titles = [*TITLES.values(), *(title for _, title, _ in CLAIMS), *NOT_PROVEN]
     names = [chain.name for chain in CHAINS if isinstance(chain.name, Message)]
     return {
@@ -72,7 +72,7 @@ def describe_release() -> dict[str, Any]:
 
 
 def describe_chain(chain: Chain) -> dict[str, Any]:
-    """Return what the page knows of a chain; on others a policy has to name the registry's code."""
+    """Return the page's data about a chain; on other chains a policy must pin the code."""
     name_id = chain.name.id if isinstance(chain.name, Message) else None
     return {
         "name": chain.name if name_id is None else None,
@@ -111,7 +111,7 @@ def list_templates(ids: set[str]) -> dict[Language, dict[str, str]]:
 
 
 def find_unknown_format(template: str) -> str | None:
-    """Return the first part of a template that the page would not spell as Python does."""
+    """Return the first part of a template that the page would format differently from Python."""
     for text, name, form, conversion in Formatter().parse(template):
         if "{" in text or "}" in text:
             return text
@@ -125,7 +125,7 @@ def build(web: Path, page: Path) -> None:
 
 
 def build_elsewhere() -> bytes:
-    """Build in another folder, for a page that depended on where it is built would differ."""
+    """Build in another folder, so that a page that depends on its folder is detected."""
     with tempfile.TemporaryDirectory(prefix="page-") as name:
         folder = Path(name) / "elsewhere" / "web"
         folder.mkdir(parents=True)

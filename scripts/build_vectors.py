@@ -1,9 +1,9 @@
 """Write the test vectors in tests/vectors; with --check, compare instead.
 
-The cases are in tests/support/vectors.  Nothing of the anchor package is used: trees, proofs and
-the labels of bent proofs follow the recursive definitions in tests/support, notes are signed by the
-package cryptography, and tries of state are the package trie's.  The keys are made of public seeds,
-so nobody may ever trust them.
+The cases are in tests/support/vectors.  They do not use the anchor package: trees, proofs and the
+expected results of altered proofs follow the recursive definitions in tests/support, notes are
+signed with the package cryptography, and state tries come from the package trie.  The keys are made
+from public seeds, so nobody may ever trust them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def render() -> dict[str, str]:
 
 
 def dump(document: dict[str, object]) -> str:
-    """Return JSON in ASCII with one case, one rule or one tile on each line."""
+    """Return ASCII JSON with each case, rule or tile on a line of its own."""
     members = [f"{json.dumps(name)}: {dump_value(value)}" for name, value in document.items()]
     return "{\n" + ",\n".join(members) + "\n}\n"
 
@@ -78,7 +78,7 @@ def find_stale() -> list[str]:
 
 
 def main() -> None:
-    """Write the files, or say which are out of date."""
+    """Write the files, or with --check report which are out of date."""
     if "--check" not in sys.argv:
         for name, text in render().items():
             (FOLDER / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,10 @@
-"""Fail unless forge's own tests reach every part of every contract.
+"""Fail unless forge's own tests cover every part of every contract.
 
     forge coverage --no-match-contract Invariant --no-match-coverage '^tests/' > .build/coverage.txt
     python scripts/check_coverage.py .build/coverage.txt
 
-forge compiles for it without the optimizer and without IR, so its tests must compile that way too.
+forge measures coverage without the optimizer and without IR, so its tests must compile that way,
+too.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ def main() -> int:
 
 
 def contracts() -> list[str]:
-    """Name every source that has code of its own; an interface has none and gets no row."""
+    """Return the name of every source that has code of its own; an interface gets no row."""
     return [f"contracts/{path.name}" for path in sorted(CONTRACTS.glob("*.sol"))]
 
 
 def parse_summary(text: str) -> dict[str, list[tuple[int, int]]]:
-    """Return (reached, all) of each of ``KINDS`` for each file of forge's table."""
+    """Return the numbers (covered, all) of each of ``KINDS``, for each file of forge's table."""
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
     return {
         row[0]: [(int(found[1]), int(found[2])) for found in map(_CELL.fullmatch, row[1:]) if found]
@@ -46,7 +47,7 @@ def parse_summary(text: str) -> dict[str, list[tuple[int, int]]]:
 
 
 def find_gaps(name: str, covered: dict[str, list[tuple[int, int]]]) -> list[str]:
-    """Say what the tests of ``name`` leave out."""
+    """Return what the tests of ``name`` do not cover."""
     counts = covered.get(name, [])
     if len(counts) != len(KINDS):
         return [f"{name} is not in the summary"]

@@ -1,8 +1,8 @@
-"""Let slither and Foundry's linter read the contract, and hold slither to its triage file.
+"""Run slither and Foundry's linter on the contract, and compare slither's findings with its triage.
 
     python scripts/check_static.py
 
-Runs in .venv-analysis, which has slither, with forge and the compiler from scripts/foundry.sh.
+Runs in .venv-analysis, which contains slither, with forge and the compiler from scripts/foundry.sh.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OUT = ".build/slither"
 
 
 class Finding(NamedTuple):
-    """One thing slither says, named so that it survives edits elsewhere in the file."""
+    """A finding of slither, identified so that edits elsewhere in the file do not change it."""
 
     detector: str
     where: str
@@ -50,13 +50,13 @@ def main() -> int:
 
 
 def run_slither() -> dict[Finding, str]:
-    """Return what slither finds and how it says it.
+    """Return slither's findings and its own descriptions of them.
 
     Raises:
-        SystemExit: slither did not get as far as having an opinion.
+        SystemExit: slither ended without a result.
     """
     program = Path(sys.executable).with_name("slither")
-    # Apart from forge's own folder: slither cleans it and builds from scratch.
+    # Not forge's own folder, because slither empties it and builds from scratch.
     command = [str(program), ".", "--foundry-out-directory", OUT, "--json", "-"]
     environment = {**os.environ, "FOUNDRY_OUT": OUT, "FOUNDRY_CACHE_PATH": f"{OUT}-cache"}
     answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
@@ -66,7 +66,7 @@ def run_slither() -> dict[Finding, str]:
         sys.exit(f"slither did not run (see scripts/foundry.sh):\n{answer.stderr}{answer.stdout}")
     if not report["success"]:
         sys.exit(f"slither failed: {report['error']}")
-    # The contract has a constructor and hashes by hand, so a report without a word is no report.
+    # The contract always causes some findings, so an empty report is invalid.
     if not report["results"].get("detectors"):
         sys.exit("slither found nothing at all, not even what is expected: was anything analysed?")
     found: dict[Finding, str] = {}
@@ -79,7 +79,7 @@ def run_slither() -> dict[Finding, str]:
 
 
 def load_triage() -> set[Finding]:
-    """Return the findings that the triage file accepts, each for a reason."""
+    """Return the findings that the triage file accepts, each with its reason."""
     entries = tomllib.loads(TRIAGE.read_text("utf-8"))["accepted"]
     for entry in entries:
         if not entry["reason"].strip():
@@ -88,7 +88,7 @@ def load_triage() -> set[Finding]:
 
 
 def run_linter() -> str:
-    """Return what ``forge lint`` complains of, empty where nothing."""
+    """Return the complaints of ``forge lint``, or an empty text."""
     command = ["forge", "lint", "contracts", "--deny", "notes"]
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     return answer.stderr.strip() or "it failed" if answer.returncode else ""

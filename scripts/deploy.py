@@ -1,4 +1,4 @@
-"""Deploy the registry on the network ape is connected to, once.
+"""Deploy the registry on the network that ape is connected to, once.
 
 ape run deploy --network ethereum:local:foundry --account ALIAS
 """
@@ -27,7 +27,7 @@ from scripts._ape_project import (
 @autosign_option
 @project_option
 def cli(provider: ProviderAPI, account: AccountAPI, autosign: bool, folder: Path | None) -> None:
-    """Deploy the registry unless it is there; the address is the same on every chain."""
+    """Deploy the registry unless it is on chain; its address is the same on every chain."""
     network = open_network(provider)
     with hold_project(network, folder, account) as project:
         signer = ApeAccount(network=network, account=account, autosign=autosign)

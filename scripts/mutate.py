@@ -1,13 +1,13 @@
-"""Break the contract in every small way there is, and see whether a test goes red.
+"""Mutation-test the contract: apply every small edit, and check that a test fails.
 
     python scripts/mutate.py [--only TEXT] [--first NUMBER] [--last NUMBER] [--list]
 
 Works on a copy, never on the sources themselves.  A mutant is one edit of contracts/.  It is killed
-when it does not compile, when a forge test fails, or when a test of the ape lane other than the
-gas and artifact snapshots (which any change at all breaks) does.  Mutants that compile to the
-registry's own bytes are none.  What survives has to be listed, with the reason why nobody can tell
-it from the contract, in tests/contracts/equivalent-mutants.toml; else the run fails.  Takes
-hours, so it is not part of scripts/test.  Needs .venv active and scripts/foundry.sh sourced.
+if it does not compile, if a forge test fails, or if an ape test fails other than the gas and
+artifact snapshots, which any change breaks.  Mutants that compile to the registry's own bytes do
+not count.  A survivor must be listed in tests/contracts/equivalent-mutants.toml with the reason why
+its behaviour is the same as the contract's; otherwise the run fails.  Takes hours, so it is not
+part of scripts/test.  Needs .venv active and scripts/foundry.sh sourced.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SOURCES = ("contracts/AnchorRegistry.sol", "contracts/Rfc9162.sol")
 EQUIVALENTS = ROOT / "tests" / "contracts" / "equivalent-mutants.toml"
 NOT_COPIED = {".git", "node_modules", ".build", "__pycache__", ".hypothesis"}
 
-# What a token becomes.  Tokens are matched outside comments and never inside longer operators.
+# Replacements of a token.  Tokens are matched outside comments and never inside longer operators.
 REPLACEMENTS: dict[str, tuple[str, ...]] = {
     "==": ("!=",),
     "!=": ("==",),
@@ -60,7 +60,7 @@ REPLACEMENTS: dict[str, tuple[str, ...]] = {
     "uint48": ("uint40",),
     "max": ("min",),
 }
-# Names of one type, each of which may stand where another should.
+# Names of the same type, each of which is replaced by the others.
 LIKE_NAMES = (
     ("log", "root"),
     ("root", "head"),
@@ -97,7 +97,7 @@ class Mutant(NamedTuple):
         return text[: self.start] + self.new + text[self.start + len(self.old) :]
 
     def describe(self, text: str) -> str:
-        """Name the edit by the line it makes, so that entries survive edits elsewhere."""
+        """Return the edit's name, the line that it makes: edits elsewhere do not change it."""
         changed = self.apply(text)
         first = changed.rfind("\n", 0, self.start) + 1
         last = changed.find("\n", self.start + len(self.new))
@@ -150,7 +150,7 @@ def main() -> int:
 def make_mutants(path: str, text: str) -> Iterator[Mutant]:
     """Yield each edit of a source file, once."""
     code = _COMMENT.sub(lambda comment: re.sub(r"[^\n]", " ", comment[0]), text)
-    # Everything above the first function or constructor only names things.
+    # Everything above the first function or constructor is only declarations.
     body = re.search(r"\b(constructor|function)\b", code)
     assert body
     seen = set()
@@ -192,7 +192,7 @@ def _delete_statements(code: str, begin: int) -> Iterator[tuple[int, str, str]]:
     # A statement follows a brace, a semicolon or `)` / `else` of its condition.
     for match in re.finditer(r"(?<=[;{})])\s+(?!else\b)([^;{}]+;)", code[begin:]):
         statement = match[1]
-        # Inside an `if` the statement goes, the condition stays.
+        # Inside an `if`, the statement is removed and the condition stays.
         inner = re.match(r"(?:else )?if \(.*?\)\s+(?=\w)", statement, re.DOTALL)
         if inner:
             statement = statement[inner.end() :]
@@ -203,7 +203,7 @@ def _delete_statements(code: str, begin: int) -> Iterator[tuple[int, str, str]]:
 
 
 class Laboratory:
-    """A copy of the tree in which one file at a time is broken."""
+    """A copy of the source tree in which one file at a time is mutated."""
 
     def __init__(self, folder: Path) -> None:
         self._tree = folder / "tree"
@@ -222,7 +222,7 @@ class Laboratory:
             sys.exit("the tests fail on the contract as it is: mend that first")
 
     def judge(self, mutant: Mutant, text: str) -> str:
-        """Say how the mutant ended: by which lane, or that it survived."""
+        """Return what killed the mutant, or that it survived."""
         place = self._tree / mutant.path
         place.write_text(mutant.apply(text), "utf-8")
         try:
@@ -233,7 +233,8 @@ class Laboratory:
                 return "same bytes"
             lanes = {"forge": self._passes_forge, "ape": partial(self._passes_ape, mutant.path)}
             if mutant.path != SOURCES[0]:
-                # The library is compiled into forge's tests, which takes half a minute.
+                # The library is compiled into forge's tests, so that a build takes
+                # half a minute.
                 lanes = dict(reversed(lanes.items()))
             for lane, passes in lanes.items():
                 if not passes():
@@ -260,10 +261,10 @@ class Laboratory:
             for path in (self._tree / "tests/contracts").glob("test_registry_*.py")
         )
         library = [f"tests/contracts/test_{name}.py" for name in ("rfc9162", "known_attacks")]
-        # Those first that are likely to go red.
+        # The tests that are likely to fail come first.
         lane = library + lane if broken != SOURCES[0] else lane + library
         command = ["-m", "pytest", "-x", "-q", "-c", "tests/contracts/pytest.ini", *lane]
-        # The shipped standard input is not compared: it changed with the mutant.
+        # The packaged standard input is not compared, because the mutant changed it.
         return self._run(sys.executable, *command) == 0
 
     def _run(self, *command: str) -> int:

@@ -1,20 +1,20 @@
-"""Prove the contract's properties with Halmos: tests/contracts/symbolic says which.
+"""Prove the contract's properties in tests/contracts/symbolic with Halmos.
 
-    python scripts/prove.py                     prove everything, and record what was proven
+    python scripts/prove.py                     prove everything, and record the proofs
     python scripts/prove.py --deep              with larger bounds
-    python scripts/prove.py --unless-recorded   what continuous integration runs: nothing is proven
-                                                again that is recorded for these very files
+    python scripts/prove.py --unless-recorded   for continuous integration: skip proofs that are
+                                                recorded for the present files
 
-The proofs depend on nothing but what `hash_inputs` reads; proven.json holds the SHA-256 of that for
-which they last ran to their end.  Where this script imports from is no part of it.
+The proofs depend only on what `hash_inputs` reads; proven.json holds the SHA-256 of the inputs of
+the last complete run.  The modules that this script imports are not part of them.
 
-Runs in .venv-analysis, which has Halmos, with forge and the compiler from scripts/foundry.sh.
+Runs in .venv-analysis, which contains Halmos, with forge and the compiler from scripts/foundry.sh.
 
-One line per property.  Anything short of a proof is an error: a counterexample, a path that was cut
-short, a solver that gave up, a loop that was not followed to its end, a warning, a function that
-was not run.  So is a `reach_` function without the counterexample that it is there for.
+One line is printed per property.  Anything short of a proof is an error: a counterexample, a path
+that was cut short, a solver that gave up, a loop that was not unrolled to its end, a warning, or a
+function that was not run.  A `reach_` function must have a counterexample, and is an error without.
 
-The code is either the very artifact in anchor/registry/data, or the same registry over
+The code under proof is either the artifact in anchor/registry/data, or the same registry over
 AnyVerdict.sol, where a proof of any size and length may verify or not.
 """
 
@@ -196,7 +196,7 @@ def main() -> int:
 
 
 def hash_inputs() -> str:
-    """Return the SHA-256 of every file that the proofs depend on, and of how this script proves."""
+    """Return the SHA-256 of all files that the proofs depend on, and of this script's method."""
     digest = hashlib.sha256()
     for path in sorted({path for pattern in INPUTS for path in ROOT.glob(pattern)}):
         content = hashlib.sha256(path.read_bytes()).hexdigest()

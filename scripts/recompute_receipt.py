@@ -1,8 +1,8 @@
-"""Redo a receipt with nothing but the standard library: RECEIPT [FILE] RPC-URL.
+"""Verify a receipt with only the standard library: RECEIPT [FILE] RPC-URL.
 
 Recomputes the root from the record, then finds the packed anchor in the registry's raw storage.
-Nothing of the anchor package is used.  hashlib has Keccak-256 where Python is built with OpenSSL
-3.2 or later.
+Nothing of the anchor package is used.  hashlib has Keccak-256 if Python is built with OpenSSL 3.2
+or later.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ if len(sys.argv) == 4:
 node = sha256(b"\x00" + receipt["record"].encode())
 position, last = receipt["index"], anchor["size"] - 1
 for sibling in map(bytes.fromhex, anchor["path"]):
-    while position % 2 == 0 and position == last:  # carried up: no sibling on this level
+    while position % 2 == 0 and position == last:  # moves up a level: it has no sibling
         position, last = position // 2, last // 2
     node = sha256(b"\x01" + (sibling + node if position % 2 else node + sibling))
     position, last = position // 2, last // 2

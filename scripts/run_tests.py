@@ -1,12 +1,13 @@
-"""Run the tests as jobs side by side, the longest first; ``scripts/test`` sets up what they need.
+"""Run the tests as parallel jobs, the longest first; ``scripts/test`` sets up what they need.
 
     python scripts/run_tests.py [PYTEST ARGUMENT...]
     python scripts/run_tests.py --release    every job, with all examples
     python scripts/run_tests.py --due        print the environments that the jobs to run need
 
-A job with inputs is long by nature.  It runs in the release lane, and in the ordinary one unless
-tests/recorded.json has it as passed with these very inputs; a run that passes is noted there, to be
-committed.  The proofs have a record of their own.  Every other job always runs.
+A job that lists inputs takes long.  It runs in the release lane, and in the ordinary lane unless
+tests/recorded.json records that it passed with the same inputs.  A run that passes is recorded
+there, and the file has to be committed.  The proofs have a record of their own.  Every other job
+always runs.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ LOGS = ROOT / ".build" / "jobs"
 TIMES = ROOT / ".build" / "job-times.json"
 RECORD = TESTS / "recorded.json"
 
-# Into how many jobs a folder's files are dealt; a folder that is not named here is one.
+# The number of jobs among which a folder's files are divided; 1 for a folder that is not listed.
 PARTS = {"cli": 6, "faults": 3, "service": 3, "devnet": 2}
-# The same, of the tests that are marked `release`.
-MARKED_PARTS = {"browser": 2, "faults": 3}
-# Guesses, for the order, of how long a part of a folder takes; of one that is not named here, 60 s.
+# The same for the tests that are marked `release`.
+MARKED_PARTS = {"browser": 2, "cli": 3, "faults": 3}
+# Estimated seconds for a part of a folder, by which jobs are sorted; 60 s if not listed.
 SECONDS = {"cli": 350, "faults": 230, "service": 180, "devnet": 170, "unit": 100, "store": 90}
-# Folders whose tests are run otherwise, or hold none.
+# Folders without tests, or whose tests are run in another way.
 APART = ("contracts", "ape", "reproductions")
 
 ORDINARY = "not slow and not release"
@@ -53,7 +54,7 @@ EVERYTHING = "not slow"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Commands that run one after the other; ``seconds`` is a guess until a run has told."""
+    """Commands that run one after the other; ``seconds`` is their estimated duration."""
 
     name: str
     commands: tuple[tuple[str, ...], ...]
@@ -74,7 +75,7 @@ class Job:
 
 @cache
 def list_files(root: Path) -> frozenset[Path] | None:
-    """Return the checkout's files but those that git ignores; None where this is no checkout."""
+    """Return the checkout's files except those that git ignores; None outside a checkout."""
     command = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     try:
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
@@ -87,7 +88,7 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def read_content(path: Path) -> bytes:
-    """Return a file's bytes; of a Python module its code, without comments and docstrings."""
+    """Return a file's bytes, or for a Python module its code without comments and docstrings."""
     if path.suffix != ".py":
         return path.read_bytes()
     tree = ast.parse(path.read_bytes())
@@ -112,7 +113,7 @@ _CONTRACT = (
 
 _ON_WEB3_8 = ("devnet", "receipt_size", "state_proofs", "successor_proofs")
 
-# Long by nature, each with what it tests.
+# Jobs that take long, each with the files that it tests.
 LONG = (
     Job(
         "contract",
@@ -181,7 +182,7 @@ LONG = (
     ),
 )
 
-# What the tests that are marked `release` test, by folder; their files come to it.
+# The files tested by each folder's tests that are marked `release`; their own files are added.
 MARKED = {
     "browser": (
         "web/src/**/*",
@@ -198,10 +199,13 @@ MARKED = {
     "cli": (
         "anchor/system/*.py",
         "anchor/evidence/*.py",
-        "anchor/operate/daemon.py",
-        "anchor/recovery/restore.py",
-        "anchor/service/supervisor.py",
-        "anchor/service/worker.py",
+        "anchor/chain/**/*.py",
+        "anchor/project/*.py",
+        "anchor/store/**/*.py",
+        "anchor/operate/*.py",
+        "anchor/recovery/*.py",
+        "anchor/service/*.py",
+        "docs/operating.md",
     ),
     "faults": (
         "anchor/system/*.py",
@@ -219,7 +223,7 @@ _MARK = re.compile(r"^(@|pytestmark = )pytest\.mark\.release$", re.MULTILINE)
 
 
 def list_jobs(*, release: bool, arguments: Sequence[str] = ()) -> list[Job]:
-    """Return every job of the lane, whether its inputs changed or not."""
+    """Return every job of the lane, whether or not its inputs changed."""
     run = ("coverage", "run", "-m", "pytest") if os.environ.get("COVERAGE") else ("pytest",)
     pytest = (*run, "-q", "-m", EVERYTHING if release else ORDINARY)
     jobs = [
@@ -246,7 +250,7 @@ def list_jobs(*, release: bool, arguments: Sequence[str] = ()) -> list[Job]:
 
 
 def list_marked() -> list[Job]:
-    """Return the jobs for the tests of each folder that are marked `release`."""
+    """Return the jobs of each folder's tests that are marked `release`."""
     jobs = []
     for folder, inputs in MARKED.items():
         files = sorted((TESTS / folder).glob("**/test_*.py"))
@@ -260,13 +264,13 @@ def list_marked() -> list[Job]:
 
 
 def deal(name: str, files: Sequence[str], parts: int) -> Iterator[tuple[str, Sequence[str]]]:
-    """Yield the name and the files of each job into which a folder's files are dealt."""
+    """Yield the name and the files of each job among which a folder's files are divided."""
     for part in range(parts):
         yield (name if parts == 1 else f"{name}_{part + 1}"), files[part::parts]
 
 
 def find_due(jobs: Iterable[Job], *, release: bool, record: Mapping[str, str]) -> list[Job]:
-    """Return the jobs to run: all in the release lane, else those not recorded as they are."""
+    """Return the jobs to run: all in the release lane, otherwise those without a current record."""
     return [
         job
         for job in jobs
@@ -275,12 +279,12 @@ def find_due(jobs: Iterable[Job], *, release: bool, record: Mapping[str, str]) -
 
 
 class Runner:
-    """Runs jobs side by side, each with a log of its own in .build/jobs."""
+    """A runner of parallel jobs, each with its own log in .build/jobs."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.failed: list[str] = []
         self.seconds: dict[str, float] = {}
-        # Of a core, by each job and all that it started and waited for.
+        # CPU seconds used by each job and by all processes that it started and waited for.
         self.cpu: dict[str, float] = {}
         self._environment = environment
         self._running: set[subprocess.Popen[bytes]] = set()
@@ -288,12 +292,12 @@ class Runner:
         self._stopped = False
 
     def run(self, jobs: Sequence[Job], width: int) -> None:
-        """Run all, ``width`` at a time, in this order."""
+        """Run all jobs in this order, ``width`` at a time."""
         with ThreadPoolExecutor(width) as pool:
             list(pool.map(self._run_job, jobs))
 
     def stop(self, *_: object) -> None:
-        """Interrupt what runs, with all that it started; tests end their servers then."""
+        """Interrupt the running jobs and all their processes; tests then stop their servers."""
         self._stopped = True
         for process in tuple(self._running):
             with suppress(ProcessLookupError):
@@ -341,7 +345,7 @@ class Runner:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return a file's object; an empty one where there is no file."""
+    """Return the JSON object in a file, or an empty one if there is no file."""
     value: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     return value
 
@@ -372,7 +376,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, runner.stop)
     started = time.monotonic()
-    # More than there are cores: tests wait for chains, daemons and clocks most of their time.
+    # More than the number of cores, because tests mostly wait for chains, daemons and clocks.
     runner.run(due, 2 * (os.cpu_count() or 1) + 1)
     passed = {name: time for name, time in runner.seconds.items() if name not in runner.failed}
     write_json(TIMES, {**times, **passed})
@@ -389,9 +393,9 @@ def main() -> int:
 
 
 def note_passed(keys: Mapping[str, str], failed: Iterable[str], record: Mapping[str, str]) -> None:
-    """Record the long jobs that passed, by their inputs' hash.
+    """Record the long jobs that passed, with the hash of their inputs.
 
-    In the release lane a folder's marked tests are in that folder's jobs.
+    In the release lane a folder's marked tests are part of that folder's jobs.
     """
     folders = {name.rstrip("_0123456789") for name in failed}
     passed = {

@@ -1,11 +1,12 @@
-"""Put the Solidity compiler where py-solc-x, ape and forge find it.
+"""Install the Solidity compiler where py-solc-x, ape and forge find it.
 
-    python scripts/setup_compiler.py          native where it can be downloaded, else npm's
-    python scripts/setup_compiler.py --npm    npm's (after `npm ci`), also in a native one's place
+    python scripts/setup_compiler.py          native if it can be downloaded, otherwise npm's
+    python scripts/setup_compiler.py --npm    npm's (after `npm ci`), even over a native one
 
-The native compiler comes from binaries.soliditylang.org through py-solc-x.  Without that host an
-executable front over npm's solc takes its place (scripts/solc_front.js).  Both are the same release
-and give the same bytes; ``build_artifact.py --check`` shows it.  The path is printed.
+The native compiler comes from binaries.soliditylang.org through py-solc-x.  If that host cannot be
+reached, an executable wrapper around npm's solc takes its place (scripts/solc_front.js).  Both are
+the same release and give the same bytes, as ``build_artifact.py --check`` shows.  The path is
+printed.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NPM_PACKAGE = ROOT / "node_modules" / "solc"
 FRONT = ROOT / "scripts" / "solc_front.js"
 
-# py-solc-x itself waits for ever, so the host is asked first and the download runs apart.
+# py-solc-x has no time-out, so the host is queried first and the download is a separate process.
 _DOWNLOADS = "https://binaries.soliditylang.org/linux-amd64/list.json"
 _PROBE_SECONDS = 5.0
 _DOWNLOAD_SECONDS = 180.0
@@ -34,7 +35,7 @@ _ANSWER_SECONDS = 30.0
 
 
 class SetupError(Exception):
-    """The compiler cannot be set up; the message says what to do."""
+    """The compiler cannot be set up; the message states what to do."""
 
 
 def main() -> int:
@@ -49,10 +50,10 @@ def main() -> int:
 
 
 def setup_compiler(*, from_npm: bool = False) -> Path:
-    """Install the compiler unless it is there, and return its path.
+    """Install the compiler unless it is installed, and return its path.
 
     Raises:
-        SetupError: it can neither be downloaded nor be taken from npm.
+        SetupError: The compiler can neither be downloaded nor taken from npm.
     """
     target = solcx.get_solcx_install_folder() / f"solc-v{VERSION}"
     if from_npm:
@@ -67,7 +68,7 @@ def setup_compiler(*, from_npm: bool = False) -> Path:
 
 
 def is_working(compiler: Path) -> bool:
-    """Say whether ``compiler`` runs and is the release we pin."""
+    """Return whether ``compiler`` runs and is the pinned release."""
     try:
         answer = subprocess.run(
             [compiler, "--version"], capture_output=True, text=True, timeout=_ANSWER_SECONDS
@@ -78,17 +79,17 @@ def is_working(compiler: Path) -> bool:
 
 
 def is_host_reachable() -> bool:
-    """Say whether the compiler's host answers, within seconds."""
+    """Return whether the compiler's host answers within seconds."""
     request = urllib.request.Request(_DOWNLOADS, method="HEAD")
     try:
         with urllib.request.urlopen(request, timeout=_PROBE_SECONDS):
             return True
-    except OSError:  # HTTPError is one, so a refusing proxy counts as out of reach
+    except OSError:  # includes HTTPError: a proxy that refuses counts as unreachable
         return False
 
 
 def download(target: Path) -> bool:
-    """Download the native compiler through py-solc-x, and say whether it runs here."""
+    """Download the native compiler through py-solc-x; return whether it runs on this machine."""
     try:
         subprocess.run(
             [sys.executable, "-m", "solcx.install", VERSION],
@@ -97,15 +98,15 @@ def download(target: Path) -> bool:
             timeout=_DOWNLOAD_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        pass  # half a file, or none
+        pass  # an incomplete file, or none
     return is_working(target)
 
 
 def write_front(target: Path) -> None:
-    """Put the front over npm's solc at ``target``.
+    """Install the wrapper around npm's solc at ``target``.
 
     Raises:
-        SetupError: node or npm's solc is missing, or is another release.
+        SetupError: Node or npm's solc is missing, or npm's solc is another release.
     """
     node = shutil.which("node")
     if node is None or not NPM_PACKAGE.is_dir():
@@ -122,7 +123,7 @@ def write_front(target: Path) -> None:
     text = FRONT.read_text("utf-8")
     text = text.replace('"@LONG_VERSION@"', json.dumps(long_version))
     text = text.replace('"@PACKAGE@"', json.dumps(str(NPM_PACKAGE)))
-    # Replaced in one step: another process may be starting it.
+    # Replaced atomically, because another process may be starting it.
     draft = target.with_name(f"{target.name}.{os.getpid()}")
     draft.write_text(f"#!{node}\n{text}", "utf-8")
     draft.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Verify a file and its receipt against the network ape is connected to.
+"""Verify a file and its receipt on the network that ape is connected to.
 
     ape run verify_receipt FILE --network ethereum:local:foundry
 
@@ -57,7 +57,7 @@ def cli(
         evidence,
         policy=inputs.policy,
         connect=lambda _: view,
-        chain_ids={network.chain_id},  # that of the network that was named
+        chain_ids={network.chain_id},  # the named network's
         accept_unpinned=accept_unpinned,
     )
     print_report(
@@ -71,7 +71,7 @@ def cli(
 
 
 def _find_own(folder: Path) -> Path | None:
-    """Return the configuration of the project in this place, if it is the user's."""
+    """Return the configuration of the project in ``folder``, if it is the user's own."""
     config = folder / CONFIG
     if not config.is_file():
         return None

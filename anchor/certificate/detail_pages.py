@@ -1,4 +1,4 @@
-"""The sheets after the first: claims, environment, custody, arithmetic, and what is not proven."""
+"""The later sheets: claims, environment, custody, computations, and what is not proven."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _CUSTODY = (
     Message("certificate-custody-changes"),
     Message("certificate-custody-signatures"),
 )
-# The most characters of a note, of a policy's or node's name.
+# The most characters shown of a note, a policy's name or a node's name.
 _MOST_OF_NOTE = 200
 
 

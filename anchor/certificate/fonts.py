@@ -1,7 +1,7 @@
-"""The font of a certificate, with Chinese and Latin: found on the machine, or named by the user.
+"""The font of a certificate, with Chinese and Latin characters: installed, or named by the user.
 
 The PDF must not depend on other installed fonts: one family is chosen, its files are listed with
-their SHA-256, and no other font of the machine is used.
+their SHA-256, and no other installed font is used.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def read_font(path: Path) -> Font:
     """
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would block
             raise UsageError(Message("font-not-regular-file", path=path))
         if status.st_size > _MAX_FONT_BYTES:
             raise UsageError(Message("font-too-long", path=path, limit=_MAX_FONT_BYTES))
@@ -155,7 +155,7 @@ def _hash(path: Path) -> str:
 
 @cache
 def _needed() -> frozenset[int]:
-    """Return the characters around the sheets: ASCII, their Chinese, the statements' mark."""
+    """Return the code points of the labels: ASCII, their Chinese, and the mark of statements."""
     words = "".join(translate(message, "zh") for message in FRAME.values())
     printed = map(ord, _TEMPLATE.read_text("utf-8") + words)
     return frozenset({*range(0x20, 0x7F), ord("※"), *(c for c in printed if c >= _CHINESE)})

@@ -58,7 +58,7 @@ NETWORKS = {
     31337: Message("network-development-chain"),
 }
 
-# What the templates of HTML and PDF print around the sheets, by the names that they use.
+# The texts around the sheets, by the names that the HTML and PDF templates use.
 FRAME = {
     "title": Message("certificate-document-title"),
     "certificate": Message("certificate-title"),
@@ -74,7 +74,7 @@ FRAME = {
 
 
 def describe_frame() -> dict[str, Bilingual]:
-    """Return what the templates print around the sheets, in both languages."""
+    """Return the texts around the sheets, in both languages."""
     return {name: bilingual(message) for name, message in FRAME.items()}
 
 

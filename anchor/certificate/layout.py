@@ -158,7 +158,7 @@ MISSING = caution(Message("certificate-not-provided"))
 
 
 def code(*lines: str | None) -> Value:
-    """Return a value of hashes or addresses; "not provided" if all lines are None."""
+    """Return a value of hashes or addresses, or "not provided" if all lines are None."""
     given = tuple(line for line in lines if line is not None)
     return Value(kind="code", lines=given) if given else MISSING
 

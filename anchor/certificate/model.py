@@ -1,8 +1,8 @@
-"""``anchor-certificate/1``: the certificate itself, of which HTML and PDF are renderings.
+"""The document ``anchor-certificate/1``, of which HTML and PDF are renderings.
 
-RFC 8785 bytes.  A member is null where nothing verified it, or nobody provided it; hints of a
-receipt, such as a transaction's hash, are in neither group and not here.  ``docs/certificate.md``
-is the specification.
+It is encoded by RFC 8785.  A member is null if nothing verified it or nobody provided it.  The
+hints of a receipt, such as a transaction's hash, are neither verified nor stated, and are left out.
+``docs/certificate.md`` is the specification.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$"
 
 
 class Bilingual(ReportDocument):
-    """The same in Chinese and English."""
+    """One text in Chinese and in English."""
 
     zh: str
     en: str
@@ -45,10 +45,11 @@ def bilingual(message: Message) -> Bilingual:
 
 
 class Evidence(ReportDocument):
-    """What was compared with the record.  ``recorded_at`` is the operator's own clock: a claim.
+    """The evidence that was compared with the record.
 
-    ``statements`` are members of the record that the format does not know: the operator's own
-    statements, which nothing checks.
+    ``recorded_at`` is a claim: it was read from the operator's own clock.  ``statements`` are
+    members of the record that the format does not define: the operator's own statements, which
+    nothing checks.
     """
 
     name: str
@@ -61,7 +62,7 @@ class Evidence(ReportDocument):
 
 
 class RecordPlace(ReportDocument):
-    """The record and its place in the log: SHA-256 of its bytes, and its leaf."""
+    """The SHA-256 of the record's bytes, and its leaf and index in the log."""
 
     record_sha256: Hex32
     leaf: Hex32
@@ -71,7 +72,10 @@ class RecordPlace(ReportDocument):
 
 
 class PathStep(ReportDocument):
-    """One step up: ``sibling`` stands on ``side``, and both hash to ``node``."""
+    """One step towards the root: ``node`` is the hash of the node below and ``sibling``.
+
+    ``side`` is the side of ``sibling``.
+    """
 
     side: Literal["left", "right"]
     sibling: Hex32
@@ -79,7 +83,7 @@ class PathStep(ReportDocument):
 
 
 class Path(ReportDocument):
-    """The way from the leaf to the root over ``size`` leaves."""
+    """The Merkle path from the leaf to the root of a tree of ``size`` leaves."""
 
     root: Hex32
     size: int
@@ -87,7 +91,7 @@ class Path(ReportDocument):
 
 
 class ReliedOn(ReportDocument):
-    """The final block by which the registry's state was read or proven."""
+    """The final block in which the registry's state was read or proven."""
 
     number: int
     hash: PrefixedHex32
@@ -96,10 +100,10 @@ class ReliedOn(ReportDocument):
 class VerifiedAnchor(ReportDocument):
     """A verified anchor.
 
-    ``chain`` is a CAIP-2 name; a chain id alone can be claimed by any chain, so ``genesis`` is what
-    the trust policy or the release pins, null without either.  ``kind`` is what the release knows
-    of the chain.  ``anchored_at`` is the block's time, and ``seconds_since_recorded`` how long
-    before ``existed_no_later_than`` the record says it was made.
+    ``chain`` is a CAIP-2 name.  Any chain can claim a chain id, so ``genesis`` is the hash of block
+    0 that the trust policy or the release pins, or null if neither does.  ``kind`` is what the
+    release states of the chain.  ``anchored_at`` is the block's time.  ``seconds_since_recorded``
+    is the time from the record's own ``recorded_at`` to ``existed_no_later_than``.
     """
 
     chain: str
@@ -123,7 +127,7 @@ class VerifiedAnchor(ReportDocument):
 
 
 class Policy(ReportDocument):
-    """A trust policy that counted: its file's name, its bytes' SHA-256 and where it came from."""
+    """A trust policy that was used: its file's name, the SHA-256 of its bytes, and its source."""
 
     name: str
     sha256: Hex32
@@ -131,11 +135,11 @@ class Policy(ReportDocument):
 
 
 class Verification(ReportDocument):
-    """What was verified, when and against what.
+    """The verification: what was verified, when, and by which policies and nodes.
 
-    ``retrieved_at`` is when nodes were asked; null where none was.  ``policies`` are what the
-    issuer's trust policy was read from; ``unpinned`` says what was taken from the receipt, and
-    ``notes`` are lines that are no findings.
+    ``retrieved_at`` is when nodes were queried, or null if none was.  ``policies`` are the files of
+    the issuer's trust policy.  ``unpinned`` lists what was taken from the receipt because no policy
+    pins it, and ``notes`` are remarks that are not results.
     """
 
     verified_at: Time
@@ -150,7 +154,7 @@ class Verification(ReportDocument):
 
 
 class Command(ReportDocument):
-    """A command that redoes a part of the verification, and the line that it has to print."""
+    """A command that repeats a part of the verification, and the line that it must print."""
 
     title: Bilingual
     command: str
@@ -158,14 +162,14 @@ class Command(ReportDocument):
 
 
 class Checks(ReportDocument):
-    """How to verify without us: ``set_up`` defines what the commands use."""
+    """How to verify independently: commands, after ``set_up`` has defined what they use."""
 
     set_up: str
     commands: list[Command]
 
 
 class Stated(ReportDocument):
-    """The issuer's statements, which nothing verified; null: not provided."""
+    """The issuer's statements, which nothing verified; a member that was not provided is null."""
 
     case_reference: str | None
     issuer: Issuer
@@ -175,10 +179,10 @@ class Stated(ReportDocument):
 
 
 class Certificate(ReportDocument):
-    """The whole certificate; ``qr_text`` is what its QR code holds.
+    """The whole certificate; ``qr_text`` is the content of its QR code.
 
-    ``clock`` says where ``issued_at`` comes from: the issuing machine's clock, or the issuer.  The
-    members that are always null have no record yet from which they could be filled.
+    ``clock`` is the source of ``issued_at``: the issuing machine's clock, or the issuer.  Members
+    that are always null are reserved: no record contains their values yet.
     """
 
     format: Literal["anchor-certificate/1"]
@@ -222,7 +226,7 @@ def encode_certificate(certificate: Certificate) -> bytes:
 
 
 def numbered(certificate: Certificate) -> Certificate:
-    """Give the certificate a number of its own content, where the issuer names none."""
+    """Return the certificate with a number: the issuer's, or one derived from the content."""
     if certificate.certificate_no:
         return certificate
     digest = hashlib.sha256(encode_certificate(certificate)).hexdigest()

@@ -1,7 +1,7 @@
-"""What the issuer states beside the evidence (``anchor-certificate-details/1``).
+"""The issuer's statements about the evidence (``anchor-certificate-details/1``).
 
-No verification reaches any of it: a certificate prints each statement as the issuer's, and what is
-not stated as "not provided".  ``docs/certificate.md`` lists the members.
+None of them is verified: a certificate marks each statement as the issuer's, and shows a missing
+one as "not provided".  ``docs/certificate.md`` lists the members.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from anchor.messages.message import Message
 from anchor.messages.validation import describe_fault
 
 FORMAT = "anchor-certificate-details/1"
-# Ample for a hand-written file; a wrong path is not read whole.
+# Ample for a hand-written file, and a limit if the path is wrong.
 MAX_DETAILS_BYTES = 1 << 20
 MAX_EXHIBITS = 1_000
 # A statement is a sentence or a paragraph; a longer text should be an exhibit of its own.
 MAX_CHARACTERS = 1_000
 # Parsing a dotted TOML key takes time quadratic in its parts.
 _MAX_DOTS = 500
-# Controls, formats (the overrides of direction among them), surrogates, unassigned, line ends.
+# Control and format characters (including direction overrides), surrogates, unassigned, line ends.
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -55,21 +55,21 @@ class _Document(BaseModel):
 
 
 class Issuer(_Document):
-    """Who issues the certificate, and where it can be challenged."""
+    """The issuer of the certificate, and the contact for objections to it."""
 
     name: Statement = None
     contact: Statement = None
 
 
 class Depositor(_Document):
-    """Whose evidence it is."""
+    """The party whose evidence it is."""
 
     name: Statement = None
     identity: Statement = None
 
 
 class Platform(_Document):
-    """The preservation platform: what a court asks about it (art. 17 of the rules)."""
+    """The preservation platform, in the points that a court examines (art. 17 of the rules)."""
 
     legal_name: Statement = None
     registration_no: Statement = None
@@ -80,7 +80,7 @@ class Platform(_Document):
 
 
 class Collection(_Document):
-    """How one exhibit came about, and was collected, before it was recorded (art. 18)."""
+    """How an exhibit was generated and collected before it was recorded (art. 18 of the rules)."""
 
     origin: Statement = None
     generation_mechanism: Statement = None
@@ -112,7 +112,7 @@ class _ExhibitEntry(Exhibit):
 
 
 class Details(_Document):
-    """The whole file."""
+    """The document of the issuer's statements."""
 
     format: Literal["anchor-certificate-details/1"] = "anchor-certificate-details/1"
     case_reference: Statement = None
@@ -122,10 +122,10 @@ class Details(_Document):
     exhibits: Annotated[list[_ExhibitEntry], Field(max_length=MAX_EXHIBITS)] = []
 
     def find_exhibit(self, digests: Digests) -> Exhibit:
-        """Return what is stated about the evidence of these digests.
+        """Return the statements about the evidence with these digests.
 
         Raises:
-            MalformedError: two entries are about it.
+            MalformedError: Two entries are about it.
         """
         entries = [entry for entry in self.exhibits if is_about(entry.digest, digests)]
         if len(entries) > 1:
@@ -136,17 +136,17 @@ class Details(_Document):
 
 
 def is_about(digest: str, digests: Digests) -> bool:
-    """Say whether an entry's ``digest`` is one of ``digests``."""
+    """Return whether an entry's ``digest`` is one of ``digests``."""
     algorithm, value = parse_digest(digest)
     return value == {"sha256": digests.sha256, "sm3": digests.sm3}[algorithm]
 
 
 def parse_details(data: bytes, *, is_json: bool) -> Details:
-    """Read a details file, TOML or JSON.
+    """Parse a details file, TOML or JSON.
 
     Raises:
-        MalformedError: no document of its kind, or a member that is unknown or misshapen.
-        UnknownVersionError: another format.
+        MalformedError: The bytes are not such a document, or a member is unknown or malformed.
+        UnknownVersionError: The document has another format.
     """
     if len(data) > MAX_DETAILS_BYTES:
         raise MalformedError(Message("details-too-long", limit=MAX_DETAILS_BYTES))
@@ -175,5 +175,6 @@ def _parse_toml(data: bytes) -> object:
         raise MalformedError(Message("details-line-too-dotted", limit=_MAX_DOTS))
     try:
         return tomllib.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:  # tomllib lets int's and Python's own through
+    # tomllib passes on errors of int() and of the recursion limit.
+    except (ValueError, RecursionError) as error:
         raise MalformedError(Message("details-not-toml", reason=error)) from error

@@ -138,7 +138,7 @@ def _prove_takeover(
 
 
 def _list_hints(node: Node, question: Question, proven: _Proven) -> Iterator[Hash32]:
-    """Yield the roots the successor may have begun with: this one, then those named in events."""
+    """Yield the roots the successor may have begun with: the anchor's, then those in events."""
     yield question.root
     since = 0 if proven.anchor is None else proven.anchor.block_number
     with suppress(CannotCheckError, MalformedError):

@@ -1,4 +1,4 @@
-"""Simulation of a call before it is signed: how much gas it takes, and that it succeeds with that.
+"""Simulation of a call before it is signed: its gas limit, and whether it succeeds with that limit.
 
 An estimate is only a node's claim.  It is accepted as far as enough nodes agree with it, at most up
 to the limits of a block and of one transaction, and only if the call succeeds with it at enough of
@@ -68,7 +68,7 @@ def estimate_gas(node: Node, sender: Address, intent: Intent, block: PricedBlock
         )
     gas = min(gas_limit(estimate), most)
     try:
-        # A transaction with too low a limit fails and still pays for all of that gas.
+        # Run it with that limit: a transaction that runs out of gas fails and still pays for it.
         node.ask_each(lambda one: _run(one, sender, intent, gas))
     except NodeRefusedError as error:
         if error.data:  # the chain's state has changed since the estimate

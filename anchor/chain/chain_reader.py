@@ -1,4 +1,4 @@
-"""The verifier's view of a chain: reads pinned to block hashes, each made once."""
+"""The verifier's view of a chain: cached reads, each pinned to a block hash."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _ZERO = Hash32(bytes(32))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The work to estimate: ``pieces`` of evidence in ``heads`` anchors, after ``size`` leaves."""
+    """The work to estimate: ``heads`` anchors for ``pieces`` of evidence, in a log of ``size``."""
 
     pieces: int
     heads: int

@@ -14,7 +14,8 @@ _BASE_FEE_HEADROOM = 2
 _GAS_HEADROOM_PERCENT = 20
 # Quiet chains have base fees near zero, where tips are still about a gwei.
 _LEAST_TIP_BOUND = 2 * GWEI
-# No block builder includes less (geth, miner.Config), and raising less by eighths takes too long.
+# Block builders include no lower tip (geth, miner.Config), and raising one by eighths up to here
+# would take many replacements.
 _LEAST_TIP = GWEI // 1000
 
 
@@ -94,7 +95,7 @@ ANCHOR_GAS = 100_000
 DEPLOYMENT_GAS = 870_000
 """Gas for the deployment of the registry."""
 
-# Of an anchor by an operator: the first of a log, a later one, and each hash of its proof.
+# Gas of an operator's anchor: a log's first, a later one, and each hash of its proof.
 _FIRST_GAS, _LATER_GAS, _HASH_GAS = 72_700, 58_300, 1_210
 
 

@@ -1,6 +1,6 @@
 """Block headers and state proofs (EIP-1186) of nodes, decoded into the form that receipts carry.
 
-Only the two lists of trie nodes are used of a proof: account, key and value follow from them.
+Of a proof, only the two lists of trie nodes are used: account, key and value follow from them.
 """
 
 from __future__ import annotations

@@ -203,7 +203,7 @@ class Rpc:
     def _result(self, method: str, response: object) -> Any:
         if not isinstance(response, dict) or ("result" in response) == ("error" in response):
             raise NodeFaultError(Message("node-answer-result-error", name=self.name, method=method))
-        # An error may come from a server that could not parse the request, and so not its id.
+        # A server that could not parse the request does not know its id, and answers with null.
         answered = response.get("id")
         is_ours = type(answered) is int and answered == self._provider.asked
         if not is_ours and not (answered is None and "error" in response):
@@ -221,7 +221,7 @@ class Rpc:
         for secret in self._secrets:  # a node may quote the request in its answer
             reason = reason.replace(secret, "(hidden)")
         reason = _printable(reason)
-        if classify_refusal(reason) is Refusal.RATE_LIMITED:  # HTTP status 429 in other words
+        if classify_refusal(reason) is Refusal.RATE_LIMITED:  # the same as HTTP status 429
             raise NodeUnreachableError(
                 Message("node-answers-not-now", name=self.name, method=method, reason=reason)
             )

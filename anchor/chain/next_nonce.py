@@ -1,4 +1,4 @@
-"""Choice of the nonce to sign for, so that the account is sure to reach it."""
+"""Choice of the next nonce to sign for: one that the account is certain to reach."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LONGEST_POLL = 4.0
 class NonceChooser:
     """Chooses one sender's nonces from the answers of enough nodes and from the journal.
 
-    ``find_own`` returns those of the given nonces, missing in the journal, that are this project's.
+    ``find_own`` is given nonces that the journal lacks, and returns those that this project used.
     """
 
     node: Node
@@ -44,7 +44,7 @@ class NonceChooser:
     find_own: Callable[[Address, range], set[int]]
 
     def choose(self, newest: PricedBlock) -> int:
-        """Return the nonce to sign for, one that the account is sure to reach.
+        """Return the next nonce to sign for: one that the account is certain to reach.
 
         ``newest`` is the newest block that enough nodes agreed on a moment ago.
 
@@ -95,7 +95,7 @@ class NonceChooser:
             raise
 
     def _settle_given_up(self, nonce: int) -> bool:
-        """Settle a given-up nonce that our old bytes have used after all; return whether so."""
+        """Settle a given-up nonce if an old transaction of ours used it; return whether one did."""
         slot = self.journal.find_slot(self.chain_id, self.sender, nonce)
         if slot is None or not slot.given_up:
             return False
@@ -106,8 +106,9 @@ class NonceChooser:
 
     def _fetch_nonce(self, newest: PricedBlock) -> int:
         nonce = agree_on_nonce(self.node, self.sender)
-        # With one wrong answer we would sign for a used nonce, or wait in vain.  So a single node
-        # is asked twice, then about a given block: a newer one if the nonce has risen meanwhile.
+        # A wrong nonce would already be used, or never be reached.  A single node has none to
+        # contradict it, so its answer is compared with the nonce in ``newest``, or in a newer block
+        # if the nonce has risen meanwhile.
         if self.node.needed == 1 and self.node.fetch_nonce(self.sender, newest.hash) != nonce:
             newer = agree_on_block(self.node)
             if newer == newest or self.node.fetch_nonce(self.sender, newer.hash) != nonce:
@@ -115,7 +116,7 @@ class NonceChooser:
         return nonce
 
     def report_unexplained(self, nonce: int) -> None:
-        """Report how many nonces before ``nonce`` the journal lacks: our own, and others'."""
+        """Report how many nonces below ``nonce`` the journal lacks: ours, and other programs'."""
         last = self.journal.last_nonce(self.chain_id, self.sender)
         if last is None or nonce <= last + 1:
             return

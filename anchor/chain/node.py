@@ -41,7 +41,7 @@ _DATA = re.compile(r"0x([0-9a-f]{2})*")
 # "Unknown block" in the execution APIs (EIP-1474 and geth): a node's answer to a tag it lacks.
 _UNKNOWN_BLOCK_CODES = (-39001, -32001, -32602, -32000)
 _NO_SUCH_METHOD = -32601
-# A log is closed once, so at most one event is true; a node that returns more made them up.
+# A log is closed once, so at most one event is genuine; a node that returns more is wrong.
 _MAX_EVENTS = 16
 # JSON-RPC's code for an unknown method, and EIP-1474's for one that a node does not support.
 _MISSING_METHOD_CODES = (_NO_SUCH_METHOD, -32004)
@@ -154,14 +154,14 @@ class Node:
         return read(self)
 
     def ask_all(self, read: Callable[[Node], Answer]) -> list[Answer]:
-        """Return the results of ``read`` at all nodes; here, at this one."""
+        """Return the results of ``read`` at all nodes; a single node gives one."""
         return [read(self)]
 
     def ask_each(self, read: Callable[[Node], Answer]) -> list[Answer]:
         """Return the results of ``read`` at all nodes of the pinned chain that answer.
 
         Unlike ``read_with_quorum`` it is for values in which honest nodes may differ: the caller
-        compares them.  Here, the only result is this node's.
+        compares them.  A single node gives one result.
         """
         return [read(self)]
 
@@ -206,7 +206,7 @@ class Node:
         return self.known(self.fetch_block("latest"), Message("block-latest"))
 
     def known(self, answer: Answer | None, which: Message) -> Answer:
-        """Return ``answer``, the node's answer about the block called ``which``, if not None.
+        """Return ``answer``, which is about the block called ``which``, unless it is None.
 
         Raises:
             NodeFaultError: The answer is None: the node has no such block.
@@ -241,7 +241,7 @@ class Node:
                 Message("node-final-block-unknown", name=self.name),
                 hint=Message("node-final-block-unknown-hint"),
             )
-        # Because `latest` is read second, it is above any `finalized` tag that trails it.
+        # `latest` is read second, so it is above `finalized` unless the node calls its head final.
         latest = self.fetch_latest()
         if block.number >= latest.number > 0:
             raise CannotCheckError(
@@ -328,7 +328,7 @@ class Node:
         try:
             encoded = encode_header(members)
         except (MalformedError, UnknownVersionError):
-            return False  # the members of no known fork
+            return False  # no known fork has these members
         if hash_keccak256(encoded) == block.hash:
             return True
         if members.keys() <= _BLOCK_MEMBERS:
@@ -336,7 +336,7 @@ class Node:
                 Message("node-block-hash-differs", name=self.name, number=block.number),
                 hint=Message("node-retry-hint"),
             )
-        return False  # of some other kind of chain
+        return False  # another kind of chain, with header items of its own
 
     def fetch_code(self, address: Address, block: BlockId) -> bytes:
         """Return the code at ``address``; empty if the account has no code."""
@@ -404,7 +404,7 @@ class Node:
         """Fetch the state proof of storage slots as of a block, and return the result of ``check``.
 
         Raises:
-            CannotCheckError: The node returns no proof of that block, or the proof does not hold.
+            CannotCheckError: The node returns no proof of that block, or the proof is invalid.
             UnknownVersionError: The block's header has a form that this release does not know.
         """
         header = self.fetch_header(block_hash)
@@ -415,7 +415,7 @@ class Node:
         try:
             return check(proof)
         except (MalformedError, MismatchError, NotTrustedError) as error:
-            # A proof that the verifier rejects does not lead from the block's hash to the slots.
+            # ``check`` rejected it: the proof does not lead from the block's hash to the slots.
             raise NodeFaultError(
                 Message("node-state-proof-invalid", name=self.name, reason=error.message)
             ) from error
@@ -526,7 +526,7 @@ class Node:
         )
 
     def _at(self, block: BlockId, method: str, *params: Any, number: int | None = None) -> Any:
-        """Ask about a block; by its number, where the node accepts no hashes (EIP-1898).
+        """Send a request about a block, by number if the node accepts no hashes (EIP-1898).
 
         A reorganisation may give the number to another block, so the block's hash is compared
         before and after the request.
@@ -537,7 +537,7 @@ class Node:
             try:
                 return self.rpc.call(method, [*params, _block_param(block)])
             except NodeRefusedError as error:
-                # Nodes refuse proofs by hash with many codes: a caller that knows the number tries.
+                # Nodes refuse proofs by hash with many codes: if the number is known, it is tried.
                 is_tried = number is not None and error.code not in _MISSING_METHOD_CODES
                 is_about_hash = error.code in _BAD_PARAMETER_CODES
                 if not is_tried and not is_about_hash:
@@ -546,7 +546,7 @@ class Node:
             number = self.known(
                 self.fetch_block(block), Message("block-by-hash", hash=block.hex())
             ).number
-            self.takes_hashes = False  # harmless if the block was merely unknown
+            self.takes_hashes = False  # requests by number work in any case
         self._check_number(number, block)
         answer = self.rpc.call(method, [*params, hex(number)])
         self._check_number(number, block)
@@ -569,7 +569,7 @@ class Node:
             if not isinstance(each, list) or len(each) != 1:
                 raise NodeFaultError(Message("node-fee-history-malformed", name=self.name))
             tips.append(_decode_quantity(each[0], label))
-        paid = sorted(tip for tip in tips if tip)  # a block without transactions says 0
+        paid = sorted(tip for tip in tips if tip)  # the tip of a block without transactions is 0
         return paid[len(paid) // 2] if paid else 0
 
     def _check_number(self, number: int, block_hash: Hash32) -> None:

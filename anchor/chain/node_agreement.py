@@ -68,8 +68,8 @@ def agree_on_block(node: Node) -> PricedBlock:
         lambda one: one.known(one.fetch_priced_block("latest"), Message("block-latest"))
     )
     number = reached_by_enough((block.number for block in newest), node.needed)
-    same = (block for block in newest if block.number == number)
-    agreed = said_by_enough(same, node.needed)
+    at_number = (block for block in newest if block.number == number)
+    agreed = said_by_enough(at_number, node.needed)
     for back in range(_BLOCKS_BACK):
         if agreed is not None:
             return agreed

@@ -25,7 +25,7 @@ class Refusal(Enum):
     OTHER = "anything else"
 
 
-# In the order they are tried.  Each matches at the start of a word only, so that "unknown
+# Tried in this order.  Each matches at the start of a word only, so that "unknown
 # transaction" does not match "known transaction".
 _TEXTS: tuple[tuple[str, Refusal], ...] = (
     # A contract's message must not be mistaken for the node's, even if its words match.  Hardhat
@@ -40,15 +40,15 @@ _TEXTS: tuple[tuple[str, Refusal], ...] = (
     ("already imported", Refusal.KNOWN),  # anvil (eth/error.rs)
     ("known transaction", Refusal.KNOWN),  # besu RpcErrorType, hardhat (edr mem_pool)
     ("existing txn with same hash", Refusal.KNOWN),  # erigon txpoolcfg.go
-    ("alreadyknown", Refusal.KNOWN),  # nethermind AcceptTxResult, before its texts became geth's
-    ("nonce too low", Refusal.NONCE_USED),  # geth core/error.go, and all who copy it
+    ("alreadyknown", Refusal.KNOWN),  # nethermind AcceptTxResult, until it took over geth's texts
+    ("nonce too low", Refusal.NONCE_USED),  # geth core/error.go, and clients that copy it
     ("nonce_too_low", Refusal.NONCE_USED),  # besu TransactionInvalidReason
-    ("oldnonce", Refusal.NONCE_USED),  # nethermind, before
-    ("insufficient funds", Refusal.FUNDS),  # geth core/error.go, and all who copy it
+    ("oldnonce", Refusal.NONCE_USED),  # nethermind, formerly
+    ("insufficient funds", Refusal.FUNDS),  # geth core/error.go, and clients that copy it
     ("doesn't have enough funds", Refusal.FUNDS),  # hardhat (edr mem_pool)
     ("upfront cost exceeds account balance", Refusal.FUNDS),  # besu RpcErrorType
-    ("insufficientfunds", Refusal.FUNDS),  # nethermind, before
-    ("underpriced", Refusal.FEE_TOO_LOW),  # geth core/txpool/errors.go, and all who copy it
+    ("insufficientfunds", Refusal.FUNDS),  # nethermind, formerly
+    ("underpriced", Refusal.FEE_TOO_LOW),  # geth core/txpool/errors.go, and clients that copy it
     ("transaction gas price below minimum", Refusal.FEE_TOO_LOW),  # geth, since 2025
     ("less than block base fee", Refusal.FEE_TOO_LOW),  # geth core/error.go, anvil, reth
     ("below minimum required priority fee", Refusal.FEE_TOO_LOW),  # reth rpc-eth-types
@@ -57,25 +57,25 @@ _TEXTS: tuple[tuple[str, Refusal], ...] = (
     ("gas price below configured minimum", Refusal.FEE_TOO_LOW),  # besu RpcErrorType
     ("gas price below current base fee", Refusal.FEE_TOO_LOW),  # besu RpcErrorType
     ("which has a basefeepergas of", Refusal.FEE_TOO_LOW),  # hardhat (edr_provider/src/error.rs)
-    ("which is below the minimum of", Refusal.FEE_TOO_LOW),  # hardhat, likewise
-    ("below block base fee", Refusal.FEE_TOO_LOW),  # hardhat, before edr
-    ("feetoolow", Refusal.FEE_TOO_LOW),  # nethermind, before
-    ("replacementnotallowed", Refusal.FEE_TOO_LOW),  # nethermind, before
+    ("which is below the minimum of", Refusal.FEE_TOO_LOW),  # hardhat (edr_provider/src/error.rs)
+    ("below block base fee", Refusal.FEE_TOO_LOW),  # hardhat, formerly (before edr)
+    ("feetoolow", Refusal.FEE_TOO_LOW),  # nethermind, formerly
+    ("replacementnotallowed", Refusal.FEE_TOO_LOW),  # nethermind, formerly
     ("exceeds block gas limit", Refusal.GAS_TOO_HIGH),  # geth core/txpool/errors.go, besu, reth
-    ("gas limit too high", Refusal.GAS_TOO_HIGH),  # geth core/error.go, of EIP-7825's cap
+    ("gas limit too high", Refusal.GAS_TOO_HIGH),  # geth core/error.go, for EIP-7825's cap
     ("exceeds transaction gas cap", Refusal.GAS_TOO_HIGH),  # hardhat (edr_provider/src/error.rs)
     ("intrinsic gas too high", Refusal.GAS_TOO_HIGH),  # anvil (eth/error.rs)
     ("exceeds the block gas limit", Refusal.GAS_TOO_HIGH),  # revm (context/interface result.rs)
-    ("is greater than the cap", Refusal.GAS_TOO_HIGH),  # revm, likewise, of EIP-7825's cap
+    ("is greater than the cap", Refusal.GAS_TOO_HIGH),  # revm, the same file, for EIP-7825's cap
     ("exceeds max transaction gas limit", Refusal.GAS_TOO_HIGH),  # reth transaction-pool error.rs
     ("gas limit reached", Refusal.GAS_TOO_HIGH),  # geth core/error.go, nethermind AcceptTxResult
-    ("gas limit cap exceeded", Refusal.GAS_TOO_HIGH),  # besu RpcErrorType, of EIP-7825's cap
+    ("gas limit cap exceeded", Refusal.GAS_TOO_HIGH),  # besu RpcErrorType, for EIP-7825's cap
     ("gas limit is too high", Refusal.GAS_TOO_HIGH),  # erigon txpoolcfg.go
-    ("gaslimitexceeded", Refusal.GAS_TOO_HIGH),  # nethermind AcceptTxResult, before
+    ("gaslimitexceeded", Refusal.GAS_TOO_HIGH),  # nethermind AcceptTxResult, formerly
     ("nonce too high", Refusal.NOT_YET),  # geth core/error.go, besu, hardhat, nethermind
     ("nonce too far in future", Refusal.NOT_YET),  # nethermind TxPoolErrorMessages
     ("nonce is too distant from current", Refusal.NOT_YET),  # besu RpcErrorType
-    ("noncegap", Refusal.NOT_YET),  # nethermind, before
+    ("noncegap", Refusal.NOT_YET),  # nethermind, formerly
     ("txpool is full", Refusal.NOT_YET),  # geth legacypool.go, reth
     ("sub-pool is full", Refusal.NOT_YET),  # erigon txpoolcfg.go
     ("account limit exceeded", Refusal.NOT_YET),  # geth core/txpool/errors.go

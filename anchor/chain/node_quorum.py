@@ -29,7 +29,7 @@ from anchor.types import Address, Block, ChainId, Hash32
 from anchor.verification.policy import FinalityRule
 
 MAX_LAG = 4
-"""Blocks by which a node may trail the newest one seen, as blocks take time; more is stale."""
+"""Blocks by which a node may trail the newest one seen, because blocks take time to spread."""
 
 # Refusals of a transaction that the node already has, or has seen included.
 _HARMLESS = (Refusal.KNOWN, Refusal.NONCE_USED)
@@ -102,7 +102,7 @@ class NodeGroup(Node):
         waits = [error.retry_after or 0.0 for error in problems]
         raise QuorumError(
             Message("quorum-no-node-readable", reason=_join_messages(problems)),
-            retry_after=min(waits),  # when the first of them may be asked again
+            retry_after=min(waits),  # the earliest time at which a node may be asked again
         )
 
     def fetch_final_block(self, rule: FinalityRule) -> Block:
@@ -162,7 +162,7 @@ class NodeGroup(Node):
         """Return the results of ``read`` at all nodes of the pinned chain that answer.
 
         Raises:
-            QuorumError: Too few nodes answer.  The error of an only node is raised as it is.
+            QuorumError: Too few nodes answer.  A single node's own error is raised unchanged.
             NodeRefusedError: Too few nodes answer, because enough of them refuse the request.
         """
         if len(self._nodes) == 1:
@@ -229,7 +229,8 @@ class NodeGroup(Node):
 
         Raises:
             CannotCheckError: No node gives a proof that holds; the error is the first node's.
-            UnknownVersionError: The same, if the first node's header has an unknown form.
+            UnknownVersionError: No node gives a proof that holds, and the first node's header is of
+                an unknown form.
         """
         problems: list[AnchorError] = []
         for node in sorted(self._nodes, key=lambda node: node is not self._proving):
@@ -286,7 +287,7 @@ class NodeGroup(Node):
         return claims[by[0]], by
 
     def _check_no_split(self, claims: dict[Node, Block], by: tuple[Node, ...]) -> None:
-        """Check that each claimed block is the one that the first of ``by`` has at its number."""
+        """Check that the first node of ``by`` has every claimed block at its number."""
         reference = by[0]
         for node, block in claims.items():
             theirs: Block | None = claims[reference]
@@ -321,7 +322,7 @@ class NodeGroup(Node):
                 hint=Message("node-still-syncing-hint"),
             )
         number = node.fetch_latest().number
-        # A first node on another chain passes here: the comparison of the pins stops everything.
+        # A node on another chain passes here: the next comparison of the pins reports it.
         if number < self._newest - MAX_LAG and self._is_pinned(node):
             raise CannotCheckError(
                 Message("node-behind", name=node.name, number=number, newest=self._newest),
@@ -330,10 +331,10 @@ class NodeGroup(Node):
         return number
 
     def _check_first_pins(self, node: Node) -> None:
-        """Check the pins of a node where another one can be used instead.
+        """Check the pins of a node that may become the primary, if another can replace it.
 
         Raises:
-            CannotCheckError: The node is on another chain; for the first of the nodes, only if
+            CannotCheckError: The node is on another chain and, if it is the first of the nodes,
                 enough others are on the pinned chain.
         """
         if node is not self._nodes[0]:
@@ -391,7 +392,7 @@ class NodeGroup(Node):
     def _mark_unusable(self, node: Node, error: CannotCheckError) -> None:
         """Report why a node is not used, once for each reason."""
         if node in self._told and error.retry_after is not None:
-            return  # it is not asked for the reason already reported
+            return  # it is resting, for a reason already reported
         if self._told.get(node) != error.message:
             self._told[node] = error.message
             self._report(Message("node-left-out", reason=error.message))

@@ -1,4 +1,4 @@
-"""Costs of transactions: the upper bound, the plausible figures of a receipt, and rollup fees.
+"""Costs of transactions: upper bounds, costs by receipts that are plausible, and rollup fees.
 
 Until enough nodes show the receipt in a final block, a transaction counts at its maximum cost: gas
 limit times fee, plus the parent chain's fee.  A receipt with figures that the signed bytes and the
@@ -21,7 +21,7 @@ MAX_TRANSACTION_GAS = 2**24
 """The gas limit of one transaction on Ethereum (EIP-7825)."""
 
 BUDGET_DAYS = 30
-"""The days that a budget covers: up to the latest block's time, measured by block timestamps."""
+"""The days that a budget covers, counted back from the latest block's timestamp."""
 
 OP_CHAINS = (ChainId(10), ChainId(8453))
 """Chains whose transactions also pay for their data on Ethereum (OP Mainnet, Base)."""
@@ -62,9 +62,9 @@ def parse_cost(
     """Return the cost of ``attempt`` by its receipt in ``block``; ``name`` is the node's name.
 
     Raises:
-        NodeFaultError: The receipt names more gas than was signed, less than the data must take, a
-            price that the block's base fee and the signed fees rule out, or an absurd fee for the
-            data on the parent chain.
+        NodeFaultError: The receipt states more gas than was signed, less than the call data takes,
+            a price that the block's base fee and the signed fees rule out, or a parent chain's fee
+            above its bound.
     """
     limit = read_gas_limit(attempt.raw)
     least_gas = _least_gas(read_call_data(attempt.raw))
@@ -109,7 +109,10 @@ def _least_gas(data: bytes) -> int:
 
 
 def _price_range(attempt: Attempt, block: PricedBlock) -> tuple[int, int]:
-    """Return the lowest and highest price per gas in wei: some rollups do not charge the tip."""
+    """Return the lowest and highest possible price per gas in wei.
+
+    The lowest excludes the tip, which some rollups do not charge.
+    """
     if block.base_fee is None:
         return 0, attempt.max_fee
     if not is_dynamic(attempt.raw):
@@ -121,8 +124,8 @@ def _price_range(attempt: Attempt, block: PricedBlock) -> tuple[int, int]:
 def fetch_l1_fee(node: Node, chain_id: ChainId, *, sender: Address, data: bytes) -> int | None:
     """Return an upper bound of the parent chain's fee in wei; None on chains not in ``OP_CHAINS``.
 
-    The figure comes from the chain's own oracle, eightfold, because the fee may rise before the
-    transaction is included.
+    The bound is eight times the figure of the chain's own oracle, because the fee may rise before
+    the transaction is included.
     """
     if chain_id not in OP_CHAINS:
         return None

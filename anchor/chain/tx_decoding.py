@@ -81,7 +81,7 @@ def read_call_data(raw: bytes) -> bytes:
     """Return a raw transaction's call data; the signature is not checked.
 
     Raises:
-        MalformedError: The same as ``read_gas_limit``.
+        MalformedError: The bytes are not a legacy or EIP-1559 transaction.
     """
     return _read_fields(raw)["data"]
 
@@ -90,7 +90,7 @@ def read_receiver(raw: bytes) -> Address | None:
     """Return a raw transaction's receiver, None for a creation; the signature is not checked.
 
     Raises:
-        MalformedError: The same as ``read_gas_limit``.
+        MalformedError: The bytes are not a legacy or EIP-1559 transaction.
     """
     return _receiver(_read_fields(raw)["to"])
 

@@ -49,7 +49,7 @@ def look_at(node: Node, slot: NonceSlot) -> Observation:
         nonce = one.fetch_nonce(slot.sender, "latest")
         if nonce <= slot.nonce:
             return nonce, inclusions
-        # The nonce may have been used since: if one of ours used it, there is a receipt by now.
+        # It may have been used after the first look: if by one of ours, there is a receipt now.
         return nonce, _fetch_inclusions(one, slot)
 
     answers = node.ask_each(read)
@@ -89,7 +89,7 @@ def _fetch_inclusions(node: Node, slot: NonceSlot) -> dict[Hash32, Inclusion]:
             continue
         block = node.fetch_priced_block(receipt.block_number)
         if block is None or block.hash != receipt.block_hash:
-            continue  # a receipt from a block that is not on the node's own chain
+            continue  # the receipt's block is not on the node's own chain
         inclusions[attempt.tx_hash] = Inclusion(
             tx_hash=receipt.tx_hash,
             block_hash=receipt.block_hash,
@@ -118,7 +118,7 @@ def find_user(node: Node, slot: NonceSlot, number: int) -> User:
 
 
 def _ask_alike(node: Node, read: Callable[[Node], Value]) -> Value:
-    """Return the result of ``read`` about an agreed block that enough nodes share."""
+    """Return the result of ``read`` about an agreed block, if enough nodes return the same."""
     agreed = said_by_enough(node.ask_each(read), node.needed)
     if agreed is None:
         raise QuorumError(
@@ -129,7 +129,7 @@ def _ask_alike(node: Node, read: Callable[[Node], Value]) -> Value:
 
 
 def _find_block_of_use(node: Node, slot: NonceSlot, last: int) -> int | None:
-    """Return the number of the block, ``last`` at most, in which the nonce passed the slot's."""
+    """Return the number of the block that used the slot's nonce; None if unused up to ``last``."""
 
     def is_used_in(number: int) -> bool:
         return _ask_alike(node, lambda one: one.fetch_nonce(slot.sender, number)) > slot.nonce

@@ -1,4 +1,4 @@
-"""The interface that sending needs from the store of nonces and signed transactions."""
+"""The journal of nonces and signed transactions that the transaction manager requires."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SettlementJournal(Protocol):
         """
 
     def mark_lost(self, slot: NonceSlot) -> None:
-        """Store that the nonce's transaction is no longer included, and so cost nothing."""
+        """Store that the nonce's transaction is no longer included; its cost no longer counts."""
 
     def settle_slot(
         self, slot: NonceSlot, outcome: str, cost: Cost | None = None, *, confirmed: bool = False

@@ -1,4 +1,4 @@
-"""The transaction manager: sends one transaction at a time, and a crash loses or doubles none.
+"""The transaction manager: sends one transaction at a time; a crash neither loses nor repeats it.
 
 The order of effects is the crash design: reserve the nonce, sign, store the signed bytes, send.
 Each is durable before the next.  There is no separate recovery: ``resume`` runs the ordinary loop
@@ -114,12 +114,12 @@ class TransactionManager:
 
         An included nonce that a reorganisation freed, or gave to another program, is open again.
         If no block includes the earlier run's transaction, ``intent``, which may anchor a newer
-        head, replaces it with a higher fee.  The caller reads from the chain which was included.
-        A transaction that reverted in a final block is returned as well; its nonce is settled.
-        A slot reserved but never signed is left for the next ``send``, which uses its nonce.
+        head, replaces it with a higher fee.  The caller reads from the chain which of the two was
+        included.  A transaction that reverted in a final block is returned as well; its nonce is
+        settled.  A slot reserved but never signed is left for the next ``send``, which uses its
+        nonce.
 
-        Raises:
-            The same errors as ``send``.
+        Raises the same errors as ``send``.
         """
         slot = self._find_unfinished(max_age=0.0)
         if slot is None:
@@ -167,7 +167,7 @@ class TransactionManager:
             return None
         if slot is not None:
             self._settle_unused(slot)
-        self._reviewed_at = None  # this one is open now: review again before the next
+        self._reviewed_at = None  # this slot is open now: the next call has to review again
         return self._journal.reserve_slot(self._chain_id, lost.sender, lost.nonce)
 
     def _find_lost(self, max_age: float) -> NonceSlot | None:
@@ -207,7 +207,7 @@ class TransactionManager:
             is_fresh = self._clock.monotonic() - asked_at < LONGEST_POLL
             return slot, seen if is_fresh else None
         if known is not None and known.given_up:
-            # Its old bytes may still be in a pool, and the registry would refuse them: outbid them.
+            # A pool may still hold its old bytes, whose call would revert by now: outbid them.
             slot = self._replace(slot, intent)[0] or slot
         return slot, None
 
@@ -361,7 +361,7 @@ class TransactionManager:
                 if refused is not None and self._is_gas_too_high(refused, next_up.attempts[-1]):
                     if has_new_gas:
                         raise refused
-                    has_new_gas = True  # by a replacement, for which the gas is estimated again
+                    has_new_gas = True  # the replacement gets a new estimate
                 next_send = self._clock.monotonic() + _RESEND
             if self._clock.monotonic() >= deadline:
                 raise self._overdue(next_up, decision.action, is_stuck=is_stuck)
@@ -372,8 +372,8 @@ class TransactionManager:
     def _is_held_up(self, slot: NonceSlot, action: Action) -> bool:
         """Return whether an earlier nonce of ours was lost and another program has used it.
 
-        A later transaction extends the head that was lost: it would revert, or would make the lost
-        one revert if that came back.  If the lost nonce is free, its own bytes are sent first.
+        The later transaction extends the lost head: it would revert, or make the lost one revert if
+        that comes back.  If the lost nonce is still free, its own bytes are sent first.
         """
         if action is Action.REPAIR:
             return False

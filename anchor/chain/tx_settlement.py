@@ -28,7 +28,7 @@ from anchor.registry.calldata import decode_anchor_call
 from anchor.types import Address, Block, ChainId, Hash32
 from anchor.verification.policy import FinalityRule
 
-# The most nonces to settle in one review: an old store may have many.
+# Maximum number of nonces settled in one review, because an old store may have many.
 _MOST_SETTLED = 50
 
 
@@ -58,7 +58,7 @@ class Settlement:
         final = self._find_final()
         if final is not None:
             due = [each for each in unsettled if _may_be_final(each, final)][:_MOST_SETTLED]
-            for each in reversed(due):  # the first that another program used raises
+            for each in reversed(due):  # lowest first; a nonce that another program used raises
                 if self._settle(each, final, sender):
                     unsettled.remove(each)
         return self._find_lost([each for each in unsettled if each.slot.sender == sender])
@@ -84,9 +84,9 @@ class Settlement:
 
         Raises:
             ForeignUseError: Another program used the nonce.
-            CannotCheckError: One of our transactions may have used the nonce.  If the chain shows
-                that, the nonce stays open until a node gives the receipt.  If the user is unknown,
-                the nonce is settled, because it cannot be used again, and its maximum cost counts.
+            CannotCheckError: Our own transaction may have used the nonce.  If the chain shows that,
+                the nonce stays open until a node gives the receipt.  If the user is unknown, the
+                nonce is settled, because it cannot be used again, and its maximum cost counts.
         """
         name = Message("nonce-of-sender", nonce=slot.nonce, sender=format_address(slot.sender))
         newest = (
@@ -168,7 +168,7 @@ class Settlement:
         return True
 
     def _find_lost(self, unsettled: Sequence[Unsettled]) -> NonceSlot | None:
-        """Return the lowest of these nonces that has no included transaction now; None if all have.
+        """Return the lowest of these nonces that lacks an included transaction now, or None.
 
         ``unsettled`` is sorted by nonce, highest first.  An included anchor of ours implies those
         before it, because the registry accepts an anchor only on top of the head that it extends.
@@ -197,7 +197,7 @@ class Settlement:
                     is_sure = True
                     continue
             if lost is None:
-                agree_on_block(self.node)  # answers of nodes on two forks prove nothing
+                agree_on_block(self.node)  # raises if the nodes are on two forks: no proof of loss
             if not each.is_lost:
                 self.journal.mark_lost(slot)
                 self.report(Message("tx-undone-by-reorganisation", nonce=slot.nonce))

@@ -112,9 +112,9 @@ class Observation:
     """The result of one poll of the chain: the sender's nonces and our attempts' inclusions.
 
     ``final_nonce`` is None if the chain has no final block yet, or if the decision does not need
-    it.  ``missing`` is the stored slot of the nonce that the chain waits for, if that is earlier
-    than the slot's.  ``inclusions`` are those that enough nodes show.  ``is_gap_certain``: enough
-    nodes report that the chain waits for an earlier nonce.
+    it.  ``missing`` is the stored slot of an earlier nonce that the chain waits for, if any.
+    ``inclusions`` are those that enough nodes show.  ``is_gap_certain``: enough nodes report that
+    the chain waits for an earlier nonce.
     """
 
     latest_nonce: int
@@ -170,7 +170,7 @@ def decide(slot: NonceSlot, observation: Observation, waited: float) -> Decision
         missing = observation.missing
         if missing is not None and missing.attempts:
             return Decision(action=Action.REPAIR)
-        # If perhaps only one node reports the gap, our own bytes may be the next: send them.
+        # Too few nodes report the gap for certain: our own bytes may be next, so send them.
         return Decision(action=Action.GAP if observation.is_gap_certain else Action.SEND)
     # Once one attempt is included, the others never can be: they share the nonce.
     return Decision(action=Action.REPLACE if waited >= REPLACE_AFTER else Action.SEND)

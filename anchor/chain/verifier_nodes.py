@@ -1,4 +1,4 @@
-"""The choice of the nodes that a verifier asks."""
+"""The nodes that a verifier asks: those of the command line, the policy or the project."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ class Nodes:
         """Return the view of the target's chain.
 
         Raises:
-            CannotCheckError: No node of the chain is known, two are the same, or there are fewer
-                nodes than have to agree.
+            CannotCheckError: No node of the chain is known, two URLs name the same node, or there
+                are fewer nodes than have to agree.
         """
         urls: Sequence[str] = self._on_chain_of(target) or target.rpc
         quorum = target.quorum
@@ -101,7 +101,7 @@ class Nodes:
     @property
     def needed(self) -> int:
         """Return how many nodes of the command line have to agree: ``--quorum``, or else two."""
-        # For each chain, if there are several: a node's claim about its chain lowers no number.
+        # The same for every chain: a node could otherwise lower it by claiming to be on another.
         return self._quorum or verifier_quorum(len(self._rpc))
 
     def _on_chain_of(self, target: VerificationTarget) -> Sequence[str]:

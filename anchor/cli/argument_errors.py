@@ -1,7 +1,7 @@
-"""What Typer says of a command line that it cannot parse, as messages.
+"""Messages for Typer's errors about a command line that cannot be parsed.
 
-Typer words its errors itself.  The message of one is that whose English is Typer's sentence; where
-there is none, the sentence stays in English.
+Typer words its errors itself.  Each is matched to the message whose English text equals Typer's
+sentence; if there is none, the sentence is printed in English.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def describe_refusal(error: ArgumentsError) -> Message:
 
 
 def describe_usage(error: ArgumentsError) -> list[Message]:
-    """Return how the command is used, and where its help is; nothing if no command is known."""
+    """Return the command's usage and how to get its help; nothing if no command is known."""
     context = getattr(error, "ctx", None)
     if context is None:
         return []
@@ -51,7 +51,7 @@ def describe_usage(error: ArgumentsError) -> list[Message]:
 
 
 def _list_candidates(error: Any, text: str) -> Iterator[Message]:
-    """Yield messages, with the operands that ``text`` has if it is theirs."""
+    """Yield messages that ``text`` may stand for, with the operands taken from it."""
     quoted = text[text.find("'") : text.rfind("'") + 1]
     yield Message("usage-command-unknown", name=quoted)
     name, _, similar = text.removeprefix("No such command ").partition(". Did you mean ")
@@ -73,7 +73,7 @@ def _list_candidates(error: Any, text: str) -> Iterator[Message]:
 
 
 def _find_fault(cause: Any) -> dict[str, Any] | None:
-    """Return the first fault that pydantic found in a value; that of the first item of a list."""
+    """Return the first fault that pydantic found in a value, down to the item of a list."""
     if not hasattr(cause, "errors"):
         return None
     fault: dict[str, Any] = cause.errors()[0]

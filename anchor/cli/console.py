@@ -48,7 +48,7 @@ class Output:
         self.text(text, mark=mark, colour=colour)
 
     def text(self, text: str = "", *, mark: str = "", colour: Colour | None = None) -> None:
-        """Print one line of the result that has no words of ours: a name, a hash, a document's."""
+        """Print one line of the result that needs no translation, such as a name or a hash."""
         if not self.as_json:
             print(self._compose(text, mark, colour, sys.stdout.isatty()))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -21,7 +22,13 @@ from anchor.types import ChainId, parse_hash
 from anchor.verification.report import Report
 from anchor.verification.verifier import judge
 
+# Reading fewer bytes takes less than a second.
+_LARGE_BYTES = 1 << 28
+
 Load = Callable[[], tuple[bytes | Receipt, Digests]]
+
+ShowProgress = Callable[[int], AbstractContextManager[Callable[[int, int], None]]]
+"""Shows how far the reading of so many bytes has come; yields a count of files and bytes."""
 
 _SOURCES = {
     "option": Message("policy-source-option"),
@@ -66,10 +73,12 @@ class VerificationInputs:
         chain_ids: Sequence[int] | None = None,
         accept_unpinned: bool = False,
         offline: bool = False,
+        show_progress: ShowProgress | None = None,
     ) -> None:
         self.choice = choose_policy(trust=trust, config=config_path)
         self.policy = self.choice.policy
         self._offline = offline
+        self._show_progress = show_progress
         self._project: ProjectInputs | None = None
         if self.choice.unused is not None:
             reason = self.choice.unused.reason
@@ -113,7 +122,7 @@ class VerificationInputs:
         ]
 
     def list_policies(self) -> list[dict[str, str]]:
-        """Return the same for a JSON document."""
+        """Return the policies that count as members of a JSON document."""
         return [
             {"file": str(file.path.resolve()), "sha256": file.sha256, "source": file.source}
             for file in self.choice.files
@@ -161,13 +170,20 @@ class VerificationInputs:
         """
         if receipt is None and file.name.endswith(RECEIPT_SUFFIX):
             receipt, file = file, file.with_name(file.name.removesuffix(RECEIPT_SUFFIX))
-        digests = digest_file(file, hint=hint)
+        digests = self._digest(file, hint)
         if receipt is None:
             beside = receipt_path(file)
             if not is_regular_file(beside):
                 return self._from_store(file, digests, beside), digests
             receipt = beside
         return read_receipt(receipt), digests
+
+    def _digest(self, file: Path, hint: Message | None) -> Digests:
+        size = file.stat().st_size if is_regular_file(file) else 0
+        if self._show_progress is None or size < _LARGE_BYTES:
+            return digest_file(file, hint=hint)
+        with self._show_progress(size) as count:
+            return digest_file(file, hint=hint, on_read=partial(count, 0))
 
     def _from_store(self, file: Path, digests: Digests, beside: Path | None) -> Receipt:
         # A store may be on another machine, and its receipts hold no state proof anyway.

@@ -18,26 +18,30 @@ from anchor.operate.evidence_selection import Selection
 DigestsOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--digest", metavar="ALGORITHM:HEX", help="All evidence with this digest, whoever's it is."
+        "--digest",
+        metavar="ALGORITHM:HEX",
+        help="Select all evidence with this digest, of any tenant.",
     ),
 ]
 
 LeavesOption = Annotated[
     list[str] | None,
-    typer.Option("--leaf", metavar="HEX", help="The evidence with this leaf hash."),
+    typer.Option("--leaf", metavar="HEX", help="Select the evidence with this leaf hash."),
 ]
 
 TenantOption = Annotated[
     str | None,
-    typer.Option("--tenant", metavar="NAME", help="All evidence of this tenant of the service."),
+    typer.Option(
+        "--tenant", metavar="NAME", help="Select all evidence of this tenant of the service."
+    ),
 ]
 
 NamesArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[ID|FILE]...",
-        help="Ids as the service answers them, or files: each means all evidence with its content, "
-        "or, where it is gone, what was recorded from that path.",
+        metavar="ID|FILE",
+        help="Ids returned by the service, or files; a file selects all evidence with its "
+        "content or, if it is gone, recorded from its path.",
     ),
 ]
 

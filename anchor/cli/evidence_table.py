@@ -16,11 +16,16 @@ from anchor.system.clock import format_time
 from anchor.types import Stage
 
 LimitOption = Annotated[
-    int, typer.Option("--limit", min=1, max=1_000_000, metavar="N", help="Show at most N pieces.")
+    int,
+    typer.Option(
+        "--limit", min=1, max=1_000_000, metavar="N", help="Maximum number of pieces to show."
+    ),
 ]
 TenantOption = Annotated[
     str | None,
-    typer.Option("--tenant", metavar="NAME", help="Only evidence of this tenant of the service."),
+    typer.Option(
+        "--tenant", metavar="NAME", help="Only show evidence of this tenant of the service."
+    ),
 ]
 
 # Columns of the table; the name comes last.

@@ -20,8 +20,8 @@ ConfigOption = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        help="The project's anchor.toml; by default $ANCHOR_CONFIG, or the nearest one upwards "
-        "if you made or allowed it.",
+        help="The project's anchor.toml; default: $ANCHOR_CONFIG, else the nearest in this "
+        "folder or above, if you created or allowed it.",
     ),
 ]
 
@@ -30,8 +30,7 @@ RpcOption = Annotated[
     typer.Option(
         "--rpc",
         metavar="URL",
-        help="A node to ask, instead of those of the policy; repeat it for several, of which two "
-        "have to agree.",
+        help="Node to ask instead of the policy's; repeatable: of several, two must agree.",
     ),
 ]
 
@@ -41,7 +40,7 @@ QuorumOption = Annotated[
         "--quorum",
         min=1,
         metavar="N",
-        help="How many of the nodes have to agree, where the policy does not ask for more.",
+        help="Number of nodes that must agree, unless the policy requires more.",
     ),
 ]
 
@@ -50,8 +49,8 @@ TrustOption = Annotated[
     typer.Option(
         "--trust",
         metavar="POLICY",
-        help="Your trust policy; by default $ANCHOR_TRUST, else those that `anchor trust` keeps "
-        "and that of your own project around.",
+        help="Your trust policy; default: $ANCHOR_TRUST, else those kept by `anchor trust` and "
+        "that of your own project.",
     ),
 ]
 
@@ -62,8 +61,8 @@ ChainIdOption = Annotated[
         min=1,
         max=2**53 - 1,
         metavar="N",
-        help="A chain that counts, of those that the policy names; repeat it for several.  Anchors "
-        "on others are ignored.",
+        help="Consider only anchors on this chain; repeatable; your policy, if any, must name "
+        "it too.",
     ),
 ]
 
@@ -71,8 +70,8 @@ AcceptUnpinnedOption = Annotated[
     bool,
     typer.Option(
         "--accept-unpinned",
-        help="Without a trust policy: take the receipt's word for chain and owner, instead of "
-        "ending with 20.",
+        help="Without a policy, accept the chain and owner that the receipt or log states, "
+        "instead of exit code 20.",
     ),
 ]
 
@@ -81,21 +80,29 @@ BlockHashOption = Annotated[
     typer.Option(
         "--block-hash",
         metavar="HASH",
-        help="The hash of a final block, as you found it out: what the receipt proves by that "
-        "block needs no node.  Repeat it for several.",
+        help="Hash of a final block that you looked up yourself; proofs for that block need no "
+        "node; repeatable.",
     ),
 ]
 
 OfflineOption = Annotated[
-    bool, typer.Option("--offline", help="Ask no node: by --block-hash, or the policy's own.")
+    bool,
+    typer.Option(
+        "--offline", help="Ask no node; use the block hashes of --block-hash or the policy."
+    ),
 ]
 
 EmbeddedOption = Annotated[
-    bool, typer.Option("--embedded", help="Use py-evm even where anvil is installed.")
+    bool, typer.Option("--embedded", help="Use py-evm even if anvil is installed.")
 ]
 
 ApeAccountOption = Annotated[
-    str | None, typer.Option("--ape-account", help="Use this ape account's keyfile instead.")
+    str | None,
+    typer.Option(
+        "--ape-account",
+        metavar="NAME",
+        help="Ape account whose keyfile to use instead of --keystore.",
+    ),
 ]
 
 WaitOption = Annotated[
@@ -103,7 +110,7 @@ WaitOption = Annotated[
     typer.Option(
         "--wait",
         metavar="included|final",
-        help="What to wait for after sending; by default what the configuration says.",
+        help="State of the anchor to wait for; default: set in the configuration.",
     ),
 ]
 
@@ -112,7 +119,7 @@ FinalityOption = Annotated[
     typer.Option(
         "--finality",
         metavar="RULE",
-        help="'finalized', or a number of blocks where a chain has no such tag.",
+        help="'finalized', or a number of blocks on a chain without that tag.",
     ),
 ]
 

@@ -35,8 +35,14 @@ def audit_own_log(
                 output.line(Message("audit-tiles-rebuilt", count=rebuild_tiles(project)))
             audit = audit_project(project)
             output.line(Message("audit-leaves-read", leaves=audit.leaves, heads=audit.heads))
+            if audit.without_record:
+                output.line(Message("audit-leaves-without-record", count=audit.without_record))
             breaches, code = list(audit.breaches), ExitCode.DONE
-            members: dict[str, Any] = {"leaves": audit.leaves, "heads": audit.heads}
+            members: dict[str, Any] = {
+                "leaves": audit.leaves,
+                "heads": audit.heads,
+                "without_record": audit.without_record,
+            }
             if not offline:
                 members["chain"], contradicted, code = _audit_chain(output, project)
                 breaches += contradicted

@@ -35,21 +35,20 @@ from anchor.verification.policy import MAX_POLICY_BYTES, TrustEntry
 
 app = make_group("trust")
 
-_Name = Annotated[str, typer.Argument(metavar="NAME", help="What you call the policy.")]
-_Folder = Annotated[
-    Path, typer.Argument(metavar="[DIR]", help="The project's folder; by default this one.")
-]
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the policy.")]
+_Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the project.")]
 
 
 @app.command("add")
 def add(
     name: _Name,
-    file: Annotated[Path, typer.Argument(help="The policy, as you checked it.")],
+    file: Annotated[Path, typer.Argument(help="Policy file that you checked.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Keep a policy of yours under a name: from now on it counts without --trust.
+    """Keep a trust policy under a name, so that it applies without --trust.
 
-    All that you keep count together. Check each value first: docs/trust-policy.md says how.
+    All kept policies apply together. Before you keep one, check each value as
+    docs/trust-policy.md describes.
     """
     output = Output(as_json=as_json)
     policy = add_policy(name, read_bounded(file, MAX_POLICY_BYTES + 1))
@@ -62,7 +61,7 @@ def add(
 
 @app.command("list")
 def list_all(as_json: JsonOption = False) -> None:
-    """Print the policies that you keep, and the projects that you made or allowed."""
+    """List the policies that you keep, and the projects that you created or allowed."""
     output = Output(as_json=as_json)
     policies, notes = list_policies(), list_allowed()
     for policy in policies:
@@ -91,7 +90,7 @@ def show(name: _Name, as_json: JsonOption = False) -> None:
 
 @app.command("remove")
 def remove(name: _Name, as_json: JsonOption = False) -> None:
-    """Keep a policy no longer."""
+    """Remove a policy that you keep."""
     output = Output(as_json=as_json)
     path = remove_policy(name)
     output.line(Message("file-removed", path=path))
@@ -100,9 +99,10 @@ def remove(name: _Name, as_json: JsonOption = False) -> None:
 
 @app.command("allow")
 def allow(folder: _Folder = Path(), as_json: JsonOption = False) -> None:
-    """Let a project that you did not make here count as yours, as it is now.
+    """Let a project that was created elsewhere count as yours.
 
-    Commands in its folder then use its policy, nodes, store and key. Read its anchor.toml first.
+    Read its anchor.toml first: commands in its folder then use its policy, nodes, store and key.
+    Allow it again if it is moved, or if its chain, registry, log or policy changes.
     """
     output = Output(as_json=as_json)
     note = allow_project(_config_in(folder))
@@ -112,7 +112,7 @@ def allow(folder: _Folder = Path(), as_json: JsonOption = False) -> None:
 
 @app.command("disallow")
 def disallow(folder: _Folder = Path(), as_json: JsonOption = False) -> None:
-    """Let a project count no longer; its folder stays as it is."""
+    """Let a project no longer count as yours; its folder is not changed."""
     output = Output(as_json=as_json)
     config = folder if folder.name == CONFIG else folder / CONFIG
     if not disallow_project(config):

@@ -14,8 +14,11 @@ from anchor.messages.message import Message
 
 
 @contextmanager
-def show_hashing(output: Output) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function that counts files and bytes; the bar is shown on a terminal only."""
+def show_hashing(output: Output, total: int | None = None) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function that counts files and bytes; the bar is shown on a terminal only.
+
+    ``total`` is the number of bytes to read, if it is known.
+    """
     if output.as_json or not sys.stderr.isatty():
         yield lambda _files, _size: None
         return
@@ -25,17 +28,22 @@ def show_hashing(output: Output) -> Iterator[Callable[[int, int], None]]:
         TextColumn("{task.fields[progress]}"),
         TimeElapsedColumn(),
     )
-    done = total = 0
+    done = read = 0
 
-    def describe() -> str:
-        return output.say(Message("hashing-progress", count=done, size=human_size(total)))
+    def describe(speed: float | None) -> str:
+        size = human_size(read) if total is None else f"{human_size(read)}/{human_size(total)}"
+        if total is None:
+            size = Message("hashing-files", count=done, size=size)
+        rate = human_size(int(speed or 0))
+        return output.say(Message("hashing-progress", size=size, rate=rate))
 
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(output.say(Message("hashing-title")), total=None, progress=describe())
+        title = output.say(Message("hashing-title"))
+        task = bar.add_task(title, total=total, progress=describe(None))
 
         def advance(files: int, size: int) -> None:
-            nonlocal done, total
-            done, total = done + files, total + size
-            bar.update(task, advance=files, progress=describe())
+            nonlocal done, read
+            done, read = done + files, read + size
+            bar.update(task, advance=size, progress=describe(bar.tasks[0].speed))
 
         yield advance

@@ -25,9 +25,9 @@ COLOURS = {
     "not present": Colour.YELLOW,
 }
 
-# The claims that bound the time, of the nine.
+# The claims of the nine that limit the time of the evidence.
 _TIME_CLAIMS = ("C4", "C5")
-# Its line names the chain and its genesis block, on which everything else rests.
+# The step whose line names the chain and its genesis block, on which all other steps depend.
 _CHAIN_STEP = 5
 _INDENT = "  "
 # Columns of a verdict, and of the shortest summary, each with the space after it.
@@ -46,8 +46,9 @@ def print_report(
 ) -> None:
     """Print one file's report: the verdict, the time, its basis and what it does not prove.
 
-    Passed steps, except that of the chain, are printed only with ``all_steps``; so are the claims
-    without a time where all passed, and where not, all that did not fail, and the time itself.
+    With ``all_steps``, every step and claim is printed.  Without it, passed steps other than that
+    of the chain are omitted.  If all steps passed, the claims that do not limit the time are
+    omitted, too; otherwise the time, and the claims that did not fail.
     """
     passed = report.error is None
     mark = f"{_spell_verdict(output, report)}{_INDENT}"

@@ -18,7 +18,7 @@ Time = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]
 
 
 class LogDocument(ReportDocument):
-    """Which log it is: number ``number`` of ``owner``, in one registry."""
+    """The log's identity: number ``number`` of ``owner``, in one registry."""
 
     owner: AddressText
     number: Count
@@ -27,17 +27,17 @@ class LogDocument(ReportDocument):
 
 
 class LogHeadDocument(ReportDocument):
-    """A head of the log: how many leaves it has, and the root over them."""
+    """A head of the log: its number of leaves, and the root over them."""
 
     size: Count
     root: Hex32
 
 
 class FinalAnchorDocument(LogHeadDocument):
-    """The newest anchor that is final.
+    """The newest final anchor.
 
-    ``included_at`` is its block's time, ``final_at`` when this project first saw it final; null
-    where that was not noted.
+    ``included_at`` is its block's time.  ``final_at`` is when this project first saw the anchor
+    final, or null if it was not recorded.
     """
 
     sequence: int
@@ -47,7 +47,7 @@ class FinalAnchorDocument(LogHeadDocument):
 
 
 class UnprovenDocument(ReportDocument):
-    """Final anchors of which no state proof could be made."""
+    """Final anchors for which no state proof could be made."""
 
     anchors: Count
     first_sequence: int
@@ -55,14 +55,14 @@ class UnprovenDocument(ReportDocument):
 
 
 class OnChainDocument(ReportDocument):
-    """Where the log stands on chain.
+    """The log's state on chain.
 
-    ``head`` is null until the registry has one, ``final`` until an anchor is final.
-    ``clock_off`` is null unless this machine's clock is off the chain's: by so many seconds at
-    least, negative where it is behind.  ``reversible`` counts anchors in blocks that are not
-    final, ``unanchored`` the leaves that are sealed and in no anchor.  ``low_on_funds``: balance
-    or budget pay for fewer than ten more anchors at the fee cap; null where the key's address is
-    not known.
+    ``head`` is null until the registry has one, ``final`` until an anchor is final.  ``clock_off``
+    is by how many seconds at least this machine's clock differs from the chain's time (negative:
+    behind), or null if it may be right.  ``reversible`` counts anchors in blocks that are not
+    final, ``unanchored`` the sealed leaves without an anchor.  ``low_on_funds`` is true if balance
+    or budget pay for fewer than ten more anchors at the fee cap, and null if the key's address is
+    unknown.
     """
 
     head: LogHeadDocument | None
@@ -75,19 +75,18 @@ class OnChainDocument(ReportDocument):
 
 
 class CopiesDocument(ReportDocument):
-    """On how many servers the store is now, and on how many it has to be."""
+    """The number of servers that hold the store now, and the number required."""
 
     count: Count
     required: Count
 
 
 class StatusDocument(ReportDocument):
-    """Where the log stands.
+    """The log's state.
 
-    ``accepted`` counts all evidence, ``waiting`` what is not sealed yet.  ``copies`` is null where
-    one server is enough.  ``chain`` is null where
-    the nodes could not be asked or are not to be believed; ``error`` then says why, and
-    ``exit_code`` what the command ends with.
+    ``accepted`` counts all evidence, ``waiting`` the evidence that is not sealed yet.  ``copies``
+    is null if one server is enough.  ``chain`` is null if the nodes could not be queried or cannot
+    be relied on; ``error`` then states the reason, and ``exit_code`` is that of the command.
     """
 
     format: Literal["anchor-status/1"]

@@ -119,7 +119,7 @@ class AnswerBody:
         answer = self._answer
         headers = answer.headers.copy()
         for told in ("Content-Encoding", "Content-Length", "Transfer-Encoding"):
-            headers.pop(told, None)  # of the transfer; the body is decompressed
+            headers.pop(told, None)  # they describe the transfer; this body is decompressed
         return httpx.Response(
             answer.status_code,
             headers=headers,
@@ -130,7 +130,7 @@ class AnswerBody:
 
 
 def explain(answer: httpx.Response) -> AnchorError:
-    """Return the error that an answer with an error status stands for."""
+    """Return the error that corresponds to an answer with an error status."""
     try:
         problem = _read_problem(_parse_object(answer.content))
     except MalformedError:

@@ -1,7 +1,7 @@
-"""The protocol logic of the two clients, without I/O; the clients send the requests.
+"""The protocol logic shared by both clients, without I/O.
 
-An exchange is a generator: it yields a request, or the seconds to wait before the next one, is sent
-the reply (a response, or a connection error), and returns the result.
+An exchange is a generator.  It yields a request, or the seconds to wait before the next one; the
+client sends back the reply (a response, or a connection error).  It returns the result.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class Exchanges:
             answers |= {left[number - 1]: one for number, one in said.items()}
             if len(answers) == len(lines):
                 return [answers[place] for place in range(len(lines))]
-            yield _pause(attempt, None)  # the service had to stop, and will be restarted
+            yield _pause(attempt, None)  # the service stopped before the end, and will be restarted
         raise CannotCheckError(
             Message("service-stopped-midway", accepted=len(answers), total=len(lines)),
             hint=Message("service-stopped-midway-hint"),

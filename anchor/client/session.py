@@ -87,11 +87,14 @@ class Client:
         >>> sum(isinstance(one, Accepted) for one in many)
         10000
 
-        A few thousand are read ahead; ``parallel`` is the number of simultaneous requests.
+        A few thousand are read ahead; ``parallel`` is the number of simultaneous requests.  The
+        pieces yielded before an error are on disk.
 
         Raises:
-            UsageError, CannotCheckError, MalformedError: The same as ``submit``; pieces yielded
-                before are on disk.
+            UsageError: The service refuses the request.
+            CannotCheckError: The service does not answer, or is too busy; further pieces may or may
+                not have been accepted.
+            MalformedError: The answer is not one of the service.
         """
         chunks = split_chunks(submissions)
         pending: deque[Future[list[Accepted | Refused]]] = deque()
@@ -126,7 +129,9 @@ class Client:
 
         Raises:
             NotFinalError: The evidence has not reached the stage in ``timeout`` seconds.
-            UsageError, CannotCheckError, MalformedError: The same as ``status``.
+            UsageError: The service has no such evidence of this key's tenant.
+            CannotCheckError: The service does not answer.
+            MalformedError: The answer is not one of the service.
         """
         return self._do(self._exchanges.wait(id, until, timeout))
 
@@ -141,7 +146,9 @@ class Client:
 
         Raises:
             NotFinalError: The evidence has not reached the stage within ``timeout`` seconds.
-            UsageError, CannotCheckError, MalformedError: The same as ``status``.
+            UsageError: The service has no such evidence of this key's tenant.
+            CannotCheckError: The service does not answer.
+            MalformedError: The answer is not one of the service.
         """
         return self._do(self._exchanges.receipt(id, until, timeout))
 

@@ -86,9 +86,9 @@ _ITEMS = (
     _Item("slotNumber", "integer", 64),
 )
 
-# Before London, London (and Paris), Shanghai, Cancun, Prague (and Osaka).
+# Number of header items: before London, then since London, Shanghai, Cancun and Prague.
 _SHAPES = (15, 16, 17, 20, 21)
-# Items after these are accepted without checks: their fork may not be known yet.
+# Only this many items are checked: later ones may come from forks that are not known yet.
 _STRICT = _SHAPES[-1]
 # A chain that adopts Amsterdam's EIPs one by one may have only the first of its two items.
 _ENCODED_SHAPES = (*_SHAPES, 22, 23)

@@ -115,7 +115,11 @@ def _decode_list(data: bytes, at: int, stop: int, depth: int, subject: str) -> R
 
 
 def _read_length(data: bytes, at: int, end: int, form: int, subject: str) -> tuple[int, int]:
-    """Return the payload's start and length; ``form`` is the length up to 55, or 55 + its bytes."""
+    """Return the payload's start and length.
+
+    ``form`` is the prefix byte less its type's lowest value: the length itself up to 55, or else
+    55 plus the number of bytes that encode the length.
+    """
     start, length = at + 1, form
     if form > _LONGEST_SHORT:
         start += form - _LONGEST_SHORT

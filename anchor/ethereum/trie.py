@@ -160,7 +160,7 @@ class _Walk:
             raise self._malformed(Message("trie-child-not-hashed"))
 
     def _read_path(self, encoded: RlpItem) -> tuple[bool, str]:
-        """Decode a hex-prefix path (Yellow Paper, appendix C): is it a leaf's, and its nibbles."""
+        """Decode a hex-prefix path (Yellow Paper, appendix C) into a leaf flag and its nibbles."""
         digits = encoded.hex() if isinstance(encoded, bytes) else ""
         # The flags are 0 to 3; for a path of even length, a zero nibble fills the first byte.
         flag = int(digits[:1] or "f", 16)

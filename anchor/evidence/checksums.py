@@ -3,10 +3,10 @@ r"""Lists of checksums, as ``sha256sum`` and ``cksum`` of GNU coreutils print th
 The format is that of the coreutils manual, sections "md5sum invocation" and "cksum invocation",
 as of coreutils 9.7.
 
-File names are bytes; evidence names are Unicode text.  A name that is UTF-8 stays as it is.  A byte
-that is not part of valid UTF-8 becomes ``\x`` and two lower-case hex digits, and a backslash that
-would read as such an escape becomes ``\x5c``; so two names never become one, `encode_name` gets
-the exact bytes back, and names without such bytes, percent signs included, never change.
+File names are bytes; evidence names are Unicode text.  A byte that is not part of valid UTF-8
+becomes ``\x`` and two lower-case hex digits, and a backslash that would read as such an escape
+becomes ``\x5c``.  All else is unchanged.  So different names stay different, and `encode_name`
+restores the exact bytes.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ def parse_checksum_lines(
 ) -> Iterator[tuple[str, str, bytes]]:
     r"""Yield ``(name, algorithm, digest)`` for each line of a list of checksums.
 
-    Accepted are ``HEX  name``, ``HEX *name`` and ``SHA256 (name) = HEX`` or ``SM3 (name) = HEX``,
-    and each of them after a backslash with ``\n``, ``\r`` and ``\\`` in the name escaped.  A line
+    Accepted are ``HEX  name``, ``HEX *name``, ``SHA256 (name) = HEX`` and ``SM3 (name) = HEX``.  If
+    a line starts with a backslash, ``\n``, ``\r`` and ``\\`` in its name are escapes.  A line
     without a tag does not state its algorithm: the caller names it as ``untagged``.
     Empty lines, lines that start with ``#`` and a carriage return at the end are ignored, as
-    ``sha256sum --check`` does.  The digest has 32 bytes; the name is text as `decode_name` makes
-    it.  Text lines may hold what ``errors="surrogateescape"`` made of bytes that are not UTF-8.
+    ``sha256sum --check`` does.  The digest has 32 bytes; the name is the result of `decode_name`.
+    Lines of type ``str`` may contain surrogates from ``errors="surrogateescape"``.
 
     A file is best read with ``iter(lambda: file.readline(MAX_LINE_BYTES + 1), b"")``, so that one
     endless line cannot fill the memory.
@@ -62,7 +62,7 @@ def parse_checksum_lines(
 
 
 def decode_name(raw: bytes) -> str:
-    """Return a file name as text without lone surrogates, by this module's rule."""
+    """Return a file name as Unicode text, with invalid bytes escaped as this module describes."""
     try:
         if b"\\x" not in raw:
             return raw.decode("utf-8")

@@ -29,9 +29,9 @@ _LINK_REASON = Message("link-not-followed")
 class SourceFile:
     """A file whose evidence is to be accepted.
 
-    ``path`` is opened as given; ``name`` is the evidence name, text as `decode_name` makes it.
-    None of the last ``guarded`` components of ``path`` may be a symbolic link by the time the file
-    is opened; 0 follows all links.  ``status`` is the file's, if it was read just now.
+    ``path`` is opened as given; ``name`` is the evidence name, as `decode_name` returns it.  None
+    of the last ``guarded`` components of ``path`` may be a symbolic link when the file is opened;
+    0 follows all links.  ``status`` is the file's status if it has been read already.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class SourceFile:
     status: os.stat_result | None = field(default=None, compare=False, repr=False)
 
     def look(self) -> os.stat_result | None:
-        """Return the status of the file that would be opened; None if it has no status."""
+        """Return the status of the file that would be opened; None if it cannot be read."""
         if self.status is not None:
             return self.status
         try:
@@ -92,7 +92,7 @@ def open_guarded(parts: tuple[str, ...], guarded: int, flags: int) -> int:
     above it may be replaced by a link during the walk.  The caller has to close the descriptor.
 
     Raises:
-        OSError: The same as `os.open`; also if a guarded part is a symbolic link.
+        OSError: The path cannot be opened, or a guarded part is a symbolic link.
     """
     base = len(parts) - min(guarded, len(parts))
     path = os.path.join(*parts) if parts else "."
@@ -110,7 +110,7 @@ def open_guarded(parts: tuple[str, ...], guarded: int, flags: int) -> int:
 
 
 def describe_error(error: OSError | ValueError) -> Message:
-    """Return half a sentence about what is wrong with a path, without the path itself."""
+    """Return a clause about what is wrong with a path, without the path itself."""
     if isinstance(error, OSError) and error.errno == errno.ELOOP:
         return Message("path-link-swapped-or-circular")
     if isinstance(error, ValueError):
@@ -120,7 +120,7 @@ def describe_error(error: OSError | ValueError) -> Message:
 
 
 def describe_mode(mode: int) -> Message:
-    """Return half a sentence about the kind of special file in ``st_mode``."""
+    """Return a clause about the kind of special file that ``st_mode`` states."""
     kinds = (
         (stat.S_ISFIFO, Message("file-kind-fifo")),
         (stat.S_ISSOCK, Message("file-kind-socket")),
@@ -134,7 +134,7 @@ def describe_mode(mode: int) -> Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Folder:
-    """A folder to list; ``name`` and ``real`` (its resolved path) are bytes without a last /."""
+    """A folder to list; ``name`` and ``real`` (the resolved path) are bytes, without a final /."""
 
     path: Path
     name: bytes
@@ -147,7 +147,7 @@ class _Walk:
 
     def __init__(self, *, follow_symlinks: bool) -> None:
         self._follow = follow_symlinks
-        # Resolved paths of the arguments so far, and of folders without a complete listing.
+        # Resolved paths: of the arguments so far, and of folders whose listing is incomplete.
         self._covered: set[bytes] = set()
         self._unlisted: set[bytes] = set()
         # (device, inode) of every folder listed; kept only where links can lead to one again.
@@ -264,10 +264,10 @@ class _Walk:
 
 
 class _Listing:
-    """One directory's names as bytes in order; folders end in /, so paths sort as a whole.
+    """One directory's names as sorted bytes; folders end in /, so that full paths are in order.
 
-    ``remarks`` states why an entry is neither file nor folder: a reason to skip it, or an error.
-    ``error`` states that the list is not complete.
+    ``remarks`` holds, for an entry that is neither file nor folder, the reason to skip it or the
+    error of reading it.  ``error`` is set if the list is incomplete.
     """
 
     def __init__(self, descriptor: int, follow: bool) -> None:

@@ -20,11 +20,11 @@ from anchor.types import Hash32, LogId, parse_hex
 
 FORMAT = "anchor-erasure/1"
 MEMBER = "erasure"
-"""The member of a record that only the operator's own records have."""
+"""The record member that holds a statement; only records that the operator creates have it."""
 BASES: Final = ("gdpr-17", "pipl-47", "other")
-# Each takes about 100 bytes; a record has 65,535.
+# A piece takes about 100 bytes, and a record has at most 65,535.
 MAX_PIECES = 500
-# Characters of up to four bytes each, or twelve if they have to be escaped.
+# In characters; one takes up to four bytes, or twelve if it has to be escaped.
 MAX_WORDS = 1_000
 
 _WHAT = Message("erasure-statement")
@@ -73,7 +73,7 @@ class ErasureStatement:
 
 
 def check_words(basis: str, words: dict[str, str]) -> None:
-    """Check the operator's part of a statement.
+    """Check the basis of a statement and the texts that the operator wrote for it.
 
     Raises:
         UsageError: The basis is not one of ``BASES``, or one of ``words`` is empty, too long or

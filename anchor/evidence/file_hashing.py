@@ -48,14 +48,14 @@ from anchor.system.regular_files import open_regular_file
 # Measured on 20,000 files of 4 KiB, SHA-256 alone and one worker: 7,300 files/s with one file a
 # task, 20,700 with 16, 27,600 with 64, 30,700 with 256, and no more with 1,024.
 BATCH_FILES = 256
-# Some 15 ms of work with both digests: far above a task's overhead (0.1 ms), short to wait for.
+# Some 15 ms of work with both digests: far above a task's overhead (0.1 ms), yet a short wait.
 BATCH_BYTES = 4 * CHUNK_BYTES
-# Enough to keep 16 workers busy twice over while the oldest task is a large file; the results held
+# Two tasks for each of 16 workers while the oldest task reads a large file.  The results that wait
 # for it are at most this times BATCH_FILES, whatever the number of files.
 MAX_TASKS = 32
 # A file of one chunk gains nothing from streaming: it is read with one call and no spare buffer.
 _WHOLE_BYTES = CHUNK_BYTES
-# How often progress within large files is reported.
+# Seconds between two reports of progress within large files.
 _TELL_SECONDS = 0.25
 
 # O_NONBLOCK: a FIFO that replaced the file would otherwise block the open for ever.
@@ -92,10 +92,11 @@ def hash_sources(
     An `IntakeProblem` or `Skipped` among the sources is passed through at its place. A file in
     ``untouched`` is not even opened: its result is a `Skipped` with the reason given. A file
     that changes while it is read is read once more before it becomes an `IntakeProblem`.
-    ``on_done(files, bytes)`` reports, in the caller's thread, how much each finished task adds,
-    and with threads as workers four times a second how much was read of large files meanwhile.
-    At most `MAX_TASKS` tasks exist at a time. When the caller stops early and closes this, also
-    by KeyboardInterrupt, waiting tasks are cancelled, and threads stop at their next read.
+    ``on_done(files, bytes)`` is called in the caller's thread with the files and bytes that each
+    finished task adds and, if the workers are threads, four times a second with the bytes newly
+    read from large files. At most `MAX_TASKS` tasks exist at a time. When the generator is closed
+    early, also by KeyboardInterrupt, waiting tasks are cancelled and threads stop at their next
+    read.
 
     Raises:
         UsageError, UnknownVersionError: An algorithm is not known or cannot be computed.
@@ -119,10 +120,16 @@ def hash_sources(
             task.cancel()
 
 
-def digest_file(file: Path, *, hint: Message | None = None) -> Digests:
+def digest_file(
+    file: Path,
+    *,
+    hint: Message | None = None,
+    on_read: Callable[[int], None] | None = None,
+) -> Digests:
     """Digest a file with every algorithm a record can hold.
 
-    ``hint`` is the hint of the error if the file is missing.
+    ``hint`` is the hint of the error if the file is missing.  ``on_read`` is called with the number
+    of bytes of each chunk that was read.
 
     Raises:
         UsageError: The file is missing or cannot be read.
@@ -139,8 +146,8 @@ def digest_file(file: Path, *, hint: Message | None = None) -> Digests:
         ) from error
     try:
         with open(descriptor, "rb") as stream:
-            return digest_stream(stream, (SHA256, SM3))
-    except OSError as error:  # it was opened, so the file itself is at fault, as for `anchor add`
+            return digest_stream(stream, (SHA256, SM3), on_read=on_read)
+    except OSError as error:  # it could be opened, so the file is at fault, not this machine
         raise UsageError(
             Message("file-read-failed", path=file, reason=describe_os_error(error)), path=file
         ) from error
@@ -167,7 +174,7 @@ def _split_batches(
     for source in sources:
         status = source.look() if isinstance(source, SourceFile) else None
         reason = None if status is None else untouched.get((status.st_dev, status.st_ino))
-        # About as much as a task will read of it; only the batches depend on this.
+        # An estimate of the bytes to read; only the division into batches depends on it.
         expected = 0 if status is None or reason is not None else status.st_size
         if batch and (len(batch) >= BATCH_FILES or size + expected > BATCH_BYTES):
             yield tuple(batch)
@@ -195,7 +202,7 @@ def _collect(
 
 
 class _Read:
-    """Counts the bytes read of large files since the count was last taken."""
+    """A thread-safe count of the bytes read from large files since the last ``take``."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

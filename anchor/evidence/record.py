@@ -69,9 +69,9 @@ def encode_record(
 ) -> bytes:
     """Return the canonical bytes of a record; ``recorded_at`` as ``format_time`` writes it.
 
-    ``salt`` is 32 fresh random bytes: it prevents short or guessable evidence from being found by
-    guessing from its leaf.
-    Millions are made at a time, so the members are written directly in their canonical order.
+    ``salt`` is 32 fresh random bytes, so that nobody can recover short or guessable evidence from
+    its leaf by trying candidates.
+    A run may encode millions of records, so the members are written directly in canonical order.
 
     Raises:
         MalformedError: The name is empty, too long or not text, or the size is too large.
@@ -206,9 +206,9 @@ def _check_member_names(value: Mapping[str, JsonValue]) -> None:
 
 
 def source_of(path: Path, folder: str | None = None) -> str:
-    """Return the store's name for the place of a file: its absolute path, with its folder resolved.
+    """Return a file's source name in the store: its absolute path, with the folder resolved.
 
-    A link to a file stays a name of its own.  ``folder`` is the resolved folder, if it is known.
+    A symbolic link to a file keeps its own name.  ``folder`` is the resolved folder, if known.
     """
     resolved = os.path.join(os.path.realpath(path.parent) if folder is None else folder, path.name)
     # The store keeps text; bytes that are not text are escaped as in names.

@@ -15,7 +15,7 @@ from anchor.evidence.record import SALT_BYTES, encode_record
 from anchor.messages.message import Message
 from anchor.operate.acceptance import AcceptedEvidence, accept_each, digest_input
 from anchor.operate.file_intake import AcceptedFile, gather
-from anchor.operate.receipt_files import leave_out_receipts
+from anchor.operate.receipt_files import refuse_taken_places, skip_receipts
 from anchor.project.project import OpenProject
 from anchor.types import Hash32
 
@@ -56,8 +56,9 @@ def add_evidence(
     """Record evidence as documented at ``Project.add``."""
     paths, named, digests = _split(evidence)
     sources: Iterable[Discovered] = chain(find_sources(paths, follow_symlinks=False), named)
+    sources = skip_receipts(sources, project.config.log)
     if beside:
-        sources = leave_out_receipts(sources, project.config.log)
+        sources = refuse_taken_places(sources, project.config.log)
     with open_executor() as executor:
         gathered = gather(project, sources, executor=executor, keep_files=True, on_done=on_progress)
     added = [_describe_file(file) for file in gathered.files]

@@ -59,7 +59,7 @@ def hash_pairs(level: Buffer) -> bytes:
     return b"".join(hash_levels(level, 1))
 
 
-# The same without the extension.  Copying a hash object that has consumed the prefix is faster than
+# The fallback with hashlib.  Copying a hash object that has consumed the prefix is faster than
 # creating one, for which OpenSSL looks up the algorithm.  Struct is faster than memoryview slices.
 
 

@@ -29,7 +29,7 @@ from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId, pa
 
 # As in receipts: the largest integer that JSON carries exactly everywhere.
 _MAX_CHAIN_ID = 2**53 - 1
-# No leading zeros; the largest of either kind of number has 16 digits.
+# No leading zeros; sizes and chain ids have at most 16 digits.
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,15}")
 _ORIGIN_SCHEME = "eip155:"
 

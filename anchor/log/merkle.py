@@ -30,7 +30,7 @@ _sha256 = hashlib.sha256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathNode:
-    """One step up a path: ``node`` is the hash of ``left`` and ``right``; one is the sibling."""
+    """One step up a path: ``node`` is the hash of ``left`` and ``right``, one from the path."""
 
     left: Hash32
     right: Hash32
@@ -39,7 +39,7 @@ class PathNode:
 
     @property
     def sibling(self) -> Hash32:
-        """Return the hash that comes from the path: the left or the right one."""
+        """Return the hash that comes from the path: ``left`` or ``right``."""
         return self.left if self.sibling_is_left else self.right
 
 
@@ -85,7 +85,8 @@ def trace_path(
     """Return each step of ``path`` with the two hashes it joins; the last ``node`` is the root.
 
     Raises:
-        MismatchError: The same as ``fold_path``.
+        MismatchError: The path's length does not fit the index and size, or a hash is not 32 bytes
+            long.
     """
     nodes = fold_path(leaf=leaf, index=index, size=size, path=path)
     return tuple(

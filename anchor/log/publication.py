@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 
 CHECKPOINT = "checkpoint"
 
-# The most bytes read of a file; a signed note of three lines is far shorter, and so is a tile.
+# Maximum bytes read of one file; tiles and signed notes of three lines are far shorter.
 MAX_FILE_BYTES = 1 << 16
 # Lines in one file of the list of anchors; a line has at most 80 bytes, so a file stays below the
 # limit above.
 ANCHORS_PER_FILE = 512
 _ANCHOR_LINE = re.compile(rb"([1-9][0-9]{0,14}) ([0-9a-f]{64})\n")
 _TIMEOUT = 30.0
-# Seconds to wait in all for one file of a busy server, and the least that a wait counts for.
+# Total seconds to wait for one file of a busy server; each wait counts as at least one second.
 _PATIENCE = 120.0
 _LEAST_PAUSE = 1.0
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
@@ -93,7 +93,7 @@ def open_writer(location: str) -> PublicationWriter:
 
 
 def read_tile(reader: PublicationReader, tile: Tile) -> bytes:
-    """Return a tile's hashes; those of a partial tile may come from the full one replacing it.
+    """Return a tile's hashes; a missing partial tile is read from the full tile that replaced it.
 
     Raises:
         CannotCheckError: The tile does not exist.
@@ -155,7 +155,7 @@ def read_anchors(reader: PublicationReader, head: Head) -> Iterator[Head]:
     Anchors larger than ``head`` are skipped: they are published before the checkpoint is.
 
     Raises:
-        MalformedError: A part has another form, or does not lead to ``head``.
+        MalformedError: A part has another form, or the list does not contain ``head``.
         CannotCheckError: A part is missing, or cannot be read.
     """
     size, number = 0, 0
@@ -236,11 +236,11 @@ class WebPublication:
     def read(self, path: str) -> bytes | None:
         """Return a file's bytes; None if the server answers that the file does not exist.
 
-        A busy server (429, or 503 with ``Retry-After``) is asked again when it says, for at most
-        ``_PATIENCE`` seconds.
+        A busy server is asked again after the seconds in its ``Retry-After`` (status 429 or 503),
+        for at most ``_PATIENCE`` seconds in all.
 
         Raises:
-            CannotCheckError: The server does not answer, or not with the file.
+            CannotCheckError: The server does not answer, or its answer is not the file.
         """
         from anchor.system.http import read_retry_after
 
@@ -306,7 +306,7 @@ class PublicationBucket:
             ) from None
         scheme = url.partition("://")[0]
         if not _SCHEME.fullmatch(scheme) or _CHAINED.search(url):
-            # What a cache in between has may be older than the log.
+            # A chained URL reads through a cache, which may be older than the log.
             raise UsageError(
                 Message("publication-url-unusable"),
                 hint=Message("publication-url-unusable-hint"),

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 # A checkpoint with a hundred post-quantum signatures of 5 kB stays below it.
 MAX_NOTE_BYTES = 1_000_000
-# What Go's golang.org/x/mod/sumdb/note reads; the specification asks for at least 16.
+# The limit of Go's golang.org/x/mod/sumdb/note; the specification asks for at least 16.
 MAX_SIGNATURES = 100
-# c2sp.org/tlog-cosignature writes names and origins with a length of one byte.
+# c2sp.org/tlog-cosignature encodes the length of a name or origin in one byte.
 MAX_NAME_BYTES = 255
-# A name and an ML-DSA-44 key of 1,312 bytes fit: such a key is called unknown, not too long.
+# Fits a name and an ML-DSA-44 key of 1,312 bytes, so that it is refused as unknown, not too long.
 MAX_VERIFIER_CHARACTERS = 4096
 # An Ed25519 key takes 119 characters, and an RSA key of 16,384 bits about 12,500.
 MAX_PRIVATE_KEY_CHARACTERS = 16_384
@@ -320,7 +320,7 @@ def _parse_signature(line: str, at: int) -> NoteSignature:
 
 
 def _is_name(name: str) -> bool:
-    # Python's spaces are Unicode's White_Space and four control characters, which no note may hold.
+    # str.isspace: Unicode's White_Space, and four control characters that no note may hold.
     return name != "" and "+" not in name and not any(map(str.isspace, name))
 
 
@@ -369,7 +369,7 @@ def _load_public(public_key: bytes) -> EccKey:
         key = eddsa.import_public_key(public_key)
     except ValueError as error:
         raise MalformedError(Message("public-key-not-on-curve")) from error
-    if (key.pointQ * 8).is_point_at_infinity():  # the order divides the cofactor
+    if (key.pointQ * 8).is_point_at_infinity():  # the order of the point divides the cofactor, 8
         raise MalformedError(Message("public-key-small-order"))
     return key
 

@@ -24,7 +24,7 @@ TILE_BYTES = BLOCK * HASH
 _MAX_LEVELS = 6
 # Leaf hashes in memory at a time: whole tiles of the second level.
 _CHUNK = 256 * BLOCK
-_CACHED_TILES = 256  # 16 KiB each with the levels inside
+_CACHED_TILES = 256  # 16 KiB each, with the levels inside the tile
 # Level 0 of 2^48 leaves has 2^40 tiles, a number of at most 13 digits.
 _NAME = re.compile(r"tile/([0-5])/((?:x[0-9]{3}/){0,4}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
@@ -67,7 +67,7 @@ def read_leaves(read: TileReader, size: int, start: int, end: int) -> Iterator[b
         stop = min(end, (start // _CHUNK + 1) * _CHUNK)
         first = start // BLOCK * BLOCK
         yield b"".join(
-            # As wide as the source has it: a narrower one need not exist.
+            # As wide as the log allows: narrower versions of a tile need not exist.
             _read_whole(read, Tile(0, at // BLOCK, min(BLOCK, size - at)))
             for at in range(first, stop, BLOCK)
         )[(start - first) * HASH : (stop - first) * HASH]
@@ -94,11 +94,11 @@ def parse_tile_path(path: str) -> Tile | None:
 
 
 def tiles_of(size: int, *, after: int = 0) -> Iterator[Tile]:
-    """Yield the tiles of a log of ``size`` leaves that are new since it had ``after`` leaves."""
+    """Yield the tiles that are new in a log of ``size`` leaves since it had ``after`` leaves."""
     for level in range(_MAX_LEVELS):
         old_nodes, new_nodes = after >> (BLOCK_HEIGHT * level), size >> (BLOCK_HEIGHT * level)
         if new_nodes == old_nodes:
-            break  # nor is there anything new above
+            break  # higher levels have nothing new either
         for index in range(old_nodes // BLOCK, new_nodes // BLOCK):
             yield Tile(level, index)
         if new_nodes % BLOCK:
@@ -122,7 +122,7 @@ def append_leaves(edge: RightEdge, leaves: bytes, read: TileReader) -> list[tupl
     ``edge``.
 
     Raises:
-        MismatchError: A partial tile does not lead to ``edge``.
+        MismatchError: A partial tile's hashes do not match ``edge``.
     """
     old_size = edge.size
     begun = [
@@ -143,7 +143,7 @@ def append_leaves(edge: RightEdge, leaves: bytes, read: TileReader) -> list[tupl
 
 
 def _count_levels(old_size: int, count: int) -> int:
-    """Return on how many levels of tiles hashes are added."""
+    """Return the number of tile levels that ``count`` new leaves add hashes to."""
     levels = 0
     while (old_size + count) >> (BLOCK_HEIGHT * levels) != old_size >> (BLOCK_HEIGHT * levels):
         levels += 1
@@ -186,9 +186,9 @@ class TileBuilder:
 class TileTree(MerkleTree):
     """A log's tree read from tiles, each of which is verified against the root.
 
-    A source of tiles can therefore fail, but not deceive.  ``read`` is called for each full tile
-    once or a few times, and for the partial ones on opening.  ``mismatch`` builds the error for a
-    tile that does not lead to the root, from the message.
+    A source of tiles can therefore fail, but not deceive.  ``read`` is called once or a few times
+    for each full tile, and on opening for the partial ones.  ``mismatch`` builds the error for a
+    tile that does not lead to the root, given its message.
     """
 
     def __init__(

@@ -43,12 +43,12 @@ class MerkleTree(ABC):
         """
 
     def subtree_root(self, start: int, end: int) -> Hash32:
-        """Return ``MTH(D[start:end])`` for a run that is a complete node or an incomplete edge."""
+        """Return ``MTH(D[start:end])`` of a complete subtree, or of an incomplete right edge."""
         width = end - start
         height = (width - 1).bit_length()
         if width == 1 << height:
             return self.node(height, start >> height)
-        if (start, end) not in self._ragged:  # at most 48 for each size asked for
+        if (start, end) not in self._ragged:  # at most 48 entries for each tree size
             middle = start + (1 << (height - 1))
             self._ragged[start, end] = hash_node(
                 self.subtree_root(start, middle), self.subtree_root(middle, end)
@@ -94,7 +94,7 @@ class MerkleTree(ABC):
         height = (old_size & -old_size).bit_length() - 1
         index = (old_size >> height) - 1
         proof = self._path_above(height, index, new_size)
-        # If that is the whole old tree, the verifier already has its root: the old root.
+        # If that subtree is the whole old tree, its root is the old root, which the verifier has.
         return [self.node(height, index), *proof] if index else proof
 
     def _path_above(self, height: int, index: int, size: int) -> list[Hash32]:

@@ -1,1 +1,1 @@
-"""The sentences that people read: messages with an id and operands, in English and Chinese."""
+"""User-facing messages, each with an id and operands, in English and Chinese."""

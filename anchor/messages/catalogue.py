@@ -17,7 +17,7 @@ Language = Literal["en", "zh"]
 # In the order in which gettext reads them.
 _VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 
-# A string may go on over several lines.  Its escapes, \\ \" and \n, are those of JSON.
+# A string may continue on further lines.  Its escapes, \\ \" and \n, are those of JSON.
 _ENTRY = re.compile(r'^msgid "([^"\n]+)"\nmsgstr ((?:".*"\n)+)', re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""A message: an id of the catalogues, operands, and the English text that both give."""
+"""Messages: an id of the catalogues with operands, and the English text made from them."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def translate(text: str, language: Language) -> str:
 def join(
     texts: Iterable[str], by: Literal["comma", "clause", "semicolon", "and"] = "comma"
 ) -> Message:
-    """Return a list as one message; that of no texts is empty."""
+    """Join ``texts`` into one message, which is empty if there are none."""
     return _join(tuple(texts), by)
 
 
 def _join(texts: Sequence[str], by: str) -> Message:
-    # By halves, so that a long list nests no deeper than its logarithm.
+    # Joined by halves, so that n texts nest only log2(n) deep.
     if len(texts) < 2:
         return _to_message(texts[0] if texts else "")
     first, rest = _join(texts[: len(texts) // 2], by), _join(texts[len(texts) // 2 :], by)
@@ -76,9 +76,9 @@ def _to_message(text: str) -> Message:
 
 
 def _unwrap(value: object) -> object:
-    """Return text, numbers and times as they are, an exception's message, else the value's text."""
+    """Return text, numbers and times as they are, and the text of any other value."""
     if isinstance(value, BaseException):
         stated = value.args[0] if value.args else ""
         return stated if isinstance(stated, Message) else str(value)
-    # An object could hold a secret that its text leaves out.
+    # Any other object is not kept: it could hold a secret that its text omits.
     return value if isinstance(value, str | int | float | datetime) else str(value)

@@ -1,4 +1,4 @@
-"""A message as members of a JSON document, for programs that act on it or word it themselves."""
+"""A message as members of a JSON document, for programs that react to it or reword it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from anchor.messages.message import Message
 def describe_message(text: str) -> dict[str, Any]:
     """Return the members ``id`` and ``operands``; text that is not a message has no id.
 
-    Numbers and strings are themselves, and all else is the text that stands in the sentence.
+    Finite numbers stay numbers; every other operand becomes the text used in the sentence.
     """
     if not isinstance(text, Message):
         return {"id": None, "operands": {}}

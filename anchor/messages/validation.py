@@ -47,7 +47,7 @@ _COLLECTIONS = {
 
 
 def _describe_bound(kind: str, context: Mapping[str, Any]) -> Message | None:
-    """Return the message of a number, a text or a collection beyond its bound."""
+    """Return the message of a value beyond its bound; None if ``kind`` is another kind of fault."""
     match kind:
         case "greater_than":
             return Message("value-not-above", limit=_format(context["gt"]))
@@ -73,7 +73,7 @@ def _describe_bound(kind: str, context: Mapping[str, Any]) -> Message | None:
 def _describe_count(kind: str, context: Mapping[str, Any]) -> Message:
     name, count = context["field_type"], context["actual_length"]
     of = _COLLECTIONS.get(name, name)
-    shown = Message("value-items-more") if count is None else count  # it stopped counting
+    shown = Message("value-items-more") if count is None else count  # pydantic stopped counting
     if kind == "too_short":
         limit = context["min_length"]
         if limit == 1:
@@ -86,7 +86,7 @@ def _describe_count(kind: str, context: Mapping[str, Any]) -> Message:
 
 
 def _describe_form(kind: str, context: Mapping[str, Any]) -> Message | None:
-    """Return the message of a value of another form; None if there is none for its kind."""
+    """Return the message of a value of the wrong form; None if ``kind`` has no message here."""
     match kind:
         case "literal_error" | "enum":
             first, _, last = context["expected"].rpartition(" or ")

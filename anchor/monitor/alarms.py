@@ -36,7 +36,7 @@ UNPUBLISHED = 1_800.0
 """Seconds that a final head may go unpublished, if a target for publication is configured."""
 
 UNSEEN = 300.0
-"""Age in seconds at which what was seen outside the store no longer counts."""
+"""Age in seconds from which observations outside the store are ignored."""
 
 
 class Severity(Enum):
@@ -259,7 +259,7 @@ def _describe_unknown(
     if sighting is None or if_fresh(sighting, situation.overview.read_at) is not None:
         return None
     if sighting.value is None and sighting.trouble is None:
-        return None  # not polled yet
+        return None  # the chain was not polled yet
     return Message(
         "alarm-subject-unknown",
         subject=subject,

@@ -21,7 +21,7 @@ Seen = TypeVar("Seen")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting(Generic[Seen]):
-    """What was last seen, and when (Unix seconds); ``trouble`` is the reason of a failure now."""
+    """The last observation, its time (Unix seconds), and why the latest fetch failed, if it did."""
 
     value: Seen | None = None
     seen_at: float | None = None
@@ -32,7 +32,7 @@ class BackgroundPoll(Generic[Seen]):
     """Caches the last sighting; ``snapshot`` starts the next fetch if it is old."""
 
     def __init__(self, fetch: Callable[[], Seen], current_time: Callable[[], float]) -> None:
-        """Prepare; the first ``snapshot`` calls ``fetch``, which must end by itself."""
+        """Create the cache; the first ``snapshot`` calls ``fetch``, which must end by itself."""
         self._fetch = fetch
         self._current_time = current_time
         self._lock = threading.Lock()

@@ -118,7 +118,7 @@ def fetch_chain_facts(project: OpenProject, node: Node, sender: Address | None) 
     except CannotCheckError:
         final_block = None
     except FinalityViolatedError:
-        # The anchor watch judges this; here the present state is shown.
+        # The anchor watch acts on violated finality; this only shows the present state.
         node.forget_final()
         final_block = None
     return ChainFacts(

@@ -107,7 +107,7 @@ def _examine(context: DoctorContext, check: Check) -> Finding:
             check=check.name,
             verdict=Verdict.CANNOT_TELL,
             text=Message("doctor-check-skipped", checks=join(missing)),
-        )  # the check that is needed has an exit code of its own
+        )  # the check that did not pass has its own exit code
     try:
         answer = check.look(context)
     except AnchorError as error:

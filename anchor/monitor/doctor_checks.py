@@ -7,6 +7,7 @@ open a key.
 
 from __future__ import annotations
 
+import hashlib
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from anchor.chain.tx_cost import BUDGET_DAYS
 from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
+    ConfigError,
     FundsError,
     NotTrustedError,
     SignerError,
@@ -43,7 +45,9 @@ from anchor.operate.preconditions import (
     check_sender,
     read_chain_state,
 )
-from anchor.project.config import load_config
+from anchor.project.allowlist import check_policy_allowed, find_allowed
+from anchor.project.config import Config, load_config
+from anchor.project.missing_files import describe_missing_policy
 from anchor.project.project import open_project, trust_entry
 from anchor.project.signing_key import find_keyfile
 from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry_address
@@ -89,11 +93,14 @@ def _look_at_lock(context: DoctorContext) -> Message | Remark:
     return Message("doctor-lease-free")
 
 
-def _look_at_policy(context: DoctorContext) -> Message:
+def _look_at_policy(context: DoctorContext) -> Message | Remark:
     config = context.config
     try:
         with config.trust.open("rb") as file:
-            policy = parse_policy(file.read(MAX_POLICY_BYTES + 1))
+            data = file.read(MAX_POLICY_BYTES + 1)
+    except FileNotFoundError as error:
+        text, hint = describe_missing_policy(config)
+        raise ConfigError(text, hint=hint) from error
     except OSError as error:
         raise explain_os_error(
             Message("policy-unreadable", path=config.trust),
@@ -101,19 +108,30 @@ def _look_at_policy(context: DoctorContext) -> Message:
             is_named=True,
             hint=Message("policy-unreadable-hint"),
         ) from error
+    policy = parse_policy(data)
     ours = trust_entry(config)
     members = ("chain_id", "genesis", "registry", "code_hash", "owner")
     for entry in policy.entries:
         if all(getattr(entry, name) == getattr(ours, name) for name in members) and (
             set(ours.logs) <= set(entry.logs)
         ):
-            return Message("doctor-policy-accepts", path=config.trust)
+            return _look_at_permission(config, data)
     nearest = policy.entries[0]
     odd = [name for name in members if getattr(nearest, name) != getattr(ours, name)]
     raise NotTrustedError(
         Message("doctor-policy-mismatch", path=config.trust, members=join(odd or ["logs"])),
         hint=Message("doctor-policy-mismatch-hint"),
     )
+
+
+def _look_at_permission(config: Config, policy: bytes) -> Message | Remark:
+    """Check that the policy is the one with which the user allowed the project."""
+    if find_allowed(config.file) is not None:
+        try:
+            check_policy_allowed(config.file, hashlib.sha256(policy).hexdigest())
+        except NotTrustedError as error:
+            return Remark(error.message, error.hint)
+    return Message("doctor-policy-accepts", path=config.trust)
 
 
 def _look_at_signer(context: DoctorContext) -> Message | Remark:
@@ -255,7 +273,7 @@ def _find_clock_fault(context: DoctorContext, latest: Block) -> ClockFault | Non
     group = _group(context, [])
     try:
         final = group.fetch_final_block(context.config.finality)
-    except CannotCheckError:  # another check reports it
+    except CannotCheckError:  # the check of finality reports it
         final = None
     return judge_clock_at(context.project, group, context.wall_time, latest, final)
 

@@ -18,7 +18,7 @@ _LEAST_HEX = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedEvidence:
-    """One piece of evidence; ``record`` is None where it was erased or is lost."""
+    """One piece of evidence; ``record`` is None if it was erased or is lost."""
 
     stored: StoredEvidence
     record: Record | None

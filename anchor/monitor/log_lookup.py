@@ -23,7 +23,7 @@ from anchor.types import Hash32, Head
 MOST_SCANNED = 1 << 24
 """Number of leaves searched for a hash: 512 MiB of tiles, the newest first."""
 
-# Of 2^48.
+# The digits of the greatest leaf index: a log has at most 2^48 leaves.
 _MOST_DIGITS = 15
 
 

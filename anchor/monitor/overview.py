@@ -41,7 +41,8 @@ from anchor.system.clock import format_time
 
 HOUR = 3_600
 DAY = 86_400
-# A day of heads every minute, and the widths in seconds of the bars in a diagram of them.
+# The heads of a day with one every minute; then the number of a chart's bars, and their widths in
+# seconds.
 _MOST_HEADS = 1_500
 _BARS = 48
 _WIDTHS = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0)
@@ -99,8 +100,8 @@ class Overview:
     """The whole overview, at ``now``; ``heads`` and ``anchors`` are the newest, newest first.
 
     ``unanchored_since`` is when the first head without an anchor was sealed; ``tiles`` counts the
-    leaves in the tree on disk, None if that cannot be read.  ``copies`` lists the servers that
-    hold the store, None where one server is enough.
+    leaves in the tree on disk, None if that cannot be read.  ``copies`` lists the servers that hold
+    the store, None if one server is enough.
     """
 
     read_at: float

@@ -1,4 +1,4 @@
-"""The check of ``anchor doctor`` for the second copy: the standbys of the store's server."""
+"""The check of ``anchor doctor`` for a second copy of the store: the standbys of its server."""
 
 from __future__ import annotations
 

@@ -53,9 +53,10 @@ def head_state_message(state: HeadState) -> Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadLine:
-    """A head, the leaves it added, and its state.
+    """A head, the number of leaves it added, and its state.
 
-    ``anchor_size`` and ``sequence`` are those of the anchor that holds it; None without an anchor.
+    ``anchor_size`` and ``sequence`` are those of the first anchor that covers the head; None
+    without one.
     """
 
     head: Head
@@ -68,10 +69,11 @@ class HeadLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnchorLine:
-    """An anchor, the leaves that the previous one did not have, its cost and its latency.
+    """An anchor, the number of leaves it is the first to cover, its cost and its latency.
 
-    ``gas_used`` and ``gas_price`` (wei) are None if the transaction is not one of this project;
-    ``final_at`` is when finality was seen, None if it was not seen, or before that was recorded.
+    ``gas_used`` and ``gas_price`` (wei) are None if the transaction is not one of this project.
+    ``final_at`` is when this project first saw the anchor final; None if it has not, or did not
+    record it.
     """
 
     head: Head
@@ -88,7 +90,7 @@ class AnchorLine:
 
     @property
     def wei(self) -> int | None:
-        """Cost in wei, without what an L2 charges for its data on L1."""
+        """Cost in wei, without an L2's fee for its data on L1."""
         if self.gas_used is None or self.gas_price is None:
             return None
         return self.gas_used * self.gas_price
@@ -121,7 +123,8 @@ def load_head_lines(
     rows = load_newest_heads(connection, count, below=below)
     if not rows:
         return []
-    # The anchors of all these heads are among this many, from the one above the largest head down.
+    # An upper bound on the anchors of these heads, counted down from the first anchor above the
+    # largest head.
     above = find_anchor_above(connection, chain_id, rows[0].head.size - 1, final=False)
     top = rows[0].head.size if above is None else above.anchored.head.size
     known = load_newest_anchors(connection, chain_id, count + 1, below=top + 1)

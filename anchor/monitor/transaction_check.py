@@ -1,4 +1,4 @@
-"""The check of ``anchor doctor`` whether a signed transaction can be included; nothing is sent."""
+"""The check of ``anchor doctor`` that a signed transaction can be included; nothing is sent."""
 
 from __future__ import annotations
 

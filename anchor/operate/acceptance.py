@@ -61,7 +61,7 @@ def digest_input(digests: Digests, name: str | None = None) -> EvidenceInput:
 class Acceptance:
     """How many pieces of evidence a call accepted, and how many were known already.
 
-    ``copies`` is the number of servers that hold all of them; None where one server is enough.
+    ``copies`` is the number of servers that hold all of them; None if one server is enough.
     """
 
     new: int
@@ -73,8 +73,8 @@ class Acceptance:
 class AcceptedEvidence:
     """The result of one submission; a repeated submission gets the same one except for ``is_new``.
 
-    ``identity`` is its key in the store.  ``record`` is None if it was erased or lost.
-    ``copies`` is the number of servers that hold it; None where one server is enough.
+    ``identity`` is its key in the store.  ``record`` is None if it was erased or lost. ``copies``
+    is the number of servers that hold it; None if one server is enough.
     """
 
     identity: bytes
@@ -107,7 +107,7 @@ def accept(
         database.check_room(sum(_RECORD_BYTES + len(submission.name) for submission in batch))
         items: Batch = _prepare(project, batch, again)
         if database.has_one_writer:
-            items = list(items)  # before others wait for this one
+            items = list(items)  # before the write lock blocks other writers
         # If another process accepts the same evidence, one of the two waits or starts again.
         written = database.write_counted(partial(insert_evidence, items=items))
         new += written.result
@@ -166,7 +166,7 @@ def sum_up(accepted: Sequence[AcceptedEvidence]) -> Acceptance:
 
 
 def fewest(*counted: int | None) -> int | None:
-    """Return the number of servers that hold every counted part; None where one is enough."""
+    """Return the number of servers that hold every counted part; None if one is enough."""
     return min((copies for copies in counted if copies is not None), default=None)
 
 

@@ -140,8 +140,10 @@ class ChainWatch:
     def look(self, node: Node) -> bool:
         """Check the chain now; return whether the nodes answered.  The next is due in ``PERIOD``.
 
+        A CannotCheckError is only recorded.
+
         Raises:
-            ChainGuardError: The same as ``look_at_chain``; a CannotCheckError is only recorded.
+            ChainGuardError: The chain contradicts the store, or the nodes are on another chain.
         """
         began = self._clocks.steady()
         self._due = began + PERIOD
@@ -219,7 +221,7 @@ class ChainWatch:
         try:
             save_chain_time(self._project.config, seen)
         except AnchorError:
-            return  # other processes then use what the store knows
+            return  # other processes then use the time of the store's newest anchor
 
 
 def _ask_others(node: Node, seen: ChainTime, final: Block | None) -> ChainTime:

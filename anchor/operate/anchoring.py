@@ -93,15 +93,16 @@ def anchor_newest(
     returned, with the newest sealed head; the state is read again after each transaction.
 
     Raises:
-        OperatorActionError: The key has no authority, funds are missing, the store is older than
-            the chain, …
+        OperatorActionError: The operator has to act: the key has no authority, funds are missing,
+            or the store is older than the chain, for example.
         NotFinalError: A transaction was sent, but not included in time; a later call continues.
     """
     manager: TransactionManager | None = None
     inclusion: Inclusion | None = None
     seen: set[Inclusion] = set()
     states = _follow_state(project, node, standing)
-    # What a deep reorganisation undid is sent again nonce by nonce, however many there are.
+    # After a deep reorganisation, every removed transaction is sent again; only new nonces
+    # count here.
     while manager is None or manager.new_nonces <= _MOST_NEW:
         state = next(states)
         if state.newest is None:
@@ -158,7 +159,7 @@ def follow_inclusions(project: OpenProject, node: Node) -> None:
         finality=project.config.finality,
         report=lambda _: None,
     )
-    with suppress(CannotCheckError):  # the next sender does it
+    with suppress(CannotCheckError):  # the next process that sends settles them
         settlement.follow()
 
 
@@ -205,7 +206,8 @@ def _record_anchor(
             save_anchor(connection, config.chain_id, included)
             return included
     if place_of(before) != place_of(included):
-        # The anchor moved since this round began, by one node's word about a non-final block.
+        # Since this round began, one node shows the anchor elsewhere, in a block that is
+        # not final.
         check_final_anchors(project, node)
     return before
 

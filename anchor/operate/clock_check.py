@@ -57,7 +57,7 @@ class ChainTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockFault:
-    """The least number of seconds by which the clock is off: fast, or slow where negative."""
+    """The least number of seconds by which the clock is off; negative if it is slow."""
 
     wall_time: float
     seconds: float

@@ -64,8 +64,8 @@ LATE = 1800.0
 # A lasting condition is reported again after this many seconds.
 _REMIND = 3600.0
 
-# These pass by themselves, or after the operator acted elsewhere.  An incident passes if it came
-# from one wrong answer of a node; nothing is done while it is open.
+# Errors that end by themselves, or after the operator acted elsewhere.  An incident is withdrawn if
+# one node's wrong answer caused it; until then nothing is sealed or sent.
 _PASSING = (
     CannotCheckError,
     CopyMissingError,
@@ -259,7 +259,7 @@ class Daemon:
         """Check the reversible anchors; return whether one is gone and has to be sent again."""
         before = self._project.read(load_reversible_anchors)
         if not before:
-            return False  # nothing to ask the node about
+            return False  # no query to the node is needed
         try:
             now_final = refresh_anchors(self._project, self._node)
         except QuorumError as error:

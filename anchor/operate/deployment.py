@@ -116,7 +116,8 @@ def deploy_plainly(
 
     Raises:
         UsageError: The chain has the proxy.
-        ChainGuardError: Heads are sealed already, or the same as ``deploy``.
+        ChainGuardError: Heads are sealed already, the chain is the wrong one, other code is at the
+            registry's address, or a deployment record is about another deployment.
         ConfigError: The configuration or the policy cannot be rewritten.
     """
     config = project.config
@@ -262,7 +263,7 @@ def _find_transaction(
 ) -> DeployingTransaction | None:
     """Return the transaction that deployed the registry, if this project's journal holds it.
 
-    For ``sent`` the block of its inclusion is known.
+    ``sent`` is the inclusion seen in this run, if any; the node is asked about other transactions.
     """
     config = project.config
     standard = config.registry == registry_address()

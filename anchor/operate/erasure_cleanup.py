@@ -38,7 +38,7 @@ from anchor.system.durable_files import is_temporary, private_mode, sync_folder,
 from anchor.system.os_errors import describe_os_error
 from anchor.types import Hash32
 
-# As `anchor.operate.erasing` names them.
+# The name of a statement in its record, given by `anchor.operate.erasing`.
 _STATEMENT = re.compile(r"erasure-[0-9A-Za-z]+-[0-9a-f]{16}\.json")
 
 

@@ -83,7 +83,7 @@ def find_pieces(connection: Connection, wanted: Selection) -> list[Piece]:
 def load_names(
     connection: Connection, pieces: Sequence[Piece]
 ) -> Iterator[tuple[Piece, str | None]]:
-    """Yield each piece with the name in its record, which is None where the record is gone."""
+    """Yield each piece with the name in its record, or None if the record is lost or erased."""
     for piece, record in load_records(connection, pieces):
         yield piece, None if record is None else _find_name(record)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from anchor.operate.acceptance import (
     sum_up,
 )
 from anchor.project.project import OpenProject
+from anchor.store.evidence import find_changed
 from anchor.store.location import SqliteFile, StoreLocation
 
 # One transaction, and so one fsync, for this many files.
@@ -44,10 +45,18 @@ class AcceptedFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedFile:
+    """A file with another content than when it was last accepted, at ``accepted_at``."""
+
+    path: Path
+    accepted_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeResult:
     """Result of the intake of some paths.  ``files`` are those now in the store, if asked for.
 
-    ``copies`` is the number of servers that hold all of them; None where one server is enough.
+    ``copies`` is the number of servers that hold all of them; None if one server is enough.
     """
 
     new: int
@@ -56,6 +65,7 @@ class IntakeResult:
     files: tuple[AcceptedFile, ...]
     problems: tuple[IntakeProblem, ...]
     skipped: tuple[Skipped, ...]
+    changed: tuple[ChangedFile, ...] = ()
     copies: int | None = None
 
 
@@ -76,6 +86,7 @@ def gather(
     files: list[AcceptedFile] = []
     problems: list[IntakeProblem] = []
     skipped: list[Skipped] = []
+    changed: list[ChangedFile] = []
     done: list[Acceptance] = []
     size = 0
     chunk: list[FileDigest] = []
@@ -85,6 +96,7 @@ def gather(
         if not chunk:
             return
         submissions = _submissions(chunk)
+        changed.extend(_find_changed(project, chunk, submissions))
         if keep_files:
             each = accept_each(project, submissions, again=again)
             files.extend(map(_accepted_file, chunk, each))
@@ -103,7 +115,7 @@ def gather(
         on_done=on_done,
         untouched=dict.fromkeys(_list_own_files(project.config.store), _OWN_STORE),
     )
-    with closing(results):  # without it, an interrupt here would wait until all is read
+    with closing(results):  # otherwise an interrupt would wait until all files are read
         for result in results:
             if isinstance(result, FileDigest) and len(result.source.name) > MAX_NAME_CHARACTERS:
                 problems.append(IntakeProblem(path=result.source.path, reason=_LONG_NAME))
@@ -123,6 +135,7 @@ def gather(
         files=tuple(files),
         problems=tuple(problems),
         skipped=tuple(skipped),
+        changed=tuple(changed),
         copies=fewest(*(each.copies for each in done)),
     )
 
@@ -139,6 +152,19 @@ def _list_own_files(store: StoreLocation) -> Iterator[FileIdentity]:
         with suppress(OSError):
             status = store.path.with_name(store.path.name + suffix).stat()
             yield status.st_dev, status.st_ino
+
+
+def _find_changed(
+    project: OpenProject, chunk: Iterable[FileDigest], submissions: Sequence[EvidenceInput]
+) -> Iterator[ChangedFile]:
+    """Yield the files of ``chunk`` that the store holds with another content only."""
+    digests = {submission.source: submission.digests for submission in submissions}
+    with project.database.read() as connection:
+        times = find_changed(connection, digests)
+    for hashed, submission in zip(chunk, submissions, strict=True):
+        if submission.source in times:
+            path = hashed.source.path
+            yield ChangedFile(path=path, accepted_at=times[submission.source])
 
 
 def _accepted_file(hashed: FileDigest, evidence: AcceptedEvidence) -> AcceptedFile:

@@ -32,9 +32,9 @@ def refresh_anchors(
     """Compare the chain with the pins, then update anchors as ``update_anchors`` does.
 
     Raises:
-        ChainGuardError: The node is on another chain than the project's, or the same as
-            ``update_anchors``.
-        CannotCheckError: No node can be read, or the same as ``update_anchors``.
+        ChainGuardError: The node is on another chain than the project's, or has other code at the
+            registry's address.
+        CannotCheckError: No node can be read, or too few agree on the final block.
     """
     check_chain_and_incidents(project, node)
     return update_anchors(project, node, proofs)

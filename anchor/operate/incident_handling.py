@@ -88,7 +88,7 @@ def check_incidents(project: OpenProject, node: Node) -> None:
     Raises:
         IncidentError: An incident is still open.
     """
-    with suppress(CannotCheckError):  # then the incidents stay as stored
+    with suppress(CannotCheckError):  # without an answer, the incidents stay as stored
         review_incidents(project, node)
     check_no_incident(project)
 
@@ -116,7 +116,7 @@ def review_incidents(project: OpenProject, node: Node) -> None:
         if stored is None or place_of(stored) != incident.before:
             return
         if project.database.read_only_note is not None:
-            return  # on read-only media, where the incidents stay as stored
+            return  # on read-only media, the incidents stay as stored
         with project.database.write() as connection:
             withdraw_incident(connection, config.chain_id, incident, final.number, utc_now())
 

@@ -33,7 +33,7 @@ from anchor.store.tx_journal import GIVEN_UP, StoredJournal
 from anchor.system.clock import Clock, utc_now
 from anchor.types import Address, Hash32, log_owner
 
-# How many transactions one call may need: an earlier run's, then ours.
+# The most transactions that one call may settle: an earlier run's, then its own.
 _MAX_ROUNDS = 3
 # Seconds between two checks while waiting for finality.
 _FINALITY_POLL = 1.0
@@ -41,7 +41,7 @@ _FINALITY_POLL = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyChange:
-    """The owner's request that ``key`` may anchor under ``id``, or no longer where ``id`` is 0.
+    """The owner's request that ``key`` may anchor under ``id``, or no longer if ``id`` is 0.
 
     ``operator_id`` is the id concerned: the new one, or the one that is removed.
     """

@@ -22,7 +22,7 @@ MAX_ID = 2**72 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorChange:
-    """An ``OperatorSet`` event: from that block on, ``key`` has ``id``, or no id where it is 0."""
+    """An ``OperatorSet`` event: from that block on, ``key`` has ``id``, or no id if that is 0."""
 
     block_number: int
     key: Address

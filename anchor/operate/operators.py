@@ -44,7 +44,7 @@ from anchor.verification.policy import TrustedOperator
 FIRST_IDS = 16
 """Ids up to this one are always checked, whatever the hints are."""
 
-# More hints than this are not from the log: each costs a request to every node.
+# An upper bound, because each hint costs a request to every node; a real log has fewer.
 _MOST_HINTS = 1_000
 
 

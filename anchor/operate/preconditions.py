@@ -105,10 +105,10 @@ def is_deployed(config: Config, node: Node) -> bool:
 def check_shared(
     node: Node, read: Callable[[Node], object], answer: object, topic: Message
 ) -> None:
-    """Check that enough nodes give the answer of one, before a conclusion is drawn from it.
+    """Check that enough nodes give the same answer as one, before a conclusion is drawn from it.
 
     Raises:
-        QuorumError: Too few nodes give it.
+        QuorumError: Too few nodes give that answer.
     """
     if node.needed == 1:
         return

@@ -41,7 +41,7 @@ def open_prover(
         node = open_node()
         check_standing(project, node)
         proofs = StateProofs(project.config, node, report)
-        if project.database.read_only_note is None:  # else it is on read-only media
+        if project.database.read_only_note is None:  # a store on read-only media cannot be updated
             update_anchors(project, node, proofs)
     except CannotCheckError as error:
         report(Message("node-unread-store-used", reason=error.message))

@@ -63,7 +63,9 @@ class Publisher:
         """
         current_time = self._clock.monotonic()
         if self._thread is not None:
-            is_over = not self._thread.is_alive()  # read first: the outcome precedes the end
+            # Read before the queue: once the thread has ended, its outcome is in the
+            # queue.
+            is_over = not self._thread.is_alive()
             try:
                 outcome = self._outcome.get_nowait()
             except Empty:
@@ -78,7 +80,7 @@ class Publisher:
         try:
             prepare()
         except (CannotCheckError, StoreBusyError):
-            pass  # the store's anchors may be enough; if not, the publication reports it
+            pass  # the stored anchors may suffice; if not, the publication fails
         self._started, self._next_word = current_time, current_time + _LONG
         self._thread = threading.Thread(target=self._publish, daemon=True, name="anchor-publisher")
         self._thread.start()
@@ -87,7 +89,7 @@ class Publisher:
         try:
             newest = self._project.read(newest_final_anchor)
         except StoreBusyError:
-            return False  # for now; the next poll reads again
+            return False  # unknown for now; the next poll reads again
         return newest is not None and newest.head != self._published
 
     def _publish(self) -> None:

@@ -66,18 +66,28 @@ def _is_of_another(path: Path, receipt: Receipt) -> bool:
     return old is not None and old.record != receipt.record
 
 
-def leave_out_receipts(sources: Iterable[Discovered], log: LogId) -> Iterator[Discovered]:
-    """Skip the receipts of ``log`` that lie beside their files; refuse files without a free place.
+def skip_receipts(sources: Iterable[Discovered], log: LogId) -> Iterator[Discovered]:
+    """Skip the receipts of ``log`` that lie beside their files."""
+    for source in sources:
+        base = source.path.with_name(source.path.name.removesuffix(RECEIPT_SUFFIX))
+        if (
+            isinstance(source, SourceFile)
+            and base != source.path
+            and _is_receipt_of(base, source.path, log)
+        ):
+            yield Skipped(path=source.path, reason=Message("file-is-receipt", name=base.name))
+        else:
+            yield source
 
-    Before anything is recorded, this makes sure that a receipt can be written beside each file.
+
+def refuse_taken_places(sources: Iterable[Discovered], log: LogId) -> Iterator[Discovered]:
+    """Refuse each file whose receipt's path is taken by anything but a receipt of ``log``.
+
+    This makes sure, before anything is recorded, that every receipt can be written.
     """
     for source in sources:
         if not isinstance(source, SourceFile):
             yield source
-            continue
-        base = source.path.with_name(source.path.name.removesuffix(RECEIPT_SUFFIX))
-        if base != source.path and _is_receipt_of(base, source.path, log):
-            yield Skipped(path=source.path, reason=Message("file-is-receipt", name=base.name))
             continue
         try:
             check_receipt_path(sidecar_path(source.path), log)

@@ -69,7 +69,7 @@ class StateProofs:
         except NodeUnreachableError:
             raise
         except (CannotCheckError, UnknownVersionError, NotTrustedError) as error:
-            return error.message  # receipts try again
+            return error.message  # no proof is kept: a receipt requests one again
         return None
 
     def _complete(self, log: LogId, anchor: ReceiptAnchor) -> ReceiptAnchor:
@@ -123,7 +123,7 @@ def watch_proofs(
     try:
         trouble = proofs.find_trouble(anchored[-1].head.root, final)
     except NodeUnreachableError:
-        return  # the next final anchor is tried
+        return  # the proof of the next final anchor is tried
     with project.database.write() as connection:
         if trouble is None:
             clear_proof_trouble(connection, chain_id)

@@ -96,7 +96,9 @@ def run_through_outages(
             try:
                 project = open_once()
             except ConfigError as error:
-                if not has_worked:  # it is wrong; later on, the store is being mounted
+                # Before any success the configuration is wrong; later, the store is
+                # just being mounted.
+                if not has_worked:
                     raise
                 waiting.wait(error)
                 continue

@@ -1,1 +1,1 @@
-"""A project: configuration, files, keys, trusted policies; its tasks are in ``operate``."""
+"""A project's configuration, files, keys and trust policies; ``anchor.operate`` has its tasks."""

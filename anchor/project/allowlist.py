@@ -1,9 +1,10 @@
-"""The projects that this user made or allowed; a project does not count because of its location.
+"""The list of projects that this user made or allowed.
 
-A folder received with evidence may hold an ``anchor.toml`` that names the sender's own policy,
-nodes and store.  Like git's ``safe.directory`` and direnv, the user's configuration folder
-therefore lists the user's projects, by real path, log and registry.  A project's trust policy is
-recorded by its digest: evidence that is unpacked in a project may overwrite the file.
+A project is never trusted because of its location: a folder received with evidence may hold an
+``anchor.toml`` that names the sender's own policy, nodes and store.  Like git's ``safe.directory``
+and direnv, the user's configuration folder therefore lists the user's projects, by real path, log
+and registry.  A project's trust policy is recorded by its digest, because evidence that is unpacked
+in a project may overwrite the file.
 """
 
 from __future__ import annotations
@@ -131,7 +132,8 @@ def allow_project(config: Path) -> AllowedProject:
 def allow_registry(config: Path, registry: Address) -> None:
     """Allow a second registry for a project that is about to be moved to it.
 
-    ``allow_project`` ends this. A project that its user named without allowing it is not listed.
+    A later ``allow_project`` keeps only the registry that the project has then.  Nothing is done
+    for a project that is not on the list, because its user named it without allowing it.
     """
     allowed = find_allowed(config)
     if allowed is not None:
@@ -246,7 +248,7 @@ def find_config(option: Path | None = None) -> Path:
 
 
 def _file_name(config: Path) -> str:
-    # A path of any length and with any characters has to give a file name.
+    # A hash, because the path may have any length and any characters.
     return hashlib.sha256(os.fsencode(config)).hexdigest() + _SUFFIX
 
 

@@ -130,10 +130,10 @@ WaitFor = Literal["included", "final"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerConfig:
-    """The location of the key; ``password_file`` None: the password is asked for on the terminal.
+    """The location of the key; if ``password_file`` is None, the terminal asks for the password.
 
-    ``shared``: other programs send with this key, too, so that a nonce which one of them used,
-    finally, is reported and does not stop the work.
+    ``shared``: other programs send with this key, too.  A nonce that one of them has finally used
+    is then reported, and does not stop the work.
     """
 
     keystore: Path | None
@@ -290,7 +290,8 @@ def encode_config(config: Config) -> str:
             "wait": config.wait,
             "wait_seconds": config.wait_seconds,
             "time_slack": config.time_slack,
-            # Whole gwei as a number, and fractions as text, which no reader rounds.
+            # Whole gwei are written as a number, fractions as text, which no parser
+            # rounds.
             "max_fee_gwei": int(gwei) if gwei.isdecimal() else gwei,
             "legacy_fees": config.legacy_fees or None,
             "budget_ether": None
@@ -327,10 +328,10 @@ def check_config(config: Config) -> None:
         document = _load_document(members, with_environment=False)
     except ValidationError as error:
         raise _explain(config.file, error) from None
-    except TypeError:  # by tomlkit, which accepts texts, numbers and lists
+    except TypeError:  # raised by tomlkit, which accepts only texts, numbers and lists
         raise ConfigError(Message("config-value-not-storable")) from None
     for name in ("finality", "wait"):
-        if getattr(document.chain, name) != getattr(config, name):  # None would be left out
+        if getattr(document.chain, name) != getattr(config, name):  # None is not written
             raise ConfigError(
                 Message(
                     "config-value-invalid",
@@ -485,7 +486,7 @@ def _load_document(members: dict[str, Any], *, with_environment: bool) -> _Confi
 def _check_secrets(path: Path, written: dict[str, Any]) -> None:
     """Refuse a password in the file itself, which more people read than the environment."""
     target = str(written.get("publish", {}).get("target", ""))
-    # A user name may be a key, and so may the value of a query.
+    # The user name and the values of a query may be access keys.
     if "://" in target and ("@" in target.split("/")[2] or "?" in target):
         raise ConfigError(
             Message("config-publish-target-secret", path=path),

@@ -174,7 +174,7 @@ def plan_dev_project(
         wait="final",
         registry=registry,
         store=store,
-        allowance=Allowance(fee_cap=HIGHEST_FEE_CAP, budget=None),  # its ether is free
+        allowance=Allowance(fee_cap=HIGHEST_FEE_CAP, budget=None),  # a devnet's ether is free
         chain_id=chain_id,
     )
 

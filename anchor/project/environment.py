@@ -1,4 +1,4 @@
-"""The ``ANCHOR_*`` variable that set a member of the configuration, for error messages."""
+"""Finding the ``ANCHOR_*`` variable that sets a member of the configuration, for error messages."""
 
 from __future__ import annotations
 

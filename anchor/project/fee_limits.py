@@ -18,9 +18,10 @@ HIGHEST_FEE_CAP = 100 * GWEI
 # A rollup's gas price may be a thousandth of a gwei; some bursts exceed that a hundredfold.
 _LOWEST_FEE_CAP = GWEI // 10
 _TIMES = 10
-# If the market is above the highest cap: room for a few full blocks.
+# The factor if the gas price is near or above the highest cap: room for a few full blocks.
 _TIMES_ABOVE = 3
-# An anchor each hour of thirty days at the cap, so about one each six minutes at today's price.
+# The budget pays for one anchor per hour during thirty days at the cap, or about one every six
+# minutes at today's price.
 _ANCHORS = 720
 # Above any real price: a third of the highest cap that a configuration allows.
 _NO_CAP = 300_000 * GWEI
@@ -28,16 +29,16 @@ _NO_CAP = 300_000 * GWEI
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """The highest price of a gas and the highest costs of thirty days (None: no limit), in wei."""
+    """The fee cap in wei per gas, and the budget for thirty days in wei (None: no limit)."""
 
     fee_cap: int
     budget: int | None
 
 
 def size_allowance(nodes: Sequence[Node], needed: int) -> Allowance:
-    """Return limits for the gas price that ``needed`` nodes report; without it, the highest limits.
+    """Return limits for the gas price that ``needed`` nodes report, or the highest if too few do.
 
-    The cap is ten times the price, between a tenth of a gwei and a hundred.
+    The cap is ten times the price, between a tenth of a gwei and a hundred gwei.
     """
     prices = []
     for node in nodes:

@@ -54,7 +54,7 @@ class OpenProject:
         *given: Given.args,
         **named: Given.kwargs,
     ) -> T:
-        """Return what ``load`` reads from the store about the project's chain."""
+        """Call ``load`` in a read transaction with the project's chain id; return its result."""
         with self.database.read() as connection:
             return load(connection, self.config.chain_id, *given, **named)
 

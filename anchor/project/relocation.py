@@ -1,9 +1,10 @@
-"""Moving a project to the registry that it deployed plainly, whose address was not known before.
+"""Moving a project to the registry that it deployed without the CREATE2 proxy.
 
-Three places name the registry: the store's pin, the trust policy, the configuration.  They are
-changed in that order, and only while the log has no head.  A crash in between leaves a
-configuration that differs from the pin, which every command refuses; ``anchor deploy --plain``
-recognises the pin as an address that its own journal created, and completes the move.
+The address of such a plain deployment is not known before.  Three places name the registry: the
+store's pin, the trust policy, the configuration.  They are changed in that order, and only while
+the log has no head.  A crash in between leaves a configuration that differs from the pin, which
+every command refuses; ``anchor deploy --plain`` recognises the pin as an address that its own
+journal created, and completes the move.
 """
 
 from __future__ import annotations

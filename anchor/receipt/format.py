@@ -4,8 +4,8 @@
 derived or hints.  A receipt names no URL, no trust root and no status: only a verifier can decide
 what it is worth.
 
-The pydantic models below are the document as it enters; ``Receipt`` is the class that the rest of
-the package uses.
+The pydantic models below validate the document; ``Receipt`` is the class that the rest of the
+package uses.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Receipt:
         return parse_receipt(read_place(path, MAX_RECEIPT_BYTES + 1))
 
     def encode(self) -> bytes:
-        """Return the receipt's bytes; equal receipts are equal bytes."""
+        """Return the receipt's bytes; equal receipts have equal bytes."""
         return encode_receipt(self)
 
     def save(self, path: Path, *, durable: bool = True) -> Receipt:
@@ -161,7 +161,7 @@ def check_receipt_path(path: Path, log: LogId) -> Receipt | None:
 def _is_better(old: Receipt, new: Receipt) -> bool:
     """Return whether ``old`` proves all that ``new`` does, and more.
 
-    A file in a receipt's place may be forged: more anchors alone do not prevent its replacement.
+    The old file may be forged, so more anchors alone do not protect it from replacement.
     """
     worths = [(len(each.anchors), each.state_proof_count) for each in (old, new)]
     if worths[0] <= worths[1] or old.index != new.index:
@@ -216,7 +216,7 @@ def parse_receipt(data: bytes) -> Receipt:
 
 
 def encode_receipt(receipt: Receipt) -> bytes:
-    """Return the receipt's bytes; one spelling per value, so equal receipts are equal bytes."""
+    """Return the receipt's bytes; one spelling per value, so equal receipts have equal bytes."""
     document: dict[str, Any] = {
         "format": FORMAT,
         "record": receipt.record.decode("utf-8"),
@@ -232,7 +232,7 @@ def encode_receipt(receipt: Receipt) -> bytes:
 def _write(value: Any) -> str:
     """Return JSON with one line per member; flat objects and lists stay on one line.
 
-    There are no blanks: a state proof is long enough.
+    No spaces are written, because state proofs are long.
     """
     parts = list(value.values()) if isinstance(value, dict) else value
     if not isinstance(parts, list) or not any(isinstance(part, (dict, list)) for part in parts):
@@ -299,14 +299,14 @@ HeaderHex = Annotated[
 NodeHex = Annotated[
     str, StringConstraints(pattern=r"^0x([0-9a-f]{2})+$", max_length=2 + 2 * MAX_NODE_BYTES)
 ]
-# Account and slot exist: their tries have a root.
+# At least one node, because the account exists and its storage is not empty.
 Nodes = Annotated[list[NodeHex], Field(min_length=1, max_length=MAX_NODES)]
 Size = Annotated[int, Field(ge=1, le=MAX_LOG_SIZE)]
 MerklePath = Annotated[list[Sha256Hex], Field(max_length=MAX_PATH)]
 
 
 def _drop_null(schema: dict[str, Any]) -> None:
-    """Adapt the schema to the parser: an optional member is left out, and never null."""
+    """Adapt the schema to the parser: an optional member may be absent, but not null."""
     for member in schema.get("properties", {}).values():
         options = member.get("anyOf", [])
         if {"type": "null"} in options:
@@ -331,7 +331,7 @@ _Optional = Annotated[_Value | None, BeforeValidator(_refuse_null)]
 
 
 class HeadDocument(_Document):
-    """``head``, the promise: a root, its size, and the record's path to it."""
+    """``head``: the promised root, its size, and the record's path to it."""
 
     size: Size
     root: Sha256Hex
@@ -346,14 +346,14 @@ class HintsDocument(_Document):
 
 
 class TakeoverDocument(_Document):
-    """``takeover``: the head that the successor went on from, as its first anchor."""
+    """``takeover``: the root from which the successor continues, and its anchor's proof."""
 
     root: Sha256Hex
     proof: Nodes
 
 
 class SuccessorDocument(_Document):
-    """``successor``: the proof of the log that goes on from this one, or that there is none."""
+    """``successor``: the proof of the log's successor, or that the log has none."""
 
     proof: Nodes
     takeover: _Optional[TakeoverDocument] = None
@@ -395,7 +395,7 @@ class ReceiptDocument(_Document):
     model_config = ConfigDict(json_schema_extra=_require_head)
 
     format: Literal["anchor-receipt/1"]
-    # In characters of at least one byte each; the bytes are counted as well.
+    # Limits the characters; the parser limits the bytes as well.
     record: Annotated[str, Field(max_length=MAX_RECORD_BYTES)]
     log: Bytes32Hex
     index: Annotated[int, Field(ge=0, lt=MAX_LOG_SIZE)]

@@ -25,7 +25,7 @@ def read_place(path: Path, most: int) -> bytes:
 
 
 def read_taken_place(path: Path, most: int) -> bytes | None:
-    """Return the bytes in a receipt's place: None if it is free, no bytes if it is not a file.
+    """Return the bytes at a receipt's path: None if it is free, empty if it is not a regular file.
 
     Raises:
         UsageError: The file cannot be read.

@@ -39,7 +39,7 @@ _MAX_VALUE_BYTES = 33
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Takeover:
-    """The root from which a successor continues, and the proof that its first anchor has it."""
+    """The root from which a successor continues, and the proof of its anchor in the successor."""
 
     root: Hash32
     proof: tuple[bytes, ...]
@@ -58,7 +58,7 @@ class SuccessorProof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateProof:
-    """A block's header as RLP, and the proofs of an account and of its slots under it.
+    """A block's header as RLP, and proofs of the registry's account and slots in that block.
 
     ``operator_proof`` proves the operator's key for an anchor that the log's owner did not send;
     otherwise it is empty.  ``successor`` is None if no successor is proven or excluded.
@@ -142,8 +142,9 @@ def check_submitter(
 ) -> Address:
     """Return the address that anchored in ``log``: its owner (operator id 0), or an operator.
 
-    Raises the same errors as ``check_account``, and
+    Raises:
         CannotCheckError: The receipt does not prove the operator's key.
+        AnchorError: The proof is wrong, as in ``check_account``.
     """
     if operator_id == 0:
         if proof.operator_proof:

@@ -46,7 +46,7 @@ def audit_originals(
     results = hash_sources(
         _list_files(project, expected, originals), (SHA256, SM3), executor=executor
     )
-    with closing(results):  # otherwise an interrupt here waits until all is read
+    with closing(results):  # otherwise an interrupt would wait until all files are read
         for result in results:
             if isinstance(result, FileDigest):
                 versions = expected.pop(result.source.name)

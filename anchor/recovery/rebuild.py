@@ -256,9 +256,10 @@ def _find_rows(
                 _row_of_receipt(path, leaf) for path in remains.receipts.by_index.get(index, ())
             )
             whole = next(filter(None, from_receipts), None)
-            if whole is not None and rows:
-                # A store's row has more information than a receipt.
-                whole = replace(rows[0], record=whole.record)
+            accepted = next((row for row in rows if row.sha256 or row.sm3), None)
+            if whole is not None and accepted is not None:
+                # The row of the acceptance has more information than a receipt.
+                whole = replace(accepted, record=whole.record)
         row = whole or next(iter(rows), None) or _row_of_leaf(index, leaf, accepted_at)
         yield remains.erased.blank(_restore_ownership(row, remains.owners))
 

@@ -108,7 +108,8 @@ def restore_project(
         # One of the old stores may be at the new store's location.
         for old in remains.stores:
             old.close()
-        # It is not always known whether the commit that follows took effect.
+        # The fences stay from here on, because the outcome of the following commit may
+        # remain unknown.
         for fence in remains.fences:
             fence.stays = True
         return filled
@@ -304,7 +305,7 @@ def _find_anchors(
             read = partial(
                 RegistryReader(config.registry, config.log).anchor, root=sealed.root, block=final
             )
-            with suppress(QuorumError):  # then it is final when the nodes agree
+            with suppress(QuorumError):  # the anchor stays reversible until the nodes agree
                 settled = node.read_with_quorum(read)
         reversible = reversible_anchor(sealed, settled or anchor)
         anchored.append(replace(reversible, final=settled is not None))

@@ -304,7 +304,7 @@ def _find_leaves(
         raise ChainGuardError(Message("restore-publication-of-other-log", name=reader.name))
     leaves.append(leaves_of_publication(reader, checkpoint.head.size, size))
     sizes: set[int] = set()
-    with suppress(AnchorError):  # a hint only
+    with suppress(AnchorError):  # the sizes are only a hint
         bound = replace(checkpoint.head, size=min(size, checkpoint.head.size))
         sizes.update(anchored.size for anchored in read_anchors(reader, bound))
     return leaves, frozenset(sizes)

@@ -20,6 +20,7 @@ from anchor.store.database import Database
 from anchor.store.evidence import (
     count_lost_waiting,
     count_misplaced,
+    count_without_record,
     load_sealed_records,
     load_waiting_records,
 )
@@ -36,10 +37,14 @@ MAX_BREACHES = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """The result of an audit: counts of what was read, and one message for each breach."""
+    """The result of an audit: counts of what was read, and one message for each breach.
+
+    ``without_record`` counts the leaves whose record was erased or lost.
+    """
 
     leaves: int
     heads: int
+    without_record: int
     breaches: tuple[Message, ...]
 
 
@@ -77,7 +82,9 @@ def audit_log(database: Database, tiles: TileFolder, *others: Iterator[Message])
         *others,
     )
     breaches = limit_breaches(chain.from_iterable(map(_as_breach, checks)))
-    return Audit(leaves=size, heads=len(heads), breaches=breaches)
+    with database.read() as connection:
+        without_record = count_without_record(connection)
+    return Audit(leaves=size, heads=len(heads), without_record=without_record, breaches=breaches)
 
 
 def limit_breaches(sentences: Iterable[Message]) -> tuple[Message, ...]:

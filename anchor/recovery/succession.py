@@ -113,7 +113,7 @@ def plan_successor(
         trust=folder / TRUST_POLICY,
         log=make_log_id(log_owner(old.log), following),
         signer=signer or old.signer,
-        publish=None,  # what is published there is the old log
+        publish=None,  # the target holds the old log
         # A SQLite file has no second server.
         copies=None if isinstance(store, SqliteFile) else old.copies,
     )
@@ -176,7 +176,9 @@ def prepare_call(
     closed already.
 
     Raises:
-        The same as ``succeed``.
+        UsageError: The store cannot continue from the root.
+        ChainGuardError: The log has another successor, the new number is in use, or an incident is
+            open.
     """
     check_no_incident(project)
     if _check_logs(project.config, node, config):
@@ -297,7 +299,9 @@ def _send(
     call = encode_succeed_call(old.log, head.root, config.log)
     intent = Intent(to=config.registry, data=call, head_size=head.size)
     manager = make_manager(successor, node, signer, clock, report)
-    report(Message("succession-closing-log", size=head.size))
+    current = RegistryReader(old.registry, old.log).head(node, "latest")
+    after = 0 if current is None else current.anchor.size - head.size
+    report(Message("succession-closing-log", size=head.size, count=max(after, 0)))
     inclusion = manager.resume(intent)
     for _ in range(_MAX_ROUNDS):
         if find_successor(old, node) == config.log:

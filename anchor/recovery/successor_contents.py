@@ -107,5 +107,5 @@ def encode_successor_policy(old: Config, new: Config) -> bytes:
             ):
                 numbers |= set(known.logs)
     except (OSError, AnchorError):
-        pass  # old policy lost or not made here: only these two
+        pass  # the old policy is lost, or was not made here: accept only these two logs
     return encode_policy([replace(entry, logs=(*sorted(numbers), log_number(new.log)))])

@@ -21,7 +21,7 @@ CREATE2_PROXY = Address(bytes.fromhex("4e59b44847b379578588920ca78fbf26c0b4956c"
 CREATE2_PROXY_CODE_HASH = Hash32(
     bytes.fromhex("2fa86add0aed31f33a762c9d88e807c475bd51d0f52bd0955754b2608f7e4989")
 )
-# Zero: one deployment of the code is enough, and it is the salt that others would try first.
+# Zero, because each chain needs the registry only once.
 CREATE2_SALT = bytes(32)
 
 
@@ -55,7 +55,7 @@ def load_artifact() -> Artifact:
 def load_standard_input() -> bytes:
     """Return the compiler's standard JSON input for the artifact, byte for byte as stored.
 
-    Explorers use it to verify the source: compiled with ``compiler_version``, it gives the code.
+    To verify the source, block explorers compile it with ``compiler_version``.
     """
     return _read("AnchorRegistry.standard-input.json")
 

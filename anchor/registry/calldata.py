@@ -122,7 +122,7 @@ def _decode_call(function: str, data: bytes) -> tuple[Any, ...] | None:
         arguments = decode(types, data[4:])
     except DecodingError:
         return None
-    # One encoding only: bytes after the arguments or between them make it another call.
+    # Only the canonical encoding is accepted: no extra bytes after the arguments or between them.
     return arguments if encode(types, arguments) == data[4:] else None
 
 

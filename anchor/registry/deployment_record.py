@@ -38,7 +38,7 @@ _TRANSACTION_MEMBERS = {"hash", "block_number", "block_hash", "deployer", "gas_u
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployingTransaction:
-    """The transaction that deployed the registry, as it was included at the time."""
+    """The transaction that deployed the registry, and the block that included it."""
 
     hash: Hash32
     block_number: int

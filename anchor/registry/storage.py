@@ -21,7 +21,7 @@ PREDECESSORS_SLOT = 5
 LAST_HEADS_SLOT = 6
 
 CLOSED_HEAD = Hash32(b"\xff" * 32)
-"""What ``heads[log]`` holds once ``succeed`` has closed the log."""
+"""The value of ``heads[log]`` once ``succeed`` has closed the log."""
 
 
 def anchor_slot(log: LogId, root: Hash32) -> Hash32:

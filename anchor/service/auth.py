@@ -90,7 +90,7 @@ async def authenticate(service: Service, request: Request, token: str | None) ->
         cache.keep(token_hash, key)
     if not key.stands_at(utc_now()):
         raise _refuse(request, token)
-    request.scope["anchor.tenant"], request.scope["anchor.key"] = key.tenant, key.id  # for the log
+    request.scope["anchor.tenant"], request.scope["anchor.key"] = key.tenant, key.id  # for logs
     return key
 
 

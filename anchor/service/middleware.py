@@ -52,7 +52,7 @@ _ONCE = frozenset(
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-disable_created_metrics()  # the start time of each series, which is not needed
+disable_created_metrics()  # series with creation times, which are not needed
 _own = CollectorRegistry()
 REQUESTS = Counter(
     "anchor_http_requests",

@@ -37,7 +37,7 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
             {"required": ["sha256"]},
             {"required": ["sm3"]},
         ]
-        # FastAPI describes its own form of errors, which this service replaces.
+        # FastAPI documents its own error format, which this service does not use.
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
         for operations in page["paths"].values():

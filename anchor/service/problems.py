@@ -138,7 +138,7 @@ def explain(error: Problem | AnchorError | OSError) -> Problem:
     """Return the problem that reports an error to a client, without details for the operator."""
     if isinstance(error, Problem):
         return error
-    if isinstance(error, OSError):  # its path is for the operator; the client made no error
+    if isinstance(error, OSError):  # the message names a path, which is for the operator
         _LOG.error("%s: %s", type(error).__name__, error)
         return Problem(
             503,

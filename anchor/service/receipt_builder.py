@@ -72,8 +72,7 @@ class ReceiptBuilder:
         """Return the receipt for sealed evidence: a promise, unless it is anchored.
 
         Raises:
-            AnchorError: The same as ``Prover.prove``, or finality was violated: no receipt is
-                issued.
+            AnchorError: ``Prover.prove`` failed, or finality was violated: no receipt is issued.
         """
         loop = asyncio.get_running_loop()
         receipt, era = await loop.run_in_executor(self._maker, self._make, evidence)

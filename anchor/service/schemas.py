@@ -82,7 +82,7 @@ class _Document(BaseModel):
 
 
 class DigestSubmission(_Document):
-    """Evidence by its digests; at least one of ``sha256`` and ``sm3``."""
+    """Evidence named by its digests: ``sha256``, ``sm3`` or both."""
 
     sha256: Digest | None = None
     sm3: Digest | None = None
@@ -92,8 +92,8 @@ class DigestSubmission(_Document):
 
 
 def read_digests(members: Mapping[str, object]) -> DigestSubmission | set[int | str]:
-    """Return the submission that these members are, or the names of the misshapen ones."""
-    # The model takes null for a member that is left out; here it is refused.
+    """Return the submission in these members, or the names of the malformed ones."""
+    # The model accepts null for an optional member; here it is refused.
     values = {name: False if value is None else value for name, value in members.items()}
     try:
         return DigestSubmission.model_validate(values, strict=True)
@@ -114,7 +114,7 @@ class RecordSubmission(_Document):
 
 
 class AcceptedDocument(_Document):
-    """What became of a submission: it is on disk when this is sent."""
+    """The outcome of a submission, which is on disk when this is sent."""
 
     id: Id
     state: StageName
@@ -130,7 +130,7 @@ class LogStateDocument(_Document):
 
 
 class HeadAnchorDocument(LogStateDocument):
-    """A head that the registry holds; ``final``: in a block that cannot be reversed any more."""
+    """A head in the registry; ``final``: its block can no longer be reversed."""
 
     final: bool
     sequence: Annotated[int, Field(ge=1)]
@@ -139,7 +139,7 @@ class HeadAnchorDocument(LogStateDocument):
 
 
 class EvidenceStatusDocument(_Document):
-    """How far one piece of evidence has come."""
+    """The status of one piece of evidence."""
 
     id: Id
     state: StageName
@@ -152,7 +152,7 @@ class EvidenceStatusDocument(_Document):
 
 
 class SealedHeadDocument(LogStateDocument):
-    """A head of the log, and its own anchor, where it has one."""
+    """A head of the log, and its own anchor, if it has one."""
 
     sealed_at: str
     state: Annotated[StageName, Field(description="Of the evidence up to this head.")]
@@ -160,14 +160,14 @@ class SealedHeadDocument(LogStateDocument):
 
 
 class Heads(_Document):
-    """Heads, the newest first; ``next`` is the ``before`` of those that follow."""
+    """Heads, newest first; ``next`` is the value of ``before`` for the next page."""
 
     heads: list[SealedHeadDocument]
     next: int | None
 
 
 class UsageDocument(_Document):
-    """New evidence of a tenant today (UTC), and its limits; null: none."""
+    """A tenant's new evidence today (UTC), and its limits, which are null if there are none."""
 
     tenant: str
     day: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
@@ -177,14 +177,14 @@ class UsageDocument(_Document):
 
 
 class FieldErrorDocument(_Document):
-    """What is wrong with one member or parameter."""
+    """An error in one member or parameter."""
 
     pointer: Annotated[str, Field(description="A JSON pointer (/sha256), or a parameter's name.")]
     message: str
 
 
 class ProblemDocument(BaseModel):
-    """What went wrong (RFC 9457)."""
+    """An error (RFC 9457)."""
 
     type: str
     title: str
@@ -195,13 +195,13 @@ class ProblemDocument(BaseModel):
 
 
 class Ready(_Document):
-    """The service can take evidence in."""
+    """The service can accept evidence."""
 
     status: Literal["ready"]
 
 
 class Alive(_Document):
-    """The process answers."""
+    """The process responds."""
 
     status: Literal["alive"]
 
@@ -240,7 +240,7 @@ _DETAILS = {
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return what a route says of its errors in the OpenAPI page."""
+    """Return the error responses of a route for the OpenAPI document."""
     everywhere = {400, 405, 415, 429, 500, 503}
     return {
         status: {"model": ProblemDocument, "description": _DETAILS[status]}

@@ -72,7 +72,7 @@ class UnavailableApp:
     async def _wait(self) -> None:
         while not await asyncio.to_thread(self._try):
             await asyncio.sleep(_PAUSE)
-        self._end_process()  # the worker that takes this one's place opens it
+        self._end_process()  # the worker that replaces this one opens the project
 
     def _try(self) -> bool:
         try:

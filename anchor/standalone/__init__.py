@@ -1,1 +1,1 @@
-"""A second verifier of receipts, in one file that needs nothing but Python: ``verify.py``."""
+"""A second verifier of receipts, in one file that needs only Python: ``verify.py``."""

@@ -3,26 +3,29 @@
 
     python verify.py RECEIPT FILE --chain-id N --log 0x… --block-hash 0x…
 
-It asks nobody: RECEIPT proves what a registry contract held in one block of a chain, and you name
-that block's hash, as you found it out (block explorers of several operators show it). That the
-block is final and of that chain is your word. Whose log it is and on which chain, you name as well:
-what a receipt says of itself is its maker's word, and unless --accept-unpinned is given nothing is
-verified by it. What it checks are steps 1 to 10 of docs/verification.md, by the formats of
-docs/receipt-format.md; each comment and each printed line of a step has its number.
+The program makes no network request. RECEIPT proves what a registry contract held in one block of a
+chain, and you name the hash of that block, which you obtained elsewhere (for example from block
+explorers of several operators). That the block is final and belongs to that chain rests on your
+word alone. You also name the log and its chain: what a receipt states about itself is a claim of
+the person who made it, and is accepted only with --accept-unpinned. The checks are steps 1 to 10 of
+docs/verification.md, by the formats of docs/receipt-format.md; comments and printed lines carry the
+numbers of the steps.
 
-It is written from those pages and shares no code with the package it comes with. Nothing is
-imported but Python's standard library; Keccak-256, which that library does not promise, is below.
+It was written from those two documents and shares no code with the package that contains it. It
+imports only Python's standard library; as that library does not guarantee Keccak-256, the function
+is below.
 
-It ends with: 0 verified; 2 bad usage or malformed; 10 something does not match; 11 not anchored;
-12 not what is pinned; 13 abandoned by the log's owner; 20 cannot check; 21 not final yet;
-22 unknown version, fork or algorithm.
+Exit codes: 0 verified; 2 bad usage or malformed; 10 mismatch; 11 not anchored; 12 not what is
+pinned; 13 abandoned by the log's owner; 20 cannot check; 21 not final yet; 22 unknown version, fork
+or algorithm.
 """
 
 import sys
 
 if __name__ == "__main__" and not sys.flags.safe_path:
-    # Python would look for modules beside this file first, and what lies there may have come with
-    # the evidence. (That is why nothing is imported before, and nothing from __future__.)
+    # Python would search this file's folder for modules first, and a file there may have come
+    # with the evidence. Therefore only sys, which is built in, is imported before, and nothing
+    # from __future__.
     del sys.path[0]
 
 import argparse
@@ -36,7 +39,7 @@ from functools import partial
 from typing import Any
 
 # ------------------------------------------------------------------------------------------------
-# What is pinned unless options say otherwise: see docs/contract.md, "Address and code", and
+# The pinned values, which options override: see docs/contract.md, "Address and code", and
 # docs/verification.md, "Chains that this release lists".
 
 REGISTRY = bytes.fromhex("f525060e7f0b222b6c7a0a7445ef1c5ad1aa8069")
@@ -50,14 +53,14 @@ class Chain:
 
     name: str
     kind: str
-    # The hash of block 0, by which people name the chain. No proof leads there, so it is printed
-    # and not compared.
+    # The hash of block 0, which identifies the chain to people. No proof leads to it, so it is
+    # printed and not compared.
     genesis: str | None
-    # The chain's id is a part of the registry's code, so the code's hash differs between chains.
+    # The registry's code contains the chain's id, so its hash differs between chains.
     code_hash: bytes
-    # How many seconds a block's time may be off: one slot on Ethereum. Who runs an OP chain's
-    # sequencer dates its blocks: a batch may follow its block of Ethereum by 3,600 blocks, 12 h,
-    # and one more hour is for slots without a block.
+    # By how many seconds a block's time may be wrong: one slot on Ethereum. On an OP chain, the
+    # operator of the sequencer sets the times of blocks: a batch may follow its block of
+    # Ethereum by 3,600 blocks, 12 h, and one more hour allows for slots without a block.
     time_slack: int
     is_sequenced: bool = False
 
@@ -109,10 +112,11 @@ CHAINS = {
     ),
 }
 
-# What a chain of each kind is worth, from the most to the least.
+# The verdict for each kind of chain, from the strongest to the weakest.
 HEADLINES = {
     MAIN: "verified",
-    UNLISTED: "verified on a chain that this release does not list (its worth is yours to judge)",
+    UNLISTED: "verified on a chain that this release does not list "
+    "(judge for yourself what it proves)",
     TEST: "verified on a test network (proves nothing to a court)",
     DEVELOPMENT: "verified on a development chain (proves nothing about real time)",
 }
@@ -122,13 +126,13 @@ KIND_SENTENCES = {
     UNLISTED: "a chain that this release does not list",
 }
 
-# How many seconds the operator's clock, which a record's time was read off, may be ahead of the
-# chain's before nothing can be told from either.
+# By how many seconds the operator's clock, from which a record's time was read, may be ahead of the
+# chain's time. Beyond that, neither of the two times can be relied on.
 RECORDED_AT_TOLERANCE = 300
 MAX_TOLERANCE = 86_400
 
 # ------------------------------------------------------------------------------------------------
-# Exit codes. Of several findings the gravest counts.
+# Exit codes. If several steps do not pass, the gravest code counts.
 
 VERIFIED, MALFORMED, MISMATCH, NOT_ANCHORED, NOT_TRUSTED, ABANDONED = 0, 2, 10, 11, 12, 13
 CANNOT_CHECK, NOT_FINAL, UNKNOWN = 20, 21, 22
@@ -155,23 +159,23 @@ GRAVEST_FIRST = (
 )
 
 # ------------------------------------------------------------------------------------------------
-# Bounds, all of docs/receipt-format.md.
+# Limits, all defined in docs/receipt-format.md.
 
 MAX_RECEIPT = 1 << 20  # bytes
-MAX_RECORD = 65_535  # bytes, and so characters at most
-MAX_LEVELS = 16  # of JSON objects and arrays within each other
+MAX_RECORD = 65_535  # bytes, and therefore the limit of characters
+MAX_LEVELS = 16  # of nested JSON objects and arrays
 MAX_INTEGER = (1 << 53) - 1
 MAX_SIZE = (1 << 48) - 1  # leaves of a log
-MAX_PATH = 48  # hashes, for so many leaves
+MAX_PATH = 48  # hashes, for a log of that many leaves
 MAX_ANCHORS = 16
 MAX_HEADER = 8_192  # bytes
 MAX_NODE = 532  # bytes: a branch of sixteen hashes
-MAX_NODES = 65  # one for each of a key's 64 digits, and the last
+MAX_NODES = 65  # one for each of a key's 64 digits, and the leaf
 MAX_NAME = 4_096  # characters
 
 
 class Refusal(Exception):
-    """Why a step does not pass, with its exit code."""
+    """The reason why a step does not pass, with its exit code."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -179,17 +183,17 @@ class Refusal(Exception):
 
 
 def malformed(text: str) -> Refusal:
-    """Return the refusal of something that is not written as the formats ask."""
+    """Return the error for input that breaks its format."""
     return Refusal(MALFORMED, text)
 
 
 def mismatch(text: str) -> Refusal:
-    """Return the refusal of something that is not what it should be."""
+    """Return the error for a value that differs from the expected one."""
     return Refusal(MISMATCH, text)
 
 
 # ------------------------------------------------------------------------------------------------
-# Step 1, JSON: strict, and within bounds.
+# Step 1, JSON: parsed strictly and within limits.
 
 
 def read_json(data: bytes, what: str) -> Any:
@@ -226,16 +230,17 @@ def read_json(data: bytes, what: str) -> Any:
         )
     except ValueError:
         raise malformed(f"{what} is not JSON") from None
-    # A pair of escapes \ud83d\ude00 was joined as it was read; what is left of them stands alone.
+    # Pairs of escapes such as \ud83d\ude00 were joined by the parser; any that remain are lone.
     if has_lone_surrogate(value):
         raise malformed(f"{what} holds half a character (a lone surrogate)")
     return value
 
 
 def count_levels(text: str) -> int:
-    """Return how many objects and arrays stand within each other at the deepest place."""
+    """Return the greatest depth to which objects and arrays are nested."""
     level = deepest = 0
-    # Strings first, so that brackets in them do not count; one that is not closed goes to the end.
+    # Strings are removed first, so that brackets in them do not count; an unclosed one extends
+    # to the end.
     for token in re.findall(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', text, re.DOTALL):
         if token in ("[", "{"):
             level += 1
@@ -246,7 +251,7 @@ def count_levels(text: str) -> int:
 
 
 def has_lone_surrogate(value: Any) -> bool:
-    """Tell whether a string in ``value``, or a member's name, has no UTF-8."""
+    """Return whether a string in ``value``, or a member's name, cannot be encoded in UTF-8."""
     if isinstance(value, str):
         return re.search("[\ud800-\udfff]", value) is not None
     if isinstance(value, dict):
@@ -261,7 +266,7 @@ def has_lone_surrogate(value: Any) -> bool:
 def get_members(
     value: Any, what: str, required: Sequence[str], optional: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return an object that has all ``required`` members and none that is not named here."""
+    """Return an object with all ``required`` members and without any that is not named here."""
     if not isinstance(value, dict):
         raise malformed(f"{what} is not an object")
     for name in required:
@@ -284,7 +289,7 @@ def get_list(value: Any, what: str, most: int, least: int = 0) -> list[Any]:
 
 def get_integer(value: Any, what: str, least: int, most: int) -> int:
     """Return an integer from ``least`` to ``most``."""
-    # In Python True is an integer, too.
+    # In Python, True is an integer.
     if type(value) is not int or not least <= value <= most:
         raise malformed(f"{what} is not an integer from {least} to {most}")
     return value
@@ -298,7 +303,7 @@ def get_text(value: Any, what: str, most: int) -> str:
 
 
 def get_hex(value: Any, what: str, *, prefix: str = "", least: int, most: int) -> bytes:
-    """Return the bytes, ``least`` to ``most`` of them, that lower-case hex spells."""
+    """Return the ``least`` to ``most`` bytes that a lower-case hex string encodes."""
     if not isinstance(value, str) or not re.fullmatch(prefix + "(?:[0-9a-f]{2})*", value):
         raise malformed(f"{what} is not {prefix or 'bare '}lower-case hex")
     data = bytes.fromhex(value[len(prefix) :])
@@ -319,7 +324,7 @@ def get_ethereum(value: Any, what: str, length: int) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """A root, how many leaves are claimed under it, and the path from our leaf to it."""
+    """A root, the number of leaves that it is said to cover, and the path from the leaf to it."""
 
     size: int
     root: bytes
@@ -328,7 +333,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Takeover:
-    """From which head a log's successor goes on, and the proof that it is the successor's first."""
+    """The head from which a log's successor continues, and the proof that it starts there."""
 
     root: bytes
     proof: list[bytes]
@@ -336,7 +341,7 @@ class Takeover:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Successor:
-    """The proof of what the registry held as the log's successor: nothing, or another log."""
+    """The proof of the successor that the registry held for the log: none, or another log."""
 
     proof: list[bytes]
     takeover: Takeover | None
@@ -355,7 +360,7 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchor:
-    """Where and when a root was anchored, as the receipt states it."""
+    """The place and time of an anchor, as stated in the receipt."""
 
     chain_id: int
     registry: bytes
@@ -368,7 +373,7 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What a receipt states: a promise, or one anchor or more."""
+    """The contents of a receipt: a promise, or at least one anchor."""
 
     record: bytes
     log: bytes
@@ -378,9 +383,9 @@ class Receipt:
 
 
 def read_receipt(data: bytes) -> Receipt:
-    """Step 1: read the receipt; first its form, then its version, then its members.
+    """Step 1: read the receipt: first its form, then its version, then its members.
 
-    Of several faults the first in this order is the one that is said, and the record's come last.
+    Of several faults, the first in this order is reported; those of the record come last.
     """
     if len(data) > MAX_RECEIPT:
         raise malformed(f"the receipt has more than {MAX_RECEIPT} bytes")
@@ -409,7 +414,7 @@ def read_document(document: Any) -> Receipt:
 
 
 def check_version(document: Any, member: str, version: str, what: str) -> None:
-    """Step 1: this file knows version 1; of another version it can tell nothing (22)."""
+    """Step 1: check the version: this file knows version 1 and cannot judge any other (22)."""
     if not isinstance(document, dict) or member not in document:
         raise malformed(f"{what} has no {member}")
     if document[member] != version:
@@ -439,7 +444,7 @@ def read_anchor(value: Any, what: str) -> Anchor:
     place = ("chain_id", "registry", "size", "root", "path")
     facts = ("sequence", "block_number", "timestamp")
     get_members(value, what, (*place, *facts), ("hints", "state"))
-    if "hints" in value:  # nothing vouches for them, so they are read and used for nothing
+    if "hints" in value:  # nothing proves them, so they are read and not used
         hints = get_members(value["hints"], f"{what}.hints", ("tx_hash", "block_hash"))
         for name, hint in hints.items():
             get_ethereum(hint, f"{what}.hints.{name}", 32)
@@ -455,7 +460,7 @@ def read_anchor(value: Any, what: str) -> Anchor:
 
 
 def read_state(value: Any, what: str) -> State:
-    """Step 1: read a state proof; what is in it is proven in steps 5 to 9."""
+    """Step 1: read a state proof, whose contents are proven in steps 5 to 9."""
     required = ("header", "account_proof", "storage_proof")
     get_members(value, what, required, ("operator_proof", "successor"))
     return State(
@@ -474,7 +479,7 @@ def read_state(value: Any, what: str) -> State:
 
 
 def read_successor(value: Any, what: str) -> Successor:
-    """Step 1: read the proof of a log's successor, and of the head that it went on from."""
+    """Step 1: read the proof of a log's successor and of the head from which it continues."""
     get_members(value, what, ("proof",), ("takeover",))
     takeover = None
     if "takeover" in value:
@@ -505,7 +510,7 @@ TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?Z", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What is used of a record: the operator's own words, which the leaf makes unchangeable."""
+    """The members of a record that are used: statements of the operator, which the leaf fixes."""
 
     digests: dict[str, str]
     size: int | None
@@ -515,7 +520,7 @@ class Record:
 
 
 def read_record(record: bytes) -> Record:
-    """Step 1: read the record; first its form, then its version, then its members."""
+    """Step 1: read the record: first its form, then its version, then its members."""
     if len(record) > MAX_RECORD:
         raise malformed(f"the record has more than {MAX_RECORD} bytes")
     document = read_json(record, "the record")
@@ -542,7 +547,7 @@ def read_record(record: bytes) -> Record:
         size = get_integer(document["size"], "the record's size", 0, MAX_INTEGER)
     if "log" in document:
         log = get_ethereum(document["log"], "the record's log", 32)
-    # Last of all, so that what is malformed is called so whatever its digests are.
+    # Last, so that a malformed record is reported as malformed, whatever its digests are.
     if not known:
         raise Refusal(UNKNOWN, "the record has digests of unknown algorithms only")
     return Record(
@@ -555,7 +560,7 @@ def read_record(record: bytes) -> Record:
 
 
 def write_canonical(value: Any) -> bytes:
-    """Step 1: write JSON as RFC 8785 has it: no white space, names in the order of UTF-16."""
+    """Step 1: encode JSON by RFC 8785: no white space, names in the order of UTF-16 code units."""
 
     def in_order(value: Any) -> Any:
         if isinstance(value, dict):
@@ -563,23 +568,23 @@ def write_canonical(value: Any) -> bytes:
             return {name: in_order(value[name]) for name in names}
         return [in_order(entry) for entry in value] if isinstance(value, list) else value
 
-    # Integers and strings Python writes as RFC 8785 asks.
+    # For integers and strings, Python's encoding is that of RFC 8785.
     text = json.dumps(in_order(value), ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8")
 
 
 def find_names(value: Any, is_wanted: Callable[[str], bool]) -> bool:
-    """Tell whether a member anywhere in ``value`` has a name that is wanted."""
+    """Return whether a member anywhere in ``value`` has a name for which ``is_wanted`` is true."""
     if isinstance(value, dict):
         return any(is_wanted(name) or find_names(value[name], is_wanted) for name in value)
     return isinstance(value, list) and any(find_names(entry, is_wanted) for entry in value)
 
 
 def read_time(value: Any) -> datetime:
-    """Step 1: read the operator's clock, as RFC 3339 writes UTC; a second's fraction is dropped."""
+    """Step 1: read the operator's time (RFC 3339 in UTC); fractions of a second are dropped."""
     match = TIME.fullmatch(value) if isinstance(value, str) else None
     try:
-        # Python 3.14 and later read hour 24 as the next day's 0, which RFC 3339 has not.
+        # Python 3.14 and later accept hour 24, which RFC 3339 does not allow.
         if match is None or match[1][11:13] > "23":
             raise ValueError
         return datetime.fromisoformat(match[1] + "+00:00")
@@ -592,7 +597,7 @@ def read_time(value: Any) -> datetime:
 
 
 def check_file(record: Record, evidence: Mapping[str, str], size: int) -> str:
-    """Step 2: each digest in the record is the file's, and so is the size where it has one."""
+    """Step 2: check the file against each digest in the record, and against its size, if stated."""
     if record.size is not None and record.size != size:
         raise mismatch(f"the file has {size} bytes, the record says {record.size}")
     for name, digest in record.digests.items():
@@ -604,7 +609,7 @@ def check_file(record: Record, evidence: Mapping[str, str], size: int) -> str:
 
 
 def hash_file(path: str) -> tuple[dict[str, str], int]:
-    """Step 2: return a file's digests, and its size."""
+    """Step 2: return the digests and the size of a file."""
     sha256, sm3, size = hashlib.sha256(), make_sm3(), 0
     with open(path, "rb") as file:
         while chunk := file.read(1 << 20):
@@ -615,7 +620,7 @@ def hash_file(path: str) -> tuple[dict[str, str], int]:
 
 
 def make_sm3() -> Any:
-    """Return Python's own SM3 where its OpenSSL has one; else the one below, which is slow."""
+    """Return Python's own SM3 if its OpenSSL has one, or else the slow one below."""
     try:
         return hashlib.new("sm3")
     except ValueError:
@@ -635,7 +640,7 @@ class Sm3:
         self._rest, self._size = b"", 0
 
     def update(self, data: bytes) -> None:
-        """Take more of the message."""
+        """Append bytes to the message."""
         self._size += len(data)
         data = self._rest + data
         end = len(data) // 64 * 64
@@ -644,7 +649,7 @@ class Sm3:
         self._rest = data[end:]
 
     def hexdigest(self) -> str:
-        """Return the hash of the whole message: padded with 1, zeros, and its length in bits."""
+        """Return the hash of the message, padded with a one bit, zeros, and its length in bits."""
         padding = b"\x80" + bytes((55 - len(self._rest)) % 64) + (8 * self._size).to_bytes(8, "big")
         state, last = self._state, self._rest + padding
         for at in range(0, len(last), 64):
@@ -680,14 +685,14 @@ class Sm3:
 
 
 def check_path(record: bytes, index: int, head: Head) -> str:
-    """Step 3: the record's leaf leads to the root."""
+    """Step 3: check that the path leads from the record's leaf to the root."""
     fold_path(hashlib.sha256(b"\0" + record).digest(), index, head)
     leaves = "1 leaf" if head.size == 1 else f"{head.size} leaves"
     return f"leaf {index} of a log of {leaves} leads to root {head.root.hex()}"
 
 
 def check_named_log(record: Record, receipt: Receipt) -> str:
-    """Step 3: a record that names a log is in one of the same owner's."""
+    """Step 3: check that a log named in the record belongs to the same owner."""
     if record.log is None:
         return "the record does not name its log"
     if record.log[12:] != receipt.log[12:]:
@@ -701,13 +706,14 @@ def fold_path(leaf: bytes, index: int, head: Head) -> None:
     """Hash ``leaf`` with each hash of the path in turn, left or right as the index says."""
     if not 0 <= index < head.size:
         raise mismatch(f"leaf {index} is not in a tree of {head.size}")
-    node, at, last = leaf, index, head.size - 1  # `last` is the index of this level's last node
+    # `last` is the index of the last node on this level.
+    node, at, last = leaf, index, head.size - 1
     for other in head.path:
         if last == 0:
             raise mismatch("the path goes on after the root")
         if at % 2 == 1 or at == last:
             node = hashlib.sha256(b"\1" + other + node).digest()
-            while at % 2 == 0 and at != 0:  # the last node of a level may have no partner
+            while at % 2 == 0 and at != 0:  # the last node of a level may have no sibling
                 at, last = at // 2, last // 2
         else:
             node = hashlib.sha256(b"\1" + node + other).digest()
@@ -723,7 +729,7 @@ def fold_path(leaf: bytes, index: int, head: Head) -> None:
 
 
 def make_keccak_constants() -> tuple[list[int], list[int]]:
-    """Return what the 24 rounds add, and how far each of the 25 lanes is turned."""
+    """Return the 24 round constants, and the rotation of each of the 25 lanes."""
     rounds, register = [], 1
     for _ in range(24):
         constant = 0
@@ -740,11 +746,11 @@ def make_keccak_constants() -> tuple[list[int], list[int]]:
 
 ROUNDS, TURNS = make_keccak_constants()
 LANE = (1 << 64) - 1
-RATE = 136  # bytes taken at a time
+RATE = 136  # bytes absorbed at a time
 
 
 def keccak_f(lanes: list[int]) -> list[int]:
-    """Return the 25 lanes of 64 bits after 24 rounds; lane x, y is number x + 5 y."""
+    """Return the 25 lanes of 64 bits after 24 rounds; lane (x, y) has number x + 5 y."""
     for constant in ROUNDS:
         columns = [
             lanes[x] ^ lanes[x + 5] ^ lanes[x + 10] ^ lanes[x + 15] ^ lanes[x + 20]
@@ -780,7 +786,7 @@ def keccak256(data: bytes) -> bytes:
 
 
 # ------------------------------------------------------------------------------------------------
-# RLP (Yellow Paper, appendix B): each item has one encoding, and no other is taken.
+# RLP (Yellow Paper, appendix B): each item has one encoding, and no other is accepted.
 
 
 @dataclass(frozen=True, slots=True)
@@ -793,13 +799,13 @@ class RlpList:
 
 Item = bytes | RlpList
 
-# A node within nodes, all of them within 32 bytes, is four deep, a header one; items of a header
-# that are not known here get room.
+# The depth of nested lists: nodes that are embedded in each other within 32 bytes have at most four
+# levels, a header has one; unknown items of a header may need more.
 MAX_RLP_LEVELS = 8
 
 
 def read_rlp(data: bytes, what: str) -> Item:
-    """Return the one item that ``data`` is the encoding of."""
+    """Return the single item that ``data`` encodes."""
     item, end = read_item(data, 0, what, 0)
     if end != len(data):
         raise malformed(f"{what} goes on after its RLP")
@@ -807,7 +813,7 @@ def read_rlp(data: bytes, what: str) -> Item:
 
 
 def read_item(data: bytes, start: int, what: str, level: int) -> tuple[Item, int]:
-    """Return the item whose encoding begins at ``start``, and where it ends."""
+    """Return the item whose encoding begins at ``start``, and the offset of its end."""
     if level > MAX_RLP_LEVELS:
         raise malformed(f"{what} has too many lists within each other")
     if start >= len(data):
@@ -830,7 +836,7 @@ def read_item(data: bytes, start: int, what: str, level: int) -> tuple[Item, int
 
 
 def read_length(data: bytes, start: int, code: int, what: str) -> tuple[int, int]:
-    """Return where the content of the item at ``start`` begins and ends."""
+    """Return the offsets at which the content of the item at ``start`` begins and ends."""
     if code <= 55:
         begin, length = start + 1, code
     else:
@@ -865,10 +871,10 @@ DIGITS = 64
 
 
 def prove(root: bytes, key: bytes, proof: Sequence[bytes], what: str) -> bytes | None:
-    """Return what a trie of this root holds under ``key``, or None if that is nothing.
+    """Return the value that a trie with this root holds under ``key``, or None if it holds none.
 
-    ``proof`` has the nodes on the key's path that have a hash of their own, from the root down,
-    and no others.
+    ``proof`` has exactly the nodes on the key's path that are referenced by hash, from the root
+    down.
     """
     if len(proof) > MAX_NODES:
         raise malformed(f"{what} has more than {MAX_NODES} nodes")
@@ -885,7 +891,7 @@ def prove(root: bytes, key: bytes, proof: Sequence[bytes], what: str) -> bytes |
 
 @dataclass(slots=True, kw_only=True)
 class Walk:
-    """How far a proof was followed: digits of the key, and nodes."""
+    """The progress along a proof: digits of the key, and nodes."""
 
     digits: list[int]
     proof: Sequence[bytes]
@@ -894,7 +900,7 @@ class Walk:
     taken: int = 0
 
     def go(self, root: bytes) -> bytes | None:
-        """Follow the key from the root to its value, or to where its path ends."""
+        """Follow the key from the root; return its value, or None if its path ends before."""
         child: Item = root
         below_extension = False
         while True:
@@ -917,7 +923,7 @@ class Walk:
             self.depth += len(path)
 
     def open(self, child: Item) -> list[Item]:
-        """Return the items of the node that ``child`` is, or is the hash of."""
+        """Return the items of the node that ``child`` embeds or references by hash."""
         if isinstance(child, RlpList):
             node: Item = child
         else:
@@ -927,7 +933,7 @@ class Walk:
         return node.items
 
     def take(self, expected: bytes) -> Item:
-        """Return the next node of the proof, which must have the hash ``expected``."""
+        """Return the next node of the proof, which must hash to ``expected``."""
         if self.taken == len(self.proof):
             raise malformed(f"{self.what} ends before the key's path does")
         encoded = self.proof[self.taken]
@@ -943,7 +949,7 @@ class Walk:
         return read_rlp(encoded, f"node {self.taken - 1} of {self.what}")
 
     def pass_branch(self, items: list[Item]) -> Item:
-        """Return a branch's child under the key's next digit."""
+        """Return the child of a branch under the key's next digit."""
         *children, value = items
         if self.depth == DIGITS:
             raise malformed(f"{self.what} has a branch below the key's last digit")
@@ -959,7 +965,7 @@ class Walk:
         return child
 
     def check_child(self, child: Item) -> None:
-        """Refuse a child that is neither a hash nor a node shorter than one."""
+        """Refuse a child that is neither a hash nor a node shorter than a hash."""
         if isinstance(child, RlpList):
             if len(child.encoded) >= 32:
                 raise malformed(f"{self.what} has a node inside another that should be hashed")
@@ -978,7 +984,7 @@ class Walk:
         return digits[0] == 2, digits[2:]
 
     def check_leaf(self, path: list[int], value: Item) -> bytes:
-        """Return a leaf's value; its path must end where keys do."""
+        """Return a leaf's value; the leaf's path must end at the key's length."""
         if self.depth + len(path) != DIGITS:
             raise malformed(f"{self.what} has a leaf whose key has not {DIGITS} digits")
         if isinstance(value, RlpList) or not value:
@@ -986,7 +992,7 @@ class Walk:
         return value
 
     def check_extension(self, path: list[int], child: Item) -> Item:
-        """Return an extension's child, below at least one digit and above the last."""
+        """Return an extension's child; the extension covers at least one digit, not the last."""
         if not path or self.depth + len(path) >= DIGITS:
             raise malformed(f"{self.what} has an extension of no digits, or of all")
         self.check_child(child)
@@ -1023,24 +1029,24 @@ HEADER: tuple[tuple[str, str, int], ...] = (
     ("parentBeaconBlockRoot", BYTES, 32),
     ("requestsHash", BYTES, 32),  # Prague
 )
-# Before London, London, Shanghai, Cancun. From Prague on there are 21, and what later forks add
-# comes after them: it is covered by the hash like the rest, and nothing here uses it.
+# The possible numbers of items: before London, London, Shanghai, Cancun. From Prague on there are
+# 21; later forks append more, which the hash covers and which are not used here.
 HEADER_LENGTHS = (15, 16, 17, 20)
 KNOWN_ITEMS = len(HEADER) + 2  # Amsterdam: blockAccessListHash, slotNumber
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What is used of a block's header."""
+    """The items of a block's header that are used."""
 
     number: int
     timestamp: int
     state_root: bytes
-    unknown_items: int  # how many are of a fork that is not known here
+    unknown_items: int  # the number of items of a fork that is unknown here
 
 
 def read_header(encoded: bytes) -> Header:
-    """Step 5: read a block's header; one with too few items is of an unknown fork (22)."""
+    """Step 5: read a block's header; one with too few items belongs to an unknown fork (22)."""
     if len(encoded) > MAX_HEADER:
         raise malformed(f"the header has more than {MAX_HEADER} bytes")
     header = read_rlp(encoded, "the header")
@@ -1067,7 +1073,7 @@ def read_header(encoded: bytes) -> Header:
 
 
 def check_block(encoded: bytes, block_hashes: Sequence[bytes]) -> Header:
-    """Step 5: the header is one, and that of a block whose hash the verifier named."""
+    """Step 5: check that the header is well-formed, and that its block's hash was named."""
     header = read_header(encoded)
     block_hash = keccak256(encoded)
     if block_hash not in block_hashes:
@@ -1082,7 +1088,7 @@ def check_block(encoded: bytes, block_hashes: Sequence[bytes]) -> Header:
 
 
 def prove_account(header: Header, registry: bytes, code_hash: bytes, proof: list[bytes]) -> bytes:
-    """Step 6: the registry's account has the pinned code; return its storage root."""
+    """Step 6: check that the registry's account has the pinned code; return its storage root."""
     encoded = prove(header.state_root, keccak256(registry), proof, "the account proof")
     if encoded is None:
         raise Refusal(NOT_TRUSTED, f"there is no account at 0x{registry.hex()}")
@@ -1100,16 +1106,16 @@ def prove_account(header: Header, registry: bytes, code_hash: bytes, proof: list
 
 
 def find_slot(mapping: int, log: bytes, key: bytes | None = None) -> bytes:
-    """Return the slot of ``mapping[log]``, or ``mapping[log][key]``, in Solidity's layout."""
+    """Return the slot of ``mapping[log]`` or ``mapping[log][key]`` in Solidity's storage layout."""
     slot = keccak256(log + mapping.to_bytes(32, "big"))
     return slot if key is None else keccak256(key + slot)
 
 
-ANCHORS, OPERATOR_KEYS, SUCCESSORS = 0, 2, 4  # the registry's mappings, by their numbers
+ANCHORS, OPERATOR_KEYS, SUCCESSORS = 0, 2, 4  # the slots of the registry's mappings
 
 
 def prove_slot(storage_root: bytes, slot: bytes, proof: list[bytes], what: str) -> int:
-    """Return the integer that a slot holds: 0 if the storage provably has nothing there."""
+    """Return the integer in a slot: 0 if the proof shows that the slot is empty."""
     encoded = prove(storage_root, keccak256(slot), proof, what)
     if encoded is None:
         return 0
@@ -1131,7 +1137,7 @@ class Entry:
 
 
 def unpack_entry(word: int) -> Entry | None:
-    """Return the anchor that a slot's word stands for; None for no word."""
+    """Return the anchor that a slot's word encodes; None for an empty slot."""
     if word == 0:
         return None
     entry = Entry(
@@ -1149,19 +1155,20 @@ def unpack_entry(word: int) -> Entry | None:
 def prove_entry(
     header: Header, storage_root: bytes, log: bytes, root: bytes, proof: list[bytes]
 ) -> Entry:
-    """Step 7: the registry holds the root for this log."""
+    """Step 7: check that the registry holds the root for this log."""
     slot = find_slot(ANCHORS, log, root)
     entry = unpack_entry(prove_slot(storage_root, slot, proof, "the storage proof"))
     if entry is None:
         raise Refusal(NOT_ANCHORED, f"the registry does not hold root {root.hex()}")
-    # The block's number is not compared: on some rollups a contract is told the parent chain's.
+    # The block's number is not compared: on some rollups, contracts see the parent chain's
+    # number.
     if entry.timestamp > header.timestamp:
         raise Refusal(NOT_TRUSTED, "the registry holds an anchor of a later time than this block's")
     return entry
 
 
 def check_entry(anchor: Anchor, entry: Entry) -> str:
-    """Step 8: the receipt states what the registry holds."""
+    """Step 8: check that the receipt states the same as the registry."""
     for name, stated, held in (
         ("size", anchor.head.size, entry.size),
         ("sequence", anchor.sequence, entry.sequence),
@@ -1177,7 +1184,7 @@ def check_entry(anchor: Anchor, entry: Entry) -> str:
 
 
 def check_operator(storage_root: bytes, log: bytes, entry: Entry, state: State) -> str:
-    """Step 9: who sent the anchor; whom the registry let anchor is accepted here."""
+    """Step 9: find who sent the anchor; any sender that the registry authorised is accepted."""
     proof = state.operator_proof
     if entry.operator_id == 0:
         if proof is not None:
@@ -1194,10 +1201,10 @@ def check_operator(storage_root: bytes, log: bytes, entry: Entry, state: State) 
 
 
 def check_successor(storage_root: bytes, log: bytes, entry: Entry, proof: Successor) -> str:
-    """Step 9: the log's owner stands by the anchor, and did not close the log from before it.
+    """Step 9: check that the log's owner did not abandon the anchor by closing the log before it.
 
-    A log that is closed has a successor, and the successor's first anchor is the head that it goes
-    on from. What is anchored in the log beyond that head is abandoned.
+    A log that is closed has a successor, whose first anchor is the head from which it continues.
+    Any anchor of the closed log beyond that head is abandoned.
     """
     word = prove_slot(
         storage_root, find_slot(SUCCESSORS, log), proof.proof, "the successor's proof"
@@ -1228,7 +1235,7 @@ def check_successor(storage_root: bytes, log: bytes, entry: Entry, proof: Succes
 
 
 def find_bound(entry: Entry, chain_id: int, time_slack: int | None) -> tuple[datetime, str]:
-    """Step 10: return when the record existed at the latest, and what that rests on."""
+    """Step 10: return the time by which the record existed, and the basis of that time."""
     chain = CHAINS.get(chain_id)
     slack = time_slack
     if slack is None:
@@ -1251,7 +1258,7 @@ def find_bound(entry: Entry, chain_id: int, time_slack: int | None) -> tuple[dat
 def check_time(
     record: Record, entry: Entry, chain_id: int, time_slack: int | None, tolerance: int
 ) -> str:
-    """Step 10: the record existed by a time, and does not say that it was made after it."""
+    """Step 10: check that the record does not claim a time after it is proven to have existed."""
     bound, basis = find_bound(entry, chain_id, time_slack)
     distance = (record.recorded_at - bound) // timedelta(seconds=1)
     if distance > tolerance:
@@ -1273,7 +1280,7 @@ def check_time(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pins:
-    """What the verifier knows from elsewhere; None is what was not said."""
+    """The values that the verifier named; None is a value that was not named."""
 
     block_hashes: Sequence[bytes] = ()
     chain_ids: Sequence[int] = ()
@@ -1285,14 +1292,15 @@ class Pins:
     accept_unpinned: bool = False
 
     def is_policy(self) -> bool:
-        """Tell whether it was said on which chain the log is, and whose it is."""
+        """Return whether both the chain and the log were named."""
         return bool(self.chain_ids) and self.log is not None
 
     def names(self, anchor: Anchor) -> bool:
-        """Step 4: tell whether an anchor counts; those on other chains than are named do not."""
+        """Step 4: return whether an anchor counts; one on a chain that was not named does not."""
         if self.chain_ids and anchor.chain_id not in self.chain_ids:
             return False
-        # Who pins no registry, and is no policy, has to be told of one that is not this release's.
+        # A verifier who names no registry, and not both chain and log, is told of a foreign
+        # registry.
         if self.registry is None and not self.is_policy():
             return True
         return anchor.registry == (self.registry or REGISTRY)
@@ -1300,24 +1308,24 @@ class Pins:
 
 @dataclass(slots=True)
 class Report:
-    """Every step that was made, what came of it, and what else is to be said."""
+    """The result of each step that was made, and further notes."""
 
     lines: list[tuple[int, int, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    kinds: set[str] = field(default_factory=set)  # of the chains on which the record is anchored
-    about: str = ""  # which anchor the steps are about, where there are several
+    kinds: set[str] = field(default_factory=set)  # of the chains that hold the record's anchors
+    about: str = ""  # the anchor that the steps are about, if there are several
 
     def add(self, step: int, text: str, code: int = VERIFIED) -> None:
-        """Note what came of a step."""
+        """Add the result of a step."""
         self.lines.append((step, code, self.about + text))
 
     def note(self, text: str) -> None:
-        """Note what no step is about, once."""
+        """Add a note that belongs to no step, once."""
         if text not in self.notes:
             self.notes.append(text)
 
     def make(self, step: int, check: Callable[[], Any]) -> Any:
-        """Make a step; return what it found, or None if it did not pass."""
+        """Run a step; return its result, or None if it did not pass."""
         try:
             found = check()
         except Refusal as refusal:
@@ -1328,12 +1336,12 @@ class Report:
         return found
 
     def exit_code(self) -> int:
-        """Return the gravest of all codes."""
+        """Return the gravest of the steps' exit codes."""
         codes = {code for _, code, _ in self.lines}
         return next((code for code in GRAVEST_FIRST if code in codes), VERIFIED)
 
     def headline(self) -> str:
-        """Return the verdict: never more than holds on the best of the chains."""
+        """Return the verdict, which claims no more than the best of the chains supports."""
         code = self.exit_code()
         if code != VERIFIED:
             return f"NOT VERIFIED (exit code {code})"
@@ -1343,7 +1351,7 @@ class Report:
 
 
 def verify(data: bytes, evidence: Mapping[str, str], size: int, pins: Pins) -> Report:
-    """Make steps 1 to 10 for the bytes of a receipt and the digests and size of a file."""
+    """Run steps 1 to 10 on a receipt's bytes, and the digests and size of a file."""
     report = Report()
     receipt = report.make(1, lambda: read_receipt(data))
     record = None if receipt is None else report.make(1, lambda: read_record(receipt.record))
@@ -1357,7 +1365,7 @@ def verify(data: bytes, evidence: Mapping[str, str], size: int, pins: Pins) -> R
         report.make(3, lambda: check_path(receipt.record, receipt.index, promise))
         if report.make(4, lambda: check_log(receipt, pins)) is not None:
             check_pinned(report, receipt, None, pins)
-        # Where a registry is pinned it could be asked whether it holds the root by now.
+        # If a registry is named, a node could tell whether it holds the root by now.
         code = CANNOT_CHECK if pins.is_policy() else NOT_FINAL
         report.add(7, "the receipt is the promise of an anchor, and proves none", code)
     else:
@@ -1367,7 +1375,7 @@ def verify(data: bytes, evidence: Mapping[str, str], size: int, pins: Pins) -> R
 
 
 def verify_anchors(report: Report, receipt: Receipt, record: Record, pins: Pins) -> None:
-    """Make steps 3 to 10 for each anchor by itself."""
+    """Run steps 3 to 10 on each anchor by itself."""
     places = [
         f"anchor {number}: " if len(receipt.anchors) > 1 else ""
         for number in range(1, len(receipt.anchors) + 1)
@@ -1388,19 +1396,23 @@ def verify_anchors(report: Report, receipt: Receipt, record: Record, pins: Pins)
 
 
 def describe_place(anchor: Anchor) -> str:
-    """Return where an anchor is, in words."""
+    """Return a description of an anchor's registry and chain."""
     return f"registry 0x{anchor.registry.hex()} on chain {anchor.chain_id}"
 
 
 def check_log(receipt: Receipt, pins: Pins) -> str:
-    """Step 4: the log is the pinned one."""
+    """Step 4: check that the log is the named one."""
     if pins.log not in (None, receipt.log):
         raise Refusal(NOT_TRUSTED, f"log 0x{receipt.log.hex()} is not the pinned one")
     return f"log 0x{receipt.log.hex()}" + ("" if pins.log else " (taken from the receipt)")
 
 
 def check_place(anchor: Anchor, pins: Pins) -> str:
-    """Step 4: registry and chain are pinned, or this release's own; else nothing can be told."""
+    """Step 4: check that registry and chain were named, or are this release's own.
+
+    Raises:
+        Refusal: The registry is another one, or nothing is known of the chain.
+    """
     if anchor.registry != (pins.registry or REGISTRY):
         raise Refusal(NOT_TRUSTED, f"{describe_place(anchor)} is not this release's registry")
     chain = CHAINS.get(anchor.chain_id)
@@ -1416,7 +1428,10 @@ def check_place(anchor: Anchor, pins: Pins) -> str:
 
 
 def check_pinned(report: Report, receipt: Receipt, anchor: Anchor | None, pins: Pins) -> None:
-    """Step 4: what the verifier did not pin is the receipt's own claim, accepted only if asked."""
+    """Step 4: report values that were not named: they are the receipt's own claims.
+
+    They count only with --accept-unpinned.
+    """
     if pins.is_policy():
         return
     claims = [f"chain {anchor.chain_id}"] if anchor and not pins.chain_ids else []
@@ -1438,7 +1453,7 @@ def check_pinned(report: Report, receipt: Receipt, anchor: Anchor | None, pins: 
 def verify_anchor(
     report: Report, receipt: Receipt, record: Record, anchor: Anchor, pins: Pins
 ) -> None:
-    """Make steps 4 to 10 for one anchor; one of 4 to 7 that cannot be gone on from ends them."""
+    """Run steps 4 to 10 on one anchor; end early if one of 4 to 7 does not pass."""
     if report.make(4, lambda: check_place(anchor, pins)) is None:
         return
     check_pinned(report, receipt, anchor, pins)
@@ -1451,7 +1466,7 @@ def verify_anchor(
         return
     chain = CHAINS.get(anchor.chain_id)
     report.add(5, describe_block(header, anchor.chain_id, chain))
-    # The pinned code hash, or this release's own; step 4 made sure that one of them is known.
+    # The named code hash or this release's own: after step 4, one of them is known.
     code_hash = pins.code_hash or (chain.code_hash if chain else b"")
     storage_root = report.make(
         6, lambda: prove_account(header, anchor.registry, code_hash, state.account_proof)
@@ -1488,7 +1503,7 @@ def verify_anchor(
 
 
 def describe_block(header: Header, chain_id: int, chain: Chain | None) -> str:
-    """Return what step 5 rests on, in words."""
+    """Return a description of the basis of step 5."""
     text = f"block {header.number} of chain {chain_id}: final, and the chain's, by your word alone"
     if chain is not None and chain.genesis is not None:
         text += f" (asserted; the chain is the one of genesis 0x{chain.genesis}, not compared here)"
@@ -1501,7 +1516,7 @@ def describe_block(header: Header, chain_id: int, chain: Chain | None) -> str:
 
 
 def add_notes(report: Report, record: Record) -> None:
-    """Note what no step says: what is not checked, and what the algorithms cover."""
+    """Add notes on what is not checked, and on what the algorithms cover."""
     if record.others:
         names = ", ".join(sorted(record.others))
         report.note(
@@ -1521,7 +1536,7 @@ def add_notes(report: Report, record: Record) -> None:
 
 
 def parse_options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Pins]:
-    """Read the command line; bad usage ends with 2."""
+    """Parse the command line; bad usage ends the program with 2."""
 
     def value(length: int) -> Callable[[str], bytes]:
         def read(text: str) -> bytes:
@@ -1580,7 +1595,7 @@ def parse_options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Verify one file by its receipt, print every step, and return the exit code."""
+    """Verify one file by its receipt, print every step and return the exit code."""
     options, pins = parse_options(arguments)
     try:
         with open(options.receipt, "rb") as file:

@@ -83,12 +83,13 @@ class SideFile:
             self._sound = os.fstat(descriptor).st_ino, end + len(data)
 
     def try_appending(self) -> None:
-        """Check that the file can be written and that its disk accepts and syncs more.
+        """Check that an entry could be appended: the file can be written, and its disk has room.
 
-        The file itself is not written to, because it may be copied at the same time.
+        The test data goes to another file, because a backup may be copying this one.
 
         Raises:
-            The same as ``append``.
+            WriteRefusedError: The disk is full or fails.
+            SideFileHeldError: Another process keeps the file locked.
         """
         with self._translate_errors():
             with self._locked() as descriptor:
@@ -168,7 +169,8 @@ class SideFile:
         if self._sound == (status.st_ino, size):
             return size
         if size == 0:
-            # Before the first entry: a power cut must not lose the file's name.
+            # Without this, a power cut could remove the file's name together with the
+            # first entry.
             sync_folder(self.path.parent)
             return 0
         with open(descriptor, "rb", closefd=False) as file:
@@ -231,7 +233,7 @@ class SideFile:
 
 
 def build_entry(piece: NewEvidence | EvidenceRow) -> Entry:
-    """Return the entry of evidence without an idempotency key."""
+    """Return the side-file entry of a piece of evidence that has no idempotency key."""
     return Entry(piece.leaf, piece.identity, tenant_of(piece.source) or "", None)
 
 
@@ -269,7 +271,7 @@ def _try_folder(folder: Path) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except PermissionError:
-        return  # appending needs none
+        return  # appending needs no permission to create files
     try:
         _write_at(descriptor, bytes(_TRIED), 0)
         os.fdatasync(descriptor)
@@ -289,7 +291,10 @@ def _write_copy(path: Path, entries: Iterator[Entry]) -> None:
 
 
 def _is_unfinished(file: BinaryIO) -> bool:
-    """Return whether the file's beginning is that of an interrupted first append."""
+    """Return whether the file begins like an interrupted first append.
+
+    Such a file has a part of ``MAGIC``, or zeros in its place.
+    """
     file.seek(0)
     first = file.read(len(MAGIC))
     return not any(first) or MAGIC.startswith(first)

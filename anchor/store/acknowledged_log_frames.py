@@ -1,10 +1,10 @@
 """The binary format of the side file: frames of entries, each with a checksum.
 
-A file is the line ``MAGIC`` followed by frames.  A frame is a mark of four bytes, the length of
-its body and the body's CRC-32 (32 bits each, big-endian), the body, and the length again, so that
-the last frame is found from the file's end.  A body is one byte for whether its entries have
-idempotency keys, the length of the tenant's name (16 bits), the name, and the entries: leaf and
-identity, 32 bytes each, and the hash of the key if they have keys.
+A file is the line ``MAGIC`` followed by frames.  A frame is a mark of four bytes, the length of its
+body and the body's CRC-32 (32 bits each, big-endian), the body, and the length again, so that the
+last frame can be found from the file's end.  A body is one byte that states whether its entries
+have idempotency keys, the length of the tenant's name (16 bits), the name, and the entries.  An
+entry is a leaf and an identity, 32 bytes each, and the key's hash if the entries have keys.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _HEAD = struct.Struct(">4sII")
 _TAIL = struct.Struct(">I")
 _BODY = struct.Struct(">BH")
 _HASH = 32
-# Few enough that a damaged byte loses little, enough that checksums and lengths cost nothing.
+# A damaged byte loses at most this many entries; with fewer, checksums and lengths would cost more.
 _ENTRIES_IN_A_FRAME = 500
-# A greater length is damage: the entries, and the longest name that 16 bits can state.
+# The longest valid body: a full frame of entries, and the longest name. A greater length is damage.
 _MAX_BODY = _BODY.size + 0xFFFF + 3 * _HASH * _ENTRIES_IN_A_FRAME
 _CHUNK = 1 << 20
 

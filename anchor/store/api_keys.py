@@ -25,6 +25,7 @@ SCOPES = ("submit", "read", "admin")
 
 _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62})")
 _TOKEN = re.compile(r"anchor_([0-9a-f]{12})_([0-9a-f]{64})")
+_ID = re.compile(r"[0-9a-f]{1,12}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,20 +143,29 @@ def load_keys(connection: Connection) -> list[ApiKey]:
     return [_parse_key(row) for row in rows]
 
 
-def revoke_key(connection: Connection, id: str, revoked_at: str) -> None:
-    """Revoke a key; a key that is already revoked keeps its time of revocation.
+def revoke_key(connection: Connection, key: str, revoked_at: str) -> str:
+    """Revoke a key, named by its id or by itself; a revoked key keeps its time of revocation.
+
+    Returns the id.
 
     Raises:
         UsageError: There is no such key.
     """
+    match = _TOKEN.fullmatch(key)
+    id = match[1] if match else key
     row = connection.execute(select(api_keys.c.id).where(api_keys.c.id == id)).one_or_none()
     if row is None:
-        raise UsageError(Message("api-key-unknown", key=id[:80]), hint=Message("api-key-list-hint"))
+        # What is no id may be a part of a key, which is not to be printed.
+        raise UsageError(
+            Message("api-key-unknown", key=id) if _ID.fullmatch(id) else Message("api-key-no-id"),
+            hint=Message("api-key-list-hint"),
+        )
     connection.execute(
         update(api_keys)
         .where((api_keys.c.id == id) & api_keys.c.revoked_at.is_(None))
         .values(revoked_at=revoked_at)
     )
+    return id
 
 
 def load_limits(connection: Connection) -> dict[str, Quota]:
@@ -177,7 +187,7 @@ def measure_allowance(connection: Connection, tenant: str, limits: Quota, at: st
     """
     if limits.per_day is None and limits.per_minute is None:
         return None
-    _count(connection, tenant, 0, at)  # a row to lock
+    _count(connection, tenant, 0, at)  # creates the row that is locked below
     row = connection.execute(
         select(usage).where((usage.c.tenant == tenant) & (usage.c.day == at[:10])).with_for_update()
     ).one()

@@ -28,7 +28,7 @@ from anchor.store.backup_manifest import (
 from anchor.system.durable_files import sync_folder, write_file
 from anchor.system.os_errors import describe_os_error
 
-# The user named a wrong place; any other error is a fault of the disk.
+# Errors caused by the location that the user named; any other error is a fault of the disk.
 _WRONG_PLACE = frozenset(
     {
         errno.ENOENT,
@@ -117,7 +117,7 @@ def find_changes(folder: Path, manifest: Manifest) -> Iterator[Message]:
     }
     for name, entry in sorted(manifest.files.items()):
         path = unexpected.pop(name, None)
-        # Only regular files: reading a pipe would wait.
+        # Only regular files, because reading a pipe would block.
         if path is None or path.is_symlink() or not path.is_file():
             yield Message("backup-file-missing", name=name)
             continue
@@ -142,7 +142,7 @@ def _read_entry(path: Path) -> FileEntry:
 
 
 def location_error(path: Path, error: OSError) -> AnchorError:
-    """Return the error for a location named by the user where nothing can be created."""
+    """Return the error for a location named by the user, in which nothing can be created."""
     if error.errno in _WRONG_PLACE:
         return UsageError(
             Message("file-unwritable-because", path=path, reason=describe_os_error(error))

@@ -1,6 +1,7 @@
-"""Folders of backups, each put in place only when complete, alone or beside other generations.
+"""Backup folders: a single backup, or several generations in one folder.
 
-Backups that are kept beside each other are in folders named by their starting time.
+Each backup is renamed to its place when it is complete.  A generation is named by its starting
+time.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ def list_generations(folder: Path) -> list[Path]:
 def backup_path(folder: Path, moment: datetime) -> Path:
     """Return the path below ``folder`` for a backup that is begun at ``moment``.
 
-    Its name sorts after every other generation, so that the newest by name is the one made last: of
-    two in one second, or after the clock was set back, the later one gets the next free second.
+    The name sorts after every existing generation.  If there is one of this second or later,
+    because two backups began at once or the clock was set back, the next free second is used.
     """
     names = os.listdir(folder) if folder.is_dir() else []
     moment = moment.astimezone(UTC).replace(microsecond=0)
@@ -82,7 +83,7 @@ def open_generations(folder: Path) -> Path:
         folder.mkdir(0o700, exist_ok=True)
     except OSError as error:
         raise location_error(folder, error) from error
-    # The same name for all, so that two processes never make a backup at once.
+    # All processes use the same name, so that two never make a backup at the same time.
     return folder / _PARTIAL
 
 
@@ -127,7 +128,8 @@ def fill_folder(folder: Path, partial: Path | None = None) -> Iterator[Path]:
             _empty(partial)
             yield partial
             sync_folder(partial)
-            # A crash here leaves it complete, under a name that is not that of a backup.
+            # A crash here leaves a complete backup under its temporary name, which does
+            # not count.
             _check_free(folder)
             partial.rename(folder)
             sync_folder(folder.parent)

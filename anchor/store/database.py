@@ -43,10 +43,10 @@ MIGRATION_HEAD = "0003"
 
 T = TypeVar("T")
 
-# A store's first epoch is random, so that a process that had the lease of another store at the same
-# location never has an epoch of this store.
+# A store's first epoch is random, so that a process that held the lease of an earlier store at the
+# same location never matches the epoch of this one.
 _EPOCH_BITS = 62
-# The lease is never taken more often than this between two checks.
+# An upper bound on how often the lease can be taken between two checks.
 _MOST_LEASES = 1 << 30
 
 
@@ -123,7 +123,7 @@ class Backend(Protocol):
         """Raise StoreReplacedError if the store is marked as replaced by another one."""
 
     def write_mark(self, connection: Connection) -> None:
-        """Write something that does not change the log, but makes the commit wait for the disk."""
+        """Make a write that changes nothing in the log, but whose commit waits for the disk."""
 
     def lock(self) -> AbstractContextManager[None]:
         """Hold the lock of the one process that seals and sends; raise LeaseHeldError if taken."""

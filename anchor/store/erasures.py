@@ -32,7 +32,7 @@ from anchor.types import Hash32
 ERASED = "(erased)"
 """The source of erased evidence, which is neither a path nor a tenant's."""
 
-# More leaves are looked up in one pass through the table, because leaves have no index.
+# For more leaves than this, one scan of the table is faster: leaves have no index.
 _FEW = 500
 _MEMBER = b'"erasure":{'
 
@@ -120,8 +120,8 @@ def erase_rows(
 ) -> None:
     """Erase everything except leaf and place from the rows of ``pieces``, and record the erasures.
 
-    For each piece, ``said`` has the leaf of the record that states the erasure, if known, and the
-    time.
+    ``said`` gives, for each piece, the leaf of the record that states the erasure (None if that is
+    unknown), and the time.
     """
     if not pieces:
         return
@@ -232,5 +232,5 @@ def _load(connection: Connection, condition: ColumnElement[bool]) -> Iterator[Pi
 
 
 def _blank_identity(piece: Piece) -> bytes:
-    """Return an identity without information, unique even among rows with equal leaves."""
+    """Return an identity that says nothing of the evidence, unique even among equal leaves."""
     return hashlib.sha256(b"erased" + piece.id.to_bytes(8, "big") + piece.leaf).digest()

@@ -23,7 +23,7 @@ _WORTH_A_COPY = 1_000
 
 
 def insert_evidence(connection: Connection, items: Batch, *, key: bytes | None = None) -> int:
-    """Insert and queue, in this order, the evidence whose identity is new; return its number.
+    """Insert and queue the evidence whose identity is new, in this order; return how many were new.
 
     ``key`` is the hash of an idempotency key, which is allowed for a single piece only.
     """
@@ -75,14 +75,14 @@ _INSERT_NEW = (
 _LAST_ID = "SELECT coalesce(max(id), 0) FROM evidence"
 _LET_WAIT = "INSERT INTO waiting SELECT id FROM evidence WHERE id > ?"
 _FIND_NEW = "SELECT identity FROM evidence WHERE id > ?"
-# Rows in one statement: between two statements other threads get Python's lock, and return it only
-# after milliseconds.  With more rows, SQLite takes longer for each row.
+# Rows per statement: between two statements another thread may take Python's lock, and keep it for
+# milliseconds.  With more rows, SQLite takes longer for each row.
 _ROWS_AT_ONCE = 100
 
 
 def _insert_into_sqlite(connection: Connection, items: Sequence[NewEvidence]) -> list[Entry]:
     """Insert the evidence that is new, and return its entries."""
-    # The driver's cursor: SQLAlchemy takes longer for a statement than SQLite does.
+    # With the driver's cursor, because SQLAlchemy's overhead is larger than SQLite's own time.
     cursor = connection.connection.cursor()
     cursor.execute(_LAST_ID)
     last = cursor.fetchone()
@@ -137,7 +137,7 @@ def _insert_into_postgresql(connection: Connection, items: Batch) -> list[Entry]
 
     if len(items) >= _WORTH_A_COPY:
         return copy_new(connection, items)
-    items = list(items)  # each is made once
+    items = list(items)  # a batch builds its items anew on each pass
     unless_known = insert_or_not(evidence).on_conflict_do_nothing(index_elements=["identity"])
     fresh = unless_known.returning(evidence.c.id, evidence.c.identity)
     added = connection.execute(fresh, [submitted._asdict() for submitted in items]).all()

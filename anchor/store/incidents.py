@@ -29,9 +29,10 @@ from anchor.types import ChainId, Hash32, Head
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """A head that was final at ``before``, and at ``current`` (None: absent) in ``seen_block``.
+    """A final anchor that the chain contradicts.
 
-    ``seen_block`` is None if it was not recorded.
+    The head was final at ``before``; block ``seen_block`` shows it at ``current``, or no longer at
+    all (None).  ``seen_block`` is None if it was not recorded.
     """
 
     head: Head

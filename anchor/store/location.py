@@ -33,7 +33,7 @@ def lock_key(purpose: str) -> str:
     return f"('x' || md5('anchor {purpose} ' || current_schema()))::bit(64)::bigint"
 
 
-# Only one spelling of each URL, so that every parser finds the password in the same part.
+# Each URL has only one valid spelling, so that all parsers agree on which part is the password.
 _CHARACTERS = r"[A-Za-z0-9._~!$&'()*+,;=%-]*"
 _POSTGRES_URL = re.compile(
     rf"postgres(?:ql)?://(?:{_CHARACTERS}(?::(?P<password>{_CHARACTERS}))?@)?"
@@ -164,7 +164,7 @@ def parse_location(text: str, folder: Path) -> StoreLocation:
             Message("store-kind-unknown", scheme=scheme),
             hint=Message("store-kind-hint"),
         )
-    if _POSTGRES_URL.fullmatch(text) is None:  # not quoted: it may be a password
+    if _POSTGRES_URL.fullmatch(text) is None:  # the error does not quote it: it may hold a password
         raise ConfigError(
             Message("store-url-misspelled"),
             hint=Message("store-url-spelling-hint"),
@@ -176,7 +176,7 @@ def holds_password(text: str) -> bool:
     """Return whether a configured ``store`` holds a password."""
     match = _POSTGRES_URL.fullmatch(text)
     if match is None:
-        return False  # a file, or what `parse_location` refuses
+        return False  # a file's path, or a URL that `parse_location` refuses
     query = _query(urlsplit(text))
     return bool(match["password"]) or any("password" in name.lower() for name, _ in query)
 

@@ -50,9 +50,9 @@ _IS_LOCKED = text(
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
     "AND (classid::bigint << 32 | objid::bigint) = :key)"
 )
-# Refused in a read-only transaction, and to a user who may not insert.
+# Inserts no row, but fails in a read-only transaction or without the right to insert.
 _INSERT_NOTHING = text("INSERT INTO evidence SELECT * FROM evidence WHERE false")
-# Its commit waits for the disk, and for any synchronous standby.
+# Writes to the write-ahead log only; the commit waits for the disk and any synchronous standby.
 _MARK = text("SELECT pg_logical_emit_message(true, 'anchor', '')")
 
 # Another transaction interfered: this one was rolled back, and can be retried.
@@ -88,7 +88,7 @@ class PostgresBackend:
         self._location = location
 
     def is_taken(self) -> bool:
-        """Return whether the schema has tables with names of a store's."""
+        """Return whether the schema has a table with the name of one of a store's tables."""
         with self._connect() as connection:
             return _holds_tables(connection)
 
@@ -156,7 +156,8 @@ class PostgresBackend:
                 Message("store-unusable", store=str(self._location), reason=_first_line(original)),
                 hint=Message("store-database-setup-hint"),
             )
-        # The latter include a server that became a replica, and a transaction that idled too long.
+        # InternalError includes a server that became a replica, and a transaction that
+        # idled too long.
         if isinstance(original, (driver_errors.OperationalError, driver_errors.InternalError)):
             return self._unavailable(error)
         return None

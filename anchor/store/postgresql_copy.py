@@ -20,13 +20,14 @@ from anchor.store.acknowledged_log_frames import Entry
 from anchor.store.evidence import Batch, NewEvidence
 from anchor.store.location import lock_key
 
-# Items of a list that are looked up before all of it is assumed to be new.
+# Size of the sample of a list that is looked up: if none of it is stored, all items are assumed
+# new.
 _SAMPLE = 100
 _ATTEMPTS = 3
 # Serialised, because two lists of the same evidence would deadlock repeatedly.
 _TURN = text(f"SELECT pg_advisory_xact_lock({lock_key('bulk intake of')})")
 _FIND_KNOWN = "SELECT identity FROM evidence WHERE identity = ANY(%s)"
-# Not a range, because other sessions take ids in between; returned as one value, not as rows.
+# Reserves ids one by one, because other sessions take some in between; returns them as one value.
 _RESERVE_IDS = (
     "SELECT string_agg(int8send(nextval('evidence_id_seq')), ''::bytea) FROM generate_series(1, %s)"
 )
@@ -100,7 +101,8 @@ def _copy(connection: Connection, items: Batch) -> list[Entry] | None:
                     copy.set_types(list(_COLUMNS.values()))
                     for id, submitted in zip(ids, items, strict=True):
                         copy.write_row((id, *submitted))
-                        # Recorded here, because an item that is built anew has another leaf.
+                        # The entry is built from this very item: built
+                        # anew, it would have another salt and leaf.
                         entries.append(build_entry(submitted))
                 with cursor.copy(_COPY_WAITING) as copy:
                     copy.set_types(["int8"])

@@ -62,7 +62,7 @@ def admit(
         if key is not None:
             try:
                 is_new = [insert_once(connection, part[0], key)[1]]
-            except UsageError:  # before anything was written
+            except UsageError:  # raised before anything was written
                 return [OtherEvidence()]
         else:
             is_new = insert_reporting(connection, part)

@@ -93,7 +93,7 @@ def insert_attempt_row(connection: Connection, row: AttemptRow) -> None:
 
 
 def load_keys(connection: Connection, without: Container[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield each idempotency key with its evidence's identity, except for leaves in ``without``."""
+    """Yield each idempotency key and its evidence's identity, except for leaves in ``without``."""
     rows = connection.execute(
         select(keys.c.key, evidence.c.identity, evidence.c.leaf)
         .join(evidence)

@@ -31,7 +31,7 @@ from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
 from anchor.store.snapshot import copy_snapshot, copy_store, make_engine, open_file
 from anchor.store.sqlite import SqliteBackend
 
-# Seconds within which sessions that were just closed disappear.
+# Seconds to wait for sessions that were just closed to disappear from the list.
 _GRACE = 2.0
 # The store's transaction idles while the copy is verified, which may take minutes.
 _LET_IDLE = text("SET LOCAL idle_in_transaction_session_timeout = 0")
@@ -50,7 +50,7 @@ _OTHERS = text(
 )
 
 
-# A transaction sees the list of sessions as it was at first sight until it forgets it.
+# Within a transaction, the list of sessions stays as first read until this is called.
 _FORGET = text("SELECT pg_stat_clear_snapshot()")
 
 

@@ -28,7 +28,7 @@ from anchor.types import Head
 
 # Leaves held in memory while tiles are made: with their nodes about 16 MiB.
 CHUNK = 1 << 17
-# Leaves in one part of a seal, which blocks other writers: some 25 ms.
+# Leaves sealed in one transaction, which blocks other writers for about 25 ms.
 PART = 1 << 15
 
 _REBUILD = Message("tile-rebuild-hint")
@@ -121,8 +121,8 @@ def open_tree(database: Database, tiles: TileFolder, head: Head) -> TileTree:
     """Return the tree of a sealed head, read from tiles; missing tiles are made first.
 
     Raises:
-        ChainGuardError: Stored leaves or tiles do not lead to the log's roots. The tree raises the
-            same when it reads such a tile later.
+        ChainGuardError: Stored leaves or tiles do not lead to the log's roots. The tree raises this
+            error later, too, if a tile that it reads then does not.
     """
     write_tiles(database, tiles)
     return TileTree(head, tiles.read, mismatch=lambda text: _damaged_error(tiles, text))

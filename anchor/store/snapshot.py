@@ -59,7 +59,7 @@ def copy_snapshot(connection: Connection, target: Path) -> str:
     except (sqlite3.Error, DBAPIError) as error:
         reason = getattr(error, "orig", error)
         if not isinstance(reason, sqlite3.Error):
-            raise  # the server's
+            raise  # an error of the server, which the caller translates
         raise StorageError(
             Message("store-copy-failed", target=target, reason=reason),
             hint=Message("disk-check-then-rerun-hint"),
@@ -171,7 +171,8 @@ def _copy_pages(connection: Connection, target: Path) -> None:
         copy.execute("PRAGMA synchronous=OFF")
         # In one step: between two steps, another process's commit would restart the backup.
         source.backup(copy, pages=-1)
-        # As in every store's file, so that opening it for writing does not change its bytes.
+        # The mode of every store's file, so that opening it for writing does not change its
+        # bytes.
         copy.execute("PRAGMA journal_mode=WAL")
 
 

@@ -50,8 +50,8 @@ _BUSY_TIMEOUT_MS = 10_000
 _RESERVE = 64 << 20
 # Disk space per byte of a record: in its row and the indices, and again in the write-ahead log.
 _ROOM_FACTOR = 4
-# Page cache of each connection, in KiB.  The index over random identities is read and written all
-# over: without its pages in memory, accepting a million digests takes twice as long.
+# Page cache of each connection, in KiB.  Random identities touch pages all over their index: if
+# these are not in memory, accepting a million digests takes twice as long.
 _CACHE_KIB = 256 * 1024
 
 # SQLite's primary result codes (https://www.sqlite.org/rescode.html) for a file that this process
@@ -386,5 +386,5 @@ def _configure_connection(connection: Any, _record: object) -> None:
 
 def _begin_transaction(connection: Connection) -> None:
     read_only = connection.get_execution_options().get("anchor_read_only", False)
-    # By the driver's cursor: SQLAlchemy takes longer for a statement than SQLite does.
+    # With the driver's cursor, because SQLAlchemy's overhead is larger than SQLite's own time.
     connection.connection.cursor().execute("BEGIN" if read_only else "BEGIN IMMEDIATE")

@@ -43,7 +43,7 @@ def find_damage_within(connection: Connection, seconds: float) -> Message | None
     driver.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
     try:
         row = driver.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.OperationalError:  # interrupted
+    except sqlite3.OperationalError:  # interrupted at the deadline
         return None
     except sqlite3.DatabaseError as error:
         return Message("store-file-damaged", reason=error)

@@ -159,7 +159,7 @@ def _read_rows(
     while True:
         rows = read(last, count)
         if rows is None and count > 1:
-            count = 1  # read up to the damage row by row
+            count = 1  # continue row by row up to the damage
             continue
         if rows is None:
             following = _find_readable(read, last)

@@ -18,9 +18,9 @@ from anchor.errors import ConfigError, CopyMissingError
 from anchor.messages.message import Message
 from anchor.store.replication import Copies, CopyRule, Position, Standby
 
-# First and longest pause between two queries, in seconds: a nearby standby needs about one pause.
+# First and longest pause between two queries, in seconds: a nearby standby answers after about one.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
-# A standby that lags by so many seconds delays acknowledgements, or does not count as a copy.
+# A standby that lags by this many seconds delays acknowledgements, or does not count as a copy.
 _LATE = 2.0
 
 _MAY_SEE = text("SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')")

@@ -111,7 +111,7 @@ def count_accepted_since(connection: Connection, moment: str, size: int, waits: 
 
 def _find_first_since(connection: Connection, moment: str) -> int | None:
     """Return the number below which all rows were accepted before ``moment``, by bisection."""
-    # One by one: both at once would read the whole table.
+    # Two queries: for MIN and MAX in one query, SQLite scans the whole table.
     low = connection.execute(select(func.min(evidence.c.id))).scalar_one()
     high = connection.execute(select(func.max(evidence.c.id))).scalar_one()
     if low is None:

@@ -37,7 +37,7 @@ GIVEN_UP = "given-up"
 """The outcome of a nonce whose transaction is still valid but is no longer sent."""
 
 
-# Nonces that are checked again at a time: more than ever wait for finality.
+# The most unconfirmed nonces that are loaded at once; far fewer ever wait for finality.
 _MOST_UNSETTLED = 256
 
 
@@ -122,9 +122,10 @@ class StoredJournal:
             )
 
     def load_unsettled(self, chain_id: ChainId) -> list[Unsettled]:
-        """Return the nonces included or lost, of any key, that no final block has confirmed.
+        """Return the nonces of any key, included or lost, that no final block has confirmed.
 
-        The highest nonce comes first; of more than 256, only the lost ones and the newest.
+        They are sorted from the highest.  If there are more than 256, the lost ones and the newest
+        are returned.
         """
         query = (
             select(slots)
@@ -182,7 +183,7 @@ class StoredJournal:
             return [(_parse_slot(connection, row), row.outcome) for row in rows]
 
     def find_signed(self, slot: NonceSlot, since: int) -> int | None:
-        """Return the lowest nonce with a signed transaction from ``since`` on, below the slot's.
+        """Return the lowest signed nonce from ``since`` on and below the slot's, or None.
 
         Nonces that were given up are skipped.
         """
@@ -196,7 +197,7 @@ class StoredJournal:
         sender: Address,
         *conditions: ColumnElement[bool],
     ) -> int | None:
-        """Return the value ``wanted`` over a key's nonces with attempts that were not given up."""
+        """Return the aggregate ``wanted`` over a key's signed nonces, without those given up."""
         query = (
             select(wanted)
             .join(slots)

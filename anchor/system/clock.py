@@ -18,12 +18,12 @@ class Clock(Protocol):
 
 
 def utc_now() -> str:
-    """Return the operator's clock as RFC 3339 text, for the store's own columns."""
+    """Return the operator's current time as RFC 3339 text, the format of the store's columns."""
     return format_time(datetime.now(UTC))
 
 
 def unix_now() -> float:
-    """Return the operator's clock in Unix seconds."""
+    """Return the operator's current time in Unix seconds."""
     return datetime.now(UTC).timestamp()
 
 

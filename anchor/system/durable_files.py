@@ -43,8 +43,8 @@ def write_files(
 ) -> None:
     """Replace several files, each atomically.  After a crash, some are old and the others new.
 
-    Many are written before the first sync is waited for, so that their waits overlap.
-    ``is_named`` states that the user has just named the paths, which may therefore be wrong.
+    Files are written in batches before they are synced, so that the waits for the disk overlap.
+    ``is_named``: the user has just named the paths, so an error may mean that one is wrong.
 
     Raises:
         UsageError: A path is wrong; the other files may have been written.
@@ -84,7 +84,7 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def is_temporary(name: str) -> bool:
-    """Return whether a file of this name is a temporary one that a crash left behind."""
+    """Return whether this is the name of a temporary file that a crash left behind."""
     return _TEMPORARY.fullmatch(name) is not None
 
 
@@ -95,7 +95,7 @@ def _write_batch(
     path = Path()
     try:
         for path, data in files:
-            # Not guessable, and never through a link that another user placed in advance.
+            # Unguessable, O_EXCL, O_NOFOLLOW: no other user can place a file or link in advance.
             temporary = path.with_name(f".anchor-{secrets.token_hex(8)}.tmp")
             path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -25,7 +25,7 @@ def hold_file(path: Path, held: AnchorError, deadline: float = 0) -> Iterator[No
     ``deadline`` (monotonic seconds) limits the wait for another process's lock.
 
     Raises:
-        AnchorError: ``held``, if another process holds the lock.
+        AnchorError: Another process holds the lock; the error raised is ``held``.
         StoreAwayError: The file cannot be opened or locked.
     """
     descriptor = open_lock(path)
@@ -71,6 +71,6 @@ def open_lock(path: Path) -> int:
 
 
 def lock_error(path: Path, error: OSError) -> StoreAwayError:
-    """Return the error for a lock file that could not be opened or locked; no work was begun."""
+    """Return the error for a lock file that could not be opened or locked; no work has started."""
     explained = explain_os_error(Message("lock-not-taken", path=path), error, is_named=False)
     return StoreAwayError(explained.message, hint=explained.hint)

@@ -18,26 +18,27 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 import requests
+from urllib3.exceptions import NameResolutionError
 
 from anchor.messages.message import Message
 from anchor.system.http_deadline import Deadline, WatchedAdapter
 
 _CHUNK = 1 << 16
-# A block nests four deep.  json recurses in C, and eth's libraries raise Python's recursion limit
-# so far that a tower of brackets would run out of stack and take the process with it.
+# A block nests four deep.  json recurses in C, and Ethereum libraries raise the recursion limit so
+# far that deeply nested brackets would overflow the stack and crash the process.
 _MAX_DEPTH = 32
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _BRACKETS = b"[]{}"
 _NO_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 
-# Servers on this machine are never asked through a proxy, which would reach its own machine.
+# These names bypass any proxy, to which they would mean its own machine.
 _HERE = ("127.0.0.1", "localhost", "::1")
 _DIRECT = {f"{scheme}://{host}": "" for scheme in ("http", "https") for host in _HERE}
 
-# A server that requests a longer wait is asked again after an hour all the same: it does no harm.
+# A longer ``Retry-After`` is cut to an hour: asking once an hour does no harm.
 _LONGEST_WAIT = 3_600.0
-# The statuses that may have a Retry-After (RFC 9110, 10.2.3; RFC 6585, 4).
+# Statuses with which a busy server may send Retry-After (RFC 9110, 10.2.3; RFC 6585, 4).
 _COME_AGAIN = (429, 503)
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
@@ -68,8 +69,8 @@ class BoundedSession(requests.Session):
     def request(self, *arguments: Any, **named: Any) -> Any:
         """Send a request and read the whole response within the timeout."""
         # requests limits each single wait, not their sum: a server that sends a byte a second would
-        # block the caller for hours.  So each exchange has a thread of its own, whose sockets are
-        # shut down at the deadline, whatever they wait for: that ends it.
+        # block the caller for hours.  So each exchange has a thread of its own, and shutting down
+        # its sockets at the deadline ends whatever it waits for.
         outcome: SimpleQueue[requests.Response | BaseException] = SimpleQueue()
         deadline = Deadline()
 
@@ -87,7 +88,7 @@ class BoundedSession(requests.Session):
         except Empty:
             deadline.expire()
             raise requests.Timeout("the response took too long") from None
-        # The thread is ending; its resources must not be released while the process ends.
+        # The thread is about to end; without the join, the process could exit during its cleanup.
         thread.join()
         if isinstance(result, BaseException):
             raise result
@@ -113,13 +114,16 @@ class BoundedSession(requests.Session):
 
 
 def format_failure(error: Exception) -> Message:
-    """Return why a request failed, without the exception's text, which has the URL."""
+    """Return why a request failed, without the exception's text, which contains the URL."""
     if isinstance(error, requests.Timeout):
         return Message("http-timed-out")
     if isinstance(error, requests.exceptions.ProxyError):
         return Message("http-proxy-failed")
     if isinstance(error, requests.exceptions.SSLError):
         return Message("http-tls-failed")
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(reason, NameResolutionError):
+        return Message("http-host-unknown")
     return Message("http-connection-failed")
 
 
@@ -134,9 +138,9 @@ def read_retry_after(response: requests.Response | None) -> float | None:
     if _SECONDS.fullmatch(asked):
         return min(float(asked), _LONGEST_WAIT)
     try:
-        then = parsedate_to_datetime(asked)
+        retry_at = parsedate_to_datetime(asked)
         answered = parsedate_to_datetime(response.headers.get("Date", ""))
-        seconds = (then - answered).total_seconds()
+        seconds = (retry_at - answered).total_seconds()
     except (ValueError, TypeError, OverflowError):  # no dates, or one without a time zone
         return None
     return min(max(seconds, 0.0), _LONGEST_WAIT)
@@ -144,11 +148,11 @@ def read_retry_after(response: requests.Response | None) -> float | None:
 
 def _check_depth(body: bytes | bytearray) -> None:
     """Refuse a body nested deeper than any valid response, in time linear in its length."""
-    left = _STRINGS.sub(b"", body).translate(_SQUARE, _NO_BRACKETS)
+    brackets = _STRINGS.sub(b"", body).translate(_SQUARE, _NO_BRACKETS)
     for _ in range(_MAX_DEPTH):
-        if not left:
+        if not brackets:
             return
-        left = left.replace(b"[]", b"")
+        brackets = brackets.replace(b"[]", b"")
     # A body that closes more brackets than it opened is not JSON; the check ends there.
-    if b"[]" in left or left.endswith(b"[" * (_MAX_DEPTH + 1)):
+    if b"[]" in brackets or brackets.endswith(b"[" * (_MAX_DEPTH + 1)):
         raise BadResponse(Message("http-json-too-deep"))

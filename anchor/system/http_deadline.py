@@ -1,4 +1,4 @@
-"""Deadlines of HTTP exchanges: their sockets are shut down in any state of waiting."""
+"""Deadlines of HTTP exchanges: at expiry their sockets are shut down, whatever they wait for."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 
 class Deadline:
-    """Records the sockets that the thread in ``watching`` uses, and ends its waiting for them.
+    """Records the sockets that a thread uses inside ``watching``, and can shut them all down.
 
-    It holds a second descriptor of each: TLS detaches a socket's own, and the number of a closed
-    one may already belong to another file.
+    It duplicates each descriptor: TLS detaches the socket's own, and the number of a closed
+    descriptor may already belong to another file.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Deadline:
                 self._sockets.clear()
 
     def expire(self) -> None:
-        """Shut down all sockets: a thread that waits for one gets an error, or its end, at once."""
+        """Shut down all sockets, so that a thread waiting for one gets an error or end of file."""
         with self._lock:
             self._is_over = True
             for each in self._sockets:

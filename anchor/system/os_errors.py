@@ -1,4 +1,4 @@
-"""The meaning of errors of the operating system: a wrong path, or a fault of the machine.
+"""Classification of operating system errors: a wrong path, or a fault of the machine.
 
 Only a handful of errors mean that a path is wrong, and only if a user has just named it.  All
 others (a full, failing or read-only disk, too many open files, no locks, a stale network file
@@ -17,7 +17,7 @@ from anchor.messages.message import Message
 
 HINT = Message("storage-fault-hint")
 
-# Errors about a path on a disk that works.
+# Errors that mean a wrong path, not a failing disk.
 _OF_THE_PLACE = frozenset(
     {
         errno.ENOENT,
@@ -80,7 +80,7 @@ def explain_os_error(
 ) -> AnchorError:
     """Return the error for ``failure``, the clause that states what could not be done.
 
-    ``is_named`` states that the user has just named the path, so that the path may be wrong.
+    ``is_named``: the user has just named the path, so the error may mean that it is wrong.
     """
     message = Message("with-reason", failure=failure, reason=describe_os_error(error))
     if is_named and error.errno in _OF_THE_PLACE:

@@ -43,13 +43,13 @@ def are_distinct(urls: Sequence[str]) -> bool:
 def _normalise(url: str) -> tuple[str, int | None, str, str]:
     """Return the part common to all spellings of a node's URL: host, port, path and query.
 
-    On this machine's own addresses a port is one program, which mostly ignores path and query;
-    elsewhere they may select another node behind one host.
+    On this machine's own addresses a port is one program, whatever the path and query.  On other
+    hosts, different paths or queries may lead to different nodes.
     """
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:  # it quotes the URL; opening the URL reports the error
+    except ValueError:  # not raised here: its text quotes the URL
         return url, None, "", ""
     host = _spell_host(unquote(parts.hostname or ""))
     is_local = host == "localhost" or host.endswith(".localhost")  # RFC 6761
@@ -84,7 +84,7 @@ def _spell_host(host: str) -> str:
 def is_plain_url(url: str) -> bool:
     """Return whether an RPC URL holds only scheme, host and port, and so no secret.
 
-    Text that is not a URL names a chain within the process, as in ape.
+    Text without ``//`` is not a URL: it names a chain in this process, as in ape.
     """
     if "//" not in url:
         return True

@@ -34,7 +34,7 @@ def user_folder() -> Path:
 def list_files(name: str, suffix: str) -> list[Path]:
     """Return the files with that suffix in the user's folder ``name``, sorted by name.
 
-    A user without a configuration folder has none.
+    The list is empty if the user has no configuration folder.
 
     Raises:
         NotTrustedError: The folder is another user's, or others may write there.

@@ -2,8 +2,8 @@
 
 ``succeed`` closes a log and opens its successor with one of the old log's anchored heads.  Anchors
 of the old log that are larger than that head are abandoned; those up to it remain valid.  Only
-storage decides: ``successors[log]``, and the successor's first anchor.  Events are merely a hint
-at the root of that anchor.
+storage decides: ``successors[log]``, and the successor's first anchor.  Events only give hints to
+the root of that anchor.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from anchor.types import Anchor, Block, Hash32, LogId, log_number, log_owner
 from anchor.verification.steps import ChainView, Connect, VerificationTarget, check_chain
 
 UNKNOWN = Message("anchor-standing-unknown")
-"""The open question of a report if neither receipt nor nodes show whether the log was closed."""
+"""What a report leaves open if neither receipt nor nodes show whether the log was closed."""
 
 
 class ClosedLogError(CannotCheckError):
@@ -66,10 +66,10 @@ def check_proven_standing(
 def ask_standing(
     target: VerificationTarget, stored: Anchor, connect: Connect
 ) -> tuple[AnchorStanding | None, Message | None]:
-    """Return the anchor's standing as nodes report it, or None and a note on why they did not.
+    """Return the anchor's standing as nodes report it, or None and a note on why it is unknown.
 
-    The other steps rest on a state proof, so that a fault of the nodes is not a finding; a log that
-    has been closed since the proof is one.
+    The other steps use a state proof, so a failure of the nodes is not a finding.  That the log was
+    closed after the proof is one.
 
     Raises:
         AbandonedError: The owner abandoned the anchor.
@@ -110,7 +110,7 @@ def read_standing(
                 return AnchorStanding(said=_judge(stored, successor, first.size), is_closed=True)
             if root == target.head.root:
                 last = view.fetch_storage(target.registry, last_head_slot(target.log), final)
-                if last == root:  # the closed log's newest head, and not the one taken over
+                if last == root:  # the newest head, and not the one that the successor starts with
                     raise _abandoned_error(successor, Message("takeover-at-earlier-head"))
     raise ClosedLogError(
         Message("log-closed-takeover-unknown"),
@@ -121,7 +121,7 @@ def read_standing(
 def _list_hints(
     view: ChainView, target: VerificationTarget, stored: Anchor, final: Block
 ) -> Iterator[Hash32]:
-    """Yield roots that the successor may have started with, the cheapest to find out first."""
+    """Yield roots the successor may have started with; those that need no request come first."""
     yield target.head.root
     proven = _takeover_of(target.anchor)
     if proven is not None:

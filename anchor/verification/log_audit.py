@@ -131,10 +131,10 @@ def check_log(
     chain_ids: Collection[ChainId] = (),
     accept_unpinned: bool = False,
 ) -> CheckedLog:
-    """Audit a published log by ``note``, its signed checkpoint.
+    """Audit the published log whose signed checkpoint is ``note``.
 
-    ``anchored`` returns the heads, up to a given one, that are published as anchored, or none if
-    no list is published. ``expected`` is the log that the verifier names, ``chain_ids`` its chains:
+    ``anchored`` returns the published list of anchored heads up to a given one; it is empty if no
+    list is published. ``expected`` is the log that the verifier names, ``chain_ids`` its chains:
     together they pin the log if no policy does.
 
     Raises:
@@ -227,7 +227,8 @@ def check_log(
     report_step(10, whole, verdict)
     if abandoned is not None:
         findings.append(abandoned)
-    compared = _compare_others(others, head, roots)  # a fork counts even if a registry is silent
+    # First, because a fork is reported even if another registry could not be read.
+    compared = _compare_others(others, head, roots)
     if unasked is not None:
         raise unasked
     report_step(11, *compared)
@@ -243,7 +244,7 @@ def check_log(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _AuditTarget:
-    """The log's place as the checkpoint states it, and the anchors to look up."""
+    """The chain, registry, log and head that the checkpoint states, and the anchors to look up."""
 
     chain_id: ChainId
     registry: Address
@@ -279,8 +280,8 @@ def _choose_pinned(audited: _AuditTarget, policy: TrustPolicy) -> _AuditTarget:
     pinned = name_other_chains(
         [pinned_target(entry, audited.log, audited.head, None) for entry in entries]
     )
-    here = (audited.chain_id, audited.registry)
-    targets = tuple(target for target in pinned if (target.chain_id, target.registry) == here)
+    stated = (audited.chain_id, audited.registry)
+    targets = tuple(target for target in pinned if (target.chain_id, target.registry) == stated)
     if not targets:
         raise NotTrustedError(
             Message(
@@ -296,17 +297,17 @@ def _choose_pinned(audited: _AuditTarget, policy: TrustPolicy) -> _AuditTarget:
 def _check_exclusive(
     entries: Sequence[TrustEntry], places: Sequence[tuple[ChainView, VerificationTarget, Block]]
 ) -> tuple[Message, Verdict]:
-    """Check that the owner has no logs beside those that the policy states to be all."""
+    """Check that the owner has only the logs that the policy lists, if the policy states so."""
     view, target, final = places[0]
-    here = [
+    exclusive = [
         entry
         for entry in entries
         if entry.exclusive_logs
         and (entry.chain_id, entry.registry) == (target.chain_id, target.registry)
     ]
-    if not here:
+    if not exclusive:
         return Message("policy-silent-on-other-logs"), Verdict.NOT_PRESENT
-    logs = sorted({number for entry in here for number in entry.logs})
+    logs = sorted({number for entry in exclusive for number in entry.logs})
     return check_other_logs(view, target, final, logs), Verdict.PASS
 
 
@@ -329,7 +330,7 @@ def _read_anchor(view: ChainView, target: VerificationTarget, final: Block, head
 def _read_list(
     anchored: Callable[[Head], Iterable[Head]], head: Head
 ) -> tuple[list[Head], AnchorError | None]:
-    """Return the published anchors, or the error to raise at their own step."""
+    """Return the published anchored heads, or the error to raise at step 9."""
     try:
         return list(anchored(head)), None
     except AnchorError as error:
@@ -342,7 +343,7 @@ def _read_others(
     """Return the newest anchor of the log in each of the other registries that the policy pins.
 
     The head of each returned target has that anchor's root.  An error is returned, to be raised at
-    its own step.
+    step 11.
     """
     anchors: list[tuple[VerificationTarget, Anchor]] = []
     problem: AnchorError | None = None
@@ -403,12 +404,12 @@ def _check_whole(
 ) -> tuple[Message, Verdict, AnchorError | None]:
     """Check that the checkpoint is the newest head; return a line about operators and links.
 
-    An error is returned if the owner abandoned the published head, or may have.
+    The returned error states that the owner abandoned, or may have abandoned, the published head.
     """
     links = read_links(view, target, final)
-    detail, left = format_links(view, target, final, links, heads)
+    detail, abandonment = format_links(view, target, final, links, heads)
     # Without a published list of anchored heads, events may show an abandonment.
-    abandoned = left if heads else _find_abandonment(view, target, final, anchor)
+    abandoned = abandonment if heads else _find_abandonment(view, target, final, anchor)
     if heads:
         stored = [read_stored(view, target, final, earlier.root) for earlier in heads]
         anchors = [anchor for anchor in stored if anchor is not None]
@@ -492,7 +493,7 @@ def check_tiles(head: Head, read: TileReader, roots: MutableMapping[int, Hash32]
 
 
 def _cut(chunks: Iterable[bytes], sizes: Sequence[int]) -> Iterator[bytes]:
-    """Cut ``chunks`` of leaf hashes so that one ends at each of ``sizes``."""
+    """Split ``chunks`` of leaf hashes so that a chunk ends after each of ``sizes`` leaves."""
     done = 0
     pending = iter(sizes)
     size = next(pending, None)
@@ -510,7 +511,7 @@ def _cut(chunks: Iterable[bytes], sizes: Sequence[int]) -> Iterator[bytes]:
 
 def _compare(tile: Tile, expected: bytes, read: TileReader) -> None:
     if not tile.level:
-        return  # leaf hashes: the rest was computed from them
+        return  # level 0: the leaf hashes, from which ``expected`` was computed
     published = read(tile)
     if published == expected:
         return

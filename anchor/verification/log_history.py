@@ -1,4 +1,4 @@
-"""A whole log in the registry's state: its operators, its neighbours and the owner's other logs.
+"""A log in the registry's state: operators, predecessor, successor, and the owner's other logs.
 
 Everything is read from storage in one final block, from slots that are computed here.
 """
@@ -38,7 +38,7 @@ _MAX_LOGS = 4_096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLinks:
-    """The newest root the registry holds for a log, and the logs before and after it.
+    """The newest root the registry holds for a log, and the log's predecessor and successor.
 
     ``root`` is None if nothing was ever anchored; a log with a successor is closed.
     """
@@ -162,7 +162,7 @@ def _find_taken_over(
 def read_stored(
     view: ChainView, target: VerificationTarget, final: Block, root: Hash32
 ) -> Anchor | None:
-    """Return the registry's anchor of ``root`` in the final block, without reading later ones."""
+    """Return the registry's anchor of ``root`` in the final block; later blocks are not read."""
     return decode_anchor(view.fetch_storage(target.registry, anchor_slot(target.log, root), final))
 
 

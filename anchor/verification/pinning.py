@@ -1,4 +1,4 @@
-"""Creation of trust policies: a registry that the verifier checked is pinned as nodes show it."""
+"""Creation of trust policies, with the registry pinned as nodes report it now."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
 from anchor.messages.message import Message
 from anchor.registry.artifact import expected_code_hash
-from anchor.types import Address, Assurance, Hash32
+from anchor.registry.storage import head_slot
+from anchor.types import Address, Assurance, Hash32, make_log_id
 from anchor.verification.policy import FORMAT, FinalityRule, TrustEntry
 from anchor.verification.steps import ChainView, assurance_of
 
@@ -61,7 +62,7 @@ def pin_registry(
     code_hash = view.fetch_code_hash(options.registry, final)
     expected = options.code_hash or expected_code_hash(chain_id)
     if code_hash != expected:
-        whose = (
+        source = (
             Message("code-hash-named")
             if options.code_hash
             else Message("code-hash-of-this-release")
@@ -74,7 +75,7 @@ def pin_registry(
                 chain=chain_id,
                 actual=code_hash.hex(),
                 expected=expected.hex(),
-                source=whose,
+                source=source,
             ),
             hint=Message("registry-code-not-expected-hint"),
         )
@@ -93,6 +94,22 @@ def pin_registry(
         assurance=options.assurance or assurance_of(view),
         block_hashes=options.block_hashes,
     )
+
+
+def find_empty_logs(view: ChainView, entry: TrustEntry) -> list[int]:
+    """Return the numbers of those pinned logs that hold no anchor in the newest final block.
+
+    Raises:
+        CannotCheckError: The nodes do not answer, or disagree.
+    """
+    final = view.fetch_final_block(entry.finality)
+    empty = Hash32(bytes(32))
+    return [
+        number
+        for number in entry.logs
+        if view.fetch_storage(entry.registry, head_slot(make_log_id(entry.owner, number)), final)
+        == empty
+    ]
 
 
 def encode_policy(entries: Sequence[TrustEntry]) -> bytes:

@@ -26,7 +26,7 @@ FORMAT = "anchor-trust/1"
 # Ample for a hand-written file; a wrong path (a disk image, say) is not read whole.
 MAX_POLICY_BYTES = 1 << 20
 DEFAULT_TOLERANCE = 300
-"""The most seconds that an operator's clock may be ahead of the chain's."""
+"""The default for how many seconds an operator's clock may be ahead of the chain's."""
 _MAX_BLOCK_HASHES = 1_000
 _MAX_DOTS = 500
 
@@ -151,7 +151,7 @@ def parse_policy(data: bytes) -> TrustPolicy:
         raise MalformedError(Message("policy-line-too-many-dots", limit=_MAX_DOTS))
     try:
         value = tomllib.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:  # tomllib passes on those of int() and Python
+    except (ValueError, RecursionError) as error:  # raised by int() in tomllib, or by deep nesting
         raise MalformedError(Message("policy-not-toml", reason=error)) from error
     if value.get("format") != FORMAT:
         raise UnknownVersionError(

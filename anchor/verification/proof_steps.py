@@ -41,7 +41,8 @@ from anchor.verification.steps import check_submitter as check_submitter_key
 class ProvenBlock:
     """A block whose hash is vouched for: by the verifier if ``is_asserted``, else by nodes.
 
-    The assurance shows whether the policy lists the hash, or the verifier gave it for this run.
+    If ``is_asserted``, the assurance is ``proof`` for a hash that the policy lists, and
+    ``asserted`` for one that the verifier named for this run.
     """
 
     header: Header
@@ -68,7 +69,7 @@ def check_block(
     no node is asked.
 
     Raises:
-        CannotCheckError: The block is not vouched for, or the nodes have another of that number.
+        CannotCheckError: The block is not vouched for, or is not the nodes' block of that number.
         NotFinalError: The block is not final yet.
     """
     header = parse_header(proof.header)
@@ -79,14 +80,19 @@ def check_block(
     elif header.hash in named and target.assurance != "proof":
         by = "asserted", Message("block-source-you")
     if by is not None:
-        assurance, whose = by
+        assurance, source = by
         proven = ProvenBlock(header=header, assurance=assurance, is_asserted=True)
-        detail = Message("block-named-as-final", block=shown, source=whose)
+        detail = Message("block-named-as-final", block=shown, source=source)
         return proven, _add_unknown_items(detail, header)
     if connect is None and header.hash in named:
         raise CannotCheckError(
             Message("policy-block-not-observed", block=shown),
             hint=Message("policy-block-not-observed-hint"),
+        )
+    if connect is None and named:
+        raise CannotCheckError(
+            Message("block-hashes-of-others", block=shown),
+            hint=Message("block-not-vouched-for-hint"),
         )
     if connect is None:
         raise CannotCheckError(
@@ -187,7 +193,7 @@ class Submitter:
     note: Message | None = None
 
     def describe(self, operator_id: int) -> Message:
-        """Return the line about step 9."""
+        """Return the report's line about step 9."""
         submitter = format_submitter(operator_id, self.key)
         if self.standing is None:
             return submitter
@@ -204,8 +210,8 @@ def check_proven_submitter(
 ) -> tuple[Submitter, Message]:
     """Step 9: return the proven submitter, if it is accepted and the owner stands by the anchor.
 
-    The proof may be old: if nodes are available they are asked whether the owner still does. The
-    gravest of several findings counts: an unproven key must not hide an abandonment.
+    The proof may be old, so nodes are asked, if available, whether the owner still stands by it.
+    The severest of several findings is raised: an unproven key must not hide an abandonment.
     """
     findings = Findings()
     findings.make(lambda: check_operator(target, stored))
@@ -239,8 +245,8 @@ def _prove_standing(
 ) -> Message | None:
     """Return the anchor's standing by the proof or, if the proof leaves it open, by the nodes.
 
-    A proof may leave open which head the successor of a closed log continues from.  Nodes for which
-    the log is not closed are then behind, or lie.
+    A proof may leave open which head the successor of a closed log continues from.  Nodes that then
+    report the log as not closed are behind or wrong, and do not count.
     """
     try:
         return check_proven_standing(proof, target, stored, storage_root, proven.header.number)
@@ -253,7 +259,7 @@ def _prove_standing(
 def check_read_submitter(
     view: ChainView, target: VerificationTarget, stored: Anchor, final: Block
 ) -> tuple[Submitter, Message]:
-    """Step 9: return the submitter as nodes report it, on the same conditions."""
+    """Step 9: return the submitter as nodes report it, if the same conditions hold."""
     findings = Findings()
     submitter_key = findings.make(lambda: check_submitter_key(view, target, stored, final))
     standing = findings.make(lambda: read_standing(view, target, stored, final))

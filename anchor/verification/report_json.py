@@ -1,6 +1,6 @@
 """A verification report as JSON: the document that ``anchor verify --json`` prints.
 
-Certificates (``anchor.certificate.model``) are made of the same steps, claims and values.
+Certificates (``anchor.certificate.model``) contain the same steps, claims and values.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from anchor.errors import AnchorError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import ChainKind, find_chain
 from anchor.types import Assurance
@@ -24,7 +25,7 @@ Sentence = TypeVar("Sentence")
 
 
 class ReportDocument(BaseModel):
-    """A part of a report: strict, frozen, and without other members."""
+    """A part of a report: strict, frozen, and without unknown members."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
@@ -39,7 +40,7 @@ class StepDocument(ReportDocument, Generic[Sentence]):
 
 
 class ClaimDocument(ReportDocument, Generic[Sentence]):
-    """One statement, with the verdict on it and what that rests on."""
+    """One statement, with the verdict on it and the reason for the verdict."""
 
     id: Annotated[str, Field(pattern=r"^C[1-9]$")]
     title: Sentence
@@ -48,7 +49,7 @@ class ClaimDocument(ReportDocument, Generic[Sentence]):
 
 
 class ChainDocument(ReportDocument):
-    """What this release knows of a chain; ``tested``: it was run against that chain itself."""
+    """A chain as this release lists it; ``tested``: this release was run against that chain."""
 
     name: str
     kind: ChainKind
@@ -58,7 +59,7 @@ class ChainDocument(ReportDocument):
 class ProvenAnchorDocument(ReportDocument):
     """An anchor that passed every step; ``existed_no_later_than`` is a time in UTC (RFC 3339).
 
-    ``seconds_since_recorded`` is how long before that the record says it was made.
+    ``seconds_since_recorded`` is that time minus the record's own time.
     """
 
     chain_id: int
@@ -80,16 +81,28 @@ class ProvenAnchorDocument(ReportDocument):
     finality: Literal["observed", "asserted"]
 
 
-class FileDocument(ReportDocument):
-    """What was found about one file.
+class FileProblemDocument(ReportDocument):
+    """Why a file has its exit code: the error's id in the catalogue of messages, and its text.
 
-    ``unpinned`` is what no policy pins, ``statements`` are members of the record that nothing
-    checks, and ``notes`` are lines that are no findings.
+    ``id`` is null in the verifier page's documents, because the page ships without ids.
+    """
+
+    id: str | None
+    message: str
+    hint: str | None
+
+
+class FileDocument(ReportDocument):
+    """The result for one file; ``problem`` is null if it is verified.
+
+    ``unpinned`` lists what no policy pins, ``statements`` the record's members that are not
+    verified, and ``notes`` lines that are not findings.
     """
 
     file: str
     exit_code: ExitCodeNumber
     headline: str
+    problem: FileProblemDocument | None
     steps: list[StepDocument[str]]
     claims: list[ClaimDocument[str]]
     anchors: list[ProvenAnchorDocument]
@@ -100,17 +113,17 @@ class FileDocument(ReportDocument):
 
 
 class UnreadFileDocument(ReportDocument):
-    """A file that could not be judged, one of several."""
+    """A file that could not be verified; ``error`` states why."""
 
     file: str
     exit_code: ExitCodeNumber
-    error: str
+    problem: FileProblemDocument
 
 
 class PolicyDocument(ReportDocument):
-    """A trust policy that the run rests on, the SHA-256 of its bytes and where it came from.
+    """A trust policy that the run used, the SHA-256 of its bytes and its source.
 
-    ``dropped``: on the verifier page, and the person said that it is theirs.
+    ``dropped``: the user dropped it on the verifier page and confirmed that it is their own.
     """
 
     file: str
@@ -119,14 +132,14 @@ class PolicyDocument(ReportDocument):
 
 
 class UnusedProjectDocument(ReportDocument):
-    """A project that was found around and does not count."""
+    """A project around the working directory that is not allowed, and the reason."""
 
     config: str
     reason: str
 
 
 class VerificationDocument(ReportDocument):
-    """The whole run; ``exit_code`` is the gravest of the files'."""
+    """The whole run; ``exit_code`` is the severest of its files' codes."""
 
     format: Literal["anchor-verify/1"]
     exit_code: ExitCodeNumber
@@ -136,12 +149,18 @@ class VerificationDocument(ReportDocument):
     files: list[FileDocument | UnreadFileDocument]
 
 
+def describe_problem(error: AnchorError) -> FileProblemDocument:
+    """Return the error that decided a file's exit code as a part of the published document."""
+    return FileProblemDocument(id=error.message.id, message=error.message, hint=error.hint)
+
+
 def describe_report(name: str, report: Report) -> FileDocument:
     """Return one file's report as a part of the published document."""
     return FileDocument(
         file=name,
         exit_code=int(report.exit_code),
         headline=report.headline,
+        problem=None if report.error is None else describe_problem(report.error),
         steps=[
             StepDocument[str](
                 number=step.number,

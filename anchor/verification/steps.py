@@ -1,4 +1,4 @@
-"""The single steps of a verification: each returns what it established and a line about it.
+"""The individual steps of a verification: each returns its result and a line about it.
 
 ``anchor.verification.verifier`` numbers and orders them.  A failed step raises the error that
 describes the failure; a step that could not be decided raises ``CannotCheckError``.
@@ -50,7 +50,7 @@ _MORE_ASSURANCE = {
 
 
 Connect = Callable[["VerificationTarget"], "ChainView"]
-"""Opens a view of a target's chain through the policy's nodes (without policy there are none)."""
+"""A function that opens a view of a target's chain through the nodes to ask."""
 
 
 class ChainView(Protocol):
@@ -88,7 +88,7 @@ class ChainView(Protocol):
     def fetch_takeovers(
         self, registry: Address, log: LogId, since: int, final: Block
     ) -> Sequence[Hash32]:
-        """Return the roots at which, by events, a successor took over the closed ``log``, as hints.
+        """Return roots that events name as the start of the closed ``log``'s successor, as hints.
 
         ``since`` is a block in the registry's own numbering.  Empty if the nodes keep no events.
         """
@@ -225,7 +225,7 @@ def check_chain(
 ) -> tuple[ChainView, Message]:
     """Step 5: check the node's chain id, and its genesis block if that is pinned.
 
-    ``assurance`` is that of the whole verification, if it is higher than that of the nodes.
+    ``assurance`` is that of a verification by state proof; None uses that of the nodes.
 
     Raises:
         CannotCheckError: The assurance is lower than the policy requires.
@@ -237,7 +237,7 @@ def check_chain(
             hint=_MORE_ASSURANCE[target.assurance],
         )
     if view.needed > 1:
-        view.fetch_final_block(target.finality)  # leaves out nodes of other chains, and names them
+        view.fetch_final_block(target.finality)  # excludes nodes on other chains, and reports them
     chain_id = view.fetch_chain_id()
     if chain_id != target.chain_id:
         raise NotTrustedError(
@@ -359,7 +359,7 @@ def check_anchored(
 
 
 def _check_reached(view: ChainView, target: VerificationTarget, latest: Sequence[Block]) -> None:
-    """Check that as many nodes as have to agree have reached the block that the receipt names.
+    """Check that enough nodes have reached the block that the receipt names.
 
     Raises:
         CannotCheckError: Fewer nodes have reached it; the anchor may be in a block they lack.
@@ -479,7 +479,7 @@ def check_time(
         CannotCheckError: The possible error of the block's time is unknown, or the record states a
             time later than the one by which it is proven to have existed.
     """
-    slack, said = _time_slack(target)
+    slack, detail = _time_slack(target)
     try:
         bound = datetime.fromtimestamp(stored.timestamp + slack, UTC)
     except (OverflowError, ValueError) as error:
@@ -499,7 +499,7 @@ def check_time(
     )
     return (
         TimeBound(existed_by=bound, seconds_since_recorded=since),
-        Message("record-existed-by", time=bound, detail=said, distance=distance),
+        Message("record-existed-by", time=bound, detail=detail, distance=distance),
     )
 
 
@@ -512,8 +512,8 @@ def _time_slack(target: VerificationTarget) -> tuple[int, Message]:
             Message("chain-time-slack-unknown", chain=chain.id),
             hint=Message("chain-time-slack-unknown-hint"),
         )
-    whose = Message("time-of-sequencer") if chain.is_sequenced else Message("time-of-block")
-    said = Message("time-with-slack", basis=whose, slack=slack)
+    basis = Message("time-of-sequencer") if chain.is_sequenced else Message("time-of-block")
+    detail = Message("time-with-slack", basis=basis, slack=slack)
     if chain.time_slack is not None and slack < chain.time_slack:
-        said = Message("time-slack-by-policy", detail=said, rule=chain.time_slack)
-    return slack, said
+        detail = Message("time-slack-by-policy", detail=detail, rule=chain.time_slack)
+    return slack, detail

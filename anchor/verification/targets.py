@@ -128,7 +128,7 @@ def _chain_of(candidate: Candidate) -> ChainId:
 
 
 def list_targets(receipt: Receipt, policy: TrustPolicy | None) -> list[VerificationTarget]:
-    """Return every target that a verification with this policy may have looked up."""
+    """Return every target that a verification with this policy may look up."""
     chain_ids = {anchor.chain_id for anchor in receipt.anchors}
     targets = []
     for candidate in list_candidates(receipt, policy, ()).chosen:
@@ -145,7 +145,7 @@ def choose_target(
     Raises:
         NotTrustedError: The registry is not this release's own, or the policy's genesis block is
             not the chain's.
-        CannotCheckError: The chain is unknown, or proves nothing unless the verifier names it.
+        CannotCheckError: The chain is not listed, or proves nothing and is not among ``chain_ids``.
     """
     if candidate.entry is not None:
         target = pinned_target(candidate.entry, candidate.log, candidate.head, candidate.anchor)

@@ -2,8 +2,8 @@
 
 1.  Parse the receipt and its record strictly.
 2.  Recompute the file's digests; they must equal the record's.
-3.  Hash the record into its leaf and fold the paths; each must lead to its anchor's root, or while
-    there is no anchor to the root that is promised.
+3.  Hash the record into its leaf and fold the paths; each must lead to its anchor's root or, before
+    there is an anchor, to the promised root.
 4.  Chain, registry and log must be the ones the trust policy pins, each anchor by itself.
 5.  The node must be on that chain: chain id and genesis block.  Where the receipt proves the
     chain's state, the proof's block must be final: to nodes, or because the verifier names it.
@@ -131,7 +131,10 @@ def _choose_targets(
     chain_ids: Collection[ChainId],
     doubt: AnchorError | None,
 ) -> Iterator[VerificationTarget]:
-    """Run step 4 for each anchor, before its other steps; ``doubt`` is its error without policy."""
+    """Run step 4 for each anchor, before its other steps.
+
+    ``doubt`` is the error that step 4 records if nothing pins the log.
+    """
     if doubt is not None and receipt.promise is not None:
         run.fail(4, doubt)
     try:
@@ -248,7 +251,7 @@ def _conclude(
 
 _Value = TypeVar("_Value")
 
-# Claims without steps rest on the format alone, or on nothing in a receipt.
+# Claims without steps follow from the format alone, or cannot be decided from a receipt.
 CLAIMS = (
     ("C1", Message("claim-file-unchanged"), (1, 2)),
     ("C2", Message("claim-record-in-anchored-log"), (1, 3, 4, 5, 6, 7)),
@@ -282,7 +285,7 @@ def _judge_without_steps(claim_id: str, record: Record | None) -> tuple[Verdict,
 
 
 class _Run:
-    """The steps of one verification, as they are run."""
+    """The results of one verification, collected step by step."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []

@@ -203,8 +203,13 @@ def test_a_policy_that_is_broken_missing_or_of_another_log_is_found(site: Site) 
     entries = [dataclasses.replace(entry, owner=Address(b"\x11" * 20)), entry]
     policy.write_bytes(encode_policy(entries))
     assert code(examine(site)) == 0
+    changed = "the trust policy of the project"
+    assert changed in site.run("doctor").expect(0, "anchor trust allow").out
+    site.run("trust", "allow", ".").expect(0)
+    assert changed not in site.run("doctor").expect(0).out
     policy.unlink()
-    expect(site, "policy", 2, "cannot be read")
+    expect(site, "policy", 2, "is missing")
+    site.run("doctor").expect(2, "anchor trust pin --owner")
 
 
 @pytest.mark.fault(
@@ -434,7 +439,8 @@ def test_a_record_that_was_changed_or_reorganised_away_is_found(own_site: Site) 
 
 def test_what_a_node_does_not_offer_is_said_and_is_no_failure(site: Site) -> None:
     finding = examine(site)["methods"]
-    assert (finding.text, finding.hint) == ("blocks by their hash, tips, state proofs", None)
+    offered = "blocks by their hash, priority fee suggestions, state proofs"
+    assert (finding.text, finding.hint) == (offered, None)
 
     def refuse(params: list[Any], right: Any) -> Any:
         raise Refused(-32601, "Method not found")
@@ -451,7 +457,7 @@ def test_what_a_node_does_not_offer_is_said_and_is_no_failure(site: Site) -> Non
         finding = examine(site)["methods"]
     assert finding.verdict is Verdict.PASS
     assert finding.text.startswith("blocks by their number, whose hash is checked")
-    assert "tips derived from what others paid" in finding.text
+    assert "priority fees derived from what others paid" in finding.text
     assert "receipts are issued without state proofs" in (finding.hint or "")
 
 

@@ -1,4 +1,4 @@
-"""``anchor list`` and ``anchor search`` show one's own evidence, and how far it has come."""
+"""``anchor list`` and ``search`` show one's own evidence, and ``add`` what became of it."""
 
 from __future__ import annotations
 
@@ -98,3 +98,36 @@ def test_a_name_writes_no_lines_of_its_own(anchored: Site) -> None:
     run_anchor("add", "-", *name, cwd=anchored.folder, stdin=b"x").expect(0)
     (_, line) = anchored.run("list", "--limit", "1").expect(0).out.splitlines()
     assert "\\nanchored" in line and "\x1b" not in line
+
+
+def test_a_file_that_changed_since_it_was_recorded_is_named(filled: Site) -> None:
+    filled.write("papers/deed.txt", b"one field")
+    filled.write("papers/map.txt", b"a river")
+    filled.run("add", "papers").expect(0, "added 2 new")
+    filled.write("papers/deed.txt", b"two fields")
+    added = filled.run("add", "papers", "--json").expect(0).document
+    (changed,) = added["changed"]
+    assert (added["new"], added["known"]) == (1, 1)
+    assert changed["path"] == "papers/deed.txt"
+    filled.write("papers/deed.txt", b"three fields")
+    said = " ".join(filled.run("add", "papers").expect(0).err.split())
+    assert "papers/deed.txt has changed since it was recorded at " in said
+    # What goes back to a content that is recorded did not change since then.
+    filled.write("papers/deed.txt", b"one field")
+    assert filled.run("add", "papers", "--json").expect(0).document["changed"] == []
+
+
+def test_receipts_beside_their_files_are_no_new_evidence(filled: Site) -> None:
+    filled.write("papers/deed.txt", b"one field")
+    filled.run("add", "papers").expect(0)
+    filled.run("seal").expect(0)
+    filled.run("prove", "papers/deed.txt").expect(0)
+    # One that belongs to no file there, and one that is none.
+    receipt = (filled.folder / "papers/deed.txt.anchor.json").read_bytes()
+    filled.write("papers/other.txt.anchor.json", receipt)
+    filled.write("papers/map.txt", b"a river")
+    filled.write("papers/map.txt.anchor.json", b"{}")
+    shown = filled.run("add", "papers").expect(0, "added 3 new, 1 already known", "1 receipts of")
+    assert "skipped" not in shown.err
+    document = filled.run("add", "papers", "--json").expect(0).document
+    assert [each["path"] for each in document["skipped"]] == ["papers/deed.txt.anchor.json"]

@@ -84,6 +84,7 @@ def test_what_is_done_already_is_not_sent_again(log: SplitLog) -> None:
     assert nonce(log.site.url, log.owner) == sent
 
 
+@pytest.mark.release
 def test_the_policy_lines_accept_what_each_key_might_anchor(log: SplitLog) -> None:
     for words in (("add", log.hot), ("remove", log.hot), ("add", log.hot), ("remove", "1")):
         log.run("operator", *words, *OWNER).expect(0)
@@ -106,7 +107,7 @@ def test_a_key_may_take_another_id_and_its_old_one_stays_its_own(log: SplitLog) 
     log.run("operator", "add", log.hot, "--id", "500", *OWNER).expect(0)
     assert log.listed() == {1: (log.hot, False), 500: (log.hot, True)}
     taken = log.run("operator", "add", SECOND, "--id", "1", *OWNER)
-    taken.refused(2, f"the id 1 permanently names {log.hot}", "501 is free")
+    taken.refused(2, f"the id 1 permanently belongs to {log.hot}", "501 is free")
     log.run("operator", "remove", "1", *OWNER).refused(2, "now anchors under the id 500")
     two = log.run("operator", "add", SECOND, *OWNER)
     two.expect(0, "as operator 501", "2 operators may anchor now (500, 501)")
@@ -201,6 +202,7 @@ def test_only_the_owners_key_changes_operators(log: SplitLog, tmp_path: Path) ->
     assert log.listed() == {}
 
 
+@pytest.mark.release
 def test_a_closed_log_has_no_operators_any_more(log: SplitLog) -> None:
     log.run("operator", "add", log.hot, *OWNER).expect(0)
     log.site.add("a", b"a")
@@ -249,16 +251,18 @@ def test_a_kill_while_adding_is_finished_by_the_next_run(
     log.run("audit").expect(0, "no problems found")
 
 
+@pytest.mark.release
 def test_the_owners_open_call_is_settled_by_the_next_run_of_another_key(log: SplitLog) -> None:
     """What is final needs no key to be settled."""
     crash = crashing("after", *NODE, "send_raw_transaction", "1")
     log.run("operator", "add", log.hot, *OWNER, command=crash, killed=True)
     ask(log.site.url, "anvil_mine", "0x4")
     log.site.add("a", b"a")
-    log.run("run", "--once", "--wait", "final").expect(0, "ended as included")
+    log.run("run", "--once", "--wait", "final").expect(0, "is settled: included")
     log.run("audit").expect(0, "no problems found")
 
 
+@pytest.mark.release
 @pytest.mark.fault(
     "K1",
     how="an operator's transaction is signed and in no block when the owner changes operators",
@@ -275,7 +279,7 @@ def test_one_key_sends_at_a_time_but_a_removed_one_does_not_block_the_log(log: S
     # By whichever way it is removed.
     shown = log.run("operator", "remove", log.hot, "--show-call", "--json").expect(0).document
     log.send_as(log.owner, shown["to"], shown["data"])
-    log.run("operator", "remove", log.hot).expect(0, "is given up with its key")
+    log.run("operator", "remove", log.hot).expect(0, "is given up, because its key was removed")
     assert log.run("operator", "list", "--json").expect(0).document["unsettled"] is None
     log.run("operator", "add", second, *OWNER).expect(0, "as operator 2")
     log.site.edit('"hot.json"', '"second.json"')

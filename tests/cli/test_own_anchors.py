@@ -51,8 +51,8 @@ def test_anchors_that_were_lost_with_the_journal_are_the_projects_own(
     site: Site, tmp_path: Path
 ) -> None:
     told = restore_old_backup(site, tmp_path, foreign=0)
-    assert not any("do not belong to this project" in line for line in told)
-    assert any("2 transactions of 0x" in line and "lost with the journal" in line for line in told)
+    assert not any("did not come from this project" in line for line in told)
+    assert any("2 transactions of 0x" in line and "holds no record" in line for line in told)
     assert count_foreign(site) == 0
     assert "used by other programs" not in site.run("audit").expect(0).out
 
@@ -60,8 +60,8 @@ def test_anchors_that_were_lost_with_the_journal_are_the_projects_own(
 def test_what_others_sent_beside_lost_anchors_is_told(site: Site, tmp_path: Path) -> None:
     told = restore_old_backup(site, tmp_path, foreign=1)
     assert any(
-        "1 transaction of 0x" in line and "do not belong to this project" in line for line in told
+        "1 transaction of 0x" in line and "did not come from this project" in line for line in told
     )
-    assert any("2 transactions of 0x" in line and "lost with" in line for line in told)
+    assert any("2 transactions of 0x" in line and "holds no record" in line for line in told)
     assert count_foreign(site) == 1
     assert "1 nonces between ours were used by other" in site.run("audit").expect(0).out

@@ -33,6 +33,7 @@ from anchor.log.merkle import hash_leaf
 from anchor.log.signed_note import generate_key
 from anchor.log.tree import Tree
 from anchor.operate.acceptance import EvidenceInput, accept, accept_once
+from anchor.receipt.format import parse_receipt
 from anchor.recovery import restore
 from anchor.store.evidence import find_by_digest
 from anchor.types import Head
@@ -222,6 +223,46 @@ def test_evidence_that_was_added_again_is_found_by_its_digest_after_a_restore(si
     digests = submission("a").digests
     with site.open() as project, project.database.read() as connection:
         assert [item.leaf_index for item in find_by_digest(connection, digests)] == [0, 1]
+
+
+def test_records_that_come_back_later_are_found_by_their_files(site: Site) -> None:
+    """First only the hashes are left, then receipts turn up."""
+    anchor_final(site, "a", "b")
+    site.run("prove", "a").expect(0)
+    receipt = site.folder / "a.anchor.json"
+    hidden = receipt.rename(site.folder.parent / receipt.name)
+    lose_store(site)
+    (site.folder / "acknowledged.log").unlink()
+    site.run("restore").expect(0, "2 as hashes only")
+    site.run("audit").expect(0, "2 leaves have no record")
+    hidden.rename(receipt)
+    site.run("restore", "--replace", "--receipts", ".").expect(0)
+    site.run("audit").expect(0, "1 leaves have no record")
+    receipt.unlink()
+    site.run("prove", "a").expect(0)
+    assert parse_receipt(receipt.read_bytes()).index == 0
+    site.run("add", "a").expect(0, "added 0 new, 1 already known")
+
+
+def test_what_was_acknowledged_and_lost_is_told_apart_from_what_is_new(site: Site) -> None:
+    anchor_final(site, "a")
+    lose_store(site)
+    site.run("restore").expect(0)
+    site.write("b", b"b")
+    site.run("prove", "a").refused(2, "its record is lost", "anchor add --again")
+    site.run("prove", "b").refused(2, "is not in this project's log")
+
+
+def test_files_that_are_missing_beside_the_store_are_named_with_a_way_out(site: Site) -> None:
+    anchor_final(site, "a")
+    lose_store(site)
+    (site.folder / "trust.toml").unlink()
+    (site.folder / "log-key.pem").unlink()
+    site.run("restore").expect(0)
+    lose_store(site)
+    said = " ".join(site.run("restore").expect(0).err.split())
+    for text in ("trust.toml is missing", "anchor trust pin --owner", "log-key.pem is missing"):
+        assert text in said
 
 
 def test_of_two_stores_the_one_gives_a_record_whose_record_is_whole(

@@ -104,7 +104,7 @@ def test_after_a_stolen_key_the_successor_goes_on(site: Site) -> None:
     steal(site)
     site.add("c", b"c")
     site.run("run", "--once").refused(32, "another program anchors for this log")
-    site.run("audit").expect(10, "somebody else anchors here")
+    site.run("audit").expect(10, "somebody else anchors to this log")
     shown = site.run("succeed", "--into", "../next", "--json").expect(0).document
     assert (shown["size"], shown["waiting"], shown["receipts"]) == (2, 1, 2)
     site.run("run", "--once").refused(32, "closed with `succeed`")

@@ -44,7 +44,18 @@ def test_a_pinned_registry_is_what_verify_takes(stamped: Site, tmp_path: Path) -
     )
     policy = str(tmp_path / "trust.toml")
     stamped.run("verify", "deed.txt", "--trust", policy).expect(0)
-    assert "whose key the owner's is" in ran.err.replace("\n", " ")
+    said = " ".join(pin(tmp_path, "--rpc", stamped.url, "-o", "again.toml").expect(0).err.split())
+    assert "who holds the owner's key" in said
+    assert "One node alone is believed" in said
+    assert "anchor verify FILE --trust again.toml" in said
+    assert ran.document["logs_without_anchor"] == []
+
+
+def test_an_owner_without_a_log_is_pinned_with_a_warning(stamped: Site, tmp_path: Path) -> None:
+    options = ("--rpc", stamped.url, "--log", "0", "--log", "7", "--json")
+    ran = pin(tmp_path, *options).expect(0)
+    assert ran.document["logs_without_anchor"] == [7]
+    assert f"log 7 of {OWNER} holds no anchor" in " ".join(ran.err.split())
 
 
 def test_all_that_is_asked_for_is_pinned(stamped: Site, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_one_missing_leaf_is_named_once_in_each_place_that_misses_it(site: Site)
         "leaf 1 is missing",
         "1 pieces of evidence have no place in the log and are not waiting for one",
         "the head of size 2 cannot be recomputed",
-        "the tiles cannot be made again",
+        "the tiles cannot be rebuilt",
     ]
 
 
@@ -148,7 +148,7 @@ def test_a_rebuild_keeps_the_tiles_where_the_leaves_were_altered(site: Site) -> 
     with site.open() as project:
         error = refusal(rebuild_tiles, project)
     assert error.exit_code == ExitCode.CHAIN_GUARD
-    assert "no longer lead to the root of size 3" in error.message
+    assert "no longer lead to the root of the head of size 3" in error.message
     assert files(site.folder / "tiles") == before
 
 
@@ -244,7 +244,10 @@ def test_of_leaves_that_were_altered_or_lost_no_tile_is_made(site: Site) -> None
     shutil.rmtree(site.folder / "tiles")
     for statement, expected in [
         ("UPDATE evidence SET leaf = zeroblob(32) WHERE id = 2", "no longer lead to the root"),
-        ("DELETE FROM positions WHERE leaf_index = 2", "holds 2 of the log's leaves 0 to 2"),
+        (
+            "DELETE FROM positions WHERE leaf_index = 2",
+            "of the log's leaves 0 to 2, the store holds only 2",
+        ),
     ]:
         sql(site, statement)
         with site.open() as project:

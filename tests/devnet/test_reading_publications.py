@@ -198,7 +198,7 @@ def test_a_flipped_bit_in_a_published_tile_is_found(site: Site, place: Path, pat
         error = refusal(Reader(site).check, place)
         assert error.exit_code == ExitCode.MISMATCH
         if path != "tile/0/001.p/44":
-            assert "tile/0/000 does not lead to hash 0 of tile/1/000.p/1" in error.message
+            assert "computed from tile/0/000 is not hash 0 of tile/1/000.p/1" in error.message
         flip(place / path, bit)
     Reader(site).check(place)
 
@@ -354,5 +354,5 @@ def test_a_flipped_bit_anywhere_in_a_larger_log_is_found(size: int) -> None:
         if tile.level:
             last = tile.width - 1
             below = Tile(tile.level - 1, 256 * tile.number + last)
-            assert f"{below.path} does not lead to hash {last} of {tile.path}:" in error.message
+            assert f"{below.path} is not hash {last} of {tile.path}:" in error.message
         tiles[tile] = genuine

@@ -590,7 +590,7 @@ def test_a_receipt_that_the_state_contradicts_gets_no_proof(
     (site.folder / "honest.anchor.json").write_bytes(honest)
     ran = site.run("upgrade", "a", "b", "honest").expect(0)
     [note] = ran.err.splitlines()
-    assert note.startswith("the registry's state does not hold the anchor of size 1 as the receipt")
+    assert note.startswith("the proven anchor of size 1 in the registry differs from the one that")
     assert ran.out.splitlines() == [
         "a.anchor.json: has its anchor",
         "b.anchor.json: has its anchor and its state proof",

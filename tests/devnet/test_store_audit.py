@@ -180,7 +180,7 @@ def test_two_open_nonces_are_named_though_the_database_would_refuse_them(site: S
         "SELECT chain_id, sender, 999, '', NULL FROM slots LIMIT 1",
     )
     (breach,) = audited(site)
-    assert breach == "2 nonces are open on chain 31337; there can be one at a time"
+    assert breach == "2 nonces are open on chain 31337; only one may be open at a time"
 
 
 def test_a_nonce_of_another_chain_or_sender_is_named(site: Site) -> None:
@@ -258,15 +258,15 @@ def test_a_damaged_file_is_a_breach_and_not_the_end_of_the_audit(site: Site) -> 
     [
         (
             "UPDATE anchors SET sequence = 7 WHERE head_size = 3",
-            "the store says sequence 7 for the anchor of size 3, the registry says 2",
+            "for the anchor of size 3, the store says sequence 7, the registry says 2",
         ),
         (
             "UPDATE anchors SET block_number = 0 WHERE head_size = 1",
-            "the store says block 0 for the anchor of size 1, the registry says",
+            "for the anchor of size 1, the store says block 0, the registry says",
         ),
         (
             "UPDATE anchors SET timestamp = 0 WHERE head_size = 1",
-            "the store says timestamp 0 for the anchor of size 1, the registry says",
+            "for the anchor of size 1, the store says timestamp 0, the registry says",
         ),
         (
             "UPDATE slots SET outcome = 'foreign', nonce = nonce + 10000",
@@ -300,19 +300,19 @@ def test_an_anchor_the_store_does_not_know_of_is_found_by_its_head(site: Site) -
 def test_a_store_behind_the_chain_is_told_from_a_store_with_a_gap(site: Site) -> None:
     sql(site, "DELETE FROM anchors WHERE head_size = 3", "DELETE FROM heads WHERE size = 3")
     missing, latest = compared(site).breaches
-    assert missing.startswith("no head in this store matches the registry's anchor 2 of 2")
-    assert "of 3 leaves is not in this store: the store is older than the chain" in latest
+    assert missing.startswith("no head in this store matches anchor 2 of the 2 in the registry")
+    assert "of 3 leaves is not in this store: either the store is older than the chain" in latest
     assert "anchor restore" in missing
     sql(site, "INSERT INTO heads SELECT 3, zeroblob(32), zeroblob(64), ''")
     first = compared(site).breaches[0]
-    assert first.startswith("no head in this store matches the registry's anchor 2 of 2")
+    assert first.startswith("no head in this store matches anchor 2 of the 2 in the registry")
 
 
 def test_runs_of_missing_anchors_are_named_together(site: Site) -> None:
     sql(site, "DELETE FROM anchors", "DELETE FROM heads")
     breaches = compared(site).breaches
     assert breaches[0].startswith(
-        "no head in this store matches the registry's anchors 1 to 2 of 2"
+        "no head in this store matches anchors 1 to 2 of the 2 in the registry"
     )
 
 
@@ -333,7 +333,7 @@ def test_a_root_under_another_size_is_named(site: Site) -> None:
     sql(site, "PRAGMA foreign_keys = OFF", "UPDATE heads SET size = 2 WHERE size = 3",
         "UPDATE anchors SET head_size = 2 WHERE head_size = 3")  # fmt: skip
     (breach,) = compared(site).breaches
-    assert breach == "the registry holds the root of the head of size 2 for 3 leaves"
+    assert breach == "for the root of the head of size 2, the registry states 3 leaves"
 
 
 def test_nothing_is_called_final_that_the_registry_lacks(site: Site, tmp_path: Path) -> None:

@@ -140,8 +140,8 @@ def test_a_balance_that_runs_out_is_told_in_time(own_site: Site) -> None:
 
 def test_a_budget_that_runs_out_is_told_in_time(own_site: Site) -> None:
     own_site.edit('# budget_ether = "0.5"', 'budget_ether = "0.1"')
-    assert "of the budget for 30 days left" in own_site.run("status").expect(0).err
-    assert "of the budget for 30 days left" in own_site.run("doctor").expect(0).out
+    assert "left of the budget for 30 days" in own_site.run("status").expect(0).err
+    assert "left of the budget for 30 days" in own_site.run("doctor").expect(0).out
 
 
 # Fees
@@ -235,7 +235,7 @@ def test_a_wrong_gas_estimate_sends_nothing(own_site: Site) -> None:
     count, sent = signed(own_site), nonce(own_site.url)
     with bent_node(own_site.url) as node:
         for bend, text in (
-            (refuse, "does not estimate a call that would succeed"),
+            (refuse, "refuses to estimate the gas of a call that would succeed"),
             (result(hex(30_000)), "is enough, and then that it is not"),
             (result("0x0"), "is enough, and then that it is not"),
             (result(hex(2**255)), ""),

@@ -142,7 +142,7 @@ def test_a_head_behind_what_is_final_is_no_state_to_go_on_from(
     head = f"0x{head_slot(load_config(final.folder / 'anchor.toml').log).hex()}"
     shown = ZERO if word == "nothing" else f"0x{first.hex()}"
     liar.bend["eth_getStorageAt"] = lambda params, right: shown if params[1] == head else right
-    with pytest.raises(CannotCheckError, match="but one of 2 is final"):
+    with pytest.raises(CannotCheckError, match="but a head of 2 leaves is already final"):
         round_by(final, liar)
     assert len(final.heads()) == 2
     liar.bend.clear()

@@ -129,7 +129,7 @@ def test_a_node_that_takes_no_hashes_is_asked_by_number(site: Site, bent: BentNo
             right if next(looks, False) else right | {"hash": "0x" + "f0" * 32}
         )
         config = load_config(site.folder / "anchor.toml")
-        with pytest.raises(NodeFaultError, match="has another block"):
+        with pytest.raises(NodeFaultError, match="has a different block"):
             node.fetch_storage(config.registry, head_slot(config.log), latest.hash)
 
 

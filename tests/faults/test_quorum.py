@@ -418,7 +418,9 @@ def test_a_transaction_is_offered_to_every_node(trio: Trio) -> None:
     trio.nodes[2].bend["eth_sendRawTransaction"] = refuse
     before = nonce(trio.site.url)
     assert trio.run(trio.open()).state is RunState.INCLUDED
-    assert trio.told(trio.nodes[2].url, "does not accept it", "transaction type not allowed here")
+    assert trio.told(
+        trio.nodes[2].url, "does not accept the transaction", "transaction type not allowed here"
+    )
     assert nonce(trio.site.url) == before + 1
 
 
@@ -480,7 +482,7 @@ def test_too_few_witnesses_hold_up_anchoring_and_are_told_once_in_a_while(
     operator.run(until=500, chain=trio.open())
     assert held == [attempts]
     failed = [item for item in operator.happened if item.event == "failed"]
-    assert all("1 nodes answer, and 2 must" in item.text for item in failed)
+    assert all("1 nodes answer, but 2 must" in item.text for item in failed)
     assert trio.site.anchors_on_chain() == [(3, 1)]
 
 
@@ -563,7 +565,7 @@ def test_a_witness_url_is_never_printed_whole(trio: Trio) -> None:
     runs += [trio.site.run("status", env={"ANCHOR_CHAIN__WITNESSES": text}) for text in broken]
     assert [ran.code for ran in runs[-len(broken) :]] == [2] * len(broken)
     shown = "".join(ran.out + ran.err for ran in runs)
-    assert f"{trio.nodes[1].url} does not accept it" in shown
+    assert f"{trio.nodes[1].url} does not accept the transaction" in shown
     assert f"{trio.nodes[2].url} cannot be reached" in shown
     assert SECRET not in shown
 

@@ -60,7 +60,7 @@ def test_unexplained_transactions_of_our_key_are_told(own_site: Site) -> None:
     reports.clear()
     own_site.add("b.txt", b"b")
     own_site.round(report=reports.append)
-    assert not any("do not belong to this project" in line for line in reports)
+    assert not any("did not come from this project" in line for line in reports)
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ THIRD_PARTIES = {
         "anchor.chain.json_rpc",
         "anchor.log.publication",
     ),
-    "urllib3": ("anchor.system.http_deadline",),
+    "urllib3": ("anchor.system.http_deadline", "anchor.system.http"),
     "fsspec": ("anchor.log.publication",),
     "eth_account": ("anchor.chain.signer.keystore", "anchor.chain.tx_decoding"),
     "eth": ("anchor.chain.devnet",),

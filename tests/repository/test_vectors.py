@@ -358,11 +358,11 @@ REFUSALS: dict[str, dict[str, Refusal]] = {
         "node-form": (MalformedError, "is neither a branch, an extension nor a leaf"),
         "branch-value": (MalformedError, "is a branch with a value"),
         "branch-children": (MalformedError, "is a branch with fewer than two children"),
-        "branch-depth": (MalformedError, "is a branch below the end of every key"),
+        "branch-depth": (MalformedError, "is a branch deeper than any key reaches"),
         "child-form": (MalformedError, "bytes, not a hash|is long enough to be referenced"),
         "extension-path": (
             MalformedError,
-            "is an extension (with an empty path|that reaches the end of)",
+            "is an extension (with an empty path|at least as long as the rest of)",
         ),
         "extension-child": (MalformedError, "without a child|stands below an extension"),
         "leaf-path": (MalformedError, "is a leaf whose key is not 32 bytes long"),
@@ -399,7 +399,7 @@ REFUSALS: dict[str, dict[str, Refusal]] = {
         ),
         "value-form": (MalformedError, "^the slot's value "),
         "word": (NotTrustedError, "holds a word that the registry never writes"),
-        "later": (NotTrustedError, "holds an anchor with a later time, 1790002401, than its"),
+        "later": (NotTrustedError, "holds an anchor whose time, 1790002401, is later than its"),
     },
     "state/submitters.json": {
         "unproven": (CannotCheckError, "does not prove the key of operator 1$"),

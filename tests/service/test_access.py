@@ -121,7 +121,9 @@ def test_a_revoked_key_is_refused_within_two_seconds(desk: Desk):
     key = make_key(desk.site.folder, "leaver")
     get = desk.served.http.get
     assert get("/v1/usage", headers=bearer(key)).status_code == 200
-    desk.site.run("api-key", "revoke", key.split("_")[1]).expect(0)
+    broken = desk.site.run("api-key", "revoke", key[:-1]).expect(2, "neither a key nor the id")
+    assert key[:-1] not in broken.err
+    desk.site.run("api-key", "revoke", key).expect(0, key.split("_")[1])
     time.sleep(2)
     for _ in range(10):  # both workers
         assert get("/v1/usage", headers=bearer(key)).status_code == 401

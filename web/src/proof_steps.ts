@@ -40,6 +40,11 @@ export async function checkBlock(
       message("policy-block-not-observed", { block }), message("page-block-not-observed-hint"),
     );
   }
+  if (connect === null && named.length > 0) {
+    throw cannotCheck(
+      message("block-hashes-of-others", { block }), message("page-block-not-vouched-for-hint"),
+    );
+  }
   if (connect === null) {
     throw cannotCheck(
       message("block-not-vouched-for", { block }), message("page-block-not-vouched-for-hint"),

@@ -1,9 +1,10 @@
 /** The report as the document that `anchor verify --json` prints (docs/schemas/verification.json). */
 
 import { formatAddress, type Hex } from "./bytes.ts";
+import type { Refusal } from "./errors.ts";
 import { inLanguage, message, type Message } from "./messages.ts";
 import { findChain, nameOf, NOT_PROVEN, titleOfStep } from "./release.ts";
-import { exitCode, headlineOf, type Report, verdictOf } from "./report.ts";
+import { exitCode, gravestError, headlineOf, type Report, verdictOf } from "./report.ts";
 import { formatTime } from "./text.ts";
 
 /** A policy that counted; `dropped`: on the page, and the person said that it is theirs. */
@@ -28,6 +29,7 @@ export function describeReport(
       file,
       exit_code: code,
       headline: headlineOf(report).text,
+      problem: describeProblem(gravestError(report.steps)),
       steps: report.steps.map(({ number, detail, error }) => ({
         number, title: titleOfStep(number).text, verdict: verdictOf(error), detail: detail.text,
       })),
@@ -59,6 +61,11 @@ export function describeReport(
       not_proven: spell([...NOT_PROVEN, ...report.notProven]),
     }],
   };
+}
+
+/** The page ships numbers in the place of ids, so the document names none. */
+function describeProblem(error: Refusal | null) {
+  return error && { id: null, message: error.reason.text, hint: error.hint?.text ?? null };
 }
 
 function describeChain(chainId: number) {

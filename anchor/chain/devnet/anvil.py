@@ -47,9 +47,9 @@ _VERSION_TIMEOUT = 10.0
 _STOP_TIMEOUT = 20.0
 _LISTENING = re.compile(r"Listening on \S*:(\d+)\s*$")
 
-# This shell is anvil's parent.  It waits for the end of standard input, which comes when we close
-# it or end in any way (SIGKILL included), and then ends its process group: first with SIGTERM, so
-# that anvil writes its state file, and after ten seconds with SIGKILL.  It deletes the states last.
+# This shell is anvil's parent.  Its standard input ends when this process closes it or ends in any
+# way (SIGKILL included).  The shell then ends its process group: first with SIGTERM, so that anvil
+# writes its state file, and after ten seconds with SIGKILL.  It deletes the old states last.
 _GUARD = """
 states=$1; shift
 trap : TERM

@@ -33,7 +33,7 @@ _RENAMED = {
     "bloom": "logsBloom",
     "block_number": "number",
 }
-# A call costs nothing here, and any nonce is accepted.
+# Members without effect: a call costs nothing here, and any nonce is accepted.
 _IGNORED_MEMBERS = {
     "gasPrice", "maxFeePerGas", "maxPriorityFeePerGas", "nonce", "chainId", "type"
 }  # fmt: skip

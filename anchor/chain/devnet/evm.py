@@ -77,7 +77,7 @@ def create_chain(chain_id: int, *, timestamp: int) -> MiningChain:
 
 
 class PyEvmChain:
-    """A py-evm chain from which a node answers.  Not thread-safe."""
+    """The py-evm chain behind the embedded node.  Not thread-safe."""
 
     def __init__(self, chain: MiningChain, *, clock: Callable[[], float] = time.time) -> None:
         self._chain = chain
@@ -153,7 +153,7 @@ class PyEvmChain:
         }
 
     def next_header(self) -> BlockHeaderAPI:
-        """Return the draft header of the next block; its time is now, but after its parent's."""
+        """Return the next block's draft header, timed now or one second after its parent."""
         return self._chain.create_header_from_parent(
             self.head,
             gas_limit=self.head.gas_limit,

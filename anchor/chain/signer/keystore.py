@@ -127,8 +127,8 @@ def check_absent(path: Path) -> None:
 def create_keystore(path: Path, password: str) -> Address:
     """Generate a key, encrypt it into ``path`` and return its address.
 
-    When this returns, the file is durable and was opened again with the password, so that an
-    address that is printed, and may be sent ether, has a usable key.
+    When this returns, the file is durable and has been decrypted with the password, so that the
+    key of an address that may then receive ether is usable.
 
     Raises:
         UsageError: The file exists, or cannot be written.

@@ -28,6 +28,7 @@ from anchor.operate.acceptance import (
     fewest,
 )
 from anchor.operate.file_intake import IntakeResult, gather
+from anchor.operate.receipt_files import skip_receipts
 from anchor.project.project import OpenProject
 from anchor.system.os_errors import explain_os_error
 
@@ -37,43 +38,50 @@ _STDIN = Path("-")
 def command(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="Files and folders (with all below them); - is standard input."),
+        typer.Argument(help="Files, and folders with all their contents; - is standard input."),
     ] = None,
     digest: Annotated[
         list[str] | None,
-        typer.Option(help="Record a digest without its bytes: sha256:HEX or sm3:HEX."),
+        typer.Option(
+            metavar="ALGORITHM:HEX",
+            help="Digest to record without the file: sha256:HEX or sm3:HEX; repeatable.",
+        ),
     ] = None,
     digests_from: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Record the digests that sha256sum printed into FILE."),
+        typer.Option(metavar="FILE", help="File with digests to record, as sha256sum prints them."),
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option(help="Name in the record, for standard input or one --digest."),
+        typer.Option(
+            metavar="NAME", help="Name to record for standard input or a single --digest."
+        ),
     ] = None,
     follow_symlinks: Annotated[
         bool, typer.Option("--follow-symlinks", help="Follow symbolic links.")
     ] = False,
     again: Annotated[
-        bool, typer.Option("--again", help="Record the same file anew, as evidence of its own.")
+        bool, typer.Option("--again", help="Record known files again, as separate evidence.")
     ] = False,
     key: Annotated[
         str | None,
         typer.Option(
             "--idempotency-key",
             metavar="KEY",
-            help="Record one piece of evidence under this key: the same call again adds nothing, "
-            "and other evidence with the same key is refused.",
+            help="Key for one piece of evidence: repeating the call adds nothing, and different "
+            "evidence is refused.",
         ),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, max=64, help="Threads that hash; by default one for each core."),
+        typer.Option(
+            min=1, max=64, metavar="N", help="Number of hashing threads; default: one per core."
+        ),
     ] = None,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hash evidence and record it; `anchor run` anchors it."""
+    """Hash and record evidence; `anchor run` anchors it later."""
     output = Output(as_json=as_json)
     files = [path for path in paths or [] if path != _STDIN]
     with project_session(config_path) as project:
@@ -85,7 +93,9 @@ def command(
         with open_executor(workers) as executor, show_hashing(output) as count:
             gathered = gather(
                 project,
-                find_sources(files, follow_symlinks=follow_symlinks),
+                skip_receipts(
+                    find_sources(files, follow_symlinks=follow_symlinks), project.config.log
+                ),
                 executor=executor,
                 again=again,
                 key=key,
@@ -126,7 +136,7 @@ def _labelled(
     digests_from: Path | None,
     name: str | None,
 ) -> list[EvidenceInput]:
-    """Return the submissions that are not files: standard input and bare digests."""
+    """Return the submissions of standard input and of bare digests."""
     if name is not None and stdin + len(digests) != 1:
         raise UsageError(Message("option-name-misplaced"))
     inputs = [digest_input(Digests.bare(*parse_digest(text)), name) for text in digests]
@@ -160,14 +170,26 @@ def _report(output: Output, gathered: IntakeResult, total: Acceptance) -> None:
             mark=Message("evidence-not-added-mark"),
             colour=Colour.RED,
         )
+    receipts = 0
     for skipped in gathered.skipped:
+        if skipped.reason.id == "file-is-receipt":
+            receipts += 1
+            continue
         output.note(
             Message("with-reason", failure=skipped.path, reason=skipped.reason),
             mark=Message("skipped-mark"),
             colour=Colour.YELLOW,
         )
+    for changed in gathered.changed:
+        output.note(
+            Message("evidence-changed-since", path=changed.path, time=changed.accepted_at),
+            mark=Message("warning-mark"),
+            colour=Colour.YELLOW,
+        )
     size = human_size(gathered.size)
     output.line(Message("evidence-added-summary", new=total.new, known=total.known, size=size))
+    if receipts:
+        output.line(Message("receipts-left-out", count=receipts))
     if gathered.problems:
         output.line(Message("evidence-unread-count", count=len(gathered.problems)))
     output.result(
@@ -178,6 +200,10 @@ def _report(output: Output, gathered: IntakeResult, total: Acceptance) -> None:
             "bytes": gathered.size,
             "problems": [{"path": str(p.path), "reason": p.reason} for p in gathered.problems],
             "skipped": [{"path": str(s.path), "reason": s.reason} for s in gathered.skipped],
+            "changed": [
+                {"path": str(changed.path), "recorded_at": changed.accepted_at}
+                for changed in gathered.changed
+            ],
         }
     )
     if gathered.problems:

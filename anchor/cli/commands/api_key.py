@@ -28,36 +28,48 @@ app = make_group("api-key")
 @app.command("create")
 def create(
     tenant: Annotated[
-        str, typer.Argument(help="Whose key: lower-case letters, digits and hyphens.")
+        str,
+        typer.Argument(help="Tenant that gets the key: lower-case letters, digits and hyphens."),
     ],
     scope: Annotated[
         list[str] | None,
         typer.Option(
             metavar="submit|read|admin",
-            help="What it is for; repeat it for several. By default submit and read.",
+            help="Permission of the key; repeatable; default: submit and read.",
         ),
     ] = None,
     days: Annotated[
         int | None,
-        typer.Option(min=1, max=3_650, help="How long it can be used; by default 365 days."),
+        typer.Option(
+            min=1, max=3_650, metavar="N", help="Days until the key expires; default: 365."
+        ),
     ] = None,
     never_expires: Annotated[
-        bool, typer.Option("--never-expires", help="It can be used until it is revoked.")
+        bool,
+        typer.Option("--never-expires", help="Create a key that is valid until it is revoked."),
     ] = False,
     per_day: Annotated[
         int | None,
-        typer.Option(min=1, help="New evidence that the tenant, with all its keys, may submit."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Maximum pieces of new evidence a day, for all the tenant's keys.",
+        ),
     ] = None,
     per_minute: Annotated[
         int | None,
-        typer.Option(min=1, help="The same in a minute."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Maximum pieces of new evidence a minute, for all the tenant's keys.",
+        ),
     ] = None,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Create a key and print it: nothing shows it a second time.
+    """Create a key and print it; it cannot be shown again.
 
-    A limit that is given replaces both limits the tenant has.
+    If only one limit is given, the tenant's other limit is removed.
     """
     if never_expires and days is not None:
         raise UsageError(Message("option-days-with-never-expires"))
@@ -106,7 +118,7 @@ def create(
 
 @app.command("list")
 def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List the keys, without what they are."""
+    """List the keys, without their secrets."""
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.read() as connection:
         keys = load_keys(connection)
@@ -124,15 +136,20 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 @app.command("revoke")
 def revoke(
-    id: Annotated[str, typer.Argument(metavar="ID", help="As `anchor api-key list` shows it.")],
+    key: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID|KEY", help="Id, as shown by `anchor api-key list`, or the key itself."
+        ),
+    ],
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a key be used no more; running services know within two seconds."""
+    """Revoke a key; running services apply this within two seconds."""
     output = Output(as_json=as_json)
     revoked_at = utc_now()
     with project_session(config_path) as project, project.database.write() as connection:
-        revoke_key(connection, id, revoked_at)
+        id = revoke_key(connection, key, revoked_at)
         record_key_event(project.config, "key-revoked", at=revoked_at, key=id)
     output.line(Message("api-key-revoked", id=id))
     output.result({"revoked": id})

@@ -24,51 +24,49 @@ from anchor.messages.message import Message
 def command(
     location: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[DIR|URL]", help="A published log; without it, the project's own store."
-        ),
+        typer.Argument(metavar="DIR|URL", help="Published log; default: the project's own store."),
     ] = None,
     trust: Annotated[
         Path | None,
         typer.Option(
             metavar="POLICY",
-            help="For a published log: your trust policy; by default as for `anchor verify`.",
+            help="Your trust policy for a published log; default: as for `anchor verify`.",
         ),
     ] = None,
     rpc: RpcOption = None,
     quorum: QuorumOption = None,
     key: Annotated[
         str | None,
-        typer.Option(metavar="VKEY", help="For a published log: its verifier key, name+id+key."),
+        typer.Option(metavar="VKEY", help="Verifier key of a published log (name+id+key)."),
     ] = None,
     log: Annotated[
         str | None,
         typer.Option(
             metavar="OWNER[/N]",
-            help="For a published log: whose log it has to be, and which of them.  [N: 0]",
+            help="Required owner and number of a published log; default number: 0.",
         ),
     ] = None,
     chain_id: ChainIdOption = None,
     accept_unpinned: AcceptUnpinnedOption = False,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Make the project's tiles again from its store first.")
+        bool, typer.Option("--rebuild", help="First rebuild the project's tiles from its store.")
     ] = False,
     originals: Annotated[
         bool,
         typer.Option(
-            "--originals", help="Hash the project's evidence files again, where they still are."
+            "--originals",
+            help="Also hash the project's evidence files again, where they still exist.",
         ),
     ] = False,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Look at the project's store alone, ask no node.")
+        bool, typer.Option("--offline", help="Check only the project's store; ask no node.")
     ] = False,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Recompute a log from its leaves, and report everything that is wrong.
+    """Recompute a log from its leaves, compare it with the registry and report errors.
 
-    All of it is compared with the registry's state. For a published log, no data of its operator
-    is needed but what is published.
+    The audit of a published log needs only the published files and the chain.
     """
     output = Output(as_json=as_json)
     if location is None:

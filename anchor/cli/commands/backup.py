@@ -30,7 +30,7 @@ def command(
         Path,
         typer.Argument(
             metavar="DIR",
-            help="Where to make the backup: a folder that is not there yet, or is empty.",
+            help="Folder for the backup, new or empty.",
         ),
     ],
     keep: Annotated[
@@ -38,16 +38,16 @@ def command(
         typer.Option(
             metavar="N",
             min=1,
-            help="Make it in a folder of its own in DIR, named by the time; remove all such but "
-            "the newest N once it is whole.",
+            help="Make the backup in a subfolder of DIR named by the time; when complete, delete "
+            "all but the newest N.",
         ),
     ] = None,
     is_checking: Annotated[
         bool,
         typer.Option(
             "--check",
-            help="Make none: read the backup in DIR, or the newest one there, again and recompute "
-            "its log.",
+            help="Make no backup; check the one in DIR, or the newest below it, and recompute its "
+            "log.",
         ),
     ] = False,
     config_path: ConfigOption = None,
@@ -55,8 +55,9 @@ def command(
 ) -> None:
     """Make and check a backup of everything that `anchor restore` needs.
 
-    `anchor run` and `anchor serve` go on meanwhile. What is there already is never written over.
-    No private key is in it: keep the keystores, their passwords and log-key.pem elsewhere.
+    `anchor run` and `anchor serve` can continue meanwhile. Existing files are never overwritten.
+    The backup contains no private key: keep copies of the keystores, their passwords and
+    log-key.pem elsewhere.
     """
     output = Output(as_json=as_json)
     if is_checking:

@@ -44,15 +44,14 @@ def command(
     receipts: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RECEIPT", help="Receipts, or the files they lie beside; final ones."
+            metavar="RECEIPT", help="Receipts with a final anchor, or the files beside them."
         ),
     ],
     file: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="The evidence, where it does not lie beside its receipt; once for each receipt, "
-            "in their order.",
+            help="Evidence file, if not beside its receipt; once per receipt, in the same order.",
         ),
     ] = None,
     trust: TrustOption = None,
@@ -65,34 +64,38 @@ def command(
     folder: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="DIR", help="Write below DIR instead of beside each receipt."
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="Folder for the certificates; default: beside each receipt.",
         ),
     ] = None,
     details: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="What you state beside the evidence: depositor, platform, exhibits (TOML, or "
-            ".json).  It is printed as your statement.",
+            help="Your own statements on depositor, platform and exhibits (TOML or .json); printed "
+            "as yours.",
         ),
     ] = None,
     font: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="A font with Chinese and Latin, for the PDF."),
+        typer.Option(metavar="PATH", help="Font with Chinese and Latin characters, for the PDF."),
     ] = None,
     no_pdf: Annotated[bool, typer.Option("--no-pdf", help="Write JSON and HTML only.")] = False,
     issued_at: Annotated[
         str | None,
         typer.Option(
             metavar="TIME",
-            help="When it is verified and issued (2026-01-31T08:00:00Z), instead of now; printed "
-            "as given by you.  $SOURCE_DATE_EPOCH does the same.",
+            help="Time of verification and issue, printed as given by you (2026-01-31T08:00:00Z); "
+            "default: $SOURCE_DATE_EPOCH, else now.",
         ),
     ] = None,
     draft: Annotated[
         bool,
         typer.Option(
-            "--draft", help="Write a draft, marked on every page; also of what is not final yet."
+            "--draft",
+            help="Write a draft, marked on every page, even if the anchor is not final yet.",
         ),
     ] = False,
     config_path: ConfigOption = None,
@@ -100,9 +103,9 @@ def command(
 ) -> None:
     """Verify files and write a certificate for each.
 
-    It is JSON (authoritative), HTML and PDF/A-3b from the same data, in Chinese and English. What
-    does not verify gets none, and the command ends with the code that `anchor verify` has for it;
-    what is not final yet, with 21.
+    A certificate is in Chinese and English: a JSON file, which is authoritative, and an HTML and a
+    PDF/A-3b file with the same data. A file that does not verify, or whose anchor is not final yet
+    (21), gets none; the exit code is that of `anchor verify`.
     """
     if offline and (rpc or quorum):
         raise UsageError(Message("option-offline-with-nodes"))

@@ -31,11 +31,11 @@ from anchor.project.files import find_checkout
 def command(
     folder: Annotated[
         Path | None,
-        typer.Argument(help="What to anchor; by default this program's own files."),
+        typer.Argument(help="Folder to anchor; default: this program's own files."),
     ] = None,
     embedded: EmbeddedOption = False,
 ) -> None:
-    """Anchor a folder on an embedded chain, verify it, and refuse an altered copy."""
+    """Anchor a folder on a temporary chain, verify it, and refuse an altered copy."""
     output = Output(as_json=False)
     started = time.monotonic()
     scratch = Path(tempfile.mkdtemp(prefix="anchor-demo-"))

@@ -23,13 +23,13 @@ def command(
         bool,
         typer.Option(
             "--plain",
-            help="Deploy without the CREATE2 proxy, on a chain that has none: the registry gets an "
-            "address of its own, which verifiers must pin.",
+            help="Deploy on a chain without the CREATE2 proxy; verifiers must then pin the "
+            "resulting address.",
         ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Deploy the registry, unless it is on the chain already."""
+    """Deploy the registry contract, unless the chain already has it."""
     output = Output(as_json=as_json)
     with (
         project_session(config_path, moved=plain) as project,
@@ -41,7 +41,7 @@ def command(
         deployed = deploy_registry(
             project, node, lambda: open_signer(config), SystemClock(), output.note
         )
-    note_project(output, config.file, again=True)  # with its new registry, if noted before
+    note_project(output, config.file, again=True)  # a listed project gets its new registry
     standard = deployed.registry == registry_address()
     location = Message(
         "registry-on-chain-location",

@@ -18,14 +18,17 @@ from anchor.system.signals import STOP_SIGNALS
 
 
 def command(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes any free one.")] = 8545,
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=65535, metavar="PORT", help="Port to listen on; 0: any free port."),
+    ] = 8545,
     state: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Keep the chain in FILE between runs (anvil only)."),
+        typer.Option(metavar="FILE", help="File that keeps the chain between runs (anvil only)."),
     ] = None,
     embedded: EmbeddedOption = False,
 ) -> None:
-    """Run a local chain until Ctrl-C: anvil if it is installed, else py-evm."""
+    """Run a local test chain until Ctrl-C: anvil if it is installed, else py-evm."""
     output = Output(as_json=False)
     ended = threading.Event()
     for name in STOP_SIGNALS:

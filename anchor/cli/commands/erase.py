@@ -36,30 +36,30 @@ def command(
     tenant: TenantOption = None,
     basis: Annotated[
         str | None,
-        typer.Option(metavar="gdpr-17|pipl-47|other", help="The legal basis; it goes on record."),
+        typer.Option(metavar="gdpr-17|pipl-47|other", help="Legal basis; will be recorded."),
     ] = None,
     reason: Annotated[
         str | None,
-        typer.Option(help="Why, in your words, without anybody's name; it goes on record."),
+        typer.Option(metavar="TEXT", help="Reason, without anybody's name; will be recorded."),
     ] = None,
     by: Annotated[
         str | None,
-        typer.Option(help="Who erases; it goes on record. By default the user of this machine."),
+        typer.Option(metavar="NAME", help="Who erases; will be recorded; default: your user name."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List what would be erased, and erase nothing.")
+        bool, typer.Option("--dry-run", help="List what would be erased; erase nothing.")
     ] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Do not ask; nothing brings erased evidence back.")
+        bool, typer.Option("--yes", help="Do not ask for confirmation; erasure cannot be undone.")
     ] = False,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Erase evidence for good: record, salt, name, digests and ids.
+    """Erase evidence irreversibly: record, salt, name, digests and ids.
 
-    Its leaf, a salted hash, keeps its place in the log. What was erased, when, by whom and why is
-    evidence itself, in the folder erasures/. Without anything named, what an interrupted run left
-    is finished. docs/erasure.md says what is out of this command's reach.
+    The leaf, a salted hash, stays in the log. A statement of what was erased, when, by whom and why
+    is recorded as evidence, in the folder erasures/. Without a selection, an interrupted erasure is
+    completed. docs/erasure.md lists the copies that this command cannot erase.
     """
     output = Output(as_json=as_json)
     selection = parse_selection(names, digest, leaf, tenant)

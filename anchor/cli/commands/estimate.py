@@ -25,38 +25,44 @@ _PRICE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([A-Za-z]{0,8})", re.ASCII
 
 def command(
     pieces: Annotated[
-        int, typer.Argument(min=1, max=_MOST, metavar="PIECES", help="How many pieces of evidence.")
+        int,
+        typer.Argument(min=1, max=_MOST, metavar="PIECES", help="Number of pieces of evidence."),
     ],
     heads: Annotated[
         int,
         typer.Option(
-            min=1, max=1_000_000, metavar="N", help="In how many anchors, one for each head."
+            min=1,
+            max=1_000_000,
+            metavar="N",
+            help="Number of anchors (one per log head) that cover the evidence.",
         ),
     ] = 1,
     size: Annotated[
         int,
-        typer.Option("--log-size", min=0, max=_MOST, metavar="N", help="Leaves already anchored."),
+        typer.Option(
+            "--log-size", min=0, max=_MOST, metavar="N", help="Number of leaves already anchored."
+        ),
     ] = 0,
     rpc: Annotated[
         list[str] | None,
         typer.Option(
             "--rpc",
             metavar="URL",
-            help="A node of a chain to compare; repeat it for several chains.  By default the "
-            "project's own.",
+            help="Node of a chain to compare; repeatable; default: the project's nodes.",
         ),
     ] = None,
     ether_price: Annotated[
         str | None,
-        typer.Option(metavar="AMOUNT", help="The price of one ether, such as '2500 EUR'."),
+        typer.Option(metavar="AMOUNT", help="Price of one ether, such as '2500 EUR'."),
     ] = None,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Estimate gas and money for so many pieces, heads and chains.
+    """Estimate what anchoring costs in gas and money, on one or more chains.
 
-    The number of pieces hardly matters: a head anchors all that came since the one before.  Fees
-    are those of each chain's newest block; they can be many times higher at another hour.
+    The number of pieces hardly affects the cost, because one anchor covers all evidence since the
+    previous one. Fees are those of each chain's newest block; at another hour they can be many
+    times higher.
     """
     if heads > pieces:
         raise UsageError(Message("estimate-heads-too-many", heads=heads, pieces=pieces))

@@ -15,10 +15,10 @@ from anchor.verification.explanation import explain_receipt
 
 
 def command(
-    receipt: Annotated[Path, typer.Argument(help="A receipt, or the file it lies beside.")],
+    receipt: Annotated[Path, typer.Argument(help="Receipt, or the file beside it.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Print every hash of a receipt, to be recomputed with sha256sum."""
+    """Print every hash of a receipt, so that you can recompute it with sha256sum."""
     output = Output(as_json=as_json)
     explanation = explain_receipt(parse_receipt(read_receipt(receipt_path(receipt))))
     for line in explanation.lines:

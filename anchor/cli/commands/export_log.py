@@ -24,17 +24,17 @@ def command(
         str | None,
         typer.Argument(
             metavar="DIR|URL",
-            help="A folder, or an object store's URL (s3://…, through fsspec); by default the "
-            "configuration's [publish] target.",
+            help="Folder, or URL of an object store (s3://…, through fsspec); default: [publish] "
+            "in the configuration.",
         ),
     ] = None,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Publish the log as C2SP tiles with a signed checkpoint.
+    """Publish the log as static files: C2SP tiles and a signed checkpoint.
 
-    Only what is new is written. No records are published, only hashes. Works beside `anchor run`,
-    which can publish by itself.
+    Writes only what is new; publishes only hashes, no records. It can be used while `anchor run`
+    runs, which can also publish the log itself (--publish).
     """
     output = Output(as_json=as_json)
     with project_session(config_path) as project:
@@ -48,7 +48,7 @@ def command(
         try:
             node = open_chain(project.config, output.note)
             check_standing(project, node)
-            record_anchors(project, node)  # the published list has to be complete
+            record_anchors(project, node)  # the published list must have no gap
             update_anchors(project, node)
         except CannotCheckError as error:
             output.note(Message("node-unread-store-used", reason=error.message))

@@ -29,7 +29,9 @@ from anchor.system.clock import utc_now
 
 app = make_group("hold")
 
-_NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As your files call the case.")]
+_NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of the hold, such as your case number.")
+]
 
 
 @app.command("add")
@@ -39,15 +41,15 @@ def add(
     digest: DigestsOption = None,
     leaf: LeavesOption = None,
     tenant: TenantOption = None,
-    reason: Annotated[str, typer.Option(help="Why, in your words.")] = "",
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Reason for the hold.")] = "",
     by: Annotated[
         str | None,
-        typer.Option(help="Who holds it. By default the user of this machine."),
+        typer.Option(metavar="NAME", help="Who places the hold; default: your user name."),
     ] = None,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold evidence, or with --tenant all that a tenant has and will submit."""
+    """Put evidence under a hold; with --tenant, also all that the tenant submits later."""
     output = Output(as_json=as_json)
     selection = parse_selection(names, digest, leaf, tenant)
     if selection.is_empty:
@@ -107,7 +109,7 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
 def remove(
     name: _NameArgument, config_path: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
-    """End a hold; what it protected can be erased then, if no other hold protects it."""
+    """End a hold; its evidence can then be erased, unless another hold protects it."""
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.write() as connection:
         lock_holds(connection)

@@ -34,57 +34,65 @@ DEVNET_URL = "http://127.0.0.1:8545"
 
 
 def command(
-    folder: Annotated[Path, typer.Argument(help="Where to create the project.")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="Folder of the new project.")] = Path(),
     rpc: Annotated[
-        str | None, typer.Option(help="URL of a node of the chain to anchor on.")
+        str | None, typer.Option(metavar="URL", help="Node of the chain to anchor on.")
     ] = None,
     witness: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="URL", help="A further node that has to agree on what is final; repeatable."
+            metavar="URL", help="Further node that must agree on what is final; repeatable."
         ),
     ] = None,
     quorum: Annotated[
         int | None,
-        typer.Option(min=1, help="How many of all nodes have to agree; by default more than half."),
+        typer.Option(
+            min=1, metavar="N", help="Number of nodes that must agree; default: more than half."
+        ),
     ] = None,
     keystore: Annotated[
-        Path | None, typer.Option(help="Encrypted keystore of the key that sends.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Encrypted keystore of the key that sends transactions."),
     ] = None,
     ape_account: ApeAccountOption = None,
     password_file: Annotated[
         Path | None,
-        typer.Option(help="File with the key's password; without it, it is asked for."),
+        typer.Option(metavar="FILE", help="File with the key's password; default: ask for it."),
     ] = None,
     owner: Annotated[
         str | None,
-        typer.Option(help="Address that owns the log; by default the key's own."),
+        typer.Option(
+            metavar="ADDRESS", help="Address of the log's owner; default: the address of the key."
+        ),
     ] = None,
     number: Annotated[
-        int, typer.Option(min=0, max=MAX_LOG_NUMBER, help="Which of the owner's logs this is.")
+        int,
+        typer.Option(
+            min=0,
+            max=MAX_LOG_NUMBER,
+            metavar="N",
+            help="Number of this log among the owner's logs.",
+        ),
     ] = 0,
     finality: Annotated[
         str | None,
         typer.Option(
             metavar="RULE",
-            help="'finalized', which is the default, or a number of blocks where a chain has no "
-            "such tag.",
+            help="'finalized' (default), or a number of blocks on a chain without that tag.",
         ),
     ] = None,
     registry: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Where the registry is, if it was deployed with `deploy --plain`; else the "
-            "address it has on every chain.",
+            help="Registry that was deployed with `deploy --plain`; default: the standard address.",
         ),
     ] = None,
     store: Annotated[
         str | None,
         typer.Option(
             metavar="FILE|URL",
-            help="Where to keep what is recorded: postgresql://user@host/database, or another "
-            "name for the SQLite file.",
+            help="Name of the SQLite file, or postgresql://user@host/database.",
         ),
     ] = None,
     devnet: Annotated[
@@ -170,8 +178,13 @@ def command(
             owner=format_address(log_owner(config.log)),
         )
     )
+    if owner is None and not devnet:
+        output.note(Message("project-owner-is-signer"))
+        output.note(Message("project-owner-is-signer-hint"))
     output.text()
-    output.line(Message("project-deploy-step"))
+    output.line(
+        Message("project-deploy-step") if owner is None else Message("project-operator-step")
+    )
     output.result(
         {
             "folder": str(folder),

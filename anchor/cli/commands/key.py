@@ -24,7 +24,7 @@ from anchor.messages.message import Message
 
 app = make_group("key")
 
-_FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The keystore file.")]
+_FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Keystore file.")]
 
 
 @app.command("new")
@@ -33,16 +33,17 @@ def new(
     password_file: Annotated[
         Path | None,
         typer.Option(
-            help="File whose first line is the password, readable by you alone; without it, it is "
-            "asked for twice."
+            metavar="FILE",
+            help="File with the password on its first line, readable only by you; default: ask for "
+            "it twice.",
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a key, encrypt it into FILE and print its address.
+    """Create a key, store it encrypted in FILE and print its address.
 
-    FILE must not exist yet; only you can read it. Who has FILE and password has the key: keep a
-    copy of both, in two places.
+    FILE must not exist yet, and will be readable only by you. Whoever has FILE and its password has
+    the key: keep copies of both in two places.
     """
     output = Output(as_json=as_json)
     file = file.absolute()
@@ -55,7 +56,7 @@ def new(
 
 @app.command("show")
 def show(file: _FileArgument, as_json: JsonOption = False) -> None:
-    """Print the address that a keystore states; no password is needed."""
+    """Print the address stated in a keystore; no password is needed."""
     output = Output(as_json=as_json)
     address = format_address(keystore_address(file))
     output.text(address)

@@ -15,10 +15,10 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List your evidence, newest first, with how far each piece has come.
+    """List your evidence, newest first, with the state of each piece.
 
-    accepted: durable, not in the log yet.  sealed: in the log.  included: in an anchor that is not
-    final yet.  anchored: in a final anchor.
+    The states are: accepted (stored, not in the log yet), sealed (in the log), included (in an
+    anchor that is not final yet) and anchored (in a final anchor).
     """
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:

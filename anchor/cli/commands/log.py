@@ -50,27 +50,31 @@ def command(
     leaf: Annotated[
         str | None,
         typer.Argument(
-            metavar="[LEAF|FILE|INDEX]",
-            help="Show where this leaf hash, file or index is in the log, and its path.",
+            metavar="LEAF|FILE|INDEX",
+            help="Leaf hash, file or index whose position and path to show.",
         ),
     ] = None,
     old: Annotated[
         int | None,
-        typer.Option("--from", min=1, metavar="SIZE", help="With --to: the smaller head."),
+        typer.Option("--from", min=1, metavar="SIZE", help="Size of the older head; needs --to."),
     ] = None,
     new: Annotated[
         int | None,
         typer.Option(
-            "--to", min=1, metavar="SIZE", help="Verify that this head continues the other."
+            "--to",
+            min=1,
+            metavar="SIZE",
+            help="Size of the newer head; verify that it extends --from.",
         ),
     ] = None,
-    once: Annotated[bool, typer.Option("--once", help="Print it once and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print once and exit.")] = False,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show heads, anchors, queue and alarms live, or one leaf's path.
+    """Show log heads, anchors, queue and alarms live, or one leaf's Merkle path.
 
-    Where standard output is no terminal, once. It seals and sends nothing.
+    On a terminal the display is updated until Ctrl-C; elsewhere it is printed once. Nothing is
+    sealed or sent.
     """
     if (old is None) != (new is None) or (leaf is not None and old is not None):
         raise UsageError(Message("option-log-view-conflict"))

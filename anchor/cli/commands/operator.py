@@ -45,7 +45,7 @@ _OwnerKeystore = Annotated[
     typer.Option(
         "--owner-keystore",
         metavar="FILE",
-        help="Encrypted keystore of the owner's key, if the project's key is another.",
+        help="Encrypted keystore of the owner's key, if it is not the project's.",
     ),
 ]
 _OwnerPassword = Annotated[
@@ -53,26 +53,30 @@ _OwnerPassword = Annotated[
     typer.Option(
         "--owner-password-file",
         metavar="FILE",
-        help="File with that key's password; without it, it is asked for.",
+        help="File with the owner key's password; default: ask for it.",
     ),
 ]
 _CallOnly = Annotated[
     bool,
     typer.Option(
         "--show-call",
-        help="Send nothing: print the call that the owner (a multisig, say) has to make. "
-        "`anchor operator list` shows when it took effect.",
+        help="Print the call for the owner (such as a multisig) instead of sending it; `anchor "
+        "operator list` shows its effect.",
     ),
 ]
 
 
 @app.command("add")
 def add(
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The key's address.")],
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address of the key.")],
     id: Annotated[
         int | None,
         typer.Option(
-            "--id", min=1, max=2**72 - 1, help="Its id in the log; by default a free one."
+            "--id",
+            min=1,
+            max=2**72 - 1,
+            metavar="N",
+            help="Id for the key in this log; default: a free one.",
         ),
     ] = None,
     owner_keystore: _OwnerKeystore = None,
@@ -81,9 +85,9 @@ def add(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a key anchor in this log, and wait until that is final.
+    """Authorise a key to anchor in this log, and wait until that is final.
 
-    An id names one key for ever. What was done before is not sent again.
+    An id belongs to one key for ever. A change that was already made is not sent again.
     """
     key = parse_address(address, subject="ADDRESS")
     output = Output(as_json=as_json)
@@ -99,7 +103,7 @@ def add(
 @app.command("remove")
 def remove(
     operator: Annotated[
-        str, typer.Argument(metavar="ADDRESS|ID", help="The key's address, or its id.")
+        str, typer.Argument(metavar="ADDRESS|ID", help="Address or id of the key.")
     ],
     owner_keystore: _OwnerKeystore = None,
     owner_password_file: _OwnerPassword = None,
@@ -107,10 +111,9 @@ def remove(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a key anchor no more, and wait until that is final.
+    """Revoke a key's right to anchor, and wait until that is final.
 
-    What it anchored before stays in the registry; a trust policy says until which block that
-    counts.
+    Its earlier anchors stay in the registry; a trust policy states until which block they count.
     """
     is_id = operator.isascii() and operator.isdecimal() and len(operator) <= 22
     key = None if is_id else parse_address(operator, subject="ADDRESS|ID")
@@ -129,9 +132,9 @@ def remove(
 
 @app.command("list")
 def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List the keys that may anchor, or once might, as the registry's storage has them.
+    """List the log's present and former operator keys, from the registry's storage.
 
-    Ends with 20 where the nodes do not say what is final.
+    The exit code is 20 if the nodes cannot tell which block is final.
     """
     output = Output(as_json=as_json)
     with project_session(config_path) as project:

@@ -25,10 +25,10 @@ from anchor.store.evidence import find_evidence, load_all
 def command(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Files whose receipts to write; each goes beside its file."),
+        typer.Argument(help="Files whose receipts to write, each beside its file."),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Write a receipt for every piece of evidence sealed.")
+        bool, typer.Option("--all", help="Write the receipts of all sealed evidence.")
     ] = False,
     out: Annotated[
         Path | None,
@@ -36,13 +36,13 @@ def command(
             "-o",
             "--output",
             metavar="DIR",
-            help="Write below DIR, by evidence name. For --all: receipts/",
+            help="Folder for receipts named after the evidence; default with --all: receipts/.",
         ),
     ] = None,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write receipts, with which anyone can verify the evidence."""
+    """Write the receipts that others need to verify the evidence."""
     if everything == bool(files):
         raise UsageError(Message("file-to-prove-unnamed"))
     output = Output(as_json=as_json)

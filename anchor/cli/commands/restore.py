@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from anchor.cli.console import Output
+from anchor.cli.console import Colour, Output
 from anchor.cli.context import finish_erasures, note_project, project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ChainGuardError, UsageError
@@ -18,6 +18,7 @@ from anchor.operate.preconditions import check_chain, check_registry
 from anchor.project.allowlist import find_config, named_config
 from anchor.project.config import load_config
 from anchor.project.files import CONFIG
+from anchor.project.missing_files import list_missing_files
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
 from anchor.recovery.restore import RestoreResult, restore_project
@@ -33,42 +34,42 @@ _NAMED = 50
 def command(
     publication: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[DIR|URL]", help="The published log; without it, the project's own tiles."
-        ),
+        typer.Argument(metavar="DIR|URL", help="Published log; default: the project's own tiles."),
     ] = None,
     backup: Annotated[
         str | None,
         typer.Option(
             metavar="DIR|FILE|URL",
-            help="What to take over: a folder that `anchor backup` made, or another store of this "
-            "log (a SQLite file, or postgresql://user@host/database).",
+            help="Backup folder, or another store of this log (SQLite file or "
+            "postgresql://user@host/database), to take over.",
         ),
     ] = None,
     receipts: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR", help="Take records from the receipts in DIR and below, too."),
+        typer.Option(
+            metavar="DIR", help="Also take records from the receipts in DIR and below; repeatable."
+        ),
     ] = None,
     acknowledged: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Another acknowledged.log than the one beside the tiles, as of another machine.",
+            help="Further acknowledged.log, such as that of another machine; repeatable.",
         ),
     ] = None,
     is_replacing: Annotated[
         bool,
         typer.Option(
             "--replace",
-            help="Move a SQLite file that is there aside; what it holds is taken over first, and "
-            "where it cannot be read nothing is done.",
+            help="Take over the existing SQLite store and move it aside; if it cannot be read, do "
+            "nothing.",
         ),
     ] = False,
     without_store: Annotated[
         bool,
         typer.Option(
             "--without-store",
-            help="With --replace: do not read the store that is there; what only it holds stays "
+            help="With --replace: do not read the existing store; what only it contains is left "
             "behind.",
         ),
     ] = False,
@@ -76,24 +77,24 @@ def command(
         bool,
         typer.Option(
             "--salvage",
-            help="Take over what can still be read of damaged SQLite files: the store that is "
-            "there, and --backup's.",
+            help="Take over what is still readable in damaged SQLite files (the existing store and "
+            "--backup).",
         ),
     ] = False,
     is_partial: Annotated[
         bool,
         typer.Option(
             "--partial",
-            help="Take leaves that lead to an earlier anchor only: enough for `anchor succeed`.",
+            help="Accept leaves that lead only to an earlier anchor; enough for `anchor succeed`.",
         ),
     ] = False,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Rebuild a store that was lost, or is an old backup.
+    """Rebuild a store that is lost, damaged or out of date.
 
-    The registry decides: leaves are taken only if they lead to its head. Records come from the
-    backup and from receipts; a leaf whose record is lost stays as its hash.
+    Leaves are taken only if they lead to the log's head in the registry. Records come from the
+    backup and from receipts; a leaf whose record is lost is kept as a hash.
     """
     output = Output(as_json=as_json)
     file = _find_own_config(config_path)
@@ -128,6 +129,9 @@ def command(
         finish_erasures(output, project)
         _report_lost_holds(output, project)
     _show(output, restored)
+    for text, hint in list_missing_files(config):
+        output.note(text, mark=Message("warning-mark"), colour=Colour.YELLOW)
+        output.note(hint, mark="  ")
     then = "`anchor succeed`" if is_partial else Message("restore-audit-step")
     output.line(Message("restore-next-step", detail=then))
     output.result(_describe(restored))

@@ -40,12 +40,12 @@ from anchor.system.clock import StoppableClock, Stopped, SystemClock, unix_now, 
 from anchor.system.signals import STOP_SIGNALS
 from anchor.units import format_leaves
 
-# Seconds between two checks of a standby whether it is needed.
+# Seconds between a standby's checks of whether it is needed.
 _STANDBY_POLL = 1.0
 # Seconds that a pending transaction gets after the signal to stop.
 _GRACE = 20.0
 
-# A test holds it to the events that the daemon reports.
+# A test compares these names with the events that the daemon reports.
 _EVENT_NAMES = {
     "anchored": Message("event-name-anchored"),
     "cut off": Message("event-name-cut-off"),
@@ -68,52 +68,62 @@ _EVENT_NAMES = {
 
 
 def command(
-    once: Annotated[bool, typer.Option("--once", help="Do it once and end.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Run one round of sealing and anchoring, then exit.")
+    ] = False,
     wait: WaitOption = None,
     every: Annotated[
         float | None,
         typer.Option(
-            min=1, max=86_400, metavar="SECONDS", help="Seal this often; by default once a minute."
+            min=1, max=86_400, metavar="SECONDS", help="Seconds between rounds; default: 60."
         ),
     ] = None,
     leaves: Annotated[
         int | None,
-        typer.Option(min=1, help="Seal earlier when so many are waiting; by default 10,000."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Start a round early when N leaves are waiting; default: 10,000.",
+        ),
     ] = None,
     size: Annotated[
         int | None,
         typer.Option(
-            "--bytes", min=1, help="Seal earlier when the records that wait have so many bytes."
+            "--bytes",
+            min=1,
+            metavar="N",
+            help="Start a round early when N bytes of records are waiting.",
         ),
     ] = None,
     standby: Annotated[
         bool,
         typer.Option(
-            "--standby", help="While another process runs for this log, wait and then take over."
+            "--standby", help="Wait while another process runs for this log, then take over."
         ),
     ] = False,
     publish: Annotated[
         str | None,
         typer.Option(
             metavar="DIR|URL",
-            help="Publish the log there, as `export-log` does, whenever a newer head is final; by "
-            "default in [publish] of the configuration.",
+            help="Where to publish the log each time a newer head is final; default: [publish] in "
+            "the configuration.",
         ),
     ] = None,
     accept: Annotated[
         bool,
         typer.Option(
             "--accept-incidents",
-            help="With --once: where final anchors were contradicted, go by what the chain says "
-            "now.",
+            help="If the chain contradicts final anchors, accept its present state.",
         ),
     ] = False,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Seal and anchor what was added, once or until it is stopped.
+    """Append recorded evidence to the log and anchor it, once or continuously.
 
-    With --json, `run --once` prints one document, and `run` one for each event, a line each.
+    Without --once it runs until SIGTERM or Ctrl-C. The options --wait and --accept-incidents need
+    --once; --every, --leaves, --bytes, --standby and --publish cannot be used with it. With --json,
+    `run --once` prints one document, and `run` prints one line for each event.
     """
     if once and not (every is None and leaves is None and size is None):
         raise UsageError(Message("option-pace-with-once"))

@@ -14,7 +14,7 @@ from anchor.units import format_leaves
 
 
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Append what was added to the log, without anchoring it."""
+    """Append recorded evidence to the log, without anchoring it."""
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.hold_lease():
         # A store older than the chain would grow a fork that can never be anchored.

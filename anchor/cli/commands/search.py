@@ -19,8 +19,8 @@ def command(
         str,
         typer.Argument(
             metavar="TEXT",
-            help="Part of a name or path, or at least six hexadecimal digits with which a SHA-256, "
-            "SM3, id or leaf hash begins.",
+            help="Part of a name or path, or at least the first six hex digits of a SHA-256, SM3, "
+            "id or leaf hash.",
         ),
     ],
     tenant: TenantOption = None,
@@ -30,7 +30,7 @@ def command(
 ) -> None:
     """Find evidence by part of its name, or by a digest, id or leaf hash.
 
-    Prints what `anchor list` prints.  Names are matched in any case.
+    Prints the same columns as `anchor list`. Names match regardless of case.
     """
     if not text.strip():
         raise UsageError(Message("search-text-missing"))

@@ -19,27 +19,37 @@ from anchor.service.settings import Settings
 
 
 def command(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on.")
+    ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65_535, help="The port; 0 takes a free one.")
+        int,
+        typer.Option(
+            min=0, max=65_535, metavar="PORT", help="Port to listen on; 0: any free port."
+        ),
     ] = 8080,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer.")] = 2,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, metavar="N", help="Number of worker processes.")
+    ] = 2,
     drain: Annotated[
         int,
         typer.Option(
-            min=0, max=3_600, metavar="SECONDS", help="Time for requests under way after SIGTERM."
+            min=0,
+            max=3_600,
+            metavar="SECONDS",
+            help="Seconds to finish open requests after SIGTERM.",
         ),
     ] = 20,
     per_peer: Annotated[
         int,
-        typer.Option(min=1, metavar="N", help="Connections from one address to one process."),
+        typer.Option(min=1, metavar="N", help="Maximum connections per address and worker."),
     ] = 128,
     proxy: Annotated[
         list[str] | None,
         typer.Option(
             metavar="ADDRESS",
-            help="A web server in front, or its network, whose X-Forwarded-For and "
-            "X-Forwarded-Proto count; repeat it for several.",
+            help="Address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto to "
+            "trust; repeatable.",
         ),
     ] = None,
     anonymous_rate: Annotated[
@@ -47,19 +57,18 @@ def command(
         typer.Option(
             min=0,
             metavar="N",
-            help="Requests without a key from one address to one process in a second; 0: any "
-            "number.",
+            help="Maximum requests per second without a key, per address and worker; 0: no limit.",
         ),
     ] = 100,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Log no requests to standard error.")
+        bool, typer.Option("--quiet", "-q", help="Do not log requests to standard error.")
     ] = False,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Accept evidence over HTTP, until SIGTERM or Ctrl-C.
+    """Accept evidence over HTTP until SIGTERM or Ctrl-C.
 
-    It never seals or sends: `anchor run` does, beside it.
+    The service does not seal or anchor: run `anchor run` as well.
     """
     output = Output(as_json=as_json)
     proxies = tuple(proxy or ())

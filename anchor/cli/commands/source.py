@@ -13,14 +13,15 @@ from anchor.registry.artifact import load_artifact, load_standard_input, registr
 
 
 def command(as_json: JsonOption = False) -> None:
-    """Print the registry's source as standard JSON input for block explorers.
+    """Print the registry's source as Solidity standard JSON, for block explorers.
 
-    Foundry submits it, from a checkout of this release:
+    To submit it with Foundry, run in a checkout of this release:
 
     forge verify-contract --verifier sourcify --chain CHAIN_ID ADDRESS
     contracts/AnchorRegistry.sol:AnchorRegistry
 
-    --json names the standard ADDRESS and the compiler. docs/contract.md shows the other explorers.
+    --json also prints the standard ADDRESS and the compiler version. docs/contract.md describes
+    other explorers.
     """
     artifact, source = load_artifact(), load_standard_input()
     output = Output(as_json=as_json)

@@ -25,9 +25,10 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add, anchor and write the receipt, all in one command.
+    """Record files, anchor them and write their receipts, all in one command.
 
-    What is included but not final yet gets a promise, which `anchor upgrade` completes later.
+    If the anchor is included but not final yet, the receipt is only a promise; `anchor upgrade`
+    completes it later.
     """
     output = Output(as_json=as_json)
     with (

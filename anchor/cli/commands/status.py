@@ -45,7 +45,10 @@ _SECONDS = 2.0
 
 
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Show what is accepted, sealed, included and final."""
+    """Show how much evidence is accepted, sealed, included and final.
+
+    `anchor list --help` explains these states.
+    """
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:
         _check_file(project)
@@ -112,7 +115,7 @@ def _copies(project: OpenProject, output: Output) -> CopiesDocument | None:
 def _look_at_chain(project: OpenProject, output: Output) -> OnChainDocument:
     node = open_chain(project.config, output.note)
     state = check_standing(project, node)
-    is_kept = project.database.read_only_note is None  # otherwise on read-only media
+    is_kept = project.database.read_only_note is None  # on read-only media, nothing is stored
     if is_kept:
         update_anchors(project, node)
     # The newest block is read from one node; the final block from as many as have to agree.

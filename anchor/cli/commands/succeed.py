@@ -24,22 +24,22 @@ from anchor.types import MAX_LOG_NUMBER, Hash32, log_number, parse_hex
 
 def command(
     into: Annotated[
-        Path, typer.Option("--into", metavar="FOLDER", help="Where to make the new project.")
+        Path, typer.Option("--into", metavar="FOLDER", help="Folder of the new project.")
     ],
     from_root: Annotated[
         str | None,
         typer.Option(
             metavar="HEX",
-            help="The anchored root to go on from; by default that of the newest anchored head in "
-            "the store.",
+            help="Anchored root to continue from; default: that of the newest anchored head in the "
+            "store.",
         ),
     ] = None,
     store: Annotated[
         str | None,
         typer.Option(
             metavar="FILE|URL",
-            help="Where the new project keeps what is recorded, as for `anchor init`; by default "
-            "a SQLite file in FOLDER.",
+            help="Store of the new project, as for `anchor init`; default: a SQLite file in "
+            "FOLDER.",
         ),
     ] = None,
     number: Annotated[
@@ -47,34 +47,40 @@ def command(
         typer.Option(
             min=0,
             max=MAX_LOG_NUMBER,
-            help="Which of the owner's logs the new one is; by default the next.",
+            metavar="N",
+            help="Number of the new log among the owner's logs; default: the next.",
         ),
     ] = None,
     keystore: Annotated[
         Path | None,
-        typer.Option(help="Encrypted keystore of the owner's key, if the project's is another."),
+        typer.Option(
+            metavar="FILE",
+            help="Encrypted keystore of the owner's key, if it is not the project's.",
+        ),
     ] = None,
     ape_account: ApeAccountOption = None,
     password_file: Annotated[
         Path | None,
-        typer.Option(help="File with that key's password; without it, it is asked for."),
+        typer.Option(
+            metavar="FILE", help="File with the owner key's password; default: ask for it."
+        ),
     ] = None,
     is_call_only: Annotated[
         bool,
         typer.Option(
             "--show-call",
-            help="Send nothing: print the call that the owner (a multisig, say) has to make. Run "
-            "again without this when it is made.",
+            help="Print the call for the owner (such as a multisig) instead of sending it; once it "
+            "is made, run again without this option.",
         ),
     ] = False,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Close the log for ever, and continue in another from one of its anchors.
+    """Close the log for ever, and continue from one of its anchors in a new log.
 
-    For when a stolen key anchored what nobody can extend, or leaves are lost. The log's owner
-    decides. What was anchored up to that root stays valid; what came after is abandoned, and its
-    evidence waits for a place in the new log.
+    Use it if a stolen key anchored a root that nobody can extend, or if leaves are lost. Only the
+    log's owner can do this. Anchors up to the chosen root stay valid; later ones are abandoned, and
+    their evidence waits to be sealed in the new log.
     """
     output = Output(as_json=as_json)
     root = None

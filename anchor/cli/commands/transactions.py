@@ -24,7 +24,7 @@ app = make_group("transactions")
 
 @app.command("list")
 def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List the nonces that are open, lost in a reorganisation or given up, and what was signed."""
+    """List nonces that are open, given up or lost in a reorganisation, with their transactions."""
     output = Output(as_json=as_json)
     with project_session(config_path) as project:
         slots = StoredJournal(project.database, utc_now).list_slots(project.config.chain_id)
@@ -64,15 +64,19 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
 @app.command("give-up")
 def give_up(
     nonce: Annotated[
-        int, typer.Argument(metavar="NONCE", min=0, help="As `anchor transactions list` shows it.")
+        int,
+        typer.Argument(
+            metavar="NONCE", min=0, help="Nonce, as shown by `anchor transactions list`."
+        ),
     ],
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give up a transaction that waits for nonces nobody uses, so that the log goes on.
+    """Give up a transaction that waits for unused earlier nonces, so that the log can go on.
 
-    Refused unless the final block, by as many nodes as must agree, shows that no block can take it.
-    Its bytes stay valid should the gap be filled; the registry refuses an old head then.
+    This is refused unless the final block, as enough nodes agree, shows that no block can include
+    the transaction. If the earlier nonces are used later, the signed transaction becomes valid
+    again, but the registry refuses its outdated head.
     """
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.hold_lease():

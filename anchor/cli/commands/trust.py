@@ -8,12 +8,10 @@ from typing import Annotated, cast, get_args
 import typer
 
 from anchor.chain.verifier_nodes import Nodes
-from anchor.cli.console import Output
+from anchor.cli.console import Colour, Output
 from anchor.cli.options import (
     FinalityOption,
     JsonOption,
-    QuorumOption,
-    RpcOption,
     parse_finality,
 )
 from anchor.cli.policy_commands import app
@@ -24,71 +22,92 @@ from anchor.registry.artifact import registry_address
 from anchor.system.durable_files import write_file
 from anchor.system.urls import is_plain_url
 from anchor.types import Assurance, parse_hash
-from anchor.verification.pinning import PinOptions, encode_policy, pin_registry
+from anchor.verification.pinning import PinOptions, encode_policy, find_empty_logs, pin_registry
 
 
 @app.command("pin")
 def pin(
     owner: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Who owns the log; find out whose key that is.")
+        str,
+        typer.Option(
+            metavar="ADDRESS", help="Address of the log's owner; find out whose key it is."
+        ),
     ],
     log: Annotated[
         list[int] | None,
         typer.Option(
-            min=0, max=2**96 - 1, metavar="N", help="The owner's log; repeat it for several.  [0]"
+            min=0,
+            max=2**96 - 1,
+            metavar="N",
+            help="Number of the owner's log; repeatable; default: 0.",
         ),
     ] = None,
     registry: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="The registry; by default the address that this release's has on every chain. At "
-            "any other, check the transaction that deployed it first.",
+            help="Address of the registry; default: the standard one. For another, first check the "
+            "transaction that deployed it.",
         ),
     ] = None,
     code_hash: Annotated[
         str | None,
         typer.Option(
             metavar="HASH",
-            help="Keccak-256 of the registry's code, as you checked it; by default that of this "
-            "release's contract.",
+            help="Keccak-256 of the registry's code that you checked; default: that of this "
+            "release.",
         ),
     ] = None,
-    rpc: RpcOption = None,
-    quorum: QuorumOption = None,
+    rpc: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL", help="Node to ask, and to name in the policy; required; repeatable."
+        ),
+    ] = None,
+    quorum: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Number of nodes that must agree, now and in the policy; default: two of several.",
+        ),
+    ] = None,
     finality: FinalityOption = "finalized",
     time_slack: Annotated[
         int | None,
         typer.Option(
             min=0,
             max=86_400,
-            help="Seconds that a block's time may be off; by default what this release knows of "
-            "the chain. On one that it does not list, nothing is known.",
+            metavar="SECONDS",
+            help="Seconds by which a block's time may be off; default: this release's rule for the "
+            "chain, if it has one.",
         ),
     ] = None,
     assurance: Annotated[
         str | None,
         typer.Option(
             metavar="LEVEL",
-            help="The least that suffices: rpc, quorum, asserted or proof. By default rpc where "
-            "one node is enough, else quorum.",
+            help="Lowest assurance to accept: rpc, quorum, asserted or proof; default: rpc if one "
+            "node is enough, else quorum.",
         ),
     ] = None,
     block_hash: Annotated[
         list[str] | None,
         typer.Option(
             metavar="HASH",
-            help="The hash of a final block, as you found it out; repeat it for several.",
+            help="Hash of a final block that you looked up yourself; repeatable.",
         ),
     ] = None,
     out: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE", help="Where to write it.")
+        Path,
+        typer.Option("-o", "--output", metavar="FILE", help="File for the policy; must not exist."),
     ] = Path("trust.toml"),
     as_json: JsonOption = False,
 ) -> None:
-    """Write a policy that pins a registry and a log that you checked.
+    """Write a trust policy for a registry and a log that you checked.
 
-    Chain id, genesis block and code are read from the nodes; the code has to be the expected one.
+    Chain id, genesis block and code are read from the nodes; if the code is not the expected one,
+    no policy is written.
     """
     output = Output(as_json=as_json)
     if not rpc:
@@ -111,7 +130,9 @@ def pin(
     nodes = Nodes(rpc, quorum, lambda _: ((), 1), output.note)
     are_plain = all(map(is_plain_url, rpc))
     urls = tuple(rpc) if are_plain else ()
-    entry = pin_registry(nodes.open(), wish, rpc=urls, quorum=nodes.needed)
+    view = nodes.open()
+    entry = pin_registry(view, wish, rpc=urls, quorum=nodes.needed)
+    empty = find_empty_logs(view, entry)
     write_file(out, encode_policy([entry]))
     output.line(Message("policy-chain-pinned", chain=entry.chain_id, genesis=entry.genesis.hex()))
     output.line(
@@ -131,6 +152,14 @@ def pin(
     output.line(Message("policy-written", path=out, quorum=entry.quorum, assurance=entry.assurance))
     output.note(Message("policy-unchecked-values"))
     output.note(Message("policy-unchecked-values-hint"))
+    for number in empty:
+        output.note(
+            Message("policy-log-empty", number=number, owner=format_address(entry.owner)),
+            mark=Message("warning-mark"),
+            colour=Colour.YELLOW,
+        )
+    if entry.quorum == 1 and not entry.block_hashes:
+        output.note(Message("policy-single-node"))
     if address != registry_address():
         output.note(Message("policy-registry-nonstandard"))
         output.note(Message("policy-registry-nonstandard-hint"))
@@ -139,6 +168,7 @@ def pin(
         output.note(Message("policy-time-slack-unknown-hint"))
     if not are_plain:
         output.note(Message("policy-nodes-omitted"))
+    output.note(Message("policy-next", path=out))
     output.result(
         {
             "policy": str(out),
@@ -148,6 +178,7 @@ def pin(
             "code_hash": "0x" + entry.code_hash.hex(),
             "owner": format_address(entry.owner),
             "logs": list(entry.logs),
+            "logs_without_anchor": empty,
             "nodes": nodes.asked,
         }
     )

@@ -24,13 +24,13 @@ from anchor.store.evidence import find_by_digest
 
 
 def command(
-    receipts: Annotated[list[Path], typer.Argument(help="Receipts, or the files they lie beside.")],
+    receipts: Annotated[list[Path], typer.Argument(help="Receipts, or the files beside them.")],
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Complete receipts that were written before their anchor was final.
 
-    Puts in the anchor, and the proof of the chain's state with which it can be verified offline.
+    Adds the anchor, and the proof of the chain's state that allows offline verification.
     """
     output = Output(as_json=as_json)
     results: list[dict[str, Any]] = []

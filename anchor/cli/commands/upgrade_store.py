@@ -21,17 +21,16 @@ def command(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Where to make the backup, as `anchor backup` does; by default in before-upgrade/ "
-            "in the project's folder.",
+            help="Folder for the backup; default: a new one in the project's before-upgrade/.",
         ),
     ] = None,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring a store of an older release to this release's schema.
+    """Migrate the store of an older release to this release's schema.
 
-    Stop `anchor run` and `anchor serve` first. A backup is made and checked, then the store is
-    changed, as a whole or not at all.
+    Stop `anchor run` and `anchor serve` first. A backup is made and checked; the store is then
+    migrated completely or not at all.
     """
     output = Output(as_json=as_json)
     config = load_config(find_config(config_path))

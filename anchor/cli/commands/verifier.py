@@ -19,17 +19,17 @@ from anchor.system.durable_files import write_file
 
 def command(
     sha256: Annotated[
-        bool, typer.Option("--sha256", help="Print the page's SHA-256, as sha256sum would.")
+        bool, typer.Option("--sha256", help="Print the page's SHA-256 in the format of sha256sum.")
     ] = False,
     file: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write the page to FILE."),
+        typer.Option("-o", "--output", metavar="FILE", help="File for the page."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the verifier page: one HTML file that checks receipts in a browser.
 
-    Without an option it goes to standard output.
+    Without options the page is written to standard output.
     """
     if sha256 and file is not None:
         raise UsageError(Message("option-sha256-with-output"))

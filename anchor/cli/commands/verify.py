@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from anchor.cli.options import (
     RpcOption,
     TrustOption,
 )
+from anchor.cli.progress_bar import show_hashing
 from anchor.cli.report_text import print_policies, print_report, print_summary
 from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.messages.catalogue import Language
@@ -29,6 +31,7 @@ from anchor.verification.report_json import (
     FileDocument,
     UnreadFileDocument,
     VerificationDocument,
+    describe_problem,
     describe_report,
 )
 
@@ -42,11 +45,14 @@ def command(
     ] = None,
     receipt: Annotated[
         Path | None,
-        typer.Option(metavar="RECEIPT", help="The receipt, where it does not lie beside the file."),
+        typer.Option(metavar="RECEIPT", help="Receipt to use, if it is not beside the file."),
     ] = None,
     digest: Annotated[
         str | None,
-        typer.Option(help="Verify this digest (sha256:HEX or sm3:HEX) instead of a file."),
+        typer.Option(
+            metavar="ALGORITHM:HEX",
+            help="Digest to verify instead of a file: sha256:HEX or sm3:HEX.",
+        ),
     ] = None,
     trust: TrustOption = None,
     rpc: RpcOption = None,
@@ -55,9 +61,7 @@ def command(
     offline: OfflineOption = False,
     chain_id: ChainIdOption = None,
     accept_unpinned: AcceptUnpinnedOption = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print one line for each file.")
-    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print one line per file.")] = False,
     all_steps: Annotated[
         bool, typer.Option("--steps", help="Print all ten steps and nine claims.")
     ] = False,
@@ -66,7 +70,7 @@ def command(
         typer.Option(
             "--lang",
             metavar="en|zh",
-            help="The report's language, instead of the environment's; JSON has one.",
+            help="Language of the text report; default: set by the environment.",
         ),
     ] = None,
     config_path: ConfigOption = None,
@@ -74,8 +78,8 @@ def command(
 ) -> None:
     """Verify that files are unchanged since they were anchored.
 
-    Ends with the worst code of all files, in this order: 10 mismatch, 12 not trusted, 11 not
-    anchored, 13 abandoned, 2 malformed, 22 unknown version, 20 cannot tell, 21 not final yet, 0
+    The exit code is that of the most severe result, in this order: 10 mismatch, 12 not trusted, 11
+    not anchored, 13 abandoned, 2 malformed, 22 unknown version, 20 cannot tell, 21 not final yet, 0
     verified.
     """
     if bool(files) == (digest is not None):
@@ -101,6 +105,7 @@ def command(
         chain_ids=chain_id,
         accept_unpinned=accept_unpinned,
         offline=offline,
+        show_progress=partial(show_hashing, output),
     )
     policies = inputs.describe_policies()
     if quiet:
@@ -127,7 +132,9 @@ def command(
             text = Message("with-reason", failure=name, reason=error)
             output.note(text, mark=Message("error-mark"), colour=Colour.RED)
             code = int(error.exit_code)
-            documents.append(UnreadFileDocument(file=name, exit_code=code, error=error.message))
+            documents.append(
+                UnreadFileDocument(file=name, exit_code=code, problem=describe_problem(error))
+            )
             codes.append(error.exit_code)
             continue
         documents.append(describe_report(name, report))

@@ -1,4 +1,4 @@
-"""Lines of the dashboard that tell several facts: of funds, the chain and the publication."""
+"""Lines of the dashboard with several facts each: funds, the chain and the publication."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def describe_chain(
 
 
 def describe_transaction(transaction: OpenTransaction) -> Message:
-    """Return the transaction that is on its way."""
+    """Return the state of the pending transaction."""
     facts = [
         Message("dashboard-transaction", nonce=transaction.nonce),
         Message("dashboard-transaction-attempts", count=transaction.attempts),

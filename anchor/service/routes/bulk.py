@@ -1,8 +1,7 @@
-"""``POST /v1/bulk``: JSON lines in, JSON lines out, while they come.
+"""``POST /v1/bulk``: JSON lines in, JSON lines out, answered while they arrive.
 
-Lines are written in transactions of some hundred.  Each answer is sent when its line is durable:
-whatever cuts the connection, a line that was answered is kept, and one that was not can be sent
-again.
+Lines are written in transactions of some hundred.  Each answer is sent once its line is durable: if
+the connection is lost, every answered line is stored, and every other line can be sent again.
 """
 
 from __future__ import annotations
@@ -70,14 +69,13 @@ async def submit_bulk(
     service: CurrentService,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Take in what `POST /v1/evidence` takes, on each line one, in any number.
+    """Submit any number of pieces of evidence: each line is a body of `POST /v1/evidence`.
 
-    A line that is wrong is answered with a problem and does not disturb the others. Repeating
-    lines changes nothing: they are answered as known. With an `Idempotency-Key` all lines are
-    submitted under it: evidence that was submitted before without it, or under another one, is
-    then new.
+    An invalid line is answered with a problem and does not affect the others. Repeated lines change
+    nothing: they are answered as known. An `Idempotency-Key` applies to all lines: evidence that
+    was submitted before without a key, or with another one, is then new.
 
-    Read the answers while you send: the service reads on only while few of them wait for you.
+    Read the answers while you send: the service stops reading while too many answers are unread.
     """
     check_media_type(request, MEDIA_TYPE, "application/jsonl")
     service.check_intake()

@@ -1,4 +1,4 @@
-"""``GET /v1/heads``: the log's states, and where each is anchored."""
+"""``GET /v1/heads``: the sealed heads of the log, and their anchors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def heads(
     ] = MAX_LOG_SIZE + 1,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> Heads:
-    """List sealed heads with their anchors; a head without one is covered by a later one's."""
+    """List sealed heads with their anchors; a later anchor covers a head without its own."""
     service.check_chain()
     chain_id = service.project.config.chain_id
 

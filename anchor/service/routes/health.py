@@ -1,4 +1,4 @@
-"""``/healthz``: this process answers.  ``/readyz``: it could take evidence in."""
+"""``/healthz``: the process responds.  ``/readyz``: the service can accept evidence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ router = APIRouter(tags=["health"])
 
 @router.get("/healthz", summary="Whether this process answers")
 async def healthz() -> Alive:
-    """Answer without looking at anything."""
+    """Answer without any check."""
     return Alive(status="alive")
 
 
@@ -22,9 +22,10 @@ async def healthz() -> Alive:
     responses=problems(503),
 )
 async def readyz(service: CurrentService) -> Ready:
-    """Commit a small write, at most once a second, and check what was last seen of the chain.
+    """Check that a small write can be committed, and that the chain, as last seen, allows intake.
 
-    How much waits in the store is for administrators (`/metrics`).
+    The write is made at most once a second. How much evidence waits is shown to administrators only
+    (`/metrics`).
     """
     await service.readiness.check()
     service.check_chain()

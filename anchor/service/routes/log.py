@@ -1,4 +1,4 @@
-"""The public log: checkpoint, tiles and the list of anchors, for anybody, at C2SP's paths."""
+"""The public log: checkpoint, tiles and the list of anchors, at the paths that C2SP defines."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def anchors(
     number: Annotated[str, Path(examples=["000"])],
     service: CurrentService,
 ) -> Response:
-    """Return up to 512 anchored heads, a line each: size and root."""
+    """Return up to 512 anchored heads, each on a line with its size and root."""
     return await _serve(service, f"anchors/{number}", "text/plain; charset=utf-8")
 
 

@@ -1,6 +1,6 @@
-"""``/metrics`` for Prometheus: where the log stands, read anew for each scrape, and the requests.
+"""``/metrics`` for Prometheus: the log's state, read for each scrape, and counts of requests.
 
-What the store or the chain does not tell is left out: 0 would be a lie.
+A figure that is unknown is left out, because 0 would be wrong.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ router = APIRouter(include_in_schema=False)
 _ANCHORS = 50
 
 Figure = tuple[str, str, float | None]
-"""A name, what it says, and its value; None where it is not known."""
+"""A metric's name, its description and its value; None if the value is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""``GET /v1/evidence/{id}/receipt``: the proof to keep, as ``anchor prove`` writes it."""
+"""``GET /v1/evidence/{id}/receipt``: the receipt, as ``anchor prove`` writes it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def receipt(
         Query(description="Whether a promise will do, or only a final anchor."),
     ] = "sealed",
 ) -> Response:
-    """Return the receipt: as soon as it is sealed or, with `until=anchored`, anchored for good."""
+    """Return the receipt of sealed evidence or, with `until=anchored`, of anchored evidence."""
     service.check_chain()
     goal = Stage(until)
     status = await wait_for_stage(service, key, id, goal, wait)
@@ -53,7 +53,8 @@ async def receipt(
     if stored.record is None:
         raise Problem(410, Message("evidence-record-erased"))
     proven = await service.receipt_builder.prove(stored)
-    if goal is Stage.ANCHORED and not proven.anchors:  # an incident has been accepted since
+    # The operator accepted an incident meanwhile, so that the anchor is not final any more.
+    if goal is Stage.ANCHORED and not proven.anchors:
         return _not_yet(await load_status(service, key, id))
     return Response(encode_receipt(proven), media_type="application/json")
 

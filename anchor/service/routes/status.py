@@ -1,4 +1,4 @@
-"""``GET /v1/evidence/{id}``: the status of evidence, at once, waited for, or as events."""
+"""``GET /v1/evidence/{id}``: the status of evidence, at once, after a wait, or as events."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def status(
     wait: WaitSeconds = 0,
     until: Annotated[StageName, Query(description="What `wait` waits for.")] = "anchored",
 ) -> EvidenceStatusDocument:
-    """Return its state by the service's store; with `wait`, once it is as far as `until`."""
+    """Return the status of evidence; with `wait`, once it has reached `until` or the time is up."""
     return await wait_for_stage(service, key, id, Stage(until), wait)
 
 
@@ -71,7 +71,7 @@ async def status(
     },
 )
 async def events(id: IdInPath, key: Reader, service: CurrentService) -> Response:
-    """Send each change of state; the data of an event is what `GET /v1/evidence/{id}` answers."""
+    """Send an event for each change of status; its data is what `GET /v1/evidence/{id}` returns."""
     first = await load_status(service, key, id)
     slot = service.take_slot(Message("service-waits"), key.tenant, service.settings.max_waits)
     return _EventStream(_stream(service, key, first), slot)

@@ -61,11 +61,11 @@ async def submit(
     service: CurrentService,
     idempotency_key: IdempotencyKey = None,
 ) -> AcceptedDocument:
-    """Take in a digest (or two of the same bytes), or a record that the client made.
+    """Submit evidence: a digest, two digests of the same bytes, or a record that the client made.
 
-    What has the same digests and name is the same evidence, and taken in once: repeating a
-    submission changes nothing. With an `Idempotency-Key` the same evidence can be submitted again
-    under another key, and nothing else under this one.
+    Submissions with the same digests and name are the same evidence, which is stored once:
+    repeating one changes nothing. With an `Idempotency-Key`, the same evidence can be submitted
+    again under another key; one key cannot be used for other evidence.
     """
     check_media_type(request, "application/json")
     service.check_intake()

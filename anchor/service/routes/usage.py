@@ -31,7 +31,7 @@ async def usage(key: Reader, service: CurrentService) -> UsageDocument:
     responses=problems(401, 403, 422),
 )
 async def tenants(_key: Administrator, service: CurrentService) -> list[UsageDocument]:
-    """Return the same for all tenants, in the order of their names."""
+    """Return today's new evidence and the quotas of every tenant, sorted by name."""
     day = utc_now()[:10]
 
     def load() -> list[UsageDocument]:

@@ -197,7 +197,7 @@ def test_a_count_of_transactions_is_what_enough_nodes_have_seen() -> None:
     assert agree_on_nonce(group(liar, View(chain), View(chain), needed=2), OWNER) == 0
     liar.bend["eth_getTransactionCount"] = lambda params, right: None
     assert agree_on_nonce(group(liar, View(chain), View(chain), needed=2), OWNER) == 0
-    with pytest.raises(QuorumError, match="2 nodes answer, and 3 must"):
+    with pytest.raises(QuorumError, match="2 nodes answer, but 3 must"):
         agree_on_nonce(group(liar, View(chain), View(chain), needed=3), OWNER)
 
 
@@ -233,7 +233,7 @@ def test_what_several_nodes_say_is_one_sentence_in_both_languages() -> None:
     with pytest.raises(QuorumError) as caught:
         agree_on_nonce(group(deaf, rude, needed=1), OWNER)
     assert caught.value.message == (
-        "0 nodes answer, and 1 must: the node deaf's eth_getTransactionCount is not a hex "
+        "0 nodes answer, but 1 must: the node deaf's eth_getTransactionCount is not a hex "
         f"quantity; the node rude returned an impossible transaction count: {16**60 - 1}"
     )
     assert translate(caught.value.message, "zh") == (

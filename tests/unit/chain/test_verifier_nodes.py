@@ -99,9 +99,9 @@ def test_two_nodes_of_each_chain_have_to_agree(bench: Bench, names: str) -> None
         ("ms", 2, "must agree; named: 1"),
         ("mns", 2, f"2 nodes of chain {SIDE} must agree; named: 1"),
         # One that does not answer may have been meant for either, and counts for both.
-        ("msd", None, "1 of 2 nodes agree on what is final, and 2 must"),
+        ("msd", None, "1 of 2 nodes agree on what is final, but 2 must"),
         # One of a chain that no anchor is on lowers nobody's number.
-        ("mso", None, "1 of 2 nodes agree on what is final, and 2 must"),
+        ("mso", None, "1 of 2 nodes agree on what is final, but 2 must"),
     ],
 )
 def test_a_chain_with_too_few_nodes_is_not_told(

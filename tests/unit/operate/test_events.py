@@ -94,7 +94,7 @@ def test_an_incident_says_where_the_anchor_was_seen(
     text = describe_incident(
         Incident(head=HEAD, before=before, current=after, seen_block=seen, noticed_at="then")
     )
-    assert text == f"anchor 7 was final in block 5, and {english} (noticed then)"
+    assert text == f"anchor 7 was final in block 5, but later {english} (noticed then)"
     assert translate(text, "zh") == f"第 7 次锚定曾终局于区块 5，此后{chinese}（发现于 then）"
 
 

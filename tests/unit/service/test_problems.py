@@ -75,8 +75,8 @@ def test_what_is_for_the_operator_only_is_neither_told_nor_named(
 @pytest.mark.parametrize(
     ("status", "name", "detail"),
     [
-        (404, "address-not-found", "nothing was found at this address"),
-        (405, "address-method-not-allowed", "this address does not support that method"),
+        (404, "address-not-found", "there is nothing at this URL"),
+        (405, "address-method-not-allowed", "this URL does not support that HTTP method"),
         (418, "request-refused", "the request was refused with status 418: I'm a Teapot"),
     ],
 )

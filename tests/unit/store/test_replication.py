@@ -25,7 +25,7 @@ def test_the_standbys_and_their_roles_read_in_both_languages() -> None:
         waited_for="b",
     )
     assert seen.format_standbys() == (
-        "connected: b (counts), an unnamed standby (async, does not count), "
+        "connected: b (counts as a copy), an unnamed standby (async, does not count as a copy), "
         "c (a running base backup, not a copy)"
     )
     assert translate(seen.format_standbys(), "zh") == (

@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from support.nodes import send, serve
 
-from anchor.system.http import BadResponse, BoundedSession
+from anchor.messages.message import Message
+from anchor.system.http import BadResponse, BoundedSession, format_failure
 
 _CALLS = 40
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -261,3 +262,16 @@ def test_a_proxy_that_was_named_is_used_but_for_this_machine(
             session.post("http://node.invalid:8545/v1", data=b"{}")
             session.post(f"{here}/v2", data=b"{}")
     assert asked == ["http://node.invalid:8545/v1", "/v2"]
+
+
+def test_a_name_that_is_in_no_directory_is_told_apart_from_a_cut_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def resolve(*_: object, **__: object) -> object:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with pytest.raises(requests.ConnectionError) as unknown:
+        requests.get("http://nowhere.invalid/", timeout=1)
+    assert format_failure(unknown.value) == Message("http-host-unknown")
+    assert format_failure(requests.ConnectionError()) == Message("http-connection-failed")

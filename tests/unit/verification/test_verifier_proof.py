@@ -77,7 +77,7 @@ def test_a_named_block_is_enough_and_no_node_is_asked(size: int) -> None:
     assert found.final_block_hash == hash_in(receipt)
     assert found.submitter == {4: world.log[12:], 9: KEYS[1], 13: KEYS[2]}[size]
     assert world.asked == []
-    assert "asserted, not observed" in report.steps[6].detail
+    assert "was asserted, not observed" in report.steps[6].detail
 
 
 def test_a_named_block_is_believed_and_nodes_are_asked_for_the_owner_only() -> None:
