@@ -41,7 +41,7 @@ RECORD = TESTS / "recorded.json"
 # Into how many jobs a folder's files are dealt; a folder that is not named here is one.
 PARTS = {"cli": 6, "faults": 3, "service": 3, "devnet": 2}
 # The same, of the tests that are marked `release`.
-MARKED_PARTS = {"browser": 2, "faults": 3}
+MARKED_PARTS = {"browser": 2, "cli": 3, "faults": 3}
 # Guesses, for the order, of how long a part of a folder takes; of one that is not named here, 60 s.
 SECONDS = {"cli": 350, "faults": 230, "service": 180, "devnet": 170, "unit": 100, "store": 90}
 # Folders whose tests are run otherwise, or hold none.
@@ -198,10 +198,13 @@ MARKED = {
     "cli": (
         "anchor/system/*.py",
         "anchor/evidence/*.py",
-        "anchor/operate/daemon.py",
-        "anchor/recovery/restore.py",
-        "anchor/service/supervisor.py",
-        "anchor/service/worker.py",
+        "anchor/chain/**/*.py",
+        "anchor/project/*.py",
+        "anchor/store/**/*.py",
+        "anchor/operate/*.py",
+        "anchor/recovery/*.py",
+        "anchor/service/*.py",
+        "docs/operating.md",
     ),
     "faults": (
         "anchor/system/*.py",

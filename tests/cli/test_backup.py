@@ -73,6 +73,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.release
 def test_a_backup_holds_what_restore_needs_and_no_private_key(filled: Site, tmp_path: Path) -> None:
     place = tmp_path / "backup"
     config = load_config(filled.folder / "anchor.toml")
@@ -106,6 +107,7 @@ def test_a_backup_holds_what_restore_needs_and_no_private_key(filled: Site, tmp_
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 
 
+@pytest.mark.release
 def test_a_check_changes_nothing_and_needs_no_project(filled: Site, tmp_path: Path) -> None:
     place = tmp_path / "backup"
     filled.run("backup", place).expect(0)

@@ -35,6 +35,7 @@ def test_heads_cost_and_pieces_hardly_do() -> None:
     assert Plan(pieces=10, heads=1, size=0).gas == estimate_anchor_gas(0, 10)
 
 
+@pytest.mark.release
 def test_an_estimate_is_what_the_same_anchors_cost(anchored: Site) -> None:
     before = anchored.run("estimate", "2", "--heads", "2", "--json").expect(0).document
     (chain,) = before["chains"]

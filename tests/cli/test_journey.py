@@ -400,6 +400,7 @@ def test_status_without_a_node_is_still_one_json_document(site: Site) -> None:
     assert ran.document["exit_code"] == 20
 
 
+@pytest.mark.release
 def test_on_the_embedded_chain_the_same_way_leads_to_the_same_end(tmp_path: Path) -> None:
     project = tmp_path / "project"
     file = tmp_path / "evidence.txt"

@@ -84,6 +84,7 @@ def test_what_is_done_already_is_not_sent_again(log: SplitLog) -> None:
     assert nonce(log.site.url, log.owner) == sent
 
 
+@pytest.mark.release
 def test_the_policy_lines_accept_what_each_key_might_anchor(log: SplitLog) -> None:
     for words in (("add", log.hot), ("remove", log.hot), ("add", log.hot), ("remove", "1")):
         log.run("operator", *words, *OWNER).expect(0)
@@ -201,6 +202,7 @@ def test_only_the_owners_key_changes_operators(log: SplitLog, tmp_path: Path) ->
     assert log.listed() == {}
 
 
+@pytest.mark.release
 def test_a_closed_log_has_no_operators_any_more(log: SplitLog) -> None:
     log.run("operator", "add", log.hot, *OWNER).expect(0)
     log.site.add("a", b"a")
@@ -249,6 +251,7 @@ def test_a_kill_while_adding_is_finished_by_the_next_run(
     log.run("audit").expect(0, "no problems found")
 
 
+@pytest.mark.release
 def test_the_owners_open_call_is_settled_by_the_next_run_of_another_key(log: SplitLog) -> None:
     """What is final needs no key to be settled."""
     crash = crashing("after", *NODE, "send_raw_transaction", "1")
@@ -259,6 +262,7 @@ def test_the_owners_open_call_is_settled_by_the_next_run_of_another_key(log: Spl
     log.run("audit").expect(0, "no problems found")
 
 
+@pytest.mark.release
 @pytest.mark.fault(
     "K1",
     how="an operator's transaction is signed and in no block when the owner changes operators",

@@ -264,6 +264,7 @@ def test_a_store_without_its_pins_is_refused_everywhere(
         site.run(*command).refused(2, "is incomplete", "drop the tables")
 
 
+@pytest.mark.release
 @pytest.mark.fault(
     "F14",
     how="a streaming replica that does not hold commits up is cut off, and takes over later",
@@ -395,6 +396,7 @@ def test_a_running_service_on_the_old_store_acknowledges_nothing_more(
     assert bytes.fromhex(digest(1)) in digests and bytes.fromhex(digest(2)) not in digests
 
 
+@pytest.mark.release
 def test_an_idle_service_goes_over_to_the_store_that_was_restored(
     site: Site, postgres: Postgres
 ) -> None:

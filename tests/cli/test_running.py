@@ -46,6 +46,7 @@ def test_a_daemon_anchors_what_is_added_and_stops_when_told(
     site.run("verify", first, second).expect(0)
 
 
+@pytest.mark.release
 def test_a_daemon_publishes_what_is_final_and_so_may_others_beside_it(
     site: Site, tmp_path: Path
 ) -> None:

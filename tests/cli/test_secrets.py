@@ -59,6 +59,7 @@ def check_files(folder: Path, *, but: tuple[str, ...]) -> None:
                 assert spelling not in content, (path, spelling)
 
 
+@pytest.mark.release
 @pytest.mark.fault(
     "J8",
     how="keys, passwords and every part of an RPC URL are canaries, in a whole life of a project",

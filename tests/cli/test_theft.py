@@ -110,6 +110,7 @@ def operator_lines(log: SplitLog) -> str:
     return str(log.run("operator", "list", "--json").expect(0).document["policy"])
 
 
+@pytest.mark.release
 @pytest.mark.fault(
     "I5",
     how="a thief copies project and operator key, and anchors evidence of their own",
@@ -152,6 +153,7 @@ def test_after_a_theft_the_page_leads_to_a_log_that_goes_on(log: SplitLog) -> No
     assert drill.done == [line for step in (2, 3, 4, 6, 7) for line in documented[step]]
 
 
+@pytest.mark.release
 @pytest.mark.fault(
     "I5",
     how="a thief spends an operator key's ether, with the nonce of a transaction of ours",
@@ -175,6 +177,7 @@ def test_after_a_theft_without_an_anchor_the_same_log_goes_on(log: SplitLog) -> 
     log.run("verify", "a", "b", "--trust", policy).expect(0)
 
 
+@pytest.mark.release
 def test_a_shared_key_stops_behind_a_foreign_head_all_the_same(log: SplitLog) -> None:
     """What a key may be used for elsewhere is no anchor in this log."""
     log.site.edit("# shared = true", "shared = true")

@@ -366,6 +366,7 @@ def test_a_successor_is_its_makers(module_anvil: Devnet, tmp_path: Path) -> None
     assert [Path(project["config"]).parent.name for project in listed] == ["next", "project"]
 
 
+@pytest.mark.release
 def test_no_env_file_is_read(module_anvil: Devnet, tmp_path: Path) -> None:
     own = Victim(folder=tmp_path / "project", own=tmp_path / "own", url=module_anvil.url)
     site = make_site(own.folder, module_anvil, number=31)

@@ -213,6 +213,7 @@ def test_a_kill_after_a_stop_loses_and_doubles_nothing(
     assert anchored.anchors_on_chain() == [(1, 1), (2, 2)]
 
 
+@pytest.mark.release
 @pytest.mark.fault(
     "A14",
     how="the daemon's work raises what nobody expected, in its second round",

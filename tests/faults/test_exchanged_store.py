@@ -95,6 +95,7 @@ def test_a_service_serves_the_store_that_replaced_its_own(
     injected(2)
 
 
+@pytest.mark.release
 @EXCHANGED
 def test_an_idle_service_is_not_ready_for_the_store_that_is_gone(
     anchored: Site, tmp_path: Path

@@ -106,6 +106,7 @@ def test_what_a_killed_worker_acknowledged_is_there_and_the_rest_can_be_sent_aga
     assert site.rows("SELECT count(*) FROM waiting") == [(20_000,)]
 
 
+@pytest.mark.release
 def test_a_worker_that_is_told_to_stop_answers_what_it_took(new_site: MakeSite, embedded: Devnet):
     site = new_site(embedded)
     key = make_key(site.folder)
@@ -168,6 +169,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
+@pytest.mark.release
 def test_a_store_that_another_process_locks_is_busy_and_then_not(
     new_site: MakeSite, embedded: Devnet
 ):
