@@ -80,7 +80,7 @@ def _banner(certificate: Certificate) -> Banner:
     return Banner(
         verdict="pass" if result == bilingual(VERIFIED) else "cannot tell",
         result=result,
-        since=describe_time(anchor.anchored_at),
+        since=describe_time(anchor.existed_no_later_than),
         caution=None if kind is None else bilingual(kind),
         statement=certificate.statement,
     )

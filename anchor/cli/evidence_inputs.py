@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from anchor.chain.verifier_nodes import Nodes
-from anchor.cli.input_files import is_regular_file, read_receipt, receipt_path
+from anchor.cli.input_files import is_folder, is_regular_file, read_receipt, receipt_path
 from anchor.errors import UsageError
 from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
 from anchor.evidence.file_hashing import digest_file, hash_stdin
@@ -179,6 +179,11 @@ class VerificationInputs:
         return read_receipt(receipt), digests
 
     def _digest(self, file: Path, hint: Message | None) -> Digests:
+        if is_folder(file):
+            raise UsageError(
+                Message("file-is-folder", path=file),
+                hint=Message("folder-to-verify-hint", path=file),
+            )
         size = file.stat().st_size if is_regular_file(file) else 0
         if self._show_progress is None or size < _LARGE_BYTES:
             return digest_file(file, hint=hint)

@@ -48,6 +48,14 @@ def read_bounded(path: Path, most: int) -> bytes:
         ) from error
 
 
+def is_folder(path: Path) -> bool:
+    """Return whether ``path`` is a folder; False for a name that no folder can have."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def is_regular_file(path: Path) -> bool:
     """Return whether ``path`` is a regular file; False for a name that no file can have."""
     try:

@@ -24,14 +24,16 @@ from support.world import INDEX, SIZE, World
 from anchor.certificate.detail_pages import build_sheets
 from anchor.certificate.fonts import Font
 from anchor.certificate.foreign_text import show_text
+from anchor.certificate.front_page import build_front
 from anchor.certificate.html import render_html
 from anchor.certificate.labels import NETWORKS, describe_kind
-from anchor.certificate.layout import Commands, Fields, JudgedTable, Value, both
+from anchor.certificate.layout import Banner, Commands, Fields, JudgedTable, Value, both
 from anchor.certificate.model import Certificate, bilingual, encode_certificate, encode_step
 from anchor.certificate.path_svg import draw_path
 from anchor.certificate.pdf import render_pdf
 from anchor.certificate.qr import draw_code
 from anchor.certificate.statements import Details
+from anchor.certificate.time_format import describe_time
 from anchor.log.merkle import trace_path
 from anchor.receipt.format import Receipt
 from anchor.types import Hash32
@@ -88,6 +90,14 @@ def test_both_pages_show_every_value_finding_and_command(issued: Issued, pdf: by
     for kind, text in shown.items():
         missing = [item for item in texts if squeezed(item) not in text]
         assert missing == [], kind
+
+
+def test_the_result_states_the_time_that_is_proven(issued: Issued) -> None:
+    """The block's time plus the chain's slack, as C4 has it."""
+    (banner,) = (
+        part for part in build_front(issued.certificate).blocks if isinstance(part, Banner)
+    )
+    assert banner.since == describe_time("2026-09-21T14:17:50Z")
 
 
 def test_no_sentence_stands_in_one_language_alone() -> None:

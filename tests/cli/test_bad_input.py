@@ -282,7 +282,8 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_added(site: Site) -> None:
         site.run("add", "missing.txt").expect(2, "not added missing.txt")
         site.run("verify", "missing.txt").refused(2, "the file missing.txt is missing", "--digest")
         site.run("verify", unreadable).refused(2, f"{unreadable} cannot be read")
-        site.run("verify", "empty").refused(2, "empty is not a regular file")
+        site.run("verify", "empty").refused(2, "empty is a folder", "anchor verify empty/*.anchor")
+        site.run("prove", "empty").refused(2, "empty is a folder", "--all")
         site.run("stamp", "missing.txt").refused(2, "no files to stamp were found")
     assert site.rows("SELECT count(*) FROM evidence") == [(1,)]
 

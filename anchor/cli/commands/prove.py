@@ -9,6 +9,7 @@ import typer
 
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
+from anchor.cli.input_files import is_folder
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ExitCode, UsageError
 from anchor.evidence.file_hashing import digest_file
@@ -93,6 +94,10 @@ def _prove_files(
     written: list[dict[str, Any]] = []
     with project.database.read() as connection:
         for file in files:
+            if is_folder(file):
+                raise UsageError(
+                    Message("file-is-folder", path=file), hint=Message("folder-to-prove-hint")
+                )
             digests = digest_file(file)
             receipt = prover.prove(find_evidence(connection, file, digests))
             if folder is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator
 
@@ -168,6 +169,9 @@ def test_every_bent_path_is_refused(size: int) -> None:
             assert not includes(LEAVES[index], index, size, path, other_root)
 
 
+shape_of = functools.cache(rfc.inclusion_shape)
+
+
 @pytest.mark.parametrize("size", range(1, LARGEST_MUTATED + 1))
 def test_another_index_or_size_verifies_exactly_where_it_folds_the_path_the_same_way(
     size: int,
@@ -175,12 +179,10 @@ def test_another_index_or_size_verifies_exactly_where_it_folds_the_path_the_same
     root = TREE.root(size)
     for index in range(size):
         path = TREE.inclusion_path(index, size)
-        shape = rfc.inclusion_shape(index, size)
+        shape = shape_of(index, size)
         for other_size in range(LARGEST_MUTATED * 2):
             for other in range(-1, other_size + 2):
-                folds_alike = (
-                    0 <= other < other_size and rfc.inclusion_shape(other, other_size) == shape
-                )
+                folds_alike = 0 <= other < other_size and shape_of(other, other_size) == shape
                 accepted = includes(LEAVES[index], other, other_size, path, root)
                 assert accepted == folds_alike
                 if other_size == size:

@@ -392,12 +392,19 @@ def test_the_spaces_a_name_must_not_hold_are_those_of_unicode() -> None:
         code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] == "Z"
     }
     assert separators <= white_space
-    refused = set()
-    for code in range(sys.maxunicode + 1):
+
+    def is_refused(*codes: int) -> bool:
         try:
-            NoteVerifier(name=f"a{chr(code)}b", public_key=bytes(32))
+            NoteVerifier(name=f"a{''.join(map(chr, codes))}b", public_key=bytes(32))
         except MalformedError:
-            refused.add(code)
+            return True
+        return False
+
+    refused = set()
+    for start in range(0, sys.maxunicode + 1, 32):
+        codes = range(start, start + 32)
+        if is_refused(*codes):  # at least one of them
+            refused.update(filter(is_refused, codes))
     assert refused == white_space | set(range(0x20)) | {ord("+")} | set(range(0xD800, 0xE000))
 
 
