@@ -250,7 +250,7 @@ def test_leaves_that_do_not_lead_to_the_registrys_head_are_not_taken(site: Site)
     data = tile.read_bytes()
     tile.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     lose_store(site)
-    shown = site.run("restore").refused(20, "none of the remaining leaves lead")
+    shown = site.run("restore").refused(20, "none of the remaining leaves match")
     assert "does not match the registry's root" in shown.err
     assert not (site.folder / "anchor.db").exists()
     tile.write_bytes(data)

@@ -322,7 +322,7 @@ def test_a_number_that_names_another_block_is_noticed(asked: Asked, which: int) 
                 return {**result, "hash": "0x" + "ab" * 32}
         return result
 
-    with pytest.raises(NodeFaultError, match=r"has another block [0-9]+"):
+    with pytest.raises(NodeFaultError, match=r"has a different block [0-9]+"):
         asked.fetch(asked.bent(change))
     assert len(looks) == which + 1
 
