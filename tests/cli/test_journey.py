@@ -235,7 +235,7 @@ def test_an_unpinned_verification_says_what_it_took_from_the_receipt(
     owner = "the log's owner 0xf39Fd6e51aad88F6F4ce"
     for options, code, *said in (
         (("--rpc", journey.url), 20, "counts only if a trust policy or --chain-id names it"),
-        (("--rpc", journey.url, UNPINNED[-1]), 20, "if this is the chain you mean"),
+        (("--rpc", journey.url, UNPINNED[-1]), 20, "anchor trust pin --owner"),
         (("--rpc", journey.url, *UNPINNED[:2]), 20, "own claim", "--accept-unpinned"),
         (("--rpc", journey.url, *UNPINNED), 0, "its genesis block is not pinned"),
         (UNPINNED, 20, "no node of chain 31337 is known", "--rpc"),
