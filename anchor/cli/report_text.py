@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from anchor.cli.console import Colour, Output, pad
-from anchor.errors import ExitCode
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain
 from anchor.messages.message import Message, join
@@ -51,7 +50,7 @@ def print_report(
     omitted, too; otherwise the time, and the claims that did not fail.
     """
     passed = report.error is None
-    mark = f"{_spell_verdict(output, report)}{_INDENT}"
+    mark = f"{spell_headline(output, report.headline)}{_INDENT}"
     output.text(name, mark=mark, colour=_colour(report))
     for step in report.steps:
         if all_steps or step.verdict is not Verdict.PASS or step.number == _CHAIN_STEP:
@@ -105,23 +104,15 @@ def print_policies(output: Output, policies: Sequence[Message], *, indent: str =
 
 def spell_headline(output: Output, headline: Message) -> str:
     """Return a headline in the output's language; in English its verdict is in capitals."""
-    said = output.say(headline).replace("not verified", "NOT VERIFIED", 1)
+    said = output.say(headline)
+    if headline.id in ("verdict-not-verified", "verdict-cannot-tell", "verdict-not-final"):
+        return said.upper()
     return said.replace("verified", "VERIFIED", 1)
 
 
-def _spell_verdict(output: Output, report: Report) -> str:
-    if report.exit_code is ExitCode.NOT_FINAL:
-        return output.say(Message("report-not-final-headline"))
-    if verdict_of(report.error) is Verdict.CANNOT_TELL:
-        return output.say(Message("report-undecided-headline"))
-    return spell_headline(output, report.headline)
-
-
 def _brief(report: Report) -> Message:
-    if report.error is None:
-        return report.headline
     is_wrong = verdict_of(report.error) is Verdict.FAIL
-    return Message("report-refused") if is_wrong else Message("report-undecided")
+    return Message("report-refused") if is_wrong else report.headline
 
 
 def _colour(report: Report) -> Colour:

@@ -204,6 +204,10 @@ class Report:
     def headline(self) -> Message:
         """Return the shortest true summary, which never claims more than was proven."""
         leading, kind = self.leading, self.kind
+        if self.exit_code is ExitCode.NOT_FINAL:
+            return Message("verdict-not-final")
+        if verdict_of(self.error) is Verdict.CANNOT_TELL:
+            return Message("verdict-cannot-tell")
         if self.error is not None or leading is None or kind is None:
             return Message("verdict-not-verified")
         if leading.assurance == "asserted":

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import rlp
 from support.bent_receipts import honest_receipts
-from support.page_script import PageScript, as_on_the_page, run_page_script
+from support.page_script import PageScript, as_on_the_page, run_page_script, without_advice
 from support.tries import keccak256
 from support.world import MAIN, OWNER, REGISTRY, SIDE, STRANGER, World
 
@@ -95,9 +95,8 @@ class Bench:
 
 
 def without_hints(document: dict[str, Any]) -> dict[str, Any]:
-    """Leave out hints and ids, and reasons of claims that quote a malformed document."""
-    if document.get("problem"):
-        del document["problem"]["hint"], document["problem"]["id"]
+    """Leave out advice, and reasons of claims that quote a malformed document."""
+    without_advice(document)
     if "steps" not in document:
         for claim in document["claims"]:
             claim["reason"] = ""

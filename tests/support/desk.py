@@ -141,6 +141,7 @@ def compare(page: dict[str, Any], report: Report) -> None:
     (ours,) = page["files"]
     theirs = describe_report(ours["file"], report).model_dump()
     for document in (ours, theirs):
+        document["problem"] = document["problem"] is not None
         for step in document["steps"]:
             if step["verdict"] != "pass":
                 del step["detail"]

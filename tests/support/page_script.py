@@ -37,6 +37,13 @@ def as_on_the_page(document: dict[str, Any]) -> dict[str, Any]:
     return said
 
 
+def without_advice(document: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of one file's report what the page says otherwise: a problem's id and hint."""
+    if document.get("problem"):
+        del document["problem"]["hint"], document["problem"]["id"]
+    return document
+
+
 def unpack(page: bytes) -> tuple[str, str, str]:
     """Return the style, the markup and the script that are packed in the page."""
     packed = re.search(rb'id="packed">([^<]+)<', page)

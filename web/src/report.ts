@@ -130,7 +130,14 @@ const HEADLINES: { readonly [kind in ChainKind]: Message } = {
 export function headlineOf(report: Report): Message {
   const leading = leadingAnchor(report);
   const kind = kindOfReport(report);
-  if (gravestError(report.steps) || leading === null || kind === null) {
+  const error = gravestError(report.steps);
+  if (error?.code === NOT_FINAL) {
+    return message("verdict-not-final");
+  }
+  if (verdictOf(error) === "cannot tell") {
+    return message("verdict-cannot-tell");
+  }
+  if (error || leading === null || kind === null) {
     return message("verdict-not-verified");
   }
   const headline = HEADLINES[kind];

@@ -67,8 +67,9 @@ def command(
     if skipped:
         output.line(Message("receipt-skipped-count", count=skipped))
     output.result({"written": written, "skipped": skipped})
-    if any(entry["anchors"] == 0 for entry in written):
-        output.note(Message("receipt-promises-written"))
+    promises = sum(entry["anchors"] == 0 for entry in written)
+    if promises:
+        output.note(Message("receipt-promises-written", count=promises))
     if not written:
         raise typer.Exit(ExitCode.NOT_FINAL)
 
