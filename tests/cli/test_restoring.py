@@ -342,7 +342,9 @@ def test_a_stored_transaction_whose_head_cannot_be_kept_is_waited_for(
     site.run("run", "--once").refused(21)
     sql(site, "DELETE FROM positions WHERE leaf_index = 1")
     lose_tiles(site)
-    site.run("restore", place, "--replace").refused(21, "is pending", "once it is included")
+    site.run("restore", place, "--replace").refused(
+        21, "a pending transaction", "once it is included"
+    )
     assert not list(site.folder.glob("anchor.db.before-restore-*"))
 
 

@@ -80,9 +80,13 @@ class Desk:
             self.tab.get_by_role("button", name="JSON").click()
         document = json.loads(Path(download.value.path()).read_text("utf-8"))
         word = self.tab.inner_text(".word")
-        refused = Message("verdict-not-verified")
-        is_refused = word.lower() == refused or word == translate(refused, "zh")
-        assert is_refused == (document["exit_code"] != 0), word
+        undecided, early = Message("verdict-cannot-tell"), Message("verdict-not-final")
+        code = document["exit_code"]
+        failure = {20: undecided, 21: early, 22: undecided}.get(
+            code, Message("verdict-not-verified")
+        )
+        is_failure = word.lower() == failure or word == translate(failure, "zh")
+        assert is_failure == (code != 0), word
         return document
 
     def complaint(self) -> str:
