@@ -197,7 +197,7 @@ def test_operators_and_neighbours_are_told(site: Site, place: Path) -> None:
     assert verdict is Verdict.FAIL
     assert f"2 by the owner {owner}; 1 by operator 7, key {format_address(key)}" in detail
     assert f"continues log {10**7 + site.number} of {owner}" in detail
-    assert f"closed: log {10**6 + site.number} of {owner} continues it, from 2 leaves" in detail
+    assert f"closed: log {10**6 + site.number} of {owner} continues it, from size 2 on" in detail
     assert "anchors 2 to 3, up to 4 leaves, are abandoned" in detail
 
 
