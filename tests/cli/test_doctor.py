@@ -174,7 +174,7 @@ def test_a_missing_or_newer_store_is_found(site: Site) -> None:
     store = site.folder / "anchor.db"
     kept = store.with_name("kept")
     store.rename(kept)
-    expect(site, "store", 2, "is missing", "restore it from a backup")
+    expect(site, "store", 2, "is missing", "rebuild it with `anchor restore`")
     shutil.copy(kept, store)
     with closing(sqlite3.connect(store)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")

@@ -305,7 +305,7 @@ def test_a_store_that_is_gone_is_never_made_again(site: Site) -> None:
     for path in site.folder.glob("anchor.db*"):
         path.unlink()
     for words in (("run", "--once"), ("add", piece), ("audit",)):
-        site.run(*words).refused(2, "anchor.db is missing", "restore it from a backup")
+        site.run(*words).refused(2, "anchor.db is missing", "rebuild it with `anchor restore`")
     assert list(site.folder.glob("anchor.db")) == []
 
 
