@@ -153,6 +153,8 @@ def _show(output: Output, restored: RestoreResult) -> None:
     output.line(Message("head-summary", size=restored.head.size, root=restored.head.root.hex()))
     output.line(Message("restore-origin", origin=restored.origin, anchors=restored.anchors))
     output.line(Message("restore-records-count", records=filled.records, hashes=filled.hashes_only))
+    if filled.hashes_only:
+        output.line(Message("restore-hashes-only-advice", count=filled.hashes_only))
     output.line(Message("restore-waiting-count", count=filled.waiting))
     if filled.unreadable:
         output.line(Message("restore-unreadable-count", count=filled.unreadable))
