@@ -350,7 +350,7 @@ def test_a_flipped_bit_anywhere_in_a_larger_log_is_found(size: int) -> None:
         error = refusal(check_tiles, head, tiles.__getitem__, {})
         assert error.exit_code == ExitCode.MISMATCH
         if size > 256 and tile.is_full and tile.level == 0:
-            assert error.message.startswith(tile.path)
+            assert f"computed from {tile.path} is not" in error.message
         if tile.level:
             last = tile.width - 1
             below = Tile(tile.level - 1, 256 * tile.number + last)
