@@ -233,7 +233,7 @@ def test_records_that_come_back_later_are_found_by_their_files(site: Site) -> No
     hidden = receipt.rename(site.folder.parent / receipt.name)
     lose_store(site)
     (site.folder / "acknowledged.log").unlink()
-    site.run("restore").expect(0, "2 as hashes only")
+    site.run("restore").expect(0, "2 as hashes only", "records are missing of 2 leaves")
     site.run("audit").expect(0, "2 leaves have no record")
     hidden.rename(receipt)
     site.run("restore", "--replace", "--receipts", ".").expect(0)
