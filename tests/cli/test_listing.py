@@ -127,7 +127,9 @@ def test_receipts_beside_their_files_are_no_new_evidence(filled: Site) -> None:
     filled.write("papers/other.txt.anchor.json", receipt)
     filled.write("papers/map.txt", b"a river")
     filled.write("papers/map.txt.anchor.json", b"{}")
-    shown = filled.run("add", "papers").expect(0, "added 3 new, 1 already known", "beside their files: 1")
+    shown = filled.run("add", "papers").expect(
+        0, "added 3 new, 1 already known", "beside their files: 1"
+    )
     assert "skipped" not in shown.err
     document = filled.run("add", "papers", "--json").expect(0).document
     assert [each["path"] for each in document["skipped"]] == ["papers/deed.txt.anchor.json"]
