@@ -99,7 +99,7 @@ def remove(name: _Name, as_json: JsonOption = False) -> None:
 
 @app.command("allow")
 def allow(folder: _Folder = Path(), as_json: JsonOption = False) -> None:
-    """Let a project that was created elsewhere count as yours.
+    """Allow commands to use a project that was created elsewhere.
 
     Read its anchor.toml first: commands in its folder then use its policy, nodes, store and key.
     Allow it again if it is moved, or if its chain, registry, log or policy changes.
@@ -112,7 +112,7 @@ def allow(folder: _Folder = Path(), as_json: JsonOption = False) -> None:
 
 @app.command("disallow")
 def disallow(folder: _Folder = Path(), as_json: JsonOption = False) -> None:
-    """Let a project no longer count as yours; its folder is not changed."""
+    """Forbid commands to use a project; its folder is not changed."""
     output = Output(as_json=as_json)
     config = folder if folder.name == CONFIG else folder / CONFIG
     if not disallow_project(config):
