@@ -9,6 +9,8 @@ What is bounded, each in a few lines over uvicorn's hooks:
 - pipelining: a few requests wait in line; after those are answered the connection is closed.
 - connections: each one beyond the worker's or its peer's bound is answered with 503, except for
   health checks, which a supervisor must reach even if strangers hold all other connections.
+- stopping: a request that was under way to an idle connection is answered, and the answer says
+  that the connection is closed.  uvicorn closes idle connections at once, which resets them.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ _FIELD_OVERHEAD = 4
 _MOST_PIPELINED = 4
 # Bytes that a client has to read in each second while answers wait for it.
 _LEAST_READ = 1024
+# Seconds that an idle connection stays open at shutdown, for a request that is under way.
+_LAST_REQUEST = 0.5
 SPARE = 4
 """Factor over the bounds up to which connections are accepted, for health checks only."""
 
@@ -52,6 +56,7 @@ class TimeoutProtocol(HttpToolsProtocol):
     _is_surplus = False
     # No further input is parsed: the answers in progress are the last.
     _is_ended = False
+    _is_stopping = False
     # Bytes of the fields that the parser has reported, and of reads without a body byte.
     _fields = 0
     _received = 0
@@ -147,6 +152,8 @@ class TimeoutProtocol(HttpToolsProtocol):
         is_refused = self._is_surplus and self.url.partition(b"?")[0] not in _HEALTH
         self.app = _answer_busy if is_refused else self._full_app
         super().on_headers_complete()
+        if self._is_stopping:
+            self.cycle.keep_alive = False  # uvicorn adds Connection: close
 
     def on_body(self, body: bytes) -> None:
         """Record that a body byte has arrived."""
@@ -160,9 +167,11 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Start the timeout for the rest of a body that was answered before its end."""
+        """Start the timeout for the rest of a body, or for the last request at shutdown."""
         if not self._is_in_head:
             self._expect(_REST)
+        elif self._is_stopping and not self.pipeline:
+            self._expect(_LAST_REQUEST)
         super().on_response_complete()
 
     def pause_writing(self) -> None:
@@ -176,11 +185,15 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def shutdown(self) -> None:
-        """Set ``stopping``, so that streams end, and shut down."""
+        """Set ``stopping``, so that streams end, and close once no request is under way."""
         stopping: Any = self.app_state.get("stopping")
         if stopping is not None:
             stopping.set()
-        super().shutdown()
+        self._is_stopping = True
+        if self._running is None or self.cycle.response_complete:
+            self._expect(_LAST_REQUEST)
+        elif not self.cycle.response_started:
+            self.cycle.keep_alive = False
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle

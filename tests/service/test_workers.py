@@ -11,7 +11,10 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -160,6 +163,42 @@ def test_a_service_told_to_stop_while_a_worker_does_not_answer_ends_by_its_deadl
         served.running.process.send_signal(signal.SIGTERM)
         assert served.running.process.wait(60) == 0
         assert time.monotonic() - started < 20
+
+
+def test_requests_that_reach_a_worker_while_it_is_told_to_stop_are_answered(
+    new_site: MakeSite, embedded: Devnet
+):
+    """On open connections, which end then, and on new ones."""
+    site = new_site(embedded)
+    with serve(site.folder, workers=1) as served, ExitStack() as stack:
+        wait_for_workers(served, 1)
+        (worker,) = workers_of(served)
+
+        def open_connections() -> list[HTTPConnection]:
+            made = [HTTPConnection(urlsplit(served.url).netloc, timeout=60) for _ in range(4)]
+            for connection in made:
+                stack.callback(connection.close)
+                connection.connect()
+            return made
+
+        kept = open_connections()
+        for connection in kept:
+            connection.request("GET", "/healthz")
+            assert b"alive" in connection.getresponse().read()
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            new = open_connections()
+            os.kill(worker, signal.SIGTERM)
+            for connection in (*kept, *new):
+                connection.request("GET", "/healthz")
+            time.sleep(0.3)
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        answers = [connection.getresponse() for connection in (*kept, *new)]
+        assert all(b"alive" in answer.read() for answer in answers)
+        for connection, answer in zip(kept, answers, strict=False):
+            if answer.getheader("Connection") != "close":  # answered before the worker knew of it
+                assert connection.sock.recv(1) == b""
 
 
 def is_running(pid: int) -> bool:
