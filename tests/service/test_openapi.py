@@ -22,6 +22,8 @@ from support.service import Served, bearer, make_key, serve
 from anchor.chain.devnet import open_devnet
 from anchor.service.app import make_app
 
+# Other tests do without it: it takes half a second to load.
+pytest_plugins = ["schemathesis.pytest.plugin"]
 CONFIG = {"suppress_health_check": list(HealthCheck), "deadline": None, "derandomize": True}
 
 

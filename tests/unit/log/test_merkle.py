@@ -19,8 +19,8 @@ from anchor.log.tree import Tree
 from anchor.types import MAX_LOG_SIZE, Hash32
 
 LARGEST = 64
-# Shapes only repeat beyond this, one level up.
-LARGEST_MUTATED = 33
+# Every shape of three levels; beyond, the same shapes repeat one level up.
+LARGEST_MUTATED = examples(33, ordinary=18)
 
 DATA = tuple(f"leaf {index}".encode() for index in range(LARGEST))
 LEAVES = [hash_leaf(data) for data in DATA]

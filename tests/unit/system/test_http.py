@@ -154,7 +154,7 @@ def test_a_call_that_is_given_up_leaves_no_thread_and_no_socket(
         else (lambda connected: drip(connected, begin))
     )
     before = descriptors()
-    with server(talk) as port, BoundedSession(timeout=0.8, max_bytes=1 << 20) as session:
+    with server(talk) as port, BoundedSession(timeout=0.4, max_bytes=1 << 20) as session:
         url = f"http{'s' if 'TLS' in where else ''}://127.0.0.1:{port}"
         spent: list[float] = []
 
@@ -188,7 +188,7 @@ def test_a_connection_is_used_again_and_its_drip_is_ended_too() -> None:
         calls.append(b"again")
         drip(connected, _HEAD)
 
-    with server(talk) as port, BoundedSession(timeout=2.5, max_bytes=1 << 20) as session:
+    with server(talk) as port, BoundedSession(timeout=1.5, max_bytes=1 << 20) as session:
         assert session.post(f"http://127.0.0.1:{port}", data=b"{}").content == b"{}"
         with pytest.raises(requests.RequestException):
             session.post(f"http://127.0.0.1:{port}", data=b"{}")
