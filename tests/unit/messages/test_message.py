@@ -51,8 +51,8 @@ def test_a_list_is_joined_as_each_language_does() -> None:
     assert join(["a", "b"], "semicolon") == "a; b"
     assert translate(join(["a", FAILURE], "and"), "zh") == "a 与 a.txt：1、2"
     assert (join([]), join([FAILURE]).id) == ("", "with-reason")
-    many = translate(join(str(number) for number in range(50_000)), "zh")
-    assert many.count("、") == 49_999
+    many = translate(join(str(number) for number in range(10_000)), "zh")
+    assert many.count("、") == 9_999
 
 
 def test_a_message_without_its_operands_cannot_be_made() -> None:

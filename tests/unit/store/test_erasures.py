@@ -11,7 +11,7 @@ from anchor.store.erasures import erase_rows, find_by_leaves
 from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.location import SqliteFile
 
-COUNT = 6_000
+COUNT = 3_000
 
 
 def test_pages_that_were_split_keep_nothing_of_erased_rows(tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_a_connection_is_used_again_and_its_drip_is_ended_too() -> None:
         calls.append(b"again")
         drip(connected, _HEAD)
 
-    with server(talk) as port, BoundedSession(timeout=1.5, max_bytes=1 << 20) as session:
+    with server(talk) as port, BoundedSession(timeout=1.0, max_bytes=1 << 20) as session:
         assert session.post(f"http://127.0.0.1:{port}", data=b"{}").content == b"{}"
         with pytest.raises(requests.RequestException):
             session.post(f"http://127.0.0.1:{port}", data=b"{}")
