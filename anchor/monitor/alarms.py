@@ -17,10 +17,10 @@ from anchor.messages.message import Message
 from anchor.monitor.background_poll import Seen, Sighting
 from anchor.monitor.chain_status import ChainFacts, ExternalStatus
 from anchor.monitor.overview import Overview
-from anchor.monitor.timeline import parse_moment
 from anchor.operate.daemon import LATE
 from anchor.operate.funds import FEW
 from anchor.project.config import Config
+from anchor.system.clock import parse_time
 from anchor.units import ETHER, GWEI
 
 UNSEALED = 600.0
@@ -198,7 +198,7 @@ def _find_fee_cap(situation: Situation) -> Message | None:
         )
     if transaction is None or transaction.signed_at is None or transaction.max_fee is None:
         return None
-    is_old = situation.overview.read_at - parse_moment(transaction.signed_at) >= REPLACE_AFTER
+    is_old = situation.overview.read_at - parse_time(transaction.signed_at) >= REPLACE_AFTER
     if not is_old or transaction.max_fee * 9 // 8 < cap:
         return None
     return Message("alarm-fee-cap-reached", nonce=transaction.nonce, fee=transaction.max_fee / GWEI)

@@ -17,7 +17,6 @@ from anchor.monitor.timeline import (
     HeadLine,
     load_head_lines,
     make_anchor_line,
-    parse_moment,
 )
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
@@ -37,7 +36,7 @@ from anchor.store.statistics import (
     load_newest_heads,
     sum_costs_since,
 )
-from anchor.system.clock import format_time
+from anchor.system.clock import format_time, parse_time
 
 HOUR = 3_600
 DAY = 86_400
@@ -156,7 +155,7 @@ def read_throughput(project: OpenProject, current_time: float) -> Throughput:
     """Return what was sealed in the last day, or in the newest heads if there are very many."""
     with project.database.read() as connection:
         rows = load_newest_heads(connection, _MOST_HEADS)
-    sealed = [(parse_moment(row.sealed_at), row.added) for row in rows]
+    sealed = [(parse_time(row.sealed_at), row.added) for row in rows]
     span = float(DAY)
     if len(sealed) == _MOST_HEADS:
         span = min(span, max(current_time - sealed[-1][0], 1.0))
@@ -177,14 +176,14 @@ def _read_queue(connection: Connection, current_time: float, size: int) -> Queue
     hour_ago = format_time(datetime.fromtimestamp(current_time - HOUR, UTC))
     return Queue(
         waiting=waiting,
-        oldest_at=None if oldest is None else parse_moment(oldest),
+        oldest_at=None if oldest is None else parse_time(oldest),
         accepted_last_hour=count_accepted_since(connection, hour_ago, size, waiting),
     )
 
 
 def _find_unanchored(connection: Connection, anchored: int) -> float | None:
     first = find_head_above(connection, anchored)
-    return None if first is None else parse_moment(first.sealed_at)
+    return None if first is None else parse_time(first.sealed_at)
 
 
 def _read_spending(connection: Connection, config: Config, current_time: float) -> Spending:

@@ -6,7 +6,6 @@ Times are Unix seconds of the operator's clock, except ``included_at``, which is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum
 
 from sqlalchemy import Connection
@@ -20,6 +19,7 @@ from anchor.store.statistics import (
     load_newest_anchors,
     load_newest_heads,
 )
+from anchor.system.clock import parse_time
 from anchor.types import MAX_LOG_SIZE, ChainId, Hash32, Head
 
 
@@ -111,11 +111,6 @@ class AnchorLine:
         return None if self.final_at is None else max(self.final_at - self.sealed_at, 0.0)
 
 
-def parse_moment(text: str) -> float:
-    """Return a time in the store's format (RFC 3339) in Unix seconds."""
-    return datetime.fromisoformat(text).timestamp()
-
-
 def load_head_lines(
     connection: Connection, chain_id: ChainId, count: int, *, below: int = MAX_LOG_SIZE + 1
 ) -> list[HeadLine]:
@@ -149,7 +144,7 @@ def _make_head_line(
     return HeadLine(
         head=row.head,
         added=row.added,
-        sealed_at=parse_moment(row.sealed_at),
+        sealed_at=parse_time(row.sealed_at),
         state=state,
         anchor_size=None if anchored is None else anchored.head.size,
         sequence=None if anchored is None else anchored.sequence,
@@ -164,10 +159,10 @@ def make_anchor_line(row: AnchorRow) -> AnchorLine:
         covers=row.covers,
         sequence=anchored.sequence,
         block_number=anchored.block_number,
-        sealed_at=parse_moment(row.sealed_at),
+        sealed_at=parse_time(row.sealed_at),
         included_at=anchored.timestamp,
         final=anchored.final,
-        final_at=None if anchored.final_at is None else parse_moment(anchored.final_at),
+        final_at=None if anchored.final_at is None else parse_time(anchored.final_at),
         gas_used=row.gas_used,
         gas_price=row.gas_price,
         tx_hash=anchored.tx_hash,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from anchor.chain.node import Node
 from anchor.chain.signer import Signer
@@ -39,11 +40,17 @@ from anchor.operate.events import (
 )
 from anchor.operate.finality import refresh_anchors
 from anchor.operate.funds import low_funds_warning
+from anchor.operate.head_size import LEAST, choose_head_size
 from anchor.operate.preconditions import check_chain
 from anchor.operate.publisher import Publisher
 from anchor.operate.single_run import anchor_round
 from anchor.project.project import OpenProject
-from anchor.store.evidence import count_waiting, estimate_waiting, measure_waiting
+from anchor.store.evidence import (
+    count_waiting,
+    count_waiting_before,
+    estimate_waiting,
+    measure_waiting,
+)
 from anchor.store.heads import (
     AnchoredHead,
     find_anchored,
@@ -52,7 +59,8 @@ from anchor.store.heads import (
     newest_final_anchor,
     newest_head,
 )
-from anchor.system.clock import StoppableClock, Stopped
+from anchor.store.statistics import find_oldest_waiting
+from anchor.system.clock import StoppableClock, Stopped, format_unix_time, parse_time
 
 # Seconds between two checks for waiting evidence, and between two checks for finality.
 _POLL = 1.0
@@ -63,6 +71,9 @@ _FINALITY_POLL = 4.0
 LATE = 1800.0
 # A lasting condition is reported again after this many seconds.
 _REMIND = 3600.0
+
+# A log is busy while a round follows the one before it within this many times ``Pace.seconds``.
+_BUSY = 2
 
 # Errors that end by themselves, or after the operator acted elsewhere.  An incident is withdrawn if
 # one node's wrong answer caused it; until then nothing is sealed or sent.
@@ -78,9 +89,10 @@ _PASSING = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """When to seal: ``seconds`` after the last seal, or as soon as enough evidence is waiting.
+    """When to seal: ``seconds`` after the oldest waiting evidence was accepted, or the last seal.
 
-    Enough is ``leaves`` pieces of evidence, or records of ``size`` bytes in total.
+    It seals earlier once enough evidence is waiting: ``leaves`` pieces, or records of ``size``
+    bytes in total.
     """
 
     seconds: float
@@ -95,6 +107,14 @@ class Pace:
             if self.size is None
             else Message("daemon-pace-with-size", detail=text, size=self.size)
         )
+
+
+class _Round(NamedTuple):
+    """A round that sealed something: when it ended, its duration (seconds), and its leaves."""
+
+    ended: float
+    seconds: float
+    leaves: int
 
 
 class Daemon:
@@ -125,6 +145,8 @@ class Daemon:
         self._tell = tell
         self._backoff = Backoff(jitter)
         self._publisher = publisher
+        self._wall = wall
+        self._last_round: _Round | None = None
         self._watch = ChainWatch(project, Clocks(wall=wall, steady=clock.monotonic))
         # An incident is open: nothing is published meanwhile, and each attempt checks it again.
         self._is_contradicted = False
@@ -152,7 +174,7 @@ class Daemon:
                     if self._should_seal(time >= next_round, is_first=is_first):
                         has_sealed = self._work()
                         is_first = False
-                        pause = self._pace.seconds if has_sealed else 0.0
+                        pause = self._find_pause() if has_sealed else 0.0
                         next_round = self._clock.monotonic() + pause
                     if time >= next_look:
                         next_look = time + _FINALITY_POLL
@@ -219,9 +241,38 @@ class Daemon:
             size = self._pace.size
             return size is not None and measure_waiting(connection) >= size
 
+    def _find_pause(self) -> float:
+        """Return the seconds until the oldest waiting evidence has waited for ``Pace.seconds``."""
+        with self._project.database.read() as connection:
+            oldest = find_oldest_waiting(connection)
+        # A clock that was set back may show a time before the acceptance.
+        waited = 0.0 if oldest is None else max(0.0, self._wall() - parse_time(oldest))
+        return max(0.0, self._pace.seconds - waited)
+
+    def _choose_count(self) -> int | None:
+        """Return how many leaves to seal to reach a size that saves gas; None to seal all.
+
+        Leaves are held back only while the log is busy, so that a next round follows soon, and only
+        if they were accepted so late that the next round does not exceed ``Pace.seconds``.
+        """
+        last, pace = self._last_round, self._pace.seconds
+        if (
+            last is None
+            or last.leaves < LEAST
+            or self._clock.monotonic() - last.ended > _BUSY * pace
+        ):
+            return None
+        latest = format_unix_time(self._wall() + last.seconds - pace)
+        with self._project.database.read() as connection:
+            newest = newest_head(connection)
+            waits, due = count_waiting(connection), count_waiting_before(connection, latest)
+        size = newest.head.size if newest else 0
+        return choose_head_size(size, waits, due) - size
+
     def _work(self) -> bool:
         """Do one round; return whether it sealed anything."""
         before = self._project.read(newest_anchored)
+        count, began = self._choose_count(), self._clock.monotonic()
         done = anchor_round(
             self._project,
             self._node,
@@ -229,7 +280,11 @@ class Daemon:
             self._clock,
             wait_for="included",
             report=lambda text: self._tell(Event(event="progress", text=text)),
+            most=count,
         )
+        ended = self._clock.monotonic()
+        if done.sealed:
+            self._last_round = _Round(ended=ended, seconds=ended - began, leaves=done.sealed)
         if done.anchored is not None and (before is None or done.anchored.head != before.head):
             self._tell(anchoring_event(done, done.anchored))
         self._watch_funds()

@@ -60,15 +60,18 @@ def anchor_round(
     wait_for: WaitFor,
     report: Callable[[Message], None],
     proofs: StateProofs | None = None,
+    most: int | None = None,
 ) -> RunResult:
     """Seal the waiting evidence, anchor the newest head and wait; no step is done twice.
+
+    With ``most``, only the first ``most`` pieces are sealed.
 
     The chain is compared with the pins before the seal, so that a store older than the chain never
     grows a fork.  The key is opened only to send a transaction.  ``proofs`` keeps the state proof
     of an anchor that becomes final.
     """
     standing = check_standing(project, node)
-    sealed = seal(project.database, utc_now(), project.tiles)
+    sealed = seal(project.database, utc_now(), project.tiles, most)
     count = sealed[1] if sealed else 0
     if sealed is not None:
         standing = replace(standing, newest=sealed[0])

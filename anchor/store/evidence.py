@@ -166,9 +166,20 @@ def count_without_record(connection: Connection) -> int:
     return connection.execute(query).scalar_one()
 
 
-def last_waiting(connection: Connection) -> int | None:
-    """Return the number of the last row without a place; None if the queue is empty."""
-    last: int | None = connection.execute(select(func.max(waiting.c.evidence_id))).scalar_one()
+def count_waiting_before(connection: Connection, moment: str) -> int:
+    """Return how many rows that are not sealed yet were accepted before ``moment`` (RFC 3339)."""
+    query = select(func.count()).select_from(_WAITING).where(evidence.c.accepted_at < moment)
+    return connection.execute(query).scalar_one()
+
+
+def last_waiting(connection: Connection, most: int | None = None) -> int | None:
+    """Return the number of the last row without a place; None if the queue is empty.
+
+    With ``most``, it is the last of the first ``most`` rows.
+    """
+    first = select(waiting.c.evidence_id).order_by(waiting.c.evidence_id).limit(most).subquery()
+    number = waiting.c.evidence_id if most is None else first.c.evidence_id
+    last: int | None = connection.execute(select(func.max(number))).scalar_one()
     return last
 
 
@@ -182,12 +193,16 @@ def load_waiting(connection: Connection, last: int | None = None) -> bytes:
 
 
 def load_waiting_records(
-    connection: Connection,
+    connection: Connection, last: int | None = None
 ) -> Iterator[tuple[int, Hash32, bytes | None]]:
-    """Yield number, leaf and record of each row without a place, in order of acceptance."""
+    """Yield number, leaf and record of each row without a place, in order of acceptance.
+
+    With ``last``, only of the rows up to that number.
+    """
     rows = connection.execute(
         select(evidence.c.id, evidence.c.leaf, evidence.c.record)
         .select_from(_WAITING)
+        .where(_waits_up_to(last))
         .order_by(waiting.c.evidence_id)
         .execution_options(yield_per=1_000)
     )

@@ -35,24 +35,24 @@ _REBUILD = Message("tile-rebuild-hint")
 
 
 def seal(
-    database: Database, sealed_at: str, tiles: TileFolder | None = None
+    database: Database, sealed_at: str, tiles: TileFolder | None = None, most: int | None = None
 ) -> tuple[Head, int] | None:
-    """Append every accepted leaf to the log; return the new head and how many leaves were added.
+    """Append accepted leaves to the log; return the new head and how many leaves were added.
 
-    Returns None if the queue is empty. Leaves keep the order of acceptance; evidence that is
-    accepted meanwhile waits for the next seal. ``tiles`` are updated to the new head from the
-    leaves that the seal holds in memory.
+    Returns None if the queue is empty. Leaves keep the order of acceptance; with ``most``, only the
+    first ``most`` are appended. Evidence that is accepted meanwhile waits for the next seal.
+    ``tiles`` are updated to the new head from the leaves that the seal holds in memory.
 
     Raises:
         ChainGuardError: Queued evidence was altered or lost; no leaf of that part is sealed.
     """
-    parts = _read_waiting(database)
+    parts = _read_waiting(database, most)
     if not parts:
         return None
     # With a single writer, seal part by part, each with its own head, so that others wait less.  No
     # other process changes the queue up to a given row, so that the leaves read above are current.
     sealed = [
-        _append(database, last, sealed_at, leaves)
+        _append(database, last, sealed_at, leaves, most)
         for last, leaves in (parts if database.has_one_writer else [(parts[-1][0], None)])
     ]
     head, added = sealed[-1][0], [leaves for _, leaves in sealed]
@@ -62,8 +62,8 @@ def seal(
     return head, sum(map(len, added)) // HASH
 
 
-def _read_waiting(database: Database) -> list[tuple[int, bytes]]:
-    """Return the queued leaves in parts, after checking each leaf against its record.
+def _read_waiting(database: Database, most: int | None) -> list[tuple[int, bytes]]:
+    """Return the first ``most`` queued leaves in parts, after checking each against its record.
 
     Each part is the number of its last row, and its leaves. A wrong leaf could not be corrected
     after it is anchored.
@@ -71,7 +71,8 @@ def _read_waiting(database: Database) -> list[tuple[int, bytes]]:
     parts: list[tuple[int, bytes]] = []
     leaves: list[bytes] = []
     with database.read() as connection:
-        for number, leaf, record in load_waiting_records(connection):
+        last = last_waiting(connection, most)
+        for number, leaf, record in load_waiting_records(connection, last):
             if record is not None and hash_leaf(record) != leaf:
                 raise ChainGuardError(
                     Message("record-leaf-changed", leaf=leaf.hex()),
@@ -81,21 +82,22 @@ def _read_waiting(database: Database) -> list[tuple[int, bytes]]:
             if len(leaves) == PART:
                 parts.append((number, b"".join(leaves)))
                 leaves.clear()
-        last = last_waiting(connection)
     if last is not None and (not parts or parts[-1][0] < last):
         parts.append((last, b"".join(leaves)))
     return parts
 
 
 def _append(
-    database: Database, last: int, sealed_at: str, leaves: bytes | None
+    database: Database, last: int, sealed_at: str, leaves: bytes | None, most: int | None
 ) -> tuple[Head, bytes]:
-    """Seal the rows up to number ``last``; read their leaves if ``leaves`` is None.
+    """Seal the rows up to number ``last``; read their leaves, ``most`` at most, if None is given.
 
     Returns the new head and those leaves.
     """
     with database.sequence() as connection:
         if leaves is None:
+            # Rows with lower numbers may have been committed since.
+            last = min(last, last_waiting(connection, most) or last)
             leaves = load_waiting(connection, last)
         before = newest_head(connection)
         edge = before.right_edge if before else RightEdge()

@@ -79,3 +79,13 @@ class StoppableClock:
 def format_time(instant: datetime) -> str:
     """Return a time as RFC 3339 text in UTC, to the millisecond."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def format_unix_time(seconds: float) -> str:
+    """Return a time in Unix seconds as ``format_time`` does."""
+    return format_time(datetime.fromtimestamp(seconds, UTC))
+
+
+def parse_time(text: str) -> float:
+    """Return a time that ``format_time`` formatted in Unix seconds."""
+    return datetime.fromisoformat(text).timestamp()

@@ -6,12 +6,16 @@ import json
 from functools import cache
 from itertools import count, pairwise
 from pathlib import Path
+from random import Random
+from statistics import mean
 from typing import Any
 
 import pytest
 from support.contract_log import log_id
 from support.gas_table import GAS_TABLE
 from support.rfc9162_reference import hash_leaf, hash_node, split
+
+from anchor.operate.head_size import choose_head_size
 
 SNAPSHOT = json.loads(Path(__file__).with_name("gas.json").read_text("utf-8"))
 
@@ -21,6 +25,10 @@ LOG_SIZES = (1_003, 1_000_003, 1_000_000_003)
 # The costliest that a search found among pairs near 10^6 (22 nodes, 39 hashes) and, with 40 hashes,
 # among those whose old size is below 2^20.
 WORST = ((1_015_807, 1_048_577), (1_048_575, 2_097_151))
+# A busy log near 10^6 leaves: how many wait at least, and up to how many more, when the daemon
+# chooses the size of its next head.
+BUSY = {16_384: 2_000, 256: 16}
+PAIRS = 20
 DEPTHS = (0, 10, 20, 30, 40)
 # What a level adds at most: a node of calldata (512) and the hashes and steps it takes.
 LEVEL_CEILING = 1_400
@@ -60,6 +68,9 @@ class Meter:
                 first, later = self.anchor_twice(old, new, sender)
                 used[f"anchor: first, {who}"] = first
                 used[f"anchor: {old:,} → {new:,} leaves, {who}"] = later
+            for least, more in BUSY.items():
+                name = f"anchor: mean of {PAIRS} of a busy log, {least:,} leaves or more, {who}"
+                used[name] = self.anchor_busily(least, more, sender)
         used |= self.measure_owner_calls()
         for depth in DEPTHS:
             used[f"verifyInclusion: {depth} hashes"] = self.verify_inclusion(depth)
@@ -67,15 +78,40 @@ class Meter:
 
     def anchor_twice(self, old: int, new: int, sender: Any) -> tuple[int, int]:
         """Return the gas of a log's first anchor and of the next one."""
-        log = log_id(self._owner, next(self._numbers))
-        if sender is self._operator:
-            self._registry.setOperator(log, sender, 1, sender=self._owner)
+        log = self.make_log(sender)
         proof = proof_over_equal_leaves(old, new)
         receipts = [
             self._registry.anchor(log, root_of_equal_leaves(size), size, nodes, sender=sender)
             for size, nodes in ((old, []), (new, proof))
         ]
         return receipts[0].gas_used, receipts[1].gas_used
+
+    def anchor_busily(self, least: int, more: int, sender: Any) -> int:
+        """Return the mean gas of the anchors of a log whose heads the daemon's rule chooses."""
+        log, random = self.make_log(sender), Random(least)
+        sizes = [LOG_SIZES[1]]
+        left = 0
+        for _ in range(PAIRS + 1):
+            waiting = max(left, least + random.randrange(more))
+            sizes.append(choose_head_size(sizes[-1], waiting, left))
+            left = sizes[-2] + waiting - sizes[-1]
+        gas = [
+            self._registry.anchor(
+                log,
+                root_of_equal_leaves(new),
+                new,
+                proof_over_equal_leaves(old, new) if old else [],
+                sender=sender,
+            ).gas_used
+            for old, new in pairwise([0, *sizes])
+        ]
+        return round(mean(gas[2:]))  # the first head, and the next one's proof from an odd size
+
+    def make_log(self, sender: Any) -> bytes:
+        log = log_id(self._owner, next(self._numbers))
+        if sender is self._operator:
+            self._registry.setOperator(log, sender, 1, sender=self._owner)
+        return log
 
     def measure_owner_calls(self) -> dict[str, int]:
         old, new = (log_id(self._owner, next(self._numbers)) for _ in range(2))

@@ -24,7 +24,7 @@ from support.troubles import Crash, Effects
 
 from anchor.chain.devnet import Devnet
 from anchor.monitor.overview import HOUR, Overview, read_overview, read_throughput
-from anchor.monitor.timeline import HeadState, load_head_lines, parse_moment
+from anchor.monitor.timeline import HeadState, load_head_lines
 from anchor.project.project import OpenProject
 from anchor.store.database import create_database
 from anchor.store.evidence_insertion import insert_evidence
@@ -37,7 +37,7 @@ from anchor.store.statistics import (
     find_oldest_waiting,
     sum_costs_since,
 )
-from anchor.system.clock import format_time, utc_now
+from anchor.system.clock import format_time, parse_time, utc_now
 from anchor.types import ChainId
 from anchor.units import format_duration, format_wei
 
@@ -199,7 +199,7 @@ def test_the_first_head_without_an_anchor_is_told_and_no_later_one(
         seal(open_site.database, "2026-01-01T00:00:00.000Z")
     site.add("b")
     seal_now(open_site)
-    assert look(site).unanchored_since == parse_moment("2026-01-01T00:00:00.000Z")
+    assert look(site).unanchored_since == parse_time("2026-01-01T00:00:00.000Z")
 
 
 def test_the_lease_is_seen_from_outside(site: MemorySite, open_site: OpenProject) -> None:

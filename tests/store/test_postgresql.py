@@ -23,7 +23,13 @@ from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.store import postgresql_copy, sealing
 from anchor.store.database import Database, create_database, is_taken, open_database
-from anchor.store.evidence import NewEvidence, count_evidence, load_all, load_waiting
+from anchor.store.evidence import (
+    NewEvidence,
+    count_evidence,
+    load_all,
+    load_waiting,
+    load_waiting_records,
+)
 from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.location import PostgresDatabase
 from anchor.store.staging import Writable, build_database
@@ -269,6 +275,28 @@ def test_who_lost_the_connection_of_its_lease_is_fenced_off(
     first.close()
     second.close()
     assert count_of(location) == (1, 0)
+
+
+def test_a_row_that_another_process_commits_late_makes_a_seal_no_longer(
+    location: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows take their numbers before they are committed."""
+    database = create_database(location)
+    with database.hold_lease():
+        accept(project_of(database), [submission(number) for number in range(5)])
+        original = sealing.last_waiting
+        # The second row is not visible yet.
+        monkeypatch.setattr(
+            sealing, "last_waiting", lambda connection, most: original(connection, most + 1)
+        )
+        monkeypatch.setattr(
+            sealing,
+            "load_waiting_records",
+            lambda connection, last: monkeypatch.undo() or load_waiting_records(connection, last),
+        )
+        sealed = sealing.seal(database, NOW, most=3)
+    assert sealed is not None and (sealed[0].size, sealed[1]) == (3, 3)
+    database.close()
 
 
 @pytest.mark.fault(

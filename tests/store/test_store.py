@@ -232,6 +232,26 @@ def test_a_seal_that_others_wait_for_is_done_in_parts(
         assert load_heads(connection) == [Head(root=tree.root(size), size=size) for size in sizes]
 
 
+@pytest.mark.parametrize("part", [1, 2, 100])
+def test_a_seal_may_leave_the_last_leaves_for_the_next_one(
+    store: Database, monkeypatch: pytest.MonkeyPatch, part: int
+) -> None:
+    monkeypatch.setattr(sealing, "PART", part)
+    accept(store, *range(1, 6))
+    original = sealing.load_waiting_records
+
+    def accept_meanwhile(connection: Any, last: int | None) -> Iterator[Any]:
+        yield from original(connection, last)
+        accept(store, 6)
+
+    monkeypatch.setattr(sealing, "load_waiting_records", accept_meanwhile)
+    tree = Tree(b"".join(make_item(number).leaf for number in range(1, 7)))
+    assert sealing.seal(store, NOW, most=3) == (Head(root=tree.root(3), size=3), 3)
+    assert indices(store) == [(n, n - 1 if n < 4 else None) for n in range(1, 7)]
+    monkeypatch.undo()
+    assert sealing.seal(store, NOW, most=100) == (Head(root=tree.root(6), size=6), 3)
+
+
 def test_what_comes_during_a_seal_waits_for_the_next_one(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,8 +259,8 @@ def test_what_comes_during_a_seal_waits_for_the_next_one(
     accept(store, 1, 2)
     original = sealing.load_waiting_records
 
-    def accept_meanwhile(connection: Any) -> Iterator[Any]:
-        yield from original(connection)
+    def accept_meanwhile(connection: Any, last: int | None) -> Iterator[Any]:
+        yield from original(connection, last)
         accept(store, 3)
 
     monkeypatch.setattr(sealing, "load_waiting_records", accept_meanwhile)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -135,10 +135,17 @@ class MemorySite:
         finally:
             project.database.close()
 
-    def serve(self, effects: Effects, seconds: float) -> list[Event]:
-        """Run the daemon for so long."""
+    def serve(
+        self,
+        effects: Effects,
+        seconds: float,
+        pace: Pace | None = None,
+        at: Mapping[float, Callable[[], object]] | None = None,
+    ) -> list[Event]:
+        """Run the daemon for so long; ``at`` says what happens how many seconds from now."""
         project = self.open(effects)
         clock = ChainClock(self.chain)
+        clock.at = {self.chain.time + after: call for after, call in (at or {}).items()}
         stoppable = StoppableClock(clock, grace=20.0)
         clock.at[self.chain.time + seconds] = stoppable.stopping.set
         happened: list[Event] = []
@@ -149,7 +156,7 @@ class MemorySite:
                     Node(TroubledTransport(self.chain, effects)),
                     QuickSigner(self.key),
                     stoppable,
-                    Pace(seconds=30.0, leaves=4),
+                    pace or Pace(seconds=30.0, leaves=4),
                     tell=happened.append,
                     jitter=lambda: 0.0,
                     wall=clock.monotonic,

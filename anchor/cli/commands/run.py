@@ -75,7 +75,10 @@ def command(
     every: Annotated[
         float | None,
         typer.Option(
-            min=1, max=86_400, metavar="SECONDS", help="Seconds between rounds; default: 60."
+            min=1,
+            max=86_400,
+            metavar="SECONDS",
+            help="Seal evidence at most this long after it was accepted; default: 60.",
         ),
     ] = None,
     leaves: Annotated[
@@ -83,7 +86,7 @@ def command(
         typer.Option(
             min=1,
             metavar="N",
-            help="Start a round early when N leaves are waiting; default: 10,000.",
+            help="Start a round early when N leaves are waiting; default: 16,384.",
         ),
     ] = None,
     size: Annotated[
@@ -145,7 +148,7 @@ def command(
                 _run_once(output, project, wait)
     else:
         config = load_config(find_config(config_path))
-        pace = Pace(seconds=every or 60.0, leaves=leaves or 10_000, size=size)
+        pace = Pace(seconds=every or 60.0, leaves=leaves or 16_384, size=size)
         _run_on(as_json, config, pace, publish or config.publish, standby=standby)
 
 

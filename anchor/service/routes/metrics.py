@@ -20,11 +20,11 @@ from prometheus_client.registry import Collector
 from anchor.monitor.alarms import RULES, raise_alarms
 from anchor.monitor.chain_status import ExternalStatus
 from anchor.monitor.overview import Overview, read_overview
-from anchor.monitor.timeline import parse_moment
 from anchor.project.config import Config
 from anchor.service.auth import Administrator
 from anchor.service.middleware import collect_requests
 from anchor.service.worker import CurrentService
+from anchor.system.clock import parse_time
 
 router = APIRouter(include_in_schema=False)
 
@@ -118,7 +118,7 @@ class LogFigures(Collector):
         balance = None if facts is None else facts.balance
         days = None if balance is None else spending.days_left(balance)
         transaction = self.overview.transaction
-        since = None if transaction is None else parse_moment(transaction.reserved_at)
+        since = None if transaction is None else parse_time(transaction.reserved_at)
         return (
             ("anchor_spent_wei", "What the transactions of the last 7 days cost.", spending.wei),
             ("anchor_budget_wei", "What the transactions of 30 days may cost.", spending.budget),
