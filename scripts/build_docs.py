@@ -144,8 +144,8 @@ class Reference:
     def write_command(self, command: str) -> str:
         """Return usage, description, arguments, options and examples of a command.
 
-        Options that an earlier command describes in the same words are only named; an argument is
-        described once in its group.
+        What an earlier command describes in the same words is only named; an argument is described
+        once in its group.
         """
         found, context = self._find(command)
         formatter = context.make_formatter()
@@ -158,13 +158,14 @@ class Reference:
         earlier: dict[str, list[str]] = {}
         group = command.split()[0]
         for name, record in self._read_records(found, context):
-            is_option = record[0].startswith("-")
-            key = record if is_option else (group, *record)
-            if key not in self._described:
+            place = self._described.setdefault(record, f"`anchor {command}`")
+            if place == f"`anchor {command}`":
                 rows.append(record)
-            elif is_option and (place := self._described[key]):
-                earlier.setdefault(place, []).append(name)
-            self._described.setdefault(key, f"`anchor {command}`")
+            elif record[0].startswith("-"):
+                if place:
+                    earlier.setdefault(place, []).append(name)
+            elif place.split()[1].strip("`") != group:
+                earlier.setdefault(place, []).append(record[0])
         if rows:
             formatter.write_paragraph()
             formatter.write_dl(rows)
