@@ -6,9 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
 from anchor.cli.console import Output, human_size
 from anchor.messages.message import Message
 
@@ -22,6 +19,10 @@ def show_hashing(output: Output, total: int | None = None) -> Iterator[Callable[
     if output.as_json or not sys.stderr.isatty():
         yield lambda _files, _size: None
         return
+    # Loading it takes a tenth of a short command's time.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
