@@ -8,11 +8,11 @@ machine's executor can replace them behind the same `concurrent.futures.Executor
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 from anchor.errors import UsageError
 from anchor.messages.message import Message
+from anchor.system.cores import count_usable_cores
 
 
 def open_executor(workers: int | None = None) -> ThreadPoolExecutor:
@@ -27,10 +27,3 @@ def open_executor(workers: int | None = None) -> ThreadPoolExecutor:
     if count < 1:
         raise UsageError(Message("worker-count-invalid", count=count))
     return ThreadPoolExecutor(max_workers=count, thread_name_prefix="anchor")
-
-
-def count_usable_cores() -> int:
-    """Return how many cores this process may use, possibly fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

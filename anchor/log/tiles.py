@@ -129,9 +129,9 @@ def append_leaves(edge: RightEdge, leaves: bytes, read: TileReader) -> list[tupl
         _read_right_tile(edge, level, read)
         for level in range(min(_MAX_LEVELS, _count_levels(old_size, len(leaves) // HASH)))
     ]
-    completed = edge.extend(leaves)
+    completed = edge.extend(leaves, BLOCK_HEIGHT)
     grown: list[tuple[Tile, bytes]] = []
-    for level, new in enumerate(completed[::BLOCK_HEIGHT]):
+    for level, new in enumerate(completed):
         first = (old_size >> (BLOCK_HEIGHT * level)) // BLOCK
         hashes = begun[level] + new
         grown += [

@@ -8,7 +8,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
-from anchor.log.batch_sha256 import hash_levels, hash_pairs
+from anchor.log.batch_sha256 import (
+    MAX_SUBTREE_HEIGHT,
+    hash_levels,
+    hash_pairs,
+    hash_subtrees,
+)
 from anchor.log.merkle import EMPTY_ROOT, hash_node
 from anchor.types import MAX_LOG_SIZE, Hash32
 
@@ -177,11 +182,18 @@ class RightEdge:
         """Return the root of the subtree of 2^height leaves; that bit of ``size`` must be set."""
         return self._by_height[height]
 
-    def extend(self, leaves: bytes) -> list[bytes]:
-        """Append leaf hashes; return the nodes that this completes, for each height from 0 up.
+    def append(self, leaves: bytes) -> None:
+        """Append leaf hashes.
 
-        ``result[h]`` are the hashes of the nodes from ``old_size >> h`` on, back to back.  The time
-        depends on the number of new leaves only, not on the size.
+        The time depends on the number of new leaves only, not on the size.
+        """
+        self.extend(leaves, MAX_SUBTREE_HEIGHT)
+
+    def extend(self, leaves: bytes, step: int = 1) -> list[bytes]:
+        """Append leaf hashes; return the nodes completed at heights 0, ``step``, 2·``step`` ...
+
+        With ``h = i·step``, ``result[i]`` are the hashes of the nodes of height ``h`` from number
+        ``old_size >> h`` on, back to back.  ``step`` is at most ``MAX_SUBTREE_HEIGHT``.
         """
         if len(leaves) % HASH:
             raise ValueError("leaves are 32 bytes each")
@@ -193,14 +205,37 @@ class RightEdge:
         height = 0
         while new:
             completed.append(new)
-            if old_size >> height & 1:
-                new = self._by_height.pop(height) + new
-            if len(new) // HASH & 1:
-                self._by_height[height] = Hash32(new[-HASH:])
-            new = hash_pairs(new)
-            height += 1
+            new = self._climb(new, height, step, old_size >> height)
+            height += step
         self.size += count
         return completed
+
+    def _climb(self, new: bytes, height: int, step: int, index: int) -> bytes:
+        """Return the nodes ``step`` levels up that ``new`` nodes from number ``index`` complete.
+
+        The others become nodes of the edge.
+        """
+        width = HASH << step
+        # Up to the next multiple of 2^step, they join what the edge has at these heights.
+        lead = min(-(index * HASH) % width, len(new))
+        end = len(new) - (len(new) - lead) % width
+        above = self._join(new[:lead], height, step)
+        if lead < end:
+            above += hash_subtrees(memoryview(new)[lead:end], step)
+        if end < len(new):
+            self._join(new[end:], height, step)
+        return above
+
+    def _join(self, new: bytes, height: int, step: int) -> bytes:
+        """Do the same with ``new`` nodes that lie in one subtree of that height, level by level."""
+        for level in range(height, height + step):
+            if not new:
+                break
+            new = self._by_height.pop(level, b"") + new
+            if len(new) // HASH & 1:
+                self._by_height[level] = Hash32(new[-HASH:])
+            new = hash_pairs(new)
+        return new
 
     def root(self) -> Hash32:
         """Return the root over all leaves appended so far."""

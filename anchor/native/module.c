@@ -1,4 +1,4 @@
-/* The Python module anchor._sha256: sha256_rows.c over anything with a buffer.
+/* The Python module anchor._sha256: sha256_blocks.c over anything with a buffer.
  *
  * Stable ABI of Python 3.11.  anchor/_sha256.pyi has the signatures, anchor/log/batch_sha256.py the same
  * functions without this module. */
@@ -7,7 +7,11 @@
 
 #include <string.h>
 
-#include "sha256_rows.h"
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+#include "sha256_blocks.h"
 
 #define PAIR ((Py_ssize_t)2 * SHA256_SIZE)
 
@@ -16,6 +20,28 @@
 
 /* What takes longer than this many pairs, about a microsecond, is done without the GIL. */
 #define FEW 32
+
+/* From this size on, glibc maps each piece of memory for itself (DEFAULT_MMAP_THRESHOLD_MAX). */
+#define LARGE ((Py_ssize_t)32 << 20)
+
+#define HUGE_PAGE ((uintptr_t)2 << 20)
+
+/* Return a bytes object to write to.  Large ones are in huge pages if there are any: otherwise the
+ * system needs a quarter of the time of the hashing to hand them out in pages of 4 KiB. */
+static PyObject *new_bytes(Py_ssize_t size)
+{
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, size);
+
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    if (bytes && size >= LARGE) {
+        uintptr_t start = (uintptr_t)PyBytes_AsString(bytes), end = start + (uintptr_t)size;
+        start = (start + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+        end &= ~(HUGE_PAGE - 1);
+        (void)madvise((void *)start, end - start, MADV_HUGEPAGE); /* a wish */
+    }
+#endif
+    return bytes;
+}
 
 
 static const struct sha256_implementation *find_implementation(const char *name)
@@ -29,22 +55,40 @@ static const struct sha256_implementation *find_implementation(const char *name)
     return NULL;
 }
 
+/* Set `cut` from the arguments of a call. */
+static int make_cut(struct sha256_cut *cut, Py_ssize_t threads, Py_ssize_t block_height)
+{
+    if (threads < 1) {
+        PyErr_SetString(PyExc_ValueError, "at least one thread hashes");
+        return -1;
+    }
+    if (block_height < 1 || block_height > SHA256_MAX_BLOCK_HEIGHT) {
+        PyErr_Format(PyExc_ValueError, "a block is 1 to %d levels high", SHA256_MAX_BLOCK_HEIGHT);
+        return -1;
+    }
+    cut->threads = (size_t)threads;
+    cut->height = (unsigned)block_height;
+    return 0;
+}
+
 static PyObject *hash_rows(PyObject *Py_UNUSED(module), PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"prefix", "rows", "width", "implementation", NULL};
+    static char *names[] = {"prefix",  "rows",         "width", "implementation",
+                            "threads", "block_height", NULL};
     const struct sha256_implementation *implementation;
     unsigned char prefix;
     Py_buffer rows;
-    Py_ssize_t width, count;
+    Py_ssize_t width, count, threads = 1, block_height = SHA256_BLOCK_HEIGHT;
+    struct sha256_cut cut;
     const char *name = NULL;
     PyObject *digests = NULL;
     uint8_t *out;
 
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "by*n|z:hash_rows", names, &prefix, &rows,
-                                     &width, &name))
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "by*n|znn:hash_rows", names, &prefix, &rows,
+                                     &width, &name, &threads, &block_height))
         return NULL;
     implementation = find_implementation(name);
-    if (implementation == NULL)
+    if (implementation == NULL || make_cut(&cut, threads, block_height) < 0)
         goto done;
     if (width < 1) {
         PyErr_SetString(PyExc_ValueError, "a row has at least one byte");
@@ -60,7 +104,7 @@ static PyObject *hash_rows(PyObject *Py_UNUSED(module), PyObject *args, PyObject
         PyErr_SetString(PyExc_OverflowError, "too many rows");
         goto done;
     }
-    digests = PyBytes_FromStringAndSize(NULL, count * SHA256_SIZE);
+    digests = new_bytes(count * SHA256_SIZE);
     if (digests == NULL)
         goto done;
     out = (uint8_t *)PyBytes_AsString(digests);
@@ -68,7 +112,7 @@ static PyObject *hash_rows(PyObject *Py_UNUSED(module), PyObject *args, PyObject
         sha256_rows(implementation, prefix, rows.buf, (size_t)count, (size_t)width, out);
     } else {
         Py_BEGIN_ALLOW_THREADS
-        sha256_rows(implementation, prefix, rows.buf, (size_t)count, (size_t)width, out);
+        sha256_rows_cut(implementation, cut, prefix, rows.buf, (size_t)count, (size_t)width, out);
         Py_END_ALLOW_THREADS
     }
 done:
@@ -76,32 +120,22 @@ done:
     return digests;
 }
 
-/* Fill levels[0], levels[1] ... each from the one below, the first from `nodes`. */
-static void fill_levels(const struct sha256_implementation *implementation, const uint8_t *nodes,
-                        size_t count, uint8_t *const *levels, Py_ssize_t height)
-{
-    for (Py_ssize_t i = 0; i < height; i++) {
-        count /= 2;
-        sha256_rows(implementation, 1, nodes, count, PAIR, levels[i]);
-        nodes = levels[i];
-    }
-}
-
 static PyObject *hash_levels(PyObject *Py_UNUSED(module), PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"level", "count", "implementation", NULL};
+    static char *names[] = {"level", "count", "implementation", "threads", "block_height", NULL};
     const struct sha256_implementation *implementation;
     Py_buffer level;
-    Py_ssize_t count, height = 0;
+    Py_ssize_t count, threads = 1, block_height = SHA256_BLOCK_HEIGHT, height = 0;
+    struct sha256_cut cut;
     const char *name = NULL;
     uint8_t *out[MAX_LEVELS];
     PyObject *levels = NULL;
 
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "y*n|z:hash_levels", names, &level, &count,
-                                     &name))
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "y*n|znn:hash_levels", names, &level, &count,
+                                     &name, &threads, &block_height))
         return NULL;
     implementation = find_implementation(name);
-    if (implementation == NULL)
+    if (implementation == NULL || make_cut(&cut, threads, block_height) < 0)
         goto done;
     if (count < 0) {
         PyErr_SetString(PyExc_ValueError, "no fewer than no levels");
@@ -115,7 +149,7 @@ static PyObject *hash_levels(PyObject *Py_UNUSED(module), PyObject *args, PyObje
     if (levels == NULL)
         goto done;
     for (Py_ssize_t pairs = level.len / PAIR; pairs && height < count; pairs /= 2) {
-        PyObject *next = PyBytes_FromStringAndSize(NULL, pairs * SHA256_SIZE);
+        PyObject *next = new_bytes(pairs * SHA256_SIZE);
         if (next == NULL || PyList_Append(levels, next) < 0) {
             Py_XDECREF(next);
             Py_CLEAR(levels);
@@ -125,15 +159,63 @@ static PyObject *hash_levels(PyObject *Py_UNUSED(module), PyObject *args, PyObje
         Py_DECREF(next); /* the list, which nobody else has yet, keeps it */
     }
     if (level.len < FEW * PAIR) {
-        fill_levels(implementation, level.buf, (size_t)(level.len / SHA256_SIZE), out, height);
+        sha256_levels(implementation, cut, level.buf, (size_t)(level.len / SHA256_SIZE), out,
+                      (size_t)height);
     } else {
         Py_BEGIN_ALLOW_THREADS
-        fill_levels(implementation, level.buf, (size_t)(level.len / SHA256_SIZE), out, height);
+        sha256_levels(implementation, cut, level.buf, (size_t)(level.len / SHA256_SIZE), out,
+                      (size_t)height);
         Py_END_ALLOW_THREADS
     }
 done:
     PyBuffer_Release(&level);
     return levels;
+}
+
+static PyObject *hash_subtrees(PyObject *Py_UNUSED(module), PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"level", "height", "implementation", "threads", "block_height", NULL};
+    const struct sha256_implementation *implementation;
+    struct sha256_cut cut;
+    Py_buffer level;
+    Py_ssize_t height, threads = 1, block_height = SHA256_BLOCK_HEIGHT;
+    const char *name = NULL;
+    PyObject *roots = NULL;
+    uint8_t *out;
+    size_t count;
+    int failed;
+
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "y*n|znn:hash_subtrees", names, &level,
+                                     &height, &name, &threads, &block_height))
+        return NULL;
+    implementation = find_implementation(name);
+    if (implementation == NULL || make_cut(&cut, threads, block_height) < 0)
+        goto done;
+    if (height < 1 || height > SHA256_BLOCK_HEIGHT) {
+        PyErr_Format(PyExc_ValueError, "a subtree is 1 to %d levels high", SHA256_BLOCK_HEIGHT);
+        goto done;
+    }
+    if (level.len % SHA256_SIZE) {
+        PyErr_SetString(PyExc_ValueError, "hashes are 32 bytes each");
+        goto done;
+    }
+    if (cut.height < (unsigned)height)
+        cut.height = (unsigned)height;
+    count = (size_t)(level.len / SHA256_SIZE);
+    roots = new_bytes((Py_ssize_t)(count >> height) * SHA256_SIZE);
+    if (roots == NULL)
+        goto done;
+    out = (uint8_t *)PyBytes_AsString(roots);
+    Py_BEGIN_ALLOW_THREADS
+    failed = sha256_subtrees(implementation, cut, level.buf, count, (unsigned)height, out);
+    Py_END_ALLOW_THREADS
+    if (failed) {
+        Py_CLEAR(roots);
+        PyErr_NoMemory();
+    }
+done:
+    PyBuffer_Release(&level);
+    return roots;
 }
 
 static int set_implementations(PyObject *module)
@@ -168,11 +250,14 @@ static int execute(PyObject *module)
 
 static PyMethodDef methods[] = {
     {"hash_rows", (PyCFunction)(void (*)(void))hash_rows, METH_VARARGS | METH_KEYWORDS,
-     "hash_rows(prefix, rows, width, implementation=None)\n--\n\n"
+     "hash_rows(prefix, rows, width, implementation=None, threads=1, block_height=12)\n--\n\n"
      "Hash each row of `width` bytes, after the prefix byte; return the hashes back to back."},
     {"hash_levels", (PyCFunction)(void (*)(void))hash_levels, METH_VARARGS | METH_KEYWORDS,
-     "hash_levels(level, count, implementation=None)\n--\n\n"
+     "hash_levels(level, count, implementation=None, threads=1, block_height=12)\n--\n\n"
      "Return up to `count` levels of a Merkle tree above a row of hashes."},
+    {"hash_subtrees", (PyCFunction)(void (*)(void))hash_subtrees, METH_VARARGS | METH_KEYWORDS,
+     "hash_subtrees(level, height, implementation=None, threads=1, block_height=12)\n--\n\n"
+     "Return the roots of the complete subtrees of 2^height hashes, back to back."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -192,12 +192,20 @@ static const uint32_t SHA2_INITIAL[2][4] = {
     {0x5be0cd19, 0x1f83d9ab, 0xa54ff53a, 0x3c6ef372}, /* h g d c */
 };
 
-static int usable_sha_ni(void)
+/* Found once: in a virtual machine, asking the processor can take as long as hundreds of nodes. */
+static int has_sha_ni;
+
+static void find_sha_ni(void)
 {
     unsigned a, b, c, d;
 
-    return __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.1") &&
-           __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1);
+    has_sha_ni = __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.1") &&
+                 __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1);
+}
+
+static int usable_sha_ni(void)
+{
+    return has_sha_ni;
 }
 
 SHA2 INLINE vector load(const void *p)
@@ -553,12 +561,19 @@ const struct sha256_implementation sha256_implementations[] = {
 
 void sha256_prepare(void)
 {
+    static int prepared;
     uint8_t row[NODE_WIDTH] = {0}, scratch[64];
 
+    if (prepared)
+        return; /* others may be reading */
+#if HAVE_X86
+    find_sha_ni();
+#endif
     for (unsigned last = 0; last < 256; last++) {
         row[63] = (uint8_t)last;
         schedule(node_tail[last], find_block(scratch, 0, row, NODE_WIDTH, 1));
     }
+    prepared = 1;
 }
 
 void sha256_rows(const struct sha256_implementation *implementation, uint8_t prefix,

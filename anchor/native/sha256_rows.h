@@ -20,7 +20,7 @@ struct sha256_implementation {
 /* What was compiled in, best first; the last has no name.  Call only what is `usable` here. */
 extern const struct sha256_implementation sha256_implementations[];
 
-/* Fill the tables.  Call it once, before anything else here. */
+/* Fill the tables.  Call it before anything else here, on one thread; again, it does nothing. */
 void sha256_prepare(void);
 
 /* Write SHA-256(prefix ‖ row) for each of `count` rows of `width` bytes, back to back, into

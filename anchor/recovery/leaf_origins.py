@@ -84,7 +84,7 @@ def walk_edges(origin: LeafOrigin, sizes: Collection[int]) -> Iterator[RightEdge
     edge = RightEdge()
     for size in sorted(size for size in sizes if 0 < size <= origin.size):
         for leaves in origin.read(edge.size, size):
-            edge.extend(leaves)
+            edge.append(leaves)
         yield RightEdge(edge.size, edge.nodes)
 
 

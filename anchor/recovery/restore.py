@@ -326,7 +326,7 @@ def _missing_edges(
         edge = RightEdge(known.size, known.nodes)
         for leaves in origin.read(bounds[number], bounds[after] - 1):
             for at in range(0, len(leaves), HASH):
-                edge.extend(leaves[at : at + HASH])
+                edge.append(leaves[at : at + HASH])
                 yield edge
 
 

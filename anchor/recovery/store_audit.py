@@ -183,7 +183,7 @@ def _audit_heads(database: Database, heads: list[Head]) -> Iterator[Message]:
         size = head.size
         try:
             for leaves in read_leaves(database, edge.size, size):
-                edge.extend(leaves)
+                edge.append(leaves)
         except ChainGuardError as error:
             yield Message("audit-head-not-recomputed", size=size, reason=error.message)
             return

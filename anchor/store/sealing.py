@@ -112,7 +112,7 @@ def _append(
                 Message("leaf-waiting-missing", actual=len(leaves) // HASH, expected=count),
                 hint=Message("leaf-waiting-missing-hint"),
             )
-        edge.extend(leaves)
+        edge.append(leaves)
         head = Head(root=edge.root(), size=edge.size)
         insert_head(connection, SealedHead(head=head, right_edge=edge), sealed_at)
         # A crash before this commit leaves them unsealed; the next run seals the same order.
@@ -188,7 +188,7 @@ def check_leaves(database: Database, head: Head) -> None:
     """
     edge = RightEdge()
     for leaves in read_leaves(database, 0, head.size):
-        edge.extend(leaves)
+        edge.append(leaves)
     if edge.root() != head.root:
         raise _altered_error(head.size)
 

@@ -1,4 +1,5 @@
-/* Holds every implementation usable here to the table of reference.py on standard input.
+/* Holds every implementation usable here to the table of reference.py on standard input, and the
+ * blocks of sha256_blocks.c to the rows.
  *
  * Rows and hashes are in memory of just their size, so that the address sanitizer sees each byte
  * read or written outside of them; compiled with GUARD_PAGES, for where it does not run, they end
@@ -14,7 +15,7 @@
 #include <unistd.h>
 #endif
 
-#include "sha256_rows.h"
+#include "sha256_blocks.h"
 
 static void fail(const char *what)
 {
@@ -91,6 +92,72 @@ static void check(const struct sha256_implementation *implementation, uint8_t pr
     release(digests, size);
 }
 
+/* Blocks so low that few rows are many of them; more threads than some have blocks. */
+static const size_t THREADS[] = {1, 2, 3, 5};
+#define MAX_HEIGHT 4
+#define MAX_LEVELS 8
+#define MAX_NODES 75
+
+static void compare(const char *name, const char *what, size_t count, struct sha256_cut cut,
+                    const uint8_t *found, const uint8_t *expected, size_t size)
+{
+    if (size == 0 || memcmp(found, expected, size) == 0)
+        return;
+    fprintf(stderr, "check_rows: %s, %s of %zu, blocks of 2^%u, %zu threads: not as without\n", name,
+            what, count, cut.height, cut.threads);
+    exit(1);
+}
+
+static void check_cut(const struct sha256_implementation *implementation, const uint8_t *nodes,
+                      size_t count, struct sha256_cut cut)
+{
+    uint8_t *expected[MAX_LEVELS], *levels[MAX_LEVELS], *digests = allocate(count * SHA256_SIZE);
+    uint8_t *one_by_one = allocate(count * SHA256_SIZE);
+    const uint8_t *below = nodes;
+
+    sha256_rows(implementation, 7, nodes, count, SHA256_SIZE, one_by_one);
+    sha256_rows_cut(implementation, cut, 7, nodes, count, SHA256_SIZE, digests);
+    compare(implementation->name, "rows", count, cut, digests, one_by_one, count * SHA256_SIZE);
+    for (size_t i = 0; i < MAX_LEVELS; i++) {
+        size_t size = (count >> (i + 1)) * SHA256_SIZE;
+        expected[i] = allocate(size);
+        levels[i] = allocate(size);
+        sha256_rows(implementation, 1, below, count >> (i + 1), 2 * SHA256_SIZE, expected[i]);
+        below = expected[i];
+    }
+    sha256_levels(implementation, cut, nodes, count, levels, MAX_LEVELS);
+    for (size_t i = 0; i < MAX_LEVELS; i++)
+        compare(implementation->name, "levels", count, cut, levels[i], expected[i],
+                (count >> (i + 1)) * SHA256_SIZE);
+    for (unsigned height = 1; height <= cut.height; height++) {
+        size_t size = (count >> height) * SHA256_SIZE;
+        uint8_t *roots = allocate(size);
+        if (sha256_subtrees(implementation, cut, nodes, count, height, roots) < 0)
+            fail("out of memory");
+        compare(implementation->name, "subtrees", count, cut, roots, expected[height - 1], size);
+        release(roots, size);
+    }
+    for (size_t i = 0; i < MAX_LEVELS; i++) {
+        release(expected[i], (count >> (i + 1)) * SHA256_SIZE);
+        release(levels[i], (count >> (i + 1)) * SHA256_SIZE);
+    }
+    release(one_by_one, count * SHA256_SIZE);
+    release(digests, count * SHA256_SIZE);
+}
+
+static void check_cuts(const struct sha256_implementation *implementation)
+{
+    for (size_t count = 0; count <= MAX_NODES; count++) {
+        uint8_t *nodes = allocate(count * SHA256_SIZE);
+        for (size_t i = 0; i < count * SHA256_SIZE; i++)
+            nodes[i] = (uint8_t)(i * 167 + i / 251 + count);
+        for (unsigned height = 1; height <= MAX_HEIGHT; height++)
+            for (size_t i = 0; i < sizeof THREADS / sizeof THREADS[0]; i++)
+                check_cut(implementation, nodes, count, (struct sha256_cut){height, THREADS[i]});
+        release(nodes, count * SHA256_SIZE);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct sha256_implementation *each;
@@ -98,6 +165,7 @@ int main(int argc, char **argv)
     unsigned long cases = 0;
     int usable = 0;
 
+    sha256_prepare();
     for (each = sha256_implementations; each->name; each++)
         if (each->usable()) {
             usable++;
@@ -106,7 +174,6 @@ int main(int argc, char **argv)
         }
     if (argc > 1 && usable != argc - 1)
         fail(argv[usable + 1]);
-    sha256_prepare();
     for (; fread(sizes, 1, sizeof sizes, stdin) == sizeof sizes; cases++) {
         size_t width = number(sizes + 4), count = number(sizes + 8);
         size_t rows_size = number(sizes + 12), hashes_size = number(sizes + 16);
@@ -120,6 +187,9 @@ int main(int argc, char **argv)
     }
     if (cases == 0)
         fail("the table is empty");
+    for (each = sha256_implementations; each->name; each++)
+        if (each->usable())
+            check_cuts(each);
     printf("%lu cases:", cases);
     for (each = sha256_implementations; each->name; each++)
         if (each->usable())

@@ -34,7 +34,8 @@ from anchor.evidence.file_hashing import (
     hash_sources,
     hash_stdin,
 )
-from anchor.evidence.hashing_pool import count_usable_cores, open_executor
+from anchor.evidence.hashing_pool import open_executor
+from anchor.system.cores import count_usable_cores
 
 # A test here that hangs has found a bug: something waited for a FIFO, or went round in circles.
 pytestmark = pytest.mark.timeout(60)

@@ -8,13 +8,16 @@ from __future__ import annotations
 import array
 import hashlib
 import mmap
+import os
 import random
+import signal
 import subprocess
 import sys
 import sysconfig
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -54,6 +57,12 @@ def hash_levels(implementation: str, level: object, count: int) -> list[bytes]:
     if implementation == "hashlib":
         return batch_sha256._hash_levels(level, count)
     return _sha256.hash_levels(level, count, implementation=implementation)
+
+
+def hash_subtrees(implementation: str, level: object, height: int) -> bytes:
+    if implementation == "hashlib":
+        return batch_sha256._hash_subtrees(level, height)
+    return _sha256.hash_subtrees(level, height, implementation=implementation)
 
 
 def expected_rows(prefix: int, rows: bytes, width: int) -> bytes:
@@ -110,6 +119,7 @@ print(batch_sha256.IMPLEMENTATION)
 print(batch_sha256.hash_rows(0, bytes(range(96)), 32).hex())
 print(*(level.hex() for level in batch_sha256.hash_levels(bytes(range(160)), 9)))
 print(batch_sha256.hash_pairs(bytes(range(160))).hex())
+print(batch_sha256.hash_subtrees(bytes(range(160)), 2).hex())
 """
     lines = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
@@ -120,6 +130,7 @@ print(batch_sha256.hash_pairs(bytes(range(160))).hex())
         expected_rows(0, bytes(range(96)), 32).hex(),
         " ".join(level.hex() for level in levels),
         levels[0].hex(),
+        levels[1].hex(),
     ]
 
 
@@ -215,6 +226,205 @@ def test_hash_pairs_is_the_one_level_above(size: int):
     assert batch_sha256.hash_rows(3, level, 32) == expected_rows(3, level, 32)
 
 
+@pytest.mark.parametrize("implementation", ALL)
+def test_subtrees_are_the_level_at_their_height(implementation: str):
+    for size in range(201):
+        level = RANDOM[: 32 * size]
+        expected = expected_levels(level, 12)
+        for height in range(1, 13):
+            found = hash_subtrees(implementation, level, height)
+            assert found == (expected[height - 1] if height <= len(expected) else b"")
+
+
+# In blocks, on threads
+
+# What the extension takes only from here: blocks so low that a few hashes are many of them.
+CUTS = [{"threads": threads, "block_height": height} for threads in (1, 3) for height in (1, 2, 5)]
+
+
+@native
+@pytest.mark.parametrize("cut", CUTS, ids=lambda cut: "{threads}-{block_height}".format(**cut))
+def test_blocks_and_threads_change_no_hash(cut: dict[str, int]):
+    for size in range(201):
+        level = RANDOM[: 32 * size]
+        expected = expected_levels(level, 64)
+        assert _sha256.hash_levels(level, 64, **cut) == expected, size
+        assert _sha256.hash_rows(7, level, 32, **cut) == expected_rows(7, level, 32), size
+        for height in (1, 2, 3, 6):
+            found = _sha256.hash_subtrees(level, height, **cut)
+            assert found == (expected[height - 1] if height <= len(expected) else b""), size
+
+
+@native
+@pytest.mark.parametrize("width", [1, 31, 64, 70_000, 200_000])
+def test_rows_of_any_width_are_cut_into_blocks(width: int):
+    rows = random.Random(width).randbytes(20 * width)
+    assert _sha256.hash_rows(0, rows, width, threads=3) == expected_rows(0, rows, width)
+
+
+@native
+@pytest.mark.parametrize("border", [2**12, 2**13, 2**15, 2**16, 3 * 2**15])
+def test_sizes_around_whole_blocks_give_what_hashlib_gives(
+    border: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(batch_sha256, "count_usable_cores", lambda: 3)
+    monkeypatch.setattr(batch_sha256, "_ONE_CORE", 0)
+    rows = random.Random(border).randbytes(32 * (border + 1))
+    leaves = expected_rows(0, rows, 32)
+    above = expected_levels(leaves, 64)
+    for size in (border - 1, border, border + 1):
+        level = memoryview(leaves)[: 32 * size]
+        # A smaller tree's levels are the beginnings of a larger one's.
+        expected = [part[: (size >> height) * 32] for height, part in enumerate(above, start=1)]
+        assert batch_sha256.hash_rows(0, memoryview(rows)[: 32 * size], 32) == level
+        assert batch_sha256.hash_levels(level, 64) == [part for part in expected if part]
+        for height in (1, 8, 12):
+            assert batch_sha256.hash_subtrees(level, height) == expected[height - 1]
+
+
+def test_only_what_is_worth_it_is_hashed_on_all_cores(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(batch_sha256, "count_usable_cores", lambda: 5)
+    assert batch_sha256._count_threads(bytes(2**20)) == 1
+    assert batch_sha256._count_threads(bytes(2**20 + 32)) == 5
+    assert batch_sha256._count_threads(memoryview(bytes(2**20 + 32)).cast("Q")) == 5
+
+
+@native
+@pytest.mark.parametrize(
+    "cut",
+    [{"threads": 0}, {"threads": -1}, {"block_height": 0}, {"block_height": 17}],
+    ids=named,
+)
+def test_other_cuts_are_refused(cut: dict[str, int]):
+    for call in (
+        lambda: _sha256.hash_rows(0, RANDOM, 32, **cut),
+        lambda: _sha256.hash_levels(RANDOM, 5, **cut),
+        lambda: _sha256.hash_subtrees(RANDOM, 5, **cut),
+    ):
+        with pytest.raises(ValueError, match=r"thread|block"):
+            call()
+
+
+@native
+def test_several_threads_may_hash_on_several_threads_at_once():
+    level = RANDOM[: 32 * 200]
+    expected = expected_levels(level, 64)
+    found: list[list[bytes]] = []
+
+    def work() -> None:
+        found.extend(_sha256.hash_levels(level, 64, threads=3, block_height=2) for _ in range(50))
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert found == [expected] * 200
+
+
+def run_script(script: str, *, before: str = ":") -> str:
+    """Run Python code in a process of its own, after the shell's ``before``."""
+    beginning = """
+import os, threading, warnings
+from anchor import _sha256
+warnings.simplefilter("ignore")
+level = bytes(range(256)) * 64
+cut = {"threads": 3, "block_height": 2}
+expected = _sha256.hash_levels(level, 64)
+"""
+    return subprocess.run(
+        ["/bin/sh", "-c", f'{before}; exec "$@"', "sh", sys.executable, "-c", beginning + script],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    ).stdout
+
+
+@native
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_goes_on_hashing_even_if_others_hash_meanwhile():
+    script = """
+stop = False
+def work():
+    while not stop:
+        _sha256.hash_levels(level, 64, **cut)
+worker = threading.Thread(target=work)
+worker.start()
+for _ in range(20):
+    if (child := os.fork()) == 0:
+        os._exit(0 if _sha256.hash_levels(level, 64, **cut) == expected else 1)
+    assert os.waitpid(child, 0)[1] == 0
+stop = True
+worker.join()
+print("done")
+"""
+    assert run_script(script) == "done\n"
+
+
+@native
+@pytest.mark.skipif(
+    find_spec("_xxsubinterpreters") is None, reason="no interpreters to be had under this name"
+)
+def test_a_second_interpreter_hashes_at_the_same_time():
+    script = """
+import _xxsubinterpreters as interpreters
+second = interpreters.create()
+code = (
+    "from anchor import _sha256\\n"
+    "level = bytes(range(256)) * 64\\n"
+    "for _ in range(20):\\n"
+    "    found = _sha256.hash_levels(level, 64, threads=3, block_height=2)\\n"
+    f"    assert found[-1] == {expected[-1]!r}\\n"
+    "    print('second')\\n"
+)
+worker = threading.Thread(target=interpreters.run_string, args=(second, code))
+worker.start()
+for _ in range(20):
+    assert _sha256.hash_levels(level, 64, **cut) == expected
+worker.join()
+"""
+    assert run_script(script) == "second\n" * 20
+
+
+@native
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory is Linux's")
+def test_where_no_thread_can_be_started_the_caller_does_it_all():
+    # A thread's stack has the size of `ulimit -s`, for which no memory is left.
+    script = """
+import resource
+with open("/proc/self/statm") as file:
+    used = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (32 << 20),) * 2)
+try:
+    threading.Thread(target=print).start()
+except RuntimeError:
+    print("no thread")
+assert _sha256.hash_levels(level, 64, **cut) == expected
+assert _sha256.hash_rows(1, level, 64, **cut) == expected[0]
+assert _sha256.hash_subtrees(level, 1, **cut) == expected[0]
+print("done")
+"""
+    assert run_script(script, before="ulimit -s 65536") == "no thread\ndone\n"
+
+
+@native
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer's signals here")
+def test_a_signal_meanwhile_is_for_the_program_and_harms_no_hash():
+    script = """
+import signal
+seen = []
+signal.signal(signal.SIGALRM, lambda *_: seen.append(1))
+signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+while len(seen) < 20:
+    assert _sha256.hash_levels(level, 64, **cut) == expected
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+print("done")
+"""
+    assert run_script(script) == "done\n"
+
+
 def buffers(data: bytes) -> Iterator[object]:
     yield data
     yield bytearray(data)
@@ -234,6 +444,7 @@ def test_anything_with_its_bytes_in_one_piece_will_do(implementation: str):
     for rows in buffers(data):
         assert hash_rows(implementation, 0, rows, 32) == expected_rows(0, data, 32)
         assert hash_levels(implementation, rows, 99) == expected_levels(data, 99)
+        assert hash_subtrees(implementation, rows, 4) == expected_levels(data, 4)[3]
 
 
 # Wrong
@@ -280,6 +491,26 @@ def test_levels_over_what_is_no_level_are_refused(
 ):
     with pytest.raises(error):
         hash_levels(implementation, level, count)
+
+
+@pytest.mark.parametrize("implementation", ALL)
+@pytest.mark.parametrize(
+    ("level", "height", "error"),
+    [
+        (bytes(33), 1, ValueError),
+        (bytes(64), 0, ValueError),
+        (bytes(64), -1, ValueError),
+        (bytes(64), 13, ValueError),
+        ("x" * 64, 1, TypeError),
+        (memoryview(bytes(128))[::2], 1, BufferError),
+    ],
+    ids=named,
+)
+def test_subtrees_of_what_is_no_level_are_refused(
+    implementation: str, level: object, height: int, error: type[Exception]
+):
+    with pytest.raises(error):
+        hash_subtrees(implementation, level, height)
 
 
 @native
@@ -335,6 +566,10 @@ FAILING: list[Callable[[bytearray], object]] = [
     lambda rows: _sha256.hash_levels(rows, -1),
     lambda rows: _sha256.hash_levels(rows, 1, "md5"),
     lambda rows: _sha256.hash_levels(rows, "1"),
+    lambda rows: _sha256.hash_subtrees(rows, 0),
+    lambda rows: _sha256.hash_subtrees(rows, 1, "md5"),
+    lambda rows: _sha256.hash_subtrees(rows, "1"),
+    lambda rows: _sha256.hash_subtrees(rows, 1, threads=0),
 ]
 
 
@@ -344,6 +579,8 @@ def test_a_buffer_is_free_again_afterwards():
     for call in (
         lambda rows: _sha256.hash_rows(0, rows, 32),
         lambda rows: _sha256.hash_levels(rows, 5),
+        lambda rows: _sha256.hash_levels(rows, 5, threads=2, block_height=3),
+        lambda rows: _sha256.hash_subtrees(rows, 2),
     ):
         call(rows)
         rows.append(0)  # a BufferError while it is held
@@ -363,6 +600,7 @@ def test_nothing_leaks():
         for _ in range(500):
             _sha256.hash_rows(0, rows, 32)
             _sha256.hash_levels(rows, 5)
+            _sha256.hash_subtrees(rows, 1)
             for call in FAILING:
                 with pytest.raises((ValueError, TypeError)):
                     call(rows)
@@ -395,8 +633,10 @@ def polite() -> Iterator[None]:
         lambda rows: _sha256.hash_rows(0, rows, 32),
         lambda rows: _sha256.hash_rows(0, rows, len(rows)),
         lambda rows: _sha256.hash_levels(rows, 1),
+        lambda rows: _sha256.hash_levels(rows, 1, threads=2),
+        lambda rows: _sha256.hash_subtrees(rows, 12),
     ],
-    ids=["rows", "one row", "levels"],
+    ids=["rows", "one row", "levels", "levels on threads", "subtrees"],
 )
 def test_other_threads_run_meanwhile_and_cannot_resize_the_buffer(
     hash_them: Callable[[bytearray], object], polite: None

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.examples import examples
 
+from anchor.log.batch_sha256 import hash_rows
 from anchor.log.merkle import EMPTY_ROOT, hash_leaf
 from anchor.log.tree import RightEdge, Tree
 from anchor.types import MAX_LOG_SIZE, Hash32
@@ -80,6 +81,31 @@ def test_a_batch_completes_the_nodes_that_the_tree_has_and_no_others(batches: li
             strict=True,
         ):
             assert node == LARGE.node(height, (size >> height) - 1) == edge.node(height)
+
+
+@settings(max_examples=examples(200))
+@given(st.lists(st.integers(0, 700) | st.integers(0, 3000), max_size=6), st.integers(1, 12))
+def test_with_a_step_a_batch_completes_the_same_nodes_of_every_such_height(
+    batches: list[int], step: int
+) -> None:
+    edge, expected = RightEdge(), RightEdge()
+    for count in batches:
+        leaves = b"".join(LEAVES[edge.size : edge.size + count])
+        assert edge.extend(leaves, step) == expected.extend(leaves)[::step]
+        assert (edge.size, edge.nodes) == (expected.size, expected.nodes)
+
+
+@pytest.mark.parametrize("border", [2**12, 2**13, 2**15])
+@pytest.mark.parametrize("first", [0, 1, 255, 2**12 - 1, 2**12, 2**12 + 1])
+def test_around_whole_blocks_an_edge_is_that_of_the_tree(first: int, border: int) -> None:
+    leaves = hash_rows(0, b"".join(n.to_bytes(4, "big") for n in range(border + 2)), 4)
+    tree = Tree(leaves)
+    for size in (border - 1, border, border + 1):
+        edge = RightEdge()
+        edge.append(leaves[: min(first, size) * 32])
+        edge.append(leaves[min(first, size) * 32 : size * 32])
+        assert (edge.size, edge.root()) == (size, tree.root(size))
+        assert len(edge.nodes) == size.bit_count()
 
 
 def test_a_log_cannot_outgrow_what_the_registry_can_count() -> None:
