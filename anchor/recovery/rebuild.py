@@ -18,7 +18,7 @@ from anchor.evidence.digests import Digests
 from anchor.evidence.record import parse_record, source_of
 from anchor.log.merkle import hash_leaf
 from anchor.log.tree import HASH, RightEdge
-from anchor.operate.acceptance import EvidenceInput, identify
+from anchor.operate.acceptance import identify, receipt_input
 from anchor.operate.receipt_files import read_receipt
 from anchor.project.config import Config
 from anchor.project.files import RECEIPT_SUFFIX
@@ -274,11 +274,12 @@ def _row_of_receipt(path: Path, leaf: Hash32 | None) -> EvidenceRow | None:
     except AnchorError:
         return None
     file_of = path.with_name(path.name.removesuffix(RECEIPT_SUFFIX))
-    source = source_of(file_of) if file_of.is_file() else record.name
-    submission = EvidenceInput(source=source, name=record.name, digests=record.digests)
+    submission = receipt_input(record.digests, record.name)
+    if file_of.is_file():
+        submission = replace(submission, source=source_of(file_of))
     return EvidenceRow(
         identity=identify(submission),
-        source=source,
+        source=submission.source,
         sha256=record.digests.sha256,
         sm3=record.digests.sm3,
         record=receipt.record,
