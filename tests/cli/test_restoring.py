@@ -193,6 +193,24 @@ def test_a_partial_restore_takes_tiles_whose_note_of_the_size_is_lost(
     assert (shown["size"], shown["anchors"]) == (3, 1)
 
 
+def test_a_partial_restore_counts_the_receipts_of_leaves_after_its_head(
+    site: Site, tmp_path: Path
+) -> None:
+    anchor_final(site, "a")
+    shutil.copytree(site.folder / "tiles", tmp_path / "tiles")
+    anchor_final(site, "b", "c", "d")
+    site.run("prove", "--all", "--output", tmp_path / "kept").expect(0)
+    site.run("erase", "d", "--yes", "--basis", "other", "--reason", "asked for").expect(0)
+    lose_store(site)
+    (site.folder / "acknowledged.log").unlink()
+    lose_tiles(site)
+    shutil.copytree(tmp_path / "tiles", site.folder / "tiles")
+    restored = site.run("restore", "--partial", "--receipts", tmp_path / "kept").expect(0)
+    restored.expect(0, "receipts of 2 leaves after this head were not taken", "in the new log")
+    shown = site.run("restore", "--partial", "--replace", "--json").expect(0).document
+    assert (shown["size"], shown["waiting"], shown["receipts_left"]) == (1, 0, 0)
+
+
 @pytest.mark.fault(
     "E11",
     how="the node goes away while a partial restore looks for the anchor that leaves lead to",
