@@ -160,12 +160,6 @@ def count_misplaced(connection: Connection) -> tuple[int, int]:
     return neither, both
 
 
-def count_without_record(connection: Connection) -> int:
-    """Return how many leaves of the log have no record: it was erased or lost."""
-    query = select(func.count()).select_from(_PLACED).where(evidence.c.record.is_(None))
-    return connection.execute(query).scalar_one()
-
-
 def last_waiting(connection: Connection) -> int | None:
     """Return the number of the last row without a place; None if the queue is empty."""
     last: int | None = connection.execute(select(func.max(waiting.c.evidence_id))).scalar_one()

@@ -253,10 +253,10 @@ def test_records_that_come_back_later_are_found_by_their_files(site: Site) -> No
     lose_store(site)
     (site.folder / "acknowledged.log").unlink()
     site.run("restore").expect(0, "2 as hashes only", "records are missing of 2 leaves")
-    site.run("audit").expect(0, "2 leaves have no record")
+    site.run("audit").expect(0, "2 leaves have no record: 0 were erased, 2 lost")
     hidden.rename(receipt)
     site.run("restore", "--replace", "--receipts", ".").expect(0)
-    site.run("audit").expect(0, "1 leaves have no record")
+    site.run("audit").expect(0, "1 leaves have no record: 0 were erased, 1 lost")
     receipt.unlink()
     site.run("prove", "a").expect(0)
     assert parse_receipt(receipt.read_bytes()).index == 0
