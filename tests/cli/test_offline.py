@@ -226,7 +226,7 @@ def test_what_passed_is_printed_only_where_it_is_asked_for(verify: Verify, tmp_p
     assert verify(*given, "--steps", "-q").returncode == 2
     (tmp_path / "deed.txt").write_bytes(b"altered")
     altered = verify(*given).stdout
-    assert altered.startswith("NOT VERIFIED  deed.txt\n   2. fail ")
+    assert altered.startswith("NOT VERIFIED: something does not match  deed.txt\n   2. fail ")
 
 
 def test_a_policy_that_may_have_come_with_the_evidence_is_noted(
