@@ -145,9 +145,11 @@ def claim_restored(project: OpenProject, submissions: Sequence[EvidenceInput]) -
     }
     with project.database.read() as connection:
         restored = known_identities(connection, list(claims))
-    found = [(old, identify(each), each.source) for old, each in claims.items() if old in restored]
-    if found:
-        project.database.write_with_retry(partial(claim_rows, claims=found))
+    restored_claims = [
+        (old, identify(each), each.source) for old, each in claims.items() if old in restored
+    ]
+    if restored_claims:
+        project.database.write_with_retry(partial(claim_rows, claims=restored_claims))
 
 
 def accept_each(
