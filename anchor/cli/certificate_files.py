@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +35,17 @@ class Request:
 
 
 def plan_requests(
-    receipts: Sequence[Path], files: Sequence[Path] | None, folder: Path | None
+    receipts: Sequence[Path],
+    files: Sequence[Path] | None,
+    folder: Path | None,
+    *,
+    is_replacing: bool,
 ) -> list[Request]:
     """Return each receipt to certify with its file and the path of its certificate.
 
     Raises:
-        UsageError: Two certificates would have the same path.
+        UsageError: Two certificates would have the same path, or one is there already and
+            ``is_replacing`` is not set.
     """
     requests: list[Request] = []
     for position, argument in enumerate(receipts):
@@ -52,8 +58,20 @@ def plan_requests(
                 Message("certificate-path-conflict", path=target),
                 hint=Message("certificate-path-conflict-hint"),
             )
+        if not is_replacing:
+            _refuse_existing(target)
         requests.append(Request(receipt=receipt, file=file, target=target))
     return requests
+
+
+def _refuse_existing(target: Path) -> None:
+    for kind in ("json", "html", "pdf"):
+        path = target.with_name(f"{target.name}.{kind}")
+        if os.path.lexists(path):
+            raise UsageError(
+                Message("certificate-exists", path=path),
+                hint=Message("certificate-exists-hint"),
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,7 @@ class VerificationInputs:
         self.choice = choose_policy(trust=trust, config=config_path)
         self.policy = self.choice.policy
         self._offline = offline
+        self._trust = trust
         self._show_progress = show_progress
         self._project: ProjectInputs | None = None
         if self.choice.unused is not None:
@@ -120,6 +121,19 @@ class VerificationInputs:
             )
             for file in self.choice.files
         ]
+
+    def note_policy_place(self, *paths: Path | None) -> tuple[Message, ...]:
+        """Return a note if the policy of ``--trust`` is in or below the folder of one of ``paths``.
+
+        Such a policy may be the sender's, and the verification cannot tell.
+        """
+        if self._trust is None:
+            return ()
+        policy = self._trust.resolve()
+        folders = [path.parent.resolve() for path in paths if path is not None]
+        if not any(policy.is_relative_to(folder) for folder in folders):
+            return ()
+        return (Message("policy-beside-evidence", path=policy),)
 
     def list_policies(self) -> list[dict[str, str]]:
         """Return the policies that count as members of a JSON document."""

@@ -35,13 +35,23 @@ def audit_own_log(
                 output.line(Message("audit-tiles-rebuilt", count=rebuild_tiles(project)))
             audit = audit_project(project)
             output.line(Message("audit-leaves-read", leaves=audit.leaves, heads=audit.heads))
-            if audit.without_record:
-                output.line(Message("audit-leaves-without-record", count=audit.without_record))
+            without_record = audit.erased + audit.lost
+            if without_record:
+                output.line(
+                    Message(
+                        "audit-leaves-without-record",
+                        count=without_record,
+                        erased=audit.erased,
+                        lost=audit.lost,
+                    )
+                )
             breaches, code = list(audit.breaches), ExitCode.DONE
             members: dict[str, Any] = {
                 "leaves": audit.leaves,
                 "heads": audit.heads,
-                "without_record": audit.without_record,
+                "without_record": without_record,
+                "erased": audit.erased,
+                "lost": audit.lost,
             }
             if not offline:
                 members["chain"], contradicted, code = _audit_chain(output, project)

@@ -105,9 +105,9 @@ def print_policies(output: Output, policies: Sequence[Message], *, indent: str =
 def spell_headline(output: Output, headline: Message) -> str:
     """Return a headline in the output's language; in English its verdict is in capitals."""
     said = output.say(headline)
-    if headline.id in ("verdict-not-verified", "verdict-cannot-tell", "verdict-not-final"):
+    if headline.id in ("verdict-cannot-tell", "verdict-not-final"):
         return said.upper()
-    return said.replace("verified", "VERIFIED", 1)
+    return said.replace("not verified", "NOT VERIFIED", 1).replace("verified", "VERIFIED", 1)
 
 
 def _brief(report: Report) -> Message:

@@ -20,10 +20,17 @@ from anchor.store.evidence import (
     Batch,
     NewEvidence,
     StoredEvidence,
+    known_identities,
     load_by_identity,
     make_identity,
 )
-from anchor.store.evidence_insertion import insert_evidence, insert_once, insert_reporting
+from anchor.store.evidence_insertion import (
+    claim_rows,
+    insert_evidence,
+    insert_once,
+    insert_reporting,
+)
+from anchor.store.file_origins import tenant_of
 from anchor.system.clock import utc_now
 from anchor.types import Hash32, LogId
 
@@ -55,6 +62,16 @@ def digest_input(digests: Digests, name: str | None = None) -> EvidenceInput:
     assert digest is not None, "there is one at least"
     name = name or f"{algorithm}:{digest.hex()}"
     return EvidenceInput(source=f"digest:{name}", name=name, digests=digests)
+
+
+def receipt_input(digests: Digests, name: str) -> EvidenceInput:
+    """Return the submission of a record that came back from a receipt alone.
+
+    Where its file was is not known; of a bare digest, everything is.
+    """
+    if digests.size is None:
+        return digest_input(digests, name)
+    return EvidenceInput(source=f"receipt:{name}", name=name, digests=digests)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +130,26 @@ def accept(
         new += written.result
         copies = fewest(copies, written.copies)
     return Acceptance(new=new, known=len(submissions) - new, copies=copies)
+
+
+def claim_restored(project: OpenProject, submissions: Sequence[EvidenceInput]) -> None:
+    """Give records that came back from receipts to the submissions with their name and digests.
+
+    These are then known, as before the restore.  A tenant's submission claims nothing, because
+    nobody knows whose such a record was.
+    """
+    claims = {
+        identify(receipt_input(each.digests, each.name)): each
+        for each in submissions
+        if tenant_of(each.source) is None
+    }
+    with project.database.read() as connection:
+        restored = known_identities(connection, list(claims))
+    restored_claims = [
+        (old, identify(each), each.source) for old, each in claims.items() if old in restored
+    ]
+    if restored_claims:
+        project.database.write_with_retry(partial(claim_rows, claims=restored_claims))
 
 
 def accept_each(

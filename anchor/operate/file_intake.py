@@ -21,6 +21,7 @@ from anchor.operate.acceptance import (
     accept,
     accept_each,
     accept_with_key,
+    claim_restored,
     fewest,
     sum_up,
 )
@@ -96,6 +97,8 @@ def gather(
         if not chunk:
             return
         submissions = _submissions(chunk)
+        if not again and key is None:
+            claim_restored(project, submissions)
         changed.extend(_find_changed(project, chunk, submissions))
         if keep_files:
             each = accept_each(project, submissions, again=again)

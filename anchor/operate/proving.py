@@ -12,6 +12,7 @@ from anchor.log.tiles import TileTree
 from anchor.messages.message import Message
 from anchor.operate.finality import update_anchors
 from anchor.operate.preconditions import check_standing
+from anchor.operate.settled_receipts import SettledReceipts
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.project import OpenProject
 from anchor.receipt.format import AnchorHints, Promise, Receipt, ReceiptAnchor
@@ -46,7 +47,7 @@ def open_prover(
     except CannotCheckError as error:
         report(Message("node-unread-store-used", reason=error.message))
         return Prover(project)
-    return Prover(project, proofs)
+    return Prover(project, proofs, SettledReceipts(project.config, node))
 
 
 class Prover:
@@ -56,10 +57,16 @@ class Prover:
     operator's promise: the first head that covers it.
     """
 
-    def __init__(self, project: OpenProject, states: StateProofs | None = None) -> None:
+    def __init__(
+        self,
+        project: OpenProject,
+        states: StateProofs | None = None,
+        settled: SettledReceipts | None = None,
+    ) -> None:
         """Take the snapshot; with ``states``, receipts get state proofs."""
         self._project = project
         self._states = states
+        self._settled = settled
         with project.database.read() as connection:
             self.edition = load_edition(connection, project.config.chain_id)
             self._heads = load_heads(connection)
@@ -109,6 +116,10 @@ class Prover:
             anchors=() if anchored is None else (self._anchor(anchored, path),),
         )
         return receipt if self._states is None else self._states.complete(receipt)
+
+    def is_settled(self, old: Receipt, new: Receipt) -> bool:
+        """Return whether ``old`` is final and proves what ``new`` does; False if unknown."""
+        return self._settled is not None and self._settled.is_settled(old, new)
 
     def _tree(self, head: Head) -> TileTree:
         if head.size not in self._trees:

@@ -18,7 +18,7 @@ from anchor.evidence.digests import Digests
 from anchor.evidence.record import parse_record, source_of
 from anchor.log.merkle import hash_leaf
 from anchor.log.tree import HASH, RightEdge
-from anchor.operate.acceptance import EvidenceInput, identify
+from anchor.operate.acceptance import identify, receipt_input
 from anchor.operate.receipt_files import read_receipt
 from anchor.project.config import Config
 from anchor.project.files import RECEIPT_SUFFIX
@@ -87,7 +87,8 @@ class FillResult:
     """Counts of what was written to a new store.
 
     ``unreadable`` counts evidence that was not in the log yet and whose record is in no store;
-    ``lost`` is evidence that side files acknowledge and no other source holds.
+    ``lost`` is evidence that side files acknowledge and no other source holds.  ``beyond`` counts
+    records from receipts of leaves after the log's end, which no side file acknowledges.
     """
 
     records: int
@@ -95,6 +96,7 @@ class FillResult:
     waiting: int
     unreadable: int
     lost: tuple[OwnedLeaf, ...]
+    beyond: int
 
 
 def fill_store(
@@ -142,8 +144,13 @@ def fill_store(
             )
             save_anchor(connection, config.chain_id, anchor)
     # Accepted evidence without a place in the log is queued, so that nothing acknowledged is lost.
-    for row in _find_unplaced(remains, origin.size):
-        loose.setdefault(row.leaf, row)
+    beyond: set[Hash32] = set()
+    for row in _find_beyond(remains, origin.size):
+        if remains.owners.find(row.leaf) is None:
+            beyond.add(row.leaf)
+        else:
+            loose.setdefault(row.leaf, _restore_ownership(row, remains.owners))
+    beyond -= loose.keys() | remains.erased.leaves
     unplaced = list(map(remains.erased.blank, loose.values()))
     _append_to_side_file(remains, unplaced)
     waiting, unreadable = _insert_unplaced(database, unplaced)
@@ -159,6 +166,7 @@ def fill_store(
         waiting=waiting,
         unreadable=unreadable,
         lost=missing,
+        beyond=len(beyond),
     )
 
 
@@ -178,13 +186,13 @@ def is_of_log(head: Head, edges: Mapping[int, RightEdge]) -> bool:
     return head.size in edges and edges[head.size].root() == head.root
 
 
-def _find_unplaced(remains: Remains, size: int) -> Iterator[EvidenceRow]:
-    """Yield acknowledged evidence whose receipt names an index beyond the recovered log."""
+def _find_beyond(remains: Remains, size: int) -> Iterator[EvidenceRow]:
+    """Yield the evidence whose receipt names an index beyond the recovered log."""
     for index, paths in remains.receipts.by_index.items():
         for path in paths if index >= size else ():
             row = _row_of_receipt(path, None)
-            if row is not None and remains.owners.find(row.leaf) is not None:
-                yield _restore_ownership(row, remains.owners)
+            if row is not None:
+                yield row
 
 
 def _restore_ownership(row: EvidenceRow, owners: Owners) -> EvidenceRow:
@@ -274,11 +282,12 @@ def _row_of_receipt(path: Path, leaf: Hash32 | None) -> EvidenceRow | None:
     except AnchorError:
         return None
     file_of = path.with_name(path.name.removesuffix(RECEIPT_SUFFIX))
-    source = source_of(file_of) if file_of.is_file() else record.name
-    submission = EvidenceInput(source=source, name=record.name, digests=record.digests)
+    submission = receipt_input(record.digests, record.name)
+    if file_of.is_file():
+        submission = replace(submission, source=source_of(file_of))
     return EvidenceRow(
         identity=identify(submission),
-        source=source,
+        source=submission.source,
         sha256=record.digests.sha256,
         sm3=record.digests.sm3,
         record=receipt.record,

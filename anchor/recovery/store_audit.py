@@ -17,10 +17,10 @@ from anchor.messages.message import Message
 from anchor.project.project import OpenProject
 from anchor.recovery.journal_audit import audit_attempts, audit_hints, audit_slots
 from anchor.store.database import Database
+from anchor.store.erasures import count_without_record
 from anchor.store.evidence import (
     count_lost_waiting,
     count_misplaced,
-    count_without_record,
     load_sealed_records,
     load_waiting_records,
 )
@@ -39,12 +39,13 @@ MAX_BREACHES = 100
 class Audit:
     """The result of an audit: counts of what was read, and one message for each breach.
 
-    ``without_record`` counts the leaves whose record was erased or lost.
+    ``erased`` and ``lost`` count the leaves without a record.
     """
 
     leaves: int
     heads: int
-    without_record: int
+    erased: int
+    lost: int
     breaches: tuple[Message, ...]
 
 
@@ -83,8 +84,8 @@ def audit_log(database: Database, tiles: TileFolder, *others: Iterator[Message])
     )
     breaches = limit_breaches(chain.from_iterable(map(_as_breach, checks)))
     with database.read() as connection:
-        without_record = count_without_record(connection)
-    return Audit(leaves=size, heads=len(heads), without_record=without_record, breaches=breaches)
+        erased, lost = count_without_record(connection)
+    return Audit(leaves=size, heads=len(heads), erased=erased, lost=lost, breaches=breaches)
 
 
 def limit_breaches(sentences: Iterable[Message]) -> tuple[Message, ...]:

@@ -127,12 +127,15 @@ def succeed(
     open_signer: Callable[[], Signer],
     clock: Clock,
     report: Callable[[Message], None],
+    *,
+    confirm: Callable[[], None],
 ) -> Succession:
     """Close the project's log at ``from_root`` and create the successor that ``config`` describes.
 
     Without a root, the newest anchored head that the store can continue from is used. An earlier
     call that was interrupted is completed. The caller must have called ``check_chain`` and
-    ``check_registry``.
+    ``check_registry``. ``confirm`` is called before anything is made or sent, unless the log is
+    closed already; to stop here, it raises.
 
     Raises:
         UsageError: The store cannot continue from the root.
@@ -143,6 +146,8 @@ def succeed(
     """
     check_no_incident(project)
     is_closed = _check_logs(project.config, node, config)
+    if not is_closed:
+        confirm()
     record_anchors(project, node)  # the old log's receipts need them
     database = _open_store(project, node, config, from_root, is_closed=is_closed)
     with closing(database), database.hold_lease():

@@ -26,7 +26,7 @@ from anchor.evidence.digests import Digests
 from anchor.store.batches import in_batches
 from anchor.store.evidence import has_digest, select_with_place
 from anchor.store.file_origins import tenant_of
-from anchor.store.schema import erasures, evidence, keys, project
+from anchor.store.schema import erasures, evidence, keys, positions, project
 from anchor.types import Hash32
 
 ERASED = "(erased)"
@@ -169,6 +169,21 @@ def load_erasures(connection: Connection, *, is_unfinished: bool = False) -> lis
     columns = [erasures.c[field.name] for field in fields(Erasure)]
     rows = connection.execute(select(*columns).where(condition).order_by(erasures.c.id))
     return [Erasure(**row._asdict()) for row in rows]
+
+
+def count_without_record(connection: Connection) -> tuple[int, int]:
+    """Return of how many leaves of the log the record was erased, and of how many it was lost."""
+    is_erased = evidence.c.source == ERASED
+    missing = select_with_place(evidence.c.id).where(
+        positions.c.leaf_index.is_not(None), evidence.c.record.is_(None)
+    )
+    erased, lost = (
+        connection.execute(
+            select(func.count()).select_from(missing.where(condition).subquery())
+        ).scalar_one()
+        for condition in (is_erased, ~is_erased)
+    )
+    return erased, lost
 
 
 def finish_erasures(connection: Connection, leaves: Collection[Hash32], finished_at: str) -> None:

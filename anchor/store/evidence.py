@@ -160,12 +160,6 @@ def count_misplaced(connection: Connection) -> tuple[int, int]:
     return neither, both
 
 
-def count_without_record(connection: Connection) -> int:
-    """Return how many leaves of the log have no record: it was erased or lost."""
-    query = select(func.count()).select_from(_PLACED).where(evidence.c.record.is_(None))
-    return connection.execute(query).scalar_one()
-
-
 def count_waiting_before(connection: Connection, moment: str) -> int:
     """Return how many rows that are not sealed yet were accepted before ``moment`` (RFC 3339)."""
     query = select(func.count()).select_from(_WAITING).where(evidence.c.accepted_at < moment)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, insert, text, update
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import IntegrityError
 
@@ -57,6 +57,24 @@ def insert_reporting(connection: Connection, items: Sequence[NewEvidence]) -> li
         is_new.append(submitted.identity in rest)
         rest.discard(submitted.identity)
     return is_new
+
+
+def claim_rows(connection: Connection, claims: Iterable[tuple[bytes, bytes, str]]) -> None:
+    """Give rows another identity and source: the old identity, the new one and the source of each.
+
+    A row whose record is lost, and one whose new identity is taken, stays as it is.  The side file
+    gets no entry, because another copy of it may turn up and name a tenant for the record.
+    """
+    for old, identity, source in claims:
+        known = find_by_identity(connection, old)
+        if (
+            known is None
+            or known.record is None
+            or find_by_identity(connection, identity) is not None
+        ):
+            continue
+        this = evidence.c.id == known.id
+        connection.execute(update(evidence).where(this).values(identity=identity, source=source))
 
 
 def _note_in_side_file(

@@ -56,6 +56,14 @@ _FAILURES = (
     ExitCode.ABANDONED,
 )
 
+_REFUSALS = {
+    ExitCode.MISMATCH: Message("verdict-mismatch"),
+    ExitCode.NOT_ANCHORED: Message("verdict-not-anchored"),
+    ExitCode.NOT_TRUSTED: Message("verdict-not-trusted"),
+    ExitCode.ABANDONED: Message("verdict-abandoned"),
+    ExitCode.USAGE: Message("verdict-malformed"),
+}
+
 NOT_PROVEN = (
     Message("report-truth-not-proven"),
     Message("report-author-not-proven"),
@@ -209,7 +217,7 @@ class Report:
         if verdict_of(self.error) is Verdict.CANNOT_TELL:
             return Message("verdict-cannot-tell")
         if self.error is not None or leading is None or kind is None:
-            return Message("verdict-not-verified")
+            return _REFUSALS.get(self.exit_code, Message("verdict-not-verified"))
         if leading.assurance == "asserted":
             return Message("verdict-by-your-block", headline=HEADLINES[kind])
         return HEADLINES[kind]

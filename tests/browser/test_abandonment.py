@@ -43,7 +43,7 @@ def closed(module_anvil: Devnet, tmp_path_factory: pytest.TempPathFactory) -> Si
     for name in NAMES:
         assert site.run("prove", name).code == 0
     root = site.heads()[0][1].hex()
-    site.run("succeed", "--into", "../next", "--from-root", root).expect(0)
+    site.run("succeed", "--yes", "--into", "../next", "--from-root", root).expect(0)
     following = successor(site)
     anchor_final(following, "d")
     assert following.run("prove", "d").code == 0

@@ -683,7 +683,7 @@ def test_the_report_changes_its_language_with_the_page(desk: Desk, given: Given)
     shown = desk.tab.inner_text("#report")
     for words in (
         Message("page-result-other-file"),
-        Message("verdict-not-verified"),
+        Message("verdict-mismatch"),
         Message("verdict-fail"),
         Message("step-file-matches"),
         Message("claim-anchor-final"),

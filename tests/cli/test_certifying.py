@@ -285,7 +285,8 @@ def test_files_elsewhere_and_a_folder_for_the_certificates(folder: Path) -> None
     assert set(written(folder / "out" / "there")) == {"json", "html"}
     assert set(written(folder / "out" / "there", "map.txt")) == {"json", "html"}
     run_anchor("certify", *receipts, *files[:2], *common, cwd=folder).refused(2, "1 files for 2")
-    run_anchor("certify", *receipts, *reversed_files(files), *common, cwd=folder).expect(10)
+    swapped = (*receipts, *reversed_files(files), *common, "--replace")
+    run_anchor("certify", *swapped, cwd=folder).expect(10)
 
 
 def reversed_files(files: tuple[str, ...]) -> tuple[str, ...]:
@@ -301,6 +302,18 @@ def test_two_certificates_never_go_to_one_place(folder: Path) -> None:
     assert not (folder / "out").exists()
     run_anchor("certify", *both, *offline(folder), "--no-pdf", cwd=folder).expect(0)
     assert written(folder)["json"][:30] == written(folder / "sub")["json"][:30]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_certificate_that_exists_is_replaced_only_on_request(kind: str, folder: Path) -> None:
+    existing = folder / f"deed.txt.certificate.{kind}"
+    existing.write_bytes(b"handed in last year")
+    command = ("certify", "map.txt", "deed.txt", *offline(folder), "--no-pdf")
+    hashes = ("--block-hash", block_hash(folder, "map.txt"))
+    run_anchor(*command, *hashes, cwd=folder).refused(2, str(existing.name), "--replace")
+    assert (written(folder), written(folder, "map.txt")) == ({kind: b"handed in last year"}, {})
+    run_anchor(*command, *hashes, "--replace", cwd=folder).expect(0)
+    assert {"json", "html"} <= set(written(folder))
 
 
 def test_details_are_printed_and_an_exhibit_of_no_receipt_is_refused(folder: Path) -> None:

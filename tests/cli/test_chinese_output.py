@@ -84,7 +84,8 @@ STEPS = {
         0 verify a.txt --quiet
         0 explain a.txt
         0 certify a.txt --no-pdf
-        0 certify a.txt --no-pdf --draft
+        2 certify a.txt --no-pdf --draft
+        0 certify a.txt --no-pdf --draft --replace
         0 audit
         0 audit --rebuild --originals
         0 export-log published
@@ -147,7 +148,7 @@ STEPS = {
         2 explain password
         20 audit nowhere
         2 audit published --offline
-        2 certify a.txt --details password
+        2 certify a.txt --replace --details password
         31 key show password
         2 key new a.txt --password-file none
         2 trust show nobody
@@ -184,7 +185,8 @@ STEPS = {
         32 restore
         0 restore --replace --backup ../backup
         0 succeed --into ../next --from-root {root} --show-call
-        0 succeed --into ../next
+        2 succeed --into ../next
+        0 succeed --into ../next --yes
         13 verify d.txt --trust ../next/trust.toml
     """,
 }

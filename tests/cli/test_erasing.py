@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from support.crashes import crashing
 from support.disasters import back_up, put_back
 from support.in_process import run_in_process
@@ -139,6 +140,20 @@ def test_the_erasure_is_evidence_itself(erasing: Erasing) -> None:
     statement = find_statement(receipt.record)
     assert statement is not None and statement.encode() == file.read_bytes()
     site.run("erase", file, *WHY).refused(2, "is an erasure statement")
+
+
+def test_an_audit_tells_erased_records_from_lost_ones(erasing: Erasing) -> None:
+    site = erasing.site
+    pieces = [site.add(f"{number}.txt", b"%d" % number) for number in range(5)]
+    site.anchor()
+    site.run("erase", *pieces[:2], *WHY).expect(0)
+    site.run("erase", site.add("waiting.txt", b""), *WHY).expect(0)  # has no place in the log
+    with site.open() as project, project.database.write() as connection:
+        connection.execute(text("UPDATE evidence SET record = NULL WHERE source LIKE '%/4.txt'"))
+    shown = site.run("audit", "--offline").expect(0)
+    shown.expect(0, "3 leaves have no record: 2 were erased, 1 lost")
+    document = site.run("audit", "--offline", "--json").expect(0).document
+    assert [document[name] for name in ("without_record", "erased", "lost")] == [3, 2, 1]
 
 
 def test_a_list_says_what_would_be_erased_and_erases_nothing(erasing: Erasing) -> None:

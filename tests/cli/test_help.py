@@ -17,6 +17,7 @@ import anchor.cli.commands
 from anchor.cli.command_table import COMMANDS, EXAMPLES
 from anchor.cli.command_table import GROUPS as HEADINGS
 from anchor.cli.typer_app import LazyCommand
+from anchor.messages.catalogue import load_catalogue
 
 GROUPS = {
     "trust": ("pin", "add", "list", "show", "remove", "allow", "disallow"),
@@ -163,6 +164,14 @@ MAIN = "from anchor.cli import app; app.main(prog_name='anchor')"
 def test_the_version_is_printed_without_a_command(option: str, tmp_path: Path) -> None:
     ran = run_anchor(option, cwd=tmp_path).expect(0)
     assert ran.out == f"anchor {version('anchor-evidence')}\n"
+
+
+def test_each_word_of_the_status_is_explained(tmp_path: Path) -> None:
+    shown = " ".join(run_in_process("status", "--help", cwd=tmp_path).expect(0).out.split())
+    rows = [text for id, text in load_catalogue("en").items() if id.startswith("status-row-")]
+    assert len(rows) > 10
+    plain = {"log", "registry", "accepted"}
+    assert [word for word in rows if f'"{word}": ' not in shown and word not in plain] == []
 
 
 def test_without_arguments_the_help_is_shown(tmp_path: Path) -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import select
 import stat
-import time
 from pathlib import Path
 
 import pytest
-from support.command import ANCHOR, environment, run_anchor
+from support.command import run_anchor
 from support.in_process import run_in_process
 from support.nodes import ask
 from support.projects import Site
+from support.terminal import in_terminal
 
 from anchor.chain.devnet import Devnet
 from anchor.chain.signer.keystore import open_keystore
@@ -23,32 +20,6 @@ from anchor.ethereum.keccak import format_address
 PASSWORD = "canary-password-0c8e"
 # A key of its own would take eth-account a second each time.
 KEYSTORE = "made.json"
-
-
-def in_terminal(cwd: Path, *words: str, answers: tuple[str, ...]) -> tuple[int, str]:
-    """Run ``anchor`` in a terminal, type the answers as it asks, and return what is on screen."""
-    process, terminal = pty.fork()
-    if process == 0:
-        os.chdir(cwd)
-        os.execve(ANCHOR[0], [*ANCHOR, *words], environment())
-    screen = b""
-    left = list(answers)
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        if not select.select([terminal], [], [], 30)[0]:
-            break
-        try:
-            piece = os.read(terminal, 1024)
-        except OSError:  # its end, on Linux
-            break
-        if not piece:
-            break
-        screen += piece
-        if left and screen.endswith(b": "):
-            os.write(terminal, left.pop(0).encode() + b"\n")
-    os.close(terminal)
-    _, status = os.waitpid(process, 0)
-    return os.waitstatus_to_exitcode(status), screen.decode()
 
 
 def password_file(folder: Path, text: str = PASSWORD + "\n") -> Path:

@@ -226,7 +226,30 @@ def test_what_passed_is_printed_only_where_it_is_asked_for(verify: Verify, tmp_p
     assert verify(*given, "--steps", "-q").returncode == 2
     (tmp_path / "deed.txt").write_bytes(b"altered")
     altered = verify(*given).stdout
-    assert altered.startswith("NOT VERIFIED  deed.txt\n   2. fail ")
+    assert altered.startswith("NOT VERIFIED: something does not match  deed.txt\n   2. fail ")
+
+
+def test_a_policy_that_may_have_come_with_the_evidence_is_noted(
+    verify: Verify, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    given = ("--block-hash", hash_in(tmp_path), "--json", "--trust")
+    own = shutil.copy(tmp_path / "trust.toml", tmp_path_factory.mktemp("own") / "trust.toml")
+    (tmp_path / "sent").mkdir()
+    shutil.copy(own, tmp_path / "sent" / "policy.toml")
+    for policy, is_noted in ((own, False), ("trust.toml", True), ("sent/policy.toml", True)):
+        ran = verify(*given, str(policy))
+        (shown,) = json.loads(ran.stdout)["files"]
+        said = [note for note in shown["notes"] if "is not independent" in note]
+        assert (ran.returncode, len(said)) == (0, is_noted), policy
+    # The receipt's folder counts, too, and where a link leads does.
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    shutil.copy(tmp_path / "deed.txt.anchor.json", elsewhere / "receipt.json")
+    shutil.copy(own, elsewhere / "trust.toml")
+    (tmp_path_factory.mktemp("link") / "trust.toml").symlink_to(elsewhere / "trust.toml")
+    link = str(tmp_path_factory.getbasetemp() / "link0" / "trust.toml")
+    receipt = ("--receipt", str(elsewhere / "receipt.json"))
+    text = verify("--block-hash", hash_in(tmp_path), "--trust", link, *receipt).stdout
+    assert f"Note: the trust policy {elsewhere.resolve() / 'trust.toml'} lies" in text
 
 
 def test_times_are_in_utc_and_in_the_zone_of_the_machine(

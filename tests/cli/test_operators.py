@@ -208,7 +208,7 @@ def test_a_closed_log_has_no_operators_any_more(log: SplitLog) -> None:
     log.site.add("a", b"a")
     log.run("run", "--once", "--wait", "final").expect(0)
     keys = ("--keystore", "owner.json", "--password-file", "owner-password")
-    log.run("succeed", "--into", "../next", *keys).expect(0)
+    log.run("succeed", "--yes", "--into", "../next", *keys).expect(0)
     for words in (("add", SECOND), ("remove", "1"), ("add", SECOND, "--show-call")):
         log.run("operator", *words, *OWNER).refused(32, "was closed with `succeed`")
     assert log.listed() == {1: (log.hot, True)}

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from anchor.log.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.log.merkle import hash_leaf
 from anchor.log.signed_note import generate_key
 from anchor.log.tree import Tree
-from anchor.operate.acceptance import EvidenceInput, accept, accept_once
+from anchor.operate.acceptance import EvidenceInput, accept, accept_once, claim_restored
 from anchor.receipt.format import parse_receipt
 from anchor.recovery import restore
 from anchor.store.evidence import find_by_digest
@@ -192,6 +193,24 @@ def test_a_partial_restore_takes_tiles_whose_note_of_the_size_is_lost(
     assert (shown["size"], shown["anchors"]) == (3, 1)
 
 
+def test_a_partial_restore_counts_the_receipts_of_leaves_after_its_head(
+    site: Site, tmp_path: Path
+) -> None:
+    anchor_final(site, "a")
+    shutil.copytree(site.folder / "tiles", tmp_path / "tiles")
+    anchor_final(site, "b", "c", "d")
+    site.run("prove", "--all", "--output", tmp_path / "kept").expect(0)
+    site.run("erase", "d", "--yes", "--basis", "other", "--reason", "asked for").expect(0)
+    lose_store(site)
+    (site.folder / "acknowledged.log").unlink()
+    lose_tiles(site)
+    shutil.copytree(tmp_path / "tiles", site.folder / "tiles")
+    restored = site.run("restore", "--partial", "--receipts", tmp_path / "kept").expect(0)
+    restored.expect(0, "receipts of 2 leaves after this head were not taken", "in the new log")
+    shown = site.run("restore", "--partial", "--replace", "--json").expect(0).document
+    assert (shown["size"], shown["waiting"], shown["receipts_left"]) == (1, 0, 0)
+
+
 @pytest.mark.fault(
     "E11",
     how="the node goes away while a partial restore looks for the anchor that leaves lead to",
@@ -234,14 +253,69 @@ def test_records_that_come_back_later_are_found_by_their_files(site: Site) -> No
     lose_store(site)
     (site.folder / "acknowledged.log").unlink()
     site.run("restore").expect(0, "2 as hashes only", "records are missing of 2 leaves")
-    site.run("audit").expect(0, "2 leaves have no record")
+    site.run("audit").expect(0, "2 leaves have no record: 0 were erased, 2 lost")
     hidden.rename(receipt)
     site.run("restore", "--replace", "--receipts", ".").expect(0)
-    site.run("audit").expect(0, "1 leaves have no record")
+    site.run("audit").expect(0, "1 leaves have no record: 0 were erased, 1 lost")
     receipt.unlink()
     site.run("prove", "a").expect(0)
     assert parse_receipt(receipt.read_bytes()).index == 0
     site.run("add", "a").expect(0, "added 0 new, 1 already known")
+
+
+@pytest.mark.parametrize("has_side_file", [True, False])
+def test_files_whose_records_came_back_from_receipts_are_known_when_added_again(
+    site: Site, tmp_path: Path, has_side_file: bool
+) -> None:
+    anchor_final(site, "a", "b")
+    site.run("add", "-", "--name", "piped", stdin=b"piped").expect(0)
+    site.run("add", "--digest", f"sha256:{'7' * 64}").expect(0)
+    anchor_final(site)
+    site.run("prove", "--all", "--output", tmp_path / "kept").expect(0, "wrote 4 receipts")
+    lose_store(site)
+    if not has_side_file:
+        (site.folder / "acknowledged.log").unlink()
+    site.run("restore", "--receipts", tmp_path / "kept").expect(0, "4 leaves with their records")
+
+    def add(*arguments: str) -> tuple[int, int]:
+        added = site.run("add", *arguments, "--json", stdin=b"piped").expect(0).document
+        return added["new"], added["known"]
+
+    site.write("elsewhere/c", b"a")  # the same content under another name is another piece
+    site.write("elsewhere/b", b"changed")
+    for _ in range(2):
+        assert add("a", "b", "-", "--name", "piped") == (0, 3)
+        assert add("--digest", f"sha256:{'7' * 64}") == (0, 1)
+    assert add("elsewhere/c", "elsewhere/b") == (2, 0)
+    assert add("--again", "a") == (1, 0)
+    check_log_goes_on(site, "e")
+
+
+def test_an_erased_piece_whose_receipt_is_left_is_new_when_it_is_added_again(
+    site: Site, tmp_path: Path
+) -> None:
+    anchor_final(site, "a", "b")
+    site.run("prove", "--all", "--output", tmp_path / "kept").expect(0)
+    site.run("erase", "a", "--yes", "--basis", "other", "--reason", "asked for").expect(0)
+    lose_store(site)
+    (site.folder / "acknowledged.log").unlink()
+    site.run("restore", "--receipts", tmp_path / "kept").expect(0)
+    added = site.run("add", "a", "b", "--json").expect(0).document
+    assert (added["new"], added["known"]) == (1, 1)
+
+
+def test_no_tenant_gets_a_record_that_came_back_from_a_receipt(site: Site, tmp_path: Path) -> None:
+    anchor_final(site, "a")
+    site.run("prove", "--all", "--output", tmp_path / "kept").expect(0)
+    lose_store(site)
+    (site.folder / "acknowledged.log").unlink()
+    site.run("restore", "--receipts", tmp_path / "kept").expect(0)
+    mine = replace(submission("a"), digests=digest_bytes(b"a", ("sha256", "sm3")))
+    with site.open() as project:
+        claim_restored(project, [replace(mine, source="tenant:t/a")])
+        assert accept(project, [replace(mine, source="tenant:t/a")]).new == 1
+        claim_restored(project, [replace(mine, source="/a")])
+        assert accept(project, [replace(mine, source="/a")]).new == 0
 
 
 def test_what_was_acknowledged_and_lost_is_told_apart_from_what_is_new(site: Site) -> None:

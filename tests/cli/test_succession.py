@@ -14,6 +14,7 @@ from support.disasters import anchor_final, sql
 from support.nodes import ask
 from support.projects import Site, make_site, reading
 from support.stores import Postgres, damage
+from support.terminal import in_terminal
 
 from anchor.chain.devnet import Devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
@@ -105,7 +106,7 @@ def test_after_a_stolen_key_the_successor_goes_on(site: Site) -> None:
     site.add("c", b"c")
     site.run("run", "--once").refused(32, "another program anchors for this log")
     site.run("audit").expect(10, "somebody else anchors to this log")
-    shown = site.run("succeed", "--into", "../next", "--json").expect(0).document
+    shown = site.run("succeed", "--yes", "--into", "../next", "--json").expect(0).document
     assert (shown["size"], shown["waiting"], shown["receipts"]) == (2, 1, 2)
     site.run("run", "--once").refused(32, "closed with `succeed`")
     new = successor(site)
@@ -152,7 +153,7 @@ def test_after_a_lost_right_edge_the_successor_goes_on_from_an_earlier_anchor(
     assert (shown["size"], shown["anchors"], shown["records"]) == (3, 1, 3)
     site.add("e", b"e")
     site.run("run", "--once").refused(32, "older than the chain")
-    shown = site.run("succeed", "--into", "../next", "--json").expect(0).document
+    shown = site.run("succeed", "--yes", "--into", "../next", "--json").expect(0).document
     # Beside "e" waits "d", which its receipt brought back and whose place in the log is lost.
     assert (shown["size"], shown["waiting"]) == (3, 2)
     new = successor(site)
@@ -168,7 +169,7 @@ def test_an_anchor_that_was_not_noted_is_in_the_old_logs_receipts(site: Site) ->
     """A crash came between its inclusion and its note."""
     anchor_final(site, "a", "b")
     sql(site, "DELETE FROM anchors")
-    shown = site.run("succeed", "--into", "../next", "--json").expect(0).document
+    shown = site.run("succeed", "--yes", "--into", "../next", "--json").expect(0).document
     assert (shown["size"], shown["receipts"]) == (2, 2)
 
 
@@ -181,10 +182,12 @@ def test_no_log_is_closed_while_an_incident_is_open(site: Site) -> None:
         " SELECT chain_id, 1, 'then', 1, 7, 9 FROM project",
     )
     for options in ((), ("--show-call",)):
-        site.run("succeed", "--into", "../next", *options).refused(32, "finality was violated")
+        site.run("succeed", "--yes", "--into", "../next", *options).refused(
+            32, "finality was violated"
+        )
     assert not successor(site).folder.exists()
     site.run("run", "--once", "--accept-incidents").expect(0)
-    site.run("succeed", "--into", "../next").expect(0)
+    site.run("succeed", "--yes", "--into", "../next").expect(0)
 
 
 NODE = ("anchor.chain.node", "Node")
@@ -213,13 +216,32 @@ def test_a_kill_while_succeeding_is_finished_by_the_next_run(
 ) -> None:
     anchor_final(site, "a")
     command = crashing(*crash, "1")
-    site.run("succeed", "--into", "../next", command=command, killed=True)
+    site.run("succeed", "--yes", "--into", "../next", command=command, killed=True)
     new = successor(site)
     assert not (new.folder / "anchor.toml").exists()
     site.add("b", b"b")  # accepted meanwhile, by somebody who does not know
-    site.run("succeed", "--into", "../next").expect(0, "1 pieces of evidence wait")
+    site.run("succeed", "--yes", "--into", "../next").expect(0, "1 pieces of evidence wait")
     assert len(new.rows("SELECT 1 FROM attempts")) == 1
     check_goes_on(new, "c")
+
+
+def test_no_log_is_closed_without_confirmation(site: Site) -> None:
+    anchor_final(site, "a")
+    succeed = ("succeed", "--into", "../next")
+    for options in ((), ("--json",)):
+        site.run(*succeed, *options).refused(2, "the log was not closed: confirm it with --yes")
+    assert not successor(site).folder.exists()
+    code, screen = in_terminal(site.folder, *succeed, answers=("n",))
+    assert code == 2, screen
+    assert f"Close log {site.number} for ever, and continue in log {site.number + 1}?" in screen
+    assert not successor(site).folder.exists()
+    check_goes_on(site, "b")
+    code, screen = in_terminal(site.folder, *succeed, answers=("y",))
+    assert code == 0, screen
+    site.run(*succeed).refused(2, "already exists")
+    shutil.rmtree(successor(site).folder)
+    site.run(*succeed).expect(0)  # closed already, so that nothing is left to confirm
+    check_goes_on(successor(site), "c")
 
 
 def test_only_the_owners_key_closes_a_log(site: Site, tmp_path: Path) -> None:
@@ -229,12 +251,16 @@ def test_only_the_owners_key_closes_a_log(site: Site, tmp_path: Path) -> None:
     password.write_text("secret\n")
     password.chmod(0o600)
     options = ("--keystore", keystore, "--password-file", password)
-    site.run("succeed", "--into", "../next", *options).refused(31, "only the owner can close it")
-    site.run("succeed", "--into", "../next", "--number", str(site.number)).refused(32, "is in use")
+    site.run("succeed", "--yes", "--into", "../next", *options).refused(
+        31, "only the owner can close it"
+    )
+    site.run("succeed", "--yes", "--into", "../next", "--number", str(site.number)).refused(
+        32, "is in use"
+    )
     wrong = "ab" * 32
-    shown = site.run("succeed", "--into", "../other", "--from-root", wrong)
+    shown = site.run("succeed", "--yes", "--into", "../other", "--from-root", wrong)
     shown.refused(2, "is not an anchored head from which this store can continue")
-    site.run("succeed", "--into", ".").refused(2, "already exists")
+    site.run("succeed", "--yes", "--into", ".").refused(2, "already exists")
     check_goes_on(site, "b")
 
 
@@ -243,19 +269,19 @@ def test_the_owner_may_go_on_from_an_earlier_anchor_of_its_choice(site: Site) ->
     anchor_final(site, "a")
     anchor_final(site, "b")
     root = site.heads()[0][1].hex()
-    shown = site.run("succeed", "--into", "../next", "--from-root", root, "--json")
+    shown = site.run("succeed", "--yes", "--into", "../next", "--from-root", root, "--json")
     assert (shown.expect(0).document["size"], shown.document["waiting"]) == (1, 1)
     other = ("--into", "../other", "--number", str(site.number + 500))
-    site.run("succeed", *other).refused(32, f"its successor is log {site.number + 1}")
+    site.run("succeed", "--yes", *other).refused(32, f"its successor is log {site.number + 1}")
     check_goes_on(successor(site), "c")
 
 
 @pytest.mark.slow
 def test_a_successor_whose_folder_was_lost_is_made_again(site: Site) -> None:
     anchor_final(site, "a")
-    site.run("succeed", "--into", "../next").expect(0)
+    site.run("succeed", "--yes", "--into", "../next").expect(0)
     shutil.rmtree(successor(site).folder)
-    site.run("succeed", "--into", "../next").expect(0)
+    site.run("succeed", "--yes", "--into", "../next").expect(0)
     check_goes_on(successor(site), "b")
 
 
@@ -265,7 +291,7 @@ def test_an_owner_without_a_keystore_makes_the_call_itself(site: Site) -> None:
     assert not (successor(site).folder / "anchor.toml").exists()
     send_as(site, DEV_ADDRESSES[0], bytes.fromhex(shown["data"][2:]))
     (site.folder / "devnet-key.json").rename(site.folder / "away.json")
-    site.run("succeed", "--into", "../next").expect(0, "continues from its anchor")
+    site.run("succeed", "--yes", "--into", "../next").expect(0, "continues from its anchor")
     (site.folder / "away.json").rename(site.folder / "devnet-key.json")
     check_goes_on(successor(site), "b")
 
@@ -316,7 +342,7 @@ def test_the_successors_store_may_be_in_postgresql(
     site.add("w", b"w")
     place = postgres.create()
     url = place.url.replace("postgres@", "postgres:s3cret@")
-    command = ("succeed", "--into", "../next", "--store", url)
+    command = ("succeed", "--yes", "--into", "../next", "--store", url)
     if before is not None:
         site.run(*command, command=crashing("before", *before, "1"), killed=True)
     ran = site.run(*command).expect(0, "1 pieces of evidence wait", "without its password")
@@ -333,7 +359,7 @@ def test_a_successor_gets_no_place_that_has_a_store(
     site: Site, new_site: MakeSite, anvil: Devnet, postgres: Postgres
 ) -> None:
     anchor_final(site, "a")
-    command = ("succeed", "--into", "../next", "--store")
+    command = ("succeed", "--yes", "--into", "../next", "--store")
     site.run(*command, site.folder / "anchor.db").refused(2, "is this project's own store")
     place = postgres.create()
     other = make_site(site.folder.parent / "other", anvil, number=site.number + 1, store=place)

@@ -360,7 +360,7 @@ def test_a_successor_is_its_makers(module_anvil: Devnet, tmp_path: Path) -> None
     own.run("trust", "allow").expect(0)
     site.write("a.txt", b"a")
     own.run("stamp", "a.txt").expect(0)
-    own.run("succeed", "--into", "../next").expect(0)
+    own.run("succeed", "--yes", "--into", "../next").expect(0)
     own.run("status", cwd=tmp_path / "next").expect(0)
     listed = own.run("trust", "list", "--json").expect(0).document["projects"]
     assert [Path(project["config"]).parent.name for project in listed] == ["next", "project"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ import anchor.chain.anchor_proof as module
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
 from anchor.ethereum.header import parse_header
 from anchor.evidence.digests import digest_bytes
+from anchor.operate.settled_receipts import SettledReceipts
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.project import trust_entry
 from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
@@ -108,6 +110,47 @@ def test_receipts_written_after_a_closing_prove_from_where_the_successor_goes_on
     # Whoever asks nodes knows it with the old receipts, too.
     ran = site.run("verify", "c", "--json")
     assert ran.code == (0 if taken == 2 else 13)
+
+
+def test_final_receipts_are_left_while_their_proofs_say_the_same(
+    site: Site, tmp_path: Path
+) -> None:
+    def prove() -> tuple[set[str], int]:
+        ask(site.url, "anvil_mine", "0x10")
+        shown = site.run("prove", "--all", "--output", tmp_path, "--json").expect(0).document
+        return {Path(each["receipt"]).name[0] for each in shown["written"]}, shown["left"]
+
+    def read() -> dict[str, bytes]:
+        return {name: (tmp_path / f"{name}.anchor.json").read_bytes() for name in FILES}
+
+    assert prove() == (set(FILES), 0)
+    before = read()
+    assert prove() == (set(), len(FILES))
+    assert read() == before
+    first, second = (json.loads(before[name]) for name in FILES[:2])
+    # A proof of another block's state, and one of another anchor, are replaced.
+    forged = {
+        "header": second["anchors"][0]["state"]["header"][:-2] + "00",
+        "storage_proof": second["anchors"][0]["state"]["storage_proof"],
+    }
+    for member, value in forged.items():
+        state = {**first["anchors"][0]["state"], member: value}
+        bent = {**first, "anchors": [{**first["anchors"][0], "state": state}]}
+        (tmp_path / f"{FILES[0]}.anchor.json").write_text(json.dumps(bent))
+        assert prove() == ({FILES[0]}, len(FILES) - 1), member
+        assert offline(site, parse_receipt(read()[FILES[0]]), FILES[0]).exit_code == 0
+
+
+def test_a_receipt_is_not_settled_once_the_log_has_a_successor(site: Site) -> None:
+    def is_settled() -> bool:
+        new = renewed(site, old)
+        with site.open() as project, reading(site.url) as node:
+            return SettledReceipts(project.config, node).is_settled(old, new)
+
+    old = receipt_of(site, "b")
+    assert is_settled()
+    succeed(site, old.anchors[0].head.root)
+    assert not is_settled()
 
 
 def test_each_part_of_a_fetched_proof_is_verified_once(

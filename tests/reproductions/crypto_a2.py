@@ -57,7 +57,7 @@ def succeed_and_verify(site: Site) -> Iterator[tuple[str, int, int]]:
     site.run("prove", "kept", "left", "--output", "before").expect(0)
     site.run("export-log", "published").expect(0)
     site.run("verify", "left", "--receipt", "before/left.anchor.json").expect(0)
-    site.run("succeed", "--into", "../next", "--from-root", first).expect(0)
+    site.run("succeed", "--yes", "--into", "../next", "--from-root", first).expect(0)
     ask(site.url, "anvil_mine", "0x4")
     for name, expected in (("kept", 0), ("left", 13)):
         old = f"before/{name}.anchor.json"

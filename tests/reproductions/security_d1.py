@@ -125,7 +125,7 @@ def list_commands(files: list[str], *, all_of_them: bool) -> Iterator[tuple[str,
         return
     yield ("verify", "-q", *files)
     yield ("verify", "--json", *files)
-    yield ("certify", "--no-pdf", *files)
+    yield ("certify", "--no-pdf", "--replace", *files)
     yield ("status",)
     yield ("run", "--once")
     yield ("stamp", *files)

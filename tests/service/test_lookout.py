@@ -131,7 +131,7 @@ def test_a_head_of_somebody_elses_stops_the_service(site: Site, tmp_path: Path) 
 def test_a_log_that_was_closed_stops_the_service(site: Site, tmp_path: Path) -> None:
     with serving(site) as asked:
         ask(site.url, "anvil_setIntervalMining", 1)
-        site.run("succeed", "--into", tmp_path / "next").expect(0)
+        site.run("succeed", "--yes", "--into", tmp_path / "next").expect(0)
         wait_until(lambda: asked.http.get("/readyz").status_code == 503, SECONDS)
         assert asked.codes() == STOPPED
         wait_until(lambda: "log-closed" in asked.alarms(), 30)

@@ -53,7 +53,7 @@ from anchor.store.evidence import (
     load_waiting,
     make_identity,
 )
-from anchor.store.evidence_insertion import insert_evidence, insert_once
+from anchor.store.evidence_insertion import claim_rows, insert_evidence, insert_once
 from anchor.store.file_origins import load_files
 from anchor.store.heads import load_heads, newest_head
 from anchor.store.location import SqliteFile, StoreLocation
@@ -424,6 +424,23 @@ def test_one_content_under_two_names_is_two_pieces_of_evidence(store: Database) 
         found = find_by_digest(connection, digests)
     assert [item.source for item in found] == ["a", "b"]
     assert len({item.leaf for item in found}) == 2
+
+
+def test_a_row_is_claimed_once_and_never_under_an_identity_that_is_taken(store: Database) -> None:
+    accept(store, 1, 2)
+    restored, taken, claimed = (make_item(number).identity for number in (1, 2, 3))
+
+    def claim(identity: bytes, source: str) -> str:
+        with store.write() as connection:
+            claim_rows(connection, [(restored, identity, source)])
+            rows = find_by_digest(connection, Digests(sha256=make_item(1).sha256, sm3=None, size=1))
+            return rows[0].source
+
+    assert claim(taken, "/taken") == "evidence 1"
+    identity = restored[:16] + claimed[16:]
+    assert claim(identity, "/claimed") == "/claimed"
+    assert claim(identity[:-1] + b"x", "/too late") == "/claimed"
+    assert indices(store) == [(1, None), (2, None)]
 
 
 def test_an_idempotency_key_is_for_one_submission(store: Database) -> None:

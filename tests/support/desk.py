@@ -82,9 +82,16 @@ class Desk:
         word = self.tab.inner_text(".word")
         undecided, early = Message("verdict-cannot-tell"), Message("verdict-not-final")
         code = document["exit_code"]
-        failure = {20: undecided, 21: early, 22: undecided}.get(
-            code, Message("verdict-not-verified")
-        )
+        failure = {
+            2: Message("verdict-malformed"),
+            10: Message("verdict-mismatch"),
+            11: Message("verdict-not-anchored"),
+            12: Message("verdict-not-trusted"),
+            13: Message("verdict-abandoned"),
+            20: undecided,
+            21: early,
+            22: undecided,
+        }.get(code, Message("verdict-not-verified"))
         is_failure = word.lower() == failure or word == translate(failure, "zh")
         assert is_failure == (code != 0), word
         return document

@@ -126,6 +126,14 @@ const HEADLINES: { readonly [kind in ChainKind]: Message } = {
   unlisted: message("verdict-verified-unlisted-chain"),
 };
 
+const REFUSALS: { readonly [code: number]: Message } = {
+  [MISMATCH]: message("verdict-mismatch"),
+  [NOT_ANCHORED]: message("verdict-not-anchored"),
+  [NOT_TRUSTED]: message("verdict-not-trusted"),
+  [ABANDONED]: message("verdict-abandoned"),
+  [MALFORMED]: message("verdict-malformed"),
+};
+
 /** Return the shortest true words for the whole: never those of a better proof. */
 export function headlineOf(report: Report): Message {
   const leading = leadingAnchor(report);
@@ -138,7 +146,7 @@ export function headlineOf(report: Report): Message {
     return message("verdict-cannot-tell");
   }
   if (error || leading === null || kind === null) {
-    return message("verdict-not-verified");
+    return REFUSALS[exitCode(report)] ?? message("verdict-not-verified");
   }
   const headline = HEADLINES[kind];
   return leading.assurance === "asserted" ? message("verdict-by-your-block", { headline }) : headline;

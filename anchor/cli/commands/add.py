@@ -24,6 +24,7 @@ from anchor.operate.acceptance import (
     EvidenceInput,
     accept,
     accept_with_key,
+    claim_restored,
     digest_input,
     fewest,
 )
@@ -102,6 +103,11 @@ def command(
                 on_done=count,
             )
         if key is None:
+            if not again:
+                # A bare digest is known by itself after a restore.
+                claim_restored(
+                    project, [each for each in labelled if each.digests.size is not None]
+                )
             accepted = accept(project, labelled, again=again)
         elif labelled:
             accepted = accept_with_key(project, labelled, key)

@@ -70,6 +70,10 @@ def command(
             help="Folder for the certificates; default: beside each receipt.",
         ),
     ] = None,
+    is_replacing: Annotated[
+        bool,
+        typer.Option("--replace", help="Replace certificates that exist already at these paths."),
+    ] = False,
     details: Annotated[
         Path | None,
         typer.Option(
@@ -116,7 +120,7 @@ def command(
     if no_pdf and font is not None:
         raise UsageError(Message("option-font-without-pdf"))
     output = Output(as_json=as_json)
-    requests = plan_requests(receipts, file, folder)
+    requests = plan_requests(receipts, file, folder, is_replacing=is_replacing)
     moment = choose_moment(issued_at, os.environ.get("SOURCE_DATE_EPOCH"), datetime.now(UTC))
     stated = read_details(details)
     chosen = None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
+from anchor.cli.confirmation import confirm
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.evidence_options import (
@@ -78,7 +78,12 @@ def command(
         order = ErasureOrder(basis=basis, by=by or find_user(), reason=reason)
         check_words(order.basis, {"--by": order.by, "--reason": order.reason})
         if not yes:
-            _ask(output, project, selection)
+            confirm(
+                output,
+                Message("erasure-question"),
+                declined=Message("erasure-declined"),
+                show=lambda: _list(output, project, selection),
+            )
         pieces = erase(project, selection, order)
         _report(output, pieces, clean_up(project))
 
@@ -106,19 +111,6 @@ def _list(output: Output, project: OpenProject, selection: Selection) -> None:
             )
     output.line(Message("erasure-dry-run-count", count=len(listed)))
     output.result({"would_erase": listed})
-
-
-def _ask(output: Output, project: OpenProject, selection: Selection) -> None:
-    """Ask for confirmation at the terminal.
-
-    Raises:
-        UsageError: The user declines, or standard input is not a terminal.
-    """
-    if output.as_json or not sys.stdin.isatty():
-        raise UsageError(Message("erasure-unconfirmed"))
-    _list(output, project, selection)
-    if not typer.confirm(output.say(Message("erasure-question")), err=True):
-        raise UsageError(Message("erasure-declined"))
 
 
 def _report(output: Output, pieces: list[Piece], cleaned: CleanupResult | None) -> None:

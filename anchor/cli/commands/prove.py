@@ -13,13 +13,14 @@ from anchor.cli.input_files import is_folder
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ExitCode, UsageError
 from anchor.evidence.file_hashing import digest_file
+from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
 from anchor.operate.proving import Prover, open_prover
 from anchor.operate.receipt_files import ReceiptFolder
 from anchor.project.files import sidecar_path
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
-from anchor.receipt.format import Receipt
+from anchor.receipt.format import Receipt, check_receipt_path
 from anchor.store.evidence import find_evidence, load_all
 
 
@@ -54,39 +55,47 @@ def command(
         prover = open_prover(project, lambda: open_chain(config, output.note), output.note)
         if everything:
             folder = ReceiptFolder(out or config.receipts)
-            written, skipped = _prove_all(project, prover, folder)
+            written, skipped, left = _prove_all(project, prover, folder)
             output.line(
                 Message("receipts-written", count=len(written), folder=out or config.receipts)
             )
+            if left:
+                output.line(Message("receipts-left-final", count=left))
         else:
             named_folder = None if out is None else ReceiptFolder(out)
-            written, skipped = _prove_files(project, prover, named_folder, files or []), 0
+            written, skipped, left = _prove_files(project, prover, named_folder, files or []), 0, 0
             for entry in written:
                 state = _describe_state(entry["anchors"], entry["state_proofs"])
                 output.row(entry["receipt"], state, widths=())
     if skipped:
         output.line(Message("receipt-skipped-count", count=skipped))
-    output.result({"written": written, "skipped": skipped})
+    output.result({"written": written, "skipped": skipped, "left": left})
     promises = sum(entry["anchors"] == 0 for entry in written)
     if promises:
         output.note(Message("receipt-promises-written", count=promises))
-    if not written:
+    if not written and not left:
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
 def _prove_all(
     project: OpenProject, prover: Prover, folder: ReceiptFolder
-) -> tuple[list[dict[str, Any]], int]:
+) -> tuple[list[dict[str, Any]], int, int]:
+    """Write the receipts; return them, the number without one, and the number left as they are."""
     written: list[dict[str, Any]] = []
-    skipped = 0
+    skipped = left = 0
     with project.database.read() as connection:
         for evidence in load_all(connection):
             if evidence.leaf_index is None or evidence.record is None:
                 skipped += 1
                 continue
             receipt = prover.prove(evidence)
-            written.append(_describe(*folder.save(receipt, durable=False)))
-    return written, skipped
+            path = folder.place(parse_record(receipt.record).name, receipt)
+            old = check_receipt_path(path, receipt.log)
+            if old is not None and prover.is_settled(old, receipt):
+                left += 1
+            else:
+                written.append(_describe(path, receipt.save(path, durable=False)))
+    return written, skipped, left
 
 
 def _prove_files(

@@ -128,7 +128,7 @@ def command(
     with project_session(file) as project:  # after the lock on the new store is released
         finish_erasures(output, project)
         _report_lost_holds(output, project)
-    _show(output, restored)
+    _show(output, restored, is_partial=is_partial)
     for text, hint in list_missing_files(config):
         output.note(text, mark=Message("warning-mark"), colour=Colour.YELLOW)
         output.note(hint, mark="  ")
@@ -148,7 +148,7 @@ def _report_lost_holds(output: Output, project: OpenProject) -> None:
             )
 
 
-def _show(output: Output, restored: RestoreResult) -> None:
+def _show(output: Output, restored: RestoreResult, *, is_partial: bool) -> None:
     filled, lost = restored.filled, restored.filled.lost
     output.line(Message("head-summary", size=restored.head.size, root=restored.head.root.hex()))
     output.line(Message("restore-origin", origin=restored.origin, anchors=restored.anchors))
@@ -158,6 +158,12 @@ def _show(output: Output, restored: RestoreResult) -> None:
     output.line(Message("restore-waiting-count", count=filled.waiting))
     if filled.unreadable:
         output.line(Message("restore-unreadable-count", count=filled.unreadable))
+    if filled.beyond:
+        output.line(
+            Message("restore-beyond-partial-count", count=filled.beyond)
+            if is_partial
+            else Message("restore-beyond-count", count=filled.beyond)
+        )
     if lost:
         output.line(Message("restore-lost-count", count=len(lost)))
     for piece in lost[:_NAMED]:
@@ -180,6 +186,7 @@ def _describe(restored: RestoreResult) -> dict[str, object]:
         "hashes_only": filled.hashes_only,
         "waiting": filled.waiting,
         "unreadable": filled.unreadable,
+        "receipts_left": filled.beyond,
         "lost": [
             {"id": piece.identity.hex(), "tenant": piece.tenant or None} for piece in filled.lost
         ],

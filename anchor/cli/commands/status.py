@@ -47,7 +47,13 @@ _SECONDS = 2.0
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show how much evidence is accepted, sealed, included and final.
 
-    `anchor list --help` explains these states.
+    "not sealed": evidence without a place in the log yet. "head": the newest sealed head. "on
+    chain": the newest head in the registry. "final": the newest anchor in a final block.
+    "reversible": anchors in blocks that are not final yet. "unproven": final anchors for whose
+    receipts no node gave a state proof. "to anchor": leaves after the head on chain. "clock": this
+    machine's, compared with the chain's. "copies": servers that hold the store.
+
+    `anchor list --help` explains the states of one piece.
     """
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:

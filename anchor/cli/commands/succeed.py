@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from anchor.cli.confirmation import confirm
 from anchor.cli.console import Output
 from anchor.cli.context import note_project, open_signer, project_session
 from anchor.cli.options import ApeAccountOption, ConfigOption, JsonOption
@@ -73,6 +74,10 @@ def command(
             "is made, run again without this option.",
         ),
     ] = False,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", help="Do not ask for confirmation; closing a log cannot be undone."),
+    ] = False,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -94,6 +99,7 @@ def command(
         node = open_chain(config, output.note)
         check_chain(config, node)
         check_registry(config, node)
+        old = log_number(project.config.log)
         if is_call_only:
             call = prepare_call(project, node, config, root)
             if call is None:
@@ -108,8 +114,8 @@ def command(
             lambda: open_signer(config),
             SystemClock(),
             output.note,
+            confirm=lambda: None if yes else _ask(output, old, log_number(config.log)),
         )
-        old = log_number(project.config.log)
     note_project(output, config.file)
     output.line(Message("successor-opened", number=old, successor=log_number(config.log)))
     output.line(Message("head-summary", size=done.head.size, root=done.head.root.hex()))
@@ -135,6 +141,11 @@ def command(
             "folder": str(config.folder),
         }
     )
+
+
+def _ask(output: Output, old: int, new: int) -> None:
+    question = Message("succession-question", number=old, successor=new)
+    confirm(output, question, declined=Message("succession-declined"))
 
 
 def _signer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -115,6 +116,9 @@ def command(
     for name, load in inputs.list_inputs(files or [], receipt=receipt, digest=digest):
         try:
             report = inputs.judge(*load())
+            file = None if digest is not None or isinstance(name, Message) else Path(name)
+            beside = inputs.note_policy_place(file, receipt)
+            report = replace(report, notes=(*report.notes, *beside))
             if quiet:
                 print_summary(output, name, report)
             else:
