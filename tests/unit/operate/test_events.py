@@ -64,8 +64,10 @@ RESULT = RunResult(sealed=1, anchored=ANCHORED, state=RunState.INCLUDED, timed_o
                 "sealing evidence at most 60 seconds after it was accepted, or as soon as 100 are "
                 "waiting or their records reach 4,096 bytes"
             ),
-            "证据被接收后最迟 60 秒内编入，或在等待编入的叶达到 100 片时编入，"
-            "或在其记录达到 4,096 字节时编入",
+            (
+                "证据被接收后最迟 60 秒内编入，或在等待编入的叶达到 100 片时编入，"
+                "或在其记录达到 4,096 字节时编入"
+            ),
         ),
     ],
 )
