@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from anchor.errors import UsageError
@@ -26,6 +27,27 @@ def receipt_path(argument: Path) -> Path:
             Message("file-not-regular", path=path), hint=Message("receipt-not-regular-hint")
         )
     return path
+
+
+def list_receipts(arguments: Sequence[Path]) -> list[Path]:
+    """Return the receipts that ``arguments`` name, and those in and below its folders.
+
+    Raises:
+        UsageError: A folder holds no receipt, or a path is no regular file.
+    """
+    paths: list[Path] = []
+    for argument in arguments:
+        if not is_folder(argument):
+            paths.append(receipt_path(argument))
+            continue
+        within = sorted(path for path in argument.rglob(f"*{RECEIPT_SUFFIX}") if path.is_file())
+        if not within:
+            raise UsageError(
+                Message("folder-without-receipts", path=argument),
+                hint=Message("folder-without-receipts-hint", suffix=RECEIPT_SUFFIX),
+            )
+        paths += within
+    return paths
 
 
 def read_receipt(path: Path) -> bytes:

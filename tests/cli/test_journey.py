@@ -356,6 +356,12 @@ def test_a_receipt_written_before_finality_is_upgraded_later(
     assert "head" not in anchored
     site.run("upgrade", receipt).expect(0, "has its anchor")
     assert receipt.read_bytes() == upgraded
+    folder = tmp_path / "handed over/annexes"
+    folder.mkdir(parents=True)
+    site.run("upgrade", folder).refused(2, "holds no receipt")
+    (folder / "early.txt.anchor.json").write_text(json.dumps(promise))
+    site.run("upgrade", folder.parent).expect(0, "has its anchor")
+    assert json.loads((folder / "early.txt.anchor.json").read_bytes()) == anchored
     site.run("verify", file).expect(0)
 
 

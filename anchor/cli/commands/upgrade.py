@@ -9,7 +9,7 @@ import typer
 
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
-from anchor.cli.input_files import read_receipt, receipt_path
+from anchor.cli.input_files import list_receipts, read_receipt
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ExitCode, NotTrustedError, UsageError
 from anchor.evidence.record import parse_record
@@ -24,7 +24,10 @@ from anchor.store.evidence import find_by_digest
 
 
 def command(
-    receipts: Annotated[list[Path], typer.Argument(help="Receipts, or the files beside them.")],
+    receipts: Annotated[
+        list[Path],
+        typer.Argument(help="Receipts, the files beside them, or folders with all in and below."),
+    ],
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -39,8 +42,7 @@ def command(
         states = StateProofs(project.config, node, output.note)
         refresh_anchors(project, node, states)
         prover = Prover(project)
-        for argument in receipts:
-            path = receipt_path(argument)
+        for path in list_receipts(receipts):
             old = parse_receipt(read_receipt(path))
             new = states.complete(old if old.anchors else _renew(project, prover, old, path))
             if new.anchors and new != old:
