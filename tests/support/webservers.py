@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from support.paths import DEPLOY
 
 HOST = "anchor.example.org"
+PUBLISHED = "/srv/anchor-log"
 
 
 def find_program(name: str) -> str:
@@ -71,10 +72,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def web_server(kind: str, folder: Path, service: int) -> Iterator[int]:
+def web_server(kind: str, folder: Path, service: int, published: Path) -> Iterator[int]:
     """Run ``nginx`` or ``caddy`` with the shipped configuration; give its TLS port.
 
     Only ports, paths and where logs go are put in; everything else is as it is shipped.
+    ``published`` is the folder of the published log.
     """
     certificate, key = make_certificate(folder)
     port, plain = free_port(), free_port()
@@ -86,6 +88,7 @@ def web_server(kind: str, folder: Path, service: int) -> Iterator[int]:
         text = text.replace("/etc/ssl/anchor/fullchain.pem", str(certificate))
         text = text.replace("/etc/ssl/anchor/privkey.pem", str(key))
         text = text.replace("127.0.0.1:8080", f"127.0.0.1:{service}")
+        text = text.replace(PUBLISHED, str(published))
         (folder / "anchor.conf").write_text(text, "utf-8")
         places = "".join(
             f"    {name}_temp_path {folder / name};\n"
@@ -106,6 +109,7 @@ def web_server(kind: str, folder: Path, service: int) -> Iterator[int]:
         site = f"https://{HOST}:{port} {{\n\tbind 127.0.0.1\n\ttls {certificate} {key}\n"
         text = text.replace(f"{HOST} {{\n", site, 1)
         text = text.replace("127.0.0.1:8080", f"127.0.0.1:{service}")
+        text = text.replace(PUBLISHED, str(published))
         (folder / "Caddyfile").write_text(text, "utf-8")
         command = [
             find_program("caddy"), "run", "--adapter", "caddyfile", "--config",
