@@ -578,8 +578,9 @@ class Bundle:
             raise malformed("no anchor precedes the receipt")
         if index < self.next_index:
             raise malformed(f"leaf {index} does not come after the one before it")
+        length = count_siblings(index, shared.size)
         path = own + self.find_rest(index)
-        if len(path) != count_siblings(index, shared.size):
+        if len(path) != length:
             raise malformed(f"the path has {len(path)} hashes, which do not fit leaf {index}")
         head = Head(size=shared.size, root=shared.root, path=path)
         nodes = fold_path(hashlib.sha256(b"\0" + record).digest(), index, head)

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.paths import VECTORS
 from support.world import OWNER, World, make_record
 
 from anchor.errors import MalformedError, MismatchError, UnknownVersionError
@@ -252,6 +253,15 @@ def test_what_does_not_lead_to_the_root_ends_the_reading(
     assert [next(reading) for _ in range(number - 2)] == receipts[: number - 2]
     with pytest.raises(MismatchError, match=f"^line {number + 1} of the bundle: the path leads"):
         next(reading)
+
+
+def test_the_kept_bundle_is_read_for_ever() -> None:
+    kept = VECTORS / "receipts" / "anchor-receipts-1.jsonl"
+    found = list(load_bundle(kept))
+    assert [(receipt.index, len(receipt.anchors)) for receipt in found] == [
+        *((index, 1) for index in range(9)), (9, 0), (11, 0),
+    ]  # fmt: skip
+    assert b"".join(encode_bundle(found, log=found[0].log, count=11)) == kept.read_bytes()
 
 
 def test_the_first_line_tells_a_bundle(lines: list[bytes], receipts: list[Receipt]) -> None:
