@@ -61,6 +61,7 @@ def script() -> Iterator[PageScript]:
         ("state/states.json", "states", "state"),
         ("state/submitters.json", "submitters", "submitter"),
         ("log/inclusion.json", "inclusion", "inclusion"),
+        ("bundles/bundles.json", "bundles", "bundle"),
     ],
 )
 def test_every_vector_ends_as_its_label_says(
