@@ -269,7 +269,7 @@ def _make_receipt(
 
 
 def _read_header(line: bytes) -> HeaderLine:
-    members = _parse_line(line)
+    members = _parse_line(_check_end(line))
     if not _is_bundle(members):
         raise MalformedError(Message("bundle-header-missing"))
     if members["format"] != BUNDLE_FORMAT:
@@ -277,7 +277,7 @@ def _read_header(line: bytes) -> HeaderLine:
         raise UnknownVersionError(
             Message("bundle-format-unknown", stated=stated, expected=BUNDLE_FORMAT)
         )
-    return validate_members(HeaderLine, _parse_line(_check_end(line)))
+    return validate_members(HeaderLine, members)
 
 
 def _check_end(line: bytes) -> bytes:

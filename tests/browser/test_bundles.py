@@ -59,7 +59,9 @@ def by_package(index: int) -> Any:
 
 def fill(desk: Desk) -> None:
     policy = encode_policy(POLICY.entries).decode("utf-8")
+    desk.tab.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
     desk.fill(**{"policy-text": policy, "hashes": "\n".join(SPELLED)})
+    desk.tab.check("#offline")
 
 
 @pytest.mark.parametrize("name", ["receipts.anchor.jsonl", "bundle"])

@@ -82,6 +82,7 @@ class BundleReader {
   private before: { path: readonly Hex[]; nodes: readonly Hex[] } | null = null;
 
   constructor(line: Uint8Array) {
+    checkEnd(line);
     const members = parseLine(line);
     if (!isHeader(members)) {
       throw malformed(message("bundle-header-missing"));
@@ -90,7 +91,6 @@ class BundleReader {
       const stated = cut(String(members.get("format")));
       throw unknownVersion(message("bundle-format-unknown", { stated, expected: FORMAT }));
     }
-    checkEnd(line);
     const header = new Reader(members, "");
     header.allow(["format", "log", "count"]);
     this.log = header.hex("log", 32, "0x");

@@ -176,6 +176,7 @@ def list_invalid() -> Iterator[Case]:
         "no line feed at the end": ("line", text[:-1]),
         "the last line cut in half": ("line", text[: -len(parts[-1]) // 2]),
         "nothing": ("line", ""),
+        "version 2, cut off in the header": ("line", parts[0][:-1].replace("ts/1", "ts/2")),
         "no header": ("header", "".join(parts[1:])),
         "a receipt for a header": ("header", parts[2] + text),
         "two headers": ("members", parts[0] + text),

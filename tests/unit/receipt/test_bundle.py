@@ -8,10 +8,11 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, cast
 
+import jsonschema_rs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.paths import VECTORS
+from support.paths import ROOT, VECTORS
 from support.world import OWNER, World, make_record
 
 from anchor.errors import MalformedError, MismatchError, UnknownVersionError
@@ -154,7 +155,7 @@ def shuffled(lines: list[bytes], *places: int) -> list[bytes]:
 
 
 BROKEN: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
-    "nothing": (lambda lines: [], "line 1 of the bundle: the line is not JSON"),
+    "nothing": (lambda lines: [], "line 1 of the bundle: it is cut off"),
     "a receipt first": (lambda lines: lines[2:], "line 1 of the bundle: it is not the header"),
     "no anchor": (lambda lines: [lines[0], *lines[2:]], "line 2 of the bundle: no anchor precedes"),
     "two headers": (lambda lines: [lines[0], *lines], "line 2 of the bundle: the receipt's member"),
@@ -262,6 +263,24 @@ def test_the_kept_bundle_is_read_for_ever() -> None:
         *((index, 1) for index in range(9)), (9, 0), (11, 0),
     ]  # fmt: skip
     assert b"".join(encode_bundle(found, log=found[0].log, count=11)) == kept.read_bytes()
+
+
+def test_the_schema_knows_every_line_and_no_bent_one(lines: list[bytes]) -> None:
+    path = ROOT / "docs" / "schemas" / "receipts-line.json"
+    schema = jsonschema_rs.validator_for(json.loads(path.read_bytes()))
+    assert all(schema.is_valid(json.loads(line)) for line in lines)
+    # What a line's own form does not tell, a reader finds out.
+    others = {
+        "another format's member", "the index before", "an index outside the tree",
+        "an index before those of another anchor", "a hash too many", "a hash missing",
+        "a record that is too long",
+    }  # fmt: skip
+    taken = {
+        name
+        for name, (place, change, _) in BENT.items()
+        if schema.is_valid(json.loads(bent(lines, place, change)[place]))
+    }
+    assert taken <= others
 
 
 def test_the_first_line_tells_a_bundle(lines: list[bytes], receipts: list[Receipt]) -> None:
