@@ -190,12 +190,12 @@ class VerificationInputs:
             if not isinstance(load, Wanted):
                 yield shown, load
                 continue
-            found = next(chosen)
-            if found is None:
+            matching = next(chosen)
+            if matching is None:
                 missing = Message("bundle-lacks-receipt", path=shown, bundle=bundle)
                 yield shown, partial(_raise, UsageError(missing))
             else:
-                yield shown, partial(_pair, found, load.digests)
+                yield shown, partial(_pair, matching, load.digests)
 
     def _list_bundle(self, bundle: Path) -> Iterator[tuple[str, Load]]:
         """Yield every receipt of a bundle with the file of its record's name beside the bundle."""

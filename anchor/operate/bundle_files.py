@@ -11,12 +11,11 @@ from anchor.errors import AnchorError, NotFinalError, UsageError
 from anchor.messages.message import Message
 from anchor.operate.proving import Prover
 from anchor.project.project import OpenProject
-from anchor.receipt.bundle import encode_bundle, load_bundle, read_bundle_log, read_first_line
+from anchor.receipt.bundle import encode_bundle, load_bundle, load_bundle_log
 from anchor.receipt.format import Receipt
 from anchor.receipt.places import refuse_place
 from anchor.store.evidence import count_evidence, count_with_record, load_with_record
 from anchor.system.durable_files import write_chunks
-from anchor.system.regular_files import open_regular_file
 from anchor.types import LogId
 
 
@@ -73,13 +72,12 @@ def _count(receipts: Iterator[Receipt], counts: BundleCounts, path: Path) -> Ite
 def _check_path(path: Path, log: LogId) -> None:
     """Raise UsageError if the file holds anything but a bundle of ``log``."""
     try:
-        with open(open_regular_file(path), "rb") as file:
-            first_line = read_first_line(file)
+        if load_bundle_log(path) == log:
+            return
     except OSError:
         return  # nothing is there, or writing reports the error
-    with suppress(AnchorError):
-        if read_bundle_log(first_line) == log:
-            return
+    except AnchorError:
+        pass
     raise refuse_place(path)
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from anchor.errors import AnchorError, UsageError
+from anchor.errors import AnchorError, UnknownVersionError, UsageError
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile
 from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
-from anchor.project.files import RECEIPT_SUFFIX, evidence_path, sidecar_path
+from anchor.project.files import BUNDLE_SUFFIX, RECEIPT_SUFFIX, evidence_path, sidecar_path
+from anchor.receipt.bundle import load_bundle_log
 from anchor.receipt.format import MAX_RECEIPT_BYTES, Receipt, check_receipt_path, parse_receipt
 from anchor.system.regular_files import read_regular_file
 from anchor.types import LogId
@@ -62,8 +63,11 @@ def _is_of_another(path: Path, receipt: Receipt) -> bool:
 
 
 def skip_receipts(sources: Iterable[Discovered], log: LogId) -> Iterator[Discovered]:
-    """Skip the receipts of ``log`` that lie beside their files."""
+    """Skip the receipts of ``log`` that lie beside their files, and bundles of them."""
     for source in sources:
+        if isinstance(source, SourceFile) and _is_bundle_of(source.path, log):
+            yield Skipped(path=source.path, reason=Message("file-is-bundle"))
+            continue
         base = source.path.with_name(source.path.name.removesuffix(RECEIPT_SUFFIX))
         if (
             isinstance(source, SourceFile)
@@ -90,6 +94,15 @@ def refuse_taken_places(sources: Iterable[Discovered], log: LogId) -> Iterator[D
             yield IntakeProblem(path=source.path, reason=error.message)
             continue
         yield source
+
+
+def _is_bundle_of(path: Path, log: LogId) -> bool:
+    if not path.name.endswith(BUNDLE_SUFFIX):
+        return False
+    try:
+        return load_bundle_log(path) == log
+    except (UsageError, UnknownVersionError, OSError):
+        return False  # not a bundle of ours, so it is evidence like any other file
 
 
 def _is_receipt_of(base: Path, path: Path, log: LogId) -> bool:

@@ -52,7 +52,7 @@ MAX_LINE_BYTES = 1 << 20
 _LINE = Message("bundle-line-subject")
 
 
-class HeaderLine(DocumentPart):
+class BundleHeader(DocumentPart):
     """The first line: the log, and how many receipts follow."""
 
     format: Literal["anchor-receipts/1"]
@@ -60,19 +60,19 @@ class HeaderLine(DocumentPart):
     count: Annotated[int, Field(ge=1, le=MAX_LOG_SIZE)]
 
 
-class AnchorLine(DocumentPart):
+class SharedAnchorLine(DocumentPart):
     """The anchor of the receipts that follow."""
 
     anchor: SharedAnchorDocument
 
 
-class PromiseLine(DocumentPart):
+class SharedHeadLine(DocumentPart):
     """The promised head of the receipts that follow."""
 
     head: RootDocument
 
 
-class ReceiptLine(DocumentPart):
+class BundledReceipt(DocumentPart):
     """A receipt; ``path`` has the hashes that the receipt before it does not give."""
 
     # Limits the characters; the parser limits the bytes as well.
@@ -81,7 +81,7 @@ class ReceiptLine(DocumentPart):
     path: MerklePath
 
 
-class BundleLine(RootModel[HeaderLine | AnchorLine | PromiseLine | ReceiptLine]):
+class BundleLine(RootModel[BundleHeader | SharedAnchorLine | SharedHeadLine | BundledReceipt]):
     """Any line of a bundle; the JSON schema is published with the documentation."""
 
 
@@ -97,7 +97,7 @@ def _is_bundle(header: dict[str, Any]) -> bool:
     return str(header.get("format")).startswith("anchor-receipts/")
 
 
-def read_first_line(file: BinaryIO) -> bytes:
+def _read_first_line(file: BinaryIO) -> bytes:
     """Return the first line of a file, up to the limit of a bundle's lines."""
     return file.readline(MAX_LINE_BYTES + 1)
 
@@ -106,7 +106,7 @@ def is_bundle_file(path: Path) -> bool:
     """Return whether a regular file is a bundle; False if it cannot be read."""
     try:
         with open(open_regular_file(path), "rb") as file:
-            return is_bundle(read_first_line(file))
+            return is_bundle(_read_first_line(file))
     except (OSError, UsageError):
         return False
 
@@ -128,14 +128,16 @@ def load_bundle(path: Path) -> Iterator[Receipt]:
         ) from error
 
 
-def read_bundle_log(first_line: bytes) -> LogId:
-    """Return the log of the bundle that begins with this line.
+def load_bundle_log(path: Path) -> LogId:
+    """Return the log of the bundle in a file, of which only the header is read.
 
     Raises:
-        MalformedError: The line breaks the format.
+        UsageError: The file is not regular, or its header breaks the format.
         UnknownVersionError: The bundle has another version.
+        OSError: The file cannot be read.
     """
-    return LogId(bytes.fromhex(_read_header(first_line).log[2:]))
+    with open(open_regular_file(path), "rb") as file:
+        return LogId(bytes.fromhex(_read_header(_read_first_line(file)).log[2:]))
 
 
 def read_bundle(file: BinaryIO) -> Iterator[Receipt]:
@@ -152,7 +154,7 @@ def read_bundle(file: BinaryIO) -> Iterator[Receipt]:
     """
     number = 1
     try:
-        reader = _Reader(_read_header(read_first_line(file)))
+        reader = _Reader(_read_header(_read_first_line(file)))
         while line := file.readline(MAX_LINE_BYTES + 1):
             number += 1
             receipt = reader.take(line)
@@ -175,7 +177,7 @@ class _Walked:
 class _Reader:
     """Puts the receipts together, line by line; keeps the last anchor and the last path only."""
 
-    def __init__(self, header: HeaderLine) -> None:
+    def __init__(self, header: BundleHeader) -> None:
         self._log = LogId(bytes.fromhex(header.log[2:]))
         self._expected = header.count
         self._taken = 0
@@ -191,7 +193,7 @@ class _Reader:
         if "anchor" in members or "head" in members:
             self._begin(members)
             return None
-        document = validate_members(ReceiptLine, members)
+        document = validate_members(BundledReceipt, members)
         if self._shared is None:
             raise MalformedError(Message("bundle-anchor-missing"))
         if document.index <= self._index:
@@ -222,13 +224,13 @@ class _Reader:
         if self._shared is not None and self._before is None:
             raise MalformedError(Message("bundle-anchor-unused"))
         if "anchor" in members:
-            self._shared = read_anchor(validate_members(AnchorLine, members).anchor, ())
+            self._shared = read_anchor(validate_members(SharedAnchorLine, members).anchor, ())
         else:
-            self._shared = read_promise(validate_members(PromiseLine, members).head, ())
+            self._shared = read_promise(validate_members(SharedHeadLine, members).head, ())
         self._before = None
 
 
-def _complete(document: ReceiptLine, head: Head, before: _Walked | None) -> tuple[Hash32, ...]:
+def _complete(document: BundledReceipt, head: Head, before: _Walked | None) -> tuple[Hash32, ...]:
     """Return a receipt's whole path: its line's own hashes, and those that ``before`` gives.
 
     The two paths meet below the lowest node that covers both leaves.  There the earlier leaf is on
@@ -268,7 +270,7 @@ def _make_receipt(
     )
 
 
-def _read_header(line: bytes) -> HeaderLine:
+def _read_header(line: bytes) -> BundleHeader:
     members = _parse_line(_check_end(line))
     if not _is_bundle(members):
         raise MalformedError(Message("bundle-header-missing"))
@@ -277,7 +279,7 @@ def _read_header(line: bytes) -> HeaderLine:
         raise UnknownVersionError(
             Message("bundle-format-unknown", stated=stated, expected=BUNDLE_FORMAT)
         )
-    return validate_members(HeaderLine, members)
+    return validate_members(BundleHeader, members)
 
 
 def _check_end(line: bytes) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser
 from support.bent_receipts import world
 from support.desk import Desk, compare, open_desk
+from support.doubles import CHOICES, write_doubles
 from support.page_script import Refused, run_page_script
 from support.paths import VECTORS
 from support.tries import keccak256
@@ -159,3 +160,20 @@ def test_the_script_chooses_and_judges_as_the_package_does() -> None:
     assert not isinstance(found, Refused)
     assert found == expected
     assert {code for pair in found if pair for code in pair[1:]} == {0, 10, 20}
+
+
+def test_the_script_chooses_by_content_then_by_name() -> None:
+    files = [
+        {"name": name, "sha256": of.sha256 and of.sha256.hex(), "sm3": of.sm3 and of.sm3.hex(),
+         "size": of.size}
+        for name, of, _ in CHOICES
+    ]  # fmt: skip
+    with run_page_script() as page:
+        found = page.ask(
+            "files",
+            bundle=base64.b64encode(write_doubles()).decode("ascii"),
+            files=files,
+            policy=encode_policy(POLICY.entries).decode("utf-8"),
+            block_hashes=[],
+        )
+    assert [pair and pair[0] for pair in found] == [leaf for _, _, leaf in CHOICES]

@@ -10,6 +10,7 @@ import pytest
 from support.command import Ran, run_anchor
 from support.disasters import anchor_final
 from support.nodes import stop_the_clock
+from support.paths import VECTORS
 from support.projects import Site, make_site
 
 from anchor.chain.devnet import Devnet
@@ -18,6 +19,7 @@ from anchor.receipt.bundle import load_bundle
 from anchor.receipt.format import Receipt
 
 NAMES = [f"scan-{number}.txt" for number in range(5)]
+KEPT = VECTORS / "receipts" / "anchor-receipts-1.jsonl"
 BUNDLE = f"receipts{BUNDLE_SUFFIX}"
 
 
@@ -136,6 +138,15 @@ def test_state_proofs_are_not_given_up(site: Site, tmp_path: Path) -> None:
         config.write_text(text, "utf-8")
     assert path.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith("tmp")] == []
+
+
+def test_a_bundle_is_not_taken_for_evidence_of_its_own_log(site: Site) -> None:
+    site.run("prove", "--all", "--bundle", "-o", site.folder / "own" / BUNDLE).expect(0)
+    foreign = site.folder / "own" / f"foreign{BUNDLE_SUFFIX}"
+    foreign.write_bytes(KEPT.read_bytes())
+    ran = site.run("add", "own", "--json").expect(0)
+    assert "holds receipts of this log" in ran.out + ran.err
+    assert ran.document["new"] == 1
 
 
 def test_bundles_are_of_all_evidence(site: Site) -> None:

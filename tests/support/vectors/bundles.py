@@ -170,6 +170,7 @@ def list_invalid() -> Iterator[Case]:
     bent = {
         "a line that is no JSON": ("line", parts[0] + "{\n"),
         "a list for a line": ("line", text.replace(parts[2], "[]\n")),
+        "a number for a line": ("line", text.replace(parts[2], "5\n")),
         "an empty line": ("line", "\n".join([parts[0], *parts[1:]])),
         "a member twice": ("line", text.replace('"index":1', '"index":1,"index":1')),
         "a number with a point": ("line", text.replace('"index":1,', '"index":1.0,')),

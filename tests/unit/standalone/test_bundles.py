@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.bent_receipts import world
+from support.doubles import CHOICES, list_wanted, write_doubles
 from support.paths import ROOT, VECTORS
 from support.tries import keccak256
 
 from anchor.errors import AnchorError
-from anchor.receipt.bundle import load_bundle
+from anchor.evidence.digests import Digests
+from anchor.receipt.bundle import load_bundle, read_bundle
 from anchor.standalone import verify as standalone
 from anchor.types import Hash32
-from anchor.verification.receipt_choice import Wanted, choose_receipts
+from anchor.verification.receipt_choice import choose_receipts
 from anchor.verification.verifier import judge
 
+VECTOR = json.loads((VECTORS / "bundles" / "bundles.json").read_bytes())["bundles"]
 KEPT = VECTORS / "receipts" / "anchor-receipts-1.jsonl"
 BLOCKS = sorted(
     {
@@ -130,21 +137,41 @@ def test_the_command_reads_bundles(folder: Path) -> None:
     assert "one receipt is of one file" in report.lines[0][2]
 
 
-def test_both_choose_the_same_receipts() -> None:
-    here = world()
-    wanted = [
-        Wanted(name=name, digests=here.evidence(index))
-        for name in ("evidence-1.txt", "other.txt", "evidence-12.txt")
-        for index in range(13)
-    ]
-    chosen = choose_receipts(load_bundle(KEPT), wanted)
-    files = []
-    for file in wanted:
-        digests = file.digests
-        assert digests.sha256 and digests.sm3 and digests.size is not None
-        spelled = {"sha256": digests.sha256.hex(), "sm3": digests.sm3.hex()}
-        files.append((file.name, spelled, digests.size))
-    with KEPT.open("rb") as bundle:
-        alone = standalone.choose_receipts(standalone.read_bundle(bundle), files)
-    assert [found and found.index for found in chosen] == [found and found.index for found in alone]
-    assert [found and found.index for found in chosen[:13]] == [*range(10), 1, 11, 1]
+def spell(digests: Digests) -> tuple[dict[str, str], int]:
+    assert digests.sha256 and digests.sm3 and digests.size is not None
+    return {"sha256": digests.sha256.hex(), "sm3": digests.sm3.hex()}, digests.size
+
+
+def test_both_choose_a_files_receipt_by_content_then_by_name() -> None:
+    bundle = write_doubles()
+    leaves = [leaf for _, _, leaf in CHOICES]
+    chosen = choose_receipts(read_bundle(io.BytesIO(bundle)), list_wanted())
+    assert [found and found.index for found in chosen] == leaves
+    files = [(name, *spell(digests)) for name, digests, _ in CHOICES]
+    reading = standalone.read_bundle(io.BytesIO(bundle))
+    alone = standalone.choose_receipts(reading, files)
+    assert [found and found.index for found in alone] == leaves
+
+
+def test_a_record_that_is_none_is_no_files() -> None:
+    receipts = [
+        dataclasses.replace(next(load_bundle(KEPT)), record=record)
+        for record in (b"", b"[]", b"{}", b"[" * 60_000, b'{"digests":1,"name":1}', b"\xff",
+                       b'{"digests":{"sha256":[]},"name":"x.txt"}',
+                       b'{"digests":{},"name":"x.txt"}')
+    ]  # fmt: skip
+    assert set(choose_receipts(receipts, list_wanted())) == {None}
+
+
+@pytest.mark.parametrize("case", VECTOR, ids=[case["name"] for case in VECTOR])
+def test_every_vector_ends_with_the_same_exit_code(case: dict[str, Any]) -> None:
+    data, codes = case["bundle"].encode("utf-8"), []
+    for read in (read_bundle, standalone.read_bundle):
+        try:
+            list(read(io.BytesIO(data)))
+        except AnchorError as error:
+            codes.append(int(error.exit_code))
+        except standalone.Refusal as refusal:
+            codes.append(refusal.code)
+    rule = case.get("rule")
+    assert codes == ([{"root": 10, "version": 22}.get(rule, 2)] * 2 if rule else [])
