@@ -307,7 +307,8 @@ class Page {
     const bundle = data === this.receipt ? this.bundle! : new Blob([data as Uint8Array<ArrayBuffer>]);
     const found = await chooseReceipt(bundle, evidence.size === null ? "" : file, evidence);
     if (!found) {
-      throw malformed(message("page-bundle-lacks-receipt", { name: show(file, 120) }));
+      const name = show(file, 120);
+      throw malformed(message("page-bundle-lacks-receipt", { name }));
     }
     return found;
   }
