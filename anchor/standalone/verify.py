@@ -514,6 +514,8 @@ def read_nodes(members: dict[str, Any], what: str, name: str) -> list[bytes]:
 
 def is_bundle(line: bytes) -> bool:
     """Return whether a file with this first line is a bundle, of any version."""
+    if len(line) > MAX_LINE:
+        return False
     try:
         header = read_json(line, "the line")
     except Refusal:
