@@ -19,6 +19,7 @@ _HOMES = {
     "TrustEntry": "anchor.verification.policy",
     "Receipt": "anchor.receipt.format",
     "ReceiptAnchor": "anchor.receipt.format",
+    "load_bundle": "anchor.receipt.bundle",
     "Record": "anchor.evidence.record",
     "Report": "anchor.verification.report",
     "Step": "anchor.verification.report",

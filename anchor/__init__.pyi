@@ -35,6 +35,7 @@ from anchor.monitor.overview import Overview
 from anchor.operate.deployment import Deployment
 from anchor.operate.single_run import RunResult, RunState
 from anchor.project.config import Config
+from anchor.receipt.bundle import load_bundle
 from anchor.receipt.format import Receipt, ReceiptAnchor
 from anchor.types import Address, ChainId, Hash32
 from anchor.verification.policy import TrustEntry, TrustPolicy
@@ -92,6 +93,7 @@ __all__ = [
     "Verifier",
     "digest_file",
     "judge",
+    "load_bundle",
     "registry_contract",
     "verify",
 ]

@@ -18,6 +18,7 @@ from anchor.cli.command_table import EXAMPLES
 from anchor.cli.status_json import StatusDocument
 from anchor.cli.typer_app import LazyCommand
 from anchor.errors import ExitCode
+from anchor.receipt.bundle import BundleLine
 from anchor.receipt.format import ReceiptDocument
 from anchor.service.app import make_app
 from anchor.verification.report_json import VerificationDocument
@@ -66,7 +67,7 @@ terminal only. If standard output cannot be written, a command keeps what it has
 | `format` | document |
 |---|---|
 | `anchor-COMMAND/1` | result of a command, such as `anchor-status/1` ([schema](schemas/status.json)), `anchor-verify/1` ([schema](schemas/verification.json)) or `anchor-trust-list/1` |
-| `anchor-COMMAND-KIND/1` | another kind of result: `anchor-log-leaf/1`, `anchor-log-extension/1`, `anchor-audit-published/1`, `anchor-backup-check/1`, `anchor-operator-add-call/1` |
+| `anchor-COMMAND-KIND/1` | another kind of result: `anchor-log-leaf/1`, `anchor-log-extension/1`, `anchor-audit-published/1`, `anchor-prove-bundle/1`, `anchor-backup-check/1`, `anchor-operator-add-call/1` |
 | `anchor-run-event/1` | event of `anchor run`, a line each |
 | `anchor-error/1` | failure, also described on standard error: `error`, `hint`, `exit_code`; `id` names the sentence in `error` whatever its wording, `operands` its values. Of a file in `anchor-verify/1`, `problem` has the same `id`, text and hint |
 
@@ -93,6 +94,7 @@ SCHEMAS: dict[str, tuple[str, type[BaseModel]]] = {
     "certificate.json": ("anchor-certificate/1", Certificate),
     "certificate-details.json": ("anchor-certificate-details/1", Details),
     "receipt.json": ("anchor-receipt/1", ReceiptDocument),
+    "receipts-line.json": ("anchor-receipts/1, a line", BundleLine),
     "status.json": ("anchor-status/1", StatusDocument),
     "verification.json": ("anchor-verify/1", VerificationDocument),
 }

@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 
+from support.vectors.bundles import build_bundles
 from support.vectors.cases import Case
 from support.vectors.checkpoints import build_checkpoints
 from support.vectors.consistency import build_consistency
@@ -38,6 +39,7 @@ def render() -> dict[str, str]:
         "state/headers.json": dump(build_headers()),
         "state/states.json": dump(build_states()),
         "state/submitters.json": dump(build_submitters()),
+        "bundles/bundles.json": dump(build_bundles()),
     }
 
 

@@ -103,6 +103,7 @@ EXAMPLES = {
     "prove": (
         "anchor prove report.pdf",
         "anchor prove --all -o receipts",
+        "anchor prove --all --bundle -o all.anchor.jsonl",
     ),
     "upgrade": ("anchor upgrade report.pdf.anchor.json",),
     "export-log": (
@@ -121,6 +122,7 @@ EXAMPLES = {
         "anchor verify report.pdf --trust trust.toml --rpc https://NODE --rpc https://ANOTHER",
         "anchor verify report.pdf --trust trust.toml --offline --block-hash HASH",
         "cat report.pdf | anchor verify - --receipt report.pdf.anchor.json",
+        "anchor verify --receipt all.anchor.jsonl report.pdf contract.pdf --trust trust.toml",
     ),
     "explain": ("anchor explain report.pdf",),
     "certify": (

@@ -7,18 +7,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from anchor.chain.verifier_nodes import Nodes
 from anchor.cli.input_files import is_folder, is_regular_file, read_receipt, receipt_path
-from anchor.errors import UsageError
+from anchor.errors import AnchorError, UsageError
 from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
 from anchor.evidence.file_hashing import digest_file, hash_stdin
+from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
-from anchor.project.files import RECEIPT_SUFFIX
+from anchor.project.files import BUNDLE_SUFFIX, RECEIPT_SUFFIX, evidence_path
 from anchor.project.policy_sources import choose_policy
+from anchor.receipt.bundle import is_bundle_file, load_bundle
 from anchor.receipt.format import Receipt
 from anchor.types import ChainId, parse_hash
+from anchor.verification.receipt_choice import Wanted, choose_receipts
 from anchor.verification.report import Report
 from anchor.verification.verifier import judge
 
@@ -158,16 +161,73 @@ class VerificationInputs:
         self, files: Sequence[Path], *, receipt: Path | None, digest: str | None
     ) -> Iterator[tuple[str, Load]]:
         """Yield each file's or digest's name, and a function that reads its receipt and digests."""
-        if digest is not None:
-            if receipt is None:
-                raise UsageError(Message("option-digest-without-receipt"))
+        if digest is not None and receipt is None:
+            raise UsageError(Message("option-digest-without-receipt"))
+        if receipt is not None and is_bundle_file(receipt):
+            yield from self._list_from_bundle(receipt, files, digest)
+            return
+        if digest is not None and receipt is not None:
             yield digest, lambda: (read_receipt(receipt), Digests.bare(*parse_digest(digest)))
         hint = Message("file-missing-digest-hint")
         for file in files:
             if str(file) == "-":
                 yield Message("input-standard"), lambda: self._load_stdin(receipt)
+            elif receipt is None and names_bundle(file):
+                yield from self._list_bundle(file)
             else:
                 yield str(file), partial(self.load, file, receipt, hint=hint)
+
+    def _list_from_bundle(
+        self, bundle: Path, files: Sequence[Path], digest: str | None
+    ) -> Iterator[tuple[str, Load]]:
+        """Choose the receipts of files or a digest from a bundle, which is read once to its end."""
+        hint = Message("file-missing-digest-hint")
+        loads: list[tuple[str, Load | Wanted]] = []
+        if digest is not None:
+            bare = Digests.bare(*parse_digest(digest))
+            loads.append((digest, Wanted(name="", digests=bare)))
+        for file in files:
+            is_stdin = str(file) == "-"
+            shown = Message("input-standard") if is_stdin else str(file)
+            try:
+                digests = (
+                    hash_stdin(sys.stdin.buffer, (SHA256, SM3))
+                    if is_stdin
+                    else self._digest(file, hint)
+                )
+                loads.append((shown, Wanted(name="" if is_stdin else file.name, digests=digests)))
+            except AnchorError as error:
+                loads.append((shown, partial(_raise, error)))
+        wanted = [load for _, load in loads if isinstance(load, Wanted)]
+        chosen = iter(choose_receipts(load_bundle(bundle), wanted))
+        for shown, load in loads:
+            if not isinstance(load, Wanted):
+                yield shown, load
+                continue
+            matching = next(chosen)
+            if matching is None:
+                missing = Message("bundle-lacks-receipt", path=shown, bundle=bundle)
+                yield shown, partial(_raise, UsageError(missing))
+            else:
+                yield shown, partial(_pair, matching, load.digests)
+
+    def _list_bundle(self, bundle: Path) -> Iterator[tuple[str, Load]]:
+        """Yield every receipt of a bundle with the file of its record's name beside the bundle."""
+        try:
+            for receipt in load_bundle(bundle):
+                try:
+                    name = parse_record(receipt.record).name
+                except AnchorError as error:
+                    shown = Message("bundle-receipt", bundle=bundle, index=receipt.index)
+                    yield shown, partial(_raise, error)
+                    continue
+                file = evidence_path(bundle.parent, name)
+                yield str(file), partial(self._load_beside, receipt, file)
+        except AnchorError as error:
+            yield str(bundle), partial(_raise, error)
+
+    def _load_beside(self, receipt: Receipt, file: Path) -> tuple[Receipt, Digests]:
+        return receipt, self._digest(file, None)
 
     def _load_stdin(self, receipt: Path | None) -> tuple[bytes | Receipt, Digests]:
         digests = hash_stdin(sys.stdin.buffer, (SHA256, SM3))
@@ -222,3 +282,16 @@ class VerificationInputs:
 
             self._project = OwnProject(self.choice.config)
         return self._project
+
+
+def names_bundle(file: Path) -> bool:
+    """Return whether ``file`` is a bundle whose receipts are all to be verified, by its name."""
+    return file.name.endswith(BUNDLE_SUFFIX) and is_bundle_file(file)
+
+
+def _pair(receipt: Receipt, digests: Digests) -> tuple[Receipt, Digests]:
+    return receipt, digests
+
+
+def _raise(error: AnchorError) -> NoReturn:
+    raise error

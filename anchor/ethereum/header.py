@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from anchor.errors import MalformedError, UnknownVersionError
@@ -94,6 +95,7 @@ _STRICT = _SHAPES[-1]
 _ENCODED_SHAPES = (*_SHAPES, 22, 23)
 
 
+@lru_cache(maxsize=16)  # the receipts of a bundle share one header
 def parse_header(encoded: bytes) -> Header:
     """Parse a block header's RLP; its hash is that of ``encoded``.
 

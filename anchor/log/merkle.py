@@ -127,6 +127,19 @@ def path_sides(index: int, size: int, length: int) -> list[bool]:
     return sides
 
 
+def path_length(index: int, size: int) -> int:
+    """Return how many hashes lead from a leaf to the root of a tree of ``size`` leaves.
+
+    Raises:
+        MismatchError: The tree has no leaf of that index.
+    """
+    if not 0 <= index < size:
+        raise MismatchError(Message("leaf-index-outside-tree", index=index, size=size))
+    # Every level has a sibling up to where the path meets the last leaf's; above, a left one only.
+    below = (index ^ (size - 1)).bit_length()
+    return below + (index >> below).bit_count()
+
+
 def verify_inclusion(
     *, leaf: Hash32, index: int, size: int, path: Sequence[Hash32], root: Hash32
 ) -> None:

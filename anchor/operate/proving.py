@@ -77,6 +77,11 @@ class Prover:
             ]
         self._trees: dict[int, TileTree] = {}
 
+    @property
+    def size(self) -> int:
+        """Return how many leaves have a head that covers them."""
+        return self._heads[-1].size if self._heads else 0
+
     def prove(self, evidence: StoredEvidence) -> Receipt:
         """Return the receipt for ``evidence``.
 

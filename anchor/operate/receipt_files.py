@@ -6,25 +6,22 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from anchor.errors import AnchorError, UsageError
+from anchor.errors import AnchorError, UnknownVersionError, UsageError
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile
 from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
-from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
+from anchor.project.files import BUNDLE_SUFFIX, RECEIPT_SUFFIX, evidence_path, sidecar_path
+from anchor.receipt.bundle import load_bundle_log
 from anchor.receipt.format import MAX_RECEIPT_BYTES, Receipt, check_receipt_path, parse_receipt
 from anchor.system.regular_files import read_regular_file
 from anchor.types import LogId
-
-# File systems accept names of 255 bytes; the suffix and a counter need some of them.
-_MAX_PART_BYTES = 200
 
 
 class ReceiptFolder:
     """Gives each evidence name a file of its own below one folder.
 
-    Names come from the party that recorded the evidence: parts that would lead out of the folder
-    are written as plain names, and further evidence of the same name gets its leaf index appended,
-    even if the first one's receipt was written by an earlier run.
+    Further evidence of the same name gets its leaf index appended, even if the first one's receipt
+    was written by an earlier run.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,8 +30,7 @@ class ReceiptFolder:
 
     def place(self, name: str, receipt: Receipt) -> Path:
         """Return the file for ``receipt`` of the evidence called ``name``."""
-        parts = [_safe_part(part) for part in name.split("/") if part not in ("", ".")]
-        path = self._folder.joinpath(*parts or ["unnamed"])
+        path = evidence_path(self._folder, name)
         while path in self._taken or _is_of_another(sidecar_path(path), receipt):
             path = path.with_name(f"{path.name}.{receipt.index}")
         self._taken.add(path)
@@ -67,8 +63,11 @@ def _is_of_another(path: Path, receipt: Receipt) -> bool:
 
 
 def skip_receipts(sources: Iterable[Discovered], log: LogId) -> Iterator[Discovered]:
-    """Skip the receipts of ``log`` that lie beside their files."""
+    """Skip the receipts of ``log`` that lie beside their files, and bundles of them."""
     for source in sources:
+        if isinstance(source, SourceFile) and _is_bundle_of(source.path, log):
+            yield Skipped(path=source.path, reason=Message("file-is-bundle"))
+            continue
         base = source.path.with_name(source.path.name.removesuffix(RECEIPT_SUFFIX))
         if (
             isinstance(source, SourceFile)
@@ -97,17 +96,17 @@ def refuse_taken_places(sources: Iterable[Discovered], log: LogId) -> Iterator[D
         yield source
 
 
+def _is_bundle_of(path: Path, log: LogId) -> bool:
+    if not path.name.endswith(BUNDLE_SUFFIX):
+        return False
+    try:
+        return load_bundle_log(path) == log
+    except (UsageError, UnknownVersionError, OSError):
+        return False  # not a bundle of ours, so it is evidence like any other file
+
+
 def _is_receipt_of(base: Path, path: Path, log: LogId) -> bool:
     try:
         return base.exists() and check_receipt_path(path, log) is not None
     except (UsageError, OSError):
         return False  # not a receipt of ours, so it is evidence like any other file
-
-
-def _safe_part(part: str) -> str:
-    cleaned = "".join("_" if character in "\0\\" else character for character in part)
-    if cleaned == "..":
-        return "__"
-    while len(cleaned.encode("utf-8")) > _MAX_PART_BYTES:
-        cleaned = cleaned[:-1]
-    return cleaned

@@ -11,8 +11,12 @@ TRUST_POLICY = "trust.toml"
 ERASURES = "erasures"
 SIDE_FILE = "acknowledged.log"
 RECEIPT_SUFFIX = ".anchor.json"
+BUNDLE_SUFFIX = ".anchor.jsonl"
 BEFORE_UPGRADE = "before-upgrade"
 """The folder of backups that `anchor upgrade-store` makes."""
+
+# File systems accept names of 255 bytes; the suffix and a counter need some of them.
+_MAX_PART_BYTES = 200
 
 
 def deployment_record_path(folder: Path, chain_id: ChainId) -> Path:
@@ -24,6 +28,25 @@ def find_checkout() -> Path | None:
     """Return the folder of the source checkout that this program runs from, or None."""
     root = Path(__file__).resolve().parents[2]
     return root if (root / "pyproject.toml").is_file() else None
+
+
+def evidence_path(folder: Path, name: str) -> Path:
+    """Return the path below ``folder`` of the evidence called ``name``.
+
+    Names come from the party that recorded the evidence: parts that would lead out of the folder
+    become plain names.
+    """
+    parts = [_safe_part(part) for part in name.split("/") if part not in ("", ".")]
+    return folder.joinpath(*parts or ["unnamed"])
+
+
+def _safe_part(part: str) -> str:
+    cleaned = "".join("_" if character in "\0\\" else character for character in part)
+    if cleaned == "..":
+        return "__"
+    while len(cleaned.encode("utf-8")) > _MAX_PART_BYTES:
+        cleaned = cleaned[:-1]
+    return cleaned
 
 
 def sidecar_path(file: Path) -> Path:

@@ -202,17 +202,38 @@ def parse_receipt(data: bytes) -> Receipt:
     if value["format"] != FORMAT:
         stated = str(value["format"])[:80]
         raise UnknownVersionError(Message("receipt-format-unknown", stated=stated, expected=FORMAT))
+    return _from_document(validate_members(ReceiptDocument, value))
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def validate_members(model: type[_Model], value: object) -> _Model:
+    """Return the document of a receipt, or of a part of it, that ``value`` holds.
+
+    Raises:
+        MalformedError: A member is missing, unknown, misshapen or out of its bounds.
+    """
     try:
-        document = ReceiptDocument.model_validate(value)
+        return model.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise MalformedError(
             Message("receipt-member-invalid", member=where[:80], reason=describe_fault(first))
         ) from error
-    if len(document.record.encode("utf-8")) > MAX_RECORD_BYTES:
+
+
+def encode_record_member(record: str) -> bytes:
+    """Return the exact bytes of the record in a receipt's member ``record``.
+
+    Raises:
+        MalformedError: They are more than a record may have.
+    """
+    encoded = record.encode("utf-8")
+    if len(encoded) > MAX_RECORD_BYTES:
         raise MalformedError(Message("receipt-record-too-long", limit=MAX_RECORD_BYTES))
-    return _from_document(document)
+    return encoded
 
 
 def encode_receipt(receipt: Receipt) -> bytes:
@@ -224,8 +245,8 @@ def encode_receipt(receipt: Receipt) -> bytes:
         "index": receipt.index,
     }
     if receipt.promise is not None:
-        document["head"] = _head_members(receipt.promise.head, receipt.promise.path)
-    document["anchors"] = [_anchor_members(anchor) for anchor in receipt.anchors]
+        document["head"] = head_members(receipt.promise)
+    document["anchors"] = [anchor_members(anchor) for anchor in receipt.anchors]
     return (_write(document) + "\n").encode("utf-8")
 
 
@@ -244,15 +265,18 @@ def _write(value: Any) -> str:
     return "[\n" + ",\n".join(written) + "\n]"
 
 
-def _head_members(head: Head, path: tuple[Hash32, ...]) -> dict[str, Any]:
+def head_members(covering: ReceiptAnchor | Promise) -> dict[str, Any]:
+    """Return the head that covers a record, and the record's path to it, as JSON members."""
+    head, path = covering.head, covering.path
     return {"size": head.size, "root": head.root.hex(), "path": [node.hex() for node in path]}
 
 
-def _anchor_members(anchor: ReceiptAnchor) -> dict[str, Any]:
+def anchor_members(anchor: ReceiptAnchor) -> dict[str, Any]:
+    """Return an anchor as JSON members."""
     members: dict[str, Any] = {
         "chain_id": anchor.chain_id,
         "registry": "0x" + anchor.registry.hex(),
-        **_head_members(anchor.head, anchor.path),
+        **head_members(anchor),
         "sequence": anchor.sequence,
         "block_number": anchor.block_number,
         "timestamp": anchor.timestamp,
@@ -314,7 +338,9 @@ def _drop_null(schema: dict[str, Any]) -> None:
             member |= next(option for option in options if option != {"type": "null"})
 
 
-class _Document(BaseModel):
+class DocumentPart(BaseModel):
+    """A part of a receipt: strict, and without unknown members."""
+
     model_config = ConfigDict(
         strict=True, frozen=True, extra="forbid", json_schema_extra=_drop_null
     )
@@ -330,36 +356,41 @@ _Value = TypeVar("_Value")
 _Optional = Annotated[_Value | None, BeforeValidator(_refuse_null)]
 
 
-class HeadDocument(_Document):
-    """``head``: the promised root, its size, and the record's path to it."""
+class RootDocument(DocumentPart):
+    """A root of the log, and the number of leaves under it."""
 
     size: Size
     root: Sha256Hex
+
+
+class HeadDocument(RootDocument):
+    """``head``: the promised root, its size, and the record's path to it."""
+
     path: MerklePath
 
 
-class HintsDocument(_Document):
+class HintsDocument(DocumentPart):
     """``hints``: where the anchoring transaction was seen."""
 
     tx_hash: Bytes32Hex
     block_hash: Bytes32Hex
 
 
-class TakeoverDocument(_Document):
+class TakeoverDocument(DocumentPart):
     """``takeover``: the root from which the successor continues, and its anchor's proof."""
 
     root: Sha256Hex
     proof: Nodes
 
 
-class SuccessorDocument(_Document):
+class SuccessorDocument(DocumentPart):
     """``successor``: the proof of the log's successor, or that the log has none."""
 
     proof: Nodes
     takeover: _Optional[TakeoverDocument] = None
 
 
-class StateDocument(_Document):
+class StateDocument(DocumentPart):
     """``state``: a block's header, and the proofs that lead from it to the anchor's slot."""
 
     header: HeaderHex
@@ -369,8 +400,8 @@ class StateDocument(_Document):
     successor: _Optional[SuccessorDocument] = None
 
 
-class AnchorDocument(HeadDocument):
-    """One member of ``anchors``."""
+class SharedAnchorDocument(RootDocument):
+    """An anchor, without the path that leads one record to it."""
 
     chain_id: Annotated[int, Field(ge=1, le=_MAX_CHAIN_ID)]
     registry: AddressHex
@@ -381,6 +412,10 @@ class AnchorDocument(HeadDocument):
     state: _Optional[StateDocument] = None
 
 
+class AnchorDocument(SharedAnchorDocument, HeadDocument):
+    """One member of ``anchors``."""
+
+
 def _require_head(schema: dict[str, Any]) -> None:
     """Add to the schema that ``head`` is present exactly if ``anchors`` is empty."""
     _drop_null(schema)
@@ -389,7 +424,7 @@ def _require_head(schema: dict[str, Any]) -> None:
     schema["else"] = {"properties": {"head": False}}
 
 
-class ReceiptDocument(_Document):
+class ReceiptDocument(DocumentPart):
     """The whole receipt; its JSON schema is published with the documentation."""
 
     model_config = ConfigDict(json_schema_extra=_require_head)
@@ -410,21 +445,27 @@ def _from_document(document: ReceiptDocument) -> Receipt:
     if head is not None and document.anchors:
         raise MalformedError(Message("receipt-head-superfluous"))
     return Receipt(
-        record=document.record.encode("utf-8"),
+        record=encode_record_member(document.record),
         log=LogId(bytes.fromhex(document.log[2:])),
         index=document.index,
-        promise=None if head is None else Promise(head=_head(head), path=_path(head)),
-        anchors=tuple(_anchor(anchor) for anchor in document.anchors),
+        promise=None if head is None else read_promise(head, read_path(head.path)),
+        anchors=tuple(read_anchor(anchor, read_path(anchor.path)) for anchor in document.anchors),
     )
 
 
-def _anchor(document: AnchorDocument) -> ReceiptAnchor:
+def read_promise(document: RootDocument, path: tuple[Hash32, ...]) -> Promise:
+    """Return the promise of a head, to which ``path`` leads."""
+    return Promise(head=_head(document), path=path)
+
+
+def read_anchor(document: SharedAnchorDocument, path: tuple[Hash32, ...]) -> ReceiptAnchor:
+    """Return the anchor to which ``path`` leads."""
     hints = document.hints
     return ReceiptAnchor(
         chain_id=ChainId(document.chain_id),
         registry=Address(bytes.fromhex(document.registry[2:])),
         head=_head(document),
-        path=_path(document),
+        path=path,
         sequence=document.sequence,
         block_number=document.block_number,
         timestamp=document.timestamp,
@@ -462,9 +503,10 @@ def _nodes(document: list[str]) -> tuple[bytes, ...]:
     return tuple(bytes.fromhex(node[2:]) for node in document)
 
 
-def _head(document: HeadDocument) -> Head:
+def _head(document: RootDocument) -> Head:
     return Head(root=Hash32(bytes.fromhex(document.root)), size=document.size)
 
 
-def _path(document: HeadDocument) -> tuple[Hash32, ...]:
-    return tuple(Hash32(bytes.fromhex(node)) for node in document.path)
+def read_path(path: list[str]) -> tuple[Hash32, ...]:
+    """Return the hashes of a path."""
+    return tuple(Hash32(bytes.fromhex(node)) for node in path)

@@ -9,6 +9,7 @@ caller provides, is the only value that is trusted.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from anchor.errors import (
     CannotCheckError,
@@ -255,9 +256,15 @@ def _prove_account(
 
 def _prove(kind: Message, root: Hash32, key: bytes, nodes: tuple[bytes, ...]) -> bytes | None:
     try:
-        return verify_trie_proof(root=root, key=hash_keccak256(key), nodes=nodes)
+        return _verify_trie_proof(root, hash_keccak256(key), nodes)
     except (MalformedError, MismatchError) as error:
         raise type(error)(Message("proof-invalid", kind=kind, reason=error)) from error
+
+
+@lru_cache(maxsize=64)
+def _verify_trie_proof(root: Hash32, key: Hash32, nodes: tuple[bytes, ...]) -> bytes | None:
+    # The receipts of a bundle share one state proof.
+    return verify_trie_proof(root=root, key=key, nodes=nodes)
 
 
 def _decode_word(value: bytes) -> Hash32:

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Verify a receipt of electronic evidence, with this one file and Python 3.11 or later.
 
-    python verify.py RECEIPT FILE --chain-id N --log 0x… --block-hash 0x…
+    python verify.py RECEIPT FILE… --chain-id N --log 0x… --block-hash 0x…
 
-The program makes no network request. RECEIPT proves what a registry contract held in one block of a
-chain, and you name the hash of that block, which you obtained elsewhere (for example from block
-explorers of several operators). That the block is final and belongs to that chain rests on your
-word alone. You also name the log and its chain: what a receipt states about itself is a claim of
-the person who made it, and is accepted only with --accept-unpinned. The checks are steps 1 to 10 of
-docs/verification.md, by the formats of docs/receipt-format.md; comments and printed lines carry the
-numbers of the steps.
+RECEIPT is the receipt of one FILE, or a bundle of receipts: that is read to its end before anything
+is verified by it. The program makes no network request. A receipt proves what a registry contract
+held in one block of a chain, and you name the hash of that block, which you obtained elsewhere (for
+example from block explorers of several operators). That the block is final and belongs to that
+chain rests on your word alone. You also name the log and its chain: what a receipt states about
+itself is a claim of the person who made it, and is accepted only with --accept-unpinned. The checks
+are steps 1 to 10 of docs/verification.md, by the formats of docs/receipt-format.md; comments and
+printed lines carry the numbers of the steps.
 
 It was written from those two documents and shares no code with the package that contains it. It
 imports only Python's standard library; as that library does not guarantee Keccak-256, the function
@@ -32,11 +33,11 @@ import argparse
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 
 # ------------------------------------------------------------------------------------------------
 # The pinned values, which options override: see docs/contract.md, "Address and code", and
@@ -162,6 +163,7 @@ GRAVEST_FIRST = (
 # Limits, all defined in docs/receipt-format.md.
 
 MAX_RECEIPT = 1 << 20  # bytes
+MAX_LINE = 1 << 20  # bytes of a bundle, with the line feed
 MAX_RECORD = 65_535  # bytes, and therefore the limit of characters
 MAX_LEVELS = 16  # of nested JSON objects and arrays
 MAX_INTEGER = (1 << 53) - 1
@@ -398,11 +400,8 @@ def read_document(document: Any) -> Receipt:
     has_anchors = bool(document.get("anchors"))
     required = ("format", "record", "log", "index", "anchors")
     get_members(document, "the receipt", required if has_anchors else (*required, "head"))
-    record = document["record"]
-    if not isinstance(record, str) or len(record) > MAX_RECORD:
-        raise malformed(f"the record is not a string of at most {MAX_RECORD} characters")
     return Receipt(
-        record=record.encode("utf-8"),
+        record=get_record(document["record"]),
         log=get_ethereum(document["log"], "log", 32),
         index=get_integer(document["index"], "index", 0, MAX_SIZE - 1),
         promise=None if has_anchors else read_head(document["head"], "head"),
@@ -411,6 +410,13 @@ def read_document(document: Any) -> Receipt:
             for number, anchor in enumerate(get_list(document["anchors"], "anchors", MAX_ANCHORS))
         ],
     )
+
+
+def get_record(value: Any) -> bytes:
+    """Return the bytes of a record, which step 1 reads later."""
+    if not isinstance(value, str) or len(value) > MAX_RECORD:
+        raise malformed(f"the record is not a string of at most {MAX_RECORD} characters")
+    return value.encode("utf-8")
 
 
 def check_version(document: Any, member: str, version: str, what: str) -> None:
@@ -432,11 +438,13 @@ def get_head(members: dict[str, Any], what: str) -> Head:
     return Head(
         size=get_integer(members["size"], f"{what}.size", 1, MAX_SIZE),
         root=get_hash(members["root"], f"{what}.root"),
-        path=[
-            get_hash(node, f"{what}.path")
-            for node in get_list(members["path"], f"{what}.path", MAX_PATH)
-        ],
+        path=get_path(members["path"], f"{what}.path"),
     )
+
+
+def get_path(value: Any, what: str) -> list[bytes]:
+    """Return the hashes of a path."""
+    return [get_hash(node, what) for node in get_list(value, what, MAX_PATH)]
 
 
 def read_anchor(value: Any, what: str) -> Anchor:
@@ -501,6 +509,168 @@ def read_nodes(members: dict[str, Any], what: str, name: str) -> list[bytes]:
 
 
 # ------------------------------------------------------------------------------------------------
+# Step 1, bundles: the receipts of a log in one file, which are put together line by line.
+
+
+def is_bundle(line: bytes) -> bool:
+    """Return whether a file with this first line is a bundle, of any version."""
+    if len(line) > MAX_LINE:
+        return False
+    try:
+        header = read_json(line, "the line")
+    except Refusal:
+        return False
+    return isinstance(header, dict) and str(header.get("format")).startswith("anchor-receipts/")
+
+
+def read_bundle(file: BinaryIO) -> Iterator[Receipt]:
+    """Yield the receipts of a bundle; a fault further below comes after those before it."""
+    number = 1
+    try:
+        bundle = Bundle(read_line(file.readline(MAX_LINE + 1)))
+        while line := file.readline(MAX_LINE + 1):
+            number += 1
+            receipt = bundle.take(read_line(line))
+            if receipt is not None:
+                yield receipt
+        if bundle.count:
+            raise malformed(f"the bundle ends, and {bundle.count} receipts are missing")
+    except Refusal as refusal:
+        raise Refusal(refusal.code, f"line {number} of the bundle: {refusal}") from None
+
+
+def read_line(line: bytes) -> Any:
+    """Return the JSON object of a whole line."""
+    if len(line) > MAX_LINE:
+        raise malformed(f"the line has more than {MAX_LINE} bytes")
+    members = read_json(line, "the line")
+    if not isinstance(members, dict):
+        raise malformed("the line is not an object")
+    if not line.endswith(b"\n"):
+        raise malformed("the line is cut off: no line feed ends it")
+    return members
+
+
+class Bundle:
+    """What the next receipt needs of the lines before it."""
+
+    def __init__(self, header: dict[str, Any]) -> None:
+        check_version(header, "format", "anchor-receipts/1", "the bundle")
+        get_members(header, "the header", ("format", "log", "count"))
+        self.log = get_ethereum(header["log"], "log", 32)
+        self.count = get_integer(header["count"], "count", 1, MAX_SIZE)  # receipts that follow
+        self.next_index = 0
+        self.anchor: Anchor | None = None
+        self.promise: Head | None = None
+        self.before: tuple[int, list[bytes], list[bytes]] | None = None
+
+    def take(self, line: dict[str, Any]) -> Receipt | None:
+        """Read a line; return the receipt that it completes, None for an anchor or a promise."""
+        if self.count == 0:
+            raise malformed("more follows after the last of the receipts that the header counts")
+        if "anchor" in line or "head" in line:
+            self.begin(line)
+            return None
+        get_members(line, "the line", ("record", "index", "path"))
+        record = get_record(line["record"])
+        index = get_integer(line["index"], "index", 0, MAX_SIZE - 1)
+        own = get_path(line["path"], "path")
+        shared = self.promise if self.anchor is None else self.anchor.head
+        if shared is None:
+            raise malformed("no anchor precedes the receipt")
+        if index < self.next_index:
+            raise malformed(f"leaf {index} does not come after the one before it")
+        length = count_siblings(index, shared.size)
+        path = own + self.find_rest(index)
+        if len(path) != length:
+            raise malformed(f"the path has {len(path)} hashes, which do not fit leaf {index}")
+        head = Head(size=shared.size, root=shared.root, path=path)
+        nodes = fold_path(hashlib.sha256(b"\0" + record).digest(), index, head)
+        self.before = index, path, nodes
+        self.next_index = index + 1
+        self.count -= 1
+        return Receipt(
+            record=record,
+            log=self.log,
+            index=index,
+            promise=head if self.anchor is None else None,
+            anchors=[] if self.anchor is None else [replace(self.anchor, head=head)],
+        )
+
+    def begin(self, line: dict[str, Any]) -> None:
+        """Read the anchor or the promise of the receipts that follow."""
+        if self.before is None and (self.anchor or self.promise):
+            raise malformed("no receipt follows the anchor before it")
+        name = "anchor" if "anchor" in line else "head"
+        value = get_members(line, "the line", (name,))[name]
+        if isinstance(value, dict) and "path" in value:
+            raise malformed(f"{name} has a path, which each of its receipts has for itself")
+        whole = {**value, "path": []} if isinstance(value, dict) else value
+        self.anchor = read_anchor(whole, name) if name == "anchor" else None
+        self.promise = read_head(whole, name) if name == "head" else None
+        self.before = None
+
+    def find_rest(self, index: int) -> list[bytes]:
+        """Return the hashes of the path that the receipt before gives: none of the first.
+
+        Two leaves have a lowest node in common. The earlier leaf is below its left child, a
+        complete tree, whose hash is in the later one's path; above it both paths are the same.
+        """
+        if self.before is None:
+            return []
+        earlier, path, nodes = self.before
+        level = (earlier ^ index).bit_length() - 1
+        return [nodes[level], *path[level + 1 :]]
+
+
+def count_siblings(index: int, size: int) -> int:
+    """Return how many hashes the path of a leaf has."""
+    if index >= size:
+        raise malformed(f"leaf {index} is not in a tree of {size}")
+    siblings, at, last = 0, index, size - 1
+    while last:
+        siblings += at % 2 == 1 or at < last
+        at, last = at // 2, last // 2
+    return siblings
+
+
+def choose_receipts(
+    receipts: Iterator[Receipt], files: Sequence[tuple[str, Mapping[str, str], int]]
+) -> list[Receipt | None]:
+    """Return the receipt of each file, given by name, digests and size; read the bundle to its end.
+
+    Of the receipts that pass step 2 it is the first with the file's name, else the first of all;
+    where none passes, the first with the file's name, so that step 2 shows the difference.
+    """
+    found: list[tuple[int, Receipt | None]] = [(0, None)] * len(files)
+    marks = [[*digests.values(), json.dumps(name, ensure_ascii=False)[1:]]
+             for name, digests, _ in files]  # fmt: skip
+    for receipt in receipts:
+        text = receipt.record.decode("utf-8")
+        for number, (name, digests, size) in enumerate(files):
+            # A record is read only if it can be of the file.
+            if any(mark in text for mark in marks[number]):
+                rank = rank_record(receipt.record, name, digests, size)
+                if rank > found[number][0]:
+                    found[number] = rank, receipt
+    return [receipt for _, receipt in found]
+
+
+def rank_record(data: bytes, name: str, evidence: Mapping[str, str], size: int) -> int:
+    """Return 3 for a record of this file and name, 2 for the file's, 1 for the name's, else 0."""
+    try:
+        record = read_record(data)
+    except Refusal:
+        return 0
+    has_name = record.name.rsplit("/", 1)[-1] == name
+    try:
+        check_file(record, evidence, size)
+    except Refusal:
+        return 1 if has_name else 0
+    return 3 if has_name else 2
+
+
+# ------------------------------------------------------------------------------------------------
 # Step 1, the record.
 
 DIGESTS = ("sha256", "sm3")
@@ -512,6 +682,7 @@ TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?Z", re.ASCII)
 class Record:
     """The members of a record that are used: statements of the operator, which the leaf fixes."""
 
+    name: str
     digests: dict[str, str]
     size: int | None
     recorded_at: datetime
@@ -534,10 +705,10 @@ def read_record(record: bytes) -> Record:
     digests = document.get("digests")
     if not isinstance(digests, dict) or not digests:
         raise malformed("the record has no digests")
-    known = {name: digests[name] for name in DIGESTS if name in digests}
-    for name, digest in known.items():
-        get_hash(digest, f"the record's {name}")
-    get_text(document.get("name"), "the record's name", MAX_NAME)
+    known = {algorithm: digests[algorithm] for algorithm in DIGESTS if algorithm in digests}
+    for algorithm, digest in known.items():
+        get_hash(digest, f"the record's {algorithm}")
+    name = get_text(document.get("name"), "the record's name", MAX_NAME)
     get_hash(document.get("salt"), "the record's salt")
     recorded_at = read_time(document.get("recorded_at"))
     if not isinstance(document.get("media_type", ""), str):
@@ -551,6 +722,7 @@ def read_record(record: bytes) -> Record:
     if not known:
         raise Refusal(UNKNOWN, "the record has digests of unknown algorithms only")
     return Record(
+        name=name,
         digests=known,
         size=size,
         recorded_at=recorded_at,
@@ -702,12 +874,16 @@ def check_named_log(record: Record, receipt: Receipt) -> str:
     return "the record names this log"
 
 
-def fold_path(leaf: bytes, index: int, head: Head) -> None:
-    """Hash ``leaf`` with each hash of the path in turn, left or right as the index says."""
+def fold_path(leaf: bytes, index: int, head: Head) -> list[bytes]:
+    """Hash ``leaf`` with each hash of the path in turn, left or right as the index says.
+
+    Return the leaf and the hash after each step.
+    """
     if not 0 <= index < head.size:
         raise mismatch(f"leaf {index} is not in a tree of {head.size}")
     # `last` is the index of the last node on this level.
     node, at, last = leaf, index, head.size - 1
+    nodes = [leaf]
     for other in head.path:
         if last == 0:
             raise mismatch("the path goes on after the root")
@@ -717,11 +893,13 @@ def fold_path(leaf: bytes, index: int, head: Head) -> None:
                 at, last = at // 2, last // 2
         else:
             node = hashlib.sha256(b"\1" + node + other).digest()
+        nodes.append(node)
         at, last = at // 2, last // 2
     if last != 0:
         raise mismatch("the path ends before the root")
     if node != head.root:
         raise mismatch(f"the path leads to {node.hex()}, not to root {head.root.hex()}")
+    return nodes
 
 
 # ------------------------------------------------------------------------------------------------
@@ -1350,10 +1528,14 @@ class Report:
         return f"{verdict}, by a block that only you vouch for (exit code {code})"
 
 
-def verify(data: bytes, evidence: Mapping[str, str], size: int, pins: Pins) -> Report:
-    """Run steps 1 to 10 on a receipt's bytes, and the digests and size of a file."""
+def verify(document: bytes | Receipt, evidence: Mapping[str, str], size: int, pins: Pins) -> Report:
+    """Run steps 1 to 10 on a receipt, or its bytes, and the digests and size of a file."""
     report = Report()
-    receipt = report.make(1, lambda: read_receipt(data))
+    receipt: Receipt | None = (
+        document
+        if isinstance(document, Receipt)
+        else report.make(1, lambda: read_receipt(document))
+    )
     record = None if receipt is None else report.make(1, lambda: read_record(receipt.record))
     if receipt is None or record is None:
         return report
@@ -1559,7 +1741,7 @@ def parse_options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, 
     )
     add = parser.add_argument
     add("receipt", metavar="RECEIPT")
-    add("file", metavar="FILE")
+    add("file", metavar="FILE", nargs="+")
     add("--block-hash", type=value(32), action="append", default=[], metavar="0xHASH",
         help="a final block's hash; repeat it for several")  # fmt: skip
     add("--chain-id", type=number, action="append", default=[], metavar="N",
@@ -1594,24 +1776,60 @@ def parse_options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, 
     return options, pins
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Verify one file by its receipt, print every step and return the exit code."""
-    options, pins = parse_options(arguments)
+def read_inputs(
+    receipt: str, paths: Sequence[str]
+) -> list[tuple[bytes | Receipt | None, Mapping[str, str], int]]:
+    """Return each file's receipt, None if a bundle has none, with its digests and size."""
+    files = [(re.split(r"[/\\]", path)[-1], *hash_file(path)) for path in paths]
+    with open(receipt, "rb") as file:
+        line = file.readline(MAX_LINE + 1)
+        if not is_bundle(line):
+            if len(files) > 1:
+                raise malformed("one receipt is of one file: name one, or a bundle of receipts")
+            data = line + file.read(MAX_RECEIPT + 1 - len(line))
+            return [(data, digests, size) for _, digests, size in files]
+        file.seek(0)
+        chosen = choose_receipts(read_bundle(file), files)
+    return [(found, digests, size) for found, (_, digests, size) in zip(chosen, files, strict=True)]
+
+
+def report_trouble(text: str, code: int = MALFORMED) -> Report:
+    """Return the report if step 1 cannot begin."""
+    report = Report()
+    report.add(1, text, code)
+    return report
+
+
+def make_reports(receipt: str, paths: Sequence[str], pins: Pins) -> list[Report]:
+    """Verify each file, and return the reports; one alone if receipt or files cannot be read."""
     try:
-        with open(options.receipt, "rb") as file:
-            data = file.read(MAX_RECEIPT + 1)
-        evidence, size = hash_file(options.file)
+        inputs = read_inputs(receipt, paths)
     except OSError as error:
-        report = Report()
-        report.add(1, f"cannot read: {error!a}", MALFORMED)
-    else:
-        report = verify(data, evidence, size, pins)
-    for step, code, text in report.lines:
-        print(f"step {step:2}  {MEANINGS[code]}: {text}")
-    for note in report.notes:
-        print(f"note     {note}")
-    print(report.headline())
-    return report.exit_code()
+        return [report_trouble(f"cannot read: {error!a}")]
+    except Refusal as refusal:
+        return [report_trouble(str(refusal), refusal.code)]
+    return [
+        report_trouble("the bundle has no receipt of this file")
+        if document is None
+        else verify(document, evidence, size, pins)
+        for document, evidence, size in inputs
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Verify files by their receipts, print every step and return the gravest exit code."""
+    options, pins = parse_options(arguments)
+    reports = make_reports(options.receipt, options.file, pins)
+    for report, path in zip(reports, options.file, strict=False):
+        if len(reports) > 1:
+            print(f"file     {path!a}")
+        for step, code, text in report.lines:
+            print(f"step {step:2}  {MEANINGS[code]}: {text}")
+        for note in report.notes:
+            print(f"note     {note}")
+        print(report.headline())
+    codes = {report.exit_code() for report in reports}
+    return next((code for code in GRAVEST_FIRST if code in codes), VERIFIED)
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ _IS_PLACED = positions.c.evidence_id == evidence.c.id
 _PLACED = positions.join(evidence, _IS_PLACED)
 _IS_WAITING = waiting.c.evidence_id == evidence.c.id
 _WAITING = waiting.join(evidence, _IS_WAITING)
+_ROW = (evidence.c.id, evidence.c.identity, evidence.c.source, evidence.c.record, evidence.c.leaf)
 
 
 class NewEvidence(NamedTuple):
@@ -246,6 +247,29 @@ def load_sealed_records(
     yield from rows
 
 
+def count_with_record(connection: Connection, end: int) -> int:
+    """Return how many of the first ``end`` leaves have a record."""
+    query = select(func.count()).select_from(_PLACED).where(_has_record_below(end))
+    return connection.execute(query).scalar_one()
+
+
+def load_with_record(connection: Connection, end: int) -> Iterator[StoredEvidence]:
+    """Yield the rows of the first ``end`` leaves that have a record, by leaf index."""
+    rows = connection.execute(
+        select(*_ROW, positions.c.leaf_index)
+        .select_from(_PLACED)
+        .where(_has_record_below(end))
+        .order_by(positions.c.leaf_index)
+        .execution_options(yield_per=1_000)
+    )
+    for row in rows:
+        yield StoredEvidence(**row._asdict())
+
+
+def _has_record_below(end: int) -> ColumnElement[bool]:
+    return (positions.c.leaf_index < end) & evidence.c.record.is_not(None)
+
+
 def find_by_digest(connection: Connection, digests: Digests) -> list[StoredEvidence]:
     """Return every row with one of these digests, oldest first."""
     return list(_load(connection, has_digest(digests)))
@@ -355,13 +379,7 @@ def _load(
     **options: int,
 ) -> Iterator[StoredEvidence]:
     rows = connection.execute(
-        select_with_place(
-            evidence.c.id,
-            evidence.c.identity,
-            evidence.c.source,
-            evidence.c.record,
-            evidence.c.leaf,
-        )
+        select_with_place(*_ROW)
         .where(condition)
         .order_by(evidence.c.id.desc() if newest_first else evidence.c.id)
         .execution_options(**options)

@@ -52,7 +52,20 @@ def write_files(
     """
     rest = iter(files)
     while batch := list(islice(rest, _OPEN_AT_ONCE)):
-        _write_batch(batch, durable=durable, mode=mode, is_named=is_named)
+        pieces = [(path, (data,)) for path, data in batch]
+        _write_batch(pieces, durable=durable, mode=mode, is_named=is_named)
+
+
+def write_chunks(path: Path, chunks: Iterable[bytes], *, mode: int = 0o666) -> None:
+    """Replace the file ``path`` atomically and durably by ``chunks``, which are not kept in memory.
+
+    If producing the chunks fails, the old file stays.
+
+    Raises:
+        UsageError: The path is wrong.
+        StorageError: The disk is full, fails or cannot be written.
+    """
+    _write_batch([(path, chunks)], durable=True, mode=mode, is_named=True)
 
 
 def private_mode(folder: Path) -> int:
@@ -89,18 +102,19 @@ def is_temporary(name: str) -> bool:
 
 
 def _write_batch(
-    files: Iterable[tuple[Path, bytes]], *, durable: bool, mode: int, is_named: bool
+    files: Iterable[tuple[Path, Iterable[bytes]]], *, durable: bool, mode: int, is_named: bool
 ) -> None:
     pending: list[tuple[int, Path, Path]] = []
     path = Path()
     try:
-        for path, data in files:
+        for path, chunks in files:
             # Unguessable, O_EXCL, O_NOFOLLOW: no other user can place a file or link in advance.
             temporary = path.with_name(f".anchor-{secrets.token_hex(8)}.tmp")
             path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             pending.append((os.open(temporary, flags, mode), temporary, path))
-            _write_all(pending[-1][0], data)
+            for chunk in chunks:
+                _write_all(pending[-1][0], chunk)
         if durable:
             for descriptor, _, _ in pending:
                 os.fsync(descriptor)
@@ -110,10 +124,12 @@ def _write_batch(
         if durable:
             for folder in dict.fromkeys(path.parent for _, _, path in pending):
                 sync_folder(folder)
-    except OSError as error:
+    except BaseException as error:
         for _, temporary, _ in pending:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+        if not isinstance(error, OSError):
+            raise
         raise explain_os_error(
             Message("file-unwritable", path=path), error, is_named=is_named
         ) from error

@@ -61,6 +61,7 @@ def script() -> Iterator[PageScript]:
         ("state/states.json", "states", "state"),
         ("state/submitters.json", "submitters", "submitter"),
         ("log/inclusion.json", "inclusion", "inclusion"),
+        ("bundles/bundles.json", "bundles", "bundle"),
     ],
 )
 def test_every_vector_ends_as_its_label_says(
@@ -74,6 +75,8 @@ def test_every_vector_ends_as_its_label_says(
         result = "valid"
         if isinstance(answer, Refused):
             result = "unknown" if answer.code in UNKNOWN else "invalid"
+            code = {"root": 10, "version": 22}.get(case["rule"], 2)
+            assert kind != "bundles" or answer.code == code, case["name"]
         if result != case["result"] or said != {field: case[field] for field in said}:
             wrong[case["name"]] = answer
     assert wrong == {}

@@ -48,6 +48,7 @@ EMPTY_NAMES = {"there", "now", "found", "item", "what"}
 THIRD_PARTIES = {
     "pydantic": (
         "anchor.receipt.format",
+        "anchor.receipt.bundle",
         "anchor.verification.policy",
         "anchor.project.config",
         "anchor.cli.status_json",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import io
 import json
 import re
 import sys
@@ -34,6 +35,7 @@ from anchor.log.checkpoint import open_checkpoint, parse_origin
 from anchor.log.merkle import hash_leaf, verify_consistency, verify_inclusion
 from anchor.log.signed_note import open_note, parse_verifier
 from anchor.log.tiles import Tile, TileBuilder, TileTree, parse_tile_path, tiles_of
+from anchor.receipt.bundle import read_bundle
 from anchor.receipt.state_proof import (
     StateProof,
     check_account,
@@ -263,6 +265,23 @@ def read_submitter(case: Case) -> Case:
     return {**given, "operator_id": hex(by), "submitter": f"0x{key.hex()}"}
 
 
+def read_receipts(case: Case) -> Case:
+    found = []
+    for receipt in read_bundle(io.BytesIO(case["bundle"].encode("utf-8"))):
+        (covering,) = receipt.anchors or (receipt.promise,)
+        assert covering is not None
+        found.append(
+            {
+                "index": receipt.index,
+                "record": receipt.record.decode("utf-8"),
+                "size": covering.head.size,
+                "root": covering.head.root.hex(),
+                "path": [node.hex() for node in covering.path],
+            }
+        )
+    return {"bundle": case["bundle"], "receipts": found}
+
+
 FILES: dict[str, dict[str, Reader]] = {
     "log/inclusion.json": {"inclusion": read_inclusion},
     "log/consistency.json": {"consistency": read_consistency},
@@ -277,6 +296,7 @@ FILES: dict[str, dict[str, Reader]] = {
     "state/headers.json": {"headers": read_header},
     "state/states.json": {"states": read_state},
     "state/submitters.json": {"submitters": read_submitter},
+    "bundles/bundles.json": {"bundles": read_receipts},
 }
 KINDS = [(name, kind) for name, readers in FILES.items() for kind in readers]
 KIND_NAMES = [kind for _, kind in KINDS]
@@ -413,6 +433,18 @@ REFUSALS: dict[str, dict[str, Refusal]] = {
         ),
         "value-form": (MalformedError, "^the slot's value "),
         "key": (NotTrustedError, "holds an anchor of operator [14], who has no key"),
+    },
+    "bundles/bundles.json": {
+        "line": (MalformedError, "^line [0-9]+ of the bundle: (the line|it is cut off)"),
+        "header": (MalformedError, "^line 1 of the bundle: it is not the header"),
+        "members": (MalformedError, "^line [0-9]+ of the bundle: the receipt's (member|record)"),
+        "anchor": (MalformedError, "no anchor precedes|no receipt follows the anchor"),
+        "order": (MalformedError, "is not greater than [0-9]+, the index of the receipt before"),
+        "index": (MalformedError, "is outside a tree of"),
+        "path": (MalformedError, "of the bundle: the path has"),
+        "root": (MismatchError, "^line [0-9]+ of the bundle: the path leads to another root"),
+        "count": (MalformedError, "more follows after the|the bundle ends after"),
+        "version": (UnknownVersionError, "the bundle's format is"),
     },
 }
 

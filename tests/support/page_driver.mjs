@@ -77,6 +77,27 @@ const ASKED = {
     anchor.verifyInclusion(leaf, index, size, path, root);
     return {};
   },
+  async bundle({ bundle }) {
+    const receipts = [];
+    for await (const receipt of anchor.readBundle(new Blob([bundle]))) {
+      const { size, root, path } = receipt.promise ?? receipt.anchors[0].head;
+      receipts.push({ index: receipt.index, record: receipt.record, size, root, path });
+    }
+    return { receipts };
+  },
+  // What each of many files ends with by a bundle; 2 for one that it has no receipt of.
+  async files({ bundle, files, policy, block_hashes }) {
+    const trust = {
+      policy: anchor.parsePolicy(anchor.encodeUtf8(policy)), connect: null, blockHashes: block_hashes.map(bare),
+      chainIds: [], acceptUnpinned: false,
+    };
+    const found = [];
+    for (const { name, ...evidence } of files) {
+      const receipt = await anchor.chooseReceipt(new Blob([Buffer.from(bundle, "base64")]), name, evidence);
+      found.push(receipt && [receipt.index, anchor.exitCode(await anchor.judge(receipt, evidence, trust))]);
+    }
+    return found;
+  },
   hash({ data }) {
     const given = Uint8Array.from(Buffer.from(data, "base64"));
     const half = Math.floor(given.length / 3);

@@ -5,6 +5,7 @@
  */
 
 import * as bytes from "./bytes.ts";
+import { chooseReceipt, readBundle } from "./bundle.ts";
 import { encodeCanonical, parseStrict } from "./canonical.ts";
 import { describeReport } from "./report_json.ts";
 import { serveHashing } from "./digests.ts";
@@ -26,9 +27,9 @@ import { judge } from "./verifier.ts";
 
 Object.assign(globalThis, {
   anchor: {
-    ...bytes, REGISTRY, Sm3, areDistinct, checkAccount, checkAnchor, checkSubmitter, connectTo, describeReport, encodeCanonical,
-    exitCode, expectedCodeHash, findChain, inLanguage, judge, nameOf, parseHeader, parsePolicy, parseRecord,
-    parseStrict, quote, sentenceOf, verifyInclusion, verifyTrieProof,
+    ...bytes, REGISTRY, Sm3, areDistinct, checkAccount, checkAnchor, checkSubmitter, chooseReceipt, connectTo,
+    describeReport, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, nameOf, parseHeader, parsePolicy, parseRecord,
+    parseStrict, quote, readBundle, sentenceOf, verifyInclusion, verifyTrieProof,
   },
 });
 

@@ -15,6 +15,16 @@ export const hashNode = (left: Hex, right: Hex): Hex => sha256(fromHex("01" + le
  * Sizes go up to 2^48 - 1, beyond what bit operators hold: hence no bit operators.
  */
 export function pathSides(index: number, size: number, length: number): boolean[] {
+  const sides = sidesOf(index, size);
+  if (sides.length !== length) {
+    const expected = sides.length;
+    throw mismatch(message("path-length-wrong", { actual: length, index, size, expected }));
+  }
+  return sides;
+}
+
+/** Say for each sibling of the one path that fits index and size whether it is the left one. */
+export function sidesOf(index: number, size: number): boolean[] {
   if (!(index >= 0 && index < size)) {
     throw mismatch(message("leaf-index-outside-tree", { index, size }));
   }
@@ -26,17 +36,15 @@ export function pathSides(index: number, size: number, length: number): boolean[
       sides.push(false);
     } // else: the right edge is ragged here, the node is carried up unchanged.
   }
-  if (sides.length !== length) {
-    const expected = sides.length;
-    throw mismatch(message("path-length-wrong", { actual: length, index, size, expected }));
-  }
   return sides;
 }
 
-/** Return the hash after each step of `path`, starting with the leaf itself. */
-export function foldPath(leaf: Hex, index: number, size: number, path: readonly Hex[]): Hex[] {
+/** Return the hash after each step of `path`, or the first `steps`, starting with the leaf itself. */
+export function foldPath(
+  leaf: Hex, index: number, size: number, path: readonly Hex[], steps = path.length,
+): Hex[] {
   const hashes = [leaf];
-  pathSides(index, size, path.length).forEach((siblingIsLeft, at) => {
+  pathSides(index, size, path.length).slice(0, steps).forEach((siblingIsLeft, at) => {
     const [node, sibling] = [hashes[at]!, path[at]!];
     hashes.push(siblingIsLeft ? hashNode(sibling, node) : hashNode(node, sibling));
   });
@@ -55,4 +63,4 @@ export function verifyInclusion(
   }
 }
 
-const half = (value: number) => Math.floor(value / 2);
+export const half = (value: number) => Math.floor(value / 2);

@@ -15,7 +15,7 @@ import { cut } from "./text.ts";
 const FORMAT = "anchor-receipt/1";
 export const MAX_RECEIPT_BYTES = 1 << 20;
 const MAX_ANCHORS = 16;
-const MAX_LOG_SIZE = 2 ** 48 - 1;
+export const MAX_LOG_SIZE = 2 ** 48 - 1;
 
 /** A root, how many leaves are claimed under it, and the record's path to it. */
 export interface Head {
@@ -60,15 +60,8 @@ export function parseReceipt(data: Uint8Array): Receipt {
   }
   const members = new Reader(value, "");
   members.allow(["format", "record", "log", "index", "anchors"], ["head"]);
-  const record = members.get("record");
-  if (typeof record !== "string") {
-    throw refuse("record", message("value-not-string"));
-  }
-  if (encodeUtf8(record).length > MAX_RECORD_BYTES) {
-    throw malformed(message("receipt-record-too-long", { limit: MAX_RECORD_BYTES }));
-  }
   return {
-    record,
+    record: readRecordText(members),
     log: members.hex("log", 32, "0x"),
     index: members.integer("index", 0, MAX_LOG_SIZE - 1),
     promise: hasHead ? readPromise(members.object("head")) : null,
@@ -78,24 +71,39 @@ export function parseReceipt(data: Uint8Array): Receipt {
   };
 }
 
-function readPromise(head: Reader): Head {
-  head.allow(["size", "root", "path"]);
-  return readHead(head);
+/** Return the text of a receipt's record, which is parsed later. */
+export function readRecordText(members: Reader): string {
+  const record = members.get("record");
+  if (typeof record !== "string") {
+    throw refuse("record", message("value-not-string"));
+  }
+  if (encodeUtf8(record).length > MAX_RECORD_BYTES) {
+    throw malformed(message("receipt-record-too-long", { limit: MAX_RECORD_BYTES }));
+  }
+  return record;
 }
 
-function readHead(members: Reader): Head {
+/** Read a promised head; `isShared`: of several receipts, without the path of one. */
+export function readPromise(head: Reader, isShared = false): Head {
+  head.allow(isShared ? ["size", "root"] : ["size", "root", "path"]);
+  return readHead(head, isShared);
+}
+
+function readHead(members: Reader, isShared: boolean): Head {
   return {
     size: members.integer("size", 1, MAX_LOG_SIZE),
     root: members.hex("root", 32),
-    path: members.list("path", 0, MAX_PATH).map((node, at) =>
-      readHex(node, members.where(`path.${at}`), 32, 32),
-    ),
+    path: isShared ? [] : members.path(),
   };
 }
 
-function readAnchor(members: Reader): ReceiptAnchor {
+/** Read an anchor; `isShared`: of several receipts, without the path of one. */
+export function readAnchor(members: Reader, isShared = false): ReceiptAnchor {
   members.allow(
-    ["chain_id", "registry", "size", "root", "path", "sequence", "block_number", "timestamp"],
+    [
+      "chain_id", "registry", "size", "root", ...(isShared ? [] : ["path"]), "sequence", "block_number",
+      "timestamp",
+    ],
     ["hints", "state"],
   );
   if (members.has("hints")) {
@@ -107,7 +115,7 @@ function readAnchor(members: Reader): ReceiptAnchor {
   return {
     chainId: members.integer("chain_id", 1, Number.MAX_SAFE_INTEGER),
     registry: members.hex("registry", 20, "0x"),
-    head: readHead(members),
+    head: readHead(members, isShared),
     sequence: members.integer("sequence", 1, 2 ** 40 - 1),
     blockNumber: members.integer("block_number", 0, 2 ** 48 - 1),
     timestamp: members.integer("timestamp", 0, 2 ** 48 - 1),
@@ -138,7 +146,7 @@ function readSuccessor(members: Reader): SuccessorProof {
 }
 
 /** The members of one object of the receipt; what is misshapen is refused with its place. */
-class Reader {
+export class Reader {
   constructor(
     private readonly members: Members,
     private readonly place: string,
@@ -180,6 +188,12 @@ class Reader {
 
   list(name: string, least: number, most: number): Json[] {
     return asList(this.get(name), least, most, (reason) => refuse(this.where(name), reason));
+  }
+
+  path(): Hex[] {
+    return this.list("path", 0, MAX_PATH).map((node, at) =>
+      readHex(node, this.where(`path.${at}`), 32, 32),
+    );
   }
 
   nodes(name: string): Uint8Array[] {

@@ -55,8 +55,8 @@ export const ownerOf = (log: Hex): Hex => log.slice(24);
 export const numberOf = (log: Hex): bigint => BigInt("0x" + log.slice(0, 24));
 
 /** Step 1: parse the receipt and its record strictly. */
-export function parseDocuments(data: Uint8Array): Found<[Receipt, Record]> {
-  const receipt = parseReceipt(data);
+export function parseDocuments(data: Uint8Array | Receipt): Found<[Receipt, Record]> {
+  const receipt = data instanceof Uint8Array ? parseReceipt(data) : data;
   const { log, index } = receipt;
   return [[receipt, parseRecord(receipt.record)], message("receipt-log-and-leaf", { log, index })];
 }

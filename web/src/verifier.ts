@@ -41,7 +41,7 @@ export interface Trust {
 }
 
 /** Run every step that can be run, and report each claim's verdict with its reason. */
-export async function judge(receipt: Uint8Array, evidence: Digests, trust: Trust): Promise<Report> {
+export async function judge(receipt: Uint8Array | Receipt, evidence: Digests, trust: Trust): Promise<Report> {
   const run = new Run();
   const parsed = await run.step(1, () => parseDocuments(receipt));
   if (parsed === null) {

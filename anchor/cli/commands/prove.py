@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,9 +16,10 @@ from anchor.errors import ExitCode, UsageError
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
+from anchor.operate.bundle_files import write_bundle
 from anchor.operate.proving import Prover, open_prover
 from anchor.operate.receipt_files import ReceiptFolder
-from anchor.project.files import sidecar_path
+from anchor.project.files import BUNDLE_SUFFIX, sidecar_path
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
 from anchor.receipt.format import Receipt, check_receipt_path
@@ -32,13 +34,17 @@ def command(
     everything: Annotated[
         bool, typer.Option("--all", help="Write the receipts of all sealed evidence.")
     ] = False,
+    bundle: Annotated[
+        bool, typer.Option("--bundle", help="With --all: write all receipts into one file.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--output",
-            metavar="DIR",
-            help="Folder for receipts named after the evidence; default with --all: receipts/.",
+            metavar="DIR|FILE",
+            help="Folder for receipts named after the evidence; default with --all: receipts/. "
+            "With --bundle: file; default: receipts.anchor.jsonl.",
         ),
     ] = None,
     config_path: ConfigOption = None,
@@ -47,12 +53,17 @@ def command(
     """Write the receipts that others need to verify the evidence."""
     if everything == bool(files):
         raise UsageError(Message("file-to-prove-unnamed"))
+    if bundle and not everything:
+        raise UsageError(Message("option-bundle-without-all"))
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:
         config = project.config
         if project.database.read_only_note is not None and everything and out is None:
             raise UsageError(Message("project-read-only-output"))
         prover = open_prover(project, lambda: open_chain(config, output.note), output.note)
+        if bundle:
+            _prove_bundle(output, project, prover, out)
+            return
         if everything:
             folder = ReceiptFolder(out or config.receipts)
             written, skipped, left = _prove_all(project, prover, folder)
@@ -75,6 +86,18 @@ def command(
         output.note(Message("receipt-promises-written", count=promises))
     if not written and not left:
         raise typer.Exit(ExitCode.NOT_FINAL)
+
+
+def _prove_bundle(output: Output, project: OpenProject, prover: Prover, out: Path | None) -> None:
+    receipts = project.config.receipts
+    path = out or receipts.with_name(receipts.name + BUNDLE_SUFFIX)
+    counts = write_bundle(project, prover, path)
+    output.line(Message("bundle-written", count=counts.receipts, path=path))
+    if counts.skipped:
+        output.line(Message("receipt-skipped-count", count=counts.skipped))
+    output.result({"bundle": str(path), **asdict(counts)}, kind="bundle")
+    if counts.promises:
+        output.note(Message("receipt-promises-written", count=counts.promises))
 
 
 def _prove_all(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Annotated
 import typer
 
 from anchor.cli.console import Colour, Output, set_language
-from anchor.cli.evidence_inputs import VerificationInputs
+from anchor.cli.evidence_inputs import VerificationInputs, names_bundle
 from anchor.cli.options import (
     AcceptUnpinnedOption,
     BlockHashOption,
@@ -27,7 +29,8 @@ from anchor.cli.report_text import print_policies, print_report, print_summary
 from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.messages.catalogue import Language
 from anchor.messages.message import Message
-from anchor.verification.report import severest_code
+from anchor.receipt.bundle import is_bundle_file
+from anchor.verification.report import Report, severest_code
 from anchor.verification.report_json import (
     FileDocument,
     UnreadFileDocument,
@@ -41,12 +44,16 @@ def command(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Files to verify, each with its receipt FILE.anchor.json; - is standard input."
+            help="Files to verify, each with its receipt FILE.anchor.json; - is standard input. "
+            "A bundle, NAME.anchor.jsonl, stands for the files of all its receipts."
         ),
     ] = None,
     receipt: Annotated[
         Path | None,
-        typer.Option(metavar="RECEIPT", help="Receipt to use, if it is not beside the file."),
+        typer.Option(
+            metavar="RECEIPT",
+            help="Receipt to use, if it is not beside the file, or a bundle of receipts.",
+        ),
     ] = None,
     digest: Annotated[
         str | None,
@@ -83,18 +90,16 @@ def command(
     not anchored, 13 abandoned, 2 malformed, 22 unknown version, 20 cannot tell, 21 not final yet, 0
     verified.
     """
-    if bool(files) == (digest is not None):
-        raise UsageError(Message("file-to-verify-unnamed"))
+    _check_inputs(files or [], receipt, digest)
     if language is not None:
         set_language(_parse_language(language))
     if offline and (rpc or quorum):
         raise UsageError(Message("option-offline-with-nodes"))
-    if receipt is not None and files is not None and len(files) > 1:
-        raise UsageError(Message("option-receipt-misplaced"))
-    if (files or []).count(Path("-")) > 1:
-        raise UsageError(Message("input-standard-twice"))
     if quiet and all_steps:
         raise UsageError(Message("option-quiet-with-steps"))
+    # The receipts of a whole bundle get a line each.
+    is_bundle = receipt is None and any(map(names_bundle, files or []))
+    quiet, is_many = quiet or (is_bundle and not all_steps), is_bundle or len(files or []) > 1
     output = Output(as_json=as_json)
     inputs = VerificationInputs(
         config_path=config_path,
@@ -111,8 +116,7 @@ def command(
     policies = inputs.describe_policies()
     if quiet:
         print_policies(output, policies)
-    documents: list[FileDocument | UnreadFileDocument] = []
-    codes: list[ExitCode] = []
+    results = _Results(keeps_documents=as_json)
     for name, load in inputs.list_inputs(files or [], receipt=receipt, digest=digest):
         try:
             report = inputs.judge(*load())
@@ -131,20 +135,17 @@ def command(
                     all_steps=all_steps,
                 )
         except AnchorError as error:
-            if len(files or []) <= 1:
+            if not is_many:
                 raise
             text = Message("with-reason", failure=name, reason=error)
             output.note(text, mark=Message("error-mark"), colour=Colour.RED)
-            code = int(error.exit_code)
-            documents.append(
-                UnreadFileDocument(file=name, exit_code=code, problem=describe_problem(error))
-            )
-            codes.append(error.exit_code)
+            results.add_error(name, error)
             continue
-        documents.append(describe_report(name, report))
-        codes.append(report.exit_code)
+        results.add(name, report)
     inputs.close()
-    worst = severest_code(codes)
+    if is_bundle:
+        output.line(results.describe())
+    worst = severest_code(list(results.codes))
     document = VerificationDocument.model_validate(
         {
             "format": "anchor-verify/1",
@@ -152,11 +153,45 @@ def command(
             "policies": inputs.list_policies(),
             "unused_project": inputs.describe_unused(),
             "nodes": inputs.nodes.asked,
-            "files": documents,
+            "files": results.documents,
         }
     )
     output.result(document.model_dump())
     raise typer.Exit(worst)
+
+
+class _Results:
+    """The exit codes of what was verified; the reports are kept for JSON only, to save memory."""
+
+    def __init__(self, *, keeps_documents: bool) -> None:
+        self.codes: Counter[ExitCode] = Counter()
+        self.documents: list[FileDocument | UnreadFileDocument] = []
+        self._keeps_documents = keeps_documents
+
+    def add(self, name: str, report: Report) -> None:
+        self.codes[report.exit_code] += 1
+        if self._keeps_documents:
+            self.documents.append(describe_report(name, report))
+
+    def add_error(self, name: str, error: AnchorError) -> None:
+        self.codes[error.exit_code] += 1
+        if self._keeps_documents:
+            code, problem = int(error.exit_code), describe_problem(error)
+            self.documents.append(UnreadFileDocument(file=name, exit_code=code, problem=problem))
+
+    def describe(self) -> Message:
+        """Return how many files passed."""
+        verified, total = self.codes[ExitCode.DONE], self.codes.total()
+        return Message("files-verified-count", count=verified, total=total)
+
+
+def _check_inputs(files: Sequence[Path], receipt: Path | None, digest: str | None) -> None:
+    if bool(files) == (digest is not None):
+        raise UsageError(Message("file-to-verify-unnamed"))
+    if receipt is not None and len(files) > 1 and not is_bundle_file(receipt):
+        raise UsageError(Message("option-receipt-misplaced"))
+    if files.count(Path("-")) > 1:
+        raise UsageError(Message("input-standard-twice"))
 
 
 def _parse_language(text: str) -> Language:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import hashlib
+import io
 import json
 import multiprocessing
 import re
@@ -443,6 +444,22 @@ def read_inclusion(case: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def read_bundle(case: dict[str, Any]) -> dict[str, Any]:
+    found = []
+    for receipt in standalone.read_bundle(io.BytesIO(case["bundle"].encode("utf-8"))):
+        head = receipt.promise or receipt.anchors[0].head
+        found.append(
+            {
+                "index": receipt.index,
+                "record": receipt.record.decode("utf-8"),
+                "size": head.size,
+                "root": head.root.hex(),
+                "path": [node.hex() for node in head.path],
+            }
+        )
+    return {"receipts": found}
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "reader"),
     [
@@ -451,8 +468,9 @@ def read_inclusion(case: dict[str, Any]) -> dict[str, Any]:
         ("state/states.json", "states", read_state),
         ("state/submitters.json", "submitters", read_submitter),
         ("log/inclusion.json", "inclusion", read_inclusion),
+        ("bundles/bundles.json", "bundles", read_bundle),
     ],
-    ids=["trie", "headers", "states", "submitters", "inclusion"],
+    ids=["trie", "headers", "states", "submitters", "inclusion", "bundles"],
 )
 def test_every_vector_ends_as_its_label_says(
     name: str, kind: str, reader: Callable[[dict[str, Any]], dict[str, Any]]

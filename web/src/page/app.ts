@@ -1,5 +1,6 @@
 /** The page: takes files and words in, verifies when it is asked to, and shows what came of it. */
 
+import { chooseReceipt, isBundle, readBundle } from "../bundle.ts";
 import { encodeUtf8, type Hex, sha256 } from "../bytes.ts";
 import { describeReport } from "../report_json.ts";
 import { type Hashing, startHashing } from "../digests.ts";
@@ -7,7 +8,7 @@ import { isRefusal, malformed } from "../errors.ts";
 import { parseHeader } from "../header.ts";
 import { inLanguage, join, type Language, message, type Message, named, type Text, unique } from "../messages.ts";
 import { connectTo } from "../node_quorum.ts";
-import { parseReceipt } from "../receipt.ts";
+import { parseReceipt, type Receipt } from "../receipt.ts";
 import type { Digests } from "../record.ts";
 import { MAX_POLICY_BYTES, parsePolicy } from "../policy.ts";
 import { judge } from "../verifier.ts";
@@ -30,6 +31,9 @@ class Page {
   private file: File | null = null;
   private hashing: Hashing | null = null;
   private receipt: Uint8Array | null = null;
+  /** The receipt's file, which is read line by line if it is a bundle, and the first receipt in it. */
+  private bundle: File | null = null;
+  private first: Receipt | null = null;
   private policy: { name: Text; data: Uint8Array; wasDropped: boolean } | null = null;
   private outcome: Outcome | null = null;
   private readonly chosen = new Map<Kind, Message>();
@@ -128,6 +132,8 @@ class Page {
         const data = new Uint8Array(await file.slice(0, MAX_POLICY_BYTES + 1).arrayBuffer());
         if (kind === "receipt") {
           this.receipt = data;
+          this.bundle = isBundle(data) ? file : null;
+          this.first = this.bundle && await readFirst(file);
         } else {
           this.policy = { name: file.name, data, wasDropped };
         }
@@ -195,7 +201,8 @@ class Page {
 
   private describeWanted(): string {
     try {
-      const { anchors } = parseReceipt(readPasted() ?? this.receipt!);
+      const pasted = readPasted();
+      const { anchors } = (pasted ? null : this.first) ?? parseReceipt(pasted ?? this.receipt!);
       const each = anchors.map(({ chainId: chain, state }) => {
         const block = state && parseHeader(state.header).number;
         return block === null
@@ -274,7 +281,8 @@ class Page {
     const evidence = given ?? (await this.awaitDigests());
     const asked = { nodes: new Set<string>(), notes: new Set<Message>() };
     this.tell(message("page-checking"));
-    const report = await judge(receipt, evidence, {
+    const file = given ? typed("digest") : this.file!.name;
+    const report = await judge(await this.findReceipt(receipt, file, evidence), evidence, {
       policy: policy?.entries ?? null,
       connect: asksNodes ? connectTo(rpc, quorum, asked) : null,
       blockHashes,
@@ -283,12 +291,26 @@ class Page {
     });
     return {
       report,
-      file: given ? typed("digest") : this.file!.name,
+      file,
       policy,
       nodes: [...asked.nodes],
       notes: unique([...asked.notes]),
       checkedAt: new Date(),
     };
+  }
+
+  /** Return what was given if it is a receipt, or the receipt of the file if it is a bundle. */
+  private async findReceipt(data: Uint8Array, file: string, evidence: Digests): Promise<Uint8Array | Receipt> {
+    if (!isBundle(data)) {
+      return data;
+    }
+    const bundle = data === this.receipt ? this.bundle! : new Blob([data as Uint8Array<ArrayBuffer>]);
+    const found = await chooseReceipt(bundle, evidence.size === null ? "" : file, evidence);
+    if (!found) {
+      const name = show(file, 120);
+      throw malformed(message("page-bundle-lacks-receipt", { name }));
+    }
+    return found;
   }
 
   private async awaitDigests(): Promise<Digests> {
@@ -349,5 +371,14 @@ class Page {
       ? [{ file: inLanguage(policy.file, "en"), sha256: policy.sha256, source: policy.source }]
       : [];
     download("verification.json", describeReport(report, file, policies, nodes));
+  }
+}
+
+/** Return the first receipt of a bundle; null if there is none that can be read. */
+async function readFirst(file: Blob): Promise<Receipt | null> {
+  try {
+    return (await readBundle(file).next()).value ?? null;
+  } catch {
+    return null;
   }
 }

@@ -49,13 +49,16 @@ const lines = (id: string): string[] => typed(id).split(/[\s,]+/).filter(Boolean
  * What looks like a policy may be evidence as well, or the other side's: that the person has to say.
  */
 export async function sortFile(file: File): Promise<Kind> {
-  if (file.name.endsWith(".anchor.json")) {
+  if (/\.anchor\.jsonl?$/.test(file.name)) {
+    return "receipt";
+  }
+  const start = await file.slice(0, 4096).text();
+  if (/^\s*\{\s*"format"\s*:\s*"anchor-receipts\//.test(start)) {
     return "receipt";
   }
   if (file.size > MAX_RECEIPT_BYTES) {
     return "file";
   }
-  const start = await file.slice(0, 4096).text();
   if (/^\s*\{\s*"format"\s*:\s*"anchor-receipt\//.test(start)) {
     return "receipt";
   }
