@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import resource
 import shutil
 import subprocess
@@ -81,19 +80,17 @@ def main() -> int:
 
 
 def write_small(folder: Path, count: int, size: int) -> None:
-    contents = random.Random(1)
     for number in range(count):
         if number % _FILES_A_FOLDER == 0:
             below = folder / f"{number // _FILES_A_FOLDER:04}"
             below.mkdir(parents=True)
-        (below / f"evidence-{number:07}.pdf").write_bytes(contents.randbytes(size))
+        (below / f"evidence-{number:07}.pdf").write_bytes(os.urandom(size))
 
 
 def write_large(path: Path, size: int) -> None:
-    contents = random.Random(2)
     with path.open("wb") as file:
         for _ in range(size):
-            file.write(contents.randbytes(_MIB))
+            file.write(os.urandom(_MIB))
 
 
 # Tools

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, suppress
@@ -28,8 +28,13 @@ from anchor.project.project import OpenProject
 from anchor.store.evidence import find_changed
 from anchor.store.location import SqliteFile, StoreLocation
 
-# One transaction, and so one fsync, for this many files.
-_CHUNK = 1_000
+# One transaction, and so one fsync, for this many files.  Identities and digests are random, so a
+# transaction writes most pages of their indexes.  Measured with 200,000 files in the store: 44 us
+# of processor and 119 us in all for each of 1,000 files, 21 and 26 us for each of 10,000, which
+# take 30 MiB of memory.
+_RUN_FILES = 10_000
+# Seconds of work that a crash may undo: files that take longer are committed in shorter runs.
+_RUN_SECONDS = 2.0
 _OWN_STORE = Message("file-own-store")
 _LONG_NAME = Message("file-name-too-long", limit=MAX_NAME_CHARACTERS)
 
@@ -78,9 +83,11 @@ def gather(
     key: str | None = None,
     keep_files: bool = False,
     on_done: Callable[[int, int], None] | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> IntakeResult:
     """Accept every file found; unreadable files are reported, and the others are accepted.
 
+    Files are committed in runs, in their order: after a crash, repeating the call accepts the rest.
     ``key`` is an idempotency key, for one file only and without ``keep_files``.
     """
     files: list[AcceptedFile] = []
@@ -89,24 +96,26 @@ def gather(
     changed: list[ChangedFile] = []
     done: list[Acceptance] = []
     size = 0
-    chunk: list[FileDigest] = []
+    run: list[FileDigest] = []
+    began = monotonic()
 
-    def accept_chunk() -> None:
-        nonlocal size
-        if not chunk:
+    def accept_run() -> None:
+        nonlocal size, began
+        began = monotonic()
+        if not run:
             return
-        submissions = _submissions(chunk)
-        changed.extend(_find_changed(project, chunk, submissions))
+        submissions = _submissions(run)
+        changed.extend(_find_changed(project, run, submissions))
         if keep_files:
             each = accept_each(project, submissions, again=again)
-            files.extend(map(_accepted_file, chunk, each))
+            files.extend(map(_accepted_file, run, each))
             done.append(sum_up(each))
         elif key is None:
             done.append(accept(project, submissions, again=again))
         else:
             done.append(accept_with_key(project, submissions, key))
-        size += sum(hashed.digests.size or 0 for hashed in chunk)
-        chunk.clear()
+        size += sum(hashed.digests.size or 0 for hashed in run)
+        run.clear()
 
     results = hash_sources(
         sources,
@@ -120,14 +129,14 @@ def gather(
             if isinstance(result, FileDigest) and len(result.source.name) > MAX_NAME_CHARACTERS:
                 problems.append(IntakeProblem(path=result.source.path, reason=_LONG_NAME))
             elif isinstance(result, FileDigest):
-                chunk.append(result)
-                if len(chunk) == _CHUNK:
-                    accept_chunk()
+                run.append(result)
+                if len(run) == _RUN_FILES or monotonic() - began > _RUN_SECONDS:
+                    accept_run()
             elif isinstance(result, IntakeProblem):
                 problems.append(result)
             else:
                 skipped.append(result)
-    accept_chunk()
+    accept_run()
     return IntakeResult(
         new=sum(each.new for each in done),
         known=sum(each.known for each in done),
@@ -155,13 +164,13 @@ def _list_own_files(store: StoreLocation) -> Iterator[FileIdentity]:
 
 
 def _find_changed(
-    project: OpenProject, chunk: Iterable[FileDigest], submissions: Sequence[EvidenceInput]
+    project: OpenProject, run: Iterable[FileDigest], submissions: Sequence[EvidenceInput]
 ) -> Iterator[ChangedFile]:
-    """Yield the files of ``chunk`` that the store holds with another content only."""
+    """Yield the files of ``run`` that the store holds with another content only."""
     digests = {submission.source: submission.digests for submission in submissions}
     with project.database.read() as connection:
         times = find_changed(connection, digests)
-    for hashed, submission in zip(chunk, submissions, strict=True):
+    for hashed, submission in zip(run, submissions, strict=True):
         if submission.source in times:
             path = hashed.source.path
             yield ChangedFile(path=path, accepted_at=times[submission.source])
@@ -174,18 +183,12 @@ def _accepted_file(hashed: FileDigest, evidence: AcceptedEvidence) -> AcceptedFi
     )
 
 
-def _submissions(chunk: Iterable[FileDigest]) -> list[EvidenceInput]:
-    folders: dict[Path, str] = {}
-    submissions = []
-    for hashed in chunk:
-        path = hashed.source.path
-        if path.parent not in folders:
-            folders[path.parent] = os.path.realpath(path.parent)
-        submissions.append(
-            EvidenceInput(
-                source=source_of(path, folders[path.parent]),
-                name=hashed.source.name,
-                digests=hashed.digests,
-            )
+def _submissions(run: Iterable[FileDigest]) -> list[EvidenceInput]:
+    return [
+        EvidenceInput(
+            source=hashed.source.origin or source_of(hashed.source.path),
+            name=hashed.source.name,
+            digests=hashed.digests,
         )
-    return submissions
+        for hashed in run
+    ]

@@ -69,13 +69,12 @@ def _is_of_another(path: Path, receipt: Receipt) -> bool:
 def skip_receipts(sources: Iterable[Discovered], log: LogId) -> Iterator[Discovered]:
     """Skip the receipts of ``log`` that lie beside their files."""
     for source in sources:
-        base = source.path.with_name(source.path.name.removesuffix(RECEIPT_SUFFIX))
-        if (
-            isinstance(source, SourceFile)
-            and base != source.path
-            and _is_receipt_of(base, source.path, log)
-        ):
-            yield Skipped(path=source.path, reason=Message("file-is-receipt", name=base.name))
+        if not isinstance(source, SourceFile) or not source.path.name.endswith(RECEIPT_SUFFIX):
+            yield source
+            continue
+        base = source.path.name.removesuffix(RECEIPT_SUFFIX)
+        if base and _is_receipt_of(source.path.with_name(base), source.path, log):
+            yield Skipped(path=source.path, reason=Message("file-is-receipt", name=base))
         else:
             yield source
 
