@@ -34,6 +34,7 @@ from anchor.project.project import OpenProject
 from anchor.store.acknowledged_log import SideFile
 from anchor.store.database import create_filled
 from anchor.store.location import SqliteFile
+from anchor.system.garbage_collection import collect_rarely
 
 _FILES_A_FOLDER = 1_000
 _MIB = 1024 * 1024
@@ -105,7 +106,7 @@ def add_in_this_process(digests: Sequence[str], store: Path, path: Path) -> Mapp
         log=bytes(32), chain_id=1, file=store / "anchor.toml", digests=tuple(digests), store=place
     )
     project = OpenProject(config=cast(Config, config), database=database)
-    with closing(database), open_executor() as executor:
+    with closing(database), open_executor() as executor, collect_rarely():
         started, busy = time.perf_counter(), time.process_time()
         sources = skip_receipts(find_sources([path], follow_symlinks=False), config.log)
         result = gather(project, sources, executor=executor)

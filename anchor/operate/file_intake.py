@@ -96,7 +96,9 @@ def gather(
     changed: list[ChangedFile] = []
     done: list[Acceptance] = []
     size = 0
-    run: list[FileDigest] = []
+    # No more of a file than is needed until the run is accepted: its path as text.
+    run: list[EvidenceInput] = []
+    paths: list[str] = []
     began = monotonic()
 
     def accept_run() -> None:
@@ -104,18 +106,18 @@ def gather(
         began = monotonic()
         if not run:
             return
-        submissions = _submissions(run)
-        changed.extend(_find_changed(project, run, submissions))
+        changed.extend(_find_changed(project, run, paths))
         if keep_files:
-            each = accept_each(project, submissions, again=again)
-            files.extend(map(_accepted_file, run, each))
+            each = accept_each(project, run, again=again)
+            files.extend(map(_accepted_file, paths, run, each))
             done.append(sum_up(each))
         elif key is None:
-            done.append(accept(project, submissions, again=again))
+            done.append(accept(project, run, again=again))
         else:
-            done.append(accept_with_key(project, submissions, key))
-        size += sum(hashed.digests.size or 0 for hashed in run)
+            done.append(accept_with_key(project, run, key))
+        size += sum(submission.digests.size or 0 for submission in run)
         run.clear()
+        paths.clear()
 
     results = hash_sources(
         sources,
@@ -129,7 +131,8 @@ def gather(
             if isinstance(result, FileDigest) and len(result.source.name) > MAX_NAME_CHARACTERS:
                 problems.append(IntakeProblem(path=result.source.path, reason=_LONG_NAME))
             elif isinstance(result, FileDigest):
-                run.append(result)
+                run.append(_submission(result))
+                paths.append(str(result.source.path))
                 if len(run) == _RUN_FILES or monotonic() - began > _RUN_SECONDS:
                     accept_run()
             elif isinstance(result, IntakeProblem):
@@ -164,31 +167,29 @@ def _list_own_files(store: StoreLocation) -> Iterator[FileIdentity]:
 
 
 def _find_changed(
-    project: OpenProject, run: Iterable[FileDigest], submissions: Sequence[EvidenceInput]
+    project: OpenProject, run: Sequence[EvidenceInput], paths: Sequence[str]
 ) -> Iterator[ChangedFile]:
     """Yield the files of ``run`` that the store holds with another content only."""
-    digests = {submission.source: submission.digests for submission in submissions}
+    digests = {submission.source: submission.digests for submission in run}
     with project.database.read() as connection:
         times = find_changed(connection, digests)
-    for hashed, submission in zip(run, submissions, strict=True):
+    if not times:
+        return
+    for submission, path in zip(run, paths, strict=True):
         if submission.source in times:
-            path = hashed.source.path
-            yield ChangedFile(path=path, accepted_at=times[submission.source])
+            yield ChangedFile(path=Path(path), accepted_at=times[submission.source])
 
 
-def _accepted_file(hashed: FileDigest, evidence: AcceptedEvidence) -> AcceptedFile:
-    source = hashed.source
+def _accepted_file(
+    path: str, submission: EvidenceInput, evidence: AcceptedEvidence
+) -> AcceptedFile:
     return AcceptedFile(
-        path=source.path, name=source.name, digests=hashed.digests, evidence=evidence
+        path=Path(path), name=submission.name, digests=submission.digests, evidence=evidence
     )
 
 
-def _submissions(run: Iterable[FileDigest]) -> list[EvidenceInput]:
-    return [
-        EvidenceInput(
-            source=hashed.source.origin or source_of(hashed.source.path),
-            name=hashed.source.name,
-            digests=hashed.digests,
-        )
-        for hashed in run
-    ]
+def _submission(hashed: FileDigest) -> EvidenceInput:
+    source = hashed.source
+    return EvidenceInput(
+        source=source.origin or source_of(source.path), name=source.name, digests=hashed.digests
+    )
