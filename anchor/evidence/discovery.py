@@ -31,13 +31,15 @@ class SourceFile:
 
     ``path`` is opened as given; ``name`` is the evidence name, as `decode_name` returns it.  None
     of the last ``guarded`` components of ``path`` may be a symbolic link when the file is opened;
-    0 follows all links.  ``status`` is the file's status if it has been read already.
+    0 follows all links.  ``status`` is the file's status if it has been read already, and
+    ``origin`` what `source_of` returns for ``path`` if the folder has been resolved already.
     """
 
     path: Path
     name: str
     guarded: int = 1
     status: os.stat_result | None = field(default=None, compare=False, repr=False)
+    origin: str | None = field(default=None, compare=False, repr=False)
 
     def look(self) -> os.stat_result | None:
         """Return the status of the file that would be opened; None if it cannot be read."""
@@ -177,7 +179,13 @@ class _Walk:
             yield from self._descend(_Folder(path=argument, name=name, real=real, guarded=guarded))
         elif stat.S_ISREG(status.st_mode):
             text = decode_name(os.fsencode(argument.name))
-            yield SourceFile(path=argument, name=text, guarded=guarded, status=status)
+            yield SourceFile(
+                path=argument,
+                name=text,
+                guarded=guarded,
+                status=status,
+                origin=decode_name(place),
+            )
         elif is_link and not self._follow:
             yield Skipped(path=argument, reason=_LINK_REASON)
         else:
@@ -247,20 +255,28 @@ class _Walk:
 
     def _yield_entries(self, folder: _Folder, listing: _Listing) -> Iterator[_Folder | Discovered]:
         guarded = folder.guarded + 1 if folder.guarded else 0
+        name_above = folder.name + b"/" if folder.name else b""
+        real_above = os.path.join(folder.real, b"")
+        # Each part of a path is decoded by itself: no escape and no character spans a slash.
+        name_prefix, origin_prefix = decode_name(name_above), decode_name(real_above)
         for entry in listing.names:
             base = entry.rstrip(b"/")
-            real = os.path.join(folder.real, base)
-            if real in self._covered:
+            if self._covered and real_above + base in self._covered:
                 continue
             path = folder.path / os.fsdecode(base)
-            name = folder.name + b"/" + base if folder.name else base
             if entry in listing.remarks:
                 yield _remark(path, listing.remarks[entry])
             elif entry.endswith(b"/"):
-                real = _resolve(path) if self._follow else real
-                yield _Folder(path=path, name=name, real=real, guarded=guarded)
+                real = _resolve(path) if self._follow else real_above + base
+                yield _Folder(path=path, name=name_above + base, real=real, guarded=guarded)
             else:
-                yield SourceFile(path=path, name=decode_name(name), guarded=guarded)
+                text = decode_name(base)
+                yield SourceFile(
+                    path=path,
+                    name=name_prefix + text,
+                    guarded=guarded,
+                    origin=origin_prefix + text,
+                )
 
 
 class _Listing:
@@ -285,11 +301,13 @@ class _Listing:
     def _add(self, entry: os.DirEntry[str], follow: bool) -> None:
         name = os.fsencode(entry.name)
         try:
-            if entry.is_dir(follow_symlinks=follow):
+            if entry.is_file(follow_symlinks=follow):
+                pass
+            elif entry.is_dir(follow_symlinks=follow):
                 name += b"/"
             elif entry.is_symlink() and not follow:
                 self.remarks[name] = _LINK_REASON
-            elif not entry.is_file(follow_symlinks=follow):
+            else:
                 # stat() also raises the error that is_file() hides: a dangling link.
                 mode = entry.stat(follow_symlinks=follow).st_mode
                 self.remarks[name] = Message("path-complaint", reason=describe_mode(mode))

@@ -108,7 +108,8 @@ def hash_sources(
     pending: deque[Future[list[Result]]] = deque()
     try:
         for batch in _split_batches(sources, untouched):
-            while pending and (len(pending) >= MAX_TASKS or pending[0].done()):
+            # Taken late: while the caller stores what it got, the workers have enough to do.
+            while len(pending) >= MAX_TASKS:
                 yield from _collect(pending.popleft(), on_done, read)
             pending.append(executor.submit(_hash_batch, batch, chosen, stop, read))
         while pending:
@@ -172,10 +173,12 @@ def _split_batches(
     batch: list[Discovered] = []
     size = 0
     for source in sources:
-        status = source.look() if isinstance(source, SourceFile) else None
-        reason = None if status is None else untouched.get((status.st_dev, status.st_ino))
         # An estimate of the bytes to read; only the division into batches depends on it.
-        expected = 0 if status is None or reason is not None else status.st_size
+        expected, reason = 0, None
+        status = source.look() if isinstance(source, SourceFile) else None
+        if status is not None:
+            reason = untouched.get((status.st_dev, status.st_ino))
+            expected = 0 if reason is not None else status.st_size
         if batch and (len(batch) >= BATCH_FILES or size + expected > BATCH_BYTES):
             yield tuple(batch)
             batch, size = [], 0

@@ -205,11 +205,11 @@ def _check_member_names(value: Mapping[str, JsonValue]) -> None:
             pending.extend(nested)
 
 
-def source_of(path: Path, folder: str | None = None) -> str:
+def source_of(path: Path) -> str:
     """Return a file's source name in the store: its absolute path, with the folder resolved.
 
-    A symbolic link to a file keeps its own name.  ``folder`` is the resolved folder, if known.
+    A symbolic link to a file keeps its own name.
     """
-    resolved = os.path.join(os.path.realpath(path.parent) if folder is None else folder, path.name)
+    resolved = os.path.join(os.path.realpath(path.parent), path.name)
     # The store keeps text; bytes that are not text are escaped as in names.
     return decode_name(os.fsencode(resolved))

@@ -158,7 +158,7 @@ def accept_each(
     *,
     again: bool = False,
 ) -> list[AcceptedEvidence]:
-    """Accept up to some thousand ``submissions`` as ``accept`` does; return one result for each.
+    """Accept up to 10,000 ``submissions`` as ``accept`` does; return one result for each.
 
     Raises:
         ClockError: This machine's clock certainly differs too much from the chain's time.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, suppress
@@ -29,8 +29,13 @@ from anchor.project.project import OpenProject
 from anchor.store.evidence import find_changed
 from anchor.store.location import SqliteFile, StoreLocation
 
-# One transaction, and so one fsync, for this many files.
-_CHUNK = 1_000
+# One transaction, and so one fsync, for this many files.  Identities and digests are random, so a
+# transaction writes most pages of their indexes.  Measured with 200,000 files in the store: 44 us
+# of processor and 119 us in all for each of 1,000 files, 21 and 26 us for each of 10,000, which
+# take 30 MiB of memory.
+_RUN_FILES = 10_000
+# Seconds of work that a crash may undo: files that take longer are committed in shorter runs.
+_RUN_SECONDS = 2.0
 _OWN_STORE = Message("file-own-store")
 _LONG_NAME = Message("file-name-too-long", limit=MAX_NAME_CHARACTERS)
 
@@ -79,9 +84,11 @@ def gather(
     key: str | None = None,
     keep_files: bool = False,
     on_done: Callable[[int, int], None] | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> IntakeResult:
     """Accept every file found; unreadable files are reported, and the others are accepted.
 
+    Files are committed in runs, in their order: after a crash, repeating the call accepts the rest.
     ``key`` is an idempotency key, for one file only and without ``keep_files``.
     """
     files: list[AcceptedFile] = []
@@ -90,26 +97,30 @@ def gather(
     changed: list[ChangedFile] = []
     done: list[Acceptance] = []
     size = 0
-    chunk: list[FileDigest] = []
+    # No more of a file than is needed until the run is accepted: its path as text.
+    run: list[EvidenceInput] = []
+    paths: list[str] = []
+    began = monotonic()
 
-    def accept_chunk() -> None:
-        nonlocal size
-        if not chunk:
+    def accept_run() -> None:
+        nonlocal size, began
+        began = monotonic()
+        if not run:
             return
-        submissions = _submissions(chunk)
         if not again and key is None:
-            claim_restored(project, submissions)
-        changed.extend(_find_changed(project, chunk, submissions))
+            claim_restored(project, run)
+        changed.extend(_find_changed(project, run, paths))
         if keep_files:
-            each = accept_each(project, submissions, again=again)
-            files.extend(map(_accepted_file, chunk, each))
+            each = accept_each(project, run, again=again)
+            files.extend(map(_accepted_file, paths, run, each))
             done.append(sum_up(each))
         elif key is None:
-            done.append(accept(project, submissions, again=again))
+            done.append(accept(project, run, again=again))
         else:
-            done.append(accept_with_key(project, submissions, key))
-        size += sum(hashed.digests.size or 0 for hashed in chunk)
-        chunk.clear()
+            done.append(accept_with_key(project, run, key))
+        size += sum(submission.digests.size or 0 for submission in run)
+        run.clear()
+        paths.clear()
 
     results = hash_sources(
         sources,
@@ -123,14 +134,15 @@ def gather(
             if isinstance(result, FileDigest) and len(result.source.name) > MAX_NAME_CHARACTERS:
                 problems.append(IntakeProblem(path=result.source.path, reason=_LONG_NAME))
             elif isinstance(result, FileDigest):
-                chunk.append(result)
-                if len(chunk) == _CHUNK:
-                    accept_chunk()
+                run.append(_submission(result))
+                paths.append(str(result.source.path))
+                if len(run) == _RUN_FILES or monotonic() - began > _RUN_SECONDS:
+                    accept_run()
             elif isinstance(result, IntakeProblem):
                 problems.append(result)
             else:
                 skipped.append(result)
-    accept_chunk()
+    accept_run()
     return IntakeResult(
         new=sum(each.new for each in done),
         known=sum(each.known for each in done),
@@ -158,37 +170,29 @@ def _list_own_files(store: StoreLocation) -> Iterator[FileIdentity]:
 
 
 def _find_changed(
-    project: OpenProject, chunk: Iterable[FileDigest], submissions: Sequence[EvidenceInput]
+    project: OpenProject, run: Sequence[EvidenceInput], paths: Sequence[str]
 ) -> Iterator[ChangedFile]:
-    """Yield the files of ``chunk`` that the store holds with another content only."""
-    digests = {submission.source: submission.digests for submission in submissions}
+    """Yield the files of ``run`` that the store holds with another content only."""
+    digests = {submission.source: submission.digests for submission in run}
     with project.database.read() as connection:
         times = find_changed(connection, digests)
-    for hashed, submission in zip(chunk, submissions, strict=True):
+    if not times:
+        return
+    for submission, path in zip(run, paths, strict=True):
         if submission.source in times:
-            path = hashed.source.path
-            yield ChangedFile(path=path, accepted_at=times[submission.source])
+            yield ChangedFile(path=Path(path), accepted_at=times[submission.source])
 
 
-def _accepted_file(hashed: FileDigest, evidence: AcceptedEvidence) -> AcceptedFile:
-    source = hashed.source
+def _accepted_file(
+    path: str, submission: EvidenceInput, evidence: AcceptedEvidence
+) -> AcceptedFile:
     return AcceptedFile(
-        path=source.path, name=source.name, digests=hashed.digests, evidence=evidence
+        path=Path(path), name=submission.name, digests=submission.digests, evidence=evidence
     )
 
 
-def _submissions(chunk: Iterable[FileDigest]) -> list[EvidenceInput]:
-    folders: dict[Path, str] = {}
-    submissions = []
-    for hashed in chunk:
-        path = hashed.source.path
-        if path.parent not in folders:
-            folders[path.parent] = os.path.realpath(path.parent)
-        submissions.append(
-            EvidenceInput(
-                source=source_of(path, folders[path.parent]),
-                name=hashed.source.name,
-                digests=hashed.digests,
-            )
-        )
-    return submissions
+def _submission(hashed: FileDigest) -> EvidenceInput:
+    source = hashed.source
+    return EvidenceInput(
+        source=source.origin or source_of(source.path), name=source.name, digests=hashed.digests
+    )

@@ -65,16 +65,16 @@ def _is_of_another(path: Path, receipt: Receipt) -> bool:
 def skip_receipts(sources: Iterable[Discovered], log: LogId) -> Iterator[Discovered]:
     """Skip the receipts of ``log`` that lie beside their files, and bundles of them."""
     for source in sources:
-        if isinstance(source, SourceFile) and _is_bundle_of(source.path, log):
+        name = source.path.name if isinstance(source, SourceFile) else ""
+        base = name.removesuffix(RECEIPT_SUFFIX)
+        if name.endswith(BUNDLE_SUFFIX) and _is_bundle_of(source.path, log):
             yield Skipped(path=source.path, reason=Message("file-is-bundle"))
-            continue
-        base = source.path.with_name(source.path.name.removesuffix(RECEIPT_SUFFIX))
-        if (
-            isinstance(source, SourceFile)
-            and base != source.path
-            and _is_receipt_of(base, source.path, log)
+        elif (
+            name.endswith(RECEIPT_SUFFIX)
+            and base
+            and _is_receipt_of(source.path.with_name(base), source.path, log)
         ):
-            yield Skipped(path=source.path, reason=Message("file-is-receipt", name=base.name))
+            yield Skipped(path=source.path, reason=Message("file-is-receipt", name=base))
         else:
             yield source
 
@@ -97,8 +97,6 @@ def refuse_taken_places(sources: Iterable[Discovered], log: LogId) -> Iterator[D
 
 
 def _is_bundle_of(path: Path, log: LogId) -> bool:
-    if not path.name.endswith(BUNDLE_SUFFIX):
-        return False
     try:
         return load_bundle_log(path) == log
     except (UsageError, UnknownVersionError, OSError):

@@ -40,7 +40,7 @@ def insert_evidence(connection: Connection, items: Batch, *, key: bytes | None =
 def insert_reporting(connection: Connection, items: Sequence[NewEvidence]) -> list[bool]:
     """Insert and queue the evidence whose identity is new; return for each item whether it was new.
 
-    Of equal identities only the first is new. Intended for up to a few thousand items.
+    Of equal identities only the first is new. Intended for up to 10,000 items.
     """
     if not items:
         return []

@@ -461,7 +461,7 @@ def test_an_interrupt_while_a_chunk_is_stored_does_not_wait_until_all_is_read(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(file_hashing, "_Stoppable", read)
-    monkeypatch.setattr(file_intake, "_CHUNK", 1)
+    monkeypatch.setattr(file_intake, "_RUN_FILES", 1)
     monkeypatch.setattr(file_intake, "accept", interrupt)
     found = [SourceFile(path=site.folder / name, name=name) for name in paths]
     found += [SourceFile(path=site.write("last", b""), name="last")] * file_hashing.BATCH_FILES

@@ -31,6 +31,7 @@ from anchor.operate.acceptance import (
 from anchor.operate.file_intake import IntakeResult, gather
 from anchor.operate.receipt_files import skip_receipts
 from anchor.project.project import OpenProject
+from anchor.system.garbage_collection import collect_rarely
 from anchor.system.os_errors import explain_os_error
 
 _STDIN = Path("-")
@@ -91,7 +92,11 @@ def command(
             raise UsageError(Message("evidence-to-add-unnamed"))
         if key is not None:
             _check_alone(files, labelled, again=again)
-        with open_executor(workers) as executor, show_hashing(output) as count:
+        with (
+            open_executor(workers) as executor,
+            show_hashing(output) as count,
+            collect_rarely(),
+        ):
             gathered = gather(
                 project,
                 skip_receipts(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
+import random
 import sys
+import time
 import types
 from typing import Any, BinaryIO, cast
 
@@ -174,6 +176,40 @@ def test_a_hash_that_fails_beside_the_other_is_never_passed_over(
     monkeypatch.setattr(digests, "_new_sm3", Failing)
     with pytest.raises(MemoryError):
         digest_stream(io.BytesIO(bytes(chunks * CHUNK_BYTES)), BOTH)
+
+
+def test_reading_goes_on_while_sm3_is_behind_and_overwrites_nothing_that_it_still_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So SM3, the slower one, always has its next chunk: it never waits to be woken."""
+    data = random.Random(1).randbytes(6 * CHUNK_BYTES)
+    reads: list[int] = []
+    behind: list[int] = []
+
+    class Stream(io.BytesIO):
+        def readinto(self, buffer: Any, /) -> int:
+            reads.append(len(buffer))
+            return super().readinto(buffer)
+
+    class Late:
+        def __init__(self) -> None:
+            self._sm3 = hashlib.new("sm3")
+            self._rounds = 0
+
+        def update(self, data: Any, /) -> None:
+            self._rounds += 1
+            if self._rounds > 1:  # the first chunk is hashed by the reading thread itself
+                time.sleep(0.05)
+            behind.append(len(reads) - self._rounds)
+            self._sm3.update(data)
+
+        def digest(self) -> bytes:
+            return self._sm3.digest()
+
+    expected = digest_bytes(data, BOTH)
+    monkeypatch.setattr(digests, "_new_sm3", Late)
+    assert digest_stream(Stream(data), BOTH) == expected
+    assert max(behind) == 2, behind
 
 
 def test_algorithms_come_back_once_each_with_sha256_first() -> None:

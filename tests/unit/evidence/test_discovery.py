@@ -8,11 +8,14 @@ import random
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.evidence_files import (
     BOTH,
     find,
@@ -23,12 +26,13 @@ from support.evidence_files import (
 )
 from support.evidence_files import place as place
 
-from anchor.evidence.checksums import encode_name
+from anchor.evidence.checksums import decode_name, encode_name
 from anchor.evidence.digests import digest_bytes
 from anchor.evidence.discovery import IntakeProblem, SourceFile, find_sources
 from anchor.evidence.file_hashing import (
     FileDigest,
 )
+from anchor.evidence.record import source_of
 
 # A test here that hangs has found a bug: something waited for a FIFO, or went round in circles.
 pytestmark = pytest.mark.timeout(60)
@@ -199,6 +203,56 @@ def test_a_file_already_listed_is_not_listed_again_through_a_linked_folder(place
     (place / "d").mkdir()
     os.symlink("../x", "d/link")
     assert show(find("x/file", "d", follow=True)) == ["file", "d/link/other"]
+
+
+_PART = st.one_of(
+    st.sampled_from(
+        [b"a", b"b", b"\\x5c", b"\\xe9", b"\xe9", b"\xe4\xb8", "证据".encode(), b"a b\n"]
+    ),
+    st.binary(min_size=1, max_size=5).map(lambda raw: raw.translate(None, b"\0/")).filter(bool),
+).filter(lambda part: part not in (b".", b".."))
+_PLACE = st.lists(_PART, min_size=1, max_size=4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    files=st.lists(_PLACE, min_size=1, max_size=4),
+    links=st.lists(st.tuples(_PLACE, _PLACE), max_size=3),
+    spelled=st.sampled_from(["top", ".", "top/../top", "link", "link/../top", "{}/top"]),
+    follow=st.booleans(),
+)
+def test_a_file_found_has_the_origin_that_its_path_has(
+    files: list[list[bytes]],
+    links: list[tuple[list[bytes], list[bytes]]],
+    spelled: str,
+    follow: bool,
+) -> None:
+    # The walk resolves each folder once; `source_of` resolves that of each path.
+    before = os.getcwd()
+    with tempfile.TemporaryDirectory() as name:
+        os.chdir(name)
+        try:
+            os.symlink("top", "link")
+            os.mkdir("top")
+            for parts, target in [*((parts, None) for parts in files), *links]:
+                path = os.path.join(b"top", *parts)
+                with suppress(OSError):  # a file is where a folder was to be
+                    os.makedirs(os.path.dirname(path), exist_ok=True)
+                    if target is None:
+                        Path(os.fsdecode(path)).write_bytes(b"x")
+                    else:
+                        os.symlink(os.path.join(os.fsencode(name), b"top", *target), path)
+            places = [path for path in Path("top").rglob("*") if path.is_file()]
+            found = find(spelled.format(name), *places[:1], follow=follow)
+            found += find(*places, follow=follow)
+            sources = [source for source in found if isinstance(source, SourceFile)]
+            assert sources or spelled == "link"
+            for source in sources:
+                folder = os.path.realpath(source.path.parent)
+                path = os.fsencode(os.path.join(folder, source.path.name))
+                assert source.origin == decode_name(path) == source_of(source.path)
+        finally:
+            os.chdir(before)
 
 
 def test_the_root_folder_has_no_name_to_put_in_front() -> None:

@@ -82,6 +82,23 @@ def test_few_tasks_exist_at_a_time_whatever_the_number_of_sources() -> None:
     results.close()  # type: ignore[attr-defined]
 
 
+def test_the_workers_have_all_their_tasks_before_the_first_result_is_taken() -> None:
+    """So they go on while the caller stores what it took."""
+
+    class Quick(_CountingExecutor):
+        def submit(self, call: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+            done: Future[Any] = Future()
+            done.set_result(super().submit(call, *arguments, **named).result())
+            return done
+
+    sources = [IntakeProblem(path=Path("x"), reason="bad")] * (2 * MAX_TASKS * BATCH_FILES)
+    executor = Quick()
+    results = hash_sources(sources, BOTH, executor=executor)
+    next(results)
+    assert len(executor.batches) == MAX_TASKS
+    assert sum(1 for _ in results) == len(sources) - 1
+
+
 def test_small_files_share_a_task_and_large_ones_have_their_own(place: Path) -> None:
     half = BATCH_BYTES // 2
     for n, size in enumerate([1, 1, BATCH_BYTES + 1, 1, half, half, 1, BATCH_BYTES + 1]):

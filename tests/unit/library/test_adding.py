@@ -57,7 +57,7 @@ def digests_of(number: int) -> anchor.Digests:
 def test_nothing_is_added_where_one_name_is_none(
     project: anchor.Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: Any
 ):
-    monkeypatch.setattr("anchor.operate.file_intake._CHUNK", 1)
+    monkeypatch.setattr("anchor.operate.file_intake._RUN_FILES", 1)
     good, bad = tmp_path / "a.txt", tmp_path / "b.txt"
     for file in (good, bad):
         file.write_bytes(b"a")
