@@ -217,9 +217,16 @@ MARKED = {
         "anchor/recovery/*.py",
         "deploy/*.service",
     ),
-    "service": ("anchor/system/*.py", "anchor/service/**/*", "deploy/*"),
+    "service": (
+        "anchor/system/*.py",
+        "anchor/project/*.py",
+        "anchor/store/**/*.py",
+        "anchor/operate/*.py",
+        "anchor/service/**/*",
+        "deploy/*",
+    ),
 }
-_MARK = re.compile(r"^(@|pytestmark = )pytest\.mark\.release$", re.MULTILINE)
+_MARK = re.compile(r"^(@|pytestmark = |\w+ = .*marks=)pytest\.mark\.release\)?$", re.MULTILINE)
 
 
 def list_jobs(*, release: bool, arguments: Sequence[str] = ()) -> list[Job]:
@@ -254,7 +261,11 @@ def list_marked() -> list[Job]:
     jobs = []
     for folder, inputs in MARKED.items():
         files = sorted((TESTS / folder).glob("**/test_*.py"))
-        marked = [path for path in files if _MARK.search(path.read_text("utf-8"))]
+        has_marks = {path: bool(_MARK.search(path.read_text("utf-8"))) for path in files}
+        conftest = TESTS / folder / "conftest.py"
+        # Marks of a fixture concern whichever files use it.
+        is_everywhere = conftest.exists() and _MARK.search(conftest.read_text("utf-8"))
+        marked = [path for path in files if is_everywhere or has_marks[path]]
         names = [path.relative_to(ROOT).as_posix() for path in marked]
         shared = (f"tests/{folder}/conftest.py", "tests/support/*.py")
         for name, part in deal(f"long_{folder}", names, MARKED_PARTS.get(folder, 1)):

@@ -53,7 +53,10 @@ class Erasing:
         return list(search(self.folders, wanted))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.release)
+
+
+@pytest.fixture(params=["sqlite", POSTGRESQL])
 def erasing(request: pytest.FixtureRequest, tmp_path: Path, embedded: Devnet) -> Erasing:
     folder = tmp_path / "project"
     if request.param == "sqlite":

@@ -33,7 +33,10 @@ class Desk:
         return bearer(self.key)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.release)
+
+
+@pytest.fixture(scope="module", params=["sqlite", POSTGRESQL])
 def desk(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, module_anvil: Devnet
 ) -> Iterator[Desk]:
