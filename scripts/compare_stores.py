@@ -35,6 +35,7 @@ from store_columns import HALF, HASH, Batch, Piece
 
 WINDOW = 100_000
 LOOKUPS = 500
+WARM = 50
 # Of 100 rounds of the crash test this many wait for a merge before they kill.
 MERGE_KILLS = 60
 # Seconds until a child must have acknowledged something.
@@ -220,7 +221,10 @@ class Child:
 
 
 def measure_reading(
-    store: Any, sampled: list[Batch], make_rows: Callable[[Batch], Any], socket: Path | None
+    store: Any,
+    sampled: list[Batch],
+    make_rows: Callable[[Batch], Any],
+    socket: Path | None,
 ) -> dict[str, Any]:
     """Return the times of repeats, look-ups, reading and erasing."""
     columns = [np.concatenate([getattr(b, n) for b in sampled]) for n in ("identities", "digests")]
@@ -230,7 +234,9 @@ def measure_reading(
     clock = Clock(socket)
     assert store.accept(rows) == 0
     figures: dict[str, Any] = {"known_cpu": clock.cpu() / len(identities) * 1e6}
+    clock = Clock(socket)
     figures["find"] = time_each(store.find, [row.tobytes() for row in identities[:LOOKUPS]])
+    figures["find"]["cpu"] = clock.cpu() / (min(LOOKUPS, len(identities)) + WARM) * 1e3
     slow = LOOKUPS if not isinstance_duck(store) else 20
     figures["find_digest"] = time_each(store.find_digest, [r.tobytes() for r in digests[:slow]])
     clock = Clock(socket)
@@ -268,7 +274,7 @@ class Clock:
 def time_each(action: Callable[[bytes], object], values: list[bytes]) -> dict[str, float]:
     """Return median and 99th percentile of an action in milliseconds, after a first pass."""
     times = []
-    for value in values[:50]:
+    for value in values[:WARM]:
         if getattr(action, "__name__", "") != "erase":
             action(value)
     for value in values:
@@ -367,14 +373,22 @@ def crash(engine: str, parent: Path, socket: Path | None, rounds: int, writers: 
             counts["rounds"] += 1
             counts["in a merge"] += state == "merging"
             counts["in a batch"] += state != "merging"
-            check(Child(engine, folder, server, rounds=0), ledgers, is_last=number == rounds - 1)
+            check(
+                Child(engine, folder, server, rounds=0),
+                ledgers,
+                is_last=number == rounds - 1,
+            )
         counts["batches"] = sum(ledger.accepted for ledger in ledgers)
     counts["writers"] = writers
     print(f"{engine}: {json.dumps(counts)}, nothing lost, nothing twice", flush=True)
 
 
 def kill_round(
-    engine: str, folder: str, server: str | None, ledgers: list[Ledger], chance: random.Random
+    engine: str,
+    folder: str,
+    server: str | None,
+    ledgers: list[Ledger],
+    chance: random.Random,
 ) -> str:
     """Run the writers until one of them is killed, and all with it; return its last word."""
     others = ledgers[1:]
@@ -462,7 +476,12 @@ def check_lookups(store: Any, stored: list[Piece], erased: set[bytes]) -> None:
 
 
 def check_next(
-    store: Any, ledgers: list[Ledger], held: set[bytes], gone: set[bytes], *, is_last: bool
+    store: Any,
+    ledgers: list[Ledger],
+    held: set[bytes],
+    gone: set[bytes],
+    *,
+    is_last: bool,
 ) -> None:
     """Submit again what was begun, and then a batch that is known: only the new must be new."""
     for ledger in ledgers:

@@ -66,6 +66,7 @@ class Sql(Protocol):
     """A database as the store uses it; statements have ``?`` for each value."""
 
     blob: str
+    inline: str
 
     def run(self, statement: str, *values: object) -> list[Any]:
         """Run a statement; return its rows."""
@@ -78,6 +79,9 @@ class Sql(Protocol):
 
     def merging(self) -> Any:
         """Yield whether this process alone may merge while the block runs."""
+
+    def reclaim(self) -> None:
+        """Let the space of dropped runs be used again."""
 
     def size(self) -> int:
         """Return the bytes on disk."""
@@ -165,7 +169,7 @@ class Settings(NamedTuple):
     """Sizes of the layout: pieces in a row, fingerprints in a page, runs merged at once."""
 
     row: int = 4_096
-    page: int = 1_024
+    page: int = 208  # with which a row fits a page of PostgreSQL
     fan: int = 8
 
 
@@ -179,18 +183,19 @@ CREATE TABLE IF NOT EXISTS fingerprint_runs (
     run BIGINT PRIMARY KEY, level INTEGER NOT NULL, live INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS fingerprints (
-    run BIGINT, first {blob}, body {blob}, PRIMARY KEY (run, first)
+    run BIGINT, first {inline}, body {inline}, PRIMARY KEY (run, first)
 );
 CREATE TABLE IF NOT EXISTS state (
     id INTEGER PRIMARY KEY, next BIGINT, sealed BIGINT, next_run BIGINT
 );
 INSERT INTO state VALUES (1, 0, 0, 0) ON CONFLICT DO NOTHING
 """
-_PAGES_OF = (
-    "SELECT f.run, f.body FROM fingerprint_runs r JOIN fingerprints f ON f.run = r.run "
-    "WHERE r.live = 1 AND f.first <= ? AND f.first >= coalesce((SELECT max(g.first) "
-    "FROM fingerprints g WHERE g.run = r.run AND g.first <= ?), ?)"
+# In each live run, the page in which an identity would be: a subquery, for an index look-up each.
+_PAGE_OF_EACH = (
+    "SELECT r.run, (SELECT f.body FROM fingerprints f WHERE f.run = r.run AND f.first <= ? "
+    "ORDER BY f.first DESC LIMIT 1) FROM fingerprint_runs r WHERE r.live = 1"
 )
+_PAGES_BETWEEN = "SELECT body FROM fingerprints WHERE run = ? AND first > ? AND first <= ?"
 _PAGE = "SELECT body FROM fingerprints WHERE run = ? AND first <= ? ORDER BY first DESC LIMIT 1"
 _PAGES = "SELECT body FROM fingerprints WHERE run = ? AND first > ? ORDER BY first LIMIT ?"
 _ROW = (
@@ -198,7 +203,7 @@ _ROW = (
     "ORDER BY first DESC LIMIT 1"
 )
 # Pages read or written at once.
-_STEP = 64
+_STEP = 256
 
 
 class ColumnStore:
@@ -210,7 +215,7 @@ class ColumnStore:
         self._tell = tell
         self._filters: dict[int, Filter] = {}
         with sql.write():
-            for statement in TABLES.format(blob=sql.blob).split(";"):
+            for statement in TABLES.format(blob=sql.blob, inline=sql.inline).split(";"):
                 sql.run(statement)
 
     # Intake
@@ -220,10 +225,11 @@ class ColumnStore:
         order = sort_places(batch.identities)
         with self._sql.write():
             kept = self._pick_new(batch.identities, order)
-            if len(kept):
-                self._insert(batch, kept)
+            made = self._insert(batch, kept) if len(kept) else {}
             # A crash here: nothing of the batch is stored, and nothing was acknowledged.
         # A crash here: the batch and its fingerprints are stored together; the merge is due.
+        # Not before the commit: of a transaction that fails, another one takes the run's number.
+        self._filters |= made
         self.merge()
         return len(kept)
 
@@ -234,53 +240,56 @@ class ColumnStore:
         is_new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
         live = self._live_runs()
         self._filters = {run: self._filters[run] for run in live if run in self._filters}
-        for run in live:
+        for run, level in live.items():
             if run not in self._filters:
                 self._filters[run] = Filter(self._load_run(run).identities)
             asked = np.flatnonzero(is_new)
             asked = asked[self._filters[run].admits(ordered[asked])]
             if len(asked):
-                is_new[asked[self._holds(run, ordered[asked])]] = False
+                is_new[asked[self._holds(run, level, ordered[asked])]] = False
         return order[is_new]
 
-    def _live_runs(self) -> list[int]:
-        rows = self._sql.run("SELECT run FROM fingerprint_runs WHERE live = 1 ORDER BY run")
-        return [run for (run,) in rows]
+    def _live_runs(self) -> dict[int, int]:
+        """Return the level of each live run."""
+        return dict(self._sql.run("SELECT run, level FROM fingerprint_runs WHERE live = 1"))
 
     def _load_run(self, run: int) -> Entries:
-        return decode_entries(list(self._read_pages(run)))
+        return decode_entries([body for part in self._read_parts(run) for body in part])
 
-    def _read_pages(self, run: int) -> Iterator[bytes]:
+    def _read_parts(self, run: int) -> Iterator[list[bytes]]:
+        """Yield the run's pages in order, some at once."""
         after = b""
         while rows := self._sql.run(_PAGES, run, after, _STEP):
-            for (body,) in rows:
-                yield body
-                after = body[:HASH]
+            bodies = [body for (body,) in rows]
+            yield bodies
+            after = bodies[-1][:HASH]
 
-    def _holds(self, run: int, asked: Rows) -> NDArray[np.bool_]:
+    def _holds(self, run: int, level: int, asked: Rows) -> NDArray[np.bool_]:
         """Return for each of the sorted identities whether the run holds it."""
         held = np.zeros(len(asked), np.bool_)
-        asked_words = word(asked, 0)
-        done = 0
-        while done < len(asked):
-            # The page in which the next one would be, and all others that fall into it.
-            body = self._sql.run(_PAGE, run, asked[done].tobytes())
-            if not body:
-                done += 1
-                continue
-            entries = decode_entries([body[0][0]])
-            last = entries.identities[-1].tobytes()
-            words = entries.first_words
-            end = int(np.searchsorted(asked_words, words[-1], side="right"))
-            while end > done + 1 and asked[end - 1].tobytes() > last:
-                end -= 1
-            end = max(end, done + 1)
-            held[done:end] = _find_in(entries.identities, words, asked[done:end])
-            done = end
+        pages = self._settings.fan**level // self._settings.page
+        if len(asked) > 16 + pages // 4:  # then reading the whole run costs less
+            words = word(asked, 0)
+            for part in self._read_parts(run):
+                entries = decode_entries(part)
+                found = entries.first_words
+                start, end = np.searchsorted(words, found[[0, -1]], side="left")
+                end = np.searchsorted(words, found[-1], side="right")
+                held[start:end] |= _find_in(entries.identities, found, asked[start:end])
+            return held
+        for place, identity in enumerate(asked):
+            for (body,) in self._sql.run(_PAGE, run, identity.tobytes()):
+                entries = decode_entries([body])
+                held[place] = _find_in(
+                    entries.identities, entries.first_words, asked[place : place + 1]
+                )[0]
         return held
 
-    def _insert(self, batch: Batch, kept: NDArray[np.intp]) -> None:
-        """Insert the pieces at ``kept`` (sorted by identity) in the order of the batch."""
+    def _insert(self, batch: Batch, kept: NDArray[np.intp]) -> dict[int, Filter]:
+        """Insert the pieces at ``kept`` (sorted by identity) in the order of the batch.
+
+        Returns the filter of their run, by its number.
+        """
         ((first, run),) = self._sql.run("SELECT next, next_run FROM state")
         in_order = np.sort(kept)
         new = batch.take(in_order)
@@ -297,8 +306,7 @@ class ColumnStore:
         self._sql.run("UPDATE state SET next = ?, next_run = ?", first + len(new), run + 1)
         self._sql.run("INSERT INTO fingerprint_runs VALUES (?, ?, 1)", run, self._level(len(new)))
         self._write_pages(run, entries, 0, len(entries.ids))
-        # Of a transaction that fails, the filter is of a run that is never found live.
-        self._filters[run] = Filter(entries.identities)
+        return {run: Filter(entries.identities)}
 
     def _level(self, count: int) -> int:
         level = 0
@@ -373,6 +381,7 @@ class ColumnStore:
                 self._filters[target] = made
             # A crash here: either the inputs are live, or the merged run; never both.
         self._drop_dead()
+        self._sql.reclaim()
 
     # Look-ups
 
@@ -391,13 +400,22 @@ class ColumnStore:
 
     def _find_ids(self, low: bytes, high: bytes) -> list[int]:
         found = []
-        for _, body in self._sql.run(_PAGES_OF, high, low, b""):
+        for body in self._find_pages(low, high):
             count = len(body) // (HASH + 6)
             left, right = _bisect(body, low, count), _bisect(body, high + b"\0", count)
             for place in range(left, right):
                 at = count * HASH + place * 6
                 found.append(int.from_bytes(body[at : at + 6], "little"))
         return sorted(found)
+
+    def _find_pages(self, low: bytes, high: bytes) -> Iterator[bytes]:
+        """Yield every page that may hold identities from ``low`` to ``high``."""
+        for run, body in self._sql.run(_PAGE_OF_EACH, low):
+            if body is not None:
+                yield body
+            if low != high:
+                for (next_body,) in self._sql.run(_PAGES_BETWEEN, run, low, high):
+                    yield next_body
 
     def _load(self, id: int) -> Piece:
         ((first, digests, tails, salts, leaves, _),) = self._sql.run(_ROW, id)
@@ -451,8 +469,9 @@ class ColumnStore:
                     _blank(digests, at, HASH), _blank(tails, at, HALF), _blank(salts, at, HASH),
                     bytes(marks), first,
                 )  # fmt: skip
-            for run, body in self._sql.run(_PAGES_OF, identity, identity, b""):
-                self._rewrite_page(run, decode_entries([body]), identity)
+            for run, body in self._sql.run(_PAGE_OF_EACH, identity):
+                if body is not None:
+                    self._rewrite_page(run, decode_entries([body]), identity)
             # A merge that runs has read the old pages: it finds its run gone, and begins anew.
             self._sql.run(
                 "DELETE FROM fingerprints WHERE run IN "
@@ -509,7 +528,7 @@ def _blank(column: bytes, at: int, width: int) -> bytes:
 class SqliteSql:
     """A SQLite file, with the settings and the lock file of the product."""
 
-    blob = "BLOB"
+    blob = inline = "BLOB"
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "store.db"
@@ -552,6 +571,9 @@ class SqliteSql:
         except BlockingIOError:
             yield False
 
+    def reclaim(self) -> None:
+        """Do nothing: SQLite uses free pages again by itself."""
+
     def size(self) -> int:
         """Return the bytes on disk once the write-ahead log is copied."""
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -577,6 +599,7 @@ class PostgresSql:
 
     # Random bytes do not compress, and slices of plain values can be read alone.
     blob = "bytea STORAGE EXTERNAL"
+    inline = "bytea STORAGE PLAIN"
 
     def __init__(self, socket: Path, schema: str) -> None:
         import psycopg
@@ -628,6 +651,10 @@ class PostgresSql:
         finally:
             if is_alone:
                 self.run("SELECT pg_advisory_unlock(3, hashtext(?))", self._schema)
+
+    def reclaim(self) -> None:
+        """Vacuum the fingerprints, without waiting for the server's own vacuum."""
+        self.run("VACUUM (INDEX_CLEANUP ON) fingerprints")
 
     def size(self) -> int:
         """Return the bytes of the tables and their indices."""
