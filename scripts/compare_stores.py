@@ -367,6 +367,7 @@ def crash(engine: str, parent: Path, socket: Path | None, rounds: int, writers: 
     chance = random.Random(engine)  # noqa: S311
     counts = {"rounds": 0, "in a merge": 0, "in a batch": 0, "batches": 0}
     with tempfile.TemporaryDirectory(dir=parent, prefix="k_") as folder:
+        Child(engine, folder, server, rounds=0).open().close()  # two processes cannot create it
         # All submit the same batches: several writers race for each.
         ledgers = [Ledger() for _ in range(writers)]
         for number in range(rounds):
