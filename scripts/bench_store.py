@@ -30,6 +30,7 @@ from anchor.evidence.digests import Digests
 from anchor.operate.acceptance import EvidenceInput, accept, accept_once
 from anchor.operate.deployment import deploy
 from anchor.operate.single_run import anchor_round
+from anchor.project.config import Config
 from anchor.project.creation import plan_dev_project, write_dev_key
 from anchor.project.project import OpenProject, create_project
 from anchor.store.acknowledged_log import SideFile
@@ -172,7 +173,7 @@ def open_store(place: StoreLocation) -> Iterator[OpenProject]:
     database = create_database(place)
     with closing(database), database.hold_lease():
         # Intake and sealing use no other part of a project.
-        yield cast(OpenProject, SimpleNamespace(database=database, config=CONFIG))
+        yield OpenProject(config=cast(Config, CONFIG), database=database)
 
 
 def make_submissions(count: int, first: int) -> list[EvidenceInput]:
@@ -241,9 +242,7 @@ def bench_side_file(options: argparse.Namespace) -> None:
                 side_file = SideFile(folder / kind) if name == "noted" else None
                 database, _ = create_filled(place, lambda _: None, side_file)
                 stack.callback(database.close)
-                projects.append(
-                    cast(OpenProject, SimpleNamespace(database=database, config=CONFIG))
-                )
+                projects.append(OpenProject(config=cast(Config, CONFIG), database=database))
             time_side_file(kind, projects)
 
 
