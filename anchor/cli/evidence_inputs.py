@@ -213,6 +213,7 @@ class VerificationInputs:
 
     def _list_bundle(self, bundle: Path) -> Iterator[tuple[str, Load]]:
         """Yield every receipt of a bundle with the file of its record's name beside the bundle."""
+        hint = Message("bundle-file-missing-hint", bundle=bundle)
         try:
             for receipt in load_bundle(bundle):
                 try:
@@ -222,12 +223,12 @@ class VerificationInputs:
                     yield shown, partial(_raise, error)
                     continue
                 file = evidence_path(bundle.parent, name)
-                yield str(file), partial(self._load_beside, receipt, file)
+                yield str(file), partial(self._load_beside, receipt, file, hint)
         except AnchorError as error:
             yield str(bundle), partial(_raise, error)
 
-    def _load_beside(self, receipt: Receipt, file: Path) -> tuple[Receipt, Digests]:
-        return receipt, self._digest(file, None)
+    def _load_beside(self, receipt: Receipt, file: Path, hint: Message) -> tuple[Receipt, Digests]:
+        return receipt, self._digest(file, hint)
 
     def _load_stdin(self, receipt: Path | None) -> tuple[bytes | Receipt, Digests]:
         digests = hash_stdin(sys.stdin.buffer, (SHA256, SM3))

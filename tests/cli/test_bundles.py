@@ -94,6 +94,10 @@ def test_a_bundle_stands_for_the_files_beside_it(site: Site, away: Path) -> None
     ran = verify(site, away, BUNDLE).expect(21, "6 of 7 files are verified")
     assert all(name in ran.out for name in (*NAMES, "between", "later.txt"))
     (away / NAMES[0]).unlink()
+    (away / NAMES[1]).rename(away / "elsewhere")
+    ran = verify(site, away, BUNDLE).expect(2, "4 of 7 files are verified")
+    assert ran.err.count("--receipt ") == 1  # the same hint for both files
+    (away / "elsewhere").rename(away / NAMES[1])
     (away / NAMES[4]).write_bytes(b"altered")
     ran = verify(site, away, BUNDLE).expect(10, "4 of 7 files are verified")
     assert f"{NAMES[0]} is missing" in ran.err

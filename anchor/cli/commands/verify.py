@@ -117,6 +117,7 @@ def command(
     if quiet:
         print_policies(output, policies)
     results = _Results(keeps_documents=as_json)
+    given_hints: list[Message] = []
     for name, load in inputs.list_inputs(files or [], receipt=receipt, digest=digest):
         try:
             report = inputs.judge(*load())
@@ -139,6 +140,9 @@ def command(
                 raise
             text = Message("with-reason", failure=name, reason=error)
             output.note(text, mark=Message("error-mark"), colour=Colour.RED)
+            if error.hint is not None and error.hint not in given_hints:
+                output.note(error.hint, mark="  ")
+                given_hints.append(error.hint)
             results.add_error(name, error)
             continue
         results.add(name, report)
