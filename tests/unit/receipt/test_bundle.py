@@ -339,6 +339,6 @@ class _Lines:
 
 
 def test_memory_does_not_grow_with_the_receipts(world: World) -> None:
-    least = examples(5_000, ordinary=1_000)
+    least = examples(5_000, ordinary=500)
     small, large = (measure_peak(world.log, count) for count in (least, 10 * least))
     assert large < small + (1 << 20)  # what the garbage collector has not taken yet
