@@ -180,8 +180,13 @@ def test_a_name_that_imitates_our_lines_is_printed_on_one_line(site: Site) -> No
     (line,) = added.err.splitlines()
     assert line.startswith(f"not added {SHOWN}: ")
     assert SHOWN in only_error(site.run("verify", FAKE).expect(2))
-    for line in site.run("verify", FAKE, "good.txt").expect(2).err.splitlines():
-        assert line.startswith(("error: " + SHOWN, "error: good.txt"))
+    first, hint, second, other_hint = (
+        site.run("verify", FAKE, "good.txt").expect(2).err.splitlines()
+    )
+    assert first.startswith("error: " + SHOWN)
+    assert hint == "  to verify a digest alone: --digest sha256:HEX"
+    assert second.startswith("error: good.txt: ")
+    assert other_hint == "  anchor it with `anchor run --once`"
     failed = site.run("verify", "--json", FAKE).expect(2)
     assert failed.out.isascii()
     assert FAKE in failed.document["error"]
