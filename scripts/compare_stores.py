@@ -364,7 +364,7 @@ def crash(engine: str, parent: Path, socket: Path | None, rounds: int, writers: 
         print(f"{engine}: a second process cannot open it")
         return
     server = str(socket) if engine in Candidates.on_server else None
-    chance = random.Random(engine)  # noqa: S311
+    chance = random.SystemRandom()
     counts = {"rounds": 0, "in a merge": 0, "in a batch": 0, "batches": 0}
     with tempfile.TemporaryDirectory(dir=parent, prefix="k_") as folder:
         Child(engine, folder, server, rounds=0).open().close()  # two processes cannot create it

