@@ -14,10 +14,11 @@ import pytest
 from support import fixtures
 from support.command import start_anchor
 from support.crashes import crashing
-from support.disasters import anchor_final, sql
+from support.disasters import anchor_final
 from support.disks import small_disk
 from support.projects import Site, ask_store, make_site
 from support.service import make_key
+from support.store_contents import alter_piece
 from support.stores import Postgres
 
 from anchor.chain.devnet import Devnet
@@ -214,7 +215,7 @@ def test_what_is_no_backup_or_a_newer_releases_is_told(site: Site, tmp_path: Pat
 
 
 def test_a_store_that_is_damaged_makes_no_backup(site: Site, tmp_path: Path) -> None:
-    sql(site, "UPDATE evidence SET leaf = zeroblob(32) WHERE id = 1")
+    alter_piece(site, 0, leaf=bytes(32))
     folder = tmp_path / "backups"
     site.run("backup", folder, "--keep", "1").refused(10, "no backup was made", "lead")
     assert os.listdir(folder) == []

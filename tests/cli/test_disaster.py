@@ -16,9 +16,11 @@ from support.crashes import crashing
 from support.disasters import anchor_final, back_up, check_log_goes_on, lose_store, put_back
 from support.nodes import ask, stop_the_clock
 from support.projects import Site
+from support.store_contents import count_pieces, load_pieces
 
 from anchor.chain.devnet import Devnet
 from anchor.project.files import RECEIPT_SUFFIX
+from anchor.store.location import SqliteFile
 
 MakeSite = Callable[..., Site]
 
@@ -48,9 +50,7 @@ def test_an_old_backup_is_noticed_and_made_whole_again(site: Site, tmp_path: Pat
     assert (shown["size"], shown["anchors"]) == (4, 3)
     # Of c and d only the backup's successor had the records; the leaves are in the tiles.
     assert (shown["records"], shown["hashes_only"], shown["waiting"]) == (2, 2, 0)
-    moved = sqlite3.connect(shown["moved"])
-    assert moved.execute("SELECT count(*) FROM evidence").fetchone() == (2,)
-    moved.close()
+    assert count_pieces(SqliteFile(Path(shown["moved"]))) == 2
     assert site.run("prove", "--all", "--json").expect(0).document["skipped"] == 2
     site.run("prove", "b").expect(0)
     for name in "abcd":
@@ -177,7 +177,7 @@ def test_a_store_that_was_copied_without_its_write_ahead_log(site: Site, tmp_pat
     with closing(sqlite3.connect(site.folder / "anchor.db")) as reader:
         # A reader holds its snapshot, so that nothing newer gets from the log into the file.
         reader.execute("BEGIN")
-        reader.execute("SELECT count(*) FROM evidence").fetchall()
+        reader.execute("SELECT count(*) FROM project").fetchall()
         anchor_final(site, "b")
         assert (site.folder / "anchor.db-wal").stat().st_size
         shutil.copy(site.folder / "anchor.db", tmp_path / "half.db")
@@ -222,7 +222,7 @@ def test_a_kill_while_restoring_loses_nothing(
     command = crashing(*crash, "1")
     site.run("restore", "--replace", command=command, killed=True)
     site.run("restore", "--replace").expect(0)
-    assert site.rows("SELECT count(*) FROM evidence WHERE record IS NOT NULL") == [(1,)]
+    assert sum(piece.record is not None for piece in load_pieces(site)) == 1
     assert not list(site.folder.glob("*.building*"))
     check_log_goes_on(site, "c")
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 from support.crashes import crashing
 from support.disasters import back_up, put_back
 from support.in_process import run_in_process
 from support.needles import needles, search
 from support.projects import Site, make_site
 from support.service import bearer, digest, make_key, serve
+from support.store_contents import alter_piece, count_pieces, load_keys, load_pieces
 from support.stores import Postgres
 
 from anchor.chain.devnet import Devnet
@@ -44,13 +44,19 @@ class Erasing:
         return needles(record, identity, others)
 
     def row_of(self, name: str) -> tuple[bytes, bytes, bytes]:
-        for record, identity, leaf in self.site.rows("SELECT record, identity, leaf FROM evidence"):
-            if record is not None and json.loads(bytes(record))["name"] == name:
-                return bytes(record), bytes(identity), bytes(leaf)
+        for piece in load_pieces(self.site):
+            if piece.record is not None and json.loads(piece.record)["name"] == name:
+                return piece.record, piece.identity, piece.leaf
         raise AssertionError(f"{name} is not in the store")
 
     def found(self, wanted: dict[str, bytes]) -> list[tuple[str, Path]]:
         return list(search(self.folders, wanted))
+
+
+def erased_places(site: Site) -> dict[bytes, int | None]:
+    """Return the leaf index of each erased piece by its leaf."""
+    pieces = load_pieces(site)
+    return {piece.leaf: piece.leaf_index for piece in pieces if piece.source == "(erased)"}
 
 
 POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.release)
@@ -77,8 +83,8 @@ def test_no_byte_of_erased_evidence_is_left(erasing: Erasing) -> None:
     site.run("prove", "--all").expect(0)
     site.run("prove", piece).expect(0)
     site.run("export-log", site.folder / "published").expect(0)
-    ((key,),) = site.rows("SELECT key FROM keys")
-    wanted = erasing.needles_of(NAME, bytes(key), "request-4711", str(piece))
+    ((key, _),) = load_keys(site)
+    wanted = erasing.needles_of(NAME, key, "request-4711", str(piece))
     leaf = erasing.row_of(NAME)[2]
     before = {what for what, _ in erasing.found(wanted)}
     assert {"salt, hex", "identity, raw", "sm3, raw", "record", f"{NAME}, utf-8"} <= before
@@ -91,7 +97,7 @@ def test_no_byte_of_erased_evidence_is_left(erasing: Erasing) -> None:
     assert erasing.found(wanted) == []
     site.run("audit", "--offline").expect(0, "no problems found")
     assert site.heads()[-1] == root
-    assert (leaf,) in [(bytes(row[0]),) for row in site.rows("SELECT leaf FROM evidence")]
+    assert leaf in [piece.leaf for piece in load_pieces(site)]
     # The rest is as it was, and goes on.
     site.run("prove", site.folder / "kept.txt").expect(0)
     site.run("run", "--once").expect(0, "anchored (final)")
@@ -111,11 +117,7 @@ def test_what_waits_is_erased_too_and_gets_its_place(erasing: Erasing) -> None:
     site.run("erase", piece, *WHY).expect(0, "waiting")
     assert erasing.found(wanted) == []
     site.run("run", "--once").expect(0, "sealed 4 leaves")
-    ((place,),) = site.rows(
-        "SELECT leaf_index FROM positions JOIN evidence ON evidence.id = evidence_id "
-        "WHERE source = '(erased)'"
-    )
-    assert place == 1
+    assert erased_places(site) == {leaf: 1}
     site.run("log", leaf.hex()).expect(0)
     site.run("audit").expect(0, "no problems found")
 
@@ -151,8 +153,7 @@ def test_an_audit_tells_erased_records_from_lost_ones(erasing: Erasing) -> None:
     site.anchor()
     site.run("erase", *pieces[:2], *WHY).expect(0)
     site.run("erase", site.add("waiting.txt", b""), *WHY).expect(0)  # has no place in the log
-    with site.open() as project, project.database.write() as connection:
-        connection.execute(text("UPDATE evidence SET record = NULL WHERE source LIKE '%/4.txt'"))
+    alter_piece(site, 4, record=None)
     shown = site.run("audit", "--offline").expect(0)
     shown.expect(0, "3 leaves have no record: 2 were erased, 1 lost")
     document = site.run("audit", "--offline", "--json").expect(0).document
@@ -244,16 +245,14 @@ def test_the_service_says_that_it_was_erased_and_takes_it_in_anew(erasing: Erasi
         assert (again.status_code, again.json()["known"]) == (201, False)
         found = served.http.get(f"/v1/evidence/{again.json()['id']}", headers=bearer(key))
         assert found.status_code == 200
-    assert site.rows("SELECT count(*) FROM evidence") == [(3,)]
+    assert count_pieces(site) == 3
 
 
 def test_only_the_operator_states_erasures(erasing: Erasing) -> None:
     site = erasing.site
     piece = site.add("a.txt", b"a")
     site.run("erase", piece, *WHY).expect(0)
-    (record,) = (
-        bytes(row[0]) for row in site.rows("SELECT record FROM evidence WHERE record IS NOT NULL")
-    )
+    (record,) = (piece.record for piece in load_pieces(site) if piece.record is not None)
     key = make_key(site.folder)
     with serve(site.folder) as served:
         answer = served.http.post(
@@ -352,7 +351,7 @@ def test_a_crash_before_the_commit_of_an_erasure_erases_nothing(
     site.run("erase", piece, *WHY, command=crashing(*crash), killed=True)
     file_store.row_of(NAME)
     assert site.rows("SELECT count(*) FROM erasures") == [(0,)]
-    assert site.rows("SELECT count(*) FROM evidence") == [(1,)]
+    assert count_pieces(site) == 1
     site.run("erase", piece, *WHY).expect(0, "erased 1 pieces")
     piece.unlink()
     assert file_store.found(wanted) == []
@@ -381,7 +380,7 @@ def test_a_crash_behind_the_commit_of_an_erasure_is_made_good(
         site.run("run", "--once").expect(0, "finished the erasure of 1 pieces")
     assert file_store.found(wanted) == []
     assert len(list((site.folder / "erasures").glob("*.json"))) == 1
-    assert site.rows("SELECT count(*) FROM evidence") == [(2,)]
+    assert count_pieces(site) == 2
     assert site.rows("SELECT count(*) FROM erasures WHERE finished_at IS NULL") == [(0,)]
 
 
@@ -411,9 +410,7 @@ def test_a_backup_from_before_brings_nothing_erased_back(
     for moved in site.folder.glob("anchor.db.before-restore-*"):
         moved.unlink()
     assert file_store.found(wanted) == []
-    assert site.rows("SELECT leaf, source FROM evidence WHERE source = '(erased)'") == [
-        (leaf, "(erased)")
-    ]
+    assert list(erased_places(site)) == [leaf]
     site.run("erase", "--tenant", "nobody", *WHY).refused(2, "no evidence")
     site.run("erase", site.folder / "kept.txt", *WHY).refused(2, "under the legal hold 'case'")
     site.run("audit").expect(0, "no problems found")

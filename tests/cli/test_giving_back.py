@@ -13,6 +13,7 @@ from support import fixtures
 from support.crashes import crashing
 from support.disasters import anchor_final, back_up, check_log_goes_on, lose_store, put_back, sql
 from support.projects import Site, make_site
+from support.store_contents import count_pieces, load_pieces
 from support.stores import Postgres
 
 from anchor.chain.devnet import Devnet
@@ -24,6 +25,7 @@ from anchor.store.evidence import StoredEvidence, find_by_identity
 from anchor.store.file_origins import tenant_of
 from anchor.store.quota import Admitted, Outcome, admit
 from anchor.system.clock import utc_now
+from anchor.types import Hash32
 
 _numbers = itertools.count(8_000)
 
@@ -58,10 +60,6 @@ def find(site: Site, identity: bytes) -> StoredEvidence:
     return found
 
 
-def count_rows(site: Site) -> int:
-    return int(site.rows("SELECT count(*) FROM evidence")[0][0])
-
-
 @pytest.mark.fault(
     "F12",
     how="a store with tenants' evidence goes back to a backup, and is restored by receipts",
@@ -91,7 +89,7 @@ def test_ids_keys_and_tenants_come_back(site: Site, tmp_path: Path) -> None:
     assert tenants == ["acme", "acme", "acme", "other", "acme"]
     assert all(find(site, id).record is not None for id in ids)
     assert find(site, without).record is None
-    before = count_rows(site)
+    before = count_pieces(site)
     for tenant, name, key, id in (
         ("acme", "first", None, first),
         ("acme", "plain", None, ids[0]),
@@ -102,7 +100,7 @@ def test_ids_keys_and_tenants_come_back(site: Site, tmp_path: Path) -> None:
         identity, outcome = submit(site, tenant, name, key)
         assert identity == id and isinstance(outcome, Admitted) and not outcome.is_new
     assert not isinstance(submit(site, "acme", "another", "order-1")[1], Admitted)
-    assert count_rows(site) == before
+    assert count_pieces(site) == before
     # What was lost can be submitted again, as the same.
     identity, outcome = submit(site, "acme", "unsealed")
     assert identity == unsealed[0] and isinstance(outcome, Admitted) and outcome.is_new
@@ -153,8 +151,8 @@ def test_another_machines_side_file_is_taken_over(site: Site, tmp_path: Path) ->
     site.run("restore", "--replace", "--acknowledged", elsewhere).expect(0)
     assert tenant_of(find(site, identity).source) == "acme"
     found = {entry.leaf: entry for entry in SideFile(side).read_entries()}
-    for leaf, known in site.rows("SELECT leaf, identity FROM evidence"):
-        assert found[leaf].identity == known
+    for piece in load_pieces(site):
+        assert found[Hash32(piece.leaf)].identity == piece.identity
 
 
 def test_without_a_side_file_it_is_said_and_all_else_comes_back(site: Site) -> None:
@@ -180,8 +178,8 @@ def test_damage_in_the_side_file_is_told(site: Site) -> None:
     lose_store(site)
     shown = site.run("restore", "--json").expect(0)
     assert "acknowledged.log is damaged: bytes" in shown.err
-    sources = [row[0] for row in site.rows("SELECT source FROM evidence ORDER BY id")]
-    assert [tenant_of(source) for source in sources] == [None, "acme", "acme"]
+    tenants = [tenant_of(piece.source) for piece in load_pieces(site)]
+    assert tenants == [None, "acme", "acme"]
 
 
 @pytest.mark.fault(
@@ -208,9 +206,9 @@ def test_a_store_of_a_newer_schema_is_not_dropped(site: Site) -> None:
     anchor_final(site, "a")
     submit(site, "acme", "waiting")
     sql(site, "UPDATE alembic_version SET version_num = '9999'")
-    before = site.rows("SELECT count(*) FROM evidence")
+    before = count_pieces(site)
     site.run("restore", "--replace").refused(22, "has schema 9999", "--without-store")
-    assert site.rows("SELECT count(*) FROM evidence") == before
+    assert count_pieces(site) == before
     shown = site.run("restore", "--replace", "--without-store", "--json").expect(0)
     assert "is ignored, because --without-store was given" in shown.err
     assert (shown.document["hashes_only"], len(shown.document["lost"])) == (1, 1)

@@ -14,6 +14,7 @@ import pytest
 from support.command import Ran, run_anchor, snapshot
 from support.nodes import ask, nonce, stop_the_clock
 from support.projects import Site, make_site
+from support.store_contents import count_pieces, count_waiting, load_pieces
 
 from anchor.chain.devnet import PUBLIC_DEV_KEY, Devnet
 from anchor.chain.signer.keystore import write_keystore
@@ -56,7 +57,7 @@ def test_stamp_leaves_a_file_out_whose_receipts_place_is_taken(site: Site) -> No
     assert all("not a receipt of this log" in item["reason"] for item in ran.document["problems"])
     assert notes.read_bytes() == b'{"my": "notes"}'
     assert [item["file"] for item in ran.document["receipts"]] == ["in/good.txt"]
-    assert site.rows("SELECT count(*) FROM evidence") == [(1,)]
+    assert count_pieces(site) == 1
     assert [size for size, _ in site.anchors_on_chain()] == [1]
     with nothing_changes(site):
         site.run("stamp", taken).refused(2, "no files to stamp")
@@ -78,7 +79,7 @@ def test_stamping_a_folder_again_takes_its_receipts_for_no_evidence(site: Site) 
         "in/foreign.anchor.json.anchor.json",
     ]
     assert second["problems"] == []
-    assert site.rows("SELECT count(*) FROM evidence") == [(3,)]
+    assert count_pieces(site) == 3
     assert foreign.read_bytes() == b"somebody's evidence"
     site.run("verify", "-q", "in/a.txt", "in/b.txt").expect(0)
 
@@ -124,7 +125,7 @@ def test_a_name_too_long_for_a_receipt_stops_no_other_file(site: Site) -> None:
     assert len([line for line in ran.err.splitlines() if line.startswith("not stamped ")]) == 1
     assert sidecar_path(site.folder / "in/a.txt").is_file()
     assert sidecar_path(fits).is_file()
-    assert site.rows("SELECT count(*) FROM evidence") == [(2,)]
+    assert count_pieces(site) == 2
     site.run("stamp", long).refused(2, "no files to stamp")
     site.run("verify", "-q", "in/a.txt", fits).expect(0)
     site.run("verify", "v" * 300).refused(2, "File name too long")
@@ -212,7 +213,7 @@ def test_a_restored_store_seals_nothing_and_promises_nothing(site: Site) -> None
         site.run("prove", first).refused(32, "is not in this store")
         site.run("prove", "--all").refused(32, "is not in this store")
     assert site.heads() == heads
-    assert site.rows("SELECT count(*) FROM waiting") == [(1,)]
+    assert count_waiting(site) == 1
 
 
 @pytest.mark.fault(
@@ -337,7 +338,7 @@ def test_one_digest_under_two_names_is_two_pieces_of_evidence(site: Site) -> Non
     digest = "sha256:" + "cd" * 32
     for name, count in (("A", "added 1 new"), ("B", "added 1 new"), ("A", "added 0 new, 1")):
         site.run("add", "--digest", digest, "--name", name).expect(0, count)
-    names = [json.loads(row[0])["name"] for row in site.rows("SELECT record FROM evidence")]
+    names = [json.loads(piece.record or b"")["name"] for piece in load_pieces(site)]
     assert names == ["A", "B"]
 
 

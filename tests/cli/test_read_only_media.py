@@ -17,8 +17,10 @@ import pytest
 from support.disks import check_loop_devices, check_root, loop_disk, read_only
 from support.fixtures import MakeSite
 from support.projects import Site
+from support.store_contents import load_pieces
 
 from anchor.chain.devnet import Devnet
+from anchor.store.location import SqliteFile
 
 READ_ONLY = pytest.mark.fault(
     "F27",
@@ -42,7 +44,7 @@ def leave(site: Site, left: str) -> None:
         assert not store.with_name("anchor.db-wal").exists()
         return
     with closing(sqlite3.connect(store)) as connection:
-        connection.execute("SELECT count(*) FROM evidence").fetchone()
+        connection.execute("SELECT count(*) FROM project").fetchone()
         connection.execute("PRAGMA wal_autocheckpoint=0")
         site.add("last", b"last")
         site.anchor()
@@ -59,9 +61,7 @@ def newest_leaf(site: Site, copied: Path) -> str:
         store = site.folder / f"anchor.db{end}"
         if store.exists():
             shutil.copy(store, copied.with_name(copied.name + end))
-    with closing(sqlite3.connect(copied)) as connection:
-        (leaf,) = connection.execute("SELECT leaf FROM evidence ORDER BY id DESC").fetchone()
-    return bytes(leaf).hex()
+    return load_pieces(SqliteFile(copied))[-1].leaf.hex()
 
 
 def look(site: Site, out: Path, left: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from support.disasters import (
 )
 from support.nodes import ask, stop_the_clock
 from support.projects import Site
+from support.store_contents import alter_piece, count_pieces, load_keys, load_pieces, lose_piece
 
 from anchor.chain.devnet import Devnet
 from anchor.cli.commands import restore as restore_command
@@ -37,6 +37,7 @@ from anchor.operate.acceptance import EvidenceInput, accept, accept_once, claim_
 from anchor.receipt.format import parse_receipt
 from anchor.recovery import restore
 from anchor.store.evidence import find_by_digest
+from anchor.store.location import SqliteFile
 from anchor.types import Head
 
 MakeSite = Callable[..., Site]
@@ -100,8 +101,7 @@ def test_nothing_is_accepted_into_a_store_that_was_moved_aside(site: Site) -> No
             with pytest.raises(StoreReplacedError, match="replaced while this process had it open"):
                 use()
     (moved,) = site.folder.glob("anchor.db.before-restore-*[0-9]Z")
-    with closing(sqlite3.connect(moved)) as connection:
-        assert connection.execute("SELECT count(*) FROM evidence").fetchone() == (1,)
+    assert count_pieces(SqliteFile(moved)) == 1
     check_log_goes_on(site, "b")
 
 
@@ -139,7 +139,7 @@ def test_a_new_store_that_is_not_whole_in_its_file_replaces_nothing(
         counts = fill(*arguments)
         readers.append(sqlite3.connect(site.folder / "anchor.db.building"))
         readers[0].execute("BEGIN")
-        readers[0].execute("SELECT count(*) FROM evidence").fetchall()
+        readers[0].execute("SELECT count(*) FROM project").fetchall()
         return counts
 
     with monkeypatch.context() as patched:
@@ -148,7 +148,7 @@ def test_a_new_store_that_is_not_whole_in_its_file_replaces_nothing(
             restore_here(site)
     readers[0].close()
     assert not list(site.folder.glob("anchor.db.before-restore-*"))
-    assert site.rows("SELECT count(*) FROM evidence WHERE record IS NOT NULL") == [(2,)]
+    assert sum(piece.record is not None for piece in load_pieces(site)) == 2
     restore_here(site)
     assert not list(site.folder.glob("*.building*"))
     check_log_goes_on(site, "c")
@@ -345,12 +345,17 @@ def test_of_two_stores_the_one_gives_a_record_whose_record_is_whole(
     anchor_final(site, "a")
     site.add("w", b"w")
     backup = back_up(site, tmp_path / "backup.db")
-    sql(site, "UPDATE evidence SET record = x'7b7d'")
+    for piece in load_pieces(site):
+        alter_piece(site, piece.index, record=b"{}")
     shown = site.run("restore", "--replace", "--backup", backup, "--json").expect(0).document
     assert (shown["records"], shown["hashes_only"], shown["waiting"]) == (1, 0, 1)
-    for leaf, record in site.rows("SELECT leaf, record FROM evidence"):
-        assert hash_leaf(record) == leaf
+    for piece in load_pieces(site):
+        assert piece.record is not None and hash_leaf(piece.record) == piece.leaf
     check_log_goes_on(site, "b")
+
+
+def waiting_leaves(site: Site) -> list[bytes]:
+    return [piece.leaf for piece in load_pieces(site) if piece.leaf_index is None]
 
 
 def test_what_both_stores_let_wait_is_the_current_ones(site: Site, tmp_path: Path) -> None:
@@ -361,11 +366,10 @@ def test_what_both_stores_let_wait_is_the_current_ones(site: Site, tmp_path: Pat
     lost = back_up(site, tmp_path / "lost.db")
     put_back(site, old)
     site.add("w", b"w")
-    (leaf,) = site.rows("SELECT evidence.leaf FROM waiting JOIN evidence ON id = evidence_id")
+    (leaf,) = waiting_leaves(site)
     shown = site.run("restore", "--replace", "--backup", lost, "--json").expect(0).document
     assert shown["waiting"] == 1
-    query = "SELECT evidence.leaf FROM waiting JOIN evidence ON id = evidence_id"
-    assert site.rows(query) == [leaf]
+    assert waiting_leaves(site) == [leaf]
     check_log_goes_on(site, "b")
 
 
@@ -380,15 +384,12 @@ def test_costs_incidents_and_idempotency_keys_are_kept(site: Site) -> None:
         "INSERT INTO incidents (chain_id, head_size, noticed_at, sequence, block_number, timestamp,"
         " accepted_at) SELECT chain_id, 1, 'then', 1, 7, 9, 'later' FROM project",
     )
-    queries = [
-        "SELECT * FROM slots ORDER BY nonce",
-        "SELECT * FROM incidents",
-        "SELECT key, identity FROM keys JOIN evidence ON id = evidence_id ORDER BY key",
-    ]
-    before = [site.rows(query) for query in queries]
-    assert before[0][-1][-3] and before[1] and len(before[2]) == 2
+    queries = ["SELECT * FROM slots ORDER BY nonce", "SELECT * FROM incidents"]
+    before, keys = [site.rows(query) for query in queries], load_keys(site)
+    assert before[0][-1][-3] and before[1] and len(keys) == 2
     site.run("restore", "--replace").expect(0)
     assert [site.rows(query) for query in queries] == before
+    assert load_keys(site) == keys
     with site.open() as project:
         for name, key in (("a", "placed"), ("b", "waiting")):
             assert not accept_once(project, submission(name), key=key).is_new
@@ -414,7 +415,7 @@ def test_a_stored_transaction_whose_head_cannot_be_kept_is_waited_for(
     site.edit("wait_seconds = 600", "wait_seconds = 1")
     site.add("b", b"b")
     site.run("run", "--once").refused(21)
-    sql(site, "DELETE FROM positions WHERE leaf_index = 1")
+    lose_piece(site, 1)
     lose_tiles(site)
     site.run("restore", place, "--replace").refused(
         21, "a pending transaction", "once it is included"

@@ -14,6 +14,7 @@ from support import fixtures
 from support.command import snapshot
 from support.disasters import anchor_final, back_up, check_log_goes_on, lose_store
 from support.projects import Site
+from support.store_contents import load_pieces
 
 from anchor.project.config import load_config
 from anchor.project.files import SIDE_FILE
@@ -72,7 +73,7 @@ def test_a_lost_project_comes_back_from_a_backup(site: Site, tmp_path: Path) -> 
     assert shown["source"] == str(folder / "store.db")
     assert snapshot(folder) == before
     assert not list(site.folder.glob(".restoring-*"))
-    leaves = {leaf for (leaf,) in site.rows("SELECT leaf FROM evidence")}
+    leaves = {piece.leaf for piece in load_pieces(site)}
     assert {entry.leaf for entry in SideFile(site.folder / SIDE_FILE).read_entries()} == leaves
     check_log_goes_on(site, "goes on")
 
@@ -84,7 +85,7 @@ def test_what_came_after_the_backup_comes_from_tiles_and_side_file(
     folder = make_backup(site, tmp_path / "backup")
     anchor_final(site, "b")
     path = site.add("lost", b"lost")
-    (identity,) = site.rows(f"SELECT identity FROM evidence WHERE source = '{path}'")[0]
+    (identity,) = (piece.identity for piece in load_pieces(site) if piece.source == str(path))
     lose_store(site)
     shown = site.run("restore", "--backup", folder, "--json").expect(0).document
     assert (shown["size"], shown["records"], shown["hashes_only"]) == (2, 1, 1)

@@ -16,12 +16,14 @@ from support import fixtures
 from support.disasters import anchor_final, back_up, lose_store, put_back
 from support.projects import Site, reading
 from support.service import bearer, digest, make_key, serve
+from support.store_contents import alter_piece, load_pieces
 
 from anchor.canonical import encode_canonical
 from anchor.log.merkle import hash_leaf
 from anchor.project.config import load_config
 from anchor.project.files import SIDE_FILE
 from anchor.recovery.restore_sources import RestoreOptions, gather_remains
+from anchor.store.location import SqliteFile
 from anchor.store.replication import CopyRule
 
 anvil = fixtures.module_anvil
@@ -30,12 +32,12 @@ WHY = ("--basis", "gdpr-17", "--reason", "request 2026-17", "--by", "Registrar",
 
 
 def identity_of(site: Site, leaf: bytes) -> bytes:
-    return bytes(site.rows(f"SELECT identity FROM evidence WHERE leaf = x'{leaf.hex()}'")[0][0])
+    return next(piece.identity for piece in load_pieces(site) if piece.leaf == leaf)
 
 
 def newest(site: Site) -> tuple[bytes, bytes]:
-    rows = site.rows("SELECT leaf, identity FROM evidence WHERE record NOT NULL ORDER BY id DESC")
-    return bytes(rows[0][0]), bytes(rows[0][1])
+    piece = [piece for piece in load_pieces(site) if piece.record is not None][-1]
+    return piece.leaf, piece.identity
 
 
 @pytest.mark.parametrize("is_sealed", [False, True])
@@ -51,7 +53,7 @@ def test_what_was_submitted_again_after_its_erasure_stays(
         anchor_final(site, "b")
     site.run("restore", "--replace", "--backup", backup).expect(0)
     assert identity_of(site, leaf) == identity
-    assert site.rows("SELECT count(*) FROM evidence WHERE source = '(erased)'") == [(1,)]
+    assert sum(piece.source == "(erased)" for piece in load_pieces(site)) == 1
     site.run("add", "a").expect(0, "added 0 new, 1 already known")
     site.run("audit").expect(0, "no problems found")
 
@@ -81,8 +83,8 @@ def test_a_restore_that_fails_brings_no_erased_entry_back(site: Site, tmp_path: 
     anchor_final(site, "b")
     shutil.rmtree(site.folder / "tiles")
     backup = back_up(site, tmp_path / "store.db")
-    with closing(sqlite3.connect(backup)) as connection, connection:
-        connection.execute("UPDATE evidence SET leaf = zeroblob(32)")
+    for piece in load_pieces(SqliteFile(backup)):
+        alter_piece(SqliteFile(backup), piece.index, leaf=bytes(32))
     put_back(site, backup)
     ran = site.run("restore", "--replace", "--acknowledged", older)
     assert ran.code not in (0, 1), ran.out
@@ -93,14 +95,15 @@ def test_a_restore_that_fails_brings_no_erased_entry_back(site: Site, tmp_path: 
 def test_a_statement_of_a_foreign_store_is_written_nowhere_else(site: Site, tmp_path: Path) -> None:
     anchor_final(site, "a")
     site.run("erase", "a", *WHY).expect(0)
-    ((record,),) = site.rows("SELECT record FROM evidence WHERE record NOT NULL")
-    document = json.loads(bytes(record)) | {"name": "../../outside.json"}
-    bent = encode_canonical(document, subject="it")
+    ((index, record),) = (
+        (piece.index, piece.record) for piece in load_pieces(site) if piece.record is not None
+    )
+    bent = encode_canonical(json.loads(record) | {"name": "../../outside.json"}, subject="it")
     backup = back_up(site, tmp_path / "bent.db")
+    alter_piece(SqliteFile(backup), index, record=bent, leaf=hash_leaf(bent))
     with closing(sqlite3.connect(backup)) as connection, connection:
-        row = (bent, hash_leaf(bent), bytes(record))
-        connection.execute("UPDATE evidence SET record = ?, leaf = ? WHERE record = ?", row)
-        connection.execute("UPDATE erasures SET statement = ?, finished_at = NULL", (row[1],))
+        statement = (hash_leaf(bent),)
+        connection.execute("UPDATE erasures SET statement = ?, finished_at = NULL", statement)
     lose_store(site)
     site.run("restore", "--backup", backup)
     places = (*tmp_path.rglob("outside.json"), *tmp_path.parent.glob("outside.json"))

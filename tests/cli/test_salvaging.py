@@ -13,6 +13,7 @@ import pytest
 from support import fixtures
 from support.disasters import anchor_final, check_log_goes_on, lose_store
 from support.projects import Site
+from support.store_contents import load_pieces
 
 from anchor.errors import ConfigError
 from anchor.evidence.digests import digest_bytes
@@ -43,27 +44,12 @@ def submission(number: int) -> EvidenceInput:
     return EvidenceInput(source=name, name=name, digests=digest_bytes(name.encode(), ("sha256",)))
 
 
-def pages_of(path: Path, name: str) -> list[int]:
-    """Return the numbers of a table's leaf pages, from 1 on, as they lie in the file."""
-    with closing(sqlite3.connect(path)) as connection:
-        (root,) = connection.execute(
-            "SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)
-        ).fetchone()
+def page_of(path: Path, index: int) -> int:
+    """Return the number, from 1 on, of the only page that holds the leaf of this piece."""
+    leaf = load_pieces(SqliteFile(path))[index].leaf
     data = path.read_bytes()
-    found, rest = [], [root]
-    while rest:
-        page = rest.pop()
-        start = (page - 1) * PAGE
-        if data[start] == 13:
-            found.append(page)
-        elif data[start] == 5:
-            count = int.from_bytes(data[start + 3 : start + 5], "big")
-            rest.append(int.from_bytes(data[start + 8 : start + 12], "big"))
-            for index in range(count):
-                at = start + 12 + 2 * index
-                cell = start + int.from_bytes(data[at : at + 2], "big")
-                rest.append(int.from_bytes(data[cell : cell + 4], "big"))
-    return sorted(found)
+    assert data.count(leaf) == 1
+    return data.index(leaf) // PAGE + 1
 
 
 def overwrite(path: Path, *pages: int) -> None:
@@ -84,8 +70,7 @@ def overwrite(path: Path, *pages: int) -> None:
 def test_of_a_damaged_store_the_readable_rest_is_taken_over(site: Site) -> None:
     fill(site)
     store = site.folder / "anchor.db"
-    pages = pages_of(store, "evidence")
-    overwrite(store, pages[3], pages[-3])
+    overwrite(store, page_of(store, 24), page_of(store, SEALED + WAITING - 20))
     site.run("status").refused(33, "is damaged", "--salvage")
     before = store.read_bytes()
     site.run("restore", "--replace").refused(33, "cannot be read completely", "--salvage")
@@ -100,8 +85,8 @@ def test_of_a_damaged_store_the_readable_rest_is_taken_over(site: Site) -> None:
     lost = {item["id"] for item in shown["lost"]}
     assert 0 < len(lost) < 20
     assert shown["waiting"] == WAITING - len(lost)
-    for record, leaf in site.rows("SELECT record, leaf FROM evidence WHERE record IS NOT NULL"):
-        assert hash_leaf(record) == leaf
+    for piece in load_pieces(site):
+        assert piece.record is None or hash_leaf(piece.record) == piece.leaf
     assert not list(site.folder.glob(".restoring-*"))
     check_log_goes_on(site, "goes on")
     site.run("status").expect(0)
@@ -117,7 +102,7 @@ def test_whatever_pages_are_lost_nothing_false_is_taken_over(site: Site, seed: i
     """Any pages but the first, which says what the others are."""
     fill(site)
     store = site.folder / "anchor.db"
-    before = dict(site.rows("SELECT identity, record FROM evidence"))
+    before = {piece.identity: piece.record for piece in load_pieces(site)}
     count = store.stat().st_size // PAGE
     chance = random.Random(seed)
     overwrite(store, *chance.sample(range(2, count + 1), chance.randrange(1, 6)))
@@ -127,8 +112,8 @@ def test_whatever_pages_are_lost_nothing_false_is_taken_over(site: Site, seed: i
         site.run("restore", "--replace", "--without-store").expect(0)
         return
     shown = ran.document
-    after = site.rows("SELECT identity, record FROM evidence")
-    assert all(record in (None, before[identity]) for identity, record in after)
+    after = load_pieces(site)
+    assert all(piece.record in (None, before[piece.identity]) for piece in after)
     assert len(after) + len(shown["lost"]) + shown["unreadable"] >= len(before)
     assert shown["size"] == SEALED
     check_log_goes_on(site, "goes on")
@@ -137,7 +122,7 @@ def test_whatever_pages_are_lost_nothing_false_is_taken_over(site: Site, seed: i
 def test_the_damaged_file_stays_as_it_is(site: Site, tmp_path: Path) -> None:
     fill(site)
     store = site.folder / "anchor.db"
-    overwrite(store, pages_of(store, "evidence")[1])
+    overwrite(store, page_of(store, 10))
     before = store.read_bytes()
     salvaged = salvage_store(SqliteFile(store), SqliteFile(tmp_path / "new.db"))
     assert store.read_bytes() == before
@@ -152,7 +137,7 @@ def test_what_the_disk_does_not_give_back_is_passed_over(
     """The read itself fails (EIO), as with a bad sector; no device that does so is at hand."""
     fill(site)
     store = site.folder / "anchor.db"
-    bad = (pages_of(store, "evidence")[2] - 1) * PAGE
+    bad = (page_of(store, 17) - 1) * PAGE
     read = os.pread
 
     def pread(descriptor: int, count: int, at: int) -> bytes:
@@ -176,7 +161,7 @@ def test_what_the_disk_does_not_give_back_is_passed_over(
 def test_a_damaged_backup_is_salvaged_as_well(site: Site, tmp_path: Path) -> None:
     fill(site)
     backup = (site.folder / "anchor.db").rename(tmp_path / "backup.db")
-    overwrite(backup, pages_of(backup, "evidence")[2])
+    overwrite(backup, page_of(backup, 17))
     lose_store(site)
     assert site.run("restore", "--backup", backup).code != 0
     assert not (site.folder / "anchor.db").exists()

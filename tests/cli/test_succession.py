@@ -13,6 +13,7 @@ from support.crashes import crashing
 from support.disasters import anchor_final, sql
 from support.nodes import ask
 from support.projects import Site, make_site, reading
+from support.store_contents import load_pieces
 from support.stores import Postgres, damage
 from support.terminal import in_terminal
 
@@ -29,7 +30,7 @@ from anchor.recovery.store_audit import audit_project
 from anchor.registry.calldata import describe_revert, encode_anchor_call
 from anchor.store.acknowledged_log import SideFile
 from anchor.store.sealing import read_leaves
-from anchor.types import Head
+from anchor.types import Hash32, Head
 
 MakeSite = Callable[..., Site]
 THIEF = DEV_ADDRESSES[1]
@@ -113,8 +114,8 @@ def test_after_a_stolen_key_the_successor_goes_on(site: Site) -> None:
     check_goes_on(new, "d")
     assert [size for size, _ in new.heads()] == [2, 4], "c was sealed with d"
     entries = {entry.leaf: entry for entry in SideFile(new.folder / SIDE_FILE).read_entries()}
-    for leaf, identity in new.rows("SELECT leaf, identity FROM evidence"):
-        assert entries[leaf].identity == identity
+    for piece in load_pieces(new):
+        assert entries[Hash32(piece.leaf)].identity == piece.identity
     # What was anchored before stays proven, under the old policy and under the new one.
     site.run("verify", "a").expect(0)
     site.run("verify", "a", "--trust", new.folder / "trust.toml").expect(0)

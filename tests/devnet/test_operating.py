@@ -22,6 +22,7 @@ from support.command import environment, snapshot
 from support.nodes import nonce, send, serve
 from support.paths import TESTS
 from support.projects import Site, make_site, reading
+from support.store_contents import alter_piece, load_pieces
 
 from anchor.chain.call_simulation import Intent
 from anchor.chain.devnet import Devnet
@@ -115,7 +116,7 @@ def test_no_receipt_is_made_of_a_record_that_was_altered_in_the_store(site: Site
     anchored(site)
     with site.open() as project:
         with project.database.write() as connection:
-            connection.exec_driver_sql("UPDATE evidence SET record = x'7b7d'")
+            alter_piece(connection, 0, record=b"{}")
         error = refusal(lambda: prove_first(project))
     assert error.exit_code == ExitCode.CHAIN_GUARD
     assert "does not hash to its leaf" in error.message
@@ -152,9 +153,10 @@ def test_no_leaf_can_be_guessed_from_the_evidence(site: Site) -> None:
         again = EvidenceInput(source="a", name="a", digests=digests)
         for _ in range(2):
             assert accept(project, [again], again=True).new == 1
-    records = [json.loads(row[0]) for row in site.rows("SELECT record FROM evidence")]
+    pieces = load_pieces(site)
+    records = [json.loads(piece.record or b"") for piece in pieces]
     salts = {record.pop("salt") for record in records}
-    assert len(salts) == len({row[0] for row in site.rows("SELECT leaf FROM evidence")}) == 2
+    assert len(salts) == len({piece.leaf for piece in pieces}) == 2
     assert {len(bytes.fromhex(salt)) for salt in salts} == {32}
     assert records[0]["digests"] == records[1]["digests"]
 

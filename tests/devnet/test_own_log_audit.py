@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from support.publications import (
     refusal,
     submissions,
 )
+from support.store_contents import alter_piece, lose_piece, lose_place
 
 from anchor.errors import ExitCode
 from anchor.operate.acceptance import accept
@@ -54,27 +56,33 @@ def test_an_audit_names_the_tile_in_which_a_bit_was_flipped(site: Site, path: st
 
 
 @pytest.mark.parametrize(
-    ("statement", "expected"),
+    ("alter", "expected"),
     [
-        ("UPDATE evidence SET record = x'7b7d' WHERE id = 2", "the record of leaf 1"),
-        ("UPDATE evidence SET leaf = zeroblob(32) WHERE id = 2", "the record of leaf 1"),
-        ("UPDATE heads SET root = zeroblob(32)", "the root of the head of size 3"),
-        ("UPDATE heads SET right_edge = zeroblob(64)", "the right edge stored"),
-        ("DELETE FROM evidence WHERE id = 2", "leaf 1 is missing"),
-        ("DELETE FROM positions WHERE leaf_index = 1", "leaf 1 is missing"),
-        ("DELETE FROM positions WHERE leaf_index = 2", "1 pieces of evidence have no place"),
+        (lambda site: alter_piece(site, 1, record=b"{}"), "the record of leaf 1"),
+        (lambda site: alter_piece(site, 1, leaf=bytes(32)), "the record of leaf 1"),
         (
-            "INSERT INTO waiting VALUES (2)",
+            lambda site: sql(site, "UPDATE heads SET root = zeroblob(32)"),
+            "the root of the head of size 3",
+        ),
+        (
+            lambda site: sql(site, "UPDATE heads SET right_edge = zeroblob(64)"),
+            "the right edge stored",
+        ),
+        (lambda site: lose_piece(site, 1), "leaf 1 is missing"),
+        (lambda site: lose_place(site, 1), "leaf 1 is missing"),
+        (lambda site: lose_place(site, 2), "1 pieces of evidence have no place"),
+        (
+            lambda site: sql(site, "INSERT INTO waiting VALUES (2)"),
             "1 pieces of evidence wait for a place in the log although they already have",
         ),
-        ("DELETE FROM evidence WHERE id = 3", "cannot be recomputed"),
+        (lambda site: lose_piece(site, 2), "cannot be recomputed"),
     ],
 )
 def test_an_audit_names_what_was_altered_in_the_store(
-    site: Site, statement: str, expected: str
+    site: Site, alter: Callable[[Site], None], expected: str
 ) -> None:
     grow(site, 3)
-    sql(site, statement)
+    alter(site)
     breaches = audited(site)
     assert any(expected in breach for breach in breaches), breaches
 
@@ -82,7 +90,7 @@ def test_an_audit_names_what_was_altered_in_the_store(
 def test_one_missing_leaf_is_named_once_in_each_place_that_misses_it(site: Site) -> None:
     grow(site, 2)
     grow(site, 3)
-    sql(site, "DELETE FROM positions WHERE leaf_index = 1")
+    lose_place(site, 1)
     assert [breach.partition(":")[0] for breach in audited(site)] == [
         "leaf 1 is missing",
         "1 pieces of evidence have no place in the log and are not waiting for one",
@@ -93,7 +101,7 @@ def test_one_missing_leaf_is_named_once_in_each_place_that_misses_it(site: Site)
 
 def test_an_erased_record_is_no_breach(site: Site) -> None:
     grow(site, 3)
-    sql(site, "UPDATE evidence SET record = NULL WHERE id = 2")
+    alter_piece(site, 1, record=None)
     assert audited(site) == ()
 
 
@@ -144,7 +152,7 @@ def test_a_rebuild_keeps_the_tiles_where_the_leaves_were_altered(site: Site) -> 
     """They may then be the last place that has the leaves' hashes."""
     grow(site, 3)
     before = files(site.folder / "tiles")
-    sql(site, "UPDATE evidence SET leaf = zeroblob(32) WHERE id = 2")
+    alter_piece(site, 1, leaf=bytes(32))
     with site.open() as project:
         error = refusal(rebuild_tiles, project)
     assert error.exit_code == ExitCode.CHAIN_GUARD
@@ -220,7 +228,7 @@ def test_an_audit_names_a_hundred_breaches_at_most_and_says_so(
     monkeypatch.setattr("anchor.recovery.store_audit.MAX_BREACHES", 2)
     grow(site, 4)
     for count, expected in [(1, 1), (2, 3), (3, 3)]:
-        sql(site, f"UPDATE evidence SET record = x'7b7d' WHERE id <= {count}")
+        alter_piece(site, count - 1, record=b"{}")
         breaches = audited(site)
         assert len(breaches) == expected
         assert ("the audit stopped after 2" in breaches[-1]) == (count > 1)
@@ -242,14 +250,12 @@ def test_a_long_log_is_read_and_its_tiles_are_made_in_chunks(
 def test_of_leaves_that_were_altered_or_lost_no_tile_is_made(site: Site) -> None:
     grow(site, 3)
     shutil.rmtree(site.folder / "tiles")
-    for statement, expected in [
-        ("UPDATE evidence SET leaf = zeroblob(32) WHERE id = 2", "no longer lead to the root"),
-        (
-            "DELETE FROM positions WHERE leaf_index = 2",
-            "of the log's leaves 0 to 2, the store holds only 2",
-        ),
-    ]:
-        sql(site, statement)
+    alterations: list[tuple[Callable[[], None], str]] = [
+        (lambda: alter_piece(site, 1, leaf=bytes(32)), "no longer lead to the root"),
+        (lambda: lose_place(site, 2), "of the log's leaves 0 to 2, the store holds only 2"),
+    ]
+    for alter, expected in alterations:
+        alter()
         with site.open() as project:
             error = refusal(rebuild_tiles, project)
         assert error.exit_code == ExitCode.CHAIN_GUARD

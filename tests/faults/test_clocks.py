@@ -12,6 +12,7 @@ from support.nodes import ask, stop_the_clock
 from support.operators import Operator
 from support.paths import PACKAGE
 from support.projects import Site
+from support.store_contents import count_pieces, load_pieces
 
 from anchor.chain.devnet import Devnet
 
@@ -67,9 +68,8 @@ def test_a_wall_clock_that_jumps_moves_nothing(
     assert JumpingClock.times > 10
     assert jumping.sizes() == undisturbed.sizes() == [1, 3, 4]
     assert [event for event in jumping.events() if event != "warning"] == undisturbed.events()
-    order = "SELECT source FROM evidence JOIN positions ON evidence_id = id ORDER BY leaf_index"
-    names = [Path(row[0]).name for row in jumping.site.rows(order)]
-    assert names == ["a", "b", "c", "d"]
+    places = [(Path(piece.source).name, piece.leaf_index) for piece in load_pieces(jumping.site)]
+    assert places == [("a", 0), ("b", 1), ("c", 2), ("d", 3)]
     jumping.site.run("audit").expect(0)
     jumping.site.run("verify", jumping.site.folder / "a").expect(0)
 
@@ -131,7 +131,7 @@ def test_a_chain_whose_clock_jumps_a_year_anchors_all_the_same(
     # Anchors that are final are certain evidence: by their time, our clock is a year behind.
     for arguments in (("add", site.write("e", b"e")), ("stamp", site.write("f", b"f"))):
         site.run(*arguments).refused(32, "at least 364 d", "behind the chain's time")
-    assert site.rows("SELECT count(*) FROM evidence") == [(4,)]
+    assert count_pieces(site) == 4
     site.run("doctor").expect(32, "behind the chain's time")
     site.run("status").expect(0, "behind the chain's time")
     site.run("run", "--once").expect(0)

@@ -14,6 +14,7 @@ from support.command import start_anchor
 from support.crashes import JOURNAL, NODE, crashing
 from support.nodes import ask, nonce, stop_the_clock
 from support.projects import Site, reading
+from support.store_contents import Piece, count_waiting, load_pieces
 
 from anchor.chain.devnet import Devnet
 from anchor.errors import NodeUnreachableError
@@ -27,7 +28,16 @@ MakeSite = Callable[..., Site]
 
 
 def sources(site: Site) -> list[str]:
-    return [row[0] for row in site.rows("SELECT source FROM evidence ORDER BY id")]
+    return [piece.source for piece in load_pieces(site)]
+
+
+def find_piece(site: Site, path: Path) -> Piece:
+    (found,) = [piece for piece in load_pieces(site) if piece.source == str(path)]
+    return found
+
+
+def places(site: Site) -> list[tuple[str, int | None]]:
+    return [(Path(piece.source).name, piece.leaf_index) for piece in load_pieces(site)]
 
 
 # Accepting
@@ -59,10 +69,10 @@ def test_a_crash_between_entry_and_commit_stores_nothing(anchored: Site) -> None
     anchored.run("add", piece, command=crashing(*crash), killed=True)
     assert str(piece) not in sources(anchored)
     anchored.run("add", piece).expect(0, "added 1 new, 0 already known")
-    (row,) = anchored.rows(f"SELECT leaf, identity FROM evidence WHERE source = '{piece}'")
+    stored = find_piece(anchored, piece)
     entries = list(SideFile(anchored.folder / SIDE_FILE).read_entries())
-    assert [entry.identity for entry in entries[-2:]] == [row[1], row[1]]
-    assert entries[-2].leaf != entries[-1].leaf == row[0]
+    assert [entry.identity for entry in entries[-2:]] == [stored.identity] * 2
+    assert entries[-2].leaf != entries[-1].leaf == stored.leaf
 
 
 @pytest.mark.fault(
@@ -77,8 +87,8 @@ def test_a_crash_between_commit_and_answer_is_no_second_evidence(anchored: Site)
     assert sources(anchored).count(str(piece)) == 1
     anchored.run("add", piece).expect(0, "added 0 new, 1 already known")
     assert sources(anchored).count(str(piece)) == 1
-    (row,) = anchored.rows(f"SELECT leaf FROM evidence WHERE source = '{piece}'")
-    assert list(SideFile(anchored.folder / SIDE_FILE).read_entries())[-1].leaf == row[0]
+    entries = list(SideFile(anchored.folder / SIDE_FILE).read_entries())
+    assert entries[-1].leaf == find_piece(anchored, piece).leaf
 
 
 # Sealing
@@ -93,14 +103,13 @@ def test_a_crash_between_commit_and_answer_is_no_second_evidence(anchored: Site)
 def test_a_crash_in_a_seal_seals_nothing(anchored: Site, effect: str) -> None:
     for name in ("b", "c", "d"):
         anchored.add(name, name.encode())
-    before = anchored.rows("SELECT * FROM positions"), anchored.heads()
+    before = places(anchored), anchored.heads()
     crash = ("after", "anchor.store.sealing", "-", effect, "1")
     anchored.run("seal", command=crashing(*crash), killed=True)
-    assert (anchored.rows("SELECT * FROM positions"), anchored.heads()) == before
-    assert anchored.rows("SELECT count(*) FROM waiting") == [(3,)]
+    assert (places(anchored), anchored.heads()) == before
+    assert count_waiting(anchored) == 3
     anchored.run("seal").expect(0)
-    order = "SELECT source FROM evidence JOIN positions ON evidence_id = id ORDER BY leaf_index"
-    assert [Path(row[0]).name for row in anchored.rows(order)] == ["first", "b", "c", "d"]
+    assert places(anchored) == [("first", 0), ("b", 1), ("c", 2), ("d", 3)]
     anchored.run("audit").expect(0)
 
 

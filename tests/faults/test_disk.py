@@ -18,6 +18,7 @@ from support.nodes import nonce
 from support.operators import Operator
 from support.powerloss import Disk, store_on
 from support.projects import Site
+from support.store_contents import count_pieces, load_pieces
 
 from anchor.chain.tx_state import Attempt, NonceSlot
 from anchor.errors import (
@@ -104,7 +105,7 @@ def test_evidence_leaves_room_for_its_anchor(
         anchored.add("third", b"third")
     assert caught.value.exit_code == ExitCode.STORAGE
     anchored.anchor()
-    assert anchored.rows("SELECT count(*) FROM evidence") == [(2,)]
+    assert count_pieces(anchored) == 2
     assert anchored.anchors_on_chain() == [(1, 1), (2, 2)]
 
 
@@ -211,7 +212,7 @@ def test_a_write_ahead_log_that_is_cut_off_leaves_the_commits_before_the_cut(
         with anchored.open() as project:
             assert audit_project(project).breaches == ()
         assert anchored.rows("PRAGMA integrity_check") == [("ok",)]
-        counts.append(anchored.rows("SELECT count(*) FROM evidence")[0][0])
+        counts.append(count_pieces(anchored))
     assert counts == sorted(counts)
     assert set(counts) >= {1, 2, 3, 4, 5}
     injected(len(cuts))
@@ -292,7 +293,7 @@ def test_a_store_that_another_process_locks_is_waited_for_and_then_refused(
             site.add("a", b"a")
         site.run("status").expect(0)
     site.add("a", b"a")
-    assert site.rows("SELECT count(*) FROM evidence") == [(1,)]
+    assert count_pieces(site) == 1
 
 
 @pytest.mark.fault(
@@ -316,7 +317,7 @@ def test_a_store_that_is_gone_is_never_made_again(site: Site) -> None:
 def kept_open(site: Site) -> Iterator[None]:
     """Keep a connection open, so that what others write stays in the write-ahead log."""
     with closing(sqlite3.connect(site.folder / "anchor.db")) as connection:
-        connection.execute("SELECT count(*) FROM evidence").fetchone()
+        connection.execute("SELECT count(*) FROM heads").fetchone()
         connection.execute("PRAGMA wal_autocheckpoint=0")
         yield
 
@@ -375,7 +376,7 @@ def test_a_backup_made_by_sqlite_while_others_write_is_whole(
         path.unlink()
     backup.rename(anchored.folder / "anchor.db")
     anchored.run("audit").expect(0)
-    assert anchored.rows("SELECT count(*) FROM evidence")[0][0] > 21
+    assert count_pieces(anchored) > 21
 
 
 # Flipped bits
@@ -385,34 +386,36 @@ def test_a_backup_made_by_sqlite_while_others_write_is_whole(
 class Flip:
     """A value in the store, and what was done before a bit of it flips."""
 
-    query: str
+    value_in: Callable[[Site], object]
     done: Literal["accepted", "sealed", "signed"]
     is_needed: bool = True
     """Whether the next run needs it, and so refuses."""
 
 
+def newest(column: str, table: str, order: str) -> Callable[[Site], object]:
+    query = f"SELECT {column} FROM {table} ORDER BY {order} DESC LIMIT 1"
+    return lambda site: site.rows(query)[0][0]
+
+
 FLIPS = {
-    "a leaf that waits": Flip("SELECT leaf FROM evidence ORDER BY id DESC LIMIT 1", "accepted"),
-    "a record that waits": Flip("SELECT record FROM evidence ORDER BY id DESC LIMIT 1", "accepted"),
-    "a sealed leaf": Flip("SELECT leaf FROM evidence ORDER BY id DESC LIMIT 1", "sealed"),
-    "a sealed record": Flip("SELECT record FROM evidence ORDER BY id LIMIT 1", "sealed", False),
-    "the newest root": Flip("SELECT root FROM heads ORDER BY size DESC LIMIT 1", "sealed"),
-    "the newest right edge": Flip(
-        "SELECT right_edge FROM heads ORDER BY size DESC LIMIT 1", "sealed"
-    ),
-    "a signed transaction": Flip("SELECT raw FROM attempts ORDER BY nonce DESC LIMIT 1", "signed"),
-    "a signed transaction's hash": Flip(
-        "SELECT tx_hash FROM attempts ORDER BY nonce DESC LIMIT 1", "signed"
-    ),
+    "a leaf that waits": Flip(lambda site: load_pieces(site)[-1].leaf, "accepted"),
+    "a record that waits": Flip(lambda site: load_pieces(site)[-1].record, "accepted"),
+    "a sealed leaf": Flip(lambda site: load_pieces(site)[-1].leaf, "sealed"),
+    "a sealed record": Flip(lambda site: load_pieces(site)[0].record, "sealed", False),
+    "the newest root": Flip(newest("root", "heads", "size"), "sealed"),
+    "the newest right edge": Flip(newest("right_edge", "heads", "size"), "sealed"),
+    "a signed transaction": Flip(newest("raw", "attempts", "nonce"), "signed"),
+    "a signed transaction's hash": Flip(newest("tx_hash", "attempts", "nonce"), "signed"),
 }
 
 
-def flip(site: Site, query: str) -> Iterator[bool]:
+def flip(site: Site, value_in: Callable[[Site], object]) -> Iterator[bool]:
     """Flip one bit of a value in the database's file, of each copy of it in there in turn.
 
     Says whether it is the table's; an index has others.
     """
-    ((value,),) = site.rows(query)
+    value = value_in(site)
+    assert isinstance(value, bytes)
     with closing(sqlite3.connect(site.folder / "anchor.db")) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     path = site.folder / "anchor.db"
@@ -422,7 +425,7 @@ def flip(site: Site, query: str) -> Iterator[bool]:
     for place in places:
         at = place + len(value) // 2
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
-        yield site.rows(query) != [(value,)]
+        yield value_in(site) != value
         path.write_bytes(whole)
 
 
@@ -448,7 +451,7 @@ def test_a_flipped_bit_is_found_before_anything_is_sent(
             anchored.anchor()
     before, sizes = nonce(anchored.url), [size for size, _ in anchored.heads()]
     times = tables = 0
-    for is_in_table in flip(anchored, case.query):
+    for is_in_table in flip(anchored, case.value_in):
         times += 1
         tables += is_in_table
         assert is_found(anchored)

@@ -27,6 +27,7 @@ from support.nodes import wait_until
 from support.projects import Site, make_site
 from support.service import NDJSON, Served, bearer, make_key, serve
 from support.standbys import Server, Servers, run_servers, want_copies
+from support.store_contents import count_waiting, load_pieces
 
 from anchor.chain.devnet import Devnet
 from anchor.recovery.store_audit import audit_project
@@ -177,7 +178,7 @@ class Campaign:
     first: Server
     standby: Server
     load: Load
-    schema: str
+    store: PostgresDatabase
     chance: random.Random
     lost: set[str] = field(default_factory=set)
 
@@ -208,11 +209,9 @@ class Campaign:
 
     def _look_for_lost(self) -> None:
         ids, sources = set(self.load.ids), set(self.load.sources)
-        rows = self.standby.ask(
-            f"SELECT encode(identity, 'hex'), source FROM {self.schema}.evidence"
-        )
-        self.lost |= ids - {str(id) for id, _ in rows}
-        self.lost |= sources - {str(source) for _, source in rows}
+        pieces = load_pieces(self.standby.locate(self.store))
+        self.lost |= ids - {piece.identity.hex() for piece in pieces}
+        self.lost |= sources - {piece.source for piece in pieces}
 
 
 def run_campaign(folder: Path, chain: Devnet, *, rounds: int, seed: int) -> None:
@@ -226,8 +225,7 @@ def run_campaign(folder: Path, chain: Devnet, *, rounds: int, seed: int) -> None
         key = make_key(site.folder)
         served = stack.enter_context(serve(site.folder, workers=2))
         load = Load(site, served, key)
-        schema = place.url.partition("search_path%3D")[2]
-        campaign = Campaign(site, servers, first, standby, load, schema, random.Random(seed))
+        campaign = Campaign(site, servers, first, standby, load, place, random.Random(seed))
         began = time.monotonic()
         with load.going_on():
             for number in range(rounds):
@@ -249,13 +247,13 @@ def check(campaign: Campaign) -> None:
     site, load = campaign.site, campaign.load
     assert campaign.lost == set()
     assert load.faults == []
-    rows = site.rows("SELECT encode(identity, 'hex'), source, encode(sha256, 'hex') FROM evidence")
-    assert load.ids <= {id for id, _, _ in rows}
-    assert load.sources <= {source for _, source, _ in rows}
+    pieces = load_pieces(site)
+    assert load.ids <= {piece.identity.hex() for piece in pieces}
+    assert load.sources <= {piece.source for piece in pieces}
     # Each piece has bytes of its own.
-    assert len({sha256 for _, _, sha256 in rows}) == len(rows)
-    assert site.rows("SELECT count(*) FROM waiting") == [(0,)]
-    assert site.rows("SELECT max(head_size) FROM anchors WHERE final = 1") == [(len(rows),)]
+    assert len({piece.sha256 for piece in pieces}) == len(pieces)
+    assert count_waiting(site) == 0
+    assert site.rows("SELECT max(head_size) FROM anchors WHERE final = 1") == [(len(pieces),)]
     with site.open() as project:
         assert audit_project(project).breaches == ()
     anchors = site.anchors_on_chain()

@@ -25,6 +25,7 @@ from support.crashes import CRASHES, crashing
 from support.nodes import DEV, ask
 from support.projects import Site, make_site, reading
 from support.restart_campaign import Kills, operate
+from support.store_contents import count_waiting, load_pieces
 from support.stores import RestartablePostgres, run_postgres
 
 from anchor.chain.devnet import Devnet, open_devnet
@@ -184,13 +185,13 @@ def check(campaign: Campaign) -> None:
     site = campaign.site
     with site.open() as project:
         assert audit_project(project).breaches == ()
-    places = site.rows("SELECT source, leaf_index FROM evidence JOIN positions ON evidence_id = id")
-    assert sorted(source for source, _ in places) == sorted(campaign.acknowledged)
-    assert sorted(index for _, index in places) == list(range(len(places)))
-    assert site.rows("SELECT count(*) FROM waiting") == [(0,)]
+    pieces = load_pieces(site)
+    assert sorted(piece.source for piece in pieces) == sorted(campaign.acknowledged)
+    assert {piece.leaf_index for piece in pieces} == set(range(len(pieces)))
+    assert count_waiting(site) == 0
     # The newest head covers all of them, and is the registry's in the final block.
     size, root = site.heads()[-1]
-    assert size == len(places)
+    assert size == len(pieces)
     config = load_config(site.folder / "anchor.toml")
     with reading(site.url) as node:
         assert node.fetch_storage(config.registry, head_slot(config.log), "finalized") == root

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.powerloss import Disk, Loss, store_on
 from support.projects import Site, make_site
+from support.store_contents import load_pieces
 
 from anchor.chain.devnet import Devnet
 from anchor.evidence.digests import digest_bytes
@@ -106,7 +107,7 @@ def submission(number: int) -> EvidenceInput:
 def sources(site: Site) -> set[str]:
     """Return where each stored piece of evidence came from."""
     assert site.rows("PRAGMA integrity_check") == [("ok",)]
-    return {row[0] for row in site.rows("SELECT source FROM evidence")}
+    return {piece.source for piece in load_pieces(site)}
 
 
 DROPPED = pytest.mark.fault(
@@ -166,8 +167,8 @@ def test_the_power_cuts_do_lose_what_is_not_synced(
 def check_entries(site: Site) -> None:
     """See that each row that the power cut left has an entry in the side file that it left."""
     entries = {entry.leaf: entry for entry in SideFile(site.folder / SIDE_FILE).read_entries()}
-    for leaf, identity in site.rows("SELECT leaf, identity FROM evidence"):
-        assert entries[leaf].identity == identity
+    for piece in load_pieces(site):
+        assert entries[piece.leaf].identity == piece.identity
 
 
 def check_whole(site: Site) -> None:

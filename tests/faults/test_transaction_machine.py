@@ -31,6 +31,7 @@ from support.memory_chain import GWEI, Dropped, MemoryChain
 from support.memory_projects import OPERATOR, OWNER, RIVAL, STRANGER, MemorySite, make_template
 from support.memory_registry import REGISTRY
 from support.memory_transactions import read_sender
+from support.store_contents import count_waiting, load_pieces
 from support.troubles import TROUBLES, Crash, Effects, Moment
 
 from anchor.errors import (
@@ -492,12 +493,10 @@ class PipelineMachine(RuleBasedStateMachine):
             assert place == [anchor.sequence, anchor.block_number, anchor.timestamp, anchor.size]
 
     def every_piece_of_evidence_waits_or_has_its_place(self) -> None:
-        ((accepted, waiting, placed, last),) = self.rows(
-            "SELECT (SELECT count(*) FROM evidence), (SELECT count(*) FROM waiting),"
-            " (SELECT count(*) FROM positions), (SELECT coalesce(max(size), 0) FROM heads)"
-        )
-        assert accepted == self.added == waiting + placed
-        assert placed == last
+        pieces = load_pieces(self.site.config.store)
+        placed = sum(piece.leaf_index is not None for piece in pieces)
+        assert len(pieces) == self.added == self.count_waiting() + placed
+        assert self.rows("SELECT coalesce(max(size), 0) FROM heads") == [(placed,)]
 
     # And in the end.
 
@@ -534,7 +533,7 @@ class PipelineMachine(RuleBasedStateMachine):
         """Run until the newest head is final, and see that everything is there."""
         for _ in range(12):
             error = self.attempt(lambda effects: self.site.round(effects, "final"), [])
-            if error is None and not self.rows("SELECT 1 FROM waiting"):
+            if error is None and not self.count_waiting():
                 break
             if error is not None:
                 self.act_on(error)
@@ -568,6 +567,9 @@ class PipelineMachine(RuleBasedStateMachine):
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         return self.reader.execute(query).fetchall()
+
+    def count_waiting(self) -> int:
+        return count_waiting(self.site.config.store)
 
     def roots(self) -> list[tuple[bytes]]:
         return self.rows("SELECT root FROM heads ORDER BY size")

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 from support.projects import Site
+from support.store_contents import count_pieces
 from support.strace import Call, trace
 
 from anchor.errors import ChainGuardError
@@ -72,7 +73,7 @@ def test_a_turn_is_waited_for_but_not_for_ever(site: Site, monkeypatch: pytest.M
         patched.setattr(sqlite, "_BUSY_TIMEOUT_MS", 100)
         with turn_of(site), pytest.raises(ChainGuardError, match="is locked by"):
             site.add("a", b"a")
-    assert site.rows("SELECT count(*) FROM evidence") == [(0,)]
+    assert count_pieces(site) == 0
     taken = threading.Event()
 
     def hold() -> None:
@@ -86,7 +87,7 @@ def test_a_turn_is_waited_for_but_not_for_ever(site: Site, monkeypatch: pytest.M
     taken.wait()
     site.add("a", b"a")
     thread.join()
-    assert site.rows("SELECT count(*) FROM evidence") == [(1,)]
+    assert count_pieces(site) == 1
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from support.disks import loop_disk
 from support.paths import ROOT
 from support.projects import Site, make_site
 from support.service import Served, bearer, digest, make_key, serve
+from support.store_contents import count_pieces
 
 from anchor.chain.devnet import Devnet, find_anvil, open_devnet
 
@@ -94,7 +95,7 @@ def read_only(folder: Path, node: Devnet) -> list[str]:
             found, statuses = blame(served, site, key, range(100, 110))
             if set(statuses) != {201} or not wait_for(served, 200):
                 seen.append(f"after the repair: {statuses}, /readyz {ready(served)}")
-        rows = site.rows("SELECT count(*) FROM evidence")[0][0]
+        rows = count_pieces(site)
         if rows != 1 + accepted + 10:
             seen.append(f"{rows} rows, of {1 + accepted + 10} acknowledged")
     return seen + found
@@ -122,7 +123,7 @@ def no_descriptors(folder: Path, node: Devnet) -> list[str]:
         found, after = blame(served, site, key, range(30, 33))
         if set(after) != {201}:
             seen.append(f"afterwards: {after}")
-        rows = site.rows("SELECT count(*) FROM evidence")[0][0]
+        rows = count_pieces(site)
         if rows < statuses.count(201) + 3:
             seen.append(f"{rows} rows, {statuses.count(201) + 3} acknowledged")
     return seen + found

@@ -17,6 +17,7 @@ from support.nodes import stop_the_clock
 from support.paths import ROOT
 from support.projects import Site, make_site
 from support.service import Served, bearer, digest, make_key, serve
+from support.store_contents import count_pieces
 
 from anchor.chain.devnet import find_anvil, open_devnet
 
@@ -57,14 +58,14 @@ def find_faults(site: Site, ids: list[str]) -> list[str]:
             answer = served.http.get(f"/v1/evidence/{id}/receipt", headers=bearer(key))
             if answer.status_code != 200:
                 faults.append(f"the receipt of {id} is {answer.status_code}")
-        before = site.rows("SELECT count(*) FROM evidence")
+        before = count_pieces(site)
         for number, id, idempotency in zip((1, 2, 3), ids, (None, None, "order-3"), strict=True):
             again = submit(served, key, number, idempotency)
             if (again["status"], again.get("id"), again.get("known")) != (200, id, True):
                 faults.append(f"submitted again, {id} is {again}")
         if submit(served, key, 99, "order-3")["status"] != 422:
             faults.append("an idempotency key was taken for other evidence")
-        if site.rows("SELECT count(*) FROM evidence") != before:
+        if count_pieces(site) != before:
             faults.append("submitting again made second rows")
     return faults
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from service.conftest import Desk
 from support.service import NDJSON, bearer, digest, lines, make_key
+from support.store_contents import load_pieces
 
 ROUTES = [
     ("POST", "/v1/evidence"),
@@ -112,8 +113,9 @@ def test_a_name_does_not_lead_into_another_tenants_evidence(desk: Desk):
 def test_evidence_of_the_command_line_is_no_tenants(desk: Desk):
     sha256 = digest(13)
     desk.site.run("add", "--digest", f"sha256:{sha256}", "--name", "x").expect(0)
-    ((identity,),) = desk.site.rows("SELECT identity FROM evidence WHERE source = 'digest:x'")
-    answer = desk.served.http.get(f"/v1/evidence/{bytes(identity).hex()}", headers=desk.headers)
+    pieces = load_pieces(desk.site)
+    (identity,) = (piece.identity for piece in pieces if piece.source == "digest:x")
+    answer = desk.served.http.get(f"/v1/evidence/{identity.hex()}", headers=desk.headers)
     assert answer.status_code == 404
 
 

@@ -13,6 +13,7 @@ from support.fixtures import MakeSite
 from support.projects import Site
 from support.raw_http import ask, head, serving
 from support.service import digest, lines, make_key
+from support.store_contents import count_pieces, count_waiting
 
 from anchor.chain.devnet import Devnet
 from anchor.service.settings import Settings
@@ -84,7 +85,7 @@ def test_a_bulk_submission_that_stalls_keeps_what_was_answered(place: Place):
     found, _ = ask(address, bulk(key, "Content-Length: 9999") + lines(range(10)) + b'{"sha')
     assert found.count(b'"known":false') == 10
     assert b'"status":408' in found and b'"lines":' not in found
-    assert site.rows("SELECT count(*) FROM evidence") == [(10,)]
+    assert count_pieces(site) == 10
 
 
 def test_lines_are_answered_while_more_of_them_are_to_come(place: Place):
@@ -114,8 +115,8 @@ def test_a_client_that_goes_in_the_middle_leaves_whole_lines_only(place: Place):
             break
         time.sleep(0.1)
     assert found.startswith(b"HTTP/1.1 200"), found
-    assert site.rows("SELECT count(*) FROM evidence") == [(20,)]
-    assert site.rows("SELECT count(*) FROM waiting") == [(20,)]
+    assert count_pieces(site) == 20
+    assert count_waiting(site) == 20
 
 
 def test_a_tenant_has_so_many_bulk_submissions_at_once_and_no_more(place: Place):

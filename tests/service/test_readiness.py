@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
+from support.store_contents import count_pieces
 
 from anchor.errors import StorageError, StoreAwayError
 from anchor.service import readiness
@@ -105,7 +106,7 @@ def test_each_kind_of_store_is_written_and_holds_what_it_held(location: StoreLoc
     for _ in range(3):
         database.try_writing()
     with database.read() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM evidence").scalar_one() == 0
+        assert count_pieces(connection) == 0
     database.close()
 
 

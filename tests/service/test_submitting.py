@@ -14,6 +14,7 @@ import httpx
 import pytest
 from service.conftest import Desk
 from support.service import NDJSON, answers, bearer, digest, lines, make_key
+from support.store_contents import Piece, load_pieces
 
 from anchor.evidence.digests import Digests
 from anchor.evidence.record import encode_record
@@ -25,10 +26,16 @@ def submit(desk: Desk, value: Any, **headers: str) -> httpx.Response:
     return desk.served.http.post("/v1/evidence", json=value, headers=desk.headers | headers)
 
 
-def rows(desk: Desk, column: str, sha256: str) -> list[Any]:
-    """Return a column of every row with this digest."""
-    found = desk.site.rows(f"SELECT {column}, sha256 FROM evidence")
-    return [row[0] for row in found if bytes(row[1] or b"").hex() == sha256]
+def pieces(desk: Desk, sha256: str) -> list[Piece]:
+    """Return every piece of evidence with this digest."""
+    return [piece for piece in load_pieces(desk.site) if piece.sha256 == bytes.fromhex(sha256)]
+
+
+def record_of(desk: Desk, sha256: str) -> dict[str, Any]:
+    """Return the record of the only piece with this digest."""
+    (piece,) = pieces(desk, sha256)
+    record: dict[str, Any] = json.loads(piece.record or b"")
+    return record
 
 
 def test_a_digest_is_accepted_once_and_known_the_second_time(desk: Desk):
@@ -38,18 +45,18 @@ def test_a_digest_is_accepted_once_and_known_the_second_time(desk: Desk):
     assert first.json() == {"id": first.json()["id"], "state": "accepted", "known": False}
     assert second.json() == first.json() | {"known": True}
     assert first.headers["Location"] == f"/v1/evidence/{first.json()['id']}"
-    assert rows(desk, "source", digest(1)) == ["tenant:acme/one.pdf"]
+    assert [piece.source for piece in pieces(desk, digest(1))] == ["tenant:acme/one.pdf"]
 
 
 def test_the_record_says_what_was_submitted_and_no_more(desk: Desk):
     submit(desk, {"sha256": digest(2), "sm3": digest(3), "size": 7, "name": "α.pdf"})
-    record = json.loads(bytes(rows(desk, "record", digest(2))[0]))
+    record = record_of(desk, digest(2))
     assert record["digests"] == {"sha256": digest(2), "sm3": digest(3)}
     assert (record["size"], record["name"]) == (7, "α.pdf")
     with desk.site.open() as project:
         assert record["log"] == "0x" + project.config.log.hex()
     submit(desk, {"sha256": digest(4)})
-    record = json.loads(bytes(rows(desk, "record", digest(4))[0]))
+    record = record_of(desk, digest(4))
     assert record["name"] == f"sha256:{digest(4)}"
     assert "size" not in record
 
@@ -64,7 +71,7 @@ def test_a_record_of_the_clients_own_keeps_its_bytes(desk: Desk):
     )
     answer = submit(desk, {"record": encoded.decode()})
     assert answer.status_code == 201
-    assert [bytes(record) for record in rows(desk, "record", digest(5))] == [encoded]
+    assert [piece.record for piece in pieces(desk, digest(5))] == [encoded]
     leaf = desk.served.http.get(answer.headers["Location"], headers=desk.headers).json()["leaf"]
     assert leaf == hashlib.sha256(b"\0" + encoded).hexdigest()
     assert submit(desk, {"record": encoded.decode() + " "}).status_code == 422
@@ -225,7 +232,7 @@ def test_a_hundred_equal_submissions_at_once_are_one_row_with_equal_answers(
     assert Counter(answer.status_code for answer in found) == {201: 1, 200: 99}
     assert len({answer.json()["id"] for answer in found}) == 1
     assert Counter(answer.json()["known"] for answer in found) == {False: 1, True: 99}
-    assert len(rows(desk, "id", value["sha256"])) == 1
+    assert len(pieces(desk, value["sha256"])) == 1
 
 
 def test_an_idempotency_key_is_for_one_submission_of_one_tenant(desk: Desk):
@@ -235,7 +242,7 @@ def test_an_idempotency_key_is_for_one_submission_of_one_tenant(desk: Desk):
     other = submit(desk, {"sha256": digest(3_101)}, **{"Idempotency-Key": "k"})
     assert other.status_code == 422
     assert other.json()["errors"][0]["pointer"] == "Idempotency-Key"
-    assert rows(desk, "id", digest(3_101)) == []
+    assert pieces(desk, digest(3_101)) == []
     # The same evidence under another key, or none, is another piece; another tenant's key is its
     # own.
     assert submit(desk, value, **{"Idempotency-Key": "l"}).json()["known"] is False

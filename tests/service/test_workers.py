@@ -21,6 +21,7 @@ import pytest
 from support.fixtures import MakeSite
 from support.projects import Site
 from support.service import NDJSON, Served, bearer, digest, lines, make_key, serve
+from support.store_contents import count_waiting, load_pieces
 
 from anchor.chain.devnet import Devnet
 
@@ -73,9 +74,8 @@ def pieces(body: bytes):
         time.sleep(0.02)
 
 
-def stored(site: Site) -> dict[str, int]:
-    rows = site.rows("SELECT identity, id FROM evidence")
-    return {bytes(identity).hex(): id for identity, id in rows}
+def stored(site: Site) -> set[str]:
+    return {piece.identity.hex() for piece in load_pieces(site)}
 
 
 def test_what_a_killed_worker_acknowledged_is_there_and_the_rest_can_be_sent_again(
@@ -97,7 +97,7 @@ def test_what_a_killed_worker_acknowledged_is_there_and_the_rest_can_be_sent_aga
         os.kill(victim, signal.SIGKILL)
         thread.join(60)
         assert 0 < len(ids) < 20_000
-        assert set(ids) <= set(stored(site))
+        assert set(ids) <= stored(site)
         wait_for_workers(served, 1, without=victim)
         again = served.http.post(
             "/v1/bulk", content=body, headers=bearer(key) | NDJSON, timeout=120
@@ -106,7 +106,7 @@ def test_what_a_killed_worker_acknowledged_is_there_and_the_rest_can_be_sent_aga
         assert last["lines"] == 20_000 and last["refused"] == 0
         assert last["known"] >= len(ids)
     assert len(stored(site)) == 20_000
-    assert site.rows("SELECT count(*) FROM waiting") == [(20_000,)]
+    assert count_waiting(site) == 20_000
 
 
 @pytest.mark.release
@@ -132,7 +132,7 @@ def test_a_worker_that_is_told_to_stop_answers_what_it_took(new_site: MakeSite, 
         thread.join(60)
         waiting.join(60)
     assert 0 < len(ids) < 200_000
-    assert set(ids) <= set(stored(site))
+    assert set(ids) <= stored(site)
 
 
 def test_workers_end_with_their_supervisor(new_site: MakeSite, embedded: Devnet):

@@ -10,6 +10,7 @@ import pytest
 from support.memory_chain import MemoryChain
 from support.memory_projects import MemorySite, make_template
 from support.memory_transactions import read_sender
+from support.store_contents import load_pieces
 from support.troubles import Effects
 
 from anchor.operate import acceptance, single_run
@@ -39,11 +40,10 @@ def read_times(site: MemorySite) -> tuple[dict[int, float], list[float]]:
     """Return when each head was sealed, by size, and when each leaf was accepted, by index."""
     with site.open().database.read() as connection:
         heads = connection.exec_driver_sql("SELECT size, sealed_at FROM heads ORDER BY size").all()
-        rows = connection.exec_driver_sql(
-            "SELECT accepted_at FROM positions JOIN evidence ON id = evidence_id "
-            "ORDER BY leaf_index"
-        ).all()
-    return {size: parse_time(at) for size, at in heads}, [parse_time(at) for (at,) in rows]
+        sealed = [piece for piece in load_pieces(connection) if piece.leaf_index is not None]
+    assert [piece.leaf_index for piece in sealed] == list(range(len(sealed)))
+    times = [parse_time(piece.accepted_at) for piece in sealed]
+    return {size: parse_time(at) for size, at in heads}, times
 
 
 def read_waits(site: MemorySite) -> list[float]:

@@ -22,6 +22,7 @@ from support.standbys import (
     run_program,
     run_servers,
 )
+from support.store_contents import alter_piece, count_pieces
 
 from anchor.errors import ConfigError, CopyMissingError, ExitCode, StorageError
 from anchor.evidence.digests import Digests
@@ -89,8 +90,7 @@ def schema_of(location: PostgresDatabase) -> str:
 
 def held(server: Server, location: PostgresDatabase) -> int:
     """Return how many pieces a server has."""
-    (row,) = server.ask(f"SELECT count(*) FROM {schema_of(location)}.evidence")
-    return int(str(row[0]))
+    return count_pieces(server.locate(location))
 
 
 @contextmanager
@@ -275,16 +275,13 @@ def test_a_wait_that_is_cancelled_is_no_acknowledgement(
 def test_a_known_submission_waits_until_its_row_is_on_the_standby(
     location: PostgresDatabase, first: Server, standby: Server
 ) -> None:
-    table = f"{schema_of(location)}.evidence"
+    relaxed = PostgresDatabase(f"{location.url}%20-csynchronous_commit%3Doff")
     # Left to itself, the server would not write the row's commit out for ten seconds.
     with setting(first, "wal_writer_delay", "10s"), opened(location) as project:
         take(project, 1)
         before = time.monotonic()
-        with first.connect() as connection:
-            connection.execute("SET synchronous_commit = off")
-            connection.execute(f"UPDATE {table} SET source = 'digest:1'".encode())
-            where = connection.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
-        assert where is not None
+        alter_piece(relaxed, 0, source="digest:1")
+        (where,) = first.ask("SELECT pg_current_wal_insert_lsn()")
         assert take(project, 1) == Acceptance(new=0, known=1, copies=2)
         query = f"SELECT pg_last_wal_receive_lsn() >= '{where[0]}'"
         assert standby.ask(query) == [(True,)]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from support import store_contents
 from support.command import start_anchor
 from support.nodes import wait_until
 from support.projects import Site
@@ -100,26 +101,24 @@ class Drill:
 
     def sealed(self) -> list[str]:
         """Return the ids of the leaves that tiles or the registry have, before the store goes."""
-        rows = self.site.rows(
-            "SELECT identity FROM positions JOIN evidence ON evidence_id = id ORDER BY leaf_index"
-        )
+        places = {
+            piece.leaf_index: piece.identity.hex()
+            for piece in store_contents.load_pieces(self.site)
+            if piece.leaf_index is not None
+        }
         size = TileFolder(self.site.folder / "tiles").size
         anchored = max((size for size, _ in self.site.anchors_on_chain()), default=0)
-        return [bytes(identity).hex() for (identity,) in rows[: max(size, anchored)]]
+        return [places[index] for index in sorted(places)[: max(size, anchored)]]
 
     def check_restored(self, shown: dict[str, Any], kept: dict[str, int], lost: set[str]) -> None:
         """Compare the new store with what was acknowledged."""
         assert shown["size"] >= len(kept)
-        query = (
-            "SELECT identity, source, leaf_index FROM evidence "
-            "LEFT JOIN positions ON evidence_id = id"
-        )
-        found = {bytes(row[0]).hex(): (row[1], row[2]) for row in self.site.rows(query)}
+        found = {
+            piece.identity.hex(): (piece.source, piece.leaf_index)
+            for piece in store_contents.load_pieces(self.site)
+        }
         keys = {
-            (bytes(key).hex(), bytes(identity).hex())
-            for key, identity in self.site.rows(
-                "SELECT key, identity FROM keys JOIN evidence ON id = evidence_id"
-            )
+            (key.hex(), identity.hex()) for key, identity in store_contents.load_keys(self.site)
         }
         for identity, piece in self.ledger.items():
             if identity in kept:
@@ -148,12 +147,11 @@ class Drill:
 
     def check_once(self) -> None:
         """Check that the log has every piece once, and that nothing is amiss."""
-        rows = self.site.rows("SELECT identity FROM evidence JOIN positions ON evidence_id = id")
-        found = [bytes(identity).hex() for (identity,) in rows]
+        pieces = store_contents.load_pieces(self.site)
+        found = [piece.identity.hex() for piece in pieces if piece.leaf_index is not None]
         assert len(found) == len(set(found))
         assert set(self.ledger) <= set(found)
-        query = "SELECT source, count(*) FROM evidence GROUP BY source HAVING count(*) > 1"
-        assert self.site.rows(query) == []
+        assert len({piece.source for piece in pieces}) == len(pieces)
         with self.site.open() as project:
             assert audit_project(project).breaches == ()
 
@@ -228,12 +226,11 @@ class Drill:
 
     def wait_until_final(self, served: Served) -> None:
         """Wait until everything that was taken in is anchored, finally."""
-        waiting = "SELECT count(*) FROM waiting"
         final = "SELECT max(head_size) FROM anchors WHERE final = 1"
         newest = "SELECT max(size) FROM heads"
         wait_until(
             lambda: (
-                self.site.rows(waiting) == [(0,)]
+                store_contents.count_waiting(self.site) == 0
                 and self.site.rows(final) == self.site.rows(newest)
             ),
             seconds=120,

@@ -13,6 +13,7 @@ from support.clocks import FastClock
 from support.fixtures import MakeSite
 from support.nodes import DEV, ask, nonce
 from support.projects import Site
+from support.store_contents import count_waiting
 
 from anchor.errors import AnchorError, ExitCode
 from anchor.operate.single_run import RunResult
@@ -91,7 +92,7 @@ class Faulty:
         assert {size for size, _ in anchored} <= set(sizes)
         assert anchored[-1][0] == sizes[-1]
         assert self.site.head_on_chain() == self.site.heads()[-1][1]
-        assert self.site.rows("SELECT count(*) FROM waiting") == [(0,)]
+        assert count_waiting(self.site) == 0
         # A run that finds its anchor on chain leaves the nonce for the next to settle.
         for (number,) in self.site.rows("SELECT nonce FROM slots WHERE outcome IS NULL"):
             assert number < nonce(self.node.url)

@@ -151,10 +151,12 @@ class Site:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the store in SQL."""
+        return ask_store(self.locate_store(), query)
+
+    def locate_store(self) -> StoreLocation:
+        """Return where the store is: the file beside the configuration, if there is one."""
         file = self.folder / "anchor.db"
-        is_file = file.exists()
-        place = SqliteFile(file) if is_file else load_config(self.folder / "anchor.toml").store
-        return ask_store(place, query)
+        return SqliteFile(file) if file.exists() else load_config(self.folder / CONFIG).store
 
     def heads(self) -> list[tuple[int, bytes]]:
         """Return every sealed head, smallest first."""

@@ -18,6 +18,7 @@ import httpx
 from support.nodes import ask
 from support.projects import Site
 from support.service import bearer, digest, make_key
+from support.store_contents import load_pieces
 from support.supervising import Supervised
 
 from anchor.recovery.store_audit import audit_project
@@ -160,15 +161,12 @@ def check(operation: Operation) -> None:
     assert not refused, operation.tell()
     with operation.site.open() as project:
         assert audit_project(project).breaches == ()
-        with project.database.read() as connection:
-            rows = connection.exec_driver_sql(
-                "SELECT identity, leaf_index FROM evidence JOIN positions ON evidence_id = id"
-            ).all()
-    found = Counter(bytes(identity).hex() for identity, _ in rows)
+    pieces = [piece for piece in load_pieces(operation.site) if piece.leaf_index is not None]
+    found = Counter(piece.identity.hex() for piece in pieces)
     lost = set(writers.acknowledged.values()) - set(found)
     assert not lost, f"{len(lost)} acknowledged and lost"
     assert max(found.values()) == 1, "a piece is there twice"
-    assert sorted(index for _, index in rows) == list(range(len(rows)))
+    assert {piece.leaf_index for piece in pieces} == set(range(len(pieces)))
     # One at most of each writer was stored without its answer having come through.
     assert len(found) - len(set(writers.acknowledged.values())) <= WRITERS
     anchors = operation.site.anchors_on_chain()

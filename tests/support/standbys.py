@@ -17,6 +17,8 @@ from support.nodes import wait_until
 from support.projects import Site
 from support.stores import Postgres, run_postgres
 
+from anchor.store.location import PostgresDatabase
+
 NAME = "follower"
 """The name under which the standbys here follow, unless they are given another one."""
 
@@ -117,6 +119,13 @@ class Server(Postgres):
             connection.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
             connection.execute("SELECT pg_reload_conf()")
         wait_until(lambda: self.ask(f"SHOW {name}") == [(value,)])
+
+    def locate(self, location: PostgresDatabase) -> PostgresDatabase:
+        """Return where this server holds its copy of another server's store."""
+        options = location.url.partition("&options=")[2]
+        return PostgresDatabase(
+            f"postgresql://postgres@/postgres?host={self.folder}&options={options}"
+        )
 
     def ask(self, query: str) -> list[tuple[object, ...]]:
         """Return a query's rows."""

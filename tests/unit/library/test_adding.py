@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 from support.memory_chain import MemoryChain
 from support.memory_projects import ChainClock, MemorySite, make_template
 from support.memory_transactions import QuickSigner, read_sender
+from support.store_contents import alter_piece
 
 import anchor
 from anchor.chain.node import Node
@@ -23,7 +23,6 @@ from anchor.library import adding, operating
 from anchor.operate.erasing import ErasureOrder, erase
 from anchor.operate.evidence_selection import Selection
 from anchor.operate.single_run import RunState
-from anchor.store.schema import evidence
 
 
 @pytest.fixture
@@ -106,7 +105,7 @@ def test_evidence_whose_record_is_lost_is_said_to_have_none(
     file.write_bytes(b"a")
     (before,) = project.add([file])
     with project._opened.database.write() as connection:
-        connection.execute(update(evidence).values(record=None))
+        alter_piece(connection, 0, record=None)
     (after,) = project.add([file])
     assert (before.has_record, after.has_record, after.is_new) == (True, False, False)
 

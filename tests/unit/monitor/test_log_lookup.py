@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from support.examples import examples
 from support.grown_logs import grow_log
 from support.memory_projects import MemorySite
+from support.store_contents import alter_piece, load_pieces
 
 from anchor.errors import AnchorError, ChainGuardError, UsageError
 from anchor.log.merkle import hash_node, verify_consistency, verify_inclusion
@@ -209,10 +210,8 @@ def test_a_tile_that_was_altered_leads_to_no_path(byte: int, copy: OpenProject) 
 
 def test_a_leaf_that_was_altered_in_the_store_leads_to_no_path(copy: OpenProject) -> None:
     with copy.database.write() as connection:
-        connection.exec_driver_sql(
-            "UPDATE evidence SET leaf = x'" + "00" * 32 + "' WHERE id = (SELECT evidence_id FROM "
-            "positions WHERE leaf_index = 7)"
-        )
+        assert load_pieces(connection)[7].leaf_index == 7
+        alter_piece(connection, 7, leaf=bytes(32))
     with pytest.raises(ChainGuardError, match="path of leaf 7 does not lead"):
         locate_leaf(copy, 7)
     assert locate_leaf(copy, 8).index == 8
