@@ -24,7 +24,7 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class LabelledRow:
     """A label, and its value."""
 
     label: Bilingual
@@ -36,7 +36,7 @@ class Fields:
     """A table of labels and values."""
 
     title: Bilingual
-    rows: tuple[Row, ...]
+    rows: tuple[LabelledRow, ...]
     kind: Literal["fields"] = "fields"
 
 
@@ -130,7 +130,7 @@ def fields(title: Message, rows: Iterable[Labelled]) -> Fields:
     """Return a table of labels and values, with its title."""
     return Fields(
         title=bilingual(title),
-        rows=tuple(Row(label=bilingual(label), value=value) for label, value in rows),
+        rows=tuple(LabelledRow(label=bilingual(label), value=value) for label, value in rows),
     )
 
 

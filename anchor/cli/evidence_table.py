@@ -11,7 +11,7 @@ from anchor.cli.console import Output, human_size
 from anchor.messages.message import Message
 from anchor.monitor.evidence_listing import ListedEvidence, list_evidence
 from anchor.project.project import OpenProject
-from anchor.store.erasures import ERASED
+from anchor.store.columns import ERASED
 from anchor.system.clock import format_time
 from anchor.types import Stage
 

@@ -153,8 +153,6 @@ def _facts(
 def _describe_queue(overview: Overview) -> str:
     queue = overview.queue
     count = f"{queue.waiting:,}"
-    if queue.is_cut:
-        count = Message("queue-cut-off", count=queue.waiting)
     if queue.oldest_at is None:
         return count
     duration = format_duration(overview.read_at - queue.oldest_at)

@@ -14,8 +14,8 @@ from anchor.log.tiles import Tile
 from anchor.log.tree import BLOCK, HASH
 from anchor.messages.message import Message
 from anchor.project.project import OpenProject
-from anchor.store.evidence import load_leaves
 from anchor.store.heads import AnchoredHead
+from anchor.store.runs import load_leaves
 from anchor.store.sealing import open_tree, write_tiles
 from anchor.store.statistics import find_anchor_above, find_head_above, load_newest_heads
 from anchor.types import Hash32, Head

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from anchor.project.project import OpenProject
-from anchor.store.evidence import estimate_waiting
+from anchor.store.evidence import count_waiting
 from anchor.store.heads import newest_anchored, newest_final_anchor, newest_head
 from anchor.store.tx_journal import find_submitted_size
 from anchor.types import Stage
@@ -49,7 +49,7 @@ def load_log_progress(project: OpenProject) -> LogProgress:
         included = newest_anchored(connection, chain_id)
         final = newest_final_anchor(connection, chain_id)
         return LogProgress(
-            waiting=estimate_waiting(connection),
+            waiting=count_waiting(connection),
             sealed=newest.head.size if newest else 0,
             submitted=find_submitted_size(connection, chain_id) or 0,
             included=included.head.size if included else 0,

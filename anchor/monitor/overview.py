@@ -20,15 +20,14 @@ from anchor.monitor.timeline import (
 )
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
+from anchor.store.evidence import count_waiting
 from anchor.store.heads import Unproven, find_unproven, newest_final_anchor
 from anchor.store.incidents import Incident, load_open_incidents
 from anchor.store.replication import Copies
 from anchor.store.statistics import (
-    MOST_COUNTED,
     Costs,
     OpenTransaction,
     count_accepted_since,
-    count_waiting_roughly,
     find_head_above,
     find_oldest_waiting,
     find_open_transaction,
@@ -54,17 +53,12 @@ SPENDING_DAYS = 7
 class Queue:
     """The evidence that no seal has given a place in the log yet.
 
-    ``waiting`` is counted up to ``MOST_COUNTED``; ``oldest_at`` is when the oldest piece came.
+    ``oldest_at`` is when the oldest piece was accepted.
     """
 
     waiting: int
     oldest_at: float | None
     accepted_last_hour: int
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether more pieces may wait than were counted."""
-        return self.waiting >= MOST_COUNTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +127,7 @@ def read_overview(
         newest = lines[0] if lines else None
         return Overview(
             read_at=current_time,
-            queue=_read_queue(connection, current_time, newest.head.size if newest else 0),
+            queue=_read_queue(connection, current_time),
             newest=newest,
             final_size=final.head.size if final else 0,
             heads=tuple(lines),
@@ -170,14 +164,13 @@ def read_throughput(project: OpenProject, current_time: float) -> Throughput:
     return Throughput(start=start, width=width, counts=tuple(counts))
 
 
-def _read_queue(connection: Connection, current_time: float, size: int) -> Queue:
-    waiting = count_waiting_roughly(connection)
+def _read_queue(connection: Connection, current_time: float) -> Queue:
     oldest = find_oldest_waiting(connection)
     hour_ago = format_time(datetime.fromtimestamp(current_time - HOUR, UTC))
     return Queue(
-        waiting=waiting,
+        waiting=count_waiting(connection),
         oldest_at=None if oldest is None else parse_time(oldest),
-        accepted_last_hour=count_accepted_since(connection, hour_ago, size, waiting),
+        accepted_last_hour=count_accepted_since(connection, hour_ago),
     )
 
 

@@ -1,4 +1,5 @@
-/* The Python module anchor._sha256: sha256_blocks.c over anything with a buffer.
+/* The Python module anchor._sha256: sha256_blocks.c over anything with a buffer, and the functions of
+ * columns_methods.c.
  *
  * Stable ABI of Python 3.11.  anchor/_sha256.pyi has the signatures, anchor/log/batch_sha256.py the same
  * functions without this module. */
@@ -11,6 +12,9 @@
 #include <sys/mman.h>
 #endif
 
+#include "bulk_lines_methods.h"
+#include "columns_methods.h"
+#include "fingerprints_methods.h"
 #include "sha256_blocks.h"
 
 #define PAIR ((Py_ssize_t)2 * SHA256_SIZE)
@@ -43,8 +47,7 @@ static PyObject *new_bytes(Py_ssize_t size)
     return bytes;
 }
 
-
-static const struct sha256_implementation *find_implementation(const char *name)
+const struct sha256_implementation *find_implementation(const char *name)
 {
     const struct sha256_implementation *each = sha256_implementations;
 
@@ -245,6 +248,12 @@ static int set_implementations(PyObject *module)
 static int execute(PyObject *module)
 {
     sha256_prepare();
+    if (PyModule_AddFunctions(module, fingerprints_methods) < 0)
+        return -1;
+    if (PyModule_AddFunctions(module, columns_methods) < 0)
+        return -1;
+    if (PyModule_AddFunctions(module, bulk_lines_methods) < 0)
+        return -1;
     return set_implementations(module);
 }
 

@@ -176,6 +176,20 @@ static void hash_portable(uint8_t prefix, const uint8_t *const *rows, size_t wid
         store_be32(digests[0] + 4 * i, state[i]);
 }
 
+static void hash_blocks_portable(const uint8_t *const *messages, size_t count,
+                                 uint8_t *const *digests)
+{
+    uint32_t state[8], sums[64];
+
+    memcpy(state, INITIAL, sizeof state);
+    for (size_t index = 0; index < count; index++) {
+        schedule(sums, messages[0] + 64 * index);
+        compress(state, sums);
+    }
+    for (int i = 0; i < 8; i++)
+        store_be32(digests[0] + 4 * i, state[i]);
+}
+
 /* ---- SHA-256 instructions of x86 and ARM: four rows at once ---------------------------------- */
 
 #if HAVE_X86
@@ -347,11 +361,16 @@ struct words {
     vector w0, w1, w2, w3;
 };
 
+SHA2 INLINE struct words load_block(const uint8_t block[64])
+{
+    return (struct words){swap(load(block)), swap(load(block + 16)), swap(load(block + 32)),
+                          swap(load(block + 48))};
+}
+
 SHA2 INLINE struct words load_words(uint8_t prefix, const uint8_t *row, size_t width, size_t index)
 {
     static const uint32_t HASH_LENGTH[4] = {0, 0, 0, (1 + SHA256_SIZE) * 8};
     uint8_t scratch[64];
-    const uint8_t *block;
 
     /* The two commonest blocks straight from the row: stored into scratch byte by byte and loaded
      * again in vectors, the processor would have to wait for them. */
@@ -361,9 +380,7 @@ SHA2 INLINE struct words load_words(uint8_t prefix, const uint8_t *row, size_t w
     if (width == SHA256_SIZE)
         return (struct words){swap(shift_in(prefix, load(row))), swap(load(row + 15)),
                               only((uint32_t)row[31] << 24 | 0x800000), load(HASH_LENGTH)};
-    block = find_block(scratch, prefix, row, width, index);
-    return (struct words){swap(load(block)), swap(load(block + 16)), swap(load(block + 32)),
-                          swap(load(block + 48))};
+    return load_block(find_block(scratch, prefix, row, width, index));
 }
 
 /* Four rounds on two rows and, while words are still to come, the schedule's next four.  A round
@@ -435,6 +452,19 @@ SHA2 static void hash_sha2(uint8_t prefix, const uint8_t *const *rows, size_t wi
 #pragma GCC unroll 4
     for (int lane = 0; lane < 4; lane++)
         store(digests[lane], states[lane]);
+}
+
+SHA2 static void hash_blocks_sha2(const uint8_t *const *messages, size_t count,
+                                  uint8_t *const *digests)
+{
+    for (int lane = 0; lane < 4; lane += 2) {
+        const uint8_t *one = messages[lane], *other = messages[lane + 1];
+        struct state states[2] = {start(), start()};
+        for (size_t at = 0; at < 64 * count; at += 64)
+            compress_two(states, load_block(one + at), load_block(other + at));
+        store(digests[lane], states[0]);
+        store(digests[lane + 1], states[1]);
+    }
 }
 
 #endif
@@ -544,19 +574,41 @@ AVX2 static void hash_avx2(uint8_t prefix, const uint8_t *const *rows, size_t wi
         _mm256_storeu_si256((__m256i *)(void *)digests[lane], swap8(state[lane]));
 }
 
+AVX2 static void hash_blocks_avx2(const uint8_t *const *messages, size_t count,
+                                  uint8_t *const *digests)
+{
+    __m256i state[8], w[16];
+
+    for (int i = 0; i < 8; i++)
+        state[i] = _mm256_set1_epi32((int)INITIAL[i]);
+    for (size_t index = 0; index < count; index++) {
+        for (int lane = 0; lane < 8; lane++) {
+            const uint8_t *block = messages[lane] + 64 * index;
+            w[lane] = swap8(_mm256_loadu_si256((const __m256i *)(const void *)block));
+            w[lane + 8] = swap8(_mm256_loadu_si256((const __m256i *)(const void *)(block + 32)));
+        }
+        transpose(w);
+        transpose(w + 8);
+        compress_eight(state, w);
+    }
+    transpose(state);
+    for (int lane = 0; lane < 8; lane++)
+        _mm256_storeu_si256((__m256i *)(void *)digests[lane], swap8(state[lane]));
+}
+
 #endif
 
 /* ---- choice and rows ------------------------------------------------------------------------- */
 
 const struct sha256_implementation sha256_implementations[] = {
 #if HAVE_X86
-    {"sha-ni", 4, usable_sha_ni, hash_sha2},
-    {"avx2", 8, usable_avx2, hash_avx2},
+    {"sha-ni", 4, usable_sha_ni, hash_sha2, hash_blocks_sha2},
+    {"avx2", 8, usable_avx2, hash_avx2, hash_blocks_avx2},
 #elif HAVE_ARMV8
-    {"armv8", 4, usable_armv8, hash_sha2},
+    {"armv8", 4, usable_armv8, hash_sha2, hash_blocks_sha2},
 #endif
-    {"portable", 1, always, hash_portable},
-    {NULL, 0, NULL, NULL},
+    {"portable", 1, always, hash_portable, hash_blocks_portable},
+    {NULL, 0, NULL, NULL, NULL},
 };
 
 void sha256_prepare(void)
@@ -591,4 +643,41 @@ void sha256_rows(const struct sha256_implementation *implementation, uint8_t pre
         }
         implementation->hash(prefix, from, width, to);
     }
+}
+
+static void hash_lanes(const struct sha256_implementation *implementation,
+                       struct sha256_lanes *lanes, size_t blocks)
+{
+    /* lanes without a message do the last one again, into the same place */
+    for (size_t lane = lanes->count; lane < implementation->lanes; lane++) {
+        lanes->messages[lane] = lanes->messages[lanes->count - 1];
+        lanes->digests[lane] = lanes->digests[lanes->count - 1];
+    }
+    implementation->hash_blocks(lanes->messages, blocks, lanes->digests);
+    lanes->count = 0;
+}
+
+void sha256_queue_add(struct sha256_queue *queue, uint8_t *message, size_t size, uint8_t *digest)
+{
+    size_t padded = SHA256_PADDED(size), blocks = padded / 64;
+    uint64_t bits = (uint64_t)size * 8;
+    struct sha256_lanes alone = {0}, *lanes = &alone;
+
+    message[size] = 0x80;
+    memset(message + size + 1, 0, padded - 8 - (size + 1));
+    store_be32(message + padded - 8, (uint32_t)(bits >> 32));
+    store_be32(message + padded - 4, (uint32_t)bits);
+    if (blocks <= SHA256_MAX_WAITING)
+        lanes = &queue->waiting[blocks - 1];
+    lanes->messages[lanes->count] = message;
+    lanes->digests[lanes->count++] = digest;
+    if (lanes == &alone || lanes->count == queue->implementation->lanes)
+        hash_lanes(queue->implementation, lanes, blocks);
+}
+
+void sha256_queue_flush(struct sha256_queue *queue)
+{
+    for (size_t i = 0; i < SHA256_MAX_WAITING; i++)
+        if (queue->waiting[i].count)
+            hash_lanes(queue->implementation, &queue->waiting[i], i + 1);
 }

@@ -5,24 +5,30 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
-from anchor.errors import StoreBusyError, UsageError
+from anchor.errors import MalformedError, StoreBusyError, UsageError
 from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.record import SALT_BYTES, Record, encode_record
 from anchor.log.merkle import hash_leaf
 from anchor.messages.message import Message
 from anchor.operate.clock_check import check_clock
 from anchor.project.project import OpenProject
-from anchor.store.evidence import (
-    Batch,
+from anchor.store.columns import (
+    HALF,
+    MOST_PIECES,
     NewEvidence,
+    Run,
+    hash_distinction,
+    join_texts,
+    make_run,
+)
+from anchor.store.evidence import (
     StoredEvidence,
     known_identities,
     load_by_identity,
-    make_identity,
 )
 from anchor.store.evidence_insertion import (
     claim_rows,
@@ -30,13 +36,17 @@ from anchor.store.evidence_insertion import (
     insert_once,
     insert_reporting,
 )
+from anchor.store.evidence_kinds import MADE, Kind
 from anchor.store.file_origins import tenant_of
+from anchor.store.record_parts import name_by_digest
 from anchor.system.clock import utc_now
 from anchor.types import Hash32, LogId
 
-# Rows in one transaction: enough to amortise the page writes of the index over random identities,
-# and few enough that the rows take little memory.
+# Pieces in one transaction: enough that few runs of fingerprints have to be merged, and few enough
+# that the pieces take little memory.
 _BATCH = 100_000
+# With more kinds, pieces of a run share little.
+_MOST_KINDS = 128
 # Approximate size of a record without its name.
 _RECORD_BYTES = 512
 
@@ -122,9 +132,7 @@ def accept(
     for start in range(0, len(submissions), _BATCH):
         batch = submissions[start : start + _BATCH]
         database.check_room(sum(_RECORD_BYTES + len(submission.name) for submission in batch))
-        items: Batch = _prepare(project, batch, again)
-        if database.has_one_writer:
-            items = list(items)  # before the write lock blocks other writers
+        items = list(_prepare_runs(project, batch, again))
         # If another process accepts the same evidence, one of the two waits or starts again.
         written = database.write_counted(partial(insert_evidence, items=items))
         new += written.result
@@ -207,30 +215,82 @@ def fewest(*counted: int | None) -> int | None:
     return min((copies for copies in counted if copies is not None), default=None)
 
 
-def _prepare(project: OpenProject, submissions: Sequence[EvidenceInput], again: bool) -> _Prepared:
-    uniques = [secrets.token_bytes(SALT_BYTES) if again else b"" for _ in submissions]
-    return _Prepared(submissions, uniques, utc_now(), project.config.log)
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A sequence that builds the evidence of a submission on each access, with a fresh salt."""
-
-    submissions: Sequence[EvidenceInput]
-    uniques: Sequence[bytes]
-    recorded_at: str
-    log: LogId
-
-    def __len__(self) -> int:
-        return len(self.submissions)
-
-    def __iter__(self) -> Iterator[NewEvidence]:
-        return map(self.__getitem__, range(len(self)))
-
-    def __getitem__(self, place: int) -> NewEvidence:
+def _prepare(
+    project: OpenProject, submissions: Sequence[EvidenceInput], again: bool
+) -> Iterator[NewEvidence]:
+    """Yield the evidence of each submission, with a fresh salt."""
+    recorded_at, log = utc_now(), project.config.log
+    for submission in submissions:
+        unique = secrets.token_bytes(SALT_BYTES) if again else b""
         salt = secrets.token_bytes(SALT_BYTES)
-        submission, unique = self.submissions[place], self.uniques[place]
-        return prepare_evidence(submission, unique, salt, self.recorded_at, self.log)
+        yield prepare_evidence(submission, unique, salt, recorded_at, log)
+
+
+def _prepare_runs(
+    project: OpenProject, submissions: Sequence[EvidenceInput], again: bool
+) -> Iterator[NewEvidence | Run]:
+    """Yield the evidence of the submissions, as runs where that is possible."""
+    for start in range(0, len(submissions), MOST_PIECES):
+        part = submissions[start : start + MOST_PIECES]
+        run = None if again else _make_run(part, utc_now(), project.config.log)
+        if run is None:
+            yield from _prepare(project, part, again)
+        else:
+            yield run
+
+
+def _make_run(submissions: Sequence[EvidenceInput], recorded_at: str, log: LogId) -> Run | None:
+    """Return the run of these submissions; None if their sources, names and kinds do not allow it.
+
+    A source must end with the name.
+    """
+    kinds: dict[Kind, int] = {}
+    codes, names = bytearray(), []
+    given = [submission.digests for submission in submissions]
+    for submission, digests in zip(submissions, given, strict=True):
+        source, name = submission.source, submission.name
+        if not source.endswith(name) or tenant_of(source) is not None:
+            return None
+        is_named_by_digest = name == name_by_digest(digests.sha256, digests.sm3)
+        kind = Kind(
+            MADE,
+            has_sha256=digests.sha256 is not None,
+            has_sm3=digests.sm3 is not None,
+            has_size=digests.size is not None,
+            is_named_by_digest=is_named_by_digest,
+            log=log.hex(),
+            media_type=submission.media_type or guess_media_type(name),
+            prefix=source[: len(source) - len(name)],
+        )
+        codes.append(kinds.setdefault(kind, len(kinds)))
+        if len(kinds) > _MOST_KINDS:
+            return None
+        names.append("" if is_named_by_digest else name)
+    try:
+        return make_run(
+            0,
+            kinds=list(kinds),
+            codes=bytes(codes),
+            names=join_texts([name.encode() for name in names]),
+            salts=secrets.token_bytes(SALT_BYTES * len(codes)),
+            accepted_at=recorded_at,
+            sha256=_join(digests.sha256 for digests in given),
+            sm3=_join(digests.sm3 for digests in given),
+            sizes=_join(_encode_size(digests.size) for digests in given),
+        )
+    except (ValueError, OverflowError, MalformedError):
+        return None  # a name or size is not valid; its own record is refused with the reason
+
+
+def _encode_size(size: int | None) -> bytes | None:
+    return None if size is None else size.to_bytes(8, "little")
+
+
+def _join(values: Iterable[bytes | None]) -> bytes | None:
+    """Return values of one width back to back, zeros for None; None if all are None."""
+    column = list(values)
+    width = max(len(value or b"") for value in column)
+    return b"".join(value or bytes(width) for value in column) if width else None
 
 
 def accept_once(
@@ -313,15 +373,9 @@ def _make_row(
 def identify(submission: EvidenceInput, unique: bytes = b"") -> bytes:
     """Return the identity of a submission: equal for a repeated one, different per ``unique``."""
     digests = submission.digests
-    parts = (
-        submission.source.encode("utf-8", "surrogateescape"),
-        digests.sha256 or b"",
-        digests.sm3 or b"",
-        unique,
-    )
-    # Length-prefixed, so that different tuples never give the same bytes.
-    described = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
-    return make_identity(digests, described)
+    digest = digests.sha256 or digests.sm3 or b""
+    distinction = hash_distinction(submission.source, digests.sha256, digests.sm3, unique)
+    return digest[:HALF] + distinction
 
 
 def guess_media_type(name: str) -> str | None:

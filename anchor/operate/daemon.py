@@ -48,7 +48,6 @@ from anchor.project.project import OpenProject
 from anchor.store.evidence import (
     count_waiting,
     count_waiting_before,
-    estimate_waiting,
     measure_waiting,
 )
 from anchor.store.heads import (
@@ -233,10 +232,10 @@ class Daemon:
             is_behind = newest is not None and (anchored is None or anchored.head != newest.head)
             if is_first or is_behind:
                 return is_time
-            waiting = estimate_waiting(connection)
+            waiting = count_waiting(connection)
             if not waiting or is_time:
                 return waiting > 0
-            if waiting >= self._pace.leaves and count_waiting(connection) >= self._pace.leaves:
+            if waiting >= self._pace.leaves:
                 return True
             size = self._pace.size
             return size is not None and measure_waiting(connection) >= size

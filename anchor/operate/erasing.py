@@ -32,14 +32,8 @@ from anchor.operate.key_audit_trail import record_key_event
 from anchor.project.config import Config
 from anchor.project.files import sidecar_path
 from anchor.project.project import OpenProject
-from anchor.store.erasures import (
-    ERASED,
-    Piece,
-    erase_rows,
-    load_erasures,
-    lock_holds,
-)
-from anchor.store.evidence import NewEvidence
+from anchor.store.columns import ERASED, NewEvidence
+from anchor.store.erasures import Piece, erase_rows, load_erasures, lock_holds
 from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.legal_holds import find_held
 from anchor.system.clock import utc_now

@@ -30,9 +30,9 @@ from anchor.store.erasures import (
     hash_id,
     load_erasures,
     load_records,
-    stop_intake,
 )
 from anchor.store.location import SqliteFile, find_copies
+from anchor.store.runs import lock_intake
 from anchor.system.clock import utc_now
 from anchor.system.durable_files import is_temporary, private_mode, sync_folder, write_file
 from anchor.system.os_errors import describe_os_error
@@ -136,7 +136,7 @@ def _clear_side_file(
     leaves = {erasure.leaf for erasure in erasures}
     hashes = {erasure.id_hash for erasure in erasures}
     with project.database.write() as connection:
-        stop_intake(connection)
+        lock_intake(connection)
         ids = {
             entry.identity
             for entry in side_file.read_entries(lambda _: None)

@@ -17,9 +17,9 @@ from anchor.errors import AnchorError
 from anchor.evidence.erasure_statement import ErasureStatement, find_statement, parse_statement
 from anchor.evidence.record import MAX_RECORD_BYTES
 from anchor.log.merkle import hash_leaf
+from anchor.store.columns import ERASED, EvidenceRow
 from anchor.store.database import Database
 from anchor.store.erasures import (
-    ERASED,
     Erasure,
     erase_rows,
     find_by_leaves,
@@ -29,7 +29,6 @@ from anchor.store.erasures import (
     load_records,
     load_statement_records,
 )
-from anchor.store.evidence import EvidenceRow
 from anchor.store.file_origins import tenant_of
 from anchor.store.legal_holds import insert_holds, load_holds
 from anchor.store.staging import Writable

@@ -18,9 +18,6 @@ from anchor.messages.message import Message
 from anchor.project.project import OpenProject
 from anchor.store.file_origins import load_files
 
-# File names held in memory at a time, with their digests.
-_PAGE = 10_000
-
 
 @dataclass(slots=True)
 class Originals:
@@ -66,7 +63,9 @@ def audit_originals(
 def _list_files(
     project: OpenProject, expected: dict[str, list[Digests]], originals: Originals
 ) -> Iterator[Discovered]:
-    for name, versions in _load_pages(project):
+    with project.database.read() as connection:
+        files = load_files(connection)
+    for name, versions in files:
         path = Path(fsdecode(encode_name(name)))
         try:
             is_file = stat.S_ISREG(path.stat().st_mode)
@@ -82,17 +81,6 @@ def _list_files(
             yield SourceFile(path=path, name=name, guarded=0)
         else:
             originals.missing += 1
-
-
-def _load_pages(project: OpenProject) -> Iterator[tuple[str, list[Digests]]]:
-    last = ""
-    while True:
-        with project.database.read() as connection:
-            page = load_files(connection, last, _PAGE)
-        if not page:
-            return
-        yield from page
-        last = page[-1][0]
 
 
 def _is_same(accepted: Digests, current: Digests) -> bool:

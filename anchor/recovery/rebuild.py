@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from anchor.evidence.digests import Digests
 from anchor.evidence.record import parse_record, source_of
 from anchor.log.merkle import hash_leaf
 from anchor.log.tree import HASH, RightEdge
+from anchor.messages.message import Message
 from anchor.operate.acceptance import identify, receipt_input
 from anchor.operate.receipt_files import read_receipt
 from anchor.project.config import Config
@@ -26,9 +26,11 @@ from anchor.recovery.erasure_restoration import KnownErasures, reapply_erasures
 from anchor.recovery.leaf_origins import FoundReceipts, LeafOrigin
 from anchor.store.acknowledged_log import SideFile, build_entry
 from anchor.store.batches import in_batches
+from anchor.store.columns import ERASED, EvidenceRow
 from anchor.store.database import Database
-from anchor.store.erasures import ERASED
-from anchor.store.evidence import EvidenceRow, assign_positions, known_identities, make_identity
+from anchor.store.erasures import find_by_leaves
+from anchor.store.evidence import known_identities, make_identity
+from anchor.store.evidence_insertion import insert_rows
 from anchor.store.file_origins import tenant_of
 from anchor.store.heads import (
     AnchoredHead,
@@ -38,20 +40,20 @@ from anchor.store.heads import (
     load_heads,
     save_anchor,
 )
+from anchor.store.idempotency_keys import insert_keys, load_keys
 from anchor.store.incidents import insert_incident_row, load_incident_rows
 from anchor.store.leaf_owners import OwnedLeaf, Owners
 from anchor.store.replaced_store_fence import Fence
 from anchor.store.row_transfer import (
+    Skipped,
     SlotKey,
     insert_attempt_row,
-    insert_keys,
-    insert_rows,
     insert_slot,
-    load_keys,
     load_placed_rows,
     load_rows_after,
     load_sealing_times,
     load_slots,
+    row_of_leaf,
 )
 from anchor.store.staging import Writable
 from anchor.store.tx_journal import AttemptRow, load_attempt_rows
@@ -108,25 +110,27 @@ def fill_store(
     anchored: list[AnchoredHead],
     remains: Remains,
     final: Hash32 | None,
+    report: Callable[[Message], None],
 ) -> FillResult:
     """Write everything that remains of the log to a new store; return the counts.
 
-    ``final`` is the hash of the final block by which open nonces are settled, or None.
+    ``final`` is the hash of the final block by which open nonces are settled, or None. Damaged runs
+    of the stores are not used, and reported.
     """
     rebuilt_at = utc_now()
+    skipped = _report_once(report)
     loose: dict[Hash32, EvidenceRow] = {}
-    for row in _load_loose(edges, remains.stores):
+    for row in _load_loose(edges, remains, skipped):
         if row.leaf not in loose or loose[row.leaf].record is None:
             loose[row.leaf] = row
     lost = 0
     for leaves, start in _batches(origin):
-        rows = list(_find_rows(leaves, start, remains, loose, rebuilt_at))
+        rows = list(_find_rows(leaves, start, remains, loose, rebuilt_at, skipped))
         lost += sum(row.record is None for row in rows)
         _append_to_side_file(remains, rows)
         with database.write() as connection:
             taken = known_identities(connection, [row.identity for row in rows])
             insert_rows(connection, _make_unique(rows, taken, start))
-            assign_positions(connection, start)
     kept = _insert_heads(database, origin, edges, anchored, remains, rebuilt_at)
     signed = _insert_journal(config, node, database, remains, kept, final)
     _insert_incidents(database, kept, remains.stores)
@@ -143,7 +147,7 @@ def fill_store(
                 final_at=known.final_at if known and anchor.final else None,
             )
             save_anchor(connection, config.chain_id, anchor)
-    # Accepted evidence without a place in the log is queued, so that nothing acknowledged is lost.
+    # Pieces after the newest head wait, so that nothing acknowledged is lost.
     beyond: set[Hash32] = set()
     for row in _find_beyond(remains, origin.size):
         if remains.owners.find(row.leaf) is None:
@@ -156,7 +160,7 @@ def fill_store(
     waiting, unreadable = _insert_unplaced(database, unplaced)
     # Erased evidence is not lost, and its keys do not belong to a resubmission of it.
     remains.owners.forget(remains.erased.leaves)
-    _insert_keys(database, remains)
+    _insert_keys(database, remains, skipped)
     # Before the erasures known only from the log remove the identities that are compared here.
     missing = tuple(_find_lost(database, remains.owners))
     lost += reapply_erasures(database, remains.stores, remains.erased)
@@ -170,15 +174,30 @@ def fill_store(
     )
 
 
-def _load_loose(edges: dict[int, RightEdge], stores: Sequence[Database]) -> Iterator[EvidenceRow]:
+def _report_once(report: Callable[[Message], None]) -> Skipped:
+    """Return a function that reports a damaged run once, however often it is read."""
+    told: set[Message] = set()
+
+    def skip(reason: Message) -> None:
+        if reason not in told:
+            told.add(reason)
+            report(Message("restore-source-refused", reason=reason))
+
+    return skip
+
+
+def _load_loose(
+    edges: dict[int, RightEdge], remains: Remains, skipped: Skipped
+) -> Iterator[EvidenceRow]:
     """Yield the evidence that the stores hold beyond the heads that they share with the log.
 
-    It is queued in those stores, or has a place that may differ from the log's.
+    It waits in those stores, or has a place that may differ from the log's.
     """
-    for store in stores:
+    for store in remains.stores:
         with store.read() as connection:
             shared = [head.size for head in load_heads(connection) if is_of_log(head, edges)]
-            yield from map(_check_record, load_rows_after(connection, max(shared, default=0)))
+            for row in load_rows_after(connection, max(shared, default=0), skipped):
+                yield _restore_columns(row, remains.owners) or _check_record(row)
 
 
 def is_of_log(head: Head, edges: Mapping[int, RightEdge]) -> bool:
@@ -207,6 +226,20 @@ def _restore_ownership(row: EvidenceRow, owners: Owners) -> EvidenceRow:
     return replace(row, identity=entry.identity, source=source)
 
 
+def _restore_columns(row: EvidenceRow, owners: Owners) -> EvidenceRow | None:
+    """Return the evidence of a record salvaged from a run in which other columns are damaged.
+
+    Returns None for other rows, and if neither the leaf nor a side file has the record's hash.
+    """
+    if row.record is None or row.sha256 is not None or row.sm3 is not None:
+        return None
+    leaf = hash_leaf(row.record)
+    if leaf != row.leaf and owners.find(leaf) is None:
+        return None
+    made = _row_of_record(row.record)
+    return made and _restore_ownership(made, owners)
+
+
 def _append_to_side_file(remains: Remains, rows: Iterable[EvidenceRow]) -> None:
     """Append to the side file the rows from stores that it does not contain.
 
@@ -226,10 +259,13 @@ def _find_lost(database: Writable, owners: Owners) -> Iterator[OwnedLeaf]:
 
 
 def _check_record(row: EvidenceRow) -> EvidenceRow:
-    """Return a row without its record if that is damaged: another store may have it intact."""
+    """Return a row without its record if that is damaged: another store may have it intact.
+
+    The digests go, too, because the record may have been made from damaged ones.
+    """
     if row.record is None or hash_leaf(row.record) == row.leaf:
         return row
-    return replace(row, record=None)
+    return replace(row, record=None, sha256=None, sm3=None)
 
 
 def _batches(origin: LeafOrigin) -> Iterator[tuple[bytes, int]]:
@@ -242,34 +278,49 @@ def _batches(origin: LeafOrigin) -> Iterator[tuple[bytes, int]]:
 
 
 def _find_rows(
-    leaves: bytes, start: int, remains: Remains, loose: dict[Hash32, EvidenceRow], accepted_at: str
+    leaves: bytes,
+    start: int,
+    remains: Remains,
+    loose: dict[Hash32, EvidenceRow],
+    accepted_at: str,
+    skipped: Skipped,
 ) -> Iterator[EvidenceRow]:
     """Yield a row for each leaf: from a store, else from a receipt, else with the leaf alone."""
     end = start + len(leaves) // HASH
     stored = []
     for store in remains.stores:
         with store.read() as connection:
-            stored.append(load_placed_rows(connection, start, end))
+            stored.append(load_placed_rows(connection, start, end, skipped))
     for index in range(start, end):
         leaf = Hash32(leaves[(index - start) * HASH :][:HASH])
-        rows = [
-            _check_record(rows[index])
-            for rows in stored
-            if index in rows and rows[index].leaf == leaf
-        ]
+        rows = [rows[index] for rows in stored if index in rows]
         rows += [loose[leaf]] if leaf in loose else []
-        whole = next((row for row in rows if row.record is not None), None)
-        if whole is None:
-            from_receipts = (
-                _row_of_receipt(path, leaf) for path in remains.receipts.by_index.get(index, ())
-            )
-            whole = next(filter(None, from_receipts), None)
-            accepted = next((row for row in rows if row.sha256 or row.sm3), None)
-            if whole is not None and accepted is not None:
-                # The row of the acceptance has more information than a receipt.
-                whole = replace(accepted, record=whole.record)
-        row = whole or next(iter(rows), None) or _row_of_leaf(index, leaf, accepted_at)
+        row = _find_whole(leaf, rows, remains.receipts.by_index.get(index, ()))
+        if row is None:
+            left = (_check_record(row) for row in rows if row.leaf == leaf)
+            row = next(left, None) or row_of_leaf(index, leaf, accepted_at)
         yield remains.erased.blank(_restore_ownership(row, remains.owners))
+
+
+def _find_whole(
+    leaf: Hash32, rows: Sequence[EvidenceRow], receipts: Iterable[Path]
+) -> EvidenceRow | None:
+    """Return the evidence with a record that hashes to ``leaf``: from a store, else a receipt."""
+    for row in rows:
+        if row.record is None or hash_leaf(row.record) != leaf:
+            continue
+        if row.sha256 is None and row.sm3 is None:
+            # Salvaged from a run in which the other columns are damaged.
+            return _row_of_record(row.record) or replace(row, leaf=leaf)
+        # The store's own leaf may be damaged.
+        return row if row.leaf == leaf else replace(row, leaf=leaf)
+    for whole in filter(None, (_row_of_receipt(path, leaf) for path in receipts)):
+        for row in rows:
+            # The row of the acceptance has more information than a receipt.
+            if row.leaf == leaf and (row.sha256, row.sm3) == (whole.sha256, whole.sm3):
+                return replace(row, record=whole.record)
+        return whole
+    return None
 
 
 def _row_of_receipt(path: Path, leaf: Hash32 | None) -> EvidenceRow | None:
@@ -277,35 +328,29 @@ def _row_of_receipt(path: Path, leaf: Hash32 | None) -> EvidenceRow | None:
     receipt = read_receipt(path)
     if receipt is None or leaf not in (None, hash_leaf(receipt.record)):
         return None
+    return _row_of_record(receipt.record, path.with_name(path.name.removesuffix(RECEIPT_SUFFIX)))
+
+
+def _row_of_record(encoded: bytes, file: Path | None = None) -> EvidenceRow | None:
+    """Return a record's evidence as accepted, from ``file`` if that exists.
+
+    None if the record cannot be read.
+    """
     try:
-        record = parse_record(receipt.record)
+        record = parse_record(encoded)
     except AnchorError:
         return None
-    file_of = path.with_name(path.name.removesuffix(RECEIPT_SUFFIX))
     submission = receipt_input(record.digests, record.name)
-    if file_of.is_file():
-        submission = replace(submission, source=source_of(file_of))
+    if file is not None and file.is_file():
+        submission = replace(submission, source=source_of(file))
     return EvidenceRow(
         identity=identify(submission),
         source=submission.source,
         sha256=record.digests.sha256,
         sm3=record.digests.sm3,
-        record=receipt.record,
-        leaf=hash_leaf(receipt.record),
+        record=encoded,
+        leaf=hash_leaf(encoded),
         accepted_at=format_time(record.recorded_at),
-        is_stored=False,
-    )
-
-
-def _row_of_leaf(index: int, leaf: Hash32, accepted_at: str) -> EvidenceRow:
-    return EvidenceRow(
-        identity=hashlib.sha256(b"leaf" + index.to_bytes(8, "big") + leaf).digest(),
-        source=f"(leaf {index}, whose record is lost)",
-        sha256=None,
-        sm3=None,
-        record=None,
-        leaf=leaf,
-        accepted_at=accepted_at,
         is_stored=False,
     )
 
@@ -450,9 +495,12 @@ def _insert_unplaced(database: Writable, rows: Iterable[EvidenceRow]) -> tuple[i
     for batch in in_batches(rows, _BATCH):
         with database.write() as connection:
             known = known_identities(connection, [row.identity for row in batch])
+            # Erased evidence has no identity, and that of a damaged row may be false.
+            bare = {row.leaf for row in batch if row.record is None}
+            placed = {piece.leaf for piece in find_by_leaves(connection, bare)}
             new = []
             for row in batch:
-                if row.identity in known:
+                if row.identity in known or row.leaf in placed:
                     continue
                 if row.record is None and row.source != ERASED:
                     unreadable += 1
@@ -465,14 +513,14 @@ def _insert_unplaced(database: Writable, rows: Iterable[EvidenceRow]) -> tuple[i
     return waiting, unreadable
 
 
-def _insert_keys(database: Writable, remains: Remains) -> None:
+def _insert_keys(database: Writable, remains: Remains, skipped: Skipped) -> None:
     """Copy the idempotency keys, so that a repeated submission is still recognised."""
     for keys in remains.owners.load_keys():
         with database.write() as target:
             insert_keys(target, keys)
     for store in remains.stores:
         with store.read() as connection:
-            known_keys = load_keys(connection, remains.erased.leaves)
+            known_keys = load_keys(connection, remains.erased.leaves, skipped)
             for batch in in_batches(known_keys, _BATCH):
                 with database.write() as target:
                     insert_keys(target, batch)

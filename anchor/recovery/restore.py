@@ -104,7 +104,7 @@ def restore_project(
     final = _fetch_final_hash(config, node)
 
     def fill(database: Writable) -> FillResult:
-        filled = fill_store(config, node, database, origin, edges, anchored, remains, final)
+        filled = fill_store(config, node, database, origin, edges, anchored, remains, final, report)
         # One of the old stores may be at the new store's location.
         for old in remains.stores:
             old.close()

@@ -202,7 +202,7 @@ def _salvage(stack: ExitStack, config: Config, left: SqliteFile, report: Report)
     salvaged = salvage_store(left, copy)
     for sentence in salvaged.lost:
         report(Message("restore-lost", detail=sentence))
-    report(Message("restore-evidence-read", count=salvaged.rows["evidence"], store=left))
+    report(Message("restore-evidence-read", count=salvaged.pieces, store=left))
     database = open_database(copy)
     stack.callback(database.close)
     if load_pinned_registry(database) is None:

@@ -10,22 +10,20 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from anchor.errors import AnchorError, ChainGuardError, ConfigError
-from anchor.log.merkle import hash_leaf
+from anchor.log.batch_sha256 import hash_rows
 from anchor.log.tiles import Tile, TileBuilder, tiles_of
 from anchor.log.tree import HASH, RightEdge
 from anchor.messages.message import Message
 from anchor.project.project import OpenProject
 from anchor.recovery.journal_audit import audit_attempts, audit_hints, audit_slots
+from anchor.store import fingerprints
 from anchor.store.database import Database
 from anchor.store.erasures import count_without_record
-from anchor.store.evidence import (
-    count_lost_waiting,
-    count_misplaced,
-    load_sealed_records,
-    load_waiting_records,
-)
+from anchor.store.fingerprint_pages import ENTRY, About
 from anchor.store.heads import find_edge, load_heads, newest_head
+from anchor.store.idempotency_keys import count_lost_keys
 from anchor.store.incidents import load_open_incidents
+from anchor.store.runs import load_runs
 from anchor.store.sealing import check_leaves, read_leaves, write_tiles
 from anchor.store.sqlite_integrity import find_damage
 from anchor.store.tile_folder import TileFolder
@@ -76,15 +74,17 @@ def audit_log(database: Database, tiles: TileFolder, *others: Iterator[Message])
     size = heads[-1].size if heads else 0
     checks = (
         _audit_file(database),
-        _audit_records(database, size),
-        _audit_places(database),
+        _audit_pieces(database, size),
         _audit_heads(database, heads),
         _audit_tiles(database, tiles, size),
         *others,
     )
     breaches = limit_breaches(chain.from_iterable(map(_as_breach, checks)))
-    with database.read() as connection:
-        erased, lost = count_without_record(connection)
+    try:
+        with database.read() as connection:
+            erased, lost = count_without_record(connection)
+    except (ConfigError, ChainGuardError):  # a breach has said it
+        erased = lost = 0
     return Audit(leaves=size, heads=len(heads), erased=erased, lost=lost, breaches=breaches)
 
 
@@ -125,34 +125,50 @@ def _audit_file(database: Database) -> Iterator[Message]:
         yield from find_damage(connection)
 
 
-def _audit_records(database: Database, size: int) -> Iterator[Message]:
-    """Check that every record not erased hashes to its leaf, and that leaf indices have no gap."""
+def _audit_pieces(database: Database, size: int) -> Iterator[Message]:
+    """Check that no piece is missing, and that every record not erased hashes to its leaf.
+
+    Check also that every piece is found by its identity, so that none is accepted a second time.
+    """
     expected = 0
+    stored, entered = _EntrySum(), _EntrySum()
+    damaged: list[Message] = []
     with database.read() as connection:
-        for index, leaf, record in load_sealed_records(connection):
-            if index != expected:
-                yield Message("audit-leaf-missing", expected=expected, actual=index)
-            expected = index + 1
-            if record is not None and hash_leaf(record) != leaf:
-                yield Message("audit-record-differs", index=index)
-        if expected > size:
-            yield (Message("audit-head-lost", size=size, last=expected - 1))
-        for _, leaf, record in load_waiting_records(connection):
-            if record is not None and hash_leaf(record) != leaf:
-                yield Message("audit-waiting-record-differs", leaf=leaf.hex())
+        for run in load_runs(connection, skipped=damaged.append):
+            if run.first != expected:
+                yield Message("audit-leaf-missing", expected=expected, actual=run.first)
+            expected = run.end
+            for at in run.find_false_leaves():
+                index = run.first + at
+                if index < size:
+                    yield Message("audit-record-differs", index=index)
+                else:
+                    yield Message("audit-waiting-record-differs", leaf=run.leaf(at).hex())
+            stored.add(run.entries())
+        if expected < size:
+            yield Message("audit-leaves-after-missing", expected=expected, size=size)
+        for entries in fingerprints.load_entries(connection, About.IDENTITY):
+            entered.add(entries)
+        lost_keys = count_lost_keys(connection)
+    yield from damaged
+    if stored != entered and not damaged:
+        yield Message("audit-fingerprints-differ", stored=stored.count, entered=entered.count)
+    if lost_keys:
+        yield Message("audit-keys-without-evidence", count=lost_keys)
 
 
-def _audit_places(database: Database) -> Iterator[Message]:
-    """Check that every piece of evidence is either queued or has exactly one place in the log."""
-    with database.read() as connection:
-        neither, both = count_misplaced(connection)
-        lost = count_lost_waiting(connection)
-    if neither:
-        yield Message("audit-evidence-without-place", count=neither)
-    if both:
-        yield Message("audit-evidence-waits-though-placed", count=both)
-    if lost:
-        yield Message("audit-waiting-not-evidence", count=lost)
+@dataclass(slots=True)
+class _EntrySum:
+    """A sum over identities and indices that does not depend on their order."""
+
+    count: int = 0
+    total: int = 0
+
+    def add(self, entries: bytes) -> None:
+        hashes = hash_rows(0, entries, ENTRY)
+        self.count += len(hashes) // HASH
+        for at in range(0, len(hashes), HASH):
+            self.total += int.from_bytes(hashes[at : at + HASH], "big")
 
 
 def _audit_incidents(project: OpenProject) -> Iterator[Message]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from anchor.errors import StorageError, StoreBusyError
 from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.project.files import BEFORE_UPGRADE
 from anchor.project.project import open_project
 from anchor.recovery.backup import make_backup
 from anchor.store.backup_folder import backup_path, open_generations
-from anchor.store.database import MIGRATION_HEAD
+from anchor.store.database import MIGRATION_HEAD, Database
+from anchor.store.location import SqliteFile
 from anchor.store.schema_upgrade import hold_outdated
 
 
@@ -32,7 +35,8 @@ def upgrade_store(
     """Upgrade the store; return None if it already has this release's schema.
 
     A backup is made at ``backup``, or below the project's folder, and checked by upgrading a copy
-    of its store and recomputing the log.  Then the store is upgraded in one transaction.
+    of its store and recomputing the log.  Then the store is upgraded in one transaction, and a
+    SQLite file is rewritten without the old tables.
 
     Raises:
         ConfigError: There is no store.
@@ -52,5 +56,16 @@ def upgrade_store(
         report(Message("store-before-upgrade", folder=made.folder))
         # A crash here leaves the store unchanged, and a superfluous backup.
         outdated.upgrade()
-    open_project(config).database.close()
+    # A crash here leaves the old tables' bytes in the file; the next erasure purges them as well.
+    with closing(open_project(config).database) as database:
+        if isinstance(config.store, SqliteFile):
+            _free_space(database, report)
     return UpgradedStore(before=outdated.version, after=MIGRATION_HEAD, backup=made.folder)
+
+
+def _free_space(database: Database, report: Callable[[Message], None]) -> None:
+    """Rewrite a store's file without the tables that were dropped, or report why that failed."""
+    try:
+        database.purge()
+    except (StorageError, StoreBusyError) as error:
+        report(Message("store-space-not-freed", reason=error.message))

@@ -16,9 +16,12 @@ from anchor.project.project import OpenProject, make_store, trust_entry
 from anchor.recovery.erasure_restoration import load_known_erasures, reapply_erasures
 from anchor.store.acknowledged_log import SideFile, build_entry
 from anchor.store.batches import in_batches
-from anchor.store.evidence import assign_positions, known_identities, load_all
+from anchor.store.columns import ERASED
+from anchor.store.erasures import find_by_leaves
+from anchor.store.evidence import known_identities, load_all
+from anchor.store.evidence_insertion import insert_rows
 from anchor.store.heads import SealedHead, insert_head, load_sealed_heads
-from anchor.store.row_transfer import insert_rows, load_placed_rows, load_rows_after
+from anchor.store.row_transfer import load_placed_rows, load_rows_after
 from anchor.store.staging import Writable
 from anchor.types import Head, log_number
 from anchor.verification.pinning import encode_policy
@@ -48,7 +51,6 @@ def _copy(project: OpenProject, database: Writable, head: Head, side_file: SideF
         with database.write() as connection:
             rows = [placed[index] for index in sorted(placed)]
             insert_rows(connection, rows)
-            assign_positions(connection, start)
             # Before the commit, so that every committed row has an entry in the side file.
             side_file.append(map(build_entry, rows))
     with project.database.read() as source, database.write() as connection:
@@ -60,13 +62,19 @@ def _copy(project: OpenProject, database: Writable, head: Head, side_file: SideF
 def enqueue_unplaced(
     project: OpenProject, database: Writable, head: Head, side_file: SideFile
 ) -> int:
-    """Queue all evidence not in the log up to ``head``; return the length of the queue."""
+    """Queue all evidence not in the log up to ``head``; return the length of the queue.
+
+    Evidence that an earlier call has queued is not queued again.
+    """
     count = 0
     with project.database.read() as source:
         for batch in in_batches(load_rows_after(source, head.size), _BATCH):
             with database.write() as connection:
                 known = known_identities(connection, [row.identity for row in batch])
-                new = [row for row in batch if row.identity not in known]
+                # Erased evidence has no identity by which it is found.
+                erased = {row.leaf for row in batch if row.source == ERASED}
+                queued = {piece.leaf for piece in find_by_leaves(connection, erased)}
+                new = [row for row in batch if row.identity not in known and row.leaf not in queued]
                 insert_rows(connection, new)
                 side_file.append(map(build_entry, new))
             count += len(batch)

@@ -28,13 +28,15 @@ from anchor.store.acknowledged_log_frames import (
     MAGIC,
     Damage,
     Entry,
+    EntryBlock,
     encode_entries,
     ends_whole,
     parse_entries,
     walk_frames,
 )
 from anchor.store.batches import in_batches
-from anchor.store.evidence import EvidenceRow, NewEvidence
+from anchor.store.columns import Row, Run
+from anchor.store.evidence_kinds import parse_kinds
 from anchor.store.file_origins import tenant_of
 from anchor.system.durable_files import open_private, sync_folder
 from anchor.system.file_lock import wait_for_lock
@@ -58,7 +60,7 @@ class SideFile:
         # Inode and size after this process's last append: if unchanged, the end needs no new check.
         self._sound: tuple[int, int] | None = None
 
-    def append(self, entries: Iterable[Entry]) -> None:
+    def append(self, entries: Iterable[Entry | EntryBlock]) -> None:
         """Append entries and sync them to disk.
 
         Raises:
@@ -232,26 +234,33 @@ class SideFile:
             ) from error
 
 
-def build_entry(piece: NewEvidence | EvidenceRow) -> Entry:
+def build_entry(piece: Row) -> Entry:
     """Return the side-file entry of a piece of evidence that has no idempotency key."""
     return Entry(piece.leaf, piece.identity, tenant_of(piece.source) or "", None)
 
 
-def begin_noting(connection: Connection, *, is_kept: bool) -> list[Entry]:
+def build_block(run: Run) -> EntryBlock:
+    """Return the side-file entries of a run of one tenant's new pieces, without their keys."""
+    prefix = parse_kinds(run.shared)[0].prefix
+    assert prefix is not None, "the kinds of new pieces have one"
+    return EntryBlock(tenant_of(prefix) or "", run.identities(with_leaves=True))
+
+
+def begin_noting(connection: Connection, *, is_kept: bool) -> list[Entry | EntryBlock]:
     """Start recording a transaction's inserted evidence; return the list it is recorded in."""
-    entries: list[Entry] = []
+    entries: list[Entry | EntryBlock] = []
     connection.info[_NOTED] = entries if is_kept else None
     return entries
 
 
-def noted_entries(connection: Connection) -> list[Entry] | None:
+def noted_entries(connection: Connection) -> list[Entry | EntryBlock] | None:
     """Return the list that records this transaction's inserts; None if there is no side file.
 
     Raises:
         RuntimeError: The transaction was not begun by `Database.write`.
     """
     try:
-        noted: list[Entry] | None = connection.info[_NOTED]
+        noted: list[Entry | EntryBlock] | None = connection.info[_NOTED]
     except KeyError:
         raise RuntimeError("evidence is taken in by Database.write only") from None
     return noted

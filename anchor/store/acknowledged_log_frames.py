@@ -14,11 +14,11 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 from typing import BinaryIO, NamedTuple
 
 from anchor.errors import UnknownVersionError
 from anchor.messages.message import Message
-from anchor.store.batches import in_batches
 from anchor.types import Hash32
 
 MAGIC = b"anchor-acknowledged/1\n"
@@ -48,6 +48,13 @@ class Entry(NamedTuple):
     key: bytes | None
 
 
+class EntryBlock(NamedTuple):
+    """Entries of one tenant without keys: leaf and identity of each, back to back."""
+
+    tenant: str
+    rows: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Damage:
     """Bytes from ``start`` up to ``end`` that are not a whole frame."""
@@ -58,19 +65,27 @@ class Damage:
     """Whether no whole frame follows, as after an interrupted append."""
 
 
-def encode_entries(entries: Iterable[Entry]) -> bytes:
+def encode_entries(entries: Iterable[Entry | EntryBlock]) -> bytes:
     """Return entries as frames."""
     frames: list[bytes] = []
-    kinds = groupby(entries, key=lambda entry: (entry.tenant, entry.key is not None))
-    for (tenant, has_key), group in kinds:
+    for (tenant, has_key), group in groupby(map(_split_entry, entries), key=itemgetter(0)):
         name = tenant.encode("utf-8", "surrogateescape")
         start = _BODY.pack(has_key, len(name)) + name
-        for part in in_batches(group, _ENTRIES_IN_A_FRAME):
-            fields = [f for leaf, identity, _, key in part for f in (leaf, identity, key or b"")]
-            body = start + b"".join(fields)
+        rows = b"".join(row for _, row in group)
+        step = _HASH * (3 if has_key else 2) * _ENTRIES_IN_A_FRAME
+        for at in range(0, len(rows), step):
+            body = start + rows[at : at + step]
             length = len(body)
             frames += _HEAD.pack(MARK, length, zlib.crc32(body)), body, _TAIL.pack(length)
     return b"".join(frames)
+
+
+def _split_entry(entry: Entry | EntryBlock) -> tuple[tuple[str, bool], bytes]:
+    """Return what entries of a frame have in common, and the rest."""
+    if isinstance(entry, EntryBlock):
+        return (entry.tenant, False), entry.rows
+    key = entry.key
+    return (entry.tenant, key is not None), entry.leaf + entry.identity + (key or b"")
 
 
 def walk_frames(file: BinaryIO, size: int) -> Iterator[bytes | Damage]:

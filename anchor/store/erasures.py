@@ -1,4 +1,4 @@
-"""Erasure of evidence: an erased row keeps only its leaf and its place in the log."""
+"""Erasure of evidence: an erased piece keeps only its leaf, its place and its time."""
 
 from __future__ import annotations
 
@@ -7,33 +7,20 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import NamedTuple
 
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Connection,
-    bindparam,
-    delete,
-    exists,
-    func,
-    insert,
-    select,
-    text,
-    true,
-    update,
-)
+from sqlalchemy import Connection, bindparam, exists, insert, select, true, update
 
 from anchor.evidence.digests import Digests
-from anchor.store.batches import in_batches
-from anchor.store.evidence import has_digest, select_with_place
+from anchor.store import fingerprints
+from anchor.store.columns import ERASED, HASH, EvidenceRow, Run
+from anchor.store.evidence import find_indices_from, find_indices_of
+from anchor.store.evidence_insertion import replace_pieces
 from anchor.store.file_origins import tenant_of
-from anchor.store.schema import erasures, evidence, keys, positions, project
+from anchor.store.fingerprint_pages import About
+from anchor.store.idempotency_keys import delete_keys
+from anchor.store.runs import add_up, find_size, load_pieces, load_runs
+from anchor.store.schema import erasures, project, runs
 from anchor.types import Hash32
 
-ERASED = "(erased)"
-"""The source of erased evidence, which is neither a path nor a tenant's."""
-
-# For more leaves than this, one scan of the table is faster: leaves have no index.
-_FEW = 500
 _MEMBER = b'"erasure":{'
 
 
@@ -62,79 +49,76 @@ def lock_holds(connection: Connection) -> None:
     connection.execute(select(project.c.id).with_for_update())
 
 
-def stop_intake(connection: Connection) -> None:
-    """Block the intake of evidence, after pending intake has ended, until this transaction ends."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("LOCK TABLE evidence IN SHARE MODE"))
-
-
 def find_by_ids(connection: Connection, identities: Collection[bytes]) -> list[Piece]:
     """Return the evidence with these identities."""
-    pieces: list[Piece] = []
-    for part in in_batches(identities, _FEW):
-        pieces += _load(connection, evidence.c.identity.in_(part))
-    return pieces
+    by_identity = fingerprints.find(connection, About.IDENTITY, list(identities))
+    return _load(connection, [index for indices in by_identity.values() for index in indices])
 
 
 def find_by_digests(connection: Connection, digests: Digests) -> list[Piece]:
     """Return all evidence with one of these digests, of every tenant."""
-    return list(_load(connection, has_digest(digests)))
+    return _load(connection, find_indices_of(connection, digests))
 
 
 def find_by_source(connection: Connection, source: str) -> list[Piece]:
-    """Return the evidence with exactly this source."""
-    return list(_load(connection, evidence.c.source == source))
+    """Return the evidence from the file with exactly this path."""
+    return _load(connection, find_indices_from(connection, [source]).get(source, []))
 
 
 def find_by_tenant(connection: Connection, tenant: str) -> list[Piece]:
-    """Return all evidence of a tenant."""
-    label = f"tenant:{tenant}/"
-    begins = func.substr(evidence.c.source, 1, len(label)) == label
-    return list(_load(connection, begins))
+    """Return all evidence of a tenant; every run is read."""
+    size = find_size(connection)
+    return [
+        _describe(run, at, size)
+        for run in load_runs(connection)
+        for at in range(run.pieces)
+        if tenant_of(run.source(at)) == tenant
+    ]
 
 
 def find_by_leaves(connection: Connection, leaves: Collection[bytes]) -> list[Piece]:
-    """Return the evidence with these leaves; equal records share one leaf."""
-    if len(leaves) <= _FEW:
-        return list(_load(connection, evidence.c.leaf.in_(leaves)))
-    return [piece for piece in _load(connection, true()) if piece.leaf in leaves]
+    """Return the evidence with these leaves; equal records share one leaf.
+
+    The leaves of every run are read, because leaves have no index.
+    """
+    wanted = frozenset(leaves)
+    if not wanted:
+        return []
+    indices: list[int] = []
+    rows = connection.execute(
+        select(runs.c.first, runs.c.leaves).order_by(runs.c.first).execution_options(yield_per=64)
+    )
+    for first, column in rows:
+        each = (column[at : at + HASH] for at in range(0, len(column), HASH))
+        indices += (first + place for place, leaf in enumerate(each) if leaf in wanted)
+    return _load(connection, indices)
 
 
 def load_records(
     connection: Connection, pieces: Sequence[Piece]
 ) -> Iterator[tuple[Piece, bytes | None]]:
-    """Yield each piece with its record."""
-    for part in in_batches(pieces, _FEW):
-        rows = connection.execute(
-            select(evidence.c.id, evidence.c.record).where(
-                evidence.c.id.in_([piece.id for piece in part])
-            )
-        )
-        records: dict[int, bytes | None] = {row.id: row.record for row in rows}
-        for piece in part:
-            yield piece, records.get(piece.id)
+    """Yield each piece with its record, in the order of the log."""
+    by_id = {piece.id: piece for piece in pieces}
+    for index, run, at in load_pieces(connection, by_id):
+        yield by_id[index], run.record(at)
 
 
 def erase_rows(
     connection: Connection, pieces: Sequence[Piece], said: Sequence[tuple[Hash32 | None, str]]
 ) -> None:
-    """Erase everything except leaf and place from the rows of ``pieces``, and record the erasures.
+    """Erase everything of ``pieces`` except their leaves, and record the erasures.
 
     ``said`` gives, for each piece, the leaf of the record that states the erasure (None if that is
     unknown), and the time.
     """
     if not pieces:
         return
-    blank = update(evidence).where(evidence.c.id == bindparam("piece"))
-    blank = blank.values(
-        identity=bindparam("blank"), source=ERASED, sha256=None, sm3=None, record=None
+    times = {index: run.time(at) for index, run, at in load_pieces(connection, _ids(pieces))}
+    replace_pieces(
+        connection,
+        [(piece.id, blank(piece.leaf, times[piece.id])) for piece in pieces if piece.id in times],
     )
-    connection.execute(
-        blank, [{"piece": piece.id, "blank": _blank_identity(piece)} for piece in pieces]
-    )
-    # In one pass, because keys have no index by evidence.
-    blanked = select(evidence.c.id).where(evidence.c.source == ERASED)
-    connection.execute(delete(keys).where(keys.c.evidence_id.in_(blanked)))
+    delete_keys(connection, _ids(pieces))
     _insert(
         connection,
         [
@@ -147,6 +131,23 @@ def erase_rows(
             for piece, (statement, erased_at) in zip(pieces, said, strict=True)
         ],
     )
+
+
+def blank(leaf: Hash32, accepted_at: str) -> EvidenceRow:
+    """Return what is left of erased evidence."""
+    return EvidenceRow(
+        identity=b"",
+        source=ERASED,
+        sha256=None,
+        sm3=None,
+        record=None,
+        leaf=leaf,
+        accepted_at=accepted_at,
+    )
+
+
+def _ids(pieces: Sequence[Piece]) -> list[int]:
+    return [piece.id for piece in pieces]
 
 
 def insert_erasures(connection: Connection, added: Sequence[Erasure]) -> None:
@@ -173,16 +174,9 @@ def load_erasures(connection: Connection, *, is_unfinished: bool = False) -> lis
 
 def count_without_record(connection: Connection) -> tuple[int, int]:
     """Return of how many leaves of the log the record was erased, and of how many it was lost."""
-    is_erased = evidence.c.source == ERASED
-    missing = select_with_place(evidence.c.id).where(
-        positions.c.leaf_index.is_not(None), evidence.c.record.is_(None)
-    )
-    erased, lost = (
-        connection.execute(
-            select(func.count()).select_from(missing.where(condition).subquery())
-        ).scalar_one()
-        for condition in (is_erased, ~is_erased)
-    )
+    size = find_size(connection)
+    erased = add_up(connection, runs.c.erased, Run.is_erased, 0, size)
+    lost = add_up(connection, runs.c.lost, Run.is_lost, 0, size)
     return erased, lost
 
 
@@ -215,20 +209,12 @@ def load_statement_records(connection: Connection) -> Iterator[tuple[Hash32, byt
 
     A tenant's record never is such a statement, whatever its content.
     """
-    encoded = evidence.c.record
-    member: BindParameter[bytes] = bindparam("member", _MEMBER)
-    if connection.dialect.name == "postgresql":
-        position = func.position(member.op("IN")(encoded))
-    else:
-        position = func.instr(encoded, member)
-    rows = connection.execute(
-        select(evidence.c.leaf, evidence.c.record, evidence.c.source)
-        .where(encoded.is_not(None), position > 0)
-        .execution_options(yield_per=1_000)
-    )
-    for row in rows:
-        if tenant_of(row.source) is None:
-            yield Hash32(row.leaf), row.record
+    # Only such records, which ``encode_record`` would not make, are kept as they are.
+    for run in load_runs(connection, where=runs.c.records.is_not(None)):
+        for at in range(run.pieces):
+            record = run.kept_record(at)
+            if record is not None and _MEMBER in record and tenant_of(run.source(at)) is None:
+                yield run.leaf(at), record
 
 
 def _insert(connection: Connection, added: Sequence[Erasure]) -> None:
@@ -236,16 +222,17 @@ def _insert(connection: Connection, added: Sequence[Erasure]) -> None:
         connection.execute(insert(erasures), list(map(asdict, added)))
 
 
-def _load(connection: Connection, condition: ColumnElement[bool]) -> Iterator[Piece]:
-    rows = connection.execute(
-        select_with_place(evidence.c.id, evidence.c.identity, evidence.c.source, evidence.c.leaf)
-        .where(condition)
-        .order_by(evidence.c.id)
-        .execution_options(yield_per=10_000)
+def _load(connection: Connection, indices: Sequence[int]) -> list[Piece]:
+    size = find_size(connection)
+    return [_describe(run, at, size) for _, run, at in load_pieces(connection, indices)]
+
+
+def _describe(run: Run, at: int, size: int) -> Piece:
+    index = run.first + at
+    return Piece(
+        id=index,
+        identity=run.identity(at),
+        source=run.source(at),
+        leaf=run.leaf(at),
+        leaf_index=index if index < size else None,
     )
-    return map(Piece._make, rows)
-
-
-def _blank_identity(piece: Piece) -> bytes:
-    """Return an identity that says nothing of the evidence, unique even among equal leaves."""
-    return hashlib.sha256(b"erased" + piece.id.to_bytes(8, "big") + piece.leaf).digest()

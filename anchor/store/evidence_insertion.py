@@ -2,69 +2,171 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from sqlalchemy import Connection, insert, text, update
-from sqlalchemy.engine.interfaces import DBAPICursor
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection
 
-from anchor.errors import StoreBusyError, UsageError
+from anchor.errors import UsageError
 from anchor.messages.message import Message
-from anchor.store.acknowledged_log import build_entry, noted_entries
-from anchor.store.acknowledged_log_frames import Entry
-from anchor.store.batches import in_batches
-from anchor.store.evidence import Batch, NewEvidence, StoredEvidence, find_by_identity, find_by_key
-from anchor.store.schema import evidence, waiting
+from anchor.store import fingerprints
+from anchor.store.acknowledged_log import build_block, build_entry, noted_entries
+from anchor.store.columns import ERASED, HASH, NewEvidence, Row, Run, pack_runs
+from anchor.store.evidence import (
+    StoredEvidence,
+    find_by_identity,
+    find_by_key,
+    hash_source,
+)
+from anchor.store.evidence_kinds import parse_kinds
+from anchor.store.file_origins import is_file
+from anchor.store.fingerprint_pages import About, encode_entry
+from anchor.store.idempotency_keys import insert_keys
+from anchor.store.new_pieces import NEW, NewPieces
+from anchor.store.runs import append_runs, find_run, lock_intake, rewrite_run
+from anchor.store.sorted_rows import number_rows
 
-# For fewer rows, PostgreSQL takes longer to set up a COPY than to insert them.
-_WORTH_A_COPY = 1_000
+
+def insert_evidence(connection: Connection, items: Sequence[Row | Run]) -> int:
+    """Insert the evidence whose identity is new, in this order; return how many were new."""
+    return sum(insert_reporting(connection, items))
 
 
-def insert_evidence(connection: Connection, items: Batch, *, key: bytes | None = None) -> int:
-    """Insert and queue the evidence whose identity is new, in this order; return how many were new.
+def insert_reporting(connection: Connection, items: Sequence[Row | Run]) -> list[bool]:
+    """Insert the evidence whose identity is new; return for each piece whether it was new.
 
-    ``key`` is the hash of an idempotency key, which is allowed for a single piece only.
+    Of equal identities only the first is new.
     """
-    if not len(items):
-        return 0
-    if connection.dialect.name == "postgresql":
-        new = _insert_into_postgresql(connection, items)
-    else:
-        new = _insert_into_sqlite(connection, list(items))
-    _note_in_side_file(connection, new, key)
-    return len(new)
-
-
-def insert_reporting(connection: Connection, items: Sequence[NewEvidence]) -> list[bool]:
-    """Insert and queue the evidence whose identity is new; return for each item whether it was new.
-
-    Of equal identities only the first is new. Intended for up to 10,000 items.
-    """
-    if not items:
-        return []
-    if connection.dialect.name == "postgresql":
-        new = _insert_into_postgresql(connection, items)
-    else:
-        new = _insert_chunks(connection, items)
-    _note_in_side_file(connection, new)
-    if len(new) == len(items):
-        return [True] * len(items)
-    rest = {submitted.identity for submitted in new}
-    is_new = []
-    for submitted in items:
-        is_new.append(submitted.identity in rest)
-        rest.discard(submitted.identity)
+    lock_intake(connection)
+    pieces = NewPieces(connection, items)
+    is_new = [outcome is NEW for part in items for outcome in pieces.take(part)]
+    append_new(connection, pieces.new, {})
     return is_new
 
 
-def claim_rows(connection: Connection, claims: Iterable[tuple[bytes, bytes, str]]) -> None:
-    """Give rows another identity and source: the old identity, the new one and the source of each.
+def append_new(
+    connection: Connection, items: Sequence[Row | Run], keys: Mapping[bytes, bytes]
+) -> None:
+    """Append evidence whose identities are new, in this order, with a side-file entry for each.
 
-    A row whose record is lost, and one whose new identity is taken, stays as it is.  The side file
-    gets no entry, because another copy of it may turn up and name a tenant for the record.
+    ``keys`` are the hashes of idempotency keys, with the identities of their evidence; they are of
+    evidence that comes as a row.
     """
+    insert_rows(connection, items)
+    if keys:
+        insert_keys(connection, list(keys.items()))
+    noted = noted_entries(connection)
+    if noted is not None:
+        by_identity = {identity: key for key, identity in keys.items()}
+        noted += (
+            build_block(part)
+            if isinstance(part, Run)
+            else build_entry(part)._replace(key=by_identity.get(part.identity))
+            for part in items
+        )
+
+
+def insert_rows(connection: Connection, items: Sequence[Row | Run]) -> None:
+    """Append evidence, rows and whole runs in this order; its identities must be new."""
+    if not items:
+        return
+    lock_intake(connection)
+    added = append_runs(connection, _pack(items))
+    fingerprints.insert(connection, About.IDENTITY, b"".join(run.entries() for run in added))
+    for about, list_entries in ((About.SM3, _list_sm3), (About.SOURCE, _list_sources)):
+        entries = b"".join(entry for run in added for entry in list_entries(run))
+        fingerprints.insert(connection, about, entries)
+
+
+def _pack(items: Sequence[Row | Run]) -> Iterator[Run]:
+    rows: list[Row] = []
+    for part in items:
+        if isinstance(part, Run):
+            yield from pack_runs(0, rows)
+            rows.clear()
+            yield part
+        else:
+            rows.append(part)
+    yield from pack_runs(0, rows)
+
+
+def _list_sm3(run: Run) -> Iterator[bytes]:
+    """Yield the entries of the pieces with both digests: one with SM3 alone has it as identity."""
+    if run.sm3 is None:
+        return
+    if all(kind.has_sm3 and kind.has_sha256 for kind in parse_kinds(run.shared)):
+        yield number_rows(run.sm3, HASH, run.first)
+        return
+    for at in range(run.pieces):
+        sm3 = run.sm3_digest(at)
+        if sm3 is not None and run.digest(at) is not None:
+            yield encode_entry(sm3, run.first + at)
+
+
+def _list_sources(run: Run) -> Iterator[bytes]:
+    """Yield the entries of the pieces that are files."""
+    if not any(
+        kind.prefix is None or is_file(kind.prefix or "/") for kind in parse_kinds(run.shared)
+    ):
+        return
+    for at in range(run.pieces):
+        source = run.source(at)
+        if is_file(source):
+            yield encode_entry(hash_source(source), run.first + at)
+
+
+def enter_pieces(connection: Connection, pieces: Iterable[tuple[int, Row]]) -> None:
+    """Enter pieces, by index, among the fingerprints by which they are found."""
+    for about, entries in _list_fingerprints(pieces).items():
+        rows = b"".join(encode_entry(key, index) for key, index in entries)
+        fingerprints.insert(connection, about, rows)
+
+
+def _list_fingerprints(
+    pieces: Iterable[tuple[int, Row]],
+) -> dict[About, list[tuple[bytes, int]]]:
+    """Return keys and indices of the pieces; erased ones have none."""
+    entries: dict[About, list[tuple[bytes, int]]] = {about: [] for about in About}
+    for index, row in pieces:
+        if row.record is None and row.source == ERASED:
+            continue
+        entries[About.IDENTITY].append((row.identity, index))
+        # A piece with an SM3 digest alone is found by its identity.
+        if row.sm3 is not None and row.sha256 is not None:
+            entries[About.SM3].append((row.sm3, index))
+        if is_file(row.source):
+            entries[About.SOURCE].append((hash_source(row.source), index))
+    return {about: rows for about, rows in entries.items() if rows}
+
+
+def replace_pieces(connection: Connection, changed: Sequence[tuple[int, Row]]) -> None:
+    """Store other pieces under these indices, and find them by what the new ones are."""
+    lock_intake(connection)
+    by_run: dict[int, tuple[Run, dict[int, Row]]] = {}
+    run: Run | None = None
+    for index, row in sorted(changed, key=lambda pair: pair[0]):
+        if run is None or not run.first <= index < run.end:
+            run = find_run(connection, index)
+        if run is not None:
+            by_run.setdefault(run.first, (run, {}))[1][index - run.first] = row
+    old: list[tuple[int, Row]] = []
+    new: list[tuple[int, Row]] = []
+    for run, rows in by_run.values():
+        old += ((run.first + at, run.row(at)) for at in rows)
+        new += ((run.first + at, row) for at, row in rows.items())
+        rewrite_run(connection, run.replace(rows))
+    for about, entries in _list_fingerprints(old).items():
+        fingerprints.remove(connection, about, entries)
+    enter_pieces(connection, new)
+
+
+def claim_rows(connection: Connection, claims: Iterable[tuple[bytes, bytes, str]]) -> None:
+    """Give pieces another identity and source: the old identity, the new one and the source.
+
+    A piece whose record is lost, and one whose new identity is taken, stays as it is.  The side
+    file gets no entry, because another copy of it may turn up and name a tenant for the record.
+    """
+    lock_intake(connection)
     for old, identity, source in claims:
         known = find_by_identity(connection, old)
         if (
@@ -73,96 +175,10 @@ def claim_rows(connection: Connection, claims: Iterable[tuple[bytes, bytes, str]
             or find_by_identity(connection, identity) is not None
         ):
             continue
-        this = evidence.c.id == known.id
-        connection.execute(update(evidence).where(this).values(identity=identity, source=source))
-
-
-def _note_in_side_file(
-    connection: Connection, new: Sequence[Entry], key: bytes | None = None
-) -> None:
-    """Record the entries of inserted evidence, which the side file gets before the commit."""
-    noted = noted_entries(connection)
-    if noted is not None:
-        noted += new if key is None else [entry._replace(key=key) for entry in new]
-
-
-_INSERT_NEW = (
-    "INSERT INTO evidence (identity, source, sha256, sm3, record, leaf, accepted_at) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (identity) DO NOTHING"
-)
-_LAST_ID = "SELECT coalesce(max(id), 0) FROM evidence"
-_LET_WAIT = "INSERT INTO waiting SELECT id FROM evidence WHERE id > ?"
-_FIND_NEW = "SELECT identity FROM evidence WHERE id > ?"
-# Rows per statement: between two statements another thread may take Python's lock, and keep it for
-# milliseconds.  With more rows, SQLite takes longer for each row.
-_ROWS_AT_ONCE = 100
-
-
-def _insert_into_sqlite(connection: Connection, items: Sequence[NewEvidence]) -> list[Entry]:
-    """Insert the evidence that is new, and return its entries."""
-    # With the driver's cursor, because SQLAlchemy's overhead is larger than SQLite's own time.
-    cursor = connection.connection.cursor()
-    cursor.execute(_LAST_ID)
-    last = cursor.fetchone()
-    cursor.executemany(_INSERT_NEW, items)
-    return _enqueue(cursor, last, items)
-
-
-def _insert_chunks(connection: Connection, items: Sequence[NewEvidence]) -> list[Entry]:
-    """Insert the evidence that is new, and return its entries."""
-    cursor = connection.connection.cursor()
-    cursor.execute(_LAST_ID)
-    last = cursor.fetchone()
-    for chunk in in_batches(items, _ROWS_AT_ONCE):
-        cursor.execute(
-            _insert_rows(len(chunk)), [value for submitted in chunk for value in submitted]
-        )
-    return _enqueue(cursor, last, items)
-
-
-def _enqueue(cursor: DBAPICursor, last: Any, items: Sequence[NewEvidence]) -> list[Entry]:
-    """Queue the rows inserted after row ``last``; return their entries."""
-    # This transaction is the only writer, so that these are exactly the rows inserted above.
-    cursor.execute(_LET_WAIT, last)
-    if cursor.rowcount == len(items):
-        return [build_entry(submitted) for submitted in items]
-    cursor.execute(_FIND_NEW, last)
-    return _pick(items, {identity for (identity,) in cursor.fetchall()})
-
-
-def _pick(items: Iterable[NewEvidence], identities: set[bytes]) -> list[Entry]:
-    """Return the entry of the first item with each of these identities."""
-    picked = []
-    for submitted in items:
-        if submitted.identity in identities:
-            identities.remove(submitted.identity)
-            picked.append(build_entry(submitted))
-    return picked
-
-
-@lru_cache(maxsize=_ROWS_AT_ONCE)
-def _insert_rows(count: int) -> str:
-    """Return the statement that inserts ``count`` rows."""
-    before, row, after = _INSERT_NEW.partition("(?, ?, ?, ?, ?, ?, ?)")
-    return before + ", ".join([row] * count) + after
-
-
-def _insert_into_postgresql(connection: Connection, items: Batch) -> list[Entry]:
-    """Insert the evidence that is new, and return its entries."""
-    from sqlalchemy.dialects.postgresql import insert as insert_or_not
-
-    from anchor.store.postgresql_copy import copy_new
-
-    if len(items) >= _WORTH_A_COPY:
-        return copy_new(connection, items)
-    items = list(items)  # a batch builds its items anew on each pass
-    unless_known = insert_or_not(evidence).on_conflict_do_nothing(index_elements=["identity"])
-    fresh = unless_known.returning(evidence.c.id, evidence.c.identity)
-    added = connection.execute(fresh, [submitted._asdict() for submitted in items]).all()
-    if added:
-        ids = sorted(row.id for row in added)
-        connection.execute(insert(waiting), [{"evidence_id": id} for id in ids])
-    return _pick(items, {row.identity for row in added})
+        run = find_run(connection, known.id)
+        assert run is not None, "it was found by its identity"
+        claimed = replace(run.row(known.id - run.first), identity=identity, source=source)
+        replace_pieces(connection, [(known.id, claimed)])
 
 
 def insert_once(
@@ -174,8 +190,8 @@ def insert_once(
 
     Raises:
         UsageError: The key was used for other evidence.
-        StoreBusyError: Another process is using the key at the same time.
     """
+    lock_intake(connection)
     if key is not None:
         known = find_by_key(connection, key)
         if known is not None and known.identity != submitted.identity:
@@ -183,25 +199,8 @@ def insert_once(
                 Message("idempotency-key-taken"),
                 hint=Message("idempotency-key-reused-hint"),
             )
-    if insert_evidence(connection, [submitted], key=key) == 0:
-        stored = find_by_identity(connection, submitted.identity)
-        if stored is None:
-            raise StoreBusyError(
-                Message("evidence-erased-meanwhile"), hint=Message("command-run-again-hint")
-            )
+    stored = find_by_identity(connection, submitted.identity)
+    if stored is not None:
         return stored, False
-    if key is not None:
-        _insert_key(connection, key, submitted.identity)
+    append_new(connection, [submitted], {} if key is None else {key: submitted.identity})
     return submitted, True
-
-
-_INSERT_KEY = text("INSERT INTO keys SELECT :key, id FROM evidence WHERE identity = :identity")
-
-
-def _insert_key(connection: Connection, key: bytes, identity: bytes) -> None:
-    try:
-        connection.execute(_INSERT_KEY, {"key": key, "identity": identity})
-    except IntegrityError as error:
-        raise StoreBusyError(
-            Message("idempotency-key-busy"), hint=Message("command-run-again-hint")
-        ) from error

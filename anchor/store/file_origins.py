@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from itertools import groupby
 
-from sqlalchemy import Connection, func, literal_column, or_, select
+from sqlalchemy import Connection
 
 from anchor.evidence.digests import Digests
-from anchor.store.schema import evidence
+from anchor.store.runs import load_runs
 
-IS_FILE = func.substr(
-    evidence.c.source, literal_column("1"), literal_column("1")
-) == literal_column("'/'")
-"""Whether a row's source is a file, as in the partial index; any other source is a label."""
-
-_HAS_DIGEST = or_(evidence.c.sha256.is_not(None), evidence.c.sm3.is_not(None))
+_CREATE = "CREATE TABLE files (source TEXT, number INTEGER, sha256 BLOB, sm3 BLOB)"
+_INSERT = "INSERT INTO files VALUES (?, ?, ?, ?)"
+_SORTED = "SELECT source, sha256, sm3 FROM files ORDER BY source, number"
 
 
 def tenant_of(source: str) -> str | None:
@@ -23,26 +23,30 @@ def tenant_of(source: str) -> str | None:
     return label.removeprefix("tenant:") if slash and label.startswith("tenant:") else None
 
 
-def load_files(connection: Connection, after: str, count: int) -> list[tuple[str, list[Digests]]]:
-    """Return the next ``count`` absolute paths that sort after ``after``.
+def is_file(source: str) -> bool:
+    """Return whether a source is a file; any other source is a label."""
+    return source.startswith("/")
 
-    Each path comes with the digests of all evidence accepted from it.
+
+def load_files(connection: Connection) -> Iterator[tuple[str, list[Digests]]]:
+    """Return each absolute path with the digests of all evidence accepted from it, sorted by path.
+
+    They are read now and sorted in a temporary file, which may need 100 bytes and the path for each
+    piece; the connection is not used later.
     """
-    names = connection.scalars(
-        select(evidence.c.source)
-        .distinct()
-        .where(IS_FILE, _HAS_DIGEST, evidence.c.source > after)
-        .order_by(evidence.c.source)
-        .limit(count)
-    ).all()
-    if not names:
-        return []
-    rows = connection.execute(
-        select(evidence.c.source, evidence.c.sha256, evidence.c.sm3)
-        .where(IS_FILE, _HAS_DIGEST, evidence.c.source.between(names[0], names[-1]))
-        .order_by(evidence.c.source, evidence.c.id)
-    )
-    return [
-        (source, [Digests(sha256=row.sha256, sm3=row.sm3, size=None) for row in group])
-        for source, group in groupby(rows, key=lambda row: str(row.source))
-    ]
+    # An empty name makes a temporary file, which SQLite removes with the connection.
+    files = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    files.execute(_CREATE)
+    for run in load_runs(connection):
+        places = [at for at in range(run.pieces) if run.has_digest(at)]
+        rows = (
+            (run.source(at), run.first + at, run.digest(at), run.sm3_digest(at)) for at in places
+        )
+        files.executemany(_INSERT, (row for row in rows if is_file(row[0])))
+    return _sort_files(files)
+
+
+def _sort_files(files: sqlite3.Connection) -> Iterator[tuple[str, list[Digests]]]:
+    with closing(files):
+        for source, group in groupby(files.execute(_SORTED), key=lambda row: str(row[0])):
+            yield source, [Digests(sha256=row[1], sm3=row[2], size=None) for row in group]

@@ -23,7 +23,7 @@ REPLACED = "this store was replaced by anchor restore"
 """The database's error message for a write to a store that is fenced off."""
 IS_FENCED = (
     "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'anchor_replaced' "
-    "AND tgrelid = 'evidence'::regclass)"
+    "AND tgrelid = 'runs'::regclass)"
 )
 """The query whether a store is fenced off."""
 

@@ -51,7 +51,7 @@ _IS_LOCKED = text(
     "AND (classid::bigint << 32 | objid::bigint) = :key)"
 )
 # Inserts no row, but fails in a read-only transaction or without the right to insert.
-_INSERT_NOTHING = text("INSERT INTO evidence SELECT * FROM evidence WHERE false")
+_INSERT_NOTHING = text("INSERT INTO runs SELECT * FROM runs WHERE false")
 # Writes to the write-ahead log only; the commit waits for the disk and any synchronous standby.
 _MARK = text("SELECT pg_logical_emit_message(true, 'anchor', '')")
 
@@ -241,6 +241,8 @@ class PostgresBackend:
     def _make_engine(self, **options: Any) -> Engine:
         try:
             url = make_url(self._location.url).set(drivername="postgresql+psycopg")
+            # A writer sees what was committed while it waited for the lock of the intake.
+            options = {"isolation_level": "READ COMMITTED", **options}
             engine = create_engine(url, connect_args=_KEEPALIVES, **options)
         except (ArgumentError, ValueError):
             raise ConfigError(Message("store-url-malformed", url=str(self._location))) from None

@@ -1,10 +1,10 @@
 """Purging erased rows from a PostgreSQL server's disk by rewriting its tables and its log.
 
-An UPDATE leaves the old row in the table's files until VACUUM FULL rewrites them, which keeps the
-rows that an older snapshot may still read, and in the write-ahead log until its segments are
-overwritten.  A CHECKPOINT renames old segments for later use together with their contents;
-switching to each of these fills it with zeros.  The log belongs to the whole server: only a
-superuser, or a user with the rights named below, can rewrite it.
+An UPDATE leaves the old row in the files of the table and of its long columns until VACUUM FULL
+rewrites them, which keeps the rows that an older snapshot may still read, and in the write-ahead
+log until its segments are overwritten.  A CHECKPOINT renames old segments for later use together
+with their contents; switching to each of these fills it with zeros.  The log belongs to the whole
+server: only a superuser, or a user with the rights named below, can rewrite it.
 """
 
 from __future__ import annotations
@@ -16,24 +16,12 @@ from sqlalchemy import Connection, text
 
 from anchor.errors import StoreBusyError
 from anchor.messages.message import Message
+from anchor.store.schema import fingerprints, keys, runs
 
-_CONTENT = {
-    "identity": "bytea",
-    "source": "text",
-    "sha256": "bytea",
-    "sm3": "bytea",
-    "record": "bytea",
-}
-# These columns are no longer sampled; a store of an earlier schema may still hold samples.
-_HAS_SAMPLES = text(
-    "SELECT EXISTS (SELECT FROM pg_stats WHERE schemaname = current_schema() "
-    "AND tablename = 'evidence' AND attname = ANY(:columns))"
-)
-# The type is the same: no row is rewritten, but the column's samples are dropped.
-_DROP_SAMPLES = text(
-    "ALTER TABLE evidence "
-    + ", ".join(f"ALTER COLUMN {name} TYPE {type}" for name, type in _CONTENT.items())
-)
+_REWRITTEN = [text(f"VACUUM (FULL, ANALYZE) {table.name}") for table in (runs, fingerprints, keys)]
+# No column with evidence is sampled, but those of earlier schemas were: the samples stay on disk
+# when the tables are dropped.
+_REWRITE_SAMPLES = text("VACUUM (FULL) pg_catalog.pg_statistic")
 _MAY_REWRITE_CATALOGUE = text(
     "SELECT rolsuper OR pg_has_role(current_user, (SELECT datdba FROM pg_database "
     "WHERE datname = current_database()), 'USAGE') FROM pg_roles WHERE rolname = current_user"
@@ -89,14 +77,11 @@ def wait_for_readers(connection: Connection) -> None:
 
 
 def rewrite_tables(connection: Connection) -> None:
-    """Rewrite the tables that hold evidence, and drop the samples of their values."""
-    sampled = connection.execute(_HAS_SAMPLES, {"columns": list(_CONTENT)}).scalar_one()
-    if sampled:
-        connection.execute(_DROP_SAMPLES)
-        if connection.execute(_MAY_REWRITE_CATALOGUE).scalar_one():
-            connection.execute(text("VACUUM (FULL) pg_catalog.pg_statistic"))
-    connection.execute(text("VACUUM (FULL, ANALYZE) evidence"))
-    connection.execute(text("VACUUM (FULL, ANALYZE) keys"))
+    """Rewrite the tables that hold evidence, and the samples of columns."""
+    for rewrite in _REWRITTEN:
+        connection.execute(rewrite)
+    if connection.execute(_MAY_REWRITE_CATALOGUE).scalar_one():
+        connection.execute(_REWRITE_SAMPLES)
 
 
 def rewrite_log(connection: Connection) -> Sequence[Message]:

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from sqlalchemy import Connection
 
-from anchor.errors import StoreBusyError, UsageError
-from anchor.messages.message import Message
 from anchor.store.api_keys import Quota, count_usage, measure_allowance
-from anchor.store.evidence import NewEvidence, find_positions
-from anchor.store.evidence_insertion import insert_once, insert_reporting
+from anchor.store.columns import NewEvidence, Run
+from anchor.store.evidence import find_by_key
+from anchor.store.evidence_insertion import append_new
+from anchor.store.new_pieces import NEW, Admitted, NewPieces, OverQuota
+from anchor.store.runs import lock_intake
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """The outcome for evidence that is stored durably."""
+class TenantSubmission(Protocol):
+    """A tenant's evidence: rows, and runs of this tenant's alone.
 
-    is_new: bool
-    # Its place in the log; None until it is sealed, as for all new evidence.
-    leaf_index: int | None
+    ``key`` is the hash of the idempotency key of a single piece, which is a row.
+    """
 
-
-class OverQuota:
-    """The outcome for evidence beyond the tenant's quota."""
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def limits(self) -> Quota: ...
+    @property
+    def items(self) -> Sequence[NewEvidence | Run]: ...
+    @property
+    def key(self) -> bytes | None: ...
 
 
 class OtherEvidence:
@@ -33,71 +36,67 @@ class OtherEvidence:
 
 
 Outcome: TypeAlias = Admitted | OverQuota | OtherEvidence
-_NEW = Admitted(is_new=True, leaf_index=None)
 
 
 def admit(
-    connection: Connection,
-    tenant: str,
-    limits: Quota,
-    items: Sequence[NewEvidence],
-    *,
-    key: bytes | None,
-    at: str,
-) -> list[Outcome]:
-    """Insert a tenant's evidence up to its quota; return one outcome per item, in order.
-
-    ``key`` is the hash of an idempotency key, which is allowed for a single piece only.
-
-    Raises:
-        StoreBusyError: Another process interfered; the transaction can be repeated.
-    """
-    allowance = measure_allowance(connection, tenant, limits, at)
-    outcomes: list[Outcome] = []
-    new = 0
-    while items:
-        part = items if allowance is None else items[: allowance - new]
-        if not part:
-            break
-        if key is not None:
-            try:
-                is_new = [insert_once(connection, part[0], key)[1]]
-            except UsageError:  # raised before anything was written
-                return [OtherEvidence()]
-        else:
-            is_new = insert_reporting(connection, part)
-        outcomes += _list_outcomes(connection, part, is_new)
-        new += sum(is_new)
-        items = items[len(part) :]
-    if items:
-        outcomes += _list_outcomes_beyond(connection, items)
-    count_usage(connection, tenant, new, at)
+    connection: Connection, submissions: Sequence[TenantSubmission], at: str
+) -> list[list[Outcome]]:
+    """Insert evidence up to each tenant's quota; return one outcome per piece, in order."""
+    # First, because a transaction that held the intake could wait for the row of the usage.
+    lock_intake(connection)
+    admission = _Admission(connection, submissions, at)
+    outcomes = [admission.admit(submission) for submission in submissions]
+    admission.finish()
     return outcomes
 
 
-def _list_outcomes(
-    connection: Connection, items: Sequence[NewEvidence], is_new: Sequence[bool]
-) -> list[Outcome]:
-    if all(is_new):
-        return [_NEW] * len(items)
-    known = [submitted.identity for submitted, new in zip(items, is_new, strict=True) if not new]
-    places = find_positions(connection, known)
-    if len(places) < len(set(known)):
-        raise StoreBusyError(
-            Message("evidence-erased-meanwhile"), hint=Message("command-run-again-hint")
-        )
-    return [
-        _NEW if new else Admitted(is_new=False, leaf_index=places[submitted.identity])
-        for submitted, new in zip(items, is_new, strict=True)
-    ]
+class _Admission:
+    """The admission of some submissions by one transaction."""
 
+    def __init__(
+        self, connection: Connection, submissions: Sequence[TenantSubmission], at: str
+    ) -> None:
+        self._connection = connection
+        self._at = at
+        items = [part for each in submissions for part in each.items]
+        self._pieces = NewPieces(connection, items)
+        self._keys: dict[bytes, bytes] = {}
+        # By tenant, in an order in which two processes cannot wait for each other.
+        self._allowances = {
+            each.tenant: measure_allowance(connection, each.tenant, each.limits, at)
+            for each in sorted(submissions, key=lambda each: each.tenant)
+        }
+        self._added = dict.fromkeys(self._allowances, 0)
 
-def _list_outcomes_beyond(connection: Connection, items: Sequence[NewEvidence]) -> list[Outcome]:
-    """Return the outcomes of items that exceed the quota, some of which may be stored already."""
-    places = find_positions(connection, [submitted.identity for submitted in items])
-    return [
-        Admitted(is_new=False, leaf_index=places[submitted.identity])
-        if submitted.identity in places
-        else OverQuota()
-        for submitted in items
-    ]
+    def admit(self, submission: TenantSubmission) -> list[Outcome]:
+        key, items = submission.key, submission.items
+        first = items[0]
+        if isinstance(first, Run):
+            key = None
+        elif key is not None and self._is_of_other_evidence(key, first.identity):
+            return [OtherEvidence()]
+        outcomes: list[Outcome] = []
+        for part in items:
+            taken = self._pieces.take(part, self._room(submission.tenant))
+            self._added[submission.tenant] += taken.count(NEW)
+            outcomes += taken
+        if key is not None and not isinstance(first, Run) and outcomes[0] is NEW:
+            self._keys[key] = first.identity
+        return outcomes
+
+    def _is_of_other_evidence(self, key: bytes, identity: bytes) -> bool:
+        if key in self._keys:
+            return self._keys[key] != identity
+        known = find_by_key(self._connection, key)
+        return known is not None and known.identity != identity
+
+    def _room(self, tenant: str) -> int | None:
+        """Return how many more new pieces the tenant may submit; None without a limit."""
+        allowance = self._allowances[tenant]
+        return None if allowance is None else allowance - self._added[tenant]
+
+    def finish(self) -> None:
+        """Insert the new evidence and count it."""
+        append_new(self._connection, self._pieces.new, self._keys)
+        for tenant, added in self._added.items():
+            count_usage(self._connection, tenant, added, self._at)

@@ -2,70 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, exists, func, insert, literal, or_, select
+from sqlalchemy import Connection, insert, select
 
-from anchor.store.evidence import EvidenceRow, select_with_place
-from anchor.store.schema import (
-    Bytes,
-    attempts,
-    evidence,
-    heads,
-    keys,
-    positions,
-    slots,
-    waiting,
-)
+from anchor.messages.message import Message
+from anchor.store.columns import EvidenceRow
+from anchor.store.runs import find_end, find_size, load_runs
+from anchor.store.schema import attempts, heads, slots
 from anchor.store.tx_journal import AttemptRow
 from anchor.types import Hash32, Head
 
 SlotKey: TypeAlias = tuple[int, bytes, int]
 """A nonce: chain, sender and number."""
 
-_CONTENT = [column.name for column in evidence.c if column is not evidence.c.id]
+Skipped: TypeAlias = Callable[[Message], None]
+"""Receives a message for each damaged run, which is left out."""
 
 
-def load_placed_rows(connection: Connection, start: int, end: int) -> dict[int, EvidenceRow]:
-    """Return the evidence with leaf indices from ``start`` up to ``end``, by leaf index."""
-    rows = connection.execute(
-        select_with_place(evidence).where(
-            positions.c.leaf_index >= start, positions.c.leaf_index < end
-        )
-    )
-    return {row.leaf_index: _parse_row(row) for row in rows}
+def load_placed_rows(
+    connection: Connection, start: int, end: int, skipped: Skipped | None = None
+) -> dict[int, EvidenceRow]:
+    """Return the evidence with leaf indices from ``start`` up to ``end``, by leaf index.
 
-
-def load_rows_after(connection: Connection, size: int) -> Iterator[EvidenceRow]:
-    """Yield the evidence that is not among the log's first ``size`` leaves.
-
-    Placed evidence comes first in the log's order, then queued evidence in the order of the queue.
+    Raises:
+        ChainGuardError: A run is damaged, and ``skipped`` is not given.
     """
-    rows = connection.execute(
-        select_with_place(evidence)
-        .where(or_(positions.c.leaf_index.is_(None), positions.c.leaf_index >= size))
-        .order_by(positions.c.leaf_index.is_(None), positions.c.leaf_index, evidence.c.id)
-        .execution_options(yield_per=1_000)
-    )
-    return map(_parse_row, rows)
+    end = min(end, find_size(connection))
+    return dict(_load_rows(connection, start, end, skipped))
 
 
-def insert_rows(connection: Connection, rows: Sequence[EvidenceRow]) -> None:
-    """Insert and queue evidence, in this order; its identities must be new."""
-    if not rows:
-        return
-    last = connection.execute(select(func.coalesce(func.max(evidence.c.id), 0))).scalar_one()
-    connection.execute(
-        insert(evidence),
-        [{name: getattr(row, name) for name in _CONTENT} for row in rows],
+def load_rows_after(
+    connection: Connection, size: int, skipped: Skipped | None = None
+) -> Iterator[EvidenceRow]:
+    """Yield the evidence that is not among the log's first ``size`` leaves, in order.
+
+    Raises:
+        ChainGuardError: A run is damaged, and ``skipped`` is not given.
+    """
+    for _, row in _load_rows(connection, size, find_end(connection), skipped):
+        yield row
+
+
+def _load_rows(
+    connection: Connection, start: int, end: int, skipped: Skipped | None
+) -> Iterator[tuple[int, EvidenceRow]]:
+    for run in load_runs(connection, start, end, skipped=skipped):
+        for at in range(max(start - run.first, 0), min(end, run.end) - run.first):
+            index, row = run.first + at, run.row(at)
+            has_digests = row.sha256 is not None or row.sm3 is not None
+            if not has_digests and row.identity == _identify_leaf(index, row.leaf):
+                row = replace(row, is_stored=False)
+            yield index, row
+
+
+def row_of_leaf(index: int, leaf: Hash32, accepted_at: str) -> EvidenceRow:
+    """Return what is left of evidence of which only the leaf is known."""
+    return EvidenceRow(
+        identity=_identify_leaf(index, leaf),
+        source=f"(leaf {index}, whose record is lost)",
+        sha256=None,
+        sm3=None,
+        record=None,
+        leaf=leaf,
+        accepted_at=accepted_at,
+        is_stored=False,
     )
-    # This transaction is the only writer, so that these are exactly the rows inserted above.
-    connection.execute(
-        insert(waiting).from_select(
-            ["evidence_id"], select(evidence.c.id).where(evidence.c.id > last)
-        )
-    )
+
+
+def _identify_leaf(index: int, leaf: Hash32) -> bytes:
+    return hashlib.sha256(b"leaf" + index.to_bytes(8, "big") + leaf).digest()
 
 
 def load_sealing_times(connection: Connection) -> dict[Head, str]:
@@ -90,33 +99,3 @@ def insert_attempt_row(connection: Connection, row: AttemptRow) -> None:
     values = {column.name: getattr(row, column.name) for column in attempts.c}
     values["head_size"] = None if row.head is None else row.head.size
     connection.execute(insert(attempts).values(**values))
-
-
-def load_keys(connection: Connection, without: Container[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield each idempotency key and its evidence's identity, except for leaves in ``without``."""
-    rows = connection.execute(
-        select(keys.c.key, evidence.c.identity, evidence.c.leaf)
-        .join(evidence)
-        .execution_options(yield_per=1_000)
-    )
-    for row in rows:
-        if row.leaf not in without:
-            yield row.key, row.identity
-
-
-def insert_keys(connection: Connection, idempotency_keys: Sequence[tuple[bytes, bytes]]) -> None:
-    """Insert the idempotency keys that are new and whose evidence is stored."""
-    for key, identity in idempotency_keys:
-        is_known = exists().where(keys.c.key == key)
-        connection.execute(
-            insert(keys).from_select(
-                ["key", "evidence_id"],
-                select(literal(key, Bytes), evidence.c.id).where(
-                    evidence.c.identity == identity, ~is_known
-                ),
-            )
-        )
-
-
-def _parse_row(row: Row[Any]) -> EvidenceRow:
-    return EvidenceRow(**{name: getattr(row, name) for name in _CONTENT})

@@ -5,11 +5,10 @@ What each table keeps durable:
 - ``project``: the pins of ``anchor init``: log, chain, genesis, registry, code hash.  One row.
 - ``lease``: the process that seals and sends, and the epoch, which each new holder increments.  One
   row.
-- ``evidence``: each record with its leaf.  ``record`` may be erased later (with its salt); ``leaf``
-  stays.
+- ``runs``: the pieces of evidence as columns, up to 1,024 in a row, in the order of the log.  All
+  of a piece may be erased later, except its leaf.
+- ``fingerprint_runs``, ``fingerprints``: sorted identities and digests, by which pieces are found.
 - ``keys``: the idempotency keys under which evidence was submitted.
-- ``waiting``: the queue of evidence that is not sealed yet.
-- ``positions``: the places of sealed evidence in the log, which never change.
 - ``heads``: every sealed head and its right edge, from which alone the log can continue.
 - ``slots``: each nonce this project reserved, and its outcome.  At most one is open on a chain.
 - ``attempts``: every transaction ever signed, byte for byte, stored before it was sent.
@@ -98,40 +97,57 @@ lease = _table(
     Column("holder", Text, nullable=False),
 )
 
-evidence = _table(
-    "evidence",
-    Column("id", Int64, primary_key=True),
-    # Begins with half of a digest, so that the only index over random bytes that every row needs is
-    # also used to find evidence by digest.
-    Column("identity", Bytes, nullable=False, unique=True),
-    Column("source", Text, nullable=False),
+runs = _table(
+    "runs",
+    # The index of its first piece; the runs have no gap.
+    Column("first", Int64, primary_key=True, autoincrement=False),
+    Column("pieces", Integer, nullable=False),
+    Column("accepted_at", Text, nullable=False),
+    # Sums: bytes of the records, and pieces without one.
+    Column("record_bytes", Int64, nullable=False),
+    Column("erased", Integer, nullable=False),
+    Column("lost", Integer, nullable=False),
+    # What pieces have in common, as JSON; then the columns, see ``anchor.store.columns``.
+    Column("shared", Bytes, nullable=False),
+    Column("leaves", Bytes, nullable=False),
+    Column("kinds", Bytes, nullable=False),
+    Column("times", Bytes),
     Column("sha256", Bytes),
     Column("sm3", Bytes),
-    Column("record", Bytes),
-    Column("leaf", Bytes, nullable=False),
-    Column("accepted_at", Text, nullable=False),
-    _index_where("ix_evidence_sm3", "sm3 IS NOT NULL", "sm3"),
-    # Only files are looked up by source.
-    _index_where("ix_evidence_source", "substr(source, 1, 1) = '/'", "source"),
+    Column("starts", Bytes),
+    Column("tails", Bytes),
+    Column("salts", Bytes),
+    Column("sizes", Bytes),
+    Column("names", Bytes),
+    Column("sources", Bytes),
+    Column("records", Bytes),
+)
+
+# The pages of a run of fingerprints are in ``fingerprints``.
+fingerprint_runs = _table(
+    "fingerprint_runs",
+    Column("run", Int64, primary_key=True, autoincrement=False),
+    # What the keys are: 1 identities, 2 SM3 digests, 3 hashes of sources.
+    Column("about", Integer, nullable=False),
+    Column("entries", Int64, nullable=False),
+    # 0 being built, 1 live, 2 dead: being deleted.
+    Column("state", Integer, nullable=False),
+    # The run, being built, into which this one is merged; NULL if none is.
+    Column("target", Int64),
+)
+
+fingerprints = _table(
+    "fingerprints",
+    Column("run", Int64, primary_key=True, autoincrement=False),
+    Column("first", Bytes, primary_key=True),
+    Column("body", Bytes, nullable=False),
 )
 
 keys = _table(
     "keys",
     Column("key", Bytes, primary_key=True),
-    Column("evidence_id", Int64, ForeignKey("evidence.id"), nullable=False),
-)
-
-waiting = _table(
-    "waiting",
-    # No foreign key, here and below: checking each row takes as long as writing it.  Instead the
-    # seal counts the queued rows, and the audit checks each of them.
-    Column("evidence_id", Int64, primary_key=True, autoincrement=False),
-)
-
-positions = _table(
-    "positions",
-    Column("leaf_index", Int64, primary_key=True, autoincrement=False),
-    Column("evidence_id", Int64, nullable=False, unique=True),
+    # No foreign key: a piece is not a row.  The audit checks each.
+    Column("piece", Int64, nullable=False),
 )
 
 heads = _table(

@@ -1,7 +1,7 @@
 """The sequencer, which assigns accepted leaves their permanent places in the log.
 
-Places, right edge and head are committed in one transaction: all or none.  The tiles follow: they
-are made from the stored leaves when they are needed.
+A piece's place is its number of acceptance; a seal stores the head, from which on no place can be
+given differently.  The tiles follow: they are made from the stored leaves when they are needed.
 """
 
 from __future__ import annotations
@@ -10,26 +10,17 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from anchor.errors import ChainGuardError, MismatchError
-from anchor.log.merkle import hash_leaf
 from anchor.log.tiles import TileTree, append_leaves
 from anchor.log.tree import HASH, RightEdge
 from anchor.messages.message import Message
 from anchor.store.database import Database
-from anchor.store.evidence import (
-    assign_positions,
-    last_waiting,
-    load_leaves,
-    load_waiting,
-    load_waiting_records,
-)
 from anchor.store.heads import SealedHead, find_edge, insert_head, newest_head
+from anchor.store.runs import find_end, load_leaves, load_runs
 from anchor.store.tile_folder import TileFolder
 from anchor.types import Head
 
 # Leaves held in memory while tiles are made: with their nodes about 16 MiB.
 CHUNK = 1 << 17
-# Leaves sealed in one transaction, which blocks other writers for about 25 ms.
-PART = 1 << 15
 
 _REBUILD = Message("tile-rebuild-hint")
 
@@ -39,84 +30,63 @@ def seal(
 ) -> tuple[Head, int] | None:
     """Append accepted leaves to the log; return the new head and how many leaves were added.
 
-    Returns None if the queue is empty. Leaves keep the order of acceptance; with ``most``, only the
+    Returns None if no piece waits. Leaves keep the order of acceptance; with ``most``, only the
     first ``most`` are appended. Evidence that is accepted meanwhile waits for the next seal.
     ``tiles`` are updated to the new head from the leaves that the seal holds in memory.
 
     Raises:
-        ChainGuardError: Queued evidence was altered or lost; no leaf of that part is sealed.
+        ChainGuardError: Waiting evidence was altered or lost; nothing is sealed.
     """
-    parts = _read_waiting(database, most)
-    if not parts:
+    before, leaves = _read_waiting(database, most)
+    if not leaves:
         return None
-    # With a single writer, seal part by part, each with its own head, so that others wait less.  No
-    # other process changes the queue up to a given row, so that the leaves read above are current.
-    sealed = [
-        _append(database, last, sealed_at, leaves, most)
-        for last, leaves in (parts if database.has_one_writer else [(parts[-1][0], None)])
-    ]
-    head, added = sealed[-1][0], [leaves for _, leaves in sealed]
-    # A crash here leaves the tiles of an earlier head; the missing ones are made when needed.
-    if tiles is not None:
-        write_tiles(database, tiles, (head, added))
-    return head, sum(map(len, added)) // HASH
-
-
-def _read_waiting(database: Database, most: int | None) -> list[tuple[int, bytes]]:
-    """Return the first ``most`` queued leaves in parts, after checking each against its record.
-
-    Each part is the number of its last row, and its leaves. A wrong leaf could not be corrected
-    after it is anchored.
-    """
-    parts: list[tuple[int, bytes]] = []
-    leaves: list[bytes] = []
-    with database.read() as connection:
-        last = last_waiting(connection, most)
-        for number, leaf, record in load_waiting_records(connection, last):
-            if record is not None and hash_leaf(record) != leaf:
-                raise ChainGuardError(
-                    Message("record-leaf-changed", leaf=leaf.hex()),
-                    hint=Message("store-altered-unsealed-hint"),
-                )
-            leaves.append(leaf)
-            if len(leaves) == PART:
-                parts.append((number, b"".join(leaves)))
-                leaves.clear()
-    if last is not None and (not parts or parts[-1][0] < last):
-        parts.append((last, b"".join(leaves)))
-    return parts
-
-
-def _append(
-    database: Database, last: int, sealed_at: str, leaves: bytes | None, most: int | None
-) -> tuple[Head, bytes]:
-    """Seal the rows up to number ``last``; read their leaves, ``most`` at most, if None is given.
-
-    Returns the new head and those leaves.
-    """
+    edge = before.right_edge if before else RightEdge()
+    if before and edge.root() != before.head.root:
+        raise ChainGuardError(
+            Message("head-edge-mismatch", size=edge.size),
+            hint=Message("store-altered-unsealed-hint"),
+        )
+    edge.append(leaves)
+    head = Head(root=edge.root(), size=edge.size)
     with database.sequence() as connection:
-        if leaves is None:
-            # Rows with lower numbers may have been committed since.
-            last = min(last, last_waiting(connection, most) or last)
-            leaves = load_waiting(connection, last)
-        before = newest_head(connection)
-        edge = before.right_edge if before else RightEdge()
-        if before and edge.root() != before.head.root:
-            raise ChainGuardError(
-                Message("head-edge-mismatch", size=edge.size),
-                hint=Message("store-altered-unsealed-hint"),
-            )
-        count = assign_positions(connection, edge.size, last)
-        if count * HASH != len(leaves):
-            raise ChainGuardError(
-                Message("leaf-waiting-missing", actual=len(leaves) // HASH, expected=count),
-                hint=Message("leaf-waiting-missing-hint"),
-            )
-        edge.append(leaves)
-        head = Head(root=edge.root(), size=edge.size)
+        # Other processes append pieces meanwhile, but never change the leaves read above.
+        newest = newest_head(connection)
+        assert (newest and newest.head) == (before and before.head), "the lease is held"
         insert_head(connection, SealedHead(head=head, right_edge=edge), sealed_at)
         # A crash before this commit leaves them unsealed; the next run seals the same order.
-    return head, leaves
+    # A crash here leaves the tiles of an earlier head; the missing ones are made when needed.
+    if tiles is not None:
+        write_tiles(database, tiles, (head, [leaves]))
+    return head, len(leaves) // HASH
+
+
+def _read_waiting(database: Database, most: int | None) -> tuple[SealedHead | None, bytes]:
+    """Return the newest head and the first ``most`` waiting leaves, each checked with its record.
+
+    A wrong leaf could not be corrected after it is anchored.
+    """
+    leaves = bytearray()
+    with database.read() as connection:
+        before = newest_head(connection)
+        start, end = before.head.size if before else 0, find_end(connection)
+        end = end if most is None else min(end, start + most)
+        for run in load_runs(connection, start, end):
+            if run.first > start + len(leaves) // HASH:
+                break
+            places = range(max(start - run.first, 0), min(end, run.end) - run.first)
+            for at in run.find_false_leaves():
+                if at in places:
+                    raise ChainGuardError(
+                        Message("record-leaf-changed", leaf=run.leaf(at).hex()),
+                        hint=Message("store-altered-unsealed-hint"),
+                    )
+            leaves += run.leaves[places.start * HASH : places.stop * HASH]
+    if len(leaves) != max(end - start, 0) * HASH:
+        raise ChainGuardError(
+            Message("leaf-waiting-missing", actual=len(leaves) // HASH, expected=end - start),
+            hint=Message("leaf-waiting-missing-hint"),
+        )
+    return before, bytes(leaves)
 
 
 def open_tree(database: Database, tiles: TileFolder, head: Head) -> TileTree:

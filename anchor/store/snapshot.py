@@ -29,6 +29,8 @@ from anchor.system.durable_files import open_private
 from anchor.system.os_errors import describe_os_error
 
 _BATCH = 1_000
+# Rows of this table take up to some 200 KB.
+_WIDE = {"runs": 8}
 
 
 def copy_store(database: Database, target: Path) -> str:
@@ -122,15 +124,22 @@ def is_older_copy(path: Path) -> bool:
 
 
 def upgrade_copy(path: Path, revision: str = "head") -> None:
-    """Migrate a SQLite file that no other process has open.
+    """Migrate a SQLite file that no other process has open; nothing is synced to disk.
 
     Raises:
         StorageError: The disk is full or failing.
     """
     engine = make_engine(path, "rw")
     database = Database(SqliteBackend(path), engine)
-    with closing(database), database.translate_errors(), engine.begin() as connection:
-        migrate(connection, revision)
+    with closing(database), database.translate_errors(), engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        # New pages need no rollback journal, but they would all go through a write-ahead log.
+        driver.execute("PRAGMA journal_mode=DELETE")
+        driver.execute("PRAGMA synchronous=OFF")
+        with connection.begin():
+            migrate(connection, revision)
+        driver.execute("PRAGMA journal_mode=WAL")
 
 
 @contextmanager
@@ -155,7 +164,12 @@ def make_engine(path: Path, mode: str, *, begin: str = "BEGIN") -> Engine:
     uri = f"{path.absolute().as_uri()}?mode={mode}"
 
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        opened = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        if mode == "rw":
+            # Many systems' SQLite zeroes dropped tables, and so journals them whole.  A store that
+            # is upgraded is rewritten afterwards, and copies are temporary.
+            opened.execute("PRAGMA secure_delete=OFF")
+        return opened
 
     engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
     # The driver's own transactions would commit before each change of a table.
@@ -195,6 +209,7 @@ def _copy_rows(connection: Connection, target: Path, version: str) -> None:
 
 def _copy_table(source: Connection, target: Connection, name: str, columns: list[str]) -> None:
     rows = name_table(name, *map(column, columns))
-    selected = source.execute(select(rows).execution_options(yield_per=_BATCH))
+    batch_size = _WIDE.get(name, _BATCH)
+    selected = source.execute(select(rows).execution_options(yield_per=batch_size))
     for batch in selected.mappings().partitions():
         target.execute(insert(rows), [dict(row) for row in batch])

@@ -1,7 +1,9 @@
 """Salvage of the readable rows of a damaged SQLite store into a new one.
 
 Rows are read in the order of their numbers up to an unreadable page, and from the next readable row
-on.  Only a copy of the damaged file is opened, because SQLite may write to any file it opens.
+on; of a run of evidence, the readable pieces are saved.  Fingerprints are left out, because the
+rebuilt store makes them from its pieces.  Only a copy of the damaged file is opened, because SQLite
+may write to any file it opens.
 """
 
 from __future__ import annotations
@@ -12,25 +14,28 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from anchor.errors import ConfigError, UnknownVersionError
-from anchor.log.merkle import hash_leaf
 from anchor.messages.message import Message
 from anchor.store.database import MIGRATION_HEAD, create_database
 from anchor.store.location import SqliteFile, discard, staging_location
-from anchor.store.schema import lease, metadata
+from anchor.store.run_salvage import RunSource
+from anchor.store.schema import fingerprint_runs, fingerprints, lease, metadata, runs
 from anchor.system.durable_files import open_private
 
 _LAST_ROW = 1 << 62
 # Bytes that are lost with one read error of the disk: a page of SQLite.
 _BLOCK = 4_096
 _BATCH = 1_000
+_LEFT_OUT = (lease, runs, fingerprint_runs, fingerprints)
 
 
 @dataclass(slots=True)
 class Salvaged:
-    """The number of rows saved, by table, and one message for each loss."""
+    """The numbers of pieces and of rows saved, by table, and one message for each loss."""
 
+    pieces: int = 0
     rows: dict[str, int] = field(default_factory=dict)
     lost: list[Message] = field(default_factory=list)
 
@@ -51,7 +56,7 @@ def salvage_store(damaged: SqliteFile, target: SqliteFile) -> Salvaged:
             closing(sqlite3.connect(copied.path, isolation_level=None)) as source,
             closing(sqlite3.connect(target.path, isolation_level=None)) as new,
         ):
-            return _salvage(source, new, damaged)
+            return _salvage(source, new, damaged, copied)
     finally:
         discard(copied)
 
@@ -77,7 +82,9 @@ def _read_block(descriptor: int, at: int) -> bytes:
         return bytes(_BLOCK)
 
 
-def _salvage(source: sqlite3.Connection, new: sqlite3.Connection, damaged: SqliteFile) -> Salvaged:
+def _salvage(
+    source: sqlite3.Connection, new: sqlite3.Connection, damaged: SqliteFile, copied: SqliteFile
+) -> Salvaged:
     source.execute("PRAGMA cell_size_check=ON")
     new.execute("PRAGMA foreign_keys=OFF")
     columns = _find_columns(source, damaged)
@@ -85,10 +92,13 @@ def _salvage(source: sqlite3.Connection, new: sqlite3.Connection, damaged: Sqlit
     new.execute("BEGIN IMMEDIATE")
     for table in metadata.sorted_tables:
         names = [column.name for column in table.columns if column.name in columns[table.name]]
-        if table is not lease and names:
+        if table not in _LEFT_OUT and names:
             _copy_rows(source, new, table.name, names, salvaged)
+    with suppress(sqlite3.DatabaseError):
+        # Damaged runs are read from the file itself.
+        source.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    _copy_runs(source, new, copied, salvaged)
     _drop_orphans(new, salvaged)
-    _count_damaged_records(new, salvaged)
     new.execute("COMMIT")
     return salvaged
 
@@ -105,7 +115,7 @@ def _find_columns(source: sqlite3.Connection, damaged: SqliteFile) -> dict[str, 
             Message("salvage-nothing-readable", store=str(damaged), reason=error),
             hint=Message("salvage-first-page-lost-hint"),
         ) from error
-    if not columns["evidence"]:
+    if not columns[runs.name]:
         raise ConfigError(Message("salvage-no-evidence-table", store=str(damaged)))
     with suppress(sqlite3.DatabaseError):
         version = source.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -128,9 +138,7 @@ def _copy_rows(
     names: list[str],
     salvaged: Salvaged,
 ) -> None:
-    marks = ", ".join("?" * len(names))
-    words = ("INSERT OR IGNORE INTO", table, "(", ", ".join(names), ") VALUES (", marks, ")")
-    insert = " ".join(words)
+    insert = _build_insert(table, names)
     saved = 0
     for row in _read_rows(source, table, names, salvaged.lost):
         try:
@@ -142,9 +150,45 @@ def _copy_rows(
     salvaged.rows[table] = saved
 
 
+def _copy_runs(
+    source: sqlite3.Connection, new: sqlite3.Connection, copied: SqliteFile, salvaged: Salvaged
+) -> None:
+    names = [column.name for column in runs.c]
+    insert = _build_insert(runs.name, names)
+    saved = expected = 0
+    # Rows that cannot be read leave a gap between the pieces of others.
+    unread: list[Message] = []
+    with RunSource(source, copied.path) as readable:
+        for first, *_ in _read_rows(source, runs.name, [], unread):
+            run = readable.read(first, salvaged.lost)
+            if run is None:
+                unread.append(Message("salvage-pieces-unreadable", first=first))
+                continue
+            if first > expected:
+                salvaged.lost.append(
+                    Message("salvage-gap-unreadable", first=expected, last=first - 1)
+                )
+            unread.clear()
+            expected = run.end
+            saved += new.execute(insert, [getattr(run, name) for name in names]).rowcount
+            salvaged.pieces += run.pieces
+    if unread:
+        salvaged.lost.append(Message("salvage-pieces-unreadable", first=expected))
+    salvaged.rows[runs.name] = saved
+    if readable.damaged_records:
+        # The restore discards them later.
+        salvaged.lost.append(Message("salvage-records-damaged", count=readable.damaged_records))
+
+
+def _build_insert(table: str, names: list[str]) -> str:
+    marks = ", ".join("?" * len(names))
+    words = ("INSERT OR IGNORE INTO", table, "(", ", ".join(names), ") VALUES (", marks, ")")
+    return " ".join(words)
+
+
 def _read_rows(
     source: sqlite3.Connection, table: str, names: list[str], lost: list[Message]
-) -> Iterator[tuple[object, ...]]:
+) -> Iterator[tuple[Any, ...]]:
     """Yield number and values of each readable row, in order; describe the others in ``lost``."""
     columns = ", ".join(["rowid", *names])
     query = " ".join(("SELECT", columns, "FROM", table, "WHERE rowid > ? ORDER BY rowid LIMIT ?"))
@@ -203,11 +247,3 @@ def _drop_orphans(new: sqlite3.Connection, salvaged: Salvaged) -> None:
         Message("salvage-rows-orphaned", count=count, table=table, parent=parent)
         for (table, parent), count in counts.items()
     )
-
-
-def _count_damaged_records(new: sqlite3.Connection, salvaged: Salvaged) -> None:
-    """Count the records that do not hash to their leaf, which the restore discards later."""
-    rows = new.execute("SELECT record, leaf FROM evidence WHERE record IS NOT NULL")
-    damaged = sum(hash_leaf(record) != leaf for record, leaf in rows)
-    if damaged:
-        salvaged.lost.append(Message("salvage-records-damaged", count=damaged))

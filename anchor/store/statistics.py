@@ -6,18 +6,16 @@ serve pages that are open to the public.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Float, Row, cast, func, literal_column, select
 
+from anchor.store.evidence import find_first_since
 from anchor.store.heads import AnchoredHead, parse_anchor
-from anchor.store.schema import anchors, attempts, evidence, heads, positions, slots, waiting
+from anchor.store.runs import find_end, find_run, find_size
+from anchor.store.schema import anchors, attempts, heads, slots
 from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head
-
-MOST_COUNTED = 1_000_000
-"""The limit up to which queued evidence is counted; counting on would take time without use."""
 
 _ABOVE_ALL = MAX_LOG_SIZE + 1
 
@@ -73,57 +71,17 @@ class Costs:
     first_included_at: int | None
 
 
-def count_waiting_roughly(connection: Connection, most: int = MOST_COUNTED) -> int:
-    """Return how many rows are not sealed yet, but at most ``most``."""
-    some = select(waiting.c.evidence_id).limit(most).subquery()
-    return connection.execute(select(func.count()).select_from(some)).scalar_one()
-
-
 def find_oldest_waiting(connection: Connection) -> str | None:
     """Return when the oldest queued evidence was accepted (RFC 3339); None if none is queued."""
-    first = select(func.min(waiting.c.evidence_id)).scalar_subquery()
-    return connection.execute(
-        select(evidence.c.accepted_at).where(evidence.c.id == first)
-    ).scalar_one_or_none()
+    size = find_size(connection)
+    run = find_run(connection, size)
+    return None if run is None else run.time(size - run.first)
 
 
-def count_accepted_since(connection: Connection, moment: str, size: int, waits: int) -> int:
-    """Return the number of pieces accepted at ``moment`` (RFC 3339) or later.
-
-    ``size`` is the log's size, ``waits`` the length of the queue.  The count is by places in the
-    log, because row numbers may have gaps.  If transactions overlap, it may be off by a few rows.
-    """
-    first = _find_first_since(connection, moment)
-    if first is None:
-        return 0
-    index = connection.execute(
-        select(positions.c.leaf_index)
-        .where(positions.c.evidence_id >= first)
-        .order_by(positions.c.evidence_id)
-        .limit(1)
-    ).scalar_one_or_none()
-    if index is not None:
-        return size - int(index) + waits
-    behind = select(waiting.c.evidence_id).where(waiting.c.evidence_id >= first)
-    some = behind.limit(MOST_COUNTED).subquery()
-    return connection.execute(select(func.count()).select_from(some)).scalar_one()
-
-
-def _find_first_since(connection: Connection, moment: str) -> int | None:
-    """Return the number below which all rows were accepted before ``moment``, by bisection."""
-    # Two queries: for MIN and MAX in one query, SQLite scans the whole table.
-    low = connection.execute(select(func.min(evidence.c.id))).scalar_one()
-    high = connection.execute(select(func.max(evidence.c.id))).scalar_one()
-    if low is None:
-        return None
-
-    def find_time(number: int) -> str:
-        behind = select(evidence.c.accepted_at).where(evidence.c.id >= number)
-        accepted_at: str = connection.execute(behind.order_by(evidence.c.id).limit(1)).scalar_one()
-        return accepted_at
-
-    first = low + bisect_left(range(low, high + 1), moment, key=find_time)
-    return first if first <= high else None
+def count_accepted_since(connection: Connection, moment: str) -> int:
+    """Return the number of pieces accepted at ``moment`` (RFC 3339) or later."""
+    end = find_end(connection)
+    return end - find_first_since(connection, moment, 0, end)
 
 
 def load_newest_heads(

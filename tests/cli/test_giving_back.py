@@ -14,16 +14,16 @@ from support.crashes import crashing
 from support.disasters import anchor_final, back_up, check_log_goes_on, lose_store, put_back, sql
 from support.projects import Site, make_site
 from support.store_contents import count_pieces, load_pieces
-from support.stores import Postgres
+from support.stores import Postgres, TenantJob
 
 from anchor.chain.devnet import Devnet
 from anchor.project.files import RECEIPT_SUFFIX, SIDE_FILE
 from anchor.service.submission import Origin, read_submission
 from anchor.store.acknowledged_log import SideFile
-from anchor.store.api_keys import Quota
 from anchor.store.evidence import StoredEvidence, find_by_identity
 from anchor.store.file_origins import tenant_of
-from anchor.store.quota import Admitted, Outcome, admit
+from anchor.store.new_pieces import Admitted
+from anchor.store.quota import Outcome, admit
 from anchor.system.clock import utc_now
 from anchor.types import Hash32
 
@@ -42,15 +42,10 @@ def submit(site: Site, tenant: str, name: str, key: str | None = None) -> tuple[
     with site.open() as project:
         origin = Origin(tenant=tenant, key=key, recorded_at=utc_now(), log=project.config.log)
         item = read_submission(data, origin, max_bytes=10_000)
-        work = partial(
-            admit,
-            tenant=tenant,
-            limits=Quota(per_day=None, per_minute=None),
-            items=[item],
-            key=origin.key_hash,
-            at=origin.recorded_at,
-        )
-        return item.identity, project.database.write_with_retry(work)[0]
+        job = TenantJob([item], origin.key_hash, tenant)
+        work = partial(admit, submissions=[job], at=origin.recorded_at)
+        ((outcome,),) = project.database.write_with_retry(work)
+        return item.identity, outcome
 
 
 def find(site: Site, identity: bytes) -> StoredEvidence:

@@ -45,11 +45,16 @@ def submission(number: int) -> EvidenceInput:
 
 
 def page_of(path: Path, index: int) -> int:
-    """Return the number, from 1 on, of the only page that holds the leaf of this piece."""
-    leaf = load_pieces(SqliteFile(path))[index].leaf
+    """Return the number, from 1 on, of the only page that holds the digest of this piece."""
+    digest = submission(index).digests.sha256
+    assert digest is not None
+    return find_page(path, digest)
+
+
+def find_page(path: Path, value: bytes) -> int:
     data = path.read_bytes()
-    assert data.count(leaf) == 1
-    return data.index(leaf) // PAGE + 1
+    assert data.count(value) == 1
+    return data.index(value) // PAGE + 1
 
 
 def overwrite(path: Path, *pages: int) -> None:
@@ -70,20 +75,22 @@ def overwrite(path: Path, *pages: int) -> None:
 def test_of_a_damaged_store_the_readable_rest_is_taken_over(site: Site) -> None:
     fill(site)
     store = site.folder / "anchor.db"
-    overwrite(store, page_of(store, 24), page_of(store, SEALED + WAITING - 20))
+    overwrite(store, page_of(store, 150), page_of(store, SEALED + 150))
     site.run("status").refused(33, "is damaged", "--salvage")
     before = store.read_bytes()
     site.run("restore", "--replace").refused(33, "cannot be read completely", "--salvage")
     assert store.read_bytes() == before
     ran = site.run("restore", "--replace", "--salvage", "--json").expect(0)
-    assert "lost: rows " in ran.err and "of evidence cannot be read" in ran.err
+    assert f"lost: pieces 0 to {SEALED - 1}: " in ran.err
+    assert f"lost: pieces {SEALED} to {SEALED + WAITING - 1}: " in ran.err
     shown = ran.document
     assert shown["size"] == SEALED
-    assert 0 < shown["hashes_only"] < 20
+    # A page holds the digests of 127 pieces, and of two in part.
+    assert 0 < shown["hashes_only"] < 130
     assert shown["records"] == SEALED - shown["hashes_only"]
     # What waited on the lost page is in nothing else, and the side file names it.
     lost = {item["id"] for item in shown["lost"]}
-    assert 0 < len(lost) < 20
+    assert 0 < len(lost) < 130
     assert shown["waiting"] == WAITING - len(lost)
     for piece in load_pieces(site):
         assert piece.record is None or hash_leaf(piece.record) == piece.leaf
@@ -122,13 +129,15 @@ def test_whatever_pages_are_lost_nothing_false_is_taken_over(site: Site, seed: i
 def test_the_damaged_file_stays_as_it_is(site: Site, tmp_path: Path) -> None:
     fill(site)
     store = site.folder / "anchor.db"
-    overwrite(store, page_of(store, 10))
+    first_leaf = load_pieces(site)[0].leaf
+    overwrite(store, find_page(store, first_leaf))
     before = store.read_bytes()
     salvaged = salvage_store(SqliteFile(store), SqliteFile(tmp_path / "new.db"))
     assert store.read_bytes() == before
-    assert salvaged.rows["heads"] == 1 and salvaged.rows["evidence"] < SEALED + WAITING
+    assert salvaged.rows["heads"] == 1 and salvaged.pieces < SEALED + WAITING
     assert [path.name for path in tmp_path.glob("*damaged*")] == []
-    assert any("of evidence cannot be read" in each for each in salvaged.lost)
+    # Where the row of a run begins, all of it is lost.
+    assert f"pieces 0 to {SEALED - 1} cannot be read" in salvaged.lost
 
 
 def test_what_the_disk_does_not_give_back_is_passed_over(
@@ -148,7 +157,9 @@ def test_what_the_disk_does_not_give_back_is_passed_over(
     with monkeypatch.context() as patched:
         patched.setattr("anchor.store.sqlite_salvage.os.pread", pread)
         salvaged = salvage_store(SqliteFile(store), SqliteFile(tmp_path / "new.db"))
-    assert SEALED + WAITING - 20 < salvaged.rows["evidence"] < SEALED + WAITING
+    assert salvaged.pieces == SEALED + WAITING
+    (lost,) = salvaged.lost
+    assert lost.id == "salvage-run-damaged" and 0 < int(str(lost.operands["count"])) < 130
     for name, text in ((b"", "is missing"), (b"not a store", "nothing can be read")):
         other = tmp_path / "other.db"
         if name:
@@ -166,7 +177,7 @@ def test_a_damaged_backup_is_salvaged_as_well(site: Site, tmp_path: Path) -> Non
     assert site.run("restore", "--backup", backup).code != 0
     assert not (site.folder / "anchor.db").exists()
     shown = site.run("restore", "--backup", backup, "--salvage", "--json").expect(0).document
-    assert shown["records"] + shown["waiting"] > SEALED + WAITING - 20
+    assert shown["records"] + shown["waiting"] > SEALED + WAITING - 130
     check_log_goes_on(site, "goes on")
 
 

@@ -6,7 +6,7 @@ import itertools
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,22 @@ from support.crashes import crashing
 from support.disasters import anchor_final, check_log_goes_on, lose_store
 from support.oldstores import VERSIONS, downgrade, load_dump, make_old_site
 from support.projects import Site, ask_store, make_site
+from support.store_contents import load_keys, load_pieces
 from support.stores import Postgres, damage
 
 from anchor.chain.devnet import Devnet
+from anchor.errors import StorageError
+from anchor.messages.message import Message
 from anchor.project.config import load_config
 from anchor.recovery.backup_check import check_backup
 from anchor.recovery.store_audit import audit_project
+from anchor.recovery.store_upgrade import upgrade_store
 from anchor.store import schema_upgrade
 from anchor.store.backup_files import make_durable, read_manifest, write_manifest
 from anchor.store.backup_folder import list_generations
 from anchor.store.backup_manifest import Manifest
-from anchor.store.database import MIGRATION_HEAD, lock_location
+from anchor.store.columns import ERASED
+from anchor.store.database import MIGRATION_HEAD, Database, lock_location
 from anchor.store.evidence import count_waiting
 from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.schema import metadata
@@ -79,20 +84,44 @@ def first_columns(
     }  # fmt: skip
 
 
+# The tables of schemas up to 0003 whose rows became columns.
+MOVED = ("evidence", "waiting", "positions", "keys")
+
+
 def check_upgraded(site: Site, before: dict[str, list[tuple[Any, ...]]]) -> None:
     after = rows_of(place_of(site))
     assert after.pop("alembic_version") == [(MIGRATION_HEAD,)]
-    kept = {name: rows for name, rows in before.items() if name != "alembic_version"}
+    kept = {name: rows for name, rows in before.items() if name not in ("alembic_version", *MOVED)}
     assert first_columns(after, kept) == kept
-    assert set(after) >= set(metadata.tables)
+    assert set(after) == set(metadata.tables)
+    check_pieces(site, before)
     with site.open() as project:
         audit = audit_project(project)
         assert (audit.breaches, audit.leaves, audit.heads) == ((), 6, 3)
         with project.database.read() as connection:
-            assert count_waiting(connection) == 1
-    # It takes evidence in as any other.
+            assert count_waiting(connection) == len(before["waiting"])
+    # It takes evidence in as any other, and finds what it has.
     site.write("new", b"new")
     site.run("add", "new").expect(0, "added 1 new")
+    site.run("add", "new").expect(0, "added 0 new")
+
+
+def check_pieces(site: Site, before: dict[str, list[tuple[Any, ...]]]) -> None:
+    """Check that all evidence is there, sealed evidence by its place and then the queue."""
+    rows = {row[0]: row[1:] for row in before["evidence"]}
+    order = [number for _, number in sorted(before["positions"])]
+    order += [number for (number,) in sorted(before["waiting"])]
+    found = [astuple(piece)[2:] for piece in load_pieces(site)]
+    assert [without_identity(row) for row in found] == [
+        without_identity(rows[number]) for number in order
+    ]
+    identities = {number: found[place][0] for place, number in enumerate(order)}
+    assert load_keys(site) == sorted((key, identities[number]) for key, number in before["keys"])
+
+
+def without_identity(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the row without its identity if that says nothing, because it was erased."""
+    return row[1:] if row[1] == ERASED else row
 
 
 @pytest.mark.fault(
@@ -112,6 +141,9 @@ def test_a_store_of_an_older_release_is_upgraded_with_all_its_rows(site: Site) -
     backup = Path(shown["backup"])
     assert read_manifest(backup).schema == version
     assert rows_of(SqliteFile(backup / "store.db")) == before
+    if isinstance(place_of(site), SqliteFile):
+        # Nothing is left of the old tables, whose evidence may be erased later.
+        assert ask_store(place_of(site), "PRAGMA freelist_count") == [(0,)]
     check_upgraded(site, before)
     # Once more: there is nothing to do, and no backup of it.
     site.run("upgrade-store").expect(0, f"already has schema {MIGRATION_HEAD}")
@@ -120,7 +152,10 @@ def test_a_store_of_an_older_release_is_upgraded_with_all_its_rows(site: Site) -
     for path in backup.glob("store.db-*"):
         path.unlink()
     assert check_backup(backup).breaches == ()
-    site.run("backup", "--check", backup).expect(0, f"schema {version}", "6 leaves; 1 pieces")
+    waiting = len(before["waiting"])
+    site.run("backup", "--check", backup).expect(
+        0, f"schema {version}", f"6 leaves; {waiting} pieces"
+    )
 
 
 def count_statements(path: Path, version: str) -> int:
@@ -148,8 +183,11 @@ MOMENTS = [
     pytest.param(0.0, marks=pytest.mark.slow),
     0.5,
     pytest.param(1.0, marks=pytest.mark.slow),
+    # Two copies are upgraded before it.
+    ("before", "anchor.store.columns", "-", "pack_run", "3"),
     ("after", "anchor.store.schema_upgrade", "-", "migrate"),
     ("before", "anchor.recovery.store_upgrade", "-", "open_project"),
+    ("after", "anchor.recovery.store_upgrade", "-", "open_project"),
 ]
 
 
@@ -159,7 +197,7 @@ MOMENTS = [
     then="the store has the old schema or the new one, with every row; again finishes",
 )
 @pytest.mark.parametrize(
-    "moment", MOMENTS, ids=lambda it: str(it) if isinstance(it, float) else it[3]
+    "moment", MOMENTS, ids=lambda it: str(it) if isinstance(it, float) else f"{it[0]}-{it[3]}"
 )
 def test_a_kill_while_a_store_is_upgraded_leaves_the_old_one_or_the_new_one(
     site: Site, tmp_path: Path, moment: tuple[str, ...] | float
@@ -170,9 +208,9 @@ def test_a_kill_while_a_store_is_upgraded_leaves_the_old_one_or_the_new_one(
         # Two copies of it are upgraded before: where the tiles are made, and where it is checked.
         each = count_statements(tmp_path / "counted.db", version)
         count = 2 * each + max(1, round(moment * each))
-        crash = ("after", "alembic.ddl.impl", "DefaultImpl", "_exec", str(count))
+        crash: tuple[str, ...] = ("after", "alembic.ddl.impl", "DefaultImpl", "_exec", str(count))
     else:
-        crash = (*moment, "1")
+        crash = (*moment, "1")[:5]
     site.run("upgrade-store", command=crashing(*crash), killed=True)
     if crash[3] == "open_project":
         site.run("upgrade-store").expect(0, "already")
@@ -180,6 +218,25 @@ def test_a_kill_while_a_store_is_upgraded_leaves_the_old_one_or_the_new_one(
         site.run("status").refused(22, f"has schema {version}")
         assert rows_of(place_of(site)) == before
         site.run("upgrade-store").expect(0, f"from schema {version} to schema {MIGRATION_HEAD}")
+    check_upgraded(site, before)
+
+
+def test_an_upgrade_that_frees_no_space_says_so(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not isinstance(place_of(site), SqliteFile):
+        return
+
+    def fail(_: Database) -> None:
+        raise StorageError(Message("store-read-or-write-failed", reason="disk full"))
+
+    before = rows_of(place_of(site))
+    monkeypatch.setattr(Database, "purge", fail)
+    reports: list[str] = []
+    upgrade_store(
+        load_config(site.folder / "anchor.toml"), None, lambda note: reports.append(str(note))
+    )
+    assert "keeps the space of the old tables" in reports[-1]
     check_upgraded(site, before)
 
 

@@ -20,7 +20,7 @@ from support.publications import (
     refusal,
     submissions,
 )
-from support.store_contents import alter_piece, lose_piece, lose_place
+from support.store_contents import alter_piece, lose_piece
 
 from anchor.errors import ExitCode
 from anchor.operate.acceptance import accept
@@ -69,13 +69,21 @@ def test_an_audit_names_the_tile_in_which_a_bit_was_flipped(site: Site, path: st
             "the right edge stored",
         ),
         (lambda site: lose_piece(site, 1), "leaf 1 is missing"),
-        (lambda site: lose_place(site, 1), "leaf 1 is missing"),
-        (lambda site: lose_place(site, 2), "1 pieces of evidence have no place"),
-        (
-            lambda site: sql(site, "INSERT INTO waiting VALUES (2)"),
-            "1 pieces of evidence wait for a place in the log although they already have",
-        ),
+        (lambda site: lose_piece(site, 2), "leaf 2 and all after it are missing"),
         (lambda site: lose_piece(site, 2), "cannot be recomputed"),
+        (
+            lambda site: alter_piece(site, 1, identity=bytes(32)),
+            "3 are entered for 3 pieces",
+        ),
+        (lambda site: sql(site, "DELETE FROM fingerprints"), "0 are entered for 3 pieces"),
+        (
+            lambda site: sql(site, "INSERT INTO keys VALUES (zeroblob(32), 3)"),
+            "1 idempotency keys belong to no evidence",
+        ),
+        (
+            lambda site: sql(site, "UPDATE runs SET tails = substr(tails, 2)"),
+            "the stored pieces 0 to 2 are damaged",
+        ),
     ],
 )
 def test_an_audit_names_what_was_altered_in_the_store(
@@ -90,10 +98,10 @@ def test_an_audit_names_what_was_altered_in_the_store(
 def test_one_missing_leaf_is_named_once_in_each_place_that_misses_it(site: Site) -> None:
     grow(site, 2)
     grow(site, 3)
-    lose_place(site, 1)
+    lose_piece(site, 1)
     assert [breach.partition(":")[0] for breach in audited(site)] == [
         "leaf 1 is missing",
-        "1 pieces of evidence have no place in the log and are not waiting for one",
+        "the identities by which evidence is found differ from the evidence",
         "the head of size 2 cannot be recomputed",
         "the tiles cannot be rebuilt",
     ]
@@ -252,7 +260,7 @@ def test_of_leaves_that_were_altered_or_lost_no_tile_is_made(site: Site) -> None
     shutil.rmtree(site.folder / "tiles")
     alterations: list[tuple[Callable[[], None], str]] = [
         (lambda: alter_piece(site, 1, leaf=bytes(32)), "no longer lead to the root"),
-        (lambda: lose_place(site, 2), "of the log's leaves 0 to 2, the store holds only 2"),
+        (lambda: lose_piece(site, 2), "of the log's leaves 0 to 2, the store holds only 2"),
     ]
     for alter, expected in alterations:
         alter()

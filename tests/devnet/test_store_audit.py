@@ -111,8 +111,8 @@ def test_a_whole_project_has_no_breach(site: Site) -> None:
     ("statement", "expected"),
     [
         (
-            "INSERT INTO waiting VALUES (99)",
-            "1 entries that wait for a place in the log belong to no evidence in this store",
+            "INSERT INTO keys VALUES (zeroblob(32), 99)",
+            "1 idempotency keys belong to no evidence in this store",
         ),
         (
             "UPDATE attempts SET head_size = 2 WHERE head_size = 3",
@@ -150,7 +150,7 @@ def test_a_whole_project_has_no_breach(site: Site) -> None:
         ),
         (
             "DELETE FROM heads WHERE size = 3",
-            "leaves 1 to 2 have a place beyond the newest head, of size 1: a newer head was lost",
+            "1 rows of anchors refer to rows of heads that do not exist",
         ),
         (
             "UPDATE heads SET right_edge = x'00' WHERE size = 1",
@@ -240,15 +240,14 @@ def test_a_stored_transaction_that_does_something_else_is_named(
     then="the audit reports a damaged file and goes on with what can be read",
 )
 def test_a_damaged_file_is_a_breach_and_not_the_end_of_the_audit(site: Site) -> None:
-    (root,) = site.rows("SELECT rootpage FROM sqlite_master WHERE name = 'positions'")
+    (root,) = site.rows("SELECT rootpage FROM sqlite_master WHERE name = 'runs'")
     (size,) = site.rows("PRAGMA page_size")
     sql(site, "PRAGMA wal_checkpoint(TRUNCATE)")
     with (site.folder / "anchor.db").open("r+b") as file:
         file.seek((root[0] - 1) * size[0])
         file.write(b"\xff" * size[0])
     breaches = audited(site)
-    assert any("the store's file is damaged" in breach for breach in breaches), breaches
-    assert any("malformed" in breach for breach in breaches), breaches
+    assert sum("malformed" in breach for breach in breaches) > 1, breaches
 
 
 # Against the chain
@@ -493,7 +492,7 @@ def test_a_file_whose_folder_cannot_be_entered_is_unreadable_and_not_missing(
 def test_others_can_work_while_the_originals_are_hashed(
     originals: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither the lease nor a snapshot of the store is held; the names come in pages."""
+    """Neither the lease nor a snapshot of the store is held."""
     seen: list[int] = []
     hashing = originals_module.hash_sources
 
@@ -507,7 +506,6 @@ def test_others_can_work_while_the_originals_are_hashed(
         return hashing(itertools.chain([first], sources), *more, **options)
 
     monkeypatch.setattr(originals_module, "hash_sources", hash_while_others_work)
-    monkeypatch.setattr(originals_module, "_PAGE", 2)
     audit.command(
         originals=True, offline=True, config_path=originals.folder / "anchor.toml", as_json=True
     )

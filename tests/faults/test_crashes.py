@@ -99,7 +99,7 @@ def test_a_crash_between_commit_and_answer_is_no_second_evidence(anchored: Site)
     how="the seal is killed in its transaction: before it, half-way, and before the commit",
     then="no leaf is sealed; the next seal gives all of them their places in the same order",
 )
-@pytest.mark.parametrize("effect", ["load_waiting_records", "assign_positions", "insert_head"])
+@pytest.mark.parametrize("effect", ["find_end", "load_runs", "insert_head"])
 def test_a_crash_in_a_seal_seals_nothing(anchored: Site, effect: str) -> None:
     for name in ("b", "c", "d"):
         anchored.add(name, name.encode())

@@ -20,7 +20,7 @@ from anchor.store import sqlite
 from anchor.store.sqlite import SqliteBackend
 
 # Enough for the log to be copied in the middle of a run: it is at a thousand pages.
-MANY = 20_000
+MANY = 100_000
 
 
 def turn_of(site: Site) -> AbstractContextManager[None]:

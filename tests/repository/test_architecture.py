@@ -75,6 +75,7 @@ THIRD_PARTIES = {
     ),
     "urllib3": ("anchor.system.http_deadline", "anchor.system.http"),
     "fsspec": ("anchor.log.publication",),
+    "pyarrow": ("anchor.service.bulk_arrow", "anchor.service.bulk_answers", "anchor.client"),
     "eth_account": ("anchor.chain.signer.keystore", "anchor.chain.tx_decoding"),
     "eth": ("anchor.chain.devnet",),
     "eth_utils": ("anchor.chain.devnet",),

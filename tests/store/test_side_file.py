@@ -16,7 +16,7 @@ from typing import cast
 
 import pytest
 from support.disks import small_disk
-from support.stores import NOW, make_item
+from support.stores import NOW, TenantJob, make_item
 
 from anchor.errors import (
     SideFileHeldError,
@@ -33,16 +33,15 @@ from anchor.store import acknowledged_log
 from anchor.store.acknowledged_log import SideFile
 from anchor.store.acknowledged_log_frames import MAGIC, Entry
 from anchor.store.api_keys import Quota
+from anchor.store.columns import NewEvidence
 from anchor.store.database import Database, create_filled
-from anchor.store.evidence import NewEvidence, load_all
+from anchor.store.evidence import load_all
 from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.file_origins import tenant_of
+from anchor.store.idempotency_keys import load_keys
 from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.quota import admit
-from anchor.store.row_transfer import load_keys
 from anchor.types import Hash32, LogId
-
-NO_LIMITS = Quota(per_day=None, per_minute=None)
 
 
 def entry(number: int, tenant: str = "", *, has_key: bool = False) -> Entry:
@@ -437,17 +436,13 @@ def test_every_way_in_leaves_an_entry_for_each_row(location: StoreLocation, tmp_
         accept_once(project, submission(5_001), key="order 1")
         few = Quota(per_day=1_305)
         jobs = [
-            (NO_LIMITS, [of_tenant(6_000, "acme")], None),
-            (NO_LIMITS, [of_tenant(6_001, "acme")], bytes(32)),
-            (NO_LIMITS, [of_tenant(number, "acme") for number in range(6_000, 7_300)], None),
-            (few, [of_tenant(number, "acme") for number in range(8_000, 8_009)], None),
+            TenantJob([of_tenant(6_000, "acme")]),
+            TenantJob([of_tenant(6_001, "acme")], bytes(32)),
+            TenantJob([of_tenant(number, "acme") for number in range(6_000, 7_300)]),
+            TenantJob([of_tenant(number, "acme") for number in range(8_000, 8_009)], limits=few),
         ]
-        for limits, items, key in jobs:
-            store.write_with_retry(
-                lambda connection, limits=limits, items=items, key=key: admit(
-                    connection, "acme", limits, items, key=key, at=NOW
-                )
-            )
+        for job in jobs:
+            store.write_with_retry(partial(admit, submissions=[job], at=NOW))
         check_every_row_has_its_entry(store, side)
         written = [each.leaf for each in SideFile(side).read_entries()]
         # What is known already gets no second entry.

@@ -34,8 +34,8 @@ from anchor.operate import acceptance as pipeline
 from anchor.operate.acceptance import Acceptance, EvidenceInput
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
-from anchor.store import evidence as module
 from anchor.store import sealing
+from anchor.store.columns import NewEvidence
 from anchor.store.database import (
     MIGRATION_HEAD,
     Database,
@@ -44,21 +44,17 @@ from anchor.store.database import (
     open_database,
 )
 from anchor.store.evidence import (
-    NewEvidence,
-    assign_positions,
     count_evidence,
-    estimate_waiting,
     find_by_digest,
     find_by_file,
-    load_leaves,
-    load_waiting,
     make_identity,
 )
 from anchor.store.evidence_insertion import claim_rows, insert_evidence, insert_once
 from anchor.store.file_origins import load_files
-from anchor.store.heads import load_heads, newest_head
+from anchor.store.heads import newest_head
 from anchor.store.location import SqliteFile, StoreLocation
-from anchor.store.schema import heads, metadata, waiting
+from anchor.store.runs import find_end, load_leaves
+from anchor.store.schema import heads, metadata
 from anchor.store.staging import Writable, build_database
 from anchor.store.tx_journal import StoredJournal
 from anchor.types import Address, ChainId, Hash32, Head, LogId
@@ -187,9 +183,7 @@ def test_a_seal_without_anything_waiting_changes_nothing(store: Database) -> Non
         assert connection.execute(select(heads)).all() == before
 
 
-@pytest.mark.parametrize(
-    "breaks", ["load_waiting_records", "newest_head", "assign_positions", "insert_head"]
-)
+@pytest.mark.parametrize("breaks", ["find_end", "load_runs", "newest_head", "insert_head"])
 @pytest.mark.parametrize("applied", [False, True])
 def test_a_seal_that_fails_half_way_leaves_every_leaf_unsealed(
     store: Database, monkeypatch: pytest.MonkeyPatch, breaks: str, applied: bool
@@ -213,107 +207,45 @@ def test_a_seal_that_fails_half_way_leaves_every_leaf_unsealed(
     assert sealed[0].size == 3
 
 
-def test_a_seal_that_others_wait_for_is_done_in_parts(
-    store: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sealing, "PART", 2)
-    accept(store, 1)
-    sealing.seal(store, NOW)
-    accept(store, 2, 3, 4, 5, 6)
-    sealed = sealing.seal(store, NOW)
-    tree = Tree(b"".join(make_item(number).leaf for number in range(1, 7)))
-    assert sealed == (Head(root=tree.root(6), size=6), 5)
-    assert indices(store) == [0, 1, 2, 3, 4, 5]
-    sizes = [1, 3, 5, 6] if store.has_one_writer else [1, 6]
-    with store.read() as connection:
-        assert load_heads(connection) == [Head(root=tree.root(size), size=size) for size in sizes]
-
-
-@pytest.mark.parametrize("part", [1, 2, 100])
-def test_a_seal_may_leave_the_last_leaves_for_the_next_one(
-    store: Database, monkeypatch: pytest.MonkeyPatch, part: int
-) -> None:
-    monkeypatch.setattr(sealing, "PART", part)
+def test_a_seal_may_leave_the_last_leaves_for_the_next_one(store: Database) -> None:
     accept(store, *range(1, 6))
-    original = sealing.load_waiting_records
-
-    def accept_meanwhile(connection: Any, last: int | None) -> Iterator[Any]:
-        yield from original(connection, last)
-        accept(store, 6)
-
-    monkeypatch.setattr(sealing, "load_waiting_records", accept_meanwhile)
     tree = Tree(b"".join(make_item(number).leaf for number in range(1, 7)))
     assert sealing.seal(store, NOW, most=3) == (Head(root=tree.root(3), size=3), 3)
-    assert indices(store) == [0, 1, 2, None, None, None]
-    monkeypatch.undo()
+    assert indices(store) == [0, 1, 2, None, None]
+    accept(store, 6)
     assert sealing.seal(store, NOW, most=100) == (Head(root=tree.root(6), size=6), 3)
 
 
 def test_what_comes_during_a_seal_waits_for_the_next_one(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sealing, "PART", 1)
     accept(store, 1, 2)
-    original = sealing.load_waiting_records
+    original = sealing.find_end
 
-    def accept_meanwhile(connection: Any, last: int | None) -> Iterator[Any]:
-        yield from original(connection, last)
+    def accept_meanwhile(connection: Any) -> int:
+        end = original(connection)
         accept(store, 3)
+        return end
 
-    monkeypatch.setattr(sealing, "load_waiting_records", accept_meanwhile)
+    monkeypatch.setattr(sealing, "find_end", accept_meanwhile)
     sealed = sealing.seal(store, NOW)
     assert sealed is not None
     assert (sealed[0].size, sealed[1]) == (2, 2)
     assert indices(store) == [0, 1, None]
 
 
-def test_what_waits_is_counted_where_it_is_little_and_else_not_underestimated(
-    store: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with store.read() as connection:
-        assert estimate_waiting(connection) == 0
-    accept(store, 1, 2, 3)
-    sealing.seal(store, NOW)
-    accept(store, *range(4, 10))
-    with store.write() as connection:
-        connection.execute(waiting.delete().where(waiting.c.evidence_id == 5))
-    with store.read() as connection:
-        assert estimate_waiting(connection) == 5
-        monkeypatch.setattr(module, "_COUNTED", 5)
-        assert estimate_waiting(connection) == 6
-
-
-def test_a_sealed_leaf_never_gets_another_index(store: Database) -> None:
-    accept(store, 1, 2)
-    sealing.seal(store, NOW)
-    before = indices(store)
-    with pytest.raises(ChainGuardError, match=r"(?i)unique"), store.write() as connection:
-        connection.execute(waiting.insert().values(evidence_id=1))
-        assign_positions(connection, 7)
-    assert indices(store) == before
-
-
-def test_two_leaves_never_get_the_same_index(store: Database) -> None:
-    accept(store, 1, 2)
-    sealing.seal(store, NOW)
-    accept(store, 3)
-    with pytest.raises(ChainGuardError, match=r"(?i)unique"), store.write() as connection:
-        assign_positions(connection, 1)
-    assert indices(store) == [0, 1, None]
-
-
-@pytest.mark.parametrize(("lost", "left"), [([1], ["evidence 1", "evidence 3"]), ([2, 1, 0], [])])
+@pytest.mark.parametrize(("lost", "left"), [([1], 1), ([0], 0), ([0, 1], 0)])
 def test_a_seal_refuses_a_store_that_lost_waiting_leaves(
-    location: StoreLocation, store: Database, lost: list[int], left: list[str]
+    location: StoreLocation, store: Database, lost: list[int], left: int
 ) -> None:
     accept(store, 1, 2, 3)
     for index in lost:
         lose_piece(location, index)
-    with pytest.raises(ChainGuardError, match=f"of 3 leaves that wait.* only {len(left)}"):
+    with pytest.raises(ChainGuardError, match=f"of 3 leaves that wait.* only {left}"):
         sealing.seal(store, NOW)
     with store.read() as connection:
-        kept = [(piece.source, piece.leaf_index) for piece in load_pieces(connection)]
-        assert kept == [(source, None) for source in left]
+        assert [piece.index for piece in load_pieces(connection)] == sorted({0, 1, 2} - {*lost})
+        assert find_end(connection) == 3
         assert newest_head(connection) is None
 
 
@@ -336,7 +268,7 @@ def test_a_reader_sees_one_state_while_others_write(store: Database) -> None:
         accept(store, 2)
         sealing.seal(store, NOW)
         assert count_evidence(connection) == (1, 1)
-        assert load_waiting(connection) == make_item(1).leaf
+        assert load_leaves(connection, 0, 2) == make_item(1).leaf
     with store.read() as connection:
         assert count_evidence(connection) == (2, 0)
 
@@ -352,7 +284,8 @@ def test_what_is_accepted_twice_is_one_row_in_a_few_rows_and_in_thousands(store:
     with store.read() as connection:
         assert count_evidence(connection) == (3_000, 3_000)
         order = [1, 2, *range(3, 3_000), 0]
-        assert load_waiting(connection) == b"".join(make_item(number).leaf for number in order)
+        leaves = b"".join(make_item(number).leaf for number in order)
+        assert load_leaves(connection, 0, 3_000) == leaves
 
 
 def make_with(sha256: bytes | None, sm3: bytes | None, source: str) -> NewEvidence:
@@ -388,7 +321,7 @@ def test_evidence_is_found_by_either_digest_and_by_its_file(store: Database) -> 
     assert found(one, one) == ["/a", "/b", "digest:c"]
     assert found(other, None) == []
     with store.read() as connection:
-        assert [item.id for item in find_by_file(connection, "/a")] == [1, 4]
+        assert [item.id for item in find_by_file(connection, "/a")] == [0, 3]
         assert find_by_file(connection, "digest:c") == []
 
 
@@ -397,7 +330,7 @@ def test_evidence_is_found_by_either_digest_and_by_its_file(store: Database) -> 
     how="one digest under two names, and under one name as two different calls",
     then="two rows for the two names, one for the repeated call",
 )
-def test_files_come_in_pages_each_with_all_its_versions(store: Database) -> None:
+def test_files_come_sorted_each_with_all_its_versions(store: Database) -> None:
     items = [
         make_item(number)._replace(source=source)
         for number, source in enumerate(["/b", "label", "/a", "/c", "/a", "/d", "/a"])
@@ -406,11 +339,9 @@ def test_files_come_in_pages_each_with_all_its_versions(store: Database) -> None
     with store.write() as connection:
         insert_evidence(connection, items)
     with store.read() as connection:
-        first = load_files(connection, "", 2)
-        second = load_files(connection, "/b", 2)
-        assert load_files(connection, "/d", 2) == []
-    assert [name for name, _ in first + second] == ["/a", "/b", "/d"]
-    assert [version.sha256 for version in first[0][1]] == [items[at].sha256 for at in (2, 4, 6)]
+        files = list(load_files(connection))
+    assert [name for name, _ in files] == ["/a", "/b", "/d"]
+    assert [version.sha256 for version in files[0][1]] == [items[at].sha256 for at in (2, 4, 6)]
 
 
 def test_one_content_under_two_names_is_two_pieces_of_evidence(store: Database) -> None:
@@ -560,7 +491,7 @@ def test_a_lease_cannot_be_taken_in_the_middle_of_a_seal(
     """Whoever is between the check and the commit goes first: the taker waits for it."""
     accept(store, 1)
     taken: list[str] = []
-    original = sealing.assign_positions
+    original = sealing.insert_head
 
     def take() -> None:
         damage(location, "UPDATE lease SET epoch = epoch + 1")
@@ -568,16 +499,16 @@ def test_a_lease_cannot_be_taken_in_the_middle_of_a_seal(
 
     taker = threading.Thread(target=take)
 
-    def place_slowly(*arguments: Any) -> int:
+    def seal_slowly(*arguments: Any) -> None:
         taker.start()
         threading.Event().wait(0.3)
-        taken.append("placed")
-        return original(*arguments)
+        taken.append("sealed")
+        original(*arguments)
 
-    monkeypatch.setattr(sealing, "assign_positions", place_slowly)
+    monkeypatch.setattr(sealing, "insert_head", seal_slowly)
     assert sealing.seal(store, NOW) is not None
     taker.join()
-    assert taken == ["placed", "taken"]
+    assert taken == ["sealed", "taken"]
     accept(store, 2)
     with pytest.raises(ChainGuardError, match="taken over"):
         sealing.seal(store, NOW)

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import create_engine, make_url
 from support.paths import VECTORS
 from support.projects import Site
+from support.store_contents import load_keys, load_pieces
 
 from anchor.ethereum.keccak import format_address
 from anchor.project.config import load_config
@@ -19,6 +20,8 @@ from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
 from anchor.store.snapshot import upgrade_copy
 from anchor.types import Address
 
+# Older schemas hold these in rows, see ``_insert_evidence``.
+_EVIDENCE = ("evidence", "waiting", "positions", "keys")
 _DUMPS = VECTORS / "stores"
 VERSIONS = sorted(path.stem.removeprefix("schema-") for path in _DUMPS.glob("schema-*.sql"))
 # The node that was asked is gone.
@@ -59,17 +62,44 @@ def downgrade(path: Path, version: str) -> None:
         connection.execute("ATTACH ? AS newer", (str(path),))
         names = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")
         for (name,) in names.fetchall():
-            if name != "alembic_version":
+            if name not in ("alembic_version", *_EVIDENCE):
                 info = connection.execute(f'PRAGMA main.table_info("{name}")')
                 columns = ", ".join(f'"{row[1]}"' for row in info)
                 connection.execute(
                     f'INSERT INTO main."{name}" ({columns}) SELECT {columns} FROM newer."{name}"'
                 )
         connection.execute("DETACH newer")
+        _insert_evidence(path, connection)
         connection.execute("PRAGMA journal_mode=WAL")
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     old.replace(path)
+
+
+def _insert_evidence(newer: Path, connection: sqlite3.Connection) -> None:
+    """Insert evidence and keys of a store of today's schema as rows of the schemas up to 0003."""
+    pieces = load_pieces(SqliteFile(newer))
+    numbers = {piece.identity: piece.index + 1 for piece in pieces}
+    connection.executemany(
+        "INSERT INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (piece.index + 1, piece.identity, piece.source, piece.sha256, piece.sm3, piece.record,
+             piece.leaf, piece.accepted_at)
+            for piece in pieces
+        ],
+    )  # fmt: skip
+    connection.executemany(
+        "INSERT INTO positions VALUES (?, ?)",
+        [(piece.leaf_index, piece.index + 1) for piece in pieces if piece.leaf_index is not None],
+    )
+    connection.executemany(
+        "INSERT INTO waiting VALUES (?)",
+        [(piece.index + 1,) for piece in pieces if piece.leaf_index is None],
+    )
+    connection.executemany(
+        "INSERT INTO keys VALUES (?, ?)",
+        [(key, numbers[identity]) for key, identity in load_keys(SqliteFile(newer))],
+    )
 
 
 def fill_postgres(location: PostgresDatabase, version: str, rows: sqlite3.Connection) -> None:
@@ -89,10 +119,11 @@ def fill_postgres(location: PostgresDatabase, version: str, rows: sqlite3.Connec
                 connection.exec_driver_sql(
                     f'INSERT INTO "{name}" ({columns}) VALUES ({marks})', tuple(row)
                 )
-        for table in ("evidence", "incidents"):
-            connection.exec_driver_sql(
-                f"SELECT setval('{table}_id_seq', (SELECT max(id) FROM {table}))"
-            )
+        for table in ("evidence", "incidents", "erasures", "holds"):
+            if table in names:
+                connection.exec_driver_sql(
+                    f"SELECT setval('{table}_id_seq', (SELECT max(id) FROM {table}))"
+                )
     engine.dispose()
 
 

@@ -1,30 +1,21 @@
-"""The evidence in a store, for tests that read or damage it without the product's own readers.
+"""The evidence in a store, for tests that read or damage it without the product's own queries.
 
-The only module of the tests that knows the tables of evidence, its queue, places and keys.
+The only module of the tests that knows the tables of evidence and of keys.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, TypedDict, Unpack
 
-from sqlalchemy import (
-    URL,
-    Connection,
-    NullPool,
-    Table,
-    create_engine,
-    func,
-    make_url,
-    select,
-    text,
-)
+from sqlalchemy import URL, Connection, NullPool, create_engine, func, make_url, select
 from support.projects import Site
 
+from anchor.store.columns import Run, pack_run
 from anchor.store.location import SqliteFile, StoreLocation
-from anchor.store.schema import evidence, keys, positions, waiting
+from anchor.store.schema import heads, keys, runs
 from anchor.types import Hash32
 
 Place: TypeAlias = Site | StoreLocation | Connection
@@ -36,7 +27,7 @@ class Piece:
     """A piece of evidence as the store holds it."""
 
     index: int
-    """Its number in order of acceptance, from 0, among the pieces in the store."""
+    """Its number in order of acceptance, from 0."""
     leaf_index: int | None
     """None until it is sealed."""
     identity: bytes
@@ -60,80 +51,91 @@ class Alteration(TypedDict, total=False):
 
 def load_pieces(place: Place) -> list[Piece]:
     """Return all evidence in order of acceptance."""
-    query = (
-        select(
-            positions.c.leaf_index,
-            evidence.c.identity,
-            evidence.c.source,
-            evidence.c.sha256,
-            evidence.c.sm3,
-            evidence.c.record,
-            evidence.c.leaf,
-            evidence.c.accepted_at,
-        )
-        .select_from(evidence.outerjoin(positions, positions.c.evidence_id == evidence.c.id))
-        .order_by(evidence.c.id)
-    )
     with _connect(place) as connection:
-        return [Piece(index, *row) for index, row in enumerate(connection.execute(query))]
+        size = _find_size(connection)
+        return [
+            Piece(
+                index,
+                index if index < size else None,
+                row.identity,
+                row.source,
+                row.sha256,
+                row.sm3,
+                row.record,
+                row.leaf,
+                row.accepted_at,
+            )
+            for run in _load_runs(connection)
+            for index, row in enumerate(run.rows(), start=run.first)
+        ]
 
 
 def count_pieces(place: Place) -> int:
     """Return the number of pieces of evidence, sealed or not."""
-    return _count(place, evidence)
+    with _connect(place) as connection:
+        return int(connection.execute(select(func.sum(runs.c.pieces))).scalar() or 0)
 
 
 def count_waiting(place: Place) -> int:
     """Return the number of pieces that are not sealed."""
-    return _count(place, waiting)
+    with _connect(place) as connection:
+        return count_pieces(connection) - _find_size(connection)
 
 
 def load_keys(place: Place) -> list[tuple[bytes, bytes]]:
     """Return each idempotency key with the identity of its evidence, sorted."""
-    query = select(keys.c.key, evidence.c.identity).join_from(keys, evidence)
     with _connect(place) as connection:
-        return sorted((key, identity) for key, identity in connection.execute(query))
+        identities = {piece.index: piece.identity for piece in load_pieces(connection)}
+        rows = connection.execute(select(keys.c.key, keys.c.piece))
+        return sorted((key, identities[piece]) for key, piece in rows)
 
 
 def alter_piece(place: Place, index: int, **values: Unpack[Alteration]) -> None:
     """Overwrite values of the piece with this index; raise IndexError if there is none."""
     with _connect(place) as connection:
-        row = evidence.c.id == _find_row(connection, index)
-        connection.execute(evidence.update().where(row).values(**values))
+        run = _find_run(connection, index)
+        at = index - run.first
+        altered = replace(run.row(at), **values)
+        _delete_run(connection, run)
+        _insert_run(connection, run.replace({at: altered}))
 
 
 def lose_piece(place: Place, index: int) -> None:
-    """Delete a piece, but not its place; raise IndexError if there is none.
-
-    The pieces after it then have the index before theirs.
-    """
+    """Delete a piece, so that its index is missing; raise IndexError if there is none."""
     with _connect(place) as connection:
-        if connection.dialect.name == "postgresql":
-            # Its idempotency key may stay behind.
-            connection.execute(text("SET LOCAL session_replication_role = replica"))
-        row = evidence.c.id == _find_row(connection, index)
-        connection.execute(evidence.delete().where(row))
+        run = _find_run(connection, index)
+        rows = run.rows()
+        at = index - run.first
+        _delete_run(connection, run)
+        for first, kept in ((run.first, rows[:at]), (index + 1, rows[at + 1 :])):
+            if kept:
+                _insert_run(connection, pack_run(first, kept))
 
 
-def lose_place(place: Place, leaf_index: int) -> None:
-    """Delete the place of a sealed piece; the piece stays, sealed nowhere and not waiting."""
-    with _connect(place) as connection:
-        row = positions.c.leaf_index == leaf_index
-        deleted = connection.execute(positions.delete().where(row))
-        assert deleted.rowcount == 1
+def _find_size(connection: Connection) -> int:
+    return int(connection.execute(select(func.max(heads.c.size))).scalar() or 0)
 
 
-def _count(place: Place, table: Table) -> int:
-    with _connect(place) as connection:
-        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+def _load_runs(connection: Connection) -> list[Run]:
+    rows = connection.execute(select(runs).order_by(runs.c.first))
+    return [Run(**row._asdict()) for row in rows]
 
 
-def _find_row(connection: Connection, index: int) -> int:
-    rows = select(evidence.c.id).order_by(evidence.c.id).offset(index).limit(1)
-    found = connection.execute(rows).scalar_one_or_none()
-    if found is None:
-        raise IndexError(index)
-    return int(found)
+def _find_run(connection: Connection, index: int) -> Run:
+    for run in _load_runs(connection):
+        if run.first <= index < run.end:
+            return run
+    raise IndexError(index)
+
+
+def _delete_run(connection: Connection, run: Run) -> None:
+    connection.execute(runs.delete().where(runs.c.first == run.first))
+
+
+def _insert_run(connection: Connection, run: Run) -> None:
+    connection.execute(
+        runs.insert().values({column.name: getattr(run, column.name) for column in runs.c})
+    )
 
 
 @contextmanager

@@ -16,13 +16,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from anchor.evidence.digests import Digests
 from anchor.log.merkle import hash_leaf
-from anchor.store.evidence import NewEvidence, make_identity
+from anchor.store.api_keys import Quota
+from anchor.store.columns import NewEvidence
+from anchor.store.evidence import make_identity
 from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
 
 if TYPE_CHECKING:
@@ -30,6 +32,15 @@ if TYPE_CHECKING:
 
 _numbers = itertools.count(1)
 NOW = "2026-01-01T00:00:00.000Z"
+
+
+class TenantJob(NamedTuple):
+    """What one request of the service submits."""
+
+    items: list[NewEvidence]
+    key: bytes | None = None
+    tenant: str = "acme"
+    limits: Quota = Quota(per_day=None, per_minute=None)
 
 
 @dataclass(frozen=True)

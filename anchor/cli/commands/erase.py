@@ -25,7 +25,8 @@ from anchor.operate.erasure_cleanup import CleanupResult, clean_up
 from anchor.operate.evidence_selection import Selection, find_pieces, load_names
 from anchor.operate.key_audit_trail import find_user
 from anchor.project.project import OpenProject
-from anchor.store.erasures import ERASED, Piece
+from anchor.store.columns import ERASED
+from anchor.store.erasures import Piece
 from anchor.store.file_origins import tenant_of
 
 

@@ -23,7 +23,8 @@ from anchor.evidence.erasure_statement import check_words
 from anchor.messages.message import Message
 from anchor.operate.evidence_selection import find_pieces, is_tenant
 from anchor.operate.key_audit_trail import find_user, record_key_event
-from anchor.store.erasures import ERASED, lock_holds
+from anchor.store.columns import ERASED
+from anchor.store.erasures import lock_holds
 from anchor.store.legal_holds import LegalHold, insert_holds, load_holds, remove_holds
 from anchor.system.clock import utc_now
 

@@ -26,8 +26,8 @@ from anchor.monitor.log_lookup import (
     search_leaf,
 )
 from anchor.project.project import OpenProject
-from anchor.store.evidence import load_leaves
 from anchor.store.location import SqliteFile
+from anchor.store.runs import load_leaves
 from anchor.store.sealing import seal
 from anchor.system.clock import utc_now
 from anchor.types import Hash32

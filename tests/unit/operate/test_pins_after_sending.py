@@ -129,5 +129,5 @@ def test_a_head_that_was_away_when_it_was_read_is_read_again(tmp_path: Path) -> 
         chain._add_block([included.transaction])
         chain.interval = 1
 
-    done = site.round(Effects({("_append", 0): bring_back}))
+    done = site.round(Effects({("seal", 0): bring_back}))
     assert done.anchored is not None and done.anchored.head.size == 2

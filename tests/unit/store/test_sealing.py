@@ -14,17 +14,15 @@ from anchor.store.sealing import open_tree, seal, write_tiles
 from anchor.store.tile_folder import TileFolder
 
 
-@pytest.mark.parametrize("part", [1, 3, 100])
 @pytest.mark.parametrize("is_behind", [False, True])
 def test_the_tiles_of_a_seal_are_made_of_the_leaves_it_has_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: int, is_behind: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_behind: bool
 ) -> None:
     site = MemorySite.copy(
         make_template(tmp_path / "template"),
         tmp_path / "project",
         MemoryChain(recover=read_sender, interval=12),
     )
-    monkeypatch.setattr(sealing, "PART", part)
     monkeypatch.setattr(sealing, "CHUNK", 4)
     project = site.open()
     site.add("first", "second")

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
-from support.stores import NOW, make_item
 
 from anchor.errors import (
     ConfigError,
@@ -21,15 +20,10 @@ from anchor.errors import (
     StoreReplacedError,
     UsageError,
 )
-from anchor.log.tree import Tree
-from anchor.store import sealing, sqlite
+from anchor.store import sqlite
 from anchor.store.database import Database, create_database, open_database
-from anchor.store.evidence import count_evidence
-from anchor.store.evidence_insertion import insert_evidence
-from anchor.store.heads import load_heads
 from anchor.store.location import SqliteFile
 from anchor.store.schema import metadata
-from anchor.types import Head
 
 
 @pytest.fixture
@@ -81,31 +75,6 @@ def test_the_migrations_create_what_the_schema_would_create(path: Path, store: D
 
     assert describe(path) == describe(declared)
     assert set(describe(path)) == set(metadata.tables)
-
-
-def test_a_part_of_a_seal_that_fails_leaves_those_before_it_sealed(
-    store: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sealing, "PART", 1)
-    with store.write() as connection:
-        insert_evidence(connection, [make_item(number) for number in range(3)])
-    original = sealing.insert_head
-    left = iter([True])
-
-    def fails_later(*arguments: Any) -> None:
-        if not next(left, False):
-            raise ZeroDivisionError
-        original(*arguments)
-
-    with store.hold_lease():
-        with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
-            patched.setattr(sealing, "insert_head", fails_later)
-            sealing.seal(store, NOW)
-        with store.read() as connection:
-            assert (load_heads(connection)[-1].size, count_evidence(connection)) == (1, (3, 2))
-        sealed = sealing.seal(store, NOW)
-    tree = Tree(b"".join(make_item(number).leaf for number in range(3)))
-    assert sealed == (Head(root=tree.root(3), size=3), 2)
 
 
 def test_every_table_is_strict(path: Path, store: Database) -> None:

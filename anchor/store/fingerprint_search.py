@@ -1,0 +1,113 @@
+"""The search of runs of fingerprints for many keys at once."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+
+from anchor.store.bloom_filter import HASH, hash_keys
+from anchor.store.fingerprint_filters import RunFilter, RunFilters
+from anchor.store.fingerprint_pages import AFTER_KEY, ENTRY, KEY, Pages, SortedRun
+from anchor.store.sorted_rows import merge_rows, search_rows, split_rows
+
+# Looking up one page in so many takes as long as reading all of them in order.
+_PAGES_PER_LOOK_UP = 4
+# Pages loaded at once to build a filter.
+_PAGES_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """A search for the keys with which sorted ``rows`` of ``width`` bytes begin.
+
+    ``hashes`` are those of the keys, by the filters' seed.  ``is_committed``: the transaction has
+    changed no fingerprints, so that filters may be built from what it reads.
+    """
+
+    pages: Pages
+    filters: RunFilters
+    rows: memoryview
+    width: int
+    hashes: bytes
+    is_committed: bool
+
+    def search_run(self, run: SortedRun) -> bytes:
+        """Return the run's entries whose key is that of a row."""
+        known = self.filters.find(run)
+        if self.is_committed and (known is None or not known.is_complete):
+            known = self._extend(run) or known
+        covered = 0 if known is None else self._count_covered(known)
+        if known is None or covered == 0:
+            return self._search_pages(run, self.rows)
+        rows = self.rows[: covered * self.width]
+        asked = known.bloom.select(self.hashes[: covered * HASH], rows, self.width)
+        rest = self.rows[covered * self.width :]
+        return self._search_pages(run, asked) + self._search_pages(run, rest)
+
+    def _count_covered(self, known: RunFilter) -> int:
+        """Return how many rows a filter decides on: those before the last key that it has."""
+        count = len(self.hashes) // HASH
+        if known.is_complete:
+            return count
+        last = known.until[:KEY]
+        return bisect_left(range(count), last, key=lambda at: bytes(self._key(at)))
+
+    def _key(self, row: int) -> memoryview:
+        return self.rows[row * self.width : row * self.width + KEY]
+
+    def _extend(self, run: SortedRun) -> RunFilter | None:
+        """Add some pages of a run to its filter; return None if that is not possible."""
+        claimed = self.filters.claim(run)
+        if claimed is None:
+            return None
+        extended = None
+        try:
+            extended = self._read_on(run, claimed)
+        finally:
+            self.filters.release(run, extended)
+        return extended
+
+    def _read_on(self, run: SortedRun, known: RunFilter) -> RunFilter | None:
+        """Add a page for each row that a filter does not decide on, and one to notice the end.
+
+        Returns None if the run has fewer entries than its list states, because it was deleted.
+        """
+        budget = len(self.hashes) // HASH - self._count_covered(known) + 1
+        bloom, entries, page, until, _ = known
+        while budget > 0:
+            most = min(budget, _PAGES_AT_ONCE)
+            bodies = self.pages.load_pages_after(run.run, page, most)
+            # A page that has lost its first entry comes again.
+            part = merge_rows((b"".join(bodies),), ENTRY, after=until)
+            bloom.add(hash_keys(part, ENTRY, self.filters.seed))
+            entries += len(part) // ENTRY
+            if len(bodies) < most:
+                is_whole = entries >= run.entries
+                return RunFilter(bloom, entries, is_complete=True) if is_whole else None
+            page = bodies[-1][:ENTRY]
+            until = bodies[-1][-ENTRY:]
+            budget -= most
+        return RunFilter(bloom, entries, page, until)
+
+    def _search_pages(self, run: SortedRun, asked: bytes | memoryview) -> bytes:
+        """Return the run's entries whose key is that of a row in ``asked``."""
+        count = len(asked) // self.width
+        if count == 0:
+            return b""
+        if count * _PAGES_PER_LOOK_UP >= run.pages:
+            return b"".join(self._match(asked, part) for part in self.pages.load_run(run.run))
+        bounds = [row[:KEY] + AFTER_KEY for row in split_rows(asked, self.width)]
+        # Where the last entry of each key is, if it has any.
+        bodies = {body[:ENTRY]: body for body in self.pages.load_pages_of(run.run, bounds)}
+        for first in list(bodies):
+            # If a page begins with an entry of a key, the one before may end with another.
+            while first and self._match(asked, first):
+                body = self.pages.load_page_before(run.run, first)
+                first = body[:ENTRY]
+                if not body or first in bodies:
+                    break
+                bodies[first] = body
+        return self._match(asked, b"".join(bodies[first] for first in sorted(bodies)))
+
+    def _match(self, asked: bytes | memoryview, entries: bytes) -> bytes:
+        return search_rows(asked, self.width, entries, ENTRY, KEY)
