@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import NoneType
@@ -25,6 +26,12 @@ _MOST_SHOWN = 500
 # Far more than 5,000 refused lines; a longer answer could exhaust memory.
 _MOST_BYTES = 64 << 20
 
+# Text that JSON writes without escapes.
+_PLAIN_NAME = re.compile(r"[ !#-\[\]-~]*")
+# The answer to a new piece, which needs no JSON parser.
+_NEW = re.compile(
+    rb'\{"line":([1-9][0-9]{0,8}),"id":"([0-9a-f]{64})","state":"accepted","known":false\}'
+)
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -44,6 +51,15 @@ class Submission:
 
     def encode(self) -> bytes:
         """Return the submission in the JSON format of the service."""
+        digest, name = self.sha256, self.name
+        if (
+            isinstance(digest, bytes)
+            and (name is None or _PLAIN_NAME.fullmatch(name))
+            and (self.sm3, self.size, self.media_type, self.record) == (None, None, None, None)
+        ):
+            # Nearly all are such, and are encoded in half the time.
+            named = "" if name is None else f',"name":"{name}"'
+            return f'{{"sha256":"{digest.hex()}"{named}}}'.encode()
         members = {
             "sha256": _spell_digest(self.sha256),
             "name": self.name,
@@ -181,19 +197,26 @@ def read_receipt(content: bytes) -> bytes:
 def read_answers(content: bytes, count: int) -> dict[int, Accepted | Refused]:
     """Parse the answers to a bulk request of ``count`` lines, by number from 1, as far as given."""
     answers: dict[int, Accepted | Refused] = {}
-    for members in map(_parse_object, content.splitlines()):
-        if "line" not in members:
-            continue  # the final count, or the reason why the service stopped
-        number = _read_member(members, "line", int)
+    for line in content.splitlines():
+        match = _NEW.fullmatch(line)
+        if match is not None:
+            number = int(match[1])
+            answer: Accepted | Refused = Accepted(match[2].decode(), "accepted", known=False)
+        else:
+            members = _parse_object(line)
+            if "line" not in members:
+                continue  # the final count, or the reason why the service stopped
+            number = _read_member(members, "line", int)
+            answer = (
+                _read_accepted(members)
+                if "id" in members
+                else _read_problem(_read_member(members, "problem", dict))
+            )
         if not 1 <= number <= count:
             raise MalformedError(Message("answer-line-not-sent"))
         if number in answers:
             raise MalformedError(Message("answer-line-repeated"))
-        answers[number] = (
-            _read_accepted(members)
-            if "id" in members
-            else _read_problem(_read_member(members, "problem", dict))
-        )
+        answers[number] = answer
     return answers
 
 

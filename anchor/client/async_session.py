@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from typing import Literal, Self, TypeVar
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import httpx
 
@@ -19,6 +20,9 @@ from anchor.client.exchanges import (
     split_chunks,
 )
 from anchor.types import StageName
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _Value = TypeVar("_Value")
 
@@ -84,21 +88,28 @@ class AsyncClient:
 
         Raises the same errors as ``Client.submit_many``.
         """
-        pending: deque[asyncio.Task[list[Accepted | Refused]]] = deque()
-        try:
-            for lines in split_chunks(submissions):
-                exchange = self._exchanges.submit_chunk(lines, idempotency_key)
-                pending.append(asyncio.create_task(self._do(exchange)))
-                if len(pending) >= parallel:
-                    for answer in await pending.popleft():
-                        yield answer
-            while pending:
-                for answer in await pending.popleft():
+        chunks = split_chunks(submissions)
+        exchanges = (self._exchanges.submit_chunk(lines, idempotency_key) for lines in chunks)
+        async with aclosing(self._do_in_parallel(exchanges, parallel)) as parts:
+            async for answers in parts:
+                for answer in answers:
                     yield answer
-        finally:
-            for task in pending:
-                task.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
+
+    async def submit_batches(
+        self,
+        batches: Iterable[pa.RecordBatch],
+        *,
+        idempotency_key: str | None = None,
+        parallel: int = 2,
+    ) -> AsyncGenerator[pa.RecordBatch, None]:
+        """Submit Arrow record batches, and yield the answers to each: ``Client.submit_batches``.
+
+        Raises the same errors as ``Client.submit_many``.
+        """
+        exchanges = (self._exchanges.submit_batch(batch, idempotency_key) for batch in batches)
+        async with aclosing(self._do_in_parallel(exchanges, parallel)) as parts:
+            async for answers in parts:
+                yield answers
 
     async def status(self, id: str) -> Status:
         """Return the status of a piece of evidence.
@@ -124,6 +135,23 @@ class AsyncClient:
         Raises the same errors as ``Client.receipt``.
         """
         return await self._do(self._exchanges.receipt(id, until, timeout))
+
+    async def _do_in_parallel(
+        self, exchanges: Iterable[Exchange[_Value]], parallel: int
+    ) -> AsyncGenerator[_Value, None]:
+        """Yield the result of each exchange, in order."""
+        pending: deque[asyncio.Task[_Value]] = deque()
+        try:
+            for exchange in exchanges:
+                pending.append(asyncio.create_task(self._do(exchange)))
+                if len(pending) >= parallel:
+                    yield await pending.popleft()
+            while pending:
+                yield await pending.popleft()
+        finally:
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
 
     async def _do(self, exchange: Exchange[_Value]) -> _Value:
         reply: Reply = None

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import httpx
 
@@ -20,6 +20,9 @@ from anchor.client.exchanges import (
     split_chunks,
 )
 from anchor.types import StageName
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _Value = TypeVar("_Value")
 
@@ -97,19 +100,28 @@ class Client:
             MalformedError: The answer is not one of the service.
         """
         chunks = split_chunks(submissions)
-        pending: deque[Future[list[Accepted | Refused]]] = deque()
-        with ThreadPoolExecutor(parallel) as pool:
-            try:
-                for lines in chunks:
-                    exchange = self._exchanges.submit_chunk(lines, idempotency_key)
-                    pending.append(pool.submit(self._do, exchange))
-                    if len(pending) > parallel:
-                        yield from pending.popleft().result()
-                while pending:
-                    yield from pending.popleft().result()
-            finally:
-                for future in pending:
-                    future.cancel()
+        exchanges = (self._exchanges.submit_chunk(lines, idempotency_key) for lines in chunks)
+        for answers in self._do_in_parallel(exchanges, parallel):
+            yield from answers
+
+    def submit_batches(
+        self,
+        batches: Iterable[pa.RecordBatch],
+        *,
+        idempotency_key: str | None = None,
+        parallel: int = 2,
+    ) -> Iterator[pa.RecordBatch]:
+        """Submit Arrow record batches (``anchor-evidence[arrow]``), and yield the answers to each.
+
+        Columns are ``sha256``, and if wanted ``sm3`` (32 bytes each), ``size`` (uint64) and
+        ``name`` (utf8).  A batch, at most 16 MiB, is one request; some 10,000 rows are a good size.
+        The answers have a row for each: ``line`` (from 1), ``id`` (32 bytes), ``state``, ``known``
+        and ``copies``, or for a row that was not accepted the ``problem`` (JSON).
+
+        Raises the same errors as ``submit_many``.
+        """
+        exchanges = (self._exchanges.submit_batch(batch, idempotency_key) for batch in batches)
+        yield from self._do_in_parallel(exchanges, parallel)
 
     def status(self, id: str) -> Status:
         """Return the status of a piece of evidence.
@@ -151,6 +163,23 @@ class Client:
             MalformedError: The answer is not one of the service.
         """
         return self._do(self._exchanges.receipt(id, until, timeout))
+
+    def _do_in_parallel(
+        self, exchanges: Iterable[Exchange[_Value]], parallel: int
+    ) -> Iterator[_Value]:
+        """Yield the result of each exchange, in order."""
+        pending: deque[Future[_Value]] = deque()
+        with ThreadPoolExecutor(parallel) as pool:
+            try:
+                for exchange in exchanges:
+                    pending.append(pool.submit(self._do, exchange))
+                    if len(pending) > parallel:
+                        yield pending.popleft().result()
+                while pending:
+                    yield pending.popleft().result()
+            finally:
+                for future in pending:
+                    future.cancel()
 
     def _do(self, exchange: Exchange[_Value]) -> _Value:
         reply: Reply = None

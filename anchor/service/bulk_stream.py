@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,7 +14,8 @@ from starlette.types import Receive, Send
 
 from anchor.errors import AnchorError
 from anchor.messages.message import Message
-from anchor.service.bulk_lines import Entry, Line, LineSplitter, read_lines
+from anchor.service.bulk_answers import BulkAnswers
+from anchor.service.bulk_runs import BulkReader, Entry
 from anchor.service.key_recheck import KeyLease
 from anchor.service.problems import Problem, explain
 from anchor.service.request_body import too_long, too_slow
@@ -23,17 +23,15 @@ from anchor.service.submission import Origin, over_quota
 from anchor.service.worker import Service
 from anchor.service.write_queue import Job
 from anchor.store.api_keys import ApiKey
-from anchor.store.evidence import NewEvidence
-from anchor.store.quota import Admitted, Outcome
+from anchor.store.columns import HASH, Run
+from anchor.store.new_pieces import NEW, Admitted
+from anchor.store.quota import Outcome
 from anchor.system.clock import utc_now
-
-MEDIA_TYPE = "application/x-ndjson"
 
 # Seconds that lines wait for further lines before they are written.
 _LINGER = 0.02
-# Lines that are parsed without yielding to the event loop: about a millisecond of work.
-_AT_ONCE = 100
-# The most bytes of answers that the client has not read yet.
+# The most bytes of lines that are not written yet, and of answers that were not read yet.
+_MOST_UNWRITTEN = 1 << 20
 _MOST_UNREAD = 16 << 20
 
 
@@ -44,87 +42,115 @@ class BulkAnswer(Response):
     still earlier ones are sent.
     """
 
-    media_type = MEDIA_TYPE
-
-    def __init__(self, service: Service, key: ApiKey, origin: Origin, slot: ExitStack) -> None:
-        super().__init__(status_code=200)
+    def __init__(
+        self,
+        service: Service,
+        key: ApiKey,
+        origin: Origin,
+        slot: ExitStack,
+        reader: BulkReader,
+        answers: BulkAnswers,
+    ) -> None:
+        super().__init__(status_code=200, media_type=answers.media_type)
         del self.headers["content-length"]
         self._service = service
         self._settings = service.settings
         self._lease = KeyLease(key)
         self._slot = slot
         self._origin = origin
-        self._splitter = LineSplitter(service.settings.max_line)
-        self._entries: deque[Entry] = deque()
+        self._reader = reader
+        self._answers = answers
+        self._received = 0
         self._writing: asyncio.Task[None] | None = None
         self._outbox = _Outbox(service.settings.answer_seconds)
         self._counts = {"lines": 0, "new": 0, "known": 0, "refused": 0}
 
     async def __call__(self, _scope: AsgiMessage, receive: Receive, send: Send) -> None:
-        """Answer the request; the client may disconnect at any time."""
+        """Answer the request; the client may disconnect at any time.
+
+        Raises:
+            Problem: The submission does not begin as it must; nothing was sent.
+        """
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         with self._slot, self._service.key_recheck.hold(self._lease.key) as self._lease:
-            await send(start)
-            sending = asyncio.create_task(self._outbox.drain(send))
+            body = _Body(receive, self._service.stopping, self._lease)
+            sending: asyncio.Task[None] | None = None
             try:
-                await self._work(receive)
+                while not self._reader.is_open:
+                    await self._receive(body, self._settings.body_seconds)
+                await send(start)
+                sending = asyncio.create_task(self._outbox.drain(send))
+                await self._work(body)
                 self._outbox.close()
                 await sending
             except _Gone:
-                # A write in progress completes; its answers are not sent.
-                sending.cancel()
+                pass  # a write in progress completes; its answers are not sent
             finally:
-                left = [sending]
-                if self._writing is not None:
-                    self._writing.cancel()
-                    left.append(self._writing)
+                body.close()
+                left = [task for task in (sending, self._writing) if task is not None]
+                for task in left:
+                    task.cancel()
                 await asyncio.gather(*left, return_exceptions=True)
 
-    async def _work(self, receive: Receive) -> None:
+    async def _work(self, body: _Body) -> None:
         try:
-            await self._read_body(receive)
-            while self._entries:
+            await self._read_body(body)
+            while self._reader.count:
                 await self._write_some()
             await self._wait_for_writing()
-            await self._outbox.put(_encode(self._counts))
+            self._answers.end(self._counts)
         except (Problem, AnchorError, OSError) as error:
-            await self._outbox.put(_encode({"problem": explain(error).members()}))
+            self._answers.fail(explain(error))
+        await self._outbox.put(self._answers.take())
 
-    async def _read_body(self, receive: Receive) -> None:
-        size = 0
-        body = _Body(receive, self._service.stopping, self._lease)
+    async def _read_body(self, body: _Body) -> None:
+        reader = self._reader
         loop = asyncio.get_running_loop()
         end = loop.time() + self._settings.bulk_seconds
-        try:
-            while not body.is_complete:
-                patience = _LINGER if self._entries else self._settings.body_seconds
-                piece = await body.next(min(patience, end - loop.time()))
-                if piece is None:
-                    if not self._entries:
-                        raise too_slow()
-                    await self._write_some()
-                    continue
-                size += len(piece)
-                if size > self._settings.max_bulk:
-                    raise too_long(self._settings.max_bulk)
-                await self._add(self._splitter.feed(piece))
-                while len(self._entries) >= self._service.write_queue.chunk:
-                    await self._write_some()
-            await self._add(self._splitter.finish())
-        finally:
-            body.close()
+        while not body.is_complete:
+            patience = _LINGER if reader.count else self._settings.body_seconds
+            if not await self._receive(body, min(patience, end - loop.time())):
+                await self._write_some()
+            while reader.count >= self._service.write_queue.chunk or (
+                reader.count and reader.size >= _MOST_UNWRITTEN
+            ):
+                await self._write_some()
 
-    async def _add(self, lines: list[Line]) -> None:
+    async def _receive(self, body: _Body, seconds: float) -> bool:
+        """Give the reader the next piece; return whether it arrived in time.
+
+        Raises:
+            Problem: There are no lines to be written meanwhile (408), or another error.
+        """
+        piece = await body.next(seconds)
+        if piece is None:
+            if not self._reader.count:
+                raise too_slow()
+            return False
+        self._received += len(piece)
+        if self._received > self._settings.max_bulk:
+            raise too_long(self._settings.max_bulk)
+        self._reader.feed(piece)
+        if body.is_complete:
+            self._reader.finish()
+        return True
+
+    async def _read_some(self) -> list[Entry]:
+        """Read as many lines as one transaction writes."""
         origin = replace(self._origin, recorded_at=utc_now())
-        for start in range(0, len(lines), _AT_ONCE):
-            some = lines[start : start + _AT_ONCE]
-            self._entries.extend(read_lines(some, origin, max_line=self._settings.max_line))
+        reader = self._reader
+        left = min(self._service.write_queue.chunk, reader.count)
+        entries: list[Entry] = []
+        while left > 0:
+            before = reader.count
+            entries += reader.read(left, origin)
+            left -= before - reader.count
             await asyncio.sleep(0)  # other requests get their turn
+        return entries
 
     async def _write_some(self) -> None:
         """Start writing the next lines, after earlier ones are written and answered."""
-        count = min(len(self._entries), self._service.write_queue.chunk)
-        entries = [self._entries.popleft() for _ in range(count)]
+        entries = await self._read_some()
         await self._wait_for_writing()
         self._lease.check()
         self._service.check_intake()
@@ -136,44 +162,49 @@ class BulkAnswer(Response):
             await writing
 
     async def _write(self, entries: list[Entry]) -> None:
-        rows = [entry for _, entry in entries if isinstance(entry, NewEvidence)]
+        items = [entry for _, entry in entries if not isinstance(entry, Problem)]
         outcomes: list[Outcome] = []
         copies: int | None = None
-        if rows:
+        if items:
             key = self._lease.key
-            job = Job(key.tenant, key.limits, rows, is_bulk=True)
+            job = Job(key.tenant, key.limits, items, is_bulk=True)
             outcomes = await self._service.write_queue.write(job)
             copies = job.copies
-        rest = iter(outcomes)
-        answers = [
-            self._refuse(number, entry)
-            if isinstance(entry, Problem)
-            else self._describe(number, entry, next(rest), copies)
-            for number, entry in entries
-        ]
-        self._counts["lines"] += len(entries)
-        await self._outbox.put(b"".join(answers))
+        at = 0
+        for number, entry in entries:
+            if isinstance(entry, Problem):
+                self._count("refused", 1)
+                self._answers.refuse(number, entry)
+                continue
+            identities = entry.identities() if isinstance(entry, Run) else entry.identity
+            count = len(identities) // HASH
+            self._describe(number, identities, outcomes[at : at + count], copies)
+            at += count
+        await self._outbox.put(self._answers.take())
 
     def _describe(
-        self, number: int, row: NewEvidence, outcome: Outcome, copies: int | None
-    ) -> bytes:
-        if not isinstance(outcome, Admitted):
-            return self._refuse(number, over_quota(self._lease.key.limits))
-        if outcome.is_new:
-            self._counts["new"] += 1
-            return b'{"line":%d,"id":"%b","state":"accepted","known":false%b}\n' % (
-                number,
-                row.identity.hex().encode(),
-                b"" if copies is None else b',"copies":%d' % copies,
-            )
-        self._counts["known"] += 1
-        state = self._service.stage_watch.reach.stage_of(outcome.leaf_index).value
-        members = {"line": number, "id": row.identity.hex(), "state": state, "known": True}
-        return _encode(members if copies is None else members | {"copies": copies})
+        self, number: int, identities: bytes, outcomes: list[Outcome], copies: int | None
+    ) -> None:
+        if outcomes.count(NEW) == len(outcomes):
+            self._count("new", len(outcomes))
+            self._answers.accept(number, identities, copies)
+            return
+        for place, outcome in enumerate(outcomes):
+            line, identity = number + place, identities[place * HASH : (place + 1) * HASH]
+            if not isinstance(outcome, Admitted):
+                self._count("refused", 1)
+                self._answers.refuse(line, over_quota(self._lease.key.limits))
+            elif outcome.is_new:
+                self._count("new", 1)
+                self._answers.accept(line, identity, copies)
+            else:
+                self._count("known", 1)
+                state = self._service.stage_watch.reach.stage_of(outcome.leaf_index)
+                self._answers.know(line, identity, state, copies)
 
-    def _refuse(self, number: int, problem: Problem) -> bytes:
-        self._counts["refused"] += 1
-        return _encode({"line": number, "problem": problem.members()})
+    def _count(self, outcome: str, number: int) -> None:
+        self._counts[outcome] += number
+        self._counts["lines"] += number
 
 
 class _Gone(Exception):
@@ -270,7 +301,3 @@ class _Outbox:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:
             self._is_closed = True
-
-
-def _encode(members: object) -> bytes:
-    return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"

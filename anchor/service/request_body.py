@@ -12,8 +12,8 @@ from anchor.service.problems import CLOSE, Problem
 from anchor.service.settings import Settings
 
 
-def check_media_type(request: Request, *allowed: str) -> None:
-    """Check that ``Content-Type`` is one of the allowed media types.
+def check_media_type(request: Request, *allowed: str) -> str:
+    """Return the media type of ``Content-Type``, which is one of the allowed ones.
 
     Raises:
         Problem: The media type is not allowed (415).
@@ -23,6 +23,7 @@ def check_media_type(request: Request, *allowed: str) -> None:
         raise Problem(
             415, Message("request-body-type-wrong", types=reduce(_either, allowed)), headers=CLOSE
         )
+    return stated
 
 
 def _either(first: str, last: str) -> str:

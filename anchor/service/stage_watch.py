@@ -7,13 +7,11 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from anchor.errors import AnchorError
 from anchor.messages.message import Message
 from anchor.monitor.log_progress import LogProgress, load_log_progress
 from anchor.project.project import OpenProject
-from anchor.store.evidence import count_waiting
 from anchor.store.heads import newest_final_anchor
 from anchor.store.incidents import Incident, load_open_incidents
 
@@ -29,16 +27,11 @@ class StageWatch:
     def __init__(
         self,
         project: OpenProject,
-        most_waiting: int,
         end_process: Callable[[], None] = lambda: None,
     ) -> None:
-        """Create the watch; an estimate of ``most_waiting`` or more is replaced by an exact count.
-
-        ``end_process`` is called if the task ends without being stopped.
-        """
+        """Create the watch; ``end_process`` is called if the task ends without being stopped."""
         self._end_process = end_process
         self._project = project
-        self._most_waiting = most_waiting
         self._changed = asyncio.Event()
         self._waiters = 0
         self._task: asyncio.Task[None] | None = None
@@ -102,9 +95,6 @@ class StageWatch:
         reach = load_log_progress(self._project)
         chain_id = self._project.config.chain_id
         with self._project.database.read() as connection:
-            if reach.waiting >= self._most_waiting:
-                # Submissions would be refused: the estimate is replaced by an exact count.
-                reach = replace(reach, waiting=count_waiting(connection))
             final = newest_final_anchor(connection, chain_id)
             incidents = tuple(load_open_incidents(connection, chain_id))
         return reach, incidents, None if final is None else final.timestamp

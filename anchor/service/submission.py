@@ -19,7 +19,7 @@ from anchor.operate.acceptance import EvidenceInput, prepare_evidence, prepare_r
 from anchor.service.problems import FieldError, Problem
 from anchor.service.schemas import KEY_PATTERN, DigestSubmission, read_digests
 from anchor.store.api_keys import Quota
-from anchor.store.evidence import NewEvidence
+from anchor.store.columns import NewEvidence
 from anchor.system.clock import utc_now
 from anchor.types import LogId, log_owner
 
@@ -86,7 +86,7 @@ def read_submission(data: bytes, origin: Origin, *, max_bytes: int) -> NewEviden
         value = parse_strict(data, subject=Message("submission-as-subject"), max_bytes=max_bytes)
     except MalformedError as error:
         raise Problem(400, error.message) from error
-    return _prepare(_read_members(value), origin)
+    return prepare_members(_read_members(value), origin)
 
 
 def over_quota(limits: Quota) -> Problem:
@@ -122,7 +122,12 @@ def _read_members(value: JsonValue) -> Mapping[str, JsonValue]:
     return value
 
 
-def _prepare(members: Mapping[str, JsonValue], origin: Origin) -> NewEvidence:
+def prepare_members(members: Mapping[str, JsonValue], origin: Origin) -> NewEvidence:
+    """Return the row of a submission with these members, all of them known.
+
+    Raises:
+        Problem: A member is invalid (422).
+    """
     if "record" in members:
         return _prepare_record(members, origin)
     given = _read_digests(members)

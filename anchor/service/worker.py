@@ -54,7 +54,7 @@ class Service:
         self.key_recheck = KeyRecheck(self._load_keys, utc_now)
         self.write_queue = WriteQueue(project.database, utc_now, end_this_process)
         self.readiness = Readiness(project.database, end_this_process)
-        self.stage_watch = StageWatch(project, settings.max_backlog, end_this_process)
+        self.stage_watch = StageWatch(project, end_this_process)
         # Each of these threads uses its own connections to nodes.
         open_node = partial(open_chain, project.config, _LOG.warning)
         self.anchor_watch = AnchorWatchThread(project, open_node, end_this_process)

@@ -30,8 +30,8 @@ from anchor.errors import (
 )
 from anchor.messages.message import Message
 from anchor.store.api_keys import Quota
+from anchor.store.columns import MOST_PIECES, NewEvidence, Run
 from anchor.store.database import Database
-from anchor.store.evidence import NewEvidence
 from anchor.store.quota import Outcome, admit
 
 _LOG = logging.getLogger("anchor.service")
@@ -40,9 +40,9 @@ _LOG = logging.getLogger("anchor.service")
 _SINGLES = 500
 # The most transactions of single submissions in a row before a part of a bulk submission.
 _IN_A_ROW = 4
-# The target duration of a bulk transaction in seconds, and its least and most lines.
+# The target duration of a bulk transaction in seconds, and its least and most lines: whole runs.
 _TARGET = 0.015
-LEAST_CHUNK, MOST_CHUNK = 200, 1_000
+LEAST_CHUNK, MOST_CHUNK = MOST_PIECES, 4 * MOST_PIECES
 # Bytes of a record in addition to its content, for the estimate of disk space.
 _RECORD_BYTES = 512
 
@@ -57,7 +57,7 @@ class Job:
 
     tenant: str
     limits: Quota
-    items: Sequence[NewEvidence]
+    items: Sequence[NewEvidence | Run]
     key: bytes | None = None
     is_bulk: bool = False
     # The number of servers that hold the evidence once written; None if one is enough.
@@ -67,9 +67,17 @@ class Job:
     )
 
     @property
+    def count(self) -> int:
+        """The number of pieces."""
+        return sum(part.pieces if isinstance(part, Run) else 1 for part in self.items)
+
+    @property
     def size(self) -> int:
         """The approximate size of the evidence in the store, in bytes."""
-        return sum(len(row.record) for row in self.items) + _RECORD_BYTES * len(self.items)
+        records = sum(
+            part.record_bytes if isinstance(part, Run) else len(part.record) for part in self.items
+        )
+        return records + _RECORD_BYTES * self.count
 
 
 class WriteQueue:
@@ -133,9 +141,7 @@ class WriteQueue:
                     in_a_row = 0
                     return [bulks.popleft()]
                 in_a_row += 1
-                jobs = [singles.popleft() for _ in range(min(len(singles), _SINGLES))]
-            # Sorted by tenant, so that two processes cannot deadlock.
-            return sorted(jobs, key=lambda job: job.tenant)
+                return [singles.popleft() for _ in range(min(len(singles), _SINGLES))]
 
         while True:
             with self._condition:
@@ -150,17 +156,7 @@ class WriteQueue:
         batch = _Batch(choose, self._database.check_room)
         try:
             written = self._database.write_counted(
-                lambda connection: [
-                    admit(
-                        connection,
-                        job.tenant,
-                        job.limits,
-                        job.items,
-                        key=job.key,
-                        at=self._clock(),
-                    )
-                    for job in batch.begin()
-                ]
+                lambda connection: admit(connection, batch.begin(), self._clock())
             )
         except _NoRoomError as error:  # the transaction was not begun
             self._answer([(job, error.reason) for job in batch.jobs])
@@ -184,7 +180,7 @@ class WriteQueue:
                 self._answer([(job, error) for job in batch.jobs or choose()])
         else:
             if batch.jobs[0].is_bulk:
-                self._adapt(len(batch.jobs[0].items), time.monotonic() - batch.began)
+                self._adapt(batch.jobs[0].count, time.monotonic() - batch.began)
             for job in batch.jobs:
                 job.copies = written.copies
             self._answer(list(zip(batch.jobs, written.result, strict=True)))

@@ -11,7 +11,6 @@ import pytest
 from support.stores import NOW, make_item
 
 from anchor.errors import (
-    AnchorError,
     SideFileHeldError,
     StorageError,
     StoreAwayError,
@@ -22,10 +21,11 @@ from anchor.service.write_queue import Job, WriteQueue
 from anchor.store import acknowledged_log, sqlite
 from anchor.store.acknowledged_log import SideFile
 from anchor.store.api_keys import Quota
+from anchor.store.columns import NewEvidence
 from anchor.store.database import Database, create_database, open_database
-from anchor.store.evidence import NewEvidence, load_all
+from anchor.store.evidence import load_all
 from anchor.store.location import SqliteFile, StoreLocation
-from anchor.store.quota import Admitted
+from anchor.store.new_pieces import Admitted
 
 NO_LIMITS = Quota(per_day=None, per_minute=None)
 
@@ -107,7 +107,7 @@ def test_single_pieces_that_come_and_come_keep_no_bulk_part_waiting(
     """While one is written the next one comes, and the bulk part with the first of them."""
     monkeypatch.setattr(module, "_IN_A_ROW", 3)
     original = module.admit
-    order: list[int] = []
+    order: list[list[bool]] = []
 
     async def work(queue: WriteQueue) -> None:
         loop = asyncio.get_running_loop()
@@ -124,17 +124,17 @@ def test_single_pieces_that_come_and_come_keep_no_bulk_part_waiting(
                 asyncio.run_coroutine_threadsafe(bring(part), loop).result()
             if job := next(coming, None):
                 asyncio.run_coroutine_threadsafe(bring(job), loop).result()
-            order.append(len(arguments[3]))
+            order.append([job.is_bulk for job in arguments[1]])
             return original(*arguments, **options)
 
         monkeypatch.setattr(module, "admit", admit_while_others_come)
         async with asyncio.timeout(20):
-            while len(order) < 21:
+            while len(order) < 20:
                 await asyncio.sleep(0.01)
         await asyncio.gather(*waiting)
 
     run(store, work)
-    assert order == [1, 1, 1, 2, *[1] * 17]
+    assert order == [*[[False]] * 3, [True], [False] * 2, *[[False]] * 15]
 
 
 def test_jobs_without_room_are_refused_and_the_next_are_not(
@@ -157,7 +157,7 @@ def test_jobs_without_room_are_refused_and_the_next_are_not(
 def test_one_that_cannot_be_written_takes_none_with_it(path: Path, store: Database) -> None:
     other = open_database(SqliteFile(path))
     nothing: Any = None
-    broken = make_item(2)._replace(source=nothing)  # which the schema forbids
+    broken = make_item(2)._replace(source=nothing)  # which no run can hold
 
     async def work(queue: WriteQueue) -> None:
         with other.write():  # so that they come into one transaction
@@ -166,7 +166,7 @@ def test_one_that_cannot_be_written_takes_none_with_it(path: Path, store: Databa
             await asyncio.sleep(0.1)
         first, second, third = await asyncio.gather(*waiting, return_exceptions=True)
         assert first == third == [Admitted(is_new=True, leaf_index=None)]
-        assert isinstance(second, AnchorError)
+        assert isinstance(second, AttributeError)
 
     run(store, work)
     other.close()

@@ -25,8 +25,8 @@ from anchor.service.pages.rendering import POLICY, mark_code, mark_units
 from anchor.service.pages.sign_in import SECONDS, Session, Sessions
 from anchor.service.settings import Settings
 from anchor.store.api_keys import create_key, revoke_key
-from anchor.store.evidence import load_leaves
 from anchor.store.location import SqliteFile
+from anchor.store.runs import load_leaves
 from anchor.store.sealing import seal
 from anchor.system.clock import utc_now
 

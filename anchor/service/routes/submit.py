@@ -19,7 +19,8 @@ from anchor.service.schemas import (
 from anchor.service.submission import Origin, over_quota, read_submission
 from anchor.service.worker import CurrentService
 from anchor.service.write_queue import Job
-from anchor.store.quota import Admitted, OtherEvidence, OverQuota
+from anchor.store.new_pieces import Admitted, OverQuota
+from anchor.store.quota import OtherEvidence
 
 router = APIRouter(tags=["evidence"])
 
