@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import resource
 import shutil
 import statistics
 import subprocess
@@ -25,6 +24,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
+
+from bench_measuring import peak_memory, section
 
 from anchor.evidence.digests import Digests
 from anchor.evidence.record import encode_record
@@ -98,10 +99,6 @@ def rate(count: int, seconds: tuple[float, float]) -> str:
 def show(what: str, figure: str, *, ratio: float | None = None) -> None:
     times = "" if ratio is None else f"  ours is {ratio:,.1f} times as fast"
     print(f"  {what:<52}{figure}{times}", flush=True)
-
-
-def section(title: str) -> None:
-    print(f"\n{title}", flush=True)
 
 
 def make_records(count: int) -> bytes:
@@ -420,10 +417,6 @@ def accept(database: Database, start: int, end: int) -> None:
     for first in range(start, end, 50_000):
         with database.write() as connection:
             insert_evidence(connection, list(make_evidence(first, min(end, first + 50_000))))
-
-
-def peak_memory() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 # Logs on disk

