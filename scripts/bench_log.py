@@ -34,8 +34,9 @@ from anchor.log.merkle import hash_leaf, verify_inclusion
 from anchor.log.tiles import TileTree, append_leaves
 from anchor.log.tree import RightEdge, Tree
 from anchor.store import sealing
+from anchor.store.columns import NewEvidence
 from anchor.store.database import Database, create_database
-from anchor.store.evidence import NewEvidence, make_identity
+from anchor.store.evidence import make_identity
 from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.location import SqliteFile
 from anchor.store.tile_folder import TileFolder
