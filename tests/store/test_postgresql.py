@@ -22,12 +22,9 @@ from anchor.operate.acceptance import EvidenceInput, accept, accept_once
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.store import sealing
+from anchor.store.columns import NewEvidence
 from anchor.store.database import Database, create_database, is_taken, open_database
-from anchor.store.evidence import (
-    NewEvidence,
-    count_evidence,
-    load_all,
-)
+from anchor.store.evidence import count_evidence, load_all
 from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.location import PostgresDatabase
 from anchor.store.runs import load_leaves
