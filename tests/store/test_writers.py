@@ -104,11 +104,12 @@ def run_writers(
     writers = [Writer(place, side, batches[number::WRITERS]) for number in range(WRITERS)]
     done = 0
     while done < kills and any(writer.process.poll() is None for writer in writers):
-        time.sleep(numbers.uniform(0.2, longest))
+        time.sleep(numbers.uniform(0.1, longest))
         writer = numbers.choice(writers)
         if writer.process.poll() is None:
             writer.kill()
             done += 1
+    assert done, "no writer was killed: this shows nothing"
     for writer in writers:
         writer.finish()
     database = open_database(place)
@@ -145,7 +146,7 @@ def test_what_four_killed_writers_submit_twice_is_there_once(
 ) -> None:
     with ExitStack() as stack:
         place = make_place(kind, tmp_path, stack)
-        done = run_writers(place, tmp_path, count=20_000, kills=4, seed=5, longest=0.6)
+        done = run_writers(place, tmp_path, count=20_000, kills=4, seed=5, longest=0.4)
     injected(done)
 
 
@@ -158,5 +159,5 @@ def test_what_four_killed_writers_submit_a_million_times_is_there_once(
 ) -> None:
     with ExitStack() as stack:
         place = make_place(kind, tmp_path, stack)
-        done = run_writers(place, tmp_path, count=1_000_000, kills=60, seed=6, longest=2.0)
+        done = run_writers(place, tmp_path, count=1_000_000, kills=60, seed=6, longest=0.5)
     injected(done)
