@@ -22,6 +22,7 @@ from anchor.store.evidence import known_identities, load_all
 from anchor.store.evidence_insertion import insert_rows
 from anchor.store.heads import SealedHead, insert_head, load_sealed_heads
 from anchor.store.row_transfer import load_placed_rows, load_rows_after
+from anchor.store.runs import lock_intake
 from anchor.store.staging import Writable
 from anchor.types import Head, log_number
 from anchor.verification.pinning import encode_policy
@@ -70,6 +71,7 @@ def enqueue_unplaced(
     with project.database.read() as source:
         for batch in in_batches(load_rows_after(source, head.size), _BATCH):
             with database.write() as connection:
+                lock_intake(connection)
                 known = known_identities(connection, [row.identity for row in batch])
                 # Erased evidence has no identity by which it is found.
                 erased = {row.leaf for row in batch if row.source == ERASED}

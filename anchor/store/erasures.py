@@ -17,7 +17,7 @@ from anchor.store.evidence_insertion import replace_pieces
 from anchor.store.file_origins import tenant_of
 from anchor.store.fingerprint_pages import About
 from anchor.store.idempotency_keys import delete_keys
-from anchor.store.runs import add_up, find_size, load_pieces, load_runs
+from anchor.store.runs import add_up, find_size, load_pieces, load_runs, lock_intake
 from anchor.store.schema import erasures, project, runs
 from anchor.types import Hash32
 
@@ -45,8 +45,13 @@ class Erasure:
 
 
 def lock_holds(connection: Connection) -> None:
-    """Lock the legal holds: no other transaction can erase or place a hold before this one ends."""
+    """Lock the legal holds and the intake until this transaction ends.
+
+    No other transaction can erase or place a hold meanwhile, or accept evidence that this one would
+    have to find.
+    """
     connection.execute(select(project.c.id).with_for_update())
+    lock_intake(connection)
 
 
 def find_by_ids(connection: Connection, identities: Collection[bytes]) -> list[Piece]:

@@ -24,6 +24,7 @@ from anchor.project.project import OpenProject
 from anchor.store import sealing
 from anchor.store.columns import NewEvidence
 from anchor.store.database import Database, create_database, is_taken, open_database
+from anchor.store.erasures import find_by_ids, lock_holds
 from anchor.store.evidence import count_evidence, load_all
 from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.location import PostgresDatabase
@@ -298,6 +299,26 @@ def test_an_intake_waits_for_the_one_before_it_so_that_numbers_have_no_gap(
         ]
     first.close()
     second.close()
+
+
+def test_an_erasure_finds_what_was_being_accepted_when_it_began(location: PostgresDatabase) -> None:
+    first, second = create_database(location), open_database(location)
+    found: list[str] = []
+
+    def look() -> None:
+        with second.write() as connection:
+            lock_holds(connection)
+            found.extend(piece.source for piece in find_by_ids(connection, [make_item(1).identity]))
+
+    thread = threading.Thread(target=look)
+    with first.write() as connection:
+        insert_evidence(connection, [make_item(1)])
+        thread.start()
+        threading.Event().wait(0.3)
+    thread.join()
+    first.close()
+    second.close()
+    assert found == [make_item(1).source]
 
 
 def test_what_was_committed_while_an_intake_waited_is_known(location: PostgresDatabase) -> None:
