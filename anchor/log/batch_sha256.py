@@ -22,6 +22,9 @@ else:
     # "sha-ni", "avx2", "armv8" or "portable"
     IMPLEMENTATION = _sha256.IMPLEMENTATIONS[0]
 
+IS_NATIVE = IMPLEMENTATION != "hashlib"
+"""Whether ``anchor._sha256`` is installed, for this and other modules with a part in C."""
+
 MAX_SUBTREE_HEIGHT = 12
 """The greatest height of the subtrees that ``hash_subtrees`` takes."""
 

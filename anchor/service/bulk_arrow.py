@@ -7,7 +7,8 @@ is not given; otherwise, a row is checked as the JSON object with its values wou
 from __future__ import annotations
 
 from collections import deque
-from importlib.util import find_spec
+from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from anchor.canonical import MAX_INTEGER, JsonValue
@@ -28,9 +29,14 @@ _AT_ONCE = 100
 _SIZE = 8
 
 
+@cache
 def has_arrow() -> bool:
-    """Return whether the package that reads record batches is installed."""
-    return find_spec("pyarrow") is not None
+    """Return whether the package that reads record batches is installed, and works."""
+    try:
+        import_module("pyarrow")
+    except ImportError:  # also raised beside a numpy that it does not support
+        return False
+    return True
 
 
 class ArrowReader:

@@ -10,19 +10,15 @@ import re
 from typing import Protocol, TypeAlias
 
 from anchor.evidence.record import SALT_BYTES
-from anchor.log.batch_sha256 import Buffer
+from anchor.log.batch_sha256 import IS_NATIVE, Buffer
 from anchor.operate.acceptance import guess_media_type
 from anchor.service.problems import Problem
 from anchor.service.submission import Origin
 from anchor.store.columns import HASH, NewEvidence, Run, join_texts, make_run, split_texts
 from anchor.store.evidence_kinds import MADE, Kind
 
-try:
+if IS_NATIVE:
     from anchor import _sha256
-except ImportError:
-    IS_NATIVE = False
-else:
-    IS_NATIVE = True
 
 # The most kinds in a run, each of some hundred bytes, and the code of endings beyond them.
 _MOST_KINDS = 128

@@ -8,8 +8,8 @@ Putze, Sanders, Singler: Cache-, Hash- and Space-Efficient Bloom Filters (2007).
 
 from __future__ import annotations
 
-from anchor.log.batch_sha256 import Buffer
-from anchor.store.sorted_rows import IS_NATIVE, split_rows
+from anchor.log.batch_sha256 import IS_NATIVE, Buffer
+from anchor.store.sorted_rows import split_rows
 
 if IS_NATIVE:
     from anchor import _sha256

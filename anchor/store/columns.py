@@ -19,6 +19,7 @@ from typing import NamedTuple, Protocol
 from anchor.errors import AnchorError, ChainGuardError
 from anchor.evidence.digests import Digests
 from anchor.evidence.record import encode_record
+from anchor.log.batch_sha256 import IS_NATIVE
 from anchor.log.merkle import hash_leaf
 from anchor.messages.message import Message
 from anchor.store import evidence_kinds
@@ -31,12 +32,8 @@ from anchor.store.record_parts import (
 )
 from anchor.types import Hash32, LogId
 
-try:
+if IS_NATIVE:
     from anchor import _sha256
-except ImportError:
-    IS_NATIVE = False
-else:
-    IS_NATIVE = True
 
 MOST_PIECES = 1_024
 """The most pieces in a run: a damaged page of the database loses a run, an erasure rewrites it."""

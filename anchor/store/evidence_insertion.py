@@ -11,7 +11,7 @@ from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.store import fingerprints
 from anchor.store.acknowledged_log import build_block, build_entry, noted_entries
-from anchor.store.columns import ERASED, HASH, NewEvidence, Row, Run, pack_runs
+from anchor.store.columns import HASH, NewEvidence, Row, Run, pack_runs
 from anchor.store.evidence import (
     StoredEvidence,
     find_by_identity,
@@ -71,11 +71,7 @@ def insert_rows(connection: Connection, items: Sequence[Row | Run]) -> None:
     if not items:
         return
     lock_intake(connection)
-    added = append_runs(connection, _pack(items))
-    fingerprints.insert(connection, About.IDENTITY, b"".join(run.entries() for run in added))
-    for about, list_entries in ((About.SM3, _list_sm3), (About.SOURCE, _list_sources)):
-        entries = b"".join(entry for run in added for entry in list_entries(run))
-        fingerprints.insert(connection, about, entries)
+    enter_runs(connection, append_runs(connection, _pack(items)))
 
 
 def _pack(items: Sequence[Row | Run]) -> Iterator[Run]:
@@ -90,53 +86,53 @@ def _pack(items: Sequence[Row | Run]) -> Iterator[Run]:
     yield from pack_runs(0, rows)
 
 
-def _list_sm3(run: Run) -> Iterator[bytes]:
-    """Yield the entries of the pieces with both digests: one with SM3 alone has it as identity."""
-    if run.sm3 is None:
-        return
-    if all(kind.has_sm3 and kind.has_sha256 for kind in parse_kinds(run.shared)):
-        yield number_rows(run.sm3, HASH, run.first)
-        return
-    for at in range(run.pieces):
-        sm3 = run.sm3_digest(at)
-        if sm3 is not None and run.digest(at) is not None:
-            yield encode_entry(sm3, run.first + at)
+def enter_runs(connection: Connection, added: Sequence[Run]) -> None:
+    """Enter the pieces of runs among the fingerprints by which they are found."""
+    for about in About:
+        entries = b"".join(_encode_entries(run, about) for run in added)
+        fingerprints.insert(connection, about, entries)
 
 
-def _list_sources(run: Run) -> Iterator[bytes]:
-    """Yield the entries of the pieces that are files."""
-    if not any(
-        kind.prefix is None or is_file(kind.prefix or "/") for kind in parse_kinds(run.shared)
+def _encode_entries(run: Run, about: About) -> bytes:
+    """Return the entries of a run as ``_find_key`` gives their keys, without a look at each piece.
+
+    Only runs in which some pieces have a key and others have none are read piece by piece.
+    """
+    kinds = parse_kinds(run.shared)
+    if about is About.IDENTITY:
+        return run.entries()
+    if about is About.SM3 and run.sm3 is None:
+        return b""
+    if about is About.SM3 and all(kind.has_sm3 and kind.has_sha256 for kind in kinds):
+        return number_rows(run.sm3 or b"", HASH, run.first)
+    if about is About.SOURCE and not any(
+        kind.prefix is None or is_file(kind.prefix or "/") for kind in kinds
     ):
-        return
-    for at in range(run.pieces):
-        source = run.source(at)
-        if is_file(source):
-            yield encode_entry(hash_source(source), run.first + at)
+        return b""
+    entries = _list_entries([(run, at) for at in range(run.pieces)], about)
+    return b"".join(encode_entry(key, index) for key, index in entries)
 
 
-def enter_pieces(connection: Connection, pieces: Iterable[tuple[int, Row]]) -> None:
-    """Enter pieces, by index, among the fingerprints by which they are found."""
-    for about, entries in _list_fingerprints(pieces).items():
-        rows = b"".join(encode_entry(key, index) for key, index in entries)
-        fingerprints.insert(connection, about, rows)
-
-
-def _list_fingerprints(
-    pieces: Iterable[tuple[int, Row]],
-) -> dict[About, list[tuple[bytes, int]]]:
-    """Return keys and indices of the pieces; erased ones have none."""
-    entries: dict[About, list[tuple[bytes, int]]] = {about: [] for about in About}
-    for index, row in pieces:
-        if row.record is None and row.source == ERASED:
-            continue
-        entries[About.IDENTITY].append((row.identity, index))
+def _find_key(run: Run, at: int, about: About) -> bytes | None:
+    """Return the key of a piece; None if it has none, as erased ones."""
+    if run.is_erased(at):
+        return None
+    if about is About.IDENTITY:
+        return run.identity(at)
+    if about is About.SM3:
         # A piece with an SM3 digest alone is found by its identity.
-        if row.sm3 is not None and row.sha256 is not None:
-            entries[About.SM3].append((row.sm3, index))
-        if is_file(row.source):
-            entries[About.SOURCE].append((hash_source(row.source), index))
-    return {about: rows for about, rows in entries.items() if rows}
+        return run.sm3_digest(at) if run.digest(at) is not None else None
+    source = run.source(at)
+    return hash_source(source) if is_file(source) else None
+
+
+def _list_entries(pieces: Iterable[tuple[Run, int]], about: About) -> list[tuple[bytes, int]]:
+    """Return the keys of pieces, given by their run and place, with their indices."""
+    return [
+        (key, run.first + at)
+        for run, at in pieces
+        if (key := _find_key(run, at, about)) is not None
+    ]
 
 
 def replace_pieces(connection: Connection, changed: Sequence[tuple[int, Row]]) -> None:
@@ -149,15 +145,15 @@ def replace_pieces(connection: Connection, changed: Sequence[tuple[int, Row]]) -
             run = find_run(connection, index)
         if run is not None:
             by_run.setdefault(run.first, (run, {}))[1][index - run.first] = row
-    old: list[tuple[int, Row]] = []
-    new: list[tuple[int, Row]] = []
     for run, rows in by_run.values():
-        old += ((run.first + at, run.row(at)) for at in rows)
-        new += ((run.first + at, row) for at, row in rows.items())
-        rewrite_run(connection, run.replace(rows))
-    for about, entries in _list_fingerprints(old).items():
-        fingerprints.remove(connection, about, entries)
-    enter_pieces(connection, new)
+        after = run.replace(rows)
+        rewrite_run(connection, after)
+        for about in About:
+            gone = _list_entries([(run, at) for at in rows], about)
+            fingerprints.remove(connection, about, gone)
+            new = _list_entries([(after, at) for at in rows], about)
+            data = b"".join(encode_entry(key, index) for key, index in new)
+            fingerprints.insert(connection, about, data)
 
 
 def claim_rows(connection: Connection, claims: Iterable[tuple[bytes, bytes, str]]) -> None:

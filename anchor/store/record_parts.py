@@ -17,15 +17,12 @@ from typing import NamedTuple
 from anchor.errors import AnchorError
 from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.record import SCHEMA, encode_record
+from anchor.log.batch_sha256 import IS_NATIVE
 from anchor.system.clock import format_time
 from anchor.types import LogId
 
-try:
+if IS_NATIVE:
     from anchor import _sha256
-except ImportError:
-    IS_NATIVE = False
-else:
-    IS_NATIVE = True
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXT = r'"(?:[^"\\]|\\.)*"'

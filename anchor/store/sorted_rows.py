@@ -9,14 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from struct import Struct
 
-from anchor.log.batch_sha256 import Buffer
+from anchor.log.batch_sha256 import IS_NATIVE, Buffer
 
-try:
+if IS_NATIVE:
     from anchor import _sha256
-except ImportError:
-    IS_NATIVE = False
-else:
-    IS_NATIVE = True
 
 NUMBER_SIZE = 6
 """The size of the numbers that ``number_rows`` appends, in bytes."""

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.examples import examples
+from support.native import NATIVE, native
 
 from anchor.evidence.record import parse_record
 from anchor.service import bulk_runs
@@ -21,15 +22,6 @@ from anchor.service.problems import Problem
 from anchor.service.submission import Origin, read_submission
 from anchor.store.columns import MOST_PIECES, EvidenceRow, NewEvidence, Run, join_texts
 from anchor.types import Address, make_log_id
-
-try:
-    from anchor import _sha256
-except ImportError:
-    NATIVE: Any = None
-else:
-    NATIVE = _sha256
-
-native = pytest.mark.skipif(NATIVE is None, reason="the extension is not built here")
 
 LOG = make_log_id(Address(b"\x0a" * 20), 0)
 NOW = "2026-01-01T00:00:00.000Z"

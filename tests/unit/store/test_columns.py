@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.examples import examples
+from support.native import NATIVE, native
 
 from anchor.errors import ChainGuardError, MalformedError
 from anchor.evidence.digests import Digests
@@ -24,15 +25,6 @@ from anchor.store.columns import ERASED, EvidenceRow, Run, join_texts, make_run,
 from anchor.store.evidence_kinds import Kind
 from anchor.store.record_parts import format_milliseconds, split_record
 from anchor.types import Hash32, LogId
-
-try:
-    from anchor import _sha256
-except ImportError:
-    NATIVE: Any = None
-else:
-    NATIVE = _sha256
-
-native = pytest.mark.skipif(NATIVE is None, reason="the extension is not built here")
 
 TIME = "2026-01-02T03:04:05.678Z"
 LOG = LogId(bytes(range(32)))

@@ -10,6 +10,7 @@ of this one here.  Fingerprints are derived from the runs, so a later migration 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,14 +19,14 @@ from alembic import op
 from anchor.errors import ChainGuardError
 from anchor.messages.message import Message
 from anchor.store.columns import HASH, MOST_PIECES, EvidenceRow, Run, pack_run
-from anchor.store.evidence_insertion import enter_pieces
+from anchor.store.evidence_insertion import enter_runs
 from anchor.store.migrations.operations import INT64, create_table
 
 revision = "0004"
 down_revision = "0003"
 
-# Pieces whose fingerprints are inserted at once: with fewer, more runs of them have to be merged.
-_ENTERED = 64 * MOST_PIECES
+# Runs whose fingerprints are inserted at once: with fewer, more fingerprints have to be merged.
+_ENTERED = 64
 _NEEDED = ("shared", "leaves", "kinds")
 _OPTIONAL = (
     "times", "sha256", "sm3", "starts", "tails", "salts", "sizes", "names", "sources", "records",
@@ -142,16 +143,17 @@ def _give_places(connection: sa.Connection) -> None:
 
 def _move_evidence(connection: sa.Connection) -> None:
     first = 0
-    numbered: list[tuple[int, EvidenceRow]] = []
+    moved: list[Run] = []
     for pieces in _load_pieces(connection):
-        connection.execute(_RUNS.insert(), _values(pack_run(first, pieces)))
+        run = pack_run(first, pieces)
+        connection.execute(_RUNS.insert(), _values(run))
         # Without the records, of which there may be a gigabyte.
-        numbered += ((first + at, _without_record(row)) for at, row in enumerate(pieces))
-        first += len(pieces)
-        if len(numbered) >= _ENTERED:
-            enter_pieces(connection, numbered)
-            numbered.clear()
-    enter_pieces(connection, numbered)
+        moved.append(replace(run, records=None))
+        first = run.end
+        if len(moved) == _ENTERED:
+            enter_runs(connection, moved)
+            moved.clear()
+    enter_runs(connection, moved)
 
 
 def _load_pieces(connection: sa.Connection) -> Iterator[list[EvidenceRow]]:
@@ -172,20 +174,6 @@ def _check_row(index: int, row: sa.Row[Any]) -> None:
     hashes = (row.identity, row.leaf, row.sha256, row.sm3)
     if any(value is not None and len(value) != HASH for value in hashes):
         raise _damaged(Message("evidence-run-damaged", first=index, last=index))
-
-
-def _without_record(row: EvidenceRow) -> EvidenceRow:
-    if row.record is None:
-        return row
-    return EvidenceRow(
-        identity=row.identity,
-        source=row.source,
-        sha256=row.sha256,
-        sm3=row.sm3,
-        record=b"",
-        leaf=row.leaf,
-        accepted_at=row.accepted_at,
-    )
 
 
 def _values(run: Run) -> dict[str, object]:
