@@ -7,7 +7,6 @@ is not given; otherwise, a row is checked as the JSON object with its values wou
 from __future__ import annotations
 
 from collections import deque
-from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,6 @@ _AT_ONCE = 100
 _SIZE = 8
 
 
-@cache
 def has_arrow() -> bool:
     """Return whether the package that reads record batches is installed, and works."""
     try:
