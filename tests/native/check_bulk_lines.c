@@ -1,41 +1,12 @@
 /* Holds bulk_lines.c to itself, on plain lines and on bent ones: what is read is what was written,
- * and nothing else is read.
- *
- * Lines are in memory of just their size, so that the address sanitizer sees each byte read outside
- * of them. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+ * and nothing else is read. */
+#define CHECK "check_bulk_lines"
 
 #include "bulk_lines.h"
+#include "slices.h"
 
 #define LINES 200000
 #define MOST_NAME 40
-
-static uint64_t seed = 6962;
-
-static uint32_t below(size_t end)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)((seed >> 33) % end);
-}
-
-static void fail(const char *why)
-{
-    fprintf(stderr, "check_bulk_lines: %s\n", why);
-    exit(1);
-}
-
-static struct slice allocate(const void *bytes, size_t size)
-{
-    uint8_t *memory = malloc(size ? size : 1);
-
-    if (memory == NULL)
-        fail("out of memory");
-    if (size)
-        memcpy(memory, bytes, size);
-    return (struct slice){memory, size};
-}
 
 static size_t write_line(char *out, const uint8_t *digest, const char *name)
 {

@@ -1,42 +1,12 @@
 /* Holds columns.c to itself, on columns as they should be and on bent ones: what is made is taken
- * apart into the same, each implementation finds the same false leaves, and nothing else is read.
- *
- * Columns are in memory of just their size, so that the address sanitizer sees each byte read
- * outside of them. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+ * apart into the same, each implementation finds the same false leaves, and nothing else is read. */
+#define CHECK "check_columns"
 
-#include "columns.h"
+#include "slices.h"
 
 #define RUNS 4000
 #define MOST 12 /* pieces */
 #define SLICES 12
-
-static uint64_t seed = 6962;
-
-static uint32_t below(size_t end)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)((seed >> 33) % end);
-}
-
-static void fail(const char *why)
-{
-    fprintf(stderr, "check_columns: %s\n", why);
-    exit(1);
-}
-
-static struct slice allocate(const void *bytes, size_t size)
-{
-    uint8_t *memory = malloc(size ? size : 1);
-
-    if (memory == NULL)
-        fail("out of memory");
-    if (size)
-        memcpy(memory, bytes, size);
-    return (struct slice){memory, size};
-}
 
 static struct slice random_column(size_t size)
 {
