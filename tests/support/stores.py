@@ -89,15 +89,34 @@ def run_postgres(
         if copy_of is not None and streams:
             with (folder / "data/postgresql.auto.conf").open("a") as file:
                 file.write(f"primary_conninfo = 'host={copy_of.folder} user=postgres'\n")
-        get_server(folder / "data", cleanup_mode=None)
+        server = Postgres(folder / "data")
         try:
-            yield Postgres(folder / "data")
+            get_server(server.folder, cleanup_mode=None)
+        except subprocess.TimeoutExpired:
+            # It gives up after ten seconds; on a busy machine, the server goes on starting.
+            _wait_until_it_answers(server)
+        try:
+            yield server
         finally:
             with suppress(FileNotFoundError, ProcessLookupError):
                 pid = int((folder / "data/postmaster.pid").read_text().split()[0])
                 os.kill(pid, signal.SIGQUIT)  # at once: nobody needs what is in there
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_until_it_answers(server: Postgres, seconds: float = 120.0) -> None:
+    import psycopg
+
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            server.connect().close()
+            return
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def _copy_as_standby(server: Postgres, target: Path) -> None:
