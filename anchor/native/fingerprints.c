@@ -8,9 +8,12 @@
 /* So many rows are sorted by insertion before the merging begins. */
 #define SHORT_RUN 12
 
-/* Bits that a key sets in its block, and how many bits of a hash choose each. */
-#define FILTER_BITS 7
-#define BLOCK_BITS_LOG 9
+/* Bits that a key sets in each of two words of its block, and how many bits of a hash choose each. */
+#define WORD_BITS 4
+#define WORD_BITS_LOG 6
+
+/* So many look-ups ahead, a filter's block is fetched into the cache. */
+#define FILTER_AHEAD 24
 
 struct element {
     uint64_t head;
@@ -226,10 +229,12 @@ void rows_number(const uint8_t *rows, size_t count, size_t width, uint64_t first
 
 static inline uint64_t load_le64(const uint8_t *p)
 {
-    uint64_t value = 0;
+    uint64_t value;
 
-    for (int i = 7; i >= 0; i--)
-        value = value << 8 | p[i];
+    memcpy(&value, p, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    value = __builtin_bswap64(value);
+#endif
     return value;
 }
 
@@ -249,46 +254,71 @@ static inline void store_le64(uint8_t *p, uint64_t value)
         p[i] = (uint8_t)value;
 }
 
+/* Return a word with WORD_BITS bits set, or fewer if some are chosen twice. */
+static inline uint64_t choose_bits(uint64_t hash)
+{
+    uint64_t word = 0;
+
+    for (int bit = 0; bit < WORD_BITS; bit++, hash >>= WORD_BITS_LOG)
+        word |= (uint64_t)1 << (hash & 63);
+    return word;
+}
+
 /* From all of the key and a secret seed, because submitters choose some keys, and half of others.
- * The first half of a hash chooses the block, the second the bits in it. */
+ * A hash chooses the block and two of its eight words; what a filter must have in these follows. */
 void filter_hash(const uint8_t *rows, size_t count, size_t width, uint64_t seed, uint8_t *hashes)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++, hashes += FINGERPRINT_HASH) {
         uint64_t hash = seed;
         for (size_t at = 0; at < FINGERPRINT_KEY; at += 8)
             hash = mix(hash ^ load_le64(rows + i * width + at));
-        store_le64(hashes + i * FINGERPRINT_HASH, hash);
-        store_le64(hashes + i * FINGERPRINT_HASH + 8, mix(hash));
+        store_le64(hashes, hash);
+        hash = mix(hash);
+        store_le64(hashes + 8, choose_bits(hash));
+        store_le64(hashes + 16, choose_bits(hash >> WORD_BITS * WORD_BITS_LOG));
     }
 }
 
-static inline size_t find_block(const uint8_t *hash, size_t blocks)
+/* Return where a hash's block begins, and the offsets of its two different words in it. */
+static inline size_t find_words(const uint8_t *hash, size_t blocks, size_t *first, size_t *second)
 {
-    return (size_t)((load_le64(hash) >> 32) * blocks >> 32) * FINGERPRINT_FILTER_BLOCK;
+    uint64_t head = load_le64(hash);
+    uint64_t word = head & 7;
+    /* One of the seven others. */
+    uint64_t step = 1 + (((head >> 3 & 0xffff) * 7) >> 16);
+
+    *first = (size_t)word * 8;
+    *second = (size_t)((word + step) & 7) * 8;
+    return (size_t)((head >> 32) * blocks >> 32) * FINGERPRINT_FILTER_BLOCK;
 }
 
 void filter_add(uint8_t *filter, size_t blocks, const uint8_t *hashes, size_t count)
 {
+    size_t first, second;
+
     for (size_t i = 0; i < count; i++, hashes += FINGERPRINT_HASH) {
-        uint8_t *block = filter + find_block(hashes, blocks);
-        uint64_t bits = load_le64(hashes + 8);
-        for (int bit = 0; bit < FILTER_BITS; bit++, bits >>= BLOCK_BITS_LOG)
-            block[bits >> 3 & 63] |= (uint8_t)(1u << (bits & 7));
+        uint8_t *block = filter + find_words(hashes, blocks, &first, &second);
+        for (size_t at = 0; at < 8; at++) {
+            block[first + at] |= hashes[8 + at];
+            block[second + at] |= hashes[16 + at];
+        }
     }
 }
 
 size_t filter_select(const uint8_t *filter, size_t blocks, const uint8_t *hashes,
                      const uint8_t *rows, size_t count, size_t width, uint8_t *selected)
 {
-    size_t number = 0;
+    size_t number = 0, first, second;
 
     for (size_t i = 0; i < count; i++, hashes += FINGERPRINT_HASH) {
-        const uint8_t *block = filter + find_block(hashes, blocks);
-        uint64_t bits = load_le64(hashes + 8);
-        unsigned all = 1;
-        for (int bit = 0; bit < FILTER_BITS; bit++, bits >>= BLOCK_BITS_LOG)
-            all &= (unsigned)block[bits >> 3 & 63] >> (bits & 7);
-        if (all)
+        if (i + FILTER_AHEAD < count) {
+            const uint8_t *later = hashes + FILTER_AHEAD * FINGERPRINT_HASH;
+            __builtin_prefetch(filter + find_words(later, blocks, &first, &second));
+        }
+        const uint8_t *block = filter + find_words(hashes, blocks, &first, &second);
+        uint64_t missing = load_le64(hashes + 8) & ~load_le64(block + first);
+        missing |= load_le64(hashes + 16) & ~load_le64(block + second);
+        if (missing == 0)
             memcpy(selected + number++ * width, rows + i * width, width);
     }
     return number;

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from anchor.store.fingerprint_pages import ENTRY, PAGE, PAGE_ENTRIES, About, Pages, SortedRun, State
 from anchor.store.sorted_rows import merge_rows
 
-FAN = 8
+FAN = 16
 """How many runs of a level are merged into one."""
 
 # The fewest pages that a step writes, because it also reads a page of each input in vain.
