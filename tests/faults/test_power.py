@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -23,8 +24,8 @@ from anchor.store.acknowledged_log import SideFile
 from anchor.store.sealing import seal
 from anchor.system.clock import utc_now
 
-ACKNOWLEDGEMENTS = 1_000
-RUNS = 40
+RUNS = int(os.environ.get("ANCHOR_TESTS_POWER_CUTS", "40"))
+ACKNOWLEDGEMENTS = 25 * RUNS
 
 
 @pytest.fixture(scope="module")
