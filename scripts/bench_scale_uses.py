@@ -77,6 +77,11 @@ def measure_proofs(bench: Bench, size: int) -> None:
     digests = [make_digests(size - count + number, 1) for number in draw(LOOKUPS, count)]
     _, spent, _ = bench.watch(partial(prove_each, bench.project, digests))
     report("proof", "anchor, one by one", size, spent, LOOKUPS)
+    _, spent, _ = bench.watch(partial(look_up_each, bench.project, digests))
+    report("proof", "anchor, look-up by digest", size, spent, LOOKUPS)
+    indices = draw(LOOKUPS, size)
+    _, spent, _ = bench.watch(partial(load_each, bench.project, indices))
+    report("proof", "anchor, look-up by id", size, spent, LOOKUPS)
 
 
 def load_from(connection: Connection, start: int, end: int) -> Iterator[StoredEvidence]:
@@ -97,6 +102,20 @@ def prove_each(project: OpenProject, digests: Sequence[bytes]) -> None:
         with project.database.read() as connection:
             (stored,) = find_by_digest(connection, Digests(sha256=digest, sm3=None, size=None))
         prover.prove(stored).encode()
+
+
+def look_up_each(project: OpenProject, digests: Sequence[bytes]) -> None:
+    for digest in digests:
+        with project.database.read() as connection:
+            (stored,) = find_by_digest(connection, Digests(sha256=digest, sm3=None, size=None))
+            assert stored.record is not None
+
+
+def load_each(project: OpenProject, indices: Sequence[int]) -> None:
+    for index in indices:
+        with project.database.read() as connection:
+            (stored,) = load_from(connection, index, index + 1)
+            assert stored.id == index
 
 
 # Audit, backup, restore

@@ -46,13 +46,18 @@ def hash_keys(rows: Buffer, width: int, seed: int) -> bytes:
     return _hash_keys(rows, width, seed)
 
 
+def measure_filter(keys: int) -> int:
+    """Return the size in bytes of a filter for ``keys`` keys."""
+    bits = next(bits for least, bits in _BITS if keys >= least)
+    return max(1, -(-keys * bits // (8 * _BLOCK))) * _BLOCK
+
+
 class BloomFilter:
     """A set of keys that may wrongly claim to hold a key, and never denies one that it holds."""
 
     def __init__(self, keys: int) -> None:
         """Make an empty filter for ``keys`` keys."""
-        bits = next(bits for least, bits in _BITS if keys >= least)
-        self._blocks = _allocate(max(1, -(-keys * bits // (8 * _BLOCK))) * _BLOCK)
+        self._blocks = _allocate(measure_filter(keys))
 
     @property
     def size(self) -> int:
@@ -121,7 +126,9 @@ def _add_to_filter(filter: bytearray | mmap.mmap, hashes: bytes) -> None:
         filter[block : block + _BLOCK] = here.to_bytes(_BLOCK, "little")
 
 
-def _select_by_filter(filter: bytearray | mmap.mmap, hashes: bytes, rows: Buffer, width: int) -> bytes:
+def _select_by_filter(
+    filter: bytearray | mmap.mmap, hashes: bytes, rows: Buffer, width: int
+) -> bytes:
     placed = _place_bits(filter, hashes)
     split = split_rows(rows, width)
     if len(split) != len(placed):

@@ -13,19 +13,19 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import Connection, Pool
 from sqlalchemy.engine import Transaction
 
-from anchor.store.bloom_filter import BloomFilter
+from anchor.store.bloom_filter import BloomFilter, measure_filter
 from anchor.store.fingerprint_pages import About, SortedRun
 
 # Bytes of filters for each store that a process has open: what 10^8 entries need, and a half more.
-_MOST_BYTES = 224 << 20
+_MOST_BYTES = 384 << 20
 
 _lock = threading.Lock()
 _of_pools: WeakKeyDictionary[Pool, RunFilters] = WeakKeyDictionary()
@@ -46,44 +46,58 @@ class RunFilter(NamedTuple):
 
 
 class RunFilters:
-    """Filters by run, the least recently used dropped first; safe to use from several threads.
+    """Filters by run, those of the smallest runs that fit; safe to use from several threads.
 
-    ``seed`` is for the hashes of all of them.
+    Each search asks all runs: of filters that were dropped in turn for others, none would ever be
+    complete.  ``seed`` is for the hashes of all of them.
     """
 
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
         """Keep filters of up to ``most_bytes``."""
         self.seed = secrets.randbits(64)
         self._most_bytes = most_bytes
-        self._bytes = 0
         self._lock = threading.Lock()
-        self._filters: OrderedDict[int, RunFilter] = OrderedDict()
+        self._filters: dict[int, RunFilter] = {}
         self._claimed: set[int] = set()
-        self._live: dict[About, frozenset[int]] = {}
+        self._live: dict[About, dict[int, int]] = {}
+        self._wanted: set[int] = set()
 
     def keep_live(self, about: About, runs: Iterable[SortedRun]) -> None:
-        """Drop the filters of runs that are no longer among the live ones."""
-        live = frozenset(run.run for run in runs)
+        """Note which runs are live; drop the filters of others, and those that do not fit."""
+        live = {run.run: run.entries for run in runs}
         with self._lock:
-            for run in self._live.get(about, live) - live:
-                self._drop(run)
+            if self._live.get(about) == live:
+                return
             self._live[about] = live
+            self._wanted = self._choose()
+            for run in self._filters.keys() - self._wanted:
+                del self._filters[run]
+
+    def _choose(self) -> set[int]:
+        """Return the runs, from the smallest on, whose filters fit together."""
+        sizes = sorted(
+            (measure_filter(entries), run)
+            for live in self._live.values()
+            for run, entries in live.items()
+        )
+        totals = accumulate(size for size, _ in sizes)
+        return {
+            run for (_, run), total in zip(sizes, totals, strict=True) if total <= self._most_bytes
+        }
 
     def find(self, run: SortedRun) -> RunFilter | None:
         """Return a run's filter, which may be incomplete; None if there is none."""
         with self._lock:
-            kept = self._filters.get(run.run)
-            if kept is not None:
-                self._filters.move_to_end(run.run)
-            return kept
+            return self._filters.get(run.run)
 
     def claim(self, run: SortedRun) -> RunFilter | None:
-        """Return a run's filter, which may be empty, to add to; None if another thread has it.
+        """Return a run's filter, which may be empty, to add to.
 
-        Of bits that two threads set at the same time, one may be lost.
+        Returns None if another thread has claimed it, because of bits that two threads set at the
+        same time one may be lost, or if it does not fit.
         """
         with self._lock:
-            if run.run in self._claimed:
+            if run.run in self._claimed or run.run not in self._wanted:
                 return None
             self._claimed.add(run.run)
         return self.find(run) or RunFilter(BloomFilter(run.entries))
@@ -92,17 +106,9 @@ class RunFilters:
         """Keep a claimed filter with what was added to it; with None, drop it."""
         with self._lock:
             self._claimed.discard(run.run)
-            self._drop(run.run)
-            if extended is not None:
+            self._filters.pop(run.run, None)
+            if extended is not None and run.run in self._wanted:
                 self._filters[run.run] = extended
-                self._bytes += extended.bloom.size
-            while self._bytes > self._most_bytes:
-                self._drop(next(iter(self._filters)))
-
-    def _drop(self, run: int) -> None:
-        dropped = self._filters.pop(run, None)
-        if dropped is not None:
-            self._bytes -= dropped.bloom.size
 
 
 def filters_of(connection: Connection) -> RunFilters:

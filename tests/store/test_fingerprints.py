@@ -795,7 +795,6 @@ def test_filters_of_runs_that_were_merged_are_dropped(engine: Engine) -> None:
             live = {run.run for run in Pages(connection).list_live(IDENTITY)}
             kept = filters_of(connection)
             assert live == {*kept._filters}
-            assert kept._bytes == sum(made.bloom.size for made in kept._filters.values())
             assert not kept._claimed
 
 
@@ -803,17 +802,31 @@ def test_the_filters_memory_is_bounded() -> None:
     def make_run(number: int, entries: int) -> SortedRun:
         return SortedRun(run=number, entries=entries, state=State.LIVE, target=None)
 
+    def fill_filters(*runs: SortedRun) -> set[int]:
+        for run in runs:
+            claimed = filters.claim(run)
+            if claimed is not None:
+                filters.release(run, claimed)
+        return {run.run for run in runs if filters.find(run) is not None}
+
+    small = [make_run(number, 100) for number in range(20)]  # 320 bytes each
+    middle, large = make_run(98, 200), make_run(99, 100_000)
     filters = RunFilters(1_000)
-    for number in range(20):
-        run = make_run(number, 100)  # 320 bytes
-        filters.release(run, filters.claim(run))
-        filters.find(make_run(0, 100))
-        assert filters._bytes == 320 * len(filters._filters) <= 1_000
-    assert {*filters._filters} == {0, 18, 19}
-    large = make_run(99, 100_000)
-    filters.release(large, filters.claim(large))
-    assert filters.find(large) is None
-    assert filters._bytes == 0
+    assert filters.claim(small[0]) is None
+    filters.keep_live(About.SM3, [large, middle])
+    assert fill_filters(large, middle) == {98}
+    # The smallest runs of all keys together.
+    filters.keep_live(About.IDENTITY, small[:2])
+    assert fill_filters(large, middle, *small) == {0, 1}
+    filters.keep_live(About.IDENTITY, small[5:9])
+    assert len(fill_filters(large, middle, *small)) == 3
+    filters.keep_live(About.IDENTITY, [])
+    assert fill_filters(large, middle, *small) == {98}
+    # What was claimed before it did not fit any more is dropped when it is released.
+    claimed = filters.claim(middle)
+    filters.keep_live(About.IDENTITY, small[:3])
+    filters.release(middle, claimed)
+    assert filters.find(middle) is None
 
 
 def test_one_thread_at_a_time_adds_to_a_filter(
@@ -822,6 +835,7 @@ def test_one_thread_at_a_time_adds_to_a_filter(
     (run,) = fill(engine, numbered(range(5_000)))
     with engine.begin() as connection:
         filters = filters_of(connection)
+    filters.keep_live(IDENTITY, [run])
     claimed = filters.claim(run)
     assert claimed is not None
     assert filters.claim(run) is None
