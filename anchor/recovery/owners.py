@@ -64,12 +64,12 @@ class LeafOwners:
         self._keyed.execute(_CREATE)
         self._forgotten: frozenset[bytes] = frozenset()
 
-    def add(self, entries: Iterable[Entry]) -> None:
+    def add(self, batches: Iterable[list[Entry]]) -> None:
         """Add the entries of a side file; they are found when all of them have been added."""
         sizes: list[int] = []
 
         def sort() -> Iterator[bytes]:
-            for batch in in_batches(entries, _BATCH):
+            for batch in batches:
                 rows = sort_rows(self._number(batch), _ROW.size)
                 sizes.append(len(rows))
                 yield rows
@@ -83,8 +83,7 @@ class LeafOwners:
 
     def _number(self, entries: Sequence[Entry]) -> bytes:
         """Return the rows of the next entries, and keep what the rows do not have."""
-        pairs = b"".join([entry.leaf + entry.identity for entry in entries])
-        rows = number_rows(pairs, _PAIR, self._count)
+        rows = number_rows(join_pairs(entries), _PAIR, self._count)
         for at, entry in enumerate(entries):
             code = self._places.setdefault(entry.tenant, len(self._places))
             if code == len(self._tenants):
@@ -171,6 +170,11 @@ class LeafOwners:
         for leaf in self._forgotten & last.keys():
             del last[leaf]
         return b"".join(_ROW.pack(leaf, *rest) for leaf, rest in last.items())
+
+
+def join_pairs(entries: Iterable[Entry]) -> bytes:
+    """Return the leaf and the identity of each entry, as ``LeafOwners.compare`` takes them."""
+    return b"".join([entry.leaf + entry.identity for entry in entries])
 
 
 def _split(parts: Sequence[memoryview]) -> Iterator[list[memoryview]]:

@@ -36,7 +36,7 @@ from anchor.recovery.leaf_origins import (
     leaves_of_publication,
     leaves_of_store,
 )
-from anchor.recovery.owners import LeafOwners
+from anchor.recovery.owners import LeafOwners, join_pairs
 from anchor.recovery.remains import Remains
 from anchor.store.acknowledged_log import SideFile
 from anchor.store.acknowledged_log_frames import Entry, EntryBlock
@@ -61,8 +61,8 @@ from anchor.store.tile_folder import TileFolder
 
 Report = Callable[[Message], None]
 
-# Entries of side files compared and appended at once: some MiB.
-_BATCH = 1 << 16
+# Entries of side files that are compared and appended at once: some MiB.
+_BATCH = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,32 +261,28 @@ def _load_owners(
     own = SideFile(config.side_file)
     if not own.path.exists():
         report(Message("restore-side-file-missing", path=own.path))
-    owners.add(own.read_entries(report))
+    owners.add(in_batches(own.read_entries(report), _BATCH))
     others = [*wanted.side_files, *([folder / SIDE_FILE] if folder else [])]
     for path in others:
         if path in wanted.side_files and not path.is_file():
             raise UsageError(Message("side-file-missing", path=path))
-        entries = SideFile(path).read_entries(report)
-        owners.add(_append_unknown(own, entries, owners, erased.leaves))
+        batches = in_batches(SideFile(path).read_entries(report), _BATCH)
+        owners.add(_append_unknown(own, batches, owners, erased.leaves))
     return owners
 
 
 def _append_unknown(
-    own: SideFile, entries: Iterable[Entry], owners: LeafOwners, erased: Collection[bytes]
-) -> Iterator[Entry]:
+    own: SideFile, batches: Iterable[list[Entry]], owners: LeafOwners, erased: Collection[bytes]
+) -> Iterator[list[Entry]]:
     """Append the entries of another side file that are unknown to ``owners``; yield them.
 
     Those of erased evidence are only yielded, so that the erasure is still reported to its tenant.
     """
-    for batch in in_batches(entries, _BATCH):
-        pairs = b"".join([entry.leaf + entry.identity for entry in batch])
-        unknown = owners.compare(pairs).unknown
-        own.append(
-            _join_entries(
-                entry for entry in batch if entry.leaf in unknown and entry.leaf not in erased
-            )
-        )
-        yield from (entry for entry in batch if entry.leaf in unknown or entry.leaf in erased)
+    for batch in batches:
+        unknown = owners.compare(join_pairs(batch)).unknown
+        new = [entry for entry in batch if entry.leaf in unknown and entry.leaf not in erased]
+        own.append(_join_entries(new))
+        yield [entry for entry in batch if entry.leaf in erased or entry.leaf in unknown]
 
 
 def _join_entries(entries: Iterable[Entry]) -> Iterator[Entry | EntryBlock]:
@@ -297,7 +293,7 @@ def _join_entries(entries: Iterable[Entry]) -> Iterator[Entry | EntryBlock]:
         if has_key:
             yield from group
         else:
-            yield EntryBlock(tenant, b"".join([entry.leaf + entry.identity for entry in group]))
+            yield EntryBlock(tenant, join_pairs(group))
 
 
 def _find_leaves(
