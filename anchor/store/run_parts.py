@@ -95,7 +95,7 @@ def _slice(run: Run, start: int, stop: int) -> Run:
         run,
         first=run.first + start,
         pieces=stop - start,
-        accepted_at=run.accepted_at if run.times is None else run.time(start),
+        accepted_at=run.time(start),
         leaves=keep(run.leaves, HASH) or b"",
         kinds=keep(run.kinds, 1) or b"",
         times=keep(run.times, 8),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -23,15 +22,17 @@ from anchor.recovery.leaf_origins import FoundReceipts
 from anchor.recovery.log_runs import Part, Sources, find_parts
 from anchor.recovery.owners import LeafOwners
 from anchor.recovery.remains import Remains
+from anchor.store import schema
 from anchor.store.acknowledged_log import SideFile, build_entry
 from anchor.store.acknowledged_log_frames import Entry, EntryBlock
-from anchor.store.columns import ERASED, MOST_PIECES, EvidenceRow, NewEvidence, Run
+from anchor.store.columns import ERASED, MOST_PIECES, EvidenceRow, NewEvidence, Run, pack_run
 from anchor.store.database import Database, create_database
 from anchor.store.erasures import Erasure, erase_rows, find_by_leaves
 from anchor.store.evidence_insertion import insert_rows, make_unique
 from anchor.store.heads import SealedHead, insert_head
 from anchor.store.location import SqliteFile
-from anchor.store.row_transfer import load_placed_runs
+from anchor.store.row_transfer import load_placed_runs, row_of_leaf
+from anchor.store.runs import rewrite_run
 from anchor.types import Head, LogId
 
 LOG = LogId(b"\x01" * 32)
@@ -243,15 +244,33 @@ def test_a_missing_piece_moves_no_other(world: World) -> None:
 
 
 def test_of_runs_that_overlap_each_piece_is_taken_once(world: World) -> None:
-    _, place = world.make_store()
-    with closing(sqlite3.connect(place.path)) as connection:
-        names = [row[1] for row in connection.execute("PRAGMA table_info(runs)")]
-        rest = ", ".join(name for name in names if name != "first")
-        connection.execute(
-            f"INSERT INTO runs (first, {rest}) SELECT 1000, {rest} FROM runs WHERE first = 0"
-        )
-        connection.commit()
+    store, _ = world.make_store()
+    again = pack_run(1_000, PIECES[1_000:1_100])
+    with store.write() as connection:
+        values = {column.name: getattr(again, column.name) for column in schema.runs.c}
+        connection.execute(schema.runs.insert().values(values))
     assert all(map(is_whole, list_rows(world.find()), PIECES))
+
+
+def test_what_salvage_left_of_a_piece_is_completed_from_its_record(world: World) -> None:
+    bare = replace(row_of_leaf(5, PIECES[5].leaf, NOW), record=PIECES[5].record)
+    store, place = world.make_store(PIECES[:100], 100)
+    before = load_runs(store)[0]
+    alter_piece(place, 5, record=None)
+    with store.write() as connection:
+        rewrite_run(connection, before.replace({5: bare}))
+    world.acknowledge()
+    assert is_whole(list_rows(world.find(PIECES[:100]))[5], PIECES[5])
+
+
+def test_runs_of_another_log_do_not_keep_those_of_this_one_from_being_moved(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.make_store([make_piece(number, "other") for number in range(100_000, 100_200)], 200)
+    store, _ = world.make_store()
+    world.acknowledge()
+    monkeypatch.setattr(Run, "row", None)
+    assert [part.run for part in world.find()] == load_runs(store)
 
 
 @pytest.mark.parametrize("column", ["record_bytes", "erased", "lost"])
