@@ -282,7 +282,7 @@ def _append_unknown(
         unknown = owners.compare(join_pairs(batch)).unknown
         new = [entry for entry in batch if entry.leaf in unknown and entry.leaf not in erased]
         own.append(_join_entries(new))
-        yield [entry for entry in batch if entry.leaf in erased or entry.leaf in unknown]
+        yield [*new, *(entry for entry in batch if entry.leaf in erased)] if erased else new
 
 
 def _join_entries(entries: Iterable[Entry]) -> Iterator[Entry | EntryBlock]:

@@ -259,6 +259,8 @@ def test_what_salvage_left_of_a_piece_is_completed_from_its_record(world: World)
     alter_piece(place, 5, record=None)
     with store.write() as connection:
         rewrite_run(connection, before.replace({5: bare}))
+    row = list_rows(world.find(PIECES[:100]))[5]
+    assert (row.sha256, row.record) == (PIECES[5].sha256, PIECES[5].record)
     world.acknowledge()
     assert is_whole(list_rows(world.find(PIECES[:100]))[5], PIECES[5])
 
