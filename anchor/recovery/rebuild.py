@@ -7,31 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from anchor.chain.node import Node, TransactionReceipt
 from anchor.chain.registry_reader import RegistryReader
-from anchor.errors import AnchorError
-from anchor.evidence.digests import Digests
-from anchor.evidence.record import parse_record, source_of
-from anchor.log.merkle import hash_leaf
 from anchor.log.tree import HASH, RightEdge
 from anchor.messages.message import Message
-from anchor.operate.acceptance import identify, receipt_input
-from anchor.operate.receipt_files import read_receipt
 from anchor.project.config import Config
-from anchor.project.files import RECEIPT_SUFFIX
-from anchor.recovery.erasure_restoration import KnownErasures, reapply_erasures
-from anchor.recovery.leaf_origins import FoundReceipts, LeafOrigin
-from anchor.store.acknowledged_log import SideFile, build_entry
+from anchor.recovery.erasure_restoration import reapply_erasures
+from anchor.recovery.leaf_origins import LeafOrigin
+from anchor.recovery.log_runs import (
+    Sources,
+    check_record,
+    find_parts,
+    restore_columns,
+    restore_ownership,
+    row_of_receipt,
+)
+from anchor.recovery.owners import LeafOwners
+from anchor.recovery.remains import Remains
+from anchor.store import fingerprints
+from anchor.store.acknowledged_log import build_entry
 from anchor.store.batches import in_batches
-from anchor.store.columns import ERASED, EvidenceRow
+from anchor.store.columns import ERASED, MOST_PIECES, EvidenceRow
 from anchor.store.database import Database
 from anchor.store.erasures import find_by_leaves
-from anchor.store.evidence import known_identities, make_identity
-from anchor.store.evidence_insertion import insert_rows
-from anchor.store.file_origins import tenant_of
+from anchor.store.evidence import known_identities
+from anchor.store.evidence_insertion import insert_rows, make_unique
+from anchor.store.fingerprint_pages import ENTRY, About, decode_entries
 from anchor.store.heads import (
     AnchoredHead,
     SealedHead,
@@ -42,46 +45,26 @@ from anchor.store.heads import (
 )
 from anchor.store.idempotency_keys import insert_keys, load_keys
 from anchor.store.incidents import insert_incident_row, load_incident_rows
-from anchor.store.leaf_owners import OwnedLeaf, Owners
-from anchor.store.replaced_store_fence import Fence
+from anchor.store.leaf_owners import OwnedLeaf
 from anchor.store.row_transfer import (
     Skipped,
     SlotKey,
     insert_attempt_row,
     insert_slot,
-    load_placed_rows,
     load_rows_after,
     load_sealing_times,
     load_slots,
-    row_of_leaf,
 )
+from anchor.store.run_parts import join_small
+from anchor.store.runs import find_run_end
+from anchor.store.sorted_rows import search_rows, sort_rows
 from anchor.store.staging import Writable
 from anchor.store.tx_journal import AttemptRow, load_attempt_rows
-from anchor.system.clock import format_time, utc_now
+from anchor.system.clock import utc_now
 from anchor.types import Address, Hash32, Head
 
-# Rows in one transaction, each with a record of about 1 KiB.
+# Pieces in one transaction, each with a record of about 1 KiB if it is not moved with its run.
 _BATCH = 10_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remains:
-    """Everything that a log's store can be rebuilt from.
-
-    ``leaves`` are the candidate sources of leaf hashes, ``sizes`` the sizes to try, ``owners`` the
-    tenant of each acknowledged piece of evidence, and ``side_file`` the side file that the new
-    store continues.
-    ``fences`` protect the stores that the new one replaces.
-    """
-
-    leaves: Sequence[LeafOrigin]
-    stores: Sequence[Database]
-    receipts: FoundReceipts
-    sizes: frozenset[int]
-    erased: KnownErasures
-    owners: Owners
-    side_file: SideFile
-    fences: Sequence[Fence] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,14 +106,8 @@ def fill_store(
     for row in _load_loose(edges, remains, skipped):
         if row.leaf not in loose or loose[row.leaf].record is None:
             loose[row.leaf] = row
-    lost = 0
-    for leaves, start in _batches(origin):
-        rows = list(_find_rows(leaves, start, remains, loose, rebuilt_at, skipped))
-        lost += sum(row.record is None for row in rows)
-        _append_to_side_file(remains, rows)
-        with database.write() as connection:
-            taken = known_identities(connection, [row.identity for row in rows])
-            insert_rows(connection, _make_unique(rows, taken, start))
+    sources = Sources(remains=remains, loose=loose, accepted_at=rebuilt_at, skipped=skipped)
+    lost = _insert_log(database, origin, sources)
     kept = _insert_heads(database, origin, edges, anchored, remains, rebuilt_at)
     signed = _insert_journal(config, node, database, remains, kept, final)
     _insert_incidents(database, kept, remains.stores)
@@ -153,10 +130,15 @@ def fill_store(
         if remains.owners.find(row.leaf) is None:
             beyond.add(row.leaf)
         else:
-            loose.setdefault(row.leaf, _restore_ownership(row, remains.owners))
+            loose.setdefault(row.leaf, restore_ownership(row, remains.owners))
     beyond -= loose.keys() | remains.erased.leaves
     unplaced = list(map(remains.erased.blank, loose.values()))
-    _append_to_side_file(remains, unplaced)
+    # The tenant of a row that came from a receipt is unknown.
+    remains.side_file.append(
+        build_entry(row)
+        for row in unplaced
+        if row.is_stored and remains.owners.find(row.leaf) is None
+    )
     waiting, unreadable = _insert_unplaced(database, unplaced)
     # Erased evidence is not lost, and its keys do not belong to a resubmission of it.
     remains.owners.forget(remains.erased.leaves)
@@ -197,7 +179,7 @@ def _load_loose(
         with store.read() as connection:
             shared = [head.size for head in load_heads(connection) if is_of_log(head, edges)]
             for row in load_rows_after(connection, max(shared, default=0), skipped):
-                yield _restore_columns(row, remains.owners) or _check_record(row)
+                yield restore_columns(row, remains.owners) or check_record(row)
 
 
 def is_of_log(head: Head, edges: Mapping[int, RightEdge]) -> bool:
@@ -209,163 +191,54 @@ def _find_beyond(remains: Remains, size: int) -> Iterator[EvidenceRow]:
     """Yield the evidence whose receipt names an index beyond the recovered log."""
     for index, paths in remains.receipts.by_index.items():
         for path in paths if index >= size else ():
-            row = _row_of_receipt(path, None)
+            row = row_of_receipt(path, None)
             if row is not None:
                 yield row
 
 
-def _restore_ownership(row: EvidenceRow, owners: Owners) -> EvidenceRow:
-    """Return the row with the identity and the tenant that the side file has for it."""
-    entry = owners.find(row.leaf)
-    if entry is None or entry.identity == row.identity:
-        return row
-    source = row.source
-    if entry.tenant != (tenant_of(source) or ""):
-        name = source if row.record is None else parse_record(row.record).name
-        source = f"tenant:{entry.tenant}/{name}" if entry.tenant else name
-    return replace(row, identity=entry.identity, source=source)
-
-
-def _restore_columns(row: EvidenceRow, owners: Owners) -> EvidenceRow | None:
-    """Return the evidence of a record salvaged from a run in which other columns are damaged.
-
-    Returns None for other rows, and if neither the leaf nor a side file has the record's hash.
-    """
-    if row.record is None or row.sha256 is not None or row.sm3 is not None:
-        return None
-    leaf = hash_leaf(row.record)
-    if leaf != row.leaf and owners.find(leaf) is None:
-        return None
-    made = _row_of_record(row.record)
-    return made and _restore_ownership(made, owners)
-
-
-def _append_to_side_file(remains: Remains, rows: Iterable[EvidenceRow]) -> None:
-    """Append to the side file the rows from stores that it does not contain.
-
-    The tenant of a row that came from a receipt or a leaf alone is unknown.
-    """
-    remains.side_file.append(
-        build_entry(row) for row in rows if row.is_stored and remains.owners.find(row.leaf) is None
-    )
-
-
-def _find_lost(database: Writable, owners: Owners) -> Iterator[OwnedLeaf]:
-    """Yield the acknowledged evidence that none of the remaining sources holds."""
-    for batch in owners.load_pieces():
+def _insert_log(database: Writable, origin: LeafOrigin, sources: Sources) -> int:
+    """Insert the evidence of the log's leaves; return how many have no record."""
+    lost = start = 0
+    while start < origin.size:
+        end = _find_boundary(sources.remains.stores, start, origin.size)
+        parts = list(find_parts(b"".join(origin.read(start, end)), start, sources))
+        sources.remains.side_file.append(entry for part in parts for entry in part.entries)
         with database.write() as connection:
-            known = known_identities(connection, [piece.identity for piece in batch])
-        yield from (piece for piece in batch if piece.identity not in known)
+            runs = list(make_unique(connection, [part.run for part in parts]))
+            insert_rows(connection, list(join_small(runs)))
+        lost += sum(run.erased + run.lost for run in runs)
+        start = end
+    return lost
 
 
-def _check_record(row: EvidenceRow) -> EvidenceRow:
-    """Return a row without its record if that is damaged: another store may have it intact.
-
-    The digests go, too, because the record may have been made from damaged ones.
-    """
-    if row.record is None or hash_leaf(row.record) == row.leaf:
-        return row
-    return replace(row, record=None, sha256=None, sm3=None)
-
-
-def _batches(origin: LeafOrigin) -> Iterator[tuple[bytes, int]]:
-    start = 0
-    for leaves in origin.read(0, origin.size):
-        for at in range(0, len(leaves), _BATCH * HASH):
-            part = leaves[at : at + _BATCH * HASH]
-            yield part, start
-            start += len(part) // HASH
-
-
-def _find_rows(
-    leaves: bytes,
-    start: int,
-    remains: Remains,
-    loose: dict[Hash32, EvidenceRow],
-    accepted_at: str,
-    skipped: Skipped,
-) -> Iterator[EvidenceRow]:
-    """Yield a row for each leaf: from a store, else from a receipt, else with the leaf alone."""
-    end = start + len(leaves) // HASH
-    stored = []
-    for store in remains.stores:
+def _find_boundary(stores: Sequence[Database], start: int, size: int) -> int:
+    """Return where a transaction ends that begins at ``start``: where the run of a store does."""
+    end = start + _BATCH
+    for store in stores:
         with store.read() as connection:
-            stored.append(load_placed_rows(connection, start, end, skipped))
-    for index in range(start, end):
-        leaf = Hash32(leaves[(index - start) * HASH :][:HASH])
-        rows = [rows[index] for rows in stored if index in rows]
-        rows += [loose[leaf]] if leaf in loose else []
-        row = _find_whole(leaf, rows, remains.receipts.by_index.get(index, ()))
-        if row is None:
-            left = (_check_record(row) for row in rows if row.leaf == leaf)
-            row = next(left, None) or row_of_leaf(index, leaf, accepted_at)
-        yield remains.erased.blank(_restore_ownership(row, remains.owners))
+            after = find_run_end(connection, end - 1)
+        if end < after <= start + _BATCH + MOST_PIECES:
+            return min(after, size)
+    return min(end, size)
 
 
-def _find_whole(
-    leaf: Hash32, rows: Sequence[EvidenceRow], receipts: Iterable[Path]
-) -> EvidenceRow | None:
-    """Return the evidence with a record that hashes to ``leaf``: from a store, else a receipt."""
-    for row in rows:
-        if row.record is None or hash_leaf(row.record) != leaf:
+def _find_lost(database: Writable, owners: LeafOwners) -> list[OwnedLeaf]:
+    """Return the acknowledged evidence that none of the remaining sources holds, by tenant."""
+    lost: dict[bytes, str] = {}
+    for batch in owners.load_pieces():
+        identities = sort_rows(b"".join(identity for identity, _ in batch), HASH)
+        with database.write() as connection:
+            entries = fingerprints.find_entries(connection, About.IDENTITY, identities)
+        if len(search_rows(entries, ENTRY, identities, HASH, HASH)) == len(identities):
             continue
-        if row.sha256 is None and row.sm3 is None:
-            # Salvaged from a run in which the other columns are damaged.
-            return _row_of_record(row.record) or replace(row, leaf=leaf)
-        # The store's own leaf may be damaged.
-        return row if row.leaf == leaf else replace(row, leaf=leaf)
-    for whole in filter(None, (_row_of_receipt(path, leaf) for path in receipts)):
-        for row in rows:
-            # The row of the acceptance has more information than a receipt.
-            if row.leaf == leaf and (row.sha256, row.sm3) == (whole.sha256, whole.sm3):
-                return replace(row, record=whole.record)
-        return whole
-    return None
-
-
-def _row_of_receipt(path: Path, leaf: Hash32 | None) -> EvidenceRow | None:
-    """Return a receipt's evidence as accepted; None if its record does not hash to ``leaf``."""
-    receipt = read_receipt(path)
-    if receipt is None or leaf not in (None, hash_leaf(receipt.record)):
-        return None
-    return _row_of_record(receipt.record, path.with_name(path.name.removesuffix(RECEIPT_SUFFIX)))
-
-
-def _row_of_record(encoded: bytes, file: Path | None = None) -> EvidenceRow | None:
-    """Return a record's evidence as accepted, from ``file`` if that exists.
-
-    None if the record cannot be read.
-    """
-    try:
-        record = parse_record(encoded)
-    except AnchorError:
-        return None
-    submission = receipt_input(record.digests, record.name)
-    if file is not None and file.is_file():
-        submission = replace(submission, source=source_of(file))
-    return EvidenceRow(
-        identity=identify(submission),
-        source=submission.source,
-        sha256=record.digests.sha256,
-        sm3=record.digests.sm3,
-        record=encoded,
-        leaf=hash_leaf(encoded),
-        accepted_at=format_time(record.recorded_at),
-        is_stored=False,
+        known = {identity for identity, _ in decode_entries(entries)}
+        for identity, number in batch:
+            if identity not in known:
+                lost[identity] = max(lost.get(identity, ""), owners.name_tenant(number))
+    return sorted(
+        (OwnedLeaf(*piece) for piece in lost.items()),
+        key=lambda piece: (piece.tenant, piece.identity),
     )
-
-
-def _make_unique(rows: list[EvidenceRow], taken: set[bytes], start: int) -> list[EvidenceRow]:
-    """Give a second receipt for the same file its own identity, as ``add --again`` does."""
-    unique = []
-    for index, row in enumerate(rows, start=start):
-        if row.identity in taken:
-            mark = index.to_bytes(8, "big")
-            digests = Digests(sha256=row.sha256, sm3=row.sm3, size=None)
-            row = replace(row, identity=make_identity(digests, row.identity + row.leaf + mark))
-        taken.add(row.identity)
-        unique.append(row)
-    return unique
 
 
 def _insert_heads(

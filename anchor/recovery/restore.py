@@ -34,7 +34,8 @@ from anchor.operate.funds import find_key
 from anchor.project.config import Config
 from anchor.project.project import make_store, open_project
 from anchor.recovery.leaf_origins import LeafOrigin, walk_edges
-from anchor.recovery.rebuild import FillResult, Remains, fill_store, is_of_log
+from anchor.recovery.rebuild import FillResult, fill_store, is_of_log
+from anchor.recovery.remains import Remains
 from anchor.recovery.store_audit import rebuild_tiles
 from anchor.store.database import Database
 from anchor.store.heads import (

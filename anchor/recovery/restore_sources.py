@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 from anchor.chain.node import Node
@@ -35,12 +36,14 @@ from anchor.recovery.leaf_origins import (
     leaves_of_publication,
     leaves_of_store,
 )
-from anchor.recovery.rebuild import Remains
+from anchor.recovery.owners import LeafOwners, join_pairs
+from anchor.recovery.remains import Remains
 from anchor.store.acknowledged_log import SideFile
+from anchor.store.acknowledged_log_frames import Entry, EntryBlock
 from anchor.store.backup_files import OTHER_BACKUP
 from anchor.store.backup_manifest import STORE, TILES
+from anchor.store.batches import in_batches
 from anchor.store.database import Database, lock_location, open_database
-from anchor.store.leaf_owners import Owners
 from anchor.store.location import (
     PostgresDatabase,
     SqliteFile,
@@ -57,6 +60,9 @@ from anchor.store.sqlite_salvage import salvage_store
 from anchor.store.tile_folder import TileFolder
 
 Report = Callable[[Message], None]
+
+# Entries of side files that are compared and appended at once: some MiB.
+_BATCH = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,33 +251,49 @@ def _load_owners(
     folder: Path | None,
     erased: KnownErasures,
     report: Report,
-) -> Owners:
+) -> LeafOwners:
     """Load the side files, and append to the project's own the entries that it lacks.
 
     Erased evidence is not appended, even if the restore fails later.
     """
-    owners = Owners()
+    owners = LeafOwners()
     stack.callback(owners.close)
     own = SideFile(config.side_file)
     if not own.path.exists():
         report(Message("restore-side-file-missing", path=own.path))
-    owners.add(own.read_entries(report))
+    owners.add(in_batches(own.read_entries(report), _BATCH))
     others = [*wanted.side_files, *([folder / SIDE_FILE] if folder else [])]
     for path in others:
         if path in wanted.side_files and not path.is_file():
             raise UsageError(Message("side-file-missing", path=path))
-        other = SideFile(path)
-        own.append(
-            entry
-            for entry in other.read_entries(report)
-            if owners.find(entry.leaf) is None and entry.leaf not in erased.leaves
-        )
-        owners.add(own.read_entries(report))
-        # So that the erasure is still reported to the evidence's tenant.
-        entries = other.read_entries(lambda _: None)  # damage was reported above
-        told = (entry for entry in entries if entry.leaf in erased.leaves)
-        owners.add(told)
+        batches = in_batches(SideFile(path).read_entries(report), _BATCH)
+        owners.add(_append_unknown(own, batches, owners, erased.leaves))
     return owners
+
+
+def _append_unknown(
+    own: SideFile, batches: Iterable[list[Entry]], owners: LeafOwners, erased: Collection[bytes]
+) -> Iterator[list[Entry]]:
+    """Append the entries of another side file that are unknown to ``owners``; yield them.
+
+    Those of erased evidence are only yielded, so that the erasure is still reported to its tenant.
+    """
+    for batch in batches:
+        unknown = owners.compare(join_pairs(batch)).unknown
+        new = [entry for entry in batch if entry.leaf in unknown and entry.leaf not in erased]
+        own.append(_join_entries(new))
+        yield [*new, *(entry for entry in batch if entry.leaf in erased)] if erased else new
+
+
+def _join_entries(entries: Iterable[Entry]) -> Iterator[Entry | EntryBlock]:
+    """Yield neighbouring entries of one tenant as blocks, except for those with keys."""
+    for (tenant, has_key), group in groupby(
+        entries, key=lambda entry: (entry.tenant, entry.key is not None)
+    ):
+        if has_key:
+            yield from group
+        else:
+            yield EntryBlock(tenant, join_pairs(group))
 
 
 def _find_leaves(

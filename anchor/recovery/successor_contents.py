@@ -5,6 +5,7 @@ Nothing is written to the old project except missing tiles, which any proof woul
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from anchor.errors import AnchorError, ChainGuardError
@@ -16,20 +17,22 @@ from anchor.project.project import OpenProject, make_store, trust_entry
 from anchor.recovery.erasure_restoration import load_known_erasures, reapply_erasures
 from anchor.store.acknowledged_log import SideFile, build_entry
 from anchor.store.batches import in_batches
-from anchor.store.columns import ERASED
+from anchor.store.columns import ERASED, Run
 from anchor.store.erasures import find_by_leaves
 from anchor.store.evidence import known_identities, load_all
 from anchor.store.evidence_insertion import insert_rows
 from anchor.store.heads import SealedHead, insert_head, load_sealed_heads
-from anchor.store.row_transfer import load_placed_rows, load_rows_after
+from anchor.store.row_transfer import build_entries, load_placed_runs, load_rows_after
+from anchor.store.run_parts import join_small
 from anchor.store.runs import lock_intake
 from anchor.store.staging import Writable
 from anchor.types import Head, log_number
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import parse_policy
 
-# Rows in one transaction, each with a record of about 1 KiB.
+# Rows in one transaction, each with a record of about 1 KiB; and runs, of up to 1,024 pieces.
 _BATCH = 10_000
+_RUNS = 10
 
 
 def build_store(project: OpenProject, config: Config, sealed: SealedHead) -> None:
@@ -40,24 +43,38 @@ def build_store(project: OpenProject, config: Config, sealed: SealedHead) -> Non
 
 
 def _copy(project: OpenProject, database: Writable, head: Head, side_file: SideFile) -> None:
-    for start in range(0, head.size, _BATCH):
-        end = min(start + _BATCH, head.size)
-        with project.database.read() as connection:
-            placed = load_placed_rows(connection, start, end)
-        if sorted(placed) != list(range(start, end)):
-            raise ChainGuardError(
-                Message("succession-leaves-missing", size=head.size),
-                hint=Message("succession-leaves-missing-hint"),
-            )
-        with database.write() as connection:
-            rows = [placed[index] for index in sorted(placed)]
-            insert_rows(connection, rows)
-            # Before the commit, so that every committed row has an entry in the side file.
-            side_file.append(map(build_entry, rows))
+    with project.database.read() as source:
+        runs = _check_complete(load_placed_runs(source, 0, head.size), head)
+        for batch in in_batches(join_small(runs), _RUNS):
+            with database.write() as connection:
+                insert_rows(connection, batch)
+                # Before the commit, so that every committed row has an entry in the side file.
+                side_file.append(
+                    entry for run in batch for entry in build_entries(run, range(run.pieces))
+                )
     with project.database.read() as source, database.write() as connection:
         for sealed, sealed_at in load_sealed_heads(source, head.size):
             insert_head(connection, sealed, sealed_at)
     enqueue_unplaced(project, database, head, side_file)
+
+
+def _check_complete(runs: Iterable[Run], head: Head) -> Iterator[Run]:
+    """Yield the runs up to a head, which have every piece.
+
+    Raises:
+        ChainGuardError: A piece is missing.
+    """
+    end = 0
+    for run in runs:
+        if run.first != end:
+            break
+        yield run
+        end = run.end
+    if end != head.size:
+        raise ChainGuardError(
+            Message("succession-leaves-missing", size=head.size),
+            hint=Message("succession-leaves-missing-hint"),
+        )
 
 
 def enqueue_unplaced(

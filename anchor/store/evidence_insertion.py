@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from sqlalchemy import Connection
 
 from anchor.errors import UsageError
+from anchor.evidence.digests import Digests
 from anchor.messages.message import Message
 from anchor.store import fingerprints
 from anchor.store.acknowledged_log import build_block, build_entry, noted_entries
-from anchor.store.columns import HASH, NewEvidence, Row, Run, pack_runs
+from anchor.store.columns import HASH, EvidenceRow, NewEvidence, Row, Run, pack_runs
 from anchor.store.evidence import (
     StoredEvidence,
     find_by_identity,
     find_by_key,
     hash_source,
+    make_identity,
 )
 from anchor.store.evidence_kinds import parse_kinds
 from anchor.store.file_origins import is_file
-from anchor.store.fingerprint_pages import About, encode_entry
+from anchor.store.fingerprint_pages import About, decode_entries, encode_entry
 from anchor.store.idempotency_keys import insert_keys
 from anchor.store.new_pieces import NEW, NewPieces
 from anchor.store.runs import append_runs, find_run, lock_intake, rewrite_run
-from anchor.store.sorted_rows import number_rows
+from anchor.store.sorted_rows import number_rows, sort_rows, split_rows
 
 
 def insert_evidence(connection: Connection, items: Sequence[Row | Run]) -> int:
@@ -72,6 +75,33 @@ def insert_rows(connection: Connection, items: Sequence[Row | Run]) -> None:
         return
     lock_intake(connection)
     enter_runs(connection, append_runs(connection, _pack(items)))
+
+
+def make_unique(connection: Connection, runs: Sequence[Run]) -> Iterator[Run]:
+    """Yield runs in which no identity is taken: a second piece gets its own, as by ``add --again``.
+
+    The runs have the indices that they will have in the store.
+    """
+    identities = sort_rows(b"".join(run.identities() for run in runs), HASH)
+    entries = fingerprints.find_entries(connection, About.IDENTITY, identities)
+    taken = {identity for identity, _ in decode_entries(entries)}
+    pairs = pairwise(split_rows(identities, HASH))
+    doubtful = taken | {identity for identity, following in pairs if identity == following}
+    for run in runs:
+        changed: dict[int, EvidenceRow] = {}
+        for at in range(run.pieces) if doubtful else ():
+            identity = run.identity(at)
+            if identity in taken:
+                changed[at] = _distinguish(run.row(at), run.first + at)
+            elif identity in doubtful:
+                taken.add(identity)
+        yield run.replace(changed) if changed else run
+
+
+def _distinguish(row: EvidenceRow, index: int) -> EvidenceRow:
+    mark = index.to_bytes(8, "big")
+    digests = Digests(sha256=row.sha256, sm3=row.sm3, size=None)
+    return replace(row, identity=make_identity(digests, row.identity + row.leaf + mark))
 
 
 def _pack(items: Sequence[Row | Run]) -> Iterator[Run]:

@@ -1,13 +1,25 @@
-"""Parts of runs: some of the pieces of a run as a run of their own."""
+"""Parts of runs, and runs of parts: a run with other pieces than those it was stored with."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from itertools import compress
 
-from anchor.store.columns import HALF, HASH, Run, join_texts, split_texts
+from anchor.store.columns import (
+    HALF,
+    HASH,
+    MOST_PIECES,
+    Run,
+    join_texts,
+    pack_run,
+    split_texts,
+)
+from anchor.store.evidence_kinds import ERASED, LOST, parse_kinds
 from anchor.store.sorted_rows import split_rows
+
+# Runs with fewer pieces are joined with their neighbours.
+_SMALL = 64
 
 
 def leave_out(run: Run, places: Collection[int]) -> Run:
@@ -46,3 +58,78 @@ def leave_out(run: Run, places: Collection[int]) -> Run:
         sources=keep_texts(run.sources),
         records=keep_texts(run.records),
     )
+
+
+def cut(run: Run, start: int, stop: int) -> Run:
+    """Return the pieces of a run from place ``start`` up to ``stop``.
+
+    Its sums are counted, because those that a store states may be wrong.
+
+    Raises:
+        ValueError: These are not places of the run, or no piece is left.
+    """
+    if not 0 <= start < stop <= run.pieces:
+        raise ValueError("no piece is left")
+    if stop - start < run.pieces:
+        run = _slice(run, start, stop)
+    kinds = parse_kinds(run.shared)
+    contents = [kinds[code].content for code in run.kinds]
+    return replace(
+        run,
+        record_bytes=sum(len(record or b"") for record in run.all_records()),
+        erased=contents.count(ERASED),
+        lost=contents.count(LOST),
+    )
+
+
+def _slice(run: Run, start: int, stop: int) -> Run:
+    def keep(column: bytes | None, width: int) -> bytes | None:
+        return None if column is None else column[start * width : stop * width]
+
+    def keep_texts(column: bytes | None) -> bytes | None:
+        if column is None:
+            return None
+        return join_texts(split_texts(column, run.pieces)[start:stop])
+
+    return replace(
+        run,
+        first=run.first + start,
+        pieces=stop - start,
+        accepted_at=run.time(start),
+        leaves=keep(run.leaves, HASH) or b"",
+        kinds=keep(run.kinds, 1) or b"",
+        times=keep(run.times, 8),
+        sha256=keep(run.sha256, HASH),
+        sm3=keep(run.sm3, HASH),
+        starts=keep(run.starts, HALF),
+        tails=keep(run.tails, HALF),
+        salts=keep(run.salts, HASH),
+        sizes=keep(run.sizes, 8),
+        names=keep_texts(run.names),
+        sources=keep_texts(run.sources),
+        records=keep_texts(run.records),
+    )
+
+
+def join_small(runs: Iterable[Run]) -> Iterator[Run]:
+    """Yield the runs, but those with few pieces joined if they follow each other without a gap."""
+    small: list[Run] = []
+    for run in runs:
+        is_small = run.pieces < _SMALL
+        if small and not (
+            is_small and run.first == small[-1].end and run.end - small[0].first <= MOST_PIECES
+        ):
+            yield _join(small)
+            small.clear()
+        if is_small:
+            small.append(run)
+        else:
+            yield run
+    if small:
+        yield _join(small)
+
+
+def _join(runs: list[Run]) -> Run:
+    if len(runs) == 1:
+        return runs[0]
+    return pack_run(runs[0].first, [row for run in runs for row in run.rows()])

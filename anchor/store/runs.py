@@ -98,6 +98,12 @@ def find_run(
     return None if run is None or index >= run.end else run
 
 
+def find_run_end(connection: Connection, index: int) -> int:
+    """Return the index after the run with the piece ``index``, or after one before that."""
+    query = _up_to(select(runs.c.first + runs.c.pieces), index)
+    return int(connection.execute(query).scalar() or 0)
+
+
 def find_run_start(connection: Connection, index: int) -> str:
     """Return when the first piece of the run with the piece ``index`` was accepted (RFC 3339)."""
     return str(connection.execute(_up_to(select(runs.c.accepted_at), index)).scalar() or "")
