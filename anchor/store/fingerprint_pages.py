@@ -8,7 +8,7 @@ has a young page, which is rewritten in place: ``run`` is ``about``, and ``first
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -85,11 +85,12 @@ _PAGES_AFTER = "SELECT body FROM fingerprints WHERE run = ? AND first > ? ORDER 
 _PAGES_BETWEEN = (
     "SELECT body FROM fingerprints WHERE run = ? AND first > ? AND first <= ? ORDER BY first"
 )
-# The array is computed first, so that both queries use the index whatever the planner assumes.
+# Each page is found and loaded by the index, whatever the planner assumes.
 _PAGES_OF_ALL = (
-    "SELECT body FROM fingerprints WHERE run = ? AND first = ANY(ARRAY(SELECT (SELECT f.first "
-    "FROM fingerprints f WHERE f.run = ? AND f.first <= k.key ORDER BY f.first DESC LIMIT 1) "
-    "FROM unnest(?::bytea[]) AS k (key)))"
+    "SELECT p.run, f.body FROM (SELECT DISTINCT k.run, (SELECT g.first FROM fingerprints g "
+    "WHERE g.run = k.run AND g.first <= k.key ORDER BY g.first DESC LIMIT 1) AS first "
+    "FROM unnest(?::bigint[], ?::bytea[]) AS k (run, key)) p CROSS JOIN LATERAL "
+    "(SELECT body FROM fingerprints WHERE run = p.run AND first = p.first LIMIT 1) f"
 )
 _INSERT = "INSERT INTO fingerprints (run, first, body) VALUES (?, ?, ?)"
 _COPY = b"COPY fingerprints (run, first, body) FROM STDIN (FORMAT BINARY)"
@@ -194,17 +195,24 @@ class Pages:
         between = (body for (body,) in self._run(_PAGES_BETWEEN, run, low, high))
         return b"".join((self.load_page_of(run, low), *between))
 
-    def load_pages_of(self, run: int, bounds: Sequence[bytes]) -> list[bytes]:
-        """Return for sorted ``bounds`` what ``load_page_of`` does, each page once, in any order."""
-        if self._is_postgresql:
-            return [body for (body,) in self._run(_PAGES_OF_ALL, run, run, list(bounds))]
-        bodies: list[bytes] = []
-        for bound in bounds:
-            if bodies and bound <= bodies[-1][-ENTRY:]:
-                continue
-            body = self.load_page_of(run, bound)
-            if body and (not bodies or body[:ENTRY] != bodies[-1][:ENTRY]):
-                bodies.append(body)
+    def load_pages_of(self, bounds: Mapping[int, Sequence[bytes]]) -> dict[int, list[bytes]]:
+        """Return for the sorted bounds of each run what ``load_page_of`` does, each page once."""
+        bodies: dict[int, list[bytes]] = {run: [] for run in bounds}
+        if self._is_postgresql and bounds:
+            # One statement for all of them: a look-up costs the server less than a question.
+            runs = [run for run, keys in bounds.items() for _ in keys]
+            keys = [key for keys in bounds.values() for key in keys]
+            for run, body in self._run(_PAGES_OF_ALL, runs, keys):
+                bodies[run].append(body)
+            return bodies
+        for run, keys in bounds.items():
+            found = bodies[run]
+            for key in keys:
+                if found and key <= found[-1][-ENTRY:]:
+                    continue
+                body = self.load_page_of(run, key)
+                if body and (not found or body[:ENTRY] != found[-1][:ENTRY]):
+                    found.append(body)
         return bodies
 
     def load_run(self, run: int) -> Iterator[bytes]:

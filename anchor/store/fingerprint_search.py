@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from anchor.store.bloom_filter import HASH, hash_keys
@@ -31,18 +32,38 @@ class Search:
     hashes: bytes
     is_committed: bool
 
-    def search_run(self, run: SortedRun) -> bytes:
-        """Return the run's entries whose key is that of a row."""
+    def search(self, runs: Iterable[SortedRun]) -> list[bytes]:
+        """Return, for each of ``runs``, its entries whose key is that of a row."""
+        asked = {run: self._ask_filter(run) for run in runs}
+        bounds = {
+            run.run: [row[:KEY] + AFTER_KEY for row in split_rows(rows, self.width)]
+            for run, rows in asked.items()
+            if not self._is_worth_reading(run, rows)
+        }
+        # Where the last entry of each key is, if it has any.
+        bodies = self.pages.load_pages_of(bounds)
+        return [
+            self._search_pages(run, rows, bodies[run.run])
+            if run.run in bodies
+            else b"".join(self._match(rows, part) for part in self.pages.load_run(run.run))
+            for run, rows in asked.items()
+        ]
+
+    def _is_worth_reading(self, run: SortedRun, asked: bytes | memoryview) -> bool:
+        """Return whether reading the run takes less time than looking up each row."""
+        return len(asked) // self.width * _PAGES_PER_LOOK_UP >= run.pages > 0
+
+    def _ask_filter(self, run: SortedRun) -> bytes | memoryview:
+        """Return the rows that are to be looked up in the run's pages."""
         known = self.filters.find(run)
         if self.is_committed and (known is None or not known.is_complete):
             known = self._extend(run) or known
         covered = 0 if known is None else self._count_covered(known)
         if known is None or covered == 0:
-            return self._search_pages(run, self.rows)
+            return self.rows
         rows = self.rows[: covered * self.width]
         asked = known.bloom.select(self.hashes[: covered * HASH], rows, self.width)
-        rest = self.rows[covered * self.width :]
-        return self._search_pages(run, asked) + self._search_pages(run, rest)
+        return asked + self.rows[covered * self.width :]
 
     def _count_covered(self, known: RunFilter) -> int:
         """Return how many rows a filter decides on: those before the last key that it has."""
@@ -89,16 +110,11 @@ class Search:
             budget -= most
         return RunFilter(bloom, entries, page, until)
 
-    def _search_pages(self, run: SortedRun, asked: bytes | memoryview) -> bytes:
-        """Return the run's entries whose key is that of a row in ``asked``."""
-        count = len(asked) // self.width
-        if count == 0:
-            return b""
-        if count * _PAGES_PER_LOOK_UP >= run.pages:
-            return b"".join(self._match(asked, part) for part in self.pages.load_run(run.run))
-        bounds = [row[:KEY] + AFTER_KEY for row in split_rows(asked, self.width)]
-        # Where the last entry of each key is, if it has any.
-        bodies = {body[:ENTRY]: body for body in self.pages.load_pages_of(run.run, bounds)}
+    def _search_pages(
+        self, run: SortedRun, asked: bytes | memoryview, found: Iterable[bytes]
+    ) -> bytes:
+        """Return the run's entries whose key is that of a row in ``asked``, from its pages."""
+        bodies = {body[:ENTRY]: body for body in found}
         for first in list(bodies):
             # If a page begins with an entry of a key, the one before may end with another.
             while first and self._match(asked, first):

@@ -105,7 +105,7 @@ def find_entries(connection: Connection, about: About, rows: Buffer, width: int 
             hashes=hash_keys(view, width, filters.seed),
             is_committed=not is_changing(connection),
         )
-        matches += (part for run in live if (part := search.search_run(run)))
+        matches += filter(None, search.search(live))
     return merge_rows(matches, ENTRY)
 
 

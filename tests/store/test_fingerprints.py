@@ -6,7 +6,7 @@ import hashlib
 import random
 import threading
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -721,10 +721,10 @@ def test_a_filter_saves_the_look_ups(engine: Engine, monkeypatch: pytest.MonkeyP
     loads = 0
     load = Pages.load_pages_of
 
-    def load_pages_of(pages: Pages, run: int, bounds: list[bytes]) -> list[bytes]:
+    def load_pages_of(pages: Pages, bounds: Mapping[int, list[bytes]]) -> dict[int, list[bytes]]:
         nonlocal loads
-        loads += len(bounds)
-        return load(pages, run, bounds)
+        loads += sum(map(len, bounds.values()))
+        return load(pages, bounds)
 
     monkeypatch.setattr(Pages, "load_pages_of", load_pages_of)
     assert look_up(engine, range(-10_000, -5_000)) == {}
