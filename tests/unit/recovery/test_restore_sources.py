@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from anchor.recovery import restore_sources
-from anchor.recovery.owners import LeafOwners
+from anchor.recovery.owners import LeafOwners, OwnedLeaf
 from anchor.store.acknowledged_log import SideFile
 from anchor.store.acknowledged_log_frames import Entry
 from anchor.store.batches import in_batches
-from anchor.store.leaf_owners import OwnedLeaf
 from anchor.types import Hash32
 
 
