@@ -18,7 +18,6 @@ from struct import Struct
 from anchor.log.batch_sha256 import Buffer
 from anchor.store.acknowledged_log_frames import Entry
 from anchor.store.batches import in_batches
-from anchor.store.leaf_owners import OwnedLeaf
 from anchor.store.sorted_rows import (
     NUMBER_SIZE,
     merge_rows,
@@ -39,6 +38,14 @@ _KEYS = 500
 _CREATE = "CREATE TABLE keyed (row BLOB, key BLOB)"
 _ADD = "INSERT INTO keyed VALUES (?, ?)"
 _SELECT = "SELECT row, key FROM keyed ORDER BY rowid"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedLeaf:
+    """One acknowledged piece of evidence; ``tenant`` is empty if it has no tenant."""
+
+    identity: bytes
+    tenant: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from anchor.recovery.log_runs import (
     restore_ownership,
     row_of_receipt,
 )
-from anchor.recovery.owners import LeafOwners
+from anchor.recovery.owners import LeafOwners, OwnedLeaf
 from anchor.recovery.remains import Remains
 from anchor.store import fingerprints
 from anchor.store.acknowledged_log import build_entry
@@ -45,7 +45,6 @@ from anchor.store.heads import (
 )
 from anchor.store.idempotency_keys import insert_keys, load_keys
 from anchor.store.incidents import insert_incident_row, load_incident_rows
-from anchor.store.leaf_owners import OwnedLeaf
 from anchor.store.row_transfer import (
     Skipped,
     SlotKey,

@@ -16,6 +16,7 @@ from anchor.messages.message import Message
 from anchor.store.columns import HASH, MOST_PIECES, EvidenceRow, Run, pack_run
 from anchor.store.evidence_kinds import parse_kinds
 from anchor.store.row_transfer import row_of_leaf
+from anchor.store.run_parts import cut
 from anchor.store.schema import Bytes, runs
 from anchor.store.sqlite_pages import TablePages
 
@@ -76,7 +77,7 @@ class RunSource:
         with suppress(*_DAMAGE):
             run = Run(**dict(zip(_NAMES, row, strict=True)))
             run.check()
-            if (run.record_bytes, run.erased, run.lost) == _add_up(run):
+            if run == cut(run, 0, run.pieces):  # its sums are right
                 self.damaged_records += len(run.find_false_leaves())
                 return run
         return None
@@ -89,15 +90,6 @@ class RunSource:
         names = [row[1] for row in self._source.execute("PRAGMA table_info(runs)")]
         values = self._pages.read_row(first, filling) or ()
         return _read_run(first, dict(zip(names, values, strict=False)))
-
-
-def _add_up(run: Run) -> tuple[int, int, int]:
-    places = range(run.pieces)
-    return (
-        sum(len(record or b"") for record in run.all_records()),
-        sum(map(run.is_erased, places)),
-        sum(map(run.is_lost, places)),
-    )
 
 
 def _read_run(first: int, values: Mapping[str, Any]) -> Run:

@@ -9,10 +9,9 @@ from contextlib import closing
 import pytest
 
 from anchor.recovery import owners as module
-from anchor.recovery.owners import Compared, LeafOwners, join_pairs
+from anchor.recovery.owners import Compared, LeafOwners, OwnedLeaf, join_pairs
 from anchor.store.acknowledged_log_frames import Entry
 from anchor.store.batches import in_batches
-from anchor.store.leaf_owners import OwnedLeaf
 from anchor.types import Hash32
 
 
