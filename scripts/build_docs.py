@@ -1,4 +1,4 @@
-"""Generate docs/command-line.md, docs/schemas and docs/openapi.json; --check only compares."""
+"""Generate docs/command-line.md, record-groups.md, schemas and openapi.json; --check compares."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from group_pages import describe_groups, describe_record_schema
 from pydantic import BaseModel
 
 from anchor.certificate.model import Certificate
@@ -217,11 +218,17 @@ def pages() -> dict[Path, str]:
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": title,
         }
-        text = json.dumps(schema, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        found[ROOT / "docs" / "schemas" / name] = text
+        found[ROOT / "docs" / "schemas" / name] = _encode(schema)
+    found[ROOT / "docs" / "schemas" / "record.json"] = _encode(describe_record_schema())
+    groups = ROOT / "docs" / "record-groups.md"
+    found[groups] = describe_groups(groups.read_text("utf-8"))
     page = json.dumps(make_app().openapi(), indent=1, ensure_ascii=False) + "\n"
     found[ROOT / "docs" / "openapi.json"] = page
     return found
+
+
+def _encode(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def main() -> None:

@@ -32,8 +32,8 @@ from anchor.certificate.model import (
     bilingual,
 )
 from anchor.certificate.path_svg import draw_path
-from anchor.certificate.statements import MAX_CHARACTERS
 from anchor.certificate.time_format import describe_time
+from anchor.evidence.statement_text import MAX_CHARACTERS
 from anchor.messages.message import Message
 from anchor.verification.report import Verdict, verdict_message
 from anchor.verification.report_json import ClaimDocument, StepDocument

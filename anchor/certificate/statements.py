@@ -7,7 +7,6 @@ one as "not provided".  ``docs/certificate.md`` lists the members.
 from __future__ import annotations
 
 import tomllib
-import unicodedata
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -15,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from anchor.canonical import parse_strict
 from anchor.errors import AnchorError, MalformedError, UnknownVersionError
 from anchor.evidence.digests import Digests, parse_digest
+from anchor.evidence.statement_text import StatementText
 from anchor.messages.message import Message
 from anchor.messages.validation import describe_fault
 
@@ -22,20 +22,8 @@ FORMAT = "anchor-certificate-details/1"
 # Ample for a hand-written file, and a limit if the path is wrong.
 MAX_DETAILS_BYTES = 1 << 20
 MAX_EXHIBITS = 1_000
-# A statement is a sentence or a paragraph; a longer text should be an exhibit of its own.
-MAX_CHARACTERS = 1_000
 # Parsing a dotted TOML key takes time quadratic in its parts.
 _MAX_DOTS = 500
-# Control and format characters (including direction overrides), surrogates, unassigned, line ends.
-_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-
-def _check_text(text: str) -> str:
-    if not text.strip():
-        raise ValueError(Message("details-member-empty"))
-    if any(unicodedata.category(character) in _UNPRINTABLE for character in text):
-        raise ValueError(Message("details-member-unprintable"))
-    return text
 
 
 def _check_digest(text: str) -> str:
@@ -46,7 +34,7 @@ def _check_digest(text: str) -> str:
     return text
 
 
-Statement = Annotated[str, Field(max_length=MAX_CHARACTERS), AfterValidator(_check_text)] | None
+Statement = StatementText | None
 """A sentence of the issuer's; None: not provided."""
 
 

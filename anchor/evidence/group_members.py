@@ -1,0 +1,81 @@
+"""Members of record groups: their label in two languages, and who vouches for their value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, field_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from anchor.messages.message import Message
+
+Origin = Literal["stated", "observed"]
+"""Who vouches for a member: the operator states it, or the program observed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """The label of a member that the operator states."""
+
+    label: Message
+
+    @property
+    def origin(self) -> Origin:
+        """Return who vouches for the member."""
+        return "stated"
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = dict(handler(core_schema))
+        # Null is never the value of a member: one that is not known is absent.
+        forms = [form for form in schema.get("anyOf", []) if form != {"type": "null"}]
+        if forms:
+            del schema["anyOf"]
+            schema |= forms[0] if len(forms) == 1 else {"anyOf": forms}
+        return schema | {"description": f"{self.label} ({self.origin})"}
+
+
+class Observed(Member):
+    """The label of a member that the program observed."""
+
+    __slots__ = ()
+
+    @property
+    def origin(self) -> Origin:
+        """Return who vouches for the member."""
+        return "observed"
+
+
+class Group(BaseModel):
+    """A group of members: strict, frozen, and without unknown members."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", populate_by_name=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_null(cls, value: object) -> object:
+        if value is None:
+            raise ValueError(Message("group-member-null"))
+        return value
+
+
+def find_member(group: type[Group], name: str) -> Member:
+    """Return the description of a group's member."""
+    metadata = group.model_fields[name].metadata
+    return next(entry for entry in metadata if isinstance(entry, Member))
+
+
+def list_members(group: type[Group]) -> Mapping[str, Member]:
+    """Return the description of each member of a group, by its name in the record."""
+    return {
+        field.alias or name: find_member(group, name) for name, field in group.model_fields.items()
+    }
+
+
+def dump_group(group: Group) -> dict[str, Any]:
+    """Return a group's members as JSON values, without those that are absent."""
+    return group.model_dump(mode="json", by_alias=True, exclude_none=True)
