@@ -17,6 +17,7 @@ GROUPS = {
     },
     "Every day": {
         "add": "Hash and record evidence; `anchor run` anchors it later.",
+        "collect": "Record files with an account of how, by whom and where they were collected.",
         "seal": "Append recorded evidence to the log, without anchoring it.",
         "run": "Append recorded evidence to the log and anchor it, once or continuously.",
         "stamp": "Record files, anchor them and write their receipts, all in one command.",
@@ -76,6 +77,10 @@ EXAMPLES = {
         "anchor add report.pdf scans",
         "cat report.pdf | anchor add - --name report.pdf",
         "anchor add --digests-from SHA256SUMS",
+    ),
+    "collect": (
+        "anchor collect --profile civil-zh --template > details.toml",
+        "anchor collect --profile civil-zh --details details.toml -- contract.pdf",
     ),
     "seal": ("anchor seal",),
     "run": (

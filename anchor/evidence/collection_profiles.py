@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from anchor.evidence.group_members import Group, Member, Origin, find_member
-from anchor.evidence.record_groups import ProfileName, RecordGroups
+from anchor.evidence.record_groups import Person, ProfileName, RecordGroups
 from anchor.messages.message import Message
 
 Level = Literal["must", "should"]
+Form = Literal["text", "time", "lines", "people", "modifications", "group"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,26 @@ class Demand:
     @property
     def member(self) -> Member:
         """Return the description of the member."""
-        return _describe(self.path)
+        return find_member(self._owner, self.path[-1])
+
+    @property
+    def form(self) -> Form:
+        """Return how the member is asked for."""
+        annotation = str(self._owner.model_fields[self.path[-1]].annotation)
+        if self.path == ("modifications",):
+            return "modifications"
+        if len(self.path) == 1:
+            return "group"
+        if "list[" in annotation:
+            return "people" if Person.__name__ in annotation else "lines"
+        return "time" if self.path[-1].partition("_at")[1] else "text"
+
+    @property
+    def _owner(self) -> type[Group]:
+        owner: type[Group] = RecordGroups
+        for name in self.path[:-1]:
+            owner = _group_of(owner, name)
+        return owner
 
     @property
     def origin(self) -> Origin:
@@ -55,16 +75,17 @@ class Demand:
                 count=self.least,
                 source=self.source,
             )
+        if self.alternative is not None:
+            return Message(
+                "profile-lacks-either",
+                label=self.member.label,
+                member=self.name,
+                alternative=".".join((*self.path[:-1], self.alternative)),
+                source=self.source,
+            )
         return Message(
             "profile-lacks", label=self.member.label, member=self.name, source=self.source
         )
-
-
-def _describe(path: tuple[str, ...]) -> Member:
-    owner: type[Group] = RecordGroups
-    for name in path[:-1]:
-        owner = _group_of(owner, name)
-    return find_member(owner, path[-1])
 
 
 def _group_of(owner: type[Group], name: str) -> type[Group]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, field_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -76,6 +76,11 @@ def list_members(group: type[Group]) -> Mapping[str, Member]:
     }
 
 
-def dump_group(group: Group) -> dict[str, Any]:
-    """Return a group's members as JSON values, without those that are absent."""
-    return group.model_dump(mode="json", by_alias=True, exclude_none=True)
+_AnyGroup = TypeVar("_AnyGroup", bound=Group)
+
+
+def build_group(kind: type[_AnyGroup], members: Mapping[str, object]) -> _AnyGroup:
+    """Return a group of these members; those that are None are left out."""
+    return kind.model_validate(
+        {name: value for name, value in members.items() if value is not None}
+    )
