@@ -7,6 +7,7 @@ from typing import Any
 from anchor.evidence.collection_profiles import PROFILE_DEMANDS
 from anchor.evidence.digests import SHA256, SM3
 from anchor.evidence.group_members import Group, list_members
+from anchor.evidence.group_schema import build_group_schema
 from anchor.evidence.record import MAX_NAME_CHARACTERS, SCHEMA
 from anchor.evidence.record_groups import RecordGroups
 from anchor.messages.message import translate
@@ -18,7 +19,7 @@ _START, _END = "<!-- generated from the models: start -->\n", "<!-- generated: e
 
 def describe_record_schema() -> dict[str, Any]:
     """Return the JSON Schema of a record, whose groups are those of the models."""
-    groups = _without_defaults(RecordGroups.model_json_schema(by_alias=True))
+    groups, definitions = build_group_schema()
     properties = {
         "schema": {"const": SCHEMA},
         "digests": {"type": "object", "minProperties": 1, "properties": {SHA256: _HEX, SM3: _HEX}},
@@ -31,29 +32,13 @@ def describe_record_schema() -> dict[str, Any]:
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$defs": groups["$defs"],
+        "$defs": definitions,
         "title": SCHEMA,
         "description": "A record of one piece of evidence. Other members are allowed; a reader "
         "does not refuse a record whose groups have another form.",
         "type": "object",
         "required": ["schema", "digests", "name", "salt", "recorded_at"],
         "properties": properties | groups["properties"],
-    }
-
-
-def _without_defaults(schema: Any) -> Any:
-    """Return a schema without the default null of absent members, and generated titles."""
-    if isinstance(schema, list):
-        return [_without_defaults(entry) for entry in schema]
-    if not isinstance(schema, dict):
-        return schema
-    names = {"default", "title"} if "type" in schema or "$ref" in schema or "anyOf" in schema else {
-        "default"
-    }  # fmt: skip
-    return {
-        name: _without_defaults(value)
-        for name, value in schema.items()
-        if name not in names or (name == "title" and isinstance(value, dict))
     }
 
 

@@ -63,7 +63,8 @@ def command(
     if template:
         if files or details is not None:
             raise UsageError(Message("option-template-with-files"))
-        output.text(build_template(chosen).rstrip())
+        for line in build_template(chosen).splitlines():
+            output.text(line)
         output.result({"profile": chosen, "template": build_template(chosen)}, kind="template")
         return
     if not files:
