@@ -6,7 +6,7 @@ from typing import Any
 
 from anchor.evidence.collection_profiles import PROFILE_DEMANDS
 from anchor.evidence.digests import SHA256, SM3
-from anchor.evidence.group_members import Group, list_members
+from anchor.evidence.group_members import Group, find_group, list_members
 from anchor.evidence.group_schema import build_group_schema
 from anchor.evidence.record import MAX_NAME_CHARACTERS, SCHEMA
 from anchor.evidence.record_groups import RecordGroups
@@ -62,7 +62,7 @@ def describe_groups(page: str) -> str:
 
 
 def _groups_below(owner: type[Group], name: str) -> list[tuple[str, type[Group]]]:
-    group = _find_group(owner.model_fields[name].annotation)
+    group = find_group(owner, name)
     if group is None:
         return []
     below = [
@@ -71,12 +71,6 @@ def _groups_below(owner: type[Group], name: str) -> list[tuple[str, type[Group]]
         for path, inner in _groups_below(group, member)
     ]
     return [(name, group), *below]
-
-
-def _find_group(annotation: Any) -> type[Group] | None:
-    if isinstance(annotation, type) and issubclass(annotation, Group):
-        return annotation
-    return next(filter(None, map(_find_group, getattr(annotation, "__args__", ()))), None)
 
 
 def _table(group: type[Group], title: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from anchor.evidence.group_members import Group, Member, Origin, find_member
+from anchor.evidence.group_members import Group, Member, Origin, find_group, find_member
 from anchor.evidence.record_groups import Person, ProfileName, RecordGroups
 from anchor.messages.message import Message
 
@@ -57,7 +57,9 @@ class Demand:
     def _owner(self) -> type[Group]:
         owner: type[Group] = RecordGroups
         for name in self.path[:-1]:
-            owner = _group_of(owner, name)
+            group = find_group(owner, name)
+            assert group is not None, "demands name members of groups"
+            owner = group
         return owner
 
     @property
@@ -86,12 +88,6 @@ class Demand:
         return Message(
             "profile-lacks", label=self.member.label, member=self.name, source=self.source
         )
-
-
-def _group_of(owner: type[Group], name: str) -> type[Group]:
-    annotation: Any = owner.model_fields[name].annotation
-    forms = getattr(annotation, "__args__", (annotation,))
-    return next(form for form in forms if isinstance(form, type) and issubclass(form, Group))
 
 
 _ONLINE_17 = Message("profile-source-online-litigation-17")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, field_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -74,6 +74,22 @@ def list_members(group: type[Group]) -> Mapping[str, Member]:
     return {
         field.alias or name: find_member(group, name) for name, field in group.model_fields.items()
     }
+
+
+def find_group(kind: type[Group], name: str) -> type[Group] | None:
+    """Return the group that a member holds, alone or in a list; None if it holds another value."""
+    return _find_in(kind.model_fields[name].annotation)
+
+
+def _find_in(annotation: Any) -> type[Group] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Group):
+        return annotation
+    return next(filter(None, map(_find_in, getattr(annotation, "__args__", ()))), None)
+
+
+def is_mixed(kind: type[Group]) -> bool:
+    """Return whether the operator states some members of a group, and the program observed some."""
+    return len({member.origin for member in list_members(kind).values()}) > 1
 
 
 _AnyGroup = TypeVar("_AnyGroup", bound=Group)

@@ -13,7 +13,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from anchor.canonical import JsonValue
 from anchor.errors import MalformedError
+from anchor.evidence.group_members import Group, Origin, find_group, is_mixed, list_members
 from anchor.evidence.record_groups import RecordGroups
 from anchor.messages.message import Message, join
 from anchor.messages.validation import describe_fault
@@ -79,9 +81,34 @@ class GroupsReading:
     uninterpreted: tuple[str, ...]
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the record's groups, interpreted or not."""
+        return (*self.groups.members(), *self.uninterpreted)
+
+    @property
     def is_empty(self) -> bool:
         """Return whether the record has no groups at all."""
         return not self.uninterpreted and self.groups == RecordGroups()
+
+    def list_values(self, origin: Origin) -> dict[str, JsonValue]:
+        """Return the members that the operator states, or those that the program observed."""
+        return _select(RecordGroups, self.groups.members(), origin)
+
+
+def _select(
+    kind: type[Group], members: Mapping[str, JsonValue], origin: Origin
+) -> dict[str, JsonValue]:
+    """Return the members of one origin; a group with members of both is divided."""
+    chosen: dict[str, JsonValue] = {}
+    for name, member in list_members(kind).items():
+        value = members.get(name)
+        inner = find_group(kind, name)
+        if isinstance(value, dict) and inner is not None and is_mixed(inner):
+            part = _select(inner, value, origin)
+            chosen |= {name: part} if part else {}
+        elif value is not None and member.origin == origin:
+            chosen[name] = value
+    return chosen
 
 
 def read_groups(encoded: bytes) -> GroupsReading:

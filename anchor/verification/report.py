@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from anchor.errors import AnchorError, ExitCode, MalformedError, severest
 from anchor.ethereum.known_chains import HEADLINES, ChainKind, best_kind, find_chain
+from anchor.evidence.group_reading import GroupsReading, read_groups
 from anchor.evidence.record import Record
 from anchor.messages.message import Message
 from anchor.types import Address, Anchor, Assurance, ChainId, Hash32, LogId
@@ -226,6 +227,12 @@ class Report:
     def statements(self) -> tuple[str, ...]:
         """Return the record's members that are unverified statements by the operator."""
         return () if self.record is None else self.record.statements
+
+    @property
+    def account(self) -> GroupsReading | None:
+        """Return what the record says about the collection; None if it says nothing."""
+        account = None if self.record is None else read_groups(self.record.encoded)
+        return None if account is None or account.is_empty else account
 
     @property
     def exit_code(self) -> ExitCode:
