@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
+from support.staged_machine import HOSTS, make_ca, make_clean_machine
 
 from anchor.collection.ca_store import CaPlaces, load_store
 from anchor.collection.cleanliness import judge_cleanliness
@@ -23,59 +20,11 @@ from anchor.evidence.observed_groups import Cleanliness, CleanlinessCheck, Clock
 
 STARTED = "2026-01-02T03:04:05.678Z"
 NOT_ASKED = ClockComparison(state="not_asked", checked_at=STARTED)
-HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-loopback # as installed\nff02::1 ip6-allnodes\n"
-
-
-def make_ca(name: str) -> bytes:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-        .public_bytes(Encoding.PEM)
-    )
 
 
 @pytest.fixture
 def places(tmp_path: Path) -> MachinePlaces:
-    """A clean machine below a folder: a physical one, with two public CAs."""
-    files = {
-        "etc/hosts": HOSTS,
-        "etc/os-release": 'NAME=x\nPRETTY_NAME="Test OS 1"\n',
-        "etc/resolv.conf": "search x\nnameserver 192.0.2.1\nnameserver 192.0.2.2\n",
-        "proc/cpuinfo": "model name\t: Test CPU\nflags\t\t: fpu sse\n",
-        "proc/self/status": "Name:\tx\nTracerPid:\t0\n",
-        "proc/1/comm": "init\n",
-        "proc/1/cgroup": "0::/\n",
-        "proc/22/comm": "python\n",
-        "var/lib/dpkg/status": "Package: b\nStatus: install ok installed\nVersion: 2\n"
-        "Architecture: all\n\nPackage: a\nStatus: deinstall ok config-files\nVersion: 1\n",
-    }
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    public = make_ca("Public A"), make_ca("Public B")
-    listed = tmp_path / "usr/share/ca-certificates/mozilla"
-    listed.mkdir(parents=True)
-    for number, certificate in enumerate(public):
-        (listed / f"{number}.crt").write_bytes(certificate)
-    bundle = tmp_path / "etc/ca.crt"
-    bundle.write_bytes(b"# comment\n" + b"".join(public))
-    ca = CaPlaces(
-        bundles=(bundle, tmp_path / "missing"),
-        folders=(tmp_path / "etc",),
-        reference_bundles=(),
-        reference_folders=(listed.parent,),
-    )
-    return MachinePlaces(root=tmp_path, ca=ca, work=tmp_path)
+    return make_clean_machine(tmp_path)
 
 
 @pytest.fixture
