@@ -61,7 +61,7 @@ def print_report(
         _print_proven(output, report)
     for claim in report.claims:
         matters = claim.id in _TIME_CLAIMS if passed else claim.verdict is Verdict.FAIL
-        if all_steps or matters:
+        if all_steps or matters or (claim.id == "C7" and report.custody is not None):
             mark = f"{_INDENT}{claim.id} {_pad_verdict(output, claim.verdict)}"
             text = Message("report-claim", title=claim.title, reason=claim.reason)
             output.line(text, mark=mark, colour=COLOURS[claim.verdict.value])

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, field_validator
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from anchor.canonical import JsonValue
 from anchor.messages.message import Message
 
 Origin = Literal["stated", "observed"]
@@ -53,7 +55,7 @@ class Observed(Member):
 class Group(BaseModel):
     """A group of members: strict, frozen, and without unknown members."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
     @field_validator("*", mode="before")
     @classmethod
@@ -63,22 +65,33 @@ class Group(BaseModel):
         return value
 
 
+def dump_group(group: Group) -> dict[str, JsonValue]:
+    """Return a group's members as JSON values, without those that are absent."""
+    members: dict[str, JsonValue] = group.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return members
+
+
 def find_member(group: type[Group], name: str) -> Member:
     """Return the description of a group's member."""
-    metadata = group.model_fields[name].metadata
+    metadata = _find_field(group, name).metadata
     return next(entry for entry in metadata if isinstance(entry, Member))
 
 
 def list_members(group: type[Group]) -> Mapping[str, Member]:
     """Return the description of each member of a group, by its name in the record."""
-    return {
-        field.alias or name: find_member(group, name) for name, field in group.model_fields.items()
-    }
+    names = (field.alias or name for name, field in group.model_fields.items())
+    return {name: find_member(group, name) for name in names}
 
 
 def find_group(kind: type[Group], name: str) -> type[Group] | None:
     """Return the group that a member holds, alone or in a list; None if it holds another value."""
-    return _find_in(kind.model_fields[name].annotation)
+    return _find_in(_find_field(kind, name).annotation)
+
+
+def _find_field(kind: type[Group], name: str) -> FieldInfo:
+    """Return a field by the name of its member in the record."""
+    fields = kind.model_fields
+    return next(field for inner, field in fields.items() if name == (field.alias or inner))
 
 
 def _find_in(annotation: Any) -> type[Group] | None:

@@ -15,10 +15,14 @@ from pydantic import ValidationError
 
 from anchor.canonical import JsonValue
 from anchor.errors import MalformedError
+from anchor.evidence.custody_event import CustodyEvent
 from anchor.evidence.group_members import Group, Origin, find_group, is_mixed, list_members
+from anchor.evidence.record import parse_record
 from anchor.evidence.record_groups import RecordGroups
 from anchor.messages.message import Message, join
 from anchor.messages.validation import describe_fault
+
+_TOGETHER = ("kind", "custody")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +123,10 @@ def read_groups(encoded: bytes) -> GroupsReading:
     for name in RecordGroups.model_fields:
         if name not in value:
             continue
+        # Kind and custody event make sense together only.
+        names = _TOGETHER if name in _TOGETHER else (name,)
         try:
-            RecordGroups.model_validate({name: value[name]})
+            RecordGroups.model_validate({each: value[each] for each in names if each in value})
         except ValidationError:
             uninterpreted.append(name)
         else:
@@ -131,3 +137,16 @@ def read_groups(encoded: bytes) -> GroupsReading:
     return GroupsReading(
         groups=RecordGroups.model_validate(found), uninterpreted=tuple(uninterpreted)
     )
+
+
+def read_custody_event(encoded: bytes) -> CustodyEvent | None:
+    """Return the custody event in the bytes of a record; None for a record of other evidence.
+
+    An event counts only if the record's digests are those of its bytes.
+    """
+    event = read_groups(encoded).groups.custody
+    if event is None:
+        return None
+    stated, made = parse_record(encoded).digests, event.digests()
+    is_same = stated.sha256 == made.sha256 and stated.sm3 in (None, made.sm3)
+    return event if is_same else None

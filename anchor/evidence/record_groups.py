@@ -13,7 +13,9 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from anchor.canonical import MAX_INTEGER, JsonValue
-from anchor.evidence.group_members import Group, Member, Observed
+from anchor.evidence.custody_event import KIND as CUSTODY_KIND
+from anchor.evidence.custody_event import CustodyEvent
+from anchor.evidence.group_members import Group, Member, Observed, dump_group
 from anchor.evidence.observed_groups import Cleanliness, ClockComparison, Environment
 from anchor.evidence.statement_text import DigestText, StatementText, TimeText
 from anchor.messages.message import Message
@@ -222,6 +224,7 @@ class RecordGroups(Group):
     process: Annotated[Process | None, Member(Message("group-process"))] = None
     environment: Annotated[Environment | None, Observed(Message("group-environment"))] = None
     cleanliness: Annotated[Cleanliness | None, Observed(Message("group-cleanliness"))] = None
+    custody: Annotated[CustodyEvent | None, Member(Message("group-custody"))] = None
     clock: Annotated[ClockComparison | None, Observed(Message("group-clock"))] = None
     modifications: Annotated[Modifications | None, Member(Message("group-modifications"))] = None
     previous_record: Annotated[DigestText | None, Member(Message("group-previous-record"))] = None
@@ -232,11 +235,10 @@ class RecordGroups(Group):
     def _check_contents(self) -> Self:
         if self.items is not None and self.manifest is not None:
             raise ValueError(Message("group-items-and-manifest"))
+        if (self.custody is None) == (self.kind == CUSTODY_KIND):
+            raise ValueError(Message("group-custody-kind"))
         return self
 
     def members(self) -> dict[str, JsonValue]:
         """Return the groups as members of a record."""
-        dumped: dict[str, JsonValue] = self.model_dump(
-            mode="json", by_alias=True, exclude_none=True
-        )
-        return dumped
+        return dump_group(self)

@@ -311,14 +311,23 @@ def accept_once(
         ClockError: This machine's clock certainly differs too much from the chain's time.
     """
     check_clock(project)
-    unique = b"" if key is None else b"key:" + key.encode("utf-8", "surrogateescape")
+    unique = b"" if key is None else _encode_key(key)
     salt = secrets.token_bytes(SALT_BYTES)
     row = prepare_evidence(submission, unique, salt, utc_now(), project.config.log)
-    key_hash = None if key is None else hashlib.sha256(unique).digest()
+    key_hash = None if key is None else hash_key(key)
     project.database.check_room(len(row.record))
     written = project.database.write_counted(partial(insert_once, submitted=row, key=key_hash))
     stored, is_new = written.result
     return _describe(stored, is_new, written.copies)
+
+
+def _encode_key(key: str) -> bytes:
+    return b"key:" + key.encode("utf-8", "surrogateescape")
+
+
+def hash_key(key: str) -> bytes:
+    """Return the hash by which the store knows an idempotency key."""
+    return hashlib.sha256(_encode_key(key)).digest()
 
 
 def accept_with_key(

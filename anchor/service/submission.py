@@ -34,6 +34,8 @@ _FAULTS: Final = {
     "media_type": Message("submission-media-type-invalid"),
 }
 _GROUPS: Final = "groups"
+# `anchor restore` erases what an erasure names, and custody is the operator's to state.
+_RESERVED: Final = (MEMBER, "custody")
 _MEMBERS: Final = (*_FAULTS, _GROUPS, "record")
 
 
@@ -171,11 +173,11 @@ def _prepare_record(members: Mapping[str, JsonValue], origin: Origin) -> NewEvid
         raise _refuse([FieldError("/record", error.message)]) from error
     if record.log is not None and log_owner(record.log) != log_owner(origin.log):
         raise _refuse([FieldError("/record", Message("submission-record-log-foreign"))])
-    if MEMBER in record.statements:
-        # `anchor restore` erases the evidence that such records name.
-        raise _refuse(
-            [FieldError("/record", Message("submission-record-member-reserved", member=MEMBER))]
-        )
+    for member in _RESERVED:
+        if member in record.statements:
+            raise _refuse(
+                [FieldError("/record", Message("submission-record-member-reserved", member=member))]
+            )
     if "\0" in record.name:
         raise _refuse([FieldError("/record", Message("submission-record-name-nul"))])
     return prepare_record(record, origin.source(record.name), origin.unique, origin.recorded_at)
@@ -187,6 +189,9 @@ def _read_groups(members: Mapping[str, JsonValue]) -> RecordGroups | None:
     value = members[_GROUPS]
     if not isinstance(value, dict):
         raise _refuse([FieldError(f"/{_GROUPS}", Message("submission-field-not-object"))])
+    if "custody" in value:
+        # Only the log's operator states what happened to evidence.
+        raise _refuse([FieldError(f"/{_GROUPS}/custody", Message("submission-member-reserved"))])
     try:
         return parse_groups(value)
     except GroupsError as error:

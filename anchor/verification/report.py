@@ -166,11 +166,20 @@ class ProvenAnchor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CustodyFinding:
+    """The verdict on the custody events given: ``error`` is None if they form a chain."""
+
+    count: int
+    error: AnchorError | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """All results of one verification, whether it passed or not.
 
-    ``unpinned`` lists what no policy pins, accepted or not; ``notes`` are lines that are not
-    findings.  ``not_proven`` lists what this verification leaves open.
+    ``custody`` is None if no custody events were given.  ``unpinned`` lists what no policy pins,
+    accepted or not; ``notes`` are lines that are not findings.  ``not_proven`` lists what this
+    verification leaves open.
     """
 
     record: Record | None
@@ -180,11 +189,15 @@ class Report:
     unpinned: tuple[Message, ...]
     notes: tuple[Message, ...] = ()
     not_proven: tuple[Message, ...] = NOT_PROVEN
+    custody: CustodyFinding | None = None
 
     @property
     def error(self) -> AnchorError | None:
-        """Return the severest error, the earliest of its kind; None if all steps passed."""
-        return severest_error([step.error for step in self.steps if step.error is not None])
+        """Return the severest error, the earliest of its kind; None if everything passed."""
+        errors = [step.error for step in self.steps]
+        if self.custody is not None:
+            errors.append(self.custody.error)
+        return severest_error([error for error in errors if error is not None])
 
     @property
     def leading(self) -> ProvenAnchor | None:

@@ -40,8 +40,8 @@ def test_every_group_is_read_back_from_the_record_as_it_was_written():
     assert encoded == encode_canonical(json.loads(encoded), subject="record")
 
 
-def test_the_example_has_every_group_but_the_manifest():
-    assert set(RecordGroups.model_fields) - set(FULL) == {"manifest"}
+def test_the_example_has_every_group_but_those_that_exclude_others():
+    assert set(RecordGroups.model_fields) - set(FULL) == {"manifest", "custody"}
 
 
 @pytest.mark.parametrize(
@@ -113,6 +113,21 @@ def test_items_and_a_manifest_exclude_each_other():
     read = read_groups(encode({"manifest": manifest, "items": FULL["items"]}))
     assert read.uninterpreted == ("items", "manifest")
     assert read.groups == RecordGroups()
+
+
+EVENT = {"subject": DIGEST, "event": "copy", "at": "2026-01-02T03:04:05Z", "actor": "王"}
+
+
+def test_a_custody_event_and_its_kind_belong_together():
+    both = {"kind": "custody-event", "custody": EVENT}
+    assert parse_groups(both).members() == both
+    assert read_groups(encode(both)).groups.members() == both
+    for members in ({"kind": "custody-event"}, {"custody": EVENT}, {**both, "kind": "file"}):
+        with pytest.raises(GroupsError, match="invalid: custody and the kind"):
+            parse_groups(members)
+        read = read_groups(encode(members))
+        assert set(read.uninterpreted) == set(members)
+        assert read.groups == RecordGroups()
 
 
 JSON = st.recursive(
