@@ -67,7 +67,7 @@ def _groups_below(owner: type[Group], name: str) -> list[tuple[str, type[Group]]
         return []
     below = [
         (f"{name}.{path}", inner)
-        for member in group.model_fields
+        for member in list_members(group)
         for path, inner in _groups_below(group, member)
     ]
     return [(name, group), *below]
