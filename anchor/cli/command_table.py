@@ -82,6 +82,7 @@ EXAMPLES = {
     "collect": (
         "anchor collect --profile civil-zh --template > details.toml",
         "anchor collect --profile civil-zh --details details.toml -- contract.pdf",
+        "anchor collect --profile plain --bundle manifest-sha256.txt -- mailbox",
     ),
     "custody add": (
         "anchor custody add contract.pdf --event transfer --from 'Ms Li' --to 'Mr Wang'",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,7 +15,7 @@ from anchor.evidence.hashing_pool import open_executor
 from anchor.evidence.record_groups import ProfileName
 from anchor.library.adding import Added, describe_file, report_left_out
 from anchor.messages.message import Message, join
-from anchor.operate.collecting import collect_files, observe_collection
+from anchor.operate.collecting import collect_bundle, collect_files, observe_collection
 from anchor.operate.receipt_files import skip_receipts
 from anchor.project.project import OpenProject
 
@@ -40,6 +41,7 @@ def collect_evidence(
     *,
     profile: ProfileName,
     details: Mapping[str, Any],
+    manifest: Path | None,
     report: Callable[[Message], None],
     on_left_out: Callable[[IntakeProblem | Skipped], None] | None,
     on_progress: Callable[[int, int], None] | None,
@@ -51,12 +53,13 @@ def collect_evidence(
     stated = check_details(dict(details))
     groups = observe_collection(project.config, profile, stated)
     sources = skip_receipts(find_sources(list(files), follow_symlinks=False), project.config.log)
+    collect = collect_files if manifest is None else partial(collect_bundle, manifest=manifest)
     with open_executor() as executor:
-        done = collect_files(project, sources, groups, executor=executor, on_done=on_progress)
+        done = collect(project, sources, groups, executor=executor, on_done=on_progress)
     report_left_out(done.intake, report=report, on_left_out=on_left_out)
     return Collected(
         added=list(map(describe_file, done.intake.files)),
-        groups=groups.members(),
+        groups=done.groups.members(),
         failed=tuple(check.id for check in done.checks if check.result == "fail"),
         not_checked=tuple(check.id for check in done.checks if check.result == "not_checked"),
         lacking=tuple(demand.name for demand in done.lacking),

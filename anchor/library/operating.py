@@ -287,6 +287,7 @@ class Project:
         *,
         profile: ProfileName,
         details: Mapping[str, Any] = MappingProxyType({}),
+        manifest: Path | None = None,
         on_left_out: Callable[[IntakeProblem | Skipped], None] | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Collected:
@@ -295,7 +296,9 @@ class Project:
         ``details`` are the stated members of the record's groups (``docs/record-groups.md``), such
         as ``{"source": {"origin": "…"}}``; environment, cleanliness, clock and software are
         observed now.  Only the NTP servers of the configuration are asked.  Each call makes a new
-        record.  A failed check and what the profile lacks are in the result, and stop nothing.
+        record.  With ``manifest`` there is one record of all files: that of their
+        ``manifest-sha256.txt`` (BagIt), which is written there.  A failed check and what the
+        profile lacks are in the result, and stop nothing.
 
         Raises:
             UsageError: The profile is unknown, or details are malformed or too long, and nothing
@@ -308,6 +311,7 @@ class Project:
                 files,
                 profile=profile,
                 details=details,
+                manifest=manifest,
                 report=self._report,
                 on_left_out=on_left_out,
                 on_progress=on_progress,

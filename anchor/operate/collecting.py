@@ -6,9 +6,12 @@ Nothing is observed, hashed or recorded before the operator's details are valida
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from anchor.collection.cleanliness import judge_cleanliness
 from anchor.collection.installation import observe_software
@@ -17,9 +20,11 @@ from anchor.collection.machine_environment import describe_environment
 from anchor.collection.ntp import compare_clock
 from anchor.errors import MalformedError, UsageError
 from anchor.ethereum.keccak import format_address
+from anchor.evidence.bundle_manifest import describe_contents, encode_manifest
 from anchor.evidence.collection_profiles import Demand, list_lacking
 from anchor.evidence.digests import DIGEST_BYTES, Digests
-from anchor.evidence.discovery import Discovered, SourceFile
+from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile
+from anchor.evidence.file_hashing import FileDigest, hash_sources
 from anchor.evidence.observed_groups import CleanlinessCheck
 from anchor.evidence.record import MAX_NAME_CHARACTERS, SALT_BYTES, encode_record
 from anchor.evidence.record_groups import ProfileName, RecordGroups
@@ -28,6 +33,7 @@ from anchor.operate.file_intake import IntakeResult, gather
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.system.clock import utc_now
+from anchor.system.durable_files import write_file
 from anchor.types import LogId
 
 # The longest values that a record of a file may have beside its name and groups.
@@ -106,6 +112,54 @@ def collect_files(
         project, listed, executor=executor, keep_files=True, groups=groups, on_done=on_done
     )
     return CollectionResult(groups=groups, intake=intake)
+
+
+def collect_bundle(
+    project: OpenProject,
+    sources: Iterable[Discovered],
+    groups: RecordGroups,
+    *,
+    manifest: Path,
+    executor: Executor,
+    on_done: Callable[[int, int], None] | None = None,
+) -> CollectionResult:
+    """Hash the files, write their manifest and record it, all of them or none.
+
+    The one record has the digests of the manifest, and lists the files or, if there are too many,
+    the manifest.
+
+    Raises:
+        UsageError: A file cannot be read, the manifest exists already, or the record would be too
+            long; nothing was recorded.
+        ClockError: This machine's clock certainly differs too much from the chain's time.
+    """
+    if os.path.lexists(manifest):
+        raise UsageError(Message("bundle-manifest-exists", path=manifest), path=manifest)
+    files: list[FileDigest] = []
+    skipped: list[Skipped] = []
+    results = hash_sources(sources, project.config.digests, executor=executor, on_done=on_done)
+    with closing(results):
+        for result in results:
+            if isinstance(result, IntakeProblem):
+                raise UsageError(
+                    Message("bundle-file-unread", path=result.path, reason=result.reason),
+                    path=result.path,
+                )
+            if isinstance(result, FileDigest):
+                files.append(result)
+            else:
+                skipped.append(result)
+    if not files:
+        raise UsageError(Message("evidence-to-add-not-found"))
+    data = encode_manifest(files)
+    members = {"kind": "bundle", **groups.members(), **describe_contents(files, data)}
+    described = RecordGroups.model_validate(members)
+    named = SourceFile(path=manifest, name=manifest.name)
+    _check_size([named], described, project.config.log)
+    write_file(manifest, data)
+    # A crash here leaves a manifest without a record, which a repeated call refuses to overwrite.
+    intake = gather(project, [named], executor=executor, keep_files=True, groups=described)
+    return CollectionResult(groups=described, intake=replace(intake, skipped=tuple(skipped)))
 
 
 def _check_size(sources: Iterable[Discovered], groups: RecordGroups, log: LogId) -> None:

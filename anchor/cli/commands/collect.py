@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,12 @@ from anchor.evidence.hashing_pool import open_executor
 from anchor.evidence.observed_groups import CleanlinessCheck
 from anchor.evidence.record_groups import PROFILES, ProfileName, RecordGroups
 from anchor.messages.message import Message, join
-from anchor.operate.collecting import CollectionResult, collect_files, observe_collection
+from anchor.operate.collecting import (
+    CollectionResult,
+    collect_bundle,
+    collect_files,
+    observe_collection,
+)
 from anchor.operate.file_intake import AcceptedFile
 from anchor.operate.receipt_files import skip_receipts
 from anchor.system.details_toml import MAX_DETAILS_BYTES
@@ -47,6 +53,14 @@ def command(
             help="TOML file with the operator's statements; without it, a terminal asks for them.",
         ),
     ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MANIFEST",
+            help="Make one record of all files: write their manifest-sha256.txt here, and record "
+            "that.",
+        ),
+    ] = None,
     template: Annotated[
         bool, typer.Option("--template", help="Print a file for --details to fill in.")
     ] = False,
@@ -61,7 +75,7 @@ def command(
     chosen = _parse_profile(profile)
     output = Output(as_json=as_json)
     if template:
-        if files or details is not None:
+        if files or details is not None or bundle is not None:
             raise UsageError(Message("option-template-with-files"))
         for line in build_template(chosen).splitlines():
             output.text(line)
@@ -73,10 +87,12 @@ def command(
         stated = _read_details(output, chosen, details)
         argv = ["anchor", "collect", "--profile", chosen]
         argv += [] if details is None else ["--details", str(details)]
+        argv += [] if bundle is None else ["--bundle", str(bundle)]
         groups = observe_collection(project.config, chosen, stated, argv=argv)
         sources = skip_receipts(find_sources(files, follow_symlinks=False), project.config.log)
         with open_executor() as executor, show_hashing(output) as count:
-            result = collect_files(project, sources, groups, executor=executor, on_done=count)
+            collect = collect_files if bundle is None else partial(collect_bundle, manifest=bundle)
+            result = collect(project, sources, groups, executor=executor, on_done=count)
     _report(output, result)
 
 

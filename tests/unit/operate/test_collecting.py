@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,6 +33,7 @@ from anchor.evidence.record_groups import RecordGroups
 from anchor.operate.collecting import (
     CollectionResult,
     _check_size,
+    collect_bundle,
     collect_files,
     observe_collection,
 )
@@ -174,6 +176,76 @@ def test_the_longest_name_counts_towards_the_bound():
     _check_size([short], long, LogId(bytes(32)))
     with pytest.raises(UsageError, match="do not fit"):
         _check_size([short, longest, short], long, LogId(bytes(32)))
+
+
+def bundle(project: OpenProject, machine: MachinePlaces, manifest: Path, *files: Path) -> Any:
+    groups = observe_collection(project.config, "civil-zh", DETAILS, places=machine)
+    sources = find_sources(list(files), follow_symlinks=False)
+    with open_executor() as executor:
+        return collect_bundle(project, sources, groups, manifest=manifest, executor=executor)
+
+
+def test_a_bundle_is_one_record_of_its_manifest(
+    project: OpenProject, site: MemorySite, machine: MachinePlaces, tmp_path: Path
+):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}%\n.txt").write_text(str(number))
+    manifest = tmp_path / "manifest-sha256.txt"
+    result = bundle(project, machine, manifest, folder)
+    (record,) = records(site)
+    assert record["kind"] == "bundle"
+    assert [item["size"] for item in record["items"]] == [1, 1, 1]
+    assert record["digests"]["sha256"] == hashlib.sha256(manifest.read_bytes()).hexdigest()
+    lines = manifest.read_text().splitlines()
+    assert [line.split("  ")[1] for line in lines] == [
+        f"{record['items'][number]['path'].split('/')[0]}/{number}%25%0A.txt" for number in range(3)
+    ]
+    assert [line.split("  ")[0] for line in lines] == [
+        item["digests"]["sha256"] for item in record["items"]
+    ]
+    assert result.intake.files[0].path == manifest
+
+
+def test_more_files_than_a_record_lists_are_counted(
+    project: OpenProject, site: MemorySite, machine: MachinePlaces, tmp_path: Path
+):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for number in range(201):
+        (folder / f"{number}.txt").write_text("ab")
+    manifest = tmp_path / "manifest-sha256.txt"
+    bundle(project, machine, manifest, folder)
+    (record,) = records(site)
+    assert "items" not in record
+    assert record["manifest"] == {
+        "format": "bagit-1.0",
+        "sha256": hashlib.sha256(manifest.read_bytes()).hexdigest(),
+        "files": 201,
+        "bytes": 402,
+    }
+
+
+def test_a_bundle_that_cannot_be_whole_is_not_recorded(
+    project: OpenProject, site: MemorySite, machine: MachinePlaces, tmp_path: Path
+):
+    (tmp_path / "a").write_text("a")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a").write_text("b")
+    manifest = tmp_path / "manifest-sha256.txt"
+    with pytest.raises(UsageError, match="missing"):
+        bundle(project, machine, manifest, tmp_path / "a", tmp_path / "missing")
+    assert not manifest.exists()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="no files"):
+        bundle(project, machine, manifest, tmp_path / "empty")
+    manifest.write_text("mine")
+    with pytest.raises(UsageError, match="exists already"):
+        bundle(project, machine, manifest, tmp_path / "a")
+    assert manifest.read_text() == "mine"
+    assert records(site) == []
 
 
 class TestLibrary:
