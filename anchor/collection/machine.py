@@ -108,13 +108,13 @@ def _read(path: Path) -> bytes | None:
 
 def _find_value(data: bytes | None, name: str) -> str | None:
     pattern = rf'^{name}\s*[=:]\s*"?([^"\n]+)"?'
-    found = re.search(pattern, (data or b"").decode("utf-8", "replace"), re.MULTILINE)
-    return found[1].strip() if found else None
+    match = re.search(pattern, (data or b"").decode("utf-8", "replace"), re.MULTILINE)
+    return match[1].strip() if match else None
 
 
 def _read_cpu(root: Path) -> str | None:
-    found = _find_value(_read(root / "proc/cpuinfo"), "model name")
-    return found or platform.processor() or platform.machine() or None
+    model = _find_value(_read(root / "proc/cpuinfo"), "model name")
+    return model or platform.processor() or platform.machine() or None
 
 
 def _list_packages(root: Path) -> tuple[str, ...] | None:
@@ -153,14 +153,16 @@ def _list_processes(root: Path) -> tuple[str, ...] | None:
 
 def _list_proxies(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Return the proxies of the environment and, on macOS and Windows, of the system."""
-    found = {
+    proxies = {
         name.lower(): value
         for name, value in environment.items()
         if name.lower() in _PROXY_VARIABLES and value
     }
     if environment is os.environ:
-        found |= {f"{scheme}_proxy": url for scheme, url in getproxies().items() if scheme != "no"}
-    return tuple(f"{name}={_redact(value)}" for name, value in sorted(found.items()))
+        proxies |= {
+            f"{scheme}_proxy": url for scheme, url in getproxies().items() if scheme != "no"
+        }
+    return tuple(f"{name}={_redact(value)}" for name, value in sorted(proxies.items()))
 
 
 def _redact(url: str) -> str:

@@ -45,19 +45,19 @@ def _ask(demand: Demand, ask: Ask) -> Any:
     label = demand.describe()
     match demand.form:
         case "lines":
-            return _ask_lines(Message("question-lines", what=label), ask) or None
+            return _ask_lines(Message("question-lines", subject=label), ask) or None
         case "people":
-            lines = _ask_lines(Message("question-people", what=label), ask)
+            lines = _ask_lines(Message("question-people", subject=label), ask)
             return [_read_person(line) for line in lines] or None
         case "modifications":
-            what = ask(Message("question-modifications", what=label))
-            if what in ("", NO_CHANGES):
-                return what or None
-            return [{"what": what, "why": ask(Message("question-modification-why"))}]
+            change = ask(Message("question-modifications", subject=label))
+            if change in ("", NO_CHANGES):
+                return change or None
+            return [{"change": change, "why": ask(Message("question-modification-why"))}]
         case "time":
-            return ask(Message("question-time", what=label)) or None
+            return ask(Message("question-time", subject=label)) or None
         case _:
-            return ask(Message("question-text", what=label)) or None
+            return ask(Message("question-text", subject=label)) or None
 
 
 def _ask_lines(question: Message, ask: Ask) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from anchor.errors import UsageError
 from anchor.evidence.digests import SHA256, digest_bytes
 from anchor.evidence.file_hashing import FileDigest
-from anchor.evidence.record_groups import MAX_ITEMS, Item, ItemDigests, Manifest
+from anchor.evidence.record_groups import MAX_ITEMS, BundleItem, BundleManifest, ItemDigests
 from anchor.messages.message import Message
 
 # RFC 8493 section 2.1.3: these alone are encoded in a path.
@@ -43,11 +43,13 @@ def describe_contents(files: Sequence[FileDigest], manifest: bytes) -> dict[str,
     assert digest is not None, "it was asked for"
     total = sum(file.digests.size or 0 for file in files)
     return {
-        "manifest": Manifest(format="bagit-1.0", sha256=digest.hex(), files=len(files), bytes=total)
+        "manifest": BundleManifest(
+            format="bagit-1.0", sha256=digest.hex(), files=len(files), bytes=total
+        )
     }
 
 
-def _describe_item(file: FileDigest) -> Item:
+def _describe_item(file: FileDigest) -> BundleItem:
     digests = {
         name: digest.hex()
         for name, digest in (("sha256", file.digests.sha256), ("sm3", file.digests.sm3))
@@ -58,7 +60,7 @@ def _describe_item(file: FileDigest) -> Item:
         "digests": ItemDigests.model_validate(digests),
         "size": file.digests.size,
     }
-    return Item.model_validate(members)
+    return BundleItem.model_validate(members)
 
 
 def _escape(path: str) -> str:

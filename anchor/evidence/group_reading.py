@@ -37,13 +37,19 @@ class GroupFault:
         """Return the member's path with points, shortened if it is long."""
         return ".".join(self.path)[:120]
 
+    def describe(self) -> Message:
+        """Return the fault as a sentence; one of all members together has no path."""
+        if not self.path:
+            return self.reason
+        return Message("group-fault", member=self.name, reason=self.reason)
+
 
 class GroupsError(MalformedError):
     """Groups that do not have their form; ``faults`` are all of them."""
 
     def __init__(self, faults: list[GroupFault]) -> None:
-        shown = [Message("group-fault", member=fault.name, reason=fault.reason) for fault in faults]
-        super().__init__(Message("groups-invalid", faults=join(shown, "semicolon")))
+        sentences = [fault.describe() for fault in faults]
+        super().__init__(Message("groups-invalid", faults=join(sentences, "semicolon")))
         self.faults = tuple(faults)
 
 
@@ -118,7 +124,7 @@ def _select(
 def read_groups(encoded: bytes) -> GroupsReading:
     """Return the groups in the bytes of a record that ``parse_record`` has accepted."""
     value: dict[str, Any] = json.loads(encoded)
-    found: dict[str, Any] = {}
+    interpreted: dict[str, Any] = {}
     uninterpreted = []
     for name in RecordGroups.model_fields:
         if name not in value:
@@ -130,12 +136,12 @@ def read_groups(encoded: bytes) -> GroupsReading:
         except ValidationError:
             uninterpreted.append(name)
         else:
-            found[name] = value[name]
-    if "items" in found and "manifest" in found:
+            interpreted[name] = value[name]
+    if "items" in interpreted and "manifest" in interpreted:
         uninterpreted += ["items", "manifest"]
-        del found["items"], found["manifest"]
+        del interpreted["items"], interpreted["manifest"]
     return GroupsReading(
-        groups=RecordGroups.model_validate(found), uninterpreted=tuple(uninterpreted)
+        groups=RecordGroups.model_validate(interpreted), uninterpreted=tuple(uninterpreted)
     )
 
 

@@ -60,7 +60,7 @@ class ItemDigests(Group):
         return self
 
 
-class Item(Group):
+class BundleItem(Group):
     """One file of a bundle."""
 
     path: Annotated[PathText, Member(Message("group-items-path"))]
@@ -71,7 +71,7 @@ class Item(Group):
     derivation: Annotated[StatementText | None, Member(Message("group-items-derivation"))] = None
 
 
-class Manifest(Group):
+class BundleManifest(Group):
     """The manifest of a bundle with too many files to list them."""
 
     format: Annotated[Literal["bagit-1.0"], Member(Message("group-manifest-format"))]
@@ -189,7 +189,7 @@ class Process(Group):
 class Modification(Group):
     """One change of the evidence between its generation and its record."""
 
-    what: Annotated[StatementText, Member(Message("group-modifications-what"))]
+    change: Annotated[StatementText, Member(Message("group-modifications-change"))]
     why: Annotated[StatementText, Member(Message("group-modifications-why"))]
     by: Annotated[StatementText | None, Member(Message("group-modifications-by"))] = None
     at: Annotated[TimeText | None, Member(Message("group-modifications-at"))] = None
@@ -213,10 +213,10 @@ class RecordGroups(Group):
     profile: Annotated[ProfileName | None, Member(Message("group-profile"))] = None
     kind: Annotated[Kind | None, Member(Message("group-kind"))] = None
     items: Annotated[
-        Annotated[list[Item], Field(min_length=1, max_length=MAX_ITEMS)] | None,
+        Annotated[list[BundleItem], Field(min_length=1, max_length=MAX_ITEMS)] | None,
         Member(Message("group-items")),
     ] = None
-    manifest: Annotated[Manifest | None, Member(Message("group-manifest"))] = None
+    manifest: Annotated[BundleManifest | None, Member(Message("group-manifest"))] = None
     source: Annotated[Source | None, Member(Message("group-source"))] = None
     collection: Annotated[CollectionAct | None, Member(Message("group-collection"))] = None
     provider: Annotated[Provider | None, Member(Message("group-provider"))] = None

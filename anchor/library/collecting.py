@@ -15,7 +15,7 @@ from anchor.evidence.hashing_pool import open_executor
 from anchor.evidence.record_groups import ProfileName
 from anchor.library.adding import Added, describe_file, report_left_out
 from anchor.messages.message import Message, join
-from anchor.operate.collecting import collect_bundle, collect_files, observe_collection
+from anchor.operate.evidence_collection import collect_bundle, collect_files, observe_collection
 from anchor.operate.receipt_files import skip_receipts
 from anchor.project.project import OpenProject
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
-
 from anchor.errors import UsageError
 from anchor.evidence.custody_event import KIND, CustodyEvent, name_event
 from anchor.evidence.digests import Digests, parse_digest
@@ -59,7 +57,7 @@ def _is_id(named: str) -> bool:
     return len(named) == _ID_CHARACTERS and all(each in "0123456789abcdef" for each in named)
 
 
-def load_chain(connection: Connection, named: str) -> CustodyChain:
+def load_chain(project: OpenProject, named: str) -> CustodyChain:
     """Return the subject that ``named`` names, and the events about it.
 
     ``named`` is a file, a receipt, a digest (``sha256:HEX``, ``sm3:HEX``) or an id.
@@ -68,7 +66,7 @@ def load_chain(connection: Connection, named: str) -> CustodyChain:
         UsageError: The log holds no such record, or several, or its record was erased.
         MismatchError, CannotCheckError: The stored events do not form a chain.
     """
-    evidence = _find_subject(connection, named)
+    evidence = _find_subject(project, named)
     record = evidence.record
     assert record is not None, "erased records were refused"
     subject = CustodySubject(
@@ -76,7 +74,7 @@ def load_chain(connection: Connection, named: str) -> CustodyChain:
         index=evidence.leaf_index,
         digest=parse_record(record).digests.sha256,
     )
-    stored = {hashlib.sha256(row.record or b"").digest(): row for row in _load(connection, subject)}
+    stored = {hashlib.sha256(row.record or b"").digest(): row for row in _load(project, subject)}
     links = [
         CustodyLink(record=key, event=event, index=row.leaf_index)
         for key, row in stored.items()
@@ -87,14 +85,15 @@ def load_chain(connection: Connection, named: str) -> CustodyChain:
     )
 
 
-def _load(connection: Connection, subject: CustodySubject) -> Iterator[StoredEvidence]:
+def _load(project: OpenProject, subject: CustodySubject) -> Iterator[StoredEvidence]:
     """Yield the records of the subject's events, each found by the key of the one before."""
     previous: bytes | None = None
-    while (row := find_by_key(connection, hash_key(_key(subject, previous)))) is not None:
-        if row.record is None:
-            raise UsageError(Message("custody-event-erased", subject=subject.record.hex()))
-        yield row
-        previous = hashlib.sha256(row.record).digest()
+    with project.database.read() as connection:
+        while (row := find_by_key(connection, hash_key(_key(subject, previous)))) is not None:
+            if row.record is None:
+                raise UsageError(Message("custody-event-erased", subject=subject.record.hex()))
+            yield row
+            previous = hashlib.sha256(row.record).digest()
 
 
 def _key(subject: CustodySubject, previous: bytes | None) -> str:
@@ -113,8 +112,7 @@ def add_event(
         UsageError: The log holds no such record, a member is malformed, or another process has
             just added an event.
     """
-    with project.database.read() as connection:
-        chain = load_chain(connection, named)
+    chain = load_chain(project, named)
     last = chain.links[-1] if chain.links else None
     known = {
         "subject": chain.subject.record.hex(),
@@ -151,8 +149,8 @@ def _only(digests: Digests, algorithms: tuple[str, ...]) -> Digests:
     )
 
 
-def _find_subject(connection: Connection, named: str) -> StoredEvidence:
-    rows = _list_candidates(connection, named)
+def _find_subject(project: OpenProject, named: str) -> StoredEvidence:
+    rows = _list_candidates(project, named)
     usable = [row for row in rows if row.record and read_custody_event(row.record) is None]
     if not usable and rows:
         raise UsageError(Message("custody-subject-erased", subject=named))
@@ -169,17 +167,23 @@ def _find_subject(connection: Connection, named: str) -> StoredEvidence:
     return usable[0]
 
 
-def _list_candidates(connection: Connection, named: str) -> list[StoredEvidence]:
+def _list_candidates(project: OpenProject, named: str) -> list[StoredEvidence]:
     if _is_id(named):
-        row = find_by_identity(connection, bytes.fromhex(named))
+        with project.database.read() as connection:
+            row = find_by_identity(connection, bytes.fromhex(named))
         return [] if row is None else [row]
     if named.startswith(_ALGORITHMS):
-        return find_by_digest(connection, Digests.bare(*parse_digest(named)))
+        return _find_by_digest(project, Digests.bare(*parse_digest(named)))
     path = Path(named)
     if names_file(named):
-        return find_by_digest(connection, digest_file(path))
+        return _find_by_digest(project, digest_file(path))
     receipt = read_receipt(path)
     if receipt is None:
         raise UsageError(Message("custody-receipt-unreadable", path=path), path=path)
     digests = parse_record(receipt.record).digests
-    return [row for row in find_by_digest(connection, digests) if row.record == receipt.record]
+    return [row for row in _find_by_digest(project, digests) if row.record == receipt.record]
+
+
+def _find_by_digest(project: OpenProject, digests: Digests) -> list[StoredEvidence]:
+    with project.database.read() as connection:
+        return find_by_digest(connection, digests)

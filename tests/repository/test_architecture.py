@@ -48,6 +48,7 @@ EMPTY_NAMES = {"there", "now", "found", "item", "what"}
 # Which module (or package) may import which third party; nobody else may.
 THIRD_PARTIES = {
     "pydantic": (
+        "anchor.evidence.custody_event",
         "anchor.evidence.group_members",
         "anchor.evidence.group_reading",
         "anchor.evidence.observed_groups",

@@ -46,7 +46,7 @@ FULL: dict[str, Any] = {
         "offset_ms": -3,
         "servers": [{"server": "a", "offset_ms": -3, "leap": 0, "stratum": 1}, {"server": "b"}],
     },
-    "modifications": [{"what": "裁剪", "why": "隐私", "digest_before": DIGEST}],
+    "modifications": [{"change": "裁剪", "why": "隐私", "digest_before": DIGEST}],
     "previous_record": DIGEST,
     "retention_until": "2036-01-02T03:04:05Z",
     "legal_hold": "案件 12",

@@ -23,7 +23,7 @@ from anchor.evidence.hashing_pool import open_executor
 from anchor.evidence.observed_groups import CleanlinessCheck
 from anchor.evidence.record_groups import PROFILES, ProfileName, RecordGroups
 from anchor.messages.message import Message, join
-from anchor.operate.collecting import (
+from anchor.operate.evidence_collection import (
     CollectionResult,
     collect_bundle,
     collect_files,

@@ -136,8 +136,7 @@ def show(
     """Show the custody events of evidence, in order."""
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:
-        with project.database.read() as connection:
-            chain = load_chain(connection, subject)
+        chain = load_chain(project, subject)
         written = [] if out is None else _write_receipts(output, project, chain, out)
     for number, link in enumerate(chain.links, 1):
         event = link.event

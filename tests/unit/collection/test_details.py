@@ -158,7 +158,7 @@ def test_a_terminal_is_asked_for_each_statement_that_the_profile_demands():
             "witnesses": [{"name": "Zhao"}],
             "recording_digest": HEX,
         },
-        "modifications": [{"what": "cut", "why": "privacy"}],
+        "modifications": [{"change": "cut", "why": "privacy"}],
     }
     assert len(terminal.refused) == 1
     assert "collection.started_at: must be a time" in terminal.refused[0]

@@ -75,7 +75,7 @@ def test_the_example_has_every_group_but_those_that_exclude_others():
             "collection: ends before it starts",
         ),
         ({"modifications": "none"}, "modifications: Input should be 'none-declared'"),
-        ({"modifications": [{"what": "x"}]}, "modifications.0.why: Field required"),
+        ({"modifications": [{"change": "x"}]}, "modifications.0.why: Field required"),
         ({"items": [{"path": "x", "size": 1, "digests": {}}]}, "items.0.digests: must hold"),
         ({"items": [FULL["items"][0]] * (MAX_ITEMS + 1)}, "items: List should have at most"),
         ({"items": [{**FULL["items"][0], "size": 2**53}]}, "items.0.size: Input should be less"),
@@ -97,10 +97,10 @@ def test_a_member_with_another_form_is_named_with_what_it_must_be(
 
 def test_all_faults_are_in_one_message():
     with pytest.raises(GroupsError) as error:
-        parse_groups({"a": 1, "source": {"origin": 5, "b": 1}, "modifications": [{"what": 1}]})
+        parse_groups({"a": 1, "source": {"origin": 5, "b": 1}, "modifications": [{"change": 1}]})
     names = [fault.name for fault in error.value.faults]
     assert sorted(names) == [
-        "a", "modifications.0.what", "modifications.0.why", "source.b", "source.origin",
+        "a", "modifications.0.change", "modifications.0.why", "source.b", "source.origin",
     ]  # fmt: skip
     assert all(name in error.value.message for name in names)
 

@@ -39,8 +39,7 @@ def record(project: OpenProject, name: str, data: bytes) -> AcceptedEvidence:
 
 
 def chain_of(project: OpenProject, named: str) -> CustodyChain:
-    with project.database.read() as connection:
-        return load_chain(connection, named)
+    return load_chain(project, named)
 
 
 @pytest.fixture

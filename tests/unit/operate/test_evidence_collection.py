@@ -30,7 +30,7 @@ from anchor.evidence.discovery import SourceFile, find_sources
 from anchor.evidence.group_reading import GroupsError, parse_groups, read_groups
 from anchor.evidence.hashing_pool import open_executor
 from anchor.evidence.record_groups import RecordGroups
-from anchor.operate.collecting import (
+from anchor.operate.evidence_collection import (
     CollectionResult,
     _check_size,
     collect_bundle,
