@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
 # A bundle of all public CAs takes a quarter of a MiB.
 _MAX_BYTES = 1 << 24
@@ -116,11 +117,12 @@ def _read_subject(certificate: bytes) -> str:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(cadata=certificate)
-        subjects = [entry["subject"] for entry in context.get_ca_certs()]
+        read: list[dict[str, Any]] = context.get_ca_certs()
     except (ssl.SSLError, ValueError):
-        subjects = []
-    pairs = [pair for name in subjects[:1] for attributes in name for pair in attributes]
-    return ", ".join(f"{name}={value}" for name, value in pairs) or "?"
+        read = []
+    # A name is a sequence of sets of attributes (RFC 5280, section 4.1.2.4).
+    attributes = [pair for entry in read[:1] for part in entry["subject"] for pair in part]
+    return ", ".join(f"{name}={value}" for name, value in attributes) or "?"
 
 
 def _find_certifi() -> Iterator[Path]:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from support.fixtures import MakeSite
 from support.projects import Site
+from support.store_contents import load_pieces
+from support.terminal import in_terminal
 
 from anchor.chain.devnet import Devnet
 
@@ -96,6 +98,30 @@ def test_a_collection_with_custody_passes_and_with_a_gap_does_not(site: Site) ->
     assert claim["verdict"] == "cannot tell"
     assert "has a gap" in claim["reason"]
     site.run("verify", "contract.pdf", "--custody", "contract.pdf.anchor.json").expect(2)
+
+
+def test_a_terminal_asks_for_what_the_profile_demands(site: Site) -> None:
+    site.write("contract.pdf", b"the contract")
+    answers = (
+        "mail server", "export", "copy", "the mailbox", "yesterday", "2026-01-02T03:04:05Z", "",
+        "Ann, examiner", "", "Hangzhou", "", "none-declared",
+    )  # fmt: skip
+    code, screen = in_terminal(
+        site.folder, "collect", "--profile", "us-902", "--", "contract.pdf", answers=answers
+    )
+    assert code == 0, screen
+    assert "collection.started_at: must be a time in UTC" in screen
+    (record,) = (json.loads(piece.record or b"") for piece in load_pieces(site))
+    assert record["source"] == {
+        "system": "mail server", "generation_mechanism": "export", "origin": "the mailbox",
+    }  # fmt: skip
+    assert record["collection"] == {
+        "method": "copy",
+        "started_at": "2026-01-02T03:04:05Z",
+        "operators": [{"name": "Ann", "role": "examiner"}],
+        "place": "Hangzhou",
+    }
+    assert record["modifications"] == "none-declared"
 
 
 @pytest.mark.parametrize(
