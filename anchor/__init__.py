@@ -28,6 +28,7 @@ _HOMES = {
     "Verdict": "anchor.verification.report",
     "Project": "anchor.library.operating",
     "Added": "anchor.library.adding",
+    "Collected": "anchor.library.collecting",
     "IntakeProblem": "anchor.evidence.discovery",
     "Skipped": "anchor.evidence.discovery",
     "RunResult": "anchor.operate.single_run",

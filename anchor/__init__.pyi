@@ -27,6 +27,7 @@ from anchor.evidence.discovery import IntakeProblem, Skipped, SourceFile
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.record import Record
 from anchor.library.adding import Added
+from anchor.library.collecting import Collected
 from anchor.library.keystore_file import Keystore
 from anchor.library.operating import Project
 from anchor.library.verifying import Verifier, judge, verify
@@ -53,6 +54,7 @@ __all__ = [
     "ChainId",
     "Claim",
     "Client",
+    "Collected",
     "Config",
     "ConfigError",
     "Deployment",

@@ -1,4 +1,4 @@
-"""Generate docs/command-line.md, docs/schemas and docs/openapi.json; --check only compares."""
+"""Generate docs/command-line.md, record-groups.md, schemas and openapi.json; --check compares."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from group_pages import describe_groups, describe_record_schema
 from pydantic import BaseModel
 
 from anchor.certificate.model import Certificate
@@ -67,7 +68,7 @@ terminal only. If standard output cannot be written, a command keeps what it has
 | `format` | document |
 |---|---|
 | `anchor-COMMAND/1` | result of a command, such as `anchor-status/1` ([schema](schemas/status.json)), `anchor-verify/1` ([schema](schemas/verification.json)) or `anchor-trust-list/1` |
-| `anchor-COMMAND-KIND/1` | another kind of result: `anchor-log-leaf/1`, `anchor-log-extension/1`, `anchor-audit-published/1`, `anchor-prove-bundle/1`, `anchor-backup-check/1`, `anchor-operator-add-call/1` |
+| `anchor-COMMAND-KIND/1` | another kind of result: `anchor-log-leaf/1`, `anchor-log-extension/1`, `anchor-audit-published/1`, `anchor-prove-bundle/1`, `anchor-backup-check/1`, `anchor-operator-add-call/1`, `anchor-collect-template/1` |
 | `anchor-run-event/1` | event of `anchor run`, a line each |
 | `anchor-error/1` | failure, also described on standard error: `error`, `hint`, `exit_code`; `id` names the sentence in `error` whatever its wording, `operands` its values. Of a file in `anchor-verify/1`, `problem` has the same `id`, text and hint |
 
@@ -217,11 +218,17 @@ def pages() -> dict[Path, str]:
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": title,
         }
-        text = json.dumps(schema, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        found[ROOT / "docs" / "schemas" / name] = text
+        found[ROOT / "docs" / "schemas" / name] = _encode(schema)
+    found[ROOT / "docs" / "schemas" / "record.json"] = _encode(describe_record_schema())
+    groups = ROOT / "docs" / "record-groups.md"
+    found[groups] = describe_groups(groups.read_text("utf-8"))
     page = json.dumps(make_app().openapi(), indent=1, ensure_ascii=False) + "\n"
     found[ROOT / "docs" / "openapi.json"] = page
     return found
+
+
+def _encode(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def main() -> None:

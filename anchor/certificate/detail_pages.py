@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from anchor.certificate.account_blocks import build_account
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.front_page import build_front, describe_level, stated
 from anchor.certificate.labels import POLICY_SOURCES
@@ -32,8 +33,8 @@ from anchor.certificate.model import (
     bilingual,
 )
 from anchor.certificate.path_svg import draw_path
-from anchor.certificate.statements import MAX_CHARACTERS
 from anchor.certificate.time_format import describe_time
+from anchor.evidence.statement_text import MAX_CHARACTERS
 from anchor.messages.message import Message
 from anchor.verification.report import Verdict, verdict_message
 from anchor.verification.report_json import ClaimDocument, StepDocument
@@ -183,15 +184,21 @@ def _environment(certificate: Certificate) -> Sheet:
         (Message("certificate-platform-fees"), platform.fees),
         (Message("certificate-depositor-identity"), made.depositor.identity),
     )
+    account = certificate.account
     return Sheet(
         title=bilingual(Message("certificate-source-sheet-title")),
         blocks=(
+            *(() if account is None else build_account(account)),
             fields(Message("certificate-collection-title"), _stated(collection)),
-            fields(Message("certificate-environment-title"), _missing(_ENVIRONMENT)),
+            *(() if account else [_unrecorded_environment()]),
             fields(Message("certificate-platform-title"), _stated(disclosure)),
-            _remark(Message("certificate-environment-unrecorded")),
+            *(() if account else [_remark(Message("certificate-environment-unrecorded"))]),
         ),
     )
+
+
+def _unrecorded_environment() -> Fields:
+    return fields(Message("certificate-environment-title"), _missing(_ENVIRONMENT))
 
 
 def _stated(rows: Iterable[tuple[Message, str | None]]) -> Iterator[Labelled]:

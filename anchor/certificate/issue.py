@@ -32,6 +32,8 @@ from anchor.certificate.time_format import Moment, format_seconds, format_utc
 from anchor.errors import AnchorError, NotFinalError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
+from anchor.evidence.collection_profiles import list_lacking
+from anchor.evidence.group_reading import GroupsReading
 from anchor.evidence.record import Record
 from anchor.log.merkle import hash_leaf
 from anchor.messages.message import Message
@@ -41,7 +43,12 @@ from anchor.system.clock import format_time
 from anchor.types import Address, ChainId, Hash32, Head, log_owner
 from anchor.verification.policy import TrustPolicy
 from anchor.verification.report import ProvenAnchor, Report
-from anchor.verification.report_json import ClaimDocument, StepDocument
+from anchor.verification.report_json import (
+    AccountDocument,
+    ClaimDocument,
+    LackingDocument,
+    StepDocument,
+)
 from anchor.verification.steps import VerificationTarget
 from anchor.verification.targets import list_targets
 
@@ -98,6 +105,7 @@ def issue_certificate(
                 platform=details.platform,
                 exhibit=exhibit,
             ),
+            account=None if report.account is None else _account(report.account),
             checks=checks,
             qr_text=encode_payload(place.record_sha256, leading, path.root, draft=draft),
             not_proven=_both(labels.list_not_proven(report.not_proven)),
@@ -237,6 +245,20 @@ def _anchor(proven: ProvenAnchor, target: VerificationTarget) -> VerifiedAnchor:
         ),
         assurance=proven.assurance,
         finality="asserted" if proven.is_asserted else "observed",
+    )
+
+
+def _account(account: GroupsReading) -> AccountDocument[Bilingual]:
+    return AccountDocument[Bilingual](
+        stated=account.list_values("stated"),
+        observed=account.list_values("observed"),
+        uninterpreted=list(account.uninterpreted),
+        lacking=[
+            LackingDocument[Bilingual](
+                member=demand.name, level=demand.level, text=bilingual(demand.describe())
+            )
+            for demand in list_lacking(account.groups)
+        ],
     )
 
 

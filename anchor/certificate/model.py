@@ -19,6 +19,7 @@ from anchor.log.merkle import PathNode
 from anchor.messages.message import Message, translate
 from anchor.types import Assurance
 from anchor.verification.report_json import (
+    AccountDocument,
     AddressText,
     ClaimDocument,
     Hex32,
@@ -181,6 +182,9 @@ class Stated(ReportDocument):
 class Certificate(ReportDocument):
     """The whole certificate; ``qr_text`` is the content of its QR code.
 
+    ``account`` is what the record says about the collection, which nothing verified: stated by the
+    operator, or observed by the program that made the record.
+
     ``clock`` is the source of ``issued_at``: the issuing machine's clock, or the issuer.  Members
     that are always null are reserved: no record contains their values yet.
     """
@@ -197,9 +201,8 @@ class Certificate(ReportDocument):
     anchors: list[VerifiedAnchor]
     verification: Verification
     stated: Stated
+    account: AccountDocument[Bilingual] | None = None
     trusted_timestamp: None = None
-    environment: None = None
-    cleanliness_check: None = None
     custody: None = None
     checks: Checks
     qr_text: str

@@ -6,8 +6,6 @@ one as "not provided".  ``docs/certificate.md`` lists the members.
 
 from __future__ import annotations
 
-import tomllib
-import unicodedata
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -15,27 +13,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from anchor.canonical import parse_strict
 from anchor.errors import AnchorError, MalformedError, UnknownVersionError
 from anchor.evidence.digests import Digests, parse_digest
+from anchor.evidence.statement_text import StatementText
 from anchor.messages.message import Message
 from anchor.messages.validation import describe_fault
+from anchor.system.details_toml import MAX_DETAILS_BYTES, parse_details_toml
 
 FORMAT = "anchor-certificate-details/1"
-# Ample for a hand-written file, and a limit if the path is wrong.
-MAX_DETAILS_BYTES = 1 << 20
 MAX_EXHIBITS = 1_000
-# A statement is a sentence or a paragraph; a longer text should be an exhibit of its own.
-MAX_CHARACTERS = 1_000
-# Parsing a dotted TOML key takes time quadratic in its parts.
-_MAX_DOTS = 500
-# Control and format characters (including direction overrides), surrogates, unassigned, line ends.
-_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-
-def _check_text(text: str) -> str:
-    if not text.strip():
-        raise ValueError(Message("details-member-empty"))
-    if any(unicodedata.category(character) in _UNPRINTABLE for character in text):
-        raise ValueError(Message("details-member-unprintable"))
-    return text
 
 
 def _check_digest(text: str) -> str:
@@ -46,7 +30,7 @@ def _check_digest(text: str) -> str:
     return text
 
 
-Statement = Annotated[str, Field(max_length=MAX_CHARACTERS), AfterValidator(_check_text)] | None
+Statement = StatementText | None
 """A sentence of the issuer's; None: not provided."""
 
 
@@ -148,12 +132,10 @@ def parse_details(data: bytes, *, is_json: bool) -> Details:
         MalformedError: The bytes are not such a document, or a member is unknown or malformed.
         UnknownVersionError: The document has another format.
     """
-    if len(data) > MAX_DETAILS_BYTES:
-        raise MalformedError(Message("details-too-long", limit=MAX_DETAILS_BYTES))
     value = (
         parse_strict(data, subject=Message("details-as-subject"), max_bytes=MAX_DETAILS_BYTES)
         if is_json
-        else _parse_toml(data)
+        else parse_details_toml(data)
     )
     if not isinstance(value, dict):
         raise MalformedError(Message("details-not-object"))
@@ -168,13 +150,3 @@ def parse_details(data: bytes, *, is_json: bool) -> Details:
         raise MalformedError(
             Message("details-member-invalid", member=where[:80], reason=describe_fault(first))
         ) from error
-
-
-def _parse_toml(data: bytes) -> object:
-    if any(line.count(b".") > _MAX_DOTS for line in data.splitlines()):
-        raise MalformedError(Message("details-line-too-dotted", limit=_MAX_DOTS))
-    try:
-        return tomllib.loads(data.decode("utf-8"))
-    # tomllib passes on errors of int() and of the recursion limit.
-    except (ValueError, RecursionError) as error:
-        raise MalformedError(Message("details-not-toml", reason=error)) from error

@@ -14,13 +14,14 @@ from anchor.certificate.html import render_html
 from anchor.certificate.issue import Basis, issue_certificate
 from anchor.certificate.model import encode_certificate
 from anchor.certificate.pdf import render_pdf
-from anchor.certificate.statements import MAX_DETAILS_BYTES, Details, is_about, parse_details
+from anchor.certificate.statements import Details, is_about, parse_details
 from anchor.certificate.time_format import Moment
 from anchor.cli.console import Colour, Output
 from anchor.cli.input_files import read_bounded, receipt_path
 from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
+from anchor.system.details_toml import MAX_DETAILS_BYTES
 from anchor.system.durable_files import write_files
 from anchor.verification.report import Report, severest_code
 

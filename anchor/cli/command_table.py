@@ -17,6 +17,8 @@ GROUPS = {
     },
     "Every day": {
         "add": "Hash and record evidence; `anchor run` anchors it later.",
+        "collect": "Record files with an account of how, by whom and where they were collected.",
+        "custody": "Record and show what happened to evidence: copies, transfers, analyses.",
         "seal": "Append recorded evidence to the log, without anchoring it.",
         "run": "Append recorded evidence to the log and anchor it, once or continuously.",
         "stamp": "Record files, anchor them and write their receipts, all in one command.",
@@ -77,6 +79,16 @@ EXAMPLES = {
         "cat report.pdf | anchor add - --name report.pdf",
         "anchor add --digests-from SHA256SUMS",
     ),
+    "collect": (
+        "anchor collect --profile civil-zh --template > details.toml",
+        "anchor collect --profile civil-zh --details details.toml -- contract.pdf",
+        "anchor collect --profile plain --bundle manifest-sha256.txt -- mailbox",
+    ),
+    "custody add": (
+        "anchor custody add contract.pdf --event transfer --from 'Ms Li' --to 'Mr Wang'",
+        "anchor custody add contract.pdf --event copy --medium 'disk 7' --after /mnt/contract.pdf",
+    ),
+    "custody show": ("anchor custody show contract.pdf -o custody",),
     "seal": ("anchor seal",),
     "run": (
         "anchor run --once",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from anchor.cli.account_text import print_account
 from anchor.cli.console import Colour, Output, pad
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain
@@ -60,12 +61,12 @@ def print_report(
         _print_proven(output, report)
     for claim in report.claims:
         matters = claim.id in _TIME_CLAIMS if passed else claim.verdict is Verdict.FAIL
-        if all_steps or matters:
+        if all_steps or matters or (claim.id == "C7" and report.custody is not None):
             mark = f"{_INDENT}{claim.id} {_pad_verdict(output, claim.verdict)}"
             text = Message("report-claim", title=claim.title, reason=claim.reason)
             output.line(text, mark=mark, colour=COLOURS[claim.verdict.value])
     _print_trust(output, report, policies, nodes)
-    _print_statements(output, report)
+    _print_statements(output, report, in_full=all_steps)
     items = join(report.not_proven, "semicolon")
     output.line(Message("report-not-proven", items=items), mark=_INDENT)
     if not all_steps:
@@ -128,10 +129,14 @@ def _pad_verdict(output: Output, verdict: Verdict) -> str:
     return pad(output.say(verdict_message(verdict)), _VERDICT_WIDTH)
 
 
-def _print_statements(output: Output, report: Report) -> None:
-    if report.statements:
-        names = join(report.statements)
-        output.line(Message("report-statements-unchecked", names=names), mark=_INDENT)
+def _print_statements(output: Output, report: Report, *, in_full: bool) -> None:
+    account = report.account
+    if account is not None:
+        print_account(output, account, in_full=in_full)
+    known = () if account is None else account.names
+    others = [name for name in report.statements if name not in known]
+    if others:
+        output.line(Message("report-statements-unchecked", names=join(others)), mark=_INDENT)
     for note in report.notes:
         output.line(Message("report-note", text=note), mark=_INDENT)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, TypeVar, get_args
@@ -39,7 +39,8 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 class Submission:
     """Evidence to submit, by at least one digest, or as ``record``: the bytes of a complete record.
 
-    A digest is 32 bytes, or 64 hex digits of either case.
+    A digest is 32 bytes, or 64 hex digits of either case.  ``groups`` document how the evidence was
+    collected (``docs/record-groups.md``); the service validates them.
     """
 
     sha256: bytes | str | None = None
@@ -48,6 +49,7 @@ class Submission:
     name: str | None = None
     media_type: str | None = None
     record: bytes | None = None
+    groups: Mapping[str, Any] | None = None
 
     def encode(self) -> bytes:
         """Return the submission in the JSON format of the service."""
@@ -55,7 +57,8 @@ class Submission:
         if (
             isinstance(digest, bytes)
             and (name is None or _PLAIN_NAME.fullmatch(name))
-            and (self.sm3, self.size, self.media_type, self.record) == (None, None, None, None)
+            and (self.sm3, self.size, self.media_type) == (None, None, None)
+            and (self.record, self.groups) == (None, None)
         ):
             # Nearly all are such, and are encoded in half the time.
             named = "" if name is None else f',"name":"{name}"'
@@ -67,6 +70,7 @@ class Submission:
             "size": self.size,
             "media_type": self.media_type,
             "record": None if self.record is None else self.record.decode("utf-8"),
+            "groups": self.groups,
         }
         given = {name: value for name, value in members.items() if value is not None}
         return _ENCODE(given).encode("utf-8")

@@ -6,6 +6,7 @@ specification.  The leaf of a record is ``SHA-256(0x00 ‖ record bytes)`` (RFC 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from functools import cache
 from json.encoder import encode_basestring
 from pathlib import Path
 
-from anchor.canonical import MAX_INTEGER, JsonValue, parse_canonical
+from anchor.canonical import MAX_INTEGER, JsonValue, encode_canonical, parse_canonical
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.evidence.checksums import decode_name
 from anchor.evidence.digests import SHA256, SM3, Digests
@@ -66,15 +67,18 @@ def encode_record(
     salt: bytes,
     recorded_at: str,
     log: LogId | None = None,
+    statements: Mapping[str, JsonValue] | None = None,
 ) -> bytes:
     """Return the canonical bytes of a record; ``recorded_at`` as ``format_time`` writes it.
 
+    ``statements`` are further members, such as the groups of ``anchor.evidence.record_groups``.
     ``salt`` is 32 fresh random bytes, so that nobody can recover short or guessable evidence from
     its leaf by trying candidates.
     A run may encode millions of records, so the members are written directly in canonical order.
 
     Raises:
-        MalformedError: The name is empty, too long or not text, or the size is too large.
+        MalformedError: The name is empty, too long or not text, the size is too large, or the
+            record would have more than 65,535 bytes.
     """
     if len(salt) != SALT_BYTES:
         raise ValueError(f"a salt has {SALT_BYTES} bytes")
@@ -94,6 +98,8 @@ def encode_record(
         ).encode()
     except UnicodeEncodeError:
         raise MalformedError(Message("record-lone-surrogate")) from None
+    if statements:
+        encoded = encode_canonical({**statements, **json.loads(encoded)}, subject=_RECORD)
     if len(encoded) > MAX_RECORD_BYTES:
         raise MalformedError(Message("record-too-long", limit=MAX_RECORD_BYTES))
     return encoded

@@ -14,7 +14,7 @@ from anchor.evidence.hashing_pool import open_executor
 from anchor.evidence.record import SALT_BYTES, encode_record
 from anchor.messages.message import Message
 from anchor.operate.acceptance import AcceptedEvidence, accept_each, digest_input
-from anchor.operate.file_intake import AcceptedFile, gather
+from anchor.operate.file_intake import AcceptedFile, IntakeResult, gather
 from anchor.operate.receipt_files import refuse_taken_places, skip_receipts
 from anchor.project.project import OpenProject
 from anchor.types import Hash32
@@ -61,11 +61,26 @@ def add_evidence(
         sources = refuse_taken_places(sources, project.config.log)
     with open_executor() as executor:
         gathered = gather(project, sources, executor=executor, keep_files=True, on_done=on_progress)
-    added = [_describe_file(file) for file in gathered.files]
+    added = list(map(describe_file, gathered.files))
     for start in range(0, len(digests), _CHUNK):
         inputs = [digest_input(each) for each in digests[start : start + _CHUNK]]
         for given, accepted in zip(inputs, accept_each(project, inputs), strict=True):
             added.append(_describe(accepted, given.name, None, given.digests))
+    report_left_out(gathered, report=report, on_left_out=on_left_out)
+    return added
+
+
+def report_left_out(
+    gathered: IntakeResult,
+    *,
+    report: Callable[[Message], None],
+    on_left_out: Callable[[IntakeProblem | Skipped], None] | None,
+) -> None:
+    """Report each path that was not added.
+
+    Raises:
+        UsageError: A path cannot be read, and there is no ``on_left_out``.
+    """
     all_left_out: list[IntakeProblem | Skipped] = [*gathered.problems, *gathered.skipped]
     for left_out in all_left_out:
         if on_left_out is None:
@@ -86,7 +101,6 @@ def add_evidence(
             hint=Message("evidence-others-added-hint"),
             path=first.path,
         )
-    return added
 
 
 def _split(
@@ -129,7 +143,8 @@ def _check_list(evidence: object) -> None:
         raise UsageError(Message("evidence-argument-not-list", actual=type(evidence).__name__))
 
 
-def _describe_file(file: AcceptedFile) -> Added:
+def describe_file(file: AcceptedFile) -> Added:
+    """Return a file that was recorded."""
     return _describe(file.evidence, file.name, file.path, file.digests)
 
 

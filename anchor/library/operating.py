@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from threading import RLock
-from types import TracebackType
-from typing import Protocol, Self, get_args
+from types import MappingProxyType, TracebackType
+from typing import Any, Protocol, Self, get_args
 
 from anchor.chain.node import Node
 from anchor.chain.signer import Signer
@@ -18,7 +18,9 @@ from anchor.errors import MalformedError, SignerError, UsageError
 from anchor.evidence.digests import Digests
 from anchor.evidence.discovery import IntakeProblem, Skipped, SourceFile
 from anchor.evidence.file_hashing import digest_file
+from anchor.evidence.record_groups import ProfileName
 from anchor.library.adding import Added, add_evidence
+from anchor.library.collecting import Collected, collect_evidence
 from anchor.library.extras import needs_extra
 from anchor.library.keystore_file import Keystore
 from anchor.messages.message import Message, join
@@ -274,6 +276,42 @@ class Project:
                 self._opened,
                 evidence,
                 beside=beside,
+                report=self._report,
+                on_left_out=on_left_out,
+                on_progress=on_progress,
+            )
+
+    def collect(
+        self,
+        files: Iterable[Path],
+        *,
+        profile: ProfileName,
+        details: Mapping[str, Any] = MappingProxyType({}),
+        manifest: Path | None = None,
+        on_left_out: Callable[[IntakeProblem | Skipped], None] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> Collected:
+        """Record files with an account of how they were collected; all are durable on return.
+
+        ``details`` are the stated members of the record's groups (``docs/record-groups.md``), such
+        as ``{"source": {"origin": "…"}}``; environment, cleanliness, clock and software are
+        observed now.  Only the NTP servers of the configuration are asked.  Each call makes a new
+        record.  With ``manifest`` there is one record of all files: that of their
+        ``manifest-sha256.txt`` (BagIt), which is written there.  A failed check and what the
+        profile lacks are in the result, and stop nothing.
+
+        Raises:
+            UsageError: The profile is unknown, or details are malformed or too long, and nothing
+                was hashed; or a path cannot be read, and there is no ``on_left_out``.
+            ClockError: This machine's clock is far from the chain's.
+        """
+        with self._intake_lock:
+            return collect_evidence(
+                self._opened,
+                files,
+                profile=profile,
+                details=details,
+                manifest=manifest,
                 report=self._report,
                 on_left_out=on_left_out,
                 on_progress=on_progress,

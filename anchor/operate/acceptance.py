@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
+from anchor.canonical import encode_canonical
 from anchor.errors import MalformedError, StoreBusyError, UsageError
 from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.record import SALT_BYTES, Record, encode_record
+from anchor.evidence.record_groups import RecordGroups
 from anchor.log.merkle import hash_leaf
 from anchor.messages.message import Message
 from anchor.operate.clock_check import check_clock
@@ -58,12 +60,14 @@ class EvidenceInput:
     ``source`` is its origin on this machine (an absolute path, or a label); source and digests
     together decide whether it is the same evidence as an earlier submission.  ``source`` stays in
     the store; only ``name`` goes into the record.  ``media_type`` None is guessed from the name.
+    ``groups`` document the collection; the same evidence with other groups is other evidence.
     """
 
     source: str
     name: str
     digests: Digests
     media_type: str | None = None
+    groups: RecordGroups | None = None
 
 
 def digest_input(digests: Digests, name: str | None = None) -> EvidenceInput:
@@ -242,14 +246,15 @@ def _prepare_runs(
 def _make_run(submissions: Sequence[EvidenceInput], recorded_at: str, log: LogId) -> Run | None:
     """Return the run of these submissions; None if their sources, names and kinds do not allow it.
 
-    A source must end with the name.
+    A source must end with the name, and a record with groups is kept as it is.
     """
     kinds: dict[Kind, int] = {}
     codes, names = bytearray(), []
     given = [submission.digests for submission in submissions]
     for submission, digests in zip(submissions, given, strict=True):
         source, name = submission.source, submission.name
-        if not source.endswith(name) or tenant_of(source) is not None:
+        is_plain = source.endswith(name) and tenant_of(source) is None
+        if not is_plain or submission.groups is not None:
             return None
         is_named_by_digest = name == name_by_digest(digests.sha256, digests.sm3)
         kind = Kind(
@@ -306,14 +311,23 @@ def accept_once(
         ClockError: This machine's clock certainly differs too much from the chain's time.
     """
     check_clock(project)
-    unique = b"" if key is None else b"key:" + key.encode("utf-8", "surrogateescape")
+    unique = b"" if key is None else _encode_key(key)
     salt = secrets.token_bytes(SALT_BYTES)
     row = prepare_evidence(submission, unique, salt, utc_now(), project.config.log)
-    key_hash = None if key is None else hashlib.sha256(unique).digest()
+    key_hash = None if key is None else hash_key(key)
     project.database.check_room(len(row.record))
     written = project.database.write_counted(partial(insert_once, submitted=row, key=key_hash))
     stored, is_new = written.result
     return _describe(stored, is_new, written.copies)
+
+
+def _encode_key(key: str) -> bytes:
+    return b"key:" + key.encode("utf-8", "surrogateescape")
+
+
+def hash_key(key: str) -> bytes:
+    """Return the hash by which the store knows an idempotency key."""
+    return hashlib.sha256(_encode_key(key)).digest()
 
 
 def accept_with_key(
@@ -337,6 +351,10 @@ def prepare_evidence(
     Raises:
         MalformedError: The submission cannot be encoded as a record.
     """
+    groups = {} if submission.groups is None else submission.groups.members()
+    if groups:
+        encoded = encode_canonical(groups, subject=Message("evidence-record"))
+        unique += b"groups:" + hashlib.sha256(encoded).digest()
     record = encode_record(
         digests=submission.digests,
         name=submission.name,
@@ -344,6 +362,7 @@ def prepare_evidence(
         salt=salt,
         recorded_at=recorded_at,
         log=log,
+        statements=groups,
     )
     return _make_row(submission, record, unique, recorded_at)
 

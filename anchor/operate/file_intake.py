@@ -13,6 +13,7 @@ from anchor.evidence.digests import Digests
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped
 from anchor.evidence.file_hashing import FileDigest, FileIdentity, hash_sources
 from anchor.evidence.record import MAX_NAME_CHARACTERS, source_of
+from anchor.evidence.record_groups import RecordGroups
 from anchor.messages.message import Message
 from anchor.operate.acceptance import (
     Acceptance,
@@ -81,13 +82,15 @@ def gather(
     again: bool = False,
     key: str | None = None,
     keep_files: bool = False,
+    groups: RecordGroups | None = None,
     on_done: Callable[[int, int], None] | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> IntakeResult:
     """Accept every file found; unreadable files are reported, and the others are accepted.
 
     Files are committed in runs, in their order: after a crash, repeating the call accepts the rest.
-    ``key`` is an idempotency key, for one file only and without ``keep_files``.
+    ``key`` is an idempotency key, for one file only and without ``keep_files``.  ``groups`` go into
+    every record.
     """
     files: list[AcceptedFile] = []
     problems: list[IntakeProblem] = []
@@ -105,7 +108,7 @@ def gather(
         began = monotonic()
         if not run:
             return
-        if not again and key is None:
+        if not again and key is None and groups is None:
             claim_restored(project, run)
         changed.extend(_find_changed(project, run, paths))
         if keep_files:
@@ -132,7 +135,7 @@ def gather(
             if isinstance(result, FileDigest) and len(result.source.name) > MAX_NAME_CHARACTERS:
                 problems.append(IntakeProblem(path=result.source.path, reason=_LONG_NAME))
             elif isinstance(result, FileDigest):
-                run.append(_submission(result))
+                run.append(_submission(result, groups))
                 paths.append(str(result.source.path))
                 if len(run) == _RUN_FILES or monotonic() - began > _RUN_SECONDS:
                     accept_run()
@@ -189,8 +192,11 @@ def _accepted_file(
     )
 
 
-def _submission(hashed: FileDigest) -> EvidenceInput:
+def _submission(hashed: FileDigest, groups: RecordGroups | None) -> EvidenceInput:
     source = hashed.source
     return EvidenceInput(
-        source=source.origin or source_of(source.path), name=source.name, digests=hashed.digests
+        source=source.origin or source_of(source.path),
+        name=source.name,
+        digests=hashed.digests,
+        groups=groups,
     )

@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomlkit
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -26,6 +33,7 @@ from pydantic_settings import (
 )
 
 from anchor.chain.fees import format_gwei
+from anchor.collection.ntp import split_server
 from anchor.errors import ConfigError, MalformedError
 from anchor.ethereum.keccak import format_address, parse_address
 from anchor.evidence.digests import parse_algorithms
@@ -119,6 +127,10 @@ password_file = ""
 # shared = true
 shared = true
 
+# NTP servers that `anchor collect` compares this machine's clock with: two or more.
+# [collect]
+# ntp = ["HOST", "HOST:PORT"]
+
 # Where `anchor run` publishes the log: a folder, or an object store's URL.
 # [publish]
 # target = "published"
@@ -149,6 +161,7 @@ class Config:
     ``fee_cap`` (``chain.max_fee_gwei``) is in wei per gas, ``budget`` in wei.  ``legacy_fees``
     allows only transactions with a single gas price (EIP-155).
     ``publish`` is where `anchor run` publishes the log: a folder, or an object store's URL.
+    ``ntp`` are the servers that `anchor collect` compares the clock with; none: it asks nobody.
     ``copies`` gives the number of servers that have to hold the store; None: one is enough.
     The repr shows no URL of a node or an object store, because they may hold keys.
     """
@@ -179,6 +192,7 @@ class Config:
     signer: SignerConfig
     publish: str | None = field(default=None, repr=False)
     copies: CopyRule | None = None
+    ntp: tuple[str, ...] = ()
 
     @property
     def erasures(self) -> Path:
@@ -438,6 +452,20 @@ class _PublishSection(_Section):
     target: Annotated[Annotated[str, Field(min_length=1)] | None, Field(repr=False)] = None
 
 
+def _check_server(server: str) -> str:
+    try:
+        split_server(server)
+    except MalformedError as error:
+        raise ValueError(error.message) from error
+    return server
+
+
+class _CollectSection(_Section):
+    ntp: Annotated[
+        list[Annotated[str, AfterValidator(_check_server)]], Field(min_length=2, max_length=16)
+    ] = []
+
+
 class _StoreCopiesSection(_Section):
     copies: Annotated[int, Field(ge=1, le=9)] = 1
     degrade: bool = False
@@ -462,6 +490,7 @@ class _ConfigDocument(BaseSettings):
     log: _LogSection
     signer: _SignerSection
     publish: _PublishSection = _PublishSection()
+    collect: _CollectSection = _CollectSection()
     store_copies: _StoreCopiesSection = _StoreCopiesSection()
 
 
@@ -545,6 +574,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         ),
         publish=_place(document.publish.target, folder),
         copies=_read_copies(document.store_copies, store),
+        ntp=tuple(document.collect.ntp),
     )
 
 

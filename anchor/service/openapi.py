@@ -7,9 +7,12 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from anchor.evidence.group_schema import build_group_schema
+from anchor.evidence.record_groups import RecordGroups
 from anchor.service.problems import MEDIA_TYPE
 from anchor.service.schemas import DigestSubmission, RecordSubmission
 
+_REFERENCE = "#/components/schemas/{model}"
 _DESCRIPTION = """\
 Submit digests or records, and get receipts: proofs that they existed no later than a block of the
 chain, and are unchanged since. Nothing here takes a URL, and no evidence is sent: only its hashes.
@@ -31,7 +34,12 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         )
         schemas = page.setdefault("components", {}).setdefault("schemas", {})
         for model in (DigestSubmission, RecordSubmission):
-            schemas[model.__name__] = _without_null(model.model_json_schema())
+            schema = _without_null(model.model_json_schema(ref_template=_REFERENCE))
+            schemas[model.__name__] = {
+                name: value for name, value in schema.items() if name != "$defs"
+            }
+        schemas[RecordGroups.__name__], definitions = build_group_schema(_REFERENCE)
+        schemas.update(definitions)
         # At least one of the two digests is required, which the model alone does not express.
         schemas[DigestSubmission.__name__]["anyOf"] = [
             {"required": ["sha256"]},

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from anchor.canonical import MAX_INTEGER
 from anchor.evidence.record import MAX_NAME_CHARACTERS, MAX_RECORD_BYTES
+from anchor.evidence.record_groups import RecordGroups
 from anchor.types import MAX_LOG_SIZE, StageName
 
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
@@ -89,6 +90,10 @@ class DigestSubmission(_Document):
     size: Annotated[int, Field(ge=0, le=MAX_INTEGER, description="In bytes.")] | None = None
     name: Name | None = None
     media_type: MediaType | None = None
+    groups: Annotated[
+        RecordGroups | None,
+        Field(description="How it was collected; docs/record-groups.md names the members."),
+    ] = None
 
 
 def read_digests(members: Mapping[str, object]) -> DigestSubmission | set[int | str]:

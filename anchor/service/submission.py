@@ -13,7 +13,9 @@ from anchor.canonical import JsonValue, parse_strict
 from anchor.errors import AnchorError, MalformedError
 from anchor.evidence.digests import Digests
 from anchor.evidence.erasure_statement import MEMBER
+from anchor.evidence.group_reading import GroupsError, parse_groups
 from anchor.evidence.record import MAX_NAME_CHARACTERS, SALT_BYTES, parse_record
+from anchor.evidence.record_groups import RecordGroups
 from anchor.messages.message import Message
 from anchor.operate.acceptance import EvidenceInput, prepare_evidence, prepare_record
 from anchor.service.problems import FieldError, Problem
@@ -31,7 +33,10 @@ _FAULTS: Final = {
     "name": Message("submission-name-invalid", limit=MAX_NAME_CHARACTERS),
     "media_type": Message("submission-media-type-invalid"),
 }
-_MEMBERS: Final = (*_FAULTS, "record")
+_GROUPS: Final = "groups"
+# `anchor restore` erases what an erasure names, and custody is the operator's to state.
+_RESERVED: Final = (MEMBER, "custody")
+_MEMBERS: Final = (*_FAULTS, _GROUPS, "record")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +135,8 @@ def prepare_members(members: Mapping[str, JsonValue], origin: Origin) -> NewEvid
     """
     if "record" in members:
         return _prepare_record(members, origin)
-    given = _read_digests(members)
+    groups = _read_groups(members)
+    given = _read_digests({name: value for name, value in members.items() if name != _GROUPS})
     sha256, sm3 = (
         None if text is None else bytes.fromhex(text) for text in (given.sha256, given.sm3)
     )
@@ -140,12 +146,14 @@ def prepare_members(members: Mapping[str, JsonValue], origin: Origin) -> NewEvid
         name=name,
         digests=Digests(sha256=sha256, sm3=sm3, size=given.size),
         media_type=given.media_type,
+        groups=groups,
     )
     try:
         salt = origin.random_bytes(SALT_BYTES)
         return prepare_evidence(submission, origin.unique, salt, origin.recorded_at, origin.log)
     except AnchorError as error:
-        raise _refuse([FieldError("/name", error.message)]) from error
+        at = "/name" if groups is None else f"/{_GROUPS}"
+        raise _refuse([FieldError(at, error.message)]) from error
 
 
 def _prepare_record(members: Mapping[str, JsonValue], origin: Origin) -> NewEvidence:
@@ -165,14 +173,34 @@ def _prepare_record(members: Mapping[str, JsonValue], origin: Origin) -> NewEvid
         raise _refuse([FieldError("/record", error.message)]) from error
     if record.log is not None and log_owner(record.log) != log_owner(origin.log):
         raise _refuse([FieldError("/record", Message("submission-record-log-foreign"))])
-    if MEMBER in record.statements:
-        # `anchor restore` erases the evidence that such records name.
-        raise _refuse(
-            [FieldError("/record", Message("submission-record-member-reserved", member=MEMBER))]
-        )
+    for member in _RESERVED:
+        if member in record.statements:
+            raise _refuse(
+                [FieldError("/record", Message("submission-record-member-reserved", member=member))]
+            )
     if "\0" in record.name:
         raise _refuse([FieldError("/record", Message("submission-record-name-nul"))])
     return prepare_record(record, origin.source(record.name), origin.unique, origin.recorded_at)
+
+
+def _read_groups(members: Mapping[str, JsonValue]) -> RecordGroups | None:
+    if _GROUPS not in members:
+        return None
+    value = members[_GROUPS]
+    if not isinstance(value, dict):
+        raise _refuse([FieldError(f"/{_GROUPS}", Message("submission-field-not-object"))])
+    if "custody" in value:
+        # Only the log's operator states what happened to evidence.
+        raise _refuse([FieldError(f"/{_GROUPS}/custody", Message("submission-member-reserved"))])
+    try:
+        return parse_groups(value)
+    except GroupsError as error:
+        raise _refuse(
+            [
+                FieldError("/".join(("", _GROUPS, *map(_escape, fault.path))), fault.reason)
+                for fault in error.faults
+            ]
+        ) from error
 
 
 def _read_digests(members: Mapping[str, JsonValue]) -> DigestSubmission:

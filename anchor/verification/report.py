@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from anchor.errors import AnchorError, ExitCode, MalformedError, severest
 from anchor.ethereum.known_chains import HEADLINES, ChainKind, best_kind, find_chain
+from anchor.evidence.group_reading import GroupsReading, read_groups
 from anchor.evidence.record import Record
 from anchor.messages.message import Message
 from anchor.types import Address, Anchor, Assurance, ChainId, Hash32, LogId
@@ -165,11 +166,20 @@ class ProvenAnchor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CustodyFinding:
+    """The verdict on the custody events given: ``error`` is None if they form a chain."""
+
+    count: int
+    error: AnchorError | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """All results of one verification, whether it passed or not.
 
-    ``unpinned`` lists what no policy pins, accepted or not; ``notes`` are lines that are not
-    findings.  ``not_proven`` lists what this verification leaves open.
+    ``custody`` is None if no custody events were given.  ``unpinned`` lists what no policy pins,
+    accepted or not; ``notes`` are lines that are not findings.  ``not_proven`` lists what this
+    verification leaves open.
     """
 
     record: Record | None
@@ -179,11 +189,15 @@ class Report:
     unpinned: tuple[Message, ...]
     notes: tuple[Message, ...] = ()
     not_proven: tuple[Message, ...] = NOT_PROVEN
+    custody: CustodyFinding | None = None
 
     @property
     def error(self) -> AnchorError | None:
-        """Return the severest error, the earliest of its kind; None if all steps passed."""
-        return severest_error([step.error for step in self.steps if step.error is not None])
+        """Return the severest error, the earliest of its kind; None if everything passed."""
+        errors = [step.error for step in self.steps]
+        if self.custody is not None:
+            errors.append(self.custody.error)
+        return severest_error([error for error in errors if error is not None])
 
     @property
     def leading(self) -> ProvenAnchor | None:
@@ -226,6 +240,12 @@ class Report:
     def statements(self) -> tuple[str, ...]:
         """Return the record's members that are unverified statements by the operator."""
         return () if self.record is None else self.record.statements
+
+    @property
+    def account(self) -> GroupsReading | None:
+        """Return what the record says about the collection; None if it says nothing."""
+        account = None if self.record is None else read_groups(self.record.encoded)
+        return None if account is None or account.is_empty else account
 
     @property
     def exit_code(self) -> ExitCode:

@@ -5,13 +5,21 @@ Certificates (``anchor.certificate.model``) contain the same steps, claims and v
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from anchor.errors import AnchorError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import ChainKind, find_chain
+from anchor.evidence.collection_profiles import list_lacking
+from anchor.evidence.group_reading import GroupsReading
 from anchor.types import Assurance
 from anchor.verification.report import ProvenAnchor, Report
 
@@ -92,11 +100,36 @@ class FileProblemDocument(ReportDocument):
     hint: str | None
 
 
+class LackingDocument(ReportDocument, Generic[Sentence]):
+    """A member that the record's profile demands and the record does not hold.
+
+    ``text`` names the member and the source of the demand.
+    """
+
+    member: str
+    level: Literal["must", "should"]
+    text: Sentence
+
+
+class AccountDocument(ReportDocument, Generic[Sentence]):
+    """What the record says about the collection (docs/record-groups.md); nothing of it is verified.
+
+    ``stated`` by the operator, ``observed`` by the program that made the record; ``uninterpreted``
+    are members that do not have their form.
+    """
+
+    stated: dict[str, Any]
+    observed: dict[str, Any]
+    uninterpreted: list[str]
+    lacking: list[LackingDocument[Sentence]]
+
+
 class FileDocument(ReportDocument):
     """The result for one file; ``problem`` is null if it is verified.
 
     ``unpinned`` lists what no policy pins, ``statements`` the record's members that are not
-    verified, and ``notes`` lines that are not findings.
+    verified, and ``notes`` lines that are not findings.  ``account`` is absent if the record says
+    nothing about its collection, and in the verifier page's documents.
     """
 
     file: str
@@ -110,6 +143,14 @@ class FileDocument(ReportDocument):
     statements: list[str]
     notes: list[str]
     not_proven: list[str]
+    account: AccountDocument[str] | None = None
+
+    @model_serializer(mode="wrap")
+    def _leave_out(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        members: dict[str, Any] = serialize(self)
+        if self.account is None:
+            del members["account"]
+        return members
 
 
 class UnreadFileDocument(ReportDocument):
@@ -181,6 +222,19 @@ def describe_report(name: str, report: Report) -> FileDocument:
         statements=list(report.statements),
         notes=list(report.notes),
         not_proven=list(report.not_proven),
+        account=None if report.account is None else _describe_account(report.account),
+    )
+
+
+def _describe_account(account: GroupsReading) -> AccountDocument[str]:
+    return AccountDocument[str](
+        stated=account.list_values("stated"),
+        observed=account.list_values("observed"),
+        uninterpreted=list(account.uninterpreted),
+        lacking=[
+            LackingDocument[str](member=demand.name, level=demand.level, text=demand.describe())
+            for demand in list_lacking(account.groups)
+        ],
     )
 
 

@@ -27,12 +27,14 @@ from typing import TypeVar
 
 from anchor.errors import AnchorError, CannotCheckError
 from anchor.evidence.digests import SHA256, SM3, Digests
+from anchor.evidence.group_reading import read_groups
 from anchor.evidence.record import Record
 from anchor.messages.message import Message, join
 from anchor.receipt.format import Receipt
 from anchor.receipt.state_proof import StateProof
 from anchor.types import Anchor, Assurance, Block, ChainId, Hash32
 from anchor.verification.abandonment import UNKNOWN
+from anchor.verification.collection_account import judge_account
 from anchor.verification.policy import TrustPolicy
 from anchor.verification.proof_steps import (
     Submitter,
@@ -268,6 +270,8 @@ CLAIMS = (
 def _judge_without_steps(claim_id: str, record: Record | None) -> tuple[Verdict, Message]:
     if claim_id == "C5":
         return Verdict.NOT_PRESENT, Message("record-names-nothing-earlier")
+    if claim_id == "C7" and record is not None:
+        return judge_account(read_groups(record.encoded))
     if claim_id == "C7":
         return Verdict.NOT_PRESENT, Message("record-without-custody-account")
     if claim_id == "C8":

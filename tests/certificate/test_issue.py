@@ -118,7 +118,7 @@ def test_what_is_not_stated_is_null_and_what_nothing_records_is_always() -> None
     assert set(found.stated.exhibit.model_dump().values()) == {None}
     assert set(found.stated.platform.model_dump().values()) == {None}
     encoded = json.loads(encode_certificate(found))
-    for member in ("trusted_timestamp", "environment", "cleanliness_check", "custody"):
+    for member in ("account", "trusted_timestamp", "custody"):
         assert encoded[member] is None
 
 

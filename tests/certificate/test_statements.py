@@ -11,14 +11,14 @@ from support.certificates import Issued, all_details
 from anchor.certificate.detail_pages import build_sheets
 from anchor.certificate.layout import Fields
 from anchor.certificate.statements import (
-    MAX_CHARACTERS,
-    MAX_DETAILS_BYTES,
     Details,
     parse_details,
 )
 from anchor.errors import ExitCode, MalformedError, UnknownVersionError
 from anchor.evidence.digests import Digests
+from anchor.evidence.statement_text import MAX_CHARACTERS
 from anchor.messages.message import translate
+from anchor.system.details_toml import MAX_DETAILS_BYTES
 
 FORMAT = b'format = "anchor-certificate-details/1"\n'
 DIGEST = bytes(range(32))

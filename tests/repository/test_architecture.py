@@ -19,6 +19,7 @@ ORDER = (
     "system",
     "ethereum",
     "evidence",
+    "collection",
     "log",
     "registry",
     "receipt",
@@ -47,6 +48,12 @@ EMPTY_NAMES = {"there", "now", "found", "item", "what"}
 # Which module (or package) may import which third party; nobody else may.
 THIRD_PARTIES = {
     "pydantic": (
+        "anchor.evidence.custody_event",
+        "anchor.evidence.group_members",
+        "anchor.evidence.group_reading",
+        "anchor.evidence.observed_groups",
+        "anchor.evidence.record_groups",
+        "anchor.evidence.statement_text",
         "anchor.receipt.format",
         "anchor.receipt.bundle",
         "anchor.verification.policy",
@@ -63,6 +70,7 @@ THIRD_PARTIES = {
         "anchor.project.config",
         "anchor.project.relocation",
     ),
+    "pydantic_core": ("anchor.evidence.group_members",),
     "platformdirs": ("anchor.system.user_folder",),
     "Crypto": ("anchor.ethereum.keccak", "anchor.log.signed_note"),
     "eth_abi": ("anchor.registry.calldata",),

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from service.conftest import Desk
+from support.group_examples import FULL
 from support.service import NDJSON, answers, bearer, digest, lines, make_key
 from support.store_contents import Piece, load_pieces
 
@@ -75,6 +76,41 @@ def test_a_record_of_the_clients_own_keeps_its_bytes(desk: Desk):
     leaf = desk.served.http.get(answer.headers["Location"], headers=desk.headers).json()["leaf"]
     assert leaf == hashlib.sha256(b"\0" + encoded).hexdigest()
     assert submit(desk, {"record": encoded.decode() + " "}).status_code == 422
+
+
+def test_groups_go_into_the_record_and_make_it_other_evidence(desk: Desk):
+    value = {"sha256": digest(7), "name": "grouped.pdf"}
+    plain = submit(desk, value).json()["id"]
+    first = submit(desk, value | {"groups": FULL})
+    assert first.status_code == 201
+    assert submit(desk, value | {"groups": FULL}).json() == first.json() | {"known": True}
+    other = submit(desk, value | {"groups": {"legal_hold": "x"}}).json()["id"]
+    assert len({plain, first.json()["id"], other}) == 3
+    records = [json.loads(piece.record or b"") for piece in pieces(desk, digest(7))]
+    grouped = next(record for record in records if "source" in record)
+    assert {name: grouped[name] for name in FULL} == FULL
+    assert grouped["name"] == "grouped.pdf"
+
+
+def test_groups_with_faults_are_refused_with_a_pointer_to_each(desk: Desk):
+    groups = {"source": {"origin": 5, "a/b": 1}, "collection": {"operators": [{}]}, "sauce": None}
+    answer = submit(desk, {"sha256": digest(8), "groups": groups})
+    assert answer.status_code == 422
+    assert {error["pointer"] for error in answer.json()["errors"]} == {
+        "/groups/source/origin",
+        "/groups/source/a~1b",
+        "/groups/collection/operators/0/name",
+        "/groups/sauce",
+    }
+    assert pieces(desk, digest(8)) == []
+
+
+@pytest.mark.parametrize("groups", [None, [], "x", {"collection": {"steps": ["x" * 1_000] * 66}}])
+def test_groups_that_are_no_object_or_too_long_are_refused(desk: Desk, groups: Any):
+    answer = submit(desk, {"sha256": digest(8), "groups": groups})
+    assert answer.status_code in (413, 422)
+    if answer.status_code == 422:
+        assert [error["pointer"] for error in answer.json()["errors"]] == ["/groups"]
 
 
 def test_a_record_that_names_another_owners_log_is_refused(desk: Desk):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
+from anchor.canonical import JsonValue
 from anchor.evidence.digests import Digests
 from anchor.evidence.record import Record, encode_record
 from anchor.system.clock import format_time
@@ -18,6 +20,7 @@ def build_record(
     salt: bytes,
     recorded_at: datetime,
     log: LogId | None = None,
+    statements: Mapping[str, JsonValue] | None = None,
 ) -> Record:
     """Return a record with its canonical bytes, as reading them should give it."""
     written = format_time(recorded_at)
@@ -28,6 +31,7 @@ def build_record(
         salt=salt,
         recorded_at=written,
         log=log,
+        statements=statements,
     )
     return Record(
         encoded=encoded,
@@ -37,4 +41,5 @@ def build_record(
         salt=salt,
         recorded_at=datetime.fromisoformat(written),
         log=log,
+        statements=tuple(sorted(statements or ())),
     )

@@ -10,6 +10,7 @@ import typer
 
 from anchor.cli.console import Colour, Output, human_size
 from anchor.cli.context import project_session
+from anchor.cli.intake_notes import note_left_out
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.progress_bar import show_hashing
 from anchor.errors import ExitCode, UsageError
@@ -175,22 +176,7 @@ def _read_checksums(path: Path) -> list[EvidenceInput]:
 
 
 def _report(output: Output, gathered: IntakeResult, total: Acceptance) -> None:
-    for problem in gathered.problems:
-        output.note(
-            Message("with-reason", failure=problem.path, reason=problem.reason),
-            mark=Message("evidence-not-added-mark"),
-            colour=Colour.RED,
-        )
-    receipts = 0
-    for skipped in gathered.skipped:
-        if skipped.reason.id == "file-is-receipt":
-            receipts += 1
-            continue
-        output.note(
-            Message("with-reason", failure=skipped.path, reason=skipped.reason),
-            mark=Message("skipped-mark"),
-            colour=Colour.YELLOW,
-        )
+    receipts = note_left_out(output, gathered)
     for changed in gathered.changed:
         output.note(
             Message("evidence-changed-since", path=changed.path, time=changed.accepted_at),

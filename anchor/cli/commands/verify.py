@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from anchor.cli.console import Colour, Output, set_language
+from anchor.cli.custody_inputs import judge_custody
 from anchor.cli.evidence_inputs import VerificationInputs, names_bundle
 from anchor.cli.options import (
     AcceptUnpinnedOption,
@@ -62,6 +63,13 @@ def command(
             help="Digest to verify instead of a file: sha256:HEX or sm3:HEX.",
         ),
     ] = None,
+    custody: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="RECEIPT",
+            help="Receipt of a custody event of the file, or a folder of them; repeatable.",
+        ),
+    ] = None,
     trust: TrustOption = None,
     rpc: RpcOption = None,
     quorum: QuorumOption = None,
@@ -90,7 +98,7 @@ def command(
     not anchored, 13 abandoned, 2 malformed, 22 unknown version, 20 cannot tell, 21 not final yet, 0
     verified.
     """
-    _check_inputs(files or [], receipt, digest)
+    _check_inputs(files or [], receipt, digest, custody)
     if language is not None:
         set_language(_parse_language(language))
     if offline and (rpc or quorum):
@@ -120,7 +128,8 @@ def command(
     given_hints: list[Message] = []
     for name, load in inputs.list_inputs(files or [], receipt=receipt, digest=digest):
         try:
-            report = inputs.judge(*load())
+            given, digests = load()
+            report = judge_custody(inputs, inputs.judge(given, digests), given, custody or ())
             file = None if digest is not None or isinstance(name, Message) else Path(name)
             beside = inputs.note_policy_place(file, receipt)
             report = replace(report, notes=(*report.notes, *beside))
@@ -189,7 +198,14 @@ class _Results:
         return Message("files-verified-count", count=verified, total=total)
 
 
-def _check_inputs(files: Sequence[Path], receipt: Path | None, digest: str | None) -> None:
+def _check_inputs(
+    files: Sequence[Path],
+    receipt: Path | None,
+    digest: str | None,
+    custody: Sequence[Path] | None,
+) -> None:
+    if custody and (len(files) > 1 or any(map(names_bundle, files))):
+        raise UsageError(Message("option-custody-misplaced"))
     if bool(files) == (digest is not None):
         raise UsageError(Message("file-to-verify-unnamed"))
     if receipt is not None and len(files) > 1 and not is_bundle_file(receipt):

@@ -203,3 +203,9 @@ def test_an_answer_that_is_packed_is_unpacked_once(make: Any):
     headers = {"Content-Encoding": "gzip", "Content-Length": str(len(packed))}
     status = make(lambda _: httpx.Response(200, content=packed, headers=headers), "status")
     assert (status.id, status.index) == ("ab", 1)
+
+
+def test_a_submission_with_groups_sends_them_as_they_are():
+    groups = {"source": {"origin": "法院"}}
+    sent = anchor.Submission(sha256=bytes(32), name="x", groups=groups).encode()
+    assert json.loads(sent) == {"sha256": "00" * 32, "name": "x", "groups": groups}

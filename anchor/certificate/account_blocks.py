@@ -1,0 +1,106 @@
+"""What the record says about the collection, on the third sheet: stated and observed apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from anchor.certificate.foreign_text import show_text
+from anchor.certificate.layout import (
+    MISSING,
+    Block,
+    Fields,
+    LabelledRow,
+    Notes,
+    Value,
+    both,
+    fields,
+)
+from anchor.certificate.model import Bilingual, bilingual
+from anchor.evidence.group_lines import GroupLine, list_lines
+from anchor.evidence.group_members import list_members
+from anchor.evidence.observed_groups import CheckResult, Cleanliness
+from anchor.evidence.record_groups import Provider
+from anchor.evidence.statement_text import MAX_CHARACTERS
+from anchor.messages.message import Message
+from anchor.verification.report_json import AccountDocument
+
+# A bundle may list 200 files; the JSON has them all.
+_MOST_LINES = 60
+_RESULTS: dict[CheckResult, Message] = {
+    "pass": Message("check-result-pass"),
+    "fail": Message("check-result-fail"),
+    "not_checked": Message("check-result-none"),
+}
+
+
+def build_account(account: AccountDocument[Bilingual]) -> Iterator[Block]:
+    """Yield the blocks of a record's account: stated, observed, cleanliness, what is missing."""
+    stated = {name: value for name, value in account.stated.items() if name != "provider"}
+    provider = account.stated.get("provider", {})
+    yield fields(Message("certificate-account-stated-title"), _rows(list_lines(stated)))
+    yield fields(
+        Message("certificate-account-provider-title"),
+        (
+            (member.label, _value(provider[name]) if name in provider else MISSING)
+            for name, member in list_members(Provider).items()
+        ),
+    )
+    observed = {name: value for name, value in account.observed.items() if name != "cleanliness"}
+    yield fields(Message("certificate-account-observed-title"), _rows(list_lines(observed)))
+    yield _cleanliness(account.observed)
+    if account.lacking:
+        yield Notes(
+            title=bilingual(Message("certificate-account-lacking-title")),
+            items=tuple(entry.text for entry in account.lacking),
+            is_list=True,
+        )
+    if account.uninterpreted:
+        names = show_text(", ".join(account.uninterpreted), MAX_CHARACTERS)
+        yield _note(Message("account-uninterpreted", names=names))
+    yield _note(Message("certificate-account-unverified"))
+
+
+def _note(message: Message) -> Notes:
+    return Notes(title=None, items=(bilingual(message),), is_list=False)
+
+
+def _rows(lines: Iterable[GroupLine]) -> Iterator[tuple[Message, Value]]:
+    listed = list(lines)
+    if not listed:
+        yield Message("certificate-account-entries"), MISSING
+    for line in listed[:_MOST_LINES]:
+        yield line.label, _value(line.value or both(Message("check-nothing-found")))
+    if len(listed) > _MOST_LINES:
+        rest = Message("certificate-account-more", count=len(listed) - _MOST_LINES)
+        yield Message("certificate-account-entries"), _value(both(rest))
+
+
+def _value(text: str) -> Value:
+    return Value(kind="text", lines=(show_text(text, MAX_CHARACTERS),))
+
+
+def _cleanliness(observed: Mapping[str, object]) -> Fields:
+    title = bilingual(Message("certificate-environment-cleanliness"))
+    if "cleanliness" not in observed:
+        row = LabelledRow(label=bilingual(Message("group-cleanliness-checks")), value=MISSING)
+        return Fields(title=title, rows=(row,))
+    cleanliness = Cleanliness.model_validate(observed["cleanliness"])
+    summary = LabelledRow(
+        label=bilingual(Message("group-cleanliness-result")),
+        value=_judged(cleanliness.result, cleanliness.started_at),
+    )
+    rows = (
+        LabelledRow(
+            label=Bilingual(
+                zh=show_text(check.zh, MAX_CHARACTERS), en=show_text(check.en, MAX_CHARACTERS)
+            ),
+            value=_judged(check.result, check.observed),
+        )
+        for check in cleanliness.checks
+    )
+    return Fields(title=title, rows=(summary, *rows))
+
+
+def _judged(result: CheckResult, observed: str) -> Value:
+    lines = (both(_RESULTS[result]), show_text(observed, MAX_CHARACTERS))
+    return Value(kind="text" if result == "pass" else "caution", lines=lines)

@@ -1,0 +1,163 @@
+"""``anchor collect``: record files with an account of how they were collected."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from anchor.cli.console import Colour, Output
+from anchor.cli.context import project_session
+from anchor.cli.input_files import read_bounded
+from anchor.cli.intake_notes import note_left_out
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.progress_bar import show_hashing
+from anchor.collection.collection_details import build_template, parse_collection_details
+from anchor.collection.questions import ask_details
+from anchor.errors import ExitCode, UsageError
+from anchor.evidence.discovery import find_sources
+from anchor.evidence.hashing_pool import open_executor
+from anchor.evidence.observed_groups import CleanlinessCheck
+from anchor.evidence.record_groups import PROFILES, ProfileName, RecordGroups
+from anchor.messages.message import Message, join
+from anchor.operate.evidence_collection import (
+    CollectionResult,
+    collect_bundle,
+    collect_files,
+    observe_collection,
+)
+from anchor.operate.file_intake import AcceptedFile
+from anchor.operate.receipt_files import skip_receipts
+from anchor.system.details_toml import MAX_DETAILS_BYTES
+
+
+def command(
+    profile: Annotated[
+        str,
+        typer.Option(
+            metavar="civil-zh|criminal-zh|us-902|plain",
+            help="List of what the record should hold; what is missing is reported.",
+        ),
+    ],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files to record, and folders with all their contents."),
+    ] = None,
+    details: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="TOML file with the operator's statements; without it, a terminal asks for them.",
+        ),
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MANIFEST",
+            help="Make one record of all files: write their manifest-sha256.txt here, and record "
+            "that.",
+        ),
+    ] = None,
+    template: Annotated[
+        bool, typer.Option("--template", help="Print a file for --details to fill in.")
+    ] = False,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Record files with an account of how, by whom and on what machine they were collected.
+
+    The machine is observed first: system, CA store, hosts file, proxy, clock, software. A check
+    that fails is recorded and stops nothing. `anchor run` anchors the records later.
+    """
+    chosen = _parse_profile(profile)
+    output = Output(as_json=as_json)
+    if template:
+        if files or details is not None or bundle is not None:
+            raise UsageError(Message("option-template-with-files"))
+        for line in build_template(chosen).splitlines():
+            output.text(line)
+        output.result({"profile": chosen, "template": build_template(chosen)}, kind="template")
+        return
+    if not files:
+        raise UsageError(Message("evidence-to-collect-unnamed"))
+    with project_session(config_path) as project:
+        stated = _read_details(output, chosen, details)
+        argv = ["anchor", "collect", "--profile", chosen]
+        argv += [] if details is None else ["--details", str(details)]
+        argv += [] if bundle is None else ["--bundle", str(bundle)]
+        groups = observe_collection(project.config, chosen, stated, argv=argv)
+        sources = skip_receipts(find_sources(files, follow_symlinks=False), project.config.log)
+        with open_executor() as executor, show_hashing(output) as count:
+            collect = collect_files if bundle is None else partial(collect_bundle, manifest=bundle)
+            result = collect(project, sources, groups, executor=executor, on_done=count)
+    _report(output, result)
+
+
+def _parse_profile(text: str) -> ProfileName:
+    for profile in PROFILES:
+        if text == profile:
+            return profile
+    raise UsageError(Message("profile-unknown", actual=text[:80], expected=join(PROFILES)))
+
+
+def _read_details(output: Output, profile: ProfileName, path: Path | None) -> RecordGroups:
+    """Return the operator's statements: from the file, or else from a terminal, if there is one."""
+    if path is not None:
+        return parse_collection_details(read_bounded(path, MAX_DETAILS_BYTES + 1))
+    if output.as_json or not sys.stdin.isatty():
+        return RecordGroups()
+
+    def ask(question: Message) -> str:
+        answer: str = typer.prompt(output.say(question), default="", show_default=False, err=True)
+        return answer.strip()
+
+    return ask_details(profile, ask=ask, refuse=output.note)
+
+
+def _report(output: Output, result: CollectionResult) -> None:
+    intake, cleanliness = result.intake, result.groups.cleanliness
+    note_left_out(output, intake)
+    for check in result.checks:
+        mark = Message("check-fail-mark") if check.result == "fail" else Message("check-none-mark")
+        output.line(_describe_check(output, check), mark=mark, colour=Colour.YELLOW)
+    for demand in result.lacking:
+        mark = Message("profile-lacks-mark")
+        output.line(demand.describe(), mark=mark, colour=Colour.YELLOW)
+    output.line(Message("evidence-collected-summary", count=intake.new))
+    output.result(
+        {
+            "profile": result.groups.profile,
+            "records": [_describe_file(file) for file in intake.files],
+            "cleanliness": None if cleanliness is None else cleanliness.result,
+            "checks": [check.model_dump(mode="json") for check in result.checks],
+            "lacking": [
+                {
+                    "member": demand.name,
+                    "level": demand.level,
+                    "source": demand.source,
+                    "text": demand.describe(),
+                }
+                for demand in result.lacking
+            ],
+            "problems": [{"path": str(p.path), "reason": p.reason} for p in intake.problems],
+            "skipped": [{"path": str(s.path), "reason": s.reason} for s in intake.skipped],
+        }
+    )
+    if intake.problems or not intake.files:
+        raise typer.Exit(ExitCode.USAGE)
+
+
+def _describe_check(output: Output, check: CleanlinessCheck) -> Message:
+    title = check.zh if output.language == "zh" else check.en
+    return Message("check-finding", title=title, observed=check.observed)
+
+
+def _describe_file(file: AcceptedFile) -> dict[str, Any]:
+    return {
+        "path": str(file.path),
+        "id": file.evidence.identity.hex(),
+        "leaf": file.evidence.leaf.hex(),
+    }

@@ -1,0 +1,43 @@
+"""The values of record groups as lines for people: a label, the member's path and its text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from anchor.canonical import JsonValue
+from anchor.evidence.group_members import Group, find_group, list_members
+from anchor.evidence.record_groups import RecordGroups
+from anchor.messages.message import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupLine:
+    """One value; ``value`` is empty for an empty list."""
+
+    path: str
+    label: Message
+    value: str
+
+
+def list_lines(members: Mapping[str, JsonValue]) -> Iterator[GroupLine]:
+    """Yield the values of a record's groups, level by level, in the order of the table."""
+    return _list_lines(RecordGroups, members, "")
+
+
+def _list_lines(
+    kind: type[Group], members: Mapping[str, JsonValue], path: str
+) -> Iterator[GroupLine]:
+    for name, member in list_members(kind).items():
+        if name not in members:
+            continue
+        value, inner, where = members[name], find_group(kind, name), f"{path}{name}"
+        if isinstance(value, dict) and inner is not None:
+            yield from _list_lines(inner, value, f"{where}.")
+        elif isinstance(value, list) and inner is not None:
+            for place, entry in enumerate(value):
+                assert isinstance(entry, dict), "a list of groups has objects"
+                yield from _list_lines(inner, entry, f"{where}.{place}.")
+        else:
+            text = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+            yield GroupLine(path=where, label=member.label, value=text)

@@ -1,0 +1,189 @@
+"""Custody events: finding their subject in the log, and appending one to its chain."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from anchor.errors import UsageError
+from anchor.evidence.custody_event import KIND, CustodyEvent, name_event
+from anchor.evidence.digests import Digests, parse_digest
+from anchor.evidence.file_hashing import digest_file
+from anchor.evidence.group_reading import parse_groups, read_custody_event
+from anchor.evidence.record import parse_record
+from anchor.messages.message import Message
+from anchor.operate.acceptance import AcceptedEvidence, EvidenceInput, accept_once, hash_key
+from anchor.operate.receipt_files import read_receipt
+from anchor.project.files import RECEIPT_SUFFIX
+from anchor.project.project import OpenProject
+from anchor.store.evidence import (
+    StoredEvidence,
+    find_by_digest,
+    find_by_identity,
+    find_by_key,
+)
+from anchor.system.clock import utc_now
+from anchor.verification.custody_chain import CustodyLink, CustodySubject, order_chain
+
+_ID_CHARACTERS = 64
+_ALGORITHMS = ("sha256:", "sm3:")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustodyChain:
+    """A record in the log and the events about it, in order, each with its stored evidence."""
+
+    subject: CustodySubject
+    evidence: StoredEvidence
+    links: list[CustodyLink]
+    stored: dict[bytes, StoredEvidence]
+
+    def followed_by(self, event: CustodyEvent) -> CustodyChain:
+        """Return the chain with one more event, whose record is not stored with it."""
+        link = CustodyLink(record=b"", event=event, index=None)
+        return replace(self, links=[*self.links, link])
+
+
+def names_file(named: str) -> bool:
+    """Return whether a subject is named by its file."""
+    is_other = named.startswith(_ALGORITHMS) or named.endswith(RECEIPT_SUFFIX)
+    return not is_other and not _is_id(named)
+
+
+def _is_id(named: str) -> bool:
+    return len(named) == _ID_CHARACTERS and all(each in "0123456789abcdef" for each in named)
+
+
+def load_chain(project: OpenProject, named: str) -> CustodyChain:
+    """Return the subject that ``named`` names, and the events about it.
+
+    ``named`` is a file, a receipt, a digest (``sha256:HEX``, ``sm3:HEX``) or an id.
+
+    Raises:
+        UsageError: The log holds no such record, or several, or its record was erased.
+        MismatchError, CannotCheckError: The stored events do not form a chain.
+    """
+    evidence = _find_subject(project, named)
+    record = evidence.record
+    assert record is not None, "erased records were refused"
+    subject = CustodySubject(
+        record=hashlib.sha256(record).digest(),
+        index=evidence.leaf_index,
+        digest=parse_record(record).digests.sha256,
+    )
+    stored = {hashlib.sha256(row.record or b"").digest(): row for row in _load(project, subject)}
+    links = [
+        CustodyLink(record=key, event=event, index=row.leaf_index)
+        for key, row in stored.items()
+        if (event := read_custody_event(row.record or b"")) is not None
+    ]
+    return CustodyChain(
+        subject=subject, evidence=evidence, links=order_chain(subject, links), stored=stored
+    )
+
+
+def _load(project: OpenProject, subject: CustodySubject) -> Iterator[StoredEvidence]:
+    """Yield the records of the subject's events, each found by the key of the one before."""
+    previous: bytes | None = None
+    with project.database.read() as connection:
+        while (row := find_by_key(connection, hash_key(_key(subject, previous)))) is not None:
+            if row.record is None:
+                raise UsageError(Message("custody-event-erased", subject=subject.record.hex()))
+            yield row
+            previous = hashlib.sha256(row.record).digest()
+
+
+def _key(subject: CustodySubject, previous: bytes | None) -> str:
+    """Return the idempotency key of the event after ``previous``, which belongs to one alone."""
+    return f"custody:{subject.record.hex()}:{'' if previous is None else previous.hex()}"
+
+
+def add_event(
+    project: OpenProject, named: str, members: dict[str, Any]
+) -> tuple[CustodyChain, CustodyEvent, AcceptedEvidence]:
+    """Append an event to a record's chain; on return it is durable.
+
+    ``members`` are those of the event but its subject and previous event; ``at`` None is now.
+
+    Raises:
+        UsageError: The log holds no such record, a member is malformed, or another process has
+            just added an event.
+    """
+    chain = load_chain(project, named)
+    last = chain.links[-1] if chain.links else None
+    known = {
+        "subject": chain.subject.record.hex(),
+        "previous_event": None if last is None else last.record.hex(),
+        "at": utc_now(),
+    }
+    given = known | {name: value for name, value in members.items() if value is not None}
+    given = {name: value for name, value in given.items() if value is not None}
+    groups = parse_groups({"kind": KIND, "custody": given})
+    event = groups.custody
+    assert event is not None, "the groups hold an event"
+    name = name_event(chain.subject.record)
+    submission = EvidenceInput(
+        source=f"custody:{name}",
+        name=name,
+        digests=_only(event.digests(), project.config.digests),
+        media_type="application/json",
+        groups=groups,
+    )
+    key = _key(chain.subject, None if last is None else last.record)
+    try:
+        return chain, event, accept_once(project, submission, key=key)
+    except UsageError as error:
+        if error.message.id != "idempotency-key-taken":
+            raise
+        raise UsageError(
+            Message("custody-event-added-meanwhile"), hint=Message("command-run-again-hint")
+        ) from error
+
+
+def _only(digests: Digests, algorithms: tuple[str, ...]) -> Digests:
+    return Digests(
+        sha256=digests.sha256, sm3=digests.sm3 if "sm3" in algorithms else None, size=digests.size
+    )
+
+
+def _find_subject(project: OpenProject, named: str) -> StoredEvidence:
+    rows = _list_candidates(project, named)
+    usable = [row for row in rows if row.record and read_custody_event(row.record) is None]
+    if not usable and rows:
+        raise UsageError(Message("custody-subject-erased", subject=named))
+    if not usable:
+        raise UsageError(
+            Message("custody-subject-unknown", subject=named), hint=Message("evidence-add-hint")
+        )
+    if len(usable) > 1:
+        ids = ", ".join(row.identity.hex() for row in usable[:5])
+        raise UsageError(
+            Message("custody-subject-ambiguous", subject=named, count=len(usable)),
+            hint=Message("custody-subject-ambiguous-hint", ids=ids),
+        )
+    return usable[0]
+
+
+def _list_candidates(project: OpenProject, named: str) -> list[StoredEvidence]:
+    if _is_id(named):
+        with project.database.read() as connection:
+            row = find_by_identity(connection, bytes.fromhex(named))
+        return [] if row is None else [row]
+    if named.startswith(_ALGORITHMS):
+        return _find_by_digest(project, Digests.bare(*parse_digest(named)))
+    path = Path(named)
+    if names_file(named):
+        return _find_by_digest(project, digest_file(path))
+    receipt = read_receipt(path)
+    if receipt is None:
+        raise UsageError(Message("custody-receipt-unreadable", path=path), path=path)
+    digests = parse_record(receipt.record).digests
+    return [row for row in _find_by_digest(project, digests) if row.record == receipt.record]
+
+
+def _find_by_digest(project: OpenProject, digests: Digests) -> list[StoredEvidence]:
+    with project.database.read() as connection:
+        return find_by_digest(connection, digests)

@@ -1,0 +1,184 @@
+"""Collection: the machine is observed, and every file gets a record that documents the collection.
+
+Nothing is observed, hashed or recorded before the operator's details are validated in full.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from anchor.collection.cleanliness import judge_cleanliness
+from anchor.collection.installation import observe_software
+from anchor.collection.machine import MachinePlaces, observe_machine
+from anchor.collection.machine_environment import describe_environment
+from anchor.collection.ntp import compare_clock
+from anchor.errors import MalformedError, UsageError
+from anchor.ethereum.keccak import format_address
+from anchor.evidence.bundle_manifest import describe_contents, encode_manifest
+from anchor.evidence.collection_profiles import Demand, list_lacking
+from anchor.evidence.digests import DIGEST_BYTES, Digests
+from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile
+from anchor.evidence.file_hashing import FileDigest, hash_sources
+from anchor.evidence.observed_groups import CleanlinessCheck
+from anchor.evidence.record import MAX_NAME_CHARACTERS, SALT_BYTES, encode_record
+from anchor.evidence.record_groups import ProfileName, RecordGroups
+from anchor.messages.message import Message
+from anchor.operate.file_intake import IntakeResult, gather
+from anchor.project.config import Config
+from anchor.project.project import OpenProject
+from anchor.system.clock import utc_now
+from anchor.system.durable_files import write_file
+from anchor.types import LogId
+
+# The longest values that a record of a file may have beside its name and groups.
+_ANY_DIGESTS = Digests(sha256=bytes(DIGEST_BYTES), sm3=bytes(DIGEST_BYTES), size=2**53 - 1)
+_ANY_MEDIA_TYPE = "x" * 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionResult:
+    """A collection: the groups in every record, and the files that were recorded."""
+
+    groups: RecordGroups
+    intake: IntakeResult
+
+    @property
+    def checks(self) -> tuple[CleanlinessCheck, ...]:
+        """Return the cleanliness checks that did not pass."""
+        cleanliness = self.groups.cleanliness
+        checks = [] if cleanliness is None else cleanliness.checks
+        return tuple(check for check in checks if check.result != "pass")
+
+    @property
+    def lacking(self) -> tuple[Demand, ...]:
+        """Return what the profile demands and the records do not hold."""
+        return list_lacking(self.groups)
+
+
+def observe_collection(
+    config: Config,
+    profile: ProfileName,
+    details: RecordGroups,
+    *,
+    argv: Sequence[str] | None = None,
+    places: MachinePlaces | None = None,
+) -> RecordGroups:
+    """Return the groups of a collection: the operator's ``details``, and what is observed now.
+
+    Only the NTP servers of the configuration are asked; without any, there is no network request.
+    """
+    started_at = utc_now()
+    machine = observe_machine(places or MachinePlaces.of_this_machine())
+    clock = compare_clock(config.ntp)
+    observed = {
+        "profile": profile,
+        "environment": describe_environment(machine),
+        "cleanliness": judge_cleanliness(machine, clock, started_at=started_at),
+        "clock": clock,
+        "platform": observe_software(
+            argv=argv,
+            config=config.file.read_bytes() if config.file.is_file() else None,
+            chain=f"eip155:{config.chain_id}",
+            registry=format_address(config.registry),
+            code_hash=f"0x{config.code_hash.hex()}",
+        ),
+    }
+    return details.model_copy(update=observed)
+
+
+def collect_files(
+    project: OpenProject,
+    sources: Iterable[Discovered],
+    groups: RecordGroups,
+    *,
+    executor: Executor,
+    on_done: Callable[[int, int], None] | None = None,
+) -> CollectionResult:
+    """Hash and record the files, each with the same groups; on return they are durable.
+
+    Raises:
+        UsageError: A record would be too long; nothing was hashed or recorded.
+        ClockError: This machine's clock certainly differs too much from the chain's time.
+    """
+    listed = list(sources)
+    _check_size(listed, groups, project.config.log)
+    intake = gather(
+        project, listed, executor=executor, keep_files=True, groups=groups, on_done=on_done
+    )
+    return CollectionResult(groups=groups, intake=intake)
+
+
+def collect_bundle(
+    project: OpenProject,
+    sources: Iterable[Discovered],
+    groups: RecordGroups,
+    *,
+    manifest: Path,
+    executor: Executor,
+    on_done: Callable[[int, int], None] | None = None,
+) -> CollectionResult:
+    """Hash the files, write their manifest and record it, all of them or none.
+
+    The one record has the digests of the manifest, and lists the files or, if there are too many,
+    the manifest.
+
+    Raises:
+        UsageError: A file cannot be read, the manifest exists already, or the record would be too
+            long; nothing was recorded.
+        ClockError: This machine's clock certainly differs too much from the chain's time.
+    """
+    if os.path.lexists(manifest):
+        raise UsageError(Message("bundle-manifest-exists", path=manifest), path=manifest)
+    files: list[FileDigest] = []
+    skipped: list[Skipped] = []
+    results = hash_sources(sources, project.config.digests, executor=executor, on_done=on_done)
+    with closing(results):
+        for result in results:
+            if isinstance(result, IntakeProblem):
+                raise UsageError(
+                    Message("bundle-file-unread", path=result.path, reason=result.reason),
+                    path=result.path,
+                )
+            if isinstance(result, FileDigest):
+                files.append(result)
+            else:
+                skipped.append(result)
+    if not files:
+        raise UsageError(Message("evidence-to-add-not-found"))
+    data = encode_manifest(files)
+    members = {"kind": "bundle", **groups.members(), **describe_contents(files, data)}
+    described = RecordGroups.model_validate(members)
+    named = SourceFile(path=manifest, name=manifest.name)
+    _check_size([named], described, project.config.log)
+    write_file(manifest, data)
+    # A crash here leaves a manifest without a record, which a repeated call refuses to overwrite.
+    intake = gather(project, [named], executor=executor, keep_files=True, groups=described)
+    return CollectionResult(groups=described, intake=replace(intake, skipped=tuple(skipped)))
+
+
+def _check_size(sources: Iterable[Discovered], groups: RecordGroups, log: LogId) -> None:
+    """Check that the record of every file can be made, so that none is made by halves."""
+    names = {source.name for source in sources if isinstance(source, SourceFile)}
+    fitting = [name for name in names if len(name) <= MAX_NAME_CHARACTERS]
+    longest = max(fitting, key=lambda name: len(json.dumps(name).encode()), default="x")
+    try:
+        encode_record(
+            digests=_ANY_DIGESTS,
+            name=longest,
+            media_type=_ANY_MEDIA_TYPE,
+            salt=bytes(SALT_BYTES),
+            recorded_at=utc_now(),
+            log=log,
+            statements=groups.members(),
+        )
+    except MalformedError as error:
+        raise UsageError(
+            Message("collection-details-too-long", reason=error.message),
+            hint=Message("collection-details-too-long-hint"),
+        ) from error

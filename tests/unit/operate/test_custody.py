@@ -1,0 +1,123 @@
+"""Custody events in the store: found by subject, chained, and never forked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.memory_chain import MemoryChain
+from support.memory_projects import MemorySite, make_template
+from support.memory_transactions import read_sender
+
+from anchor.errors import MalformedError, UsageError
+from anchor.evidence.digests import digest_bytes
+from anchor.operate import custody as custody_module
+from anchor.operate.acceptance import AcceptedEvidence, EvidenceInput, accept_each
+from anchor.operate.custody import CustodyChain, add_event, load_chain
+from anchor.project.project import OpenProject
+
+EVENT: dict[str, Any] = {"event": "copy", "actor": "Li"}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[OpenProject]:
+    chain = MemoryChain(recover=read_sender, interval=1, lag=1)
+    site = MemorySite.copy(make_template(tmp_path / "template"), tmp_path / "project", chain)
+    opened = site.open()
+    yield opened
+    opened.database.close()
+
+
+def record(project: OpenProject, name: str, data: bytes) -> AcceptedEvidence:
+    digests = digest_bytes(data, ("sha256", "sm3"))
+    (accepted,) = accept_each(
+        project, [EvidenceInput(source=f"/{name}", name=name, digests=digests)]
+    )
+    return accepted
+
+
+def chain_of(project: OpenProject, named: str) -> CustodyChain:
+    return load_chain(project, named)
+
+
+@pytest.fixture
+def subject(project: OpenProject) -> str:
+    return record(project, "a", b"a").identity.hex()
+
+
+def test_each_event_follows_the_one_before(project: OpenProject, subject: str):
+    for number in range(3):
+        chain, event, accepted = add_event(project, subject, EVENT | {"purpose": f"p{number}"})
+        assert accepted.is_new
+        assert len(chain.links) == number
+        assert event.previous_event == (chain.links[-1].record.hex() if number else None)
+    events = [link.event for link in chain_of(project, subject).links]
+    assert [event.purpose for event in events] == ["p0", "p1", "p2"]
+    assert {event.subject for event in events} == {chain_of(project, subject).subject.record.hex()}
+
+
+def test_the_subject_is_found_by_file_digest_and_id(
+    project: OpenProject, subject: str, tmp_path: Path
+):
+    (tmp_path / "a").write_bytes(b"a")
+    digests = digest_bytes(b"a", ("sha256", "sm3"))
+    assert digests.sha256 and digests.sm3
+    add_event(project, subject, EVENT)
+    for named in (
+        str(tmp_path / "a"),
+        f"sha256:{digests.sha256.hex()}",
+        f"sm3:{digests.sm3.hex()}",
+    ):
+        assert chain_of(project, named).evidence.identity.hex() == subject
+        assert len(chain_of(project, named).links) == 1
+
+
+def test_what_the_log_does_not_hold_is_refused(project: OpenProject, tmp_path: Path):
+    (tmp_path / "b").write_bytes(b"b")
+    (tmp_path / "b.anchor.json").write_bytes(b"{}")
+    for named in (str(tmp_path / "b"), "sha256:" + "00" * 32, "00" * 32):
+        with pytest.raises(UsageError, match="the log holds no record of"):
+            add_event(project, named, EVENT)
+    with pytest.raises(UsageError, match="not a readable receipt"):
+        add_event(project, str(tmp_path / "b.anchor.json"), EVENT)
+
+
+def test_several_records_of_one_digest_are_named_by_their_ids(project: OpenProject, tmp_path: Path):
+    first, second = record(project, "a", b"a"), record(project, "b", b"a")
+    (tmp_path / "a").write_bytes(b"a")
+    with pytest.raises(UsageError, match="holds 2 records") as error:
+        add_event(project, str(tmp_path / "a"), EVENT)
+    assert error.value.hint is not None
+    assert first.identity.hex() in error.value.hint
+    assert add_event(project, second.identity.hex(), EVENT)[2].is_new
+
+
+def test_an_event_is_no_subject(project: OpenProject, subject: str):
+    _, _, accepted = add_event(project, subject, EVENT)
+    with pytest.raises(UsageError):
+        add_event(project, accepted.identity.hex(), EVENT)
+
+
+@pytest.mark.parametrize(
+    "members", [{"event": "lost"}, {"at": "yesterday"}, {"actor": ""}, {"digest_after": "x"}]
+)
+def test_a_malformed_event_is_refused_and_nothing_recorded(
+    project: OpenProject, subject: str, members: dict[str, Any]
+):
+    with pytest.raises(MalformedError, match="custody"):
+        add_event(project, subject, EVENT | members)
+    assert chain_of(project, subject).links == []
+
+
+def test_two_events_at_once_do_not_fork_the_chain(
+    project: OpenProject, subject: str, monkeypatch: pytest.MonkeyPatch
+):
+    before = chain_of(project, subject)
+    add_event(project, subject, EVENT)
+    monkeypatch.setattr(custody_module, "load_chain", lambda *_: before)
+    with pytest.raises(UsageError, match="added meanwhile"):
+        add_event(project, subject, EVENT)
+    monkeypatch.undo()
+    assert len(chain_of(project, subject).links) == 1
