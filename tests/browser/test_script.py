@@ -62,6 +62,8 @@ def script() -> Iterator[PageScript]:
         ("state/submitters.json", "submitters", "submitter"),
         ("log/inclusion.json", "inclusion", "inclusion"),
         ("bundles/bundles.json", "bundles", "bundle"),
+        ("state/beacons.json", "beacons", "beacon"),
+        ("bundles/beacons.json", "bundles", "bundle"),
     ],
 )
 def test_every_vector_ends_as_its_label_says(
