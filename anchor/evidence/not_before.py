@@ -16,6 +16,10 @@ from anchor.types import Block, ChainId, Hash32
 MEMBER = "not_before"
 _MEMBERS = {"chain_id", "block_number", "block_hash"}
 _HASH = re.compile(r"0x[0-9a-f]{64}")
+_ENCODED = re.compile(
+    r'\{"block_hash":"0x([0-9a-f]{64})","block_number":(0|[1-9][0-9]{0,15}),'
+    r'"chain_id":([1-9][0-9]{0,15})\}'
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,22 @@ class NotBefore:
     def of(cls, chain_id: ChainId, block: Block) -> NotBefore:
         """Return the member that names ``block`` of a chain."""
         return cls(chain_id=chain_id, block_number=block.number, block_hash=block.hash)
+
+    @classmethod
+    def decode(cls, text: str) -> NotBefore:
+        """Return the block of a member's canonical JSON.
+
+        Raises:
+            ValueError: It has another form.
+        """
+        match = _ENCODED.fullmatch(text)
+        if match is None or max(int(match[2]), int(match[3])) > MAX_INTEGER:
+            raise ValueError("not a block in its canonical form")
+        return cls(
+            chain_id=ChainId(int(match[3])),
+            block_number=int(match[2]),
+            block_hash=Hash32(bytes.fromhex(match[1])),
+        )
 
     def encode(self) -> str:
         """Return the member's canonical JSON (RFC 8785)."""

@@ -122,10 +122,18 @@ shared = true
 # Where `anchor run` publishes the log: a folder, or an object store's URL.
 # [publish]
 # target = "published"
+
+# New records name a final block, which proves later that they were not made before it: true,
+# false, or "if-available" to record without where no node tells one.
+# [record]
+# not_before = true
 """
 """The template of a new configuration; ``encode_config`` sets the members, or removes them."""
 
 WaitFor = Literal["included", "final"]
+
+NotBeforeRule = bool | Literal["if-available"]
+"""Whether new records name a final block; ``if-available``: only if a node tells one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +158,7 @@ class Config:
     allows only transactions with a single gas price (EIP-155).
     ``publish`` is where `anchor run` publishes the log: a folder, or an object store's URL.
     ``copies`` gives the number of servers that have to hold the store; None: one is enough.
+    ``not_before`` (``record.not_before``) is whether new records name a final block.
     The repr shows no URL of a node or an object store, because they may hold keys.
     """
 
@@ -179,6 +188,7 @@ class Config:
     signer: SignerConfig
     publish: str | None = field(default=None, repr=False)
     copies: CopyRule | None = None
+    not_before: NotBeforeRule = False
 
     @property
     def erasures(self) -> Path:
@@ -438,6 +448,10 @@ class _PublishSection(_Section):
     target: Annotated[Annotated[str, Field(min_length=1)] | None, Field(repr=False)] = None
 
 
+class _RecordSection(_Section):
+    not_before: NotBeforeRule = False
+
+
 class _StoreCopiesSection(_Section):
     copies: Annotated[int, Field(ge=1, le=9)] = 1
     degrade: bool = False
@@ -462,6 +476,7 @@ class _ConfigDocument(BaseSettings):
     log: _LogSection
     signer: _SignerSection
     publish: _PublishSection = _PublishSection()
+    record: _RecordSection = _RecordSection()
     store_copies: _StoreCopiesSection = _StoreCopiesSection()
 
 
@@ -545,6 +560,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         ),
         publish=_place(document.publish.target, folder),
         copies=_read_copies(document.store_copies, store),
+        not_before=document.record.not_before,
     )
 
 

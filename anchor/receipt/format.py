@@ -318,6 +318,21 @@ def _state_members(state: StateProof) -> dict[str, Any]:
     return members
 
 
+def encode_state(state: StateProof) -> bytes:
+    """Return a state proof as the JSON of a receipt's member ``state``."""
+    return json.dumps(_state_members(state), separators=(",", ":")).encode()
+
+
+def decode_state(data: bytes) -> StateProof:
+    """Return the state proof that ``encode_state`` wrote.
+
+    Raises:
+        MalformedError: The bytes break the format.
+    """
+    value = parse_strict(data, subject=Message("receipt-subject"), max_bytes=MAX_RECEIPT_BYTES)
+    return _state(validate_members(StateDocument, value))
+
+
 def beacon_members(beacon: BeaconProof) -> dict[str, Any]:
     """Return the proof of an earlier block's hash as JSON members."""
     return {

@@ -29,8 +29,22 @@ def test_what_is_encoded_is_canonical_and_read_again(
 ) -> None:
     block = NotBefore(chain_id=ChainId(chain), block_number=number, block_hash=Hash32(digest))
     value = json.loads(block.encode())
-    assert parse_not_before(value) == block
+    assert parse_not_before(value) == NotBefore.decode(block.encode()) == block
     assert encode_canonical(value, subject="it").decode() == block.encode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{}", BLOCK.encode() + " ", " " + BLOCK.encode(), BLOCK.encode().replace(":2", ": 2"),
+        BLOCK.encode().replace(":20", ":020"), BLOCK.encode().replace(":1}", ":0}"),
+        BLOCK.encode().replace("0xab", "0xAB"), BLOCK.encode().replace(":1}", f":{2**53}}}"),
+        BLOCK.encode().replace(":20000000", ":-1"), "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_only_the_canonical_form_is_decoded(text: str) -> None:
+    with pytest.raises(ValueError, match="canonical"):
+        NotBefore.decode(text)
 
 
 def test_it_names_a_block_of_a_chain() -> None:
