@@ -27,7 +27,7 @@ class Beacons:
         self._config = config
         self._node = node
         self._report = report
-        self._found: dict[tuple[Hash32, NotBefore], BeaconProof | None] = {}
+        self._fetched: dict[tuple[Hash32, NotBefore], BeaconProof | None] = {}
         self._on_chain: dict[Hash32, bool] = {}
         self._is_told = False
 
@@ -41,10 +41,10 @@ class Beacons:
     def add(self, proof: StateProof, named: NotBefore) -> StateProof:
         """Return a state proof with the beacon of a named block, or without it if there is none."""
         header = parse_header(proof.header)
-        if (header.hash, named) not in self._found:
+        if (header.hash, named) not in self._fetched:
             block = Block(number=header.number, hash=header.hash, timestamp=header.timestamp)
-            self._found[header.hash, named] = self.fetch([named], block).get(named)
-        beacon = self._found[header.hash, named]
+            self._fetched[header.hash, named] = self.fetch([named], block).get(named)
+        beacon = self._fetched[header.hash, named]
         return proof if beacon is None else replace(proof, beacon=beacon)
 
     def fetch(self, named: Sequence[NotBefore], block: Block) -> dict[NotBefore, BeaconProof]:
@@ -61,14 +61,12 @@ class Beacons:
                 )
             )
         due = [each for each in named if is_in_window(each.block_number, block.number)]
+        chain_id = self._config.chain_id
         try:
-            found = fetch_beacon_proofs(
-                self._node, due, chain_id=self._config.chain_id, block=block
-            )
+            return fetch_beacon_proofs(self._node, due, chain_id=chain_id, block=block)
         except (CannotCheckError, UnknownVersionError) as error:
             self._tell(Message("receipt-beacon-missing", reason=error.message))
             return {}
-        return found
 
     def check(
         self, beacon: BeaconProof, named: NotBefore, header: Header, anchored_at: int

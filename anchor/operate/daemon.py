@@ -280,6 +280,7 @@ class Daemon:
             self._clock,
             wait_for="included",
             report=lambda text: self._tell(Event(event="progress", text=text)),
+            proofs=StateProofs(self._project.config, self._node, self._warn),
             most=count,
         )
         ended = self._clock.monotonic()

@@ -111,8 +111,9 @@ def list_named_blocks(connection: Connection, start: int, end: int) -> set[NotBe
 
     Others are those of leaves that share a run with these, and texts in records that look the same.
     """
-    overlapping = (runs.c.first > start - MOST_PIECES) & (runs.c.first < end)
-    query = select(runs.c.shared, runs.c.records).where(overlapping)
+    near = (runs.c.first > start - MOST_PIECES) & (runs.c.first < end)  # by the primary key
+    overlapping = runs.c.first + runs.c.pieces > start
+    query = select(runs.c.shared, runs.c.records).where(near & overlapping)
     named: set[NotBefore] = set()
     for shared, records in connection.execute(query, execution_options={"yield_per": 100}):
         texts = {kind.not_before for kind in _parse(shared) if kind.not_before is not None}
