@@ -6,6 +6,7 @@ import json
 
 import pytest
 from support.beacons import BLOCK, header_of, honest, name_block
+from support.large_chain import EIP_2935_CODE
 
 from anchor.ethereum.header import parse_header
 from anchor.ethereum.keccak import hash_keccak256
@@ -20,12 +21,6 @@ from anchor.receipt.history_proof import (
     is_in_window,
 )
 from anchor.standalone import verify as standalone
-
-# The runtime code in the EIP's section "Bytecode".
-EIP_2935_CODE = bytes.fromhex(
-    "3373fffffffffffffffffffffffffffffffffffffffe14604657602036036042575f356001430381116042"
-    "57611fff81430311604257611fff9006545f5260205ff35b5f5ffd5b5f35611fff60014303065500"
-)
 
 
 def test_the_constants_are_the_eips() -> None:

@@ -48,8 +48,9 @@ def test_each_beacon_ends_as_it_has_to_and_says_why(name: str) -> None:
     case = cases()[name]
     report = judge_named(case)
     assert (int(report.exit_code), verdict_of_c5(report)) == (case.code, case.verdict)
-    found = ids_in(reason_of(report)) | (ids_in(report.error.message) if report.error else set())
-    assert case.rule in found
+    # A receipt that is malformed says nothing, and so nothing about a block.
+    said = report.error.message if report.error and case.code == 2 else reason_of(report)
+    assert case.rule in ids_in(said)
     assert (report.not_before is None) is (case.verdict != PASS)
 
 
