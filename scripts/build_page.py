@@ -17,9 +17,10 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from anchor.ethereum.known_chains import CHAINS, Chain
+from anchor.ethereum.known_chains import CHAINS, WITHOUT_BLOCK_HISTORY, Chain
 from anchor.messages.catalogue import Language, load_catalogue
 from anchor.messages.message import Message
+from anchor.receipt.history_proof import HISTORY_CODE_HASH, HISTORY_CONTRACT, HISTORY_WINDOW
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.verification.report import NOT_PROVEN
 from anchor.verification.verifier import CLAIMS, TITLES
@@ -34,7 +35,7 @@ USES = re.compile(r'\bmessage\(\s*"([^"]+)"')
 LABELS = re.compile(r'\bdata-t="([^"]+)"')
 # Conversions and formats of operands that web/src/messages.ts implements like Python.
 FORMATS = (("", ""), ("", ","), ("r", ""), ("a", ".80"), ("", "%Y-%m-%d %H:%M:%S"))
-MAX_PAGE_BYTES = 76_000
+MAX_PAGE_BYTES = 80_000
 
 
 def main() -> int:
@@ -61,6 +62,12 @@ def describe_release() -> dict[str, Any]:
     return {
         "registry": registry_address().hex(),
         "chains": {str(chain.id): describe_chain(chain) for chain in CHAINS},
+        "history": {
+            "contract": HISTORY_CONTRACT.hex(),
+            "code": HISTORY_CODE_HASH.hex(),
+            "window": HISTORY_WINDOW,
+            "without": list(WITHOUT_BLOCK_HISTORY),
+        },
         "steps": {str(number): title.id for number, title in TITLES.items()},
         "claims": [
             {"id": claim_id, "title": title.id, "steps": list(steps)}

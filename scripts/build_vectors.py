@@ -14,6 +14,8 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 
+from support.vectors.beacons import build_beacons
+from support.vectors.bundle_beacons import build_bundle_beacons
 from support.vectors.bundles import build_bundles
 from support.vectors.cases import Case
 from support.vectors.checkpoints import build_checkpoints
@@ -39,7 +41,9 @@ def render() -> dict[str, str]:
         "state/headers.json": dump(build_headers()),
         "state/states.json": dump(build_states()),
         "state/submitters.json": dump(build_submitters()),
+        "state/beacons.json": dump(build_beacons()),
         "bundles/bundles.json": dump(build_bundles()),
+        "bundles/beacons.json": dump(build_bundle_beacons()),
     }
 
 

@@ -156,7 +156,7 @@ def _anchored_rows(anchor: VerifiedAnchor) -> tuple[Labelled, ...]:
     is_observed = anchor.finality == "observed"
     return (
         (Message("certificate-anchored-at"), text(describe_time(anchor.anchored_at))),
-        (Message("certificate-existed-by"), text(describe_time(anchor.existed_no_later_than))),
+        _describe_bracket(anchor),
         (Message("certificate-chain"), _chain(anchor)),
         (Message("certificate-block-height"), text(str(anchor.block_number))),
         (Message("certificate-block-relied-on", number=relied.number), code(relied.hash)),
@@ -171,6 +171,15 @@ def _anchored_rows(anchor: VerifiedAnchor) -> tuple[Labelled, ...]:
             ),
         ),
     )
+
+
+def _describe_bracket(anchor: VerifiedAnchor) -> Labelled:
+    """Return the row of the times between which the record was made."""
+    latest = describe_time(anchor.existed_no_later_than)
+    if anchor.made_no_earlier_than is None:
+        return Message("certificate-existed-by"), text(latest)
+    earliest = describe_time(anchor.made_no_earlier_than)
+    return Message("certificate-bracket"), text(f"{earliest} ·", latest)
 
 
 def _chain(anchor: VerifiedAnchor) -> Value:

@@ -235,6 +235,7 @@ def _anchor(proven: ProvenAnchor, target: VerificationTarget) -> VerifiedAnchor:
         sequence=proven.anchor.sequence,
         block_number=proven.anchor.block_number,
         anchored_at=format_seconds(proven.anchor.timestamp),
+        made_no_earlier_than=None if proven.not_before is None else format_utc(proven.not_before),
         existed_no_later_than=format_utc(proven.existed_by),
         seconds_since_recorded=proven.seconds_since_recorded,
         submitter=format_address(proven.submitter),

@@ -11,6 +11,7 @@ from anchor.certificate.model import Bilingual, VerifiedAnchor, bilingual
 from anchor.ethereum.known_chains import HEADLINES, KIND_SENTENCES
 from anchor.messages.message import Message
 from anchor.verification.abandonment import UNKNOWN
+from anchor.verification.report import AGE_NOT_PROVEN
 
 UNCHANGED = Message("certificate-statement-unchanged")
 DRAFT = Message("certificate-statement-draft")
@@ -25,6 +26,7 @@ NOT_PROVEN = (
     Message("certificate-not-proven-legality"),
     Message("certificate-not-proven-completeness"),
 )
+AGE_OF_EVIDENCE = Message("certificate-not-proven-age")
 ABANDONED_SINCE = Message("certificate-not-proven-owner-stand")
 
 HASHES = Message("certificate-assumption-hashes")
@@ -99,8 +101,9 @@ def describe_result(anchor: VerifiedAnchor) -> Bilingual:
 
 def list_not_proven(open_questions: Sequence[Message]) -> list[Message]:
     """Return all that is not proven: in general, and by this verification in particular."""
+    age = [AGE_OF_EVIDENCE] if AGE_NOT_PROVEN in open_questions else []
     left = [ABANDONED_SINCE] if UNKNOWN in open_questions else []
-    return [*NOT_PROVEN, *left]
+    return [*NOT_PROVEN, *age, *left]
 
 
 def list_assumptions(anchor: VerifiedAnchor | None, *, is_pinned: bool) -> list[Message]:

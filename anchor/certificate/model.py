@@ -105,6 +105,8 @@ class VerifiedAnchor(ReportDocument):
     0 that the trust policy or the release pins, or null if neither does.  ``kind`` is what the
     release states of the chain.  ``anchored_at`` is the block's time.  ``seconds_since_recorded``
     is the time from the record's own ``recorded_at`` to ``existed_no_later_than``.
+    ``made_no_earlier_than`` is when the record, not the evidence, was made at the earliest, by the
+    block that it names; null if the receipt does not prove that block.
     """
 
     chain: str
@@ -118,6 +120,7 @@ class VerifiedAnchor(ReportDocument):
     sequence: int
     block_number: int
     anchored_at: Time
+    made_no_earlier_than: Time | None
     existed_no_later_than: Time
     seconds_since_recorded: int
     submitter: AddressText

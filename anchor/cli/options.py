@@ -105,6 +105,16 @@ ApeAccountOption = Annotated[
     ),
 ]
 
+NotBeforeOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--not-before/--no-not-before",
+        help="Name a final block in new records, asking the project's nodes: proves later that "
+        "the records (not the evidence) were not made before it; default: set in the "
+        "configuration.",
+    ),
+]
+
 WaitOption = Annotated[
     str | None,
     typer.Option(

@@ -156,13 +156,7 @@ def _print_trust(
 def _print_proven(output: Output, report: Report) -> None:
     is_unchanged = all(step.error is None for step in report.steps if step.number == 2)
     for proven in report.proven:
-        time = _spell_time(proven.existed_by)
-        output.line(
-            Message("report-unchanged-since", time=time)
-            if is_unchanged
-            else Message("report-existed-by", time=time),
-            mark=_INDENT,
-        )
+        output.line(_describe_times(proven, is_unchanged=is_unchanged), mark=_INDENT)
         chain = find_chain(proven.chain_id)
         anchored = Message(
             "report-anchored",
@@ -179,6 +173,23 @@ def _print_proven(output: Output, report: Report) -> None:
         if chain.kind != "main":
             kind = KIND_SENTENCES[chain.kind]
             output.line(Message("report-chain-kind", chain=chain.id, kind=kind), mark=_INDENT)
+
+
+def _describe_times(proven: ProvenAnchor, *, is_unchanged: bool) -> Message:
+    """Return the sentence about the times between which the record was made."""
+    time = _spell_time(proven.existed_by)
+    if proven.not_before is None:
+        return (
+            Message("report-unchanged-since", time=time)
+            if is_unchanged
+            else Message("report-existed-by", time=time)
+        )
+    since = _spell_time(proven.not_before)
+    return (
+        Message("report-unchanged-since-bracket", since=since, time=time)
+        if is_unchanged
+        else Message("report-made-between", since=since, time=time)
+    )
 
 
 def _spell_time(time: datetime) -> str:
@@ -212,8 +223,11 @@ def _summary(report: Report) -> Message:
     detail = report.headline if report.error is None else report.error.message
     leading = report.leading
     if report.error is None and leading is not None:
-        time = f"{leading.existed_by:%Y-%m-%d %H:%M:%S}"
-        detail = Message("report-brief-proven", time=time, place=_describe_place(leading))
+        time, place = f"{leading.existed_by:%Y-%m-%d %H:%M:%S}", _describe_place(leading)
+        detail = Message("report-brief-proven", time=time, place=place)
+        if leading.not_before is not None:
+            since = f"{leading.not_before:%Y-%m-%d %H:%M:%S}"
+            detail = Message("report-brief-bracket", since=since, time=time, place=place)
     if not report.unpinned:
         return detail
     return Message("report-brief-unpinned", detail=detail, items=join(report.unpinned))

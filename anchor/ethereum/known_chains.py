@@ -95,6 +95,13 @@ CHAINS: tuple[Chain, ...] = (
 
 _BY_ID = {chain.id: chain for chain in CHAINS}
 
+WITHOUT_BLOCK_HISTORY = (ChainId(42161), ChainId(42170), ChainId(421614))
+"""Chains on which a block's hash is not proven by EIP-2935's contract, as of this release.
+
+Arbitrum One, Nova and Sepolia: contracts there see another number than that of the chain's blocks,
+and keep another contract at that address.
+"""
+
 KIND_SENTENCES: Mapping[ChainKind, Message] = {
     "test": Message("chain-kind-test"),
     "development": Message("chain-kind-development"),
@@ -123,6 +130,14 @@ def find_chain(chain_id: ChainId) -> Chain:
         genesis=None,
         time_slack=None,
     )
+
+
+def has_block_history(chain_id: ChainId) -> bool:
+    """Return whether hashes of a chain's earlier blocks can be proven by EIP-2935's contract.
+
+    Whether the chain has that contract is shown by the proof itself.
+    """
+    return chain_id not in WITHOUT_BLOCK_HISTORY
 
 
 def best_kind(kinds: list[ChainKind]) -> ChainKind:

@@ -20,6 +20,8 @@ from anchor.canonical import MAX_INTEGER, JsonValue, encode_canonical, parse_can
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.evidence.checksums import decode_name
 from anchor.evidence.digests import SHA256, SM3, Digests
+from anchor.evidence.not_before import MEMBER as NOT_BEFORE
+from anchor.evidence.not_before import NotBefore, parse_not_before
 from anchor.messages.message import Message
 from anchor.types import LogId, parse_hex
 
@@ -45,8 +47,9 @@ class Record:
 
     ``digests.size`` is None, and digests not given are None, for evidence recorded by its digest
     alone.  ``recorded_at`` is the operator's own clock: a claim, not a proof.  ``log`` is the log
-    that the record was written for, if it names one.  ``statements`` are the names of members that
-    the format does not know: the operator's own statements, which are not verified.
+    that the record was written for, if it names one; ``not_before`` the block that it names as
+    older than itself.  ``statements`` are the names of members that the format does not know, among
+    them a ``not_before`` of another form: the operator's own statements, which are not verified.
     """
 
     encoded: bytes
@@ -56,6 +59,7 @@ class Record:
     salt: bytes
     recorded_at: datetime
     log: LogId | None = None
+    not_before: NotBefore | None = None
     statements: tuple[str, ...] = ()
 
 
@@ -68,6 +72,7 @@ def encode_record(
     recorded_at: str,
     log: LogId | None = None,
     statements: Mapping[str, JsonValue] | None = None,
+    not_before: NotBefore | None = None,
 ) -> bytes:
     """Return the canonical bytes of a record; ``recorded_at`` as ``format_time`` writes it.
 
@@ -90,11 +95,12 @@ def encode_record(
         raise MalformedError(Message("record-size-value-invalid", size=digests.size))
     named = "" if log is None else f'"log":"0x{log.hex()}",'
     media = "" if media_type is None else f'"media_type":{encode_basestring(media_type)},'
+    block = "" if not_before is None else f'"{NOT_BEFORE}":{not_before.encode()},'
     size = "" if digests.size is None else f',"size":{digests.size}'
     try:
         encoded = (
             f'{{"digests":{{{",".join(members)}}},{named}{media}"name":{encode_basestring(name)},'
-            f'"recorded_at":"{recorded_at}","salt":"{salt.hex()}","schema":"{SCHEMA}"{size}}}'
+            f'{block}"recorded_at":"{recorded_at}","salt":"{salt.hex()}","schema":"{SCHEMA}"{size}}}'
         ).encode()
     except UnicodeEncodeError:
         raise MalformedError(Message("record-lone-surrogate")) from None
@@ -135,6 +141,8 @@ def parse_record(encoded: bytes) -> Record:
     name, salt = _parse_name(value["name"]), _parse_hex_member(value["salt"], "salt")
     recorded_at = _parse_time(value["recorded_at"])
     log = LogId(_parse_hex_member(value["log"], "log", prefix=True)) if "log" in value else None
+    not_before = parse_not_before(value.get(NOT_BEFORE))
+    known_members = _MEMBERS if not_before is None else {*_MEMBERS, NOT_BEFORE}
     # Checked after all errors of form, so that a record with several faults has one outcome.
     if not known:
         raise _unknown_algorithms(value["digests"])
@@ -146,8 +154,19 @@ def parse_record(encoded: bytes) -> Record:
         salt=salt,
         recorded_at=recorded_at,
         log=log,
-        statements=tuple(sorted(set(value) - _MEMBERS)),
+        not_before=not_before,
+        statements=tuple(sorted(set(value) - known_members)),
     )
+
+
+def find_named_block(encoded: bytes) -> NotBefore | None:
+    """Return the block that a record names; None if it names none, or is no record."""
+    if b'"not_before":' not in encoded:  # which is quick, of millions of records
+        return None
+    try:
+        return parse_record(encoded).not_before
+    except (MalformedError, UnknownVersionError):
+        return None
 
 
 def _parse_digests(digests: JsonValue) -> dict[str, bytes]:

@@ -16,6 +16,7 @@ from anchor.messages.message import Message
 from anchor.operate.acceptance import AcceptedEvidence, accept_each, digest_input
 from anchor.operate.file_intake import AcceptedFile, IntakeResult, gather
 from anchor.operate.receipt_files import refuse_taken_places, skip_receipts
+from anchor.operate.recent_block import choose_block
 from anchor.project.project import OpenProject
 from anchor.types import Hash32
 
@@ -49,6 +50,7 @@ def add_evidence(
     evidence: Iterable[Path | SourceFile | Digests],
     *,
     beside: bool,
+    not_before: bool | None,
     report: Callable[[Message], None],
     on_left_out: Callable[[IntakeProblem | Skipped], None] | None,
     on_progress: Callable[[int, int], None] | None,
@@ -59,12 +61,21 @@ def add_evidence(
     sources = skip_receipts(sources, project.config.log)
     if beside:
         sources = refuse_taken_places(sources, project.config.log)
+    name_block = choose_block(project, not_before, report)
     with open_executor() as executor:
-        gathered = gather(project, sources, executor=executor, keep_files=True, on_done=on_progress)
+        gathered = gather(
+            project,
+            sources,
+            executor=executor,
+            keep_files=True,
+            on_done=on_progress,
+            name_block=name_block,
+        )
     added = list(map(describe_file, gathered.files))
     for start in range(0, len(digests), _CHUNK):
         inputs = [digest_input(each) for each in digests[start : start + _CHUNK]]
-        for given, accepted in zip(inputs, accept_each(project, inputs), strict=True):
+        chunk = accept_each(project, inputs, not_before=name_block())
+        for given, accepted in zip(inputs, chunk, strict=True):
             added.append(_describe(accepted, given.name, None, given.digests))
     report_left_out(gathered, report=report, on_left_out=on_left_out)
     return added

@@ -43,6 +43,7 @@ from anchor.store.evidence import (
     find_evidence,
     load_by_identity,
 )
+from anchor.store.kept_proofs import read_kept
 from anchor.store.location import StoreLocation
 from anchor.store.receipt_basis import Edition, load_edition
 from anchor.system.clock import SystemClock
@@ -254,6 +255,7 @@ class Project:
         evidence: Iterable[Path | SourceFile | Digests],
         *,
         beside: bool = False,
+        not_before: bool | None = None,
         on_left_out: Callable[[IntakeProblem | Skipped], None] | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> list[Added]:
@@ -262,20 +264,23 @@ class Project:
         All are durable when this returns; files come first, then digests.  Evidence added before
         is not added again, unless it was erased.  A ``SourceFile`` is a file with a given name.
         ``beside`` leaves out this log's own receipts, and files beside which no receipt can be
-        written.  ``on_left_out`` is called for each path that was not added, ``on_progress`` with
-        the files and bytes read.
+        written.  ``not_before`` is whether new records name a final block, which the project's
+        nodes tell; None is the configuration's setting.  ``on_left_out`` is called for each path
+        that was not added, ``on_progress`` with the files and bytes read.
 
         Raises:
             UsageError: A path cannot be read, and there is no ``on_left_out``; the others were
                 added nevertheless.  Or a piece has the wrong type, or a name or size that no
                 record can hold, and no evidence was added.
             ClockError: This machine's clock is far from the chain's.
+            CannotCheckError: Records are to name a block, and no node tells the final one.
         """
         with self._intake_lock:
             return add_evidence(
                 self._opened,
                 evidence,
                 beside=beside,
+                not_before=not_before,
                 report=self._report,
                 on_left_out=on_left_out,
                 on_progress=on_progress,
@@ -336,7 +341,8 @@ class Project:
             )
         with self._chain_lock:
             node = self._node()
-            proofs = StateProofs(self.config, node, self._report)
+            kept = read_kept(self._opened.database, self.config.chain_id)
+            proofs = StateProofs(self.config, node, self._report, kept)
             with self.lead():
                 done = anchor_round(
                     self._opened,

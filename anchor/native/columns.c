@@ -289,12 +289,13 @@ static size_t make_record(const struct columns *c, size_t at, uint8_t *const rec
         time.size = (size_t)(put_time(time_room, read_int64(c->times.at + 8 * at)) - time_room);
         time.at = time_room;
     }
-    if ((sha256 == NULL && sm3 == NULL) || name_size == 0 || kind->middle.at == NULL || size < 0 ||
-        size > RECORD_MAX_INTEGER || kind->middle.size > RECORD_MAX_BYTES ||
+    if ((sha256 == NULL && sm3 == NULL) || name_size == 0 || kind->middle.at == NULL ||
+        kind->joint.at == NULL || size < 0 || size > RECORD_MAX_INTEGER ||
+        kind->middle.size > RECORD_MAX_BYTES || kind->joint.size > RECORD_MAX_BYTES ||
         time.size > RECORD_MAX_BYTES ||
-        name_size + kind->middle.size + time.size > RECORD_MAX_BYTES)
+        name_size + kind->middle.size + kind->joint.size + time.size > RECORD_MAX_BYTES)
         return 0;
-    /* From here on, fewer than 513 bytes come to those three. */
+    /* From here on, fewer than 513 bytes come to those four. */
     out = PUT(out, "{\"digests\":{");
     if (sha256) {
         out = put_hex(PUT(out, "\"sha256\":\""), sha256);
@@ -308,7 +309,8 @@ static size_t make_record(const struct columns *c, size_t at, uint8_t *const rec
     }
     out = put_bytes(out, kind->middle.at, kind->middle.size);
     out = put_name(PUT(out, "\""), name, name_size);
-    out = PUT(out, "\",\"recorded_at\":\"");
+    out = PUT(out, "\"");
+    out = put_bytes(out, kind->joint.at, kind->joint.size);
     out = put_bytes(out, time.at, time.size);
     out = put_hex(PUT(out, "\",\"salt\":\""), c->salts.at + at * SHA256_SIZE);
     out = PUT(out, "\",\"schema\":\"evidence-record/1\"");
@@ -557,6 +559,14 @@ static int skip_text(struct rest *rest)
     return SKIP(rest, "\"");
 }
 
+/* Skip what is left of an object that has no other in it, and no brace in a text. */
+static int skip_object(struct rest *rest)
+{
+    while (rest->at < rest->end && *rest->at != '}')
+        rest->at++;
+    return SKIP(rest, "}");
+}
+
 /* Read an escape after its backslash. */
 static int read_escape(struct rest *rest, uint8_t *byte)
 {
@@ -641,9 +651,13 @@ int record_split(struct slice record, const uint8_t *sha256, const uint8_t *sm3,
         good = skip_text(&rest) && SKIP(&rest, ",");
     good = good && SKIP(&rest, "\"name\":");
     parts->middle.size = (size_t)(rest.at - parts->middle.at);
-    good = good && SKIP(&rest, "\"") && read_name(&rest, parts) &&
-           SKIP(&rest, ",\"recorded_at\":\"") &&
-           skip_bytes(&rest, recorded_at.at, recorded_at.size) &&
+    good = good && SKIP(&rest, "\"") && read_name(&rest, parts);
+    parts->joint.at = rest.at;
+    if (good && SKIP(&rest, ",\"not_before\":{"))
+        good = skip_object(&rest);
+    good = good && SKIP(&rest, ",\"recorded_at\":\"");
+    parts->joint.size = (size_t)(rest.at - parts->joint.at);
+    good = good && skip_bytes(&rest, recorded_at.at, recorded_at.size) &&
            SKIP(&rest, "\",\"salt\":\"") && read_hex(&rest, parts->salt) &&
            SKIP(&rest, "\",\"schema\":\"evidence-record/1\"");
     parts->size = -1;

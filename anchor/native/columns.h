@@ -37,6 +37,7 @@ enum {
 struct kind {
     unsigned flags;
     struct slice middle;      /* of a record: what is between its digests and its name */
+    struct slice joint;       /* of a record: what is between its name and its time */
     struct slice accepted_at; /* if it is not in `times` */
     struct slice prefix;      /* of a source */
 };
@@ -89,7 +90,7 @@ size_t columns_complete(const struct columns *columns,
 
 /* The parts of a record that the columns have. */
 struct record_parts {
-    struct slice middle, name;
+    struct slice middle, name, joint;
     int is_named_by_digest;
     uint8_t salt[SHA256_SIZE];
     int64_t size;                           /* -1: none */
@@ -97,7 +98,8 @@ struct record_parts {
 };
 
 /* Take a record apart.  Return -1 unless columns_write_record makes the same bytes of the parts,
- * these digests (NULL: none) and this time.  The caller checks that `middle` is canonical. */
+ * these digests (NULL: none) and this time.  The caller checks that `middle` and `joint` are
+ * canonical. */
 int record_split(struct slice record, const uint8_t *sha256, const uint8_t *sm3,
                  struct slice recorded_at, struct record_parts *parts);
 

@@ -37,8 +37,9 @@ static int take_kinds(PyObject *kinds, struct columns *columns)
             PyErr_SetString(PyExc_TypeError, "a kind is a tuple");
             return 0;
         }
-        if (!PyArg_ParseTuple(values, "IO&O&O&", &kind->flags, take_bytes, &kind->middle,
-                              take_bytes, &kind->accepted_at, take_bytes, &kind->prefix))
+        if (!PyArg_ParseTuple(values, "IO&O&O&O&", &kind->flags, take_bytes, &kind->middle,
+                              take_bytes, &kind->joint, take_bytes, &kind->accepted_at, take_bytes,
+                              &kind->prefix))
             return 0;
     }
     return 1;
@@ -216,8 +217,9 @@ static PyObject *split_record(PyObject *Py_UNUSED(module), PyObject *args)
         record_split(record, sha256.at, sm3.at, recorded_at, &parts) < 0)
         Py_RETURN_NONE;
     size = parts.size < 0 ? Py_NewRef(Py_None) : PyLong_FromLongLong(parts.size);
-    return Py_BuildValue("y#s#y#NO", (char *)parts.middle.at, (Py_ssize_t)parts.middle.size,
-                         (char *)parts.name.at, (Py_ssize_t)parts.name.size, (char *)parts.salt,
+    return Py_BuildValue("y#s#y#y#NO", (char *)parts.middle.at, (Py_ssize_t)parts.middle.size,
+                         (char *)parts.name.at, (Py_ssize_t)parts.name.size,
+                         (char *)parts.joint.at, (Py_ssize_t)parts.joint.size, (char *)parts.salt,
                          (Py_ssize_t)sizeof parts.salt, size,
                          parts.is_named_by_digest ? Py_True : Py_False);
 }
@@ -240,6 +242,6 @@ PyMethodDef columns_methods[] = {
      "Return leaves, second halves of identities and the length of all records, or None."},
     {"split_record", split_record, METH_VARARGS,
      "split_record(record, sha256, sm3, recorded_at)\n--\n\n"
-     "Return middle, name, salt, size and whether the name is the digest, or None."},
+     "Return middle, name, joint, salt, size and whether the name is the digest, or None."},
     {NULL, NULL, 0, NULL},
 };

@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from anchor.canonical import encode_canonical
 from anchor.errors import MalformedError, StoreBusyError, UsageError
 from anchor.evidence.digests import SHA256, SM3, Digests
+from anchor.evidence.not_before import NotBefore
 from anchor.evidence.record import SALT_BYTES, Record, encode_record
 from anchor.evidence.record_groups import RecordGroups
 from anchor.log.merkle import hash_leaf
@@ -120,10 +121,12 @@ def accept(
     submissions: Sequence[EvidenceInput],
     *,
     again: bool = False,
+    not_before: NotBefore | None = None,
 ) -> Acceptance:
     """Accept ``submissions`` in order; when this returns they are durable.
 
     The same file with the same digests is the same evidence and is accepted once, unless ``again``.
+    New records name the block ``not_before``, if there is one.
     A long list takes several transactions; after a crash, repeating the call accepts the rest.
 
     Raises:
@@ -136,7 +139,7 @@ def accept(
     for start in range(0, len(submissions), _BATCH):
         batch = submissions[start : start + _BATCH]
         database.check_room(sum(_RECORD_BYTES + len(submission.name) for submission in batch))
-        items = list(_prepare_runs(project, batch, again))
+        items = list(_prepare_runs(project, batch, again, not_before))
         # If another process accepts the same evidence, one of the two waits or starts again.
         written = database.write_counted(partial(insert_evidence, items=items))
         new += written.result
@@ -169,6 +172,7 @@ def accept_each(
     submissions: Sequence[EvidenceInput],
     *,
     again: bool = False,
+    not_before: NotBefore | None = None,
 ) -> list[AcceptedEvidence]:
     """Accept up to 10,000 ``submissions`` as ``accept`` does; return one result for each.
 
@@ -179,7 +183,7 @@ def accept_each(
     check_clock(project)
     database = project.database
     database.check_room(sum(_RECORD_BYTES + len(submission.name) for submission in submissions))
-    rows = list(_prepare(project, submissions, again))
+    rows = list(_prepare(project, submissions, again, not_before))
     written = database.write_counted(partial(insert_reporting, items=rows))
     answers = list(zip(rows, written.result, strict=True))
     with database.read() as connection:
@@ -220,36 +224,48 @@ def fewest(*counted: int | None) -> int | None:
 
 
 def _prepare(
-    project: OpenProject, submissions: Sequence[EvidenceInput], again: bool
+    project: OpenProject,
+    submissions: Sequence[EvidenceInput],
+    again: bool,
+    not_before: NotBefore | None = None,
 ) -> Iterator[NewEvidence]:
     """Yield the evidence of each submission, with a fresh salt."""
     recorded_at, log = utc_now(), project.config.log
     for submission in submissions:
         unique = secrets.token_bytes(SALT_BYTES) if again else b""
         salt = secrets.token_bytes(SALT_BYTES)
-        yield prepare_evidence(submission, unique, salt, recorded_at, log)
+        yield prepare_evidence(submission, unique, salt, recorded_at, log, not_before)
 
 
 def _prepare_runs(
-    project: OpenProject, submissions: Sequence[EvidenceInput], again: bool
+    project: OpenProject,
+    submissions: Sequence[EvidenceInput],
+    again: bool,
+    not_before: NotBefore | None = None,
 ) -> Iterator[NewEvidence | Run]:
     """Yield the evidence of the submissions, as runs where that is possible."""
     for start in range(0, len(submissions), MOST_PIECES):
         part = submissions[start : start + MOST_PIECES]
-        run = None if again else _make_run(part, utc_now(), project.config.log)
+        run = None if again else _make_run(part, utc_now(), project.config.log, not_before)
         if run is None:
-            yield from _prepare(project, part, again)
+            yield from _prepare(project, part, again, not_before)
         else:
             yield run
 
 
-def _make_run(submissions: Sequence[EvidenceInput], recorded_at: str, log: LogId) -> Run | None:
+def _make_run(
+    submissions: Sequence[EvidenceInput],
+    recorded_at: str,
+    log: LogId,
+    not_before: NotBefore | None = None,
+) -> Run | None:
     """Return the run of these submissions; None if their sources, names and kinds do not allow it.
 
     A source must end with the name, and a record with groups is kept as it is.
     """
     kinds: dict[Kind, int] = {}
     codes, names = bytearray(), []
+    block = None if not_before is None else not_before.encode()
     given = [submission.digests for submission in submissions]
     for submission, digests in zip(submissions, given, strict=True):
         source, name = submission.source, submission.name
@@ -266,6 +282,7 @@ def _make_run(submissions: Sequence[EvidenceInput], recorded_at: str, log: LogId
             log=log.hex(),
             media_type=submission.media_type or guess_media_type(name),
             prefix=source[: len(source) - len(name)],
+            not_before=block,
         )
         codes.append(kinds.setdefault(kind, len(kinds)))
         if len(kinds) > _MOST_KINDS:
@@ -299,7 +316,11 @@ def _join(values: Iterable[bytes | None]) -> bytes | None:
 
 
 def accept_once(
-    project: OpenProject, submission: EvidenceInput, *, key: str | None = None
+    project: OpenProject,
+    submission: EvidenceInput,
+    *,
+    key: str | None = None,
+    not_before: NotBefore | None = None,
 ) -> AcceptedEvidence:
     """Accept one piece of evidence, or find the one accepted before; on return it is durable.
 
@@ -313,7 +334,8 @@ def accept_once(
     check_clock(project)
     unique = b"" if key is None else _encode_key(key)
     salt = secrets.token_bytes(SALT_BYTES)
-    row = prepare_evidence(submission, unique, salt, utc_now(), project.config.log)
+    log = project.config.log
+    row = prepare_evidence(submission, unique, salt, utc_now(), log, not_before)
     key_hash = None if key is None else hash_key(key)
     project.database.check_room(len(row.record))
     written = project.database.write_counted(partial(insert_once, submitted=row, key=key_hash))
@@ -331,7 +353,10 @@ def hash_key(key: str) -> bytes:
 
 
 def accept_with_key(
-    project: OpenProject, submissions: Sequence[EvidenceInput], key: str
+    project: OpenProject,
+    submissions: Sequence[EvidenceInput],
+    key: str,
+    not_before: NotBefore | None = None,
 ) -> Acceptance:
     """Accept a single submission under an idempotency key.
 
@@ -340,11 +365,16 @@ def accept_with_key(
     """
     if len(submissions) != 1:
         raise UsageError(Message("idempotency-key-single-submission"))
-    return sum_up([accept_once(project, submissions[0], key=key)])
+    return sum_up([accept_once(project, submissions[0], key=key, not_before=not_before)])
 
 
 def prepare_evidence(
-    submission: EvidenceInput, unique: bytes, salt: bytes, recorded_at: str, log: LogId
+    submission: EvidenceInput,
+    unique: bytes,
+    salt: bytes,
+    recorded_at: str,
+    log: LogId,
+    not_before: NotBefore | None = None,
 ) -> NewEvidence:
     """Return the row of a submission: its record for ``log`` with this salt and time.
 
@@ -363,6 +393,7 @@ def prepare_evidence(
         recorded_at=recorded_at,
         log=log,
         statements=groups,
+        not_before=not_before,
     )
     return _make_row(submission, record, unique, recorded_at)
 

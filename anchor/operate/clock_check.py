@@ -11,20 +11,17 @@ saw, so that intake asks no node.
 
 from __future__ import annotations
 
-import os
-import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from anchor.canonical import encode_canonical, parse_strict
-from anchor.errors import AnchorError, ClockError
+from anchor.errors import ClockError
 from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
+from anchor.project.sightings import load_sighting, save_sighting
 from anchor.store.heads import newest_final_anchor
 from anchor.system.clock import unix_now
-from anchor.system.durable_files import private_mode, write_file
 from anchor.units import format_duration, format_timestamp
 
 TOLERANCE = 300.0
@@ -36,7 +33,7 @@ FRESH = 300.0
 # Seconds by which block times may deviate from a monotonic clock between two checks.
 _SLACK = 30.0
 _FORMAT = "anchor-chain-time/1"
-_MOST_BYTES = 4_096
+_SUBJECT = Message("clock-chain-time-subject")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,36 +157,14 @@ def save_chain_time(config: Config, seen: ChainTime) -> None:
     Raises:
         AnchorError: The file cannot be written.
     """
-    path = chain_time_path(config)
     members: dict[str, Any] = {"format": _FORMAT, **asdict(seen)}
-    data = encode_canonical(members, subject=Message("clock-chain-time-subject")) + b"\n"
-    write_file(path, data, durable=False, mode=private_mode(path.parent))
+    save_sighting(chain_time_path(config), members, subject=_SUBJECT)
 
 
 def load_chain_time(config: Config) -> ChainTime | None:
     """Return the chain's time as last saved; None if this release cannot read the file."""
-    try:
-        with open(_open_plain(chain_time_path(config)), "rb") as file:
-            members = parse_strict(
-                file.read(_MOST_BYTES + 1),
-                subject=Message("clock-chain-time-subject"),
-                max_bytes=_MOST_BYTES,
-            )
-    except (OSError, AnchorError):
-        return None
-    if not isinstance(members, dict) or members.pop("format", None) != _FORMAT:
-        return None
-    return _parse(members)
-
-
-def _open_plain(path: Path) -> int:
-    """Open a file for reading, without blocking if a pipe without a writer is in its place."""
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise FileNotFoundError(path)
-    return descriptor
+    members = load_sighting(chain_time_path(config), form=_FORMAT, subject=_SUBJECT)
+    return None if members is None else _parse(members)
 
 
 def _parse(members: dict[str, Any]) -> ChainTime | None:

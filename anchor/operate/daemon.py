@@ -44,6 +44,7 @@ from anchor.operate.head_size import LEAST, choose_head_size
 from anchor.operate.preconditions import check_chain
 from anchor.operate.publisher import Publisher
 from anchor.operate.single_run import anchor_round
+from anchor.operate.state_proofs import StateProofs
 from anchor.project.project import OpenProject
 from anchor.store.evidence import (
     count_waiting,
@@ -279,6 +280,7 @@ class Daemon:
             self._clock,
             wait_for="included",
             report=lambda text: self._tell(Event(event="progress", text=text)),
+            proofs=StateProofs(self._project.config, self._node, self._warn),
             most=count,
         )
         ended = self._clock.monotonic()
@@ -315,7 +317,8 @@ class Daemon:
         if not before:
             return False  # no query to the node is needed
         try:
-            now_final = refresh_anchors(self._project, self._node)
+            proofs = StateProofs(self._project.config, self._node, self._warn)
+            now_final = refresh_anchors(self._project, self._node, proofs)
         except QuorumError as error:
             # Sealing and anchoring continue meanwhile: they do not depend on a final block.
             self._remind("quorum", failure_event(error, _FINALITY_POLL))
@@ -327,6 +330,9 @@ class Daemon:
         for anchored in now_final:
             self._tell(finality_event(anchored))
         return is_gone
+
+    def _warn(self, text: Message) -> None:
+        self._tell(Event(event="warning", text=text))
 
     def _tell_reorganised(self, before: list[AnchoredHead]) -> bool:
         """Report anchors that a reorganisation moved or removed; return whether some are gone."""

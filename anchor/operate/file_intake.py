@@ -26,6 +26,7 @@ from anchor.operate.acceptance import (
     fewest,
     sum_up,
 )
+from anchor.operate.recent_block import NameBlock, name_no_block
 from anchor.project.project import OpenProject
 from anchor.store.evidence import find_changed
 from anchor.store.location import SqliteFile, StoreLocation
@@ -84,13 +85,15 @@ def gather(
     keep_files: bool = False,
     groups: RecordGroups | None = None,
     on_done: Callable[[int, int], None] | None = None,
+    name_block: NameBlock = name_no_block,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> IntakeResult:
     """Accept every file found; unreadable files are reported, and the others are accepted.
 
     Files are committed in runs, in their order: after a crash, repeating the call accepts the rest.
     ``key`` is an idempotency key, for one file only and without ``keep_files``.  ``groups`` go into
-    every record.
+    every record.  ``name_block`` tells before any file is read, and again for each run, which block
+    the records name.
     """
     files: list[AcceptedFile] = []
     problems: list[IntakeProblem] = []
@@ -111,18 +114,20 @@ def gather(
         if not again and key is None and groups is None:
             claim_restored(project, run)
         changed.extend(_find_changed(project, run, paths))
+        not_before = name_block()
         if keep_files:
-            each = accept_each(project, run, again=again)
+            each = accept_each(project, run, again=again, not_before=not_before)
             files.extend(map(_accepted_file, paths, run, each))
             done.append(sum_up(each))
         elif key is None:
-            done.append(accept(project, run, again=again))
+            done.append(accept(project, run, again=again, not_before=not_before))
         else:
-            done.append(accept_with_key(project, run, key))
+            done.append(accept_with_key(project, run, key, not_before))
         size += sum(submission.digests.size or 0 for submission in run)
         run.clear()
         paths.clear()
 
+    name_block()  # fails before anything is hashed
     results = hash_sources(
         sources,
         project.config.digests,

@@ -18,6 +18,7 @@ from anchor.project.project import OpenProject
 from anchor.receipt.format import AnchorHints, Promise, Receipt, ReceiptAnchor
 from anchor.store.evidence import StoredEvidence
 from anchor.store.heads import AnchoredHead, load_anchors, load_heads
+from anchor.store.kept_proofs import read_kept
 from anchor.store.receipt_basis import load_edition
 from anchor.store.sealing import open_tree
 from anchor.types import Hash32, Head
@@ -41,7 +42,8 @@ def open_prover(
     try:
         node = open_node()
         check_standing(project, node)
-        proofs = StateProofs(project.config, node, report)
+        kept = read_kept(project.database, project.config.chain_id)
+        proofs = StateProofs(project.config, node, report, kept)
         if project.database.read_only_note is None:  # a store on read-only media cannot be updated
             update_anchors(project, node, proofs)
     except CannotCheckError as error:

@@ -43,6 +43,7 @@ class SettledReceipts:
             and all(
                 one.state is not None
                 and other.state is not None
+                and (other.state.beacon is None or one.state.beacon is not None)
                 and self._read(old.log, one.head.root, one.state) is not None
                 and self._read(old.log, one.head.root, one.state)
                 == self._read(new.log, other.head.root, other.state)

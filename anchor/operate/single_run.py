@@ -70,6 +70,7 @@ def anchor_round(
     grows a fork.  The key is opened only to send a transaction.  ``proofs`` keeps the state proof
     of an anchor that becomes final.
     """
+    proofs = proofs or StateProofs(project.config, node, report)
     standing = check_standing(project, node)
     sealed = seal(project.database, utc_now(), project.tiles, most)
     count = sealed[1] if sealed else 0

@@ -134,10 +134,18 @@ shared = true
 # Where `anchor run` publishes the log: a folder, or an object store's URL.
 # [publish]
 # target = "published"
+
+# New records name a final block, which proves later that they were not made before it: true,
+# false, or "if-available" to record without where no node tells one.
+# [record]
+# not_before = true
 """
 """The template of a new configuration; ``encode_config`` sets the members, or removes them."""
 
 WaitFor = Literal["included", "final"]
+
+NotBeforeRule = bool | Literal["if-available"]
+"""Whether new records name a final block; ``if-available``: only if a node tells one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +171,7 @@ class Config:
     ``publish`` is where `anchor run` publishes the log: a folder, or an object store's URL.
     ``ntp`` are the servers that `anchor collect` compares the clock with; none: it asks nobody.
     ``copies`` gives the number of servers that have to hold the store; None: one is enough.
+    ``not_before`` (``record.not_before``) is whether new records name a final block.
     The repr shows no URL of a node or an object store, because they may hold keys.
     """
 
@@ -193,6 +202,7 @@ class Config:
     publish: str | None = field(default=None, repr=False)
     copies: CopyRule | None = None
     ntp: tuple[str, ...] = ()
+    not_before: NotBeforeRule = False
 
     @property
     def erasures(self) -> Path:
@@ -466,6 +476,10 @@ class _CollectSection(_Section):
     ] = []
 
 
+class _RecordSection(_Section):
+    not_before: NotBeforeRule = False
+
+
 class _StoreCopiesSection(_Section):
     copies: Annotated[int, Field(ge=1, le=9)] = 1
     degrade: bool = False
@@ -491,6 +505,7 @@ class _ConfigDocument(BaseSettings):
     signer: _SignerSection
     publish: _PublishSection = _PublishSection()
     collect: _CollectSection = _CollectSection()
+    record: _RecordSection = _RecordSection()
     store_copies: _StoreCopiesSection = _StoreCopiesSection()
 
 
@@ -575,6 +590,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         publish=_place(document.publish.target, folder),
         copies=_read_copies(document.store_copies, store),
         ntp=tuple(document.collect.ntp),
+        not_before=document.record.not_before,
     )
 
 

@@ -3,7 +3,8 @@
 A bundle is JSON lines: a header; then, for each anchor, a line with what its receipts share and a
 line for each of them, in ascending order of leaf index.  A receipt's line holds the hashes of its
 path up to the node that it has in common with the receipt before it; that receipt gives the rest.
-Put together, each is an ordinary receipt (``anchor-receipt/1``).  ``docs/receipt-format.md`` is the
+The proof of the block that records name has a line of its own before the receipts with it.  Put
+together, each is an ordinary receipt (``anchor-receipt/1``).  ``docs/receipt-format.md`` is the
 specification.
 """
 
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 
-from pydantic import Field, RootModel
+from pydantic import BeforeValidator, Field, RootModel
 
 from anchor.canonical import parse_strict
 from anchor.errors import MalformedError, MismatchError, UnknownVersionError, UsageError
@@ -23,22 +24,27 @@ from anchor.evidence.record import MAX_RECORD_BYTES
 from anchor.log.merkle import fold_path, hash_leaf, path_length
 from anchor.messages.message import Message
 from anchor.receipt.format import (
+    BeaconDocument,
     Bytes32Hex,
     DocumentPart,
     MerklePath,
+    OptionalMember,
     Promise,
     Receipt,
     ReceiptAnchor,
     RootDocument,
     SharedAnchorDocument,
     anchor_members,
+    beacon_members,
     encode_record_member,
     head_members,
     read_anchor,
+    read_beacon,
     read_path,
     read_promise,
     validate_members,
 )
+from anchor.receipt.state_proof import BeaconProof
 from anchor.system.os_errors import explain_os_error
 from anchor.system.regular_files import open_regular_file
 from anchor.types import MAX_LOG_SIZE, Hash32, Head, LogId
@@ -72,16 +78,35 @@ class SharedHeadLine(DocumentPart):
     head: RootDocument
 
 
+class SharedBeaconLine(DocumentPart):
+    """The proof of the block that records of this anchor name, for receipts that follow."""
+
+    beacon: BeaconDocument
+
+
+def _require_true(value: object) -> object:
+    # To pydantic, the number 1 is the literal True.
+    if value is not True:
+        raise ValueError(Message("value-not-true"))
+    return value
+
+
 class BundledReceipt(DocumentPart):
-    """A receipt; ``path`` has the hashes that the receipt before it does not give."""
+    """A receipt; ``path`` has the hashes that the receipt before it does not give.
+
+    ``beacon``: the beacon's line before it is a part of it.
+    """
 
     # Limits the characters; the parser limits the bytes as well.
     record: Annotated[str, Field(max_length=MAX_RECORD_BYTES)]
     index: Annotated[int, Field(ge=0, lt=MAX_LOG_SIZE)]
     path: MerklePath
+    beacon: OptionalMember[Annotated[Literal[True], BeforeValidator(_require_true)]] = None
 
 
-class BundleLine(RootModel[BundleHeader | SharedAnchorLine | SharedHeadLine | BundledReceipt]):
+class BundleLine(
+    RootModel[BundleHeader | SharedAnchorLine | SharedHeadLine | SharedBeaconLine | BundledReceipt]
+):
     """Any line of a bundle; the JSON schema is published with the documentation."""
 
 
@@ -184,14 +209,19 @@ class _Reader:
         self._index = -1
         self._shared: ReceiptAnchor | Promise | None = None
         self._before: _Walked | None = None
+        self._beacon: BeaconProof | None = None
+        self._is_beacon_used = True
 
     def take(self, line: bytes) -> Receipt | None:
-        """Read a line after the header; return its receipt, None for an anchor or a head."""
+        """Read a line after the header; return its receipt, None for a line that receipts share."""
         members = _parse_line(_check_end(line))
         if self._taken == self._expected:
             raise MalformedError(Message("bundle-surplus", expected=self._expected))
         if "anchor" in members or "head" in members:
             self._begin(members)
+            return None
+        if "record" not in members and "beacon" in members:
+            self._begin_beacon(members)
             return None
         document = validate_members(BundledReceipt, members)
         if self._shared is None:
@@ -201,7 +231,7 @@ class _Reader:
                 Message("bundle-index-order", index=document.index, previous=self._index)
             )
         record = encode_record_member(document.record)
-        covering = self._shared
+        covering = self._shared if document.beacon is None else self._add_beacon(self._shared)
         path = _complete(document, covering.head, self._before)
         nodes = fold_path(
             leaf=hash_leaf(record), index=document.index, size=covering.head.size, path=path
@@ -223,11 +253,33 @@ class _Reader:
     def _begin(self, members: dict[str, Any]) -> None:
         if self._shared is not None and self._before is None:
             raise MalformedError(Message("bundle-anchor-unused"))
+        self._end_beacon()
         if "anchor" in members:
             self._shared = read_anchor(validate_members(SharedAnchorLine, members).anchor, ())
         else:
             self._shared = read_promise(validate_members(SharedHeadLine, members).head, ())
         self._before = None
+
+    def _begin_beacon(self, members: dict[str, Any]) -> None:
+        self._end_beacon()
+        beacon = read_beacon(validate_members(SharedBeaconLine, members).beacon)
+        if not isinstance(self._shared, ReceiptAnchor) or self._shared.state is None:
+            raise MalformedError(Message("bundle-beacon-without-state"))
+        self._beacon, self._is_beacon_used = beacon, False
+
+    def _end_beacon(self) -> None:
+        if not self._is_beacon_used:
+            raise MalformedError(Message("bundle-beacon-unused"))
+        self._beacon = None
+
+    def _add_beacon(self, shared: ReceiptAnchor | Promise) -> ReceiptAnchor:
+        """Return the anchor with the beacon's proof added to its state proof."""
+        if self._beacon is None:
+            raise MalformedError(Message("bundle-beacon-missing"))
+        assert isinstance(shared, ReceiptAnchor), "a beacon follows an anchor"
+        assert shared.state is not None, "a beacon follows a state proof"
+        self._is_beacon_used = True
+        return replace(shared, state=replace(shared.state, beacon=self._beacon))
 
 
 def _complete(document: BundledReceipt, head: Head, before: _Walked | None) -> tuple[Hash32, ...]:
@@ -302,29 +354,42 @@ def encode_bundle(receipts: Iterable[Receipt], *, log: LogId, count: int) -> Ite
     """
     yield _encode({"format": BUNDLE_FORMAT, "log": "0x" + log.hex(), "count": count})
     shared: ReceiptAnchor | Promise | None = None
+    beacon: BeaconProof | None = None
     index, given, written = -1, 0, 0
     for receipt in receipts:
         assert receipt.log == log, "a bundle is of one log"
         assert receipt.index > index, "the receipts are in order"
         (covering,) = receipt.anchors or (receipt.promise,)
         assert covering is not None, "a receipt has an anchor or a promise"
-        here = replace(covering, path=())
+        here, own_beacon = _split_beacon(replace(covering, path=()))
         if here != shared:
             yield _encode(_shared_members(here))
-            shared, given = here, 0
+            shared, beacon, given = here, None, 0
         else:
             given -= count_steps(index, receipt.index)
+        if own_beacon not in (None, beacon):
+            beacon = own_beacon
+            yield _encode({"beacon": beacon_members(beacon)})
         own = covering.path[: len(covering.path) - given]
-        yield _encode(
-            {
-                "record": receipt.record.decode("utf-8"),
-                "index": receipt.index,
-                "path": [node.hex() for node in own],
-            }
-        )
+        members: dict[str, Any] = {
+            "record": receipt.record.decode("utf-8"),
+            "index": receipt.index,
+            "path": [node.hex() for node in own],
+        }
+        yield _encode(members if own_beacon is None else members | {"beacon": True})
         index, given = receipt.index, len(covering.path)
         written += 1
     assert written == count, "the header has the number of receipts"
+
+
+def _split_beacon(
+    covering: ReceiptAnchor | Promise,
+) -> tuple[ReceiptAnchor | Promise, BeaconProof | None]:
+    """Return what receipts share, and the beacon that this one has."""
+    if isinstance(covering, Promise) or covering.state is None or covering.state.beacon is None:
+        return covering, None
+    state = covering.state
+    return replace(covering, state=replace(state, beacon=None)), state.beacon
 
 
 def _shared_members(covering: ReceiptAnchor | Promise) -> dict[str, Any]:

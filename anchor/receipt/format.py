@@ -34,13 +34,13 @@ from anchor.log.merkle import MAX_PATH, hash_leaf, root_from_path
 from anchor.messages.message import Message
 from anchor.messages.validation import describe_fault
 from anchor.receipt.places import read_place, read_taken_place, refuse_place
-from anchor.receipt.state_proof import StateProof, SuccessorProof, Takeover
+from anchor.receipt.state_proof import BeaconProof, StateProof, SuccessorProof, Takeover
 from anchor.system.durable_files import write_file
 from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId
 
 FORMAT = "anchor-receipt/1"
 # A record with the worst escaping takes 400 KB; 16 anchors with paths and state proofs of a chain
-# as large as Ethereum's take 20 KB each.
+# as large as Ethereum's take 24 KB each.
 MAX_RECEIPT_BYTES = 1 << 20
 # More chains than any log is anchored on; it bounds a verifier's work.
 MAX_ANCHORS = 16
@@ -141,6 +141,12 @@ class Receipt:
         """Return how many of the anchors have a state proof."""
         return sum(anchor.state is not None for anchor in self.anchors)
 
+    @property
+    def beacon_count(self) -> int:
+        """Return how many of the anchors have a proof of the block that the record names."""
+        states = [anchor.state for anchor in self.anchors if anchor.state is not None]
+        return sum(state.beacon is not None for state in states)
+
 
 def check_receipt_path(path: Path, log: LogId) -> Receipt | None:
     """Return the receipt of ``log`` in the file ``path``; None if the file does not exist.
@@ -163,7 +169,7 @@ def _is_better(old: Receipt, new: Receipt) -> bool:
 
     The old file may be forged, so more anchors alone do not protect it from replacement.
     """
-    worths = [(len(each.anchors), each.state_proof_count) for each in (old, new)]
+    worths = [(len(each.anchors), each.state_proof_count, each.beacon_count) for each in (old, new)]
     if worths[0] <= worths[1] or old.index != new.index:
         return False
     return all(_covers(old, anchor) for anchor in old.anchors) and all(
@@ -182,11 +188,17 @@ def _covers(receipt: Receipt, anchor: ReceiptAnchor) -> bool:
 
 
 def _includes(other: ReceiptAnchor, anchor: ReceiptAnchor) -> bool:
-    """Return whether ``other`` states the same anchor, and proves it if ``anchor`` does."""
-    if anchor.state is not None and other.state is None:
+    """Return whether ``other`` states the same anchor, and proves as much as ``anchor`` does."""
+    if _list_proofs(anchor) > _list_proofs(other):
         return False
     same = ("chain_id", "registry", "head", "sequence", "block_number", "timestamp")
     return all(getattr(other, name) == getattr(anchor, name) for name in same)
+
+
+def _list_proofs(anchor: ReceiptAnchor) -> tuple[bool, bool]:
+    """Return whether an anchor has a state proof, and in it a beacon."""
+    state = anchor.state
+    return state is not None, state is not None and state.beacon is not None
 
 
 def parse_receipt(data: bytes) -> Receipt:
@@ -301,7 +313,33 @@ def _state_members(state: StateProof) -> dict[str, Any]:
         members["operator_proof"] = ["0x" + node.hex() for node in state.operator_proof]
     if state.successor is not None:
         members["successor"] = _successor_members(state.successor)
+    if state.beacon is not None:
+        members["beacon"] = beacon_members(state.beacon)
     return members
+
+
+def encode_state(state: StateProof) -> bytes:
+    """Return a state proof as the JSON of a receipt's member ``state``."""
+    return json.dumps(_state_members(state), separators=(",", ":")).encode()
+
+
+def decode_state(data: bytes) -> StateProof:
+    """Return the state proof that ``encode_state`` wrote.
+
+    Raises:
+        MalformedError: The bytes break the format.
+    """
+    value = parse_strict(data, subject=Message("receipt-subject"), max_bytes=MAX_RECEIPT_BYTES)
+    return _state(validate_members(StateDocument, value))
+
+
+def beacon_members(beacon: BeaconProof) -> dict[str, Any]:
+    """Return the proof of an earlier block's hash as JSON members."""
+    return {
+        "header": "0x" + beacon.header.hex(),
+        "account_proof": ["0x" + node.hex() for node in beacon.account_proof],
+        "storage_proof": ["0x" + node.hex() for node in beacon.storage_proof],
+    }
 
 
 def _successor_members(successor: SuccessorProof) -> dict[str, Any]:
@@ -353,7 +391,7 @@ def _refuse_null(value: object) -> object:
 
 
 _Value = TypeVar("_Value")
-_Optional = Annotated[_Value | None, BeforeValidator(_refuse_null)]
+OptionalMember = Annotated[_Value | None, BeforeValidator(_refuse_null)]
 
 
 class RootDocument(DocumentPart):
@@ -387,17 +425,31 @@ class SuccessorDocument(DocumentPart):
     """``successor``: the proof of the log's successor, or that the log has none."""
 
     proof: Nodes
-    takeover: _Optional[TakeoverDocument] = None
+    takeover: OptionalMember[TakeoverDocument] = None
 
 
-class StateDocument(DocumentPart):
-    """``state``: a block's header, and the proofs that lead from it to the anchor's slot."""
+class BeaconDocument(DocumentPart):
+    """``beacon``: an earlier block's header, and the proofs of its hash in the chain's history."""
 
     header: HeaderHex
     account_proof: Nodes
     storage_proof: Nodes
-    operator_proof: _Optional[Nodes] = None
-    successor: _Optional[SuccessorDocument] = None
+
+
+class SharedStateDocument(DocumentPart):
+    """The state proof of an anchor, without what one record alone needs."""
+
+    header: HeaderHex
+    account_proof: Nodes
+    storage_proof: Nodes
+    operator_proof: OptionalMember[Nodes] = None
+    successor: OptionalMember[SuccessorDocument] = None
+
+
+class StateDocument(SharedStateDocument):
+    """``state``: a block's header, and the proofs that lead from it to the anchor's slot."""
+
+    beacon: OptionalMember[BeaconDocument] = None
 
 
 class SharedAnchorDocument(RootDocument):
@@ -408,12 +460,14 @@ class SharedAnchorDocument(RootDocument):
     sequence: Annotated[int, Field(ge=1, lt=2**40)]
     block_number: Annotated[int, Field(ge=0, lt=2**48)]
     timestamp: Annotated[int, Field(ge=0, lt=2**48)]
-    hints: _Optional[HintsDocument] = None
-    state: _Optional[StateDocument] = None
+    hints: OptionalMember[HintsDocument] = None
+    state: OptionalMember[SharedStateDocument] = None
 
 
 class AnchorDocument(SharedAnchorDocument, HeadDocument):
     """One member of ``anchors``."""
+
+    state: OptionalMember[StateDocument] = None
 
 
 def _require_head(schema: dict[str, Any]) -> None:
@@ -434,7 +488,7 @@ class ReceiptDocument(DocumentPart):
     record: Annotated[str, Field(max_length=MAX_RECORD_BYTES)]
     log: Bytes32Hex
     index: Annotated[int, Field(ge=0, lt=MAX_LOG_SIZE)]
-    head: _Optional[HeadDocument] = None
+    head: OptionalMember[HeadDocument] = None
     anchors: Annotated[list[AnchorDocument], Field(max_length=MAX_ANCHORS)]
 
 
@@ -479,13 +533,24 @@ def read_anchor(document: SharedAnchorDocument, path: tuple[Hash32, ...]) -> Rec
     )
 
 
-def _state(document: StateDocument) -> StateProof:
+def _state(document: SharedStateDocument) -> StateProof:
+    beacon = document.beacon if isinstance(document, StateDocument) else None
     return StateProof(
         header=bytes.fromhex(document.header[2:]),
         account_proof=_nodes(document.account_proof),
         storage_proof=_nodes(document.storage_proof),
         operator_proof=_nodes(document.operator_proof or []),
         successor=None if document.successor is None else _successor(document.successor),
+        beacon=None if beacon is None else read_beacon(beacon),
+    )
+
+
+def read_beacon(document: BeaconDocument) -> BeaconProof:
+    """Return the proof of an earlier block's hash."""
+    return BeaconProof(
+        header=bytes.fromhex(document.header[2:]),
+        account_proof=_nodes(document.account_proof),
+        storage_proof=_nodes(document.storage_proof),
     )
 
 

@@ -9,7 +9,6 @@ caller provides, is the only value that is trusted.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from anchor.errors import (
     CannotCheckError,
@@ -19,10 +18,9 @@ from anchor.errors import (
     NotTrustedError,
 )
 from anchor.ethereum.header import Header, parse_header
-from anchor.ethereum.keccak import format_address, hash_keccak256
-from anchor.ethereum.rlp import decode_rlp, parse_bytes, parse_integer
-from anchor.ethereum.trie import verify_trie_proof
+from anchor.ethereum.keccak import format_address
 from anchor.messages.message import Message
+from anchor.receipt.storage_proof import prove_account, prove_word
 from anchor.registry.storage import (
     anchor_slot,
     decode_anchor,
@@ -31,11 +29,6 @@ from anchor.registry.storage import (
     successor_slot,
 )
 from anchor.types import Address, Anchor, Hash32, LogId, log_owner
-
-# Four items: two integers and two hashes take at most 110 bytes.
-_MAX_ACCOUNT_BYTES = 110
-# A word of 32 bytes and its prefix.
-_MAX_VALUE_BYTES = 33
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +51,21 @@ class SuccessorProof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BeaconProof:
+    """An earlier block's header as RLP, and the proofs of its hash in the history contract."""
+
+    header: bytes
+    account_proof: tuple[bytes, ...]
+    storage_proof: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StateProof:
     """A block's header as RLP, and proofs of the registry's account and slots in that block.
 
     ``operator_proof`` proves the operator's key for an anchor that the log's owner did not send;
-    otherwise it is empty.  ``successor`` is None if no successor is proven or excluded.
+    otherwise it is empty.  ``successor`` is None if no successor is proven or excluded, ``beacon``
+    if the block that the record names is not proven (``anchor.receipt.history_proof``).
     """
 
     header: bytes
@@ -70,6 +73,7 @@ class StateProof:
     storage_proof: tuple[bytes, ...]
     operator_proof: tuple[bytes, ...] = ()
     successor: SuccessorProof | None = None
+    beacon: BeaconProof | None = None
 
 
 def check_account(
@@ -128,14 +132,6 @@ def _decode_anchor(word: Hash32, registry: Address) -> Anchor | None:
         return decode_anchor(word)
     except NodeFaultError as error:
         raise _foreign_storage_error(registry, Message("registry-word-foreign")) from error
-
-
-def prove_word(
-    kind: Message, storage_root: Hash32, slot: Hash32, nodes: tuple[bytes, ...]
-) -> Hash32:
-    """Return the word in ``slot``; zero if the proof shows that the slot is empty."""
-    value = _prove(kind, storage_root, slot, nodes)
-    return Hash32(bytes(32)) if value is None else _decode_word(value)
 
 
 def check_submitter(
@@ -229,17 +225,13 @@ def _prove_account(
     proof: StateProof, header: Header, registry: Address, code_hash: Hash32
 ) -> Hash32:
     """Return the storage root of the registry's account, after checking its code."""
-    value = _prove(Message("proof-of-account"), header.state_root, registry, proof.account_proof)
+    account = prove_account(
+        Message("proof-of-account"), header.state_root, registry, proof.account_proof
+    )
     where = Message("registry-in-block", registry=format_address(registry), block=header.number)
-    if value is None:
+    if account is None:
         raise NotTrustedError(Message("registry-account-missing", place=where))
-    items = decode_rlp(value, subject=Message("account-subject"), max_bytes=_MAX_ACCOUNT_BYTES)
-    if not isinstance(items, tuple) or len(items) != 4:
-        raise MalformedError(Message("account-wrong-item-count"))
-    parse_integer(items[0], subject=Message("account-nonce"), max_bits=64)
-    parse_integer(items[1], subject=Message("account-balance"), max_bits=256)
-    storage_root = parse_bytes(items[2], subject=Message("account-storage-root"), length=32)
-    account_code_hash = parse_bytes(items[3], subject=Message("account-code-hash"), length=32)
+    storage_root, account_code_hash = account
     if account_code_hash != code_hash:
         raise NotTrustedError(
             Message(
@@ -251,29 +243,7 @@ def _prove_account(
             expected=code_hash,
             actual=account_code_hash,
         )
-    return Hash32(storage_root)
-
-
-def _prove(kind: Message, root: Hash32, key: bytes, nodes: tuple[bytes, ...]) -> bytes | None:
-    try:
-        return _verify_trie_proof(root, hash_keccak256(key), nodes)
-    except (MalformedError, MismatchError) as error:
-        raise type(error)(Message("proof-invalid", kind=kind, reason=error)) from error
-
-
-@lru_cache(maxsize=64)
-def _verify_trie_proof(root: Hash32, key: Hash32, nodes: tuple[bytes, ...]) -> bytes | None:
-    # The receipts of a bundle share one state proof.
-    return verify_trie_proof(root=root, key=key, nodes=nodes)
-
-
-def _decode_word(value: bytes) -> Hash32:
-    """Return the word that a storage trie's value encodes; zero is never stored."""
-    decoded = decode_rlp(value, subject=Message("slot-value"), max_bytes=_MAX_VALUE_BYTES)
-    number = parse_integer(decoded, subject=Message("slot-value"), max_bits=256)
-    if number == 0:
-        raise MalformedError(Message("slot-value-zero"))
-    return Hash32(number.to_bytes(32, "big"))
+    return storage_root
 
 
 def _foreign_storage_error(registry: Address, content: Message) -> NotTrustedError:

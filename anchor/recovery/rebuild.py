@@ -45,6 +45,7 @@ from anchor.store.heads import (
 )
 from anchor.store.idempotency_keys import insert_keys, load_keys
 from anchor.store.incidents import insert_incident_row, load_incident_rows
+from anchor.store.kept_proofs import insert_proof_row, load_proof_rows
 from anchor.store.row_transfer import (
     Skipped,
     SlotKey,
@@ -110,6 +111,7 @@ def fill_store(
     kept = _insert_heads(database, origin, edges, anchored, remains, rebuilt_at)
     signed = _insert_journal(config, node, database, remains, kept, final)
     _insert_incidents(database, kept, remains.stores)
+    _insert_proofs(config, database, kept, remains.stores)
     hints = _load_hints(config, remains.stores)
     with database.write() as connection:
         for anchor in anchored:
@@ -264,6 +266,22 @@ def _insert_heads(
                 )
                 kept.add(head)
     return kept
+
+
+def _insert_proofs(
+    config: Config, database: Writable, kept: set[Head], stores: Sequence[Database]
+) -> None:
+    """Copy the state proofs that other stores kept of the restored heads' anchors."""
+    rows: dict[tuple[int, bytes], Mapping[str, Any]] = {}
+    for store in stores:
+        with store.read() as connection:
+            sizes = {head.size for head in load_heads(connection) if head in kept}
+            for row in load_proof_rows(connection, config.chain_id):
+                if row["head_size"] in sizes:
+                    rows.setdefault((row["head_size"], row["block_hash"]), row)
+    with database.write() as connection:
+        for row in rows.values():
+            insert_proof_row(connection, row)
 
 
 def _insert_journal(

@@ -69,6 +69,7 @@ class RunKinds(dict[bytes, int]):
             has_size=has_size,
             log=origin.log.hex(),
             prefix=origin.source(""),
+            not_before=None if origin.not_before is None else origin.not_before.encode(),
         )
         self._codes: dict[Kind, int] = {}
 

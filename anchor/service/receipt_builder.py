@@ -13,6 +13,8 @@ from dataclasses import replace
 
 from anchor.chain.node import Node
 from anchor.errors import AnchorError, FinalityViolatedError
+from anchor.evidence.not_before import NotBefore
+from anchor.evidence.record import find_named_block
 from anchor.messages.message import Message
 from anchor.operate.incident_handling import check_no_incident
 from anchor.operate.proving import Prover
@@ -21,6 +23,7 @@ from anchor.project.project import OpenProject
 from anchor.receipt.format import Receipt, ReceiptAnchor
 from anchor.receipt.state_proof import StateProof
 from anchor.store.evidence import StoredEvidence
+from anchor.store.kept_proofs import read_kept
 from anchor.store.receipt_basis import load_edition
 
 _LOG = logging.getLogger("anchor.service")
@@ -37,14 +40,15 @@ _Era = tuple[str, tuple[int, int]]
 """The store's identity, and how many incidents it has recorded and closed."""
 
 
-_ProofKey = tuple[_Era, ReceiptAnchor]
-"""The anchor that a state proof covers, without the path from a record to it."""
+_ProofKey = tuple[_Era, ReceiptAnchor, NotBefore | None]
+"""The anchor that a state proof covers, without the path to it, and the block that records name."""
 
 
 class ReceiptBuilder:
     """A builder of receipts as ``anchor prove`` makes them, one after the other.
 
-    All evidence below one anchored root shares one state proof, which is requested once.  Proofs
+    All evidence below one anchored root whose records name the same block, or none, shares one
+    state proof, which is requested once.  Proofs
     are forgotten when the store is replaced, or an incident is recorded or closed.
     """
 
@@ -80,7 +84,7 @@ class ReceiptBuilder:
             return receipt
         self._begin(era)
         anchor = receipt.anchors[0]
-        proof_key = era, replace(anchor, path=())
+        proof_key = era, replace(anchor, path=()), find_named_block(receipt.record)
         state = self._states.get(proof_key)
         if state is None and time.monotonic() >= self._pause_until:
             # The query to the node goes on after this request's time-out, for the next request.
@@ -142,7 +146,9 @@ class ReceiptBuilder:
                 # Since the earlier era an operator may have accepted that final blocks changed.
                 self._node.forget_final()
                 self._asked_in = era
-            states = StateProofs(self._project.config, self._node, _LOG.warning)
+            config = self._project.config
+            kept = read_kept(self._project.database, config.chain_id)
+            states = StateProofs(config, self._node, _LOG.warning, kept)
             return states.complete(receipt).anchors[0].state
         except FinalityViolatedError as error:
             self._wake()

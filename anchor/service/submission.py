@@ -14,6 +14,7 @@ from anchor.errors import AnchorError, MalformedError
 from anchor.evidence.digests import Digests
 from anchor.evidence.erasure_statement import MEMBER
 from anchor.evidence.group_reading import GroupsError, parse_groups
+from anchor.evidence.not_before import NotBefore
 from anchor.evidence.record import MAX_NAME_CHARACTERS, SALT_BYTES, parse_record
 from anchor.evidence.record_groups import RecordGroups
 from anchor.messages.message import Message
@@ -43,17 +44,21 @@ _MEMBERS: Final = (*_FAULTS, _GROUPS, "record")
 class Origin:
     """The origin of a submission: tenant, log, idempotency key and time.
 
-    ``random_bytes`` supplies the salts.
+    New records name the block ``not_before``, if there is one.  ``random_bytes`` supplies the
+    salts.
     """
 
     tenant: str
     key: str | None
     recorded_at: str
     log: LogId
+    not_before: NotBefore | None = None
     random_bytes: Callable[[int], bytes] = os.urandom
 
     @classmethod
-    def of_request(cls, tenant: str, key: str | None, log: LogId) -> Origin:
+    def of_request(
+        cls, tenant: str, key: str | None, log: LogId, not_before: NotBefore | None
+    ) -> Origin:
         """Return the origin of a request's evidence; ``key`` is its ``Idempotency-Key``, if any.
 
         Raises:
@@ -62,7 +67,7 @@ class Origin:
         if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
             error = FieldError("Idempotency-Key", Message("idempotency-key-malformed"))
             raise Problem(422, Message("request-header-invalid"), errors=[error])
-        return cls(tenant=tenant, key=key, recorded_at=utc_now(), log=log)
+        return cls(tenant=tenant, key=key, recorded_at=utc_now(), log=log, not_before=not_before)
 
     @property
     def unique(self) -> bytes:
@@ -150,7 +155,9 @@ def prepare_members(members: Mapping[str, JsonValue], origin: Origin) -> NewEvid
     )
     try:
         salt = origin.random_bytes(SALT_BYTES)
-        return prepare_evidence(submission, origin.unique, salt, origin.recorded_at, origin.log)
+        return prepare_evidence(
+            submission, origin.unique, salt, origin.recorded_at, origin.log, origin.not_before
+        )
     except AnchorError as error:
         at = "/name" if groups is None else f"/{_GROUPS}"
         raise _refuse([FieldError(at, error.message)]) from error

@@ -16,11 +16,13 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
 
+from anchor.evidence.not_before import NotBefore
 from anchor.messages.message import Message
 from anchor.monitor.chain_status import StatusPoller
 from anchor.operate.clock_check import clock_error
 from anchor.operate.incident_handling import check_no_incident, explain_incidents
 from anchor.operate.live_publication import LivePublication
+from anchor.operate.recent_block import RecentBlock
 from anchor.project.log_key import load_log_key
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
@@ -71,6 +73,8 @@ class Service:
         self._publisher = ThreadPoolExecutor(1, thread_name_prefix="publish")
         self.stopping = asyncio.Event()
         """Set when the worker is asked to stop: streams then end."""
+        self._recent_block = RecentBlock(project, project.config.not_before, _LOG.warning)
+        self._namer = ThreadPoolExecutor(1, thread_name_prefix="name")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
         self._busy: Counter[str] = Counter()
 
@@ -108,6 +112,17 @@ class Service:
             return self._public.read(path), self._public.is_fixed(path)
 
         return await asyncio.get_running_loop().run_in_executor(self._publisher, read)
+
+    async def name_block(self) -> NotBefore | None:
+        """Return the block that records made now name; None if the configuration wants none.
+
+        Raises:
+            CannotCheckError: It wants one, and no node tells the final block.
+        """
+        if self.project.config.not_before is False:
+            return None
+        name = self._recent_block.name
+        return await asyncio.get_running_loop().run_in_executor(self._namer, name)
 
     def take_slot(self, kind: Message, tenant: str, most: int) -> ExitStack:
         """Count a request against the tenant's limit in this worker, until the stack is closed.
@@ -204,6 +219,7 @@ class Service:
         await asyncio.to_thread(self.receipt_builder.close)
         self.proof_queue.close()
         self._publisher.shutdown()
+        self._namer.shutdown(wait=False, cancel_futures=True)
         self._readers.shutdown()
         self.project.database.close()
 

@@ -9,7 +9,7 @@ held in one block of a chain, and you name the hash of that block, which you obt
 example from block explorers of several operators). That the block is final and belongs to that
 chain rests on your word alone. You also name the log and its chain: what a receipt states about
 itself is a claim of the person who made it, and is accepted only with --accept-unpinned. The checks
-are steps 1 to 10 of docs/verification.md, by the formats of docs/receipt-format.md; comments and
+are steps 1 to 11 of docs/verification.md, by the formats of docs/receipt-format.md; comments and
 printed lines carry the numbers of the steps.
 
 It was written from those two documents and shares no code with the package that contains it. It
@@ -30,6 +30,7 @@ if __name__ == "__main__" and not sys.flags.safe_path:
     del sys.path[0]
 
 import argparse
+import contextlib
 import hashlib
 import json
 import re
@@ -112,6 +113,17 @@ CHAINS = {
         time_slack=12,
     ),
 }
+
+# Chains on which the state proves no hashes of earlier blocks as EIP-2935 has it: Arbitrum's
+# contracts see another number than that of their chain's blocks.
+WITHOUT_BLOCK_HISTORY = (42161, 42170, 421614)
+# EIP-2935: the contract that keeps the hashes of as many blocks before each block, and the
+# Keccak-256 of its code.
+HISTORY_CONTRACT = bytes.fromhex("0000f90827f1c53a10cb7a02335b175320002935")
+HISTORY_WINDOW = 8_191
+HISTORY_CODE_HASH = bytes.fromhex(
+    "6e49e66782037c0555897870e29fa5e552daf4719552131a0abce779daec0a5d"
+)
 
 # The verdict for each kind of chain, from the strongest to the weakest.
 HEADLINES = {
@@ -350,6 +362,15 @@ class Successor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beacon:
+    """An earlier block's header, and the proofs of its hash in the chain's history."""
+
+    header: bytes
+    account_proof: list[bytes]
+    storage_proof: list[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """A block's header, and the proofs of what the registry held in that block."""
 
@@ -358,6 +379,7 @@ class State:
     storage_proof: list[bytes]
     operator_proof: list[bytes] | None
     successor: Successor | None
+    beacon: Beacon | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -447,8 +469,8 @@ def get_path(value: Any, what: str) -> list[bytes]:
     return [get_hash(node, what) for node in get_list(value, what, MAX_PATH)]
 
 
-def read_anchor(value: Any, what: str) -> Anchor:
-    """Step 1: read one anchor."""
+def read_anchor(value: Any, what: str, *, is_shared: bool = False) -> Anchor:
+    """Step 1: read one anchor; a bundle's is shared by receipts, and has no beacon."""
     place = ("chain_id", "registry", "size", "root", "path")
     facts = ("sequence", "block_number", "timestamp")
     get_members(value, what, (*place, *facts), ("hints", "state"))
@@ -463,14 +485,20 @@ def read_anchor(value: Any, what: str) -> Anchor:
         sequence=get_integer(value["sequence"], f"{what}.sequence", 1, (1 << 40) - 1),
         block_number=get_integer(value["block_number"], f"{what}.block_number", 0, (1 << 48) - 1),
         timestamp=get_integer(value["timestamp"], f"{what}.timestamp", 0, (1 << 48) - 1),
-        state=read_state(value["state"], f"{what}.state") if "state" in value else None,
+        state=(
+            read_state(value["state"], f"{what}.state", () if is_shared else ("beacon",))
+            if "state" in value
+            else None
+        ),
     )
 
 
-def read_state(value: Any, what: str) -> State:
-    """Step 1: read a state proof, whose contents are proven in steps 5 to 9."""
-    required = ("header", "account_proof", "storage_proof")
-    get_members(value, what, required, ("operator_proof", "successor"))
+BLOCK_PROOF = ("header", "account_proof", "storage_proof")
+
+
+def read_state(value: Any, what: str, optional: Sequence[str]) -> State:
+    """Step 1: read a state proof, whose contents are proven in steps 5 to 9 and 11."""
+    get_members(value, what, BLOCK_PROOF, ("operator_proof", "successor", *optional))
     return State(
         header=get_hex(value["header"], f"{what}.header", prefix="0x", least=1, most=MAX_HEADER),
         account_proof=read_nodes(value, what, "account_proof"),
@@ -483,6 +511,17 @@ def read_state(value: Any, what: str) -> State:
             if "successor" in value
             else None
         ),
+        beacon=read_beacon(value["beacon"], f"{what}.beacon") if "beacon" in value else None,
+    )
+
+
+def read_beacon(value: Any, what: str) -> Beacon:
+    """Step 1: read the proof of an earlier block's hash, whose contents are proven in step 11."""
+    get_members(value, what, BLOCK_PROOF)
+    return Beacon(
+        header=get_hex(value["header"], f"{what}.header", prefix="0x", least=1, most=MAX_HEADER),
+        account_proof=read_nodes(value, what, "account_proof"),
+        storage_proof=read_nodes(value, what, "storage_proof"),
     )
 
 
@@ -563,15 +602,22 @@ class Bundle:
         self.anchor: Anchor | None = None
         self.promise: Head | None = None
         self.before: tuple[int, list[bytes], list[bytes]] | None = None
+        self.beacon: Beacon | None = None
+        self.is_beacon_used = True
 
     def take(self, line: dict[str, Any]) -> Receipt | None:
-        """Read a line; return the receipt that it completes, None for an anchor or a promise."""
+        """Read a line; return the receipt that it completes, None for what receipts share."""
         if self.count == 0:
             raise malformed("more follows after the last of the receipts that the header counts")
         if "anchor" in line or "head" in line:
             self.begin(line)
             return None
-        get_members(line, "the line", ("record", "index", "path"))
+        if "record" not in line and "beacon" in line:
+            self.begin_beacon(line)
+            return None
+        get_members(line, "the line", ("record", "index", "path"), ("beacon",))
+        if line.get("beacon", True) is not True:
+            raise malformed("the line's beacon is not true")
         record = get_record(line["record"])
         index = get_integer(line["index"], "index", 0, MAX_SIZE - 1)
         own = get_path(line["path"], "path")
@@ -580,6 +626,7 @@ class Bundle:
             raise malformed("no anchor precedes the receipt")
         if index < self.next_index:
             raise malformed(f"leaf {index} does not come after the one before it")
+        anchor = self.add_beacon() if "beacon" in line else self.anchor
         length = count_siblings(index, shared.size)
         path = own + self.find_rest(index)
         if len(path) != length:
@@ -593,22 +640,44 @@ class Bundle:
             record=record,
             log=self.log,
             index=index,
-            promise=head if self.anchor is None else None,
-            anchors=[] if self.anchor is None else [replace(self.anchor, head=head)],
+            promise=head if anchor is None else None,
+            anchors=[] if anchor is None else [replace(anchor, head=head)],
         )
 
     def begin(self, line: dict[str, Any]) -> None:
         """Read the anchor or the promise of the receipts that follow."""
         if self.before is None and (self.anchor or self.promise):
             raise malformed("no receipt follows the anchor before it")
+        self.end_beacon()
         name = "anchor" if "anchor" in line else "head"
         value = get_members(line, "the line", (name,))[name]
         if isinstance(value, dict) and "path" in value:
             raise malformed(f"{name} has a path, which each of its receipts has for itself")
         whole = {**value, "path": []} if isinstance(value, dict) else value
-        self.anchor = read_anchor(whole, name) if name == "anchor" else None
+        self.anchor = read_anchor(whole, name, is_shared=True) if name == "anchor" else None
         self.promise = read_head(whole, name) if name == "head" else None
         self.before = None
+
+    def begin_beacon(self, line: dict[str, Any]) -> None:
+        """Read the beacon of receipts that follow."""
+        self.end_beacon()
+        beacon = read_beacon(get_members(line, "the line", ("beacon",))["beacon"], "beacon")
+        if self.anchor is None or self.anchor.state is None:
+            raise malformed("the beacon follows no anchor with a state proof")
+        self.beacon, self.is_beacon_used = beacon, False
+
+    def end_beacon(self) -> None:
+        """Check that the beacon before was one of a receipt."""
+        if not self.is_beacon_used:
+            raise malformed("no receipt refers to the beacon before it")
+        self.beacon = None
+
+    def add_beacon(self) -> Anchor:
+        """Return the anchor with the beacon that its receipt refers to."""
+        if self.beacon is None or self.anchor is None or self.anchor.state is None:
+            raise malformed("no beacon precedes the receipt that refers to one")
+        self.is_beacon_used = True
+        return replace(self.anchor, state=replace(self.anchor.state, beacon=self.beacon))
 
     def find_rest(self, index: int) -> list[bytes]:
         """Return the hashes of the path that the receipt before gives: none of the first.
@@ -679,6 +748,15 @@ TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """The block that a record names as one that was there before it."""
+
+    chain_id: int
+    number: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """The members of a record that are used: statements of the operator, which the leaf fixes."""
 
@@ -687,6 +765,7 @@ class Record:
     size: int | None
     recorded_at: datetime
     log: bytes | None
+    not_before: Named | None
     others: list[str]  # members that the format does not know
 
 
@@ -718,6 +797,8 @@ def read_record(record: bytes) -> Record:
         size = get_integer(document["size"], "the record's size", 0, MAX_INTEGER)
     if "log" in document:
         log = get_ethereum(document["log"], "the record's log", 32)
+    not_before = read_not_before(document.get("not_before"))
+    known_members = (*MEMBERS, "not_before") if not_before else MEMBERS
     # Last, so that a malformed record is reported as malformed, whatever its digests are.
     if not known:
         raise Refusal(UNKNOWN, "the record has digests of unknown algorithms only")
@@ -727,8 +808,22 @@ def read_record(record: bytes) -> Record:
         size=size,
         recorded_at=recorded_at,
         log=log,
-        others=[name for name in document if name not in MEMBERS],
+        not_before=not_before,
+        others=[name for name in document if name not in known_members],
     )
+
+
+def read_not_before(value: Any) -> Named | None:
+    """Step 1: read the block that a record names; None for another form, which is no fault."""
+    try:
+        get_members(value, "not_before", ("chain_id", "block_number", "block_hash"))
+        return Named(
+            chain_id=get_integer(value["chain_id"], "chain_id", 1, MAX_INTEGER),
+            number=get_integer(value["block_number"], "block_number", 0, MAX_INTEGER),
+            hash=get_ethereum(value["block_hash"], "block_hash", 32),
+        )
+    except Refusal:
+        return None
 
 
 def write_canonical(value: Any) -> bytes:
@@ -1265,11 +1360,20 @@ def check_block(encoded: bytes, block_hashes: Sequence[bytes]) -> Header:
 # Steps 6 to 9: the registry's code, the anchor, and who sent it, proven from the block's header.
 
 
-def prove_account(header: Header, registry: bytes, code_hash: bytes, proof: list[bytes]) -> bytes:
-    """Step 6: check that the registry's account has the pinned code; return its storage root."""
-    encoded = prove(header.state_root, keccak256(registry), proof, "the account proof")
+def prove_account(
+    header: Header,
+    address: bytes,
+    code_hash: bytes,
+    proof: list[bytes],
+    what: str = "the account proof",
+) -> bytes:
+    """Step 6: check that the registry's account has the pinned code; return its storage root.
+
+    In step 11, the same of the contract that keeps the hashes of earlier blocks.
+    """
+    encoded = prove(header.state_root, keccak256(address), proof, what)
     if encoded is None:
-        raise Refusal(NOT_TRUSTED, f"there is no account at 0x{registry.hex()}")
+        raise Refusal(NOT_TRUSTED, f"there is no account at 0x{address.hex()}")
     account = read_rlp(encoded, "the account")
     if not isinstance(account, RlpList) or len(account.items) != 4:
         raise malformed("the account is not nonce, balance, storage root and code hash")
@@ -1279,7 +1383,7 @@ def prove_account(header: Header, registry: bytes, code_hash: bytes, proof: list
     storage = get_string(storage_root, "the account's storage root", 32)
     held = get_string(code, "the account's code hash", 32)
     if held != code_hash:
-        raise Refusal(NOT_TRUSTED, f"the code at 0x{registry.hex()} is not the pinned code")
+        raise Refusal(NOT_TRUSTED, f"the code at 0x{address.hex()} is not the expected code")
     return storage
 
 
@@ -1412,8 +1516,8 @@ def check_successor(storage_root: bytes, log: bytes, entry: Entry, proof: Succes
 # Step 10: the time.
 
 
-def find_bound(entry: Entry, chain_id: int, time_slack: int | None) -> tuple[datetime, str]:
-    """Step 10: return the time by which the record existed, and the basis of that time."""
+def find_slack(chain_id: int, time_slack: int | None) -> tuple[int, str]:
+    """Return by how many seconds a block's time may be wrong, and the basis of that."""
     chain = CHAINS.get(chain_id)
     slack = time_slack
     if slack is None:
@@ -1421,16 +1525,26 @@ def find_bound(entry: Entry, chain_id: int, time_slack: int | None) -> tuple[dat
             text = f"this file has no rule for how far the times of chain {chain_id} may be off"
             raise Refusal(CANNOT_CHECK, f"{text}: name it with --time-slack")
         slack = chain.time_slack
-    try:
-        bound = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=entry.timestamp + slack)
-    except OverflowError:
-        raise Refusal(CANNOT_CHECK, f"the block's time, {entry.timestamp}, is no date") from None
     basis = f"the block's time, and {slack} s it may be off"
     if chain is not None and chain.is_sequenced:
         basis += ", as the chain's sequencer dates its blocks"
     if chain is not None and slack < chain.time_slack:
         basis += f"; by this file's own rule for the chain it would be {chain.time_slack} s"
-    return bound, basis
+    return slack, basis
+
+
+def get_date(seconds: int) -> datetime:
+    """Return the time of so many seconds after the beginning of 1970."""
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    except OverflowError:
+        raise Refusal(CANNOT_CHECK, f"the block's time, {seconds}, is no date") from None
+
+
+def find_bound(entry: Entry, chain_id: int, time_slack: int | None) -> tuple[datetime, str]:
+    """Step 10: return the time by which the record existed, and the basis of that time."""
+    slack, basis = find_slack(chain_id, time_slack)
+    return get_date(entry.timestamp + slack), basis
 
 
 def check_time(
@@ -1453,7 +1567,99 @@ def check_time(
 
 
 # ------------------------------------------------------------------------------------------------
-# All ten steps.
+# Step 11: the earliest time, by the block that the record names.
+
+
+def explain_absence(receipt: Receipt, record: Record) -> str | None:
+    """Step 11: return why the receipt shows no earliest time; None if it may."""
+    named = record.not_before
+    if named is None:
+        if "not_before" in record.others:
+            return "the record's not_before cannot be interpreted"
+        return "the record names no block"
+    block = f"block {named.number} of chain {named.chain_id}, which the record names,"
+    if named.chain_id in WITHOUT_BLOCK_HISTORY:
+        return f"{block} is of a chain whose state does not prove it, as far as is known here"
+    states = [anchor.state for anchor in receipt.anchors if anchor.state is not None]
+    if any(state.beacon is not None for state in states):
+        return None
+    if all(anchor.chain_id != named.chain_id for anchor in receipt.anchors):
+        return f"{block} is of a chain on which the receipt has no anchor"
+    for anchor in receipt.anchors:
+        if anchor.state is not None and anchor.chain_id == named.chain_id:
+            try:
+                number = read_header(anchor.state.header).number
+            except Refusal:
+                continue
+            if number - named.number > HISTORY_WINDOW:
+                text = f"window missed: block {number} keeps the hashes of {HISTORY_WINDOW} blocks"
+                return f"{block} is not proven: {text}"
+    return f"{block} is not proven"
+
+
+def check_beacon(
+    beacon: Beacon, named: Named, header: Header, chain_id: int, entry: Entry
+) -> Header:
+    """Step 11: check that the named block is one of the chain; return its header.
+
+    The contract of EIP-2935 keeps a block's hash in the slot of its number modulo 8,191.
+    """
+    if named.chain_id != chain_id:
+        raise mismatch(
+            f"the record names a block of chain {named.chain_id}, the beacon is of {chain_id}"
+        )
+    earlier = read_header(beacon.header)
+    if earlier.number != named.number:
+        raise mismatch(f"the record names block {named.number}, the beacon is of {earlier.number}")
+    earlier_hash = keccak256(beacon.header)
+    if earlier_hash != named.hash:
+        text = f"the record names block 0x{named.hash.hex()}"
+        raise mismatch(f"{text}, the beacon is of 0x{earlier_hash.hex()}")
+    if earlier.number >= header.number:
+        text = f"the beacon is of block {earlier.number}"
+        raise mismatch(f"{text}, which is not before block {header.number}")
+    if header.number - earlier.number > HISTORY_WINDOW:
+        text = f"the beacon is of block {earlier.number}, too old for block {header.number}"
+        raise mismatch(f"{text}, which keeps the hashes of {HISTORY_WINDOW} blocks only")
+    storage_root = prove_account(
+        header,
+        HISTORY_CONTRACT,
+        HISTORY_CODE_HASH,
+        beacon.account_proof,
+        "the beacon's account proof",
+    )
+    slot = (earlier.number % HISTORY_WINDOW).to_bytes(32, "big")
+    held = prove_slot(storage_root, slot, beacon.storage_proof, "the beacon's storage proof")
+    if held != int.from_bytes(earlier_hash, "big"):
+        raise mismatch("the chain's history has another hash for the block that the record names")
+    if earlier.timestamp > entry.timestamp:
+        raise mismatch("the block that the record names is of a later time than the anchor")
+    return earlier
+
+
+def check_earliest_time(
+    record: Record, earlier: Header, chain_id: int, time_slack: int | None, tolerance: int
+) -> tuple[datetime, str]:
+    """Step 11: return the time before which the record was not made, and a text about it.
+
+    A record that claims to be older than the block that it names cannot be relied on.
+    """
+    slack, basis = find_slack(chain_id, time_slack)
+    bound = get_date(max(0, earlier.timestamp - slack))
+    distance = (bound - record.recorded_at) // timedelta(seconds=1)
+    if distance > tolerance:
+        raise Refusal(
+            CANNOT_CHECK,
+            f"the record says it was made {distance} s before the block that it names can have "
+            f"existed, {bound:%Y-%m-%dT%H:%M:%SZ} ({basis}): one of the two clocks is wrong",
+        )
+    text = f"made not before {bound:%Y-%m-%dT%H:%M:%SZ}, by block {earlier.number}, which the "
+    text += f"record names: {basis}; this bounds when the record was made, not the age of the "
+    return bound, f"{text}evidence"
+
+
+# ------------------------------------------------------------------------------------------------
+# All eleven steps.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1492,6 +1698,8 @@ class Report:
     notes: list[str] = field(default_factory=list)
     kinds: set[str] = field(default_factory=set)  # of the chains that hold the record's anchors
     about: str = ""  # the anchor that the steps are about, if there are several
+    no_earliest: str | None = None  # why step 11 is not made
+    earliest: list[datetime] = field(default_factory=list)  # the bounds of step 11
 
     def add(self, step: int, text: str, code: int = VERIFIED) -> None:
         """Add the result of a step."""
@@ -1529,7 +1737,7 @@ class Report:
 
 
 def verify(document: bytes | Receipt, evidence: Mapping[str, str], size: int, pins: Pins) -> Report:
-    """Run steps 1 to 10 on a receipt, or its bytes, and the digests and size of a file."""
+    """Run steps 1 to 11 on a receipt, or its bytes, and the digests and size of a file."""
     report = Report()
     receipt: Receipt | None = (
         document
@@ -1540,6 +1748,9 @@ def verify(document: bytes | Receipt, evidence: Mapping[str, str], size: int, pi
     if receipt is None or record is None:
         return report
     report.add(1, "receipt and record are well formed")
+    report.no_earliest = explain_absence(receipt, record)
+    if report.no_earliest is not None:
+        report.note(f"no earliest time (C5 not present): {report.no_earliest}")
     report.make(2, lambda: check_file(record, evidence, size))
     report.make(3, lambda: check_named_log(record, receipt))
     promise = receipt.promise
@@ -1557,7 +1768,7 @@ def verify(document: bytes | Receipt, evidence: Mapping[str, str], size: int, pi
 
 
 def verify_anchors(report: Report, receipt: Receipt, record: Record, pins: Pins) -> None:
-    """Run steps 3 to 10 on each anchor by itself."""
+    """Run steps 3 to 11 on each anchor by itself."""
     places = [
         f"anchor {number}: " if len(receipt.anchors) > 1 else ""
         for number in range(1, len(receipt.anchors) + 1)
@@ -1635,7 +1846,7 @@ def check_pinned(report: Report, receipt: Receipt, anchor: Anchor | None, pins: 
 def verify_anchor(
     report: Report, receipt: Receipt, record: Record, anchor: Anchor, pins: Pins
 ) -> None:
-    """Run steps 4 to 10 on one anchor; end early if one of 4 to 7 does not pass."""
+    """Run steps 4 to 11 on one anchor; end early if one of 4 to 7 does not pass."""
     if report.make(4, lambda: check_place(anchor, pins)) is None:
         return
     check_pinned(report, receipt, anchor, pins)
@@ -1676,12 +1887,37 @@ def verify_anchor(
         report.note("not proven: whether the log's owner has abandoned an anchor since")
     else:
         report.make(9, lambda: check_successor(storage_root, receipt.log, entry, successor))
-    report.make(
-        10,
-        lambda: check_time(
-            record, entry, anchor.chain_id, pins.time_slack, pins.recorded_at_tolerance
-        ),
-    )
+    rules = (anchor.chain_id, pins.time_slack, pins.recorded_at_tolerance)
+    report.make(10, lambda: check_time(record, entry, *rules))
+    if report.no_earliest is None and state.beacon is not None:
+        verify_earliest_time(report, record, header, anchor, entry, pins)
+
+
+def verify_earliest_time(
+    report: Report, record: Record, header: Header, anchor: Anchor, entry: Entry, pins: Pins
+) -> None:
+    """Run step 11 on one anchor, whose proof has a beacon."""
+    state, named, chain_id = anchor.state, record.not_before, anchor.chain_id
+    assert state is not None
+    assert state.beacon is not None
+    assert named is not None
+    beacon = state.beacon
+    earlier = report.make(11, lambda: check_beacon(beacon, named, header, chain_id, entry))
+    if earlier is None:
+        return
+    rules = (chain_id, pins.time_slack, pins.recorded_at_tolerance)
+    found = report.make(11, lambda: check_earliest_time(record, earlier, *rules))
+    if found is None:
+        return
+    bound, text = found
+    report.add(11, text)
+    report.earliest.append(bound)
+    with contextlib.suppress(Refusal):  # of a latest time that step 10 has reported
+        latest, _ = find_bound(entry, chain_id, pins.time_slack)
+        report.note(
+            f"{report.about}the record was made not before {bound:%Y-%m-%dT%H:%M:%SZ} · "
+            f"not later than {latest:%Y-%m-%dT%H:%M:%SZ}; the evidence may be older"
+        )
 
 
 def describe_block(header: Header, chain_id: int, chain: Chain | None) -> str:

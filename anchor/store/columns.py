@@ -28,6 +28,7 @@ from anchor.store.record_parts import (
     format_milliseconds,
     name_by_digest,
     parse_milliseconds,
+    read_not_before,
     split_record,
 )
 from anchor.types import Hash32, LogId
@@ -298,6 +299,7 @@ class Run:
             salt=_cut(self.salts, at, HASH),
             recorded_at=self.time(at),
             log=None if kind.log is None else LogId(bytes.fromhex(kind.log)),
+            not_before=None if kind.not_before is None else read_not_before(kind.not_before),
         )
 
     def all_records(self) -> list[bytes | None]:
@@ -490,15 +492,16 @@ class _Packer:
             parts = split_record(record, sha256, sm3, accepted_at)
         digest = sha256 or sm3
         has_start = digest is None or identity[:HALF] != digest[:HALF]
-        log = media_type = prefix = size = None
+        log = media_type = prefix = size = not_before = None
         name, salt, is_named_by_digest = "", b"", False
         if parts is not None:
-            log, media_type, name, salt, size, is_named_by_digest = parts
+            log, media_type, not_before, name, salt, size, is_named_by_digest = parts
             prefix = self._find_prefix(source, name)
         kind = (
             LOST if record is None else KEPT if parts is None else MADE,
             sha256 is not None, sm3 is not None, size is not None, has_start, is_named_by_digest,
             log, media_type, prefix, accepted_at if self._milliseconds is None else None,
+            not_before,
         )  # fmt: skip
         self._record_bytes += len(record or b"")
         self._cells.append(

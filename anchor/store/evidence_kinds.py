@@ -10,18 +10,19 @@ from typing import NamedTuple, TypeAlias
 
 from anchor.canonical import check_depth
 from anchor.errors import MalformedError
-from anchor.store.record_parts import encode_middle
+from anchor.store.record_parts import encode_joint, encode_middle, read_not_before
 
 MADE, KEPT, LOST, ERASED = "made", "kept", "lost", "erased"
 _MOST = 256
 _LOG = re.compile("[0-9a-f]{64}")
 
-Described: TypeAlias = tuple[int, bytes | None, bytes | None, bytes | None]
-"""A kind as ``anchor/native/columns.h`` has it: flags, middle of a record, time and prefix."""
+Described: TypeAlias = tuple[int, bytes | None, bytes | None, bytes | None, bytes | None]
+"""A kind as ``anchor/native/columns.h`` has it: flags, middle and joint of a record, time, prefix.
+"""
 
 
 KindValues: TypeAlias = tuple[
-    str, bool, bool, bool, bool, bool, str | None, str | None, str | None, str | None
+    str, bool, bool, bool, bool, bool, str | None, str | None, str | None, str | None, str | None
 ]
 
 
@@ -31,7 +32,8 @@ class Kind(NamedTuple):
     The record is made from the columns if ``content`` is ``made``; it is ``kept`` as it is, or it
     is ``lost`` or ``erased``.  The source is ``prefix`` and the name, or stands in its own column
     if ``prefix`` is None.  An identity begins with the first half of the digest, unless
-    ``has_start``.  ``accepted_at`` is a time that is not in the format of ``format_time``.
+    ``has_start``.  ``accepted_at`` is a time that is not in the format of ``format_time``, and
+    ``not_before`` the record's member in its canonical form.
     """
 
     content: str
@@ -44,6 +46,7 @@ class Kind(NamedTuple):
     media_type: str | None = None
     prefix: str | None = None
     accepted_at: str | None = None
+    not_before: str | None = None
 
 
 def encode_kinds(kinds: Sequence[Kind]) -> bytes:
@@ -88,7 +91,16 @@ def _is_valid(kind: Kind) -> bool:
         and has_start
         and (log is None or (isinstance(log, str) and _LOG.fullmatch(log) is not None))
         and all(text is None or (isinstance(text, str) and _is_text(text)) for text in texts)
+        and (kind.not_before is None or _names_block(kind.not_before))
     )
+
+
+def _names_block(text: str) -> bool:
+    try:
+        read_not_before(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_text(text: str) -> bool:
@@ -109,6 +121,7 @@ def _describe(kind: Kind) -> Described:
     return (
         sum(1 << place for place, flag in enumerate(flags) if flag),
         encode_middle(kind.log, kind.media_type),
+        encode_joint(kind.not_before),
         None if kind.accepted_at is None else kind.accepted_at.encode(),
         None if kind.prefix is None else kind.prefix.encode(),
     )

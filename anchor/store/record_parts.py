@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from anchor.errors import AnchorError
 from anchor.evidence.digests import SHA256, SM3, Digests
+from anchor.evidence.not_before import NotBefore
 from anchor.evidence.record import SCHEMA, encode_record
 from anchor.log.batch_sha256 import IS_NATIVE
 from anchor.system.clock import format_time
@@ -27,12 +28,14 @@ if IS_NATIVE:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXT = r'"(?:[^"\\]|\\.)*"'
 _LOG = r'(?:"log":"0x([0-9a-f]{64})",)?'
+_BLOCK = r'(?:"not_before":(\{[^{}]*\}),)?'
 # Any match is compared with what ``encode_record`` makes of it.
 _MIDDLE = re.compile(rf'\}},{_LOG}(?:"media_type":({_TEXT}),)?"name":', re.DOTALL)
+_JOINT = re.compile(rf',{_BLOCK}"recorded_at":"'.encode())
 _MADE = re.compile(
     (
         r'\{"digests":\{(?:"sha256":"[0-9a-f]{64}",?)?(?:"sm3":"[0-9a-f]{64}")?'
-        rf'(\}},{_LOG}(?:"media_type":{_TEXT},)?"name":)({_TEXT}),"recorded_at":"[^"]*",'
+        rf'(\}},{_LOG}(?:"media_type":{_TEXT},)?"name":)({_TEXT})(,{_BLOCK}"recorded_at":")[^"]*",'
         rf'"salt":"([0-9a-f]{{64}})","schema":"{SCHEMA}"(?:,"size":([0-9]{{1,16}}))?\}}'
     ).encode(),
     re.DOTALL,
@@ -44,6 +47,7 @@ class Parts(NamedTuple):
 
     log: str | None
     media_type: str | None
+    not_before: str | None
     name: str
     salt: bytes
     size: int | None
@@ -65,9 +69,11 @@ def split_record(
         return None
     if split is None:
         return None
-    middle, name, salt, size, is_named_by_digest = split
-    known = _parse_middle(middle)
-    return None if known is None else Parts(*known, name, salt, size, is_named_by_digest)
+    middle, name, joint, salt, size, is_named_by_digest = split
+    known, block = _parse_middle(middle), _parse_joint(joint)
+    if known is None or block is None:
+        return None
+    return Parts(*known, *block, name, salt, size, is_named_by_digest)
 
 
 def _split_record(
@@ -76,11 +82,11 @@ def _split_record(
     match = _MADE.fullmatch(record)
     if match is None:
         return None
-    middle, _, quoted, salt, digits = match.groups()
-    known = _parse_middle(middle)
-    if known is None:
+    middle, _, quoted, joint, _, salt, digits = match.groups()
+    known, block = _parse_middle(middle), _parse_joint(joint)
+    if known is None or block is None:
         return None
-    log, media_type = known
+    (log, media_type), (not_before,) = known, block
     try:
         name = json.loads(quoted.decode())
         size = None if digits is None else int(digits)
@@ -91,11 +97,14 @@ def _split_record(
             salt=bytes.fromhex(salt.decode()),
             recorded_at=recorded_at,
             log=None if log is None else LogId(bytes.fromhex(log)),
+            not_before=None if not_before is None else read_not_before(not_before),
         )
     except (ValueError, AnchorError):
         return None
     is_named_by_digest = name == name_by_digest(sha256, sm3)
-    parts = Parts(log, media_type, name, bytes.fromhex(salt.decode()), size, is_named_by_digest)
+    parts = Parts(
+        log, media_type, not_before, name, bytes.fromhex(salt.decode()), size, is_named_by_digest
+    )
     return parts if again == record else None
 
 
@@ -108,6 +117,37 @@ def encode_middle(log: str | None, media_type: str | None) -> bytes:
     named = "" if log is None else f'"log":"0x{log}",'
     media = "" if media_type is None else f'"media_type":{encode_basestring(media_type)},'
     return f'}},{named}{media}"name":'.encode()
+
+
+def encode_joint(not_before: str | None) -> bytes:
+    """Return what is between the name and the time of a record; ``not_before`` is canonical."""
+    block = "" if not_before is None else f'"not_before":{not_before},'
+    return f',{block}"recorded_at":"'.encode()
+
+
+@lru_cache(maxsize=1_024)
+def read_not_before(text: str) -> NotBefore:
+    """Return the block that a member ``not_before`` in its canonical form names.
+
+    Raises:
+        ValueError: It has another form.
+    """
+    return NotBefore.decode(text)
+
+
+@lru_cache(maxsize=1_024)
+def _parse_joint(joint: bytes) -> tuple[str | None] | None:
+    """Return the block; None if ``encode_joint`` writes it differently."""
+    match = _JOINT.fullmatch(joint)
+    if match is None:
+        return None
+    try:
+        not_before = None if match[1] is None else match[1].decode()
+        if not_before is not None:
+            read_not_before(not_before)
+    except ValueError:
+        return None
+    return (not_before,)
 
 
 @lru_cache(maxsize=1_024)

@@ -13,6 +13,7 @@ What each table keeps durable:
 - ``slots``: each nonce this project reserved, and its outcome.  At most one is open on a chain.
 - ``attempts``: every transaction ever signed, byte for byte, stored before it was sent.
 - ``anchors``: the heads seen in the registry, and whether that block is final.
+- ``state_proofs``: proofs of final anchors, each with that of a block which records name.
 - ``incidents``: final anchors that the chain contradicted, with both observations.
 - ``tenants``: the tenants of the service, and their quotas.
 - ``api_keys``: the hashes of the tenants' API keys.
@@ -217,6 +218,16 @@ anchors = _table(
     Column("proof_trouble", Text),
     _index_where("ix_anchors_reversible", "final = 0", "chain_id"),
     _index_where("ix_anchors_unproven", "proof_trouble IS NOT NULL", "chain_id"),
+)
+
+state_proofs = _table(
+    "state_proofs",
+    Column("chain_id", Int64, primary_key=True, autoincrement=False),
+    Column("head_size", Int64, ForeignKey("heads.size"), primary_key=True, autoincrement=False),
+    # The hash of the block that records name.
+    Column("block_hash", Bytes, primary_key=True),
+    # The receipt's member `state` with its `beacon`, as compressed JSON.
+    Column("proof", Bytes, nullable=False),
 )
 
 incidents = _table(

@@ -73,6 +73,9 @@ NOT_PROVEN = (
 )
 """Statements that no receipt proves; every report ends with them."""
 
+AGE_NOT_PROVEN = Message("report-age-not-proven")
+"""Said beside every earliest time, which is the record's and not the evidence's."""
+
 
 def verdict_message(verdict: Verdict) -> Message:
     """Return the word for a verdict; in English it is the enumeration's value."""
@@ -145,7 +148,9 @@ class ProvenAnchor:
 
     ``index`` is the record's leaf in the log; ``submitter`` is the address behind
     ``anchor.operator_id``; ``existed_by`` is the block's time plus the chain's slack, and
-    ``seconds_since_recorded`` is ``existed_by`` minus the record's own time.  ``assurance`` is how
+    ``seconds_since_recorded`` is ``existed_by`` minus the record's own time.  ``not_before`` is the
+    time of the block that the record names, less that slack, before which the record was not made;
+    None if the receipt does not prove it.  ``assurance`` is how
     the chain's answer was obtained; ``is_asserted`` means that the verifier, and no node, named the
     final block.
     """
@@ -159,6 +164,7 @@ class ProvenAnchor:
     submitter: Address
     final_block_number: int
     final_block_hash: Hash32
+    not_before: datetime | None
     existed_by: datetime
     seconds_since_recorded: int
     assurance: Assurance
@@ -210,6 +216,11 @@ class Report:
     def existed_by(self) -> datetime | None:
         """Return the time by which the record existed; None if that was not proven."""
         return None if self.leading is None else self.leading.existed_by
+
+    @property
+    def not_before(self) -> datetime | None:
+        """Return the time before which the record was not made; None if that was not proven."""
+        return None if self.leading is None else self.leading.not_before
 
     @property
     def assurance(self) -> Assurance | None:

@@ -5,6 +5,7 @@ Certificates (``anchor.certificate.model``) contain the same steps, claims and v
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import (
@@ -41,7 +42,7 @@ class ReportDocument(BaseModel):
 class StepDocument(ReportDocument, Generic[Sentence]):
     """One numbered step of docs/verification.md; ``detail`` is what the verifier found."""
 
-    number: Annotated[int, Field(ge=1, le=10)]
+    number: Annotated[int, Field(ge=1, le=11)]
     title: Sentence
     verdict: VerdictText
     detail: Sentence
@@ -67,7 +68,9 @@ class ChainDocument(ReportDocument):
 class ProvenAnchorDocument(ReportDocument):
     """An anchor that passed every step; ``existed_no_later_than`` is a time in UTC (RFC 3339).
 
-    ``seconds_since_recorded`` is that time minus the record's own time.
+    ``seconds_since_recorded`` is that time minus the record's own time.  ``made_no_earlier_than``
+    is a time in UTC by the block that the record names, or null if the receipt does not prove it;
+    it says nothing about the evidence, which may be older than the record.
     """
 
     chain_id: int
@@ -83,6 +86,7 @@ class ProvenAnchorDocument(ReportDocument):
     submitter: AddressText
     final_block_number: int
     final_block_hash: PrefixedHex32
+    made_no_earlier_than: str | None
     existed_no_later_than: str
     seconds_since_recorded: int
     assurance: Assurance
@@ -254,8 +258,13 @@ def _describe_anchor(proven: ProvenAnchor) -> ProvenAnchorDocument:
         submitter=format_address(proven.submitter),
         final_block_number=proven.final_block_number,
         final_block_hash="0x" + proven.final_block_hash.hex(),
-        existed_no_later_than=proven.existed_by.isoformat().replace("+00:00", "Z"),
+        made_no_earlier_than=None if proven.not_before is None else _utc(proven.not_before),
+        existed_no_later_than=_utc(proven.existed_by),
         seconds_since_recorded=proven.seconds_since_recorded,
         assurance=proven.assurance,
         finality="asserted" if proven.is_asserted else "observed",
     )
+
+
+def _utc(time: datetime) -> str:
+    return time.isoformat().replace("+00:00", "Z")

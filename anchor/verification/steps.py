@@ -479,7 +479,8 @@ def check_time(
         CannotCheckError: The possible error of the block's time is unknown, or the record states a
             time later than the one by which it is proven to have existed.
     """
-    slack, detail = _time_slack(target)
+    slack, basis = find_time_slack(target)
+    detail = add_rule(Message("time-with-slack", basis=basis, slack=slack), target, slack)
     try:
         bound = datetime.fromtimestamp(stored.timestamp + slack, UTC)
     except (OverflowError, ValueError) as error:
@@ -503,8 +504,12 @@ def check_time(
     )
 
 
-def _time_slack(target: VerificationTarget) -> tuple[int, Message]:
-    """Return the possible error of the block's time in seconds, and a phrase about it."""
+def find_time_slack(target: VerificationTarget) -> tuple[int, Message]:
+    """Return the possible error of a block's time in seconds, and who sets that time.
+
+    Raises:
+        CannotCheckError: Neither the policy nor this release has a rule for the chain.
+    """
     chain = find_chain(target.chain_id)
     slack = chain.time_slack if target.time_slack is None else target.time_slack
     if slack is None:
@@ -512,8 +517,12 @@ def _time_slack(target: VerificationTarget) -> tuple[int, Message]:
             Message("chain-time-slack-unknown", chain=chain.id),
             hint=Message("chain-time-slack-unknown-hint"),
         )
-    basis = Message("time-of-sequencer") if chain.is_sequenced else Message("time-of-block")
-    detail = Message("time-with-slack", basis=basis, slack=slack)
-    if chain.time_slack is not None and slack < chain.time_slack:
-        detail = Message("time-slack-by-policy", detail=detail, rule=chain.time_slack)
-    return slack, detail
+    return slack, Message("time-of-sequencer") if chain.is_sequenced else Message("time-of-block")
+
+
+def add_rule(detail: Message, target: VerificationTarget, slack: int) -> Message:
+    """Return a phrase about a time, with the chain's own rule if the policy has a smaller slack."""
+    rule = find_chain(target.chain_id).time_slack
+    if rule is None or slack >= rule:
+        return detail
+    return Message("time-slack-by-policy", detail=detail, rule=rule)

@@ -13,8 +13,10 @@
 9.  Who submitted it must be an operator the policy accepts, and the log's owner must stand by it.
 10. The record existed no later than the anchor's block time plus the chain's slack, and must not
     say that it was made later.
+11. If the record names a block, and the receipt proves that block: the record was made no earlier
+    than the block's time less the chain's slack, and must not say that it was made earlier.
 
-Steps 6, 7 and 9 are about one final block, named by its hash: read from nodes, or proven by the
+Steps 6, 7, 9 and 11 are about one final block, named by its hash: read from nodes, or proven by the
 receipt.  ``judge`` runs every possible step and reports claim by claim; ``anchor.verify`` returns
 what was proven or raises.  Nothing here does I/O: the chain is a ``ChainView``.
 """
@@ -22,6 +24,7 @@ what was proven or raises.  Nothing here does I/O: the chain is a ``ChainView``.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -35,8 +38,10 @@ from anchor.receipt.state_proof import StateProof
 from anchor.types import Anchor, Assurance, Block, ChainId, Hash32
 from anchor.verification.abandonment import UNKNOWN
 from anchor.verification.collection_account import judge_account
+from anchor.verification.earliest_time import check_earliest_time, explain_absence
 from anchor.verification.policy import TrustPolicy
 from anchor.verification.proof_steps import (
+    ProvenBlock,
     Submitter,
     check_block,
     check_proven_anchor,
@@ -45,6 +50,7 @@ from anchor.verification.proof_steps import (
     check_read_submitter,
 )
 from anchor.verification.report import (
+    AGE_NOT_PROVEN,
     NOT_PROVEN,
     Claim,
     ProvenAnchor,
@@ -85,6 +91,7 @@ TITLES = {
     8: Message("step-anchor-as-stated"),
     9: Message("step-submitter-and-owner"),
     10: Message("step-latest-time"),
+    11: Message("step-earliest-time"),
 }
 
 
@@ -111,6 +118,7 @@ def judge(
         return run.report(record=None, unpinned=())
     document, record = parsed
     run.index = document.index
+    run.no_earliest = explain_absence(document, record)
     run.step(2, lambda: check_file(evidence, record))
     is_logged = run.step(3, lambda: check_paths(document, record))
     unpinned = () if policy else format_unpinned_claims(document, chain_ids)
@@ -175,9 +183,24 @@ def _judge_by_proof(
         record,
         proven.block,
         lambda: check_proven_submitter(proof, target, stored, proven, storage_root, connect),
+        _earliest_check(run, target, proof, stored, proven, record),
         assurance=proven.assurance,
         is_asserted=proven.is_asserted,
     )
+
+
+def _earliest_check(
+    run: _Run,
+    target: VerificationTarget,
+    proof: StateProof,
+    stored: Anchor,
+    proven: ProvenBlock,
+    record: Record,
+) -> Callable[[], tuple[datetime, Message]] | None:
+    """Return the check of step 11; None if the receipt shows no earliest time by this anchor."""
+    if run.no_earliest is not None or proof.beacon is None:
+        return None
+    return lambda: check_earliest_time(proof, target, stored, proven.header, record)
 
 
 def _judge_by_nodes(
@@ -199,6 +222,7 @@ def _judge_by_nodes(
         record,
         final,
         lambda: check_read_submitter(view, target, stored, final),
+        None,
         assurance=assurance_of(view),
         is_asserted=False,
     )
@@ -220,6 +244,7 @@ def _conclude(
     record: Record,
     final: Block,
     find_submitter: Callable[[], tuple[Submitter, Message]],
+    find_earliest: Callable[[], tuple[datetime, Message]] | None,
     *,
     assurance: Assurance,
     is_asserted: bool,
@@ -227,6 +252,9 @@ def _conclude(
     is_as_stated = run.step(8, lambda: check_derived(target, stored))
     submitter = run.step(9, find_submitter)
     bound = run.step(10, lambda: check_time(target, stored, record))
+    not_before = None if find_earliest is None else run.step(11, find_earliest)
+    if not_before is not None:
+        run.add_not_proven(AGE_NOT_PROVEN)
     if submitter is not None and submitter.standing is None:
         run.add_not_proven(UNKNOWN)
     if submitter is not None and submitter.note is not None:
@@ -243,6 +271,7 @@ def _conclude(
                 submitter=submitter.key,
                 final_block_number=final.number,
                 final_block_hash=final.hash,
+                not_before=not_before,
                 existed_by=bound.existed_by,
                 seconds_since_recorded=bound.seconds_since_recorded,
                 assurance=assurance,
@@ -259,7 +288,7 @@ CLAIMS = (
     ("C2", Message("claim-record-in-anchored-log"), (1, 3, 4, 5, 6, 7)),
     ("C3", Message("claim-anchor-final"), (1, 4, 5, 6, 7, 8)),
     ("C4", Message("claim-existed-by"), (1, 3, 4, 5, 6, 7, 8, 10)),
-    ("C5", Message("claim-made-after"), ()),
+    ("C5", Message("claim-made-after"), (1, 4, 5, 11)),
     ("C6", Message("claim-key-accepted"), (1, 4, 5, 6, 7, 9)),
     ("C7", Message("claim-custody-documented"), ()),
     ("C8", Message("claim-log-without-gap"), ()),
@@ -268,8 +297,6 @@ CLAIMS = (
 
 
 def _judge_without_steps(claim_id: str, record: Record | None) -> tuple[Verdict, Message]:
-    if claim_id == "C5":
-        return Verdict.NOT_PRESENT, Message("record-names-nothing-earlier")
     if claim_id == "C7" and record is not None:
         return judge_account(read_groups(record.encoded))
     if claim_id == "C7":
@@ -296,6 +323,8 @@ class _Run:
         self.proven: list[ProvenAnchor] = []
         self.notes: list[Message] = []
         self.index = 0
+        # Why the receipt shows no earliest time, and step 11 is not made; None if it is.
+        self.no_earliest: Message | None = Message("record-names-nothing-earlier")
         self._not_proven: list[Message] = []
 
     def step(
@@ -346,6 +375,10 @@ class _Run:
     def _claim(
         self, claim_id: str, title: Message, needs: tuple[int, ...], *, record: Record | None
     ) -> Claim:
+        if claim_id == "C5" and self.no_earliest is not None:
+            return Claim(
+                id=claim_id, title=title, verdict=Verdict.NOT_PRESENT, reason=self.no_earliest
+            )
         if not needs:
             verdict, reason = _judge_without_steps(claim_id, record)
             return Claim(id=claim_id, title=title, verdict=verdict, reason=reason)

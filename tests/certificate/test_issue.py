@@ -8,6 +8,14 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support.beacons import (
+    EARLIEST,
+    header_of,
+    make_world,
+    name_block,
+    prove_block,
+    without_beacon,
+)
 from support.certificates import (
     MOMENT,
     POLICY_SHA256,
@@ -28,7 +36,9 @@ from support.world import (
 )
 
 from anchor.canonical import encode_canonical, parse_canonical
-from anchor.certificate.labels import ABANDONED_SINCE, NETWORKS, UNCHANGED
+from anchor.certificate.front_page import build_front
+from anchor.certificate.labels import ABANDONED_SINCE, AGE_OF_EVIDENCE, NETWORKS, UNCHANGED
+from anchor.certificate.layout import Fields
 from anchor.certificate.model import Bilingual, Certificate, bilingual, encode_certificate
 from anchor.certificate.statements import Details
 from anchor.certificate.time_format import Moment
@@ -37,6 +47,7 @@ from anchor.ethereum.header import parse_header
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES
 from anchor.log.merkle import hash_leaf
+from anchor.messages.message import Message
 from anchor.receipt.format import Receipt
 
 EPOCH = 1_790_000_000
@@ -50,6 +61,26 @@ def test_the_json_is_canonical_and_of_its_schema(issued: Issued) -> None:
     encoded = encode_certificate(issued.certificate)
     parse_canonical(encoded, subject="the certificate", max_bytes=1 << 20)
     assert Certificate.model_validate_json(encoded, strict=True) == issued.certificate
+
+
+def test_the_bracket_of_time_is_there_where_the_receipt_proves_it() -> None:
+    here = make_world(name_block(header_of()))
+    receipt = here.receipt(INDEX, prove_block(here))
+    found = issue(here, receipt).certificate
+    (anchor,) = found.anchors
+    assert anchor.made_no_earlier_than == EARLIEST
+    assert anchor.existed_no_later_than == "2026-09-21T14:17:50Z"
+    assert bilingual(AGE_OF_EVIDENCE) in found.not_proven
+    (claim,) = [claim for claim in found.verification.claims if claim.id == "C5"]
+    assert claim.verdict == "pass"
+    rows = [row for block in build_front(found).blocks if isinstance(block, Fields)
+            for row in block.rows]  # fmt: skip
+    (row,) = [row for row in rows if row.label == bilingual(Message("certificate-bracket"))]
+    assert row.value.lines[0].startswith("2026-09-21 14:14:26 UTC")
+    assert row.value.lines[1].startswith("2026-09-21 14:17:50 UTC")
+    bare = issue(here, here.receipt(INDEX, without_beacon(prove_block(here)))).certificate
+    assert bare.anchors[0].made_no_earlier_than is None
+    assert bilingual(AGE_OF_EVIDENCE) not in bare.not_proven
 
 
 def test_every_verified_value_is_there(issued: Issued) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
@@ -21,17 +21,21 @@ from support.nodes import ask
 from support.projects import reading
 from support.records import build_record
 
+from anchor.chain.beacon_proof import fetch_beacon_proofs
 from anchor.chain.devnet import DEV_ADDRESS
+from anchor.chain.node import Node
 from anchor.ethereum.header import parse_header
 from anchor.evidence.digests import Digests, digest_bytes
+from anchor.evidence.not_before import NotBefore
 from anchor.log.batch_sha256 import hash_rows
 from anchor.log.merkle import hash_leaf
 from anchor.log.tree import Tree
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.creation import plan_dev_project
 from anchor.receipt.format import AnchorHints, Receipt, ReceiptAnchor, encode_receipt, parse_receipt
+from anchor.receipt.state_proof import BeaconProof, StateProof
 from anchor.registry.storage import anchor_slot, operator_key_slot
-from anchor.types import Address, Hash32, Head, make_log_id
+from anchor.types import Address, Block, ChainId, Hash32, Head, make_log_id
 from anchor.verification.verifier import judge
 
 LEAVES = 10**6
@@ -63,6 +67,7 @@ class Large:
     block_hash: Hash32
     storage_proofs: list[int]  # of every anchor: how many bytes of a receipt they take
     operator_proofs: list[tuple[int, int]]  # the same of operators' keys; without shared nodes
+    beacon: BeaconProof  # of an earlier block, among 8,191
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +115,7 @@ def large(anvil_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Large:
         slots = [anchor_slot(log, root) for root in anchors]
         proofs = fetch_storage_proofs(chain.url, config.registry, slots, block)
         storage_proofs = [size_of(proof) for proof in proofs]
+        beacon = fetch_beacon(node, chain.url, state)
         slots = [operator_key_slot(log, number) for number in keys]
         operator_proofs = [
             (size_of(proof), size_of(drop_shared(proof, state.storage_proof)))
@@ -122,7 +128,22 @@ def large(anvil_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Large:
         block_hash=parse_header(state.header).hash,
         storage_proofs=storage_proofs,
         operator_proofs=operator_proofs,
+        beacon=beacon,
     )
+
+
+def fetch_beacon(node: Node, url: str, state: StateProof) -> BeaconProof:
+    """Prove the block before the state proof's own."""
+    header = parse_header(state.header)
+    block = Block(number=header.number, hash=header.hash, timestamp=header.timestamp)
+    earlier = ask(url, "eth_getBlockByNumber", hex(header.number - 1), False)
+    named = NotBefore(
+        chain_id=ChainId(DEV_CHAIN_ID),
+        block_number=header.number - 1,
+        block_hash=Hash32(bytes.fromhex(earlier["hash"][2:])),
+    )
+    proofs = fetch_beacon_proofs(node, [named], chain_id=ChainId(DEV_CHAIN_ID), block=block)
+    return proofs[named]
 
 
 def drop_shared(proof: list[bytes], other: Sequence[bytes]) -> list[bytes]:
@@ -172,6 +193,19 @@ def test_a_receipt_of_a_large_log_on_a_large_chain_has_at_most_16_kib(large: Lar
         f"{mean(saved):,.0f} bytes of that in nodes that the storage proof has as well"
     )
     assert max(whole) <= 20 * 1024
+
+
+@pytest.mark.slow
+def test_a_receipt_with_an_operator_and_a_beacon_has_at_most_24_kib(large: Large) -> None:
+    receipt = parse_receipt(large.receipt)
+    (anchor,) = receipt.anchors
+    assert anchor.state is not None
+    proven = replace(anchor, state=replace(anchor.state, beacon=large.beacon))
+    size = len(encode_receipt(replace(receipt, anchors=(proven,))))
+    operator = max(whole for whole, _ in large.operator_proofs) + len(',\n"operator_proof":')
+    longest = size - large.storage_proofs[-1] + max(large.storage_proofs) + operator
+    print(f"with a beacon: {size:,} bytes; with an operator and the longest proofs {longest:,}")
+    assert longest <= 24 * 1024
 
 
 @pytest.mark.slow

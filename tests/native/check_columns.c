@@ -76,6 +76,8 @@ static struct columns *make_columns(void)
         kind->flags |= below(256) & (KIND_HAS_SM3 | KIND_HAS_SIZE | KIND_HAS_START);
         kind->flags |= below(3) ? 0 : KIND_NAMED_BY_DIGEST;
         kind->middle = text(below(2) ? "},\"name\":" : "},\"log\":\"0x1\",\"name\":");
+        kind->joint = text(below(2) ? ",\"recorded_at\":\""
+                                    : ",\"not_before\":{\"a\":1},\"recorded_at\":\"");
         kind->prefix = text("digest:");
         if (below(4) == 0)
             kind->accepted_at = text("some day");
@@ -112,6 +114,7 @@ static void release_columns(struct columns *c)
         release(*slices[i]);
     for (size_t i = 0; i < c->kind_count; i++) {
         release(c->kinds[i].middle);
+        release(c->kinds[i].joint);
         release(c->kinds[i].accepted_at);
         release(c->kinds[i].prefix);
     }
@@ -166,6 +169,7 @@ static void check_split(const struct columns *c, size_t at, struct slice record)
         fail("a record is not taken apart");
     if (!failed && (memcmp(parts.salt, c->salts.at + 32 * at, 32) != 0 ||
                     parts.middle.size != kind->middle.size ||
+                    parts.joint.size != kind->joint.size ||
                     (parts.size >= 0) != ((kind->flags & KIND_HAS_SIZE) != 0)))
         fail("a record has other parts");
     for (int i = 0; i < 4; i++) {

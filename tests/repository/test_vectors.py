@@ -30,12 +30,16 @@ from anchor.errors import (
     UnknownVersionError,
 )
 from anchor.ethereum.header import parse_header
+from anchor.ethereum.keccak import hash_keccak256
 from anchor.ethereum.trie import verify_trie_proof
+from anchor.evidence.not_before import parse_not_before
 from anchor.log.checkpoint import open_checkpoint, parse_origin
 from anchor.log.merkle import hash_leaf, verify_consistency, verify_inclusion
 from anchor.log.signed_note import open_note, parse_verifier
 from anchor.log.tiles import Tile, TileBuilder, TileTree, parse_tile_path, tiles_of
 from anchor.receipt.bundle import read_bundle
+from anchor.receipt.format import BeaconDocument, read_beacon, validate_members
+from anchor.receipt.history_proof import check_beacon
 from anchor.receipt.state_proof import (
     StateProof,
     check_account,
@@ -43,7 +47,7 @@ from anchor.receipt.state_proof import (
     check_submitter,
 )
 from anchor.registry.storage import encode_anchor
-from anchor.types import MAX_LOG_SIZE, Address, Hash32, Head, LogId, parse_hex
+from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId, parse_hex
 
 FOLDER = ROOT / "tests" / "vectors"
 
@@ -265,6 +269,33 @@ def read_submitter(case: Case) -> Case:
     return {**given, "operator_id": hex(by), "submitter": f"0x{key.hex()}"}
 
 
+def read_earlier(case: Case) -> Case:
+    named = parse_not_before(case["not_before"])
+    if named is None:
+        raise CannotCheckError("the record names no block")
+    earlier = check_beacon(
+        read_beacon(validate_members(BeaconDocument, case["beacon"])),
+        named,
+        header=parse_header(as_bytes(case["header"])),
+        chain_id=ChainId(case["chain_id"]),
+        anchored_at=case["anchored_at"],
+    )
+    given = {
+        name: case[name] for name in ("header", "chain_id", "anchored_at", "not_before", "beacon")
+    }
+    return {**given, "number": earlier.number, "timestamp": earlier.timestamp}
+
+
+def read_receipts_with_beacons(case: Case) -> Case:
+    said = read_receipts(case)
+    receipts = read_bundle(io.BytesIO(case["bundle"].encode("utf-8")))
+    for members, receipt in zip(said["receipts"], receipts, strict=True):
+        states = [anchor.state for anchor in receipt.anchors if anchor.state is not None]
+        beacon = states[0].beacon if states else None
+        members["beacon"] = beacon and f"0x{hash_keccak256(beacon.header).hex()}"
+    return said
+
+
 def read_receipts(case: Case) -> Case:
     found = []
     for receipt in read_bundle(io.BytesIO(case["bundle"].encode("utf-8"))):
@@ -296,7 +327,9 @@ FILES: dict[str, dict[str, Reader]] = {
     "state/headers.json": {"headers": read_header},
     "state/states.json": {"states": read_state},
     "state/submitters.json": {"submitters": read_submitter},
+    "state/beacons.json": {"beacons": read_earlier},
     "bundles/bundles.json": {"bundles": read_receipts},
+    "bundles/beacons.json": {"bundles": read_receipts_with_beacons},
 }
 KINDS = [(name, kind) for name, readers in FILES.items() for kind in readers]
 KIND_NAMES = [kind for _, kind in KINDS]
@@ -433,6 +466,35 @@ REFUSALS: dict[str, dict[str, Refusal]] = {
         ),
         "value-form": (MalformedError, "^the slot's value "),
         "key": (NotTrustedError, "holds an anchor of operator [14], who has no key"),
+    },
+    "state/beacons.json": {
+        "not-before": (CannotCheckError, "names no block"),
+        "members": (MalformedError, "^the receipt's member "),
+        "chain": (MismatchError, "a block of chain [0-9]+, and the block .* is of chain"),
+        "beacon-header": (MalformedError, "^the header "),
+        "fork": (UnknownVersionError, "the header has 19 items"),
+        "number": (MismatchError, "the record names block [0-9]+, and the receipt proves block"),
+        "hash": (MismatchError, "names block [0-9]+ with hash 0x.*, and the header .* has hash"),
+        "order": (MismatchError, "which is not before block 20000"),
+        "window": (MismatchError, "keeps the hashes of the 8191 blocks before it only"),
+        "account-proof": (
+            (MalformedError, MismatchError),
+            "^the block history contract proof does not hold: ",
+        ),
+        "account": (NotTrustedError, "block 20000 has no contract that keeps the hashes"),
+        "code-hash": (NotTrustedError, "has other code in block 20000, of hash 0x"),
+        "storage-proof": (
+            (MalformedError, MismatchError),
+            "^the block history proof does not hold: ",
+        ),
+        "kept": (MismatchError, "the chain's history does not hold that hash for block"),
+        "later": (MismatchError, "is of 1789999881, after the anchor of 1789999880"),
+    },
+    "bundles/beacons.json": {
+        "members": (MalformedError, "^line [0-9]+ of the bundle: the receipt's member"),
+        "state": (MalformedError, "does not follow an anchor with a state proof"),
+        "before": (MalformedError, "and no line with one precedes it"),
+        "unused": (MalformedError, "no receipt refers to the proof of an earlier block"),
     },
     "bundles/bundles.json": {
         "line": (MalformedError, "^line [0-9]+ of the bundle: (the line|it is cut off)"),

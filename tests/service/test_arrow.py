@@ -23,6 +23,7 @@ from support.service import NDJSON, answers, bearer, digest, lines
 
 from anchor.client import Client
 from anchor.errors import UsageError
+from anchor.evidence.not_before import NotBefore
 from anchor.messages.message import Message
 from anchor.service import bulk_arrow
 from anchor.service.arrow_messages import MAX_BODY
@@ -31,7 +32,7 @@ from anchor.service.bulk_arrow import ArrowReader
 from anchor.service.problems import Problem
 from anchor.service.submission import Origin, read_submission
 from anchor.store.columns import Run
-from anchor.types import Address, Stage, make_log_id
+from anchor.types import Address, ChainId, Hash32, Stage, make_log_id
 
 TYPE = {"Content-Type": "application/vnd.apache.arrow.stream"}
 ARROW = TYPE | {"Accept": "application/vnd.apache.arrow.stream"}
@@ -47,9 +48,17 @@ SCHEMA = pa.schema(
 )
 
 
+BLOCK = NotBefore(chain_id=ChainId(1), block_number=20_000_000, block_hash=Hash32(b"\xab" * 32))
+
+
 def origin(key: str | None = None) -> Origin:
     return Origin(
-        tenant="t", key=key, recorded_at=NOW, log=LOG, random_bytes=lambda count: b"\x07" * count
+        tenant="t",
+        key=key,
+        recorded_at=NOW,
+        log=LOG,
+        not_before=None if key else BLOCK,
+        random_bytes=lambda count: b"\x07" * count,
     )
 
 

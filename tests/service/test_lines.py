@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from support.examples import examples
 from support.native import NATIVE, native
 
+from anchor.evidence.not_before import NotBefore
 from anchor.evidence.record import parse_record
 from anchor.service import bulk_runs
 from anchor.service.bulk_lines import LineReader
@@ -21,7 +22,7 @@ from anchor.service.bulk_runs import NO_CODE, RunKinds, code_names, format_accep
 from anchor.service.problems import Problem
 from anchor.service.submission import Origin, read_submission
 from anchor.store.columns import MOST_PIECES, EvidenceRow, NewEvidence, Run, join_texts
-from anchor.types import Address, make_log_id
+from anchor.types import Address, ChainId, Hash32, make_log_id
 
 LOG = make_log_id(Address(b"\x0a" * 20), 0)
 NOW = "2026-01-01T00:00:00.000Z"
@@ -35,9 +36,17 @@ def in_python() -> Iterator[None]:
         yield
 
 
+BLOCK = NotBefore(chain_id=ChainId(1), block_number=20_000_000, block_hash=Hash32(b"\xab" * 32))
+
+
 def origin(key: str | None = None) -> Origin:
     return Origin(
-        tenant="t", key=key, recorded_at=NOW, log=LOG, random_bytes=lambda count: b"\x07" * count
+        tenant="t",
+        key=key,
+        recorded_at=NOW,
+        log=LOG,
+        not_before=None if key else BLOCK,
+        random_bytes=lambda count: b"\x07" * count,
     )
 
 

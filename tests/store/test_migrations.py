@@ -23,6 +23,7 @@ from support.stores import Postgres, damage
 
 from anchor.errors import ChainGuardError
 from anchor.evidence.digests import Digests
+from anchor.store.alembic_runner import migrate
 from anchor.store.columns import MOST_PIECES, Run
 from anchor.store.database import MIGRATION_HEAD, Database, open_database
 from anchor.store.erasures import find_by_leaves
@@ -107,6 +108,20 @@ def test_an_earlier_store_is_migrated_with_all_its_rows(
     engine.dispose()
     with closing(open_database(location)) as opened:
         check_rows(opened, expected_rows())
+
+
+def test_a_store_of_columns_gets_a_table_for_kept_proofs(location: StoreLocation) -> None:
+    make_old_store(location, OLD[-1], 100, 3)
+    engine = open_engine(location)
+    with engine.begin() as connection:
+        migrate(connection, "0004")
+    engine.dispose()
+    before = snapshot(location)
+    upgrade(location)
+    after = snapshot(location)
+    assert after.pop("state_proofs") == []
+    del before["alembic_version"], after["alembic_version"]
+    assert after == before
 
 
 def check_rows(opened: Database, rows: list[OldRow]) -> None:

@@ -15,10 +15,16 @@ from support.nodes import ask, stop_the_clock
 
 from anchor.chain.devnet import DEVNET_CHAIN_ID, Devnet, open_devnet
 from anchor.ethereum.keccak import hash_keccak256
+from anchor.receipt.history_proof import HISTORY_CONTRACT, HISTORY_WINDOW
 from anchor.registry.artifact import registry_address, runtime_code
 from anchor.registry.storage import anchor_slot, encode_anchor, head_slot, operator_key_slot
 from anchor.types import Address, Anchor, Hash32, Head, LogId
 
+# The runtime code in EIP-2935's section "Bytecode".
+EIP_2935_CODE = bytes.fromhex(
+    "3373fffffffffffffffffffffffffffffffffffffffe14604657602036036042575f356001430381116042"
+    "57611fff81430311604257611fff9006545f5260205ff35b5f5ffd5b5f35611fff60014303065500"
+)
 ACCOUNTS = 10**5
 GENESIS_TIME = 1_790_000_000
 
@@ -65,6 +71,16 @@ def _make_genesis(storage: Mapping[Hash32, bytes]) -> dict[str, object]:
         "code": "0x" + runtime_code(DEVNET_CHAIN_ID).hex(),
         "storage": {f"0x{slot.hex()}": f"0x{word.hex()}" for slot, word in storage.items()},
     }
+    # As full as on a chain that has had it for a day; the newest words are the chain's own.
+    history = {
+        "balance": "0x0",
+        "nonce": "0x1",
+        "code": f"0x{EIP_2935_CODE.hex()}",
+        "storage": {
+            f"0x{slot:064x}": f"0x{hash_keccak256(b'block %d' % slot).hex()}"
+            for slot in range(HISTORY_WINDOW)
+        },
+    }
     accounts = {
         f"0x{hash_keccak256(number.to_bytes(8, 'big'))[:20].hex()}": {
             "balance": hex(10**18 + number),
@@ -77,5 +93,9 @@ def _make_genesis(storage: Mapping[Hash32, bytes]) -> dict[str, object]:
         "timestamp": hex(GENESIS_TIME),
         "gasLimit": hex(30_000_000),
         "difficulty": "0x0",
-        "alloc": {**accounts, f"0x{registry_address().hex()}": registry},
+        "alloc": {
+            **accounts,
+            f"0x{registry_address().hex()}": registry,
+            f"0x{HISTORY_CONTRACT.hex()}": history,
+        },
     }

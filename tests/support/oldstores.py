@@ -20,7 +20,7 @@ from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
 from anchor.store.snapshot import upgrade_copy
 from anchor.types import Address
 
-# Older schemas hold these in rows, see ``_insert_evidence``.
+# Schemas up to 0003 hold these in rows, see ``_insert_evidence``.
 _EVIDENCE = ("evidence", "waiting", "positions", "keys")
 _DUMPS = VECTORS / "stores"
 VERSIONS = sorted(path.stem.removeprefix("schema-") for path in _DUMPS.glob("schema-*.sql"))
@@ -56,20 +56,22 @@ def load_dump(path: Path, version: str) -> None:
 def downgrade(path: Path, version: str) -> None:
     """Make a store's file one of an older schema, with what of its rows that one can hold."""
     old = path.with_name(path.name + ".old")
+    in_rows = version <= "0003"
     sqlite3.connect(old).close()
     upgrade_copy(old, version)
     with closing(sqlite3.connect(old, isolation_level=None)) as connection:
         connection.execute("ATTACH ? AS newer", (str(path),))
         names = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")
         for (name,) in names.fetchall():
-            if name not in ("alembic_version", *_EVIDENCE):
+            if name != "alembic_version" and not (in_rows and name in _EVIDENCE):
                 info = connection.execute(f'PRAGMA main.table_info("{name}")')
                 columns = ", ".join(f'"{row[1]}"' for row in info)
                 connection.execute(
                     f'INSERT INTO main."{name}" ({columns}) SELECT {columns} FROM newer."{name}"'
                 )
         connection.execute("DETACH newer")
-        _insert_evidence(path, connection)
+        if in_rows:
+            _insert_evidence(path, connection)
         connection.execute("PRAGMA journal_mode=WAL")
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)

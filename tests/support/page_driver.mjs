@@ -77,13 +77,27 @@ const ASKED = {
     anchor.verifyInclusion(leaf, index, size, path, root);
     return {};
   },
-  async bundle({ bundle }) {
+  async bundle({ bundle, receipts: expected }) {
+    const beacons = expected?.some((receipt) => "beacon" in receipt);
     const receipts = [];
     for await (const receipt of anchor.readBundle(new Blob([bundle]))) {
       const { size, root, path } = receipt.promise ?? receipt.anchors[0].head;
-      receipts.push({ index: receipt.index, record: receipt.record, size, root, path });
+      const header = receipt.anchors[0]?.state?.beacon?.header;
+      const beacon = header ? `0x${anchor.keccak256(header)}` : null;
+      receipts.push({ index: receipt.index, record: receipt.record, size, root, path, ...(beacons ? { beacon } : {}) });
     }
     return { receipts };
+  },
+  beacon({ header, chain_id, anchored_at, not_before, beacon }) {
+    const read = (value) => anchor.parseStrict(anchor.encodeUtf8(JSON.stringify(value)), "it", 1 << 20);
+    const named = anchor.parseNotBefore(read(not_before));
+    if (named === null) {
+      throw Object.assign(new Error("the record names no block"), { code: 20, reason: "the record names no block" });
+    }
+    const members = new anchor.Reader(new Map([["beacon", read(beacon)]]), "");
+    const proof = anchor.readBeacon(members.object("beacon"));
+    const earlier = anchor.checkBeacon(proof, named, anchor.parseHeader(bytes(header)), chain_id, anchored_at);
+    return { number: Number(earlier.number), timestamp: Number(earlier.timestamp) };
   },
   // What each of many files ends with by a bundle; 2 for one that it has no receipt of.
   async files({ bundle, files, policy, block_hashes }) {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from anchor.chain.get_proof import FetchedProof
 from anchor.chain.node import Node
-from anchor.receipt.state_proof import StateProof, check_account, prove_word
+from anchor.receipt.state_proof import StateProof, check_account
+from anchor.receipt.storage_proof import prove_word
 from anchor.types import Address, Hash32
 
 

@@ -17,6 +17,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 import rlp
+from support.beacons import cases
 from support.bent_receipts import (
     BENDS,
     LATER_ROOT,
@@ -79,7 +80,12 @@ def bases() -> tuple[Honest, ...]:
         document = json.loads(json.dumps(main.document))
         recorded_in(world_of(recorded_at=time))(document)
         edges.append(main._replace(name=f"recorded at {time}", document=document))
-    return (*honest_receipts(), *edges)
+    beacons = [
+        Honest(f"a named block: {name}", case.document, case.given, case.code)
+        for name, case in cases().items()
+        if name in ("honest", "no beacon", "foreign code", "not_before: a member more")
+    ]
+    return (*honest_receipts(), *edges, *beacons)
 
 
 def draw_given(rng: Random, given: Given) -> Given:
@@ -286,8 +292,10 @@ def bend_header(rng: Random, document: Members) -> bool:
 
 def proofs(state: Members) -> Iterator[list[Any]]:
     """Every list of nodes in a state proof."""
-    successor = get(state, "successor")
+    successor, beacon = get(state, "successor"), get(state, "beacon")
     for holder, name in (
+        (beacon, "account_proof"),
+        (beacon, "storage_proof"),
         (state, "account_proof"),
         (state, "storage_proof"),
         (state, "operator_proof"),

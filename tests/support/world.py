@@ -66,6 +66,10 @@ def hash_of(*parts: object) -> Hash32:
     return Hash32(hashlib.sha256(repr(parts).encode()).digest())
 
 
+def _spell(number: int) -> bytes:
+    return number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
 @dataclass
 class MemoryChain:
     """A chain whose block ``n`` was made ``12 n`` seconds after its genesis."""
@@ -94,6 +98,22 @@ class MemoryChain:
 
     def prove(self, number: int, *slots: Hash32, registry: Address = REGISTRY) -> list[StateProof]:
         """Give the block of ``number`` a header, and prove each slot of the registry in it."""
+        tries, accounts = self._make_tries(number)
+        return [
+            StateProof(
+                header=self.headers[number],
+                account_proof=tuple(prove(accounts, keccak256(registry))),
+                storage_proof=tuple(prove(tries[registry], keccak256(slot))),
+            )
+            for slot in slots
+        ]
+
+    def prove_account(self, number: int, address: Address) -> tuple[bytes, ...]:
+        """Prove an account in the block of ``number``, or that there is none."""
+        return tuple(prove(self._make_tries(number)[1], keccak256(address)))
+
+    def _make_tries(self, number: int) -> tuple[dict[Address, Any], Any]:
+        """Give the block of ``number`` a header; return its contracts' storage and its accounts."""
         held: dict[tuple[Address, Hash32], bytes] = {}
         for place, writes in self.storage.items():
             for since, word in writes:
@@ -116,20 +136,10 @@ class MemoryChain:
             }
         )
         items = put(VALUES, place_of("stateRoot"), accounts.root_hash)
-        items = put(items, place_of("number"), rlp.encode(number)[-1:])
-        time = self.genesis_time + 12 * number
-        items = put(
-            items, place_of("timestamp"), time.to_bytes((time.bit_length() + 7) // 8, "big")
-        )
+        items = put(items, place_of("number"), _spell(number))
+        items = put(items, place_of("timestamp"), _spell(self.genesis_time + 12 * number))
         self.headers[number] = rlp.encode(items)
-        return [
-            StateProof(
-                header=self.headers[number],
-                account_proof=tuple(prove(accounts, keccak256(registry))),
-                storage_proof=tuple(prove(tries[registry], keccak256(slot))),
-            )
-            for slot in slots
-        ]
+        return tries, accounts
 
     def store(self, slot: Hash32, word: bytes, *, block: int, registry: Address = REGISTRY) -> None:
         self.storage.setdefault((registry, slot), []).append((block, word))

@@ -6,9 +6,11 @@ import { isRefusal, malformed, MALFORMED, mismatch, MISMATCH, Refusal, unknownVe
 import { foldPath, half, hashLeaf, sidesOf } from "./merkle.ts";
 import { message } from "./messages.ts";
 import {
-  type Head, MAX_LOG_SIZE, readAnchor, Reader, readPromise, readRecordText, type Receipt, type ReceiptAnchor,
+  type Head, MAX_LOG_SIZE, readAnchor, readBeacon, Reader, readPromise, readRecordText, type Receipt,
+  type ReceiptAnchor,
 } from "./receipt.ts";
 import { type Digests, parseRecord } from "./record.ts";
+import type { BeaconProof } from "./state_proof.ts";
 import { checkFile } from "./steps.ts";
 import { cut } from "./text.ts";
 
@@ -78,6 +80,8 @@ class BundleReader {
   private index = -1;
   private anchor: ReceiptAnchor | null = null;
   private promise: Head | null = null;
+  private beacon: BeaconProof | null = null;
+  private isBeaconUsed = true;
   /** The path before, and the hash after each of its steps. */
   private before: { path: readonly Hex[]; nodes: readonly Hex[] } | null = null;
 
@@ -107,6 +111,10 @@ class BundleReader {
       this.begin(new Reader(members, ""), members.has("anchor") ? "anchor" : "head");
       return null;
     }
+    if (!members.has("record") && members.has("beacon")) {
+      this.beginBeacon(new Reader(members, ""));
+      return null;
+    }
     return this.complete(new Reader(members, ""));
   }
 
@@ -120,6 +128,7 @@ class BundleReader {
     if (this.before === null && (this.anchor ?? this.promise)) {
       throw malformed(message("bundle-anchor-unused"));
     }
+    this.endBeacon();
     line.allow([name]);
     const isAnchor = name === "anchor";
     this.anchor = isAnchor ? readAnchor(line.object(name), true) : null;
@@ -127,8 +136,38 @@ class BundleReader {
     this.before = null;
   }
 
+  private beginBeacon(line: Reader): void {
+    this.endBeacon();
+    line.allow(["beacon"]);
+    const beacon = readBeacon(line.object("beacon"));
+    if (!this.anchor?.state) {
+      throw malformed(message("bundle-beacon-without-state"));
+    }
+    [this.beacon, this.isBeaconUsed] = [beacon, false];
+  }
+
+  private endBeacon(): void {
+    if (!this.isBeaconUsed) {
+      throw malformed(message("bundle-beacon-unused"));
+    }
+    this.beacon = null;
+  }
+
+  /** Return the anchor with the beacon that a receipt refers to. */
+  private addBeacon(): ReceiptAnchor {
+    const { anchor, beacon } = this;
+    if (beacon === null || !anchor?.state) {
+      throw malformed(message("bundle-beacon-missing"));
+    }
+    this.isBeaconUsed = true;
+    return { ...anchor, state: { ...anchor.state, beacon } };
+  }
+
   private complete(line: Reader): Receipt {
-    line.allow(["record", "index", "path"]);
+    line.allow(["record", "index", "path"], ["beacon"]);
+    if (line.has("beacon") && line.get("beacon") !== true) {
+      throw malformed(message("receipt-member-invalid", { member: "beacon", reason: message("value-not-true") }));
+    }
     const [record, index, own] = [readRecordText(line), line.integer("index", 0, MAX_LOG_SIZE - 1), line.path()];
     const shared = this.anchor?.head ?? this.promise;
     if (shared === null) {
@@ -137,13 +176,14 @@ class BundleReader {
     if (index <= this.index) {
       throw malformed(message("bundle-index-order", { index, previous: this.index }));
     }
+    const anchor = line.has("beacon") ? this.addBeacon() : this.anchor;
     const head: Head = { ...shared, path: this.completePath(own, index, shared.size) };
     this.before = { path: head.path, nodes: this.fold(hashLeaf(encodeUtf8(record)), index, head, own.length) };
     this.index = index;
     this.taken += 1;
     return {
-      record, log: this.log, index, promise: this.anchor ? null : head,
-      anchors: this.anchor ? [{ ...this.anchor, head }] : [],
+      record, log: this.log, index, promise: anchor ? null : head,
+      anchors: anchor ? [{ ...anchor, head }] : [],
     };
   }
 

@@ -10,11 +10,14 @@ import { encodeCanonical, parseStrict } from "./canonical.ts";
 import { describeReport } from "./report_json.ts";
 import { serveHashing } from "./digests.ts";
 import { parseHeader } from "./header.ts";
+import { checkBeacon } from "./history_proof.ts";
 import { verifyInclusion } from "./merkle.ts";
 import { verifyTrieProof } from "./trie.ts";
 import { startPage } from "./page/app.ts";
 import { inLanguage } from "./messages.ts";
 import { connectTo } from "./node_quorum.ts";
+import { parseNotBefore } from "./not_before.ts";
+import { readBeacon, Reader } from "./receipt.ts";
 import { parseRecord } from "./record.ts";
 import { expectedCodeHash, findChain, nameOf, REGISTRY, sentenceOf } from "./release.ts";
 import { areDistinct } from "./json_rpc.ts";
@@ -27,9 +30,9 @@ import { judge } from "./verifier.ts";
 
 Object.assign(globalThis, {
   anchor: {
-    ...bytes, REGISTRY, Sm3, areDistinct, checkAccount, checkAnchor, checkSubmitter, chooseReceipt, connectTo,
-    describeReport, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, nameOf, parseHeader, parsePolicy, parseRecord,
-    parseStrict, quote, readBundle, sentenceOf, verifyInclusion, verifyTrieProof,
+    ...bytes, REGISTRY, Sm3, areDistinct, checkAccount, checkAnchor, checkBeacon, checkSubmitter, chooseReceipt, connectTo,
+    describeReport, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, nameOf, parseHeader, parseNotBefore, parsePolicy, parseRecord,
+    parseStrict, quote, readBeacon, readBundle, Reader, sentenceOf, verifyInclusion, verifyTrieProof,
   },
 });
 

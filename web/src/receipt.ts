@@ -9,7 +9,7 @@ import { message, type Message } from "./messages.ts";
 import { asInteger, asList } from "./members.ts";
 import { MAX_NODE_BYTES, MAX_NODES } from "./trie.ts";
 import { MAX_RECORD_BYTES } from "./record.ts";
-import type { StateProof, SuccessorProof } from "./state_proof.ts";
+import type { BeaconProof, StateProof, SuccessorProof } from "./state_proof.ts";
 import { cut } from "./text.ts";
 
 const FORMAT = "anchor-receipt/1";
@@ -119,19 +119,34 @@ export function readAnchor(members: Reader, isShared = false): ReceiptAnchor {
     sequence: members.integer("sequence", 1, 2 ** 40 - 1),
     blockNumber: members.integer("block_number", 0, 2 ** 48 - 1),
     timestamp: members.integer("timestamp", 0, 2 ** 48 - 1),
-    state: members.has("state") ? readState(members.object("state")) : null,
+    state: members.has("state") ? readState(members.object("state"), isShared) : null,
   };
 }
 
-function readState(members: Reader): StateProof {
-  members.allow(["header", "account_proof", "storage_proof"], ["operator_proof", "successor"]);
+const BLOCK_PROOF = ["header", "account_proof", "storage_proof"];
+
+function readState(members: Reader, isShared: boolean): StateProof {
+  members.allow(BLOCK_PROOF, ["operator_proof", "successor", ...(isShared ? [] : ["beacon"])]);
+  return {
+    ...readBlockProof(members),
+    operatorProof: members.has("operator_proof") ? members.nodes("operator_proof") : [],
+    successor: members.has("successor") ? readSuccessor(members.object("successor")) : null,
+    beacon: members.has("beacon") ? readBeacon(members.object("beacon")) : null,
+  };
+}
+
+/** Read the proof of an earlier block's hash. */
+export function readBeacon(members: Reader): BeaconProof {
+  members.allow(BLOCK_PROOF);
+  return readBlockProof(members);
+}
+
+function readBlockProof(members: Reader): BeaconProof {
   const header = readHex(members.get("header")!, members.where("header"), 1, MAX_HEADER_BYTES, "0x");
   return {
     header: fromHex(header),
     accountProof: members.nodes("account_proof"),
     storageProof: members.nodes("storage_proof"),
-    operatorProof: members.has("operator_proof") ? members.nodes("operator_proof") : [],
-    successor: members.has("successor") ? readSuccessor(members.object("successor")) : null,
   };
 }
 

@@ -4,6 +4,7 @@ import { encodeUtf8, type Hex, parseHex } from "./bytes.ts";
 import { type Json, type Members, parseCanonical } from "./canonical.ts";
 import { malformed, unknownVersion } from "./errors.ts";
 import { message } from "./messages.ts";
+import { NOT_BEFORE, type NotBefore, parseNotBefore } from "./not_before.ts";
 import { cut } from "./text.ts";
 
 const SCHEMA = "evidence-record/1";
@@ -27,6 +28,8 @@ export interface Record {
   readonly recordedAt: string;
   /** The log that the record names; null where it names none. */
   readonly log: Hex | null;
+  /** The block that the record names; null where it names none in the known form. */
+  readonly notBefore: NotBefore | null;
   /** The names of members that this release does not know. */
   readonly statements: readonly string[];
 }
@@ -62,13 +65,16 @@ export function parseRecord(text: string): Record {
     throw malformed(message("record-media-type-not-string"));
   }
   const digests = parseDigests(value);
+  const notBefore = parseNotBefore(value.get(NOT_BEFORE));
+  const known = [...REQUIRED, ...OPTIONAL, ...(notBefore ? [NOT_BEFORE] : [])];
   const record = {
     digests,
     name: parseName(value.get("name")!),
     salt: parseHexMember(value.get("salt")!, "salt"),
     recordedAt: parseTime(value.get("recorded_at")!),
     log: value.has("log") ? parseHexMember(value.get("log")!, "log", true) : null,
-    statements: [...value.keys()].filter((name) => ![...REQUIRED, ...OPTIONAL].includes(name)),
+    notBefore,
+    statements: [...value.keys()].filter((name) => !known.includes(name)),
   };
   if (!digests.sha256 && !digests.sm3) { // last: what breaks the form is malformed, whatever it is about
     const names = [...(value.get("digests") as Members).keys()].sort().join(", ").slice(0, 80);

@@ -29,6 +29,11 @@ export interface Chain {
 /** Where the CREATE2 proxy puts the registry, on every chain. */
 export const REGISTRY: Hex = release.registry;
 
+/** How chains keep the hashes of earlier blocks (EIP-2935); `without`: the ids of those that do not. */
+export const HISTORY: {
+  readonly contract: Hex; readonly code: Hex; readonly window: number; readonly without: readonly number[];
+} = release.history;
+
 const CHAINS = release.chains as { readonly [chainId: string]: Chain };
 const SENTENCES: { readonly [kind: string]: Message } = {
   test: message("chain-kind-test"),

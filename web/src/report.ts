@@ -40,6 +40,8 @@ export interface ProvenAnchor {
   readonly submitter: Hex;
   readonly finalBlockNumber: number | bigint;
   readonly finalBlockHash: Hex;
+  /** Unix seconds, before which the record was not made; null where that is not proven. */
+  readonly notBefore: number | null;
   /** Unix seconds. */
   readonly existedBy: number;
   readonly secondsSinceRecorded: number;

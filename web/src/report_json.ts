@@ -50,7 +50,8 @@ export function describeReport(
         submitter: formatAddress(proven.submitter),
         final_block_number: Number(proven.finalBlockNumber),
         final_block_hash: `0x${proven.finalBlockHash}`,
-        existed_no_later_than: formatTime(proven.existedBy).replace(" ", "T") + "Z",
+        made_no_earlier_than: proven.notBefore === null ? null : spellTime(proven.notBefore),
+        existed_no_later_than: spellTime(proven.existedBy),
         seconds_since_recorded: proven.secondsSinceRecorded,
         assurance: proven.assurance,
         finality: proven.isAsserted ? "asserted" : "observed",
@@ -73,5 +74,7 @@ function describeChain(chainId: number) {
   const name = chain ? nameOf(chain) : message("chain-by-number", { chain: chainId });
   return { name: inLanguage(name, "en"), kind: chain?.kind ?? "unlisted", tested: chain?.tested ?? false };
 }
+
+const spellTime = (seconds: number): string => formatTime(seconds).replace(" ", "T") + "Z";
 
 const spell = (texts: readonly Message[]): string[] => texts.map(({ text }) => text);

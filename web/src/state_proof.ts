@@ -29,6 +29,15 @@ export interface StateProof {
   readonly operatorProof: readonly Uint8Array[];
   /** Of whether another log took this one over, and from where; null where nothing is said. */
   readonly successor: SuccessorProof | null;
+  /** Of the block that the record names; null where it is not proven. */
+  readonly beacon: BeaconProof | null;
+}
+
+/** An earlier block's header as RLP, and the proofs of its hash in the history contract. */
+export interface BeaconProof {
+  readonly header: Uint8Array;
+  readonly accountProof: readonly Uint8Array[];
+  readonly storageProof: readonly Uint8Array[];
 }
 
 /** The proof of `successors[log]` and, where it is filled, of the head that the successor took over. */
@@ -43,11 +52,26 @@ export function checkAccount(proof: StateProof, blockHash: Hex, registry: Hex, c
   if (header.hash !== blockHash) {
     throw mismatch(message("proof-header-hash-differs", { actual: header.hash, expected: blockHash }));
   }
-  const value = prove(message("proof-of-account"), header.stateRoot, registry, proof.accountProof);
+  const account = proveAccount(message("proof-of-account"), header.stateRoot, registry, proof.accountProof);
   const [address, block] = [formatAddress(registry), header.number];
   const place = message("registry-in-block", { registry: address, block });
-  if (value === null) {
+  if (account === null) {
     throw notTrusted(message("registry-account-missing", { place }));
+  }
+  const [storageRoot, found] = account;
+  if (found !== codeHash) {
+    throw notTrusted(message("registry-code-not-pinned", { place, actual: found, expected: codeHash }));
+  }
+  return storageRoot;
+}
+
+/** Return the storage root and the code hash of an account; null where there is none. */
+export function proveAccount(
+  kind: Message, stateRoot: Hex, address: Hex, nodes: readonly Uint8Array[],
+): [Hex, Hex] | null {
+  const value = prove(kind, stateRoot, address, nodes);
+  if (value === null) {
+    return null;
   }
   const items = decodeRlp(value, message("account-subject"), MAX_ACCOUNT_BYTES);
   if (items instanceof Uint8Array || items.length !== 4) {
@@ -55,12 +79,10 @@ export function checkAccount(proof: StateProof, blockHash: Hex, registry: Hex, c
   }
   parseInteger(items[0]!, message("account-nonce"), 64);
   parseInteger(items[1]!, message("account-balance"), 256);
-  const storageRoot = parseBytes(items[2]!, message("account-storage-root"), 32);
-  const found = parseBytes(items[3]!, message("account-code-hash"), 32);
-  if (found !== codeHash) {
-    throw notTrusted(message("registry-code-not-pinned", { place, actual: found, expected: codeHash }));
-  }
-  return storageRoot;
+  return [
+    parseBytes(items[2]!, message("account-storage-root"), 32),
+    parseBytes(items[3]!, message("account-code-hash"), 32),
+  ];
 }
 
 /** Return what a registry of that storage root holds for `root` in `log`; null: nothing. */
@@ -138,7 +160,7 @@ function readAnchor(held: Hex, registry: Hex): Anchor | null {
 }
 
 /** Return the word in `slot`; zero where the proof shows that there is none. */
-function checkWord(kind: Message, storageRoot: Hex, slot: Hex, nodes: readonly Uint8Array[]): Hex {
+export function checkWord(kind: Message, storageRoot: Hex, slot: Hex, nodes: readonly Uint8Array[]): Hex {
   const value = prove(kind, storageRoot, slot, nodes);
   if (value === null) {
     return "0".repeat(64);

@@ -179,14 +179,21 @@ export interface TimeBound {
   readonly secondsSinceRecorded: number;
 }
 
+// Years of more than four digits are no dates.
+export const LAST_DATE = 253_402_300_799;
+
+/** Return when a record says that it was made, in Unix seconds. */
+export const recordedAt = (record: Record): number => Date.parse(`${record.recordedAt.slice(0, 19)}Z`) / 1000;
+
 /** Step 10: return the time by which the record existed, beside when it says it was made. */
 export function checkTime(target: Target, stored: Anchor, record: Record): Found<TimeBound> {
-  const [slack, detail] = timeSlack(target);
+  const [slack, basis] = timeSlack(target);
+  const detail = addRule(message("time-with-slack", { basis, slack }), target, slack);
   const existedBy = stored.timestamp + slack;
-  if (existedBy > 253_402_300_799) { // years of more than four digits are no dates
+  if (existedBy > LAST_DATE) {
     throw cannotCheck(message("registry-time-no-date", { timestamp: stored.timestamp }));
   }
-  const since = existedBy - Date.parse(`${record.recordedAt.slice(0, 19)}Z`) / 1000;
+  const since = existedBy - recordedAt(record);
   if (-since > target.recordedAtTolerance) {
     throw cannotCheck(
       message("record-later-than-anchor", { seconds: -since, time: existedBy }),
@@ -202,8 +209,8 @@ export function checkTime(target: Target, stored: Anchor, record: Record): Found
   ];
 }
 
-/** Return how many seconds the block's time may be off, and a line about it. */
-function timeSlack({ chainId, timeSlack: pinned }: Target): [number, Message] {
+/** Return how many seconds a block's time may be off, and who sets it. */
+export function timeSlack({ chainId, timeSlack: pinned }: Target): [number, Message] {
   const chain = findChain(chainId);
   const slack = pinned ?? chain?.slack ?? null;
   if (slack === null) {
@@ -212,8 +219,11 @@ function timeSlack({ chainId, timeSlack: pinned }: Target): [number, Message] {
       message("chain-time-slack-unknown-hint"),
     );
   }
-  const basis = chain?.sequenced ? message("time-of-sequencer") : message("time-of-block");
-  const rule = chain?.slack ?? null;
-  const detail = message("time-with-slack", { basis, slack });
-  return [slack, rule !== null && slack < rule ? message("time-slack-by-policy", { detail, rule }) : detail];
+  return [slack, chain?.sequenced ? message("time-of-sequencer") : message("time-of-block")];
+}
+
+/** Add the chain's own rule to a line about a time, where the policy's slack is smaller. */
+export function addRule(detail: Message, { chainId }: Target, slack: number): Message {
+  const rule = findChain(chainId)?.slack ?? null;
+  return rule !== null && slack < rule ? message("time-slack-by-policy", { detail, rule }) : detail;
 }

@@ -9,6 +9,7 @@ import {
   type Block, checkDerived, checkFile, checkPaths, checkTime, type Connect, type Found,
   parseDocuments, type Target,
 } from "./steps.ts";
+import { checkEarliestTime, explainAbsence } from "./earliest_time.ts";
 import { cannotCheck, isRefusal, type Refusal } from "./errors.ts";
 import { checkAnchored, checkChain, checkCode, wordOf } from "./node_steps.ts";
 import {
@@ -49,6 +50,7 @@ export async function judge(receipt: Uint8Array | Receipt, evidence: Digests, tr
   }
   const [document, record] = parsed;
   run.index = document.index;
+  run.noEarliest = explainAbsence(document, record);
   await run.step(2, () => checkFile(evidence, record));
   const isLogged = await run.step(3, () => checkPaths(document, record));
   const unpinned = trust.policy ? [] : describeUnpinned(document, trust.chainIds);
@@ -59,7 +61,7 @@ export async function judge(receipt: Uint8Array | Receipt, evidence: Digests, tr
   return run.report(document, record, unpinned);
 }
 
-/** Make steps 4 to 10 for each anchor by itself. */
+/** Make steps 4 to 11 for each anchor by itself. */
 async function judgeAnchors(
   run: Run, receipt: Receipt, record: Record, trust: Trust, unpinned: readonly Message[],
 ): Promise<void> {
@@ -103,8 +105,10 @@ async function judgeByProof(
     return;
   }
   const { header, assurance, isAsserted } = proven;
+  const isNamed = run.noEarliest === null && proof.beacon !== null;
   await conclude(run, target, stored, record, header, assurance, isAsserted,
-    () => checkProvenSubmitter(proof, target, stored, proven, storageRoot, trust.connect));
+    () => checkProvenSubmitter(proof, target, stored, proven, storageRoot, trust.connect),
+    isNamed ? () => checkEarliestTime(proof, target, stored, header, record) : null);
 }
 
 async function judgeByNodes(
@@ -130,16 +134,21 @@ async function judgeByNodes(
     return;
   }
   await conclude(run, target, stored, record, final, wordOf(view), false,
-    () => checkReadSubmitter(view, target, stored, final));
+    () => checkReadSubmitter(view, target, stored, final), null);
 }
 
 async function conclude(
   run: Run, target: Target, stored: Anchor, record: Record, final: Block, assurance: string,
   isAsserted: boolean, findSubmitter: () => Promise<Found<Submitter>>,
+  findEarliest: (() => Found<number>) | null,
 ): Promise<void> {
   const isAsStated = await run.step(8, () => checkDerived(target, stored));
   const submitter = await run.step(9, findSubmitter);
   const bound = await run.step(10, () => checkTime(target, stored, record));
+  const notBefore = findEarliest && await run.step(11, findEarliest);
+  if (notBefore !== null) {
+    run.notProven.push(message("report-age-not-proven"));
+  }
   if (submitter !== null && submitter.standing === null) {
     run.notProven.push(UNKNOWN);
   }
@@ -157,6 +166,7 @@ async function conclude(
       submitter: submitter.key,
       finalBlockNumber: final.number,
       finalBlockHash: final.hash,
+      notBefore,
       ...bound,
       assurance,
       isAsserted,
@@ -171,6 +181,8 @@ class Run {
   readonly notes: Message[] = [];
   readonly notProven: Message[] = [];
   index = 0;
+  /** Why the receipt shows no earliest time, and step 11 is not made; null where it is. */
+  noEarliest: Message | null = message("record-names-nothing-earlier");
 
   /**
    * Run one check; keep its refusal instead of throwing, so that other steps still run.  `doubt` is
@@ -203,9 +215,9 @@ class Run {
 
   report(receipt: Receipt | null, record: Record | null, unpinned: readonly Message[]): Report {
     const claims = CLAIMS.map(({ id, title, steps }) => {
-      const [verdict, reason] = steps.length
+      const [verdict, reason] = steps.length && !(id === "C5" && this.noEarliest)
         ? this.judgeBySteps(steps)
-        : judgeWithoutSteps(id, record);
+        : judgeWithoutSteps(id, record, this.noEarliest);
       return { id, title, verdict, reason } satisfies Claim;
     });
     return {
@@ -230,9 +242,9 @@ class Run {
   }
 }
 
-function judgeWithoutSteps(id: string, record: Record | null): [Verdict, Message] {
+function judgeWithoutSteps(id: string, record: Record | null, noEarliest: Message | null): [Verdict, Message] {
   if (id === "C5") {
-    return ["not present", message("record-names-nothing-earlier")];
+    return ["not present", noEarliest!];
   }
   if (id === "C7") {
     return ["not present", message("record-without-custody-account")];

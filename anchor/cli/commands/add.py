@@ -11,7 +11,7 @@ import typer
 from anchor.cli.console import Colour, Output, human_size
 from anchor.cli.context import project_session
 from anchor.cli.intake_notes import note_left_out
-from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.options import ConfigOption, JsonOption, NotBeforeOption
 from anchor.cli.progress_bar import show_hashing
 from anchor.errors import ExitCode, UsageError
 from anchor.evidence.checksums import MAX_LINE_BYTES, parse_checksum_lines
@@ -31,6 +31,7 @@ from anchor.operate.acceptance import (
 )
 from anchor.operate.file_intake import IntakeResult, gather
 from anchor.operate.receipt_files import skip_receipts
+from anchor.operate.recent_block import choose_block
 from anchor.project.project import OpenProject
 from anchor.system.garbage_collection import collect_rarely
 from anchor.system.os_errors import explain_os_error
@@ -81,6 +82,7 @@ def command(
             min=1, max=64, metavar="N", help="Number of hashing threads; default: one per core."
         ),
     ] = None,
+    not_before: NotBeforeOption = None,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -93,6 +95,7 @@ def command(
             raise UsageError(Message("evidence-to-add-unnamed"))
         if key is not None:
             _check_alone(files, labelled, again=again)
+        name_block = choose_block(project, not_before, output.note)
         with (
             open_executor(workers) as executor,
             show_hashing(output) as count,
@@ -107,6 +110,7 @@ def command(
                 again=again,
                 key=key,
                 on_done=count,
+                name_block=name_block,
             )
         if key is None:
             if not again:
@@ -114,9 +118,10 @@ def command(
                 claim_restored(
                     project, [each for each in labelled if each.digests.size is not None]
                 )
-            accepted = accept(project, labelled, again=again)
+            named = name_block() if labelled else None
+            accepted = accept(project, labelled, again=again, not_before=named)
         elif labelled:
-            accepted = accept_with_key(project, labelled, key)
+            accepted = accept_with_key(project, labelled, key, name_block())
         else:
             accepted = Acceptance(new=0, known=0)
         rule = project.config.copies

@@ -10,7 +10,7 @@ import typer
 import anchor
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import ProjectKey, choose_wait, project_session
-from anchor.cli.options import ConfigOption, JsonOption, WaitOption
+from anchor.cli.options import ConfigOption, JsonOption, NotBeforeOption, WaitOption
 from anchor.cli.progress_bar import show_hashing
 from anchor.errors import ExitCode, UsageError
 from anchor.evidence.discovery import IntakeProblem, Skipped
@@ -22,6 +22,7 @@ from anchor.project.files import sidecar_path
 def command(
     files: Annotated[list[Path], typer.Argument(help="Files and folders to stamp.")],
     wait: WaitOption = None,
+    not_before: NotBeforeOption = None,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -36,7 +37,7 @@ def command(
         anchor.Project(opened, report=output.note) as project,
         project.lead(),
     ):
-        added, problems, skipped = _add(output, project, files)
+        added, problems, skipped = _add(output, project, files, not_before)
         if not added:
             raise UsageError(Message("stamp-files-not-found"))
         result = project.run_once(
@@ -61,7 +62,7 @@ def command(
 
 
 def _add(
-    output: Output, project: anchor.Project, files: list[Path]
+    output: Output, project: anchor.Project, files: list[Path], not_before: bool | None
 ) -> tuple[list[anchor.Added], list[IntakeProblem], list[Skipped]]:
     problems: list[IntakeProblem] = []
     skipped: list[Skipped] = []
@@ -83,7 +84,13 @@ def _add(
             )
 
     with show_hashing(output) as count:
-        added = project.add(files, beside=True, on_left_out=note_left_out, on_progress=count)
+        added = project.add(
+            files,
+            beside=True,
+            not_before=not_before,
+            on_left_out=note_left_out,
+            on_progress=count,
+        )
     return added, problems, skipped
 
 

@@ -21,6 +21,7 @@ from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
 from anchor.receipt.format import Receipt, parse_receipt
 from anchor.store.evidence import find_by_digest
+from anchor.store.kept_proofs import read_kept
 
 
 def command(
@@ -39,7 +40,8 @@ def command(
     results: list[dict[str, Any]] = []
     with project_session(config_path) as project:
         node = open_chain(project.config, output.note)
-        states = StateProofs(project.config, node, output.note)
+        kept = read_kept(project.database, project.config.chain_id)
+        states = StateProofs(project.config, node, output.note, kept)
         refresh_anchors(project, node, states)
         prover = Prover(project)
         for path in list_receipts(receipts):

@@ -79,7 +79,7 @@ def command(
     accept_unpinned: AcceptUnpinnedOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print one line per file.")] = False,
     all_steps: Annotated[
-        bool, typer.Option("--steps", help="Print all ten steps and nine claims.")
+        bool, typer.Option("--steps", help="Print all eleven steps and nine claims.")
     ] = False,
     language: Annotated[
         str | None,

@@ -70,7 +70,8 @@ async def submit(
     """
     check_media_type(request, "application/json")
     service.check_intake()
-    origin = Origin.of_request(key.tenant, idempotency_key, service.project.config.log)
+    log, block = service.project.config.log, await service.name_block()
+    origin = Origin.of_request(key.tenant, idempotency_key, log, block)
     with service.key_recheck.hold(key) as lease:
         data = await read_body(request, service.settings)
         lease.check()

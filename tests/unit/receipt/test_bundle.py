@@ -266,6 +266,36 @@ def test_the_kept_bundle_is_read_for_ever() -> None:
     assert b"".join(encode_bundle(found, log=found[0].log, count=11)) == kept.read_bytes()
 
 
+def test_the_kept_bundle_with_a_beacon_is_read_for_ever() -> None:
+    kept = VECTORS / "receipts" / "anchor-receipts-1-not-before.jsonl"
+    receipts = list(load_bundle(kept))
+    assert [(receipt.index, receipt.beacon_count) for receipt in receipts] == [
+        *((4, 1), (5, 1), (6, 0), (7, 1)),
+    ]
+    encoded = encode_bundle(receipts, log=receipts[0].log, count=4)
+    assert b"".join(encoded) == kept.read_bytes()
+    single = parse_receipt((VECTORS / "receipts" / "anchor-receipt-1-not-before.json").read_bytes())
+    assert single.anchors[0].state is not None
+    states = [receipt.anchors[0].state for receipt in receipts]
+    assert states[0] == states[1] == states[3] == single.anchors[0].state != states[2]
+
+
+def test_a_beacon_is_written_once_for_the_receipts_that_have_it() -> None:
+    receipts = list(load_bundle(VECTORS / "receipts" / "anchor-receipts-1-not-before.jsonl"))
+    lines = [json.loads(line) for line in encode_bundle(receipts, log=receipts[0].log, count=4)]
+    assert [sorted(line) for line in lines] == [
+        ["count", "format", "log"], ["anchor"], ["beacon"],
+        ["beacon", "index", "path", "record"], ["beacon", "index", "path", "record"],
+        ["index", "path", "record"], ["beacon", "index", "path", "record"],
+    ]  # fmt: skip
+    assert "beacon" not in lines[1]["anchor"]["state"]
+    path = ROOT / "docs" / "schemas" / "receipts-line.json"
+    schema = jsonschema_rs.validator_for(json.loads(path.read_bytes()))
+    assert all(schema.is_valid(line) for line in lines)
+    for line, member in ((lines[3], 1), (lines[3], False), (lines[3], None), (lines[2], None)):
+        assert not schema.is_valid(line | {"beacon": member})
+
+
 def test_the_schema_knows_every_line_and_no_bent_one(lines: list[bytes]) -> None:
     path = ROOT / "docs" / "schemas" / "receipts-line.json"
     schema = jsonschema_rs.validator_for(json.loads(path.read_bytes()))

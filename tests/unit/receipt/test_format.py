@@ -1,4 +1,4 @@
-"""``anchor-receipt/1``: the format member by member, its bounds, and two files kept for ever."""
+"""``anchor-receipt/1``: the format member by member, its bounds, and files kept for ever."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +30,9 @@ from anchor.receipt.format import (
     Promise,
     Receipt,
     ReceiptAnchor,
+    decode_state,
     encode_receipt,
+    encode_state,
     parse_receipt,
 )
 from anchor.receipt.state_proof import StateProof
@@ -168,6 +172,27 @@ def test_a_line_of_a_receipt_is_a_member_or_an_objects_end() -> None:
         2 + len(anchor) + (1 + len(anchor["state"]) if "state" in anchor else 0)
         for anchor in document["anchors"]
     )
+
+
+def test_the_golden_receipt_with_a_beacon_is_written_back_byte_for_byte() -> None:
+    data = GOLDEN.with_name("anchor-receipt-1-not-before.json").read_bytes()
+    receipt = parse_receipt(data)
+    assert encode_receipt(receipt) == data
+    assert (receipt.state_proof_count, receipt.beacon_count) == (1, 1)
+    state = receipt.anchors[0].state
+    assert state is not None
+    assert decode_state(encode_state(state)) == state
+
+
+def test_a_receipt_without_the_beacon_does_not_replace_one_with_it(tmp_path: Path) -> None:
+    full = parse_receipt(GOLDEN.with_name("anchor-receipt-1-not-before.json").read_bytes())
+    state = full.anchors[0].state
+    assert state is not None
+    bare = replace(full, anchors=(replace(full.anchors[0], state=replace(state, beacon=None)),))
+    path = tmp_path / "receipt"
+    assert bare.save(path) == bare
+    assert full.save(path) == full
+    assert bare.save(path) == full
 
 
 def test_the_golden_receipts_state_proof_still_holds() -> None:

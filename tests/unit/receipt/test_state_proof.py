@@ -30,11 +30,8 @@ from support.vectors.states import (
 
 from anchor.errors import MalformedError, MismatchError, NotTrustedError, UnknownVersionError
 from anchor.ethereum.header import parse_header
-from anchor.receipt.state_proof import (
-    StateProof,
-    check_account,
-    prove_word,
-)
+from anchor.receipt.state_proof import StateProof, check_account
+from anchor.receipt.storage_proof import prove_word
 from anchor.registry.storage import anchor_slot, decode_anchor, head_slot
 from anchor.types import Address, Hash32, LogId
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from support.native import NATIVE, native
 
 from anchor.errors import ChainGuardError, MalformedError
 from anchor.evidence.digests import Digests
+from anchor.evidence.not_before import NotBefore
 from anchor.evidence.record import encode_record
 from anchor.log.merkle import hash_leaf
 from anchor.operate.acceptance import EvidenceInput, prepare_evidence
@@ -24,7 +26,7 @@ from anchor.store import columns, record_parts
 from anchor.store.columns import ERASED, EvidenceRow, Run, join_texts, make_run, pack_run, pack_runs
 from anchor.store.evidence_kinds import Kind
 from anchor.store.record_parts import format_milliseconds, split_record
-from anchor.types import Hash32, LogId
+from anchor.types import ChainId, Hash32, LogId
 
 TIME = "2026-01-02T03:04:05.678Z"
 LOG = LogId(bytes(range(32)))
@@ -45,6 +47,8 @@ def fresh(run: Run, **changes: Any) -> Run:
     """Return a copy of a run that has cached nothing."""
     return replace(run, **changes)
 
+
+BLOCK = NotBefore(chain_id=ChainId(1), block_number=20_000_000, block_hash=Hash32(b"\xab" * 32))
 
 digests = st.binary(min_size=32, max_size=32)
 plain = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
@@ -69,6 +73,7 @@ def made_rows(draw: st.DrawFn) -> EvidenceRow:
         salt=draw(digests),
         recorded_at=accepted_at,
         log=draw(st.sampled_from([None, LOG])),
+        not_before=draw(st.sampled_from([None, BLOCK])),
     )
     digest = sha256 or sm3
     assert digest is not None
@@ -207,6 +212,7 @@ def make_record(name: str, **others: Any) -> bytes:
 
 
 MADE = make_record("name", log=LOG).decode()
+NAMED = f'"not_before":{BLOCK.encode()},"recorded_at"'
 
 
 @pytest.mark.parametrize(
@@ -237,6 +243,16 @@ MADE = make_record("name", log=LOG).decode()
         ('record/1"', 'record/1","size":1.0'),
         ('record/1"', 'record/1","size":9007199254740992'),
         ('record/1"', 'record/1","size":90071992547409911'),
+        ('"recorded_at"', NAMED.replace("0xab", "0xAB")),
+        ('"recorded_at"', NAMED.replace(":1}", ":0}")),
+        ('"recorded_at"', NAMED.replace(":20", ":020")),
+        ('"recorded_at"', NAMED.replace(":1}", f":{2**53}}}")),
+        ('"recorded_at"', NAMED.replace(":1}", ':1,"x":2}')),
+        ('"recorded_at"', NAMED.replace(":1}", ":{}}")),
+        ('"recorded_at"', '"not_before":{' + '"recorded_at"'),
+        ('"recorded_at"', '"not_before":null,"recorded_at"'),
+        ('"recorded_at"', '"not_before":{},"recorded_at"'),
+        ('"recorded_at"', '"other":1,"recorded_at"'),
         ("}}", "}} "),
         (TIME, "2026-01-02T03:04:05.679Z"),
         ('"sha256":"00', '"sha256":"01'),
@@ -371,6 +387,9 @@ KINDS = [
     b'[{"content":"made","has_sha256":true,"media_type":"\\udfff"}]',
     b'[{"content":"made","has_sha256":true,"accepted_at":{}}]',
     b'[{"content":"made","has_sha256":true,"surplus":true}]',
+    b'[{"content":"made","has_sha256":true,"not_before":1}]',
+    b'[{"content":"made","has_sha256":true,"not_before":"{}"}]',
+    b'[{"content":"made","has_sha256":true,"not_before":"%b"}]' % (b"[" * 100_000),
     b'[{"content":"made","has_sha256":true,"has_sm3":true}]',
     b'[{"content":"made","has_sha256":true,"has_size":true}]',
     b'[{"content":"made","has_sha256":true,"has_start":true}]',
@@ -396,6 +415,8 @@ def test_kinds_that_do_not_fit_are_refused(shared: bytes):
         b'{"content":"made","has_sha256":true,"media_type":"%b"}' % (b"m" * 70_000),
         b'{"content":"made","has_sha256":true,"accepted_at":"%b"}' % (b"t" * 70_000),
         b'{"content":"made","has_sha256":true,"prefix":"%b"}' % (b"p" * 70_000),
+        b'{"content":"made","has_sha256":true,"not_before":%b}'
+        % json.dumps(BLOCK.encode()).encode(),
     ],
     ids=lambda kind: kind[:60].decode(),
 )
@@ -522,11 +543,12 @@ def test_a_run_is_made_as_submissions_are_prepared_one_by_one(
         submission = EvidenceInput(
             source=prefix + name, name=name, digests=found, media_type="text/x"
         )
-        expected.append(prepare_evidence(submission, unique, bytes(32), TIME, LOG))
+        named = BLOCK if size else None
+        expected.append(prepare_evidence(submission, unique, bytes(32), TIME, LOG, named))
         kind = Kind(
             "made", has_sha256=True, has_sm3=sm3 is not None, has_size=size is not None,
             is_named_by_digest=given_name is None, log=LOG.hex(), media_type="text/x",
-            prefix=prefix,
+            prefix=prefix, not_before=named and named.encode(),
         )  # fmt: skip
         codes.append(kinds.setdefault(kind, len(kinds)))
     arguments: dict[str, Any] = {

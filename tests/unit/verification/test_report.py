@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from support import beacons
 from support.bent_receipts import Honest, honest_receipts, make_cases, world
 from support.chinese_text import what_is_english
 from support.examples import examples
@@ -16,7 +17,7 @@ from anchor.cli.report_text import print_report, print_summary
 from anchor.messages.catalogue import Language
 from anchor.messages.message import Message, translate
 from anchor.types import ChainId, Hash32
-from anchor.verification.report import Report, Verdict, verdict_message
+from anchor.verification.report import AGE_NOT_PROVEN, Report, Verdict, verdict_message
 from anchor.verification.verifier import judge
 
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -92,6 +93,39 @@ def test_the_reports_of_honest_receipts_are_in_chinese(capsys: pytest.CaptureFix
         report = judge_as(honest, json.dumps(honest.document).encode())
         assert report.exit_code == honest.code
         check_report(report, capsys)
+
+
+def test_the_reports_of_named_blocks_are_in_chinese(capsys: pytest.CaptureFixture[str]) -> None:
+    for case in beacons.cases().values():
+        check_report(beacons.judge_named(case), capsys)
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence", "brief"),
+    [
+        (
+            "en",
+            "made not before 2026-09-21 14:14:26 UTC · not later than 2026-09-21 14:17:50 UTC",
+            "not before 2026-09-21 14:14:26 UTC · not later than 2026-09-21 14:17:50 UTC",
+        ),
+        (
+            "zh",
+            "该记录的形成时间不早于 2026-09-21 14:14:26 UTC · 不晚于 2026-09-21 14:17:50 UTC",
+            "不早于 2026-09-21 14:14:26 UTC · 不晚于 2026-09-21 14:17:50 UTC",
+        ),
+    ],
+)
+def test_the_bracket_is_printed_with_what_it_does_not_say(
+    language: Language, sentence: str, brief: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = beacons.judge_named(beacons.honest())
+    output = Output(as_json=False, language=language)
+    print_report(output, "F", report, policies=(), nodes=())
+    shown = capsys.readouterr().out
+    assert sentence in shown
+    assert translate(AGE_NOT_PROVEN, language) in shown
+    print_summary(output, "F", report)
+    assert brief in capsys.readouterr().out
 
 
 def test_a_report_that_did_not_pass_says_which_way_and_claims_no_time(

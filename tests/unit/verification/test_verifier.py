@@ -70,7 +70,8 @@ def test_an_honest_receipt_passes_every_step_once_and_every_claim() -> None:
     world = World()
     report = judged(world)
     expect(report, 0, [], "PPPPP")
-    assert [step.number for step in report.steps] == list(TITLES) == list(range(1, 11))
+    assert list(TITLES) == list(range(1, 12))
+    assert [step.number for step in report.steps] == list(range(1, 11))
     assert world.asked == [(MAIN, ("https://node-31337.example/",))]
     assert report.record == parse_record(world.records[INDEX])
     assert report.unpinned == ()
@@ -86,6 +87,7 @@ def test_an_honest_receipt_passes_every_step_once_and_every_claim() -> None:
             submitter=KEYS[1],
             final_block_number=40,
             final_block_hash=final.hash,
+            not_before=None,
             existed_by=datetime.fromtimestamp(1_790_000_000 + 12 * 20 + 30, UTC),
             seconds_since_recorded=800 + 12 * 20 + 30 - 6,
             assurance="rpc",
@@ -348,6 +350,7 @@ NEEDED_BY = {
     8: ("C3", "C4"),
     9: ("C6",),
     10: ("C4",),
+    11: (),  # C5, of tests/unit/verification/test_earliest_time.py
 }
 
 
@@ -383,7 +386,7 @@ def test_a_step_that_fails_or_is_not_made_bears_on_exactly_the_claims_that_need_
         claims = _made(steps)
         touched = {claim for claim, (verdict, _) in claims.items() if verdict is not Verdict.PASS}
         assert touched == set(NEEDED_BY[number])
-        assert {claims[claim] for claim in touched} == {finding}
+        assert {claims[claim] for claim in touched} <= {finding}
 
 
 @pytest.mark.parametrize(

@@ -117,10 +117,9 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
 function describePass(report: Report, isUnchanged: boolean, say: Say, language: Language): HTMLElement[] {
   const space = language === "en" ? " " : "";
   const lines = report.proven.map((proven) => {
-    const time = describeTime(proven.existedBy);
     const { index, anchor: { size } } = proven;
     return make("p", {},
-      say(isUnchanged ? message("report-unchanged-since", { time }) : message("report-existed-by", { time })),
+      say(describeTimes(proven, isUnchanged)),
       space, ...spell(describeAnchored(proven), say), space,
       make("span", { class: "small" }, say(message("report-leaf-place", { index, size }))));
   });
@@ -129,6 +128,18 @@ function describePass(report: Report, isUnchanged: boolean, say: Say, language: 
       ...spell(join(report.unpinned, "semicolon"), say)));
   }
   return lines;
+}
+
+/** Say between which times the record was made. */
+function describeTimes({ notBefore, existedBy }: ProvenAnchor, isUnchanged: boolean): Message {
+  const time = describeTime(existedBy);
+  if (notBefore === null) {
+    return isUnchanged ? message("report-unchanged-since", { time }) : message("report-existed-by", { time });
+  }
+  const since = describeTime(notBefore);
+  return isUnchanged
+    ? message("report-unchanged-since-bracket", { since, time })
+    : message("report-made-between", { since, time });
 }
 
 /** Name Unix seconds in UTC, and in the reader's zone where that is another. */
@@ -184,6 +195,9 @@ function showTimes({ report, checkedAt }: Outcome, say: Say): HTMLElement {
     const { blockNumber, timestamp } = proven.anchor;
     const where = message("page-time-included", { block: blockNumber, chain: proven.chainId });
     const kind = isPlainPass(report) ? "pass" : "doubt";
+    if (proven.notBefore !== null) {
+      events.push([formatTime(proven.notBefore), say(message("page-time-earliest")), `${kind} strong`]);
+    }
     events.push([formatTime(timestamp), say(where), kind]);
     events.push([formatTime(proven.existedBy), say(message("page-time-latest")), `${kind} strong`]);
   }
