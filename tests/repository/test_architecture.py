@@ -29,6 +29,7 @@ ORDER = (
     "operate",
     "monitor",
     "recovery",
+    "bag",
     "certificate",
     "client",
     "library",
