@@ -68,12 +68,14 @@ def check_names(sizes: Mapping[str, int], folders: Collection[str] = ()) -> None
         raise MalformedError(Message("bag-too-large", limit=MAX_TOTAL_BYTES))
     for name in (*sizes, *folders):
         check_name(name)
-    known = {_fold(name): name for name in sizes}
+    known = {fold_name(name): name for name in sizes}
     if len(known) < len(sizes):
-        double = next(name for name in sizes if known[_fold(name)] != name)
-        raise MalformedError(Message("bag-name-double", name=double, other=known[_fold(double)]))
+        double = next(name for name in sizes if known[fold_name(name)] != name)
+        raise MalformedError(
+            Message("bag-name-double", name=double, other=known[fold_name(double)])
+        )
     for name in (*sizes, *(f"{folder}/" for folder in folders)):
-        folder = _fold(name)
+        folder = fold_name(name)
         while "/" in folder:
             folder = folder.rpartition("/")[0]
             if folder in known:
@@ -116,7 +118,7 @@ def check_name(name: str) -> None:
         raise MalformedError(Message("bag-name-not-nfc", name=name))
 
 
-def _fold(name: str) -> str:
+def fold_name(name: str) -> str:
     """Return what is equal for names that file systems may take for the same one."""
     return unicodedata.normalize("NFC", name.upper())
 

@@ -114,7 +114,6 @@ def validate_bag(source: BagSource, *, on_read: Callable[[int], None] | None = N
         _check_digest(name, tags[name], digests.sha256, TAG_MANIFEST)
     # 4. The format.
     info = parse_info(_read_list(source, INFO))
-    check_oxum(info, source.sizes)
     # 5. The payload.
     manifest = parse_list(_read_list(source, MANIFEST), subject=MANIFEST)
     payload = [name for name in source.sizes if name.startswith(PAYLOAD)]
@@ -128,6 +127,8 @@ def validate_bag(source: BagSource, *, on_read: Callable[[int], None] | None = N
         _check_digest(name, manifest[name], digests.sha256, MANIFEST)
         _check_digest(name, sm3_sums[name], digests.sm3, SM3_SUMS)
         exhibits.append(PackedExhibit(original=name, receipt=pairs[name], digests=digests))
+    # Last, because it names no file.
+    check_oxum(info, source.sizes)
     return ValidBag(
         source=source,
         identifier=digest_bytes(tag_manifest, (SHA256,)).sha256 or b"",

@@ -2076,12 +2076,14 @@ def check_bag(source: Folder | ZipFile) -> dict[str, tuple[dict[str, str], int]]
             hashed.update(chunk)
         if hashed.hexdigest() != tags[name]:
             raise mismatch(f"{name!a} does not have the digest in tagmanifest-sha256.txt")
-    check_info(source, payload)
-    return check_payload(source, payload)
+    info = check_info(source)
+    originals = check_payload(source, payload)
+    check_oxum(source, payload, info.get("Payload-Oxum", ""))
+    return originals
 
 
-def check_info(source: Folder | ZipFile, payload: set[str]) -> None:
-    """Part 4: check the format that the bag names, and the count of bytes and files."""
+def check_info(source: Folder | ZipFile) -> dict[str, str]:
+    """Part 4: check the format that the bag names; return what else bag-info.txt states."""
     info: dict[str, str] = {}
     for number, line in enumerate(read_lines(source, "bag-info.txt"), 1):
         match = re.fullmatch(r"([A-Za-z][A-Za-z0-9-]*): ([^\r\n]*)", line)
@@ -2092,8 +2094,12 @@ def check_info(source: Folder | ZipFile, payload: set[str]) -> None:
         raise malformed("bag-info.txt has no Bag-Format")
     if info["Bag-Format"] != "anchor-bag/1":
         raise Refusal(UNKNOWN, f"the bag has the format {info['Bag-Format']!a:.80}")
+    return info
+
+
+def check_oxum(source: Folder | ZipFile, payload: set[str], stated: str) -> None:
+    """Part 6: check the count of bytes and files that bag-info.txt states."""
     oxum = f"{sum(source.sizes[name] for name in payload)}.{len(payload)}"
-    stated = info.get("Payload-Oxum", "")
     if not re.fullmatch(r"(0|[1-9][0-9]{0,15})\.(0|[1-9][0-9]{0,15})", stated):
         raise malformed("bag-info.txt has no valid Payload-Oxum")
     if stated != oxum:
