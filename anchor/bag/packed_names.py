@@ -27,16 +27,14 @@ def assign_names(names: Sequence[str]) -> list[str]:
     plain = [_to_safe(name) for name in names]
     taken = {fold_name(name) for name in plain}
     assigned: list[str] = []
-    used: set[str] = set()
+    numbers: dict[str, int] = {}
     for name in plain:
-        path, number = name, 1
-        while fold_name(path) in used:
+        number = numbers.get(fold_name(name), 0) + 1
+        # A file may have the number as its name.
+        while number > 1 and str(number) in taken:
             number += 1
-            # A file may have the number as its name.
-            if str(number) not in taken:
-                path = f"{number}/{name}"
-        used.add(fold_name(path))
-        assigned.append(path)
+        numbers[fold_name(name)] = number
+        assigned.append(name if number == 1 else f"{number}/{name}")
     return assigned
 
 

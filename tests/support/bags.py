@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -9,11 +10,12 @@ import struct
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from support.bent_receipts import honest_receipts, world
+from support.page_script import PageScript
 
 from anchor.bag.bag_folder import BagFolder
 from anchor.bag.bag_validation import ValidBag, validate_bag
@@ -526,3 +528,18 @@ ZIPS: dict[str, tuple[int, Callable[[list[Entry]], bytes]]] = {
     "no mark of a header": (2, replaced(b"PK\3\4", b"PK\3\3")),
 }  # fmt: skip
 """ZIP files that are bent below the bag: the exit code, and what makes them of its entries."""
+
+
+def by_page(
+    page: PageScript,
+    archives: list[bytes],
+    *,
+    policy: str | None = None,
+    blocks: Sequence[str] = (),
+) -> list[tuple[int, list[int]]]:
+    """Return what the page's validator ends with for each ZIP file, and for the originals in it."""
+    bags = [base64.b64encode(data).decode() for data in archives]
+    return [
+        (code, codes)
+        for code, codes, *_ in page.ask("bags", bags=bags, policy=policy, block_hashes=list(blocks))
+    ]

@@ -5,6 +5,7 @@
  */
 
 import * as bytes from "./bytes.ts";
+import { checkBag, readReceipt } from "./bag.ts";
 import { chooseReceipt, readBundle } from "./bundle.ts";
 import { encodeCanonical, parseStrict } from "./canonical.ts";
 import { describeReport } from "./report_json.ts";
@@ -12,6 +13,7 @@ import { serveHashing } from "./digests.ts";
 import { parseHeader } from "./header.ts";
 import { verifyInclusion } from "./merkle.ts";
 import { verifyTrieProof } from "./trie.ts";
+import { openZip } from "./zip.ts";
 import { startPage } from "./page/app.ts";
 import { inLanguage } from "./messages.ts";
 import { connectTo } from "./node_quorum.ts";
@@ -27,9 +29,9 @@ import { judge } from "./verifier.ts";
 
 Object.assign(globalThis, {
   anchor: {
-    ...bytes, REGISTRY, Sm3, areDistinct, checkAccount, checkAnchor, checkSubmitter, chooseReceipt, connectTo,
-    describeReport, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, nameOf, parseHeader, parsePolicy, parseRecord,
-    parseStrict, quote, readBundle, sentenceOf, verifyInclusion, verifyTrieProof,
+    ...bytes, REGISTRY, Sm3, areDistinct, checkAccount, checkAnchor, checkBag, checkSubmitter, chooseReceipt, connectTo,
+    describeReport, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, nameOf, openZip, parseHeader, parsePolicy, parseRecord,
+    parseStrict, quote, readBundle, readReceipt, sentenceOf, verifyInclusion, verifyTrieProof,
   },
 });
 
