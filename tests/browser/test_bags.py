@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
+from support import bag_campaign
+from support.bag_corpus import corpus
 from support.bags import (
     CONTENTS,
     HONEST,
@@ -15,6 +17,7 @@ from support.bags import (
     by_page,
     honest_bag,
     to_entries,
+    write_folder,
     write_zip,
 )
 from support.desk import Desk, open_desk
@@ -191,3 +194,33 @@ def test_the_browser_refuses_deflated_data_with_more_behind(tab: Page) -> None:
         list(data),
     )
     assert found == code
+
+
+@pytest.mark.parametrize("name", corpus())
+def test_a_false_bag_is_refused_by_all_three(name: str, script: PageScript, tmp_path: Path) -> None:
+    files, bag, original = corpus()[name]
+    archive = write_zip(tmp_path / "bag.zip", files)
+    folder = write_folder(tmp_path / "bag", files)
+    expected = (bag, () if original is None else (original,))
+    (page,) = bag_campaign.by_page(script, [archive.read_bytes()])
+    outcomes = [page]
+    for path in (archive, folder):
+        outcomes += [bag_campaign.by_package(path), bag_campaign.by_standalone(path)]
+    assert outcomes == [expected] * 5
+
+
+def test_bags_bent_at_random_are_judged_alike_and_none_that_is_false_passes(
+    tmp_path: Path,
+) -> None:
+    tally = bag_campaign.run_campaign(20261128, 0, 400, tmp_path)
+    assert tally.troubles == []
+    assert tally.codes[0] > 10
+    assert tally.codes[2] > 100
+    assert tally.codes[10] > 50
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7_200)
+def test_a_hundred_thousand_bent_bags(tmp_path: Path) -> None:
+    tally = bag_campaign.run_campaign(7, 0, 100_000, tmp_path)
+    assert tally.troubles == []

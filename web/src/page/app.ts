@@ -316,7 +316,8 @@ class Page {
   private async judgeBag(bag: GivenBag): Promise<BagOutcome> {
     const judgeOne = this.prepareJudge();
     return judgeBag(bag, this.script, this.readPolicy(), judgeOne, (part) => {
-      this.tell(message("page-hashing", { percent: Math.floor(Math.min(part, 1) * 100) }));
+      const percent = Math.floor(Math.min(part, 1) * 100);
+      this.tell(message("page-hashing", { percent }));
     });
   }
 
