@@ -5,6 +5,7 @@ The six parts of ``validate_bag`` are those of ``docs/bag.md``.
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
@@ -105,37 +106,50 @@ def validate_bag(source: BagSource, *, on_read: Callable[[int], None] | None = N
     # 2. The version of BagIt.
     check_declaration(_read_list(source, BAGIT))
     # 3. The files about the bag.
-    tag_manifest = _read_list(source, TAG_MANIFEST)
-    tags = parse_list(tag_manifest, subject=TAG_MANIFEST)
-    names = [name for name in source.sizes if not name.startswith(PAYLOAD)]
-    check_listed(tags, set(names) - {TAG_MANIFEST}, subject=TAG_MANIFEST)
     hashing = _Hashing(source, on_read)
-    for name, digests in hashing.digest(tags, (SHA256,)):
-        _check_digest(name, tags[name], digests.sha256, TAG_MANIFEST)
+    tag_manifest = _read_list(source, TAG_MANIFEST)
+    tags = _validate_tags(source, tag_manifest, hashing)
     # 4. The format.
     info = parse_info(_read_list(source, INFO))
-    # 5. The payload.
-    manifest = parse_list(_read_list(source, MANIFEST), subject=MANIFEST)
+    # 5 and 6. The originals and their receipts.
+    exhibits = _validate_payload(source, hashing)
+    # Last, because it names no file.
+    check_oxum(info, source.sizes)
+    return ValidBag(
+        source=source,
+        identifier=hashlib.sha256(tag_manifest).digest(),
+        info=info,
+        tags=tags,
+        exhibits=exhibits,
+    )
+
+
+def _validate_tags(
+    source: BagSource, tag_manifest: bytes, hashing: _Hashing
+) -> Mapping[str, bytes]:
+    """Return the SHA-256 of each file outside the payload, which is as listed."""
+    tags = parse_list(tag_manifest, subject=TAG_MANIFEST)
+    names = {name for name in source.sizes if not name.startswith(PAYLOAD)}
+    check_listed(tags, names - {TAG_MANIFEST}, subject=TAG_MANIFEST)
+    for name, digests in hashing.digest(tags, (SHA256,)):
+        _check_digest(name, tags[name], digests.sha256, TAG_MANIFEST)
+    return tags
+
+
+def _validate_payload(source: BagSource, hashing: _Hashing) -> tuple[PackedExhibit, ...]:
+    """Return each original, which is as listed, with its receipt."""
     payload = [name for name in source.sizes if name.startswith(PAYLOAD)]
+    manifest = parse_list(_read_list(source, MANIFEST), subject=MANIFEST)
     check_listed(manifest, payload, subject=MANIFEST)
     sm3_sums = parse_list(_read_list(source, SM3_SUMS), subject=SM3_SUMS)
     check_listed(sm3_sums, payload, subject=SM3_SUMS)
-    # 6. Originals and receipts.
     pairs = _pair(source.sizes)
     exhibits = []
     for name, digests in hashing.digest(sorted(manifest), (SHA256, SM3)):
         _check_digest(name, manifest[name], digests.sha256, MANIFEST)
         _check_digest(name, sm3_sums[name], digests.sm3, SM3_SUMS)
         exhibits.append(PackedExhibit(original=name, receipt=pairs[name], digests=digests))
-    # Last, because it names no file.
-    check_oxum(info, source.sizes)
-    return ValidBag(
-        source=source,
-        identifier=digest_bytes(tag_manifest, (SHA256,)).sha256 or b"",
-        info=info,
-        tags=tags,
-        exhibits=tuple(exhibits),
-    )
+    return tuple(exhibits)
 
 
 def _check_digest(name: str, expected: bytes, actual: bytes | None, subject: str) -> None:

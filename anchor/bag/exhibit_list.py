@@ -105,7 +105,7 @@ def _render_exhibit(number: int, exhibit: ExhibitEntry) -> str:
     anchored = exhibit.anchored
     stated = [(label, _shown(exhibit.stated.get(name))) for name, label in _STATED.items()]
     recorded = [
-        (Message("certificate-file-name"), escape(exhibit.name)),
+        (Message("certificate-file-name"), escape(_spell(exhibit.name))),
         (Message("certificate-recorded-claimed"), escape(exhibit.recorded_at)),
     ]
     verified = [
@@ -143,6 +143,11 @@ def _table(caption: Message, rows: Sequence[tuple[Message | str, str]]) -> str:
 def _both(text: Message | str) -> str:
     chinese = translate(text, "zh")
     return escape(text if chinese == text else f"{chinese} / {text}")
+
+
+def _spell(name: str) -> str:
+    """Return a foreign name with what hides or turns characters spelled out."""
+    return "".join(letter if letter.isprintable() else f"\\u{{{ord(letter):x}}}" for letter in name)
 
 
 def _shown(statement: str | None) -> str:

@@ -15,7 +15,8 @@ from anchor.bag.bag_format import ORIGINALS, POLICY, RECEIPTS
 from anchor.bag.bag_readme import PAGE, README, VERIFIER, PackedBlock, Packing, write_readme
 from anchor.bag.exhibit_list import ExhibitEntry, encode_exhibits, render_exhibits
 from anchor.bag.packed_names import assign_names
-from anchor.certificate.statements import Details
+from anchor.certificate.statements import Details, is_about
+from anchor.cli.bag_inputs import names_bag
 from anchor.cli.console import Colour, Output
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.input_files import read_bounded
@@ -54,8 +55,11 @@ def verify_files(
     """Return the files that pass every step, and those that do not, each printed with its error.
 
     Raises:
-        UsageError: Standard input is named, which leaves nothing to pack.
+        UsageError: Standard input or a bag is named.
     """
+    bag = next(filter(names_bag, receipts), None)
+    if bag is not None:
+        raise UsageError(Message("pack-bag-named", path=bag), hint=Message("pack-bag-named-hint"))
     files: list[VerifiedFile] = []
     refused: list[tuple[Path, AnchorError]] = []
     for name, load in inputs.list_inputs(receipts, receipt=None, digest=None):
@@ -114,7 +118,12 @@ def compose_bag(
         "case_reference": details.case_reference,
         **details.case.model_dump(),
     }
-    exhibits = [_describe(name, file, details) for name, file in zip(names, ordered, strict=True)]
+    exhibits = [
+        _describe(name, file, details)
+        for name, file in sorted(
+            zip(names, ordered, strict=True), key=lambda pair: _rank(pair[1], details)
+        )
+    ]
     parts["exhibits/exhibits.json"] = encode_exhibits(case, exhibits)
     parts["exhibits/exhibits.html"] = render_exhibits(case, exhibits)
     for folder, paths in enclosures.items():
@@ -139,6 +148,18 @@ def _name(file: VerifiedFile) -> str:
     """Return the recorded name's last part, which may differ from that of the file."""
     assert file.report.record is not None, "it passed every step"
     return file.report.record.name.rstrip("/").rpartition("/")[2]
+
+
+def _rank(file: VerifiedFile, details: Details) -> int:
+    """Return the file's place in the party's order; what it does not name comes last."""
+    record = file.report.record
+    assert record is not None, "it passed every step"
+    places = (
+        place
+        for place, exhibit in enumerate(details.exhibits)
+        if is_about(exhibit.digest, record.digests)
+    )
+    return next(places, len(details.exhibits))
 
 
 def _describe(name: str, file: VerifiedFile, details: Details) -> ExhibitEntry:

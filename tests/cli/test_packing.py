@@ -156,12 +156,14 @@ def test_nothing_is_written_over_and_no_input_is_taken_in_halves(desk: Desk) -> 
     desk.run("pack", "-", "-o", "new", *desk.trust).refused(2, "standard input")
     twice = ("pack", desk.names[0], f"{desk.names[0]}.anchor.json", "-o", "new", *desk.trust)
     desk.run(*twice).refused(2, "twice")
+    make_desk(desk.folder / "other").pack("bag.zip").expect(0)
+    desk.run("pack", "other/bag.zip", "-o", "new", *desk.trust).refused(2, "is a bag already")
     assert not (desk.folder / "new").exists()
     assert (desk.folder / "bag.zip").read_bytes() == b"kept"
 
 
 def test_what_the_party_states_is_shown_as_theirs_and_the_rest_as_not_provided(desk: Desk) -> None:
-    digest = hashlib.sha256((desk.folder / desk.names[0]).read_bytes()).hexdigest()
+    digest = hashlib.sha256((desk.folder / desk.names[2]).read_bytes()).hexdigest()
     desk.write("case.toml", CASE.replace("{digest}", digest).encode())
     desk.pack("bag", "--case", "case.toml").expect(0)
     document = json.loads((desk.folder / "bag/exhibits/exhibits.json").read_bytes())
