@@ -34,8 +34,8 @@ LANGUAGES: tuple[Language, ...] = ("en", "zh")
 USES = re.compile(r'\bmessage\(\s*"([^"]+)"')
 LABELS = re.compile(r'\bdata-t="([^"]+)"')
 # Conversions and formats of operands that web/src/messages.ts implements like Python.
-FORMATS = (("", ""), ("", ","), ("r", ""), ("a", ".80"), ("", "%Y-%m-%d %H:%M:%S"))
-MAX_PAGE_BYTES = 80_000
+FORMATS = (("", ""), ("", ","), ("r", ""), ("r", ".200"), ("a", ".80"), ("", "%Y-%m-%d %H:%M:%S"))
+MAX_PAGE_BYTES = 92_000
 
 
 def main() -> int:

@@ -90,8 +90,15 @@ def _parties(certificate: Certificate) -> Fields:
     made = certificate.stated
     exhibit, platform = made.exhibit, made.platform
     filing = [text for text in (platform.blockchain_filing_no, platform.mlps_level) if text]
+    # Only those of proceedings: most certificates are issued before there are any.
+    proceedings = (
+        (Message("exhibits-court"), made.case.court),
+        (Message("exhibits-submitter"), made.case.submitted_by),
+        (Message("exhibits-submitted-at"), made.case.submitted_at),
+    )
     rows = (
         (Message("certificate-case-reference"), made.case_reference),
+        *(row for row in proceedings if row[1] is not None),
         (Message("certificate-exhibit-number"), exhibit.exhibit_no),
         (Message("certificate-exhibit-title"), exhibit.title),
         (Message("certificate-depositor"), made.depositor.name),

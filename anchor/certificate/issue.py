@@ -100,6 +100,7 @@ def issue_certificate(
             verification=_verification(report, basis, moment),
             stated=Stated(
                 case_reference=details.case_reference,
+                case=details.case,
                 issuer=details.issuer,
                 depositor=details.depositor,
                 platform=details.platform,

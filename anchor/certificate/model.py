@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from anchor.canonical import encode_canonical
-from anchor.certificate.statements import Depositor, Exhibit, Issuer, Platform
+from anchor.certificate.statements import Case, Depositor, Exhibit, Issuer, Platform
 from anchor.ethereum.known_chains import ChainKind
 from anchor.log.merkle import PathNode
 from anchor.messages.message import Message, translate
@@ -176,6 +176,7 @@ class Stated(ReportDocument):
     """The issuer's statements, which nothing verified; a member that was not provided is null."""
 
     case_reference: str | None
+    case: Case
     issuer: Issuer
     depositor: Depositor
     platform: Platform

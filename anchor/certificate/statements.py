@@ -38,6 +38,14 @@ class _Document(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
+class Case(_Document):
+    """The proceedings for which the evidence is submitted."""
+
+    court: Statement = None
+    submitted_by: Statement = None
+    submitted_at: Statement = None
+
+
 class Issuer(_Document):
     """The issuer of the certificate, and the contact for objections to it."""
 
@@ -100,6 +108,7 @@ class Details(_Document):
 
     format: Literal["anchor-certificate-details/1"] = "anchor-certificate-details/1"
     case_reference: Statement = None
+    case: Case = Case()
     issuer: Issuer = Issuer()
     depositor: Depositor = Depositor()
     platform: Platform = Platform()

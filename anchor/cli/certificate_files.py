@@ -92,17 +92,13 @@ def read_details(path: Path | None) -> Details:
     return parse_details(read_bounded(path, MAX_DETAILS_BYTES + 1), is_json=path.suffix == ".json")
 
 
-def check_exhibits(details: Details, judged: Iterable[Judged]) -> None:
-    """Check that every exhibit in the details belongs to one of the receipts.
+def check_exhibits(details: Details, reports: Iterable[Report]) -> None:
+    """Check that every exhibit in the details belongs to one of the verified receipts.
 
     Raises:
         UsageError: An exhibit does not belong to a receipt, so that its statements would be lost.
     """
-    recorded = [
-        judgement.report.record.digests
-        for judgement in judged
-        if judgement.report.record is not None
-    ]
+    recorded = [report.record.digests for report in reports if report.record is not None]
     for exhibit in details.exhibits:
         if not any(is_about(exhibit.digest, digests) for digests in recorded):
             raise UsageError(

@@ -36,6 +36,7 @@ GROUPS = {
         "verify": "Verify that files are unchanged since they were anchored.",
         "explain": "Print every hash of a receipt, so that you can recompute it with sha256sum.",
         "certify": "Verify files and write a certificate for each.",
+        "pack": "Verify files and pack them, with their receipts, as one bag for court.",
         "audit": "Recompute a log from its leaves, compare it with the registry and report errors.",
         "verifier": "Write the verifier page: one HTML file that checks receipts in a browser.",
         "trust": "Manage your trust policies, and the projects that count as yours.",
@@ -139,6 +140,10 @@ EXAMPLES = {
     "explain": ("anchor explain report.pdf",),
     "certify": (
         "anchor certify report.pdf --trust trust.toml --rpc https://NODE --rpc https://ANOTHER",
+    ),
+    "pack": (
+        "anchor pack report.pdf contract.pdf -o case-12.zip --trust trust.toml --rpc https://NODE",
+        "anchor pack scans/*.pdf -o case-12 --case case.toml --certificate certificate.pdf",
     ),
     "audit": (
         "anchor audit",

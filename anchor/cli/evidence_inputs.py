@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import NoReturn, Protocol
 
 from anchor.chain.verifier_nodes import Nodes
-from anchor.cli.input_files import is_folder, is_regular_file, read_receipt, receipt_path
+from anchor.cli.bag_inputs import OpenedBag, ShowProgress, list_bag, names_bag
+from anchor.cli.input_files import (
+    is_folder,
+    is_regular_file,
+    names_bundle,
+    read_receipt,
+    receipt_path,
+)
 from anchor.errors import AnchorError, UsageError
 from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
 from anchor.evidence.file_hashing import digest_file, hash_stdin
 from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
-from anchor.project.files import BUNDLE_SUFFIX, RECEIPT_SUFFIX, evidence_path
+from anchor.project.files import RECEIPT_SUFFIX, evidence_path
 from anchor.project.policy_sources import choose_policy
 from anchor.receipt.bundle import is_bundle_file, load_bundle
 from anchor.receipt.format import Receipt
@@ -29,9 +35,6 @@ from anchor.verification.verifier import judge
 _LARGE_BYTES = 1 << 28
 
 Load = Callable[[], tuple[bytes | Receipt, Digests]]
-
-ShowProgress = Callable[[int], AbstractContextManager[Callable[[int, int], None]]]
-"""Shows how far the reading of so many bytes has come; yields a count of files and bytes."""
 
 _SOURCES = {
     "option": Message("policy-source-option"),
@@ -84,6 +87,7 @@ class VerificationInputs:
         self._trust = trust
         self._show_progress = show_progress
         self._project: ProjectInputs | None = None
+        self.bags: list[OpenedBag] = []
         if self.choice.unused is not None:
             reason = self.choice.unused.reason
             report(Message("project-unused", reason=reason.message))
@@ -128,12 +132,13 @@ class VerificationInputs:
     def note_policy_place(self, *paths: Path | None) -> tuple[Message, ...]:
         """Return a note if the policy of ``--trust`` is in or below the folder of one of ``paths``.
 
-        Such a policy may be the sender's, and the verification cannot tell.
+        So is one in a bag.  Such a policy may be the sender's, and the verification cannot tell.
         """
         if self._trust is None:
             return ()
         policy = self._trust.resolve()
         folders = [path.parent.resolve() for path in paths if path is not None]
+        folders += [opened.path.resolve() for opened in self.bags]
         if not any(policy.is_relative_to(folder) for folder in folders):
             return ()
         return (Message("policy-beside-evidence", path=policy),)
@@ -174,6 +179,8 @@ class VerificationInputs:
                 yield Message("input-standard"), lambda: self._load_stdin(receipt)
             elif receipt is None and names_bundle(file):
                 yield from self._list_bundle(file)
+            elif receipt is None and names_bag(file):
+                yield from list_bag(file, self._show_progress, self.bags.append)
             else:
                 yield str(file), partial(self.load, file, receipt, hint=hint)
 
@@ -283,11 +290,6 @@ class VerificationInputs:
 
             self._project = OwnProject(self.choice.config)
         return self._project
-
-
-def names_bundle(file: Path) -> bool:
-    """Return whether ``file`` is a bundle whose receipts are all to be verified, by its name."""
-    return file.name.endswith(BUNDLE_SUFFIX) and is_bundle_file(file)
 
 
 def _pair(receipt: Receipt, digests: Digests) -> tuple[Receipt, Digests]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from anchor.errors import UsageError
 from anchor.messages.message import Message
-from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
+from anchor.project.files import BUNDLE_SUFFIX, RECEIPT_SUFFIX, sidecar_path
+from anchor.receipt.bundle import is_bundle_file
 from anchor.receipt.format import MAX_RECEIPT_BYTES
 from anchor.system.os_errors import explain_os_error
 
@@ -68,6 +69,11 @@ def read_bounded(path: Path, most: int) -> bytes:
         raise explain_os_error(
             Message("file-unreadable", path=path), error, is_named=True
         ) from error
+
+
+def names_bundle(file: Path) -> bool:
+    """Return whether ``file`` is a bundle whose receipts are all to be verified, by its name."""
+    return file.name.endswith(BUNDLE_SUFFIX) and is_bundle_file(file)
 
 
 def is_folder(path: Path) -> bool:

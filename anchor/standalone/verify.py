@@ -2,17 +2,22 @@
 """Verify a receipt of electronic evidence, with this one file and Python 3.11 or later.
 
     python verify.py RECEIPT FILE… --chain-id N --log 0x… --block-hash 0x…
+    python verify.py BAG --chain-id N --log 0x… --block-hash 0x…
 
 RECEIPT is the receipt of one FILE, or a bundle of receipts: that is read to its end before anything
-is verified by it. The program makes no network request. A receipt proves what a registry contract
-held in one block of a chain, and you name the hash of that block, which you obtained elsewhere (for
-example from block explorers of several operators). That the block is final and belongs to that
-chain rests on your word alone. You also name the log and its chain: what a receipt states about
-itself is a claim of the person who made it, and is accepted only with --accept-unpinned. The checks
-are steps 1 to 11 of docs/verification.md, by the formats of docs/receipt-format.md; comments and
-printed lines carry the numbers of the steps.
+is verified by it. A bag (docs/bag.md), which is a folder or a ZIP file, is named alone: all of it
+is read and compared with its lists before anything is verified by its receipts. Whatever else is in
+it, such as a trust policy, is not used.
 
-It was written from those two documents and shares no code with the package that contains it. It
+The program makes no network request. A receipt proves what a registry contract held in one block of
+a chain, and you name the hash of that block, which you obtained elsewhere (for example from block
+explorers of several operators). That the block is final and belongs to that chain rests on your
+word alone. You also name the log and its chain: what a receipt states about itself is a claim of
+the person who made it, and is accepted only with --accept-unpinned. The checks are steps 1 to 11 of
+docs/verification.md, by the formats of docs/receipt-format.md; comments and printed lines carry the
+numbers of the steps.
+
+It was written from those documents and shares no code with the package that contains it. It
 imports only Python's standard library; as that library does not guarantee Keccak-256, the function
 is below.
 
@@ -33,7 +38,12 @@ import argparse
 import contextlib
 import hashlib
 import json
+import os
 import re
+import stat
+import struct
+import unicodedata
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -877,12 +887,17 @@ def check_file(record: Record, evidence: Mapping[str, str], size: int) -> str:
 
 def hash_file(path: str) -> tuple[dict[str, str], int]:
     """Step 2: return the digests and the size of a file."""
-    sha256, sm3, size = hashlib.sha256(), make_sm3(), 0
     with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            sha256.update(chunk)
-            sm3.update(chunk)
-            size += len(chunk)
+        return hash_chunks(iter(lambda: file.read(1 << 20), b""))
+
+
+def hash_chunks(chunks: Iterator[bytes]) -> tuple[dict[str, str], int]:
+    """Step 2: return the digests and the size of the bytes of a file."""
+    sha256, sm3, size = hashlib.sha256(), make_sm3(), 0
+    for chunk in chunks:
+        sha256.update(chunk)
+        sm3.update(chunk)
+        size += len(chunk)
     return {"sha256": sha256.hexdigest(), "sm3": sm3.hexdigest()}, size
 
 
@@ -1950,6 +1965,429 @@ def add_notes(report: Report, record: Record) -> None:
 
 
 # ------------------------------------------------------------------------------------------------
+# Bags, folders or ZIP files with originals and receipts: parts 1 to 6 of docs/bag.md.
+
+MAX_FILES = 100_000
+MAX_FILE_NAME = 1_024  # bytes
+MAX_LIST = 1 << 25  # bytes of a list of digests
+MAX_TOTAL = 1 << 44  # bytes of all files
+MAX_DIRECTORY = 1 << 26  # bytes of a ZIP file's directory
+MAX_RATIO, FREE_RATIO = 100, 1 << 26  # unpacked by packed bytes, and bytes that may be beyond it
+
+REQUIRED = ("bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt",
+            "sm3sums.txt")  # fmt: skip
+SUFFIX = ".anchor.json"
+
+
+def check_names(sizes: Mapping[str, int], folders: Sequence[str] = ()) -> None:
+    """Part 1: check the names and sizes of a bag's files, and the names of its folders."""
+    if len(sizes) > MAX_FILES or sum(sizes.values()) > MAX_TOTAL:
+        raise malformed(f"the bag has more than {MAX_FILES} files, or {MAX_TOTAL} bytes")
+    for name in (*sizes, *folders):
+        check_name(name)
+    known: dict[str, str] = {}
+    for name in sizes:
+        if known.setdefault(fold_name(name), name) != name:
+            raise malformed(f"the bag holds {name!a}, which may be the same as another file")
+    for name in (*sizes, *(folder + "/" for folder in folders)):
+        above = fold_name(name)
+        while "/" in above:
+            above = above.rpartition("/")[0]
+            if above in known:
+                raise malformed(f"the bag's file {known[above]!a} has the name of a folder")
+    for name in sizes:
+        if name.lower() == "fetch.txt":
+            raise malformed("the bag has files that are to be fetched")
+        if name not in REQUIRED and re.fullmatch(r"(tag)?manifest-[^/]*\.txt", name, re.I):
+            raise Refusal(UNKNOWN, f"the bag has a list of digests of another kind: {name!a}")
+
+
+def check_name(name: str) -> None:
+    """Part 1: check that a name is that of one file below the bag's folder on every system."""
+    try:
+        is_long = len(name.encode("utf-8")) > MAX_FILE_NAME
+    except UnicodeEncodeError:
+        raise malformed(f"a name in the bag is not UTF-8: {name!a}") from None
+    # A control character; or a path of no file, or that Windows reads in another way.
+    pattern = r"[\0-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\\:]|(^|/)(\.{0,2})(/|\Z)"
+    if is_long or re.search(pattern, name) or unicodedata.normalize("NFC", name) != name:
+        raise malformed(f"a name in the bag is not safe: {name[:200]!a}")
+
+
+def fold_name(name: str) -> str:
+    """Return what two names have in common if a file system may take them for the same."""
+    return unicodedata.normalize("NFC", name.upper())
+
+
+class Folder:
+    """The files of a bag in a folder."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.sizes: dict[str, int] = {}
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            with os.scandir(os.path.join(path, folder)) as entries:
+                for entry in entries:
+                    status = entry.stat(follow_symlinks=False)
+                    if stat.S_ISDIR(status.st_mode):
+                        check_name(folder + entry.name)
+                        folders.append(folder + entry.name + "/")
+                    elif stat.S_ISREG(status.st_mode):
+                        self.sizes[folder + entry.name] = status.st_size
+                    else:
+                        raise malformed(f"{folder + entry.name!a} is a link or a device")
+                    if len(self.sizes) + len(folders) > MAX_FILES:
+                        raise malformed(f"the bag has more than {MAX_FILES} files")
+        check_names(self.sizes)
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """Yield the bytes of a file."""
+        with open(os.path.join(self.path, name), "rb") as file:
+            while chunk := file.read(1 << 20):
+                yield chunk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry64:
+    """An entry of a ZIP file's directory, with sizes and offset of 64 bits."""
+
+    raw_name: bytes
+    flags: int
+    method: int
+    crc: int
+    packed: int
+    size: int
+    offset: int
+
+
+class ZipFile:
+    """The files of a bag in a ZIP file, all in one folder.
+
+    Every byte of the file has to belong to one entry or to the directory, which have to agree.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.length = os.fstat(file.fileno()).st_size
+        self.places: dict[str, tuple[Entry64, int]] = {}
+        entries, start = self.read_directory()
+        if sum(e.size for e in entries) > MAX_RATIO * sum(e.packed for e in entries) + FREE_RATIO:
+            raise malformed("the ZIP file would unpack to far more than documents do")
+        end, tops, folders = 0, set(), []
+        for entry in sorted(entries, key=lambda entry: entry.offset):
+            data = self.check_header(entry, end, start)
+            end = data + entry.packed
+            if end > start:
+                raise malformed("entries of the ZIP file overlap")
+            name = entry.raw_name.decode("utf-8")
+            is_folder = name.endswith("/")
+            check_name(name[:-1] if is_folder else name)
+            top, slash, rest = name.partition("/")
+            tops.add(top)
+            if not slash or len(tops) > 1:
+                raise malformed("the ZIP file does not hold exactly one folder")
+            if is_folder:
+                if entry.size or entry.packed:
+                    raise malformed("a folder in the ZIP file holds data")
+                folders += [rest[:-1]] if rest else []
+            elif rest in self.places:
+                raise malformed(f"the ZIP file holds {rest!a} twice")
+            else:
+                self.places[rest] = entry, data
+        if end != start or not tops:
+            raise malformed("the directory of the ZIP file is damaged")
+        self.sizes = {name: entry.size for name, (entry, _) in self.places.items()}
+        check_names(self.sizes, folders)
+
+    def get(self, offset: int, count: int) -> bytes:
+        """Return so many bytes of the ZIP file."""
+        if not 0 <= offset <= self.length - count:
+            raise malformed("the ZIP file is cut short")
+        self.file.seek(offset)
+        data = self.file.read(count)
+        if len(data) != count:
+            raise malformed("the ZIP file became shorter while it was read")
+        return data
+
+    def read_directory(self) -> tuple[list[Entry64], int]:
+        """Return the entries that the directory lists, and where it begins."""
+        end = self.length - 22
+        mark, *disks, here, count, size, start, comment = struct.unpack(
+            "<4s4H2LH", self.get(end, 22)
+        )
+        if mark != b"PK\5\6" or comment or any(disks) or here != count:
+            raise malformed("the ZIP file does not end with its directory")
+        if count == 0xFFFF or 0xFFFFFFFF in (size, start):
+            end -= 76
+            record = struct.unpack("<4sQ2H2L4Q4sLQL", self.get(end, 76))
+            mark, length, _, _, *disks, here, count, size, start = record[:10]
+            if (mark, length, *record[10:]) != (b"PK\6\6", 44, b"PK\6\7", 0, end, 1):
+                raise malformed("the ZIP file does not end with its directory")
+            if any(disks) or here != count:
+                raise malformed("the ZIP file is one of several parts")
+        if count > 2 * MAX_FILES or size > MAX_DIRECTORY or start + size != end:
+            raise malformed("the directory of the ZIP file is too long, or damaged")
+        directory, at, entries = self.get(start, size), 0, []
+        for _ in range(count):
+            entry, at = parse_zip_entry(directory, at)
+            entries.append(entry)
+        if at != size:
+            raise malformed("the directory of the ZIP file is damaged")
+        return entries, start
+
+    def check_header(self, entry: Entry64, expected: int, limit: int) -> int:
+        """Compare an entry's own header with the directory; return where its data begins."""
+        if entry.offset != expected or entry.offset + 30 > limit:
+            raise malformed("entries of the ZIP file overlap, or bytes belong to none")
+        header = struct.unpack("<4s5H3L2H", self.get(entry.offset, 30))
+        mark, _, flags, method, _, _, crc, packed, size, name_length, extra_length = header
+        data: int = entry.offset + 30 + name_length + extra_length
+        if mark != b"PK\3\4" or data > limit:
+            raise malformed("entries of the ZIP file overlap, or bytes belong to none")
+        rest = self.get(entry.offset + 30, name_length + extra_length)
+        size, packed = widen(rest[name_length:], [size, packed])
+        own = replace(entry, raw_name=rest[:name_length], flags=flags, method=method, crc=crc,
+                      packed=packed, size=size)  # fmt: skip
+        if own != entry:
+            raise malformed("the ZIP file describes an entry in two ways")
+        return data
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """Yield the unpacked bytes of a file."""
+        entry, at = self.places[name]
+        left, end, waiting = entry.size, at + entry.packed, b""
+        inflater = zlib.decompressobj(-15) if entry.method else None
+        while at < end or waiting or (inflater and not inflater.eof):
+            if not waiting:
+                waiting = self.get(at, min(1 << 18, end - at))
+                at += len(waiting)
+            chunk, given, waiting = waiting, waiting, b""
+            if inflater:
+                chunk = inflate(inflater, given, name)
+                waiting = inflater.unconsumed_tail
+            left -= len(chunk)
+            is_stuck = not (chunk or given or (inflater and inflater.eof))
+            if left < 0 or is_stuck or (inflater and inflater.unused_data):
+                raise malformed(f"{name!a} in the ZIP file is not of its size")
+            yield chunk
+        if left:
+            raise malformed(f"{name!a} in the ZIP file is not of its size")
+
+
+def inflate(inflater: Any, data: bytes, name: str) -> bytes:
+    """Unpack the next bytes of an entry, at most 1 MiB."""
+    try:
+        chunk: bytes = inflater.decompress(data, 1 << 20)
+    except zlib.error:
+        raise malformed(f"{name!a} in the ZIP file is damaged") from None
+    return chunk
+
+
+def parse_zip_entry(directory: bytes, at: int) -> tuple[Entry64, int]:
+    """Return the entry at a place of a ZIP file's directory, and the place behind it."""
+    if at + 46 > len(directory):
+        raise malformed("the directory of the ZIP file is damaged")
+    values = struct.unpack_from("<4s6H3L5H2L", directory, at)
+    mark, _, _, flags, method, _, _, crc, packed, size, name_length, extra_length = values[:12]
+    comment_length, disk, _, attributes, offset = values[12:]
+    name_end = at + 46 + name_length
+    end = name_end + extra_length + comment_length
+    if mark != b"PK\1\2" or end > len(directory) or disk:
+        raise malformed("the directory of the ZIP file is damaged")
+    raw_name = directory[at + 46 : name_end]
+    try:
+        name = raw_name.decode("utf-8" if flags & 1 << 11 else "ascii")
+    except UnicodeDecodeError:
+        raise malformed("a name in the ZIP file is not marked as UTF-8") from None
+    size, packed, offset = widen(
+        directory[name_end : name_end + extra_length], [size, packed, offset]
+    )
+    # Only UTF-8 and how hard the packer tried; not encrypted, nor sizes behind the data.
+    if flags & ~(1 << 11 | 6):
+        raise malformed(f"{name[:200]!a} in the ZIP file is encrypted, or its size comes late")
+    kind = stat.S_IFMT(attributes >> 16)
+    if kind not in (0, stat.S_IFDIR if name.endswith("/") else stat.S_IFREG):
+        raise malformed(f"{name[:200]!a} in the ZIP file is a link or a device")
+    if method not in (0, 8):
+        raise Refusal(UNKNOWN, f"the ZIP file packs by method {method}")
+    if method == 0 and packed != size:
+        raise malformed(f"the ZIP file states two sizes of {name[:200]!a}")
+    return Entry64(raw_name=raw_name, flags=flags, method=method, crc=crc, packed=packed,
+                   size=size, offset=offset), end  # fmt: skip
+
+
+def widen(extra: bytes, values: list[int]) -> list[int]:
+    """Return sizes and offset, with those of 64 bits, in an extra field, for the full ones."""
+    wide, at = None, 0
+    while at < len(extra):
+        kind, length = struct.unpack_from("<2H", extra.ljust(at + 4, b"\xff"), at)
+        field_end = at + 4 + length
+        # 0x6375 and 0x7075 give an entry another name or comment.
+        if field_end > len(extra) or kind in (0x6375, 0x7075) or (kind == 1 and wide is not None):
+            raise malformed("an entry of the ZIP file has ambiguous extra fields")
+        wide = extra[at + 4 : field_end] if kind == 1 else wide
+        at = field_end
+    full = sum(value == 0xFFFFFFFF for value in values)
+    if full == 0:
+        return values
+    if wide is None or len(wide) != 8 * full:
+        raise malformed("an entry of the ZIP file has ambiguous extra fields")
+    read = iter(struct.unpack(f"<{full}Q", wide))
+    values = [next(read) if value == 0xFFFFFFFF else value for value in values]
+    if max(values) > MAX_TOTAL:
+        raise malformed("an entry of the ZIP file has ambiguous extra fields")
+    return values
+
+
+def read_list(source: Folder | ZipFile, name: str) -> dict[str, str]:
+    """Parts 3 and 5: read a list of digests, in the form that sha256sum prints."""
+    digests: dict[str, str] = {}
+    for number, line in enumerate(read_lines(source, name), 1):
+        match = re.fullmatch(r"([0-9a-f]{64})  ([^\r\n]+)", line)
+        if match is None or re.search("%(?!25|0D|0A)", match[2]):
+            raise malformed(f"line {number} of {name} is malformed")
+        path = match[2].replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%")
+        check_name(path)
+        if path in digests:
+            raise malformed(f"{name} names {path!a} twice")
+        digests[path] = match[1]
+    return digests
+
+
+def read_lines(source: Folder | ZipFile, name: str) -> list[str]:
+    """Return the lines of a list."""
+    try:
+        lines = read_whole(source, name, MAX_LIST).decode("utf-8").split("\n")
+    except UnicodeDecodeError:
+        raise malformed(f"{name} is not UTF-8") from None
+    if lines.pop():
+        raise malformed(f"{name} does not end with a line feed")
+    return lines
+
+
+def read_whole(source: Folder | ZipFile, name: str, most: int) -> bytes:
+    """Return the bytes of a file that has at most ``most``."""
+    data = b""
+    for chunk in source.read(name):
+        data += chunk
+        if len(data) > most:
+            raise malformed(f"{name} has more than {most} bytes")
+    return data
+
+
+def check_listed(listed: Mapping[str, str], names: set[str], subject: str) -> None:
+    """Parts 3 and 5: check that a list names exactly these files."""
+    for name in listed:
+        if name not in names:
+            raise mismatch(f"{subject} names {name!a}, which is not among the files it covers")
+    for name in sorted(names):
+        if name not in listed:
+            raise mismatch(f"the bag holds {name!a}, which {subject} does not list")
+
+
+def check_bag(source: Folder | ZipFile) -> dict[str, tuple[dict[str, str], int]]:
+    """Check a bag, and return the digests and size of each original, which are read once."""
+    if "bagit.txt" not in source.sizes:
+        raise malformed("there is no bagit.txt: this is not a bag")
+    for name in REQUIRED:
+        if name not in source.sizes:
+            raise mismatch(f"the bag lacks {name}")
+    declaration = read_whole(source, "bagit.txt", MAX_LIST)
+    if declaration != b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n":
+        other = re.match(rb"BagIt-Version: ([0-9]{1,4}\.[0-9]{1,4})\n", declaration)
+        if other and other[1] != b"1.0":
+            raise Refusal(UNKNOWN, f"the bag is of BagIt version {other[1].decode()}")
+        raise malformed("bagit.txt does not declare BagIt 1.0 with UTF-8")
+    tags, payload = read_list(source, "tagmanifest-sha256.txt"), set[str]()
+    for name in source.sizes:
+        if name.startswith("data/"):
+            payload.add(name)
+    others = set(source.sizes) - payload - {"tagmanifest-sha256.txt"}
+    check_listed(tags, others, "tagmanifest-sha256.txt")
+    for name in tags:
+        hashed = hashlib.sha256()
+        for chunk in source.read(name):
+            hashed.update(chunk)
+        if hashed.hexdigest() != tags[name]:
+            raise mismatch(f"{name!a} does not have the digest in tagmanifest-sha256.txt")
+    info = check_info(source)
+    originals = check_payload(source, payload)
+    check_oxum(source, payload, info.get("Payload-Oxum", ""))
+    return originals
+
+
+def check_info(source: Folder | ZipFile) -> dict[str, str]:
+    """Part 4: check the format that the bag names; return what else bag-info.txt states."""
+    info: dict[str, str] = {}
+    for number, line in enumerate(read_lines(source, "bag-info.txt"), 1):
+        match = re.fullmatch(r"([A-Za-z][A-Za-z0-9-]*): ([^\r\n]*)", line)
+        if match is None or match[1] in info:
+            raise malformed(f"line {number} of bag-info.txt is malformed")
+        info[match[1]] = match[2]
+    if "Bag-Format" not in info:
+        raise malformed("bag-info.txt has no Bag-Format")
+    if info["Bag-Format"] != "anchor-bag/1":
+        raise Refusal(UNKNOWN, f"the bag has the format {info['Bag-Format']!a:.80}")
+    return info
+
+
+def check_oxum(source: Folder | ZipFile, payload: set[str], stated: str) -> None:
+    """Part 6: check the count of bytes and files that bag-info.txt states."""
+    oxum = f"{sum(source.sizes[name] for name in payload)}.{len(payload)}"
+    if not re.fullmatch(r"(0|[1-9][0-9]{0,15})\.(0|[1-9][0-9]{0,15})", stated):
+        raise malformed("bag-info.txt has no valid Payload-Oxum")
+    if stated != oxum:
+        raise mismatch(f"bag-info.txt states {stated} bytes and files, and there are {oxum}")
+
+
+def check_payload(
+    source: Folder | ZipFile, payload: set[str]
+) -> dict[str, tuple[dict[str, str], int]]:
+    """Parts 5 and 6: check the originals, each of which has a receipt, and return their digests."""
+    manifest = read_list(source, "manifest-sha256.txt")
+    check_listed(manifest, payload, "manifest-sha256.txt")
+    sm3_sums = read_list(source, "sm3sums.txt")
+    check_listed(sm3_sums, payload, "sm3sums.txt")
+    receipts = [name for name in source.sizes if name.startswith("receipts/")]
+    if not receipts:
+        raise malformed("the bag holds no receipt")
+    for name in receipts:
+        if not name.endswith(SUFFIX):
+            raise malformed(f"{name!a} is not named as a receipt")
+        if find_original(name) not in payload:
+            raise mismatch(f"the bag has {name!a}, but not {find_original(name)!a}")
+    uncovered = payload - {find_original(name) for name in receipts}
+    if uncovered:
+        raise mismatch(f"the bag has no receipt for {min(uncovered)!a}")
+    originals = {}
+    for name in sorted(payload):
+        digests, size = hash_chunks(source.read(name))
+        if digests != {"sha256": manifest[name], "sm3": sm3_sums[name]}:
+            raise mismatch(f"{name!a} does not have the digests that the bag lists")
+        originals[name] = digests, size
+    return originals
+
+
+def find_original(receipt: str) -> str:
+    """Return the name of the original that a receipt in a bag belongs to."""
+    return "data/originals/" + receipt.removeprefix("receipts/").removesuffix(SUFFIX)
+
+
+def verify_bag(source: Folder | ZipFile, pins: Pins) -> Iterator[tuple[str, Report]]:
+    """Check a bag, then yield the report on each original in it."""
+    for name, (digests, size) in check_bag(source).items():
+        receipt = f"receipts/{name.removeprefix('data/originals/')}{SUFFIX}"
+        try:
+            data = read_whole(source, receipt, MAX_RECEIPT)
+        except Refusal as refusal:
+            yield name, report_trouble(str(refusal), refusal.code)
+        else:
+            yield name, verify(data, digests, size, pins)
+
+
+# ------------------------------------------------------------------------------------------------
 # The command line.
 
 
@@ -1976,8 +2414,8 @@ def parse_options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, 
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("receipt", metavar="RECEIPT")
-    add("file", metavar="FILE", nargs="+")
+    add("receipt", metavar="RECEIPT", help="a receipt, a bundle of receipts; or, alone, a bag")
+    add("file", metavar="FILE", nargs="*")
     add("--block-hash", type=value(32), action="append", default=[], metavar="0xHASH",
         help="a final block's hash; repeat it for several")  # fmt: skip
     add("--chain-id", type=number, action="append", default=[], metavar="N",
@@ -2036,6 +2474,22 @@ def report_trouble(text: str, code: int = MALFORMED) -> Report:
     return report
 
 
+def report_bag(path: str, pins: Pins) -> Iterator[tuple[str, Report]]:
+    """Yield the name and the report of each original in a bag; one report if it is not valid."""
+    try:
+        if os.path.isdir(path):
+            yield from verify_bag(Folder(path), pins)
+            return
+        with open(path, "rb") as file:
+            if file.read(2) != b"PK":
+                raise malformed("it is no folder or ZIP file: name the receipt's file as well")
+            yield from verify_bag(ZipFile(file), pins)
+    except OSError as error:
+        yield path, report_trouble(f"cannot read: {error!a}")
+    except Refusal as refusal:
+        yield path, report_trouble(f"the bag: {refusal}", refusal.code)
+
+
 def make_reports(receipt: str, paths: Sequence[str], pins: Pins) -> list[Report]:
     """Verify each file, and return the reports; one alone if receipt or files cannot be read."""
     try:
@@ -2055,16 +2509,21 @@ def make_reports(receipt: str, paths: Sequence[str], pins: Pins) -> list[Report]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Verify files by their receipts, print every step and return the gravest exit code."""
     options, pins = parse_options(arguments)
-    reports = make_reports(options.receipt, options.file, pins)
-    for report, path in zip(reports, options.file, strict=False):
-        if len(reports) > 1:
+    reports: Iterator[tuple[str, Report]] = (
+        zip(options.file, make_reports(options.receipt, options.file, pins), strict=False)
+        if options.file
+        else report_bag(options.receipt, pins)
+    )
+    codes = set()
+    for path, report in reports:
+        if len(options.file) != 1:
             print(f"file     {path!a}")
         for step, code, text in report.lines:
             print(f"step {step:2}  {MEANINGS[code]}: {text}")
         for note in report.notes:
             print(f"note     {note}")
         print(report.headline())
-    codes = {report.exit_code() for report in reports}
+        codes.add(report.exit_code())
     return next((code for code in GRAVEST_FIRST if code in codes), VERIFIED)
 
 

@@ -176,6 +176,21 @@ class PolicyDocument(ReportDocument):
     source: Literal["option", "environment", "user", "project", "dropped"]
 
 
+class BagDocument(ReportDocument):
+    """A bag that is complete and unchanged in itself; ``party`` is who packed it, as it states.
+
+    ``identifier`` is the SHA-256 of its ``tagmanifest-sha256.txt``, ``policy`` that of the trust
+    policy in it, which is not used, and ``enclosures`` counts its files that no receipt covers.
+    """
+
+    bag: str
+    identifier: Hex32
+    party: str | None
+    policy: Hex32 | None
+    originals: int
+    enclosures: int
+
+
 class UnusedProjectDocument(ReportDocument):
     """A project around the working directory that is not allowed, and the reason."""
 
@@ -191,6 +206,7 @@ class VerificationDocument(ReportDocument):
     policies: list[PolicyDocument]
     unused_project: UnusedProjectDocument | None
     nodes: list[str]
+    bags: list[BagDocument]
     files: list[FileDocument | UnreadFileDocument]
 
 

@@ -30,6 +30,7 @@ ORDER = (
     "operate",
     "monitor",
     "recovery",
+    "bag",
     "certificate",
     "client",
     "library",

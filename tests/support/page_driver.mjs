@@ -112,6 +112,30 @@ const ASKED = {
     }
     return found;
   },
+  // What each of many bags in ZIP files ends with: the exit codes of the bag and of its originals.
+  async bags({ bags, policy, block_hashes }) {
+    const trust = {
+      policy: policy && anchor.parsePolicy(anchor.encodeUtf8(policy)), connect: null, blockHashes: block_hashes.map(bare),
+      chainIds: [], acceptUnpinned: false,
+    };
+    const found = [];
+    for (const data of bags) {
+      try {
+        const bag = await anchor.checkBag(await anchor.openZip(new Blob([Buffer.from(data, "base64")])));
+        const codes = [];
+        for (const { receipt, digests } of bag.exhibits) {
+          codes.push(anchor.exitCode(await anchor.judge(await anchor.readReceipt(bag, receipt), digests, trust)));
+        }
+        found.push([0, codes]);
+      } catch (error) {
+        if (error.code === undefined) {
+          throw error;
+        }
+        found.push([error.code, [], inBoth(error.reason)[1]]);
+      }
+    }
+    return found;
+  },
   hash({ data }) {
     const given = Uint8Array.from(Buffer.from(data, "base64"));
     const half = Math.floor(given.length / 3);

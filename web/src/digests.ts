@@ -52,6 +52,20 @@ export function startHashing(file: Blob, script: string, report: (part: number) 
   };
 }
 
+/** Digest a file that comes in pieces, where it is; SM3 only if that is wanted. */
+export async function hashPieces(
+  pieces: AsyncIterable<Uint8Array>, withSm3: boolean,
+): Promise<{ sha256: Hex; sm3: Hex | null; size: number }> {
+  const [state, sm3] = [sha256.create(), withSm3 ? new Sm3() : null];
+  let size = 0;
+  for await (const piece of pieces) {
+    state.update(piece);
+    sm3?.update(piece);
+    size += piece.length;
+  }
+  return { sha256: toHex(state.digest()), sm3: sm3?.digest() ?? null, size };
+}
+
 /** In a worker: digest the one file that it is sent. */
 export function serveHashing(): void {
   const scope = globalThis as unknown as Worker;

@@ -5,6 +5,7 @@
  */
 
 import * as bytes from "./bytes.ts";
+import { checkBag, readReceipt } from "./bag.ts";
 import { chooseReceipt, readBundle } from "./bundle.ts";
 import { encodeCanonical, parseStrict } from "./canonical.ts";
 import { describeReport } from "./report_json.ts";
@@ -13,6 +14,7 @@ import { parseHeader } from "./header.ts";
 import { checkBeacon } from "./history_proof.ts";
 import { verifyInclusion } from "./merkle.ts";
 import { verifyTrieProof } from "./trie.ts";
+import { openZip } from "./zip.ts";
 import { startPage } from "./page/app.ts";
 import { inLanguage } from "./messages.ts";
 import { connectTo } from "./node_quorum.ts";
@@ -30,9 +32,9 @@ import { judge } from "./verifier.ts";
 
 Object.assign(globalThis, {
   anchor: {
-    ...bytes, REGISTRY, Sm3, areDistinct, checkAccount, checkAnchor, checkBeacon, checkSubmitter, chooseReceipt, connectTo,
-    describeReport, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, nameOf, parseHeader, parseNotBefore, parsePolicy, parseRecord,
-    parseStrict, quote, readBeacon, readBundle, Reader, sentenceOf, verifyInclusion, verifyTrieProof,
+    ...bytes, REGISTRY, Sm3, areDistinct, checkAccount, checkAnchor, checkBag, checkBeacon, checkSubmitter, chooseReceipt, connectTo,
+    describeReport, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, nameOf, openZip, parseHeader, parseNotBefore, parsePolicy, parseRecord,
+    parseStrict, quote, readBeacon, readBundle, Reader, readReceipt, sentenceOf, verifyInclusion, verifyTrieProof,
   },
 });
 

@@ -141,17 +141,22 @@ export function headlineOf(report: Report): Message {
   const leading = leadingAnchor(report);
   const kind = kindOfReport(report);
   const error = gravestError(report.steps);
-  if (error?.code === NOT_FINAL) {
-    return message("verdict-not-final");
-  }
-  if (verdictOf(error) === "cannot tell") {
-    return message("verdict-cannot-tell");
-  }
   if (error || leading === null || kind === null) {
-    return REFUSALS[exitCode(report)] ?? message("verdict-not-verified");
+    return wordsOf(error);
   }
   const headline = HEADLINES[kind];
   return leading.assurance === "asserted" ? message("verdict-by-your-block", { headline }) : headline;
+}
+
+/** Return the words for what does not pass. */
+export function wordsOf(error: Refusal | null): Message {
+  if (error?.code === NOT_FINAL) {
+    return message("verdict-not-final");
+  }
+  if (error && verdictOf(error) === "cannot tell") {
+    return message("verdict-cannot-tell");
+  }
+  return REFUSALS[error?.code ?? DONE] ?? message("verdict-not-verified");
 }
 
 /** Sort an outcome: passed, certainly wrong, or unknown. */

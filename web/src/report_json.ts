@@ -1,7 +1,7 @@
 /** The report as the document that `anchor verify --json` prints (docs/schemas/verification.json). */
 
 import { formatAddress, type Hex } from "./bytes.ts";
-import type { Refusal } from "./errors.ts";
+import { DONE, type Refusal } from "./errors.ts";
 import { inLanguage, message, type Message } from "./messages.ts";
 import { findChain, nameOf, NOT_PROVEN, titleOfStep } from "./release.ts";
 import { exitCode, gravestError, headlineOf, type Report, verdictOf } from "./report.ts";
@@ -15,52 +15,69 @@ export interface PolicySource {
 }
 
 /** Describe one file's report; `policies` and `nodes` name what it rests on. */
-export function describeReport(
+export const describeReport = (
   report: Report, file: string, policies: readonly PolicySource[], nodes: readonly string[],
+) => describeReports([{ report, file }], [], policies, nodes);
+
+/** Describe the reports on several files, which may be those of a bag. */
+export function describeReports(
+  reports: readonly { readonly report: Report; readonly file: string }[], bags: readonly object[],
+  policies: readonly PolicySource[], nodes: readonly string[],
 ) {
-  const code = exitCode(report);
+  const gravest = gravestError(reports.flatMap(({ report }) => report.steps));
+  const files = reports.map(({ report, file }) => describeFile(report, file));
+  return describeRun(gravest?.code ?? DONE, policies, nodes, bags, files);
+}
+
+/** Describe a file that could not be verified. */
+export function describeRefusal(error: Refusal, file: string, policies: readonly PolicySource[]) {
+  const problem = { file, exit_code: error.code, problem: describeProblem(error) };
+  return describeRun(error.code, policies, [], [], [problem]);
+}
+
+function describeRun(
+  code: number, policies: readonly PolicySource[], nodes: readonly string[], bags: readonly object[],
+  files: readonly object[],
+) {
+  return { format: "anchor-verify/1", exit_code: code, policies, unused_project: null, nodes, bags, files };
+}
+
+function describeFile(report: Report, file: string) {
   return {
-    format: "anchor-verify/1",
-    exit_code: code,
-    policies,
-    unused_project: null,
-    nodes,
-    files: [{
-      file,
-      exit_code: code,
-      headline: headlineOf(report).text,
-      problem: describeProblem(gravestError(report.steps)),
-      steps: report.steps.map(({ number, detail, error }) => ({
-        number, title: titleOfStep(number).text, verdict: verdictOf(error), detail: detail.text,
-      })),
-      claims: report.claims.map(({ id, title, verdict, reason }) => ({
-        id, title: title.text, verdict, reason: reason.text,
-      })),
-      anchors: report.proven.map((proven) => ({
-        chain_id: proven.chainId,
-        chain: describeChain(proven.chainId),
-        registry: formatAddress(proven.registry),
-        log: `0x${proven.log}`,
-        root: proven.root,
-        index: proven.index,
-        size: proven.anchor.size,
-        sequence: proven.anchor.sequence,
-        block_number: proven.anchor.blockNumber,
-        timestamp: proven.anchor.timestamp,
-        submitter: formatAddress(proven.submitter),
-        final_block_number: Number(proven.finalBlockNumber),
-        final_block_hash: `0x${proven.finalBlockHash}`,
-        made_no_earlier_than: proven.notBefore === null ? null : spellTime(proven.notBefore),
-        existed_no_later_than: spellTime(proven.existedBy),
-        seconds_since_recorded: proven.secondsSinceRecorded,
-        assurance: proven.assurance,
-        finality: proven.isAsserted ? "asserted" : "observed",
-      })),
-      unpinned: spell(report.unpinned),
-      statements: report.record?.statements ?? [],
-      notes: spell(report.notes),
-      not_proven: spell([...NOT_PROVEN, ...report.notProven]),
-    }],
+    file,
+    exit_code: exitCode(report),
+    headline: headlineOf(report).text,
+    problem: describeProblem(gravestError(report.steps)),
+    steps: report.steps.map(({ number, detail, error }) => ({
+      number, title: titleOfStep(number).text, verdict: verdictOf(error), detail: detail.text,
+    })),
+    claims: report.claims.map(({ id, title, verdict, reason }) => ({
+      id, title: title.text, verdict, reason: reason.text,
+    })),
+    anchors: report.proven.map((proven) => ({
+      chain_id: proven.chainId,
+      chain: describeChain(proven.chainId),
+      registry: formatAddress(proven.registry),
+      log: `0x${proven.log}`,
+      root: proven.root,
+      index: proven.index,
+      size: proven.anchor.size,
+      sequence: proven.anchor.sequence,
+      block_number: proven.anchor.blockNumber,
+      timestamp: proven.anchor.timestamp,
+      submitter: formatAddress(proven.submitter),
+      final_block_number: Number(proven.finalBlockNumber),
+      final_block_hash: `0x${proven.finalBlockHash}`,
+      made_no_earlier_than: proven.notBefore === null ? null : spellTime(proven.notBefore),
+      existed_no_later_than: spellTime(proven.existedBy),
+      seconds_since_recorded: proven.secondsSinceRecorded,
+      assurance: proven.assurance,
+      finality: proven.isAsserted ? "asserted" : "observed",
+    })),
+    unpinned: spell(report.unpinned),
+    statements: report.record?.statements ?? [],
+    notes: spell(report.notes),
+    not_proven: spell([...NOT_PROVEN, ...report.notProven]),
   };
 }
 

@@ -152,7 +152,7 @@ def command(
 
     judged = [judge_one(request) for request in requests]
     inputs.close()
-    check_exhibits(stated, judged)
+    check_exhibits(stated, [judgement.report for judgement in judged])
     print_policies(output, inputs.describe_policies())
     written, refused, code = write_certificates(
         judged, output, details=stated, moment=moment, font=chosen, is_draft=draft

@@ -11,9 +11,11 @@ from typing import Annotated
 
 import typer
 
+from anchor.cli.bag_inputs import names_many
+from anchor.cli.bag_report import describe_bag, print_bag
 from anchor.cli.console import Colour, Output, set_language
 from anchor.cli.custody_inputs import judge_custody
-from anchor.cli.evidence_inputs import VerificationInputs, names_bundle
+from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.options import (
     AcceptUnpinnedOption,
     BlockHashOption,
@@ -46,7 +48,8 @@ def command(
         list[Path] | None,
         typer.Argument(
             help="Files to verify, each with its receipt FILE.anchor.json; - is standard input. "
-            "A bundle, NAME.anchor.jsonl, stands for the files of all its receipts."
+            "A bundle, NAME.anchor.jsonl, stands for the files of all its receipts; so does a bag, "
+            "a folder or ZIP file by `anchor pack`."
         ),
     ] = None,
     receipt: Annotated[
@@ -94,6 +97,8 @@ def command(
 ) -> None:
     """Verify that files are unchanged since they were anchored.
 
+    Of a bag, every file is compared with its lists first; the trust policy in it is not used.
+
     The exit code is that of the most severe result, in this order: 10 mismatch, 12 not trusted, 11
     not anchored, 13 abandoned, 2 malformed, 22 unknown version, 20 cannot tell, 21 not final yet, 0
     verified.
@@ -105,8 +110,8 @@ def command(
         raise UsageError(Message("option-offline-with-nodes"))
     if quiet and all_steps:
         raise UsageError(Message("option-quiet-with-steps"))
-    # The receipts of a whole bundle get a line each.
-    is_bundle = receipt is None and any(map(names_bundle, files or []))
+    # The receipts of a whole bundle or bag get a line each.
+    is_bundle = receipt is None and any(map(names_many, files or []))
     quiet, is_many = quiet or (is_bundle and not all_steps), is_bundle or len(files or []) > 1
     output = Output(as_json=as_json)
     inputs = VerificationInputs(
@@ -126,7 +131,11 @@ def command(
         print_policies(output, policies)
     results = _Results(keeps_documents=as_json)
     given_hints: list[Message] = []
+    shown_bags = 0
     for name, load in inputs.list_inputs(files or [], receipt=receipt, digest=digest):
+        for opened in inputs.bags[shown_bags:]:
+            print_bag(output, opened)
+        shown_bags = len(inputs.bags)
         try:
             given, digests = load()
             report = judge_custody(inputs, inputs.judge(given, digests), given, custody or ())
@@ -166,6 +175,7 @@ def command(
             "policies": inputs.list_policies(),
             "unused_project": inputs.describe_unused(),
             "nodes": inputs.nodes.asked,
+            "bags": [describe_bag(opened) for opened in inputs.bags],
             "files": results.documents,
         }
     )

@@ -12,6 +12,7 @@ import { parseReceipt, type Receipt } from "../receipt.ts";
 import type { Digests } from "../record.ts";
 import { MAX_POLICY_BYTES, parsePolicy } from "../policy.ts";
 import { judge } from "../verifier.ts";
+import { type BagOutcome, describeBag, findBag, type GivenBag, judgeBag, listFolder, showBag } from "./bag.ts";
 import { download, find, make, show } from "./elements.ts";
 import {
   FieldProblem, inField, type Kind, type Policy, prepareFields, readBlockHashes, readChainIds, readDigest, readNodes,
@@ -35,7 +36,9 @@ class Page {
   private bundle: File | null = null;
   private first: Receipt | null = null;
   private policy: { name: Text; data: Uint8Array; wasDropped: boolean } | null = null;
-  private outcome: Outcome | null = null;
+  /** A bag, whose receipts are in it: it is evidence itself if a receipt is given as well. */
+  private bag: GivenBag | null = null;
+  private outcome: Outcome | BagOutcome | null = null;
   private readonly chosen = new Map<Kind, Message>();
   /** What is said beside the button, and what is wrong in a field. */
   private status: Text = "";
@@ -63,9 +66,12 @@ class Page {
     document.addEventListener("dragover", (event) => event.preventDefault());
     document.addEventListener("drop", (event) => {
       event.preventDefault();
-      const files = [...(event.dataTransfer?.files ?? [])];
+      // Entries are there during the event only.
+      const entries = [...(event.dataTransfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.());
+      const files = [...(event.dataTransfer?.files ?? [])].filter((_, at) => !entries[at]?.isDirectory);
+      const folders = entries.filter((entry) => entry?.isDirectory) as FileSystemDirectoryEntry[];
       // One after the other: a question about the files before has to be answered first.
-      this.reading = this.reading.catch(() => {}).then(() => this.takeAll(files));
+      this.reading = this.reading.catch(() => {}).then(() => this.takeAll(files, folders));
     });
     prepareFields();
     openOnPaper();
@@ -98,7 +104,14 @@ class Page {
     this.showReport();
   }
 
-  private async takeAll(files: File[]): Promise<void> {
+  private async takeAll(files: File[], folders: FileSystemDirectoryEntry[]): Promise<void> {
+    for (const folder of folders) {
+      try {
+        this.takeBag(await listFolder(folder));
+      } catch (error) {
+        this.complain(error);
+      }
+    }
     const policies: File[] = [];
     for (const file of files) {
       const kind = await sortFile(file).catch(() => "file" as const);
@@ -125,7 +138,13 @@ class Page {
   private async take(file: File, kind: Kind, wasDropped = false): Promise<void> {
     this.forget();
     if (kind === "file") {
-      this.hash(file);
+      const bag = await findBag(file);
+      if (bag) {
+        this.takeBag(bag, file);
+      } else {
+        this.bag = null;
+        this.hash(file);
+      }
     } else {
       try {
         // A wrong file may be of any size: what is longer than can be right is not read whole.
@@ -142,6 +161,14 @@ class Page {
         this.choose(kind, file, message("page-file-failed", { problem: String(error) }));
       }
     }
+    this.describeTask();
+  }
+
+  private takeBag(bag: GivenBag, file: File | null = null): void {
+    this.forget();
+    this.hashing?.stop();
+    [this.bag, this.file, this.hashing] = [bag, file, null];
+    this.choose("file", bag);
     this.describeTask();
   }
 
@@ -170,7 +197,7 @@ class Page {
   }
 
   /** Name the file that was chosen; `reason`: why it cannot be read. */
-  private choose(kind: Kind, file: File, reason: Text | null = null): void {
+  private choose(kind: Kind, file: File | GivenBag, reason: Text | null = null): void {
     const name = show(file.name, 120);
     const text = reason
       ? message("page-file-unreadable", { name, reason })
@@ -264,38 +291,53 @@ class Page {
     }
   }
 
-  private async judge(): Promise<Outcome> {
+  private async judge(): Promise<Outcome | BagOutcome> {
     const given = readDigest();
     const receipt = readPasted() ?? this.receipt;
+    if (this.bag && !receipt && !given) {
+      return this.judgeBag(this.bag);
+    }
+    if (this.bag && this.file && !given) {
+      this.hash(this.file);
+    }
     if (!given && !this.hashing) {
       throw new FieldProblem("digest", message("page-file-missing"));
     }
     if (!receipt) {
       throw malformed(message("page-receipt-missing"));
     }
+    const judgeOne = this.prepareJudge();
+    const evidence = given ?? (await this.awaitDigests());
+    this.tell(message("page-checking"));
+    const file = given ? typed("digest") : this.file!.name;
+    return judgeOne(await this.findReceipt(receipt, file, evidence), evidence, file);
+  }
+
+  private async judgeBag(bag: GivenBag): Promise<BagOutcome> {
+    const judgeOne = this.prepareJudge();
+    return judgeBag(bag, this.script, this.readPolicy(), judgeOne, (part) => {
+      const percent = Math.floor(Math.min(part, 1) * 100);
+      this.tell(message("page-hashing", { percent }));
+    });
+  }
+
+  /** Read what the person named; return what judges a file by it. */
+  private prepareJudge(): (receipt: Uint8Array | Receipt, evidence: Digests, file: string) => Promise<Outcome> {
     const policy = this.readPolicy();
     const blockHashes: Hex[] = readBlockHashes();
     const chainIds = readChainIds();
     const { rpc, quorum } = readNodes();
     const asksNodes = this.nodesToAsk().length > 0;
-    const evidence = given ?? (await this.awaitDigests());
-    const asked = { nodes: new Set<string>(), notes: new Set<Message>() };
-    this.tell(message("page-checking"));
-    const file = given ? typed("digest") : this.file!.name;
-    const report = await judge(await this.findReceipt(receipt, file, evidence), evidence, {
-      policy: policy?.entries ?? null,
-      connect: asksNodes ? connectTo(rpc, quorum, asked) : null,
-      blockHashes,
-      chainIds,
-      acceptUnpinned: find<HTMLInputElement>("unpinned").checked,
-    });
-    return {
-      report,
-      file,
-      policy,
-      nodes: [...asked.nodes],
-      notes: unique([...asked.notes]),
-      checkedAt: new Date(),
+    return async (receipt, evidence, file) => {
+      const asked = { nodes: new Set<string>(), notes: new Set<Message>() };
+      const report = await judge(receipt, evidence, {
+        policy: policy?.entries ?? null,
+        connect: asksNodes ? connectTo(rpc, quorum, asked) : null,
+        blockHashes,
+        chainIds,
+        acceptUnpinned: find<HTMLInputElement>("unpinned").checked,
+      });
+      return { report, file, policy, nodes: [...asked.nodes], notes: unique([...asked.notes]), checkedAt: new Date() };
     };
   }
 
@@ -352,12 +394,16 @@ class Page {
   private showReport(): void {
     const section = find("report");
     section.hidden = this.outcome === null;
-    section.replaceChildren(...(this.outcome ? showOutcome(this.outcome, this.language) : []));
+    section.replaceChildren(...(this.outcome ? this.show(this.outcome) : []));
     if (this.outcome) {
       section.append(make("p", { class: "go tools" },
         this.button(message("page-print"), () => print()),
         this.button(message("page-save"), () => this.save(this.outcome!))));
     }
+  }
+
+  private show(outcome: Outcome | BagOutcome): HTMLElement[] {
+    return "outcomes" in outcome ? showBag(outcome, this.language) : showOutcome(outcome, this.language);
   }
 
   private button(label: Message, act: () => void): HTMLElement {
@@ -366,11 +412,14 @@ class Page {
     return button;
   }
 
-  private save({ report, file, policy, nodes }: Outcome): void {
+  private save(outcome: Outcome | BagOutcome): void {
+    const { policy } = outcome;
     const policies = policy
       ? [{ file: inLanguage(policy.file, "en"), sha256: policy.sha256, source: policy.source }]
       : [];
-    download("verification.json", describeReport(report, file, policies, nodes));
+    download("verification.json", "outcomes" in outcome
+      ? describeBag(outcome, policies)
+      : describeReport(outcome.report, outcome.file, policies, outcome.nodes));
   }
 }
 

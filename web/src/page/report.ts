@@ -28,7 +28,7 @@ export interface Outcome {
   readonly checkedAt: Date;
 }
 
-const MARKS: { readonly [verdict in Verdict]: string } = {
+export const MARKS: { readonly [verdict in Verdict]: string } = {
   pass: "✓", fail: "✗", "cannot tell": "?", "not present": "–",
 };
 const VERDICTS: { readonly [verdict in Verdict]: Message } = {
@@ -69,6 +69,10 @@ export function showOutcome(outcome: Outcome, language: Language): HTMLElement[]
   ];
 }
 
+/** Spell a headline with its verdict in capitals. */
+export const spellVerdict = (words: string): string =>
+  words.replace("not verified", "NOT VERIFIED").replace("verified", "VERIFIED");
+
 /** Open for printing what can be opened: on paper nothing can. */
 export function openOnPaper(): void {
   const open = (isOpen: boolean) => () => {
@@ -104,8 +108,7 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
     make("span", { class: "mark", "aria-hidden": "true" }, isPlain || verdict !== "pass" ? MARKS[verdict] : "!"),
     make(
       "div", {},
-      make("p", { class: "word" }, say(headlineOf(report))
-        .replace("not verified", "NOT VERIFIED").replace("verified", "VERIFIED")),
+      make("p", { class: "word" }, spellVerdict(say(headlineOf(report)))),
       make("h2", { id: "headline", tabindex: "-1" }, say(worth ?? (error ? found : passed))),
       make("p", { class: "about" }, show(outcome.file, 120)),
       ...lines,
@@ -153,7 +156,7 @@ function describeTime(seconds: number): Text {
 }
 
 /** Tell whether it passed on a chain whose times count, with everything pinned by somebody else. */
-const isPlainPass = (report: Report): boolean =>
+export const isPlainPass = (report: Report): boolean =>
   gravestError(report.steps) === null && report.unpinned.length === 0 &&
   kindOfReport(report) === "main" && leadingAnchor(report)?.assurance !== "asserted";
 

@@ -1,0 +1,152 @@
+"""The instructions in a bag, in Chinese and English, with every command to verify it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from anchor.bag.bag_format import MANIFEST, POLICY, SM3_SUMS, TAG_MANIFEST
+from anchor.messages.catalogue import Language
+from anchor.messages.message import Message, join, translate
+
+VERIFIER = "verify/verify.py"
+PAGE = "verify/verifier.html"
+README: dict[Language, str] = {"zh": "README.zh.md", "en": "README.en.md"}
+
+# Beyond these, the list of exhibits has the others.
+_MOST_LISTED = 20
+_FOLDERS = {
+    "data/originals/": Message("bag-readme-originals"),
+    "receipts/": Message("bag-readme-receipts"),
+    "exhibits/": Message("bag-readme-exhibits"),
+    "certificate/": Message("bag-readme-certificates"),
+    "custody/": Message("bag-readme-custody"),
+    "statements/": Message("bag-readme-statements"),
+    "timestamps/": Message("bag-readme-timestamps"),
+    "verify/": Message("bag-readme-verifiers"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedBlock:
+    """A block on which receipts in the bag rest, as they state it."""
+
+    chain_id: int
+    log: str
+    number: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packing:
+    """What the instructions state: who packed what, with which program and verifiers."""
+
+    program: str
+    party: Message | str
+    originals: int
+    has_policy: bool
+    blocks: Sequence[PackedBlock]
+    verifier_sha256: str
+    page_sha256: str
+    not_proven: Sequence[Message]
+
+
+def write_readme(packing: Packing, names: Sequence[str], language: Language) -> bytes:
+    """Return the instructions for a bag with the files ``names``, as Markdown."""
+
+    def say(text: Message | str) -> str:
+        return translate(text, language)
+
+    lines = [
+        f"# {say(Message('bag-readme-title'))}",
+        say(Message("bag-readme-about", count=packing.originals)),
+        say(Message("bag-readme-packed", program=packing.program, party=packing.party)),
+        f"## {say(Message('bag-readme-contents'))}",
+        "\n".join(_list_folders(packing, names, language)),
+        f"## {say(Message('bag-readme-complete'))}",
+        say(Message("bag-readme-complete-how", list=TAG_MANIFEST)),
+        _code(f"sha256sum {TAG_MANIFEST}", f"sha256sum -c {TAG_MANIFEST} {MANIFEST}"),
+        say(Message("bag-readme-complete-limit")),
+        say(Message("bag-readme-sm3", list=SM3_SUMS)),
+        _code("openssl dgst -sm3 FILE"),
+        f"## {say(Message('bag-readme-verify'))}",
+        say(Message("bag-readme-verify-how")),
+        "\n".join(f"- {say(_describe(block))}" for block in packing.blocks[:_MOST_LISTED]),
+        say(Message("bag-readme-standalone", file=VERIFIER, sha256=packing.verifier_sha256)),
+        _code(*_list_commands(packing.blocks)),
+        say(Message("bag-readme-anchor")),
+        _code("anchor verify . --trust POLICY.toml --rpc https://NODE --rpc https://ANOTHER"),
+        say(Message("bag-readme-page", file=PAGE, sha256=packing.page_sha256)),
+        *_explain_signatures(names, language),
+        f"## {say(Message('bag-readme-limits'))}",
+        say(Message("report-not-proven", items=join(packing.not_proven, "semicolon"))),
+    ]
+    return ("\n\n".join(lines) + "\n").encode("utf-8")
+
+
+def _list_folders(packing: Packing, names: Sequence[str], language: Language) -> Iterable[str]:
+    for folder, text in _FOLDERS.items():
+        if any(name.startswith(folder) for name in names):
+            yield f"- `{folder}`: {translate(text, language)}"
+    if packing.has_policy:
+        text = Message("bag-readme-policy", party=packing.party)
+        yield f"- `{POLICY}`: {translate(text, language)}"
+
+
+def _describe(block: PackedBlock) -> Message:
+    return Message(
+        "bag-readme-block",
+        chain=block.chain_id,
+        number=block.number,
+        hash=block.hash,
+        log=block.log,
+    )
+
+
+def _list_commands(blocks: Sequence[PackedBlock]) -> Iterable[str]:
+    """Yield a command for each log, as the standalone verifier pins one."""
+    for log in list(dict.fromkeys(block.log for block in blocks))[:_MOST_LISTED]:
+        own = [block for block in blocks if block.log == log]
+        chains = "".join(
+            f" --chain-id {chain}" for chain in sorted({block.chain_id for block in own})
+        )
+        hashes = "".join(f" --block-hash {block.hash}" for block in own[:_MOST_LISTED])
+        yield f"python3 {VERIFIER} .{chains} --log {log}{hashes}"
+
+
+def _explain_signatures(names: Sequence[str], language: Language) -> Iterable[str]:
+    """Yield how to verify the signatures and timestamps in the bag, if it has some."""
+    commands = [command for name in names for command in _command_for(name, frozenset(names))]
+    if commands:
+        yield f"## {translate(Message('bag-readme-signatures'), language)}"
+        yield translate(Message("bag-readme-signatures-how"), language)
+        yield _code(*commands)
+
+
+def _command_for(name: str, names: frozenset[str]) -> Iterable[str]:
+    """Yield the command that verifies a signature or a timestamp, told by its suffix."""
+    content, _, suffix = name.rpartition(".")
+    if not name.startswith(("statements/", "timestamps/", "custody/", "certificate/")):
+        return
+    signed = shlex.quote(content) if content in names else "SIGNED_FILE"
+    file = shlex.quote(name)
+    match suffix:
+        case "sig":
+            yield (
+                f"ssh-keygen -Y verify -f ALLOWED_SIGNERS -I SIGNER -n NAMESPACE -s {file}"
+                f" < {signed}"
+            )
+        case "p7s" | "cms":
+            yield (
+                f"openssl cms -verify -binary -inform DER -in {file} -content {signed}"
+                " -CAfile ROOTS.pem -out /dev/null"
+            )
+        case "tst":
+            yield f"openssl ts -verify -data {signed} -in {file} -token_in -CAfile ROOTS.pem"
+        case "tsr":
+            yield f"openssl ts -verify -data {signed} -in {file} -CAfile ROOTS.pem"
+
+
+def _code(*commands: str) -> str:
+    return "\n".join(("```sh", *commands, "```"))

@@ -1,0 +1,249 @@
+"""Validation of a bag: every file is listed, and every listed file has its digests.
+
+The six parts of ``validate_bag`` are those of ``docs/bag.md``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from threading import Event, Lock
+from typing import BinaryIO, Protocol
+
+from anchor.bag.bag_format import (
+    BAGIT,
+    INFO,
+    MANIFEST,
+    MAX_LIST_BYTES,
+    ORIGINALS,
+    PAYLOAD,
+    RECEIPTS,
+    REQUIRED,
+    SM3_SUMS,
+    TAG_MANIFEST,
+    check_declaration,
+    check_listed,
+    check_oxum,
+    parse_info,
+    parse_list,
+)
+from anchor.errors import MalformedError, MismatchError, UsageError
+from anchor.evidence.digests import SHA256, SM3, Digests, digest_bytes, digest_stream
+from anchor.evidence.hashing_pool import open_executor
+from anchor.messages.message import Message
+from anchor.project.files import RECEIPT_SUFFIX
+from anchor.system.os_errors import describe_os_error
+
+# Files that are read or wait to be: enough for the threads, and few when one of them fails.
+_MAX_TASKS = 32
+
+
+class BagSource(Protocol):
+    """The files of a bag, in a folder or a ZIP file, whose names were checked.
+
+    ``open`` yields a stream that a thread may read while others read theirs.
+    """
+
+    sizes: Mapping[str, int]
+
+    def open(self, name: str) -> AbstractContextManager[BinaryIO]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedExhibit:
+    """An original in a bag, and the receipt for it; both are names of the bag's files."""
+
+    original: str
+    receipt: str
+    digests: Digests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidBag:
+    """A bag that is complete and unchanged in itself, which proves nothing about its maker.
+
+    ``identifier`` is the SHA-256 of ``tagmanifest-sha256.txt``, which fixes every file of the bag.
+    """
+
+    source: BagSource
+    identifier: bytes
+    info: Mapping[str, str]
+    tags: Mapping[str, bytes]
+    exhibits: tuple[PackedExhibit, ...]
+
+    def read(self, name: str, most: int) -> bytes:
+        """Return at most ``most`` bytes of a file that is not payload, as they were validated.
+
+        Raises:
+            MismatchError: The file has changed since.
+        """
+        data = _read(self.source, name, most)
+        if len(data) <= most and digest_bytes(data, (SHA256,)).sha256 != self.tags[name]:
+            raise MismatchError(Message("bag-digest-differs", name=name, list=TAG_MANIFEST))
+        return data
+
+
+def validate_bag(source: BagSource, *, on_read: Callable[[int], None] | None = None) -> ValidBag:
+    """Verify that a bag is complete and unchanged; each file is read once, in constant memory.
+
+    ``on_read`` is called with the number of bytes of each chunk that was read.
+
+    Raises:
+        MalformedError: The bag breaks its format.
+        MismatchError: A file is missing, is not listed, or has another digest than is listed.
+        UnknownVersionError: The bag has another format or version.
+    """
+    # 1. The names, kinds and sizes of the files: ``source`` has checked them.
+    if BAGIT not in source.sizes:
+        raise MalformedError(Message("bag-declaration-missing"))
+    for name in REQUIRED:
+        if name not in source.sizes:
+            raise MismatchError(Message("bag-required-missing", name=name))
+    # 2. The version of BagIt.
+    check_declaration(_read_list(source, BAGIT))
+    # 3. The files about the bag.
+    hashing = _Hashing(source, on_read)
+    tag_manifest = _read_list(source, TAG_MANIFEST)
+    tags = _validate_tags(source, tag_manifest, hashing)
+    # 4. The format.
+    info = parse_info(_read_list(source, INFO))
+    # 5 and 6. The originals and their receipts.
+    exhibits = _validate_payload(source, hashing)
+    # Last, because it names no file.
+    check_oxum(info, source.sizes)
+    return ValidBag(
+        source=source,
+        identifier=hashlib.sha256(tag_manifest).digest(),
+        info=info,
+        tags=tags,
+        exhibits=exhibits,
+    )
+
+
+def _validate_tags(
+    source: BagSource, tag_manifest: bytes, hashing: _Hashing
+) -> Mapping[str, bytes]:
+    """Return the SHA-256 of each file outside the payload, which is as listed."""
+    tags = parse_list(tag_manifest, subject=TAG_MANIFEST)
+    names = {name for name in source.sizes if not name.startswith(PAYLOAD)}
+    check_listed(tags, names - {TAG_MANIFEST}, subject=TAG_MANIFEST)
+    for name, digests in hashing.digest(tags, (SHA256,)):
+        _check_digest(name, tags[name], digests.sha256, TAG_MANIFEST)
+    return tags
+
+
+def _validate_payload(source: BagSource, hashing: _Hashing) -> tuple[PackedExhibit, ...]:
+    """Return each original, which is as listed, with its receipt."""
+    payload = [name for name in source.sizes if name.startswith(PAYLOAD)]
+    manifest = parse_list(_read_list(source, MANIFEST), subject=MANIFEST)
+    check_listed(manifest, payload, subject=MANIFEST)
+    sm3_sums = parse_list(_read_list(source, SM3_SUMS), subject=SM3_SUMS)
+    check_listed(sm3_sums, payload, subject=SM3_SUMS)
+    pairs = _pair(source.sizes)
+    exhibits = []
+    for name, digests in hashing.digest(sorted(manifest), (SHA256, SM3)):
+        _check_digest(name, manifest[name], digests.sha256, MANIFEST)
+        _check_digest(name, sm3_sums[name], digests.sm3, SM3_SUMS)
+        exhibits.append(PackedExhibit(original=name, receipt=pairs[name], digests=digests))
+    return tuple(exhibits)
+
+
+def _check_digest(name: str, expected: bytes, actual: bytes | None, subject: str) -> None:
+    if actual != expected:
+        raise MismatchError(
+            Message("bag-digest-differs", name=name, list=subject),
+            expected=expected,
+            actual=actual,
+        )
+
+
+def _pair(names: Iterable[str]) -> dict[str, str]:
+    """Return the receipt of each payload file."""
+    receipts = {
+        ORIGINALS + name[len(RECEIPTS) :].removesuffix(RECEIPT_SUFFIX): name
+        for name in names
+        if name.startswith(RECEIPTS)
+    }
+    originals = {name for name in names if name.startswith(PAYLOAD)}
+    if not receipts:
+        raise MalformedError(Message("bag-without-receipts"))
+    for original, receipt in receipts.items():
+        if not receipt.endswith(RECEIPT_SUFFIX):
+            raise MalformedError(Message("bag-receipt-name", name=receipt))
+        if original not in originals:
+            raise MismatchError(Message("bag-original-missing", name=receipt, original=original))
+    for name in sorted(originals):
+        if name not in receipts:
+            raise MismatchError(Message("bag-receipt-missing", name=name))
+    return receipts
+
+
+def _read_list(source: BagSource, name: str) -> bytes:
+    data = _read(source, name, MAX_LIST_BYTES)
+    if len(data) > MAX_LIST_BYTES:
+        raise MalformedError(Message("bag-list-too-long", list=name, limit=MAX_LIST_BYTES))
+    return data
+
+
+def _read(source: BagSource, name: str, most: int) -> bytes:
+    """Return the bytes of a file, and one more than ``most`` if it is longer."""
+    try:
+        with source.open(name) as stream:
+            # A reader takes the memory that it is asked for.
+            return stream.read(min(most, source.sizes[name]) + 1)
+    except OSError as error:
+        raise _unreadable(name, error) from error
+
+
+def _unreadable(name: str, error: OSError) -> UsageError:
+    return UsageError(Message("file-read-failed", path=name, reason=describe_os_error(error)))
+
+
+class _Hashing:
+    """Digests files on every core, and stops at the first that fails."""
+
+    def __init__(self, source: BagSource, on_read: Callable[[int], None] | None) -> None:
+        self._source = source
+        self._on_read = on_read
+        self._lock = Lock()
+        self._stopped = Event()
+
+    def digest(
+        self, names: Iterable[str], algorithms: tuple[str, ...]
+    ) -> Iterable[tuple[str, Digests]]:
+        """Yield each file's name and digests, in the order of the names."""
+        pending: deque[tuple[str, Future[Digests]]] = deque()
+        with open_executor() as executor:
+            try:
+                for name in names:
+                    if len(pending) == _MAX_TASKS:
+                        first, task = pending.popleft()
+                        yield first, task.result()
+                    pending.append((name, executor.submit(self._digest, name, algorithms)))
+                while pending:
+                    first, task = pending.popleft()
+                    yield first, task.result()
+            except BaseException:
+                self._stopped.set()
+                raise
+            finally:
+                for _, task in pending:
+                    task.cancel()
+
+    def _digest(self, name: str, algorithms: tuple[str, ...]) -> Digests:
+        try:
+            with self._source.open(name) as stream:
+                return digest_stream(stream, algorithms, on_read=self._count)
+        except OSError as error:
+            raise _unreadable(name, error) from error
+
+    def _count(self, size: int) -> None:
+        if self._stopped.is_set():
+            raise InterruptedError
+        if self._on_read is not None:
+            with self._lock:
+                self._on_read(size)

@@ -1,0 +1,154 @@
+"""The list of exhibits (证据目录) in a bag, as JSON and as a page in Chinese and English.
+
+What the submitting party states, and what the program found when it packed, are apart everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from anchor.messages.message import Message, translate
+
+FORMAT = "anchor-exhibits/1"
+
+Statements = Mapping[str, str | None]
+"""Statements by the names that the case's file gives them; None: not provided."""
+
+_CASE = {
+    "court": Message("exhibits-court"),
+    "case_reference": Message("certificate-case-reference"),
+    "submitted_by": Message("exhibits-submitter"),
+    "submitted_at": Message("exhibits-submitted-at"),
+}
+_STATED = {
+    "exhibit_no": Message("certificate-exhibit-number"),
+    "category": Message("certificate-exhibit-category"),
+    "title": Message("certificate-exhibit-title"),
+    "content_summary": Message("certificate-exhibit-summary"),
+    "purpose_of_proof": Message("certificate-fact-to-prove"),
+    "origin": Message("certificate-evidence-origin"),
+}
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_STYLE = (
+    "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
+    "table{border-collapse:collapse;width:100%;margin:0 0 1.5em}"
+    "th,td{border:1px solid #999;padding:.3em .6em;text-align:left;vertical-align:top}"
+    "th{width:14em;font-weight:normal;background:#f3f3f3}"
+    "td{overflow-wrap:anywhere}h2{font-size:1.1em}caption{text-align:left;font-weight:bold}"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExhibitEntry:
+    """One exhibit: its files in the bag, what the party states, and what was found.
+
+    ``name`` and ``recorded_at`` are the record's, so statements of the operator.  ``anchored`` has
+    the members ``chain_id``, ``block_number``, ``log``, ``index`` and ``existed_no_later_than``.
+    """
+
+    original: str
+    receipt: str
+    name: str
+    recorded_at: str
+    size: int
+    sha256: str
+    sm3: str
+    anchored: Mapping[str, str | int]
+    stated: Statements
+
+
+def encode_exhibits(case: Statements, exhibits: Sequence[ExhibitEntry]) -> bytes:
+    """Return the list as JSON; ``docs/bag.md`` has its members."""
+    document = {
+        "format": FORMAT,
+        "stated": {name: case.get(name) for name in _CASE},
+        "exhibits": [
+            {
+                "number": number,
+                "original": exhibit.original,
+                "receipt": exhibit.receipt,
+                "stated": dict(exhibit.stated),
+                "recorded": {"name": exhibit.name, "recorded_at": exhibit.recorded_at},
+                "verified_when_packed": {
+                    "size": exhibit.size,
+                    "sha256": exhibit.sha256,
+                    "sm3": exhibit.sm3,
+                    **exhibit.anchored,
+                },
+            }
+            for number, exhibit in enumerate(exhibits, 1)
+        ],
+    }
+    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+
+
+def render_exhibits(case: Statements, exhibits: Sequence[ExhibitEntry]) -> bytes:
+    """Return the list as an HTML page without scripts, in Chinese and English."""
+    title = _both(Message("exhibits-title"))
+    rows = [(label, _shown(case.get(name))) for name, label in _CASE.items()]
+    parts = [
+        '<!DOCTYPE html>\n<html lang="zh-Hans">\n<meta charset="utf-8">\n',
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n',
+        f"<title>{title}</title>\n<style>{_STYLE}</style>\n<h1>{title}</h1>\n",
+        _table(Message("exhibits-stated-by-party"), rows),
+        f"<p>{_both(Message('exhibits-note'))}</p>\n",
+        *(_render_exhibit(number, exhibit) for number, exhibit in enumerate(exhibits, 1)),
+        "</html>\n",
+    ]
+    return "".join(parts).encode("utf-8")
+
+
+def _render_exhibit(number: int, exhibit: ExhibitEntry) -> str:
+    anchored = exhibit.anchored
+    stated = [(label, _shown(exhibit.stated.get(name))) for name, label in _STATED.items()]
+    recorded = [
+        (Message("certificate-file-name"), escape(_spell(exhibit.name))),
+        (Message("certificate-recorded-claimed"), escape(exhibit.recorded_at)),
+    ]
+    verified = [
+        (Message("exhibits-original"), escape(exhibit.original)),
+        (Message("exhibits-receipt"), escape(exhibit.receipt)),
+        (Message("exhibits-size"), str(exhibit.size)),
+        ("SHA-256", exhibit.sha256),
+        ("SM3", exhibit.sm3),
+        (Message("exhibits-existed-by"), escape(str(anchored["existed_no_later_than"]))),
+        (
+            Message("exhibits-block"),
+            _both(
+                Message(
+                    "exhibits-block-of-chain",
+                    block=anchored["block_number"],
+                    chain=anchored["chain_id"],
+                )
+            ),
+        ),
+        (Message("exhibits-log"), f"{anchored['log']} · {anchored['index']}"),
+    ]
+    return (
+        f"<h2>{number}. {escape(exhibit.original.rpartition('/')[2])}</h2>\n"
+        + _table(Message("exhibits-stated-by-party"), stated)
+        + _table(Message("exhibits-recorded-by-operator"), recorded)
+        + _table(Message("exhibits-verified-when-packed"), verified)
+    )
+
+
+def _table(caption: Message, rows: Sequence[tuple[Message | str, str]]) -> str:
+    lines = "".join(f"<tr><th>{_both(label)}</th><td>{value}</td></tr>\n" for label, value in rows)
+    return f"<table>\n<caption>{_both(caption)}</caption>\n{lines}</table>\n"
+
+
+def _both(text: Message | str) -> str:
+    chinese = translate(text, "zh")
+    return escape(text if chinese == text else f"{chinese} / {text}")
+
+
+def _spell(name: str) -> str:
+    """Return a foreign name with what hides or turns characters spelled out."""
+    return "".join(letter if letter.isprintable() else f"\\u{{{ord(letter):x}}}" for letter in name)
+
+
+def _shown(statement: str | None) -> str:
+    return _both(Message("certificate-not-provided")) if statement is None else escape(statement)

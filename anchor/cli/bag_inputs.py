@@ -1,0 +1,109 @@
+"""Bags named on the command line of ``anchor verify``: recognising and opening them."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+from anchor.bag.bag_folder import BagFolder
+from anchor.bag.bag_format import BAGIT, POLICY
+from anchor.bag.bag_validation import PackedExhibit, ValidBag, validate_bag
+from anchor.bag.bag_zip import BagZip
+from anchor.cli.input_files import is_folder, is_regular_file, names_bundle
+from anchor.errors import AnchorError, UsageError
+from anchor.evidence.digests import Digests
+from anchor.project.files import sidecar_path
+from anchor.receipt.format import MAX_RECEIPT_BYTES
+from anchor.system.regular_files import read_regular_file
+
+_ZIP_MARK = b"PK"
+
+ShowProgress = Callable[[int], AbstractContextManager[Callable[[int, int], None]]]
+"""Shows how far the reading of so many bytes has come; yields a count of files and bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedBag:
+    """A valid bag and its path."""
+
+    path: Path
+    bag: ValidBag
+
+    @property
+    def policy(self) -> bytes | None:
+        """Return the SHA-256 of the trust policy in the bag, which is not used; None without."""
+        return self.bag.tags.get(POLICY)
+
+    @property
+    def party(self) -> str | None:
+        """Return who packed the bag, as it states itself."""
+        return self.bag.info.get("Source-Organization")
+
+    @property
+    def enclosures(self) -> int:
+        """Return the number of files that no receipt covers."""
+        return len(self.bag.source.sizes) - 2 * len(self.bag.exhibits)
+
+    def load(self, exhibit: PackedExhibit) -> tuple[bytes, Digests]:
+        """Return an exhibit's receipt, and the digests of its original."""
+        return self.bag.read(exhibit.receipt, MAX_RECEIPT_BYTES), exhibit.digests
+
+
+def names_bag(path: Path) -> bool:
+    """Return whether ``path`` is a bag: a folder with ``bagit.txt``, or a ZIP file of one.
+
+    A ZIP file with a receipt beside it is evidence itself.
+    """
+    if is_folder(path):
+        return is_regular_file(path / BAGIT)
+    if is_regular_file(sidecar_path(path)):
+        return False
+    try:
+        if read_regular_file(path, len(_ZIP_MARK)) != _ZIP_MARK:
+            return False
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, UsageError):
+        return False
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return path.suffix.lower() == ".zip"  # one that is damaged
+    return any(name.rpartition("/")[2] == BAGIT and name.count("/") < 2 for name in names)
+
+
+def names_many(path: Path) -> bool:
+    """Return whether ``path`` is a bundle or a bag, which stand for all their files."""
+    return names_bundle(path) or names_bag(path)
+
+
+def list_bag(
+    path: Path, show_progress: ShowProgress | None, on_open: Callable[[OpenedBag], None]
+) -> Iterator[tuple[str, Callable[[], tuple[bytes, Digests]]]]:
+    """Validate a bag, and yield each original's name and a function that reads its receipt.
+
+    If the bag is not valid, its own path is yielded, and the function raises the error.
+    """
+    try:
+        opened = _open_bag(path, show_progress)
+    except AnchorError as error:
+        yield str(path), partial(_raise, error)
+        return
+    on_open(opened)
+    for exhibit in opened.bag.exhibits:
+        yield str(path / exhibit.original), partial(opened.load, exhibit)
+
+
+def _open_bag(path: Path, show_progress: ShowProgress | None) -> OpenedBag:
+    source = BagFolder(path) if is_folder(path) else BagZip(path)
+    if show_progress is None:
+        return OpenedBag(path=path, bag=validate_bag(source))
+    with show_progress(sum(source.sizes.values())) as count:
+        return OpenedBag(path=path, bag=validate_bag(source, on_read=partial(count, 0)))
+
+
+def _raise(error: AnchorError) -> NoReturn:
+    raise error

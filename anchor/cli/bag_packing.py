@@ -1,0 +1,248 @@
+"""What ``anchor pack`` puts into a bag: verified files with their receipts, and all about them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+
+from anchor.bag.bag_contents import BagPart, OriginalFile, complete_bag
+from anchor.bag.bag_format import ORIGINALS, POLICY, RECEIPTS
+from anchor.bag.bag_readme import PAGE, README, VERIFIER, PackedBlock, Packing, write_readme
+from anchor.bag.exhibit_list import ExhibitEntry, encode_exhibits, render_exhibits
+from anchor.bag.packed_names import assign_names
+from anchor.certificate.statements import Details, is_about
+from anchor.cli.bag_inputs import names_bag
+from anchor.cli.console import Colour, Output
+from anchor.cli.evidence_inputs import VerificationInputs
+from anchor.cli.input_files import read_bounded
+from anchor.errors import AnchorError, UsageError
+from anchor.ethereum.header import parse_header
+from anchor.evidence.digests import Digests
+from anchor.messages.message import Message
+from anchor.page import load_page
+from anchor.project.files import RECEIPT_SUFFIX
+from anchor.project.policy_sources import PolicyFile
+from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
+from anchor.system.clock import format_time
+from anchor.verification.pinning import encode_policy
+from anchor.verification.report import NOT_PROVEN, Report
+
+# A certificate, a statement or a token; a film would be an original.
+_MAX_ENCLOSURE_BYTES = 1 << 26
+_STATEMENTS = (
+    "exhibit_no", "category", "title", "content_summary", "purpose_of_proof", "origin",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedFile:
+    """A file that passed every step, with its digests, receipt and report."""
+
+    path: Path
+    digests: Digests
+    receipt: bytes
+    report: Report
+
+
+def verify_files(
+    inputs: VerificationInputs, receipts: Sequence[Path], output: Output
+) -> tuple[list[VerifiedFile], list[tuple[Path, AnchorError]]]:
+    """Return the files that pass every step, and those that do not, each printed with its error.
+
+    Raises:
+        UsageError: Standard input or a bag is named.
+    """
+    bag = next(filter(names_bag, receipts), None)
+    if bag is not None:
+        raise UsageError(Message("pack-bag-named", path=bag), hint=Message("pack-bag-named-hint"))
+    files: list[VerifiedFile] = []
+    refused: list[tuple[Path, AnchorError]] = []
+    for name, load in inputs.list_inputs(receipts, receipt=None, digest=None):
+        if isinstance(name, Message):
+            raise UsageError(Message("pack-standard-input"))
+        path = Path(name.removesuffix(RECEIPT_SUFFIX))
+        try:
+            receipt, digests = load()
+            report = inputs.judge(receipt, digests)
+            if report.error is not None:
+                raise report.error
+        except AnchorError as error:
+            failure = Message("pack-file-not-verified", path=path)
+            text = Message("with-reason", failure=failure, reason=error)
+            output.note(text, mark=Message("error-mark"), colour=Colour.RED)
+            if error.hint is not None:
+                output.note(error.hint, mark="  ")
+            refused.append((path, error))
+            continue
+        data = encode_receipt(receipt) if isinstance(receipt, Receipt) else receipt
+        files.append(VerifiedFile(path=path, digests=digests, receipt=data, report=report))
+    return files, refused
+
+
+def describe_refused(refused: Sequence[tuple[Path, AnchorError]]) -> list[dict[str, object]]:
+    """Return files that do not verify as members of a JSON document."""
+    return [
+        {"file": str(path), "exit_code": int(error.exit_code), "error": error.message}
+        for path, error in refused
+    ]
+
+
+def compose_bag(
+    files: Sequence[VerifiedFile],
+    *,
+    details: Details,
+    policies: Sequence[PolicyFile],
+    enclosures: Mapping[str, Sequence[Path]],
+) -> dict[str, BagPart]:
+    """Return the files of the bag; ``enclosures`` are files for each of the optional folders.
+
+    Raises:
+        UsageError: A file is given twice, or an enclosure cannot be read or is too large.
+        MalformedError: A policy cannot be encoded, or a verifier would refuse the bag.
+    """
+    ordered = sorted(files, key=lambda file: (_name(file), file.receipt))
+    for one, other in pairwise(ordered):
+        if one.receipt == other.receipt:
+            raise UsageError(Message("pack-file-twice", path=other.path))
+    names = assign_names([_name(file) for file in ordered])
+    parts: dict[str, BagPart] = {}
+    for name, file in zip(names, ordered, strict=True):
+        parts[ORIGINALS + name] = OriginalFile(path=file.path, digests=file.digests)
+        parts[f"{RECEIPTS}{name}{RECEIPT_SUFFIX}"] = file.receipt
+    case = {
+        "case_reference": details.case_reference,
+        **details.case.model_dump(),
+    }
+    exhibits = [
+        _describe(name, file, details)
+        for name, file in sorted(
+            zip(names, ordered, strict=True), key=lambda pair: _rank(pair[1], details)
+        )
+    ]
+    parts["exhibits/exhibits.json"] = encode_exhibits(case, exhibits)
+    parts["exhibits/exhibits.html"] = render_exhibits(case, exhibits)
+    for folder, paths in enclosures.items():
+        for name, path in zip(assign_names([p.name for p in paths]), paths, strict=True):
+            parts[f"{folder}/{name}"] = _read_enclosure(path)
+    party = details.case.submitted_by or details.issuer.name
+    if policies:
+        parts[POLICY] = _encode_policies(policies, party)
+    parts[VERIFIER] = (resources.files("anchor.standalone") / "verify.py").read_bytes()
+    parts[PAGE] = load_page()
+    program = f"anchor-evidence {version('anchor-evidence')}"
+    packing = _describe_packing(ordered, parts, program, party)
+    for language, name in README.items():
+        parts[name] = write_readme(packing, sorted(parts), language)
+    info = {"Bag-Software-Agent": program}
+    if party is not None:
+        info["Source-Organization"] = party
+    return complete_bag(parts, info)
+
+
+def _name(file: VerifiedFile) -> str:
+    """Return the recorded name's last part, which may differ from that of the file."""
+    assert file.report.record is not None, "it passed every step"
+    return file.report.record.name.rstrip("/").rpartition("/")[2]
+
+
+def _rank(file: VerifiedFile, details: Details) -> int:
+    """Return the file's place in the party's order; what it does not name comes last."""
+    record = file.report.record
+    assert record is not None, "it passed every step"
+    places = (
+        place
+        for place, exhibit in enumerate(details.exhibits)
+        if is_about(exhibit.digest, record.digests)
+    )
+    return next(places, len(details.exhibits))
+
+
+def _describe(name: str, file: VerifiedFile, details: Details) -> ExhibitEntry:
+    record, proven = file.report.record, file.report.leading
+    assert record is not None and proven is not None, "it passed every step"
+    stated = details.find_exhibit(record.digests).model_dump()
+    sha256, sm3 = file.digests.sha256 or b"", file.digests.sm3 or b""
+    return ExhibitEntry(
+        original=ORIGINALS + name,
+        receipt=f"{RECEIPTS}{name}{RECEIPT_SUFFIX}",
+        name=record.name,
+        recorded_at=format_time(record.recorded_at),
+        size=file.digests.size or 0,
+        sha256=sha256.hex(),
+        sm3=sm3.hex(),
+        anchored={
+            "chain_id": proven.chain_id,
+            "block_number": proven.anchor.block_number,
+            "log": f"0x{proven.log.hex()}",
+            "index": proven.index,
+            "existed_no_later_than": format_time(proven.existed_by),
+        },
+        stated={statement: stated[statement] for statement in _STATEMENTS},
+    )
+
+
+def _read_enclosure(path: Path) -> bytes:
+    data = read_bounded(path, _MAX_ENCLOSURE_BYTES + 1)
+    if len(data) > _MAX_ENCLOSURE_BYTES:
+        raise UsageError(
+            Message("pack-enclosure-too-long", path=path, limit=_MAX_ENCLOSURE_BYTES), path=path
+        )
+    return data
+
+
+def _encode_policies(policies: Sequence[PolicyFile], party: str | None) -> bytes:
+    """Return the policies as one, without the nodes, whose URLs may hold keys."""
+    entries = [
+        replace(entry, rpc=(), quorum=1) for file in policies for entry in file.policy.entries
+    ]
+    remark = Message("bag-policy-remark", party=_spell_party(party))
+    return f"# {remark}\n".encode() + encode_policy(entries)
+
+
+def _spell_party(party: str | None) -> Message | str:
+    return Message("bag-party-unnamed") if party is None else party
+
+
+def _describe_packing(
+    files: Sequence[VerifiedFile], parts: Mapping[str, BagPart], program: str, party: str | None
+) -> Packing:
+    blocks: dict[PackedBlock, None] = {}
+    for file in files:
+        blocks.update(dict.fromkeys(_list_blocks(parse_receipt(file.receipt))))
+    return Packing(
+        program=program,
+        party=_spell_party(party),
+        originals=len(files),
+        has_policy=POLICY in parts,
+        blocks=sorted(blocks, key=lambda block: (block.chain_id, block.number, block.log)),
+        verifier_sha256=_hash_part(parts[VERIFIER]),
+        page_sha256=_hash_part(parts[PAGE]),
+        not_proven=NOT_PROVEN,
+    )
+
+
+def _list_blocks(receipt: Receipt) -> list[PackedBlock]:
+    headers = [
+        (anchor.chain_id, parse_header(anchor.state.header))
+        for anchor in receipt.anchors
+        if anchor.state is not None
+    ]
+    return [
+        PackedBlock(
+            chain_id=chain_id,
+            log=f"0x{receipt.log.hex()}",
+            number=header.number,
+            hash=f"0x{header.hash.hex()}",
+        )
+        for chain_id, header in headers
+    ]
+
+
+def _hash_part(part: BagPart) -> str:
+    assert isinstance(part, bytes)
+    return hashlib.sha256(part).hexdigest()

@@ -1,0 +1,80 @@
+"""Bags in ZIP files that contradict themselves, lie about sizes or hide something: refused."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.bags import (
+    ZIPS,
+    by_package,
+    by_standalone,
+    complete,
+    honest_bag,
+    honest_payload,
+    make_zip,
+    to_entries,
+    write_zip,
+)
+
+
+@pytest.mark.parametrize("name", ZIPS)
+def test_a_zip_file_bent_in_one_way_is_refused_by_both(name: str, tmp_path: Path):
+    code, bend = ZIPS[name]
+    path = tmp_path / "bag.zip"
+    path.write_bytes(bend(to_entries(honest_bag())))
+    assert (by_package(path), by_standalone(path)) == (code, code)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_changed_byte_is_refused_or_changes_nothing(data: st.DataObject, tmp_path: Path):
+    honest = make_zip(to_entries(honest_bag()))
+    at = data.draw(st.integers(0, len(honest) - 1))
+    value = data.draw(st.integers(0, 255))
+    bent = honest[:at] + bytes([value]) + honest[at + 1 :]
+    path = tmp_path / "bag.zip"
+    path.write_bytes(bent)
+    codes = by_package(path), by_standalone(path)
+    assert codes[0] == codes[1]
+    if codes[0] == 0:
+        # Versions, times and attributes are nobody's: what is in the files is the same.
+        with zipfile.ZipFile(path) as archive, zipfile.ZipFile(_write(tmp_path, honest)) as other:
+            names = [name.partition("/")[2] for name in archive.namelist()]
+            assert names == [name.partition("/")[2] for name in other.namelist()]
+
+
+def _write(folder: Path, data: bytes) -> Path:
+    path = folder / "honest.zip"
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_large_entry_is_read_in_pieces(method: int, tmp_path: Path):
+    rng = random.Random(1)
+    block = rng.randbytes(1 << 16)
+    large = {"data/originals/large": block * 512, "receipts/large.anchor.json": b"{}"}
+    path = write_zip(tmp_path / "bag.zip", complete(honest_payload() | large), method)
+    del large
+    tracemalloc.start()
+    try:
+        assert (by_package(path), by_standalone(path)) == (0, 0)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_sizes_of_64_bits_are_read(tmp_path: Path):
+    path = tmp_path / "bag.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in honest_bag().items():
+            info = zipfile.ZipInfo(f"bag/{name}")
+            with archive.open(info, "w", force_zip64=True) as entry:
+                entry.write(data)
+    assert (by_package(path), by_standalone(path)) == (0, 0)

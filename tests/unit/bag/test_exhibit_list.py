@@ -1,0 +1,51 @@
+"""The exhibit list: foreign names stay text, and who states what stays apart."""
+
+from __future__ import annotations
+
+import json
+
+from anchor.bag.exhibit_list import ExhibitEntry, encode_exhibits, render_exhibits
+
+ENTRY = ExhibitEntry(
+    original="data/originals/a.txt",
+    receipt="receipts/a.txt.anchor.json",
+    name="<script>\u202egpj.exe",
+    recorded_at="2026-11-28T00:00:00Z",
+    size=3,
+    sha256="0" * 64,
+    sm3="1" * 64,
+    anchored={
+        "chain_id": 1,
+        "block_number": 17,
+        "log": "0x00",
+        "index": 2,
+        "existed_no_later_than": "2026-11-28T00:00:12Z",
+    },
+    stated={"title": "标题 & title", "category": None},
+)
+
+
+def test_a_foreign_name_is_shown_as_it_is_spelled():
+    page = render_exhibits({}, [ENTRY]).decode("utf-8")
+    assert "&lt;script&gt;\\u{202e}gpj.exe" in page
+    assert "<script" not in page
+    assert "\u202e" not in page
+    assert "标题 &amp; title" in page
+    assert "default-src 'none'" in page
+
+
+def test_statements_records_and_results_are_apart():
+    document = json.loads(encode_exhibits({"court": "法院"}, [ENTRY]))
+    (exhibit,) = document["exhibits"]
+    assert document["stated"] == {
+        "court": "法院", "case_reference": None, "submitted_by": None, "submitted_at": None,
+    }  # fmt: skip
+    assert exhibit["stated"] == {"title": "标题 & title", "category": None}
+    assert exhibit["recorded"] == {"name": ENTRY.name, "recorded_at": ENTRY.recorded_at}
+    assert exhibit["verified_when_packed"]["existed_no_later_than"] == "2026-11-28T00:00:12Z"
+
+
+def test_what_is_not_provided_says_so_in_both_languages():
+    page = render_exhibits({}, [ENTRY]).decode("utf-8")
+    # The court, the case, the party, its date; five of the exhibit's six.
+    assert page.count("未提供 / not provided") == 9

@@ -1,0 +1,139 @@
+/** Bags: every file is listed, and every listed file has its digests (anchor/bag/bag_validation.py). */
+
+import {
+  BAGIT, type BagSource, checkDeclaration, checkListed, checkOxum, INFO, MANIFEST, MAX_LIST_BYTES, parseInfo, parseList,
+  REQUIRED, SM3_SUMS, TAG_MANIFEST,
+} from "./bag_format.ts";
+import { concat, type Hex, sha256 } from "./bytes.ts";
+import { hashPieces } from "./digests.ts";
+import { malformed, mismatch } from "./errors.ts";
+import { message } from "./messages.ts";
+import { MAX_RECEIPT_BYTES } from "./receipt.ts";
+import type { Digests } from "./record.ts";
+
+const [PAYLOAD, ORIGINALS, RECEIPTS, SUFFIX] = ["data/", "data/originals/", "receipts/", ".anchor.json"] as const;
+const POLICY = "policy/trust.toml";
+
+/** Digests a file in the bag, of that size, that was opened as it can be. */
+export type HashOriginal = (source: BagSource, name: string) => Promise<{ sha256: Hex; sm3: Hex; size: number }>;
+
+export interface PackedExhibit {
+  readonly original: string;
+  readonly receipt: string;
+  readonly digests: Digests;
+}
+
+/** A bag that is complete and unchanged in itself, which proves nothing about its maker. */
+export interface ValidBag {
+  readonly source: BagSource;
+  readonly identifier: Hex;
+  readonly party: string | null;
+  readonly tags: ReadonlyMap<string, Hex>;
+  readonly exhibits: readonly PackedExhibit[];
+}
+
+/** The SHA-256 of the policy in a bag, which is not used; null without one. */
+export const policyIn = (bag: ValidBag): Hex | null => bag.tags.get(POLICY) ?? null;
+
+/** How many files of a bag no receipt covers. */
+export const enclosuresIn = (bag: ValidBag): number => bag.source.sizes.size - 2 * bag.exhibits.length;
+
+/** Check a bag in the six parts of docs/bag.md; each file is read once, but for its lists. */
+export async function checkBag(source: BagSource, hash: HashOriginal = hashOriginal): Promise<ValidBag> {
+  const names = [...source.sizes.keys()];
+  if (!names.includes(BAGIT)) {
+    throw malformed(message("bag-declaration-missing"));
+  }
+  for (const name of REQUIRED) {
+    if (!source.sizes.has(name)) {
+      throw mismatch(message("bag-required-missing", { name }));
+    }
+  }
+  const list = (name: string) => readWhole(source, name, MAX_LIST_BYTES);
+  checkDeclaration(await list(BAGIT));
+  const tagManifest = await list(TAG_MANIFEST);
+  const tags = parseList(tagManifest, TAG_MANIFEST);
+  const payload = new Set(names.filter((name) => name.startsWith(PAYLOAD)));
+  checkListed(tags, new Set(names.filter((name) => !payload.has(name) && name !== TAG_MANIFEST)), TAG_MANIFEST);
+  for (const [name, expected] of tags) {
+    const { sha256: actual } = await hashPieces(source.read(name), false);
+    checkDigest(name, expected, actual, TAG_MANIFEST);
+  }
+  const info = parseInfo(await list(INFO));
+  const manifest = parseList(await list(MANIFEST), MANIFEST);
+  checkListed(manifest, payload, MANIFEST);
+  const sm3Sums = parseList(await list(SM3_SUMS), SM3_SUMS);
+  checkListed(sm3Sums, payload, SM3_SUMS);
+  const receipts = pairReceipts(names, payload);
+  const exhibits: PackedExhibit[] = [];
+  for (const original of [...payload].sort()) {
+    const digests = await hash(source, original);
+    checkDigest(original, manifest.get(original)!, digests.sha256, MANIFEST);
+    checkDigest(original, sm3Sums.get(original)!, digests.sm3, SM3_SUMS);
+    exhibits.push({ original, receipt: receipts.get(original)!, digests });
+  }
+  checkOxum(info, [...payload].map((name) => source.sizes.get(name)!));
+  return { source, identifier: sha256(tagManifest), party: info.get("Source-Organization") ?? null, tags, exhibits };
+}
+
+/** Return the bytes of a receipt, which are those that were checked. */
+export async function readReceipt(bag: ValidBag, name: string): Promise<Uint8Array> {
+  const data = await readWhole(bag.source, name, MAX_RECEIPT_BYTES);
+  if (data.length <= MAX_RECEIPT_BYTES) {
+    checkDigest(name, bag.tags.get(name)!, sha256(data), TAG_MANIFEST);
+  }
+  return data;
+}
+
+const hashOriginal: HashOriginal = async (source, name) => {
+  const { sha256, sm3, size } = await hashPieces(source.read(name), true);
+  return { sha256, sm3: sm3!, size };
+};
+
+function checkDigest(name: string, expected: Hex, actual: Hex, list: string): void {
+  if (actual !== expected) {
+    throw mismatch(message("bag-digest-differs", { name, list }));
+  }
+}
+
+/** Return the receipt of each original. */
+function pairReceipts(names: readonly string[], payload: ReadonlySet<string>): Map<string, string> {
+  const receipts = names.filter((name) => name.startsWith(RECEIPTS));
+  if (receipts.length === 0) {
+    throw malformed(message("bag-without-receipts"));
+  }
+  const pairs = new Map<string, string>();
+  for (const name of receipts) {
+    if (!name.endsWith(SUFFIX)) {
+      throw malformed(message("bag-receipt-name", { name }));
+    }
+    const original = ORIGINALS + name.slice(RECEIPTS.length, -SUFFIX.length);
+    if (!payload.has(original)) {
+      throw mismatch(message("bag-original-missing", { name, original }));
+    }
+    pairs.set(original, name);
+  }
+  for (const name of payload) {
+    if (!pairs.has(name)) {
+      throw mismatch(message("bag-receipt-missing", { name }));
+    }
+  }
+  return pairs;
+}
+
+/** Return the bytes of a file; of one that is longer than `most`, a few more than that. */
+async function readWhole(source: BagSource, name: string, most: number): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of source.read(name)) {
+    pieces.push(piece);
+    size += piece.length;
+    if (size > most) {
+      break;
+    }
+  }
+  if (size > most && most === MAX_LIST_BYTES) {
+    throw malformed(message("bag-list-too-long", { list: name, limit: most }));
+  }
+  return concat(...pieces);
+}

@@ -1,0 +1,196 @@
+/** A bag on the page: a ZIP file or a dropped folder, and the reports on the originals in it. */
+
+import { checkBag, enclosuresIn, type HashOriginal, policyIn, readReceipt, type ValidBag } from "../bag.ts";
+import { type BagSource, checkNames, MAX_FILES } from "../bag_format.ts";
+import type { Hex } from "../bytes.ts";
+import { hashPieces, startHashing } from "../digests.ts";
+import { isRefusal, malformed, type Refusal } from "../errors.ts";
+import { inLanguage, type Language, message, type Message, type Text } from "../messages.ts";
+import { gravestError, headlineOf, leadingAnchor, verdictOf, type Verdict, wordsOf } from "../report.ts";
+import { describeRefusal, describeReports } from "../report_json.ts";
+import type { Digests } from "../record.ts";
+import { formatTime } from "../text.ts";
+import { isBagZip, openZip, readPieces } from "../zip.ts";
+import { make, show } from "./elements.ts";
+import type { Policy } from "./given.ts";
+import { isPlainPass, MARKS, type Outcome, type Say, showOutcome, spellVerdict } from "./report.ts";
+
+// Starting two threads takes longer than hashing a file of this size.
+const MAX_HERE_BYTES = 1 << 22;
+
+/** A bag that was given and not looked into yet. */
+export interface GivenBag {
+  readonly name: string;
+  readonly size: number;
+  open(): Promise<BagSource>;
+}
+
+/** A bag's own validity, and the outcome for each original. */
+export interface BagOutcome {
+  readonly name: string;
+  readonly bag: ValidBag | null;
+  /** Why it is not valid; null of one that is. */
+  readonly error: Refusal | null;
+  readonly outcomes: readonly Outcome[];
+  readonly policy: Policy | null;
+}
+
+/** Return the bag in a file; null for any other file. */
+export async function findBag(file: File): Promise<GivenBag | null> {
+  return (await isBagZip(file)) ? { name: file.name, size: file.size, open: () => openZip(file) } : null;
+}
+
+/** List the files of a dropped folder as a bag. */
+export async function listFolder(folder: FileSystemDirectoryEntry): Promise<GivenBag> {
+  const files = new Map<string, File>();
+  const folders: [string, FileSystemDirectoryEntry][] = [["", folder]];
+  for (let next = folders.pop(); next; next = folders.pop()) {
+    const [path, entry] = next;
+    for (const child of await readEntries(entry)) {
+      if (child.isDirectory) {
+        folders.push([`${path}${child.name}/`, child as FileSystemDirectoryEntry]);
+      } else {
+        files.set(path + child.name, await openEntry(child as FileSystemFileEntry));
+      }
+    }
+    if (files.size + folders.length > MAX_FILES) {
+      throw malformed(message("bag-files-too-many", { limit: MAX_FILES }));
+    }
+  }
+  const sizes = new Map([...files].map(([name, file]) => [name, file.size]));
+  const open = async () => {
+    checkNames(sizes, []);
+    return { sizes, blob: (name: string) => files.get(name)!, read: (name: string) => readPieces(files.get(name)!) };
+  };
+  return { name: folder.name, size: [...sizes.values()].reduce((total, size) => total + size, 0), open };
+}
+
+/** Read all entries of a folder, which a browser hands out in parts. */
+async function readEntries(folder: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
+  const reader = folder.createReader();
+  const entries: FileSystemEntry[] = [];
+  for (;;) {
+    const part = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+    if (part.length === 0) {
+      return entries;
+    }
+    entries.push(...part);
+  }
+}
+
+const openEntry = (entry: FileSystemFileEntry) => new Promise<File>((resolve, reject) => entry.file(resolve, reject));
+
+/** Check a bag and judge every original in it; `report` hears how many bytes of originals were read. */
+export async function judgeBag(
+  given: GivenBag,
+  script: string,
+  policy: Policy | null,
+  judgeOne: (receipt: Uint8Array, evidence: Digests, file: string) => Promise<Outcome>,
+  report: (part: number) => void,
+): Promise<BagOutcome> {
+  let done = 0;
+  const hash: HashOriginal = async (source, name) => {
+    const [blob, size] = [source.blob(name), source.sizes.get(name)!];
+    const digests = blob && size > MAX_HERE_BYTES
+      ? await startHashing(blob, script, (part) => report((done + part * size) / given.size)).digests
+      : await hashPieces(source.read(name), true).then(({ sm3, ...rest }) => ({ ...rest, sm3: sm3! }));
+    done += size;
+    report(done / given.size);
+    return digests;
+  };
+  const outcomes: Outcome[] = [];
+  try {
+    const bag = await checkBag(await given.open(), hash);
+    for (const { original, receipt, digests } of bag.exhibits) {
+      outcomes.push(await judgeOne(await readReceipt(bag, receipt), digests, `${given.name}/${original}`));
+    }
+    return { name: given.name, bag, error: null, outcomes, policy };
+  } catch (error) {
+    if (!isRefusal(error)) {
+      throw error;
+    }
+    return { name: given.name, bag: null, error, outcomes: [], policy };
+  }
+}
+
+/** Show the outcome for a bag: what it amounts to, and a part for each original that opens. */
+export function showBag(outcome: BagOutcome, language: Language): HTMLElement[] {
+  const say: Say = (text) => inLanguage(text, language);
+  const { bag, error, name, outcomes } = outcome;
+  const path = show(name, 120);
+  if (!bag || error) {
+    const tone = verdictOf(error) === "fail" ? "fail" : "unknown";
+    return [box(tone, say(wordsOf(error)), say(message("page-bag-refused")), path, [show(say(error!.reason), 600)])];
+  }
+  const verdicts = outcomes.map(({ report }) => verdictOf(gravestError(report.steps)));
+  const count = verdicts.filter((verdict) => verdict === "pass").length;
+  const gravest = gravestError(outcomes.flatMap(({ report }) => report.steps));
+  // The words of the weakest that passed, where all did.
+  const weakest = outcomes.find(({ report }) => !isPlainPass(report)) ?? outcomes[0]!;
+  const words = gravest ? wordsOf(gravest) : headlineOf(weakest.report);
+  const title = message("files-verified-count", { count, total: outcomes.length });
+  const party: Text = bag.party === null ? message("bag-party-unnamed") : show(bag.party, 120);
+  const policy = policyIn(bag);
+  const lines = [
+    message("bag-complete", { path, originals: outcomes.length, identifier: bag.identifier }),
+    message("bag-enclosures-unverified", { count: enclosuresIn(bag) }),
+    ...(policy ? [message("bag-policy-unused", { sha256: policy, party })] : []),
+  ];
+  return [
+    box(toneOf(verdicts, outcomes), say(words), say(title), path, lines.map(say)),
+    make("section", {}, ...outcomes.map((each, at) => showOriginal(each, verdicts[at]!, language, say))),
+  ];
+}
+
+function toneOf(verdicts: readonly Verdict[], outcomes: readonly Outcome[]): string {
+  if (verdicts.includes("fail")) {
+    return "fail";
+  }
+  return outcomes.every(({ report }) => isPlainPass(report)) ? "pass" : "unknown";
+}
+
+function box(tone: string, words: string, title: string, path: string, lines: readonly string[]): HTMLElement {
+  const mark = tone === "pass" ? MARKS.pass : tone === "fail" ? MARKS.fail : "!";
+  return make("div", { class: `verdict ${tone}` },
+    make("span", { class: "mark", "aria-hidden": "true" }, mark),
+    make("div", {}, make("p", { class: "word" }, spellVerdict(words)), make("h2", { id: "headline", tabindex: "-1" }, title), make("p", { class: "about" }, path),
+      ...lines.map((line) => make("p", {}, line))));
+}
+
+/** Show an original in a line, and its report once it is opened. */
+function showOriginal(outcome: Outcome, verdict: Verdict, language: Language, say: Say): HTMLElement {
+  const { file, report } = outcome;
+  const leading = leadingAnchor(report);
+  const words: Message[] = [headlineOf(report)];
+  if (verdict === "pass" && leading) {
+    const place = message("report-leaf-place", { index: leading.index, size: leading.anchor.size });
+    words.push(message("report-brief-proven", { time: formatTime(leading.existedBy), place }));
+  }
+  const part = make("details", { class: "original" }, make("summary", {},
+    make("b", {}, `${MARKS[verdict]} ${show(file, 120)}`), " ", words.map(say).join(language === "en" ? "; " : "；")));
+  part.addEventListener("toggle", () => {
+    if (part.childElementCount === 1) {
+      const shown = showOutcome(outcome, language);
+      part.append(...shown);
+      part.querySelector("#headline")?.removeAttribute("id");
+    }
+  });
+  return part;
+}
+
+/** Describe the outcome as the document that `anchor verify --json` prints. */
+export function describeBag({ bag, error, name, outcomes }: BagOutcome, policies: Parameters<typeof describeReports>[2]) {
+  const nodes = [...new Set(outcomes.flatMap((outcome) => outcome.nodes))];
+  if (!bag) {
+    return describeRefusal(error!, name, policies);
+  }
+  const described: { [name: string]: string | number | null | Hex } = {
+    bag: name,
+    identifier: bag.identifier,
+    party: bag.party,
+    policy: policyIn(bag),
+    originals: bag.exhibits.length,
+    enclosures: enclosuresIn(bag),
+  };
+  return describeReports(outcomes, [described], policies, nodes);
+}
