@@ -25,6 +25,8 @@ _HOMES = {
     "Step": "anchor.verification.report",
     "Claim": "anchor.verification.report",
     "ProvenAnchor": "anchor.verification.report",
+    "CollectionAccount": "anchor.evidence.group_reading",
+    "CustodyFinding": "anchor.verification.report",
     "Verdict": "anchor.verification.report",
     "Project": "anchor.library.operating",
     "Added": "anchor.library.adding",

@@ -25,6 +25,7 @@ from anchor.errors import (
 from anchor.evidence.digests import Digests
 from anchor.evidence.discovery import IntakeProblem, Skipped, SourceFile
 from anchor.evidence.file_hashing import digest_file
+from anchor.evidence.group_reading import CollectionAccount
 from anchor.evidence.record import Record
 from anchor.library.adding import Added
 from anchor.library.collecting import Collected
@@ -40,7 +41,7 @@ from anchor.receipt.bundle import load_bundle
 from anchor.receipt.format import Receipt, ReceiptAnchor
 from anchor.types import Address, ChainId, Hash32
 from anchor.verification.policy import TrustEntry, TrustPolicy
-from anchor.verification.report import Claim, ProvenAnchor, Report, Step, Verdict
+from anchor.verification.report import Claim, CustodyFinding, ProvenAnchor, Report, Step, Verdict
 
 __all__ = [
     "AbandonedError",
@@ -55,8 +56,10 @@ __all__ = [
     "Claim",
     "Client",
     "Collected",
+    "CollectionAccount",
     "Config",
     "ConfigError",
+    "CustodyFinding",
     "Deployment",
     "Digests",
     "ExitCode",

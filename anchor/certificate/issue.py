@@ -33,7 +33,7 @@ from anchor.errors import AnchorError, NotFinalError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
 from anchor.evidence.collection_profiles import list_lacking
-from anchor.evidence.group_reading import GroupsReading
+from anchor.evidence.group_reading import CollectionAccount
 from anchor.evidence.record import Record
 from anchor.log.merkle import hash_leaf
 from anchor.messages.message import Message
@@ -250,7 +250,7 @@ def _anchor(proven: ProvenAnchor, target: VerificationTarget) -> VerifiedAnchor:
     )
 
 
-def _account(account: GroupsReading) -> AccountDocument[Bilingual]:
+def _account(account: CollectionAccount) -> AccountDocument[Bilingual]:
     return AccountDocument[Bilingual](
         stated=account.list_values("stated"),
         observed=account.list_values("observed"),

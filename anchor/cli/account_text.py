@@ -7,14 +7,14 @@ from anchor.cli.console import Colour, Output
 from anchor.evidence.collection_profiles import list_lacking
 from anchor.evidence.group_lines import list_lines
 from anchor.evidence.group_members import list_members
-from anchor.evidence.group_reading import GroupsReading
+from anchor.evidence.group_reading import CollectionAccount
 from anchor.evidence.record_groups import RecordGroups
 from anchor.messages.message import Message, join
 
 _INDENT = "  "
 
 
-def print_account(output: Output, account: GroupsReading, *, in_full: bool) -> None:
+def print_account(output: Output, account: CollectionAccount, *, in_full: bool) -> None:
     """Print what the operator states and what the program observed, neither of them verified.
 
     Without ``in_full`` only the groups are named.  Checks that did not pass, and what the profile

@@ -84,7 +84,7 @@ def _spell_path(parts: tuple[int | str, ...]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GroupsReading:
+class CollectionAccount:
     """The groups of a record; ``uninterpreted`` are members of these names with another form."""
 
     groups: RecordGroups
@@ -121,7 +121,7 @@ def _select(
     return chosen
 
 
-def read_groups(encoded: bytes) -> GroupsReading:
+def read_groups(encoded: bytes) -> CollectionAccount:
     """Return the groups in the bytes of a record that ``parse_record`` has accepted."""
     value: dict[str, Any] = json.loads(encoded)
     interpreted: dict[str, Any] = {}
@@ -140,7 +140,7 @@ def read_groups(encoded: bytes) -> GroupsReading:
     if "items" in interpreted and "manifest" in interpreted:
         uninterpreted += ["items", "manifest"]
         del interpreted["items"], interpreted["manifest"]
-    return GroupsReading(
+    return CollectionAccount(
         groups=RecordGroups.model_validate(interpreted), uninterpreted=tuple(uninterpreted)
     )
 

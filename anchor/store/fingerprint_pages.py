@@ -200,9 +200,9 @@ class Pages:
         bodies: dict[int, list[bytes]] = {run: [] for run in bounds}
         if self._is_postgresql and bounds:
             # One statement for all of them: a look-up costs the server less than a question.
-            runs = [run for run, keys in bounds.items() for _ in keys]
-            keys = [key for keys in bounds.values() for key in keys]
-            for run, body in self._run(_PAGES_OF_ALL, runs, keys):
+            pairs = [(run, key) for run, keys in bounds.items() for key in keys]
+            runs, wanted = map(list, zip(*pairs, strict=True)) if pairs else ([], [])
+            for run, body in self._run(_PAGES_OF_ALL, runs, wanted):
                 bodies[run].append(body)
             return bodies
         for run, keys in bounds.items():

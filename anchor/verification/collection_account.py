@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from anchor.errors import AnchorError, MalformedError, MismatchError
 from anchor.evidence.collection_profiles import list_lacking
-from anchor.evidence.group_reading import GroupsReading, read_custody_event, read_groups
+from anchor.evidence.group_reading import CollectionAccount, read_custody_event, read_groups
 from anchor.evidence.record import parse_record
 from anchor.messages.message import Message, join
 from anchor.receipt.format import Receipt
@@ -103,7 +103,7 @@ def is_complete(record: bytes) -> bool:
     return groups.profile is not None and not lacking
 
 
-def judge_account(account: GroupsReading) -> tuple[Verdict, Message]:
+def judge_account(account: CollectionAccount) -> tuple[Verdict, Message]:
     """Return the verdict on claim C7 for a record without custody events, with the reason."""
     if account.is_empty:
         return Verdict.NOT_PRESENT, Message("record-without-custody-account")
@@ -116,7 +116,7 @@ def judge_account(account: GroupsReading) -> tuple[Verdict, Message]:
     )
 
 
-def describe_account(account: GroupsReading) -> Sequence[Message]:
+def describe_account(account: CollectionAccount) -> Sequence[Message]:
     """Return what is documented by which profile, and what that profile lacks, as clauses."""
     groups = account.groups
     if groups.profile is None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from anchor.errors import AnchorError, ExitCode, MalformedError, severest
 from anchor.ethereum.known_chains import HEADLINES, ChainKind, best_kind, find_chain
-from anchor.evidence.group_reading import GroupsReading, read_groups
+from anchor.evidence.group_reading import CollectionAccount, read_groups
 from anchor.evidence.record import Record
 from anchor.messages.message import Message
 from anchor.types import Address, Anchor, Assurance, ChainId, Hash32, LogId
@@ -253,7 +253,7 @@ class Report:
         return () if self.record is None else self.record.statements
 
     @property
-    def account(self) -> GroupsReading | None:
+    def account(self) -> CollectionAccount | None:
         """Return what the record says about the collection; None if it says nothing."""
         account = None if self.record is None else read_groups(self.record.encoded)
         return None if account is None or account.is_empty else account

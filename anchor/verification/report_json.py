@@ -20,7 +20,7 @@ from anchor.errors import AnchorError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import ChainKind, find_chain
 from anchor.evidence.collection_profiles import list_lacking
-from anchor.evidence.group_reading import GroupsReading
+from anchor.evidence.group_reading import CollectionAccount
 from anchor.types import Assurance
 from anchor.verification.report import ProvenAnchor, Report
 
@@ -246,7 +246,7 @@ def describe_report(name: str, report: Report) -> FileDocument:
     )
 
 
-def _describe_account(account: GroupsReading) -> AccountDocument[str]:
+def _describe_account(account: CollectionAccount) -> AccountDocument[str]:
     return AccountDocument[str](
         stated=account.list_values("stated"),
         observed=account.list_values("observed"),

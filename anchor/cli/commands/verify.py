@@ -214,7 +214,7 @@ def _check_inputs(
     digest: str | None,
     custody: Sequence[Path] | None,
 ) -> None:
-    if custody and (len(files) > 1 or any(map(names_bundle, files))):
+    if custody and (len(files) > 1 or any(map(names_many, files))):
         raise UsageError(Message("option-custody-misplaced"))
     if bool(files) == (digest is not None):
         raise UsageError(Message("file-to-verify-unnamed"))
