@@ -57,14 +57,14 @@ class RecentBlock:
         report: Callable[[Message], None],
         *,
         open_node: Callable[[Config, Callable[[Message], None]], Node] = open_chain,
-        now: Callable[[], float] = unix_now,
+        wall: Callable[[], float] = unix_now,
     ) -> None:
         """Prepare; no node is opened before a block is needed."""
         self._project = project
         self._rule = rule
         self._report = report
         self._open_node = open_node
-        self._now = now
+        self._wall = wall
         self._node: Node | None = None
         self._failed_at: float | None = None
 
@@ -80,12 +80,12 @@ class RecentBlock:
             return None
         if self._rule is True:
             return self._find()
-        if self._failed_at is not None and 0 <= self._now() - self._failed_at < SHARED_SECONDS:
+        if self._failed_at is not None and 0 <= self._wall() - self._failed_at < SHARED_SECONDS:
             return None  # a node that is down must not delay each of many files
         try:
             return self._find()
         except AnchorError as error:
-            self._failed_at = self._now()
+            self._failed_at = self._wall()
             self._report(Message("records-name-no-block", reason=error.message))
             return None
 
@@ -108,7 +108,7 @@ class RecentBlock:
             ) from error
         members: Mapping[str, JsonValue] = {
             "format": _FORMAT,
-            "read_at": int(self._now()),
+            "read_at": int(self._wall()),
             "block": {
                 "chain_id": block.chain_id,
                 "block_number": block.block_number,
@@ -133,7 +133,7 @@ class RecentBlock:
         block, read_at = parse_not_before(members.get("block")), members.get("read_at")
         if block is None or type(read_at) is not int:
             return None
-        is_recent = 0 <= self._now() - read_at < SHARED_SECONDS
+        is_recent = 0 <= self._wall() - read_at < SHARED_SECONDS
         return block if is_recent and block.chain_id == self._project.config.chain_id else None
 
     @property

@@ -43,7 +43,7 @@ class Bench:
             return Node(self.chain)
 
         return RecentBlock(
-            self.project, rule, self.said.append, open_node=open_node, now=lambda: self.now
+            self.project, rule, self.said.append, open_node=open_node, wall=lambda: self.now
         )
 
     @property
