@@ -83,7 +83,7 @@ def _strip_top(files: list[ZipEntry], folders: list[str]) -> dict[str, ZipEntry]
         check_name(entry.name)
         top, slash, name = entry.name.partition("/")
         tops.add(top)
-        if not slash or len(tops) > 1:
+        if not slash:
             raise MalformedError(Message("zip-top-folder"))
         if name in entries:
             raise MalformedError(Message("bag-name-double", name=name, other=name))

@@ -515,6 +515,7 @@ ZIPS: dict[str, tuple[int, Callable[[list[Entry]], bytes]]] = {
     "a deflated size that is too small": (2, deflated(lambda data: data, -1)),
     "deflated data cut short": (2, deflated(lambda data: data[:-1])),
     "deflated data with more behind": (2, deflated(lambda data: data + b"x")),
+    "deflated data with much more behind": (2, deflated(lambda data: data + bytes(600_000))),
     "deflated data that are none": (2, deflated(lambda data: b"\xff" * 20)),
     "no deflated data": (2, deflated(lambda data: b"")),
     "a bomb": (2, with_entries(Entry(b"bag/bomb", BOMB, 80 << 20, method=8))),

@@ -70,6 +70,17 @@ def test_a_large_entry_is_read_in_pieces(method: int, tmp_path: Path):
         tracemalloc.stop()
 
 
+def test_a_bomb_that_says_it_is_small_is_not_unpacked(tmp_path: Path):
+    path = tmp_path / "bag.zip"
+    path.write_bytes(ZIPS["a bomb that says it is small"][1](to_entries(honest_bag())))
+    tracemalloc.start()
+    try:
+        assert (by_package(path), by_standalone(path)) == (2, 2)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
 def test_sizes_of_64_bits_are_read(tmp_path: Path):
     path = tmp_path / "bag.zip"
     with zipfile.ZipFile(path, "w") as archive:
