@@ -206,13 +206,13 @@ class Pages:
                 bodies[run].append(body)
             return bodies
         for run, keys in bounds.items():
-            found = bodies[run]
+            pages = bodies[run]
             for key in keys:
-                if found and key <= found[-1][-ENTRY:]:
+                if pages and key <= pages[-1][-ENTRY:]:
                     continue
                 body = self.load_page_of(run, key)
-                if body and (not found or body[:ENTRY] != found[-1][:ENTRY]):
-                    found.append(body)
+                if body and (not pages or body[:ENTRY] != pages[-1][:ENTRY]):
+                    pages.append(body)
         return bodies
 
     def load_run(self, run: int) -> Iterator[bytes]:
