@@ -94,13 +94,14 @@ def _cleanliness(observed: Mapping[str, object]) -> Fields:
             label=Bilingual(
                 zh=show_text(check.zh, MAX_CHARACTERS), en=show_text(check.en, MAX_CHARACTERS)
             ),
-            value=_judged(check.result, check.observed),
+            value=_judged(check.result, check.observed_zh, check.observed),
         )
         for check in cleanliness.checks
     )
     return Fields(title=title, rows=(summary, *rows))
 
 
-def _judged(result: CheckResult, observed: str) -> Value:
-    lines = (both(_RESULTS[result]), show_text(observed, MAX_CHARACTERS))
+def _judged(result: CheckResult, *observed: str | None) -> Value:
+    texts = (show_text(text, MAX_CHARACTERS) for text in observed if text is not None)
+    lines = (both(_RESULTS[result]), *texts)
     return Value(kind="text" if result == "pass" else "caution", lines=lines)

@@ -29,9 +29,8 @@ def print_account(output: Output, account: CollectionAccount, *, in_full: bool) 
     cleanliness = account.groups.cleanliness
     for check in [] if cleanliness is None else cleanliness.checks:
         if check.result != "pass":
-            title = check.zh if output.language == "zh" else check.en
             output.line(
-                Message("check-finding", title=title, observed=check.observed),
+                check.describe(output.language),
                 mark=_INDENT * 2
                 + output.say(
                     Message("check-fail-mark")

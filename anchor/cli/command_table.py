@@ -17,7 +17,7 @@ GROUPS = {
     },
     "Every day": {
         "add": "Hash and record evidence; `anchor run` anchors it later.",
-        "collect": "Record files with an account of how, by whom and where they were collected.",
+        "collect": "Record files with an account of how and by whom they were collected.",
         "custody": "Record and show what happened to evidence: copies, transfers, analyses.",
         "seal": "Append recorded evidence to the log, without anchoring it.",
         "run": "Append recorded evidence to the log and anchor it, once or continuously.",
@@ -82,8 +82,8 @@ EXAMPLES = {
     ),
     "collect": (
         "anchor collect --profile civil-zh --template > details.toml",
-        "anchor collect --profile civil-zh --details details.toml -- contract.pdf",
-        "anchor collect --profile plain --bundle manifest-sha256.txt -- mailbox",
+        "anchor collect contract.pdf --profile civil-zh --details details.toml",
+        "anchor collect mailbox --profile plain --bundle manifest-sha256.txt",
     ),
     "custody add": (
         "anchor custody add contract.pdf --event transfer --from 'Ms Li' --to 'Mr Wang'",

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Sequence
 from anchor.collection.hosts_file import find_foreign_entries
 from anchor.collection.machine import MachineObservation
 from anchor.collection.machine_environment import clean_text, cut_list
+from anchor.evidence.group_members import build_group
 from anchor.evidence.observed_groups import (
     CheckResult,
     Cleanliness,
     CleanlinessCheck,
     ClockComparison,
 )
-from anchor.messages.message import Message, join, translate
+from anchor.messages.message import Message, translate
 
 LEAST_FREE_BYTES = 1 << 30
 """Free disk space below which captured files may be cut off."""
@@ -44,17 +45,23 @@ def judge_cleanliness(
         ("machine-kind", Message("check-machine-kind"), _judge_kind(machine.vm)),
     ]
     checks = [
-        CleanlinessCheck(
-            id=name,
-            zh=translate(title, "zh"),
-            en=str(title),
-            result=finding[0],
-            observed=clean_text(finding[1]),
-        )
-        for name, title, finding in findings
+        _build_check(name, title, result, observed) for name, title, (result, observed) in findings
     ]
     results = [check.result for check in checks]
     return Cleanliness(started_at=started_at, result=_sum_up(results), checks=checks)
+
+
+def _build_check(name: str, title: Message, result: CheckResult, observed: str) -> CleanlinessCheck:
+    english, chinese = clean_text(observed), clean_text(translate(observed, "zh"))
+    members = {
+        "id": name,
+        "zh": translate(title, "zh"),
+        "en": str(title),
+        "result": result,
+        "observed": english,
+        "observed_zh": None if chinese == english else chinese,
+    }
+    return build_group(CleanlinessCheck, members)
 
 
 def _sum_up(results: Sequence[CheckResult]) -> CheckResult:
@@ -75,7 +82,7 @@ def _judge_absence(entries: Iterable[str] | None) -> Finding:
     if entries is None:
         return _unread()
     listed = cut_list(entries)
-    return ("fail", join(listed, "semicolon")) if listed else ("pass", _NOTHING)
+    return ("fail", "; ".join(listed)) if listed else ("pass", _NOTHING)
 
 
 def _judge_ca_store(machine: MachineObservation) -> Finding:
@@ -84,7 +91,7 @@ def _judge_ca_store(machine: MachineObservation) -> Finding:
         return "not_checked", Message("check-ca-store-unread")
     extra = store.list_extra()
     if extra:
-        return "fail", join(cut_list(extra), "semicolon")
+        return "fail", "; ".join(cut_list(extra))
     return "pass", Message("check-ca-store-listed", count=len(store.trusted))
 
 
@@ -94,7 +101,7 @@ def _judge_clock(clock: ClockComparison) -> Finding:
             return "not_checked", Message("check-clock-not-asked")
         return "not_checked", Message("check-clock-unanswered")
     offsets = [entry.offset_ms for entry in clock.servers or [] if entry.offset_ms is not None]
-    shown = Message("check-clock-offsets", offsets=join([f"{offset} ms" for offset in offsets]))
+    shown = Message("check-clock-offsets", offsets="; ".join(f"{offset} ms" for offset in offsets))
     if clock.state == "disagree" or any(abs(offset) > MOST_OFFSET_MS for offset in offsets):
         return "fail", shown
     # One server may itself be wrong.

@@ -9,6 +9,7 @@ from pydantic import Field
 from anchor.canonical import MAX_INTEGER
 from anchor.evidence.group_members import Group, Observed
 from anchor.evidence.statement_text import DigestText, StatementText, TimeText
+from anchor.messages.catalogue import Language
 from anchor.messages.message import Message
 
 CheckResult = Literal["pass", "fail", "not_checked"]
@@ -58,7 +59,10 @@ class Environment(Group):
 
 
 class CleanlinessCheck(Group):
-    """One check of the environment; one that observed nothing is ``not_checked``."""
+    """One check of the environment; one that observed nothing is ``not_checked``.
+
+    ``observed_zh`` is absent if what was observed is the same in every language.
+    """
 
     id: Annotated[
         str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$"), Observed(Message("group-check-id"))
@@ -67,6 +71,15 @@ class CleanlinessCheck(Group):
     en: Annotated[_Text, Observed(Message("group-check-en"))]
     result: Annotated[CheckResult, Observed(Message("group-check-result"))]
     observed: Annotated[_Text, Observed(Message("group-check-observed"))]
+    observed_zh: Annotated[_Text | None, Observed(Message("group-check-observed-zh"))] = None
+
+    def describe(self, language: Language) -> Message:
+        """Return the check and what was observed in a language."""
+        if language == "zh":
+            return Message(
+                "check-finding", title=self.zh, observed=self.observed_zh or self.observed
+            )
+        return Message("check-finding", title=self.en, observed=self.observed)
 
 
 class Cleanliness(Group):

@@ -31,6 +31,7 @@ QUOTED = re.compile(
     r"^(\[\[|[a-z_]+ = |(value|data|call)  |anchor_[0-9a-f_]+$|用法：).*"
     r"|^  (anchor |\(printf|keccak256\().*|（(sha256sum|openssl) [^）]*）|eth_getStorageAt\(.*?\)"
     r"|(?<=不是 TOML：).*|(?<=文件已损坏：).*"
+    r"|(?<=信任其他证书、时间的设置：).*|(?<=仅含本机及回环条目：).*"
 )
 # Paths, commands, and the names of things.
 NAMES = re.compile(
@@ -82,6 +83,9 @@ STEPS = {
         0 verify a.txt
         0 verify a.txt --steps
         0 verify a.txt --quiet
+        0 collect --profile criminal-zh a.txt
+        0 custody add b.txt --event copy --actor 王
+        0 custody show b.txt
         0 explain a.txt
         0 certify a.txt --no-pdf
         2 certify a.txt --no-pdf --draft

@@ -113,6 +113,26 @@ def test_groups_that_are_no_object_or_too_long_are_refused(desk: Desk, groups: A
         assert [error["pointer"] for error in answer.json()["errors"]] == ["/groups"]
 
 
+def test_custody_is_stated_by_the_operator_alone(desk: Desk):
+    event = {"subject": digest(1), "event": "copy", "at": "2026-01-02T03:04:05Z", "actor": "x"}
+    members = {"kind": "custody-event", "custody": event}
+    answer = submit(desk, {"sha256": digest(9), "groups": members})
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/groups/custody"]
+    encoded = encode_record(
+        digests=Digests(sha256=bytes.fromhex(digest(9)), sm3=None, size=5),
+        name="own",
+        media_type=None,
+        salt=bytes(32),
+        recorded_at="2026-01-01T00:00:00.000Z",
+        statements=members,
+    )
+    answer = submit(desk, {"record": encoded.decode()})
+    assert answer.status_code == 422
+    assert "'custody', which is reserved for the operator" in answer.text
+    assert pieces(desk, digest(9)) == []
+
+
 def test_a_record_that_names_another_owners_log_is_refused(desk: Desk):
     encoded = encode_record(
         digests=Digests(sha256=bytes.fromhex(digest(6)), sm3=None, size=5),

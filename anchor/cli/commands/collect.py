@@ -19,8 +19,8 @@ from anchor.collection.collection_details import build_template, parse_collectio
 from anchor.collection.questions import ask_details
 from anchor.errors import ExitCode, UsageError
 from anchor.evidence.discovery import find_sources
+from anchor.evidence.group_members import dump_group
 from anchor.evidence.hashing_pool import open_executor
-from anchor.evidence.observed_groups import CleanlinessCheck
 from anchor.evidence.record_groups import PROFILES, ProfileName, RecordGroups
 from anchor.messages.message import Message, join
 from anchor.operate.evidence_collection import (
@@ -67,7 +67,7 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Record files with an account of how, by whom and on what machine they were collected.
+    """Record files with an account of how and by whom they were collected.
 
     The machine is observed first: system, CA store, hosts file, proxy, clock, software. A check
     that fails is recorded and stops nothing. `anchor run` anchors the records later.
@@ -122,7 +122,7 @@ def _report(output: Output, result: CollectionResult) -> None:
     note_left_out(output, intake)
     for check in result.checks:
         mark = Message("check-fail-mark") if check.result == "fail" else Message("check-none-mark")
-        output.line(_describe_check(output, check), mark=mark, colour=Colour.YELLOW)
+        output.line(check.describe(output.language), mark=mark, colour=Colour.YELLOW)
     for demand in result.lacking:
         mark = Message("profile-lacks-mark")
         output.line(demand.describe(), mark=mark, colour=Colour.YELLOW)
@@ -132,7 +132,7 @@ def _report(output: Output, result: CollectionResult) -> None:
             "profile": result.groups.profile,
             "records": [_describe_file(file) for file in intake.files],
             "cleanliness": None if cleanliness is None else cleanliness.result,
-            "checks": [check.model_dump(mode="json") for check in result.checks],
+            "checks": [dump_group(check) for check in result.checks],
             "lacking": [
                 {
                     "member": demand.name,
@@ -148,11 +148,6 @@ def _report(output: Output, result: CollectionResult) -> None:
     )
     if intake.problems or not intake.files:
         raise typer.Exit(ExitCode.USAGE)
-
-
-def _describe_check(output: Output, check: CleanlinessCheck) -> Message:
-    title = check.zh if output.language == "zh" else check.en
-    return Message("check-finding", title=title, observed=check.observed)
 
 
 def _describe_file(file: AcceptedFile) -> dict[str, Any]:
