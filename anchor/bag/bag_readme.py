@@ -71,10 +71,7 @@ def write_readme(packing: Packing, names: Sequence[str], language: Language) -> 
         say(Message("bag-readme-sm3", list=SM3_SUMS)),
         _code("openssl dgst -sm3 FILE"),
         f"## {say(Message('bag-readme-verify'))}",
-        say(Message("bag-readme-verify-how")),
-        "\n".join(f"- {say(_describe(block))}" for block in packing.blocks[:_MOST_LISTED]),
-        say(Message("bag-readme-standalone", file=VERIFIER, sha256=packing.verifier_sha256)),
-        _code(*_list_commands(packing.blocks)),
+        *_explain_standalone(packing, language),
         say(Message("bag-readme-anchor")),
         _code("anchor verify . --trust POLICY.toml --rpc https://NODE --rpc https://ANOTHER"),
         say(Message("bag-readme-page", file=PAGE, sha256=packing.page_sha256)),
@@ -83,6 +80,19 @@ def write_readme(packing: Packing, names: Sequence[str], language: Language) -> 
         say(Message("report-not-proven", items=join(packing.not_proven, "semicolon"))),
     ]
     return ("\n\n".join(lines) + "\n").encode("utf-8")
+
+
+def _explain_standalone(packing: Packing, language: Language) -> Iterable[str]:
+    """Yield how to verify offline, by the blocks that the receipts are proven in."""
+    if not packing.blocks:
+        yield translate(Message("bag-readme-unproven"), language)
+        return
+    listed = packing.blocks[:_MOST_LISTED]
+    standalone = Message("bag-readme-standalone", file=VERIFIER, sha256=packing.verifier_sha256)
+    yield translate(Message("bag-readme-verify-how"), language)
+    yield "\n".join(f"- {translate(_describe(block), language)}" for block in listed)
+    yield translate(standalone, language)
+    yield _code(*_list_commands(packing.blocks))
 
 
 def _list_folders(packing: Packing, names: Sequence[str], language: Language) -> Iterable[str]:

@@ -90,6 +90,14 @@ STEPS = {
         0 certify a.txt --no-pdf
         2 certify a.txt --no-pdf --draft
         0 certify a.txt --no-pdf --draft --replace
+        0 pack a.txt -o bag
+        0 verify bag
+        0 verify bag --steps
+        2 pack a.txt -o bag
+        2 pack a.txt -o missing/bag
+        2 pack bag -o other
+        2 pack - -o other
+        2 pack changed.txt --out other
         0 audit
         0 audit --rebuild --originals
         0 export-log published

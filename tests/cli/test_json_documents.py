@@ -73,6 +73,7 @@ def test_the_document_of_each_command_names_its_format(anchored: Site, tmp_path:
         "verify": ("a.txt",),
         "verifier": ("-o", "page.html"),
         "certify": ("a.txt", "--no-pdf", "--draft"),
+        "pack": ("a.txt", "-o", "bag"),
         "explain": ("a.txt",),
         "export-log": ("published",),
         "audit": (),
