@@ -17,6 +17,7 @@ from anchor.library.adding import Added, describe_file, report_left_out
 from anchor.messages.message import Message, join
 from anchor.operate.evidence_collection import collect_bundle, collect_files, observe_collection
 from anchor.operate.receipt_files import skip_receipts
+from anchor.operate.recent_block import choose_block
 from anchor.project.project import OpenProject
 
 
@@ -42,6 +43,7 @@ def collect_evidence(
     profile: ProfileName,
     details: Mapping[str, Any],
     manifest: Path | None,
+    not_before: bool | None,
     report: Callable[[Message], None],
     on_left_out: Callable[[IntakeProblem | Skipped], None] | None,
     on_progress: Callable[[int, int], None] | None,
@@ -55,7 +57,14 @@ def collect_evidence(
     sources = skip_receipts(find_sources(list(files), follow_symlinks=False), project.config.log)
     collect = collect_files if manifest is None else partial(collect_bundle, manifest=manifest)
     with open_executor() as executor:
-        done = collect(project, sources, groups, executor=executor, on_done=on_progress)
+        done = collect(
+            project,
+            sources,
+            groups,
+            executor=executor,
+            name_block=choose_block(project, not_before, report),
+            on_done=on_progress,
+        )
     report_left_out(done.intake, report=report, on_left_out=on_left_out)
     return Collected(
         added=list(map(describe_file, done.intake.files)),

@@ -293,6 +293,7 @@ class Project:
         profile: ProfileName,
         details: Mapping[str, Any] = MappingProxyType({}),
         manifest: Path | None = None,
+        not_before: bool | None = None,
         on_left_out: Callable[[IntakeProblem | Skipped], None] | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Collected:
@@ -300,15 +301,16 @@ class Project:
 
         ``details`` are the stated members of the record's groups (``docs/record-groups.md``), such
         as ``{"source": {"origin": "…"}}``; environment, cleanliness, clock and software are
-        observed now.  Only the NTP servers of the configuration are asked.  Each call makes a new
-        record.  With ``manifest`` there is one record of all files: that of their
-        ``manifest-sha256.txt`` (BagIt), which is written there.  A failed check and what the
-        profile lacks are in the result, and stop nothing.
+        observed now.  Only the NTP servers of the configuration are asked, and the project's nodes
+        with ``not_before``, as by ``add``.  Each call makes a new record.  With ``manifest`` there
+        is one record of all files: that of their ``manifest-sha256.txt`` (BagIt), which is written
+        there.  A failed check and what the profile lacks are in the result, and stop nothing.
 
         Raises:
             UsageError: The profile is unknown, or details are malformed or too long, and nothing
                 was hashed; or a path cannot be read, and there is no ``on_left_out``.
             ClockError: This machine's clock is far from the chain's.
+            CannotCheckError: Records are to name a block, and no node tells the final one.
         """
         with self._intake_lock:
             return collect_evidence(
@@ -317,6 +319,7 @@ class Project:
                 profile=profile,
                 details=details,
                 manifest=manifest,
+                not_before=not_before,
                 report=self._report,
                 on_left_out=on_left_out,
                 on_progress=on_progress,

@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from anchor.canonical import MAX_INTEGER
 from anchor.collection.cleanliness import judge_cleanliness
 from anchor.collection.installation import observe_software
 from anchor.collection.machine import MachinePlaces, observe_machine
@@ -25,20 +26,25 @@ from anchor.evidence.collection_profiles import Demand, list_lacking
 from anchor.evidence.digests import DIGEST_BYTES, Digests
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile
 from anchor.evidence.file_hashing import FileDigest, hash_sources
+from anchor.evidence.not_before import NotBefore
 from anchor.evidence.observed_groups import CleanlinessCheck
 from anchor.evidence.record import MAX_NAME_CHARACTERS, SALT_BYTES, encode_record
 from anchor.evidence.record_groups import ProfileName, RecordGroups
 from anchor.messages.message import Message
 from anchor.operate.file_intake import IntakeResult, gather
+from anchor.operate.recent_block import NameBlock, name_no_block
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.system.clock import utc_now
 from anchor.system.durable_files import write_file
-from anchor.types import LogId
+from anchor.types import ChainId, Hash32, LogId
 
 # The longest values that a record of a file may have beside its name and groups.
-_ANY_DIGESTS = Digests(sha256=bytes(DIGEST_BYTES), sm3=bytes(DIGEST_BYTES), size=2**53 - 1)
+_ANY_DIGESTS = Digests(sha256=bytes(DIGEST_BYTES), sm3=bytes(DIGEST_BYTES), size=MAX_INTEGER)
 _ANY_MEDIA_TYPE = "x" * 100
+_ANY_BLOCK = NotBefore(
+    chain_id=ChainId(MAX_INTEGER), block_number=MAX_INTEGER, block_hash=Hash32(bytes(32))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +104,7 @@ def collect_files(
     groups: RecordGroups,
     *,
     executor: Executor,
+    name_block: NameBlock = name_no_block,
     on_done: Callable[[int, int], None] | None = None,
 ) -> CollectionResult:
     """Hash and record the files, each with the same groups; on return they are durable.
@@ -105,11 +112,18 @@ def collect_files(
     Raises:
         UsageError: A record would be too long; nothing was hashed or recorded.
         ClockError: This machine's clock certainly differs too much from the chain's time.
+        CannotCheckError: Records are to name a block, and no node tells the final one.
     """
     listed = list(sources)
     _check_size(listed, groups, project.config.log)
     intake = gather(
-        project, listed, executor=executor, keep_files=True, groups=groups, on_done=on_done
+        project,
+        listed,
+        executor=executor,
+        keep_files=True,
+        groups=groups,
+        on_done=on_done,
+        name_block=name_block,
     )
     return CollectionResult(groups=groups, intake=intake)
 
@@ -121,6 +135,7 @@ def collect_bundle(
     *,
     manifest: Path,
     executor: Executor,
+    name_block: NameBlock = name_no_block,
     on_done: Callable[[int, int], None] | None = None,
 ) -> CollectionResult:
     """Hash the files, write their manifest and record it, all of them or none.
@@ -132,9 +147,11 @@ def collect_bundle(
         UsageError: A file cannot be read, the manifest exists already, or the record would be too
             long; nothing was recorded.
         ClockError: This machine's clock certainly differs too much from the chain's time.
+        CannotCheckError: Records are to name a block, and no node tells the final one.
     """
     if os.path.lexists(manifest):
         raise UsageError(Message("bundle-manifest-exists", path=manifest), path=manifest)
+    name_block()  # so that a node that does not tell leaves nothing behind
     files: list[FileDigest] = []
     skipped: list[Skipped] = []
     results = hash_sources(sources, project.config.digests, executor=executor, on_done=on_done)
@@ -158,7 +175,14 @@ def collect_bundle(
     _check_size([named], described, project.config.log)
     write_file(manifest, data)
     # A crash here leaves a manifest without a record, which a repeated call refuses to overwrite.
-    intake = gather(project, [named], executor=executor, keep_files=True, groups=described)
+    intake = gather(
+        project,
+        [named],
+        executor=executor,
+        keep_files=True,
+        groups=described,
+        name_block=name_block,
+    )
     return CollectionResult(groups=described, intake=replace(intake, skipped=tuple(skipped)))
 
 
@@ -176,6 +200,7 @@ def _check_size(sources: Iterable[Discovered], groups: RecordGroups, log: LogId)
             recorded_at=utc_now(),
             log=log,
             statements=groups.members(),
+            not_before=_ANY_BLOCK,
         )
     except MalformedError as error:
         raise UsageError(

@@ -183,6 +183,24 @@ def test_the_configuration_decides_and_an_option_overrides_it(site: Site) -> Non
     assert [record.not_before is None for record in records] == [False, True]
 
 
+@pytest.mark.parametrize("bundle", [(), ("--bundle", "manifest-sha256.txt")])
+def test_a_collection_names_a_block_or_leaves_nothing(site: Site, bundle: tuple[str, ...]) -> None:
+    site.write("a", b"a")
+    collect = ("collect", "--profile", "plain", "--not-before", *bundle)
+    url = site.url
+    site.edit(url, "http://127.0.0.1:1")
+    site.run(*collect, "a").refused(20, "the final block that the records are to name")
+    assert site.rows("SELECT count(*) FROM runs") == [(0,)]
+    assert not (site.folder / "manifest-sha256.txt").exists()
+    site.edit("http://127.0.0.1:1", url)
+    site.run(*collect, "a").expect(0)
+    site.anchor()
+    mine(url)
+    receipt = receipt_of(site, bundle[-1] if bundle else "a")
+    assert parse_record(receipt.record).not_before is not None
+    assert claim_of(site, bundle[-1] if bundle else "a")[0] == "pass"
+
+
 def test_a_node_that_is_down_stops_the_intake_unless_it_may_do_without(site: Site) -> None:
     site.edit(site.url, "http://127.0.0.1:1")
     site.write("a", b"a")

@@ -13,7 +13,7 @@ from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
 from anchor.cli.input_files import read_bounded
 from anchor.cli.intake_notes import note_left_out
-from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.options import ConfigOption, JsonOption, NotBeforeOption
 from anchor.cli.progress_bar import show_hashing
 from anchor.collection.collection_details import build_template, parse_collection_details
 from anchor.collection.questions import ask_details
@@ -31,6 +31,7 @@ from anchor.operate.evidence_collection import (
 )
 from anchor.operate.file_intake import AcceptedFile
 from anchor.operate.receipt_files import skip_receipts
+from anchor.operate.recent_block import choose_block
 from anchor.system.details_toml import MAX_DETAILS_BYTES
 
 
@@ -64,6 +65,7 @@ def command(
     template: Annotated[
         bool, typer.Option("--template", help="Print a file for --details to fill in.")
     ] = False,
+    not_before: NotBeforeOption = None,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -92,7 +94,14 @@ def command(
         sources = skip_receipts(find_sources(files, follow_symlinks=False), project.config.log)
         with open_executor() as executor, show_hashing(output) as count:
             collect = collect_files if bundle is None else partial(collect_bundle, manifest=bundle)
-            result = collect(project, sources, groups, executor=executor, on_done=count)
+            result = collect(
+                project,
+                sources,
+                groups,
+                executor=executor,
+                name_block=choose_block(project, not_before, output.note),
+                on_done=count,
+            )
     _report(output, result)
 
 
