@@ -31,7 +31,7 @@ def test_single_and_bulk_submissions_name_the_same_final_block(naming: Site) -> 
         one = served.http.post("/v1/evidence", json={"sha256": digest(1)}, headers=headers)
         assert one.status_code == 201
         many = served.http.post(
-            "/v1/evidence/bulk",
+            "/v1/bulk",
             content=lines(range(2, 4)),
             headers=headers | NDJSON,
         )
