@@ -23,6 +23,7 @@ from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.system.details_toml import MAX_DETAILS_BYTES
 from anchor.system.durable_files import write_files
+from anchor.verification.collection_account import CustodyReceipt
 from anchor.verification.report import Report, severest_code
 
 
@@ -77,12 +78,13 @@ def _refuse_existing(target: Path) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A verification's result: the receipt's bytes, the report, and the basis of the report."""
+    """A verification's result: the receipt's bytes, the report and its basis, custody events."""
 
     request: Request
     data: bytes
     report: Report
     basis: Basis
+    custody: Sequence[CustodyReceipt] = ()
 
 
 def read_details(path: Path | None) -> Details:
@@ -164,6 +166,7 @@ def _write(
         basis=judged.basis,
         moment=moment,
         draft=is_draft,
+        custody=judged.custody,
     )
     written = {
         "json": encode_certificate(certificate),

@@ -22,6 +22,7 @@ from anchor.cli.certificate_files import (
     write_certificates,
 )
 from anchor.cli.console import Output
+from anchor.cli.custody_inputs import load_custody
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.options import (
     AcceptUnpinnedOption,
@@ -37,7 +38,8 @@ from anchor.cli.options import (
 from anchor.cli.report_text import print_policies
 from anchor.errors import UsageError
 from anchor.messages.message import Message
-from anchor.receipt.format import Receipt, encode_receipt
+from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
+from anchor.verification.collection_account import apply_custody
 
 
 def command(
@@ -61,6 +63,13 @@ def command(
     offline: OfflineOption = False,
     chain_id: ChainIdOption = None,
     accept_unpinned: AcceptUnpinnedOption = False,
+    custody: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="RECEIPT|DIR",
+            help="Receipts of the evidence's custody events, which the certificate then lists.",
+        ),
+    ] = None,
     folder: Annotated[
         Path | None,
         typer.Option(
@@ -117,6 +126,8 @@ def command(
         raise UsageError(
             Message("option-file-count-mismatch", files=len(file), receipts=len(receipts))
         )
+    if custody and len(receipts) > 1:
+        raise UsageError(Message("option-custody-misplaced"))
     if no_pdf and font is not None:
         raise UsageError(Message("option-font-without-pdf"))
     output = Output(as_json=as_json)
@@ -148,7 +159,11 @@ def command(
             policy=inputs.policy, policies=inputs.choice.files, nodes=tuple(nodes.asked_now)
         )
         data = encode_receipt(receipt) if isinstance(receipt, Receipt) else receipt
-        return Judged(request=request, data=data, report=report, basis=basis)
+        if not custody or report.record is None:
+            return Judged(request=request, data=data, report=report, basis=basis)
+        events = load_custody(inputs, custody)
+        report = apply_custody(report, parse_receipt(data), events)
+        return Judged(request=request, data=data, report=report, basis=basis, custody=events)
 
     judged = [judge_one(request) for request in requests]
     inputs.close()
