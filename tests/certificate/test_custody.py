@@ -7,32 +7,16 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from support.certificates import MOMENT, Issued, page_texts
-from support.custodies import AT, Custody, all_events
+from support.certificates import Issued, page_texts
+from support.custodies import AT, Custody, all_events, certify
 
 from anchor.certificate.detail_pages import build_sheets
 from anchor.certificate.fonts import Font
 from anchor.certificate.html import render_html
-from anchor.certificate.issue import Basis, issue_certificate
 from anchor.certificate.layout import Fields, Notes
 from anchor.certificate.model import Certificate, encode_certificate
 from anchor.certificate.pdf import render_pdf
-from anchor.certificate.statements import Details
 from anchor.errors import MismatchError
-from anchor.receipt.format import encode_receipt
-from anchor.verification.collection_account import CustodyReceipt
-
-
-def certify(custody: Custody, events: list[CustodyReceipt]) -> Certificate:
-    return issue_certificate(
-        encode_receipt(custody.receipt(AT)),
-        custody.judge(*events),
-        details=Details(),
-        basis=Basis(policy=custody.world.policy(), policies=(), nodes=()),
-        moment=MOMENT,
-        draft=False,
-        custody=events,
-    )
 
 
 @pytest.fixture(scope="module")

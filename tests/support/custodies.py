@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from support.certificates import MOMENT
 from support.group_examples import FULL
 from support.world import SIZE, World, judged
 
+from anchor.certificate.issue import Basis, issue_certificate
+from anchor.certificate.model import Certificate
+from anchor.certificate.statements import Details
 from anchor.evidence.custody_event import CustodyEvent, name_event
 from anchor.evidence.digests import Digests
 from anchor.evidence.group_reading import read_custody_event
@@ -84,3 +88,16 @@ class Custody:
 
 def all_events(custody: Custody) -> list[CustodyReceipt]:
     return [custody.event(number) for number in range(3)]
+
+
+def certify(custody: Custody, events: list[CustodyReceipt]) -> Certificate:
+    """Return the certificate of the evidence with these events."""
+    return issue_certificate(
+        encode_receipt(custody.receipt(AT)),
+        custody.judge(*events),
+        details=Details(),
+        basis=Basis(policy=custody.world.policy(), policies=(), nodes=()),
+        moment=MOMENT,
+        draft=False,
+        custody=events,
+    )

@@ -11,6 +11,7 @@ import typer
 
 from anchor.certificate.fonts import find_font, read_font
 from anchor.certificate.issue import Basis
+from anchor.certificate.papers import PAPERS, parse_paper
 from anchor.certificate.time_format import choose_moment
 from anchor.cli.certificate_files import (
     Judged,
@@ -91,6 +92,14 @@ def command(
             "as yours.",
         ),
     ] = None,
+    papers: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="|".join(PAPERS),
+            help="Also draft this paper for the person who may sign it, filled from the "
+            "certificate; repeatable.",
+        ),
+    ] = None,
     font: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="Font with Chinese and Latin characters, for the PDF."),
@@ -131,7 +140,8 @@ def command(
     if no_pdf and font is not None:
         raise UsageError(Message("option-font-without-pdf"))
     output = Output(as_json=as_json)
-    requests = plan_requests(receipts, file, folder, is_replacing=is_replacing)
+    drafts = [parse_paper(name) for name in dict.fromkeys(papers or ())]
+    requests = plan_requests(receipts, file, folder, is_replacing=is_replacing, papers=drafts)
     moment = choose_moment(issued_at, os.environ.get("SOURCE_DATE_EPOCH"), datetime.now(UTC))
     stated = read_details(details)
     chosen = None
@@ -170,7 +180,13 @@ def command(
     check_exhibits(stated, [judgement.report for judgement in judged])
     print_policies(output, inputs.describe_policies())
     written, refused, code = write_certificates(
-        judged, output, details=stated, moment=moment, font=chosen, is_draft=draft
+        judged,
+        output,
+        details=stated,
+        moment=moment,
+        font=chosen,
+        is_draft=draft,
+        papers=drafts,
     )
     output.result(
         {
