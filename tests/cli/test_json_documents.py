@@ -74,6 +74,7 @@ def test_the_document_of_each_command_names_its_format(anchored: Site, tmp_path:
         "verifier": ("-o", "page.html"),
         "certify": ("a.txt", "--no-pdf", "--draft"),
         "explain": ("a.txt",),
+        "export": ("a.txt", "--format", "case"),
         "export-log": ("published",),
         "audit": (),
         "trust pin": (
