@@ -16,13 +16,15 @@ from anchor.certificate.layout import (
     fields,
 )
 from anchor.certificate.model import Bilingual, bilingual
+from anchor.evidence.collection_profiles import list_lacking
 from anchor.evidence.group_lines import GroupLine, list_lines
 from anchor.evidence.group_members import list_members
+from anchor.evidence.group_reading import CollectionAccount
 from anchor.evidence.observed_groups import CheckResult, Cleanliness
 from anchor.evidence.record_groups import Provider
 from anchor.evidence.statement_text import MAX_CHARACTERS
 from anchor.messages.message import Message
-from anchor.verification.report_json import AccountDocument
+from anchor.verification.report_json import AccountDocument, LackingDocument
 
 # A bundle may list 200 files; the JSON has them all.
 _MOST_LINES = 60
@@ -31,6 +33,21 @@ _RESULTS: dict[CheckResult, Message] = {
     "fail": Message("check-result-fail"),
     "not_checked": Message("check-result-none"),
 }
+
+
+def describe_account(account: CollectionAccount) -> AccountDocument[Bilingual]:
+    """Return a record's account as the certificate's member."""
+    return AccountDocument[Bilingual](
+        stated=account.list_values("stated"),
+        observed=account.list_values("observed"),
+        uninterpreted=list(account.uninterpreted),
+        lacking=[
+            LackingDocument[Bilingual](
+                member=demand.name, level=demand.level, text=bilingual(demand.describe())
+            )
+            for demand in list_lacking(account.groups)
+        ],
+    )
 
 
 def build_account(account: AccountDocument[Bilingual]) -> Iterator[Block]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from anchor.certificate.account_blocks import build_account
+from anchor.certificate.custody_blocks import build_custody
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.front_page import build_front, describe_level, stated
 from anchor.certificate.labels import POLICY_SOURCES
@@ -52,14 +53,6 @@ _ENVIRONMENT = (
     Message("certificate-environment-clock"),
     Message("certificate-environment-cleanliness"),
 )
-_CUSTODY = (
-    Message("certificate-custody-seizure"),
-    Message("certificate-custody-transfer"),
-    Message("certificate-custody-access"),
-    Message("certificate-custody-digests"),
-    Message("certificate-custody-changes"),
-    Message("certificate-custody-signatures"),
-)
 # The most characters shown of a note, a policy's name or a node's name.
 _MOST_OF_NOTE = 200
 
@@ -70,7 +63,7 @@ def build_sheets(certificate: Certificate) -> list[Sheet]:
         build_front(certificate),
         _claims(certificate),
         _environment(certificate),
-        _custody(),
+        _custody(certificate),
         _arithmetic(certificate),
         _limits(certificate),
     ]
@@ -213,13 +206,10 @@ def _remark(message: Message) -> Notes:
     return Notes(title=None, items=(bilingual(message),), is_list=False)
 
 
-def _custody() -> Sheet:
+def _custody(certificate: Certificate) -> Sheet:
     return Sheet(
         title=bilingual(Message("certificate-custody-title")),
-        blocks=(
-            fields(Message("certificate-custody-events"), _missing(_CUSTODY)),
-            _remark(Message("certificate-custody-unrecorded")),
-        ),
+        blocks=tuple(build_custody(certificate.custody)),
     )
 
 

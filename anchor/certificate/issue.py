@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import version
 
 from anchor.certificate import labels
+from anchor.certificate.account_blocks import describe_account
+from anchor.certificate.custody_blocks import list_custody
 from anchor.certificate.model import (
     FORMAT,
     Bilingual,
@@ -32,8 +34,6 @@ from anchor.certificate.time_format import Moment, format_seconds, format_utc
 from anchor.errors import AnchorError, NotFinalError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
-from anchor.evidence.collection_profiles import list_lacking
-from anchor.evidence.group_reading import CollectionAccount
 from anchor.evidence.record import Record
 from anchor.log.merkle import hash_leaf
 from anchor.messages.message import Message
@@ -41,12 +41,11 @@ from anchor.project.policy_sources import PolicyFile
 from anchor.receipt.format import Receipt, parse_receipt
 from anchor.system.clock import format_time
 from anchor.types import Address, ChainId, Hash32, Head, log_owner
+from anchor.verification.collection_account import CustodyReceipt
 from anchor.verification.policy import TrustPolicy
 from anchor.verification.report import ProvenAnchor, Report
 from anchor.verification.report_json import (
-    AccountDocument,
     ClaimDocument,
-    LackingDocument,
     StepDocument,
 )
 from anchor.verification.steps import VerificationTarget
@@ -66,9 +65,18 @@ class Basis:
 
 
 def issue_certificate(
-    data: bytes, report: Report, *, details: Details, basis: Basis, moment: Moment, draft: bool
+    data: bytes,
+    report: Report,
+    *,
+    details: Details,
+    basis: Basis,
+    moment: Moment,
+    draft: bool,
+    custody: Sequence[CustodyReceipt] = (),
 ) -> Certificate:
     """Return the certificate for the receipt ``data`` and its verification ``report``.
+
+    ``custody`` are the events on which the report has a verdict.
 
     Raises:
         NotFinalError: The anchor is not final, and no draft was requested.
@@ -106,7 +114,8 @@ def issue_certificate(
                 platform=details.platform,
                 exhibit=exhibit,
             ),
-            account=None if report.account is None else _account(report.account),
+            account=None if report.account is None else describe_account(report.account),
+            custody=list_custody(data, custody) if custody else None,
             checks=checks,
             qr_text=encode_payload(place.record_sha256, leading, path.root, draft=draft),
             not_proven=_both(labels.list_not_proven(report.not_proven)),
@@ -247,20 +256,6 @@ def _anchor(proven: ProvenAnchor, target: VerificationTarget) -> VerifiedAnchor:
         ),
         assurance=proven.assurance,
         finality="asserted" if proven.is_asserted else "observed",
-    )
-
-
-def _account(account: CollectionAccount) -> AccountDocument[Bilingual]:
-    return AccountDocument[Bilingual](
-        stated=account.list_values("stated"),
-        observed=account.list_values("observed"),
-        uninterpreted=list(account.uninterpreted),
-        lacking=[
-            LackingDocument[Bilingual](
-                member=demand.name, level=demand.level, text=bilingual(demand.describe())
-            )
-            for demand in list_lacking(account.groups)
-        ],
     )
 
 

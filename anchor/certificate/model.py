@@ -8,7 +8,7 @@ hints of a receipt, such as a transaction's hash, are neither verified nor state
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -183,11 +183,24 @@ class Stated(ReportDocument):
     exhibit: Exhibit
 
 
+class CustodyEntry(ReportDocument):
+    """A custody event that was verified; ``stated`` is what the log's operator says of it.
+
+    ``existed_no_later_than`` is the time by which the event's record existed, not the event's own.
+    """
+
+    record_sha256: Hex32
+    index: int
+    existed_no_later_than: Time | None
+    stated: dict[str, Any]
+
+
 class Certificate(ReportDocument):
     """The whole certificate; ``qr_text`` is the content of its QR code.
 
     ``account`` is what the record says about the collection, which nothing verified: stated by the
-    operator, or observed by the program that made the record.
+    operator, or observed by the program that made the record.  ``custody`` are the events whose
+    receipts were given, in their order, or null if none was.
 
     ``clock`` is the source of ``issued_at``: the issuing machine's clock, or the issuer.  Members
     that are always null are reserved: no record contains their values yet.
@@ -207,7 +220,7 @@ class Certificate(ReportDocument):
     stated: Stated
     account: AccountDocument[Bilingual] | None = None
     trusted_timestamp: None = None
-    custody: None = None
+    custody: list[CustodyEntry] | None = None
     checks: Checks
     qr_text: str
     not_proven: list[Bilingual]

@@ -103,6 +103,18 @@ class _ExhibitEntry(Exhibit):
     digest: Annotated[str, AfterValidator(_check_digest)]
 
 
+class Declarant(_Document):
+    """The person who may sign a paper: only the drafts of ``anchor certify --papers`` name them."""
+
+    name: Statement = None
+    position: Statement = None
+    organisation: Statement = None
+    qualification: Statement = None
+    accuracy: Statement = None
+    regular_activity: Statement = None
+    regular_practice: Statement = None
+
+
 class Details(_Document):
     """The document of the issuer's statements."""
 
@@ -112,6 +124,7 @@ class Details(_Document):
     issuer: Issuer = Issuer()
     depositor: Depositor = Depositor()
     platform: Platform = Platform()
+    declarant: Declarant = Declarant()
     exhibits: Annotated[list[_ExhibitEntry], Field(max_length=MAX_EXHIBITS)] = []
 
     def find_exhibit(self, digests: Digests) -> Exhibit:

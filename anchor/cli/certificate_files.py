@@ -13,6 +13,7 @@ from anchor.certificate.fonts import Font
 from anchor.certificate.html import render_html
 from anchor.certificate.issue import Basis, issue_certificate
 from anchor.certificate.model import encode_certificate
+from anchor.certificate.papers import PAPERS, PaperName, render_paper
 from anchor.certificate.pdf import render_pdf
 from anchor.certificate.statements import Details, is_about, parse_details
 from anchor.certificate.time_format import Moment
@@ -23,6 +24,7 @@ from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.system.details_toml import MAX_DETAILS_BYTES
 from anchor.system.durable_files import write_files
+from anchor.verification.collection_account import CustodyReceipt
 from anchor.verification.report import Report, severest_code
 
 
@@ -41,6 +43,7 @@ def plan_requests(
     folder: Path | None,
     *,
     is_replacing: bool,
+    papers: Sequence[PaperName] = (),
 ) -> list[Request]:
     """Return each receipt to certify with its file and the path of its certificate.
 
@@ -60,14 +63,21 @@ def plan_requests(
                 hint=Message("certificate-path-conflict-hint"),
             )
         if not is_replacing:
-            _refuse_existing(target)
+            _refuse_existing(target, papers)
         requests.append(Request(receipt=receipt, file=file, target=target))
     return requests
 
 
-def _refuse_existing(target: Path) -> None:
-    for kind in ("json", "html", "pdf"):
-        path = target.with_name(f"{target.name}.{kind}")
+def _name_file(target: Path, kind: str) -> Path:
+    """Return the path of a certificate's file, or of a paper drafted from it."""
+    if kind in PAPERS:
+        return target.with_name(f"{target.name.removesuffix('certificate')}draft-{kind}.html")
+    return target.with_name(f"{target.name}.{kind}")
+
+
+def _refuse_existing(target: Path, papers: Sequence[PaperName]) -> None:
+    for kind in ("json", "html", "pdf", *papers):
+        path = _name_file(target, kind)
         if os.path.lexists(path):
             raise UsageError(
                 Message("certificate-exists", path=path),
@@ -77,12 +87,13 @@ def _refuse_existing(target: Path) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A verification's result: the receipt's bytes, the report, and the basis of the report."""
+    """A verification's result: the receipt's bytes, the report and its basis, custody events."""
 
     request: Request
     data: bytes
     report: Report
     basis: Basis
+    custody: Sequence[CustodyReceipt] = ()
 
 
 def read_details(path: Path | None) -> Details:
@@ -115,11 +126,12 @@ def write_certificates(
     moment: Moment,
     font: Font | None,
     is_draft: bool,
+    papers: Sequence[PaperName] = (),
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], ExitCode]:
     """Write and print the certificates; of several receipts, report those that were refused one.
 
-    All have the same details, moment and font.  Return JSON members of the certificates written
-    and of the refused receipts, and the exit code.
+    All have the same details, moment, font and kinds of papers.  Return JSON members of the
+    certificates written and of the refused receipts, and the exit code.
 
     Raises:
         AnchorError: The only receipt cannot be certified, or its certificate cannot be written.
@@ -129,7 +141,9 @@ def write_certificates(
     codes: list[ExitCode] = []
     for judgement in judged:
         try:
-            written.append(_write(judgement, details, moment, font, is_draft=is_draft))
+            written.append(
+                _write(judgement, details, moment, font, is_draft=is_draft, papers=papers)
+            )
         except AnchorError as error:
             if len(judged) == 1:
                 raise
@@ -150,7 +164,13 @@ def write_certificates(
 
 
 def _write(
-    judged: Judged, details: Details, moment: Moment, font: Font | None, *, is_draft: bool
+    judged: Judged,
+    details: Details,
+    moment: Moment,
+    font: Font | None,
+    *,
+    is_draft: bool,
+    papers: Sequence[PaperName],
 ) -> dict[str, Any]:
     """Write one receipt's certificate, each file as a whole; return its JSON members.
 
@@ -164,6 +184,7 @@ def _write(
         basis=judged.basis,
         moment=moment,
         draft=is_draft,
+        custody=judged.custody,
     )
     written = {
         "json": encode_certificate(certificate),
@@ -171,8 +192,9 @@ def _write(
     }
     if font is not None:
         written["pdf"] = render_pdf(certificate, font)
-    target = judged.request.target
-    paths = {kind: target.with_name(f"{target.name}.{kind}") for kind in written}
+    for paper in papers:
+        written[paper] = render_paper(paper, certificate, details.declarant)
+    paths = {kind: _name_file(judged.request.target, kind) for kind in written}
     write_files([(paths[kind], data) for kind, data in written.items()])
     return {
         "receipt": str(judged.request.receipt),

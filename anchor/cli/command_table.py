@@ -37,6 +37,7 @@ GROUPS = {
         "explain": "Print every hash of a receipt, so that you can recompute it with sha256sum.",
         "certify": "Verify files and write a certificate for each.",
         "pack": "Verify files and pack them, with their receipts, as one bag for court.",
+        "export": "Write a receipt's record as CASE JSON-LD or for Tencent BTOE.",
         "audit": "Recompute a log from its leaves, compare it with the registry and report errors.",
         "verifier": "Write the verifier page: one HTML file that checks receipts in a browser.",
         "trust": "Manage your trust policies, and the projects that count as yours.",
@@ -138,6 +139,10 @@ EXAMPLES = {
         "anchor verify --receipt all.anchor.jsonl report.pdf contract.pdf --trust trust.toml",
     ),
     "explain": ("anchor explain report.pdf",),
+    "export": (
+        "anchor export report.pdf --format case -o report.case.json",
+        "anchor export report.pdf --format btoe --hash sha256",
+    ),
     "certify": (
         "anchor certify report.pdf --trust trust.toml --rpc https://NODE --rpc https://ANOTHER",
     ),

@@ -28,6 +28,15 @@ def judge_custody(
     if report.record is None or not paths:
         return report
     subject = receipt if isinstance(receipt, Receipt) else parse_receipt(receipt)
+    return apply_custody(report, subject, load_custody(inputs, paths))
+
+
+def load_custody(inputs: VerificationInputs, paths: Sequence[Path]) -> list[CustodyReceipt]:
+    """Return the custody events of receipts, or of folders of receipts, each with its report.
+
+    Raises:
+        AnchorError: A receipt cannot be read, or is not of a custody event.
+    """
     events = []
     for path in list_receipts(paths):
         data = read_receipt(path)
@@ -36,4 +45,4 @@ def judge_custody(
         if event is None:
             raise MalformedError(Message("custody-receipt-not-of-event", path=path))
         events.append(CustodyReceipt(receipt=parsed, report=inputs.judge(data, event.digests())))
-    return apply_custody(report, subject, events)
+    return events

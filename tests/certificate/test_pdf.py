@@ -7,18 +7,20 @@ pypdf: identification, colour, fonts, the attachment, and that nothing in it act
 from __future__ import annotations
 
 import hashlib
+import re
 import xml.etree.ElementTree as ET
 from typing import Any
 
 import pypdf
 import pytest
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject
-from support.certificates import Issued, issue, read_pdf
+from support.certificates import Issued, all_details, issue, page_texts, read_pdf
 from support.world import INDEX, SIZE, World
 
 from anchor.certificate.fonts import Font
 from anchor.certificate.model import encode_certificate
 from anchor.certificate.pdf import render_pdf
+from anchor.certificate.statements import Details, parse_details
 
 PDFA = "{http://www.aiim.org/pdfa/ns/id/}"
 
@@ -128,3 +130,53 @@ def test_pages_are_a4_and_the_judges_page_is_one(reader: pypdf.PdfReader) -> Non
     texts = [page.extract_text() for page in reader.pages]
     assert "签章" in texts[0]
     assert "逐项核验结论" in texts[1]
+
+
+def test_no_identifier_is_respaced_or_broken_across_lines(font: Font) -> None:
+    """Case and filing numbers mix Chinese and Latin; a copied hash has to be the hash."""
+    world = World()
+    world.main.needed = 2
+    details = parse_details(all_details(world.evidence(INDEX).sha256 or b""), is_json=False)
+    names = {
+        "case_reference": "(2026)浙0192民初123号",
+        "platform": details.platform.model_copy(
+            update={
+                "blockchain_filing_no": "浙网信备33010012345678号",
+                "fees": "说明" * 12 + "ab" * 32,
+            }
+        ),
+    }
+    receipt = world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE)))
+    certificate = issue(world, receipt, details=details.model_copy(update=names)).certificate
+    text = "\n".join(page_texts(render_pdf(certificate, font)))
+    assert "(2026)浙0192民初123号" in text
+    assert "浙网信备33010012345678号" in text
+    squeezed = re.sub(r"\s", "", text)
+    hashes = set(re.findall(r"[0-9a-fA-F]{40,64}", encode_certificate(certificate).decode()))
+    assert len(hashes) > 20
+    assert {each: text.count(each) for each in hashes} == {
+        each: squeezed.count(each) for each in hashes
+    }
+
+
+def test_no_page_but_the_last_is_mostly_white(pdf: bytes, font: Font) -> None:
+    world = World()
+    receipt = world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE)))
+    bare = render_pdf(issue(world, receipt, details=Details()).certificate, font)
+    for data in (pdf, bare):
+        *pages, _ = read_pdf(data).pages
+        for page in pages:
+            assert lowest_text(page) < 300, page.page_number
+
+
+def lowest_text(page: pypdf.PageObject) -> float:
+    """Return the height of the lowest line of text above the footer; a page is 842 high."""
+    heights: list[float] = []
+
+    def note(text: str, transformation: list[float], matrix: list[float], *_: Any) -> None:
+        height = matrix[4] * transformation[1] + matrix[5] * transformation[3] + transformation[5]
+        if text.strip() and height > 60:
+            heights.append(height)
+
+    page.extract_text(visitor_text=note)
+    return min(heights)

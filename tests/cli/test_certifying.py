@@ -365,3 +365,25 @@ def test_without_a_font_it_says_what_to_install_before_anything_is_asked(folder:
 def test_bad_usage_is_told(arguments: tuple[str, ...], words: str, folder: Path) -> None:
     run_in_process("certify", "deed.txt", *arguments, cwd=folder).refused(2, words)
     assert written(folder) == {}
+
+
+def test_papers_are_drafted_beside_the_certificate_and_never_over_others(folder: Path) -> None:
+    (folder / "details.toml").write_text(DETAILS + '[declarant]\nname = "Dana Doe"\n', "utf-8")
+    arguments = ("certify", "deed.txt", *offline(folder), "--no-pdf", "--details", "details.toml")
+    papers = ("--papers", "us-902", "--papers", "vermont", "--papers", "zh")
+    ran = run_anchor(*arguments, *papers, "--json", cwd=folder).expect(0)
+    (written,) = ran.document["certificates"]
+    for name in ("us-902", "vermont", "zh"):
+        path = folder / f"deed.txt.draft-{name}.html"
+        assert written["files"][name]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert b"Dana Doe" in path.read_bytes()
+    (folder / "deed.txt.certificate.json").unlink()
+    (folder / "deed.txt.certificate.html").unlink()
+    run_anchor(*arguments, *papers, cwd=folder).expect(2, "deed.txt.draft-us-902.html")
+    assert not (folder / "deed.txt.certificate.json").exists()
+
+
+def test_an_unknown_paper_is_bad_usage_and_writes_nothing(folder: Path) -> None:
+    ran = run_anchor("certify", "deed.txt", *offline(folder), "--papers", "us-901", cwd=folder)
+    ran.expect(2, "unknown paper 'us-901'")
+    assert written(folder) == {}

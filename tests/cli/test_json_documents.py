@@ -75,6 +75,7 @@ def test_the_document_of_each_command_names_its_format(anchored: Site, tmp_path:
         "certify": ("a.txt", "--no-pdf", "--draft"),
         "pack": ("a.txt", "-o", "bag"),
         "explain": ("a.txt",),
+        "export": ("a.txt", "--format", "case"),
         "export-log": ("published",),
         "audit": (),
         "trust pin": (

@@ -109,7 +109,11 @@ THIRD_PARTIES = {
     "httpx": ("anchor.client",),
     "fastapi": ("anchor.service",),
     "starlette": ("anchor.service",),
-    "jinja2": ("anchor.service.pages.rendering", "anchor.certificate.html"),
+    "jinja2": (
+        "anchor.service.pages.rendering",
+        "anchor.certificate.html",
+        "anchor.certificate.papers",
+    ),
     "markupsafe": ("anchor.service.pages",),
     "prometheus_client": ("anchor.service.routes.metrics", "anchor.service.middleware"),
     "uvicorn": (

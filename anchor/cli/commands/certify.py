@@ -11,6 +11,7 @@ import typer
 
 from anchor.certificate.fonts import find_font, read_font
 from anchor.certificate.issue import Basis
+from anchor.certificate.papers import PAPERS, parse_paper
 from anchor.certificate.time_format import choose_moment
 from anchor.cli.certificate_files import (
     Judged,
@@ -22,6 +23,7 @@ from anchor.cli.certificate_files import (
     write_certificates,
 )
 from anchor.cli.console import Output
+from anchor.cli.custody_inputs import load_custody
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.options import (
     AcceptUnpinnedOption,
@@ -37,7 +39,8 @@ from anchor.cli.options import (
 from anchor.cli.report_text import print_policies
 from anchor.errors import UsageError
 from anchor.messages.message import Message
-from anchor.receipt.format import Receipt, encode_receipt
+from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
+from anchor.verification.collection_account import apply_custody
 
 
 def command(
@@ -61,6 +64,13 @@ def command(
     offline: OfflineOption = False,
     chain_id: ChainIdOption = None,
     accept_unpinned: AcceptUnpinnedOption = False,
+    custody: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="RECEIPT|DIR",
+            help="Receipts of the evidence's custody events, which the certificate then lists.",
+        ),
+    ] = None,
     folder: Annotated[
         Path | None,
         typer.Option(
@@ -80,6 +90,14 @@ def command(
             metavar="FILE",
             help="Your own statements on depositor, platform and exhibits (TOML or .json); printed "
             "as yours.",
+        ),
+    ] = None,
+    papers: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="|".join(PAPERS),
+            help="Also draft this paper for the person who may sign it, filled from the "
+            "certificate; repeatable.",
         ),
     ] = None,
     font: Annotated[
@@ -117,10 +135,13 @@ def command(
         raise UsageError(
             Message("option-file-count-mismatch", files=len(file), receipts=len(receipts))
         )
+    if custody and len(receipts) > 1:
+        raise UsageError(Message("option-custody-misplaced"))
     if no_pdf and font is not None:
         raise UsageError(Message("option-font-without-pdf"))
     output = Output(as_json=as_json)
-    requests = plan_requests(receipts, file, folder, is_replacing=is_replacing)
+    drafts = [parse_paper(name) for name in dict.fromkeys(papers or ())]
+    requests = plan_requests(receipts, file, folder, is_replacing=is_replacing, papers=drafts)
     moment = choose_moment(issued_at, os.environ.get("SOURCE_DATE_EPOCH"), datetime.now(UTC))
     stated = read_details(details)
     chosen = None
@@ -148,14 +169,24 @@ def command(
             policy=inputs.policy, policies=inputs.choice.files, nodes=tuple(nodes.asked_now)
         )
         data = encode_receipt(receipt) if isinstance(receipt, Receipt) else receipt
-        return Judged(request=request, data=data, report=report, basis=basis)
+        if not custody or report.record is None:
+            return Judged(request=request, data=data, report=report, basis=basis)
+        events = load_custody(inputs, custody)
+        report = apply_custody(report, parse_receipt(data), events)
+        return Judged(request=request, data=data, report=report, basis=basis, custody=events)
 
     judged = [judge_one(request) for request in requests]
     inputs.close()
     check_exhibits(stated, [judgement.report for judgement in judged])
     print_policies(output, inputs.describe_policies())
     written, refused, code = write_certificates(
-        judged, output, details=stated, moment=moment, font=chosen, is_draft=draft
+        judged,
+        output,
+        details=stated,
+        moment=moment,
+        font=chosen,
+        is_draft=draft,
+        papers=drafts,
     )
     output.result(
         {

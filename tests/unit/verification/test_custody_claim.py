@@ -2,96 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any
-
 import pytest
+from support.custodies import AT, COMPLETE, Custody, all_events, encode
 from support.group_examples import FULL
-from support.world import SIZE, World, judged
+from support.world import World, judged
 
-from anchor.evidence.custody_event import CustodyEvent, name_event
-from anchor.evidence.digests import Digests
 from anchor.evidence.group_reading import read_custody_event
-from anchor.evidence.record import encode_record
-from anchor.receipt.format import Receipt, encode_receipt
+from anchor.receipt.format import encode_receipt
 from anchor.types import make_log_id
 from anchor.verification.collection_account import CustodyReceipt, apply_custody
 from anchor.verification.report import Report, Verdict
 from anchor.verification.report_json import describe_report
 
-AT = 2
-COMPLETE = {
-    **FULL,
-    "collection": {**FULL["collection"], "operators": [{"name": "a"}, {"name": "b"}]},
-    "platform": {"software": "anchor-evidence", "version": "1"},
-}
-
-
-def encode(digests: Digests, name: str, statements: dict[str, Any]) -> bytes:
-    return encode_record(
-        digests=digests,
-        name=name,
-        media_type=None,
-        salt=bytes(32),
-        recorded_at="2026-09-21T14:00:06Z",
-        statements=statements,
-    )
-
-
-class Custody:
-    """A world whose record 2 has three custody events, at leaves 3 to 5."""
-
-    def __init__(self, statements: dict[str, Any] | None = None, **changes: Any) -> None:
-        plain = World()
-        evidence = plain.evidence(AT)
-        records = list(plain.records)
-        records[AT] = encode(evidence, "x", COMPLETE if statements is None else statements)
-        self.subject = hashlib.sha256(records[AT]).digest()
-        previous: str | None = None
-        for number in range(3):
-            members = {
-                "subject": self.subject.hex(),
-                "previous_event": previous,
-                "event": ("collect", "transfer", "copy")[number],
-                "at": f"2026-09-21T14:00:0{number}Z",
-                "actor": "x",
-                "digest_after": (evidence.sha256 or b"").hex(),
-            } | changes.get(f"event_{number}", {})
-            kept = {name: value for name, value in members.items() if value is not None}
-            event = CustodyEvent.model_validate(kept)
-            records[AT + 1 + number] = encode(
-                event.digests(),
-                name_event(self.subject),
-                {"kind": "custody-event", "custody": kept},
-            )
-            previous = hashlib.sha256(records[AT + 1 + number]).hexdigest()
-        self.world = World(records)
-
-    def receipt(self, index: int) -> Receipt:
-        world = self.world
-        return world.receipt(index, world.prove(world.anchor(index, SIZE)))
-
-    def event(self, number: int, receipt: Receipt | None = None) -> CustodyReceipt:
-        receipt = receipt or self.receipt(AT + 1 + number)
-        event = read_custody_event(receipt.record)
-        digests = self.world.evidence(AT) if event is None else event.digests()
-        report = judged(self.world, encode_receipt(receipt), evidence=digests)
-        return CustodyReceipt(receipt=receipt, report=report)
-
-    def judge(self, *events: CustodyReceipt) -> Report:
-        receipt = self.receipt(AT)
-        evidence = self.world.evidence(AT)
-        report = judged(self.world, encode_receipt(receipt), evidence=evidence)
-        return apply_custody(report, receipt, events)
-
 
 def outcome(report: Report) -> tuple[int, Verdict, str]:
     claim = next(claim for claim in report.claims if claim.id == "C7")
     return int(report.exit_code), claim.verdict, claim.reason
-
-
-def all_events(custody: Custody) -> list[CustodyReceipt]:
-    return [custody.event(number) for number in range(3)]
 
 
 def test_a_whole_chain_and_a_complete_record_pass():
