@@ -8,21 +8,25 @@ from pathlib import Path
 from anchor.bag.bag_format import ORIGINALS
 from anchor.cli.bag_inputs import OpenedBag
 from anchor.cli.evidence_inputs import VerificationInputs
-from anchor.cli.input_files import read_bounded
-from anchor.errors import UsageError
+from anchor.cli.input_files import is_regular_file, read_bounded
+from anchor.errors import MalformedError, UsageError
+from anchor.log.checkpoint import Checkpoint, open_checkpoint
 from anchor.messages.message import Message
+from anchor.project.files import TIMESTAMPS
 from anchor.timestamps.timestamp_token import MAX_TOKEN_BYTES
 from anchor.verification.report import Report
 from anchor.verification.timestamp_claim import (
     GivenTimestamp,
     JudgedTimestamp,
     apply_timestamps,
+    is_of_receipt,
     judge_timestamp,
 )
 
 _FOLDER = "timestamps/"
 _TOKEN_SUFFIX = ".tst"
 _CHECKPOINT_SUFFIX = ".checkpoint"
+_ENDINGS = (_CHECKPOINT_SUFFIX, ".crl", ".pem", _TOKEN_SUFFIX)
 # A checkpoint is three lines and one signature; witnesses add a line each.
 _MAX_CHECKPOINT_BYTES = 1 << 16
 # Of one bag; a head has a token by each of a few authorities.
@@ -59,6 +63,30 @@ class TimestampInputs:
                     ]
                 judged += self._in_bags[opened.path]
         return apply_timestamps(report, judged) if judged else report
+
+
+def find_kept(config: Path | None, report: Report) -> list[Path]:
+    """Return the files of the timestamps that a project keeps of the report's anchored heads.
+
+    ``config`` is the project's configuration; without one there are none.
+    """
+    if config is None or not report.proven:
+        return []
+    found: list[Path] = []
+    for size in sorted({proven.anchor.size for proven in report.proven}):
+        for path in sorted((config.parent / TIMESTAMPS).glob(f"{size}-*{_TOKEN_SUFFIX}")):
+            checkpoint = path.with_suffix(_CHECKPOINT_SUFFIX)
+            if is_regular_file(checkpoint) and is_of_receipt(_open(checkpoint), report):
+                beside = [path.with_suffix(ending) for ending in _ENDINGS]
+                found += [each for each in beside if is_regular_file(each)]
+    return found
+
+
+def _open(path: Path) -> Checkpoint | None:
+    try:
+        return open_checkpoint(read_bounded(path, _MAX_CHECKPOINT_BYTES), None)
+    except MalformedError:
+        return None
 
 
 def _read(path: Path, checkpoint: Path) -> GivenTimestamp:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from base64 import b64decode
+from base64 import b64decode, encodebytes
 from dataclasses import dataclass
 
 from anchor.errors import MalformedError
@@ -41,3 +41,11 @@ def parse_roots(text: str) -> tuple[bytes, ...]:
     if any(root[:1] != bytes([_DER_SEQUENCE]) for root in roots):
         raise MalformedError(Message("tsa-roots-not-pem"))
     return roots
+
+
+def encode_roots(tsa: TrustedTsa) -> str:
+    """Return an authority's root certificates as PEM."""
+    return "".join(
+        f"-----BEGIN CERTIFICATE-----\n{encodebytes(root).decode()}-----END CERTIFICATE-----\n"
+        for root in tsa.roots
+    )

@@ -65,7 +65,7 @@ def apply_timestamps(report: Report, judged: Sequence[JudgedTimestamp]) -> Repor
     Tokens that nobody named, such as those in a bag, are left out if they are of other heads.
     """
     findings = [
-        replace(each.finding, is_of_receipt=_is_of_receipt(each.checkpoint, report))
+        replace(each.finding, is_of_receipt=is_of_receipt(each.checkpoint, report))
         for each in judged
     ]
     shown = tuple(each for each in findings if each.is_of_receipt or each.fault or each.is_demanded)
@@ -83,7 +83,7 @@ def apply_timestamps(report: Report, judged: Sequence[JudgedTimestamp]) -> Repor
     return replace(report, claims=claims, timestamps=shown)
 
 
-def _is_of_receipt(checkpoint: Checkpoint | None, report: Report) -> bool:
+def is_of_receipt(checkpoint: Checkpoint | None, report: Report) -> bool:
     """Return whether a proven anchor of the receipt is exactly the checkpoint's head."""
     return checkpoint is not None and any(
         checkpoint.origin == log_origin(proven.chain_id, proven.registry, proven.log)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,8 @@ from anchor.log.checkpoint import Checkpoint, log_origin, sign_checkpoint
 from anchor.log.signed_note import generate_key
 from anchor.receipt.format import parse_receipt
 from anchor.types import Hash32, Head
+from anchor.verification.pinning import encode_policy
+from anchor.verification.policy import TrustPolicy
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +172,32 @@ def test_a_token_in_a_bag_that_contradicts_its_checkpoint_fails(
     words = ["--timestamp", f"{stem}.tst", "--timestamp", f"{stem}.checkpoint"]
     desk.pack("bag", *words).expect(0)
     desk.run("verify", "bag", *desk.trust).expect(ExitCode.MISMATCH)
+
+
+def test_the_standalone_verifier_cannot_tell_and_says_how_to(desk: Desk) -> None:
+    name = desk.names[0]
+    stem = f"stamps/{name}-alpha"
+    words = ["--timestamp", f"{stem}.tst", "--timestamp", f"{stem}.checkpoint"]
+    desk.pack("bag", *words).expect(0)
+    ran = subprocess.run(
+        [sys.executable, "-I", "verify/verify.py", ".", "--accept-unpinned", "--block-hash",
+         desk.block_hash],
+        cwd=desk.folder / "bag", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    (line,) = [each for each in ran.stdout.splitlines() if "timestamp" in each]
+    assert "cannot tell" in line
+    command = line.partition("root: ")[2].replace("ROOTS.pem", "../ROOTS.pem")
+    policy = tomllib.loads((desk.folder / "bag/policy/trust.toml").read_text())
+    # The policy in the bag has the authorities too, as its party gave them.
+    assert [each["name"] for each in policy["tsa"]] == ["alpha", "beta"]
+    desk.write("ROOTS.pem", policy["tsa"][0]["roots"].encode())
+    subprocess.run(shlex.split(command), cwd=desk.folder / "bag", check=True, capture_output=True)
+    readme = (desk.folder / "bag/README.en.md").read_text()
+    assert f"-data timestamps/{name}-alpha.checkpoint" in readme
+
+
+def test_a_policy_is_written_with_its_authorities_as_it_was_read(desk: Desk) -> None:
+    policy = TrustPolicy.parse((desk.folder / "trust.toml").read_bytes())
+    assert [each.name for each in policy.tsas] == ["alpha", "beta"]
+    written = encode_policy(policy.entries, policy.tsas)
+    assert TrustPolicy.parse(written) == policy

@@ -185,3 +185,27 @@ def test_a_crash_before_the_token_leaves_a_head_that_is_stamped_again(site: Site
     assert (folder / "1-alpha.checkpoint").read_bytes() == (
         folder / "1-beta.checkpoint"
     ).read_bytes()
+
+
+def test_a_backup_and_a_bag_take_the_timestamps_along(
+    site: Site, authorities: list[TimestampAuthority], tmp_path: Path
+) -> None:
+    trust(site, authorities[0])
+    site.add("a", b"a")
+    site.anchor()
+    site.run("timestamp").expect(ExitCode.CANNOT_CHECK)  # beta's root is not in the policy
+    site.run("backup", tmp_path / "backup").expect(0)
+    copied = sorted(path.name for path in (tmp_path / "backup" / "timestamps").iterdir())
+    assert copied == ["1-alpha.checkpoint", "1-alpha.crl", "1-alpha.pem", "1-alpha.tst"]
+    site.run("backup", "--check", tmp_path / "backup").expect(0)
+    # A token of another head stays where it is.
+    for ending in (".tst", ".checkpoint"):
+        (site.folder / f"timestamps/1-other{ending}").write_bytes(b"x")
+    site.run("prove", "a").expect(0)
+    config = site.folder / "anchor.toml"
+    site.run("pack", "a", "-o", tmp_path / "bag", "--config", config).expect(0)
+    packed = sorted(path.name for path in (tmp_path / "bag" / "timestamps").iterdir())
+    assert packed == copied
+    checked = site.run("verify", tmp_path / "bag", "--config", config, "--json").document
+    (shown,) = checked["files"][0]["timestamps"]
+    assert (shown["verdict"], shown["of_this_receipt"], shown["tsa"]) == ("pass", True, "alpha")

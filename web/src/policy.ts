@@ -59,7 +59,13 @@ export function parsePolicy(data: Uint8Array): TrustEntry[] {
     throw unknownVersion(message("policy-format-unknown", { stated, expected: FORMAT }));
   }
   const policy = new Reader(value, "");
-  policy.allow(["format", "trust"]);
+  policy.allow(["format", "trust", "tsa"]);
+  // Timestamps are for the package and for OpenSSL: here their authorities are read and not used.
+  for (const authority of policy.has("tsa") ? policy.tables("tsa") : []) {
+    authority.allow(["name", "roots"]);
+    authority.text("name");
+    authority.text("roots");
+  }
   return policy.tables("trust", 1).map(readEntry);
 }
 
