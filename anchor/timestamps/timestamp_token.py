@@ -19,7 +19,8 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib import metadata
@@ -108,7 +109,8 @@ def verify_timestamp(
         except NotTrustedError as error:
             refusals.append(error)
         else:
-            return _describe(parsed, authority.name)
+            with reading():
+                return _describe(parsed, authority.name)
     names = join([authority.name for authority in authorities])
     reasons = join(dict.fromkeys(error.message for error in refusals), "semicolon")
     raise NotTrustedError(Message("timestamp-tsa-unknown", names=names, reasons=reasons))
@@ -137,14 +139,32 @@ def parse_answer(data: bytes) -> TimeStampResponse:
     """
     from rfc3161_client import decode_timestamp_response
 
-    try:
+    with reading():
         parsed = decode_timestamp_response(data)
         # The library decodes its parts when they are read.
-        assert parsed.tst_info.gen_time.tzinfo and parsed.tst_info.message_imprint.message
-        assert parsed.signed_data.signer_infos is not None
-    except (ValueError, TypeError, AssertionError) as error:
-        raise CannotCheckError(Message("timestamp-not-readable", reason=str(error)[:80])) from error
+        if not (parsed.tst_info.gen_time.tzinfo and parsed.tst_info.message_imprint.message):
+            raise ValueError("no time or no imprint")
     return parsed
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Translate what the libraries raise in the block for bytes that they do not support.
+
+    Raises:
+        CannotCheckError: The block raised such an error.
+    """
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        yield
+    except (
+        ValueError, TypeError, KeyError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion,
+        x509.DuplicateExtension, x509.UnsupportedGeneralNameType,
+    ) as error:  # fmt: skip
+        reason = f"{type(error).__name__}: {error}"[:80]
+        raise CannotCheckError(Message("timestamp-not-readable", reason=reason)) from error
 
 
 def check_library() -> None:
@@ -203,20 +223,15 @@ def _check_signer(parsed: TimeStampResponse) -> None:
     """
     from cryptography import x509
 
-    signers = list(parsed.signed_data.signer_infos)
-    if len(signers) != 1:
-        raise NotTrustedError(Message("timestamp-signers-several", count=len(signers)))
-    try:
+    with reading():
+        signers = [(each.issuer, each.serial_number) for each in parsed.signed_data.signer_infos]
         certificates = [
             x509.load_der_x509_certificate(each) for each in parsed.signed_data.certificates
         ]
-        signed_by = [
-            each
-            for each in certificates
-            if (each.issuer, each.serial_number) == (signers[0].issuer, signers[0].serial_number)
-        ]
-    except ValueError as error:
-        raise CannotCheckError(Message("timestamp-not-readable", reason=str(error)[:80])) from error
+        names = [(each.issuer, each.serial_number) for each in certificates]
+    if len(signers) != 1:
+        raise NotTrustedError(Message("timestamp-signers-several", count=len(signers)))
+    signed_by = [name for name in names if name == signers[0]]
     if not signed_by:
         raise CannotCheckError(Message("timestamp-certificate-missing"))
     if len(signed_by) > 1:
@@ -234,7 +249,8 @@ def _verify_chain(parsed: TimeStampResponse, checkpoint: bytes, authority: Trust
     # Never `intermediates`: the library would trust them like roots.
     verifier = VerifierBuilder(roots=roots).build()
     try:
-        verifier.verify(parsed, hashlib.sha256(checkpoint).digest())
+        with reading():
+            verifier.verify(parsed, hashlib.sha256(checkpoint).digest())
     except VerificationError as error:
         raise _explain(str(error)) from error
 

@@ -16,6 +16,7 @@ from anchor.timestamps.timestamp_token import (
     check_imprint,
     check_library,
     parse_answer,
+    reading,
 )
 
 if TYPE_CHECKING:
@@ -88,8 +89,9 @@ def fetch_revocation_lists(certificates: bytes) -> bytes:
         for url in list(urls)[:_MAX_CRLS]:
             try:
                 data = _exchange(session, "GET", url)
-                lists.append(x509.load_der_x509_crl(data).public_bytes(Encoding.PEM))
-            except (CannotCheckError, ValueError):
+                with reading():
+                    lists.append(x509.load_der_x509_crl(data).public_bytes(Encoding.PEM))
+            except CannotCheckError:
                 continue  # nobody else's list would prove anything either
     return b"".join(lists)
 
@@ -113,11 +115,8 @@ def _exchange(session: BoundedSession, method: str, url: str, **named: object) -
 def _load_certificates(signed_data: SignedData) -> list[x509.Certificate]:
     from cryptography import x509
 
-    try:
+    with reading():
         return [x509.load_der_x509_certificate(each) for each in sorted(signed_data.certificates)]
-    except ValueError as error:
-        reason = Message("timestamp-certificate-missing")
-        raise CannotCheckError(Message("tsa-answer-wrong", reason=reason)) from error
 
 
 def _encode_pem(certificate: x509.Certificate) -> bytes:
@@ -130,8 +129,10 @@ def _list_distribution_points(certificate: x509.Certificate) -> Iterator[str]:
     from cryptography import x509
 
     try:
-        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    except (x509.ExtensionNotFound, ValueError):
+        with reading():
+            extensions = certificate.extensions
+            points = extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except (x509.ExtensionNotFound, CannotCheckError):
         return
     for point in points:
         for name in point.full_name or ():

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.packing import Desk, make_desk
@@ -17,7 +18,7 @@ from anchor.errors import ExitCode
 from anchor.log.checkpoint import Checkpoint, log_origin, sign_checkpoint
 from anchor.log.signed_note import generate_key
 from anchor.receipt.format import parse_receipt
-from anchor.types import Hash32, Head
+from anchor.types import Hash32, Head, LogId
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import TrustPolicy
 
@@ -46,15 +47,17 @@ def name_authority(desk: Desk, authority: TimestampAuthority) -> None:
     policy.write_text(policy.read_text() + entry)
 
 
-def checkpoint_of(desk: Desk, name: str, *, root: Hash32 | None = None) -> bytes:
+def checkpoint_of(
+    desk: Desk, name: str, *, root: Hash32 | None = None, log: LogId | None = None
+) -> bytes:
     receipt = parse_receipt((desk.folder / f"{name}.anchor.json").read_bytes())
     (anchor,) = receipt.anchors
-    origin = log_origin(anchor.chain_id, anchor.registry, receipt.log)
+    origin = log_origin(anchor.chain_id, anchor.registry, log or receipt.log)
     head = Head(root=root or anchor.head.root, size=anchor.head.size)
     return sign_checkpoint(Checkpoint(origin=origin, head=head), generate_key(origin))
 
 
-def stamp(desk: Desk, name: str, authority: TimestampAuthority, **of: Hash32) -> str:
+def stamp(desk: Desk, name: str, authority: TimestampAuthority, **of: Any) -> str:
     checkpoint = checkpoint_of(desk, name, **of)
     stem = f"stamps/{name}-{authority.name}"
     desk.write(stem + ".checkpoint", checkpoint)
@@ -131,6 +134,15 @@ def test_bad_inputs_are_one_sentence_and_verify_nothing(desk: Desk) -> None:
     desk.write("text.checkpoint", b"text")
     shutil.copy(desk.folder / f"{stem}.tst", desk.folder / "text.tst")
     desk.run("verify", name, "--timestamp", "text.tst", *desk.trust).expect(2)
+
+
+def test_a_timestamp_of_the_same_root_in_another_log_is_of_another_head(
+    desk: Desk, authorities: list[TimestampAuthority]
+) -> None:
+    name = desk.names[0]
+    path = stamp(desk, name, authorities[0], log=LogId(bytes(31) + b"\7"))
+    ran = desk.run("verify", name, "--timestamp", path, *desk.trust, "--json").expect(0)
+    assert not ran.document["files"][0]["timestamps"][0]["of_this_receipt"]
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ class TimestampAuthority:
         validity: tuple[str, str] | None = None,
         accuracy: str = "accuracy = secs:1, millisecs:500",
         crl_url: str | None = None,
+        is_issued: bool = False,
     ) -> None:
         self.folder, self.name = folder, name
         folder.mkdir()
@@ -52,6 +53,10 @@ class TimestampAuthority:
             "-days", "3650", "-subj", f"/CN=Root of {name}",
             "-addext", "keyUsage=critical,keyCertSign,cRLSign",
         )  # fmt: skip
+        issuer = "root"
+        if is_issued:
+            issuer = "issuing"
+            self._make_issuing_authority()
         crl = "" if crl_url is None else f"crlDistributionPoints=URI:{crl_url}\n"
         (folder / "extensions").write_text(_EXTENSIONS + purpose + crl)
         run_openssl(
@@ -62,8 +67,8 @@ class TimestampAuthority:
         if validity is not None:
             days = ("-not_before", validity[0], "-not_after", validity[1])
         run_openssl(
-            "x509", "-req", "-in", folder / "signer.csr", "-CA", folder / "root.pem",
-            "-CAkey", folder / "root.key", "-out", folder / "signer.pem", *days,
+            "x509", "-req", "-in", folder / "signer.csr", "-CA", folder / f"{issuer}.pem",
+            "-CAkey", folder / f"{issuer}.key", "-out", folder / "signer.pem", *days,
             "-extfile", folder / "extensions", "-set_serial", "7",
         )  # fmt: skip
         (folder / "serial").write_text("01\n")
@@ -108,6 +113,22 @@ class TimestampAuthority:
             self.folder / "root.key", "-cert", self.folder / "root.pem", "-out", pem,
         )  # fmt: skip
         return run_openssl("crl", "-in", pem, "-outform", "DER")
+
+    def _make_issuing_authority(self) -> None:
+        folder = self.folder
+        self._make_key("issuing")
+        (folder / "ca").write_text(
+            "keyUsage=critical,keyCertSign,cRLSign\nbasicConstraints=critical,CA:TRUE\n"
+        )
+        run_openssl(
+            "req", "-new", "-key", folder / "issuing.key", "-out", folder / "issuing.csr",
+            "-subj", f"/CN=Issuing authority of {self.name}",
+        )  # fmt: skip
+        run_openssl(
+            "x509", "-req", "-in", folder / "issuing.csr", "-CA", folder / "root.pem",
+            "-CAkey", folder / "root.key", "-out", folder / "issuing.pem", "-days", "365",
+            "-extfile", folder / "ca", "-set_serial", "3",
+        )  # fmt: skip
 
     def _make_key(self, name: str) -> None:
         key = self.folder / f"{name}.key"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
@@ -221,6 +222,19 @@ def test_a_certificate_for_another_purpose_stamps_nothing(
         verify_timestamp(bent, CHECKPOINT, [authority.trusted, other.trusted])
 
 
+def test_a_chain_by_an_issuing_authority_inside_the_token_ends_at_the_root(
+    place: Path, authority: TimestampAuthority
+):
+    deep = TimestampAuthority(place / "deep", "deep", is_issued=True)
+    issuing = deep.folder / "issuing.pem"
+    pair = [load_der(deep.folder / "signer.pem"), load_der(issuing)]
+    token = arrange(deep.stamp(CHECKPOINT, chain=issuing), pair, is_sorted=True)
+    assert verify_timestamp(token, CHECKPOINT, [authority.trusted, deep.trusted]).tsa == "deep"
+    # Without the issuing authority's certificate there is no chain.
+    with pytest.raises(NotTrustedError):
+        verify_timestamp(deep.stamp(CHECKPOINT), CHECKPOINT, [deep.trusted])
+
+
 def test_a_second_certificate_with_the_signers_name_and_number_is_refused(
     place: Path, authority: TimestampAuthority
 ):
@@ -265,6 +279,8 @@ def test_bytes_that_are_no_token_are_malformed(token: bytes):
             verify_timestamp(data, CHECKPOINT, [])
 
 
+# The library warns about odd certificates, and fails on odder ones in ways of its own.
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @given(where=st.floats(0, 1, exclude_max=True), change=st.integers(1, 255))
 def test_a_token_with_a_bent_byte_never_passes_as_another(
     authority: TimestampAuthority, token: bytes, where: float, change: int
@@ -278,6 +294,18 @@ def test_a_token_with_a_bent_byte_never_passes_as_another(
         return
     # What no signature covers may differ; what the token says may not.
     assert proven == verify_timestamp(token, CHECKPOINT, [trusted])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+def test_each_bit_of_a_token_that_is_bent(authority: TimestampAuthority, token: bytes):
+    proven = verify_timestamp(token, CHECKPOINT, [authority.trusted])
+    for at in range(len(token)):
+        for bit in range(8):
+            bent = bytearray(token)
+            bent[at] ^= 1 << bit
+            with suppress(AnchorError):
+                assert verify_timestamp(bytes(bent), CHECKPOINT, [authority.trusted]) == proven
 
 
 def test_roots_are_pem_certificates_and_nothing_else(authority: TimestampAuthority):
