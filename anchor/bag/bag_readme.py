@@ -139,7 +139,8 @@ def _command_for(name: str, names: frozenset[str]) -> Iterable[str]:
     content, _, suffix = name.rpartition(".")
     if not name.startswith(("statements/", "timestamps/", "custody/", "certificate/")):
         return
-    signed = shlex.quote(content) if content in names else "SIGNED_FILE"
+    beside = [each for each in (content, f"{content}.checkpoint") if each in names]
+    signed = shlex.quote(beside[0]) if beside else "SIGNED_FILE"
     file = shlex.quote(name)
     match suffix:
         case "sig":

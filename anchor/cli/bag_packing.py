@@ -201,7 +201,8 @@ def _encode_policies(policies: Sequence[PolicyFile], party: str | None) -> bytes
         replace(entry, rpc=(), quorum=1) for file in policies for entry in file.policy.entries
     ]
     remark = Message("bag-policy-remark", party=_spell_party(party))
-    return f"# {remark}\n".encode() + encode_policy(entries)
+    tsas = dict.fromkeys(tsa for file in policies for tsa in file.policy.tsas)
+    return f"# {remark}\n".encode() + encode_policy(entries, list(tsas))
 
 
 def _spell_party(party: str | None) -> Message | str:

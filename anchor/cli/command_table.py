@@ -27,6 +27,7 @@ GROUPS = {
         "search": "Find evidence by part of its name, or by a digest, id or leaf hash.",
         "log": "Show log heads, anchors, queue and alarms live, or one leaf's Merkle path.",
         "prove": "Write the receipts that others need to verify the evidence.",
+        "timestamp": "Have checkpoints of final heads stamped by timestamping authorities.",
         "upgrade": "Complete receipts that were written before their anchor was final.",
         "export-log": "Publish the log as static files: C2SP tiles and a signed checkpoint.",
         "serve": "Accept evidence over HTTP until SIGTERM or Ctrl-C.",
@@ -119,6 +120,7 @@ EXAMPLES = {
         "anchor prove --all -o receipts",
         "anchor prove --all --bundle -o all.anchor.jsonl",
     ),
+    "timestamp": ("anchor timestamp", "anchor timestamp --all"),
     "upgrade": ("anchor upgrade report.pdf.anchor.json",),
     "export-log": (
         "anchor export-log /var/www/log",

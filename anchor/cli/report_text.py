@@ -13,6 +13,7 @@ from anchor.messages.message import Message, join
 from anchor.verification.report import (
     ProvenAnchor,
     Report,
+    TimestampFinding,
     Verdict,
     verdict_message,
     verdict_of,
@@ -65,6 +66,8 @@ def print_report(
             mark = f"{_INDENT}{claim.id} {_pad_verdict(output, claim.verdict)}"
             text = Message("report-claim", title=claim.title, reason=claim.reason)
             output.line(text, mark=mark, colour=COLOURS[claim.verdict.value])
+    for finding in report.timestamps:
+        print_timestamp(output, finding)
     _print_trust(output, report, policies, nodes)
     _print_statements(output, report, in_full=all_steps)
     items = join(report.not_proven, "semicolon")
@@ -95,6 +98,18 @@ def print_step(
     output.line(text, mark=mark, colour=COLOURS[verdict.value])
     if hint:
         output.line(hint, mark=_INDENT * 9)
+
+
+def print_timestamp(output: Output, finding: TimestampFinding) -> None:
+    """Print the verdict on a timestamp; if it cannot be told, also OpenSSL's command."""
+    verdict = verdict_of(finding.error)
+    mark = f"{_INDENT}{_pad_verdict(output, verdict)}"
+    text = Message("report-timestamp", name=finding.name, detail=finding.detail)
+    output.line(text, mark=mark, colour=COLOURS[verdict.value])
+    if finding.error is not None and finding.error.hint is not None:
+        output.line(finding.error.hint, mark=_INDENT * 2)
+    if verdict is Verdict.CANNOT_TELL:
+        output.line(Message("timestamp-openssl", command=finding.command), mark=_INDENT * 2)
 
 
 def print_policies(output: Output, policies: Sequence[Message], *, indent: str = "") -> None:

@@ -45,6 +45,7 @@ from anchor.operate.preconditions import check_chain
 from anchor.operate.publisher import Publisher
 from anchor.operate.single_run import anchor_round
 from anchor.operate.state_proofs import StateProofs
+from anchor.operate.timestamper import Timestamper
 from anchor.project.project import OpenProject
 from anchor.store.evidence import (
     count_waiting,
@@ -132,6 +133,7 @@ class Daemon:
         jitter: Callable[[], float],
         wall: Callable[[], float],
         publisher: Publisher | None = None,
+        timestamper: Timestamper | None = None,
     ) -> None:
         """Prepare; ``jitter`` draws numbers from 0 to 1, which spread the retries after failures.
 
@@ -145,6 +147,7 @@ class Daemon:
         self._tell = tell
         self._backoff = Backoff(jitter)
         self._publisher = publisher
+        self._timestamper = timestamper
         self._wall = wall
         self._last_round: _Round | None = None
         self._watch = ChainWatch(project, Clocks(wall=wall, steady=clock.monotonic))
@@ -383,11 +386,13 @@ class Daemon:
         record_anchors(self._project, self._node)
 
     def _wait(self, seconds: float) -> None:
-        """Wait ``seconds``; meanwhile check the chain and publish whenever that is due."""
+        """Wait ``seconds``; meanwhile check the chain, publish and stamp whenever that is due."""
         end = self._clock.monotonic() + seconds
         while not self._clock.stopping.is_set():
             if self._publisher is not None and not self._is_contradicted:
                 self._publisher.poll(self._note_missing_anchors)
+            if self._timestamper is not None and not self._is_contradicted:
+                self._timestamper.poll()
             left = end - self._clock.monotonic()
             if left <= 0:
                 break

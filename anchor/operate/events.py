@@ -10,6 +10,7 @@ from anchor.operate.anchor_watch import Watched
 from anchor.operate.clock_check import ClockFault
 from anchor.operate.publishing import Publication
 from anchor.operate.single_run import RunResult, run_state_message
+from anchor.operate.timestamping import StampingOutcome
 from anchor.store.heads import AnchoredHead
 from anchor.units import format_leaves
 
@@ -150,4 +151,38 @@ def long_publication_event(target: str, seconds: float) -> Event:
     return Event(
         event="warning",
         text=Message("event-publication-long", target=target, minutes=seconds / 60),
+    )
+
+
+def timestamp_event(outcome: StampingOutcome) -> Event:
+    """Return the event of a checkpoint that was stamped."""
+    return Event(
+        event="timestamped",
+        text=describe_stamping(outcome),
+        figures={
+            "size": outcome.head.size,
+            "root": outcome.head.root.hex(),
+            "tsa": outcome.tsa,
+            "file": str(outcome.path),
+        },
+    )
+
+
+def describe_stamping(outcome: StampingOutcome) -> Message:
+    """Return the sentence about a token that is kept, and whether it was verified."""
+    return Message(
+        "timestamp-kept" if outcome.is_verified else "timestamp-kept-unverified",
+        tsa=outcome.tsa,
+        size=outcome.head.size,
+        path=outcome.path,
+    )
+
+
+def unstamped_event(tsa: str | None, error: AnchorError, wait: float) -> Event:
+    """Return the event of a timestamp that failed and is tried again in ``wait`` seconds."""
+    reason = error.message if tsa is None else Message("tsa-failed", tsa=tsa, reason=error)
+    return Event(
+        event="unstamped",
+        text=Message("event-not-stamped", reason=reason, seconds=wait),
+        figures={"exit_code": int(error.exit_code), "hint": error.hint or ""},
     )

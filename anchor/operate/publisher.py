@@ -7,12 +7,12 @@ describes, and the next one continues: the store shows whether a head is to be p
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from functools import partial
 
 from anchor.errors import AnchorError, CannotCheckError, StoreBusyError
 from anchor.log.publication import PublicationWriter
+from anchor.operate.background_task import BackgroundTask
 from anchor.operate.backoff import Backoff
 from anchor.operate.events import (
     Event,
@@ -47,8 +47,7 @@ class Publisher:
         self._clock = clock
         self._emit = emit
         self._backoff = Backoff(jitter)
-        self._outcome: SimpleQueue[Publication | AnchorError] = SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._task: BackgroundTask[Publication] = BackgroundTask("publisher")
         self._started = 0.0
         self._next_try = self._next_word = clock.monotonic()
         self._published: Head | None = None
@@ -62,19 +61,12 @@ class Publisher:
             RuntimeError: The publishing thread died of an unexpected error, which it printed.
         """
         current_time = self._clock.monotonic()
-        if self._thread is not None:
-            # Read before the queue: once the thread has ended, its outcome is in the
-            # queue.
-            is_over = not self._thread.is_alive()
-            try:
-                outcome = self._outcome.get_nowait()
-            except Empty:
-                if is_over:
-                    raise RuntimeError("the thread that publishes the log died") from None
-                self._watch_duration(current_time)
-                return
-            self._thread = None
+        outcome = self._task.take_outcome()
+        if outcome is not None:
             self._settle(outcome, current_time)
+        if self._task.is_running:
+            self._watch_duration(current_time)
+            return
         if current_time < self._next_try or not self._is_behind():
             return
         try:
@@ -82,8 +74,7 @@ class Publisher:
         except (CannotCheckError, StoreBusyError):
             pass  # the stored anchors may suffice; if not, the publication fails
         self._started, self._next_word = current_time, current_time + _LONG
-        self._thread = threading.Thread(target=self._publish, daemon=True, name="anchor-publisher")
-        self._thread.start()
+        self._task.start(partial(publish_log, self._project, self._target))
 
     def _is_behind(self) -> bool:
         try:
@@ -91,12 +82,6 @@ class Publisher:
         except StoreBusyError:
             return False  # unknown for now; the next poll reads again
         return newest is not None and newest.head != self._published
-
-    def _publish(self) -> None:
-        try:
-            self._outcome.put(publish_log(self._project, self._target))
-        except AnchorError as error:
-            self._outcome.put(error)
 
     def _settle(self, outcome: Publication | AnchorError, current_time: float) -> None:
         if isinstance(outcome, AnchorError):

@@ -41,7 +41,13 @@ from anchor.messages.message import Message, join
 from anchor.messages.validation import describe_fault
 from anchor.project.allowlist import MAX_CONFIG_BYTES
 from anchor.project.environment import format_member, list_variables
-from anchor.project.files import ERASURES, SIDE_FILE, TRUST_POLICY, deployment_record_path
+from anchor.project.files import (
+    ERASURES,
+    SIDE_FILE,
+    TIMESTAMPS,
+    TRUST_POLICY,
+    deployment_record_path,
+)
 from anchor.store.location import SqliteFile, StoreLocation, holds_password, parse_location
 from anchor.store.replication import SECOND_SERVER_NEEDED, CopyRule
 from anchor.system.file_ownership import read_own_file
@@ -139,6 +145,12 @@ shared = true
 # false, or "if-available" to record without where no node tells one.
 # [record]
 # not_before = true
+
+# Timestamping authorities (RFC 3161) that stamp the checkpoint of each final head: two or more, of
+# different operators.
+# [[tsa]]
+# name = "NAME"
+# url = "https://HOST/PATH"
 """
 """The template of a new configuration; ``encode_config`` sets the members, or removes them."""
 
@@ -163,6 +175,14 @@ class SignerConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TsaConfig:
+    """A timestamping authority to ask; its ``name`` is part of the names of files."""
+
+    name: str
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The configuration of the project in ``folder``.
 
@@ -172,6 +192,7 @@ class Config:
     ``ntp`` are the servers that `anchor collect` compares the clock with; none: it asks nobody.
     ``copies`` gives the number of servers that have to hold the store; None: one is enough.
     ``not_before`` (``record.not_before``) is whether new records name a final block.
+    ``tsa`` are the authorities that stamp the checkpoints of final heads (RFC 3161).
     The repr shows no URL of a node or an object store, because they may hold keys.
     """
 
@@ -203,11 +224,17 @@ class Config:
     copies: CopyRule | None = None
     ntp: tuple[str, ...] = ()
     not_before: NotBeforeRule = False
+    tsa: tuple[TsaConfig, ...] = ()
 
     @property
     def erasures(self) -> Path:
         """Return the folder of the statements of erasures."""
         return self.folder / ERASURES
+
+    @property
+    def timestamps(self) -> Path:
+        """Return the folder of the checkpoints' timestamps."""
+        return self.folder / TIMESTAMPS
 
     @property
     def side_file(self) -> Path:
@@ -480,6 +507,25 @@ class _RecordSection(_Section):
     not_before: NotBeforeRule = False
 
 
+def _check_url(url: str) -> str:
+    try:
+        redact_url(url)
+    except ConfigError as error:
+        raise ValueError(error.message) from error
+    return url
+
+
+class _TsaSection(_Section):
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+    url: Annotated[str, AfterValidator(_check_url), Field(repr=False)]
+
+
+def _check_authorities(authorities: list[_TsaSection]) -> list[_TsaSection]:
+    if len({each.name for each in authorities}) < len(authorities):
+        raise ValueError(Message("config-tsa-twice"))
+    return authorities
+
+
 class _StoreCopiesSection(_Section):
     copies: Annotated[int, Field(ge=1, le=9)] = 1
     degrade: bool = False
@@ -506,6 +552,7 @@ class _ConfigDocument(BaseSettings):
     publish: _PublishSection = _PublishSection()
     collect: _CollectSection = _CollectSection()
     record: _RecordSection = _RecordSection()
+    tsa: Annotated[list[_TsaSection], Field(max_length=8), AfterValidator(_check_authorities)] = []
     store_copies: _StoreCopiesSection = _StoreCopiesSection()
 
 
@@ -591,6 +638,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         copies=_read_copies(document.store_copies, store),
         ntp=tuple(document.collect.ntp),
         not_before=document.record.not_before,
+        tsa=tuple(TsaConfig(name=each.name, url=each.url) for each in document.tsa),
     )
 
 

@@ -9,6 +9,7 @@ from anchor.types import ChainId
 CONFIG = "anchor.toml"
 TRUST_POLICY = "trust.toml"
 ERASURES = "erasures"
+TIMESTAMPS = "timestamps"
 SIDE_FILE = "acknowledged.log"
 RECEIPT_SUFFIX = ".anchor.json"
 BUNDLE_SUFFIX = ".anchor.jsonl"

@@ -201,7 +201,10 @@ def merge_policies(files: Iterable[PolicyFile]) -> TrustPolicy:
         for entry in file.policy.entries:
             if not _is_said_already(entry, file, merged):
                 merged.append((entry, file))
-    return TrustPolicy(entries=tuple(entry for entry, _ in merged))
+    return TrustPolicy(
+        entries=tuple(entry for entry, _ in merged),
+        tsas=tuple(dict.fromkeys(tsa for file in files for tsa in file.policy.tsas)),
+    )
 
 
 def _is_said_already(

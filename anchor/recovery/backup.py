@@ -17,7 +17,7 @@ from anchor.ethereum.keccak import format_address
 from anchor.messages.message import Message, join
 from anchor.operate.funds import find_key
 from anchor.project.config import Config
-from anchor.project.files import CONFIG, ERASURES, SIDE_FILE, TRUST_POLICY
+from anchor.project.files import CONFIG, ERASURES, SIDE_FILE, TIMESTAMPS, TRUST_POLICY
 from anchor.project.log_key import load_log_key
 from anchor.recovery.backup_check import CheckedBackup, check_contents
 from anchor.store.acknowledged_log_frames import Damage, walk_frames
@@ -29,6 +29,7 @@ from anchor.store.sealing import write_tiles
 from anchor.store.snapshot import open_copy
 from anchor.store.tile_folder import TileFolder
 from anchor.system.clock import utc_now
+from anchor.system.durable_files import is_temporary
 from anchor.types import Head
 
 
@@ -125,6 +126,18 @@ def _copy_files(config: Config, folder: Path, report: Callable[[Message], None])
             shutil.copyfile(statement, folder / ERASURES / statement.name)
     except OSError as error:
         raise disk_error(config.erasures, error) from error
+    _copy_timestamps(config, folder)
+
+
+def _copy_timestamps(config: Config, folder: Path) -> None:
+    """Copy the checkpoints' timestamps, which nothing but their authorities could make again."""
+    try:
+        for path in sorted(config.timestamps.glob("*")):
+            if path.is_file() and not path.is_symlink() and not is_temporary(path.name):
+                (folder / TIMESTAMPS).mkdir(exist_ok=True)
+                shutil.copyfile(path, folder / TIMESTAMPS / path.name)
+    except OSError as error:
+        raise disk_error(config.timestamps, error) from error
 
 
 def _cut_tail(path: Path) -> None:

@@ -40,6 +40,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import stat
 import struct
 import unicodedata
@@ -2376,7 +2377,11 @@ def find_original(receipt: str) -> str:
 
 
 def verify_bag(source: Folder | ZipFile, pins: Pins) -> Iterator[tuple[str, Report]]:
-    """Check a bag, then yield the report on each original in it."""
+    """Check a bag, then yield the report on each original in it.
+
+    The first report also names the timestamps in the bag, which this program does not verify.
+    """
+    notes = list(explain_timestamps(source))
     for name, (digests, size) in check_bag(source).items():
         receipt = f"receipts/{name.removeprefix('data/originals/')}{SUFFIX}"
         try:
@@ -2384,7 +2389,22 @@ def verify_bag(source: Folder | ZipFile, pins: Pins) -> Iterator[tuple[str, Repo
         except Refusal as refusal:
             yield name, report_trouble(str(refusal), refusal.code)
         else:
-            yield name, verify(data, digests, size, pins)
+            report = verify(data, digests, size, pins)
+            report.notes += notes
+            notes = []
+            yield name, report
+
+
+def explain_timestamps(source: Folder | ZipFile) -> Iterator[str]:
+    """Yield, for each RFC 3161 token in a bag, that it is not verified, and OpenSSL's command."""
+    for name in sorted(source.sizes):
+        checkpoint = name.removesuffix(".tst") + ".checkpoint"
+        if name.startswith("timestamps/") and name.endswith(".tst") and checkpoint in source.sizes:
+            command = shlex.join(
+                ["openssl", "ts", "-verify", "-data", checkpoint, "-in", name, "-token_in",
+                 "-CAfile", "ROOTS.pem"]
+            )  # fmt: skip
+            yield f"timestamp {name!a}: cannot tell here; with the authority's own root: {command}"
 
 
 # ------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from anchor.ethereum.known_chains import find_chain
 from anchor.messages.message import Message
 from anchor.registry.artifact import expected_code_hash
 from anchor.registry.storage import head_slot
+from anchor.timestamps.trusted_tsa import TrustedTsa, encode_roots
 from anchor.types import Address, Assurance, Hash32, make_log_id
 from anchor.verification.policy import FORMAT, FinalityRule, TrustEntry
 from anchor.verification.steps import ChainView, assurance_of
@@ -112,7 +113,7 @@ def find_empty_logs(view: ChainView, entry: TrustEntry) -> list[int]:
     ]
 
 
-def encode_policy(entries: Sequence[TrustEntry]) -> bytes:
+def encode_policy(entries: Sequence[TrustEntry], tsas: Sequence[TrustedTsa] = ()) -> bytes:
     """Encode a policy file that ``parse_policy`` reads back.
 
     Raises:
@@ -120,7 +121,12 @@ def encode_policy(entries: Sequence[TrustEntry]) -> bytes:
     """
     if not all(url.isprintable() for entry in entries for url in entry.rpc):
         raise MalformedError(Message("node-url-unprintable"))
-    document = {"format": FORMAT, "trust": [_list_members(entry) for entry in entries]}
+    document: dict[str, object] = {
+        "format": FORMAT,
+        "trust": [_list_members(entry) for entry in entries],
+    }
+    if tsas:
+        document["tsa"] = [{"name": tsa.name, "roots": encode_roots(tsa)} for tsa in tsas]
     return (_ADVICE + tomlkit.dumps(document)).encode("utf-8")
 
 

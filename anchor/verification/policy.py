@@ -1,7 +1,8 @@
 """The trust policy (``anchor-trust/1``): what the *verifier* pins, outside any receipt.
 
 A policy is a TOML file.  Each ``[[trust]]`` entry names one log owner's logs in one registry on one
-chain, and how to ask that chain.  A receipt must fit an entry; it can never widen one.
+chain, and how to ask that chain.  A receipt must fit an entry; it can never widen one.  Each
+``[[tsa]]`` entry names a timestamping authority and its root certificates.
 ``docs/trust-policy.md`` shows every member.
 """
 
@@ -19,6 +20,7 @@ from anchor.ethereum.keccak import parse_address
 from anchor.messages.message import Message, join
 from anchor.messages.validation import describe_fault
 from anchor.system.file_ownership import read_own_file
+from anchor.timestamps.trusted_tsa import TrustedTsa, parse_roots
 from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
 from anchor.verification.quorum_rules import MAX_NODES, find_conflict, verifier_quorum
 
@@ -29,6 +31,8 @@ DEFAULT_TOLERANCE = 300
 """The default for how many seconds an operator's clock may be ahead of the chain's."""
 _MAX_BLOCK_HASHES = 1_000
 _MAX_DOTS = 500
+# Each token is tried with the roots of every authority.
+_MAX_TSAS = 32
 
 MAX_DEPTH = 100_000
 FinalityRule = Literal["finalized"] | Annotated[int, Field(ge=0, le=MAX_DEPTH)]
@@ -84,9 +88,10 @@ class TrustEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustPolicy:
-    """Everything the verifier pinned."""
+    """Everything the verifier pinned; ``tsas`` are the authorities whose timestamps count."""
 
     entries: tuple[TrustEntry, ...]
+    tsas: tuple[TrustedTsa, ...] = ()
 
     @classmethod
     def parse(cls, data: bytes) -> TrustPolicy:
@@ -165,7 +170,12 @@ def parse_policy(data: bytes) -> TrustPolicy:
         raise MalformedError(
             Message("policy-member-invalid", member=where[:80], reason=describe_fault(first))
         ) from error
-    return TrustPolicy(entries=tuple(_entry(entry) for entry in document.trust))
+    return TrustPolicy(
+        entries=tuple(_entry(entry) for entry in document.trust),
+        tsas=tuple(
+            TrustedTsa(name=each.name, roots=parse_roots(each.roots)) for each in document.tsa
+        ),
+    )
 
 
 class _Document(BaseModel):
@@ -202,9 +212,15 @@ class _EntryDocument(_Document):
     block_hashes: Annotated[list[_Bytes32], Field(max_length=_MAX_BLOCK_HASHES)] = []
 
 
+class _TsaDocument(_Document):
+    name: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,80}$")]
+    roots: str
+
+
 class _PolicyDocument(_Document):
     format: Literal["anchor-trust/1"]
     trust: Annotated[list[_EntryDocument], Field(min_length=1)]
+    tsa: Annotated[list[_TsaDocument], Field(max_length=_MAX_TSAS)] = []
 
 
 def _entry(document: _EntryDocument) -> TrustEntry:

@@ -8,11 +8,13 @@ from datetime import datetime
 from enum import Enum
 from typing import TypeVar
 
-from anchor.errors import AnchorError, ExitCode, MalformedError, severest
+from anchor.errors import AnchorError, ExitCode, MalformedError, MismatchError, severest
 from anchor.ethereum.known_chains import HEADLINES, ChainKind, best_kind, find_chain
 from anchor.evidence.group_reading import CollectionAccount, read_groups
 from anchor.evidence.record import Record
 from anchor.messages.message import Message
+from anchor.system.clock import format_time
+from anchor.timestamps.timestamp_token import VerifiedTimestamp
 from anchor.types import Address, Anchor, Assurance, ChainId, Hash32, LogId
 
 
@@ -180,12 +182,52 @@ class CustodyFinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimestampFinding:
+    """The verdict on one RFC 3161 token: ``proven`` is what it proves, or ``error`` says why not.
+
+    ``is_of_receipt``: its checkpoint is the head of a proven anchor of this receipt.
+    ``is_demanded``: the user named it.  ``command`` is OpenSSL's, by which anybody verifies it.
+    """
+
+    name: str
+    is_demanded: bool
+    command: str
+    is_of_receipt: bool = False
+    proven: VerifiedTimestamp | None = None
+    error: AnchorError | None = None
+
+    @property
+    def detail(self) -> Message:
+        """Return what the token proves, or why it proves nothing."""
+        if self.proven is None:
+            assert self.error is not None, "a token that proves nothing has an error"
+            return self.error.message
+        by, accuracy = format_time(self.proven.existed_by), self.proven.accuracy
+        text = Message(
+            "timestamp-proves" if self.is_of_receipt else "timestamp-proves-other-head",
+            tsa=self.proven.tsa,
+            time=by,
+            serial=self.proven.serial,
+        )
+        return text if accuracy is not None else Message("timestamp-no-accuracy", detail=text)
+
+    @property
+    def fault(self) -> AnchorError | None:
+        """Return the error that counts for the whole report.
+
+        A token that merely lies in a bag counts if it contradicts the checkpoint beside it.
+        """
+        is_wrong = isinstance(self.error, MismatchError)
+        return self.error if self.is_demanded or is_wrong else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """All results of one verification, whether it passed or not.
 
-    ``custody`` is None if no custody events were given.  ``unpinned`` lists what no policy pins,
-    accepted or not; ``notes`` are lines that are not findings.  ``not_proven`` lists what this
-    verification leaves open.
+    ``custody`` is None if no custody events were given; ``timestamps`` are the tokens given.
+    ``unpinned`` lists what no policy pins, accepted or not; ``notes`` are lines that are not
+    findings.  ``not_proven`` lists what this verification leaves open.
     """
 
     record: Record | None
@@ -196,6 +238,7 @@ class Report:
     notes: tuple[Message, ...] = ()
     not_proven: tuple[Message, ...] = NOT_PROVEN
     custody: CustodyFinding | None = None
+    timestamps: tuple[TimestampFinding, ...] = ()
 
     @property
     def error(self) -> AnchorError | None:
@@ -203,6 +246,7 @@ class Report:
         errors = [step.error for step in self.steps]
         if self.custody is not None:
             errors.append(self.custody.error)
+        errors += [finding.fault for finding in self.timestamps]
         return severest_error([error for error in errors if error is not None])
 
     @property

@@ -22,7 +22,7 @@ from anchor.ethereum.known_chains import ChainKind, find_chain
 from anchor.evidence.collection_profiles import list_lacking
 from anchor.evidence.group_reading import CollectionAccount
 from anchor.types import Assurance
-from anchor.verification.report import ProvenAnchor, Report
+from anchor.verification.report import ProvenAnchor, Report, TimestampFinding, verdict_of
 
 VerdictText = Literal["pass", "fail", "cannot tell", "not present"]
 ExitCodeNumber = Annotated[int, Field(ge=0, le=130)]
@@ -128,12 +128,33 @@ class AccountDocument(ReportDocument, Generic[Sentence]):
     lacking: list[LackingDocument[Sentence]]
 
 
+class TimestampDocument(ReportDocument):
+    """An RFC 3161 token, as it was verified.
+
+    ``tsa``, ``serial`` and the times are null unless it passed.
+    ``of_this_receipt``: its checkpoint is the head of an anchor in ``anchors``; otherwise its time
+    is that of another head.  ``time`` and ``existed_no_later_than`` (``time`` plus the accuracy
+    that the token states) are in UTC.  ``command`` is how OpenSSL verifies it.
+    """
+
+    file: str
+    verdict: VerdictText
+    detail: str
+    of_this_receipt: bool
+    tsa: str | None
+    serial: str | None
+    time: str | None
+    existed_no_later_than: str | None
+    command: str
+
+
 class FileDocument(ReportDocument):
     """The result for one file; ``problem`` is null if it is verified.
 
     ``unpinned`` lists what no policy pins, ``statements`` the record's members that are not
     verified, and ``notes`` lines that are not findings.  ``account`` is absent if the record says
-    nothing about its collection, and in the verifier page's documents.
+    nothing about its collection, and in the verifier page's documents.  ``timestamps`` is absent if
+    no tokens were given.
     """
 
     file: str
@@ -148,12 +169,15 @@ class FileDocument(ReportDocument):
     notes: list[str]
     not_proven: list[str]
     account: AccountDocument[str] | None = None
+    timestamps: list[TimestampDocument] | None = None
 
     @model_serializer(mode="wrap")
     def _leave_out(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         members: dict[str, Any] = serialize(self)
         if self.account is None:
             del members["account"]
+        if self.timestamps is None:
+            del members["timestamps"]
         return members
 
 
@@ -243,6 +267,22 @@ def describe_report(name: str, report: Report) -> FileDocument:
         notes=list(report.notes),
         not_proven=list(report.not_proven),
         account=None if report.account is None else _describe_account(report.account),
+        timestamps=[_describe_timestamp(each) for each in report.timestamps] or None,
+    )
+
+
+def _describe_timestamp(finding: TimestampFinding) -> TimestampDocument:
+    proven = finding.proven
+    return TimestampDocument(
+        file=finding.name,
+        verdict=verdict_of(finding.error).value,
+        detail=finding.detail,
+        of_this_receipt=finding.is_of_receipt,
+        tsa=None if proven is None else proven.tsa,
+        serial=None if proven is None else str(proven.serial),
+        time=None if proven is None else _utc(proven.time),
+        existed_no_later_than=None if proven is None else _utc(proven.existed_by),
+        command=finding.command,
     )
 
 

@@ -433,6 +433,13 @@ def entry(more: str = "", **values: str) -> str:
     return text
 
 
+PEM = "-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n"
+
+
+def tsa(name: str, roots: str) -> str:
+    return f'[[tsa]]\nname = "{name}"\nroots = {roots}\n'
+
+
 POLICIES = [
     entry(),
     entry("# a word\n"),
@@ -528,6 +535,19 @@ POLICIES = [
     entry('rpc = ["https://a/one", "https://a/two"]\n'),
     entry('rpc = ["one", "one"]\n'),
     entry('rpc = ["one", "two"]\n'),
+    # The authorities of timestamps, whose certificates take several lines.
+    entry(tsa("a", f'"""\n{PEM}"""') + tsa("b", f"'''{PEM}'''")),
+    entry(tsa("a", f'"""{PEM}{PEM}"""')).replace("\n", "\r\n"),
+    entry(tsa("a", '"' + PEM.replace("\n", "\\n") + '"')),
+    entry(tsa("a", '""')),
+    entry(tsa("a", '"PEM"')),
+    entry(tsa("a", f'"""{PEM} and more"""')),
+    entry(tsa("", f'"""{PEM}"""')),
+    entry(tsa("a" * 81, f'"""{PEM}"""')),
+    entry(tsa("a", f'"""{PEM}"""') + 'url = "https://a"\n'),
+    entry(f'[tsa]\nname = "a"\nroots = """{PEM}"""\n'),
+    entry('[[tsa]]\nname = "a"\n'),
+    entry(tsa("a", f'"""{PEM}"""') * 33),
     entry().ljust(MAX_POLICY_BYTES, "\n"),
     entry().ljust(MAX_POLICY_BYTES + 1, "\n"),
 ]
@@ -547,8 +567,12 @@ def test_a_policy_is_read_or_refused_as_by_the_package(script: PageScript, text:
 
 
 @pytest.mark.parametrize(
-    "more", ['[trust.rpc]\n"a" = 1\n', "owner.x = 1\n", "rpc = {a = 1}\n", 'rpc = ["""a"""]\n',
-             "time_slack = 1979-05-27\n", "time_slack = inf\n"],
+    "more",
+    [
+        '[trust.rpc]\n"a" = 1\n', "owner.x = 1\n", "rpc = {a = 1}\n",
+        'rpc = ["""a\\n"""]\n', 'rpc = ["""a"b"""]\n',
+        "time_slack = 1979-05-27\n", "time_slack = inf\n",
+    ],
 )  # fmt: skip
 def test_toml_that_is_not_read_here_is_refused_with_its_line(script: PageScript, more: str) -> None:
     answer = script.ask("policy", text=base64.b64encode(entry(more).encode()).decode())

@@ -205,7 +205,7 @@ class Broken:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_thread_that_dies_ends_the_daemon(operator: Operator) -> None:
     operator.add("a")()
-    with pytest.raises(RuntimeError, match="the thread that publishes the log died"):
+    with pytest.raises(RuntimeError, match="the thread publisher died"):
         operator.run(until=1_000, target=Broken())
 
 

@@ -14,6 +14,7 @@ from anchor.log.publication import PublicationWriter
 from anchor.operate.daemon import Daemon, Pace
 from anchor.operate.events import Event
 from anchor.operate.publisher import Publisher
+from anchor.operate.timestamper import Timestamper
 from anchor.system.clock import StoppableClock, unix_now
 
 
@@ -51,9 +52,12 @@ class Operator:
             publisher = None
             if target is not None:
                 publisher = Publisher(project, target, stoppable, emit=tell, jitter=jitter)
+            timestamper = None
+            if project.config.tsa:
+                timestamper = Timestamper(project, stoppable, emit=tell, jitter=jitter)
             Daemon(
                 project, chain or node, signer, stoppable, pace, tell=tell, jitter=jitter,
-                wall=unix_now, publisher=publisher,
+                wall=unix_now, publisher=publisher, timestamper=timestamper,
             ).run()  # fmt: skip
 
     def add(self, *names: str) -> Callable[[], object]:

@@ -16,6 +16,11 @@ const MAX_BLOCK_HASHES = 1_000;
 // How many seconds an operator's clock may be ahead of the chain's.
 export const DEFAULT_TOLERANCE = 300;
 const MAX_SECONDS = 86_400;
+const MAX_TSAS = 32;
+const NAME = /^[^\x00-\x1f\x7f]{1,80}$/u;
+// PEM (RFC 7468) of a DER sequence, as anchor/timestamps/trusted_tsa.py has it.
+const CERTIFICATES =
+  /^\s*(?:-----BEGIN CERTIFICATE-----\s+M[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+$/;
 export const ASSURANCES = ["rpc", "quorum", "asserted", "proof"];
 
 /** An operator id that is accepted for anchors in blocks `fromBlock` to `untilBlock`. */
@@ -59,8 +64,22 @@ export function parsePolicy(data: Uint8Array): TrustEntry[] {
     throw unknownVersion(message("policy-format-unknown", { stated, expected: FORMAT }));
   }
   const policy = new Reader(value, "");
-  policy.allow(["format", "trust"]);
+  policy.allow(["format", "trust", "tsa"]);
+  // Timestamps are for the package and for OpenSSL: here their authorities are read and not used.
+  if (policy.has("tsa")) {
+    policy.tables("tsa", 0, MAX_TSAS).forEach(checkAuthority);
+  }
   return policy.tables("trust", 1).map(readEntry);
+}
+
+function checkAuthority(authority: Reader): void {
+  authority.allow(["name", "roots"]);
+  if (!NAME.test(authority.text("name"))) {
+    throw refuse(authority.where("name"), message("value-pattern-differs", { pattern: NAME.source }));
+  }
+  if (!CERTIFICATES.test(authority.text("roots"))) {
+    throw malformed(message("tsa-roots-not-pem"));
+  }
 }
 
 const ENTRY = [
@@ -170,8 +189,8 @@ class Reader {
     return asList(value, least, most, (reason) => refuse(this.where(name), reason));
   }
 
-  tables(name: string, least = 0): Reader[] {
-    return this.list(name, least, Infinity).map((entry, at) => {
+  tables(name: string, least = 0, most = Infinity): Reader[] {
+    return this.list(name, least, most).map((entry, at) => {
       const place = this.where(`${name}.${at}`);
       if (!(entry instanceof Map)) {
         throw refuse(place, message("value-not-dictionary"));

@@ -1,7 +1,8 @@
 /**
  * As much of TOML 1.0 as a trust policy needs: keys, strings, integers, lists, [tables] and
  * [[lists of tables]].  What else TOML has (dates, floats, dotted keys, inline tables, strings of
- * several lines) is refused with its line: this page would rather not read than misread.
+ * several lines with quotation marks or backslashes) is refused with its line: this page would
+ * rather not read than misread.
  */
 
 import { malformed } from "./errors.ts";
@@ -17,6 +18,8 @@ const KEY = /[A-Za-z0-9_-]+/y;
 const HEADING = /(\[\[?)[ \t]*([A-Za-z0-9_-]+(?:[ \t]*\.[ \t]*[A-Za-z0-9_-]+)*)[ \t]*(\]\]?)/y;
 const LITERAL = /'[^'\n\r]*'/y;
 const BASIC = /"(?:[^"\\\n\r]|\\["\\bfnrt]|\\u[0-9a-fA-F]{4})*"/y;
+// Of several lines, such as a certificate; a line end right after the opening is not part of it.
+const LONG = /"""(?:\r?\n)?([^"\\]*)"""(?!")|'''(?:\r?\n)?([^']*)'''(?!')/y;
 const BARE = /[+-]?[A-Za-z0-9_]+(?=[ \t\r\n,\]#]|$)/y;
 const INTEGER = /^(?:[+-]?(?:0|[1-9](?:_?[0-9])*)|0x[0-9a-fA-F](?:_?[0-9a-fA-F])*)$/;
 
@@ -113,6 +116,10 @@ class Reader {
   private readValue(depth: number): Toml {
     if (this.text[this.at] === "[") {
       return this.readList(depth + 1);
+    }
+    const long = this.match(LONG);
+    if (long !== null) {
+      return (long[1] ?? long[2] ?? "").replaceAll("\r\n", "\n");
     }
     const literal = this.match(LITERAL)?.[0];
     if (literal !== undefined && literal !== "''") {

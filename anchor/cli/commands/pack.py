@@ -28,6 +28,7 @@ from anchor.cli.options import (
     TrustOption,
 )
 from anchor.cli.progress_bar import show_hashing
+from anchor.cli.timestamp_inputs import find_kept
 from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.verification.report import severest_code
@@ -69,7 +70,11 @@ def command(
     ] = None,
     timestamp: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="File for the bag's folder of timestamps; repeatable."),
+        typer.Option(
+            metavar="FILE",
+            help="File for the bag's folder of timestamps; repeatable. Those that your own "
+            "project keeps of the files' heads are in it anyway.",
+        ),
     ] = None,
     trust: TrustOption = None,
     rpc: RpcOption = None,
@@ -118,6 +123,7 @@ def command(
         )
         raise typer.Exit(code)
     check_exhibits(details, [file.report for file in files])
+    kept = [path for file in files for path in find_kept(inputs.choice.config, file.report)]
     bag = compose_bag(
         files,
         details=details,
@@ -126,7 +132,7 @@ def command(
             "certificate": certificate or [],
             "custody": custody or [],
             "statements": statement or [],
-            "timestamps": timestamp or [],
+            "timestamps": list(dict.fromkeys([*kept, *(timestamp or [])])),
         },
     )
     size = sum(part.digests.size or 0 for part in bag.values() if isinstance(part, OriginalFile))

@@ -31,6 +31,7 @@ from anchor.operate.events import Event
 from anchor.operate.publisher import Publisher
 from anchor.operate.single_run import run_state_message
 from anchor.operate.store_outage import StoreWait, run_through_outages
+from anchor.operate.timestamper import Timestamper
 from anchor.project.allowlist import find_config
 from anchor.project.config import Config, load_config
 from anchor.project.nodes import open_chain
@@ -62,7 +63,9 @@ _EVENT_NAMES = {
     "stopped": Message("event-name-stopped"),
     "store away": Message("event-name-store-away"),
     "store back": Message("event-name-store-back"),
+    "timestamped": Message("event-name-timestamped"),
     "unpublished": Message("event-name-unpublished"),
+    "unstamped": Message("event-name-unstamped"),
     "warning": Message("event-name-warning"),
 }
 
@@ -240,9 +243,13 @@ def _run_on(
             publisher = None
             if target is not None:
                 publisher = Publisher(project, target, clock, emit=emit, jitter=jitter)
+            timestamper = None
+            if config.tsa:
+                timestamper = Timestamper(project, clock, emit=emit, jitter=jitter)
             daemon = Daemon(
                 project, node, signer, clock, pace,
                 tell=emit, jitter=jitter, wall=unix_now, publisher=publisher,
+                timestamper=timestamper,
             )  # fmt: skip
             daemon.run()
 

@@ -29,6 +29,7 @@ from anchor.cli.options import (
 )
 from anchor.cli.progress_bar import show_hashing
 from anchor.cli.report_text import print_policies, print_report, print_summary
+from anchor.cli.timestamp_inputs import TimestampInputs
 from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.messages.catalogue import Language
 from anchor.messages.message import Message
@@ -73,6 +74,21 @@ def command(
             help="Receipt of a custody event of the file, or a folder of them; repeatable.",
         ),
     ] = None,
+    timestamp: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Timestamp (RFC 3161 token) of the head in the receipt, with its checkpoint "
+            "beside it; repeatable.",
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Checkpoint of the timestamps; default: NAME.checkpoint beside NAME.tst.",
+        ),
+    ] = None,
     trust: TrustOption = None,
     rpc: RpcOption = None,
     quorum: QuorumOption = None,
@@ -104,6 +120,7 @@ def command(
     verified.
     """
     _check_inputs(files or [], receipt, digest, custody)
+    timestamps = TimestampInputs(timestamp or (), checkpoint)
     if language is not None:
         set_language(_parse_language(language))
     if offline and (rpc or quorum):
@@ -139,6 +156,7 @@ def command(
         try:
             given, digests = load()
             report = judge_custody(inputs, inputs.judge(given, digests), given, custody or ())
+            report = timestamps.apply(inputs, name, report)
             file = None if digest is not None or isinstance(name, Message) else Path(name)
             beside = inputs.note_policy_place(file, receipt)
             report = replace(report, notes=(*report.notes, *beside))

@@ -1,0 +1,303 @@
+"""RFC 3161 tokens over signed checkpoints, verified by nothing but the bytes and the roots given.
+
+A token is verified in this order (docs/timestamps.md):
+
+1. rfc3161-client is 1.0.9 or later: earlier ones trust the root certificates inside a token.
+2. The token is the DER encoding of CMS signed data.
+3. Its imprint is by SHA-256.
+4. Its imprint is that of the checkpoint.
+5. The signer's certificate is in it, once.
+6. The signature, and the chain of certificates to a root that the verifier named, as of the token's
+   own time; the signer's certificate is for timestamping only.
+
+Certificates in the token are never trusted by themselves.  "Cannot tell" is an error of its own:
+what this program cannot read or check may be a good token all the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from anchor.errors import (
+    AnchorError,
+    CannotCheckError,
+    MalformedError,
+    MismatchError,
+    NotTrustedError,
+    UnknownVersionError,
+)
+from anchor.messages.message import Message, join
+from anchor.timestamps.trusted_tsa import TrustedTsa
+
+if TYPE_CHECKING:
+    from rfc3161_client import TimeStampResponse
+
+# A token with a chain of four certificates takes about 8 KB.
+MAX_TOKEN_BYTES = 1 << 17
+
+_PACKAGE = "rfc3161-client"
+_LEAST_VERSION = (1, 0, 9)
+_VERSION = re.compile(r"([0-9]+)\.([0-9]+)\.([0-9]+)")
+_SHA256_OID = "2.16.840.1.101.3.4.2.1"
+# ContentInfo: a SEQUENCE whose first member is the OID of signedData (RFC 5652, 3 and 5.1).
+_SEQUENCE = 0x30
+_SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
+_INDEFINITE = 0x80
+# PKIStatusInfo with the status "granted", which a bare token lacks (RFC 3161, 2.4.2).
+_GRANTED = bytes.fromhex("3003020100")
+# OpenSSL's words, as the library passes them on: the chain is verified before the signature.
+_CHAIN_FAILED = "certificate verify error"
+_SIGNATURE_FAILED = ("digest failure", "signature failure")
+_CHAIN_REASON = re.compile(r"Verify error: ?([A-Za-z0-9 ,()'-]{1,80})")
+_PURPOSE = "EKU"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedTimestamp:
+    """What a token proves: the checkpoint existed no later than ``time`` plus ``accuracy``.
+
+    ``tsa`` is the name that the policy gives the authority.  ``accuracy`` is None if the token does
+    not state it.
+    """
+
+    tsa: str
+    time: datetime
+    accuracy: timedelta | None
+    serial: int
+
+    @property
+    def existed_by(self) -> datetime:
+        """Return the time no later than which the checkpoint existed, rounded up to a millisecond.
+
+        Such times are shown with milliseconds.
+        """
+        by = self.time + (self.accuracy or timedelta())
+        return by + timedelta(microseconds=-by.microsecond % 1000)
+
+
+def verify_timestamp(
+    data: bytes, checkpoint: bytes, authorities: Sequence[TrustedTsa]
+) -> VerifiedTimestamp:
+    """Verify a token over a checkpoint's bytes; return what it proves.
+
+    Raises:
+        MalformedError: The bytes are not a token.
+        UnknownVersionError: The imprint is by another algorithm than SHA-256.
+        MismatchError: The token is over other bytes, or was altered.
+        NotTrustedError: No root in ``authorities`` stands behind the token.
+        CannotCheckError: The token cannot be checked here, or ``authorities`` is empty.
+    """
+    parsed = read_token(data)
+    check_imprint(parsed, checkpoint)
+    if not authorities:
+        raise CannotCheckError(
+            Message("timestamp-no-tsa-trusted"), hint=Message("timestamp-no-tsa-trusted-hint")
+        )
+    _check_signer(parsed)
+    refusals: list[AnchorError] = []
+    for authority in authorities:
+        try:
+            _verify_chain(parsed, checkpoint, authority)
+        except NotTrustedError as error:
+            refusals.append(error)
+        else:
+            with reading():
+                return _describe(parsed, authority.name)
+    names = join([authority.name for authority in authorities])
+    reasons = join(dict.fromkeys(error.message for error in refusals), "semicolon")
+    raise NotTrustedError(Message("timestamp-tsa-unknown", names=names, reasons=reasons))
+
+
+def read_token(data: bytes) -> TimeStampResponse:
+    """Parse a token as the answer that granted it.
+
+    Raises:
+        MalformedError: The bytes are not CMS signed data.
+        CannotCheckError: They are, and the strict parser refuses them, or is too old or missing.
+    """
+    check_library()
+    if len(data) > MAX_TOKEN_BYTES:
+        raise MalformedError(Message("timestamp-too-long", limit=MAX_TOKEN_BYTES))
+    if not _is_signed_data(data):
+        raise MalformedError(Message("timestamp-not-token"))
+    return parse_answer(_encode_sequence(_GRANTED + data))
+
+
+def parse_answer(data: bytes) -> TimeStampResponse:
+    """Parse a TSA's answer (TimeStampResp) whose token is signed data.
+
+    Raises:
+        CannotCheckError: The strict parser refuses it.
+    """
+    from rfc3161_client import decode_timestamp_response
+
+    with reading():
+        parsed = decode_timestamp_response(data)
+        # The library decodes its parts when they are read.
+        if not (parsed.tst_info.gen_time.tzinfo and parsed.tst_info.message_imprint.message):
+            raise ValueError("no time or no imprint")
+    return parsed
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Translate what the libraries raise in the block for bytes that they do not support.
+
+    Raises:
+        CannotCheckError: The block raised such an error.
+    """
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        yield
+    except (
+        ValueError, TypeError, KeyError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion,
+        x509.DuplicateExtension, x509.UnsupportedGeneralNameType,
+    ) as error:  # fmt: skip
+        reason = f"{type(error).__name__}: {error}"[:80]
+        raise CannotCheckError(Message("timestamp-not-readable", reason=reason)) from error
+
+
+def check_library() -> None:
+    """Check that the library is present and trusts no certificates inside tokens.
+
+    Raises:
+        CannotCheckError: It is missing, or older than 1.0.9.
+    """
+    try:
+        stated = metadata.version(_PACKAGE)
+    except metadata.PackageNotFoundError:
+        raise CannotCheckError(
+            Message("timestamp-library-missing"), hint=Message("timestamp-library-hint")
+        ) from None
+    match = _VERSION.match(stated)
+    if match is None or tuple(map(int, match.groups())) < _LEAST_VERSION:
+        raise CannotCheckError(
+            Message("timestamp-library-old", version=stated), hint=Message("timestamp-library-hint")
+        )
+
+
+def check_imprint(parsed: TimeStampResponse, checkpoint: bytes) -> None:
+    """Check that a token is over the SHA-256 of a checkpoint: the algorithm first, then the bytes.
+
+    Raises:
+        UnknownVersionError: The imprint is by another algorithm, whatever its bytes are.
+        MismatchError: The imprint is of other bytes.
+    """
+    imprint = parsed.tst_info.message_imprint
+    algorithm = imprint.hash_algorithm.dotted_string
+    if algorithm != _SHA256_OID:
+        raise UnknownVersionError(Message("timestamp-imprint-algorithm", algorithm=algorithm))
+    expected = hashlib.sha256(checkpoint).digest()
+    if imprint.message != expected:
+        raise MismatchError(
+            Message("timestamp-imprint-differs"), expected=expected, actual=imprint.message
+        )
+
+
+def format_command(token: str, checkpoint: str, parsed: TimeStampResponse | None) -> str:
+    """Return the command by which OpenSSL verifies a token; ROOTS.pem stands for its roots.
+
+    The time is the token's own, because OpenSSL otherwise demands that the certificates are valid
+    today.
+    """
+    words = ["openssl", "ts", "-verify", "-data", checkpoint, "-in", token, "-token_in"]
+    if parsed is not None:
+        words += ["-attime", str(int(parsed.tst_info.gen_time.timestamp()))]
+    return shlex.join([*words, "-CAfile", "ROOTS.pem"])
+
+
+def _check_signer(parsed: TimeStampResponse) -> None:
+    """Check that exactly one certificate in the token is the signer's, by issuer and number.
+
+    The library checks the purpose of one of them, and the signature by another, if there are two.
+    """
+    from cryptography import x509
+
+    with reading():
+        signers = [(each.issuer, each.serial_number) for each in parsed.signed_data.signer_infos]
+        certificates = [
+            x509.load_der_x509_certificate(each) for each in parsed.signed_data.certificates
+        ]
+        names = [(each.issuer, each.serial_number) for each in certificates]
+    if len(signers) != 1:
+        raise NotTrustedError(Message("timestamp-signers-several", count=len(signers)))
+    signed_by = [name for name in names if name == signers[0]]
+    if not signed_by:
+        raise CannotCheckError(Message("timestamp-certificate-missing"))
+    if len(signed_by) > 1:
+        raise NotTrustedError(Message("timestamp-certificates-several"))
+
+
+def _verify_chain(parsed: TimeStampResponse, checkpoint: bytes, authority: TrustedTsa) -> None:
+    from cryptography import x509
+    from rfc3161_client import VerificationError, VerifierBuilder
+
+    try:
+        roots = [x509.load_der_x509_certificate(root) for root in authority.roots]
+    except ValueError as error:
+        raise MalformedError(Message("tsa-root-not-certificate", name=authority.name)) from error
+    # Never `intermediates`: the library would trust them like roots.
+    verifier = VerifierBuilder(roots=roots).build()
+    try:
+        with reading():
+            verifier.verify(parsed, hashlib.sha256(checkpoint).digest())
+    except VerificationError as error:
+        raise _explain(str(error)) from error
+
+
+def _explain(text: str) -> AnchorError:
+    if _CHAIN_FAILED in text:
+        reason = _CHAIN_REASON.search(text)
+        return NotTrustedError(
+            Message("timestamp-chain-untrusted", reason=reason[1] if reason else _CHAIN_FAILED)
+        )
+    if any(words in text for words in _SIGNATURE_FAILED):
+        return MismatchError(Message("timestamp-signature-wrong"))
+    if _PURPOSE in text:
+        return NotTrustedError(Message("timestamp-purpose-wrong"))
+    return CannotCheckError(Message("timestamp-not-checked"))
+
+
+def _describe(parsed: TimeStampResponse, name: str) -> VerifiedTimestamp:
+    info, accuracy = parsed.tst_info, None
+    # The library returns None without the optional member, which its types do not state.
+    stated: object = info.accuracy
+    if stated is not None:
+        accuracy = timedelta(
+            seconds=info.accuracy.seconds or 0,
+            milliseconds=info.accuracy.millis or 0,
+            microseconds=info.accuracy.micros or 0,
+        )
+    return VerifiedTimestamp(
+        tsa=name, time=info.gen_time, accuracy=accuracy, serial=info.serial_number
+    )
+
+
+def _is_signed_data(data: bytes) -> bool:
+    """Return whether the bytes are, by their outermost header and length, CMS signed data."""
+    if len(data) < 2 or data[0] != _SEQUENCE:
+        return False
+    first = data[1]
+    more = first - _INDEFINITE if first > _INDEFINITE else 0
+    start = 2 + more
+    if more > 4 or data[start : start + len(_SIGNED_DATA)] != _SIGNED_DATA:
+        return False
+    # BER's indefinite length ends in two zero octets; the strict parser refuses it.
+    length = int.from_bytes(data[2:start], "big") if more else first
+    return first == _INDEFINITE or start + length == len(data)
+
+
+def _encode_sequence(body: bytes) -> bytes:
+    size = len(body).to_bytes(4, "big").lstrip(b"\0")
+    header = bytes([len(body)]) if len(body) < _INDEFINITE else bytes([_INDEFINITE + len(size)])
+    return bytes([_SEQUENCE]) + header + (b"" if len(body) < _INDEFINITE else size) + body
