@@ -38,6 +38,7 @@ _EXTRAS = {
     "fontTools": "certificate",
     "jinja2": "certificate",
     "segno": "certificate",
+    "pyhanko": "sign",
     "fastapi": "service",
     "uvicorn": "service",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,20 +118,27 @@ def check_exhibits(details: Details, reports: Iterable[Report]) -> None:
             )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """What all certificates of a run share; without a font, no PDF is written.
+
+    ``sign`` appends a signature to a PDF.
+    """
+
+    details: Details
+    moment: Moment
+    font: Font | None
+    is_draft: bool
+    papers: Sequence[PaperName]
+    sign: Callable[[bytes], bytes] | None
+
+
 def write_certificates(
-    judged: Sequence[Judged],
-    output: Output,
-    *,
-    details: Details,
-    moment: Moment,
-    font: Font | None,
-    is_draft: bool,
-    papers: Sequence[PaperName] = (),
+    judged: Sequence[Judged], output: Output, issue: Issue
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], ExitCode]:
     """Write and print the certificates; of several receipts, report those that were refused one.
 
-    All have the same details, moment, font and kinds of papers.  Return JSON members of the
-    certificates written and of the refused receipts, and the exit code.
+    Return JSON members of the certificates written and of the refused receipts, and the exit code.
 
     Raises:
         AnchorError: The only receipt cannot be certified, or its certificate cannot be written.
@@ -141,9 +148,7 @@ def write_certificates(
     codes: list[ExitCode] = []
     for judgement in judged:
         try:
-            written.append(
-                _write(judgement, details, moment, font, is_draft=is_draft, papers=papers)
-            )
+            written.append(_write(judgement, issue))
         except AnchorError as error:
             if len(judged) == 1:
                 raise
@@ -158,20 +163,12 @@ def write_certificates(
             codes.append(error.exit_code)
         else:
             print_written(output, written[-1])
-    if font is not None and written:
-        print_font(output, font)
+    if issue.font is not None and written:
+        print_font(output, issue.font)
     return written, refused, severest_code(codes)
 
 
-def _write(
-    judged: Judged,
-    details: Details,
-    moment: Moment,
-    font: Font | None,
-    *,
-    is_draft: bool,
-    papers: Sequence[PaperName],
-) -> dict[str, Any]:
+def _write(judged: Judged, issue: Issue) -> dict[str, Any]:
     """Write one receipt's certificate, each file as a whole; return its JSON members.
 
     Raises:
@@ -180,20 +177,21 @@ def _write(
     certificate = issue_certificate(
         judged.data,
         judged.report,
-        details=details,
+        details=issue.details,
         basis=judged.basis,
-        moment=moment,
-        draft=is_draft,
+        moment=issue.moment,
+        draft=issue.is_draft,
         custody=judged.custody,
     )
     written = {
         "json": encode_certificate(certificate),
         "html": render_html(certificate),
     }
-    if font is not None:
-        written["pdf"] = render_pdf(certificate, font)
-    for paper in papers:
-        written[paper] = render_paper(paper, certificate, details.declarant)
+    if issue.font is not None:
+        pdf = render_pdf(certificate, issue.font)
+        written["pdf"] = pdf if issue.sign is None else issue.sign(pdf)
+    for paper in issue.papers:
+        written[paper] = render_paper(paper, certificate, issue.details.declarant)
     paths = {kind: _name_file(judged.request.target, kind) for kind in written}
     write_files([(paths[kind], data) for kind, data in written.items()])
     return {

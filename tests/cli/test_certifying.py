@@ -387,3 +387,24 @@ def test_an_unknown_paper_is_bad_usage_and_writes_nothing(folder: Path) -> None:
     ran = run_anchor("certify", "deed.txt", *offline(folder), "--papers", "us-901", cwd=folder)
     ran.expect(2, "unknown paper 'us-901'")
     assert written(folder) == {}
+
+
+def test_the_pdf_is_signed_with_the_key_of_a_file_and_the_password_stays_hidden(
+    folder: Path,
+) -> None:
+    for command in (
+        "req -x509 -newkey rsa:2048 -nodes -keyout k.pem -out c.pem -subj /CN=Dana -days 9",
+        "pkcs12 -export -inkey k.pem -in c.pem -out key.p12 -passout pass:s3cr3t",
+    ):
+        subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
+    arguments = ("certify", "deed.txt", *offline(folder), "--sign", "key.p12")
+    named = ("--sign-password-env", "PDF_PASSWORD")
+    run_anchor(*arguments, cwd=folder).refused(31, "there is no terminal")
+    run_anchor(*arguments, *named, cwd=folder).refused(2, "PDF_PASSWORD is not set")
+    run_anchor(*arguments, *named, cwd=folder, env={"PDF_PASSWORD": "no"}).refused(31, "key.p12")
+    run_anchor(*arguments, *named, "--draft", cwd=folder).refused(2, "--draft")
+    run_anchor("certify", "deed.txt", *named, cwd=folder).refused(2, "needs --sign")
+    assert written(folder) == {}
+    ran = run_anchor(*arguments, *named, cwd=folder, env={"PDF_PASSWORD": "s3cr3t"}).expect(0)
+    assert b"/ETSI.CAdES.detached" in written(folder)["pdf"]
+    assert "s3cr3t" not in ran.out + ran.err

@@ -109,6 +109,7 @@ THIRD_PARTIES = {
     "psycopg": ("anchor.store.postgresql", "anchor.store.postgresql_copy"),
     "typst": ("anchor.certificate.fonts", "anchor.certificate.pdf"),
     "fontTools": ("anchor.certificate.fonts",),
+    "pyhanko": ("anchor.certificate.pdf_signature",),
     "segno": ("anchor.certificate.qr",),
     "httpx": ("anchor.client",),
     "fastapi": ("anchor.service",),

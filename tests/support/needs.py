@@ -39,6 +39,7 @@ NEEDS = (
     Need("needs_node", (), ("page_script", "page_campaign", "four_judges"), "node", _NODE),
     Need("needs_hardhat", ("hardhat", "running_hardhat"), (), "node", _NODE),
     Need("needs_strace", (), ("strace",)),
+    Need("needs_pdfsig", ("pdfsig",), (), "pdfsig", "apt install poppler-utils"),
     Need("needs_web_servers", (), ("webservers",)),
 )
 

@@ -14,6 +14,7 @@ from anchor.certificate.issue import Basis
 from anchor.certificate.papers import PAPERS, parse_paper
 from anchor.certificate.time_format import choose_moment
 from anchor.cli.certificate_files import (
+    Issue,
     Judged,
     Request,
     check_exhibits,
@@ -36,6 +37,7 @@ from anchor.cli.options import (
     RpcOption,
     TrustOption,
 )
+from anchor.cli.pdf_signing import open_pdf_key
 from anchor.cli.report_text import print_policies
 from anchor.errors import UsageError
 from anchor.messages.message import Message
@@ -100,6 +102,17 @@ def command(
             "certificate; repeatable.",
         ),
     ] = None,
+    sign: Annotated[
+        Path | None,
+        typer.Option(metavar="KEY.p12", help="Sign the PDF (PAdES) with the key in this file."),
+    ] = None,
+    sign_password_env: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Environment variable that holds the password of --sign; default: a prompt.",
+        ),
+    ] = None,
     font: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="Font with Chinese and Latin characters, for the PDF."),
@@ -139,6 +152,10 @@ def command(
         raise UsageError(Message("option-custody-misplaced"))
     if no_pdf and font is not None:
         raise UsageError(Message("option-font-without-pdf"))
+    if sign is not None and (no_pdf or draft):
+        raise UsageError(Message("option-sign-misplaced"))
+    if sign_password_env is not None and sign is None:
+        raise UsageError(Message("option-sign-password-misplaced"))
     output = Output(as_json=as_json)
     drafts = [parse_paper(name) for name in dict.fromkeys(papers or ())]
     requests = plan_requests(receipts, file, folder, is_replacing=is_replacing, papers=drafts)
@@ -147,6 +164,7 @@ def command(
     chosen = None
     if not no_pdf:
         chosen = find_font() if font is None else read_font(font)
+    signature = None if sign is None else open_pdf_key(output, sign, sign_password_env)
     inputs = VerificationInputs(
         config_path=config_path,
         trust=trust,
@@ -179,15 +197,10 @@ def command(
     inputs.close()
     check_exhibits(stated, [judgement.report for judgement in judged])
     print_policies(output, inputs.describe_policies())
-    written, refused, code = write_certificates(
-        judged,
-        output,
-        details=stated,
-        moment=moment,
-        font=chosen,
-        is_draft=draft,
-        papers=drafts,
+    issue = Issue(
+        details=stated, moment=moment, font=chosen, is_draft=draft, papers=drafts, sign=signature
     )
+    written, refused, code = write_certificates(judged, output, issue)
     output.result(
         {
             "exit_code": int(code),

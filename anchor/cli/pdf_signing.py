@@ -1,0 +1,44 @@
+"""The key of ``anchor certify --sign``, and where its password comes from."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from anchor.certificate.pdf_signature import MAX_KEY_BYTES, load_pdf_signer, sign_pdf
+from anchor.cli.console import Output
+from anchor.cli.input_files import read_bounded
+from anchor.errors import SignerError, UsageError
+from anchor.messages.message import Message
+
+
+def open_pdf_key(output: Output, path: Path, variable: str | None) -> Callable[[bytes], bytes]:
+    """Return the function that signs a PDF with the key in a PKCS#12 file.
+
+    The password comes from the environment variable with this name, or from a prompt.
+
+    Raises:
+        SignerError: There is no password, it is wrong, or the file holds no key.
+    """
+    data = read_bounded(path, MAX_KEY_BYTES)
+    return partial(
+        sign_pdf, signer=load_pdf_signer(path, data, _read_password(output, path, variable))
+    )
+
+
+def _read_password(output: Output, path: Path, variable: str | None) -> str:
+    if variable is not None:
+        password = os.environ.get(variable)
+        if password is None:
+            raise UsageError(Message("pdf-key-variable-unset", name=variable[:80]))
+        return password
+    if not sys.stdin.isatty():
+        raise SignerError(
+            Message("keystore-password-without-terminal", path=path),
+            hint=Message("pdf-key-password-hint"),
+        )
+    return getpass.getpass(output.say(Message("keystore-password-prompt", path=path)))
