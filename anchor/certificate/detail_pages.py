@@ -34,6 +34,7 @@ from anchor.certificate.model import (
     bilingual,
 )
 from anchor.certificate.path_svg import draw_path
+from anchor.certificate.statements import ExternalDeposit
 from anchor.certificate.time_format import describe_time
 from anchor.evidence.statement_text import MAX_CHARACTERS
 from anchor.messages.message import Message
@@ -168,6 +169,7 @@ def _environment(certificate: Certificate) -> Sheet:
         (Message("certificate-exhibit-category"), exhibit.category),
         (Message("certificate-exhibit-summary"), exhibit.content_summary),
         (Message("certificate-fact-to-prove"), exhibit.purpose_of_proof),
+        (Message("certificate-record-address"), exhibit.record_address),
     )
     disclosure = (
         (Message("certificate-platform-registration"), platform.registration_no),
@@ -185,9 +187,22 @@ def _environment(certificate: Certificate) -> Sheet:
             fields(Message("certificate-collection-title"), _stated(collection)),
             *(() if account else [_unrecorded_environment()]),
             fields(Message("certificate-platform-title"), _stated(disclosure)),
+            *(_deposit(entry) for entry in exhibit.external_deposits),
             *(() if account else [_remark(Message("certificate-environment-unrecorded"))]),
         ),
     )
+
+
+def _deposit(deposit: ExternalDeposit) -> Fields:
+    rows = (
+        (Message("certificate-deposit-platform"), deposit.platform),
+        (Message("certificate-deposit-number"), deposit.evidence_id),
+        (Message("certificate-tx-hash"), deposit.tx_hash),
+        (Message("certificate-block-height"), deposit.block_height),
+        (Message("certificate-deposit-time"), deposit.time),
+        (Message("certificate-deposit-certificate"), deposit.certificate_sha256),
+    )
+    return fields(Message("certificate-deposit-title"), _stated(rows))
 
 
 def _unrecorded_environment() -> Fields:

@@ -117,7 +117,13 @@ def issue_certificate(
             account=None if report.account is None else describe_account(report.account),
             custody=list_custody(data, custody) if custody else None,
             checks=checks,
-            qr_text=encode_payload(place.record_sha256, leading, path.root, draft=draft),
+            qr_text=encode_payload(
+                place.record_sha256,
+                leading,
+                path.root,
+                draft=draft,
+                address=exhibit.record_address,
+            ),
             not_proven=_both(labels.list_not_proven(report.not_proven)),
             assumptions=_both(labels.list_assumptions(leading, is_pinned=basis.policy is not None)),
         )

@@ -1,4 +1,4 @@
-"""The QR code: the certified values in a few lines of text, without a URL."""
+"""The QR code: the certified values in a few lines of text, and an address if one is stated."""
 
 from __future__ import annotations
 
@@ -10,13 +10,23 @@ from anchor.certificate.model import FORMAT, VerifiedAnchor
 
 
 def encode_payload(
-    record_sha256: str, anchor: VerifiedAnchor | None, root: str, *, draft: bool
+    record_sha256: str,
+    anchor: VerifiedAnchor | None,
+    root: str,
+    *,
+    draft: bool,
+    address: str | None = None,
 ) -> str:
-    """Return the QR code's text: record digest, chain and registry (CAIP-10), and the root."""
+    """Return the QR code's text: record digest, chain and registry (CAIP-10), and the root.
+
+    ``address`` is where the issuer says that the record can be looked up.
+    """
     lines = [FORMAT + (" DRAFT" if draft else ""), f"record sha256:{record_sha256}"]
     if anchor is not None:
         lines.append(f"chain {anchor.chain}:{anchor.registry}")
     lines.append(f"root {root}")
+    if address is not None:
+        lines.append(f"stated address {address}")
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ one as "not provided".  ``docs/certificate.md`` lists the members.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -13,13 +14,17 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from anchor.canonical import parse_strict
 from anchor.errors import AnchorError, MalformedError, UnknownVersionError
 from anchor.evidence.digests import Digests, parse_digest
-from anchor.evidence.statement_text import StatementText
+from anchor.evidence.statement_text import DigestText, StatementText
 from anchor.messages.message import Message
 from anchor.messages.validation import describe_fault
 from anchor.system.details_toml import MAX_DETAILS_BYTES, parse_details_toml
 
 FORMAT = "anchor-certificate-details/1"
 MAX_EXHIBITS = 1_000
+MAX_DEPOSITS = 20
+# A QR code of the size on the page still can be read.
+MAX_ADDRESS = 200
+_ADDRESS = re.compile(rf"(?=.{{1,{MAX_ADDRESS}}}\Z)https?://[\x21-\x7e]+", re.ASCII)
 
 
 def _check_digest(text: str) -> str:
@@ -30,6 +35,13 @@ def _check_digest(text: str) -> str:
     return text
 
 
+def _check_address(text: str) -> str:
+    if _ADDRESS.fullmatch(text) is None:
+        raise ValueError(Message("details-record-address-malformed", limit=MAX_ADDRESS))
+    return text
+
+
+RecordAddress = Annotated[str, AfterValidator(_check_address)]
 Statement = StatementText | None
 """A sentence of the issuer's; None: not provided."""
 
@@ -88,8 +100,22 @@ class Collection(_Document):
     modifications: Statement = None
 
 
+class ExternalDeposit(_Document):
+    """What another platform returned when the same digest was deposited there."""
+
+    platform: StatementText
+    evidence_id: Statement = None
+    tx_hash: Statement = None
+    block_height: Statement = None
+    time: Statement = None
+    certificate_sha256: DigestText | None = None
+
+
 class Exhibit(Collection):
-    """One exhibit: its place in the case file, and how it was collected."""
+    """One exhibit: its place in the case file, and how it was collected.
+
+    ``record_address`` is where the record can be looked up; the QR code holds it beside the text.
+    """
 
     certificate_no: Statement = None
     exhibit_no: Statement = None
@@ -97,6 +123,8 @@ class Exhibit(Collection):
     title: Statement = None
     content_summary: Statement = None
     purpose_of_proof: Statement = None
+    record_address: RecordAddress | None = None
+    external_deposits: Annotated[list[ExternalDeposit], Field(max_length=MAX_DEPOSITS)] = []
 
 
 class _ExhibitEntry(Exhibit):

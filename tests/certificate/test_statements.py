@@ -38,6 +38,9 @@ def test_every_statement_is_printed_once_at_least_with_its_mark(issued: Issued) 
         if isinstance(value, dict):
             for member in value.values():
                 collect(member)
+        elif isinstance(value, list):
+            for member in value:
+                collect(member)
         elif value is not None:
             stated.append(str(value))
 
@@ -71,6 +74,21 @@ def test_every_statement_is_printed_once_at_least_with_its_mark(issued: Issued) 
         (FORMAT + b"[[exhibits]]\ntitle = 'x'", MalformedError, "digest"),
         (FORMAT + b"[[exhibits]]\ndigest = 'md5:00'", MalformedError, "exhibits.0.digest"),
         (FORMAT + b"[[exhibits]]\ndigest = 'sha256:00'", MalformedError, "64 hex digits"),
+        (
+            FORMAT + b"[[exhibits]]\nrecord_address = 'javascript:x'",
+            MalformedError,
+            "exhibits.0.record_address",
+        ),
+        (
+            FORMAT + b"[[exhibits]]\nrecord_address = 'https://%s'" % (b"x" * 200),
+            MalformedError,
+            "at most 200 ASCII characters",
+        ),
+        (
+            FORMAT + b"[[exhibits]]\n[[exhibits.external_deposits]]\nevidence_id = '1'",
+            MalformedError,
+            "exhibits.0.external_deposits.0.platform",
+        ),
         (FORMAT + b"x = [", MalformedError, "TOML"),
         (FORMAT + b"\xff", MalformedError, "TOML"),
         (FORMAT + b"a." * 600 + b"b = 1", MalformedError, "dots"),

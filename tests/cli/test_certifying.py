@@ -408,3 +408,13 @@ def test_the_pdf_is_signed_with_the_key_of_a_file_and_the_password_stays_hidden(
     ran = run_anchor(*arguments, *named, cwd=folder, env={"PDF_PASSWORD": "s3cr3t"}).expect(0)
     assert b"/ETSI.CAdES.detached" in written(folder)["pdf"]
     assert "s3cr3t" not in ran.out + ran.err
+
+
+def test_what_is_no_custody_event_or_is_for_several_files_gets_no_certificate(
+    folder: Path,
+) -> None:
+    arguments = (*offline(folder), "--no-pdf", "--custody", "map.txt.anchor.json")
+    run_anchor("certify", "deed.txt", *arguments, cwd=folder).refused(2, "not the receipt of a")
+    ran = run_anchor("certify", "deed.txt", "map.txt", *arguments, cwd=folder)
+    ran.refused(2, "--custody needs exactly one file")
+    assert written(folder) == {}

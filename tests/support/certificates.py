@@ -95,6 +95,14 @@ method = "method-20"
 operator = "operator-21"
 witnesses = "witnesses-22"
 modifications = "modifications-23"
+record_address = "https://log.example/record-24"
+[[exhibits.external_deposits]]
+platform = "platform-25"
+evidence_id = "evidence-26"
+tx_hash = "0x27"
+block_height = "height-28"
+time = "time-29"
+certificate_sha256 = "{"ab" * 32}"
 """.encode()
 
 
