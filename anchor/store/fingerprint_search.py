@@ -111,10 +111,10 @@ class Search:
         return RunFilter(bloom, entries, page, until)
 
     def _search_pages(
-        self, run: SortedRun, asked: bytes | memoryview, found: Iterable[bytes]
+        self, run: SortedRun, asked: bytes | memoryview, loaded: Iterable[bytes]
     ) -> bytes:
         """Return the run's entries whose key is that of a row in ``asked``, from its pages."""
-        bodies = {body[:ENTRY]: body for body in found}
+        bodies = {body[:ENTRY]: body for body in loaded}
         for first in list(bodies):
             # If a page begins with an entry of a key, the one before may end with another.
             while first and self._match(asked, first):

@@ -203,11 +203,11 @@ class TimestampFinding:
             assert self.error is not None, "a token that proves nothing has an error"
             return self.error.message
         by, accuracy = format_time(self.proven.existed_by), self.proven.accuracy
-        text = Message(
-            "timestamp-proves" if self.is_of_receipt else "timestamp-proves-other-head",
-            tsa=self.proven.tsa,
-            time=by,
-            serial=self.proven.serial,
+        tsa, serial = self.proven.tsa, self.proven.serial
+        text = (
+            Message("timestamp-proves", tsa=tsa, time=by, serial=serial)
+            if self.is_of_receipt
+            else Message("timestamp-proves-other-head", tsa=tsa, time=by, serial=serial)
         )
         return text if accuracy is not None else Message("timestamp-no-accuracy", detail=text)
 

@@ -98,6 +98,7 @@ STEPS = {
         2 pack bag -o other
         2 pack - -o other
         2 pack changed.txt --out other
+        2 timestamp
         0 audit
         0 audit --rebuild --originals
         0 export-log published

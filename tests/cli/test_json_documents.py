@@ -32,7 +32,7 @@ ELSEWHERE = {
     "init": "tests/cli/test_journey.py",
 }
 # What the state of that log does not allow: its document is the error's.
-REFUSED = {"operator remove", "restore", "succeed", "transactions give-up"}
+REFUSED = {"operator remove", "restore", "succeed", "timestamp", "transactions give-up"}
 
 
 @pytest.fixture
@@ -73,6 +73,7 @@ def test_the_document_of_each_command_names_its_format(anchored: Site, tmp_path:
         "verify": ("a.txt",),
         "verifier": ("-o", "page.html"),
         "certify": ("a.txt", "--no-pdf", "--draft"),
+        "timestamp": (),
         "pack": ("a.txt", "-o", "bag"),
         "explain": ("a.txt",),
         "export": ("a.txt", "--format", "case"),

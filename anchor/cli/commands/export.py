@@ -59,7 +59,7 @@ def command(
     else:
         write_file(out, text.encode("utf-8"))
         output.line(Message("export-written", path=out))
-    output.result({"format": kind, "document": document, "path": None if out is None else str(out)})
+    output.result({"kind": kind, "document": document, "path": None if out is None else str(out)})
 
 
 def _build(
