@@ -39,9 +39,19 @@ from anchor.operate.single_run import RunResult, RunState
 from anchor.project.config import Config
 from anchor.receipt.bundle import load_bundle
 from anchor.receipt.format import Receipt, ReceiptAnchor
+from anchor.timestamps.timestamp_token import VerifiedTimestamp
+from anchor.timestamps.trusted_tsa import TrustedTsa
 from anchor.types import Address, ChainId, Hash32
 from anchor.verification.policy import TrustEntry, TrustPolicy
-from anchor.verification.report import Claim, CustodyFinding, ProvenAnchor, Report, Step, Verdict
+from anchor.verification.report import (
+    Claim,
+    CustodyFinding,
+    ProvenAnchor,
+    Report,
+    Step,
+    TimestampFinding,
+    Verdict,
+)
 
 __all__ = [
     "AbandonedError",
@@ -90,11 +100,14 @@ __all__ = [
     "Step",
     "StorageError",
     "Submission",
+    "TimestampFinding",
     "TrustEntry",
     "TrustPolicy",
+    "TrustedTsa",
     "UnknownVersionError",
     "UsageError",
     "Verdict",
+    "VerifiedTimestamp",
     "Verifier",
     "digest_file",
     "judge",

@@ -72,14 +72,14 @@ def find_kept(config: Path | None, report: Report) -> list[Path]:
     """
     if config is None or not report.proven:
         return []
-    found: list[Path] = []
+    files: list[Path] = []
     for size in sorted({proven.anchor.size for proven in report.proven}):
         for path in sorted((config.parent / TIMESTAMPS).glob(f"{size}-*{_TOKEN_SUFFIX}")):
             checkpoint = path.with_suffix(_CHECKPOINT_SUFFIX)
             if is_regular_file(checkpoint) and is_of_receipt(_open(checkpoint), report):
                 beside = [path.with_suffix(ending) for ending in _ENDINGS]
-                found += [each for each in beside if is_regular_file(each)]
-    return found
+                files += [each for each in beside if is_regular_file(each)]
+    return files
 
 
 def _open(path: Path) -> Checkpoint | None:

@@ -170,12 +170,10 @@ def timestamp_event(outcome: StampingOutcome) -> Event:
 
 def describe_stamping(outcome: StampingOutcome) -> Message:
     """Return the sentence about a token that is kept, and whether it was verified."""
-    return Message(
-        "timestamp-kept" if outcome.is_verified else "timestamp-kept-unverified",
-        tsa=outcome.tsa,
-        size=outcome.head.size,
-        path=outcome.path,
-    )
+    tsa, size, path = outcome.tsa, outcome.head.size, outcome.path
+    if outcome.is_verified:
+        return Message("timestamp-kept", tsa=tsa, size=size, path=path)
+    return Message("timestamp-kept-unverified", tsa=tsa, size=size, path=path)
 
 
 def unstamped_event(tsa: str | None, error: AnchorError, wait: float) -> Event:

@@ -202,12 +202,12 @@ class TimestampFinding:
         if self.proven is None:
             assert self.error is not None, "a token that proves nothing has an error"
             return self.error.message
-        by, accuracy = format_time(self.proven.existed_by), self.proven.accuracy
-        text = Message(
-            "timestamp-proves" if self.is_of_receipt else "timestamp-proves-other-head",
-            tsa=self.proven.tsa,
-            time=by,
-            serial=self.proven.serial,
+        tsa, serial = self.proven.tsa, self.proven.serial
+        time, accuracy = format_time(self.proven.existed_by), self.proven.accuracy
+        text = (
+            Message("timestamp-proves", tsa=tsa, time=time, serial=serial)
+            if self.is_of_receipt
+            else Message("timestamp-proves-other-head", tsa=tsa, time=time, serial=serial)
         )
         return text if accuracy is not None else Message("timestamp-no-accuracy", detail=text)
 
