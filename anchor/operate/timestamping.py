@@ -22,7 +22,6 @@ from anchor.store.heads import load_anchors
 from anchor.system.durable_files import write_file, write_files
 from anchor.timestamps.timestamp_token import verify_timestamp
 from anchor.timestamps.trusted_tsa import TrustedTsa
-from anchor.timestamps.tsa_client import fetch_revocation_lists, request_timestamp
 from anchor.types import Head
 from anchor.verification.policy import read_policy
 
@@ -106,6 +105,9 @@ def choose_heads(project: OpenProject, *, is_all: bool) -> list[Head]:
 
 
 def _stamp(config: Config, head: Head, tsa: TsaConfig, trusted: Sequence[TrustedTsa]) -> None:
+    # Imported late: it loads an HTTP library, which `anchor run --help` does without.
+    from anchor.timestamps.tsa_client import fetch_revocation_lists, request_timestamp
+
     checkpoint = sign_checkpoint(
         Checkpoint(origin=checkpoint_origin(config), head=head), load_log_key(config)
     )
