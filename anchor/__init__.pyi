@@ -106,6 +106,7 @@ __all__ = [
     "UnknownVersionError",
     "UsageError",
     "Verdict",
+    "VerifiedTimestamp",
     "Verifier",
     "digest_file",
     "judge",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -143,6 +143,7 @@ class TsaServer:
         self.url = f"http://127.0.0.1:{port}/tsa"
         self.status = 200
         self.bent: bytes | None = None
+        self.bend_request: Callable[[bytes], bytes] = lambda request: request
         self.requests: list[bytes] = []
         self.revocation_list = b""
 
@@ -153,7 +154,7 @@ class TsaServer:
         if self.bent is not None:
             return self.bent
         assert self.authority is not None
-        return self.authority.answer(body)
+        return self.authority.answer(self.bend_request(body))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,9 +40,14 @@ def test_an_answer_to_another_request_is_refused(authority: TimestampAuthority, 
     with pytest.raises(CannotCheckError) as caught:
         request_timestamp(server.url, CHECKPOINT)
     assert "another request" in caught.value.message
+
+
+def test_an_answer_with_this_nonce_over_other_bytes_is_refused(server: TsaServer):
+    imprint = hashlib.sha256(CHECKPOINT).digest()
+    server.bend_request = lambda request: request.replace(imprint, bytes(32))
     with pytest.raises(CannotCheckError) as caught:
-        request_timestamp(server.url, b"another checkpoint\n")
-    assert caught.value.message.id == "tsa-answer-wrong"
+        request_timestamp(server.url, CHECKPOINT)
+    assert "of other bytes than this checkpoint" in caught.value.message
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\x30\x03\x02\x01\x00", bytes(1 << 18)])
