@@ -39,6 +39,7 @@ from anchor.operate.single_run import RunResult, RunState
 from anchor.project.config import Config
 from anchor.receipt.bundle import load_bundle
 from anchor.receipt.format import Receipt, ReceiptAnchor
+from anchor.timestamps.timestamp_token import VerifiedTimestamp
 from anchor.timestamps.trusted_tsa import TrustedTsa
 from anchor.types import Address, ChainId, Hash32
 from anchor.verification.policy import TrustEntry, TrustPolicy
