@@ -31,7 +31,7 @@ QUOTED = re.compile(
     r"^(\[\[|[a-z_]+ = |(value|data|call)  |anchor_[0-9a-f_]+$|用法：).*"
     r"|^  (anchor |\(printf|keccak256\().*|（(sha256sum|openssl) [^）]*）|eth_getStorageAt\(.*?\)"
     r"|(?<=不是 TOML：).*|(?<=文件已损坏：).*"
-    r"|(?<=信任其他证书、时间的设置：).*|(?<=仅含本机及回环条目：).*"
+    r"|(?<=信任其他证书、时间的设置：).*|(?<=仅含本机及回环条目：).*|(?<=certifi 清单之内：).*"
 )
 # Paths, commands, and the names of things.
 NAMES = re.compile(
