@@ -17,7 +17,7 @@ from anchor.errors import MalformedError
 from anchor.evidence.group_members import build_group
 from anchor.evidence.observed_groups import ClockComparison, ClockServer, ClockState
 from anchor.messages.message import Message
-from anchor.system.clock import utc_now
+from anchor.system.clock import unix_now, utc_now
 from anchor.system.os_errors import describe_os_error
 
 PORT = 123
@@ -101,7 +101,7 @@ def ask_server(server: str, *, timeout: float = TIMEOUT) -> NtpAnswer:
     with socket.socket(family, kind, protocol) as udp:
         udp.settimeout(timeout)
         udp.connect(address)  # so that answers of others are discarded
-        sent, began = time.time(), time.monotonic()
+        sent, began = unix_now(), time.monotonic()
         udp.send(build_request(nonce))
         data = udp.recv(512)
         # By the monotonic clock: the wall clock may be set meanwhile.
