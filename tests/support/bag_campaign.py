@@ -294,7 +294,7 @@ def by_page(page: PageScript, archives: list[bytes]) -> list[Outcome]:
 
 
 def is_true(data: bytes) -> bool:
-    """Tell whether all that another program finds in the ZIP file is of the honest bag.
+    """Return whether all that another program finds in the ZIP file is of the honest bag.
 
     Names may have changed, where all lists say the same; and files that nothing proves.
     """

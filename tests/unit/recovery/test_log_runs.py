@@ -137,7 +137,7 @@ def load_runs(store: Database, end: int = COUNT) -> list[Run]:
 
 
 def spoil(place: SqliteFile, first: int, column: str = "leaves") -> None:
-    """Let a column of a run be too short."""
+    """Shorten a column of a run below what its pieces need."""
     damage(place, f"UPDATE runs SET {column} = x'00' WHERE first = {first}")
 
 

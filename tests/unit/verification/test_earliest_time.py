@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from support.beacons import (
@@ -98,10 +99,10 @@ def test_a_record_may_say_to_be_older_than_its_block_by_the_tolerance(
     assert int(report.exit_code) == code
 
 
-def with_entry(case: Named, **changes: object) -> Named:
+def with_entry(case: Named, **changes: Any) -> Named:
     policy = case.given.policy
     assert policy is not None
-    entry = dataclasses.replace(policy.entries[0], **changes)  # type: ignore[arg-type]
+    entry = dataclasses.replace(policy.entries[0], **changes)
     return case._replace(given=case.given._replace(policy=World().policy(entry)))
 
 
