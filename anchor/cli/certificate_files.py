@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,13 @@ from anchor.certificate.issue import Basis, issue_certificate
 from anchor.certificate.model import encode_certificate
 from anchor.certificate.papers import PAPERS, PaperName, render_paper
 from anchor.certificate.pdf import render_pdf
-from anchor.certificate.statements import Details, is_about, parse_details
+from anchor.certificate.statements import Details
 from anchor.certificate.time_format import Moment
 from anchor.cli.console import Colour, Output
-from anchor.cli.input_files import read_bounded, receipt_path
+from anchor.cli.input_files import receipt_path
 from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
-from anchor.system.details_toml import MAX_DETAILS_BYTES
 from anchor.system.durable_files import write_files
 from anchor.verification.collection_account import CustodyReceipt
 from anchor.verification.report import Report, severest_code
@@ -94,28 +93,6 @@ class Judged:
     report: Report
     basis: Basis
     custody: Sequence[CustodyReceipt] = ()
-
-
-def read_details(path: Path | None) -> Details:
-    """Read the file of the issuer's statements; without a file, return empty details."""
-    if path is None:
-        return Details()
-    return parse_details(read_bounded(path, MAX_DETAILS_BYTES + 1), is_json=path.suffix == ".json")
-
-
-def check_exhibits(details: Details, reports: Iterable[Report]) -> None:
-    """Check that every exhibit in the details belongs to one of the verified receipts.
-
-    Raises:
-        UsageError: An exhibit does not belong to a receipt, so that its statements would be lost.
-    """
-    recorded = [report.record.digests for report in reports if report.record is not None]
-    for exhibit in details.exhibits:
-        if not any(is_about(exhibit.digest, digests) for digests in recorded):
-            raise UsageError(
-                Message("certificate-exhibit-unmatched", digest=exhibit.digest),
-                hint=Message("certificate-exhibit-unmatched-hint"),
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

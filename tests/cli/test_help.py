@@ -85,6 +85,8 @@ HEAVY = {"web3", "requests", "sqlalchemy", "alembic", "eth_account"}
         (["verify", "--help"], HEAVY),
         # The store is what this command is about; what it asks nodes with is loaded when it does.
         (["run", "--help"], HEAVY - {"sqlalchemy"}),
+        # A bag needs nothing of what sets certificates on paper.
+        (["pack", "--help"], {"typst", "jinja2", "segno"}),
     ],
 )
 def test_help_loads_no_heavy_package(arguments: list[str], heavy: set[str], tmp_path: Path) -> None:

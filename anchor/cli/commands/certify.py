@@ -17,10 +17,8 @@ from anchor.cli.certificate_files import (
     Issue,
     Judged,
     Request,
-    check_exhibits,
     describe_font,
     plan_requests,
-    read_details,
     write_certificates,
 )
 from anchor.cli.console import Output
@@ -37,6 +35,7 @@ from anchor.cli.options import (
     RpcOption,
     TrustOption,
 )
+from anchor.cli.party_details import check_exhibits, read_details
 from anchor.cli.pdf_signing import open_pdf_key
 from anchor.cli.report_text import print_policies
 from anchor.errors import UsageError

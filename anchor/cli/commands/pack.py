@@ -13,7 +13,6 @@ from anchor.bag.bag_contents import OriginalFile
 from anchor.bag.bag_format import TAG_MANIFEST
 from anchor.bag.bag_writer import check_target, write_bag
 from anchor.cli.bag_packing import compose_bag, describe_refused, verify_files
-from anchor.cli.certificate_files import check_exhibits, read_details
 from anchor.cli.console import Output
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.options import (
@@ -27,6 +26,7 @@ from anchor.cli.options import (
     RpcOption,
     TrustOption,
 )
+from anchor.cli.party_details import check_exhibits, read_details
 from anchor.cli.progress_bar import show_hashing
 from anchor.cli.timestamp_inputs import find_kept
 from anchor.errors import UsageError
