@@ -27,7 +27,7 @@ GROUPS = {
         "search": "Find evidence by part of its name, or by a digest, id or leaf hash.",
         "log": "Show log heads, anchors, queue and alarms live, or one leaf's Merkle path.",
         "prove": "Write the receipts that others need to verify the evidence.",
-        "timestamp": "Have checkpoints of final heads stamped by timestamping authorities.",
+        "timestamp": "Get RFC 3161 timestamps for the checkpoints of final heads.",
         "upgrade": "Complete receipts that were written before their anchor was final.",
         "export-log": "Publish the log as static files: C2SP tiles and a signed checkpoint.",
         "serve": "Accept evidence over HTTP until SIGTERM or Ctrl-C.",

@@ -198,12 +198,13 @@ class Pages:
     def load_pages_of(self, bounds: Mapping[int, Sequence[bytes]]) -> dict[int, list[bytes]]:
         """Return for the sorted bounds of each run what ``load_page_of`` does, each page once."""
         bodies: dict[int, list[bytes]] = {run: [] for run in bounds}
-        if self._is_postgresql and bounds:
+        if self._is_postgresql:
             # One statement for all of them: a look-up costs the server less than a question.
             pairs = [(run, key) for run, keys in bounds.items() for key in keys]
-            runs, wanted = map(list, zip(*pairs, strict=True)) if pairs else ([], [])
-            for run, body in self._run(_PAGES_OF_ALL, runs, wanted):
-                bodies[run].append(body)
+            if pairs:
+                runs, wanted = map(list, zip(*pairs, strict=True))
+                for run, body in self._run(_PAGES_OF_ALL, runs, wanted):
+                    bodies[run].append(body)
             return bodies
         for run, keys in bounds.items():
             pages = bodies[run]

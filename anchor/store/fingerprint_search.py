@@ -13,6 +13,8 @@ from anchor.store.sorted_rows import merge_rows, search_rows, split_rows
 
 # Looking up one page in so many takes as long as reading all of them in order.
 _PAGES_PER_LOOK_UP = 4
+# Runs with so many look-ups are searched together.
+_FEW_LOOK_UPS = 64
 # Pages loaded at once to build a filter.
 _PAGES_AT_ONCE = 64
 
@@ -41,13 +43,20 @@ class Search:
             if not self._is_worth_reading(run, rows)
         }
         # Where the last entry of each key is, if it has any.
-        bodies = self.pages.load_pages_of(bounds)
-        return [
-            self._search_pages(run, rows, bodies[run.run])
-            if run.run in bodies
-            else b"".join(self._match(rows, part) for part in self.pages.load_run(run.run))
-            for run, rows in asked.items()
-        ]
+        few = {run: keys for run, keys in bounds.items() if len(keys) <= _FEW_LOOK_UPS}
+        bodies = self.pages.load_pages_of(few)
+        parts = []
+        for run, rows in asked.items():
+            if run.run not in bounds:
+                read = self.pages.load_run(run.run)
+                parts.append(b"".join(self._match(rows, part) for part in read))
+                continue
+            # The pages of many look-ups take memory, and are loaded for one run at a time.
+            loaded = (
+                bodies if run.run in few else self.pages.load_pages_of({run.run: bounds[run.run]})
+            )
+            parts.append(self._search_pages(run, rows, loaded[run.run]))
+        return parts
 
     def _is_worth_reading(self, run: SortedRun, asked: bytes | memoryview) -> bool:
         """Return whether reading the run takes less time than looking up each row."""

@@ -22,7 +22,7 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Have checkpoints of final heads stamped by timestamping authorities.
+    """Get RFC 3161 timestamps for the checkpoints of final heads.
 
     Each authority of the configuration's [[tsa]] gets the SHA-256 of the signed checkpoint, and
     nothing else. Tokens are kept in the folder timestamps; a head that has one is not stamped
