@@ -35,6 +35,10 @@ _MOST_OF_NAME = 140
 _MOST_OF_STATEMENT = 120
 NOT_FINAL = caution(Message("certificate-not-final-yet"))
 NOT_VERIFIED = caution(Message("certificate-not-verified"))
+_DIGEST_COMPARED = (
+    Message("certificate-compared"),
+    caution(Message("certificate-compared-digest")),
+)
 
 
 def stated(statement: str | None, most: int = _MOST_OF_STATEMENT) -> Value:
@@ -131,6 +135,7 @@ def _evidence(certificate: Certificate) -> Fields:
         (Message("certificate-format-and-size"), text(described) if described else MISSING),
         (Message("certificate-evidence-sha256"), code(evidence.sha256)),
         (Message("certificate-evidence-sm3"), code(evidence.sm3)),
+        *([] if evidence.compared == "file" else [_DIGEST_COMPARED]),
         (Message("certificate-record-digest"), code(certificate.place.record_sha256)),
         (
             Message("certificate-recorded-claimed"),

@@ -57,11 +57,15 @@ _CLOCK_SLACK = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:
-    """The basis of a verification: the trust policy, its sources, and the nodes asked."""
+    """The basis of a verification: the trust policy, its sources, the nodes asked.
+
+    ``has_file`` is whether the evidence's bytes were read, or only a digest was given.
+    """
 
     policy: TrustPolicy | None
     policies: tuple[PolicyFile, ...]
     nodes: tuple[str, ...]
+    has_file: bool = True
 
 
 def issue_certificate(
@@ -100,8 +104,8 @@ def issue_certificate(
             draft=draft,
             issued_at=format_utc(moment.at),
             clock=moment.clock,
-            statement=bilingual(_statement(is_draft=draft, is_final=leading is not None)),
-            evidence=_evidence(record),
+            statement=bilingual(_statement(basis, is_draft=draft, is_final=leading is not None)),
+            evidence=_evidence(record, basis),
             place=place,
             path=path,
             anchors=anchors,
@@ -214,9 +218,9 @@ def _place_of(receipt: Receipt, proven: ProvenAnchor) -> int | None:
     return places.index(_key(proven)) if places else None
 
 
-def _statement(*, is_draft: bool, is_final: bool) -> Message:
+def _statement(basis: Basis, *, is_draft: bool, is_final: bool) -> Message:
     if not is_draft:
-        return labels.UNCHANGED
+        return labels.UNCHANGED if basis.has_file else labels.DIGEST_UNCHANGED
     return labels.DRAFT if is_final else labels.NOT_FINAL
 
 
@@ -224,9 +228,10 @@ def _both(messages: Iterable[Message]) -> list[Bilingual]:
     return [bilingual(message) for message in messages]
 
 
-def _evidence(record: Record) -> Evidence:
+def _evidence(record: Record, basis: Basis) -> Evidence:
     digests = record.digests
     return Evidence(
+        compared="file" if basis.has_file else "digest",
         name=record.name,
         media_type=record.media_type,
         size=digests.size,

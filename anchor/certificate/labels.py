@@ -14,6 +14,7 @@ from anchor.verification.abandonment import UNKNOWN
 from anchor.verification.report import AGE_NOT_PROVEN
 
 UNCHANGED = Message("certificate-statement-unchanged")
+DIGEST_UNCHANGED = Message("certificate-statement-digest-unchanged")
 DRAFT = Message("certificate-statement-draft")
 NOT_FINAL = Message("certificate-statement-not-final", draft=DRAFT)
 

@@ -48,11 +48,13 @@ def bilingual(message: Message) -> Bilingual:
 class Evidence(ReportDocument):
     """The evidence that was compared with the record.
 
+    ``compared`` is what was compared: the file's bytes, or a digest that was given.
     ``recorded_at`` is a claim: it was read from the operator's own clock.  ``statements`` are
     members of the record that the format does not define: the operator's own statements, which
     nothing checks.
     """
 
+    compared: Literal["file", "digest"] = "file"
     name: str
     media_type: str | None
     size: int | None

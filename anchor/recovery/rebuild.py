@@ -29,6 +29,7 @@ from anchor.recovery.remains import Remains
 from anchor.store import fingerprints
 from anchor.store.acknowledged_log import build_entry
 from anchor.store.batches import in_batches
+from anchor.store.certificates import copy_certificates
 from anchor.store.columns import ERASED, MOST_PIECES, EvidenceRow
 from anchor.store.database import Database
 from anchor.store.erasures import find_by_leaves
@@ -144,6 +145,9 @@ def fill_store(
     # Erased evidence is not lost, and its keys do not belong to a resubmission of it.
     remains.owners.forget(remains.erased.leaves)
     _insert_keys(database, remains, skipped)
+    for store in remains.stores:
+        with store.read() as source, database.write() as target:
+            copy_certificates(source, target)
     # Before the erasures known only from the log remove the identities that are compared here.
     missing = tuple(_find_lost(database, remains.owners))
     lost += reapply_erasures(database, remains.stores, remains.erased)

@@ -13,6 +13,7 @@ from anchor.project.project import OpenProject
 from anchor.service import pages
 from anchor.service.address_limits import AddressLimits
 from anchor.service.auth import KeyCache
+from anchor.service.certificate_maker import CertificateMaker
 from anchor.service.client_address import Peers
 from anchor.service.middleware import RequestMiddleware
 from anchor.service.openapi import build_openapi
@@ -20,6 +21,7 @@ from anchor.service.pages.sign_in import Sessions
 from anchor.service.problems import answer_problems
 from anchor.service.routes import (
     bulk,
+    certificates,
     heads,
     health,
     log,
@@ -31,12 +33,14 @@ from anchor.service.routes import (
 )
 from anchor.service.settings import Settings
 from anchor.service.worker import Service
+from anchor.store.certificates import JOB
 
 _ROUTERS = (
     submit.router,
     bulk.router,
     status.router,
     receipts.router,
+    certificates.router,
     heads.router,
     usage.router,
     log.router,
@@ -61,6 +65,7 @@ def create_app(project: OpenProject, settings: Settings | None = None) -> FastAP
         ConfigError: The log's key is missing or damaged.
     """
     service = Service(project, settings or Settings())
+    service.jobs.add(JOB, CertificateMaker(service).work)
     sessions = Sessions(service.settings.session_secret, service.settings.ended_sessions)
     state = {
         "stopping": service.stopping,
@@ -97,7 +102,7 @@ def make_app() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    answer_problems(app)
+    answer_problems(app, [route for router in _ROUTERS for route in router.routes])
     app.add_middleware(RequestMiddleware)
     for router in _ROUTERS:
         app.include_router(router)

@@ -22,6 +22,7 @@ _MEDIA_TYPE_PATTERN = r"^[!-~]+/[!-~]+(?:[ -~]*[!-~])?$"
 
 _DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _ID = "9f86d081884c7d659a2feaa0c55ad015" + "3b1de8ec6cd1b0ab2ed1a7c8a1d0a6a5"
+_CERTIFICATE = "1f0c5a86b7b54dd1a6d2f0c4f8b3a9d2"
 _ROOT = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 
 
@@ -64,6 +65,8 @@ Copies = Annotated[
 ]
 
 IdInPath = Annotated[str, Path(pattern=DIGEST_PATTERN, description="As the submission's answer.")]
+CertificateId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="As the order returns.")]
+FileKind = Annotated[Literal["json", "html", "pdf"], Path(description="The file's format.")]
 WaitSeconds = Annotated[
     float, Query(ge=0, le=60, description="Answer only when it is so far, or after so long.")
 ]
@@ -78,11 +81,13 @@ IdempotencyKey = Annotated[
 ]
 
 
-class _Document(BaseModel):
+class Document(BaseModel):
+    """A document without unknown members."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class DigestSubmission(_Document):
+class DigestSubmission(Document):
     """Evidence named by its digests: ``sha256``, ``sm3`` or both."""
 
     sha256: Digest | None = None
@@ -106,7 +111,7 @@ def read_digests(members: Mapping[str, object]) -> DigestSubmission | set[int | 
         return {fault["loc"][0] for fault in error.errors()}
 
 
-class RecordSubmission(_Document):
+class RecordSubmission(Document):
     """A record that the client made itself (``evidence-record/1``)."""
 
     record: Annotated[
@@ -118,7 +123,7 @@ class RecordSubmission(_Document):
     ]
 
 
-class AcceptedDocument(_Document):
+class AcceptedDocument(Document):
     """The outcome of a submission, which is on disk when this is sent."""
 
     id: Id
@@ -127,7 +132,7 @@ class AcceptedDocument(_Document):
     copies: Copies | None = None
 
 
-class LogStateDocument(_Document):
+class LogStateDocument(Document):
     """A state of the log: the Merkle root over its first ``size`` leaves."""
 
     size: Size
@@ -143,7 +148,7 @@ class HeadAnchorDocument(LogStateDocument):
     timestamp: Annotated[int, Field(ge=0, description="The block's, in seconds since 1970.")]
 
 
-class EvidenceStatusDocument(_Document):
+class EvidenceStatusDocument(Document):
     """The status of one piece of evidence."""
 
     id: Id
@@ -164,14 +169,14 @@ class SealedHeadDocument(LogStateDocument):
     anchor: HeadAnchorDocument | None
 
 
-class Heads(_Document):
+class Heads(Document):
     """Heads, newest first; ``next`` is the value of ``before`` for the next page."""
 
     heads: list[SealedHeadDocument]
     next: int | None
 
 
-class UsageDocument(_Document):
+class UsageDocument(Document):
     """A tenant's new evidence today (UTC), and its limits, which are null if there are none."""
 
     tenant: str
@@ -181,7 +186,7 @@ class UsageDocument(_Document):
     per_minute: int | None
 
 
-class FieldErrorDocument(_Document):
+class FieldErrorDocument(Document):
     """An error in one member or parameter."""
 
     pointer: Annotated[str, Field(description="A JSON pointer (/sha256), or a parameter's name.")]
@@ -199,13 +204,47 @@ class ProblemDocument(BaseModel):
     errors: list[FieldErrorDocument] = []
 
 
-class Ready(_Document):
+class RevocationDocument(Document):
+    """When and why a certificate was revoked."""
+
+    at: str
+    reason: str | None
+
+
+class CertificateDocument(Document):
+    """A certificate that was ordered: waiting, issued, refused or revoked."""
+
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", examples=[_CERTIFICATE])]
+    state: Literal["waiting", "issued", "refused", "revoked"]
+    requested_at: str
+    number: Annotated[str | None, Field(description="The number that it bears.")]
+    issued_at: str | None
+    files: Annotated[dict[str, str], Field(description="SHA-256 of each file, by its format.")]
+    refusal: Annotated[ProblemDocument | None, Field(description="Why it was not issued.")]
+    revocation: RevocationDocument | None
+
+
+class Revocation(Document):
+    """Why a certificate is revoked, as whoever looks its number up will read it."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+def read_reason(value: object) -> str | None:
+    """Return the reason of a revocation; None if this is not one."""
+    try:
+        return Revocation.model_validate(value, strict=True).reason
+    except ValidationError:
+        return None
+
+
+class Ready(Document):
     """The service can accept evidence."""
 
     status: Literal["ready"]
 
 
-class Alive(_Document):
+class Alive(Document):
     """The process responds."""
 
     status: Literal["alive"]

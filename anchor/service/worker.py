@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
@@ -27,6 +28,7 @@ from anchor.project.log_key import load_log_key
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
 from anchor.service.anchor_watch_thread import AnchorWatchThread
+from anchor.service.job_runner import JobRunner
 from anchor.service.key_recheck import KeyLease, KeyRecheck
 from anchor.service.problems import CLOSE, RETRY_LATER, Problem
 from anchor.service.proof_queue import ProofQueue
@@ -68,6 +70,7 @@ class Service:
             lambda: self.anchor_watch.watch.tell(self.stage_watch.anchored_at),
         )
         self.proof_queue = ProofQueue("explore")
+        self.jobs = JobRunner(project.database, partial(datetime.now, UTC))
         self._public = LivePublication(project, load_log_key(project.config))
         # The published log's tree caches tiles, and is not thread-safe.
         self._publisher = ThreadPoolExecutor(1, thread_name_prefix="publish")
@@ -84,6 +87,7 @@ class Service:
         self.readiness.start()
         await self.stage_watch.start()
         self.anchor_watch.start()
+        self.jobs.start()
 
     async def read(self, work: Callable[[], T]) -> T:
         """Run ``work``, which may block on the store, off the event loop."""
@@ -211,6 +215,7 @@ class Service:
     async def close(self) -> None:
         """Write pending submissions, stop the threads and tasks, and close the project's store."""
         self.stopping.set()
+        await self.jobs.stop()
         self.anchor_watch.stop()
         await self.readiness.stop()
         await self.stage_watch.stop()

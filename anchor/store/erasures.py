@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, exists, insert, select, true, upda
 
 from anchor.evidence.digests import Digests
 from anchor.store import fingerprints
+from anchor.store.certificates import forget_certificates
 from anchor.store.columns import ERASED, HASH, EvidenceRow, Run
 from anchor.store.evidence import find_indices_from, find_indices_of
 from anchor.store.evidence_insertion import replace_pieces
@@ -124,6 +125,7 @@ def erase_rows(
         [(piece.id, blank(piece.leaf, times[piece.id])) for piece in pieces if piece.id in times],
     )
     delete_keys(connection, _ids(pieces))
+    forget_certificates(connection, [piece.identity for piece in pieces])
     _insert(
         connection,
         [

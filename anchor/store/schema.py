@@ -20,6 +20,9 @@ What each table keeps durable:
 - ``usage``: the number of pieces accepted for each tenant, by day.
 - ``erasures``: the leaves whose evidence was erased, and whether all of it is off the disk.
 - ``holds``: the legal holds: evidence that must not be erased, and why.
+- ``jobs``: the work that a transaction ordered and a worker of the service has yet to do.
+- ``certificates``: the certificates that the service was asked for, and those it revoked.
+- ``certificate_files``: the files of issued certificates, until their evidence is erased.
 """
 
 from __future__ import annotations
@@ -319,4 +322,44 @@ holds = _table(
     Column("placed_by", Text, nullable=False),
     Column("placed_at", Text, nullable=False),
     CheckConstraint("(leaf IS NULL) <> (tenant IS NULL)", name="one_scope"),
+)
+
+jobs = _table(
+    "jobs",
+    Column("id", Int64, primary_key=True),
+    Column("kind", Text, nullable=False),
+    # The id of what is to be made or sent; its kind says in which table.
+    Column("about", Text, nullable=False),
+    # When it is to be tried; while a worker is at it, when it counts as abandoned.
+    Column("due_at", Text, nullable=False),
+    Column("attempts", Int64, nullable=False),
+    Index("ix_jobs_due_at", "due_at"),
+)
+
+certificates = _table(
+    "certificates",
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    # The piece of evidence; NULL once it is erased.
+    Column("identity", Bytes),
+    Column("requested_by", Text, nullable=False),
+    Column("requested_at", Text, nullable=False),
+    # Exactly one is set when the job is done: the number that the certificate bears, or why it was
+    # not issued, as JSON.
+    Column("number", Text),
+    Column("refusal", Text),
+    Column("issued_at", Text),
+    Column("revoked_at", Text),
+    Column("revocation", Text),
+    Index("ix_certificates_identity", "identity"),
+    _index_where("ix_certificates_waiting", "number IS NULL AND refusal IS NULL", "tenant"),
+    Index("ix_certificates_number", "number"),
+)
+
+certificate_files = _table(
+    "certificate_files",
+    Column("certificate", Text, ForeignKey("certificates.id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("sha256", Bytes, nullable=False),
+    Column("body", Bytes, nullable=False),
 )

@@ -116,6 +116,21 @@ def test_three_files_say_what_was_verified(folder: Path) -> None:
     assert "font: " in ran.out
 
 
+def test_without_the_file_a_certificate_says_that_only_a_digest_was_compared(folder: Path) -> None:
+    (folder / "deed.txt").unlink()
+    command = ("certify", "deed.txt.anchor.json", *offline(folder), "--no-pdf")
+    digest = hashlib.sha256(b"one field, two cows").hexdigest()
+    run_in_process(*command, "--digest", f"sha256:{'0' * 64}", cwd=folder).refused(10, "0000")
+    assert written(folder) == {}
+    run_in_process(*command, "--digest", f"sha256:{digest}", cwd=folder).expect(0)
+    files = written(folder)
+    certificate = Certificate.model_validate_json(files["json"], strict=True)
+    assert certificate.evidence.compared == "digest"
+    assert "file itself was not presented" in certificate.statement.en
+    for words in ("未出示文件", "the file was not presented"):
+        assert words in files["html"].decode()
+
+
 def test_the_document_names_every_file_with_its_digest(folder: Path) -> None:
     ran = run_anchor("certify", "deed.txt.anchor.json", *offline(folder), "--json", cwd=folder)
     document = ran.expect(0).document
@@ -360,6 +375,10 @@ def test_without_a_font_it_says_what_to_install_before_anything_is_asked(folder:
         (("--font", "x.ttf"), "x.ttf cannot be read"),
         (("--details", "none.toml"), "none.toml cannot be read"),
         (("--block-hash", "0x00"), "--block-hash"),
+        (("--digest", "sha256:" + "0" * 64, "--file", "deed.txt"), "--digest stands for the file"),
+        (("--digest", "sha256:" + "0" * 64, "--papers", "zh"), "--digest stands for the file"),
+        (("--digest", "sha256:" + "0" * 64, "map.txt"), "--digest stands for the file"),
+        (("--digest", "00"), "00"),
     ],
 )
 def test_bad_usage_is_told(arguments: tuple[str, ...], words: str, folder: Path) -> None:

@@ -24,6 +24,7 @@ from support.disasters import (
 from support.nodes import ask, stop_the_clock
 from support.projects import Site
 from support.store_contents import alter_piece, count_pieces, load_keys, load_pieces, lose_piece
+from support.stores import NOW
 
 from anchor.chain.devnet import Devnet
 from anchor.cli.commands import restore as restore_command
@@ -36,6 +37,7 @@ from anchor.log.tree import Tree
 from anchor.operate.acceptance import EvidenceInput, accept, accept_once, claim_restored
 from anchor.receipt.format import parse_receipt
 from anchor.recovery import restore
+from anchor.store.certificates import request_certificate
 from anchor.store.evidence import find_by_digest
 from anchor.store.location import SqliteFile
 from anchor.types import Head
@@ -384,7 +386,15 @@ def test_costs_incidents_and_idempotency_keys_are_kept(site: Site) -> None:
         "INSERT INTO incidents (chain_id, head_size, noticed_at, sequence, block_number, timestamp,"
         " accepted_at) SELECT chain_id, 1, 'then', 1, 7, 9, 'later' FROM project",
     )
-    queries = ["SELECT * FROM slots ORDER BY nonce", "SELECT * FROM incidents"]
+    with site.open() as project, project.database.write() as connection:
+        (piece,) = find_by_digest(connection, submission("a").digests)
+        request_certificate(connection, "", piece.identity, requested_by="", at=NOW)
+    queries = [
+        "SELECT * FROM slots ORDER BY nonce",
+        "SELECT * FROM incidents",
+        "SELECT * FROM certificates",
+        "SELECT * FROM jobs",
+    ]
     before, keys = [site.rows(query) for query in queries], load_keys(site)
     assert before[0][-1][-3] and before[1] and len(keys) == 2
     site.run("restore", "--replace").expect(0)

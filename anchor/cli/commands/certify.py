@@ -24,6 +24,7 @@ from anchor.cli.certificate_files import (
 from anchor.cli.console import Output
 from anchor.cli.custody_inputs import load_custody
 from anchor.cli.evidence_inputs import VerificationInputs
+from anchor.cli.input_files import read_receipt
 from anchor.cli.options import (
     AcceptUnpinnedOption,
     BlockHashOption,
@@ -39,6 +40,7 @@ from anchor.cli.party_details import check_exhibits, read_details
 from anchor.cli.pdf_signing import open_pdf_key
 from anchor.cli.report_text import print_policies
 from anchor.errors import UsageError
+from anchor.evidence.digests import Digests, parse_digest
 from anchor.messages.message import Message
 from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
 from anchor.verification.collection_account import apply_custody
@@ -56,6 +58,14 @@ def command(
         typer.Option(
             metavar="FILE",
             help="Evidence file, if not beside its receipt; once per receipt, in the same order.",
+        ),
+    ] = None,
+    digest: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ALGORITHM:HEX",
+            help="Digest to certify instead of a file, sha256:HEX or sm3:HEX; the certificate "
+            "says so.",
         ),
     ] = None,
     trust: TrustOption = None,
@@ -147,6 +157,8 @@ def command(
         raise UsageError(
             Message("option-file-count-mismatch", files=len(file), receipts=len(receipts))
         )
+    if digest is not None and (file or papers or len(receipts) > 1):
+        raise UsageError(Message("option-digest-misplaced"))
     if custody and len(receipts) > 1:
         raise UsageError(Message("option-custody-misplaced"))
     if no_pdf and font is not None:
@@ -178,12 +190,19 @@ def command(
     nodes = inputs.nodes
 
     def judge_one(request: Request) -> Judged:
-        receipt, digests = inputs.load(
-            request.file, request.receipt, hint=Message("certificate-file-missing-hint")
-        )
+        receipt: bytes | Receipt
+        if digest is None:
+            hint = Message("certificate-file-missing-hint")
+            receipt, digests = inputs.load(request.file, request.receipt, hint=hint)
+        else:
+            receipt = read_receipt(request.receipt)
+            digests = Digests.bare(*parse_digest(digest))
         report = inputs.judge(receipt, digests)
         basis = Basis(
-            policy=inputs.policy, policies=inputs.choice.files, nodes=tuple(nodes.asked_now)
+            policy=inputs.policy,
+            policies=inputs.choice.files,
+            nodes=tuple(nodes.asked_now),
+            has_file=digest is None,
         )
         data = encode_receipt(receipt) if isinstance(receipt, Receipt) else receipt
         if not custody or report.record is None:

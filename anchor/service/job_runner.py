@@ -1,0 +1,124 @@
+"""A worker's task that does the jobs that transactions ordered, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from anchor.errors import AnchorError
+from anchor.messages.message import Message
+from anchor.store.database import Database
+from anchor.store.jobs import JobQueue, Record, TakenJob
+from anchor.system.clock import format_time
+
+_LOG = logging.getLogger("anchor.service")
+
+# Seconds between two looks at the jobs; an order in this worker is seen at once.
+_PAUSE = 2.0
+# Seconds for a job; and those after which another worker takes that of a worker that died.
+_SECONDS = 300
+_LEASE = 30
+# Seconds until the second attempt; doubled for each further one, up to an hour.
+_FIRST_DELAY = 5
+_LONGEST_DELAY = 3_600
+
+Work = Callable[[TakenJob], Awaitable[Record]]
+"""Does a job, which may have been begun before, and returns how to record its result."""
+
+
+class NotYet(Exception):
+    """The job cannot be done yet, through no fault: it is tried again after ``seconds``."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
+class JobRunner:
+    """A task that takes due jobs and passes each to the function for its kind.
+
+    The function returns how to record the result.  If it fails, or takes more than five minutes,
+    the job is put off, for longer each time.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._queue = JobQueue(database)
+        self._clock = clock
+        self._work: dict[str, Work] = {}
+        self._ordered = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, kind: str, work: Work) -> None:
+        """Let ``work`` do the jobs of this kind."""
+        self._work[kind] = work
+
+    def start(self) -> None:
+        """Start the task."""
+        self._task = asyncio.create_task(self._run())
+
+    def wake(self) -> None:
+        """Look at the jobs now, because one was ordered."""
+        self._ordered.set()
+
+    async def stop(self) -> None:
+        """Stop the task; its job is taken again when its time is over."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            self._ordered.clear()
+            try:
+                while await self._do_one():
+                    pass
+            except (AnchorError, OSError) as error:
+                _LOG.warning(Message("jobs-not-looked-at", reason=error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ordered.wait(), _PAUSE)
+
+    async def _do_one(self) -> bool:
+        """Take and do one job; return False if none is due."""
+        job = await asyncio.to_thread(self._take)
+        if job is None:
+            return False
+        try:
+            async with asyncio.timeout(_SECONDS):
+                record = await self._work_on(job)
+        except NotYet as error:
+            await self._put_off(job, error.seconds)
+        except (AnchorError, OSError, TimeoutError) as error:
+            reason = error if str(error) else type(error).__name__
+            _LOG.warning(Message("job-failed", kind=job.kind, about=job.about, reason=reason))
+            await self._put_off(job, delay_after(job.attempts))
+        else:
+            await asyncio.to_thread(self._queue.finish, job, record)
+        return True
+
+    async def _work_on(self, job: TakenJob) -> Record:
+        """Do a job, and keep it from other workers meanwhile."""
+        working = asyncio.ensure_future(self._work[job.kind](job))
+        try:
+            while not (await asyncio.wait({working}, timeout=_LEASE / 3))[0]:
+                await self._put_off(job, _LEASE)
+            return working.result()
+        finally:
+            working.cancel()
+
+    def _take(self) -> TakenJob | None:
+        at = self._clock()
+        until = at + timedelta(seconds=_LEASE)
+        return self._queue.take(tuple(self._work), at=format_time(at), until=format_time(until))
+
+    async def _put_off(self, job: TakenJob, seconds: int) -> None:
+        due_at = format_time(self._clock() + timedelta(seconds=seconds))
+        await asyncio.to_thread(self._queue.put_off, job, due_at=due_at)
+
+
+def delay_after(attempts: int) -> int:
+    """Return the seconds to wait after a number of failed attempts."""
+    return min(_FIRST_DELAY << min(attempts - 1, 12), _LONGEST_DELAY)

@@ -1,0 +1,207 @@
+"""Certificates on request: ordering, following, fetching and revoking them."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from anchor.canonical import parse_strict
+from anchor.errors import MalformedError
+from anchor.messages.message import Message
+from anchor.service.auth import Reader, Submitter
+from anchor.service.evidence_status import find_evidence
+from anchor.service.problems import RETRY_LATER, FieldError, Problem
+from anchor.service.request_body import check_media_type, read_body
+from anchor.service.schemas import (
+    CertificateDocument,
+    CertificateId,
+    FileKind,
+    IdInPath,
+    ProblemDocument,
+    Revocation,
+    RevocationDocument,
+    problems,
+    read_reason,
+)
+from anchor.service.worker import CurrentService, Service
+from anchor.store.api_keys import ApiKey
+from anchor.store.certificates import (
+    IssuedCertificate,
+    count_waiting,
+    find_certificate,
+    load_certificates,
+    load_file,
+    load_hashes,
+    request_certificate,
+    revoke_certificate,
+)
+from anchor.system.clock import utc_now
+
+router = APIRouter(tags=["certificates"])
+
+_MEDIA_TYPES = {
+    "json": "application/json",
+    "html": "text/html; charset=utf-8",
+    "pdf": "application/pdf",
+}
+# What one tenant may have waiting; each takes some seconds of a worker's time.
+_MOST_WAITING = 100
+_MOST_BODY = 8 * 1024
+
+
+@router.post(
+    "/v1/evidence/{id}/certificates",
+    summary="Order a certificate of a piece of evidence",
+    status_code=202,
+    responses={
+        202: {"description": "It is issued when the anchor is final; follow it by its id."},
+        **problems(401, 403, 404, 410, 422, 429),
+    },
+)
+async def order(id: IdInPath, key: Submitter, service: CurrentService) -> CertificateDocument:
+    """Order a certificate, made as `anchor certify --digest` makes it: no file is at hand here.
+
+    An order that waits already is returned again.
+    """
+    stored = await service.read(lambda: find_evidence(service, key, id))
+    at = utc_now()
+
+    def write() -> IssuedCertificate:
+        with service.project.database.read() as connection:
+            waiting = count_waiting(connection, key.tenant)
+        if waiting >= _MOST_WAITING:
+            text = Message("certificates-too-many-waiting", limit=_MOST_WAITING)
+            raise Problem(429, text, headers=RETRY_LATER)
+        return service.project.database.write_with_retry(
+            lambda connection: request_certificate(
+                connection, key.tenant, stored.identity, requested_by=key.id, at=at
+            )
+        )
+
+    certificate = await service.read(write)
+    service.jobs.wake()
+    return await _describe(service, certificate)
+
+
+@router.get(
+    "/v1/evidence/{id}/certificates",
+    summary="The certificates of a piece of evidence",
+    responses=problems(401, 403, 404, 410, 422),
+)
+async def of_evidence(
+    id: IdInPath, key: Reader, service: CurrentService
+) -> list[CertificateDocument]:
+    """Return all certificates that were ordered, the first order first."""
+    stored = await service.read(lambda: find_evidence(service, key, id))
+    certificates = await service.query(load_certificates, stored.identity)
+    return [await _describe(service, certificate) for certificate in certificates]
+
+
+@router.get(
+    "/v1/certificates/{certificate}",
+    summary="The state of a certificate",
+    responses=problems(401, 403, 404, 422),
+)
+async def state(
+    certificate: CertificateId, key: Reader, service: CurrentService
+) -> CertificateDocument:
+    """Return whether it is issued yet, its number and the digests of its files."""
+    return await _describe(service, await _find(service, key, certificate))
+
+
+@router.get(
+    "/v1/certificates/{certificate}/files/{kind}",
+    summary="A file of a certificate",
+    response_class=Response,
+    responses={
+        200: {"content": {media_type: {} for media_type in _MEDIA_TYPES.values()}},
+        **problems(401, 403, 404, 409, 410, 422),
+    },
+)
+async def file(
+    certificate: CertificateId, kind: FileKind, key: Reader, service: CurrentService
+) -> Response:
+    """Return the file, byte for byte as it was issued."""
+    issued = await _find(service, key, certificate)
+    if issued.number is None:
+        raise Problem(409, Message("certificate-not-issued-yet"))
+    if issued.identity is None:
+        raise Problem(410, Message("certificate-evidence-erased"))
+    body = await service.query(load_file, certificate, kind)
+    if body is None:
+        raise Problem(404, Message("certificate-format-missing"))
+    name = f"{issued.number}.{kind}" if issued.number.isascii() else f"{certificate}.{kind}"
+    disposition = f'attachment; filename="{name}"'
+    return Response(
+        body, media_type=_MEDIA_TYPES[kind], headers={"Content-Disposition": disposition}
+    )
+
+
+@router.post(
+    "/v1/certificates/{certificate}/revocation",
+    summary="Revoke a certificate",
+    responses=problems(401, 403, 404, 408, 409, 413, 422),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": Revocation.model_json_schema()}},
+        }
+    },
+)
+async def revoke(
+    request: Request, certificate: CertificateId, key: Submitter, service: CurrentService
+) -> CertificateDocument:
+    """Revoke a certificate: whoever looks its number up learns it, with the reason.
+
+    The evidence, its record and its anchor stay as they are.
+    """
+    check_media_type(request, "application/json")
+    reason = _read_reason(await read_body(request, service.settings))
+    await _find(service, key, certificate)
+    at = utc_now()
+
+    def write() -> bool:
+        return service.project.database.write_with_retry(
+            lambda connection: revoke_certificate(connection, certificate, reason=reason, at=at)
+        )
+
+    if not await service.read(write):
+        raise Problem(409, Message("certificate-not-revocable"))
+    return await _describe(service, await _find(service, key, certificate))
+
+
+def _read_reason(data: bytes) -> str:
+    try:
+        subject = Message("certificate-revocation-subject")
+        value = parse_strict(data, subject=subject, max_bytes=_MOST_BODY)
+    except MalformedError as error:
+        raise Problem(400, error.message) from error
+    reason = read_reason(value)
+    if reason is None:
+        fault = FieldError("/reason", Message("certificate-revocation-reason"))
+        raise Problem(422, Message("certificate-revocation-invalid"), errors=[fault])
+    return reason
+
+
+async def _find(service: Service, key: ApiKey, id: str) -> IssuedCertificate:
+    certificate = await service.query(find_certificate, id)
+    if certificate is None or certificate.tenant != key.tenant:
+        raise Problem(404, Message("certificate-unknown-to-tenant"))
+    return certificate
+
+
+async def _describe(service: Service, certificate: IssuedCertificate) -> CertificateDocument:
+    refusal = certificate.refusal
+    hashes = await service.query(load_hashes, certificate.id)
+    return CertificateDocument(
+        id=certificate.id,
+        state=certificate.state,
+        requested_at=certificate.requested_at,
+        number=certificate.number,
+        issued_at=certificate.issued_at,
+        files=hashes,
+        refusal=None if refusal is None else ProblemDocument(**refusal),
+        revocation=None
+        if certificate.revoked_at is None
+        else RevocationDocument(at=certificate.revoked_at, reason=certificate.revocation),
+    )

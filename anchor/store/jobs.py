@@ -1,0 +1,113 @@
+"""Jobs: work that a transaction orders, and that a worker does later, at least once.
+
+A job is ordered in the transaction that needs it, so that neither exists without the other.  A
+worker takes it for some time; if the worker dies, another one takes it after that time.  A worker
+whose time ran out can neither finish the job nor put it off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+
+from anchor.store.database import Database
+from anchor.store.schema import jobs
+
+Record = Callable[[Connection], None]
+"""Records a job's result, in the transaction that finishes the job."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenJob:
+    """A job that this worker has taken; ``attempts`` counts this attempt too."""
+
+    id: int
+    kind: str
+    about: str
+    attempts: int
+
+
+def order_job(connection: Connection, kind: str, about: str, *, due_at: str) -> None:
+    """Order a job; times are RFC 3339 texts."""
+    connection.execute(insert(jobs).values(kind=kind, about=about, due_at=due_at, attempts=0))
+
+
+def take_job(
+    connection: Connection, kinds: Sequence[str], *, at: str, until: str
+) -> TakenJob | None:
+    """Take the job that is due for the longest time, and keep it from others until ``until``.
+
+    Returns None if no job of these kinds is due.
+    """
+    row = connection.execute(
+        select(jobs)
+        .where(jobs.c.kind.in_(kinds) & (jobs.c.due_at <= at))
+        .order_by(jobs.c.due_at, jobs.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).one_or_none()
+    if row is None:
+        return None
+    job = TakenJob(id=row.id, kind=row.kind, about=row.about, attempts=row.attempts + 1)
+    connection.execute(
+        update(jobs).where(jobs.c.id == row.id).values(due_at=until, attempts=job.attempts)
+    )
+    return job
+
+
+def finish_job(connection: Connection, job: TakenJob) -> bool:
+    """Delete a job that is done; return False if another worker has taken it since."""
+    return connection.execute(delete(jobs).where(_same(job))).rowcount == 1
+
+
+def put_off_job(connection: Connection, job: TakenJob, *, due_at: str) -> bool:
+    """Let a job be tried again at ``due_at``; return False if another worker has taken it since."""
+    query = update(jobs).where(_same(job)).values(due_at=due_at)
+    return connection.execute(query).rowcount == 1
+
+
+def is_due(connection: Connection, kinds: Sequence[str], at: str) -> bool:
+    """Return whether a job of these kinds is due."""
+    query = select(jobs.c.id).where(jobs.c.kind.in_(kinds) & (jobs.c.due_at <= at)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+class JobQueue:
+    """The jobs of a store, for a worker that does them outside of any transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def take(self, kinds: Sequence[str], *, at: str, until: str) -> TakenJob | None:
+        """Take a job as ``take_job`` does, without a write if none is due."""
+        with self._database.read() as connection:
+            if not is_due(connection, kinds, at):
+                return None
+        return self._database.write_with_retry(
+            lambda connection: take_job(connection, kinds, at=at, until=until)
+        )
+
+    def finish(self, job: TakenJob, record: Record) -> None:
+        """Record the result of a job and delete it, unless another worker has taken it since."""
+
+        def work(connection: Connection) -> None:
+            if finish_job(connection, job):
+                record(connection)
+
+        self._database.write_with_retry(work)
+
+    def put_off(self, job: TakenJob, *, due_at: str) -> None:
+        """Let a job be tried again at ``due_at``, unless another worker has taken it since."""
+        self._database.write_with_retry(
+            lambda connection: put_off_job(connection, job, due_at=due_at)
+        )
+
+
+def record_nothing(_connection: Connection) -> None:
+    """Record no result, because another job did what this one was for."""
+
+
+def _same(job: TakenJob) -> ColumnElement[bool]:
+    return (jobs.c.id == job.id) & (jobs.c.attempts == job.attempts)

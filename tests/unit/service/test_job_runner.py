@@ -1,0 +1,107 @@
+"""The task of a worker that does jobs, over a store in a file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, select
+
+from anchor.errors import CannotCheckError
+from anchor.messages.message import Message
+from anchor.service.job_runner import JobRunner, NotYet, delay_after
+from anchor.store.database import Database, create_database
+from anchor.store.jobs import Record, TakenJob, order_job
+from anchor.store.location import SqliteFile
+from anchor.store.schema import jobs
+from anchor.system.clock import format_time
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Database]:
+    with closing(create_database(SqliteFile(tmp_path / "anchor.db"))) as created:
+        with created.write() as connection:
+            order_job(connection, "knock", "door", due_at=format_time(START))
+        yield created
+
+
+def run(
+    store: Database, work: Callable[[TakenJob], Awaitable[Record]], at: datetime = START
+) -> None:
+    """Let a runner do what is due at ``at``."""
+
+    async def run_once() -> None:
+        runner = JobRunner(store, lambda: at)
+        runner.add("knock", work)
+        runner.start()
+        await asyncio.sleep(0.2)
+        await runner.stop()
+
+    asyncio.run(run_once())
+
+
+def left(store: Database) -> list[tuple[str, int]]:
+    """Return when each job is due, and how often it was tried."""
+    with store.read() as connection:
+        return [(row.due_at, row.attempts) for row in connection.execute(select(jobs))]
+
+
+def nothing(_connection: Connection) -> None:
+    pass
+
+
+def test_a_job_that_is_done_is_gone_and_its_result_recorded(store: Database) -> None:
+    seen: list[TakenJob] = []
+
+    async def work(job: TakenJob) -> Record:
+        seen.append(job)
+        return lambda connection: order_job(connection, "other", job.about, due_at="9")
+
+    run(store, work)
+    assert [(job.kind, job.about, job.attempts) for job in seen] == [("knock", "door", 1)]
+    assert left(store) == [("9", 0)]
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        (NotYet(7), 7),
+        (CannotCheckError(Message("error-mark")), 5),
+        (OSError(28, "no space left on device"), 5),
+        (TimeoutError(), 5),
+    ],
+)
+def test_a_job_that_fails_is_put_off(store: Database, error: Exception, seconds: int) -> None:
+    async def work(_job: TakenJob) -> Record:
+        raise error
+
+    run(store, work)
+    assert left(store) == [(format_time(START + timedelta(seconds=seconds)), 1)]
+
+
+def test_a_job_of_a_worker_that_stopped_is_done_by_another_one(store: Database) -> None:
+    async def die(_job: TakenJob) -> Record:
+        await asyncio.sleep(60)
+        return nothing
+
+    async def work(_job: TakenJob) -> Record:
+        return nothing
+
+    run(store, die)
+    run(store, work, START + timedelta(seconds=29))
+    assert [attempts for _, attempts in left(store)] == [1]
+    run(store, work, START + timedelta(seconds=30))
+    assert left(store) == []
+
+
+def test_the_delay_doubles_up_to_an_hour() -> None:
+    assert [delay_after(attempts) for attempts in (1, 2, 3, 10, 11, 99)] == [
+        *(5, 10, 20, 2560),
+        *(3600, 3600),
+    ]

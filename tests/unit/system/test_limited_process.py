@@ -1,0 +1,40 @@
+"""Processes that use too much are ended, and say how."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from anchor.system.limited_process import Ended, ProcessLimits, run_limited
+
+LIMITS = ProcessLimits(memory=1 << 30, cpu_seconds=1, seconds=10)
+
+
+def run(code: str, folder: Path, limits: ProcessLimits = LIMITS) -> Ended:
+    return asyncio.run(run_limited([sys.executable, "-c", code], limits, folder))
+
+
+def test_what_a_process_prints_comes_back(tmp_path: Path) -> None:
+    code = "import os, sys; print(os.getcwd()); print('no', file=sys.stderr); sys.exit(3)"
+    ended = run(code, tmp_path)
+    assert ended == Ended(code=3, out=f"{tmp_path}\n".encode(), err=b"no\n")
+
+
+def test_a_process_ends_that_uses_too_much_memory_or_processor_time(tmp_path: Path) -> None:
+    ended = run("import time; time.sleep(0.3); bytearray(2 << 30)", tmp_path)
+    assert ended.code == 1
+    assert b"MemoryError" in ended.err
+    assert run("while True: pass", tmp_path).code == -signal.SIGKILL
+
+
+def test_a_process_is_killed_at_the_end_of_its_time(tmp_path: Path) -> None:
+    started = time.monotonic()
+    limits = ProcessLimits(memory=1 << 30, cpu_seconds=1, seconds=0.3)
+    with pytest.raises(TimeoutError):
+        run("import time; time.sleep(60)", tmp_path, limits)
+    assert time.monotonic() - started < 30
