@@ -221,6 +221,7 @@ class _EntryDocument(_Document):
 
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,80}$")]
+_Subject = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,1000}$")]
 
 
 class _TsaDocument(_Document):
@@ -232,7 +233,7 @@ class _SignerDocument(_Document):
     name: _Name
     ssh_key: str | None = None
     roots: str | None = None
-    subject: Annotated[str, Field(min_length=1, max_length=1_000)] | None = None
+    subject: _Subject | None = None
 
 
 class _PolicyDocument(_Document):

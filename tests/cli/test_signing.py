@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -380,6 +381,25 @@ def test_a_bag_holds_signatures_and_the_record_and_the_commands_of_its_readme_wo
         for command in commands:
             if command[0] in "os":
                 subprocess.run(command, shell=True, cwd=bag, check=True, capture_output=True)
+
+
+def test_the_standalone_verifier_cannot_tell_and_says_how_to(desk: Desk, signers: Signers) -> None:
+    name, wang = desk.names[0], signers.wang
+    desk.run("sign", name, "--ssh-key", signers.li.key).expect(0)
+    desk.run("sign", name, "--certificate", wang.certificate, "--key", wang.key).expect(0)
+    desk.pack("bag").expect(0)
+    ran = subprocess.run(
+        [sys.executable, "-I", "verify/verify.py", ".", "--accept-unpinned", "--block-hash",
+         desk.block_hash],
+        cwd=desk.folder / "bag", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    lines = [line for line in ran.stdout.splitlines() if "signature" in line]
+    assert [("cannot tell" in line, name in line) for line in lines] == [(True, True)] * 2
+    desk.write("bag/ALLOWED_SIGNERS", signers.li.allowed.replace("li ", "SIGNER ", 1).encode())
+    desk.write("bag/ROOTS.pem", wang.root.read_bytes())
+    for line in lines:
+        command = line.partition("root: ")[2]
+        subprocess.run(command, shell=True, cwd=desk.folder / "bag", check=True)
 
 
 def test_a_signature_in_a_bag_that_is_of_another_record_fails(desk: Desk, signers: Signers) -> None:

@@ -51,7 +51,7 @@ class CertifiedSigner:
     ) -> None:
         self.name, self.folder = name, folder / name
         self.folder.mkdir()
-        self.root = below.root if below else self._make_root()
+        self.root: Path = below.root if below else self._make_root()
         self.key, self.certificate = self.folder / "key.pem", self.folder / "certificate.pem"
         _make_key(self.key)
         (self.folder / "extensions").write_text(extensions)
