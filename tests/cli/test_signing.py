@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 import shlex
 import subprocess
@@ -412,6 +414,29 @@ def test_a_signature_in_a_bag_that_is_of_another_record_fails(desk: Desk, signer
     line = re.compile(rf"^[0-9a-f]{{64}}(?=  signatures/{re.escape(path.name)}$)", re.M)
     listed.write_text(line.sub(digest.decode(), listed.read_text()))
     desk.run("verify", "bag", *desk.trust).expect(ExitCode.MISMATCH, "2 of 3 files are verified")
+
+
+def test_a_certificate_shows_the_signatures_and_a_wrong_one_gets_none(
+    desk: Desk, signers: Signers
+) -> None:
+    name = desk.names[0]
+    certify = ("certify", name, "--no-pdf", "--replace", *desk.trust)
+    desk.run(*certify).expect(0)
+    without = json.loads((desk.folder / f"{name}.certificate.json").read_bytes())
+    assert without["signatures"] is None
+    for signer in (signers.li, signers.mallory):
+        desk.run("sign", name, "--ssh-key", signer.key).expect(0)
+    desk.run(*certify).expect(0)
+    document = json.loads((desk.folder / f"{name}.certificate.json").read_bytes())
+    given = {each["signer"]: each for each in document["signatures"]}
+    assert (given["li"]["verdict"], given[None]["verdict"]) == ("pass", "cannot tell")
+    assert given["li"]["file"] in kept(desk)
+    page = (desk.folder / f"{name}.certificate.html").read_text("utf-8")
+    for each in given.values():
+        assert all(html.escape(each["detail"][language]) in page for language in ("en", "zh"))
+    assert "neither when it was signed nor that the content is true" in page
+    (desk.folder / given["li"]["file"]).write_bytes(signers.li.sign(b"another record"))
+    desk.run(*certify).refused(ExitCode.MISMATCH, "not one of this record")
 
 
 def test_a_policy_is_written_with_its_signers_as_it_was_read(desk: Desk) -> None:

@@ -38,6 +38,7 @@ from anchor.cli.options import (
 from anchor.cli.party_details import check_exhibits, read_details
 from anchor.cli.pdf_signing import open_pdf_key
 from anchor.cli.report_text import print_policies
+from anchor.cli.signature_inputs import SignatureInputs
 from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
@@ -175,13 +176,14 @@ def command(
         accept_unpinned=accept_unpinned,
         offline=offline,
     )
-    nodes = inputs.nodes
+    nodes, signatures = inputs.nodes, SignatureInputs()
 
     def judge_one(request: Request) -> Judged:
         receipt, digests = inputs.load(
             request.file, request.receipt, hint=Message("certificate-file-missing-hint")
         )
         report = inputs.judge(receipt, digests)
+        report = signatures.apply(inputs, str(request.file), request.receipt, report)
         basis = Basis(
             policy=inputs.policy, policies=inputs.choice.files, nodes=tuple(nodes.asked_now)
         )
