@@ -170,7 +170,7 @@ def _command_for(name: str, names: frozenset[str]) -> Iterable[str]:
     signed = shlex.quote(beside[0]) if beside else "SIGNED_FILE"
     file = shlex.quote(name)
     match suffix:
-        case "sig":
+        case "sig" | "sshsig":
             yield (
                 f"ssh-keygen -Y verify -f ALLOWED_SIGNERS -I SIGNER -n NAMESPACE -s {file}"
                 f" < {signed}"

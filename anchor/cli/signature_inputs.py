@@ -53,7 +53,9 @@ class SignatureInputs:
         else:
             given = self.list_beside(Path(name))
         signers = inputs.policy.signers if inputs.policy else ()
-        return apply_signatures(report, [*self._named, *given], signers)
+        named = {each.data for each in self._named}
+        others = [each for each in given if each.data not in named]
+        return apply_signatures(report, [*self._named, *others], signers)
 
     def list_beside(self, place: Path) -> list[GivenSignature]:
         """Return the signatures beside a receipt, or beside the evidence that it is for."""

@@ -32,6 +32,8 @@ _PROGRAM = "openssl"
 _SIGNATURE, _RECORD, _SIGNER, _ROOTS = "signature.p7s", "record.json", "signer.pem", "roots.pem"
 # In lower case; "CMS Verification failure" precedes every complaint.
 _WRONG = ("digest failure", "verification failure")
+# RFC 5035: the certificate that was signed is told by its digest.
+_SWAPPED = "ESS routines"
 _NO_CERTIFICATE = "signer certificate not found"
 # "Verify error: certificate has expired" and the like, at the end of a line.
 _CHAIN_REASON = re.compile(r"Verify error: ?([A-Za-z0-9 ,()'-]{1,80})")
@@ -164,6 +166,8 @@ def _run_verify(folder: Path, options: list[str]) -> None:
         raise NotTrustedError(Message("timestamp-chain-untrusted", reason=chain[1]))
     if any(text in complaint for text in _WRONG):
         raise MismatchError(Message("signature-wrong"))
+    if _SWAPPED in complaint:
+        raise MismatchError(Message("signature-certificate-swapped"))
     if _NO_CERTIFICATE in complaint:
         raise CannotCheckError(Message("signature-certificate-missing"))
     reason = " ".join(complaint.split())[-160:]

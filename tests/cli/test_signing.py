@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from support.packing import Desk, make_desk
 from support.signers import CertifiedSigner, SshSigner, run_ssh_keygen
+from support.timestamp_authority import run_openssl
 
 from anchor.errors import CannotCheckError, ExitCode, NotTrustedError
 from anchor.evidence.discovery import Skipped, find_sources
@@ -180,6 +181,7 @@ def test_a_signer_whom_the_policy_does_not_vouch_for_is_named_for_what_it_is(
     assert given["fingerprint"] in given["detail"]
     # Where it only lies beside the receipt, the anchor is what it was.
     desk.run("sign", desk.names[0], "--import", path).expect(0)
+    assert len(shown(desk, "--signature", path, code=code)) == 1  # not judged twice
     (given,) = shown(desk)
     assert given["verdict"] == ("fail" if code == ExitCode.NOT_TRUSTED else "cannot tell")
 
@@ -335,6 +337,32 @@ def test_a_missing_program_is_named_and_decides_nothing(
         ExitCode.SIGNER, "install OpenSSH"
     )
     assert kept(desk) == []
+
+
+def test_a_record_that_a_cms_signature_is_not_of_is_told_without_openssl(
+    desk: Desk, signers: Signers, tmp_path: Path
+) -> None:
+    path = desk.write("signature", signers.wang.sign(record_of(desk, desk.names[1])))
+    words = ("--signature", path, *desk.trust)
+    desk.run("verify", desk.names[0], *words, PATH=str(tmp_path)).expect(ExitCode.MISMATCH)
+
+
+def test_a_certificate_that_was_put_in_the_place_of_the_signers_is_refused(
+    desk: Desk, signers: Signers, tmp_path: Path
+) -> None:
+    # Of the same key, issuer and number, and for another subject: that of the policy's signer.
+    signer, other = signers.stranger, tmp_path / "other.pem"
+    root = signer.root
+    run_openssl(
+        "x509", "-in", signer.certificate, "-CA", root, "-CAkey", root.with_suffix(".key"),
+        "-set_subject", "/C=CN/O=Acme/CN=Li Lei", "-set_serial", "7", "-out", other,
+    )  # fmt: skip
+    record = record_of(desk, desk.names[0])
+    swapped = signer.sign(record, *CADES, "-nocerts", "-certfile", str(other))
+    path = desk.write("signature", swapped)
+    desk.run("sign", desk.names[0], "--import", path).refused(
+        ExitCode.MISMATCH, "another certificate than the one that was signed"
+    )
 
 
 def test_a_chain_of_certificates_is_signed_along_and_reaches_the_root(
