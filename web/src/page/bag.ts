@@ -136,8 +136,10 @@ export function showBag(outcome: BagOutcome, language: Language): HTMLElement[] 
     message("bag-complete", { path, originals: outcomes.length, identifier: bag.identifier }),
     message("bag-enclosures-unverified", { count: enclosuresIn(bag) }),
     ...(policy ? [message("bag-policy-unused", { sha256: policy, party })] : []),
-    ...listSignatures(bag).slice(0, MAX_SIGNATURES).map(({ name: file, command }) =>
-      message("bag-signature-untold", { name: show(file, 120), command: show(command, 1_000) })),
+    ...listSignatures(bag).slice(0, MAX_SIGNATURES).map((each) => {
+      const [name, command] = [show(each.name, 120), show(each.command, 1_000)];
+      return message("bag-signature-untold", { name, command });
+    }),
   ];
   return [
     box(toneOf(verdicts, outcomes), say(words), say(title), path, lines.map(say)),
