@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 import shlex
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +20,7 @@ from typing import Any
 import pytest
 from support.packing import Desk, make_desk
 from support.signers import CertifiedSigner, SshSigner, run_ssh_keygen
+from support.terminal import in_terminal
 from support.timestamp_authority import run_openssl
 
 from anchor.errors import CannotCheckError, ExitCode, NotTrustedError
@@ -202,9 +206,9 @@ def test_programs_are_asked_about_the_policys_key_and_roots_and_no_others(
         check_ssh_key(signers.mallory.sign(record), record, " ".join(li.public.split()[:2]))
     at = AT_THE_RECORDS_TIME
     check_cms_chain(wang.sign(record), record, parse_roots(wang.root.read_text()), at)
-    for signer, time in ((signers.rogue, at), (wang, at.replace(year=1999))):
+    for signer, then in ((signers.rogue, at), (wang, at.replace(year=1999))):
         with pytest.raises(NotTrustedError):
-            check_cms_chain(signer.sign(record), record, parse_roots(wang.root.read_text()), time)
+            check_cms_chain(signer.sign(record), record, parse_roots(wang.root.read_text()), then)
 
 
 # Files that are no signatures of a record as this program keeps them, or are not one signature.
@@ -323,6 +327,45 @@ def test_bad_usage_is_one_sentence_and_signs_nothing(desk: Desk, signers: Signer
     desk.run("sign", name, *pair).refused(ExitCode.SIGNER, "openssl did not sign")
     desk.run("verify", *desk.names, "--signature", "x", *desk.trust).refused(2, "exactly one file")
     assert kept(desk) == []
+
+
+def test_the_programs_ask_for_the_passwords_of_keys(
+    desk: Desk, signers: Signers, tmp_path: Path
+) -> None:
+    name, password = desk.names[0], "a long password"
+    key = tmp_path / "locked"
+    run_ssh_keygen("-q", "-t", "ed25519", "-N", password, "-f", key)
+    locked = tmp_path / "locked.pem"
+    run_openssl(
+        "pkey", "-in", signers.wang.key, "-aes128", "-passout", f"pass:{password}", "-out", locked
+    )
+    by_key = ("--ssh-key", str(key))
+    by_certificate = ("--certificate", str(signers.wang.certificate), "--key", str(locked))
+    code, screen = in_terminal(desk.folder, "sign", name, *by_key, answers=("wrong",))
+    assert code == ExitCode.SIGNER and "ssh-keygen did not sign" in screen
+    for words in (by_key, by_certificate):
+        code, screen = in_terminal(desk.folder, "sign", name, *words, answers=(password,))
+        assert code == 0 and "signed the record of" in screen
+    assert len(kept(desk)) == 2
+
+
+def test_an_agent_signs_for_a_public_key(desk: Desk, signers: Signers, tmp_path: Path) -> None:
+    public = tmp_path / "li.pub"
+    public.write_text(signers.li.public)
+    with tempfile.TemporaryDirectory() as folder:  # a socket's path is short
+        place = {"SSH_AUTH_SOCK": f"{folder}/agent"}
+        with subprocess.Popen(["ssh-agent", "-D", "-a", place["SSH_AUTH_SOCK"]]) as agent:
+            try:
+                while not Path(place["SSH_AUTH_SOCK"]).exists():
+                    time.sleep(0.01)
+                subprocess.run(
+                    ["ssh-add", "-q", signers.li.key], env={**os.environ, **place}, check=True
+                )
+                desk.run("sign", desk.names[0], "--ssh-key", public, **place).expect(0)
+            finally:
+                agent.terminate()
+    desk.run("sign", desk.names[0], "--ssh-key", public).refused(ExitCode.SIGNER, "did not sign")
+    assert [each["signer"] for each in shown(desk)] == ["li"]
 
 
 def test_a_missing_program_is_named_and_decides_nothing(
