@@ -39,6 +39,7 @@ from anchor.operate.single_run import RunResult, RunState
 from anchor.project.config import Config
 from anchor.receipt.bundle import load_bundle
 from anchor.receipt.format import Receipt, ReceiptAnchor
+from anchor.signatures.trusted_signer import TrustedSigner
 from anchor.timestamps.timestamp_token import VerifiedTimestamp
 from anchor.timestamps.trusted_tsa import TrustedTsa
 from anchor.types import Address, ChainId, Hash32
@@ -48,6 +49,7 @@ from anchor.verification.report import (
     CustodyFinding,
     ProvenAnchor,
     Report,
+    SignatureFinding,
     Step,
     TimestampFinding,
     Verdict,
@@ -93,6 +95,7 @@ __all__ = [
     "Report",
     "RunResult",
     "RunState",
+    "SignatureFinding",
     "SignerError",
     "Skipped",
     "SourceFile",
@@ -103,6 +106,7 @@ __all__ = [
     "TimestampFinding",
     "TrustEntry",
     "TrustPolicy",
+    "TrustedSigner",
     "TrustedTsa",
     "UnknownVersionError",
     "UsageError",

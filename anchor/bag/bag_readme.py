@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from anchor.bag.bag_format import MANIFEST, POLICY, SM3_SUMS, TAG_MANIFEST
 from anchor.messages.catalogue import Language
 from anchor.messages.message import Message, join, translate
+from anchor.signatures.record_signature import SignatureKind, format_verification
 
 VERIFIER = "verify/verify.py"
 PAGE = "verify/verifier.html"
@@ -22,6 +24,7 @@ _FOLDERS = {
     "exhibits/": Message("bag-readme-exhibits"),
     "certificate/": Message("bag-readme-certificates"),
     "custody/": Message("bag-readme-custody"),
+    "signatures/": Message("bag-readme-signed"),
     "statements/": Message("bag-readme-statements"),
     "timestamps/": Message("bag-readme-timestamps"),
     "verify/": Message("bag-readme-verifiers"),
@@ -40,7 +43,10 @@ class PackedBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packing:
-    """What the instructions state: who packed what, with which program and verifiers."""
+    """What the instructions state: who packed what, with which program and verifiers.
+
+    ``signed`` is the time by which the record of each signed original existed, by its name.
+    """
 
     program: str
     party: Message | str
@@ -50,6 +56,7 @@ class Packing:
     verifier_sha256: str
     page_sha256: str
     not_proven: Sequence[Message]
+    signed: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def write_readme(packing: Packing, names: Sequence[str], language: Language) -> bytes:
@@ -75,7 +82,7 @@ def write_readme(packing: Packing, names: Sequence[str], language: Language) -> 
         say(Message("bag-readme-anchor")),
         _code("anchor verify . --trust POLICY.toml --rpc https://NODE --rpc https://ANOTHER"),
         say(Message("bag-readme-page", file=PAGE, sha256=packing.page_sha256)),
-        *_explain_signatures(names, language),
+        *_explain_signatures(packing, names, language),
         f"## {say(Message('bag-readme-limits'))}",
         say(Message("report-not-proven", items=join(packing.not_proven, "semicolon"))),
     ]
@@ -125,13 +132,33 @@ def _list_commands(blocks: Sequence[PackedBlock]) -> Iterable[str]:
         yield f"python3 {VERIFIER} .{chains} --log {log}{hashes}"
 
 
-def _explain_signatures(names: Sequence[str], language: Language) -> Iterable[str]:
+def _explain_signatures(
+    packing: Packing, names: Sequence[str], language: Language
+) -> Iterable[str]:
     """Yield how to verify the signatures and timestamps in the bag, if it has some."""
-    commands = [command for name in names for command in _command_for(name, frozenset(names))]
+    signed = [name for name in names if name.startswith("signatures/")]
+    commands = [command for name in signed for command in _commands_for_record(name, packing)]
+    commands += [command for name in names for command in _command_for(name, frozenset(names))]
     if commands:
         yield f"## {translate(Message('bag-readme-signatures'), language)}"
         yield translate(Message("bag-readme-signatures-how"), language)
+        if signed:
+            yield translate(Message("bag-readme-signatures-record"), language)
         yield _code(*commands)
+
+
+def _commands_for_record(name: str, packing: Packing) -> Iterable[str]:
+    """Yield the commands about a file in the folder of signatures of records."""
+    place = name.removeprefix("signatures/")
+    if place.endswith(".record.json"):
+        receipt = f"receipts/{place.removesuffix('.record.json')}.anchor.json"
+        yield f"jq -j .record {shlex.quote(receipt)} | cmp - {shlex.quote(name)}"
+        return
+    stem, _, suffix = name.rpartition(".")
+    original = stem.rpartition(".")[0].removeprefix("signatures/")
+    kind: SignatureKind = "sshsig" if suffix == "sshsig" else "cades"
+    record = f"signatures/{original}.record.json"
+    yield format_verification(kind, name, record, packing.signed.get(original))
 
 
 def _command_for(name: str, names: frozenset[str]) -> Iterable[str]:
@@ -143,7 +170,7 @@ def _command_for(name: str, names: frozenset[str]) -> Iterable[str]:
     signed = shlex.quote(beside[0]) if beside else "SIGNED_FILE"
     file = shlex.quote(name)
     match suffix:
-        case "sig":
+        case "sig" | "sshsig":
             yield (
                 f"ssh-keygen -Y verify -f ALLOWED_SIGNERS -I SIGNER -n NAMESPACE -s {file}"
                 f" < {signed}"

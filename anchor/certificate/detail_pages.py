@@ -34,6 +34,7 @@ from anchor.certificate.model import (
     bilingual,
 )
 from anchor.certificate.path_svg import draw_path
+from anchor.certificate.signature_blocks import build_signatures
 from anchor.certificate.statements import ExternalDeposit
 from anchor.certificate.time_format import describe_time
 from anchor.evidence.statement_text import MAX_CHARACTERS
@@ -84,6 +85,7 @@ def _claims(certificate: Certificate) -> Sheet:
                 rows=tuple(_finding(str(step.number), step) for step in verification.steps),
             ),
             *(_against(anchor, certificate) for anchor in certificate.anchors),
+            *build_signatures(certificate.signatures),
         ),
     )
 

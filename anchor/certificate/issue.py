@@ -29,6 +29,7 @@ from anchor.certificate.model import (
 )
 from anchor.certificate.qr import encode_payload
 from anchor.certificate.shell_commands import build_checks, build_path
+from anchor.certificate.signature_blocks import describe_signatures
 from anchor.certificate.statements import Details
 from anchor.certificate.time_format import Moment, format_seconds, format_utc
 from anchor.errors import AnchorError, NotFinalError, UsageError
@@ -120,6 +121,7 @@ def issue_certificate(
             ),
             account=None if report.account is None else describe_account(report.account),
             custody=list_custody(data, custody) if custody else None,
+            signatures=describe_signatures(report.signatures),
             checks=checks,
             qr_text=encode_payload(
                 place.record_sha256,

@@ -17,6 +17,7 @@ from anchor.certificate.statements import Case, Depositor, Exhibit, Issuer, Plat
 from anchor.ethereum.known_chains import ChainKind
 from anchor.log.merkle import PathNode
 from anchor.messages.message import Message, translate
+from anchor.signatures.record_signature import SignatureKind
 from anchor.types import Assurance
 from anchor.verification.report_json import (
     AccountDocument,
@@ -26,6 +27,7 @@ from anchor.verification.report_json import (
     PrefixedHex32,
     ReportDocument,
     StepDocument,
+    VerdictText,
 )
 
 FORMAT: Literal["anchor-certificate/1"] = "anchor-certificate/1"
@@ -197,12 +199,28 @@ class CustodyEntry(ReportDocument):
     stated: dict[str, Any]
 
 
+class SignatureEntry(ReportDocument):
+    """A detached signature of the record that was verified with it (docs/signatures.md).
+
+    ``signer`` is the name that the issuer's trust policy gives, or null.  ``fingerprint`` is that
+    of the SSH key, or the SHA-256 of the certificate; null if it could not be verified.
+    """
+
+    file: str
+    kind: SignatureKind
+    verdict: VerdictText
+    signer: str | None
+    fingerprint: str | None
+    detail: Bilingual
+
+
 class Certificate(ReportDocument):
     """The whole certificate; ``qr_text`` is the content of its QR code.
 
     ``account`` is what the record says about the collection, which nothing verified: stated by the
     operator, or observed by the program that made the record.  ``custody`` are the events whose
-    receipts were given, in their order, or null if none was.
+    receipts were given, in their order, or null if none was.  ``signatures`` are those that lay
+    beside the receipt, or null.
 
     ``clock`` is the source of ``issued_at``: the issuing machine's clock, or the issuer.  Members
     that are always null are reserved: no record contains their values yet.
@@ -223,6 +241,7 @@ class Certificate(ReportDocument):
     account: AccountDocument[Bilingual] | None = None
     trusted_timestamp: None = None
     custody: list[CustodyEntry] | None = None
+    signatures: list[SignatureEntry] | None = None
     checks: Checks
     qr_text: str
     not_proven: list[Bilingual]

@@ -20,17 +20,19 @@ from anchor.cli.bag_inputs import names_bag
 from anchor.cli.console import Colour, Output
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.input_files import read_bounded
+from anchor.cli.signature_inputs import FOLDER, RECORD_SUFFIX, SignatureInputs
 from anchor.errors import AnchorError, UsageError
 from anchor.ethereum.header import parse_header
 from anchor.evidence.digests import Digests
 from anchor.messages.message import Message
 from anchor.page import load_page
-from anchor.project.files import RECEIPT_SUFFIX
+from anchor.project.files import RECEIPT_SUFFIX, SIGNATURE_NAME
 from anchor.project.policy_sources import PolicyFile
 from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
 from anchor.system.clock import format_time
 from anchor.verification.pinning import encode_policy
 from anchor.verification.report import NOT_PROVEN, Report
+from anchor.verification.signature_claim import GivenSignature
 
 # A certificate, a statement or a token; a film would be an original.
 _MAX_ENCLOSURE_BYTES = 1 << 26
@@ -41,12 +43,13 @@ _STATEMENTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedFile:
-    """A file that passed every step, with its digests, receipt and report."""
+    """A file that passed every step, with its digests, receipt, report and signatures."""
 
     path: Path
     digests: Digests
     receipt: bytes
     report: Report
+    signatures: Sequence[GivenSignature] = ()
 
 
 def verify_files(
@@ -62,6 +65,7 @@ def verify_files(
         raise UsageError(Message("pack-bag-named", path=bag), hint=Message("pack-bag-named-hint"))
     files: list[VerifiedFile] = []
     refused: list[tuple[Path, AnchorError]] = []
+    signatures = SignatureInputs()
     for name, load in inputs.list_inputs(receipts, receipt=None, digest=None):
         if isinstance(name, Message):
             raise UsageError(Message("pack-standard-input"))
@@ -69,6 +73,7 @@ def verify_files(
         try:
             receipt, digests = load()
             report = inputs.judge(receipt, digests)
+            report = signatures.apply(inputs, name, None, report)
             if report.error is not None:
                 raise report.error
         except AnchorError as error:
@@ -80,7 +85,15 @@ def verify_files(
             refused.append((path, error))
             continue
         data = encode_receipt(receipt) if isinstance(receipt, Receipt) else receipt
-        files.append(VerifiedFile(path=path, digests=digests, receipt=data, report=report))
+        files.append(
+            VerifiedFile(
+                path=path,
+                digests=digests,
+                receipt=data,
+                report=report,
+                signatures=signatures.list_beside(path),
+            )
+        )
     return files, refused
 
 
@@ -114,6 +127,7 @@ def compose_bag(
     for name, file in zip(names, ordered, strict=True):
         parts[ORIGINALS + name] = OriginalFile(path=file.path, digests=file.digests)
         parts[f"{RECEIPTS}{name}{RECEIPT_SUFFIX}"] = file.receipt
+        parts.update(_list_signatures(name, file))
     case = {
         "case_reference": details.case_reference,
         **details.case.model_dump(),
@@ -135,13 +149,29 @@ def compose_bag(
     parts[VERIFIER] = (resources.files("anchor.standalone") / "verify.py").read_bytes()
     parts[PAGE] = load_page()
     program = f"anchor-evidence {version('anchor-evidence')}"
-    packing = _describe_packing(ordered, parts, program, party)
+    signed = {
+        name: file.report.existed_by
+        for name, file in zip(names, ordered, strict=True)
+        if file.signatures and file.report.existed_by is not None
+    }
+    packing = replace(_describe_packing(ordered, parts, program, party), signed=signed)
     for language, name in README.items():
         parts[name] = write_readme(packing, sorted(parts), language)
     info = {"Bag-Software-Agent": program}
     if party is not None:
         info["Source-Organization"] = party
     return complete_bag(parts, info)
+
+
+def _list_signatures(name: str, file: VerifiedFile) -> dict[str, BagPart]:
+    """Return the signatures of a file's record, and the record's bytes, which they are over."""
+    parts: dict[str, BagPart] = {}
+    for signature in file.signatures:
+        match = SIGNATURE_NAME.fullmatch(Path(signature.name).name)
+        assert match is not None and file.report.record is not None, "it was found by its name"
+        parts[f"{FOLDER}{name}{match[2]}"] = signature.data
+        parts[f"{FOLDER}{name}{RECORD_SUFFIX}"] = file.report.record.encoded
+    return parts
 
 
 def _name(file: VerifiedFile) -> str:
@@ -202,7 +232,8 @@ def _encode_policies(policies: Sequence[PolicyFile], party: str | None) -> bytes
     ]
     remark = Message("bag-policy-remark", party=_spell_party(party))
     tsas = dict.fromkeys(tsa for file in policies for tsa in file.policy.tsas)
-    return f"# {remark}\n".encode() + encode_policy(entries, list(tsas))
+    signers = dict.fromkeys(each for file in policies for each in file.policy.signers)
+    return f"# {remark}\n".encode() + encode_policy(entries, list(tsas), list(signers))
 
 
 def _spell_party(party: str | None) -> Message | str:

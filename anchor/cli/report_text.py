@@ -13,6 +13,7 @@ from anchor.messages.message import Message, join
 from anchor.verification.report import (
     ProvenAnchor,
     Report,
+    SignatureFinding,
     TimestampFinding,
     Verdict,
     verdict_message,
@@ -68,6 +69,8 @@ def print_report(
             output.line(text, mark=mark, colour=COLOURS[claim.verdict.value])
     for finding in report.timestamps:
         print_timestamp(output, finding)
+    for signature in report.signatures:
+        print_signature(output, signature)
     _print_trust(output, report, policies, nodes)
     _print_statements(output, report, in_full=all_steps)
     items = join(report.not_proven, "semicolon")
@@ -110,6 +113,18 @@ def print_timestamp(output: Output, finding: TimestampFinding) -> None:
         output.line(finding.error.hint, mark=_INDENT * 2)
     if verdict is Verdict.CANNOT_TELL:
         output.line(Message("timestamp-openssl", command=finding.command), mark=_INDENT * 2)
+
+
+def print_signature(output: Output, finding: SignatureFinding) -> None:
+    """Print the verdict on a signature; if it cannot be told, also the command that tells."""
+    verdict = verdict_of(finding.error)
+    mark = f"{_INDENT}{_pad_verdict(output, verdict)}"
+    text = Message("report-signature", name=finding.name, detail=finding.detail)
+    output.line(text, mark=mark, colour=COLOURS[verdict.value])
+    if finding.error is not None and finding.error.hint is not None:
+        output.line(finding.error.hint, mark=_INDENT * 2)
+    if verdict is Verdict.CANNOT_TELL:
+        output.line(Message("signature-command", command=finding.command), mark=_INDENT * 2)
 
 
 def print_policies(output: Output, policies: Sequence[Message], *, indent: str = "") -> None:

@@ -10,7 +10,13 @@ from anchor.errors import AnchorError, UnknownVersionError, UsageError
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile
 from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
-from anchor.project.files import BUNDLE_SUFFIX, RECEIPT_SUFFIX, evidence_path, sidecar_path
+from anchor.project.files import (
+    BUNDLE_SUFFIX,
+    RECEIPT_SUFFIX,
+    SIGNATURE_NAME,
+    evidence_path,
+    sidecar_path,
+)
 from anchor.receipt.bundle import load_bundle_log
 from anchor.receipt.format import MAX_RECEIPT_BYTES, Receipt, check_receipt_path, parse_receipt
 from anchor.system.regular_files import read_regular_file
@@ -63,10 +69,10 @@ def _is_of_another(path: Path, receipt: Receipt) -> bool:
 
 
 def skip_receipts(sources: Iterable[Discovered], log: LogId) -> Iterator[Discovered]:
-    """Skip the receipts of ``log`` that lie beside their files, and bundles of them."""
+    """Skip the receipts of ``log`` beside their files, bundles of them, and their signatures."""
     for source in sources:
         name = source.path.name if isinstance(source, SourceFile) else ""
-        base = name.removesuffix(RECEIPT_SUFFIX)
+        base, signed = name.removesuffix(RECEIPT_SUFFIX), SIGNATURE_NAME.fullmatch(name)
         if name.endswith(BUNDLE_SUFFIX) and _is_bundle_of(source.path, log):
             yield Skipped(path=source.path, reason=Message("file-is-bundle"))
         elif (
@@ -75,6 +81,10 @@ def skip_receipts(sources: Iterable[Discovered], log: LogId) -> Iterator[Discove
             and _is_receipt_of(source.path.with_name(base), source.path, log)
         ):
             yield Skipped(path=source.path, reason=Message("file-is-receipt", name=base))
+        elif signed is not None and _is_receipt_of(
+            source.path.with_name(signed[1]), sidecar_path(source.path.with_name(signed[1])), log
+        ):
+            yield Skipped(path=source.path, reason=Message("file-is-signature", name=signed[1]))
         else:
             yield source
 

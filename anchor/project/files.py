@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from pathlib import Path
 
 from anchor.types import ChainId
@@ -12,6 +14,8 @@ ERASURES = "erasures"
 TIMESTAMPS = "timestamps"
 SIDE_FILE = "acknowledged.log"
 RECEIPT_SUFFIX = ".anchor.json"
+SIGNATURE_NAME = re.compile(r"(.+)\.anchor(\.[0-9a-f]{16}\.(?:sshsig|p7s))", re.DOTALL)
+"""The name of a signature beside a receipt: the file's, and a key's or certificate's digest."""
 BUNDLE_SUFFIX = ".anchor.jsonl"
 BEFORE_UPGRADE = "before-upgrade"
 """The folder of backups that `anchor upgrade-store` makes."""
@@ -48,6 +52,12 @@ def _safe_part(part: str) -> str:
     while len(cleaned.encode("utf-8")) > _MAX_PART_BYTES:
         cleaned = cleaned[:-1]
     return cleaned
+
+
+def signature_path(file: Path, key: str, suffix: str) -> Path:
+    """Return the path of a signature beside ``file``; ``key`` is the signer's, as text."""
+    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+    return file.with_name(f"{file.name}.anchor.{digest}{suffix}")
 
 
 def sidecar_path(file: Path) -> Path:

@@ -204,6 +204,7 @@ def merge_policies(files: Iterable[PolicyFile]) -> TrustPolicy:
     return TrustPolicy(
         entries=tuple(entry for entry, _ in merged),
         tsas=tuple(dict.fromkeys(tsa for file in files for tsa in file.policy.tsas)),
+        signers=tuple(dict.fromkeys(each for file in files for each in file.policy.signers)),
     )
 
 

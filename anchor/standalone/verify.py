@@ -2379,9 +2379,10 @@ def find_original(receipt: str) -> str:
 def verify_bag(source: Folder | ZipFile, pins: Pins) -> Iterator[tuple[str, Report]]:
     """Check a bag, then yield the report on each original in it.
 
-    The first report also names the timestamps in the bag, which this program does not verify.
+    The first report also names timestamps and signatures in the bag, which this program does not
+    verify.
     """
-    notes = list(explain_timestamps(source))
+    notes = [*explain_timestamps(source), *explain_signatures(source)]
     for name, (digests, size) in check_bag(source).items():
         receipt = f"receipts/{name.removeprefix('data/originals/')}{SUFFIX}"
         try:
@@ -2405,6 +2406,26 @@ def explain_timestamps(source: Folder | ZipFile) -> Iterator[str]:
                  "-CAfile", "ROOTS.pem"]
             )  # fmt: skip
             yield f"timestamp {name!a}: cannot tell here; with the authority's own root: {command}"
+
+
+def explain_signatures(source: Folder | ZipFile) -> Iterator[str]:
+    """Yield, for each signature of a record in a bag, that it is not verified, and the command."""
+    for name in sorted(source.sizes):
+        match = re.fullmatch(r"signatures/(.+)\.[0-9a-f]{16}\.(sshsig|p7s)", name, re.DOTALL)
+        if match is None:
+            continue
+        file, record = shlex.quote(name), shlex.quote(f"signatures/{match[1]}.record.json")
+        if match[2] == "sshsig":
+            command = (
+                "ssh-keygen -Y verify -f ALLOWED_SIGNERS -I SIGNER -n anchor-evidence-record"
+                f" -s {file} < {record}"
+            )
+        else:
+            command = (
+                f"openssl cms -verify -cades -binary -inform DER -in {file} -content {record}"
+                " -out /dev/null -CAfile ROOTS.pem -no-CApath -no-CAstore -purpose any"
+            )
+        yield f"signature {name!a}: cannot tell here; with the signer's own key or root: {command}"
 
 
 # ------------------------------------------------------------------------------------------------

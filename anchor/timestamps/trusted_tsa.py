@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode, encodebytes
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from anchor.errors import MalformedError
@@ -43,9 +44,9 @@ def parse_roots(text: str) -> tuple[bytes, ...]:
     return roots
 
 
-def encode_roots(tsa: TrustedTsa) -> str:
-    """Return an authority's root certificates as PEM."""
+def encode_roots(roots: Iterable[bytes]) -> str:
+    """Return certificates in DER as PEM."""
     return "".join(
         f"-----BEGIN CERTIFICATE-----\n{encodebytes(root).decode()}-----END CERTIFICATE-----\n"
-        for root in tsa.roots
+        for root in roots
     )

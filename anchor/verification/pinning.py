@@ -13,6 +13,7 @@ from anchor.ethereum.known_chains import find_chain
 from anchor.messages.message import Message
 from anchor.registry.artifact import expected_code_hash
 from anchor.registry.storage import head_slot
+from anchor.signatures.trusted_signer import TrustedSigner
 from anchor.timestamps.trusted_tsa import TrustedTsa, encode_roots
 from anchor.types import Address, Assurance, Hash32, make_log_id
 from anchor.verification.policy import FORMAT, FinalityRule, TrustEntry
@@ -113,7 +114,11 @@ def find_empty_logs(view: ChainView, entry: TrustEntry) -> list[int]:
     ]
 
 
-def encode_policy(entries: Sequence[TrustEntry], tsas: Sequence[TrustedTsa] = ()) -> bytes:
+def encode_policy(
+    entries: Sequence[TrustEntry],
+    tsas: Sequence[TrustedTsa] = (),
+    signers: Sequence[TrustedSigner] = (),
+) -> bytes:
     """Encode a policy file that ``parse_policy`` reads back.
 
     Raises:
@@ -126,8 +131,20 @@ def encode_policy(entries: Sequence[TrustEntry], tsas: Sequence[TrustedTsa] = ()
         "trust": [_list_members(entry) for entry in entries],
     }
     if tsas:
-        document["tsa"] = [{"name": tsa.name, "roots": encode_roots(tsa)} for tsa in tsas]
+        document["tsa"] = [{"name": tsa.name, "roots": encode_roots(tsa.roots)} for tsa in tsas]
+    if signers:
+        document["signer"] = [_list_signer_members(signer) for signer in signers]
     return (_ADVICE + tomlkit.dumps(document)).encode("utf-8")
+
+
+def _list_signer_members(signer: TrustedSigner) -> dict[str, object]:
+    members: dict[str, object] = {
+        "name": signer.name,
+        "ssh_key": signer.ssh_key,
+        "roots": encode_roots(signer.roots) or None,
+        "subject": signer.subject,
+    }
+    return _leave_out_none(members)
 
 
 def _list_members(entry: TrustEntry) -> dict[str, object]:

@@ -2,7 +2,8 @@
 
 A policy is a TOML file.  Each ``[[trust]]`` entry names one log owner's logs in one registry on one
 chain, and how to ask that chain.  A receipt must fit an entry; it can never widen one.  Each
-``[[tsa]]`` entry names a timestamping authority and its root certificates.
+``[[tsa]]`` entry names a timestamping authority and its root certificates, each ``[[signer]]``
+entry who signs records, by an SSH key or by a subject below root certificates.
 ``docs/trust-policy.md`` shows every member.
 """
 
@@ -19,6 +20,7 @@ from anchor.errors import MalformedError, UnknownVersionError
 from anchor.ethereum.keccak import parse_address
 from anchor.messages.message import Message, join
 from anchor.messages.validation import describe_fault
+from anchor.signatures.trusted_signer import TrustedSigner, parse_ssh_key
 from anchor.system.file_ownership import read_own_file
 from anchor.timestamps.trusted_tsa import TrustedTsa, parse_roots
 from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
@@ -33,6 +35,7 @@ _MAX_BLOCK_HASHES = 1_000
 _MAX_DOTS = 500
 # Each token is tried with the roots of every authority.
 _MAX_TSAS = 32
+_MAX_SIGNERS = 256
 
 MAX_DEPTH = 100_000
 FinalityRule = Literal["finalized"] | Annotated[int, Field(ge=0, le=MAX_DEPTH)]
@@ -88,10 +91,14 @@ class TrustEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustPolicy:
-    """Everything the verifier pinned; ``tsas`` are the authorities whose timestamps count."""
+    """Everything the verifier pinned.
+
+    ``tsas`` are the authorities whose timestamps count, and ``signers`` those who are named.
+    """
 
     entries: tuple[TrustEntry, ...]
     tsas: tuple[TrustedTsa, ...] = ()
+    signers: tuple[TrustedSigner, ...] = ()
 
     @classmethod
     def parse(cls, data: bytes) -> TrustPolicy:
@@ -175,6 +182,7 @@ def parse_policy(data: bytes) -> TrustPolicy:
         tsas=tuple(
             TrustedTsa(name=each.name, roots=parse_roots(each.roots)) for each in document.tsa
         ),
+        signers=tuple(_signer(each) for each in document.signer),
     )
 
 
@@ -212,15 +220,27 @@ class _EntryDocument(_Document):
     block_hashes: Annotated[list[_Bytes32], Field(max_length=_MAX_BLOCK_HASHES)] = []
 
 
+_Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,80}$")]
+_Subject = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,1000}$")]
+
+
 class _TsaDocument(_Document):
-    name: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,80}$")]
+    name: _Name
     roots: str
+
+
+class _SignerDocument(_Document):
+    name: _Name
+    ssh_key: str | None = None
+    roots: str | None = None
+    subject: _Subject | None = None
 
 
 class _PolicyDocument(_Document):
     format: Literal["anchor-trust/1"]
     trust: Annotated[list[_EntryDocument], Field(min_length=1)]
     tsa: Annotated[list[_TsaDocument], Field(max_length=_MAX_TSAS)] = []
+    signer: Annotated[list[_SignerDocument], Field(max_length=_MAX_SIGNERS)] = []
 
 
 def _entry(document: _EntryDocument) -> TrustEntry:
@@ -260,6 +280,15 @@ def _entry(document: _EntryDocument) -> TrustEntry:
         recorded_at_tolerance=document.recorded_at_tolerance,
         exclusive_logs=document.exclusive_logs,
     )
+
+
+def _signer(document: _SignerDocument) -> TrustedSigner:
+    name, key, roots, subject = document.name, document.ssh_key, document.roots, document.subject
+    if key is not None and roots is None and subject is None:
+        return TrustedSigner(name=name, ssh_key=parse_ssh_key(key))
+    if key is None and roots is not None and subject is not None:
+        return TrustedSigner(name=name, roots=parse_roots(roots), subject=subject)
+    raise MalformedError(Message("signer-key-ambiguous", name=name))
 
 
 def _show(value: object) -> str:

@@ -13,6 +13,7 @@ from anchor.ethereum.known_chains import HEADLINES, ChainKind, best_kind, find_c
 from anchor.evidence.group_reading import CollectionAccount, read_groups
 from anchor.evidence.record import Record
 from anchor.messages.message import Message
+from anchor.signatures.record_signature import SignatureKind
 from anchor.system.clock import format_time
 from anchor.timestamps.timestamp_token import VerifiedTimestamp
 from anchor.types import Address, Anchor, Assurance, ChainId, Hash32, LogId
@@ -222,10 +223,46 @@ class TimestampFinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureFinding:
+    """The verdict on a signature of the record: ``error`` is None if the policy names who made it.
+
+    ``signer`` is the name that the policy gives.  ``fingerprint`` is that of the key or certificate
+    if the signature is one of the record, whoever made it.  ``is_demanded``: the user named the
+    file.  ``command`` is that of OpenSSH or OpenSSL, by which anybody verifies it.
+    """
+
+    name: str
+    kind: SignatureKind
+    is_demanded: bool
+    command: str
+    fingerprint: str | None = None
+    signer: str | None = None
+    error: AnchorError | None = None
+
+    @property
+    def detail(self) -> Message:
+        """Return who signed the record, or why this is not certain."""
+        if self.error is not None:
+            return self.error.message
+        return Message("signature-by", signer=self.signer, fingerprint=self.fingerprint)
+
+    @property
+    def fault(self) -> AnchorError | None:
+        """Return the error that counts for the whole report.
+
+        A signature that merely lies beside the receipt or in a bag counts if it is not one of the
+        record: whom it is by is then no question of the policy's.
+        """
+        is_wrong = isinstance(self.error, MismatchError)
+        return self.error if self.is_demanded or is_wrong else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """All results of one verification, whether it passed or not.
 
-    ``custody`` is None if no custody events were given; ``timestamps`` are the tokens given.
+    ``custody`` is None if no custody events were given; ``timestamps`` are the tokens given, and
+    ``signatures`` those of the record.
     ``unpinned`` lists what no policy pins, accepted or not; ``notes`` are lines that are not
     findings.  ``not_proven`` lists what this verification leaves open.
     """
@@ -239,6 +276,7 @@ class Report:
     not_proven: tuple[Message, ...] = NOT_PROVEN
     custody: CustodyFinding | None = None
     timestamps: tuple[TimestampFinding, ...] = ()
+    signatures: tuple[SignatureFinding, ...] = ()
 
     @property
     def error(self) -> AnchorError | None:
@@ -247,6 +285,7 @@ class Report:
         if self.custody is not None:
             errors.append(self.custody.error)
         errors += [finding.fault for finding in self.timestamps]
+        errors += [finding.fault for finding in self.signatures]
         return severest_error([error for error in errors if error is not None])
 
     @property

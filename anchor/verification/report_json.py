@@ -21,8 +21,15 @@ from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import ChainKind, find_chain
 from anchor.evidence.collection_profiles import list_lacking
 from anchor.evidence.group_reading import CollectionAccount
+from anchor.signatures.record_signature import SignatureKind
 from anchor.types import Assurance
-from anchor.verification.report import ProvenAnchor, Report, TimestampFinding, verdict_of
+from anchor.verification.report import (
+    ProvenAnchor,
+    Report,
+    SignatureFinding,
+    TimestampFinding,
+    verdict_of,
+)
 
 VerdictText = Literal["pass", "fail", "cannot tell", "not present"]
 ExitCodeNumber = Annotated[int, Field(ge=0, le=130)]
@@ -148,13 +155,31 @@ class TimestampDocument(ReportDocument):
     command: str
 
 
+class SignatureDocument(ReportDocument):
+    """A detached signature of the record, as it was verified.
+
+    ``signer`` is the name that the trust policy gives whoever made it, or null if the policy names
+    nobody.  ``fingerprint`` is that of the SSH key, or the SHA-256 of the certificate; null if the
+    signature is not one of the record, or cannot be verified.  ``command`` is how OpenSSH or
+    OpenSSL verifies it.
+    """
+
+    file: str
+    kind: SignatureKind
+    verdict: VerdictText
+    detail: str
+    signer: str | None
+    fingerprint: str | None
+    command: str
+
+
 class FileDocument(ReportDocument):
     """The result for one file; ``problem`` is null if it is verified.
 
     ``unpinned`` lists what no policy pins, ``statements`` the record's members that are not
     verified, and ``notes`` lines that are not findings.  ``account`` is absent if the record says
     nothing about its collection, and in the verifier page's documents.  ``timestamps`` is absent if
-    no tokens were given.
+    no tokens were given, ``signatures`` if there are none.
     """
 
     file: str
@@ -170,6 +195,7 @@ class FileDocument(ReportDocument):
     not_proven: list[str]
     account: AccountDocument[str] | None = None
     timestamps: list[TimestampDocument] | None = None
+    signatures: list[SignatureDocument] | None = None
 
     @model_serializer(mode="wrap")
     def _leave_out(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -178,6 +204,8 @@ class FileDocument(ReportDocument):
             del members["account"]
         if self.timestamps is None:
             del members["timestamps"]
+        if self.signatures is None:
+            del members["signatures"]
         return members
 
 
@@ -268,6 +296,7 @@ def describe_report(name: str, report: Report) -> FileDocument:
         not_proven=list(report.not_proven),
         account=None if report.account is None else _describe_account(report.account),
         timestamps=[_describe_timestamp(each) for each in report.timestamps] or None,
+        signatures=[_describe_signature(each) for each in report.signatures] or None,
     )
 
 
@@ -282,6 +311,18 @@ def _describe_timestamp(finding: TimestampFinding) -> TimestampDocument:
         serial=None if proven is None else str(proven.serial),
         time=None if proven is None else _utc(proven.time),
         existed_no_later_than=None if proven is None else _utc(proven.existed_by),
+        command=finding.command,
+    )
+
+
+def _describe_signature(finding: SignatureFinding) -> SignatureDocument:
+    return SignatureDocument(
+        file=finding.name,
+        kind=finding.kind,
+        verdict=verdict_of(finding.error).value,
+        detail=finding.detail,
+        signer=finding.signer,
+        fingerprint=finding.fingerprint,
         command=finding.command,
     )
 

@@ -27,6 +27,7 @@ from support.page_script import PageScript, run_page_script
 
 import anchor.page
 from anchor.messages.message import Message
+from anchor.signatures.ssh_signature import MARK
 from anchor.verification.report_json import VerificationDocument
 
 PAGE = (Path(anchor.page.__file__).parent / "verify.html").as_uri()
@@ -113,6 +114,9 @@ def desk(browser: Browser) -> Iterator[Desk]:
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory: pytest.TempPathFactory) -> PackingDesk:
     packing = make_desk(tmp_path_factory.mktemp("packed") / "desk")
+    # Begun like signatures, and never read by the page.
+    for form, data in (("sshsig", MARK), ("p7s", b"0")):
+        packing.write(f"{packing.names[0]}.anchor.{'0' * 16}.{form}", data)
     packing.pack("bag.zip").expect(0)
     packing.pack("bag").expect(0)
     return packing
@@ -138,6 +142,9 @@ def test_a_bag_verifies_in_one_drop(desk: Desk, packed: PackingDesk) -> None:
     text = desk.tab.inner_text("#report")
     assert "3 of 3 files are verified" in text
     assert "is not used" in text
+    for given in theirs.files[0].model_dump()["signatures"]:
+        assert f"signature {given['file']}: cannot tell here" in text
+        assert given["command"].partition(" -attime")[0] in text
     desk.tab.locator("details.original summary").first.click()
     desk.tab.get_by_text(Message("page-steps-heading")).first.wait_for()
     desk.check_accessible()

@@ -440,6 +440,13 @@ def tsa(name: str, roots: str) -> str:
     return f'[[tsa]]\nname = "{name}"\nroots = {roots}\n'
 
 
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+
+def signer(members: str) -> str:
+    return f'[[signer]]\nname = "a"\n{members}\n'
+
+
 POLICIES = [
     entry(),
     entry("# a word\n"),
@@ -548,6 +555,30 @@ POLICIES = [
     entry(f'[tsa]\nname = "a"\nroots = """{PEM}"""\n'),
     entry('[[tsa]]\nname = "a"\n'),
     entry(tsa("a", f'"""{PEM}"""') * 33),
+    # Who signs records: by an SSH key, or by a subject below roots.
+    entry(signer(f'ssh_key = "{KEY} somebody"')),
+    entry(signer(f"ssh_key = '{KEY}'\n") * 2),
+    entry(signer(f'ssh_key = "{KEY}="')),
+    entry(signer(f'ssh_key = "{KEY[:-1]}"')),
+    entry(signer(f'ssh_key = " {KEY}"')),
+    entry(signer(f'ssh_key = """{KEY}\n"""')),
+    entry(signer(f'ssh_key = "{KEY.replace("ssh-ed25519", "ssh-rsa")}"')),
+    entry(signer('ssh_key = "x-cert-y AAAACHgtY2VydC15"')),
+    entry(signer('ssh_key = "x-curt-y AAAACHgtY3VydC15"')),
+    entry(signer("ssh_key = 1")),
+    entry(signer("")),
+    entry(signer(f'subject = "CN=王"\nroots = """{PEM}"""')),
+    entry(signer(f'subject = ""\nroots = """{PEM}"""')),
+    entry(signer(f'subject = "{"王" * 1000}"\nroots = """{PEM}"""')),
+    entry(signer(f'subject = "{"王" * 1001}"\nroots = """{PEM}"""')),
+    entry(signer('subject = "CN=a"')),
+    entry(signer('subject = "CN=a"\nroots = "PEM"')),
+    entry(signer(f'roots = """{PEM}"""')),
+    entry(signer(f'ssh_key = "{KEY}"\nsubject = "CN=a"')),
+    entry(signer(f'ssh_key = "{KEY}"\nroots = """{PEM}"""')),
+    entry(signer(f'ssh_key = "{KEY}"\nuntil = 9')),
+    entry(signer(f'ssh_key = "{KEY}"').replace('"a"', '""')),
+    entry(signer(f'ssh_key = "{KEY}"\n') * 257),
     entry().ljust(MAX_POLICY_BYTES, "\n"),
     entry().ljust(MAX_POLICY_BYTES + 1, "\n"),
 ]

@@ -16,6 +16,7 @@ from support.command_list import list_commands
 from support.fixtures import MakeSite
 from support.in_process import run_in_process
 from support.nodes import DEV
+from support.signers import SshSigner
 
 from anchor.chain.devnet import Devnet, open_devnet
 
@@ -26,11 +27,12 @@ ELSEWHERE = {"demo", "devnet", "serve"}
 DOCUMENTS = ("source", "trust show")
 
 # Lines of a policy, a call or an API key; what is to be typed or put into a formula; and what
-# SQLite and the parser of TOML say.
+# SQLite and the parser of TOML say; fingerprints of keys.
 QUOTED = re.compile(
     r"^(\[\[|[a-z_]+ = |(value|data|call)  |anchor_[0-9a-f_]+$|用法：).*"
     r"|^  (anchor |\(printf|keccak256\().*|（(sha256sum|openssl) [^）]*）|eth_getStorageAt\(.*?\)"
     r"|(?<=不是 TOML：).*|(?<=文件已损坏：).*"
+    r"|SHA256:[A-Za-z0-9+/]{43}|jq -j \.record RECEIPT > record\.json|(?<=record\.json）：).*"
     r"|(?<=信任其他证书、时间的设置：).*|(?<=仅含本机及回环条目：).*|(?<=certifi 清单之内：).*"
 )
 # Paths, commands, and the names of things.
@@ -98,6 +100,10 @@ STEPS = {
         2 pack bag -o other
         2 pack - -o other
         2 pack changed.txt --out other
+        0 sign a.txt --ssh-key ssh
+        2 sign a.txt
+        2 sign a.txt --import password
+        0 verify a.txt
         2 timestamp
         0 audit
         0 audit --rebuild --originals
@@ -232,6 +238,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "future.json").write_text('{"format": "anchor-receipt/9"}')
     (folder / "password").write_text("a long password\n")
     (folder / "password").chmod(0o600)
+    SshSigner(folder, "ssh")
     return folder
 
 

@@ -17,6 +17,7 @@ from support.nodes import DEV
 from support.paths import ROOT
 from support.projects import Site
 from support.service import make_key
+from support.signers import SshSigner
 
 from anchor.chain.devnet import Devnet
 
@@ -74,6 +75,7 @@ def test_the_document_of_each_command_names_its_format(anchored: Site, tmp_path:
         "verifier": ("-o", "page.html"),
         "certify": ("a.txt", "--no-pdf", "--draft"),
         "timestamp": (),
+        "sign": ("a.txt", "--ssh-key", SshSigner(tmp_path, "ssh").key),
         "pack": ("a.txt", "-o", "bag"),
         "explain": ("a.txt",),
         "export": ("a.txt", "--format", "case"),

@@ -24,6 +24,7 @@ ORDER = (
     "registry",
     "receipt",
     "timestamps",
+    "signatures",
     "verification",
     "chain",
     "store",

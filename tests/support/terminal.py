@@ -30,7 +30,8 @@ def in_terminal(cwd: Path, *words: str, answers: tuple[str, ...]) -> tuple[int, 
         if not piece:
             break
         screen += piece
-        if left and screen.endswith(b": "):
+        # OpenSSL writes no space after the name of the key that it asks a password for.
+        if left and screen.endswith((b": ", b".pem:")):
             os.write(terminal, left.pop(0).encode() + b"\n")
     os.close(terminal)
     _, status = os.waitpid(process, 0)

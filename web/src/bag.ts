@@ -13,6 +13,7 @@ import type { Digests } from "./record.ts";
 
 const [PAYLOAD, ORIGINALS, RECEIPTS, SUFFIX] = ["data/", "data/originals/", "receipts/", ".anchor.json"] as const;
 const POLICY = "policy/trust.toml";
+const SIGNATURE = /^signatures\/(.+)\.[0-9a-f]{16}\.(sshsig|p7s)$/s;
 
 /** Digests a file in the bag, of that size, that was opened as it can be. */
 export type HashOriginal = (source: BagSource, name: string) => Promise<{ sha256: Hex; sm3: Hex; size: number }>;
@@ -37,6 +38,25 @@ export const policyIn = (bag: ValidBag): Hex | null => bag.tags.get(POLICY) ?? n
 
 /** How many files of a bag no receipt covers. */
 export const enclosuresIn = (bag: ValidBag): number => bag.source.sizes.size - 2 * bag.exhibits.length;
+
+/** The signatures of records in a bag, which nothing here judges, each with the command that does. */
+export function listSignatures(bag: ValidBag): { readonly name: string; readonly command: string }[] {
+  return [...bag.tags.keys()].sort().flatMap((name) => {
+    const [, original, form] = SIGNATURE.exec(name) ?? [];
+    if (!original) {
+      return [];
+    }
+    const [file, record] = [name, `signatures/${original}.record.json`].map(quoteWord);
+    const command = form === "sshsig"
+      ? `ssh-keygen -Y verify -f ALLOWED_SIGNERS -I SIGNER -n anchor-evidence-record -s ${file} < ${record}`
+      : `openssl cms -verify -cades -binary -inform DER -in ${file} -content ${record} -out /dev/null`
+        + " -CAfile ROOTS.pem -no-CApath -no-CAstore -purpose any";
+    return [{ name, command }];
+  });
+}
+
+/** Quote a word for a shell, as Python's shlex does. */
+const quoteWord = (word: string): string => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`;
 
 /** Check a bag in the six parts of docs/bag.md; each file is read once, but for its lists. */
 export async function checkBag(source: BagSource, hash: HashOriginal = hashOriginal): Promise<ValidBag> {

@@ -17,10 +17,15 @@ const MAX_BLOCK_HASHES = 1_000;
 export const DEFAULT_TOLERANCE = 300;
 const MAX_SECONDS = 86_400;
 const MAX_TSAS = 32;
+const MAX_SIGNERS = 256;
 const NAME = /^[^\x00-\x1f\x7f]{1,80}$/u;
+const SUBJECT = /^[^\x00-\x1f\x7f]{1,1000}$/u;
 // PEM (RFC 7468) of a DER sequence, as anchor/timestamps/trusted_tsa.py has it.
 const CERTIFICATES =
   /^\s*(?:-----BEGIN CERTIFICATE-----\s+M[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+$/;
+// A line of a .pub file, as anchor/signatures/trusted_signer.py has it.
+const SSH_KEY =
+  /^([a-z0-9@.-]{1,64}) ((?:[A-Za-z0-9+/]{4}){1,4096}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)(?: [^\r\n]*)?$/;
 export const ASSURANCES = ["rpc", "quorum", "asserted", "proof"];
 
 /** An operator id that is accepted for anchors in blocks `fromBlock` to `untilBlock`. */
@@ -64,20 +69,56 @@ export function parsePolicy(data: Uint8Array): TrustEntry[] {
     throw unknownVersion(message("policy-format-unknown", { stated, expected: FORMAT }));
   }
   const policy = new Reader(value, "");
-  policy.allow(["format", "trust", "tsa"]);
+  policy.allow(["format", "trust", "tsa", "signer"]);
   // Timestamps are for the package and for OpenSSL: here their authorities are read and not used.
   if (policy.has("tsa")) {
     policy.tables("tsa", 0, MAX_TSAS).forEach(checkAuthority);
+  }
+  // So are signatures for OpenSSH and OpenSSL.
+  if (policy.has("signer")) {
+    policy.tables("signer", 0, MAX_SIGNERS).forEach(checkSigner);
   }
   return policy.tables("trust", 1).map(readEntry);
 }
 
 function checkAuthority(authority: Reader): void {
   authority.allow(["name", "roots"]);
-  if (!NAME.test(authority.text("name"))) {
-    throw refuse(authority.where("name"), message("value-pattern-differs", { pattern: NAME.source }));
+  checkText(authority, "name", NAME);
+  checkRoots(authority.text("roots"));
+}
+
+function checkSigner(signer: Reader): void {
+  signer.allow(["name", "ssh_key", "roots", "subject"]);
+  checkText(signer, "name", NAME);
+  const [key, roots, subject] = ["ssh_key", "roots", "subject"].map((name) => signer.has(name) ? signer.text(name) : null);
+  if (subject !== null) {
+    checkText(signer, "subject", SUBJECT);
   }
-  if (!CERTIFICATES.test(authority.text("roots"))) {
+  const isKey = key !== null;
+  if (isKey === (roots !== null) || isKey === (subject !== null)) {
+    throw malformed(message("signer-key-ambiguous", { name: signer.text("name") }));
+  }
+  if (roots !== null) {
+    checkRoots(roots!);
+  } else if (!isSshKey(key!)) {
+    throw malformed(message("signer-key-not-ssh"));
+  }
+}
+
+/** Tell whether a key begins with its type, after four bytes for its length (RFC 4253, 6.6). */
+function isSshKey(text: string): boolean {
+  const [, type = "", key = ""] = SSH_KEY.exec(text) ?? [];
+  return type !== "" && !type.includes("-cert-") && atob(key).startsWith(`\0\0\0${String.fromCharCode(type.length)}${type}`);
+}
+
+function checkText(table: Reader, name: string, form: RegExp): void {
+  if (!form.test(table.text(name))) {
+    throw refuse(table.where(name), message("value-pattern-differs", { pattern: form.source }));
+  }
+}
+
+function checkRoots(roots: string): void {
+  if (!CERTIFICATES.test(roots)) {
     throw malformed(message("tsa-roots-not-pem"));
   }
 }

@@ -39,6 +39,7 @@ from anchor.cli.options import (
 from anchor.cli.party_details import check_exhibits, read_details
 from anchor.cli.pdf_signing import open_pdf_key
 from anchor.cli.report_text import print_policies
+from anchor.cli.signature_inputs import SignatureInputs
 from anchor.errors import UsageError
 from anchor.evidence.digests import Digests, parse_digest
 from anchor.messages.message import Message
@@ -187,7 +188,7 @@ def command(
         accept_unpinned=accept_unpinned,
         offline=offline,
     )
-    nodes = inputs.nodes
+    nodes, signatures = inputs.nodes, SignatureInputs()
 
     def judge_one(request: Request) -> Judged:
         receipt: bytes | Receipt
@@ -198,6 +199,7 @@ def command(
             receipt = read_receipt(request.receipt)
             digests = Digests.bare(*parse_digest(digest))
         report = inputs.judge(receipt, digests)
+        report = signatures.apply(inputs, str(request.file), request.receipt, report)
         basis = Basis(
             policy=inputs.policy,
             policies=inputs.choice.files,

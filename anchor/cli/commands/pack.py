@@ -89,8 +89,8 @@ def command(
     """Verify files and pack them, with their receipts, as one bag for court.
 
     A bag (BagIt 1.0) is a folder, or a ZIP file if its name ends with .zip, with originals,
-    receipts, an exhibit list, verifiers and instructions in Chinese and English. If one file does
-    not verify, none is packed; the exit code is that of `anchor verify`.
+    receipts, the signatures beside them, an exhibit list, verifiers and instructions in Chinese and
+    English. If one file does not verify, none is packed; the exit code is that of `anchor verify`.
     """
     if offline and (rpc or quorum):
         raise UsageError(Message("option-offline-with-nodes"))

@@ -29,6 +29,7 @@ from anchor.cli.options import (
 )
 from anchor.cli.progress_bar import show_hashing
 from anchor.cli.report_text import print_policies, print_report, print_summary
+from anchor.cli.signature_inputs import SignatureInputs
 from anchor.cli.timestamp_inputs import TimestampInputs
 from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.messages.catalogue import Language
@@ -89,6 +90,14 @@ def command(
             help="Checkpoint of the timestamps; default: NAME.checkpoint beside NAME.tst.",
         ),
     ] = None,
+    signature: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Signature of the file's record (SSHSIG or CAdES); repeatable. Those beside the "
+            "receipt are verified anyway.",
+        ),
+    ] = None,
     trust: TrustOption = None,
     rpc: RpcOption = None,
     quorum: QuorumOption = None,
@@ -119,8 +128,9 @@ def command(
     not anchored, 13 abandoned, 2 malformed, 22 unknown version, 20 cannot tell, 21 not final yet, 0
     verified.
     """
-    _check_inputs(files or [], receipt, digest, custody)
+    _check_inputs(files or [], receipt, digest, custody, signature)
     timestamps = TimestampInputs(timestamp or (), checkpoint)
+    signatures = SignatureInputs(signature or ())
     if language is not None:
         set_language(_parse_language(language))
     if offline and (rpc or quorum):
@@ -157,6 +167,7 @@ def command(
             given, digests = load()
             report = judge_custody(inputs, inputs.judge(given, digests), given, custody or ())
             report = timestamps.apply(inputs, name, report)
+            report = signatures.apply(inputs, name, receipt, report)
             file = None if digest is not None or isinstance(name, Message) else Path(name)
             beside = inputs.note_policy_place(file, receipt)
             report = replace(report, notes=(*report.notes, *beside))
@@ -231,9 +242,13 @@ def _check_inputs(
     receipt: Path | None,
     digest: str | None,
     custody: Sequence[Path] | None,
+    signature: Sequence[Path] | None,
 ) -> None:
-    if custody and (len(files) > 1 or any(map(names_many, files))):
+    is_many = len(files) > 1 or any(map(names_many, files))
+    if custody and is_many:
         raise UsageError(Message("option-custody-misplaced"))
+    if signature and is_many:
+        raise UsageError(Message("option-signature-misplaced"))
     if bool(files) == (digest is not None):
         raise UsageError(Message("file-to-verify-unnamed"))
     if receipt is not None and len(files) > 1 and not is_bundle_file(receipt):

@@ -1,6 +1,6 @@
 /** A bag on the page: a ZIP file or a dropped folder, and the reports on the originals in it. */
 
-import { checkBag, enclosuresIn, type HashOriginal, policyIn, readReceipt, type ValidBag } from "../bag.ts";
+import { checkBag, enclosuresIn, type HashOriginal, listSignatures, policyIn, readReceipt, type ValidBag } from "../bag.ts";
 import { type BagSource, checkNames, MAX_FILES } from "../bag_format.ts";
 import type { Hex } from "../bytes.ts";
 import { hashPieces, startHashing } from "../digests.ts";
@@ -17,6 +17,7 @@ import { isPlainPass, MARKS, type Outcome, type Say, showOutcome, spellVerdict }
 
 // Starting two threads takes longer than hashing a file of this size.
 const MAX_HERE_BYTES = 1 << 22;
+const MAX_SIGNATURES = 64;
 
 /** A bag that was given and not looked into yet. */
 export interface GivenBag {
@@ -135,6 +136,10 @@ export function showBag(outcome: BagOutcome, language: Language): HTMLElement[] 
     message("bag-complete", { path, originals: outcomes.length, identifier: bag.identifier }),
     message("bag-enclosures-unverified", { count: enclosuresIn(bag) }),
     ...(policy ? [message("bag-policy-unused", { sha256: policy, party })] : []),
+    ...listSignatures(bag).slice(0, MAX_SIGNATURES).map((each) => {
+      const [name, command] = [show(each.name, 120), show(each.command, 1_000)];
+      return message("bag-signature-untold", { name, command });
+    }),
   ];
   return [
     box(toneOf(verdicts, outcomes), say(words), say(title), path, lines.map(say)),
