@@ -62,7 +62,7 @@ ODD_NAMES = (
     "data/originals/EVIDENCE 6.TXT", "data/originals/\u212a", "data/originals/a\rb", "data",
     "data/originals/50%", "receipts/EVIDENCE 6.txt.anchor.json", "bagit.txt/x", "\u017f", "a:b",
     "data/originals", "x" * 1025, "data/originals/\U0001f600", "policy/trust.toml",
-    "a/" * 300 + "b",
+    "a/" * 300 + "b", "man\u0131fest-md5.txt", "manife\u017ft-md5.txt", "DATA/x",
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 /** A bag on the page: a ZIP file or a dropped folder, and the reports on the originals in it. */
 
 import { checkBag, enclosuresIn, type HashOriginal, policyIn, readReceipt, type ValidBag } from "../bag.ts";
-import { type BagSource, checkNames, MAX_FILES } from "../bag_format.ts";
+import { type BagSource, checkName, checkNames, MAX_FILES } from "../bag_format.ts";
 import type { Hex } from "../bytes.ts";
 import { hashPieces, startHashing } from "../digests.ts";
 import { isRefusal, malformed, type Refusal } from "../errors.ts";
@@ -43,11 +43,13 @@ export async function findBag(file: File): Promise<GivenBag | null> {
 /** List the files of a dropped folder as a bag. */
 export async function listFolder(folder: FileSystemDirectoryEntry): Promise<GivenBag> {
   const files = new Map<string, File>();
+  const inside: string[] = [];
   const folders: [string, FileSystemDirectoryEntry][] = [["", folder]];
   for (let next = folders.pop(); next; next = folders.pop()) {
     const [path, entry] = next;
     for (const child of await readEntries(entry)) {
       if (child.isDirectory) {
+        inside.push(path + child.name);
         folders.push([`${path}${child.name}/`, child as FileSystemDirectoryEntry]);
       } else {
         files.set(path + child.name, await openEntry(child as FileSystemFileEntry));
@@ -59,6 +61,7 @@ export async function listFolder(folder: FileSystemDirectoryEntry): Promise<Give
   }
   const sizes = new Map([...files].map(([name, file]) => [name, file.size]));
   const open = async () => {
+    inside.forEach(checkName);
     checkNames(sizes, []);
     return { sizes, blob: (name: string) => files.get(name)!, read: (name: string) => readPieces(files.get(name)!) };
   };
