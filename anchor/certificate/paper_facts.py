@@ -10,7 +10,8 @@ from anchor.certificate.labels import BASES
 from anchor.certificate.model import Bilingual, Certificate, VerifiedAnchor
 from anchor.certificate.time_format import describe_time
 from anchor.evidence.group_lines import GroupLine, list_lines
-from anchor.evidence.observed_groups import CheckResult, Cleanliness
+from anchor.evidence.group_values import CHECK_RESULTS
+from anchor.evidence.observed_groups import Cleanliness
 from anchor.evidence.statement_text import MAX_CHARACTERS
 from anchor.messages.catalogue import Language
 from anchor.messages.message import Message, translate
@@ -21,11 +22,6 @@ OBSERVED = Message("paper-source-observed")
 PARTY = Message("paper-source-party")
 NOT_PROVEN = Message("paper-value-not-proven")
 NONE_FOUND = Message("check-nothing-found")
-CHECK_RESULTS: dict[CheckResult, Message] = {
-    "pass": Message("check-result-pass"),
-    "fail": Message("check-result-fail"),
-    "not_checked": Message("check-result-none"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,9 +127,11 @@ class PaperFacts:
         result = CHECK_RESULTS[cleanliness.result]
         yield self.fact(Message("group-cleanliness-result"), result, OBSERVED)
         for check in cleanliness.checks:
-            label = show_text(check.zh if self.language == "zh" else check.en, MAX_CHARACTERS)
-            shown = f"{self.say(CHECK_RESULTS[check.result])}: {check.observed}"
-            yield self.fact(label, shown, OBSERVED)
+            is_zh = self.language == "zh"
+            label = show_text(check.zh if is_zh else check.en, MAX_CHARACTERS)
+            observed = (check.observed_zh if is_zh else None) or check.observed
+            finding = Message("check-finding", title=CHECK_RESULTS[check.result], observed=observed)
+            yield self.fact(label, finding, OBSERVED)
 
     def _lines(self, lines: Iterable[GroupLine], source: Message) -> Iterator[PaperFact]:
         return (self.fact(line.label, line.value or NONE_FOUND, source) for line in lines)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from anchor.canonical import JsonValue
 from anchor.evidence.group_members import Group, find_group, list_members
+from anchor.evidence.group_values import spell_value
 from anchor.evidence.record_groups import RecordGroups
 from anchor.messages.message import Message
 
@@ -39,5 +40,5 @@ def _list_lines(
                 assert isinstance(entry, dict), "a list of groups has objects"
                 yield from _list_lines(inner, entry, f"{where}.{place}.")
         else:
-            text = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+            text = spell_value(name, value)
             yield GroupLine(path=where, label=member.label, value=text)

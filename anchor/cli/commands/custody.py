@@ -15,6 +15,7 @@ from anchor.errors import MismatchError, UsageError
 from anchor.evidence.custody_event import EVENTS
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.group_members import dump_group
+from anchor.evidence.group_values import spell_value
 from anchor.messages.message import Message, join
 from anchor.operate.custody import CustodyChain, add_event, load_chain, names_file
 from anchor.operate.key_audit_trail import find_user
@@ -93,7 +94,8 @@ def add(
         chain, added, accepted = add_event(project, subject, members)
     number = len(chain.links) + 1
     _warn_of_digests(output, chain.followed_by(added))
-    output.line(Message("custody-event-added", number=number, event=event, subject=subject))
+    name = spell_value("event", event)
+    output.line(Message("custody-event-added", number=number, event=name, subject=subject))
     output.result(
         {
             "subject": chain.subject.record.hex(),
@@ -141,7 +143,11 @@ def show(
     for number, link in enumerate(chain.links, 1):
         event = link.event
         line = Message(
-            "custody-event-line", number=number, time=event.at, event=event.event, actor=event.actor
+            "custody-event-line",
+            number=number,
+            time=event.at,
+            event=spell_value("event", event.event),
+            actor=event.actor,
         )
         output.line(line)
     _warn_of_digests(output, chain)
