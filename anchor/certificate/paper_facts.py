@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -24,6 +25,9 @@ NOT_PROVEN = Message("paper-value-not-proven")
 NONE_FOUND = Message("check-nothing-found")
 
 
+_IDENTIFIER = re.compile("(0x)?[0-9a-fA-F]{40,}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperFact:
     """A label, a value and its source, in one language."""
@@ -31,6 +35,11 @@ class PaperFact:
     label: str
     value: str
     source: str
+
+    @property
+    def is_identifier(self) -> bool:
+        """Return whether the value is a hash or an address, whose digits must not look alike."""
+        return _IDENTIFIER.fullmatch(self.value) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from anchor.canonical import JsonValue
@@ -51,7 +52,9 @@ def spell_value(member: str, value: JsonValue) -> str:
     """Return the value of a group's member, by the last part of its path; empty for no entries."""
     if isinstance(value, list):
         entries = [str(entry) for entry in value]
-        return _name_members(entries) if member == "not_observed" else "; ".join(entries)
+        if member == "not_observed":
+            return _name_members(entries)
+        return shlex.join(entries) if member == "argv" else "; ".join(entries)
     text = str(value)
     return _WORDS.get((member, text), text)
 
