@@ -30,7 +30,7 @@ from anchor.project.policy_sources import PolicyFile
 from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
 from anchor.system.clock import format_time
 from anchor.verification.pinning import encode_policy
-from anchor.verification.report import NOT_PROVEN, Report
+from anchor.verification.report import Report
 
 # A certificate, a statement or a token; a film would be an original.
 _MAX_ENCLOSURE_BYTES = 1 << 26
@@ -223,7 +223,7 @@ def _describe_packing(
         blocks=sorted(blocks, key=lambda block: (block.chain_id, block.number, block.log)),
         verifier_sha256=_hash_part(parts[VERIFIER]),
         page_sha256=_hash_part(parts[PAGE]),
-        not_proven=NOT_PROVEN,
+        not_proven=list(dict.fromkeys(each for file in files for each in file.report.not_proven)),
     )
 
 

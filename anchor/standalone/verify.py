@@ -1954,8 +1954,8 @@ def add_notes(report: Report, record: Record) -> None:
     if record.others:
         names = ", ".join(sorted(record.others))
         report.note(
-            "members of the record that its format does not know: "
-            f"{names!a:.400}: the operator's own statements, which nothing here checks"
+            "members of the record that nothing here checks, as the operator states them or the "
+            f"program that made the record observed them: {names!a:.400}"
         )
     of_file = " and ".join(name for name in DIGESTS if name in record.digests)
     text = f"{of_file} of the file, sha256 in the log, keccak256 on the chain: none known to this "

@@ -167,7 +167,10 @@ function showOriginal(outcome: Outcome, verdict: Verdict, language: Language, sa
   const words: Message[] = [headlineOf(report)];
   if (verdict === "pass" && leading) {
     const place = message("report-leaf-place", { index: leading.index, size: leading.anchor.size });
-    words.push(message("report-brief-proven", { time: formatTime(leading.existedBy), place }));
+    const time = formatTime(leading.existedBy);
+    words.push(leading.notBefore === null
+      ? message("report-brief-proven", { time, place })
+      : message("report-brief-bracket", { since: formatTime(leading.notBefore), time, place }));
   }
   const part = make("details", { class: "original" }, make("summary", {},
     make("b", {}, `${MARKS[verdict]} ${show(file, 120)}`), " ", words.map(say).join(language === "en" ? "; " : "；")));
