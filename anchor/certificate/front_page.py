@@ -91,9 +91,7 @@ def _banner(certificate: Certificate) -> Banner:
 
 def _parties(certificate: Certificate) -> Fields:
     made = certificate.stated
-    exhibit, platform = made.exhibit, made.platform
-    recorded = {} if certificate.account is None else certificate.account.stated
-    provider, collected = recorded.get("provider", {}), recorded.get("collection", {})
+    exhibit = made.exhibit
     # Only those of proceedings: most certificates are issued before there are any.
     proceedings = (
         (Message("exhibits-court"), made.case.court),
@@ -106,6 +104,17 @@ def _parties(certificate: Certificate) -> Fields:
         (Message("certificate-exhibit-number"), stated(exhibit.exhibit_no)),
         (Message("certificate-exhibit-title"), stated(exhibit.title)),
         (Message("certificate-depositor"), stated(made.depositor.name)),
+        *_describe_collection(certificate),
+    )
+    return fields(Message("certificate-parties-title"), rows)
+
+
+def _describe_collection(certificate: Certificate) -> tuple[Labelled, ...]:
+    """Return who preserved and collected the evidence, by the issuer or else by the record."""
+    exhibit, platform = certificate.stated.exhibit, certificate.stated.platform
+    recorded = {} if certificate.account is None else certificate.account.stated
+    provider, collected = recorded.get("provider", {}), recorded.get("collection", {})
+    return (
         (
             Message("certificate-platform"),
             _stated_or_recorded(platform.legal_name, provider.get("legal_name")),
@@ -132,7 +141,6 @@ def _parties(certificate: Certificate) -> Fields:
             ),
         ),
     )
-    return fields(Message("certificate-parties-title"), rows)
 
 
 def _stated_or_recorded(statement: str | None, recorded: str | None) -> Value:
@@ -188,8 +196,7 @@ def _list_statements(certificate: Certificate) -> Iterator[Labelled]:
     ):
         if names:
             words = join([groups[name].label if name in groups else name for name in names])
-            shown = both(words) if isinstance(words, Message) else words
-            yield label, text(show_text(shown, 2 * _MOST_OF_STATEMENT))
+            yield label, text(show_text(both(words), 2 * _MOST_OF_STATEMENT))
 
 
 def _anchoring(certificate: Certificate) -> Fields:

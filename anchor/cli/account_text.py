@@ -13,7 +13,7 @@ from anchor.evidence.record_groups import RecordGroups
 from anchor.messages.message import Message, join
 
 _INDENT = "  "
-_MARKS: dict[CheckResult, Message] = {
+MARKS: dict[CheckResult, Message] = {
     "pass": Message("check-pass-mark"),
     "fail": Message("check-fail-mark"),
     "not_checked": Message("check-none-mark"),
@@ -35,7 +35,7 @@ def print_account(output: Output, account: CollectionAccount, *, in_full: bool) 
     cleanliness = account.groups.cleanliness
     for check in [] if cleanliness is None else cleanliness.checks:
         if check.result != "pass" or in_full:
-            mark = _INDENT * 2 + output.say(_MARKS[check.result])
+            mark = _INDENT * 2 + output.say(MARKS[check.result])
             colour = None if check.result == "pass" else Colour.YELLOW
             output.line(check.describe(output.language), mark=mark, colour=colour)
     for demand in list_lacking(account.groups):
