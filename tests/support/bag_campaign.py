@@ -25,6 +25,7 @@ from support.bags import (
     Files,
     complete,
     deflate,
+    lengthen_end,
     make_zip,
     to_entries,
 )
@@ -64,6 +65,9 @@ ODD_NAMES = (
     "data/originals", "x" * 1025, "data/originals/\U0001f600", "policy/trust.toml",
     "a/" * 300 + "b", "man\u0131fest-md5.txt", "manife\u017ft-md5.txt", "DATA/x",
 )  # fmt: skip
+
+
+FULL = (0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
 
 
 class Tally(NamedTuple):
@@ -230,6 +234,9 @@ def make_case(seed: int, number: int) -> tuple[str, bytes]:
         kinds.append("entries")
     else:
         data = make_zip(entries)
+    if rng.random() < 0.1 and data.endswith(bytes(2)):
+        data = lengthen_end(data, [rng.choice((full, full, None, 0, 46)) for full in FULL])
+        kinds.append("end")
     if rng.random() < 0.25:
         for _ in range(rng.choice((1, 1, 2))):
             data = rng.choice(BYTES)(rng, data)

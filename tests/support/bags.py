@@ -419,21 +419,20 @@ def with_long_end(
     *, count: int | None = 0xFFFF, size: int | None = 0xFFFFFFFF, at: int | None = 0xFFFFFFFF
 ) -> Callable[[list[Entry]], bytes]:
     """Return what ends a ZIP file with records of 64 bits, and states these values in the other."""
+    return lambda entries: lengthen_end(make_zip(entries), (count, size, at))
 
-    def bend(entries: list[Entry]) -> bytes:
-        data = make_zip(entries)
-        place = len(data) - 22
-        fields = struct.unpack("<4s4H2LH", data[place:])
-        record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, *fields[3:7])
-        locator = struct.pack("<4sLQL", b"PK\6\7", 0, place, 1)
-        values = [
-            own if value is None else value
-            for own, value in zip(fields[4:7], (count, size, at), strict=True)
-        ]
-        end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, values[0], *values, 0)
-        return data[:place] + record + locator + end
 
-    return bend
+def lengthen_end(data: bytes, short: Sequence[int | None]) -> bytes:
+    """Return a ZIP file with an end of 64 bits; ``short``: count, size and offset in that of 32."""
+    place = len(data) - 22
+    fields = struct.unpack("<4s4H2LH", data[place:])
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, *fields[3:7])
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, place, 1)
+    values = [
+        own if value is None else value for own, value in zip(fields[4:7], short, strict=True)
+    ]
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, values[0], *values, 0)
+    return data[:place] + record + locator + end
 
 
 def overlapping(entries: list[Entry]) -> bytes:
