@@ -21,7 +21,8 @@ def print_collection(output: Output, result: CollectionResult) -> None:
     for demand in result.lacking:
         mark = Message("profile-lacks-mark")
         output.line(demand.describe(), mark=mark, colour=Colour.YELLOW)
-    output.line(Message("evidence-collected-summary", count=result.intake.new))
+    if result.intake.new:
+        output.line(Message("evidence-collected-summary", count=result.intake.new))
 
 
 def describe_collection(result: CollectionResult) -> dict[str, Any]:
