@@ -166,6 +166,11 @@ def _describe(name: str, file: VerifiedFile, details: Details) -> ExhibitEntry:
     record, proven = file.report.record, file.report.leading
     assert record is not None and proven is not None, "it passed every step"
     stated = details.find_exhibit(record.digests).model_dump()
+    earliest = (
+        {}
+        if proven.not_before is None
+        else {"made_no_earlier_than": format_time(proven.not_before)}
+    )
     sha256, sm3 = file.digests.sha256 or b"", file.digests.sm3 or b""
     return ExhibitEntry(
         original=ORIGINALS + name,
@@ -180,6 +185,7 @@ def _describe(name: str, file: VerifiedFile, details: Details) -> ExhibitEntry:
             "block_number": proven.anchor.block_number,
             "log": f"0x{proven.log.hex()}",
             "index": proven.index,
+            **earliest,
             "existed_no_later_than": format_time(proven.existed_by),
         },
         stated={statement: stated[statement] for statement in _STATEMENTS},
