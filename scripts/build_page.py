@@ -18,6 +18,8 @@ from string import Formatter
 from typing import Any
 
 from anchor.ethereum.known_chains import CHAINS, WITHOUT_BLOCK_HISTORY, Chain
+from anchor.evidence.group_members import find_group, is_mixed, list_members
+from anchor.evidence.record_groups import RecordGroups
 from anchor.messages.catalogue import Language, load_catalogue
 from anchor.messages.message import Message
 from anchor.receipt.history_proof import HISTORY_CODE_HASH, HISTORY_CONTRACT, HISTORY_WINDOW
@@ -36,6 +38,7 @@ LABELS = re.compile(r'\bdata-t="([^"]+)"')
 # Conversions and formats of operands that web/src/messages.ts implements like Python.
 FORMATS = (("", ""), ("", ","), ("r", ""), ("r", ".200"), ("a", ".80"), ("", "%Y-%m-%d %H:%M:%S"))
 MAX_PAGE_BYTES = 92_000
+GROUPS = list_members(RecordGroups)
 
 
 def main() -> int:
@@ -59,6 +62,7 @@ def describe_release() -> dict[str, Any]:
     """Return the data that the page takes from the package: the registry, and its messages."""
     titles = [*TITLES.values(), *(title for _, title, _ in CLAIMS), *NOT_PROVEN]
     names = [chain.name for chain in CHAINS if isinstance(chain.name, Message)]
+    labels = [member.label for member in GROUPS.values()]
     return {
         "registry": registry_address().hex(),
         "chains": {str(chain.id): describe_chain(chain) for chain in CHAINS},
@@ -74,8 +78,17 @@ def describe_release() -> dict[str, Any]:
             for claim_id, title, steps in CLAIMS
         ],
         "not_proven": [item.id for item in NOT_PROVEN],
-        **list_templates({message.id for message in (*titles, *names)} | read_ids()),
+        "groups": {name: describe_group(name) for name in GROUPS},
+        **list_templates({message.id for message in (*titles, *names, *labels)} | read_ids()),
     }
+
+
+def describe_group(name: str) -> dict[str, Any]:
+    """Return the label of a record's group, and who vouches for its members."""
+    inner = find_group(RecordGroups, name)
+    members = list_members(inner).values() if inner is not None and is_mixed(inner) else ()
+    origins = {member.origin for member in members} or {GROUPS[name].origin}
+    return {"label": GROUPS[name].label.id, "origins": sorted(origins)}
 
 
 def describe_chain(chain: Chain) -> dict[str, Any]:

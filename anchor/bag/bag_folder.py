@@ -59,7 +59,7 @@ def _list_files(path: Path) -> dict[str, int]:
                         sizes[name] = status.st_size
                     else:
                         raise MalformedError(Message("bag-file-kind", name=name))
-                check_count(len(sizes) + len(folders))
+                    check_count(len(sizes) + len(folders))
         except OSError as error:
             reason = describe_os_error(error)
             raise UsageError(

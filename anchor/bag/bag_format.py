@@ -41,7 +41,7 @@ MAX_LIST_BYTES = 1 << 25
 # 16 TiB: sums of sizes stay exact in a browser's numbers.
 MAX_TOTAL_BYTES = 1 << 44
 
-_OTHER_LIST = re.compile(r"(?:tag)?manifest-[^/]*\.txt", re.IGNORECASE)
+_OTHER_LIST = re.compile(r"(?:tag)?manifest-[^/]*\.txt", re.IGNORECASE | re.ASCII)
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\r\n]+)")
 _INFO_LINE = re.compile(r"([A-Za-z][A-Za-z0-9-]*): ([^\r\n]*)")
 _OXUM = re.compile(r"(0|[1-9][0-9]{0,15})\.(0|[1-9][0-9]{0,15})")

@@ -88,6 +88,9 @@ def _write_folder(
             _write_part(file, part, on_read)
             file.flush()
             os.fsync(file.fileno())
+    # Their names, too: after a crash no bag lacks some of its files.
+    for path in (folder, *filter(Path.is_dir, folder.rglob("*"))):
+        sync_folder(path)
 
 
 def _write_zip(

@@ -11,14 +11,31 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from anchor.bag.bag_format import check_name, check_names
-from anchor.bag.zip_directory import DEFLATED, ReadAt, ZipEntry, read_at_in, read_directory
+from anchor.bag.bag_format import BAGIT, check_name, check_names
+from anchor.bag.zip_directory import ReadAt, ZipEntry, lists_file, read_at_in, read_directory
+from anchor.bag.zip_entry import DEFLATED
 from anchor.errors import MalformedError
 from anchor.messages.message import Message
 from anchor.system.os_errors import explain_os_error
 from anchor.system.regular_files import open_regular_file
 
 _CHUNK_BYTES = 1 << 18
+_MARK = b"PK"
+
+
+def is_bag_zip(path: Path) -> bool:
+    """Return whether a file is the ZIP file of a bag, valid or not: it lists ``bagit.txt``.
+
+    Raises:
+        MalformedError: It begins like a ZIP file, and has no readable directory.
+        UsageError: It is not a regular file.
+        OSError: It cannot be read.
+    """
+    with open(open_regular_file(path), "rb", buffering=0) as file:
+        if file.read(len(_MARK)) != _MARK:
+            return False
+        descriptor = file.fileno()
+        return lists_file(read_at_in(descriptor), os.fstat(descriptor).st_size, BAGIT)
 
 
 class BagZip:

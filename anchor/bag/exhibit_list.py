@@ -46,7 +46,8 @@ class ExhibitEntry:
     """One exhibit: its files in the bag, what the party states, and what was found.
 
     ``name`` and ``recorded_at`` are the record's, so statements of the operator.  ``anchored`` has
-    the members ``chain_id``, ``block_number``, ``log``, ``index`` and ``existed_no_later_than``.
+    the members ``chain_id``, ``block_number``, ``log``, ``index``, ``existed_no_later_than`` and,
+    if the receipt proves it, ``made_no_earlier_than``.
     """
 
     original: str
@@ -114,7 +115,7 @@ def _render_exhibit(number: int, exhibit: ExhibitEntry) -> str:
         (Message("exhibits-size"), str(exhibit.size)),
         ("SHA-256", exhibit.sha256),
         ("SM3", exhibit.sm3),
-        (Message("exhibits-existed-by"), escape(str(anchored["existed_no_later_than"]))),
+        _bracket(anchored),
         (
             Message("exhibits-block"),
             _both(
@@ -133,6 +134,15 @@ def _render_exhibit(number: int, exhibit: ExhibitEntry) -> str:
         + _table(Message("exhibits-recorded-by-operator"), recorded)
         + _table(Message("exhibits-verified-when-packed"), verified)
     )
+
+
+def _bracket(anchored: Mapping[str, str | int]) -> tuple[Message, str]:
+    """Return the row of the times between which the record was made."""
+    latest = escape(str(anchored["existed_no_later_than"]))
+    if "made_no_earlier_than" not in anchored:
+        return Message("exhibits-existed-by"), latest
+    earliest = escape(str(anchored["made_no_earlier_than"]))
+    return Message("certificate-bracket"), f"{earliest} · {latest}"
 
 
 def _table(caption: Message, rows: Sequence[tuple[Message | str, str]]) -> str:

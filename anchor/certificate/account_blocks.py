@@ -20,6 +20,7 @@ from anchor.evidence.collection_profiles import list_lacking
 from anchor.evidence.group_lines import GroupLine, list_lines
 from anchor.evidence.group_members import list_members
 from anchor.evidence.group_reading import CollectionAccount
+from anchor.evidence.group_values import CHECK_RESULTS
 from anchor.evidence.observed_groups import CheckResult, Cleanliness
 from anchor.evidence.record_groups import Provider
 from anchor.evidence.statement_text import MAX_CHARACTERS
@@ -28,11 +29,6 @@ from anchor.verification.report_json import AccountDocument, LackingDocument
 
 # A bundle may list 200 files; the JSON has them all.
 _MOST_LINES = 60
-_RESULTS: dict[CheckResult, Message] = {
-    "pass": Message("check-result-pass"),
-    "fail": Message("check-result-fail"),
-    "not_checked": Message("check-result-none"),
-}
 
 
 def describe_account(account: CollectionAccount) -> AccountDocument[Bilingual]:
@@ -86,14 +82,15 @@ def _rows(lines: Iterable[GroupLine]) -> Iterator[tuple[Message, Value]]:
     if not listed:
         yield Message("certificate-account-entries"), MISSING
     for line in listed[:_MOST_LINES]:
-        yield line.label, _value(line.value or both(Message("check-nothing-found")))
+        yield line.label, _value(line.value or Message("check-nothing-found"))
     if len(listed) > _MOST_LINES:
         rest = Message("certificate-account-more", count=len(listed) - _MOST_LINES)
-        yield Message("certificate-account-entries"), _value(both(rest))
+        yield Message("certificate-account-entries"), _value(rest)
 
 
 def _value(text: str) -> Value:
-    return Value(kind="text", lines=(show_text(text, MAX_CHARACTERS),))
+    shown = both(text) if isinstance(text, Message) else text
+    return Value(kind="text", lines=(show_text(shown, MAX_CHARACTERS),))
 
 
 def _cleanliness(observed: Mapping[str, object]) -> Fields:
@@ -120,5 +117,5 @@ def _cleanliness(observed: Mapping[str, object]) -> Fields:
 
 def _judged(result: CheckResult, *observed: str | None) -> Value:
     texts = (show_text(text, MAX_CHARACTERS) for text in observed if text is not None)
-    lines = (both(_RESULTS[result]), *texts)
+    lines = (both(CHECK_RESULTS[result]), *texts)
     return Value(kind="text" if result == "pass" else "caution", lines=lines)

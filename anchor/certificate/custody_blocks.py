@@ -22,6 +22,7 @@ from anchor.certificate.time_format import describe_time, format_utc
 from anchor.evidence.custody_event import CustodyEvent
 from anchor.evidence.group_members import dump_group, list_members
 from anchor.evidence.group_reading import read_custody_event
+from anchor.evidence.group_values import spell_value
 from anchor.evidence.statement_text import MAX_CHARACTERS
 from anchor.messages.message import Message
 from anchor.receipt.format import parse_receipt
@@ -76,7 +77,9 @@ def build_custody(entries: Sequence[CustodyEntry] | None) -> Iterator[Block]:
 
 def _build_event(number: int, entry: CustodyEntry) -> Fields:
     label = Message(
-        "certificate-custody-event", number=number, event=str(entry.stated.get("event", ""))
+        "certificate-custody-event",
+        number=number,
+        event=spell_value("event", entry.stated.get("event", "")),
     )
     stated = (
         LabelledRow(label=bilingual(member.label), value=_show(name, str(entry.stated[name])))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.labels import (
     BASES,
@@ -26,9 +28,10 @@ from anchor.certificate.layout import (
 )
 from anchor.certificate.model import Certificate, VerifiedAnchor, bilingual
 from anchor.certificate.qr import draw_code
-from anchor.certificate.statements import Exhibit
 from anchor.certificate.time_format import describe_time
-from anchor.messages.message import Message
+from anchor.evidence.group_members import list_members
+from anchor.evidence.record_groups import RecordGroups
+from anchor.messages.message import Message, join
 
 # A name of 4,096 characters would fill the sheet; the JSON has it in full.
 _MOST_OF_NAME = 140
@@ -92,8 +95,7 @@ def _banner(certificate: Certificate) -> Banner:
 
 def _parties(certificate: Certificate) -> Fields:
     made = certificate.stated
-    exhibit, platform = made.exhibit, made.platform
-    filing = [text for text in (platform.blockchain_filing_no, platform.mlps_level) if text]
+    exhibit = made.exhibit
     # Only those of proceedings: most certificates are issued before there are any.
     proceedings = (
         (Message("exhibits-court"), made.case.court),
@@ -101,26 +103,64 @@ def _parties(certificate: Certificate) -> Fields:
         (Message("exhibits-submitted-at"), made.case.submitted_at),
     )
     rows = (
-        (Message("certificate-case-reference"), made.case_reference),
-        *(row for row in proceedings if row[1] is not None),
-        (Message("certificate-exhibit-number"), exhibit.exhibit_no),
-        (Message("certificate-exhibit-title"), exhibit.title),
-        (Message("certificate-depositor"), made.depositor.name),
-        (Message("certificate-platform"), platform.legal_name),
-        (Message("certificate-filing-and-mlps"), " · ".join(filing) or None),
-        (Message("certificate-collected-by"), exhibit.operator),
-        (Message("certificate-collection-time"), _span(exhibit)),
+        (Message("certificate-case-reference"), stated(made.case_reference)),
+        *((label, stated(each)) for label, each in proceedings if each is not None),
+        (Message("certificate-exhibit-number"), stated(exhibit.exhibit_no)),
+        (Message("certificate-exhibit-title"), stated(exhibit.title)),
+        (Message("certificate-depositor"), stated(made.depositor.name)),
+        *_describe_collection(certificate),
     )
-    return fields(
-        Message("certificate-parties-title"),
-        ((label, stated(statement)) for label, statement in rows),
+    return fields(Message("certificate-parties-title"), rows)
+
+
+def _describe_collection(certificate: Certificate) -> tuple[Labelled, ...]:
+    """Return who preserved and collected the evidence, by the issuer or else by the record."""
+    exhibit, platform = certificate.stated.exhibit, certificate.stated.platform
+    recorded = {} if certificate.account is None else certificate.account.stated
+    provider, collected = recorded.get("provider", {}), recorded.get("collection", {})
+    return (
+        (
+            Message("certificate-platform"),
+            _stated_or_recorded(platform.legal_name, provider.get("legal_name")),
+        ),
+        (
+            Message("certificate-filing-and-mlps"),
+            _stated_or_recorded(
+                _join(" · ", platform.blockchain_filing_no, platform.mlps_level),
+                _join(" · ", provider.get("filing_no"), provider.get("mlps_level")),
+            ),
+        ),
+        (
+            Message("certificate-collected-by"),
+            _stated_or_recorded(
+                exhibit.operator,
+                _join("; ", *(person["name"] for person in collected.get("operators", ()))),
+            ),
+        ),
+        (
+            Message("certificate-collection-time"),
+            _stated_or_recorded(
+                _span(exhibit.started_at, exhibit.ended_at),
+                _span(collected.get("started_at"), collected.get("ended_at")),
+            ),
+        ),
     )
 
 
-def _span(exhibit: Exhibit) -> str | None:
-    if exhibit.started_at is None and exhibit.ended_at is None:
-        return None
-    return f"{exhibit.started_at or '…'} – {exhibit.ended_at or '…'}"
+def _stated_or_recorded(statement: str | None, recorded: str | None) -> Value:
+    """Return the issuer's statement, or else what the record's operator stated, named as such."""
+    if statement is not None or recorded is None:
+        return stated(statement)
+    origin = both(Message("certificate-as-recorded"))
+    return text(f"{show_text(recorded, _MOST_OF_STATEMENT)}（{origin}）")
+
+
+def _join(by: str, *parts: str | None) -> str | None:
+    return by.join(part for part in parts if part) or None
+
+
+def _span(start: str | None, end: str | None) -> str | None:
+    return None if start is None and end is None else f"{start or '…'} – {end or '…'}"
 
 
 def _evidence(certificate: Certificate) -> Fields:
@@ -142,10 +182,26 @@ def _evidence(certificate: Certificate) -> Fields:
             text(describe_time(evidence.recorded_at)),
         ),
     ]
-    if evidence.statements:
-        names = show_text(", ".join(evidence.statements), _MOST_OF_STATEMENT)
-        rows.append((Message("certificate-operator-statements"), text(names)))
-    return fields(Message("certificate-evidence-title"), rows)
+    return fields(Message("certificate-evidence-title"), (*rows, *_list_statements(certificate)))
+
+
+def _list_statements(certificate: Certificate) -> Iterator[Labelled]:
+    """Yield what else the record holds: by the operator, and as observed by the program."""
+    account, groups = certificate.account, list_members(RecordGroups)
+    stated_names = {} if account is None else account.stated
+    observed_names = {} if account is None else account.observed
+    others = (
+        name
+        for name in certificate.evidence.statements
+        if name not in stated_names and name not in observed_names
+    )
+    for label, names in (
+        (Message("certificate-operator-statements"), [*stated_names, *others]),
+        (Message("certificate-program-observations"), [*observed_names]),
+    ):
+        if names:
+            words = join([groups[name].label if name in groups else name for name in names])
+            yield label, text(show_text(both(words), 2 * _MOST_OF_STATEMENT))
 
 
 def _anchoring(certificate: Certificate) -> Fields:

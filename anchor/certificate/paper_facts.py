@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -10,7 +11,8 @@ from anchor.certificate.labels import BASES
 from anchor.certificate.model import Bilingual, Certificate, VerifiedAnchor
 from anchor.certificate.time_format import describe_time
 from anchor.evidence.group_lines import GroupLine, list_lines
-from anchor.evidence.observed_groups import CheckResult, Cleanliness
+from anchor.evidence.group_values import CHECK_RESULTS
+from anchor.evidence.observed_groups import Cleanliness
 from anchor.evidence.statement_text import MAX_CHARACTERS
 from anchor.messages.catalogue import Language
 from anchor.messages.message import Message, translate
@@ -21,11 +23,9 @@ OBSERVED = Message("paper-source-observed")
 PARTY = Message("paper-source-party")
 NOT_PROVEN = Message("paper-value-not-proven")
 NONE_FOUND = Message("check-nothing-found")
-CHECK_RESULTS: dict[CheckResult, Message] = {
-    "pass": Message("check-result-pass"),
-    "fail": Message("check-result-fail"),
-    "not_checked": Message("check-result-none"),
-}
+
+
+_IDENTIFIER = re.compile("(0x)?[0-9a-fA-F]{40,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,11 @@ class PaperFact:
     label: str
     value: str
     source: str
+
+    @property
+    def is_identifier(self) -> bool:
+        """Return whether the value is a hash or an address, whose digits must not look alike."""
+        return _IDENTIFIER.fullmatch(self.value) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +136,11 @@ class PaperFacts:
         result = CHECK_RESULTS[cleanliness.result]
         yield self.fact(Message("group-cleanliness-result"), result, OBSERVED)
         for check in cleanliness.checks:
-            label = show_text(check.zh if self.language == "zh" else check.en, MAX_CHARACTERS)
-            shown = f"{self.say(CHECK_RESULTS[check.result])}: {check.observed}"
-            yield self.fact(label, shown, OBSERVED)
+            is_zh = self.language == "zh"
+            label = show_text(check.zh if is_zh else check.en, MAX_CHARACTERS)
+            observed = (check.observed_zh if is_zh else None) or check.observed
+            finding = Message("check-finding", title=CHECK_RESULTS[check.result], observed=observed)
+            yield self.fact(label, finding, OBSERVED)
 
     def _lines(self, lines: Iterable[GroupLine], source: Message) -> Iterator[PaperFact]:
         return (self.fact(line.label, line.value or NONE_FOUND, source) for line in lines)

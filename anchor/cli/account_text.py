@@ -8,17 +8,23 @@ from anchor.evidence.collection_profiles import list_lacking
 from anchor.evidence.group_lines import list_lines
 from anchor.evidence.group_members import list_members
 from anchor.evidence.group_reading import CollectionAccount
+from anchor.evidence.observed_groups import CheckResult
 from anchor.evidence.record_groups import RecordGroups
 from anchor.messages.message import Message, join
 
 _INDENT = "  "
+MARKS: dict[CheckResult, Message] = {
+    "pass": Message("check-pass-mark"),
+    "fail": Message("check-fail-mark"),
+    "not_checked": Message("check-none-mark"),
+}
 
 
 def print_account(output: Output, account: CollectionAccount, *, in_full: bool) -> None:
     """Print what the operator states and what the program observed, neither of them verified.
 
-    Without ``in_full`` only the groups are named.  Checks that did not pass, and what the profile
-    lacks, are always printed.
+    Without ``in_full`` only the groups are named, and of the checks those that did not pass.  What
+    the profile lacks is always printed.
     """
     members = account.list_values("stated")
     if members:
@@ -28,17 +34,10 @@ def print_account(output: Output, account: CollectionAccount, *, in_full: bool) 
         _print_part(output, Message("account-observed"), members, in_full=in_full)
     cleanliness = account.groups.cleanliness
     for check in [] if cleanliness is None else cleanliness.checks:
-        if check.result != "pass":
-            output.line(
-                check.describe(output.language),
-                mark=_INDENT * 2
-                + output.say(
-                    Message("check-fail-mark")
-                    if check.result == "fail"
-                    else Message("check-none-mark")
-                ),
-                colour=Colour.YELLOW,
-            )
+        if check.result != "pass" or in_full:
+            mark = _INDENT * 2 + output.say(MARKS[check.result])
+            colour = None if check.result == "pass" else Colour.YELLOW
+            output.line(check.describe(output.language), mark=mark, colour=colour)
     for demand in list_lacking(account.groups):
         mark = _INDENT * 2 + output.say(Message("profile-lacks-mark"))
         output.line(demand.describe(), mark=mark, colour=Colour.YELLOW)
@@ -55,7 +54,16 @@ def _print_part(
         output.line(Message("account-part", title=title, groups=labels), mark=_INDENT)
         return
     output.line(title, mark=_INDENT)
-    for line in list_lines(members):
+    for line in list_lines(_without_checks(members)):
         value = line.value or Message("check-nothing-found")
         text = Message("account-line", label=line.label, member=line.path, value=value)
         output.line(text, mark=_INDENT * 2)
+
+
+def _without_checks(members: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return the members without the cleanliness checks, each of which gets a line of its own."""
+    cleanliness = members.get("cleanliness")
+    if not isinstance(cleanliness, dict):
+        return members
+    kept = {name: value for name, value in cleanliness.items() if name != "checks"}
+    return {**members, "cleanliness": kept}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,15 +12,12 @@ from typing import NoReturn
 from anchor.bag.bag_folder import BagFolder
 from anchor.bag.bag_format import BAGIT, POLICY
 from anchor.bag.bag_validation import PackedExhibit, ValidBag, validate_bag
-from anchor.bag.bag_zip import BagZip
+from anchor.bag.bag_zip import BagZip, is_bag_zip
 from anchor.cli.input_files import is_folder, is_regular_file, names_bundle
-from anchor.errors import AnchorError, UsageError
+from anchor.errors import AnchorError, MalformedError, UsageError
 from anchor.evidence.digests import Digests
 from anchor.project.files import sidecar_path
 from anchor.receipt.format import MAX_RECEIPT_BYTES
-from anchor.system.regular_files import read_regular_file
-
-_ZIP_MARK = b"PK"
 
 ShowProgress = Callable[[int], AbstractContextManager[Callable[[int, int], None]]]
 """Shows how far the reading of so many bytes has come; yields a count of files and bytes."""
@@ -64,15 +60,11 @@ def names_bag(path: Path) -> bool:
     if is_regular_file(sidecar_path(path)):
         return False
     try:
-        if read_regular_file(path, len(_ZIP_MARK)) != _ZIP_MARK:
-            return False
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
+        return is_bag_zip(path)
+    except MalformedError:
+        return path.suffix.lower() == ".zip"  # one that is damaged
     except (OSError, UsageError):
         return False
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
-        return path.suffix.lower() == ".zip"  # one that is damaged
-    return any(name.rpartition("/")[2] == BAGIT and name.count("/") < 2 for name in names)
 
 
 def names_many(path: Path) -> bool:

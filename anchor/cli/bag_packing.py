@@ -31,7 +31,7 @@ from anchor.project.policy_sources import PolicyFile
 from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
 from anchor.system.clock import format_time
 from anchor.verification.pinning import encode_policy
-from anchor.verification.report import NOT_PROVEN, Report
+from anchor.verification.report import Report
 from anchor.verification.signature_claim import GivenSignature
 
 # A certificate, a statement or a token; a film would be an original.
@@ -196,6 +196,11 @@ def _describe(name: str, file: VerifiedFile, details: Details) -> ExhibitEntry:
     record, proven = file.report.record, file.report.leading
     assert record is not None and proven is not None, "it passed every step"
     stated = details.find_exhibit(record.digests).model_dump()
+    earliest = (
+        {}
+        if proven.not_before is None
+        else {"made_no_earlier_than": format_time(proven.not_before)}
+    )
     sha256, sm3 = file.digests.sha256 or b"", file.digests.sm3 or b""
     return ExhibitEntry(
         original=ORIGINALS + name,
@@ -210,6 +215,7 @@ def _describe(name: str, file: VerifiedFile, details: Details) -> ExhibitEntry:
             "block_number": proven.anchor.block_number,
             "log": f"0x{proven.log.hex()}",
             "index": proven.index,
+            **earliest,
             "existed_no_later_than": format_time(proven.existed_by),
         },
         stated={statement: stated[statement] for statement in _STATEMENTS},
@@ -254,7 +260,7 @@ def _describe_packing(
         blocks=sorted(blocks, key=lambda block: (block.chain_id, block.number, block.log)),
         verifier_sha256=_hash_part(parts[VERIFIER]),
         page_sha256=_hash_part(parts[PAGE]),
-        not_proven=NOT_PROVEN,
+        not_proven=list(dict.fromkeys(each for file in files for each in file.report.not_proven)),
     )
 
 

@@ -8,6 +8,9 @@ from anchor.cli.bag_inputs import OpenedBag
 from anchor.cli.console import Output
 from anchor.messages.message import Message
 
+# A name; whoever bends a bag may state one of megabytes.
+_MOST_OF_PARTY = 200
+
 
 def print_bag(output: Output, opened: OpenedBag) -> None:
     """Print that a bag is complete, and which of its contents prove nothing."""
@@ -21,7 +24,7 @@ def print_bag(output: Output, opened: OpenedBag) -> None:
     )
     output.line(Message("bag-enclosures-unverified", count=opened.enclosures), mark="  ")
     if opened.policy is not None:
-        party = opened.party or Message("bag-party-unnamed")
+        party = (opened.party or "")[:_MOST_OF_PARTY] or Message("bag-party-unnamed")
         output.line(
             Message("bag-policy-unused", sha256=opened.policy.hex(), party=party), mark="  "
         )

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from typing import Any
 _MAX_BYTES = 1 << 24
 # A distribution has some 150 certificates, each in a file of its own.
 _MAX_FILES = 5_000
-_PEM = re.compile(
-    rb"-----BEGIN (?:TRUSTED )?CERTIFICATE-----(.*?)-----END (?:TRUSTED )?CERTIFICATE-----",
-    re.DOTALL,
-)
+# OpenSSL accepts three names and ignores what follows on the line; a hyphen ends the base64.
+_PEM = re.compile(rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^\n]*\n([^-]*)")
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]")
+# A SEQUENCE of 256 to 65,535 bytes, as every certificate is.
+_DER_START, _DER_HEADER_BYTES = b"\x30\x82", 4
 # OpenSSL looks up certificates in a folder by the hash of their subject.
 _HASHED_NAME = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
@@ -71,43 +73,62 @@ def find_places() -> CaPlaces:
 
 
 def load_store(places: CaPlaces) -> CaStore | None:
-    """Read the CA store and its reference; None if the store cannot be read."""
-    hashed = (
+    """Read the CA store and its reference; None if the store cannot be read, or is too large."""
+    hashed = [
         path
         for folder in places.folders
         for path in _list(folder, "*")
         if _HASHED_NAME.fullmatch(path.name)
-    )
+    ]
     listed = (path for folder in places.reference_folders for path in _list(folder, "**/*.crt"))
-    trusted = dict(_read_all((*places.bundles, *hashed)))
-    if not trusted:
+    if len(hashed) > _MAX_FILES:
         return None
-    return CaStore(trusted=trusted, reference=dict(_read_all((*places.reference_bundles, *listed))))
+    try:
+        trusted = dict(_read_all((*places.bundles, *hashed)))
+        reference = dict(_read_all((*places.reference_bundles, *listed)))
+    except OverflowError:
+        return None  # what was not read might be what matters
+    return CaStore(trusted=trusted, reference=reference) if trusted else None
 
 
 def parse_pem(data: bytes) -> Iterator[bytes]:
-    """Yield the DER bytes of each certificate in a PEM file (RFC 7468)."""
+    """Yield the DER bytes of each certificate in a PEM file (RFC 7468).
+
+    Every certificate that OpenSSL reads is among them; of a malformed file it may read fewer.
+    """
     for block in _PEM.findall(data):
         try:
-            yield base64.b64decode(b"".join(block.split()), validate=True)
+            der = base64.b64decode(_NOT_BASE64.sub(b"", block))
         except binascii.Error:
-            continue  # OpenSSL reads none from there, either
+            continue
+        is_usual = der.startswith(_DER_START)
+        # What follows in a trusted certificate is OpenSSL's own.
+        end = _DER_HEADER_BYTES + int.from_bytes(der[2:4], "big") if is_usual else len(der)
+        if der:
+            yield der[:end]
 
 
 def _read_all(paths: Iterable[Path]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the certificates in files by their SHA-256; those that cannot be read are left out.
+
+    Raises:
+        OverflowError: A file has more bytes than are read.
+    """
     for path in paths:
         try:
             with path.open("rb") as file:
-                data = file.read(_MAX_BYTES)
+                data = file.read(_MAX_BYTES + 1)
         except OSError:
             continue
+        if len(data) > _MAX_BYTES:
+            raise OverflowError(path)
         for certificate in parse_pem(data):
             yield hashlib.sha256(certificate).digest(), certificate
 
 
 def _list(folder: Path, pattern: str) -> Collection[Path]:
     try:
-        return sorted(folder.glob(pattern))[:_MAX_FILES]
+        return sorted(islice(folder.glob(pattern), _MAX_FILES + 1))
     except OSError:
         return ()
 

@@ -7,6 +7,7 @@ it.  ``docs/record-groups.md`` lists the members.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
@@ -73,7 +74,9 @@ def _spell_times(value: Any) -> Any:
     if isinstance(value, list):
         return [_spell_times(member) for member in value]
     if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        with suppress(OverflowError):  # in UTC, of the year 0 or 10000
+            value = value.astimezone(UTC)
+        return value.isoformat().replace("+00:00", "Z")
     return value
 
 

@@ -50,5 +50,7 @@ def _hash_record(own: Distribution) -> str | None:
 
 def _hash_distributions() -> str:
     """Return the SHA-256 of the sorted lines ``name==version`` of the installed distributions."""
-    listed = sorted({f"{each.name.lower()}=={each.version}\n" for each in distributions()})
+    # An interrupted installation leaves a folder without a name.
+    named = (each for each in distributions() if "Name" in each.metadata)
+    listed = sorted({f"{each.name.lower()}=={each.version}\n" for each in named})
     return hashlib.sha256("".join(listed).encode()).hexdigest()

@@ -99,11 +99,13 @@ def observe_machine(
 
 
 def _read(path: Path) -> bytes | None:
+    """Return a file's bytes; None if it cannot be read, or is longer than any such file is."""
     try:
         with path.open("rb") as file:
-            return file.read(_MOST_BYTES)
+            data = file.read(_MOST_BYTES + 1)
     except OSError:
         return None
+    return data if len(data) <= _MOST_BYTES else None
 
 
 def _find_value(data: bytes | None, name: str) -> str | None:

@@ -121,6 +121,10 @@ def split_server(server: str) -> tuple[str, int]:
     host = host.removeprefix("[").removesuffix("]")
     if not host or not host.isprintable() or " " in host or not (port.isascii() and port.isdigit()):
         raise MalformedError(Message("ntp-server-malformed", server=server[:80]))
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise MalformedError(Message("ntp-server-malformed", server=server[:80])) from None
     if not 0 < int(port[:6]) < 1 << 16:
         raise MalformedError(Message("ntp-server-malformed", server=server[:80]))
     return host, int(port)

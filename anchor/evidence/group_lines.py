@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 from anchor.canonical import JsonValue
 from anchor.evidence.group_members import Group, find_group, list_members
+from anchor.evidence.group_values import spell_value
 from anchor.evidence.record_groups import RecordGroups
 from anchor.messages.message import Message
+
+_Entry = tuple[Message, int]
+"""The label of a list, and the number of one of its entries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,22 +26,25 @@ class GroupLine:
 
 def list_lines(members: Mapping[str, JsonValue]) -> Iterator[GroupLine]:
     """Yield the values of a record's groups, level by level, in the order of the table."""
-    return _list_lines(RecordGroups, members, "")
+    return _list_lines(RecordGroups, members, "", None)
 
 
 def _list_lines(
-    kind: type[Group], members: Mapping[str, JsonValue], path: str
+    kind: type[Group], members: Mapping[str, JsonValue], path: str, entry_of: _Entry | None
 ) -> Iterator[GroupLine]:
     for name, member in list_members(kind).items():
         if name not in members:
             continue
         value, inner, where = members[name], find_group(kind, name), f"{path}{name}"
         if isinstance(value, dict) and inner is not None:
-            yield from _list_lines(inner, value, f"{where}.")
+            yield from _list_lines(inner, value, f"{where}.", entry_of)
         elif isinstance(value, list) and inner is not None:
             for place, entry in enumerate(value):
                 assert isinstance(entry, dict), "a list of groups has objects"
-                yield from _list_lines(inner, entry, f"{where}.{place}.")
+                yield from _list_lines(inner, entry, f"{where}.{place}.", (member.label, place + 1))
         else:
-            text = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
-            yield GroupLine(path=where, label=member.label, value=text)
+            label = member.label
+            if entry_of is not None:
+                group, number = entry_of
+                label = Message("group-entry-label", group=group, number=number, label=label)
+            yield GroupLine(path=where, label=label, value=spell_value(name, value))

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from anchor.errors import UsageError
-from anchor.evidence.custody_event import KIND, CustodyEvent, name_event
+from anchor.errors import MismatchError, UsageError
+from anchor.evidence.custody_event import EVENTS, KIND, CustodyEvent, name_event
 from anchor.evidence.digests import Digests, parse_digest
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.group_reading import parse_groups, read_custody_event
 from anchor.evidence.record import parse_record
-from anchor.messages.message import Message
+from anchor.messages.message import Message, join
 from anchor.operate.acceptance import AcceptedEvidence, EvidenceInput, accept_once, hash_key
-from anchor.operate.receipt_files import read_receipt
+from anchor.operate.key_audit_trail import find_user
+from anchor.operate.proving import open_prover
+from anchor.operate.receipt_files import ReceiptFolder, read_receipt
 from anchor.project.files import RECEIPT_SUFFIX
+from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
 from anchor.store.evidence import (
     StoredEvidence,
@@ -26,7 +29,12 @@ from anchor.store.evidence import (
     find_by_key,
 )
 from anchor.system.clock import utc_now
-from anchor.verification.custody_chain import CustodyLink, CustodySubject, order_chain
+from anchor.verification.custody_chain import (
+    CustodyLink,
+    CustodySubject,
+    check_digests,
+    order_chain,
+)
 
 _ID_CHARACTERS = 64
 _ALGORITHMS = ("sha256:", "sm3:")
@@ -46,8 +54,45 @@ class CustodyChain:
         link = CustodyLink(record=b"", event=event, index=None)
         return replace(self, links=[*self.links, link])
 
+    def find_mismatch(self) -> MismatchError | None:
+        """Return how an event found or left the evidence with another digest, if one did."""
+        try:
+            check_digests(self.subject, self.links)
+        except MismatchError as error:
+            return error
+        return None
 
-def names_file(named: str) -> bool:
+
+def describe_event(
+    named: str, stated: Mapping[str, str | None], *, before: Path | None, after: Path | None
+) -> dict[str, str | None]:
+    """Return an event's members: those stated, and the SHA-256 of the files before and after it.
+
+    The file that names the subject is the one after the event, unless ``after`` is; the actor is
+    this user, unless one is stated.
+
+    Raises:
+        UsageError: The event is unknown, or a file cannot be read.
+    """
+    event = stated["event"] or ""
+    if event not in EVENTS:
+        raise UsageError(Message("custody-event-unknown", actual=event[:80], expected=join(EVENTS)))
+    if after is None and _names_file(named):
+        after = Path(named)
+    return {
+        **stated,
+        "actor": stated["actor"] or find_user(),
+        "digest_before": _digest(before),
+        "digest_after": _digest(after),
+    }
+
+
+def _digest(file: Path | None) -> str | None:
+    digest = None if file is None else digest_file(file).sha256
+    return None if digest is None else digest.hex()
+
+
+def _names_file(named: str) -> bool:
     """Return whether a subject is named by its file."""
     is_other = named.startswith(_ALGORITHMS) or named.endswith(RECEIPT_SUFFIX)
     return not is_other and not _is_id(named)
@@ -102,7 +147,7 @@ def _key(subject: CustodySubject, previous: bytes | None) -> str:
 
 
 def add_event(
-    project: OpenProject, named: str, members: dict[str, Any]
+    project: OpenProject, named: str, members: Mapping[str, Any]
 ) -> tuple[CustodyChain, CustodyEvent, AcceptedEvidence]:
     """Append an event to a record's chain; on return it is durable.
 
@@ -143,6 +188,20 @@ def add_event(
         ) from error
 
 
+def save_receipts(
+    project: OpenProject, chain: CustodyChain, folder: Path, report: Callable[[Message], None]
+) -> list[Path]:
+    """Write the receipt of each event into a folder; return their paths, in the chain's order.
+
+    Raises:
+        NotFinalError: An event is not sealed yet.
+    """
+    prover = open_prover(project, lambda: open_chain(project.config, report), report)
+    receipts = [prover.prove(chain.stored[link.record]) for link in chain.links]
+    target = ReceiptFolder(folder)
+    return [target.save(receipt)[0] for receipt in receipts]
+
+
 def _only(digests: Digests, algorithms: tuple[str, ...]) -> Digests:
     return Digests(
         sha256=digests.sha256, sm3=digests.sm3 if "sm3" in algorithms else None, size=digests.size
@@ -175,7 +234,7 @@ def _list_candidates(project: OpenProject, named: str) -> list[StoredEvidence]:
     if named.startswith(_ALGORITHMS):
         return _find_by_digest(project, Digests.bare(*parse_digest(named)))
     path = Path(named)
-    if names_file(named):
+    if _names_file(named):
         return _find_by_digest(project, digest_file(path))
     receipt = read_receipt(path)
     if receipt is None:

@@ -152,22 +152,9 @@ def collect_bundle(
     if os.path.lexists(manifest):
         raise UsageError(Message("bundle-manifest-exists", path=manifest), path=manifest)
     name_block()  # so that a node that does not tell leaves nothing behind
-    files: list[FileDigest] = []
-    skipped: list[Skipped] = []
     results = hash_sources(sources, project.config.digests, executor=executor, on_done=on_done)
     with closing(results):
-        for result in results:
-            if isinstance(result, IntakeProblem):
-                raise UsageError(
-                    Message("bundle-file-unread", path=result.path, reason=result.reason),
-                    path=result.path,
-                )
-            if isinstance(result, FileDigest):
-                files.append(result)
-            else:
-                skipped.append(result)
-    if not files:
-        raise UsageError(Message("evidence-to-add-not-found"))
+        files, skipped = _take_all(results)
     data = encode_manifest(files)
     members = {"kind": "bundle", **groups.members(), **describe_contents(files, data)}
     described = RecordGroups.model_validate(members)
@@ -184,6 +171,26 @@ def collect_bundle(
         name_block=name_block,
     )
     return CollectionResult(groups=described, intake=replace(intake, skipped=tuple(skipped)))
+
+
+def _take_all(
+    results: Iterable[FileDigest | IntakeProblem | Skipped],
+) -> tuple[list[FileDigest], list[Skipped]]:
+    files: list[FileDigest] = []
+    skipped: list[Skipped] = []
+    for result in results:
+        if isinstance(result, IntakeProblem):
+            raise UsageError(
+                Message("bundle-file-unread", path=result.path, reason=result.reason),
+                path=result.path,
+            )
+        if isinstance(result, FileDigest):
+            files.append(result)
+        else:
+            skipped.append(result)
+    if not files:
+        raise UsageError(Message("evidence-to-add-not-found"))
+    return files, skipped
 
 
 def _check_size(sources: Iterable[Discovered], groups: RecordGroups, log: LogId) -> None:

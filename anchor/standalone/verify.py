@@ -1954,8 +1954,8 @@ def add_notes(report: Report, record: Record) -> None:
     if record.others:
         names = ", ".join(sorted(record.others))
         report.note(
-            "members of the record that its format does not know: "
-            f"{names!a:.400}: the operator's own statements, which nothing here checks"
+            "members of the record that nothing here checks, as the operator states them or the "
+            f"program that made the record observed them: {names!a:.400}"
         )
     of_file = " and ".join(name for name in DIGESTS if name in record.digests)
     text = f"{of_file} of the file, sha256 in the log, keccak256 on the chain: none known to this "
@@ -1999,7 +1999,7 @@ def check_names(sizes: Mapping[str, int], folders: Sequence[str] = ()) -> None:
     for name in sizes:
         if name.lower() == "fetch.txt":
             raise malformed("the bag has files that are to be fetched")
-        if name not in REQUIRED and re.fullmatch(r"(tag)?manifest-[^/]*\.txt", name, re.I):
+        if name not in REQUIRED and re.fullmatch(r"(tag)?manifest-[^/]*\.txt", name, re.I | re.A):
             raise Refusal(UNKNOWN, f"the bag has a list of digests of another kind: {name!a}")
 
 
@@ -2121,6 +2121,7 @@ class ZipFile:
         if mark != b"PK\5\6" or comment or any(disks) or here != count:
             raise malformed("the ZIP file does not end with its directory")
         if count == 0xFFFF or 0xFFFFFFFF in (size, start):
+            short = ((count, 0xFFFF), (size, 0xFFFFFFFF), (start, 0xFFFFFFFF))
             end -= 76
             record = struct.unpack("<4sQ2H2L4Q4sLQL", self.get(end, 76))
             mark, length, _, _, *disks, here, count, size, start = record[:10]
@@ -2128,6 +2129,9 @@ class ZipFile:
                 raise malformed("the ZIP file does not end with its directory")
             if any(disks) or here != count:
                 raise malformed("the ZIP file is one of several parts")
+            for (own, full), long in zip(short, (count, size, start), strict=True):
+                if own not in (full, long):
+                    raise malformed("the ZIP file describes its directory in two ways")
         if count > 2 * MAX_FILES or size > MAX_DIRECTORY or start + size != end:
             raise malformed("the directory of the ZIP file is too long, or damaged")
         directory, at, entries = self.get(start, size), 0, []

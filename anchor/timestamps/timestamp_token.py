@@ -35,6 +35,7 @@ from anchor.errors import (
     UnknownVersionError,
 )
 from anchor.messages.message import Message, join
+from anchor.timestamps.token_envelope import is_signed_data, wrap_token
 from anchor.timestamps.trusted_tsa import TrustedTsa
 
 if TYPE_CHECKING:
@@ -47,12 +48,6 @@ _PACKAGE = "rfc3161-client"
 _LEAST_VERSION = (1, 0, 9)
 _VERSION = re.compile(r"([0-9]+)\.([0-9]+)\.([0-9]+)")
 _SHA256_OID = "2.16.840.1.101.3.4.2.1"
-# ContentInfo: a SEQUENCE whose first member is the OID of signedData (RFC 5652, 3 and 5.1).
-_SEQUENCE = 0x30
-_SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
-_INDEFINITE = 0x80
-# PKIStatusInfo with the status "granted", which a bare token lacks (RFC 3161, 2.4.2).
-_GRANTED = bytes.fromhex("3003020100")
 # OpenSSL's words, as the library passes them on: the chain is verified before the signature.
 _CHAIN_FAILED = "certificate verify error"
 _SIGNATURE_FAILED = ("digest failure", "signature failure")
@@ -126,9 +121,9 @@ def read_token(data: bytes) -> TimeStampResponse:
     check_library()
     if len(data) > MAX_TOKEN_BYTES:
         raise MalformedError(Message("timestamp-too-long", limit=MAX_TOKEN_BYTES))
-    if not _is_signed_data(data):
+    if not is_signed_data(data):
         raise MalformedError(Message("timestamp-not-token"))
-    return parse_answer(_encode_sequence(_GRANTED + data))
+    return parse_answer(wrap_token(data))
 
 
 def parse_answer(data: bytes) -> TimeStampResponse:
@@ -278,26 +273,10 @@ def _describe(parsed: TimeStampResponse, name: str) -> VerifiedTimestamp:
             milliseconds=info.accuracy.millis or 0,
             microseconds=info.accuracy.micros or 0,
         )
-    return VerifiedTimestamp(
+    verified = VerifiedTimestamp(
         tsa=name, time=info.gen_time, accuracy=accuracy, serial=info.serial_number
     )
-
-
-def _is_signed_data(data: bytes) -> bool:
-    """Return whether the bytes are, by their outermost header and length, CMS signed data."""
-    if len(data) < 2 or data[0] != _SEQUENCE:
-        return False
-    first = data[1]
-    more = first - _INDEFINITE if first > _INDEFINITE else 0
-    start = 2 + more
-    if more > 4 or data[start : start + len(_SIGNED_DATA)] != _SIGNED_DATA:
-        return False
-    # BER's indefinite length ends in two zero octets; the strict parser refuses it.
-    length = int.from_bytes(data[2:start], "big") if more else first
-    return first == _INDEFINITE or start + length == len(data)
-
-
-def _encode_sequence(body: bytes) -> bytes:
-    size = len(body).to_bytes(4, "big").lstrip(b"\0")
-    header = bytes([len(body)]) if len(body) < _INDEFINITE else bytes([_INDEFINITE + len(size)])
-    return bytes([_SEQUENCE]) + header + (b"" if len(body) < _INDEFINITE else size) + body
+    # A sum beyond the year 9999 is an error by itself, which the caller translates.
+    if verified.existed_by < verified.time:
+        raise ValueError("negative accuracy")
+    return verified

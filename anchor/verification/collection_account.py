@@ -53,7 +53,7 @@ def apply_custody(report: Report, receipt: Receipt, events: Sequence[CustodyRece
     is_passed = chain and not silent and is_complete(receipt.record)
     verdict = Verdict.PASS if is_passed else Verdict.NOT_PRESENT
     finding = CustodyFinding(count=len(events), error=None)
-    return _with_claim(report, finding, verdict, join(clauses, "clause"))
+    return _with_claim(report, finding, verdict, join(clauses, "semicolon"))
 
 
 def _states_digest(link: CustodyLink) -> bool:
@@ -112,7 +112,7 @@ def judge_account(account: CollectionAccount) -> tuple[Verdict, Message]:
             "account-uninterpreted", names=join(account.uninterpreted)
         )
     return Verdict.NOT_PRESENT, join(
-        [*describe_account(account), Message("account-without-custody")], "clause"
+        [*describe_account(account), Message("account-without-custody")], "semicolon"
     )
 
 
@@ -124,5 +124,10 @@ def describe_account(account: CollectionAccount) -> Sequence[Message]:
     lacking = list_lacking(groups)
     if not lacking:
         return [Message("account-complete", profile=groups.profile)]
-    names = join([demand.name for demand in lacking])
+    names = join(
+        [
+            Message("profile-member", member=demand.name, label=demand.member.label)
+            for demand in lacking
+        ]
+    )
     return [Message("account-incomplete", profile=groups.profile, names=names)]

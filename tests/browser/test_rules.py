@@ -533,6 +533,22 @@ def test_members_that_the_format_does_not_know_are_the_operators_statements(
     assert page["files"][0]["statements"] == ["court", "verdict"]
 
 
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"court": "a"}, Message("record-without-custody-account")),
+        ({"source": {"origin": "a"}}, Message("account-not-judged-here")),
+    ],
+)
+def test_the_page_does_not_deny_an_account_that_it_does_not_judge(
+    script: PageScript, here: World, members: dict[str, Any], reason: Message
+) -> None:
+    receipt, _ = with_record(here, **members)
+    page = script.judge_evidence(receipt, here.evidence(6), policy=None, block_hashes=[])
+    (claim,) = [each for each in page["files"][0]["claims"] if each["id"] == "C7"]
+    assert (claim["verdict"], claim["reason"]) == ("not present", reason)
+
+
 RECEIPTS: dict[str, tuple[int, Callable[[dict[str, Any]], Any]]] = {
     **{
         f"{name} of null": (2, lambda document, name=name: document.update({name: None}))

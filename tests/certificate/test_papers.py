@@ -147,7 +147,7 @@ def test_stated_observed_and_failed_are_apart(documented: Certificate):
     assert "operating system Debian observed by the program that made the record" in text
     assert "origin 被告的办公电脑 stated in the record by the log's operator" in text
     chinese = draft("zh", documented).text
-    assert "代理 不通过: x 由制作记录的程序查明，未经核验" in chinese
+    assert "代理 不通过：x 由制作记录的程序查明，未经核验" in chinese
     assert "第一百一十二条" in chinese, "what the profile lacks"
 
 
@@ -156,6 +156,17 @@ def test_custody_events_are_listed_in_the_chinese_paper():
     certificate = certify(custody, all_events(custody))
     text = draft("zh", certificate).text
     assert "第 3 项" in text and "接收方 王先生" in text
+    assert "移交" in text and "transfer" not in text
+
+
+def test_the_chinese_paper_has_findings_and_choices_in_chinese():
+    check = {**FULL["cleanliness"]["checks"][0], "observed": "none", "observed_zh": "无"}
+    members = {**FULL, "cleanliness": {**FULL["cleanliness"], "checks": [check]}}
+    world = recorded(INDEX, statements=parse_groups(members).members())
+    receipt = world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE)))
+    text = draft("zh", issue(world, receipt).certificate).text
+    assert "代理 不通过：无" in text
+    assert "各服务器一致" in text and "未尝试" in text and "not_attempted" not in text
 
 
 @pytest.mark.parametrize("what", HOSTILE)

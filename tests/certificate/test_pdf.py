@@ -14,13 +14,15 @@ from typing import Any
 import pypdf
 import pytest
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject
-from support.certificates import Issued, all_details, issue, page_texts, read_pdf
+from support.certificates import Issued, all_details, issue, page_texts, read_pdf, recorded
+from support.group_examples import FULL
 from support.world import INDEX, SIZE, World
 
 from anchor.certificate.fonts import Font
-from anchor.certificate.model import encode_certificate
+from anchor.certificate.model import Certificate, encode_certificate
 from anchor.certificate.pdf import render_pdf
-from anchor.certificate.statements import Details, parse_details
+from anchor.certificate.statements import Case, Details, parse_details
+from anchor.evidence.group_reading import parse_groups
 
 PDFA = "{http://www.aiim.org/pdfa/ns/id/}"
 
@@ -163,10 +165,32 @@ def test_no_page_but_the_last_is_mostly_white(pdf: bytes, font: Font) -> None:
     world = World()
     receipt = world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE)))
     bare = render_pdf(issue(world, receipt, details=Details()).certificate, font)
-    for data in (pdf, bare):
+    for data in (pdf, bare, render_pdf(documented(), font)):
         *pages, _ = read_pdf(data).pages
         for page in pages:
             assert lowest_text(page) < 300, page.page_number
+
+
+def test_the_judges_page_is_one_with_every_entry(font: Font) -> None:
+    first, second, *_ = page_texts(render_pdf(documented(), font))
+    assert "签章" in first and "逐项核验结论" in second
+    assert "王（据记录 / as recorded）" in first
+    assert "软硬件环境、清洁性检查、时钟 / platform" in first
+    assert "not_before" not in first
+
+
+def documented() -> Certificate:
+    """Return a certificate with all details of proceedings, of a record with all groups."""
+    members = parse_groups(FULL).members()
+    world = recorded(INDEX, statements=members)
+    details = parse_details(all_details(world.evidence(INDEX).sha256 or b""), is_json=False)
+    case = Case(court="法院", submitted_by="提交人", submitted_at="2026-01-02")
+    exhibit = details.exhibits[0].model_copy(
+        update={"operator": None, "started_at": None, "ended_at": None}
+    )
+    stated = details.model_copy(update={"case": case, "exhibits": [exhibit]})
+    receipt = world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE)))
+    return issue(world, receipt, details=stated).certificate
 
 
 def lowest_text(page: pypdf.PageObject) -> float:

@@ -476,7 +476,7 @@ REFUSALS: dict[str, dict[str, Refusal]] = {
         "number": (MismatchError, "the record names block [0-9]+, and the receipt proves block"),
         "hash": (MismatchError, "names block [0-9]+ with hash 0x.*, and the header .* has hash"),
         "order": (MismatchError, "which is not before block 20000"),
-        "window": (MismatchError, "keeps the hashes of the 8191 blocks before it only"),
+        "window": (MismatchError, "keeps only the hashes of the 8191 blocks before it"),
         "account-proof": (
             (MalformedError, MismatchError),
             "^the block history contract proof does not hold: ",

@@ -290,6 +290,7 @@ HONEST: dict[str, Callable[[Files], Files]] = {
     "a name with a carriage return": renamed("a\rb"),
     "a composed name": renamed("é"),
     "an original in a numbered folder": renamed("2/evidence 6.txt"),
+    "a list of digests of no such name": with_files(**{"man\u0131fest-md5.txt": b""}),
     "an empty original": lambda bag: complete({
         "data/originals/empty": b"", "receipts/empty.anchor.json": b"{}"
     }),
@@ -414,6 +415,26 @@ def with_entries(*more: Entry) -> Callable[[list[Entry]], bytes]:
     return lambda entries: make_zip([*entries, *more])
 
 
+def with_long_end(
+    *, count: int | None = 0xFFFF, size: int | None = 0xFFFFFFFF, at: int | None = 0xFFFFFFFF
+) -> Callable[[list[Entry]], bytes]:
+    """Return what ends a ZIP file with records of 64 bits, and states these values in the other."""
+    return lambda entries: lengthen_end(make_zip(entries), (count, size, at))
+
+
+def lengthen_end(data: bytes, short: Sequence[int | None]) -> bytes:
+    """Return a ZIP file with an end of 64 bits; ``short``: count, size and offset in that of 32."""
+    place = len(data) - 22
+    fields = struct.unpack("<4s4H2LH", data[place:])
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, *fields[3:7])
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, place, 1)
+    values = [
+        own if value is None else value for own, value in zip(fields[4:7], short, strict=True)
+    ]
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, values[0], *values, 0)
+    return data[:place] + record + locator + end
+
+
 def overlapping(entries: list[Entry]) -> bytes:
     """Return a ZIP file whose last two entries have the same header and data."""
     data = make_zip([*entries, entries[-1]._replace(name=b"bag/x")])
@@ -442,6 +463,11 @@ ZIPS: dict[str, tuple[int, Callable[[list[Entry]], bytes]]] = {
     "a time in an extra field": (0, edited(extra=struct.pack("<2HBL", 0x5455, 5, 1, 9))),
     "no UTF-8 mark on an ASCII name": (0, edited(flags=0)),
     "no kind stated": (0, edited(attributes=0)),
+    "an end of 64 bits": (0, with_long_end()),
+    "an end of 64 bits, stated twice": (0, with_long_end(count=None)),
+    "another size in the end of 32 bits": (2, with_long_end(size=46)),
+    "another offset in the end of 32 bits": (2, with_long_end(at=0)),
+    "another count in the end of 32 bits": (2, with_long_end(count=1)),
     "no entries": (2, lambda entries: make_zip([])),
     "no bytes": (2, lambda entries: b""),
     "not a ZIP file": (2, lambda entries: b"PK" + bytes(100)),

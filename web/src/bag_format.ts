@@ -52,7 +52,7 @@ export function checkNames(sizes: ReadonlyMap<string, number>, folders: readonly
     if (name.toLowerCase() === "fetch.txt") {
       throw malformed(message("bag-fetch-file"));
     }
-    if (/^(tag)?manifest-[^/]*\.txt$/iu.test(name) && !REQUIRED.includes(name)) {
+    if (/^(tag)?manifest-[^/]*\.txt$/i.test(name) && !REQUIRED.includes(name)) {
       throw unknownVersion(message("bag-algorithm-unknown", { name }));
     }
   }

@@ -46,6 +46,17 @@ const STEPS: { readonly [number: string]: string } = release.steps;
 /** What no receipt proves; every report ends with it. */
 export const NOT_PROVEN: readonly Message[] = release.not_proven.map(named);
 
+const GROUPS = release.groups as {
+  readonly [name: string]: { readonly label: string; readonly origins: readonly string[] };
+};
+
+/** Tell whether a member of a record is one that documents how evidence was collected. */
+export const isGroup = (name: string): boolean => name in GROUPS;
+
+/** Return the labels of a record's groups that the operator states, or that the program observed. */
+export const labelsOf = (names: readonly string[], origin: "stated" | "observed"): Message[] =>
+  names.filter((name) => GROUPS[name]?.origins.includes(origin)).map((name) => named(GROUPS[name]!.label));
+
 /** The claims, each with its title's message and the steps that it rests on. */
 export const CLAIMS = release.claims.map((claim) => ({ ...claim, title: named(claim.title) }));
 

@@ -19,7 +19,7 @@ import {
 import { join, message, type Message, unique } from "./messages.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Digests, Record } from "./record.ts";
-import { CLAIMS } from "./release.ts";
+import { CLAIMS, isGroup } from "./release.ts";
 import type { Anchor } from "./storage.ts";
 import type { StateProof } from "./state_proof.ts";
 import {
@@ -247,7 +247,8 @@ function judgeWithoutSteps(id: string, record: Record | null, noEarliest: Messag
     return ["not present", noEarliest!];
   }
   if (id === "C7") {
-    return ["not present", message("record-without-custody-account")];
+    const hasAccount = record?.statements.some(isGroup);
+    return ["not present", hasAccount ? message("account-not-judged-here") : message("record-without-custody-account")];
   }
   if (id === "C8") {
     return ["cannot tell", message("receipt-shows-own-place")];

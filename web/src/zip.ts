@@ -44,7 +44,7 @@ export async function isBagZip(file: Blob): Promise<boolean> {
     let at = 0;
     for (let entry = 0; entry < count; entry += 1) {
       const [{ name }, end] = parseEntry(directory, at);
-      if (/^[^/]+\/bagit\.txt$/.test(name)) {
+      if (/^([^/]*\/)?bagit\.txt$/.test(name)) {
         return true;
       }
       at = end;
@@ -173,7 +173,12 @@ async function readDirectory(file: Blob): Promise<{ directory: DataView; count: 
     if (number(0) !== 0x06064b50 || wide(record, 4) !== 44 || number(56) !== 0x07064b50 || wide(record, 64) !== place) {
       throw refused(message("zip-end-missing"));
     }
-    [count, size, start] = [wide(record, 32), wide(record, 40), wide(record, 48)];
+    const fields = [[count, FULL_16], [size, FULL_32], [start, FULL_32]] as const;
+    const found = [wide(record, 32), wide(record, 40), wide(record, 48)] as const;
+    if (fields.some(([own, full], at) => own !== full && own !== found[at])) {
+      throw damaged();
+    }
+    [count, size, start] = found;
     isWhole = number(16) === 0 && number(20) === 0 && wide(record, 24) === count && number(60) === 0 && number(72) === 1;
   }
   if (!isWhole || start + size !== place) {

@@ -5,31 +5,28 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from anchor.cli.console import Colour, Output
+from anchor.cli.collection_report import describe_collection, print_collection
+from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.input_files import read_bounded
-from anchor.cli.intake_notes import note_left_out
 from anchor.cli.options import ConfigOption, JsonOption, NotBeforeOption
 from anchor.cli.progress_bar import show_hashing
 from anchor.collection.collection_details import build_template, parse_collection_details
 from anchor.collection.questions import ask_details
 from anchor.errors import ExitCode, UsageError
 from anchor.evidence.discovery import find_sources
-from anchor.evidence.group_members import dump_group
 from anchor.evidence.hashing_pool import open_executor
 from anchor.evidence.record_groups import PROFILES, ProfileName, RecordGroups
 from anchor.messages.message import Message, join
 from anchor.operate.evidence_collection import (
-    CollectionResult,
     collect_bundle,
     collect_files,
     observe_collection,
 )
-from anchor.operate.file_intake import AcceptedFile
 from anchor.operate.receipt_files import skip_receipts
 from anchor.operate.recent_block import choose_block
 from anchor.system.details_toml import MAX_DETAILS_BYTES
@@ -102,7 +99,10 @@ def command(
                 name_block=choose_block(project, not_before, output.note),
                 on_done=count,
             )
-    _report(output, result)
+    print_collection(output, result)
+    output.result(describe_collection(result))
+    if result.intake.problems or not result.intake.files:
+        raise typer.Exit(ExitCode.USAGE)
 
 
 def _parse_profile(text: str) -> ProfileName:
@@ -124,44 +124,3 @@ def _read_details(output: Output, profile: ProfileName, path: Path | None) -> Re
         return answer.strip()
 
     return ask_details(profile, ask=ask, refuse=output.note)
-
-
-def _report(output: Output, result: CollectionResult) -> None:
-    intake, cleanliness = result.intake, result.groups.cleanliness
-    note_left_out(output, intake)
-    for check in result.checks:
-        mark = Message("check-fail-mark") if check.result == "fail" else Message("check-none-mark")
-        output.line(check.describe(output.language), mark=mark, colour=Colour.YELLOW)
-    for demand in result.lacking:
-        mark = Message("profile-lacks-mark")
-        output.line(demand.describe(), mark=mark, colour=Colour.YELLOW)
-    output.line(Message("evidence-collected-summary", count=intake.new))
-    output.result(
-        {
-            "profile": result.groups.profile,
-            "records": [_describe_file(file) for file in intake.files],
-            "cleanliness": None if cleanliness is None else cleanliness.result,
-            "checks": [dump_group(check) for check in result.checks],
-            "lacking": [
-                {
-                    "member": demand.name,
-                    "level": demand.level,
-                    "source": demand.source,
-                    "text": demand.describe(),
-                }
-                for demand in result.lacking
-            ],
-            "problems": [{"path": str(p.path), "reason": p.reason} for p in intake.problems],
-            "skipped": [{"path": str(s.path), "reason": s.reason} for s in intake.skipped],
-        }
-    )
-    if intake.problems or not intake.files:
-        raise typer.Exit(ExitCode.USAGE)
-
-
-def _describe_file(file: AcceptedFile) -> dict[str, Any]:
-    return {
-        "path": str(file.path),
-        "id": file.evidence.identity.hex(),
-        "leaf": file.evidence.leaf.hex(),
-    }

@@ -11,18 +11,17 @@ from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.typer_app import make_group
-from anchor.errors import MismatchError, UsageError
 from anchor.evidence.custody_event import EVENTS
-from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.group_members import dump_group
-from anchor.messages.message import Message, join
-from anchor.operate.custody import CustodyChain, add_event, load_chain, names_file
-from anchor.operate.key_audit_trail import find_user
-from anchor.operate.proving import open_prover
-from anchor.operate.receipt_files import ReceiptFolder
-from anchor.project.nodes import open_chain
-from anchor.project.project import OpenProject
-from anchor.verification.custody_chain import check_digests
+from anchor.evidence.group_values import spell_value
+from anchor.messages.message import Message
+from anchor.operate.custody import (
+    CustodyChain,
+    add_event,
+    describe_event,
+    load_chain,
+    save_receipts,
+)
 
 app = make_group("custody")
 
@@ -72,13 +71,9 @@ def add(
 ) -> None:
     """Record an event in the custody of evidence; `anchor run` anchors it later."""
     output = Output(as_json=as_json)
-    if event not in EVENTS:
-        raise UsageError(Message("custody-event-unknown", actual=event[:80], expected=join(EVENTS)))
-    if after is None and names_file(subject):
-        after = Path(subject)
-    members = {
+    stated = {
         "event": event,
-        "actor": actor or find_user(),
+        "actor": actor,
         "from": handed_over_by,
         "to": to,
         "purpose": purpose,
@@ -86,14 +81,14 @@ def add(
         "medium": medium,
         "place": place,
         "at": at,
-        "digest_before": _digest(before),
-        "digest_after": _digest(after),
     }
+    members = describe_event(subject, stated, before=before, after=after)
     with project_session(config_path) as project:
         chain, added, accepted = add_event(project, subject, members)
     number = len(chain.links) + 1
     _warn_of_digests(output, chain.followed_by(added))
-    output.line(Message("custody-event-added", number=number, event=event, subject=subject))
+    name = spell_value("event", event)
+    output.line(Message("custody-event-added", number=number, event=name, subject=subject))
     output.result(
         {
             "subject": chain.subject.record.hex(),
@@ -105,17 +100,10 @@ def add(
     )
 
 
-def _digest(file: Path | None) -> str | None:
-    digest = None if file is None else digest_file(file).sha256
-    return None if digest is None else digest.hex()
-
-
 def _warn_of_digests(output: Output, chain: CustodyChain) -> None:
-    """Print whether an event found or left the evidence with an unexpected digest."""
-    try:
-        check_digests(chain.subject, chain.links)
-    except MismatchError as error:
-        output.note(error.message, mark=Message("warning-mark"), colour=Colour.YELLOW)
+    mismatch = chain.find_mismatch()
+    if mismatch is not None:
+        output.note(mismatch.message, mark=Message("warning-mark"), colour=Colour.YELLOW)
 
 
 @app.command("show")
@@ -137,11 +125,15 @@ def show(
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:
         chain = load_chain(project, subject)
-        written = [] if out is None else _write_receipts(output, project, chain, out)
+        written = [] if out is None else save_receipts(project, chain, out, output.note)
     for number, link in enumerate(chain.links, 1):
         event = link.event
         line = Message(
-            "custody-event-line", number=number, time=event.at, event=event.event, actor=event.actor
+            "custody-event-line",
+            number=number,
+            time=event.at,
+            event=spell_value("event", event.event),
+            actor=event.actor,
         )
         output.line(line)
     _warn_of_digests(output, chain)
@@ -154,20 +146,6 @@ def show(
                 {"record": link.record.hex(), "index": link.index, **dump_group(link.event)}
                 for link in chain.links
             ],
-            "receipts": written,
+            "receipts": [str(path) for path in written],
         }
     )
-
-
-def _write_receipts(
-    output: Output, project: OpenProject, chain: CustodyChain, out: Path
-) -> list[str]:
-    """Write the receipt of each event.
-
-    Raises:
-        NotFinalError: An event is not sealed yet.
-    """
-    prover = open_prover(project, lambda: open_chain(project.config, output.note), output.note)
-    folder = ReceiptFolder(out)
-    receipts = [prover.prove(chain.stored[link.record]) for link in chain.links]
-    return [str(folder.save(receipt)[0]) for receipt in receipts]

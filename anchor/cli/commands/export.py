@@ -53,13 +53,22 @@ def command(
     output = Output(as_json=as_json)
     parsed = parse_receipt(read_receipt(receipt_path(receipt)))
     document = _build(parsed, kind, algorithm, business_id)
-    text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+    lines = _encode(document)
     if out is None:
-        output.text(text.rstrip("\n"))
+        for line in lines:
+            output.text(line)
     else:
-        write_file(out, text.encode("utf-8"))
+        write_file(out, "".join(f"{line}\n" for line in lines).encode("utf-8"))
         output.line(Message("export-written", path=out))
     output.result({"kind": kind, "document": document, "path": None if out is None else str(out)})
+
+
+def _encode(document: dict[str, JsonValue]) -> list[str]:
+    """Return the lines of a document, in which only characters without a glyph are escaped."""
+    return [
+        "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in line)
+        for line in json.dumps(document, ensure_ascii=False, indent=1).split("\n")
+    ]
 
 
 def _build(

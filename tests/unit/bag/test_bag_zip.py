@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import struct
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -12,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.bags import (
     ZIPS,
+    Entry,
     by_package,
     by_standalone,
     complete,
@@ -22,6 +25,9 @@ from support.bags import (
     to_entries,
     write_zip,
 )
+
+from anchor.bag.bag_zip import is_bag_zip
+from anchor.errors import MalformedError
 
 
 @pytest.mark.parametrize("name", ZIPS)
@@ -95,3 +101,48 @@ def test_sizes_of_64_bits_are_read(tmp_path: Path):
             with archive.open(info, "w", force_zip64=True) as entry:
                 entry.write(data)
     assert (by_package(path), by_standalone(path)) == (0, 0)
+
+
+RECOGNISED = {
+    "a bag": (True, make_zip(to_entries(honest_bag()))),
+    "a bag with sizes behind the data": (
+        True, make_zip([each._replace(flags=0x808) for each in to_entries(honest_bag())]),
+    ),
+    "a bag with a comment": (True, make_zip(to_entries(honest_bag()), comment=b"x" * 0xFFFF)),
+    "a bag without a folder": (True, make_zip([Entry(b"bagit.txt", b"", 0)])),
+    "other files": (False, make_zip([Entry(b"bag/photo.jpg", b"", 0)])),
+    "a bag further below": (False, make_zip([Entry(b"more/bag/bagit.txt", b"", 0)])),
+    "other files, with sizes behind the data": (
+        False, make_zip([Entry(b"photo.jpg", b"", 0, flags=0x808)]),
+    ),
+    "other files in a ZIP file of 64 bits": (
+        False, ZIPS["an end of 64 bits"][1]([Entry(b"photo.jpg", b"", 0)]),
+    ),
+    "another kind of file": (False, b"%PDF-1.7"),
+    "no bytes": (False, b""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RECOGNISED)
+def test_a_zip_file_is_recognised_as_a_bag_by_what_it_lists(name: str, tmp_path: Path):
+    expected, data = RECOGNISED[name]
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    assert is_bag_zip(path) == expected
+
+
+def test_a_directory_that_is_too_long_is_not_read(tmp_path: Path):
+    path = tmp_path / "bag.zip"
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 9, 9, (1 << 26) + 1, 0, 0)
+    with path.open("wb") as file:
+        file.write(b"PK")
+        file.truncate((1 << 26) + 1)
+        file.seek(0, os.SEEK_END)
+        file.write(end)
+    tracemalloc.start()
+    try:
+        with pytest.raises(MalformedError):
+            is_bag_zip(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from anchor.bag.exhibit_list import ExhibitEntry, encode_exhibits, render_exhibits
 
@@ -49,3 +50,12 @@ def test_what_is_not_provided_says_so_in_both_languages():
     page = render_exhibits({}, [ENTRY]).decode("utf-8")
     # The court, the case, the party, its date; five of the exhibit's six.
     assert page.count("未提供 / not provided") == 9
+
+
+def test_both_bounds_of_time_are_shown_where_the_receipt_proves_them():
+    earliest = "2026-11-27T23:59:00Z"
+    bounded = replace(ENTRY, anchored={**ENTRY.anchored, "made_no_earlier_than": earliest})
+    page = render_exhibits({}, [bounded]).decode("utf-8")
+    assert f"{earliest} · 2026-11-28T00:00:12Z" in page
+    assert "not before · not later than" in page
+    assert "not before" not in render_exhibits({}, [ENTRY]).decode("utf-8")

@@ -56,7 +56,7 @@ def test_a_check_that_was_not_made_is_shown_as_such(capsys: pytest.CaptureFixtur
 
 def test_a_value_cannot_print_a_line_of_its_own(capsys: pytest.CaptureFixture[str]):
     members = {"items": [{"path": "a\nFAIL  x", "size": 1, "digests": {"sha256": "ab" * 32}}]}
-    assert "    path within the bundle (items.0.path): a\\nFAIL  x" in shown(
+    assert "    files of the bundle 1: path within the bundle (items.0.path): a\\nFAIL  x" in shown(
         capsys, members, in_full=True
     )
 

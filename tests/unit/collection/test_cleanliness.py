@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import ssl
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from support.staged_machine import HOSTS, make_ca, make_clean_machine
 
-from anchor.collection.ca_store import CaPlaces, load_store
+from anchor.collection.ca_store import CaPlaces, load_store, parse_pem
 from anchor.collection.cleanliness import judge_cleanliness
 from anchor.collection.hosts_file import find_foreign_entries
 from anchor.collection.machine import MachineObservation, MachinePlaces, observe_machine
@@ -75,6 +77,8 @@ def test_a_staged_hosts_file_fails(places: MachinePlaces):
         ("::1%lo0 localhost", []),
         ("255.255.255.255 broadcasthost", []),
         ("# 192.0.2.7 www.court.example", []),
+        ("192.0.2.7\fwww.court.example", ["192.0.2.7 www.court.example"]),
+        ("192.0.2.7\x1cwww.court.example", ["192.0.2.7 www.court.example"]),
         ("192.0.2.7", []),
         ("", []),
     ],
@@ -248,3 +252,42 @@ def test_this_machine_can_be_observed():
     assert {each.result for each in judge(machine).checks} <= {"pass", "fail", "not_checked"}
     if os.path.exists("/etc/ssl/certs/ca-certificates.crt"):
         assert load_store(MachinePlaces.of_this_machine().ca) is not None
+
+
+def test_a_hosts_file_that_is_too_long_is_not_judged(places: MachinePlaces):
+    with (places.root / "etc/hosts").open("ab") as file:
+        file.truncate((1 << 24) + 1)
+    assert check("hosts-file", observe_machine(places, {})).result == "not_checked"
+
+
+def test_a_ca_store_that_is_too_long_is_not_judged(places: MachinePlaces):
+    with places.ca.bundles[0].open("ab") as file:
+        file.truncate((1 << 24) + 1)
+    assert check("ca-store", observe_machine(places, {})).result == "not_checked"
+
+
+BEGIN, END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
+ODD_FORMS: dict[str, Callable[[bytes], bytes]] = {
+    "an old name": lambda pem: pem.replace(b"CERT", b"X509 CERT"),
+    "a trusted certificate": lambda pem: pem.replace(b"CERT", b"TRUSTED CERT"),
+    "a beginning in the middle of a line": lambda pem: b"x" + BEGIN + b"\n" + pem,
+    "more on the first line": lambda pem: pem.replace(BEGIN, BEGIN + b"\0 \x01"),
+    "a hyphen in the end": lambda pem: pem.replace(END, b"-\n" + END),
+    "lines of Windows": lambda pem: pem.replace(b"\n", b"\r\n"),
+    "a byte order mark": lambda pem: b"\xef\xbb\xbf" + pem,
+    "no last line feed": lambda pem: pem.rstrip(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ODD_FORMS)
+def test_a_ca_that_openssl_reads_is_found(form: str, places: MachinePlaces, tmp_path: Path):
+    data = ODD_FORMS[form](make_ca("Staged CA"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    staged = tmp_path / "staged.crt"
+    staged.write_bytes(data)
+    context.load_verify_locations(cafile=staged)
+    assert set(context.get_ca_certs(binary_form=True)) <= set(parse_pem(data))
+    with places.ca.bundles[0].open("ab") as file:
+        file.write(data)
+    judged = check("ca-store", observe_machine(places, {}))
+    assert (judged.result, "Staged CA" in judged.observed) == ("fail", True)

@@ -95,6 +95,9 @@ def test_a_time_with_an_offset_becomes_utc():
         ("[source", "not TOML"),
         ("a" + ".b" * 600 + " = 1", "more than 500 dots"),
         ("a = " + "[" * 3_000, "not TOML"),
+        ("a" + ".b" * 490 + " = 1", "more than 32 levels"),
+        ("retention_until = 0001-01-01T00:00:00+01:00", "retention_until: must be a time in UTC"),
+        ("retention_until = 9999-12-31T23:59:59-01:00", "retention_until: must be a time in UTC"),
     ],
     ids=lambda text: text[:30],
 )

@@ -161,7 +161,9 @@ def test_a_server_is_a_host_with_or_without_a_port(text: str, expected: tuple[st
     assert split_server(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", ":123", "a:0", "a:65536", "a:x", "a b", "a:1٣", "a\n"])
+@pytest.mark.parametrize(
+    "text", ["", ":123", "a:0", "a:65536", "a:x", "a b", "a:1٣", "a\n", "a..b", "a" * 64]
+)
 def test_a_server_that_is_none_is_refused(text: str):
     with pytest.raises(MalformedError, match="no NTP server"):
         split_server(text)

@@ -290,7 +290,8 @@ def test_it_says_what_is_not_checked() -> None:
     honest = named("a record that names another log of the owner's")
     report = judge_alone(json.dumps(honest.document).encode(), honest.given)
     said = " ".join([*report.notes, *(text for _, _, text in report.lines)])
-    assert "does not know: 'more': the operator's own statements, which nothing here checks" in said
+    assert "that nothing here checks, as the operator states them" in said
+    assert "observed them: 'more'" in said
     assert "another one of the same owner" in said
     assert "sm3 covers the file only, the log rests on sha256 alone, and nothing was" in said
     assert "not proven: whether the log's owner has abandoned an anchor since" in said

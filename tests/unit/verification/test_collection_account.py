@@ -45,9 +45,9 @@ def test_the_claim_names_what_the_profile_lacks_and_does_not_pass():
     report = report_on(MEMBERS)
     assert (report.exit_code, claim_of(report).verdict) == (0, Verdict.NOT_PRESENT)
     reason = claim_of(report).reason
-    assert "of profile criminal-zh it lacks collection.operators, platform.version" in reason
+    assert "it lacks collection.operators (collected by), platform.version (version)" in reason
     assert "no custody event was given" in reason
-    assert "缺少 collection.operators" in translate(reason, "zh")
+    assert "缺少 取证人员（collection.operators）" in translate(reason, "zh")
 
 
 def test_a_complete_account_without_custody_does_not_pass_either():

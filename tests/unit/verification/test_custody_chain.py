@@ -72,16 +72,16 @@ def test_that_the_last_event_was_left_out_is_not_seen():
         ([*CHAIN, link(9, 1)], "both follow"),
         ([*CHAIN, link(9, None)], "both follow"),
         ([link(0, None, subject="05" * 32)], "about another record"),
-        ([link(0, None, digest_before=OTHER)], "found the evidence with another digest"),
-        ([CHAIN[0], link(1, 0, digest_before=OTHER)], "found the evidence with another digest"),
+        ([link(0, None, digest_before=OTHER)], "found the evidence with a digest other"),
+        ([CHAIN[0], link(1, 0, digest_before=OTHER)], "found the evidence with a digest other"),
         (
             [link(0, None, digest_after=OTHER), link(1, 0, digest_after=None)],
-            "found the evidence with another",
+            "found the evidence with a digest other",
         ),
-        ([link(0, None, digest_after=OTHER)], "left the evidence with another digest"),
+        ([link(0, None, digest_after=OTHER)], "left the evidence with a digest other"),
         (
             [link(0, None, digest_before=None, digest_after=OTHER)],
-            "left the evidence with another digest",
+            "left the evidence with a digest other",
         ),
     ],
 )
@@ -108,13 +108,13 @@ def test_an_event_before_what_it_follows_is_a_mismatch(index: int):
     if index == 11:
         assert check_chain(SUBJECT, [CHAIN[0], late]) == [CHAIN[0], late]
         return
-    with pytest.raises(MismatchError, match="before what it follows"):
+    with pytest.raises(MismatchError, match="before the record or event that it follows"):
         check_chain(SUBJECT, [CHAIN[0], late])
 
 
 def test_an_event_before_its_subject_is_a_mismatch():
     early = CustodyLink(record=key(0), event=CHAIN[0].event, index=2)
-    with pytest.raises(MismatchError, match="before what it follows"):
+    with pytest.raises(MismatchError, match="before the record or event that it follows"):
         check_chain(SUBJECT, [early])
 
 

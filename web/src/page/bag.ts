@@ -1,7 +1,7 @@
 /** A bag on the page: a ZIP file or a dropped folder, and the reports on the originals in it. */
 
 import { checkBag, enclosuresIn, type HashOriginal, listSignatures, policyIn, readReceipt, type ValidBag } from "../bag.ts";
-import { type BagSource, checkNames, MAX_FILES } from "../bag_format.ts";
+import { type BagSource, checkName, checkNames, MAX_FILES } from "../bag_format.ts";
 import type { Hex } from "../bytes.ts";
 import { hashPieces, startHashing } from "../digests.ts";
 import { isRefusal, malformed, type Refusal } from "../errors.ts";
@@ -44,11 +44,13 @@ export async function findBag(file: File): Promise<GivenBag | null> {
 /** List the files of a dropped folder as a bag. */
 export async function listFolder(folder: FileSystemDirectoryEntry): Promise<GivenBag> {
   const files = new Map<string, File>();
+  const inside: string[] = [];
   const folders: [string, FileSystemDirectoryEntry][] = [["", folder]];
   for (let next = folders.pop(); next; next = folders.pop()) {
     const [path, entry] = next;
     for (const child of await readEntries(entry)) {
       if (child.isDirectory) {
+        inside.push(path + child.name);
         folders.push([`${path}${child.name}/`, child as FileSystemDirectoryEntry]);
       } else {
         files.set(path + child.name, await openEntry(child as FileSystemFileEntry));
@@ -60,6 +62,7 @@ export async function listFolder(folder: FileSystemDirectoryEntry): Promise<Give
   }
   const sizes = new Map([...files].map(([name, file]) => [name, file.size]));
   const open = async () => {
+    inside.forEach(checkName);
     checkNames(sizes, []);
     return { sizes, blob: (name: string) => files.get(name)!, read: (name: string) => readPieces(files.get(name)!) };
   };
@@ -169,7 +172,10 @@ function showOriginal(outcome: Outcome, verdict: Verdict, language: Language, sa
   const words: Message[] = [headlineOf(report)];
   if (verdict === "pass" && leading) {
     const place = message("report-leaf-place", { index: leading.index, size: leading.anchor.size });
-    words.push(message("report-brief-proven", { time: formatTime(leading.existedBy), place }));
+    const time = formatTime(leading.existedBy);
+    words.push(leading.notBefore === null
+      ? message("report-brief-proven", { time, place })
+      : message("report-brief-bracket", { since: formatTime(leading.notBefore), time, place }));
   }
   const part = make("details", { class: "original" }, make("summary", {},
     make("b", {}, `${MARKS[verdict]} ${show(file, 120)}`), " ", words.map(say).join(language === "en" ? "; " : "；")));

@@ -4,7 +4,7 @@ import { formatAddress, type Hex } from "../bytes.ts";
 import { CANNOT_CHECK, MISMATCH } from "../errors.ts";
 import { parseHeader } from "../header.ts";
 import { inLanguage, join, type Language, message, type Message, type Text } from "../messages.ts";
-import { kindOf, NOT_PROVEN, sentenceOf, titleOfStep } from "../release.ts";
+import { isGroup, kindOf, labelsOf, NOT_PROVEN, sentenceOf, titleOfStep } from "../release.ts";
 import { Doubt } from "../targets.ts";
 import {
   exitCode, gravestError, headlineOf, kindOfReport, leadingAnchor, type ProvenAnchor, type Report, type Verdict, verdictOf,
@@ -246,14 +246,24 @@ function showBasis({ report, policy, nodes, notes }: Outcome, say: Say): HTMLEle
     const names = join(nodes);
     lines.push(say(message("report-nodes-asked", { names })));
   }
-  if (report.record && report.record.statements.length > 0) {
-    const names = join(report.record.statements);
-    lines.push(say(message("report-statements-unchecked", { names })));
-  }
+  lines.push(...listStatements(report.record?.statements ?? []).map(say));
   for (const text of [...report.notes, ...notes]) {
     lines.push(say(message("report-note", { text })));
   }
   return make("ul", { class: "plain" }, ...lines.map((line) => make("li", {}, show(line))));
+}
+
+/** Name what the record holds beside its form: what the operator states, and what the program observed. */
+function listStatements(names: readonly string[]): Message[] {
+  const parts: [Message, Message[]][] = [
+    [message("account-stated"), labelsOf(names, "stated")],
+    [message("account-observed"), labelsOf(names, "observed")],
+  ];
+  const lines = parts
+    .filter(([, labels]) => labels.length > 0)
+    .map(([title, labels]) => message("account-part", { title, groups: join(labels) }));
+  const others = names.filter((name) => !isGroup(name));
+  return others.length > 0 ? [...lines, message("report-statements-unchecked", { names: join(others) })] : lines;
 }
 
 function showValues(report: Report, say: Say): HTMLElement {

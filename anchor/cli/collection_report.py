@@ -1,0 +1,54 @@
+"""What ``anchor collect`` prints: what was recorded, which checks failed, and what is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anchor.cli.account_text import MARKS
+from anchor.cli.console import Colour, Output
+from anchor.cli.intake_notes import note_left_out
+from anchor.evidence.group_members import dump_group
+from anchor.messages.message import Message
+from anchor.operate.evidence_collection import CollectionResult
+
+
+def print_collection(output: Output, result: CollectionResult) -> None:
+    """Print the paths left out, the checks that did not pass, and what the profile lacks."""
+    note_left_out(output, result.intake)
+    for check in result.checks:
+        mark = MARKS[check.result]
+        output.line(check.describe(output.language), mark=mark, colour=Colour.YELLOW)
+    for demand in result.lacking:
+        mark = Message("profile-lacks-mark")
+        output.line(demand.describe(), mark=mark, colour=Colour.YELLOW)
+    if result.intake.new:
+        output.line(Message("evidence-collected-summary", count=result.intake.new))
+
+
+def describe_collection(result: CollectionResult) -> dict[str, Any]:
+    """Return a collection as members of the JSON document."""
+    intake, cleanliness = result.intake, result.groups.cleanliness
+    return {
+        "profile": result.groups.profile,
+        "records": [
+            {
+                "path": str(file.path),
+                "id": file.evidence.identity.hex(),
+                "leaf": file.evidence.leaf.hex(),
+            }
+            for file in intake.files
+        ],
+        "cleanliness": None if cleanliness is None else cleanliness.result,
+        "checks": [dump_group(check) for check in result.checks],
+        "lacking": [
+            {
+                "member": demand.name,
+                "level": demand.level,
+                "source": demand.source,
+                "text": demand.describe(),
+            }
+            for demand in result.lacking
+        ],
+        "problems": [{"path": str(p.path), "reason": p.reason} for p in intake.problems],
+        "skipped": [{"path": str(s.path), "reason": s.reason} for s in intake.skipped],
+    }
