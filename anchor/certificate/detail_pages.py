@@ -36,6 +36,7 @@ from anchor.certificate.model import (
 from anchor.certificate.path_svg import draw_path
 from anchor.certificate.statements import ExternalDeposit
 from anchor.certificate.time_format import describe_time
+from anchor.certificate.timestamp_blocks import build_timestamps
 from anchor.evidence.statement_text import MAX_CHARACTERS
 from anchor.messages.message import Message
 from anchor.verification.report import Verdict, verdict_message
@@ -84,6 +85,7 @@ def _claims(certificate: Certificate) -> Sheet:
                 rows=tuple(_finding(str(step.number), step) for step in verification.steps),
             ),
             *(_against(anchor, certificate) for anchor in certificate.anchors),
+            *build_timestamps(certificate.trusted_timestamp or ()),
         ),
     )
 

@@ -28,6 +28,7 @@ from anchor.certificate.model import Certificate, VerifiedAnchor, bilingual
 from anchor.certificate.qr import draw_code
 from anchor.certificate.statements import Exhibit
 from anchor.certificate.time_format import describe_time
+from anchor.certificate.timestamp_blocks import sum_up
 from anchor.messages.message import Message
 
 # A name of 4,096 characters would fill the sheet; the JSON has it in full.
@@ -152,7 +153,7 @@ def _anchoring(certificate: Certificate) -> Fields:
             *(_UNANCHORED if anchor is None else _anchored_rows(anchor)),
             (Message("certificate-merkle-root"), code(path.root)),
             (Message("certificate-leaf-and-size"), place),
-            (Message("certificate-trusted-timestamp"), MISSING),
+            (Message("certificate-trusted-timestamp"), sum_up(certificate.trusted_timestamp)),
             (Message("certificate-tx-hash"), NOT_VERIFIED),
         ),
     )

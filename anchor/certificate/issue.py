@@ -31,6 +31,7 @@ from anchor.certificate.qr import encode_payload
 from anchor.certificate.shell_commands import build_checks, build_path
 from anchor.certificate.statements import Details
 from anchor.certificate.time_format import Moment, format_seconds, format_utc
+from anchor.certificate.timestamp_blocks import list_timestamps
 from anchor.errors import AnchorError, NotFinalError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
@@ -115,6 +116,7 @@ def issue_certificate(
                 exhibit=exhibit,
             ),
             account=None if report.account is None else describe_account(report.account),
+            trusted_timestamp=list_timestamps(report.timestamps) or None,
             custody=list_custody(data, custody) if custody else None,
             checks=checks,
             qr_text=encode_payload(

@@ -195,15 +195,38 @@ class CustodyEntry(ReportDocument):
     stated: dict[str, Any]
 
 
+class TimestampEntry(ReportDocument):
+    """An RFC 3161 token over the checkpoint of an anchor in ``anchors``.
+
+    ``authority`` is its name in the issuer's trust policy, and ``root_certificates`` are the
+    SHA-256 of the root certificates there, to one of which the token's chain leads.  They, the
+    times and ``serial`` are null or empty unless the token was verified; ``reason`` is why it was
+    not checked.  ``time`` is the token's own, ``existed_no_later_than`` the same with the accuracy
+    that the token states, rounded up to a second.
+    """
+
+    result: Literal["verified", "not trusted", "not checked"]
+    reason: Bilingual | None
+    authority: str | None
+    time: Time | None
+    existed_no_later_than: Time | None
+    serial: str | None
+    root_certificates: list[Hex32]
+    root: Hex32
+    size: int
+    checkpoint_sha256: Hex32
+    token_sha256: Hex32
+
+
 class Certificate(ReportDocument):
     """The whole certificate; ``qr_text`` is the content of its QR code.
 
     ``account`` is what the record says about the collection, which nothing verified: stated by the
     operator, or observed by the program that made the record.  ``custody`` are the events whose
-    receipts were given, in their order, or null if none was.
+    receipts were given, in their order, or null if none was.  ``trusted_timestamp`` are the tokens
+    of the anchors' heads, or null if there was none.
 
-    ``clock`` is the source of ``issued_at``: the issuing machine's clock, or the issuer.  Members
-    that are always null are reserved: no record contains their values yet.
+    ``clock`` is the source of ``issued_at``: the issuing machine's clock, or the issuer.
     """
 
     format: Literal["anchor-certificate/1"]
@@ -219,7 +242,7 @@ class Certificate(ReportDocument):
     verification: Verification
     stated: Stated
     account: AccountDocument[Bilingual] | None = None
-    trusted_timestamp: None = None
+    trusted_timestamp: list[TimestampEntry] | None = None
     custody: list[CustodyEntry] | None = None
     checks: Checks
     qr_text: str

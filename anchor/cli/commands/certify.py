@@ -38,8 +38,10 @@ from anchor.cli.options import (
 from anchor.cli.party_details import check_exhibits, read_details
 from anchor.cli.pdf_signing import open_pdf_key
 from anchor.cli.report_text import print_policies
+from anchor.cli.timestamp_inputs import TimestampInputs, kept_folder
 from anchor.errors import UsageError
 from anchor.messages.message import Message
+from anchor.project.files import TIMESTAMPS
 from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
 from anchor.verification.collection_account import apply_custody
 
@@ -70,6 +72,15 @@ def command(
         typer.Option(
             metavar="RECEIPT|DIR",
             help="Receipts of the evidence's custody events, which the certificate then lists.",
+        ),
+    ] = None,
+    timestamp: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Timestamp (RFC 3161 token) of a receipt's head, with its checkpoint beside it; "
+            "repeatable. Those in `timestamps/` beside the receipt, or kept by your own project, "
+            "are used anyway.",
         ),
     ] = None,
     folder: Annotated[
@@ -175,13 +186,15 @@ def command(
         accept_unpinned=accept_unpinned,
         offline=offline,
     )
-    nodes = inputs.nodes
+    nodes, timestamps = inputs.nodes, TimestampInputs(timestamp or (), None)
 
     def judge_one(request: Request) -> Judged:
         receipt, digests = inputs.load(
             request.file, request.receipt, hint=Message("certificate-file-missing-hint")
         )
         report = inputs.judge(receipt, digests)
+        folders = [request.receipt.parent / TIMESTAMPS, *kept_folder(inputs.choice.config)]
+        report = timestamps.apply(inputs, str(request.file), report, folders=folders)
         basis = Basis(
             policy=inputs.policy, policies=inputs.choice.files, nodes=tuple(nodes.asked_now)
         )

@@ -28,7 +28,7 @@ from anchor.cli.options import (
 )
 from anchor.cli.party_details import check_exhibits, read_details
 from anchor.cli.progress_bar import show_hashing
-from anchor.cli.timestamp_inputs import find_kept
+from anchor.cli.timestamp_inputs import find_kept, kept_folder
 from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.verification.report import severest_code
@@ -123,7 +123,8 @@ def command(
         )
         raise typer.Exit(code)
     check_exhibits(details, [file.report for file in files])
-    kept = [path for file in files for path in find_kept(inputs.choice.config, file.report)]
+    folders = kept_folder(inputs.choice.config)
+    kept = [path for file in files for path in find_kept(folders, file.report)]
     bag = compose_bag(
         files,
         details=details,
