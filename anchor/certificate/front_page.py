@@ -154,7 +154,7 @@ def _anchoring(certificate: Certificate) -> Fields:
             (Message("certificate-merkle-root"), code(path.root)),
             (Message("certificate-leaf-and-size"), place),
             (Message("certificate-trusted-timestamp"), sum_up(certificate.trusted_timestamp)),
-            (Message("certificate-tx-hash"), NOT_VERIFIED),
+            *_describe_transaction(anchor),
         ),
     )
 
@@ -178,6 +178,18 @@ def _anchored_rows(anchor: VerifiedAnchor) -> tuple[Labelled, ...]:
                 else Message("certificate-finality-asserted")
             ),
         ),
+    )
+
+
+def _describe_transaction(anchor: VerifiedAnchor | None) -> tuple[Labelled, ...]:
+    """Return the rows of the transaction's hash, and of the nodes by which it was verified."""
+    label = Message("certificate-tx-hash")
+    if anchor is None or anchor.transaction is None:
+        return ((label, NOT_VERIFIED),)
+    names = (show_text(name, _MOST_OF_STATEMENT) for name in anchor.transaction.nodes)
+    return (
+        (label, code(anchor.transaction.hash)),
+        (Message("certificate-tx-shown-by"), text(*names)),
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.metadata import version
 
@@ -25,6 +25,7 @@ from anchor.certificate.model import (
     Verification,
     VerifiedAnchor,
     bilingual,
+    encode_transaction,
     numbered,
 )
 from anchor.certificate.qr import encode_payload
@@ -32,6 +33,7 @@ from anchor.certificate.shell_commands import build_checks, build_path
 from anchor.certificate.statements import Details
 from anchor.certificate.time_format import Moment, format_seconds, format_utc
 from anchor.certificate.timestamp_blocks import list_timestamps
+from anchor.chain.anchoring_transaction import ShownTransaction
 from anchor.errors import AnchorError, NotFinalError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
@@ -58,11 +60,15 @@ _CLOCK_SLACK = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:
-    """The basis of a verification: the trust policy, its sources, and the nodes asked."""
+    """The basis of a verification: the trust policy, its sources, and the nodes asked.
+
+    ``transactions`` are those of the proven anchors, where nodes show them.
+    """
 
     policy: TrustPolicy | None
     policies: tuple[PolicyFile, ...]
     nodes: tuple[str, ...]
+    transactions: Mapping[ProvenAnchor, ShownTransaction] = field(default_factory=dict)
 
 
 def issue_certificate(
@@ -88,7 +94,7 @@ def issue_certificate(
     receipt = parse_receipt(data)
     record = report.record
     assert record is not None, "a receipt that could not be read has an error"
-    anchors, path, checks = _trace(receipt, record, report, basis.policy)
+    anchors, path, checks = _trace(receipt, record, report, basis)
     if report.proven:
         _check_moment(moment, min(proven.anchor.timestamp for proven in report.proven))
     place = _place(receipt)
@@ -133,7 +139,7 @@ def issue_certificate(
 
 
 def _trace(
-    receipt: Receipt, record: Record, report: Report, policy: TrustPolicy | None
+    receipt: Receipt, record: Record, report: Report, basis: Basis
 ) -> tuple[list[VerifiedAnchor], Path, Checks]:
     """Return the anchors, the path to the first one's root, and the commands that recheck it."""
     # The anchor that proves most comes first: a private chain can show any earlier time.
@@ -145,14 +151,17 @@ def _trace(
             proven.chain_id,
         ),
     )
-    targets = _targets(receipt, policy) if proven_anchors else {}
+    targets = _targets(receipt, basis.policy) if proven_anchors else {}
     first = proven_anchors[0] if proven_anchors else None
     head, siblings = _head_of(receipt, first)
     path = build_path(receipt, hash_leaf(receipt.record), head, siblings)
     checked = None
     if first is not None:
         checked = _place_of(receipt, first), first, targets[_key(first)].code_hash
-    anchors = [_anchor(proven, targets[_key(proven)]) for proven in proven_anchors]
+    anchors = [
+        _anchor(proven, targets[_key(proven)], basis.transactions.get(proven))
+        for proven in proven_anchors
+    ]
     return anchors, path, build_checks(receipt, record, path, checked)
 
 
@@ -239,7 +248,9 @@ def _evidence(record: Record) -> Evidence:
     )
 
 
-def _anchor(proven: ProvenAnchor, target: VerificationTarget) -> VerifiedAnchor:
+def _anchor(
+    proven: ProvenAnchor, target: VerificationTarget, shown: ShownTransaction | None
+) -> VerifiedAnchor:
     network = labels.NETWORKS.get(proven.chain_id)
     return VerifiedAnchor(
         chain=f"eip155:{proven.chain_id}",
@@ -262,6 +273,7 @@ def _anchor(proven: ProvenAnchor, target: VerificationTarget) -> VerifiedAnchor:
         relied_on=ReliedOn(
             number=proven.final_block_number, hash="0x" + proven.final_block_hash.hex()
         ),
+        transaction=None if shown is None else encode_transaction(shown),
         assurance=proven.assurance,
         finality="asserted" if proven.is_asserted else "observed",
     )

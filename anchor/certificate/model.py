@@ -14,6 +14,7 @@ from pydantic import Field
 
 from anchor.canonical import encode_canonical
 from anchor.certificate.statements import Case, Depositor, Exhibit, Issuer, Platform
+from anchor.chain.anchoring_transaction import ShownTransaction
 from anchor.ethereum.known_chains import ChainKind
 from anchor.log.merkle import PathNode
 from anchor.messages.message import Message, translate
@@ -98,6 +99,17 @@ class ReliedOn(ReportDocument):
     hash: PrefixedHex32
 
 
+class Transaction(ReportDocument):
+    """The transaction that made an anchor, and the names of the nodes that show it.
+
+    It succeeded in the anchor's block, and the registry reported the anchor's root, size and
+    sequence in it.  No verdict rests on it.
+    """
+
+    hash: PrefixedHex32
+    nodes: list[str]
+
+
 class VerifiedAnchor(ReportDocument):
     """A verified anchor.
 
@@ -106,7 +118,8 @@ class VerifiedAnchor(ReportDocument):
     release states of the chain.  ``anchored_at`` is the block's time.  ``seconds_since_recorded``
     is the time from the record's own ``recorded_at`` to ``existed_no_later_than``.
     ``made_no_earlier_than`` is when the record, not the evidence, was made at the earliest, by the
-    block that it names; null if the receipt does not prove that block.
+    block that it names; null if the receipt does not prove that block.  ``transaction`` is null
+    unless nodes were asked and show it.
     """
 
     chain: str
@@ -126,6 +139,7 @@ class VerifiedAnchor(ReportDocument):
     submitter: AddressText
     operator_id: str
     relied_on: ReliedOn
+    transaction: Transaction | None = None
     assurance: Assurance
     finality: Literal["observed", "asserted"]
 
@@ -259,6 +273,11 @@ def encode_step(step: PathNode) -> PathStep:
     """Return a step as the certificate spells it."""
     side: Literal["left", "right"] = "left" if step.sibling_is_left else "right"
     return PathStep(side=side, sibling=step.sibling.hex(), node=step.node.hex())
+
+
+def encode_transaction(shown: ShownTransaction) -> Transaction:
+    """Return a transaction as the certificate spells it."""
+    return Transaction(hash="0x" + shown.hash.hex(), nodes=list(shown.nodes))
 
 
 def encode_certificate(certificate: Certificate) -> bytes:

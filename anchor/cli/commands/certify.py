@@ -13,6 +13,7 @@ from anchor.certificate.fonts import find_font, read_font
 from anchor.certificate.issue import Basis
 from anchor.certificate.papers import PAPERS, parse_paper
 from anchor.certificate.time_format import choose_moment
+from anchor.cli.anchoring_transactions import find_transactions
 from anchor.cli.certificate_files import (
     Issue,
     Judged,
@@ -195,10 +196,14 @@ def command(
         report = inputs.judge(receipt, digests)
         folders = [request.receipt.parent / TIMESTAMPS, *kept_folder(inputs.choice.config)]
         report = timestamps.apply(inputs, str(request.file), report, folders=folders)
-        basis = Basis(
-            policy=inputs.policy, policies=inputs.choice.files, nodes=tuple(nodes.asked_now)
-        )
         data = encode_receipt(receipt) if isinstance(receipt, Receipt) else receipt
+        transactions = find_transactions(inputs, data, report)
+        basis = Basis(
+            policy=inputs.policy,
+            policies=inputs.choice.files,
+            nodes=tuple(nodes.asked_now),
+            transactions=transactions,
+        )
         if not custody or report.record is None:
             return Judged(request=request, data=data, report=report, basis=basis)
         events = load_custody(inputs, custody)
