@@ -37,6 +37,7 @@ from anchor.recovery.leaf_origins import LeafOrigin, walk_edges
 from anchor.recovery.rebuild import FillResult, fill_store, is_of_log
 from anchor.recovery.remains import Remains
 from anchor.recovery.store_audit import rebuild_tiles
+from anchor.recovery.timestamp_restoration import restore_timestamps
 from anchor.registry.event_topics import ANCHORED
 from anchor.store.database import Database
 from anchor.store.heads import (
@@ -57,6 +58,7 @@ class RestoreResult:
     origin: str
     anchors: int
     filled: FillResult
+    timestamps: int
     moved: Path | None
 
 
@@ -120,12 +122,13 @@ def restore_project(
         rebuild_tiles(project)
     finally:
         project.database.close()
-    largest = edges[origin.size]
+    backup, largest = remains.timestamps, edges[origin.size]
     return RestoreResult(
         head=Head(root=largest.root(), size=largest.size),
         origin=origin.name,
         anchors=len(anchored),
         filled=filled,
+        timestamps=0 if backup is None else restore_timestamps(backup, config.timestamps),
         moved=moved,
     )
 
