@@ -18,6 +18,7 @@ from anchor.bag.packed_names import assign_names
 from anchor.certificate.statements import Details, is_about
 from anchor.cli.bag_inputs import names_bag
 from anchor.cli.console import Colour, Output
+from anchor.cli.custody_inputs import CustodyEvents
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.input_files import read_bounded
 from anchor.errors import AnchorError, UsageError
@@ -50,7 +51,7 @@ class VerifiedFile:
 
 
 def verify_files(
-    inputs: VerificationInputs, receipts: Sequence[Path], output: Output
+    inputs: VerificationInputs, receipts: Sequence[Path], custody: CustodyEvents, output: Output
 ) -> tuple[list[VerifiedFile], list[tuple[Path, AnchorError]]]:
     """Return the files that pass every step, and those that do not, each printed with its error.
 
@@ -69,6 +70,7 @@ def verify_files(
         try:
             receipt, digests = load()
             report = inputs.judge(receipt, digests)
+            report = custody.apply(inputs, report, receipt)
             if report.error is not None:
                 raise report.error
         except AnchorError as error:

@@ -14,6 +14,7 @@ from anchor.bag.bag_format import TAG_MANIFEST
 from anchor.bag.bag_writer import check_target, write_bag
 from anchor.cli.bag_packing import compose_bag, describe_refused, verify_files
 from anchor.cli.console import Output
+from anchor.cli.custody_inputs import CustodyEvents, list_event_receipts
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.options import (
     AcceptUnpinnedOption,
@@ -62,7 +63,11 @@ def command(
     ] = None,
     custody: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="File for the bag's folder on custody; repeatable."),
+        typer.Option(
+            metavar="FILE",
+            help="File for the bag's folder on custody; repeatable. Receipts of custody events "
+            "have to verify.",
+        ),
     ] = None,
     statement: Annotated[
         list[Path] | None,
@@ -109,7 +114,8 @@ def command(
         offline=offline,
         show_progress=partial(show_hashing, output),
     )
-    files, refused = verify_files(inputs, receipts, output)
+    events = CustodyEvents(list_event_receipts(custody or ()))
+    files, refused = verify_files(inputs, receipts, events, output)
     inputs.close()
     basis = {
         "policies": inputs.list_policies(),
