@@ -40,6 +40,23 @@ VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 
 
+# Changes of a complete collection (None: without the member), and whether it is complete then.
+COLLECTIONS: tuple[tuple[dict[str, str | None], bool], ...] = (
+    ({}, True),
+    ({"witnesses": None, "refusal_reason": "nobody was there"}, True),
+    ({"witnesses": None}, False),
+    ({"started_at": "2026-01-02T03:04:05.6Z"}, False),
+    ({"started_at": "2026-01-02T03:04:05.50Z"}, True),
+)
+
+
+def change_collection(changes: dict[str, str | None]) -> dict[str, Any]:
+    """Return a complete record's groups with such changes."""
+    collection = COMPLETE["collection"] | changes
+    kept = {name: value for name, value in collection.items() if value is not None}
+    return COMPLETE | {"collection": kept}
+
+
 def bend(chance: random.Random, members: dict[str, Any]) -> dict[str, Any]:
     """Return the members with one to three changes, each anywhere in them."""
     bent = copy.deepcopy(members)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from support.bags import Files, write_folder
-from support.custodies import AT, COMPLETE, Custody
+from support.custodies import AT, Custody
 from support.custody_bags import CASES, Judged, make_bag, pins_for
-from support.group_bends import bend_event, bend_groups
+from support.group_bends import COLLECTIONS, bend_event, bend_groups, change_collection
 
 from anchor.evidence.collection_profiles import PROFILE_DEMANDS, list_lacking
 from anchor.evidence.group_reading import read_custody_event, read_groups
@@ -97,22 +97,11 @@ def test_bent_events_are_events_to_both_or_to_neither() -> None:
     assert found == {True, False}
 
 
-@pytest.mark.parametrize(
-    ("changes", "is_complete"),
-    [
-        ({}, True),
-        ({"witnesses": None, "refusal_reason": "nobody was there"}, True),
-        ({"witnesses": None}, False),
-        ({"started_at": "2026-01-02T03:04:05.6Z"}, False),
-        ({"started_at": "2026-01-02T03:04:05.50Z"}, True),
-    ],
-)
+@pytest.mark.parametrize(("changes", "is_complete"), COLLECTIONS)
 def test_a_collection_is_read_as_the_package_reads_it(
     changes: dict[str, str | None], is_complete: bool
 ) -> None:
-    collection = COMPLETE["collection"] | changes
-    kept = {name: value for name, value in collection.items() if value is not None}
-    document = json.dumps(COMPLETE | {"collection": kept}).encode()
+    document = json.dumps(change_collection(changes)).encode()
     assert lacking_alone(document) == lacking_by_package(document)
     assert (lacking_alone(document) == []) is is_complete
 
