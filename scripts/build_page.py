@@ -18,8 +18,10 @@ from string import Formatter
 from typing import Any
 
 from anchor.ethereum.known_chains import CHAINS, WITHOUT_BLOCK_HISTORY, Chain
+from anchor.evidence.collection_profiles import PROFILE_DEMANDS, Demand
 from anchor.evidence.group_members import find_group, is_mixed, list_members
 from anchor.evidence.record_groups import RecordGroups
+from anchor.evidence.statement_text import MAX_CHARACTERS, TIME_PATTERN
 from anchor.messages.catalogue import Language, load_catalogue
 from anchor.messages.message import Message
 from anchor.receipt.history_proof import HISTORY_CODE_HASH, HISTORY_CONTRACT, HISTORY_WINDOW
@@ -37,7 +39,7 @@ USES = re.compile(r'\bmessage\(\s*"([^"]+)"')
 LABELS = re.compile(r'\bdata-t="([^"]+)"')
 # Conversions and formats of operands that web/src/messages.ts implements like Python.
 FORMATS = (("", ""), ("", ","), ("r", ""), ("r", ".200"), ("a", ".80"), ("", "%Y-%m-%d %H:%M:%S"))
-MAX_PAGE_BYTES = 92_000
+MAX_PAGE_BYTES = 100_000
 GROUPS = list_members(RecordGroups)
 
 
@@ -79,6 +81,8 @@ def describe_release() -> dict[str, Any]:
         ],
         "not_proven": [item.id for item in NOT_PROVEN],
         "groups": {name: describe_group(name) for name in GROUPS},
+        "forms": describe_forms(),
+        "demands": {name: list(map(spell_demand, each)) for name, each in PROFILE_DEMANDS.items()},
         **list_templates({message.id for message in (*titles, *names, *labels)} | read_ids()),
     }
 
@@ -104,6 +108,53 @@ def describe_chain(chain: Chain) -> dict[str, Any]:
         "tested": chain.tested,
         "code": expected_code_hash(chain.id).hex(),
     }
+
+
+def describe_forms() -> dict[str, Any]:
+    """Return the forms of the record groups by which claim C7 is judged, as the page reads them."""
+    schema = RecordGroups.model_json_schema()
+    names = {demand.path[0] for demands in PROFILE_DEMANDS.values() for demand in demands}
+    return {
+        name: describe_form(form, schema["$defs"])
+        for name, form in schema["properties"].items()
+        if name in names | {"profile", "custody"}
+    }
+
+
+def describe_form(schema: dict[str, Any], groups: dict[str, Any]) -> Any:
+    """Return what a JSON Schema demands of a value, in the few words that the page knows."""
+    match schema:
+        case {"$ref": name}:
+            return describe_form(groups[name.rpartition("/")[2]], groups)
+        case {"anyOf": forms}:
+            return {"any": [describe_form(form, groups) for form in forms]}
+        case {"const": word}:
+            return {"in": [word]}
+        case {"enum": words}:
+            return {"in": words}
+        case {"type": "array"}:
+            bounds = [schema.get("minItems", 0), schema["maxItems"]]
+            return {"of": describe_form(schema["items"], groups), "count": bounds}
+        case {"type": "integer"}:
+            return {"within": [schema["minimum"], schema["maximum"]]}
+        case {"type": "object"}:
+            members = schema["properties"].items()
+            has = {name: describe_form(member, groups) for name, member in members}
+            return {"has": has, "needs": schema.get("required", [])}
+        case {"type": "string", "pattern": pattern}:
+            return "time" if pattern == TIME_PATTERN else {"like": pattern}
+        case {"type": "string", "maxLength": limit}:
+            assert limit == MAX_CHARACTERS, "it is a statement's text"
+            return "text"
+    sys.exit(f"the page knows no form for {schema}")
+
+
+def spell_demand(demand: Demand) -> str:
+    """Return a demand as text: ``?`` before what is no must, the least number, the alternative."""
+    mark = "" if demand.level == "must" else "?"
+    least = "" if demand.least == 1 else f"*{demand.least}"
+    either = "" if demand.alternative is None else f"|{demand.alternative}"
+    return f"{mark}{demand.name}{least}{either}"
 
 
 def read_ids() -> set[str]:

@@ -37,6 +37,7 @@ from anchor.certificate.path_svg import draw_path
 from anchor.certificate.signature_blocks import build_signatures
 from anchor.certificate.statements import ExternalDeposit
 from anchor.certificate.time_format import describe_time
+from anchor.certificate.timestamp_blocks import build_timestamps
 from anchor.evidence.statement_text import MAX_CHARACTERS
 from anchor.messages.message import Message
 from anchor.verification.report import Verdict, verdict_message
@@ -86,6 +87,7 @@ def _claims(certificate: Certificate) -> Sheet:
             ),
             *(_against(anchor, certificate) for anchor in certificate.anchors),
             *build_signatures(certificate.signatures),
+            *build_timestamps(certificate.trusted_timestamp or ()),
         ),
     )
 

@@ -29,6 +29,7 @@ from anchor.certificate.layout import (
 from anchor.certificate.model import Certificate, VerifiedAnchor, bilingual
 from anchor.certificate.qr import draw_code
 from anchor.certificate.time_format import describe_time
+from anchor.certificate.timestamp_blocks import sum_up
 from anchor.evidence.group_members import list_members
 from anchor.evidence.record_groups import RecordGroups
 from anchor.messages.message import Message, join
@@ -213,8 +214,8 @@ def _anchoring(certificate: Certificate) -> Fields:
             *(_UNANCHORED if anchor is None else _anchored_rows(anchor)),
             (Message("certificate-merkle-root"), code(path.root)),
             (Message("certificate-leaf-and-size"), place),
-            (Message("certificate-trusted-timestamp"), MISSING),
-            (Message("certificate-tx-hash"), NOT_VERIFIED),
+            (Message("certificate-trusted-timestamp"), sum_up(certificate.trusted_timestamp)),
+            *_describe_transaction(anchor),
         ),
     )
 
@@ -238,6 +239,18 @@ def _anchored_rows(anchor: VerifiedAnchor) -> tuple[Labelled, ...]:
                 else Message("certificate-finality-asserted")
             ),
         ),
+    )
+
+
+def _describe_transaction(anchor: VerifiedAnchor | None) -> tuple[Labelled, ...]:
+    """Return the rows of the transaction's hash, and of the nodes by which it was verified."""
+    label = Message("certificate-tx-hash")
+    if anchor is None or anchor.transaction is None:
+        return ((label, NOT_VERIFIED),)
+    names = (show_text(name, _MOST_OF_STATEMENT) for name in anchor.transaction.nodes)
+    return (
+        (label, code(anchor.transaction.hash)),
+        (Message("certificate-tx-shown-by"), text(*names)),
     )
 
 

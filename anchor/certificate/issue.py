@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.metadata import version
 
@@ -25,6 +25,7 @@ from anchor.certificate.model import (
     Verification,
     VerifiedAnchor,
     bilingual,
+    encode_transaction,
     numbered,
 )
 from anchor.certificate.qr import encode_payload
@@ -32,6 +33,8 @@ from anchor.certificate.shell_commands import build_checks, build_path
 from anchor.certificate.signature_blocks import describe_signatures
 from anchor.certificate.statements import Details
 from anchor.certificate.time_format import Moment, format_seconds, format_utc
+from anchor.certificate.timestamp_blocks import list_timestamps
+from anchor.chain.anchoring_transaction import ShownTransaction
 from anchor.errors import AnchorError, NotFinalError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
@@ -61,12 +64,14 @@ class Basis:
     """The basis of a verification: the trust policy, its sources, the nodes asked.
 
     ``has_file`` is whether the evidence's bytes were read, or only a digest was given.
+    ``transactions`` are those of the proven anchors, where nodes show them.
     """
 
     policy: TrustPolicy | None
     policies: tuple[PolicyFile, ...]
     nodes: tuple[str, ...]
     has_file: bool = True
+    transactions: Mapping[ProvenAnchor, ShownTransaction] = field(default_factory=dict)
 
 
 def issue_certificate(
@@ -92,7 +97,7 @@ def issue_certificate(
     receipt = parse_receipt(data)
     record = report.record
     assert record is not None, "a receipt that could not be read has an error"
-    anchors, path, checks = _trace(receipt, record, report, basis.policy)
+    anchors, path, checks = _trace(receipt, record, report, basis)
     if report.proven:
         _check_moment(moment, min(proven.anchor.timestamp for proven in report.proven))
     place = _place(receipt)
@@ -120,6 +125,7 @@ def issue_certificate(
                 exhibit=exhibit,
             ),
             account=None if report.account is None else describe_account(report.account),
+            trusted_timestamp=list_timestamps(report.timestamps) or None,
             custody=list_custody(data, custody) if custody else None,
             signatures=describe_signatures(report.signatures),
             checks=checks,
@@ -137,7 +143,7 @@ def issue_certificate(
 
 
 def _trace(
-    receipt: Receipt, record: Record, report: Report, policy: TrustPolicy | None
+    receipt: Receipt, record: Record, report: Report, basis: Basis
 ) -> tuple[list[VerifiedAnchor], Path, Checks]:
     """Return the anchors, the path to the first one's root, and the commands that recheck it."""
     # The anchor that proves most comes first: a private chain can show any earlier time.
@@ -149,14 +155,17 @@ def _trace(
             proven.chain_id,
         ),
     )
-    targets = _targets(receipt, policy) if proven_anchors else {}
+    targets = _targets(receipt, basis.policy) if proven_anchors else {}
     first = proven_anchors[0] if proven_anchors else None
     head, siblings = _head_of(receipt, first)
     path = build_path(receipt, hash_leaf(receipt.record), head, siblings)
     checked = None
     if first is not None:
         checked = _place_of(receipt, first), first, targets[_key(first)].code_hash
-    anchors = [_anchor(proven, targets[_key(proven)]) for proven in proven_anchors]
+    anchors = [
+        _anchor(proven, targets[_key(proven)], basis.transactions.get(proven))
+        for proven in proven_anchors
+    ]
     return anchors, path, build_checks(receipt, record, path, checked)
 
 
@@ -244,7 +253,9 @@ def _evidence(record: Record, basis: Basis) -> Evidence:
     )
 
 
-def _anchor(proven: ProvenAnchor, target: VerificationTarget) -> VerifiedAnchor:
+def _anchor(
+    proven: ProvenAnchor, target: VerificationTarget, shown: ShownTransaction | None
+) -> VerifiedAnchor:
     network = labels.NETWORKS.get(proven.chain_id)
     return VerifiedAnchor(
         chain=f"eip155:{proven.chain_id}",
@@ -267,6 +278,7 @@ def _anchor(proven: ProvenAnchor, target: VerificationTarget) -> VerifiedAnchor:
         relied_on=ReliedOn(
             number=proven.final_block_number, hash="0x" + proven.final_block_hash.hex()
         ),
+        transaction=None if shown is None else encode_transaction(shown),
         assurance=proven.assurance,
         finality="asserted" if proven.is_asserted else "observed",
     )

@@ -33,6 +33,7 @@ ABANDONED_SINCE = Message("certificate-not-proven-owner-stand")
 HASHES = Message("certificate-assumption-hashes")
 CLAIMED_INDEX = Message("certificate-assumption-leaf-index")
 HINTS = Message("certificate-assumption-tx-hash")
+SHOWN_TRANSACTION = Message("certificate-assumption-tx-shown")
 UNPINNED = Message("certificate-assumption-unpinned")
 
 POLICY_SOURCES = {
@@ -117,4 +118,5 @@ def list_assumptions(anchor: VerifiedAnchor | None, *, is_pinned: bool) -> list[
         assumptions.append(BASES[anchor.assurance, anchor.finality])
     if not is_pinned:
         assumptions.append(UNPINNED)
-    return [*assumptions, CLAIMED_INDEX, HINTS]
+    is_shown = anchor is not None and anchor.transaction is not None
+    return [*assumptions, CLAIMED_INDEX, SHOWN_TRANSACTION if is_shown else HINTS]

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from anchor.canonical import encode_canonical
 from anchor.certificate.statements import Case, Depositor, Exhibit, Issuer, Platform
+from anchor.chain.anchoring_transaction import ShownTransaction
 from anchor.ethereum.known_chains import ChainKind
 from anchor.log.merkle import PathNode
 from anchor.messages.message import Message, translate
@@ -102,6 +103,17 @@ class ReliedOn(ReportDocument):
     hash: PrefixedHex32
 
 
+class Transaction(ReportDocument):
+    """The transaction that made an anchor, and the names of the nodes that show it.
+
+    It succeeded in the anchor's block, and the registry reported the anchor's root, size and
+    sequence in it.  No verdict rests on it.
+    """
+
+    hash: PrefixedHex32
+    nodes: list[str]
+
+
 class VerifiedAnchor(ReportDocument):
     """A verified anchor.
 
@@ -110,7 +122,8 @@ class VerifiedAnchor(ReportDocument):
     release states of the chain.  ``anchored_at`` is the block's time.  ``seconds_since_recorded``
     is the time from the record's own ``recorded_at`` to ``existed_no_later_than``.
     ``made_no_earlier_than`` is when the record, not the evidence, was made at the earliest, by the
-    block that it names; null if the receipt does not prove that block.
+    block that it names; null if the receipt does not prove that block.  ``transaction`` is null
+    unless nodes were asked and show it.
     """
 
     chain: str
@@ -130,6 +143,7 @@ class VerifiedAnchor(ReportDocument):
     submitter: AddressText
     operator_id: str
     relied_on: ReliedOn
+    transaction: Transaction | None = None
     assurance: Assurance
     finality: Literal["observed", "asserted"]
 
@@ -214,16 +228,39 @@ class SignatureEntry(ReportDocument):
     detail: Bilingual
 
 
+class TimestampEntry(ReportDocument):
+    """An RFC 3161 token over the checkpoint of an anchor in ``anchors``.
+
+    ``authority`` is its name in the issuer's trust policy, and ``root_certificates`` are the
+    SHA-256 of the root certificates there, to one of which the token's chain leads.  They, the
+    times and ``serial`` are null or empty unless the token was verified; ``reason`` is why it was
+    not checked.  ``time`` is the token's own, ``existed_no_later_than`` the same with the accuracy
+    that the token states, rounded up to a second.
+    """
+
+    result: Literal["verified", "not trusted", "not checked"]
+    reason: Bilingual | None
+    authority: str | None
+    time: Time | None
+    existed_no_later_than: Time | None
+    serial: str | None
+    root_certificates: list[Hex32]
+    root: Hex32
+    size: int
+    checkpoint_sha256: Hex32
+    token_sha256: Hex32
+
+
 class Certificate(ReportDocument):
     """The whole certificate; ``qr_text`` is the content of its QR code.
 
     ``account`` is what the record says about the collection, which nothing verified: stated by the
     operator, or observed by the program that made the record.  ``custody`` are the events whose
-    receipts were given, in their order, or null if none was.  ``signatures`` are those that lay
-    beside the receipt, or null.
+    receipts were given, in their order, or null if none was.  ``trusted_timestamp`` are the tokens
+    of the anchors' heads, or null if there was none.  ``signatures`` are those that lay beside the
+    receipt, or null.
 
-    ``clock`` is the source of ``issued_at``: the issuing machine's clock, or the issuer.  Members
-    that are always null are reserved: no record contains their values yet.
+    ``clock`` is the source of ``issued_at``: the issuing machine's clock, or the issuer.
     """
 
     format: Literal["anchor-certificate/1"]
@@ -239,7 +276,7 @@ class Certificate(ReportDocument):
     verification: Verification
     stated: Stated
     account: AccountDocument[Bilingual] | None = None
-    trusted_timestamp: None = None
+    trusted_timestamp: list[TimestampEntry] | None = None
     custody: list[CustodyEntry] | None = None
     signatures: list[SignatureEntry] | None = None
     checks: Checks
@@ -257,6 +294,11 @@ def encode_step(step: PathNode) -> PathStep:
     """Return a step as the certificate spells it."""
     side: Literal["left", "right"] = "left" if step.sibling_is_left else "right"
     return PathStep(side=side, sibling=step.sibling.hex(), node=step.node.hex())
+
+
+def encode_transaction(shown: ShownTransaction) -> Transaction:
+    """Return a transaction as the certificate spells it."""
+    return Transaction(hash="0x" + shown.hash.hex(), nodes=list(shown.nodes))
 
 
 def encode_certificate(certificate: Certificate) -> bytes:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from anchor.chain.anchoring_transaction import ShownTransaction, find_transaction
 from anchor.chain.node import Answer, Node
 from anchor.errors import CannotCheckError, MalformedError
 from anchor.messages.message import Message
 from anchor.registry.event_topics import SUCCEEDED, decode_takeover
 from anchor.types import Address, Block, ChainId, Hash32, LogId
 from anchor.verification.policy import FinalityRule
+from anchor.verification.report import ProvenAnchor
 
 
 class ChainReader:
@@ -83,6 +85,11 @@ class ChainReader:
         except (CannotCheckError, MalformedError):
             return []  # events are hints only
         return list(dict.fromkeys(roots))
+
+    def find_transaction(self, proven: ProvenAnchor) -> ShownTransaction | None:
+        """Return the transaction that made the anchor, if enough nodes show it."""
+        place = (proven.registry, proven.log, proven.root)
+        return self._once(("transaction", place), lambda: find_transaction(self._node, proven))
 
     def _once(self, question: Hashable, ask: Callable[[], Answer]) -> Answer:
         """Return the answer of ``ask`` to this question, from the cache after the first time."""

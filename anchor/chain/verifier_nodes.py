@@ -11,10 +11,11 @@ from anchor.system.urls import are_distinct, redact_url
 from anchor.verification.quorum_rules import find_conflict, verifier_quorum
 
 if TYPE_CHECKING:
+    from anchor.chain.chain_reader import ChainReader
     from anchor.chain.node import Node
     from anchor.types import ChainId, Hash32
     from anchor.verification.policy import FinalityRule
-    from anchor.verification.steps import ChainView, VerificationTarget
+    from anchor.verification.steps import VerificationTarget
 
 
 def open_node(url: str) -> Node:
@@ -53,14 +54,14 @@ class Nodes:
         self._quorum = quorum
         self._project_rpc = project_rpc
         self._report = report
-        self._views: dict[object, tuple[ChainView, list[str]]] = {}
+        self._views: dict[object, tuple[ChainReader, list[str]]] = {}
         self._chain_ids: dict[str, ChainId | None] = {}
         # One client for each URL, so that all uses share its knowledge that the node is down.
         self._nodes: dict[str, Node] = {}
         self.asked: list[str] = []
         self.asked_now: list[str] = []
 
-    def connect(self, target: VerificationTarget) -> ChainView:
+    def connect(self, target: VerificationTarget) -> ChainReader:
         """Return the view of the target's chain.
 
         Raises:
@@ -136,7 +137,7 @@ class Nodes:
             self._nodes[url] = open_node(url)
         return self._nodes[url]
 
-    def open(self) -> ChainView:
+    def open(self) -> ChainReader:
         """Return the view of the chain that the first node on the command line is on."""
         chain_id = self._open_node(self._rpc[0]).fetch_chain_id()
         return self._open(self._rpc, self.needed, chain_id, None, "finalized")
@@ -148,7 +149,7 @@ class Nodes:
         chain_id: ChainId,
         genesis: Hash32 | None,
         finality: FinalityRule,
-    ) -> ChainView:
+    ) -> ChainReader:
         from anchor.chain.chain_reader import ChainReader
         from anchor.chain.node_quorum import NodeGroup
 

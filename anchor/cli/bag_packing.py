@@ -18,6 +18,7 @@ from anchor.bag.packed_names import assign_names
 from anchor.certificate.statements import Details, is_about
 from anchor.cli.bag_inputs import names_bag
 from anchor.cli.console import Colour, Output
+from anchor.cli.custody_inputs import CustodyEvents
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.input_files import read_bounded
 from anchor.cli.signature_inputs import FOLDER, RECORD_SUFFIX, SignatureInputs
@@ -53,7 +54,7 @@ class VerifiedFile:
 
 
 def verify_files(
-    inputs: VerificationInputs, receipts: Sequence[Path], output: Output
+    inputs: VerificationInputs, receipts: Sequence[Path], custody: CustodyEvents, output: Output
 ) -> tuple[list[VerifiedFile], list[tuple[Path, AnchorError]]]:
     """Return the files that pass every step, and those that do not, each printed with its error.
 
@@ -74,6 +75,7 @@ def verify_files(
             receipt, digests = load()
             report = inputs.judge(receipt, digests)
             report = signatures.apply(inputs, name, None, report)
+            report = custody.apply(inputs, report, receipt)
             if report.error is not None:
                 raise report.error
         except AnchorError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from anchor.bag.bag_format import ORIGINALS
@@ -31,6 +32,8 @@ _ENDINGS = (_CHECKPOINT_SUFFIX, ".crl", ".pem", _TOKEN_SUFFIX)
 _MAX_CHECKPOINT_BYTES = 1 << 16
 # Of one bag; a head has a token by each of a few authorities.
 _MAX_IN_BAG = 256
+# Of one head, in one folder.
+_MAX_OF_HEAD = 32
 
 
 class TimestampInputs:
@@ -44,13 +47,25 @@ class TimestampInputs:
         if checkpoint is not None and not paths:
             raise UsageError(Message("option-checkpoint-alone"))
         self._given = [
-            _read(path, checkpoint or path.with_suffix(_CHECKPOINT_SUFFIX)) for path in paths
+            _read(path, checkpoint or path.with_suffix(_CHECKPOINT_SUFFIX), is_demanded=True)
+            for path in paths
         ]
         self._named: list[JudgedTimestamp] | None = None
         self._in_bags: dict[Path, list[JudgedTimestamp]] = {}
+        self._kept: dict[Path, JudgedTimestamp] = {}
 
-    def apply(self, inputs: VerificationInputs, name: str, report: Report) -> Report:
-        """Return the report on ``name`` with the tokens named, and those in the bag it is in."""
+    def apply(
+        self,
+        inputs: VerificationInputs,
+        name: str,
+        report: Report,
+        *,
+        folders: Sequence[Path] = (),
+    ) -> Report:
+        """Return the report on ``name`` with the tokens named, and those in the bag it is in.
+
+        So are those of its heads in ``folders``, which a project's folder of timestamps may be.
+        """
         authorities = inputs.policy.tsas if inputs.policy else ()
         if self._named is None:
             self._named = [judge_timestamp(each, authorities) for each in self._given]
@@ -62,23 +77,40 @@ class TimestampInputs:
                         judge_timestamp(each, authorities) for each in _list_in_bag(opened)
                     ]
                 judged += self._in_bags[opened.path]
+        for path in _list_tokens(folders, report):
+            if path not in self._kept:
+                given = _read(path, path.with_suffix(_CHECKPOINT_SUFFIX), is_demanded=False)
+                self._kept[path] = judge_timestamp(given, authorities)
+            if not any(_is_same(self._kept[path], each) for each in judged):
+                judged.append(self._kept[path])
         return apply_timestamps(report, judged) if judged else report
 
 
-def find_kept(config: Path | None, report: Report) -> list[Path]:
-    """Return the files of the timestamps that a project keeps of the report's anchored heads.
+def kept_folder(config: Path | None) -> list[Path]:
+    """Return the folder of a project's timestamps; without a configuration there is none."""
+    return [] if config is None else [config.parent / TIMESTAMPS]
 
-    ``config`` is the project's configuration; without one there are none.
-    """
-    if config is None or not report.proven:
-        return []
+
+def find_kept(folders: Sequence[Path], report: Report) -> list[Path]:
+    """Return the files of the timestamps in ``folders`` that are of the report's anchored heads."""
+    return [
+        beside
+        for path in _list_tokens(folders, report)
+        for beside in (path.with_suffix(ending) for ending in _ENDINGS)
+        if is_regular_file(beside)
+    ]
+
+
+def _list_tokens(folders: Sequence[Path], report: Report) -> list[Path]:
+    """Return the tokens, each beside its checkpoint, by the sizes in their names."""
     tokens: list[Path] = []
     for size in sorted({proven.anchor.size for proven in report.proven}):
-        for path in sorted((config.parent / TIMESTAMPS).glob(f"{size}-*{_TOKEN_SUFFIX}")):
-            checkpoint = path.with_suffix(_CHECKPOINT_SUFFIX)
-            if is_regular_file(checkpoint) and is_of_receipt(_open(checkpoint), report):
-                beside = [path.with_suffix(ending) for ending in _ENDINGS]
-                tokens += [each for each in beside if is_regular_file(each)]
+        for folder in folders:
+            for path in islice(sorted(folder.glob(f"{size}-*{_TOKEN_SUFFIX}")), _MAX_OF_HEAD):
+                checkpoint = path.with_suffix(_CHECKPOINT_SUFFIX)
+                files = is_regular_file(path) and is_regular_file(checkpoint)
+                if files and is_of_receipt(_open(checkpoint), report):
+                    tokens.append(path)
     return tokens
 
 
@@ -89,13 +121,17 @@ def _open(path: Path) -> Checkpoint | None:
         return None
 
 
-def _read(path: Path, checkpoint: Path) -> GivenTimestamp:
+def _is_same(one: JudgedTimestamp, other: JudgedTimestamp) -> bool:
+    return one.finding.token_sha256 == other.finding.token_sha256
+
+
+def _read(path: Path, checkpoint: Path, *, is_demanded: bool) -> GivenTimestamp:
     return GivenTimestamp(
         token_name=str(path),
         token=read_bounded(path, MAX_TOKEN_BYTES + 1),
         checkpoint_name=str(checkpoint),
         checkpoint=read_bounded(checkpoint, _MAX_CHECKPOINT_BYTES),
-        is_demanded=True,
+        is_demanded=is_demanded,
     )
 
 

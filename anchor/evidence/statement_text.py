@@ -16,7 +16,7 @@ MAX_CHARACTERS = 1_000
 # Control and format characters (including direction overrides), surrogates, unassigned, line ends.
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _DIGEST = r"^[0-9a-f]{64}$"
-_TIME = r"^\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?Z$"
+TIME_PATTERN = r"^\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?Z$"
 
 
 def _check_text(text: str) -> str:
@@ -35,7 +35,7 @@ def _check_digest(text: str) -> str:
 
 def _check_time(text: str) -> str:
     # Python 3.14 accepts hour 24, which RFC 3339 does not allow.
-    if not re.fullmatch(_TIME, text, re.ASCII) or text.endswith("\n"):
+    if not re.fullmatch(TIME_PATTERN, text, re.ASCII) or text.endswith("\n"):
         raise ValueError(Message("group-time-malformed"))
     try:
         datetime.fromisoformat(text)
@@ -51,5 +51,7 @@ DigestText = Annotated[
     str, Field(json_schema_extra={"pattern": _DIGEST}), AfterValidator(_check_digest)
 ]
 """A digest of 32 bytes as 64 lower-case hex digits."""
-TimeText = Annotated[str, Field(json_schema_extra={"pattern": _TIME}), AfterValidator(_check_time)]
+TimeText = Annotated[
+    str, Field(json_schema_extra={"pattern": TIME_PATTERN}), AfterValidator(_check_time)
+]
 """A time in UTC (RFC 3339)."""

@@ -32,6 +32,7 @@ from anchor.log.batch_sha256 import IMPLEMENTATION
 from anchor.messages.message import Message, join
 from anchor.monitor.doctor import Check, DoctorContext, Remark
 from anchor.monitor.second_copy_check import check_second_copy
+from anchor.monitor.timestamp_check import check_authorities
 from anchor.monitor.transaction_check import check_transactions
 from anchor.operate.anchor_watch import judge_clock_at
 from anchor.operate.clock_check import ClockFault, clock_error
@@ -424,6 +425,10 @@ def _look_at_budget(context: DoctorContext) -> Message | Remark:
     )
 
 
+def _look_at_authorities(context: DoctorContext) -> Remark:
+    return Remark(*check_authorities(context.config.tsa))
+
+
 _CONFIGURATION = Message("doctor-check-configuration")
 _STORE = Message("doctor-check-store")
 _SIGNER = Message("doctor-check-signer")
@@ -452,6 +457,7 @@ CHECKS = (
     Check(Message("doctor-check-authority"), (_SIGNER, _REGISTRY), _look_at_authority),
     Check(Message("doctor-check-log"), (_STORE, _REGISTRY), _look_at_log),
     Check(Message("doctor-check-transactions"), (_STORE, _CHAIN), _look_at_transactions),
+    Check(Message("doctor-check-timestamps"), (_CONFIGURATION,), _look_at_authorities),
     Check(Message("doctor-check-budget"), (_CONFIGURATION,), _look_at_budget),
     Check(Message("doctor-check-funds"), (_STORE, _SIGNER, _CHAIN), _look_at_funds),
 )

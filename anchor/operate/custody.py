@@ -134,16 +134,24 @@ def _load(project: OpenProject, subject: CustodySubject) -> Iterator[StoredEvide
     """Yield the records of the subject's events, each found by the key of the one before."""
     previous: bytes | None = None
     with project.database.read() as connection:
-        while (row := find_by_key(connection, hash_key(_key(subject, previous)))) is not None:
+        while (row := find_by_key(connection, event_key(subject.record, previous))) is not None:
             if row.record is None:
                 raise UsageError(Message("custody-event-erased", subject=subject.record.hex()))
             yield row
             previous = hashlib.sha256(row.record).digest()
 
 
-def _key(subject: CustodySubject, previous: bytes | None) -> str:
-    """Return the idempotency key of the event after ``previous``, which belongs to one alone."""
-    return f"custody:{subject.record.hex()}:{'' if previous is None else previous.hex()}"
+def event_key(subject: bytes, previous: bytes | None) -> bytes:
+    """Return the hash of the idempotency key of the event after ``previous``.
+
+    It belongs to one event alone, and the event is found by it; ``subject`` and ``previous`` are
+    the SHA-256 of records.
+    """
+    return hash_key(_spell_key(subject, previous))
+
+
+def _spell_key(subject: bytes, previous: bytes | None) -> str:
+    return f"custody:{subject.hex()}:{'' if previous is None else previous.hex()}"
 
 
 def add_event(
@@ -177,7 +185,7 @@ def add_event(
         media_type="application/json",
         groups=groups,
     )
-    key = _key(chain.subject, None if last is None else last.record)
+    key = _spell_key(chain.subject.record, None if last is None else last.record)
     try:
         return chain, event, accept_once(project, submission, key=key)
     except UsageError as error:

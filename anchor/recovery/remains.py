@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from anchor.recovery.erasure_restoration import KnownErasures
 from anchor.recovery.leaf_origins import FoundReceipts, LeafOrigin
@@ -19,7 +20,7 @@ class Remains:
 
     ``leaves`` are the candidate sources of leaf hashes, ``sizes`` the sizes to try, ``owners`` the
     tenant of each acknowledged piece of evidence, and ``side_file`` the side file that the new
-    store continues.
+    store continues.  ``timestamps`` is a backup's folder of them.
     ``fences`` protect the stores that the new one replaces.
     """
 
@@ -30,4 +31,5 @@ class Remains:
     erased: KnownErasures
     owners: LeafOwners
     side_file: SideFile
+    timestamps: Path | None = None
     fences: Sequence[Fence] = ()

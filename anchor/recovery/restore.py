@@ -27,7 +27,7 @@ from anchor.errors import (
     NotFinalError,
     QuorumError,
 )
-from anchor.ethereum.keccak import format_address, hash_keccak256
+from anchor.ethereum.keccak import format_address
 from anchor.log.tree import HASH, RightEdge
 from anchor.messages.message import Message
 from anchor.operate.funds import find_key
@@ -37,6 +37,8 @@ from anchor.recovery.leaf_origins import LeafOrigin, walk_edges
 from anchor.recovery.rebuild import FillResult, fill_store, is_of_log
 from anchor.recovery.remains import Remains
 from anchor.recovery.store_audit import rebuild_tiles
+from anchor.recovery.timestamp_restoration import restore_timestamps
+from anchor.registry.event_topics import ANCHORED
 from anchor.store.database import Database
 from anchor.store.heads import (
     AnchoredHead,
@@ -47,8 +49,6 @@ from anchor.store.staging import Writable
 from anchor.store.tx_journal import load_attempt_rows
 from anchor.types import Address, Anchor, Hash32, Head
 
-_ANCHORED_TOPIC = hash_keccak256(b"Anchored(bytes32,bytes32,uint256,uint256,bytes32)")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreResult:
@@ -58,6 +58,7 @@ class RestoreResult:
     origin: str
     anchors: int
     filled: FillResult
+    timestamps: int
     moved: Path | None
 
 
@@ -121,12 +122,13 @@ def restore_project(
         rebuild_tiles(project)
     finally:
         project.database.close()
-    largest = edges[origin.size]
+    backup, largest = remains.timestamps, edges[origin.size]
     return RestoreResult(
         head=Head(root=largest.root(), size=largest.size),
         origin=origin.name,
         anchors=len(anchored),
         filled=filled,
+        timestamps=0 if backup is None else restore_timestamps(backup, config.timestamps),
         moved=moved,
     )
 
@@ -138,7 +140,7 @@ def fetch_event_sizes(config: Config, node: Node) -> frozenset[int]:
     """
     asked = {
         "address": "0x" + config.registry.hex(),
-        "topics": ["0x" + _ANCHORED_TOPIC.hex(), "0x" + config.log.hex()],
+        "topics": ["0x" + ANCHORED.hex(), "0x" + config.log.hex()],
         "fromBlock": "0x0",
         "toBlock": "latest",
     }

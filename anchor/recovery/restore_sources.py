@@ -25,7 +25,7 @@ from anchor.log.checkpoint import log_origin, open_checkpoint
 from anchor.log.publication import CHECKPOINT, open_reader, read_anchors
 from anchor.messages.message import Message
 from anchor.project.config import Config
-from anchor.project.files import ERASURES, SIDE_FILE
+from anchor.project.files import ERASURES, SIDE_FILE, TIMESTAMPS
 from anchor.project.project import load_pinned_registry, open_project
 from anchor.recovery.backup_source import check_backup_folder
 from anchor.recovery.erasure_restoration import KnownErasures, load_known_erasures
@@ -114,6 +114,7 @@ def gather_remains(
         erased=erased,
         owners=_load_owners(stack, config, wanted, folder, erased, report),
         side_file=SideFile(config.side_file),
+        timestamps=folder / TIMESTAMPS if folder else None,
         fences=fences,
     )
 

@@ -14,6 +14,7 @@ from anchor.operate.proving import Prover
 from anchor.operate.receipt_files import ReceiptFolder
 from anchor.project.config import Config
 from anchor.project.project import OpenProject, make_store, trust_entry
+from anchor.recovery.custody_restoration import restore_custody_keys
 from anchor.recovery.erasure_restoration import load_known_erasures, reapply_erasures
 from anchor.store.acknowledged_log import SideFile, build_entry
 from anchor.store.batches import in_batches
@@ -99,6 +100,7 @@ def enqueue_unplaced(
             count += len(batch)
     stores = [project.database]
     reapply_erasures(database, stores, load_known_erasures(stores, [project.config.erasures]))
+    restore_custody_keys(database)
     return count
 
 

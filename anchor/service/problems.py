@@ -158,7 +158,7 @@ def explain(error: Problem | AnchorError | OSError) -> Problem:
 
 
 def answer_problems(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
-    """Register handlers that answer every error of ``app``, which has these routes, as a problem."""
+    """Register handlers that answer every error of ``app`` and its routes as a problem."""
 
     def answer_http(request: Request, error: Exception) -> Response:
         return _answer_http(error, _list_methods(routes, request.scope))

@@ -6,8 +6,9 @@
 
 RECEIPT is the receipt of one FILE, or a bundle of receipts: that is read to its end before anything
 is verified by it. A bag (docs/bag.md), which is a folder or a ZIP file, is named alone: all of it
-is read and compared with its lists before anything is verified by its receipts. Whatever else is in
-it, such as a trust policy, is not used.
+is read and compared with its lists before anything is verified by its receipts. Receipts of custody
+events in it are verified like those of originals, for claim C7. Whatever else is in it, such as a
+trust policy, is not used.
 
 The program makes no network request. A receipt proves what a registry contract held in one block of
 a chain, and you name the hash of that block, which you obtained elsewhere (for example from block
@@ -1715,6 +1716,9 @@ class Report:
     kinds: set[str] = field(default_factory=set)  # of the chains that hold the record's anchors
     about: str = ""  # the anchor that the steps are about, if there are several
     no_earliest: str | None = None  # why step 11 is not made
+    read: tuple[Receipt, Record] | None = None  # in step 1
+    custody: tuple[int, str] | None = None  # claim C7, where there are custody events
+    is_documented: bool = False  # claim C7 passes
     earliest: list[datetime] = field(default_factory=list)  # the bounds of step 11
 
     def add(self, step: int, text: str, code: int = VERIFIED) -> None:
@@ -1740,6 +1744,8 @@ class Report:
     def exit_code(self) -> int:
         """Return the gravest of the steps' exit codes."""
         codes = {code for _, code, _ in self.lines}
+        if self.custody is not None:
+            codes.add(self.custody[0])
         return next((code for code in GRAVEST_FIRST if code in codes), VERIFIED)
 
     def headline(self) -> str:
@@ -1763,6 +1769,7 @@ def verify(document: bytes | Receipt, evidence: Mapping[str, str], size: int, pi
     record = None if receipt is None else report.make(1, lambda: read_record(receipt.record))
     if receipt is None or record is None:
         return report
+    report.read = receipt, record
     report.add(1, "receipt and record are well formed")
     report.no_earliest = explain_absence(receipt, record)
     if report.no_earliest is not None:
@@ -2381,13 +2388,15 @@ def find_original(receipt: str) -> str:
 
 
 def verify_bag(source: Folder | ZipFile, pins: Pins) -> Iterator[tuple[str, Report]]:
-    """Check a bag, then yield the report on each original in it.
+    """Check a bag, then yield the report on each original in it, with its custody events.
 
     The first report also names timestamps and signatures in the bag, which this program does not
     verify.
     """
     notes = [*explain_timestamps(source), *explain_signatures(source)]
-    for name, (digests, size) in check_bag(source).items():
+    originals = check_bag(source)
+    events = find_events(source)
+    for name, (digests, size) in originals.items():
         receipt = f"receipts/{name.removeprefix('data/originals/')}{SUFFIX}"
         try:
             data = read_whole(source, receipt, MAX_RECEIPT)
@@ -2395,6 +2404,7 @@ def verify_bag(source: Folder | ZipFile, pins: Pins) -> Iterator[tuple[str, Repo
             yield name, report_trouble(str(refusal), refusal.code)
         else:
             report = verify(data, digests, size, pins)
+            judge_custody(report, events, pins)
             report.notes += notes
             notes = []
             yield name, report
@@ -2430,6 +2440,328 @@ def explain_signatures(source: Folder | ZipFile) -> Iterator[str]:
                 " -out /dev/null -CAfile ROOTS.pem -no-CApath -no-CAstore -purpose any"
             )
         yield f"signature {name!a}: cannot tell here; with the signer's own key or root: {command}"
+
+
+# ------------------------------------------------------------------------------------------------
+# Claim C7: the custody events in a bag, and what the record holds of what its profile demands
+# (docs/record-groups.md). A group of another form is a statement that cannot be interpreted.
+
+Form = Callable[[Any], bool]
+
+
+def is_text(value: Any) -> bool:
+    """Return whether a value is a statement: one printable line of at most 1,000 characters."""
+    if not isinstance(value, str) or len(value) > 1_000 or not value.strip():
+        return False
+    unprintable = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    return not any(unicodedata.category(character) in unprintable for character in value)
+
+
+def is_digest(value: Any) -> bool:
+    """Return whether a value is 32 bytes in lower-case hex."""
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
+def is_moment(value: Any) -> bool:
+    """Return whether a value is a time in UTC."""
+    try:
+        read_time(value)
+    except Refusal:
+        return False
+    return True
+
+
+def is_check_id(value: Any) -> bool:
+    """Return whether a value is the id of a cleanliness check."""
+    return isinstance(value, str) and re.fullmatch("[a-z][a-z0-9-]{0,39}", value) is not None
+
+
+def one_of(*words: str) -> Form:
+    """Return the form of one of these words."""
+    return lambda value: isinstance(value, str) and value in words
+
+
+def number(least: int, most: int) -> Form:
+    """Return the form of an integer."""
+    return lambda value: type(value) is int and least <= value <= most
+
+
+def many(form: Form, least: int, most: int) -> Form:
+    """Return the form of a list."""
+    return lambda value: (
+        isinstance(value, list) and least <= len(value) <= most and all(map(form, value))
+    )
+
+
+def group(required: str, **members: Form) -> Form:
+    """Return the form of an object of these members, some of which are required."""
+    return lambda value: (
+        isinstance(value, dict)
+        and all(name in value for name in required.split())
+        and all(name in members and members[name](value[name]) for name in value)
+    )
+
+
+def texts(names: str) -> dict[str, Form]:
+    """Return these members as statements."""
+    return dict.fromkeys(names.split(), is_text)
+
+
+def hashes(names: str) -> dict[str, Form]:
+    """Return these members as digests."""
+    return dict.fromkeys(names.split(), is_digest)
+
+
+LINES, ENTRIES = many(is_text, 1, 100), many(is_text, 0, 100)
+PEOPLE = many(group("name", **texts("name role organisation key_id")), 1, 50)
+COLLECTION = group(
+    "",
+    started_at=is_moment,
+    ended_at=is_moment,
+    steps=LINES,
+    operators=PEOPLE,
+    witnesses=PEOPLE,
+    recording_digest=is_digest,
+    reproducible=one_of("yes", "no", "not_attempted"),
+    **texts("place method refusal_reason reproduce"),
+)
+
+
+def is_collection(value: Any) -> bool:
+    """Return whether a value is a collection that does not end before it starts."""
+    if not COLLECTION(value):
+        return False
+    times = [value[name] for name in ("started_at", "ended_at") if name in value]
+    in_full = [f"{time[:19]}{time[20:-1]:0<6}" for time in times]
+    return in_full == sorted(in_full)
+
+
+CHECK = one_of("pass", "fail", "not_checked")
+CHANGE = group(
+    "change why",
+    at=is_moment,
+    **texts("change why by"),
+    **hashes("digest_before digest_after"),
+)
+CHANGES = many(CHANGE, 1, 50)
+GROUPS: dict[str, Form] = {
+    "profile": one_of("civil-zh", "criminal-zh", "us-902", "plain"),
+    "source": group(
+        "",
+        storage_history=LINES,
+        generated_at_claimed=is_moment,
+        **texts("origin url system generation_mechanism author holder"),
+    ),
+    "collection": is_collection,
+    "provider": group(
+        "", **texts("legal_name registration_no filing_no mlps_level conflict_of_interest fees")
+    ),
+    "platform": group(
+        "",
+        argv=LINES,
+        **texts("software version chain registry code_hash"),
+        **hashes("installation_sha256 distributions_sha256 config_sha256"),
+    ),
+    "environment": group(
+        "",
+        proxy=ENTRIES,
+        dns_servers=ENTRIES,
+        extensions=ENTRIES,
+        not_observed=ENTRIES,
+        disk_free=number(0, MAX_INTEGER),
+        **texts("os kernel cpu vm locale tz public_ip browser"),
+        **hashes("packages_digest process_list_digest ca_store_digest hosts_file_digest"),
+    ),
+    "cleanliness": group(
+        "started_at result checks",
+        started_at=is_moment,
+        result=CHECK,
+        checks=many(
+            group(
+                "id zh en result observed",
+                id=is_check_id,
+                result=CHECK,
+                **texts("zh en observed observed_zh"),
+            ),
+            1,
+            100,
+        ),
+    ),
+    "modifications": lambda value: value == "none-declared" or CHANGES(value),
+}
+EVENT = group(
+    "subject event at actor",
+    event=one_of(
+        "collect", "seal", "copy", "transfer", "access", "analyse", "export", "renew", "erase"
+    ),
+    at=is_moment,
+    **texts("place from to actor purpose authority medium"),
+    **hashes("subject previous_event digest_before digest_after"),
+)
+# What each profile demands; *2 is how many, and | divides two that are as good.
+DEMANDS = {
+    "civil-zh": "source.origin source.generation_mechanism source.storage_history "
+    "collection.started_at collection.ended_at collection.place collection.method "
+    "collection.steps collection.operators modifications platform.software platform.version "
+    "provider.legal_name provider.registration_no provider.filing_no provider.mlps_level "
+    "provider.conflict_of_interest provider.fees environment cleanliness",
+    "criminal-zh": "source.origin source.storage_history source.holder collection.started_at "
+    "collection.ended_at collection.place collection.method collection.steps "
+    "collection.operators*2 collection.witnesses|refusal_reason modifications platform.software "
+    "platform.version environment cleanliness",
+    "us-902": "source.system source.generation_mechanism collection.method source.origin "
+    "collection.started_at collection.ended_at collection.operators platform.software "
+    "platform.version",
+    "plain": "",
+}
+
+
+def find_lacking(document: dict[str, Any]) -> list[str] | None:
+    """Return what a record's profile demands and the record lacks; None without a profile."""
+    groups = {name: document[name] for name in GROUPS if name in document}
+    read = {name: value for name, value in groups.items() if GROUPS[name](value)}
+    if "profile" not in read:
+        return None
+    lacking = []
+    for demand in DEMANDS[read["profile"]].split():
+        path, _, least = demand.partition("*")
+        owner, _, names = path.rpartition(".")
+        members = read.get(owner, {}) if owner else read
+        held = [members.get(name) for name in names.split("|")]
+        count = int(least or 1)
+        if not any(len(each) >= count if isinstance(each, list) else each for each in held):
+            lacking.append(path)
+    return lacking
+
+
+@dataclass(slots=True, kw_only=True)
+class Event:
+    """A custody event, and its receipt; ``report`` is made when it is first needed."""
+
+    data: bytes
+    receipt: Receipt
+    members: dict[str, Any]
+    report: Report | None = None
+
+    def hash(self) -> str:
+        """Return the SHA-256 of the event's record, by which the next event names it."""
+        return hashlib.sha256(self.receipt.record).hexdigest()
+
+    def verify(self, pins: Pins) -> int:
+        """Verify the event by its receipt, once, and return the exit code."""
+        if self.report is None:
+            evidence = hash_chunks(iter([write_canonical(self.members)]))
+            self.report = verify(self.data, *evidence, pins)
+        return self.report.exit_code()
+
+
+def find_events(source: Folder | ZipFile) -> list[Event]:
+    """Return the custody events whose receipts are in a bag; other files prove nothing."""
+    events = []
+    for name in sorted(source.sizes):
+        if name.startswith("custody/") and name.endswith(SUFFIX):
+            with contextlib.suppress(Refusal):
+                data = read_whole(source, name, MAX_RECEIPT)
+                receipt = read_receipt(data)
+                members = read_event(receipt.record)
+                if members is not None:
+                    events.append(Event(data=data, receipt=receipt, members=members))
+    return events
+
+
+def read_event(data: bytes) -> dict[str, Any] | None:
+    """Return the event that a record is of; None of one of other evidence.
+
+    An event counts only if the record's digests are those of its canonical bytes.
+    """
+    record, document = read_record(data), read_json(data, "the record")
+    members = document.get("custody")
+    if document.get("kind") != "custody-event" or not EVENT(members):
+        return None
+    made, _ = hash_chunks(iter([write_canonical(members)]))
+    stated = record.digests
+    is_same = stated.get("sha256") == made["sha256"] and stated.get("sm3") in (None, made["sm3"])
+    return members if is_same else None
+
+
+def judge_custody(report: Report, events: Sequence[Event], pins: Pins) -> None:
+    """Judge claim C7 by the events that are about the report's record, if there are any."""
+    if report.read is None:
+        return
+    receipt, record = report.read
+    subject = hashlib.sha256(receipt.record).hexdigest()
+    mine = [event for event in events if event.members["subject"] == subject]
+    if not mine:
+        return
+    codes = {event.verify(pins) for event in mine}
+    code = next((code for code in GRAVEST_FIRST if code in codes), VERIFIED)
+    if code != VERIFIED:
+        report.custody = code, "a custody event does not verify by its own receipt"
+        return
+    try:
+        chain = order_events(receipt, mine)
+        check_order(receipt, chain)
+        check_digests(record, chain)
+    except Refusal as refusal:
+        report.custody = refusal.code, str(refusal)
+        return
+    silent = [event for event in chain if not {"digest_before", "digest_after"} & {*event.members}]
+    lacking = find_lacking(read_json(receipt.record, "the record"))
+    report.is_documented = not silent and lacking == []
+    text = f"{len(chain)} custody events without a gap, the last of {chain[-1].members['at']}; "
+    text += "later events are not excluded, and what they state is not verified"
+    if silent:
+        text += f"; {len(silent)} of them state no digest"
+    if lacking is None:
+        text += "; the record names no profile"
+    elif lacking:
+        text += f"; the record lacks of its profile {', '.join(lacking)}"
+    report.custody = VERIFIED, text
+
+
+def order_events(receipt: Receipt, events: Sequence[Event]) -> list[Event]:
+    """Return the events in their order: each follows the one that it names, one is the first."""
+    for event in events:
+        if event.receipt.log[12:] != receipt.log[12:]:
+            raise mismatch("a custody event is in the log of another owner")
+    given = {event.hash(): event for event in events}
+    following: dict[str | None, Event] = {}
+    for event in given.values():
+        previous = event.members.get("previous_event")
+        if previous in following:
+            raise mismatch(f"two custody events follow {previous or 'none'}")
+        following[previous] = event
+    chain: list[Event] = []
+    last: str | None = None
+    while last in following and len(chain) < len(following):
+        chain.append(following[last])
+        last = chain[-1].hash()
+    if len(chain) < len(following):
+        raise Refusal(CANNOT_CHECK, "the custody events have a gap: one follows another not here")
+    return chain
+
+
+def check_order(receipt: Receipt, chain: Sequence[Event]) -> None:
+    """Check that each event is later in the log than the one before; logs cannot be compared."""
+    last: int | None = receipt.index
+    for event in chain:
+        index = event.receipt.index if event.receipt.log == receipt.log else None
+        if last is not None and index is not None and index <= last:
+            raise mismatch(f"the custody event of leaf {index} is not after the one before")
+        last = index
+
+
+def check_digests(record: Record, chain: Sequence[Event]) -> None:
+    """Check that each event finds what the one before left, and the last leaves the evidence."""
+    recorded = record.digests.get("sha256")
+    current = recorded
+    for event in chain:
+        before, after = (event.members.get(name) for name in ("digest_before", "digest_after"))
+        if before is not None and current is not None and before != current:
+            raise mismatch(f"a custody event finds sha256 {before}, not {current}")
+        current = after or before or current
+    if recorded is not None and current != recorded:
+        raise mismatch(f"the custody events leave sha256 {current}, not {recorded}")
 
 
 # ------------------------------------------------------------------------------------------------
@@ -2565,6 +2897,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"file     {path!a}")
         for step, code, text in report.lines:
             print(f"step {step:2}  {MEANINGS[code]}: {text}")
+        if report.custody is not None:
+            code, text = report.custody
+            word = (
+                "not present" if code == VERIFIED and not report.is_documented else MEANINGS[code]
+            )
+            print(f"claim C7 {word}: {text}")
         for note in report.notes:
             print(f"note     {note}")
         print(report.headline())

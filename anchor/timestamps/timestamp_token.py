@@ -59,11 +59,13 @@ _PURPOSE = "EKU"
 class VerifiedTimestamp:
     """What a token proves: the checkpoint existed no later than ``time`` plus ``accuracy``.
 
-    ``tsa`` is the name that the policy gives the authority.  ``accuracy`` is None if the token does
-    not state it.
+    ``tsa`` is the name that the policy gives the authority, and ``roots`` are its certificates
+    there, in DER: the chain ends at one of them.  ``accuracy`` is None if the token does not state
+    it.
     """
 
     tsa: str
+    roots: tuple[bytes, ...]
     time: datetime
     accuracy: timedelta | None
     serial: int
@@ -105,7 +107,7 @@ def verify_timestamp(
             refusals.append(error)
         else:
             with reading():
-                return _describe(parsed, authority.name)
+                return _describe(parsed, authority)
     names = join([authority.name for authority in authorities])
     reasons = join(dict.fromkeys(error.message for error in refusals), "semicolon")
     raise NotTrustedError(Message("timestamp-tsa-unknown", names=names, reasons=reasons))
@@ -263,7 +265,7 @@ def _explain(text: str) -> AnchorError:
     return CannotCheckError(Message("timestamp-not-checked"))
 
 
-def _describe(parsed: TimeStampResponse, name: str) -> VerifiedTimestamp:
+def _describe(parsed: TimeStampResponse, authority: TrustedTsa) -> VerifiedTimestamp:
     info, accuracy = parsed.tst_info, None
     # The library returns None without the optional member, which its types do not state.
     stated: object = info.accuracy
@@ -274,7 +276,11 @@ def _describe(parsed: TimeStampResponse, name: str) -> VerifiedTimestamp:
             microseconds=info.accuracy.micros or 0,
         )
     verified = VerifiedTimestamp(
-        tsa=name, time=info.gen_time, accuracy=accuracy, serial=info.serial_number
+        tsa=authority.name,
+        roots=authority.roots,
+        time=info.gen_time,
+        accuracy=accuracy,
+        serial=info.serial_number,
     )
     # A sum beyond the year 9999 is an error by itself, which the caller translates.
     if verified.existed_by < verified.time:

@@ -18,7 +18,13 @@ from anchor.messages.message import Message, join
 from anchor.receipt.format import Receipt
 from anchor.types import log_owner
 from anchor.verification.custody_chain import CustodyLink, CustodySubject, check_chain
-from anchor.verification.report import CustodyFinding, Report, Verdict, verdict_of
+from anchor.verification.report import (
+    CustodyFinding,
+    Report,
+    Verdict,
+    severest_error,
+    verdict_of,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +67,11 @@ def _states_digest(link: CustodyLink) -> bool:
 
 
 def _check_events(receipt: Receipt, events: Sequence[CustodyReceipt]) -> list[CustodyLink]:
+    wrong = severest_error([each.report.error for each in events if each.report.error is not None])
+    if wrong is not None:
+        raise wrong
     links = []
     for each in events:
-        if each.report.error is not None:
-            raise each.report.error
         event = read_custody_event(each.receipt.record)
         if event is None:
             raise MalformedError(Message("custody-receipt-of-other-evidence"))

@@ -16,7 +16,7 @@ from anchor.messages.message import Message
 from anchor.signatures.record_signature import SignatureKind
 from anchor.system.clock import format_time
 from anchor.timestamps.timestamp_token import VerifiedTimestamp
-from anchor.types import Address, Anchor, Assurance, ChainId, Hash32, LogId
+from anchor.types import Address, Anchor, Assurance, ChainId, Hash32, Head, LogId
 
 
 class Verdict(Enum):
@@ -186,13 +186,17 @@ class CustodyFinding:
 class TimestampFinding:
     """The verdict on one RFC 3161 token: ``proven`` is what it proves, or ``error`` says why not.
 
-    ``is_of_receipt``: its checkpoint is the head of a proven anchor of this receipt.
-    ``is_demanded``: the user named it.  ``command`` is OpenSSL's, by which anybody verifies it.
+    ``head`` is the checkpoint's, None if that cannot be read.  ``is_of_receipt``: it is the head of
+    a proven anchor of this receipt.  ``is_demanded``: the user named it.  ``command`` is OpenSSL's,
+    by which anybody verifies it.
     """
 
     name: str
     is_demanded: bool
     command: str
+    token_sha256: bytes
+    checkpoint_sha256: bytes
+    head: Head | None = None
     is_of_receipt: bool = False
     proven: VerifiedTimestamp | None = None
     error: AnchorError | None = None

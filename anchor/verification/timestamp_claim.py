@@ -7,6 +7,7 @@ does the token's time hold for the record.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -48,10 +49,13 @@ def judge_timestamp(given: GivenTimestamp, authorities: Sequence[TrustedTsa]) ->
         name=given.token_name,
         is_demanded=given.is_demanded,
         command=format_command(*names, None),
+        token_sha256=hashlib.sha256(given.token).digest(),
+        checkpoint_sha256=hashlib.sha256(given.checkpoint).digest(),
     )
     checkpoint = None
     try:
         checkpoint = open_checkpoint(given.checkpoint, None)
+        finding = replace(finding, head=checkpoint.head)
         finding = replace(finding, command=format_command(*names, read_token(given.token)))
         proven = verify_timestamp(given.token, given.checkpoint, authorities)
     except AnchorError as error:

@@ -106,6 +106,7 @@ def test_three_files_say_what_was_verified(folder: Path) -> None:
     digest = hashlib.sha256(b"one field, two cows").hexdigest()
     assert certificate.evidence.sha256 == digest
     assert certificate.anchors[0].finality == "asserted"
+    assert certificate.anchors[0].transaction is None
     policy = hashlib.sha256((folder / "trust.toml").read_bytes()).hexdigest()
     (named,) = certificate.verification.policies
     assert (named.name, named.sha256, named.source) == ("trust.toml", policy, "option")
@@ -158,6 +159,12 @@ def test_nodes_are_asked_and_named_without_their_secrets(folder: Path, site: Sit
     assert certificate.verification.nodes == [site.url]
     assert certificate.verification.retrieved_at is not None
     assert certificate.anchors[0].assurance == "rpc"
+    hints = parse_receipt((folder / "deed.txt.anchor.json").read_bytes()).anchors[0].hints
+    transaction = certificate.anchors[0].transaction
+    assert hints is not None and transaction is not None
+    assert transaction.hash == "0x" + hints.tx_hash.hex()
+    assert transaction.nodes == [site.url]
+    assert transaction.hash.encode() in files["html"]
     assert not any(word in data for data in files.values() for word in (b"s3cr3t", b"h1dd3n"))
 
 

@@ -26,6 +26,7 @@ from anchor.chain.node import Node
 from anchor.chain.signer.keystore import write_keystore
 from anchor.errors import ExitCode
 from anchor.ethereum.keccak import format_address, hash_keccak256
+from anchor.messages.message import Message
 from anchor.monitor import doctor_checks
 from anchor.monitor.doctor import DoctorContext, Finding, diagnose, exit_code_of
 from anchor.monitor.doctor_checks import CHECKS
@@ -281,11 +282,14 @@ def test_a_node_that_is_gone_leaves_what_can_be_known_without_it(
     site: Site, new_site: MakeSite
 ) -> None:
     site.edit(site.url, "http://127.0.0.1:1")
+    file = site.folder / "anchor.toml"
+    file.write_text(file.read_text() + '\n[[tsa]]\nname = "a"\nurl = "https://tsa.example/"\n')
     findings = examine(site)
     assert code(findings) == 20
     assert findings["node"].verdict is Verdict.CANNOT_TELL
+    assert findings["timestamps"].hint == Message("config-tsa-single")
     local = {"kernel", "configuration", "store", "copies", "lock", "policy", "signer", "address"}
-    local.add("budget")
+    local |= {"budget", "timestamps"}
     assert passing(findings) == local
     ran = site.run("doctor").expect(20, "cannot tell  node")
     assert "action required (exit code 20)" in ran.out

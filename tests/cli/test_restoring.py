@@ -272,12 +272,15 @@ def test_files_whose_records_came_back_from_receipts_are_known_when_added_again(
     anchor_final(site, "a", "b")
     site.run("add", "-", "--name", "piped", stdin=b"piped").expect(0)
     site.run("add", "--digest", f"sha256:{'7' * 64}").expect(0)
+    event = ("custody", "add", "a", "--event", "copy", "--actor", "Li", "--json")
+    assert site.run(*event).expect(0).document["number"] == 1
     anchor_final(site)
-    site.run("prove", "--all", "--output", tmp_path / "kept").expect(0, "wrote 4 receipts")
+    site.run("prove", "--all", "--output", tmp_path / "kept").expect(0, "wrote 5 receipts")
     lose_store(site)
     if not has_side_file:
         (site.folder / "acknowledged.log").unlink()
-    site.run("restore", "--receipts", tmp_path / "kept").expect(0, "4 leaves with their records")
+    site.run("restore", "--receipts", tmp_path / "kept").expect(0, "5 leaves with their records")
+    assert site.run(*event).expect(0).document["number"] == 2
 
     def add(*arguments: str) -> tuple[int, int]:
         added = site.run("add", *arguments, "--json", stdin=b"piped").expect(0).document

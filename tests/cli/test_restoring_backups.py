@@ -17,7 +17,7 @@ from support.projects import Site
 from support.store_contents import load_pieces
 
 from anchor.project.config import load_config
-from anchor.project.files import SIDE_FILE
+from anchor.project.files import SIDE_FILE, TIMESTAMPS
 from anchor.store.acknowledged_log import SideFile
 
 anvil = fixtures.module_anvil
@@ -29,6 +29,8 @@ def make_backup(site: Site, folder: Path) -> Path:
     back_up(site, folder / "store.db")
     shutil.copytree(site.folder / "tiles", folder / "tiles")
     shutil.copy(site.folder / SIDE_FILE, folder / SIDE_FILE)
+    if (site.folder / TIMESTAMPS).exists():
+        shutil.copytree(site.folder / TIMESTAMPS, folder / TIMESTAMPS)
     shutil.copy(site.folder / "anchor.toml", folder / "anchor.toml")
     config = load_config(site.folder / "anchor.toml")
     size, root = site.heads()[-1]
@@ -62,13 +64,18 @@ def change(folder: Path, **members: object) -> None:
 def test_a_lost_project_comes_back_from_a_backup(site: Site, tmp_path: Path) -> None:
     anchor_final(site, "a", "b")
     site.add("waits", b"waits")
+    for ending in ("checkpoint", "tst"):
+        site.write(f"{TIMESTAMPS}/2-first.{ending}", ending.encode())
     folder = make_backup(site, tmp_path / "backup")
     before = snapshot(folder)
     lose_store(site)
     shutil.rmtree(site.folder / "tiles")
+    shutil.rmtree(site.folder / TIMESTAMPS)
     (site.folder / SIDE_FILE).unlink()
     shown = site.run("restore", "--backup", folder, "--json").expect(0).document
     assert (shown["size"], shown["records"], shown["waiting"]) == (2, 2, 1)
+    assert shown["timestamps"] == 1
+    assert (site.folder / TIMESTAMPS / "2-first.tst").read_bytes() == b"tst"
     assert shown["lost"] == []
     assert shown["source"] == str(folder / "store.db")
     assert snapshot(folder) == before

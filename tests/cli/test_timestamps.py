@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shlex
 import shutil
 import subprocess
 import sys
 import tomllib
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +146,76 @@ def test_a_timestamp_of_the_same_root_in_another_log_is_of_another_head(
     path = stamp(desk, name, authorities[0], log=LogId(bytes(31) + b"\7"))
     ran = desk.run("verify", name, "--timestamp", path, *desk.trust, "--json").expect(0)
     assert not ran.document["files"][0]["timestamps"][0]["of_this_receipt"]
+
+
+def lay_beside(desk: Desk, authority: TimestampAuthority, **of: Any) -> bytes:
+    """Keep a token of the first receipt's head where a project keeps it; return it."""
+    name = desk.names[0]
+    receipt = parse_receipt((desk.folder / f"{name}.anchor.json").read_bytes())
+    stem = f"timestamps/{receipt.anchors[0].head.size}-{authority.name}"
+    source = desk.folder / stamp(desk, name, authority, **of)
+    desk.write(f"{stem}.checkpoint", source.with_suffix(".checkpoint").read_bytes())
+    return desk.write(f"{stem}.tst", source.read_bytes()).read_bytes()
+
+
+def certify(desk: Desk, *words: str) -> dict[str, Any]:
+    desk.run("certify", desk.names[0], *desk.trust, "--no-pdf", "--replace", *words).expect(0)
+    made: dict[str, Any] = json.loads(
+        (desk.folder / f"{desk.names[0]}.certificate.json").read_bytes()
+    )
+    return made
+
+
+def test_a_certificate_shows_what_the_policy_verified_and_what_it_did_not(
+    desk: Desk, authorities: list[TimestampAuthority]
+) -> None:
+    token = lay_beside(desk, authorities[0])
+    lay_beside(desk, authorities[2])
+    lay_beside(desk, authorities[1], root=Hash32(bytes(31) + b"\1"))  # of another head
+    given = [f"stamps/{desk.names[0]}-{each}.tst" for each in ("alpha", "beta")]
+    made = certify(desk, *(word for path in given for word in ("--timestamp", path)))
+    entries = {each["authority"]: each for each in made["trusted_timestamp"]}
+    assert set(entries) == {"alpha", None} and len(made["trusted_timestamp"]) == 2
+    shown = entries["alpha"]
+    assert (shown["result"], entries[None]["result"]) == ("verified", "not trusted")
+    assert (entries[None]["time"], entries[None]["root_certificates"]) == (None, [])
+    (root,) = authorities[0].trusted.roots
+    assert shown["root_certificates"] == [hashlib.sha256(root).hexdigest()]
+    assert shown["token_sha256"] == hashlib.sha256(token).hexdigest()
+    assert (shown["root"], shown["size"]) == (made["path"]["root"], made["path"]["size"])
+    # The stated accuracy of 1.5 s, rounded up.
+    stated, by = (datetime.fromisoformat(shown[name]) for name in ("time", "existed_no_later_than"))
+    assert by - stated == timedelta(seconds=2)
+    page = (desk.folder / f"{desk.names[0]}.certificate.html").read_text("utf-8")
+    for text in (shown["serial"], shown["checkpoint_sha256"], "可信时间戳 2", "未通过核验"):
+        assert text in page
+
+
+def test_a_certificate_without_authorities_checks_no_timestamp(
+    tmp_path: Path, authorities: list[TimestampAuthority]
+) -> None:
+    desk = make_desk(tmp_path / "plain")
+    lay_beside(desk, authorities[0])
+    (entry,) = certify(desk)["trusted_timestamp"]
+    assert (entry["result"], entry["authority"], entry["serial"]) == ("not checked", None, None)
+    assert "no trust policy names a timestamping authority" in entry["reason"]["en"]
+    # The times of a token that nothing verified are nowhere.
+    page = (desk.folder / f"{desk.names[0]}.certificate.html").read_text("utf-8")
+    assert "未核验" in page and "alpha" not in page
+
+
+def test_a_timestamp_that_contradicts_its_checkpoint_gets_no_certificate(
+    desk: Desk, authorities: list[TimestampAuthority]
+) -> None:
+    lay_beside(desk, authorities[0])
+    (token,) = (desk.folder / "timestamps").glob("*.tst")
+    token.write_bytes(authorities[0].stamp(b"something else"))
+    command = ("certify", desk.names[0], *desk.trust, "--no-pdf")
+    desk.run(*command).refused(ExitCode.MISMATCH)
+    token.unlink()
+    rogue = ("--timestamp", f"stamps/{desk.names[0]}-rogue.tst")
+    desk.run(*command, *rogue).refused(ExitCode.NOT_TRUSTED)
+    assert not list(desk.folder.glob("*.certificate.*"))
 
 
 @pytest.mark.parametrize(

@@ -7,20 +7,22 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.nodes import ask, stop_the_clock
 from support.operators import Operator
 from support.paths import ROOT
-from support.projects import Site, make_site
+from support.projects import Site, make_site, reading
 
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.ethereum.header import parse_header
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.evidence.record import parse_record
 from anchor.operate import beacons
-from anchor.receipt.format import Receipt, parse_receipt
+from anchor.operate.settled_receipts import SettledReceipts
+from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
 from anchor.receipt.history_proof import HISTORY_CODE_HASH, HISTORY_CONTRACT
 
 VERIFIER = ROOT / "anchor" / "standalone" / "verify.py"
@@ -125,6 +127,27 @@ def test_what_was_proven_at_finality_is_kept_for_receipts_that_are_made_later(
     again = receipt_of(site, "a")
     assert again.anchors[0].state == first.anchors[0].state
     assert claim_of(site, "a")[0] == "pass"
+
+
+def test_a_receipt_is_written_again_for_a_beacon_that_it_lacks_and_not_to_lose_one(
+    site: Site,
+) -> None:
+    site.write("a", b"a")
+    site.run("add", "--not-before", "a").expect(0)
+    site.anchor()
+    mine(site.url)
+    whole = receipt_of(site, "a")
+    (anchor,) = whole.anchors
+    assert anchor.state is not None
+    without = replace(anchor, state=replace(anchor.state, beacon=None))
+    bare = replace(whole, anchors=(without,))
+    with site.open() as project, reading(site.url) as node:
+        settled = SettledReceipts(project.config, node)
+        assert settled.is_settled(whole, bare)
+        assert not settled.is_settled(bare, whole)
+    file = site.folder / "out" / "a.anchor.json"
+    file.write_bytes(encode_receipt(bare))
+    assert receipt_of(site, "a") == whole
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
@@ -565,8 +564,5 @@ def by_page(
     blocks: Sequence[str] = (),
 ) -> list[tuple[int, list[int]]]:
     """Return what the page's validator ends with for each ZIP file, and for the originals in it."""
-    bags = [base64.b64encode(data).decode() for data in archives]
-    return [
-        (code, codes)
-        for code, codes, *_ in page.ask("bags", bags=bags, policy=policy, block_hashes=list(blocks))
-    ]
+    answers = page.ask_bags(archives, policy=policy, blocks=blocks)
+    return [(code, codes) for code, codes, *_ in answers]

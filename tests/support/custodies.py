@@ -9,11 +9,12 @@ from support.certificates import MOMENT
 from support.group_examples import FULL
 from support.world import SIZE, World, judged
 
+from anchor.canonical import encode_canonical
 from anchor.certificate.issue import Basis, issue_certificate
 from anchor.certificate.model import Certificate
 from anchor.certificate.statements import Details
-from anchor.evidence.custody_event import CustodyEvent, name_event
-from anchor.evidence.digests import Digests
+from anchor.evidence.custody_event import name_event
+from anchor.evidence.digests import SHA256, SM3, Digests, digest_bytes
 from anchor.evidence.group_reading import read_custody_event
 from anchor.evidence.record import encode_record
 from anchor.receipt.format import Receipt, encode_receipt
@@ -59,9 +60,9 @@ class Custody:
                 "digest_after": (evidence.sha256 or b"").hex(),
             } | changes.get(f"event_{number}", {})
             kept = {name: value for name, value in members.items() if value is not None}
-            event = CustodyEvent.model_validate(kept)
+            canonical = encode_canonical(kept, subject="the event")
             records[AT + 1 + number] = encode(
-                event.digests(),
+                digest_bytes(canonical, (SHA256, SM3)),
                 name_event(self.subject),
                 {"kind": "custody-event", "custody": kept},
             )

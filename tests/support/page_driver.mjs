@@ -122,11 +122,17 @@ const ASKED = {
     for (const data of bags) {
       try {
         const bag = await anchor.checkBag(await anchor.openZip(new Blob([Buffer.from(data, "base64")])));
-        const codes = [];
+        const [codes, claims] = [[], []];
+        const events = await anchor.readEvents(bag);
         for (const { receipt, digests } of bag.exhibits) {
-          codes.push(anchor.exitCode(await anchor.judge(await anchor.readReceipt(bag, receipt), digests, trust)));
+          const plain = await anchor.judge(await anchor.readReceipt(bag, receipt), digests, trust);
+          const judgeEvent = ({ data, digests }) => anchor.judge(data, digests, trust);
+          const report = await anchor.judgeCustody(plain, events, judgeEvent);
+          const { verdict, reason } = report.claims.find(({ id }) => id === "C7");
+          codes.push(anchor.exitCode(report));
+          claims.push([verdict, reason.text]);
         }
-        found.push([0, codes]);
+        found.push([0, codes, claims]);
       } catch (error) {
         if (error.code === undefined) {
           throw error;
@@ -136,6 +142,12 @@ const ASKED = {
     }
     return found;
   },
+  // What each of many records says of the collection, and whether it is the record of a custody event.
+  accounts: ({ records }) => records.map((text) => {
+    const [clause, isComplete] = anchor.judgeAccount(anchor.parseCanonical(text, "it"));
+    return [clause.text, isComplete];
+  }),
+  events: ({ records }) => records.map((text) => anchor.readEvent(text) !== null),
   hash({ data }) {
     const given = Uint8Array.from(Buffer.from(data, "base64"));
     const half = Math.floor(given.length / 3);

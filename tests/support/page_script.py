@@ -82,6 +82,14 @@ class PageScript:
         codes: list[int] = self.ask("codes", cases=[_describe(*case) for case in cases])
         return codes
 
+    def ask_bags(
+        self, archives: Sequence[bytes], *, policy: str | None, blocks: Sequence[str]
+    ) -> list[Any]:
+        """Return the code of each ZIP file, and those of its originals, each with its claim C7."""
+        bags = [base64.b64encode(data).decode("ascii") for data in archives]
+        answers: list[Any] = self.ask("bags", bags=bags, policy=policy, block_hashes=list(blocks))
+        return answers
+
     def judge_evidence(
         self,
         receipt: bytes,

@@ -7,7 +7,8 @@
 import * as bytes from "./bytes.ts";
 import { checkBag, readReceipt } from "./bag.ts";
 import { chooseReceipt, readBundle } from "./bundle.ts";
-import { encodeCanonical, parseStrict } from "./canonical.ts";
+import { encodeCanonical, parseCanonical, parseStrict } from "./canonical.ts";
+import { judgeCustody, readEvent, readEvents } from "./custody.ts";
 import { describeReport } from "./report_json.ts";
 import { serveHashing } from "./digests.ts";
 import { parseHeader } from "./header.ts";
@@ -21,6 +22,7 @@ import { connectTo } from "./node_quorum.ts";
 import { parseNotBefore } from "./not_before.ts";
 import { readBeacon, Reader } from "./receipt.ts";
 import { parseRecord } from "./record.ts";
+import { judgeAccount } from "./record_groups.ts";
 import { expectedCodeHash, findChain, nameOf, REGISTRY, sentenceOf } from "./release.ts";
 import { areDistinct } from "./json_rpc.ts";
 import { Sm3 } from "./sm3.ts";
@@ -33,8 +35,8 @@ import { judge } from "./verifier.ts";
 Object.assign(globalThis, {
   anchor: {
     ...bytes, REGISTRY, Sm3, areDistinct, checkAccount, checkAnchor, checkBag, checkBeacon, checkSubmitter, chooseReceipt, connectTo,
-    describeReport, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, nameOf, openZip, parseHeader, parseNotBefore, parsePolicy, parseRecord,
-    parseStrict, quote, readBeacon, readBundle, Reader, readReceipt, sentenceOf, verifyInclusion, verifyTrieProof,
+    describeReport, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, judgeAccount, judgeCustody, nameOf, openZip, parseHeader, parseNotBefore, parsePolicy, parseRecord,
+    parseCanonical, parseStrict, quote, readBeacon, readBundle, Reader, readEvent, readEvents, readReceipt, sentenceOf, verifyInclusion, verifyTrieProof,
   },
 });
 

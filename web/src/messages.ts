@@ -58,7 +58,7 @@ function spell(value: string | number | bigint, conversion: string, format: stri
 }
 
 /** Return a list as one text. */
-export function join(texts: readonly Text[], by: "comma" | "semicolon" | "and" = "comma"): Text {
+export function join(texts: readonly Text[], by: "comma" | "clause" | "semicolon" | "and" = "comma"): Text {
   if (texts.length < 2) {
     return texts[0] ?? "";
   }
@@ -69,6 +69,8 @@ export function join(texts: readonly Text[], by: "comma" | "semicolon" | "and" =
   switch (by) {
     case "comma":
       return message("list-comma", { first, rest });
+    case "clause":
+      return message("list-clauses", { first, rest });
     case "semicolon":
       return message("list-semicolon", { first, rest });
     case "and":

@@ -113,16 +113,24 @@ function parseHexMember(value: Json, member: string, prefix = false): Hex {
 }
 
 function parseTime(value: Json): string {
+  if (typeof value !== "string" || !TIME.test(value)) {
+    throw malformed(message("record-time-malformed"));
+  }
+  if (!isTime(value)) {
+    throw malformed(message("record-time-no-date"));
+  }
+  return value;
+}
+
+/** Tell whether a value is a time in UTC (RFC 3339). */
+export function isTime(value: Json): boolean {
   const date = typeof value === "string" ? TIME.exec(value)?.[1] : undefined;
   if (date === undefined) {
-    throw malformed(message("record-time-malformed"));
+    return false;
   }
   // A day that the month has not, such as February 30, would come back as another one.
   const day = new Date(`${date}T00:00:00Z`);
-  if (Number.isNaN(day.getTime()) || !day.toISOString().startsWith(date) || date < "0001") {
-    throw malformed(message("record-time-no-date"));
-  }
-  return value as string;
+  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(date) && date >= "0001";
 }
 
 function checkMemberNames(value: Json): void {

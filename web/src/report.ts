@@ -62,15 +62,17 @@ export interface Report {
   readonly notes: readonly Message[];
   /** What this verification leaves open, beside what every one does. */
   readonly notProven: readonly Message[];
+  /** Why the custody events given do not form a chain; null if they do, or there are none. */
+  readonly custody: Refusal | null;
 }
 
 const GRAVEST_FIRST = [
   MISMATCH, NOT_TRUSTED, NOT_ANCHORED, ABANDONED, MALFORMED, UNKNOWN_VERSION, CANNOT_CHECK, NOT_FINAL,
 ];
 
-/** Return the gravest finding of steps, the earliest of its kind; null when all passed. */
-export const gravestError = (steps: readonly Step[]): Refusal | null =>
-  gravestOf(steps.flatMap((step) => step.error ?? []));
+/** Return the gravest finding of a report, the earliest of its kind; null when all passed. */
+export const errorOf = (report: Report): Refusal | null =>
+  gravestOf([...report.steps.flatMap((step) => step.error ?? []), ...(report.custody ? [report.custody] : [])]);
 
 /** Makes all the checks of one step, so that what one finds does not hide what another would. */
 export class Findings {
@@ -98,7 +100,8 @@ export class Findings {
   }
 }
 
-function gravestOf(errors: readonly Refusal[]): Refusal | null {
+/** Return the gravest of errors, the earliest of its kind; null if there are none. */
+export function gravestOf(errors: readonly Refusal[]): Refusal | null {
   for (const code of GRAVEST_FIRST) {
     const found = errors.find((error) => error.code === code);
     if (found) {
@@ -108,7 +111,7 @@ function gravestOf(errors: readonly Refusal[]): Refusal | null {
   return null;
 }
 
-export const exitCode = (report: Report): number => gravestError(report.steps)?.code ?? DONE;
+export const exitCode = (report: Report): number => errorOf(report)?.code ?? DONE;
 
 /** Return the kind of chain that the proof rests on; null where nothing was proven. */
 export const kindOfReport = ({ proven }: Report): ChainKind | null =>
@@ -140,7 +143,7 @@ const REFUSALS: { readonly [code: number]: Message } = {
 export function headlineOf(report: Report): Message {
   const leading = leadingAnchor(report);
   const kind = kindOfReport(report);
-  const error = gravestError(report.steps);
+  const error = errorOf(report);
   if (error || leading === null || kind === null) {
     return wordsOf(error);
   }

@@ -4,7 +4,7 @@ import { formatAddress, type Hex } from "./bytes.ts";
 import { DONE, type Refusal } from "./errors.ts";
 import { inLanguage, message, type Message } from "./messages.ts";
 import { findChain, nameOf, NOT_PROVEN, titleOfStep } from "./release.ts";
-import { exitCode, gravestError, headlineOf, type Report, verdictOf } from "./report.ts";
+import { errorOf, exitCode, gravestOf, headlineOf, type Report, verdictOf } from "./report.ts";
 import { formatTime } from "./text.ts";
 
 /** A policy that counted; `dropped`: on the page, and the person said that it is theirs. */
@@ -24,7 +24,7 @@ export function describeReports(
   reports: readonly { readonly report: Report; readonly file: string }[], bags: readonly object[],
   policies: readonly PolicySource[], nodes: readonly string[],
 ) {
-  const gravest = gravestError(reports.flatMap(({ report }) => report.steps));
+  const gravest = gravestOf(reports.flatMap(({ report }) => errorOf(report) ?? []));
   const files = reports.map(({ report, file }) => describeFile(report, file));
   return describeRun(gravest?.code ?? DONE, policies, nodes, bags, files);
 }
@@ -47,7 +47,7 @@ function describeFile(report: Report, file: string) {
     file,
     exit_code: exitCode(report),
     headline: headlineOf(report).text,
-    problem: describeProblem(gravestError(report.steps)),
+    problem: describeProblem(errorOf(report)),
     steps: report.steps.map(({ number, detail, error }) => ({
       number, title: titleOfStep(number).text, verdict: verdictOf(error), detail: detail.text,
     })),

@@ -13,6 +13,7 @@ from anchor.certificate.fonts import find_font, read_font
 from anchor.certificate.issue import Basis
 from anchor.certificate.papers import PAPERS, parse_paper
 from anchor.certificate.time_format import choose_moment
+from anchor.cli.anchoring_transactions import find_transactions
 from anchor.cli.certificate_files import (
     Issue,
     Judged,
@@ -40,9 +41,11 @@ from anchor.cli.party_details import check_exhibits, read_details
 from anchor.cli.pdf_signing import open_pdf_key
 from anchor.cli.report_text import print_policies
 from anchor.cli.signature_inputs import SignatureInputs
+from anchor.cli.timestamp_inputs import TimestampInputs, kept_folder
 from anchor.errors import UsageError
 from anchor.evidence.digests import Digests, parse_digest
 from anchor.messages.message import Message
+from anchor.project.files import TIMESTAMPS
 from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
 from anchor.verification.collection_account import apply_custody
 
@@ -81,6 +84,15 @@ def command(
         typer.Option(
             metavar="RECEIPT|DIR",
             help="Receipts of the evidence's custody events, which the certificate then lists.",
+        ),
+    ] = None,
+    timestamp: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Timestamp (RFC 3161 token) of a receipt's head, with its checkpoint beside it; "
+            "repeatable. Those in `timestamps/` beside the receipt, or kept by your own project, "
+            "are used anyway.",
         ),
     ] = None,
     folder: Annotated[
@@ -189,6 +201,7 @@ def command(
         offline=offline,
     )
     nodes, signatures = inputs.nodes, SignatureInputs()
+    timestamps = TimestampInputs(timestamp or (), None)
 
     def judge_one(request: Request) -> Judged:
         receipt: bytes | Receipt
@@ -200,13 +213,17 @@ def command(
             digests = Digests.bare(*parse_digest(digest))
         report = inputs.judge(receipt, digests)
         report = signatures.apply(inputs, str(request.file), request.receipt, report)
+        folders = [request.receipt.parent / TIMESTAMPS, *kept_folder(inputs.choice.config)]
+        report = timestamps.apply(inputs, str(request.file), report, folders=folders)
+        data = encode_receipt(receipt) if isinstance(receipt, Receipt) else receipt
+        transactions = find_transactions(inputs, data, report)
         basis = Basis(
             policy=inputs.policy,
             policies=inputs.choice.files,
             nodes=tuple(nodes.asked_now),
             has_file=digest is None,
+            transactions=transactions,
         )
-        data = encode_receipt(receipt) if isinstance(receipt, Receipt) else receipt
         if not custody or report.record is None:
             return Judged(request=request, data=data, report=report, basis=basis)
         events = load_custody(inputs, custody)

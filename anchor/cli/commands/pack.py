@@ -14,6 +14,7 @@ from anchor.bag.bag_format import TAG_MANIFEST
 from anchor.bag.bag_writer import check_target, write_bag
 from anchor.cli.bag_packing import compose_bag, describe_refused, verify_files
 from anchor.cli.console import Output
+from anchor.cli.custody_inputs import CustodyEvents, list_event_receipts
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.options import (
     AcceptUnpinnedOption,
@@ -28,7 +29,7 @@ from anchor.cli.options import (
 )
 from anchor.cli.party_details import check_exhibits, read_details
 from anchor.cli.progress_bar import show_hashing
-from anchor.cli.timestamp_inputs import find_kept
+from anchor.cli.timestamp_inputs import find_kept, kept_folder
 from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.verification.report import severest_code
@@ -62,7 +63,11 @@ def command(
     ] = None,
     custody: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="File for the bag's folder on custody; repeatable."),
+        typer.Option(
+            metavar="FILE",
+            help="File for the bag's folder on custody; repeatable. Receipts of custody events "
+            "have to verify.",
+        ),
     ] = None,
     statement: Annotated[
         list[Path] | None,
@@ -109,7 +114,8 @@ def command(
         offline=offline,
         show_progress=partial(show_hashing, output),
     )
-    files, refused = verify_files(inputs, receipts, output)
+    events = CustodyEvents(list_event_receipts(custody or ()))
+    files, refused = verify_files(inputs, receipts, events, output)
     inputs.close()
     basis = {
         "policies": inputs.list_policies(),
@@ -123,7 +129,8 @@ def command(
         )
         raise typer.Exit(code)
     check_exhibits(details, [file.report for file in files])
-    kept = [path for file in files for path in find_kept(inputs.choice.config, file.report)]
+    folders = kept_folder(inputs.choice.config)
+    kept = [path for file in files for path in find_kept(folders, file.report)]
     bag = compose_bag(
         files,
         details=details,

@@ -156,6 +156,8 @@ def _show(output: Output, restored: RestoreResult, *, is_partial: bool) -> None:
     if filled.hashes_only:
         output.line(Message("restore-hashes-only-advice", count=filled.hashes_only))
     output.line(Message("restore-waiting-count", count=filled.waiting))
+    if restored.timestamps:
+        output.line(Message("restore-timestamps-count", count=restored.timestamps))
     if filled.unreadable:
         output.line(Message("restore-unreadable-count", count=filled.unreadable))
     if filled.beyond:
@@ -185,6 +187,7 @@ def _describe(restored: RestoreResult) -> dict[str, object]:
         "records": filled.records,
         "hashes_only": filled.hashes_only,
         "waiting": filled.waiting,
+        "timestamps": restored.timestamps,
         "unreadable": filled.unreadable,
         "receipts_left": filled.beyond,
         "lost": [

@@ -14,7 +14,7 @@ import typer
 from anchor.cli.bag_inputs import names_many
 from anchor.cli.bag_report import describe_bag, print_bag
 from anchor.cli.console import Colour, Output, set_language
-from anchor.cli.custody_inputs import judge_custody
+from anchor.cli.custody_inputs import CustodyInputs
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.options import (
     AcceptUnpinnedOption,
@@ -131,6 +131,7 @@ def command(
     _check_inputs(files or [], receipt, digest, custody, signature)
     timestamps = TimestampInputs(timestamp or (), checkpoint)
     signatures = SignatureInputs(signature or ())
+    custody_events = CustodyInputs(custody or ())
     if language is not None:
         set_language(_parse_language(language))
     if offline and (rpc or quorum):
@@ -165,7 +166,7 @@ def command(
         shown_bags = len(inputs.bags)
         try:
             given, digests = load()
-            report = judge_custody(inputs, inputs.judge(given, digests), given, custody or ())
+            report = custody_events.apply(inputs, name, inputs.judge(given, digests), given)
             report = timestamps.apply(inputs, name, report)
             report = signatures.apply(inputs, name, receipt, report)
             file = None if digest is not None or isinstance(name, Message) else Path(name)

@@ -7,16 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 from support.memory_chain import MemoryChain
 from support.memory_projects import MemorySite, make_template
 from support.memory_transactions import read_sender
 
-from anchor.errors import MalformedError, UsageError
+from anchor.errors import CannotCheckError, MalformedError, UsageError
 from anchor.evidence.digests import digest_bytes
+from anchor.log.merkle import hash_leaf
 from anchor.operate import custody as custody_module
 from anchor.operate.acceptance import AcceptedEvidence, EvidenceInput, accept_each
 from anchor.operate.custody import CustodyChain, add_event, load_chain
 from anchor.project.project import OpenProject
+from anchor.recovery.custody_restoration import restore_custody_keys
+from anchor.store.erasures import erase_rows, find_by_leaves
+from anchor.store.evidence import find_by_identity
+from anchor.store.schema import keys
+from anchor.types import Hash32
 
 EVENT: dict[str, Any] = {"event": "copy", "actor": "Li"}
 
@@ -121,3 +128,49 @@ def test_two_events_at_once_do_not_fork_the_chain(
         add_event(project, subject, EVENT)
     monkeypatch.undo()
     assert len(chain_of(project, subject).links) == 1
+
+
+def lose_keys(project: OpenProject, *lost: str) -> None:
+    """Forget all keys, as a restore without a side file does, and the records of these pieces."""
+    with project.database.write() as connection:
+        pieces = find_by_leaves(
+            connection, [Hash32(hash_leaf(read(project, identity))) for identity in lost]
+        )
+        erase_rows(connection, pieces, [(None, "2026-09-21T14:00:00.000Z")] * len(pieces))
+        connection.execute(delete(keys))
+
+
+def read(project: OpenProject, identity: str) -> bytes:
+    with project.database.read() as connection:
+        row = find_by_identity(connection, bytes.fromhex(identity))
+    assert row is not None and row.record is not None
+    return row.record
+
+
+def add_events(project: OpenProject, subject: str) -> list[str]:
+    return [add_event(project, subject, EVENT)[2].identity.hex() for _ in range(3)]
+
+
+def test_a_rebuilt_store_finds_the_events_by_their_records(project: OpenProject, subject: str):
+    other = record(project, "b", b"b").identity.hex()
+    for named in (subject, other):
+        add_events(project, named)
+    before = [chain_of(project, named).links for named in (subject, other)]
+    lose_keys(project)
+    assert chain_of(project, subject).links == []
+    restore_custody_keys(project.database)
+    assert [chain_of(project, named).links for named in (subject, other)] == before
+    chain, event, _ = add_event(project, subject, EVENT)
+    assert event.previous_event == chain.links[-1].record.hex() == before[0][-1].record.hex()
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_chain_with_a_lost_record_is_not_continued_before_the_gap(
+    project: OpenProject, subject: str, lost: int
+):
+    events = add_events(project, subject)
+    lose_keys(project, events[lost])
+    restore_custody_keys(project.database)
+    with pytest.raises(CannotCheckError) as caught:
+        add_event(project, subject, EVENT)
+    assert caught.value.message.id == "custody-chain-gap"

@@ -14,6 +14,9 @@ from support.store_contents import lose_piece
 from support.stores import make_item
 
 from anchor.errors import ChainGuardError
+from anchor.evidence.digests import digest_bytes
+from anchor.operate.acceptance import EvidenceInput, accept_once
+from anchor.operate.custody import add_event, event_key
 from anchor.project.config import Config
 from anchor.project.files import CONFIG
 from anchor.recovery.successor_contents import build_store, enqueue_unplaced
@@ -21,7 +24,7 @@ from anchor.store.acknowledged_log import SideFile, build_entry
 from anchor.store.columns import ERASED
 from anchor.store.database import create_database, is_taken, open_database
 from anchor.store.erasures import erase_rows, find_by_leaves
-from anchor.store.evidence import load_all
+from anchor.store.evidence import find_by_key, load_all
 from anchor.store.evidence_insertion import insert_rows
 from anchor.store.heads import SealedHead, newest_head
 from anchor.store.location import SqliteFile
@@ -110,3 +113,15 @@ def test_erased_evidence_that_waits_is_queued_once(tmp_path: Path) -> None:
         with successor.read() as connection:
             sources = [piece.source == ERASED for piece in load_all(connection)]
     assert sources == [False, True, True]
+
+
+def test_the_successor_finds_the_custody_events_of_its_log(tmp_path: Path) -> None:
+    site = make_project(tmp_path)
+    given = EvidenceInput(source="/a", name="a", digests=digest_bytes(b"a", ("sha256",)))
+    subject = accept_once(site.open(), given).identity.hex()
+    chain, *_ = add_event(site.open(), subject, {"event": "copy", "actor": "Li"})
+    config = move(site.open().config, tmp_path / "next")
+    build_store(site.open(), config, seal_some(site, 1))  # the event waits
+    key = event_key(chain.subject.record, None)
+    with closing(open_database(config.store)) as successor, successor.read() as connection:
+        assert find_by_key(connection, key) is not None

@@ -3,10 +3,11 @@
 import { checkBag, enclosuresIn, type HashOriginal, listSignatures, policyIn, readReceipt, type ValidBag } from "../bag.ts";
 import { type BagSource, checkName, checkNames, MAX_FILES } from "../bag_format.ts";
 import type { Hex } from "../bytes.ts";
+import { judgeCustody, type PackedEvent, readEvents } from "../custody.ts";
 import { hashPieces, startHashing } from "../digests.ts";
 import { isRefusal, malformed, type Refusal } from "../errors.ts";
 import { inLanguage, type Language, message, type Message, type Text } from "../messages.ts";
-import { gravestError, headlineOf, leadingAnchor, verdictOf, type Verdict, wordsOf } from "../report.ts";
+import { errorOf, gravestOf, headlineOf, leadingAnchor, verdictOf, type Verdict, wordsOf } from "../report.ts";
 import { describeRefusal, describeReports } from "../report_json.ts";
 import type { Digests } from "../record.ts";
 import { formatTime } from "../text.ts";
@@ -105,8 +106,16 @@ export async function judgeBag(
   const outcomes: Outcome[] = [];
   try {
     const bag = await checkBag(await given.open(), hash);
+    const events = await readEvents(bag);
+    const judged = new Map<PackedEvent, Outcome>();
+    const judgeEvent = async (event: PackedEvent) => {
+      const outcome = judged.get(event) ?? (await judgeOne(event.data, event.digests, given.name));
+      judged.set(event, outcome);
+      return outcome.report;
+    };
     for (const { original, receipt, digests } of bag.exhibits) {
-      outcomes.push(await judgeOne(await readReceipt(bag, receipt), digests, `${given.name}/${original}`));
+      const outcome = await judgeOne(await readReceipt(bag, receipt), digests, `${given.name}/${original}`);
+      outcomes.push({ ...outcome, report: await judgeCustody(outcome.report, events, judgeEvent) });
     }
     return { name: given.name, bag, error: null, outcomes, policy };
   } catch (error) {
@@ -126,9 +135,9 @@ export function showBag(outcome: BagOutcome, language: Language): HTMLElement[] 
     const tone = verdictOf(error) === "fail" ? "fail" : "unknown";
     return [box(tone, say(wordsOf(error)), say(message("page-bag-refused")), path, [show(say(error!.reason), 600)])];
   }
-  const verdicts = outcomes.map(({ report }) => verdictOf(gravestError(report.steps)));
+  const verdicts = outcomes.map(({ report }) => verdictOf(errorOf(report)));
   const count = verdicts.filter((verdict) => verdict === "pass").length;
-  const gravest = gravestError(outcomes.flatMap(({ report }) => report.steps));
+  const gravest = gravestOf(outcomes.flatMap(({ report }) => errorOf(report) ?? []));
   // The words of the weakest that passed, where all did.
   const weakest = outcomes.find(({ report }) => !isPlainPass(report)) ?? outcomes[0]!;
   const words = gravest ? wordsOf(gravest) : headlineOf(weakest.report);

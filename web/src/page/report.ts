@@ -7,7 +7,7 @@ import { inLanguage, join, type Language, message, type Message, type Text } fro
 import { isGroup, kindOf, labelsOf, NOT_PROVEN, sentenceOf, titleOfStep } from "../release.ts";
 import { Doubt } from "../targets.ts";
 import {
-  exitCode, gravestError, headlineOf, kindOfReport, leadingAnchor, type ProvenAnchor, type Report, type Verdict, verdictOf,
+  errorOf, exitCode, headlineOf, kindOfReport, leadingAnchor, type ProvenAnchor, type Report, type Verdict, verdictOf,
 } from "../report.ts";
 import { formatTime } from "../text.ts";
 import { type Child, make, show } from "./elements.ts";
@@ -84,7 +84,7 @@ export function openOnPaper(): void {
 
 function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElement {
   const { report } = outcome;
-  const error = gravestError(report.steps);
+  const error = errorOf(report);
   const code = exitCode(report);
   const isFile = code === MISMATCH && report.steps.some((step) => step.number === 2 && step.error === error);
   const verdict = verdictOf(error);
@@ -157,7 +157,7 @@ function describeTime(seconds: number): Text {
 
 /** Tell whether it passed on a chain whose times count, with everything pinned by somebody else. */
 export const isPlainPass = (report: Report): boolean =>
-  gravestError(report.steps) === null && report.unpinned.length === 0 &&
+  errorOf(report) === null && report.unpinned.length === 0 &&
   kindOfReport(report) === "main" && leadingAnchor(report)?.assurance !== "asserted";
 
 /** Say of a chain that is no main one what it is worth. */
