@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+
+from sqlalchemy import Connection
 
 from anchor.canonical import encode_canonical
 from anchor.errors import MalformedError, StoreBusyError, UsageError
@@ -42,6 +44,7 @@ from anchor.store.evidence_insertion import (
 from anchor.store.evidence_kinds import MADE, Kind
 from anchor.store.file_origins import tenant_of
 from anchor.store.record_parts import name_by_digest
+from anchor.store.runs import lock_intake
 from anchor.system.clock import utc_now
 from anchor.types import Hash32, LogId
 
@@ -321,11 +324,13 @@ def accept_once(
     *,
     key: str | None = None,
     not_before: NotBefore | None = None,
+    check: Callable[[Connection], None] | None = None,
 ) -> AcceptedEvidence:
     """Accept one piece of evidence, or find the one accepted before; on return it is durable.
 
     ``key`` is an idempotency key: a submission repeated with it, by any process, is accepted once.
     Without a key, source and digests decide whether two submissions are the same evidence.
+    ``check`` raises if the store must not accept it now; nothing else is accepted meanwhile.
 
     Raises:
         UsageError: Other evidence was submitted with this key.
@@ -337,8 +342,15 @@ def accept_once(
     log = project.config.log
     row = prepare_evidence(submission, unique, salt, utc_now(), log, not_before)
     key_hash = None if key is None else hash_key(key)
+
+    def insert(connection: Connection) -> tuple[NewEvidence | StoredEvidence, bool]:
+        if check is not None:
+            lock_intake(connection)
+            check(connection)
+        return insert_once(connection, submitted=row, key=key_hash)
+
     project.database.check_room(len(row.record))
-    written = project.database.write_counted(partial(insert_once, submitted=row, key=key_hash))
+    written = project.database.write_counted(insert)
     stored, is_new = written.result
     return _describe(stored, is_new, written.copies)
 

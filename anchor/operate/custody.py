@@ -5,31 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from anchor.errors import UsageError
 from anchor.evidence.custody_event import KIND, CustodyEvent, name_event
-from anchor.evidence.digests import Digests, parse_digest
-from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.group_reading import parse_groups, read_custody_event
 from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
 from anchor.operate.acceptance import AcceptedEvidence, EvidenceInput, accept_once, hash_key
-from anchor.operate.receipt_files import read_receipt
-from anchor.project.files import RECEIPT_SUFFIX
+from anchor.operate.named_evidence import find_named
 from anchor.project.project import OpenProject
-from anchor.store.evidence import (
-    StoredEvidence,
-    find_by_digest,
-    find_by_identity,
-    find_by_key,
-)
+from anchor.store.evidence import StoredEvidence, find_by_key
 from anchor.system.clock import utc_now
 from anchor.verification.custody_chain import CustodyLink, CustodySubject, order_chain
-
-_ID_CHARACTERS = 64
-_ALGORITHMS = ("sha256:", "sm3:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +35,6 @@ class CustodyChain:
         return replace(self, links=[*self.links, link])
 
 
-def names_file(named: str) -> bool:
-    """Return whether a subject is named by its file."""
-    is_other = named.startswith(_ALGORITHMS) or named.endswith(RECEIPT_SUFFIX)
-    return not is_other and not _is_id(named)
-
-
-def _is_id(named: str) -> bool:
-    return len(named) == _ID_CHARACTERS and all(each in "0123456789abcdef" for each in named)
-
-
 def load_chain(project: OpenProject, named: str) -> CustodyChain:
     """Return the subject that ``named`` names, and the events about it.
 
@@ -66,7 +44,7 @@ def load_chain(project: OpenProject, named: str) -> CustodyChain:
         UsageError: The log holds no such record, or several, or its record was erased.
         MismatchError, CannotCheckError: The stored events do not form a chain.
     """
-    evidence = _find_subject(project, named)
+    evidence = find_named(project, named)
     record = evidence.record
     assert record is not None, "erased records were refused"
     subject = CustodySubject(
@@ -128,7 +106,7 @@ def add_event(
     submission = EvidenceInput(
         source=f"custody:{name}",
         name=name,
-        digests=_only(event.digests(), project.config.digests),
+        digests=event.digests().select(project.config.digests),
         media_type="application/json",
         groups=groups,
     )
@@ -141,49 +119,3 @@ def add_event(
         raise UsageError(
             Message("custody-event-added-meanwhile"), hint=Message("command-run-again-hint")
         ) from error
-
-
-def _only(digests: Digests, algorithms: tuple[str, ...]) -> Digests:
-    return Digests(
-        sha256=digests.sha256, sm3=digests.sm3 if "sm3" in algorithms else None, size=digests.size
-    )
-
-
-def _find_subject(project: OpenProject, named: str) -> StoredEvidence:
-    rows = _list_candidates(project, named)
-    usable = [row for row in rows if row.record and read_custody_event(row.record) is None]
-    if not usable and rows:
-        raise UsageError(Message("custody-subject-erased", subject=named))
-    if not usable:
-        raise UsageError(
-            Message("custody-subject-unknown", subject=named), hint=Message("evidence-add-hint")
-        )
-    if len(usable) > 1:
-        ids = ", ".join(row.identity.hex() for row in usable[:5])
-        raise UsageError(
-            Message("custody-subject-ambiguous", subject=named, count=len(usable)),
-            hint=Message("custody-subject-ambiguous-hint", ids=ids),
-        )
-    return usable[0]
-
-
-def _list_candidates(project: OpenProject, named: str) -> list[StoredEvidence]:
-    if _is_id(named):
-        with project.database.read() as connection:
-            row = find_by_identity(connection, bytes.fromhex(named))
-        return [] if row is None else [row]
-    if named.startswith(_ALGORITHMS):
-        return _find_by_digest(project, Digests.bare(*parse_digest(named)))
-    path = Path(named)
-    if names_file(named):
-        return _find_by_digest(project, digest_file(path))
-    receipt = read_receipt(path)
-    if receipt is None:
-        raise UsageError(Message("custody-receipt-unreadable", path=path), path=path)
-    digests = parse_record(receipt.record).digests
-    return [row for row in _find_by_digest(project, digests) if row.record == receipt.record]
-
-
-def _find_by_digest(project: OpenProject, digests: Digests) -> list[StoredEvidence]:
-    with project.database.read() as connection:
-        return find_by_digest(connection, digests)

@@ -86,6 +86,8 @@ STEPS = {
         0 collect --profile criminal-zh a.txt
         0 custody add b.txt --event copy --actor 王
         0 custody show b.txt
+        0 supersede b.txt a.txt --reason 缺页
+        2 withdraw b.txt --reason 缺页
         0 explain a.txt
         0 certify a.txt --no-pdf
         2 certify a.txt --no-pdf --draft

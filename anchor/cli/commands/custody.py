@@ -16,8 +16,9 @@ from anchor.evidence.custody_event import EVENTS
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.group_members import dump_group
 from anchor.messages.message import Message, join
-from anchor.operate.custody import CustodyChain, add_event, load_chain, names_file
+from anchor.operate.custody import CustodyChain, add_event, load_chain
 from anchor.operate.key_audit_trail import find_user
+from anchor.operate.named_evidence import names_file
 from anchor.operate.proving import open_prover
 from anchor.operate.receipt_files import ReceiptFolder
 from anchor.project.nodes import open_chain

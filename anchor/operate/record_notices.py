@@ -1,0 +1,103 @@
+"""Notices in the store: finding those about a record, and recording one."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlalchemy import Connection
+
+from anchor.evidence.group_reading import parse_groups
+from anchor.evidence.record_notice import (
+    SUPERSEDES,
+    WITHDRAWS,
+    RecordNotice,
+    name_notice,
+    read_notice,
+)
+from anchor.operate.acceptance import AcceptedEvidence, EvidenceInput, accept_once, hash_key
+from anchor.operate.named_evidence import find_named
+from anchor.project.project import OpenProject
+from anchor.store.evidence import StoredEvidence, find_by_key
+from anchor.system.clock import utc_now
+from anchor.verification.record_status import check_new_notice
+
+
+def find_notice(connection: Connection, record: bytes) -> StoredEvidence | None:
+    """Return the notice about the record with this SHA-256; None also if it was erased."""
+    row = find_by_key(connection, hash_key(_key(record)))
+    return None if row is None or row.record is None else row
+
+
+def list_notices(
+    connection: Connection, record: bytes
+) -> list[tuple[StoredEvidence, RecordNotice]]:
+    """Return the notice about a record, then the one about its replacement, and so on."""
+    notices: list[tuple[StoredEvidence, RecordNotice]] = []
+    passed = set()
+    following: bytes | None = record
+    while following is not None and following not in passed:
+        passed.add(following)
+        row = find_notice(connection, following)
+        notice = None if row is None else read_notice(row.record or b"{}")
+        if row is None or notice is None:
+            break
+        notices.append((row, notice))
+        following = notice.replacement
+    return notices
+
+
+def record_notice(
+    project: OpenProject,
+    subject: str,
+    replacement: str | None,
+    *,
+    reason: str,
+    actor: str,
+    at: str | None = None,
+) -> tuple[RecordNotice, AcceptedEvidence]:
+    """Record that a record is superseded or withdrawn; on return the notice is durable.
+
+    ``subject`` and ``replacement`` name evidence as ``find_named`` takes it; without a replacement
+    the subject is withdrawn.  ``at`` None is now.
+
+    Raises:
+        UsageError: The log holds no such record, a text is malformed, or one of the two records
+            has a notice already.
+    """
+    old = _hash_record(project, subject)
+    new = None if replacement is None else _hash_record(project, replacement)
+    members = {"subject": old.hex(), "reason": reason, "at": at or utc_now(), "actor": actor}
+    if new is not None:
+        members["replacement"] = new.hex()
+    kind = WITHDRAWS if new is None else SUPERSEDES
+    groups = parse_groups({"kind": kind, "notice": members})
+    assert groups.notice is not None, "the groups hold a notice"
+
+    def find(connection: Connection, record: bytes) -> RecordNotice | None:
+        row = find_notice(connection, record)
+        return None if row is None else read_notice(row.record or b"{}")
+
+    def check(connection: Connection) -> None:
+        check_new_notice(old, new, lambda record: find(connection, record))
+
+    name = name_notice(old)
+    submission = EvidenceInput(
+        source=f"notice:{name}",
+        name=name,
+        digests=groups.notice.digests().select(project.config.digests),
+        media_type="application/json",
+        groups=groups,
+    )
+    accepted = accept_once(project, submission, key=_key(old), check=check)
+    notice = read_notice(accepted.record or b"{}")
+    assert notice is not None, "it was recorded as one"
+    return notice, accepted
+
+
+def _hash_record(project: OpenProject, named: str) -> bytes:
+    return hashlib.sha256(find_named(project, named).record or b"").digest()
+
+
+def _key(record: bytes) -> str:
+    """Return the idempotency key of the notice about a record, which belongs to one alone."""
+    return f"notice:{record.hex()}"
