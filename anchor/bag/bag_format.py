@@ -27,6 +27,7 @@ REQUIRED = (BAGIT, INFO, MANIFEST, TAG_MANIFEST, SM3_SUMS)
 PAYLOAD = "data/"
 ORIGINALS = "data/originals/"
 RECEIPTS = "receipts/"
+NOTICES = "notices/"
 POLICY = "policy/trust.toml"
 
 DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"

@@ -21,12 +21,13 @@ from anchor.errors import AnchorError, UsageError
 from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
 from anchor.evidence.file_hashing import digest_file, hash_stdin
 from anchor.evidence.record import parse_record
+from anchor.evidence.record_notice import RecordNotice
 from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX, evidence_path
 from anchor.project.policy_sources import choose_policy
 from anchor.receipt.bundle import is_bundle_file, load_bundle
 from anchor.receipt.format import Receipt
-from anchor.types import ChainId, parse_hash
+from anchor.types import ChainId, LogId, parse_hash
 from anchor.verification.receipt_choice import Wanted, choose_receipts
 from anchor.verification.report import Report
 from anchor.verification.verifier import judge
@@ -35,6 +36,9 @@ from anchor.verification.verifier import judge
 _LARGE_BYTES = 1 << 28
 
 Load = Callable[[], tuple[bytes | Receipt, Digests]]
+
+FindOwnNotices = Callable[[bytes], Sequence[tuple[RecordNotice, Callable[[], Receipt]]]]
+"""Finds the notice about the record with this SHA-256, and what makes its receipt."""
 
 _SOURCES = {
     "option": Message("policy-source-option"),
@@ -55,6 +59,7 @@ class ProjectInputs(Protocol):
 
     def list_nodes(self, chain_id: ChainId) -> tuple[Sequence[str], int]: ...
     def make_receipt(self, file: Path, digests: Digests) -> Receipt: ...
+    def open_notices(self, log: LogId) -> FindOwnNotices | None: ...
     def close(self) -> None: ...
 
 
@@ -116,6 +121,16 @@ class VerificationInputs:
         """Return the nodes that the project names on that chain, and how many have to agree."""
         project = self._open_project()
         return ((), 1) if project is None else project.list_nodes(chain_id)
+
+    def find_own_notices(self, log: LogId) -> FindOwnNotices | None:
+        """Return what finds notices in the project; None without one that keeps this log.
+
+        Raises:
+            AnchorError: Its store cannot be opened.
+        """
+        # As with receipts: a store may be on another machine.
+        project = None if self._offline else self._open_project()
+        return None if project is None else project.open_notices(log)
 
     def describe_policies(self) -> list[Message]:
         """Return each policy that counts, its SHA-256 and its source, as text."""

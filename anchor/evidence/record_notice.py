@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from anchor.canonical import encode_canonical
 from anchor.evidence.digests import SHA256, SM3, Digests, digest_bytes
 from anchor.evidence.group_members import Group, Member, dump_group
+from anchor.evidence.record import parse_record
 from anchor.evidence.statement_text import MAX_CHARACTERS, DigestText, StatementText, TimeText
 from anchor.messages.message import Message
 
@@ -72,7 +73,12 @@ class RecordNotice:
 
 
 def read_notice(encoded: bytes) -> RecordNotice | None:
-    """Return the notice in the bytes of a record that ``parse_record`` has accepted, if any."""
+    """Return the notice in the bytes of a record; None if it holds none.
+
+    Raises:
+        MalformedError, UnknownVersionError: The bytes are no record.
+    """
+    parse_record(encoded)
     value: dict[str, Any] = json.loads(encoded)
     kind, members = value.get("kind"), value.get("notice")
     if kind not in KINDS or not isinstance(members, dict):

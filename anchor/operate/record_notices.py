@@ -22,10 +22,13 @@ from anchor.system.clock import utc_now
 from anchor.verification.record_status import check_new_notice
 
 
-def find_notice(connection: Connection, record: bytes) -> StoredEvidence | None:
+def find_notice(
+    connection: Connection, record: bytes
+) -> tuple[StoredEvidence, RecordNotice] | None:
     """Return the notice about the record with this SHA-256; None also if it was erased."""
     row = find_by_key(connection, hash_key(_key(record)))
-    return None if row is None or row.record is None else row
+    notice = None if row is None or row.record is None else read_notice(row.record)
+    return None if row is None or notice is None else (row, notice)
 
 
 def list_notices(
@@ -33,16 +36,13 @@ def list_notices(
 ) -> list[tuple[StoredEvidence, RecordNotice]]:
     """Return the notice about a record, then the one about its replacement, and so on."""
     notices: list[tuple[StoredEvidence, RecordNotice]] = []
-    passed = set()
     following: bytes | None = record
-    while following is not None and following not in passed:
-        passed.add(following)
-        row = find_notice(connection, following)
-        notice = None if row is None else read_notice(row.record or b"{}")
-        if row is None or notice is None:
+    while following is not None and all(each.subject != following for _, each in notices):
+        pair = find_notice(connection, following)
+        if pair is None:
             break
-        notices.append((row, notice))
-        following = notice.replacement
+        notices.append(pair)
+        following = pair[1].replacement
     return notices
 
 
@@ -73,12 +73,10 @@ def record_notice(
     groups = parse_groups({"kind": kind, "notice": members})
     assert groups.notice is not None, "the groups hold a notice"
 
-    def find(connection: Connection, record: bytes) -> RecordNotice | None:
-        row = find_notice(connection, record)
-        return None if row is None else read_notice(row.record or b"{}")
-
     def check(connection: Connection) -> None:
-        check_new_notice(old, new, lambda record: find(connection, record))
+        records = (old,) if new is None else (old, new)
+        known = (find_notice(connection, record) for record in records)
+        check_new_notice(old, new, [pair[1] for pair in known if pair is not None])
 
     name = name_notice(old)
     submission = EvidenceInput(
@@ -89,7 +87,8 @@ def record_notice(
         groups=groups,
     )
     accepted = accept_once(project, submission, key=_key(old), check=check)
-    notice = read_notice(accepted.record or b"{}")
+    assert accepted.record is not None, "it was just recorded"
+    notice = read_notice(accepted.record)
     assert notice is not None, "it was recorded as one"
     return notice, accepted
 

@@ -16,6 +16,7 @@ from anchor.cli.bag_report import describe_bag, print_bag
 from anchor.cli.console import Colour, Output, set_language
 from anchor.cli.custody_inputs import judge_custody
 from anchor.cli.evidence_inputs import VerificationInputs
+from anchor.cli.notice_inputs import NoticeInputs
 from anchor.cli.options import (
     AcceptUnpinnedOption,
     BlockHashOption,
@@ -74,6 +75,14 @@ def command(
             help="Receipt of a custody event of the file, or a folder of them; repeatable.",
         ),
     ] = None,
+    notice: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="RECEIPT|DIR",
+            help="Receipt of a notice that a file is superseded or withdrawn, or a folder of them; "
+            "repeatable.",
+        ),
+    ] = None,
     timestamp: Annotated[
         list[Path] | None,
         typer.Option(
@@ -116,8 +125,8 @@ def command(
     Of a bag, every file is compared with its lists first; the trust policy in it is not used.
 
     The exit code is that of the most severe result, in this order: 10 mismatch, 12 not trusted, 11
-    not anchored, 13 abandoned, 2 malformed, 22 unknown version, 20 cannot tell, 21 not final yet, 0
-    verified.
+    not anchored, 13 abandoned, 14 superseded or withdrawn, 2 malformed, 22 unknown version, 20
+    cannot tell, 21 not final yet, 0 verified.
     """
     _check_inputs(files or [], receipt, digest, custody)
     timestamps = TimestampInputs(timestamp or (), checkpoint)
@@ -143,6 +152,7 @@ def command(
         offline=offline,
         show_progress=partial(show_hashing, output),
     )
+    notices = NoticeInputs(inputs, notice or ())
     policies = inputs.describe_policies()
     if quiet:
         print_policies(output, policies)
@@ -156,7 +166,7 @@ def command(
         try:
             given, digests = load()
             report = judge_custody(inputs, inputs.judge(given, digests), given, custody or ())
-            report = timestamps.apply(inputs, name, report)
+            report = notices.apply(name, given, timestamps.apply(inputs, name, report))
             file = None if digest is not None or isinstance(name, Message) else Path(name)
             beside = inputs.note_policy_place(file, receipt)
             report = replace(report, notes=(*report.notes, *beside))
