@@ -22,6 +22,7 @@ _FOLDERS = {
     "exhibits/": Message("bag-readme-exhibits"),
     "certificate/": Message("bag-readme-certificates"),
     "custody/": Message("bag-readme-custody"),
+    "notices/": Message("bag-readme-notices"),
     "statements/": Message("bag-readme-statements"),
     "timestamps/": Message("bag-readme-timestamps"),
     "verify/": Message("bag-readme-verifiers"),

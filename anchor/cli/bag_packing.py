@@ -98,8 +98,11 @@ def compose_bag(
     details: Details,
     policies: Sequence[PolicyFile],
     enclosures: Mapping[str, Sequence[Path]],
+    notices: Mapping[str, bytes],
 ) -> dict[str, BagPart]:
     """Return the files of the bag; ``enclosures`` are files for each of the optional folders.
+
+    ``notices`` are the receipts of verified notices, by their names in the bag.
 
     Raises:
         UsageError: A file is given twice, or an enclosure cannot be read or is too large.
@@ -110,7 +113,7 @@ def compose_bag(
         if one.receipt == other.receipt:
             raise UsageError(Message("pack-file-twice", path=other.path))
     names = assign_names([_name(file) for file in ordered])
-    parts: dict[str, BagPart] = {}
+    parts: dict[str, BagPart] = {**notices}
     for name, file in zip(names, ordered, strict=True):
         parts[ORIGINALS + name] = OriginalFile(path=file.path, digests=file.digests)
         parts[f"{RECEIPTS}{name}{RECEIPT_SUFFIX}"] = file.receipt
@@ -135,7 +138,8 @@ def compose_bag(
     parts[VERIFIER] = (resources.files("anchor.standalone") / "verify.py").read_bytes()
     parts[PAGE] = load_page()
     program = f"anchor-evidence {version('anchor-evidence')}"
-    packing = _describe_packing(ordered, parts, program, party)
+    receipts = [*(file.receipt for file in ordered), *notices.values()]
+    packing = _describe_packing(receipts, len(ordered), parts, program, party)
     for language, name in README.items():
         parts[name] = write_readme(packing, sorted(parts), language)
     info = {"Bag-Software-Agent": program}
@@ -210,15 +214,19 @@ def _spell_party(party: str | None) -> Message | str:
 
 
 def _describe_packing(
-    files: Sequence[VerifiedFile], parts: Mapping[str, BagPart], program: str, party: str | None
+    receipts: Sequence[bytes],
+    originals: int,
+    parts: Mapping[str, BagPart],
+    program: str,
+    party: str | None,
 ) -> Packing:
     blocks: dict[PackedBlock, None] = {}
-    for file in files:
-        blocks.update(dict.fromkeys(_list_blocks(parse_receipt(file.receipt))))
+    for receipt in receipts:
+        blocks.update(dict.fromkeys(_list_blocks(parse_receipt(receipt))))
     return Packing(
         program=program,
         party=_spell_party(party),
-        originals=len(files),
+        originals=originals,
         has_policy=POLICY in parts,
         blocks=sorted(blocks, key=lambda block: (block.chain_id, block.number, block.log)),
         verifier_sha256=_hash_part(parts[VERIFIER]),

@@ -88,7 +88,7 @@ class VerificationInputs:
     ) -> None:
         self.choice = choose_policy(trust=trust, config=config_path)
         self.policy = self.choice.policy
-        self._offline = offline
+        self.is_offline = offline
         self._trust = trust
         self._show_progress = show_progress
         self._project: ProjectInputs | None = None
@@ -129,7 +129,7 @@ class VerificationInputs:
             AnchorError: Its store cannot be opened.
         """
         # As with receipts: a store may be on another machine.
-        project = None if self._offline else self._open_project()
+        project = None if self.is_offline else self._open_project()
         return None if project is None else project.open_notices(log)
 
     def describe_policies(self) -> list[Message]:
@@ -289,7 +289,7 @@ class VerificationInputs:
 
     def _from_store(self, file: Path, digests: Digests, beside: Path | None) -> Receipt:
         # A store may be on another machine, and its receipts hold no state proof anyway.
-        project = None if self._offline else self._open_project()
+        project = None if self.is_offline else self._open_project()
         if project is None:
             reason = "" if beside is None else Message("receipt-missing-reason", name=beside.name)
             raise UsageError(

@@ -8,20 +8,38 @@ from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
-from anchor.bag.bag_format import NOTICES, ORIGINALS
+from anchor.bag.bag_format import ORIGINALS
+from anchor.bag.bag_notices import list_bag_notices
 from anchor.cli.bag_inputs import OpenedBag
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.input_files import list_receipts, read_receipt
 from anchor.errors import AnchorError, MalformedError
 from anchor.evidence.record_notice import RecordNotice, read_notice
 from anchor.messages.message import Message
-from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import MAX_RECEIPT_BYTES, Receipt, parse_receipt
 from anchor.types import LogId
 from anchor.verification.notice_claim import GivenNotice, apply_notices
 from anchor.verification.report import Report
 
 _BySubject = dict[bytes, list[GivenNotice]]
+
+
+def read_named(paths: Sequence[Path]) -> Iterator[tuple[Path, RecordNotice, bytes]]:
+    """Yield the notices in receipts, or in folders of receipts, with the receipts' bytes.
+
+    Raises:
+        UsageError: A file cannot be read, or is not the receipt of a notice.
+    """
+    for path in list_receipts(paths):
+        data = read_receipt(path)
+        try:
+            notice = read_notice(parse_receipt(data).record)
+        except AnchorError as error:
+            failure = Message("named-receipt-unreadable", path=path)
+            raise MalformedError(Message("with-reason", failure=failure, reason=error)) from error
+        if notice is None:
+            raise MalformedError(Message("notice-receipt-of-other", path=path))
+        yield path, notice, data
 
 
 class NoticeInputs:
@@ -33,7 +51,10 @@ class NoticeInputs:
 
     def __init__(self, inputs: VerificationInputs, paths: Sequence[Path]) -> None:
         self._inputs = inputs
-        self._named = _by_subject(map(self._read, list_receipts(paths)))
+        self._named = _by_subject(
+            self._give(str(path), notice, parse_receipt(data).log, partial(bytes, data), True)
+            for path, notice, data in read_named(paths)
+        )
         self._in_bags: dict[Path, _BySubject] = {}
         self._unread: AnchorError | None = None
 
@@ -52,25 +73,12 @@ class NoticeInputs:
         judged = apply_notices(report, subject, list_notices, is_log_at_hand=own is not None)
         return replace(judged, notes=(*judged.notes, *self._describe_own(judged, own is not None)))
 
-    def _read(self, path: Path) -> GivenNotice:
-        data = read_receipt(path)
-        try:
-            receipt = parse_receipt(data)
-            notice = read_notice(receipt.record)
-        except AnchorError as error:
-            failure = Message("named-receipt-unreadable", path=path)
-            raise MalformedError(Message("with-reason", failure=failure, reason=error)) from error
-        if notice is None:
-            raise MalformedError(Message("notice-receipt-of-other", path=path))
-        return self._give(str(path), notice, receipt.log, lambda: data, is_demanded=True)
-
     def _give(
         self,
         name: str,
         notice: RecordNotice,
         log: LogId,
         load: Callable[[], bytes | Receipt],
-        *,
         is_demanded: bool = False,
     ) -> GivenNotice:
         @cache
@@ -93,17 +101,9 @@ class NoticeInputs:
                 yield self._in_bags[opened.path]
 
     def _list_in_bag(self, opened: OpenedBag) -> Iterator[GivenNotice]:
-        for name in sorted(opened.bag.tags):
-            if not (name.startswith(NOTICES) and name.endswith(RECEIPT_SUFFIX)):
-                continue
+        for name, notice, log in list_bag_notices(opened.bag):
             load = partial(opened.bag.read, name, MAX_RECEIPT_BYTES)
-            try:
-                receipt = parse_receipt(load())
-                notice = read_notice(receipt.record)
-            except AnchorError:
-                continue  # an enclosure like any other
-            if notice is not None:
-                yield self._give(name, notice, receipt.log, load)
+            yield self._give(name, notice, log, load)
 
     def _open_own(self, receipt: Receipt) -> Callable[[bytes], list[GivenNotice]] | None:
         """Return what lists the notices in the user's own project; None if that cannot tell."""

@@ -23,7 +23,7 @@ OF_A, OF_B = 4, 5
 
 
 def make_record(
-    subject: bytes, replacement: bytes | None, digests: Digests | None = None, **changes: Any
+    subject: bytes, replacement: bytes | None, digests: Digests | None = None, /, **changes: Any
 ) -> bytes:
     """Return the record of a notice, with these members changed, or left out if None.
 
@@ -46,10 +46,10 @@ def make_record(
 class Notices:
     """A world in which b supersedes a, and b is withdrawn."""
 
-    def __init__(self, **changes: Any) -> None:
+    def __init__(self, digests: Digests | None = None, **changes: Any) -> None:
         records = list(World().records)
         a, b = (hashlib.sha256(records[index]).digest() for index in (A, B))
-        records[OF_A] = make_record(a, b, **changes)
+        records[OF_A] = make_record(a, b, digests, **changes)
         records[OF_B] = make_record(b, None)
         self.world = World(records)
 

@@ -123,8 +123,11 @@ const ASKED = {
       try {
         const bag = await anchor.checkBag(await anchor.openZip(new Blob([Buffer.from(data, "base64")])));
         const codes = [];
+        const notices = await anchor.listNotices(bag.source, (name) => anchor.readReceipt(bag, name));
         for (const { receipt, digests } of bag.exhibits) {
-          codes.push(anchor.exitCode(await anchor.judge(await anchor.readReceipt(bag, receipt), digests, trust)));
+          const report = await anchor.judge(await anchor.readReceipt(bag, receipt), digests, trust);
+          const judge = (notice, evidence) => anchor.judge(notice, evidence, trust);
+          codes.push(anchor.exitCode(await anchor.applyNotices(report, notices, judge)));
         }
         found.push([0, codes]);
       } catch (error) {

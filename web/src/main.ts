@@ -13,6 +13,7 @@ import { serveHashing } from "./digests.ts";
 import { parseHeader } from "./header.ts";
 import { checkBeacon } from "./history_proof.ts";
 import { verifyInclusion } from "./merkle.ts";
+import { applyNotices, listNotices, readNotice } from "./notices.ts";
 import { verifyTrieProof } from "./trie.ts";
 import { openZip } from "./zip.ts";
 import { startPage } from "./page/app.ts";
@@ -32,9 +33,9 @@ import { judge } from "./verifier.ts";
 
 Object.assign(globalThis, {
   anchor: {
-    ...bytes, REGISTRY, Sm3, areDistinct, checkAccount, checkAnchor, checkBag, checkBeacon, checkSubmitter, chooseReceipt, connectTo,
+    ...bytes, REGISTRY, Sm3, applyNotices, areDistinct, checkAccount, checkAnchor, checkBag, checkBeacon, checkSubmitter, chooseReceipt, connectTo,
     describeReport, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, nameOf, openZip, parseHeader, parseNotBefore, parsePolicy, parseRecord,
-    parseStrict, quote, readBeacon, readBundle, Reader, readReceipt, sentenceOf, verifyInclusion, verifyTrieProof,
+    listNotices, parseStrict, quote, readBeacon, readBundle, Reader, readNotice, readReceipt, sentenceOf, verifyInclusion, verifyTrieProof,
   },
 });
 

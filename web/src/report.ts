@@ -3,12 +3,13 @@
 import type { Hex } from "./bytes.ts";
 import {
   ABANDONED, CANNOT_CHECK, DONE, isRefusal, MALFORMED, MISMATCH, NOT_ANCHORED, NOT_FINAL, NOT_TRUSTED,
-  type Refusal, UNKNOWN_VERSION,
+  type Refusal, SUPERSEDED, UNKNOWN_VERSION,
 } from "./errors.ts";
 import { message, type Message } from "./messages.ts";
+import type { Notice } from "./notices.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Record } from "./record.ts";
-import { bestKind, type ChainKind, kindOf } from "./release.ts";
+import { bestKind, type ChainKind, kindOf, NOT_PROVEN } from "./release.ts";
 import type { Anchor } from "./storage.ts";
 
 export type Verdict = "pass" | "fail" | "cannot tell" | "not present";
@@ -49,6 +50,18 @@ export interface ProvenAnchor {
   readonly isAsserted: boolean;
 }
 
+/** The verdict on a notice: `error` is why it does not count, and `fault` what counts for the whole report. */
+export interface NoticeFinding {
+  readonly notice: Notice;
+  /** Its subject is the record that was verified, and not one that replaces it. */
+  readonly isAboutRecord: boolean;
+  /** Unix seconds, by which it was recorded. */
+  readonly existedBy: number | null;
+  readonly error: Refusal | null;
+  readonly fault: Refusal | null;
+  readonly detail: Message;
+}
+
 /** Everything one verification found, whether it passed or not. */
 export interface Report {
   readonly receipt: Receipt | null;
@@ -62,15 +75,32 @@ export interface Report {
   readonly notes: readonly Message[];
   /** What this verification leaves open, beside what every one does. */
   readonly notProven: readonly Message[];
+  readonly notices: readonly NoticeFinding[];
 }
 
 const GRAVEST_FIRST = [
-  MISMATCH, NOT_TRUSTED, NOT_ANCHORED, ABANDONED, MALFORMED, UNKNOWN_VERSION, CANNOT_CHECK, NOT_FINAL,
+  MISMATCH, NOT_TRUSTED, NOT_ANCHORED, ABANDONED, SUPERSEDED, MALFORMED, UNKNOWN_VERSION, CANNOT_CHECK, NOT_FINAL,
 ];
 
 /** Return the gravest finding of steps, the earliest of its kind; null when all passed. */
 export const gravestError = (steps: readonly Step[]): Refusal | null =>
   gravestOf(steps.flatMap((step) => step.error ?? []));
+
+/** Return the gravest finding on the evidence and on whether its record stands; null when there is none. */
+export const errorOf = ({ steps, notices }: Report): Refusal | null =>
+  gravestOf([gravestError(steps), ...notices.map(({ fault }) => fault)].flatMap((error) => error ?? []));
+
+/** Return the gravest of what several reports end with. */
+export const gravestOfAll = (reports: readonly Report[]): Refusal | null =>
+  gravestOf(reports.flatMap((report) => errorOf(report) ?? []));
+
+const STATUS_NOT_PROVEN = message("report-status-not-proven");
+
+/** Return what a report leaves open: unless a notice tells it, whether the record still stands. */
+export function openQuestions({ notices, notProven }: Report): Message[] {
+  const isKnown = notices.some(({ error }) => error === null);
+  return [...NOT_PROVEN.filter(({ id }) => !isKnown || id !== STATUS_NOT_PROVEN.id), ...notProven];
+}
 
 /** Makes all the checks of one step, so that what one finds does not hide what another would. */
 export class Findings {
@@ -108,7 +138,7 @@ function gravestOf(errors: readonly Refusal[]): Refusal | null {
   return null;
 }
 
-export const exitCode = (report: Report): number => gravestError(report.steps)?.code ?? DONE;
+export const exitCode = (report: Report): number => errorOf(report)?.code ?? DONE;
 
 /** Return the kind of chain that the proof rests on; null where nothing was proven. */
 export const kindOfReport = ({ proven }: Report): ChainKind | null =>
@@ -138,9 +168,18 @@ const REFUSALS: { readonly [code: number]: Message } = {
 
 /** Return the shortest true words for the whole: never those of a better proof. */
 export function headlineOf(report: Report): Message {
+  const error = errorOf(report);
+  if (error?.code !== SUPERSEDED) {
+    return summarise(report, error);
+  }
+  const evidence = summarise(report, gravestError(report.steps));
+  const isReplaced = report.notices.find(({ fault }) => fault === error)?.notice.replacement;
+  return isReplaced ? message("verdict-superseded", { evidence }) : message("verdict-withdrawn", { evidence });
+}
+
+function summarise(report: Report, error: Refusal | null): Message {
   const leading = leadingAnchor(report);
   const kind = kindOfReport(report);
-  const error = gravestError(report.steps);
   if (error || leading === null || kind === null) {
     return wordsOf(error);
   }
@@ -164,6 +203,6 @@ export function verdictOf(error: Refusal | null): Verdict {
   if (error === null) {
     return "pass";
   }
-  const isWrong = [MALFORMED, MISMATCH, NOT_ANCHORED, NOT_TRUSTED, ABANDONED].includes(error.code);
+  const isWrong = [MALFORMED, MISMATCH, NOT_ANCHORED, NOT_TRUSTED, ABANDONED, SUPERSEDED].includes(error.code);
   return isWrong ? "fail" : "cannot tell";
 }

@@ -15,6 +15,7 @@ from anchor.bag.bag_writer import check_target, write_bag
 from anchor.cli.bag_packing import compose_bag, describe_refused, verify_files
 from anchor.cli.console import Output
 from anchor.cli.evidence_inputs import VerificationInputs
+from anchor.cli.notice_packing import pack_notices
 from anchor.cli.options import (
     AcceptUnpinnedOption,
     BlockHashOption,
@@ -64,6 +65,14 @@ def command(
         list[Path] | None,
         typer.Option(metavar="FILE", help="File for the bag's folder on custody; repeatable."),
     ] = None,
+    notice: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="RECEIPT|DIR",
+            help="Receipt of a notice that a file is superseded or withdrawn; repeatable. Those of "
+            "your own project are in it anyway.",
+        ),
+    ] = None,
     statement: Annotated[
         list[Path] | None,
         typer.Option(metavar="FILE", help="File for the bag's folder of statements; repeatable."),
@@ -110,6 +119,7 @@ def command(
         show_progress=partial(show_hashing, output),
     )
     files, refused = verify_files(inputs, receipts, output)
+    notices = {} if refused else pack_notices(inputs, files, notice or (), output)
     inputs.close()
     basis = {
         "policies": inputs.list_policies(),
@@ -134,6 +144,7 @@ def command(
             "statements": statement or [],
             "timestamps": list(dict.fromkeys([*kept, *(timestamp or [])])),
         },
+        notices=notices,
     )
     size = sum(part.digests.size or 0 for part in bag.values() if isinstance(part, OriginalFile))
     with show_hashing(output, size) as count:

@@ -6,7 +6,8 @@ import type { Hex } from "../bytes.ts";
 import { hashPieces, startHashing } from "../digests.ts";
 import { isRefusal, malformed, type Refusal } from "../errors.ts";
 import { inLanguage, type Language, message, type Message, type Text } from "../messages.ts";
-import { gravestError, headlineOf, leadingAnchor, verdictOf, type Verdict, wordsOf } from "../report.ts";
+import { listNotices, type Notice } from "../notices.ts";
+import { errorOf, gravestOfAll, headlineOf, leadingAnchor, verdictOf, type Verdict, wordsOf } from "../report.ts";
 import { describeRefusal, describeReports } from "../report_json.ts";
 import type { Digests } from "../record.ts";
 import { formatTime } from "../text.ts";
@@ -85,7 +86,7 @@ export async function judgeBag(
   given: GivenBag,
   script: string,
   policy: Policy | null,
-  judgeOne: (receipt: Uint8Array, evidence: Digests, file: string) => Promise<Outcome>,
+  judgeOne: (receipt: Uint8Array, evidence: Digests, file: string, notices: readonly Notice[]) => Promise<Outcome>,
   report: (part: number) => void,
 ): Promise<BagOutcome> {
   let done = 0;
@@ -101,8 +102,9 @@ export async function judgeBag(
   const outcomes: Outcome[] = [];
   try {
     const bag = await checkBag(await given.open(), hash);
+    const notices = await listNotices(bag.source, (name) => readReceipt(bag, name));
     for (const { original, receipt, digests } of bag.exhibits) {
-      outcomes.push(await judgeOne(await readReceipt(bag, receipt), digests, `${given.name}/${original}`));
+      outcomes.push(await judgeOne(await readReceipt(bag, receipt), digests, `${given.name}/${original}`, notices));
     }
     return { name: given.name, bag, error: null, outcomes, policy };
   } catch (error) {
@@ -122,9 +124,9 @@ export function showBag(outcome: BagOutcome, language: Language): HTMLElement[] 
     const tone = verdictOf(error) === "fail" ? "fail" : "unknown";
     return [box(tone, say(wordsOf(error)), say(message("page-bag-refused")), path, [show(say(error!.reason), 600)])];
   }
-  const verdicts = outcomes.map(({ report }) => verdictOf(gravestError(report.steps)));
+  const verdicts = outcomes.map(({ report }) => verdictOf(errorOf(report)));
   const count = verdicts.filter((verdict) => verdict === "pass").length;
-  const gravest = gravestError(outcomes.flatMap(({ report }) => report.steps));
+  const gravest = gravestOfAll(outcomes.map(({ report }) => report));
   // The words of the weakest that passed, where all did.
   const weakest = outcomes.find(({ report }) => !isPlainPass(report)) ?? outcomes[0]!;
   const words = gravest ? wordsOf(gravest) : headlineOf(weakest.report);
