@@ -103,7 +103,7 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
   const lines = error && code !== SUPERSEDED
     ? [make("p", { class: "reason" }, code >= CANNOT_CHECK ? `${say(message("page-result-open"))} ` : "",
         make("span", {}, ...spell(error.reason, say)))]
-    : isProven ? describePass(report, worth !== null, say, language) : [];
+    : isProven ? describePass(report, worth !== null || error !== null, say, language) : [];
   const isPlain = isPlainPass(report);
   const tone = verdict === "fail" && code !== SUPERSEDED ? "fail" : isPlain ? "pass" : "unknown";
   return make(
