@@ -195,12 +195,30 @@ class CustodyEntry(ReportDocument):
     stated: dict[str, Any]
 
 
+class NoticeEntry(ReportDocument):
+    """A notice that was verified: the record ``subject`` is superseded or withdrawn.
+
+    Reason, time and author are stated by the log's operator.  ``existed_no_later_than`` is the time
+    by which the notice's record existed.
+    """
+
+    record_sha256: Hex32
+    kind: Literal["supersedes", "withdraws"]
+    subject: Hex32
+    replacement: Hex32 | None
+    reason: str
+    at: str
+    actor: str
+    existed_no_later_than: Time | None
+
+
 class Certificate(ReportDocument):
     """The whole certificate; ``qr_text`` is the content of its QR code.
 
     ``account`` is what the record says about the collection, which nothing verified: stated by the
     operator, or observed by the program that made the record.  ``custody`` are the events whose
-    receipts were given, in their order, or null if none was.
+    receipts were given, in their order, or null if none was.  ``notices`` are those that were known
+    at issue, about the record first and then about what replaces it; null if none was.
 
     ``clock`` is the source of ``issued_at``: the issuing machine's clock, or the issuer.  Members
     that are always null are reserved: no record contains their values yet.
@@ -221,6 +239,7 @@ class Certificate(ReportDocument):
     account: AccountDocument[Bilingual] | None = None
     trusted_timestamp: None = None
     custody: list[CustodyEntry] | None = None
+    notices: list[NoticeEntry] | None = None
     checks: Checks
     qr_text: str
     not_proven: list[Bilingual]

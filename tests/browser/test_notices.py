@@ -82,6 +82,6 @@ def test_notices_are_dropped_with_the_file_and_its_receipt(browser: Browser) -> 
     assert "Li replaced the record" in text and "Unchanged since it was recorded" in text
     desk.check_accessible()
     desk.tab.get_by_role("button", name="中文").click()
-    assert "日志运营者声明" in desk.tab.inner_text("#report")
+    assert "日志的运营方声明" in desk.tab.inner_text("#report")
     assert (desk.network, desk.said) == ([], [])
     desk.tab.context.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -118,3 +119,13 @@ def test_the_standalone_verifier_takes_the_same_notices(
     assert "a receipt alone cannot tell" not in said
     assert standalone.main((*given, "--notice", "c.anchor.json")) == 2
     assert standalone.main((*given, "--notice", "none")) == 2
+
+
+def test_a_certificate_shows_the_notice_that_was_named(desk: Desk) -> None:
+    ran = desk.run(
+        "certify", "a.anchor.json", *desk.trust, "--no-pdf", "--notice", "notices",
+        "--issued-at", "2026-11-01T00:00:00Z",
+    )  # fmt: skip
+    ran.expect(0)
+    document = json.loads((desk.folder / "a.certificate.json").read_bytes())
+    assert [each["kind"] for each in document["notices"]] == ["supersedes", "withdraws"]

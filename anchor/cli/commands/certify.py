@@ -24,6 +24,7 @@ from anchor.cli.certificate_files import (
 from anchor.cli.console import Output
 from anchor.cli.custody_inputs import load_custody
 from anchor.cli.evidence_inputs import VerificationInputs
+from anchor.cli.notice_inputs import NoticeInputs
 from anchor.cli.options import (
     AcceptUnpinnedOption,
     BlockHashOption,
@@ -70,6 +71,14 @@ def command(
         typer.Option(
             metavar="RECEIPT|DIR",
             help="Receipts of the evidence's custody events, which the certificate then lists.",
+        ),
+    ] = None,
+    notice: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="RECEIPT|DIR",
+            help="Receipts of notices that evidence is superseded or withdrawn, which its "
+            "certificate then shows.",
         ),
     ] = None,
     folder: Annotated[
@@ -139,7 +148,8 @@ def command(
 
     A certificate is in Chinese and English: a JSON file, which is authoritative, and an HTML and a
     PDF/A-3b file with the same data. A file that does not verify, or whose anchor is not final yet
-    (21), gets none; the exit code is that of `anchor verify`.
+    (21), gets none; the exit code is that of `anchor verify`. One that was superseded or withdrawn
+    gets a certificate that says so.
     """
     if offline and (rpc or quorum):
         raise UsageError(Message("option-offline-with-nodes"))
@@ -176,12 +186,13 @@ def command(
         offline=offline,
     )
     nodes = inputs.nodes
+    notices = NoticeInputs(inputs, notice or ())
 
     def judge_one(request: Request) -> Judged:
         receipt, digests = inputs.load(
             request.file, request.receipt, hint=Message("certificate-file-missing-hint")
         )
-        report = inputs.judge(receipt, digests)
+        report = notices.apply(str(request.file), receipt, inputs.judge(receipt, digests))
         basis = Basis(
             policy=inputs.policy, policies=inputs.choice.files, nodes=tuple(nodes.asked_now)
         )
