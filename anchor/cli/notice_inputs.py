@@ -13,14 +13,16 @@ from anchor.bag.bag_notices import list_bag_notices
 from anchor.cli.bag_inputs import OpenedBag
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.input_files import list_receipts, read_receipt
-from anchor.errors import AnchorError, MalformedError
+from anchor.errors import AnchorError, CannotCheckError, MalformedError, UsageError
 from anchor.evidence.record_notice import RecordNotice, read_notice
+from anchor.log.publication import WebPublication
 from anchor.messages.message import Message
 from anchor.receipt.format import MAX_RECEIPT_BYTES, Receipt, parse_receipt
 from anchor.types import LogId
 from anchor.verification.notice_claim import GivenNotice, apply_notices
 from anchor.verification.report import Report
 
+_WEB = ("http://", "https://")
 _BySubject = dict[bytes, list[GivenNotice]]
 
 
@@ -45,18 +47,25 @@ def read_named(paths: Sequence[Path]) -> Iterator[tuple[Path, RecordNotice, byte
 class NoticeInputs:
     """The notices of a run, each verified once, however many records lead to it.
 
+    ``given`` are receipts, folders of receipts, and URLs of services.
+
     Raises:
         UsageError: A file cannot be read, or is not the receipt of a notice.
     """
 
-    def __init__(self, inputs: VerificationInputs, paths: Sequence[Path]) -> None:
+    def __init__(self, inputs: VerificationInputs, given: Sequence[str]) -> None:
         self._inputs = inputs
+        urls = [each for each in given if each.startswith(_WEB)]
+        if urls and inputs.is_offline:
+            raise UsageError(Message("option-offline-with-service"))
+        self._services = [WebPublication(url, max_bytes=MAX_RECEIPT_BYTES) for url in urls]
         self._named = _by_subject(
             self._give(str(path), notice, parse_receipt(data).log, partial(bytes, data), True)
-            for path, notice, data in read_named(paths)
+            for path, notice, data in read_named([Path(each) for each in given if each not in urls])
         )
         self._in_bags: dict[Path, _BySubject] = {}
         self._unread: AnchorError | None = None
+        self._unanswered: CannotCheckError | None = None
 
     def apply(self, name: str, receipt: bytes | Receipt, report: Report) -> Report:
         """Return the report on ``name`` with the notices about its record."""
@@ -68,10 +77,40 @@ class NoticeInputs:
 
         def list_notices(record: bytes) -> list[GivenNotice]:
             given = [each for source in sources for each in source.get(record, ())]
+            given += self._ask_services(record)
             return [*given, *(own(record) if own is not None else ())]
 
-        judged = apply_notices(report, subject, list_notices, is_log_at_hand=own is not None)
-        return replace(judged, notes=(*judged.notes, *self._describe_own(judged, own is not None)))
+        try:
+            judged = apply_notices(report, subject, list_notices, is_log_at_hand=own is not None)
+        except AnchorError as error:
+            return replace(report, status_error=error)
+        return replace(judged, notes=(*judged.notes, *self._describe_none(judged, own is not None)))
+
+    def _ask_services(self, record: bytes) -> Iterator[GivenNotice]:
+        """Yield the notices about a record that the named services have.
+
+        Raises:
+            CannotCheckError: A service does not answer as one.
+        """
+        if self._unanswered is not None:
+            raise self._unanswered
+        for service in self._services:
+            try:
+                data = service.read(f"v1/notices/{record.hex()}")
+            except CannotCheckError as error:
+                self._unanswered = error  # of many files, only the first one waits for it
+                raise
+            if data is None:
+                continue
+            try:
+                receipt = parse_receipt(data)
+                notice = read_notice(receipt.record)
+            except AnchorError as error:
+                reason = Message("notice-service-answer", name=service.name, reason=error)
+                raise CannotCheckError(reason) from error
+            if notice is None or notice.subject != record:
+                raise CannotCheckError(Message("notice-service-other", name=service.name))
+            yield self._give(service.name, notice, receipt.log, partial(bytes, data), True)
 
     def _give(
         self,
@@ -121,11 +160,14 @@ class NoticeInputs:
             self._give(name, notice, receipt.log, prove) for notice, prove in find(record)
         ]
 
-    def _describe_own(self, report: Report, is_asked: bool) -> Iterator[Message]:
+    def _describe_none(self, report: Report, is_asked: bool) -> Iterator[Message]:
         if self._unread is not None:
             yield Message("notice-project-unread", reason=self._unread.message)
         elif is_asked and not report.notices:
             yield Message("notice-project-none")
+        if not report.notices:
+            for service in self._services:
+                yield Message("notice-service-none", name=service.name)
 
 
 def _by_subject(given: Iterable[GivenNotice]) -> _BySubject:

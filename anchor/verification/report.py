@@ -240,7 +240,8 @@ class Report:
     """All results of one verification, whether it passed or not.
 
     ``custody`` is None if no custody events were given; ``timestamps`` are the tokens given.
-    ``notices`` are those about the record, and about the records that replace it.
+    ``notices`` are those about the record, and about the records that replace it; ``status_error``
+    says why a service that was asked for them named none.
     ``unpinned`` lists what no policy pins, accepted or not; ``notes`` are lines that are not
     findings.  ``not_proven`` lists what this verification leaves open.
     """
@@ -255,11 +256,13 @@ class Report:
     custody: CustodyFinding | None = None
     timestamps: tuple[TimestampFinding, ...] = ()
     notices: tuple[NoticeFinding, ...] = ()
+    status_error: AnchorError | None = None
 
     @property
     def error(self) -> AnchorError | None:
         """Return the severest error, the earliest of its kind; None if everything passed."""
-        errors = [self.evidence_error, *(finding.fault for finding in self.notices)]
+        errors = [self.evidence_error, self.status_error]
+        errors += [finding.fault for finding in self.notices]
         return severest_error([error for error in errors if error is not None])
 
     @property

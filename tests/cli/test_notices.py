@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -129,3 +135,66 @@ def test_a_certificate_shows_the_notice_that_was_named(desk: Desk) -> None:
     ran.expect(0)
     document = json.loads((desk.folder / "a.certificate.json").read_bytes())
     assert [each["kind"] for each in document["notices"]] == ["supersedes", "withdraws"]
+
+
+@contextmanager
+def serve_answers(answers: dict[str, tuple[int, bytes]]) -> Iterator[str]:
+    """Serve these statuses and bodies by path, as a service does; give its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = answers.get(self.path, (404, b""))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_service_is_asked_by_the_record_and_believed_as_far_as_its_receipt_goes(
+    desk: Desk,
+) -> None:
+    # Nodes may be asked, but none is needed: the policy names the block.
+    entry = replace(
+        Notices().world.entry(), block_hashes=(bytes.fromhex(desk.block_hash[2:]),), rpc=()
+    )
+    desk.write("trust.toml", encode_policy([entry]))
+    made = Notices()
+    paths = {
+        index: f"/v1/notices/{hashlib.sha256(made.world.records[index]).hexdigest()}"
+        for index in (A, B, C)
+    }
+    receipts = {index: encode_receipt(made.receipt(index)) for index in (OF_A, OF_B, C)}
+    answers = {paths[A]: (200, receipts[OF_A]), paths[B]: (200, receipts[OF_B])}
+    with serve_answers(answers) as url:
+        run = ("verify", "a", "--trust", "trust.toml", "--notice", url, "--json")
+        document = desk.run(*run).expect(14).document
+        notices = document["files"][0]["notices"]
+        assert [(each["file"], each["kind"]) for each in notices] == [
+            (url, "supersedes"), (url, "withdraws"),
+        ]  # fmt: skip
+        document = desk.run(*run[:1], "c", *run[2:]).expect(0).document
+        assert any("which only its operator vouches for" in each for each in
+                   document["files"][0]["notes"])  # fmt: skip
+        assert any("receipt alone" in each for each in document["files"][0]["not_proven"])
+        for answer in ((500, b""), (200, b"<html>"), (409, b"{}"), (302, b"")):
+            answers[paths[A]] = answer
+            ran = desk.run(*run).expect(20)
+            assert ran.document["files"][0]["steps"][-1]["verdict"] == "pass"
+        answers[paths[A]] = (200, receipts[C])  # the receipt of something else
+        assert desk.run(*run).expect(20)
+        desk.run(*run, "--offline").refused(2, "--offline asks no service")
+    text = desk.run(*run[:-1]).expect(20).out
+    assert "Whether it was superseded or withdrawn since cannot be told" in text

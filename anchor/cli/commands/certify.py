@@ -74,11 +74,11 @@ def command(
         ),
     ] = None,
     notice: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
-            metavar="RECEIPT|DIR",
-            help="Receipts of notices that evidence is superseded or withdrawn, which its "
-            "certificate then shows.",
+            metavar="RECEIPT|DIR|URL",
+            help="Receipts of notices that evidence is superseded or withdrawn, or the service "
+            "that knows them; its certificate then shows them.",
         ),
     ] = None,
     folder: Annotated[

@@ -76,11 +76,11 @@ def command(
         ),
     ] = None,
     notice: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
-            metavar="RECEIPT|DIR",
-            help="Receipt of a notice that a file is superseded or withdrawn, or a folder of them; "
-            "repeatable.",
+            metavar="RECEIPT|DIR|URL",
+            help="Receipt of a notice that a file is superseded or withdrawn, a folder of them, or "
+            "the service (http://…) that knows them; repeatable.",
         ),
     ] = None,
     timestamp: Annotated[
