@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NoReturn, Protocol
@@ -37,8 +38,18 @@ _LARGE_BYTES = 1 << 28
 
 Load = Callable[[], tuple[bytes | Receipt, Digests]]
 
-FindOwnNotices = Callable[[bytes], Sequence[tuple[RecordNotice, Callable[[], Receipt]]]]
-"""Finds the notice about the record with this SHA-256, and what makes its receipt."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnNotices:
+    """The notices in the verifier's own project.
+
+    ``find`` returns the notice about the record with this SHA-256, and what makes its receipt.
+    ``holds_log``: the record's log is the project's, so that no notice is unknown to it.
+    """
+
+    find: Callable[[bytes], Sequence[tuple[RecordNotice, Callable[[], Receipt]]]]
+    holds_log: bool
+
 
 _SOURCES = {
     "option": Message("policy-source-option"),
@@ -59,7 +70,7 @@ class ProjectInputs(Protocol):
 
     def list_nodes(self, chain_id: ChainId) -> tuple[Sequence[str], int]: ...
     def make_receipt(self, file: Path, digests: Digests) -> Receipt: ...
-    def open_notices(self, log: LogId) -> FindOwnNotices | None: ...
+    def open_notices(self, log: LogId) -> OwnNotices | None: ...
     def close(self) -> None: ...
 
 
@@ -122,8 +133,8 @@ class VerificationInputs:
         project = self._open_project()
         return ((), 1) if project is None else project.list_nodes(chain_id)
 
-    def find_own_notices(self, log: LogId) -> FindOwnNotices | None:
-        """Return what finds notices in the project; None without one that keeps this log.
+    def open_own_notices(self, log: LogId) -> OwnNotices | None:
+        """Return the notices in the project; None without one of this log's owner.
 
         Raises:
             AnchorError: Its store cannot be opened.

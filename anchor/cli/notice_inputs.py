@@ -11,7 +11,7 @@ from pathlib import Path
 from anchor.bag.bag_format import ORIGINALS
 from anchor.bag.bag_notices import list_bag_notices
 from anchor.cli.bag_inputs import OpenedBag
-from anchor.cli.evidence_inputs import VerificationInputs
+from anchor.cli.evidence_inputs import OwnNotices, VerificationInputs
 from anchor.cli.input_files import list_receipts, read_receipt
 from anchor.errors import AnchorError, CannotCheckError, MalformedError, UsageError
 from anchor.evidence.record_notice import RecordNotice, read_notice
@@ -74,17 +74,24 @@ class NoticeInputs:
         subject = receipt if isinstance(receipt, Receipt) else parse_receipt(receipt)
         sources = [self._named, *self._list_bags(name)]
         own = self._open_own(subject)
+        holds_log = own is not None and own.holds_log
 
         def list_notices(record: bytes) -> list[GivenNotice]:
             given = [each for source in sources for each in source.get(record, ())]
             given += self._ask_services(record)
-            return [*given, *(own(record) if own is not None else ())]
+            for notice, prove in () if own is None else own.find(record):
+                name = str(self._inputs.choice.config)
+                given.append(self._give(name, notice, subject.log, prove))
+            return given
 
         try:
-            judged = apply_notices(report, subject, list_notices, is_log_at_hand=own is not None)
-        except AnchorError as error:
+            judged = apply_notices(report, subject, list_notices, is_log_at_hand=holds_log)
+        except CannotCheckError as error:
             return replace(report, status_error=error)
-        return replace(judged, notes=(*judged.notes, *self._describe_none(judged, own is not None)))
+        except AnchorError as error:
+            reason = Message("notice-project-unread", reason=error.message)
+            return replace(report, status_error=CannotCheckError(reason))
+        return replace(judged, notes=(*judged.notes, *self._describe_none(judged, holds_log)))
 
     def _ask_services(self, record: bytes) -> Iterator[GivenNotice]:
         """Yield the notices about a record that the named services have.
@@ -144,26 +151,19 @@ class NoticeInputs:
             load = partial(opened.bag.read, name, MAX_RECEIPT_BYTES)
             yield self._give(name, notice, log, load)
 
-    def _open_own(self, receipt: Receipt) -> Callable[[bytes], list[GivenNotice]] | None:
-        """Return what lists the notices in the user's own project; None if that cannot tell."""
-        if self._unread is not None:
-            return None
-        try:
-            find = self._inputs.find_own_notices(receipt.log)
-        except AnchorError as error:
-            self._unread = error
-            return None
-        if find is None:
-            return None
-        name = str(self._inputs.choice.config)
-        return lambda record: [
-            self._give(name, notice, receipt.log, prove) for notice, prove in find(record)
-        ]
+    def _open_own(self, receipt: Receipt) -> OwnNotices | None:
+        """Return the notices in the user's own project; None if there are none to be read."""
+        if self._unread is None:
+            try:
+                return self._inputs.open_own_notices(receipt.log)
+            except AnchorError as error:
+                self._unread = error
+        return None
 
-    def _describe_none(self, report: Report, is_asked: bool) -> Iterator[Message]:
+    def _describe_none(self, report: Report, holds_log: bool) -> Iterator[Message]:
         if self._unread is not None:
             yield Message("notice-project-unread", reason=self._unread.message)
-        elif is_asked and not report.notices:
+        elif holds_log and not report.notices:
             yield Message("notice-project-none")
         if not report.notices:
             for service in self._services:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from anchor.cli.evidence_inputs import FindOwnNotices
+from anchor.cli.evidence_inputs import OwnNotices
 from anchor.errors import UsageError
 from anchor.evidence.digests import Digests
 from anchor.evidence.record_notice import RecordNotice
@@ -48,8 +48,8 @@ class OwnProject:
                 raise UsageError(error.message, hint=also) from error
         return self._prover.prove(evidence)
 
-    def open_notices(self, log: LogId) -> FindOwnNotices | None:
-        """Return what finds notices in the store; None if the log is another owner's.
+    def open_notices(self, log: LogId) -> OwnNotices | None:
+        """Return the notices in the store; None if the log is another owner's.
 
         Raises:
             AnchorError: The store cannot be opened.
@@ -63,7 +63,7 @@ class OwnProject:
                 pair = find_notice(connection, record)
             return [] if pair is None else [(pair[1], partial(self._prover.prove, pair[0]))]
 
-        return find
+        return OwnNotices(find=find, holds_log=log == self._config.log)
 
     def _open(self) -> OpenProject:
         if self._project is None:

@@ -26,7 +26,7 @@ def find_notice(
     connection: Connection, record: bytes
 ) -> tuple[StoredEvidence, RecordNotice] | None:
     """Return the notice about the record with this SHA-256; None also if it was erased."""
-    row = find_by_key(connection, hash_key(_key(record)))
+    row = find_by_key(connection, notice_key(record))
     notice = None if row is None or row.record is None else read_notice(row.record)
     return None if row is None or notice is None else (row, notice)
 
@@ -86,7 +86,7 @@ def record_notice(
         media_type="application/json",
         groups=groups,
     )
-    accepted = accept_once(project, submission, key=_key(old), check=check)
+    accepted = accept_once(project, submission, key=_spell_key(old), check=check)
     assert accepted.record is not None, "it was just recorded"
     notice = read_notice(accepted.record)
     assert notice is not None, "it was recorded as one"
@@ -97,6 +97,13 @@ def _hash_record(project: OpenProject, named: str) -> bytes:
     return hashlib.sha256(find_named(project, named).record or b"").digest()
 
 
-def _key(record: bytes) -> str:
-    """Return the idempotency key of the notice about a record, which belongs to one alone."""
+def notice_key(record: bytes) -> bytes:
+    """Return the hash of the idempotency key of the notice about the record with this SHA-256.
+
+    It belongs to one notice alone, which is found by it.
+    """
+    return hash_key(_spell_key(record))
+
+
+def _spell_key(record: bytes) -> str:
     return f"notice:{record.hex()}"

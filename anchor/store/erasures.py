@@ -17,7 +17,14 @@ from anchor.store.evidence_insertion import replace_pieces
 from anchor.store.file_origins import tenant_of
 from anchor.store.fingerprint_pages import About
 from anchor.store.idempotency_keys import delete_keys
-from anchor.store.runs import add_up, find_size, load_pieces, load_runs, lock_intake
+from anchor.store.runs import (
+    add_up,
+    find_size,
+    load_kept_records,
+    load_pieces,
+    load_runs,
+    lock_intake,
+)
 from anchor.store.schema import erasures, project, runs
 from anchor.types import Hash32
 
@@ -214,12 +221,9 @@ def load_statement_records(connection: Connection) -> Iterator[tuple[Hash32, byt
 
     A tenant's record never is such a statement, whatever its content.
     """
-    # Only such records, which ``encode_record`` would not make, are kept as they are.
-    for run in load_runs(connection, where=runs.c.records.is_not(None)):
-        for at in range(run.pieces):
-            record = run.kept_record(at)
-            if record is not None and _MEMBER in record and tenant_of(run.source(at)) is None:
-                yield run.leaf(at), record
+    for run, at, record in load_kept_records(connection, _MEMBER):
+        if tenant_of(run.source(at)) is None:
+            yield run.leaf(at), record
 
 
 def _insert(connection: Connection, added: Sequence[Erasure]) -> None:

@@ -109,6 +109,18 @@ def find_run_start(connection: Connection, index: int) -> str:
     return str(connection.execute(_up_to(select(runs.c.accepted_at), index)).scalar() or "")
 
 
+def load_kept_records(connection: Connection, part: bytes) -> Iterator[tuple[Run, int, bytes]]:
+    """Yield each record with ``part`` in it that has other members than ``encode_record`` makes.
+
+    Only those are kept as they are.  They are yielded with their run and place there, in order.
+    """
+    for run in load_runs(connection, where=runs.c.records.is_not(None)):
+        for at in range(run.pieces):
+            record = run.kept_record(at)
+            if record is not None and part in record:
+                yield run, at, record
+
+
 def load_runs(
     connection: Connection,
     start: int = 0,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 from support.memory_chain import MemoryChain
 from support.memory_projects import MemorySite, make_template
 from support.memory_transactions import read_sender
@@ -18,7 +19,9 @@ from anchor.operate.acceptance import EvidenceInput, accept_each
 from anchor.operate.custody import add_event
 from anchor.operate.record_notices import list_notices, record_notice
 from anchor.project.project import OpenProject
+from anchor.recovery.notice_restoration import restore_notice_keys
 from anchor.store.evidence import count_evidence
+from anchor.store.schema import keys
 
 
 @pytest.fixture
@@ -127,3 +130,18 @@ def test_neither_a_notice_nor_a_custody_event_is_a_subject(
             record(project, b, each.identity.hex())
     with pytest.raises(UsageError):
         add_event(project, notice.identity.hex(), {"event": "copy", "actor": "Li"})
+
+
+def test_a_rebuilt_store_finds_the_notices_by_their_records(
+    project: OpenProject, records: dict[str, bytes]
+):
+    (a, of_a), (b, of_b), (c, _) = records.items()
+    made = [record(project, a, b), record(project, b)]
+    with project.database.write() as connection:
+        connection.execute(delete(keys))  # as a restore without a side file does
+    assert notices(project, of_a) == []
+    restore_notice_keys(project.database)
+    assert notices(project, of_a) == made
+    assert notices(project, of_b) == made[1:]
+    with pytest.raises(UsageError, match="withdrew the record"):
+        record(project, c, b)
