@@ -209,7 +209,7 @@ class SupersededError(AnchorError):
     exit_code = ExitCode.SUPERSEDED
 
     def __init__(
-        self, message: Message, *, hint: Message | None = None, replacement: bytes | None
+        self, message: Message, *, hint: Message | None = None, replacement: bytes | None = None
     ) -> None:
         super().__init__(message, hint=hint)
         self.replacement = replacement

@@ -67,7 +67,7 @@ class OwnProject:
 
     def _open(self) -> OpenProject:
         if self._project is None:
-            self._project = open_project(self._config)
+            self._project = open_project(self._config, only_reads=True)
             self._prover = Prover(self._project)
         return self._project
 

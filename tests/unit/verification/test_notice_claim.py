@@ -65,6 +65,7 @@ def test_a_chain_is_followed_to_its_end(notices: Notices):
     report = notices.judge(A, [notices.give(OF_B), notices.give(OF_A)])
     assert shown(report) == [("notice-4", True), ("notice-5", True)]
     assert [each.is_about_record for each in report.notices] == [True, False]
+    assert [each.fault is None for each in report.notices] == [False, True]
     assert isinstance(report.error, SupersededError) and report.error.replacement
 
 
