@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NoReturn, Protocol
@@ -18,11 +17,11 @@ from anchor.cli.input_files import (
     read_receipt,
     receipt_path,
 )
+from anchor.cli.own_notices import OwnNotices
 from anchor.errors import AnchorError, UsageError
 from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
 from anchor.evidence.file_hashing import digest_file, hash_stdin
 from anchor.evidence.record import parse_record
-from anchor.evidence.record_notice import RecordNotice
 from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX, evidence_path
 from anchor.project.policy_sources import choose_policy
@@ -37,19 +36,6 @@ from anchor.verification.verifier import judge
 _LARGE_BYTES = 1 << 28
 
 Load = Callable[[], tuple[bytes | Receipt, Digests]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnNotices:
-    """The notices in the verifier's own project.
-
-    ``find`` returns the notice about the record with this SHA-256, and what makes its receipt.
-    ``holds_log``: the record's log is the project's, so that no notice is unknown to it.
-    """
-
-    find: Callable[[bytes], Sequence[tuple[RecordNotice, Callable[[], Receipt]]]]
-    holds_log: bool
-
 
 _SOURCES = {
     "option": Message("policy-source-option"),

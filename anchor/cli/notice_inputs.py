@@ -11,8 +11,9 @@ from pathlib import Path
 from anchor.bag.bag_format import ORIGINALS
 from anchor.bag.bag_notices import list_bag_notices
 from anchor.cli.bag_inputs import OpenedBag
-from anchor.cli.evidence_inputs import OwnNotices, VerificationInputs
+from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.input_files import list_receipts, read_receipt
+from anchor.cli.own_notices import OwnNotices
 from anchor.errors import AnchorError, CannotCheckError, MalformedError, UsageError
 from anchor.evidence.record_notice import RecordNotice, read_notice
 from anchor.log.publication import WebPublication

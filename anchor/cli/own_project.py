@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from anchor.cli.evidence_inputs import OwnNotices
+from anchor.cli.own_notices import OwnNotices
 from anchor.errors import UsageError
 from anchor.evidence.digests import Digests
 from anchor.evidence.record_notice import RecordNotice

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-
-from sqlalchemy import Connection
 
 from anchor.canonical import encode_canonical
 from anchor.errors import MalformedError, StoreBusyError, UsageError
@@ -36,6 +34,7 @@ from anchor.store.evidence import (
     load_by_identity,
 )
 from anchor.store.evidence_insertion import (
+    InsertCheck,
     claim_rows,
     insert_evidence,
     insert_once,
@@ -44,7 +43,6 @@ from anchor.store.evidence_insertion import (
 from anchor.store.evidence_kinds import MADE, Kind
 from anchor.store.file_origins import tenant_of
 from anchor.store.record_parts import name_by_digest
-from anchor.store.runs import lock_intake
 from anchor.system.clock import utc_now
 from anchor.types import Hash32, LogId
 
@@ -324,7 +322,7 @@ def accept_once(
     *,
     key: str | None = None,
     not_before: NotBefore | None = None,
-    check: Callable[[Connection], None] | None = None,
+    check: InsertCheck | None = None,
 ) -> AcceptedEvidence:
     """Accept one piece of evidence, or find the one accepted before; on return it is durable.
 
@@ -342,14 +340,8 @@ def accept_once(
     log = project.config.log
     row = prepare_evidence(submission, unique, salt, utc_now(), log, not_before)
     key_hash = None if key is None else hash_key(key)
-
-    def insert(connection: Connection) -> tuple[NewEvidence | StoredEvidence, bool]:
-        if check is not None:
-            lock_intake(connection)
-            check(connection)
-        return insert_once(connection, submitted=row, key=key_hash)
-
     project.database.check_room(len(row.record))
+    insert = partial(insert_once, submitted=row, key=key_hash, check=check)
     written = project.database.write_counted(insert)
     stored, is_new = written.result
     return _describe(stored, is_new, written.copies)

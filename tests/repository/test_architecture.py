@@ -101,6 +101,7 @@ THIRD_PARTIES = {
         "anchor.operate.erasing",
         "anchor.monitor.overview",
         "anchor.operate.evidence_selection",
+        "anchor.operate.record_notices",
         "anchor.monitor.timeline",
         "anchor.project.project",
         "anchor.recovery.erasure_restoration",
