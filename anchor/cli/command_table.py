@@ -146,6 +146,7 @@ EXAMPLES = {
         "anchor verify report.pdf --trust trust.toml --offline --block-hash HASH",
         "cat report.pdf | anchor verify - --receipt report.pdf.anchor.json",
         "anchor verify --receipt all.anchor.jsonl report.pdf contract.pdf --trust trust.toml",
+        "anchor verify report.pdf --trust trust.toml --rpc https://NODE --notice https://SERVICE",
     ),
     "explain": ("anchor explain report.pdf",),
     "export": (

@@ -11,6 +11,7 @@ from pathlib import Path
 from anchor.bag.bag_format import ORIGINALS
 from anchor.bag.bag_notices import list_bag_notices
 from anchor.cli.bag_inputs import OpenedBag
+from anchor.cli.console import Colour, Output
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.input_files import list_receipts, read_receipt
 from anchor.cli.own_notices import OwnNotices
@@ -65,6 +66,7 @@ class NoticeInputs:
             for path, notice, data in read_named([Path(each) for each in given if each not in urls])
         )
         self._in_bags: dict[Path, _BySubject] = {}
+        self._reached: set[bytes] = set()
         self._unread: AnchorError | None = None
         self._unanswered: CannotCheckError | None = None
 
@@ -78,6 +80,7 @@ class NoticeInputs:
         holds_log = own is not None and own.holds_log
 
         def list_notices(record: bytes) -> list[GivenNotice]:
+            self._reached.add(record)
             given = [each for source in sources for each in source.get(record, ())]
             given += self._ask_services(record)
             for notice, prove in () if own is None else own.find(record):
@@ -93,6 +96,13 @@ class NoticeInputs:
             reason = Message("notice-project-unread", reason=error.message)
             return replace(report, status_error=CannotCheckError(reason))
         return replace(judged, notes=(*judged.notes, *self._describe_none(judged, holds_log)))
+
+    def warn_of_unused(self, output: Output) -> None:
+        """Print which named notices are about none of the records verified."""
+        unused = [each for subject, each in self._named.items() if subject not in self._reached]
+        for notice in (each for some in unused for each in some):
+            text = Message("notice-about-none", name=notice.name)
+            output.note(text, mark=Message("warning-mark"), colour=Colour.YELLOW)
 
     def _ask_services(self, record: bytes) -> Iterator[GivenNotice]:
         """Yield the notices about a record that the named services have.

@@ -68,6 +68,12 @@ def test_the_document_names_the_notices(desk: Desk) -> None:
     assert first.problem is not None and second.problem is None
 
 
+def test_a_notice_about_none_of_the_files_is_pointed_out(desk: Desk) -> None:
+    ran = desk.run("verify", "b", *desk.trust, "--notice", "notices").expect(14)
+    assert f"{OF_A}.anchor.json is about none of the files verified" in ran.err
+    assert f"{OF_B}.anchor.json is about" not in ran.err
+
+
 def test_what_is_no_notice_is_refused(desk: Desk) -> None:
     run = ("verify", "a", *desk.trust, "--notice")
     desk.run(*run, "c.anchor.json").refused(2, "c.anchor.json is not the receipt of a notice")

@@ -193,6 +193,7 @@ def command(
             continue
         results.add(name, report)
     inputs.close()
+    notices.warn_of_unused(output)
     if is_bundle:
         output.line(results.describe())
     worst = severest_code(list(results.codes))

@@ -4,10 +4,10 @@ import { checkBag, enclosuresIn, type HashOriginal, policyIn, readReceipt, type 
 import { type BagSource, checkNames, MAX_FILES } from "../bag_format.ts";
 import type { Hex } from "../bytes.ts";
 import { hashPieces, startHashing } from "../digests.ts";
-import { isRefusal, malformed, type Refusal } from "../errors.ts";
+import { isRefusal, malformed, type Refusal, SUPERSEDED } from "../errors.ts";
 import { inLanguage, type Language, message, type Message, type Text } from "../messages.ts";
 import { listNotices, type Notice } from "../notices.ts";
-import { errorOf, gravestOfAll, headlineOf, leadingAnchor, verdictOf, type Verdict, wordsOf } from "../report.ts";
+import { errorOf, exitCode, gravestOfAll, headlineOf, leadingAnchor, verdictOf, type Verdict, wordsOf } from "../report.ts";
 import { describeRefusal, describeReports } from "../report_json.ts";
 import type { Digests } from "../record.ts";
 import { formatTime } from "../text.ts";
@@ -124,12 +124,14 @@ export function showBag(outcome: BagOutcome, language: Language): HTMLElement[] 
     const tone = verdictOf(error) === "fail" ? "fail" : "unknown";
     return [box(tone, say(wordsOf(error)), say(message("page-bag-refused")), path, [show(say(error!.reason), 600)])];
   }
-  const verdicts = outcomes.map(({ report }) => verdictOf(errorOf(report)));
+  // What the operator withdrew is no failure of the evidence.
+  const verdicts = outcomes.map(({ report }) => exitCode(report) === SUPERSEDED ? "cannot tell" : verdictOf(errorOf(report)));
   const count = verdicts.filter((verdict) => verdict === "pass").length;
   const gravest = gravestOfAll(outcomes.map(({ report }) => report));
   // The words of the weakest that passed, where all did.
   const weakest = outcomes.find(({ report }) => !isPlainPass(report)) ?? outcomes[0]!;
-  const words = gravest ? wordsOf(gravest) : headlineOf(weakest.report);
+  const telling = gravest ? outcomes.find(({ report }) => errorOf(report) === gravest)! : weakest;
+  const words = headlineOf(telling.report);
   const title = message("files-verified-count", { count, total: outcomes.length });
   const party: Text = bag.party === null ? message("bag-party-unnamed") : show(bag.party, 120);
   const policy = policyIn(bag);
