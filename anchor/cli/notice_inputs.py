@@ -90,11 +90,10 @@ class NoticeInputs:
 
         try:
             judged = apply_notices(report, subject, list_notices, is_log_at_hand=holds_log)
-        except CannotCheckError as error:
-            return replace(report, status_error=error)
         except AnchorError as error:
-            reason = Message("notice-project-unread", reason=error.message)
-            return replace(report, status_error=CannotCheckError(reason))
+            unknown = Message("notice-status-unknown", reason=error.message)
+            notes = (*report.notes, unknown)
+            return replace(report, status_error=CannotCheckError(unknown), notes=notes)
         return replace(judged, notes=(*judged.notes, *self._describe_none(judged, holds_log)))
 
     def warn_of_unused(self, output: Output) -> None:

@@ -41,11 +41,13 @@ def pack_notices(
         packed[_name(notice)] = data
     config = inputs.choice.config
     if config is not None:
-        with project_session(config, only_reads=True) as project:
-            for notice, data in _prove_own(inputs, project, files, output):
-                packed.setdefault(_name(notice), data)
-                text = Message("with-reason", failure=_name(notice), reason=describe_notice(notice))
-                output.note(text, mark=Message("warning-mark"), colour=Colour.YELLOW)
+        try:
+            with project_session(config, only_reads=True) as project:
+                for notice, data in _prove_own(inputs, project, files, output):
+                    packed.setdefault(_name(notice), data)
+                    _warn(output, describe_notice(notice))
+        except AnchorError as error:
+            _warn(output, Message("notice-project-unread", reason=error.message))
     return packed
 
 
@@ -71,11 +73,14 @@ def _prove_own(
             data = encode_receipt(prover.prove(row))
             _check(inputs, notice, data)
         except AnchorError as error:
-            reason = describe_notice(notice)
-            text = Message("pack-notice-left-out", notice=reason, reason=error.message)
-            output.note(text, mark=Message("warning-mark"), colour=Colour.YELLOW)
+            notice_text = describe_notice(notice)
+            _warn(output, Message("pack-notice-left-out", notice=notice_text, reason=error.message))
         else:
             yield notice, data
+
+
+def _warn(output: Output, text: Message) -> None:
+    output.note(text, mark=Message("warning-mark"), colour=Colour.YELLOW)
 
 
 def _check(inputs: VerificationInputs, notice: RecordNotice, data: bytes) -> None:

@@ -58,9 +58,6 @@ def print_report(
     output.text(name, mark=mark, colour=_colour(report))
     for notice in report.notices:
         print_notice(output, notice)
-    if report.status_error is not None:
-        text = Message("report-status-unknown", reason=report.status_error.message)
-        output.line(text, mark=_INDENT, colour=Colour.YELLOW)
     for step in report.steps:
         if all_steps or step.verdict is not Verdict.PASS or step.number == _CHAIN_STEP:
             hint = step.error.hint if step.error else None

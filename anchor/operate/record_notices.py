@@ -6,6 +6,7 @@ import hashlib
 
 from sqlalchemy import Connection
 
+from anchor.errors import UsageError
 from anchor.evidence.group_reading import parse_groups
 from anchor.evidence.record_notice import (
     SUPERSEDES,
@@ -14,6 +15,7 @@ from anchor.evidence.record_notice import (
     name_notice,
     read_notice,
 )
+from anchor.messages.message import Message
 from anchor.operate.acceptance import AcceptedEvidence, EvidenceInput, accept_once, hash_key
 from anchor.operate.named_evidence import find_named
 from anchor.project.project import OpenProject
@@ -86,7 +88,12 @@ def record_notice(
         media_type="application/json",
         groups=groups,
     )
-    accepted = accept_once(project, submission, key=_spell_key(old), check=check)
+    try:
+        accepted = accept_once(project, submission, key=_spell_key(old), check=check)
+    except UsageError as error:
+        if error.message.id != "idempotency-key-taken":
+            raise
+        raise UsageError(Message("notice-erased", record=old.hex())) from error
     assert accepted.record is not None, "it was just recorded"
     notice = read_notice(accepted.record)
     assert notice is not None, "it was recorded as one"

@@ -241,7 +241,7 @@ class Report:
 
     ``custody`` is None if no custody events were given; ``timestamps`` are the tokens given.
     ``notices`` are those about the record, and about the records that replace it; ``status_error``
-    says why a service that was asked for them named none.
+    says why that could not be told where it was asked.
     ``unpinned`` lists what no policy pins, accepted or not; ``notes`` are lines that are not
     findings.  ``not_proven`` lists what this verification leaves open.
     """

@@ -203,4 +203,4 @@ def test_a_service_is_asked_by_the_record_and_believed_as_far_as_its_receipt_goe
         assert desk.run(*run).expect(20)
         desk.run(*run, "--offline").refused(2, "--offline asks no service")
     text = desk.run(*run[:-1]).expect(20).out
-    assert "Whether it was superseded or withdrawn since cannot be told" in text
+    assert "whether it was superseded or withdrawn since cannot be told" in text

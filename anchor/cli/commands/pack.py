@@ -162,5 +162,6 @@ def command(
             "identifier": identifier,
             "originals": len(files),
             "files": len(bag),
+            "notices": len(notices),
         }
     )
