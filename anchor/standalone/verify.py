@@ -176,6 +176,7 @@ MEANINGS = {
     NOT_FINAL: "not final yet",
     UNKNOWN: "unknown version",
 }
+OPEN = (CANNOT_CHECK, NOT_FINAL, UNKNOWN)  # neither true nor false
 GRAVEST_FIRST = (
     MISMATCH,
     NOT_TRUSTED,
@@ -1762,6 +1763,8 @@ class Report:
             verdict += ", by a block that only you vouch for"
         if code == SUPERSEDED:
             verdict = f"{MEANINGS[code]} by the log's operator; the evidence itself: {verdict}"
+        elif code != self.evidence_code() and code in OPEN:
+            verdict = f"cannot tell whether it still stands; the evidence itself: {verdict}"
         elif code != VERIFIED:
             verdict = "NOT VERIFIED"
         return f"{verdict} (exit code {code})"
@@ -2078,9 +2081,8 @@ def add_notices(
             elif notice.record not in believed:
                 # Anybody can put a notice that proves nothing into a bag. What cannot be told
                 # leaves open whether the record stands.
-                is_open = code in (CANNOT_CHECK, NOT_FINAL, UNKNOWN)
                 text = f"{notice.name!a} does not count: {text}"
-                if is_open or notice.is_named:
+                if code in OPEN or notice.is_named:
                     report.notices.append((code, text))
                 else:
                     report.note(f"notice {text}")

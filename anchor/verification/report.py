@@ -305,13 +305,14 @@ class Report:
     @property
     def headline(self) -> Message:
         """Return the shortest true summary, which never claims more than was proven."""
-        error = self.error
-        if not isinstance(error, SupersededError):
-            return self._summarise(error)
-        evidence = self._summarise(self.evidence_error)
-        if error.replacement is None:
-            return Message("verdict-withdrawn", evidence=evidence)
-        return Message("verdict-superseded", evidence=evidence)
+        error, evidence = self.error, self._summarise(self.evidence_error)
+        if isinstance(error, SupersededError):
+            if error.replacement is None:
+                return Message("verdict-withdrawn", evidence=evidence)
+            return Message("verdict-superseded", evidence=evidence)
+        if self.evidence_error is None and verdict_of(error) is Verdict.CANNOT_TELL:
+            return Message("verdict-status-open", evidence=evidence)
+        return self._summarise(error)
 
     def _summarise(self, error: AnchorError | None) -> Message:
         leading, kind = self.leading, self.kind

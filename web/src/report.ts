@@ -169,10 +169,12 @@ const REFUSALS: { readonly [code: number]: Message } = {
 /** Return the shortest true words for the whole: never those of a better proof. */
 export function headlineOf(report: Report): Message {
   const error = errorOf(report);
+  const ownError = gravestError(report.steps);
+  const evidence = summarise(report, ownError);
   if (error?.code !== SUPERSEDED) {
-    return summarise(report, error);
+    const isOpen = !ownError && verdictOf(error) === "cannot tell";
+    return isOpen ? message("verdict-status-open", { evidence }) : summarise(report, error);
   }
-  const evidence = summarise(report, gravestError(report.steps));
   const isReplaced = report.notices.find(({ fault }) => fault === error)?.notice.replacement;
   return isReplaced ? message("verdict-superseded", { evidence }) : message("verdict-withdrawn", { evidence });
 }
