@@ -25,9 +25,9 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Record that evidence is withdrawn, for ever; `anchor run` anchors it later.
+    """Record that evidence is withdrawn, for ever.
 
-    The evidence stays in the log. Who verifies it and has the log, the service or the notice's
+    `anchor run` anchors it later. The evidence stays in the log. Who verifies it and has the log, the service or the notice's
     receipt is told of the withdrawal, with the reason (exit code 14).
     """
     output = Output(as_json=as_json)
