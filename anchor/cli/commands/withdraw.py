@@ -27,8 +27,8 @@ def command(
 ) -> None:
     """Record that evidence is withdrawn, for ever.
 
-    `anchor run` anchors it later. The evidence stays in the log. Who verifies it and has the log, the service or the notice's
-    receipt is told of the withdrawal, with the reason (exit code 14).
+    `anchor run` anchors it later. The evidence stays in the log. Who verifies it and has the log,
+    the service or the notice's receipt is told of the withdrawal, with the reason (exit code 14).
     """
     output = Output(as_json=as_json)
     record_and_print(config_path, output, old, None, reason=reason, actor=actor, at=at)
