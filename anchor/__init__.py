@@ -31,6 +31,8 @@ _HOMES = {
     "ProvenAnchor": "anchor.verification.report",
     "CollectionAccount": "anchor.evidence.group_reading",
     "CustodyFinding": "anchor.verification.report",
+    "NoticeFinding": "anchor.verification.record_status",
+    "RecordNotice": "anchor.evidence.record_notice",
     "VerifiedTimestamp": "anchor.timestamps.timestamp_token",
     "Verdict": "anchor.verification.report",
     "Project": "anchor.library.operating",
@@ -50,6 +52,7 @@ _HOMES = {
     "Accepted": "anchor.client.answers",
     "Refused": "anchor.client.answers",
     "Status": "anchor.client.answers",
+    "StatusNotice": "anchor.client.answers",
     "registry_contract": "anchor.library.web3_registry",
     "Address": "anchor.types",
     "ChainId": "anchor.types",
@@ -63,6 +66,7 @@ _HOMES = {
     "NotAnchoredError": "anchor.errors",
     "NotTrustedError": "anchor.errors",
     "AbandonedError": "anchor.errors",
+    "SupersededError": "anchor.errors",
     "CannotCheckError": "anchor.errors",
     "NotFinalError": "anchor.errors",
     "UnknownVersionError": "anchor.errors",
@@ -82,6 +86,7 @@ _EXTRAS = {
     "Accepted": ("client", ()),
     "Refused": ("client", ()),
     "Status": ("client", ()),
+    "StatusNotice": ("client", ()),
     "registry_contract": ("rpc", ()),
 }
 # `__init__.pyi` declares the same names for type checkers.

@@ -1,6 +1,6 @@
 """The names of the package, for type checkers; ``__init__.py`` loads them when they are used."""
 
-from anchor.client.answers import Accepted, Refused, Status, Submission
+from anchor.client.answers import Accepted, Refused, Status, StatusNotice, Submission
 from anchor.client.async_session import AsyncClient
 from anchor.client.session import Client
 from anchor.errors import (
@@ -19,6 +19,7 @@ from anchor.errors import (
     OperatorActionError,
     SignerError,
     StorageError,
+    SupersededError,
     UnknownVersionError,
     UsageError,
 )
@@ -27,6 +28,7 @@ from anchor.evidence.discovery import IntakeProblem, Skipped, SourceFile
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.group_reading import CollectionAccount
 from anchor.evidence.record import Record
+from anchor.evidence.record_notice import RecordNotice
 from anchor.library.adding import Added
 from anchor.library.collecting import Collected
 from anchor.library.keystore_file import Keystore
@@ -44,6 +46,7 @@ from anchor.timestamps.timestamp_token import VerifiedTimestamp
 from anchor.timestamps.trusted_tsa import TrustedTsa
 from anchor.types import Address, ChainId, Hash32
 from anchor.verification.policy import TrustEntry, TrustPolicy
+from anchor.verification.record_status import NoticeFinding
 from anchor.verification.report import (
     Claim,
     CustodyFinding,
@@ -84,6 +87,7 @@ __all__ = [
     "NotAnchoredError",
     "NotFinalError",
     "NotTrustedError",
+    "NoticeFinding",
     "OperatorActionError",
     "Overview",
     "Project",
@@ -91,6 +95,7 @@ __all__ = [
     "Receipt",
     "ReceiptAnchor",
     "Record",
+    "RecordNotice",
     "Refused",
     "Report",
     "RunResult",
@@ -100,9 +105,11 @@ __all__ = [
     "Skipped",
     "SourceFile",
     "Status",
+    "StatusNotice",
     "Step",
     "StorageError",
     "Submission",
+    "SupersededError",
     "TimestampFinding",
     "TrustEntry",
     "TrustPolicy",

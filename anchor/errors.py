@@ -11,6 +11,7 @@ The tree::
     ├── NotAnchoredError         11  the registry does not hold this root
     ├── NotTrustedError          12  other chain, registry, code or log than pinned
     ├── AbandonedError           13  anchored, but the log's owner abandoned the anchor
+    ├── SupersededError          14  superseded or withdrawn by a later record
     ├── CannotCheckError         20  the question could not be answered
     │   ├── NodeUnreachableError 20  no answer from the node
     │   ├── NodeFaultError       20  an answer that breaks the JSON-RPC schema
@@ -65,6 +66,7 @@ class ExitCode(IntEnum):
     NOT_ANCHORED = 11, "the registry does not hold this root"
     NOT_TRUSTED = 12, "other chain, registry, code hash or log than the policy pins"
     ABANDONED = 13, "anchored, but the log's owner abandoned that part of the log"
+    SUPERSEDED = 14, "superseded or withdrawn by a later record; the anchor is reported beside it"
     CANNOT_CHECK = 20, "cannot tell: no policy, node or block hash that suffices, or no answer"
     NOT_FINAL = 21, "not final yet: passes later, or with an upgraded receipt"
     UNKNOWN_VERSION = 22, "unknown version, fork or algorithm"
@@ -196,6 +198,21 @@ class AbandonedError(AnchorError):
     """The registry holds the root, but the log's owner closed the log at an earlier head."""
 
     exit_code = ExitCode.ABANDONED
+
+
+class SupersededError(AnchorError):
+    """The log's operator superseded or withdrew the record; the anchor is what it was.
+
+    ``replacement`` is the SHA-256 of the record that supersedes it; None if it was withdrawn.
+    """
+
+    exit_code = ExitCode.SUPERSEDED
+
+    def __init__(
+        self, message: Message, *, hint: Message | None = None, replacement: bytes | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.replacement = replacement
 
 
 class CannotCheckError(AnchorError):

@@ -28,6 +28,7 @@ PAYLOAD = "data/"
 ORIGINALS = "data/originals/"
 RECEIPTS = "receipts/"
 CUSTODY = "custody/"
+NOTICES = "notices/"
 POLICY = "policy/trust.toml"
 
 DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"

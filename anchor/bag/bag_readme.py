@@ -25,6 +25,7 @@ _FOLDERS = {
     "certificate/": Message("bag-readme-certificates"),
     "custody/": Message("bag-readme-custody"),
     "signatures/": Message("bag-readme-signed"),
+    "notices/": Message("bag-readme-notices"),
     "statements/": Message("bag-readme-statements"),
     "timestamps/": Message("bag-readme-timestamps"),
     "verify/": Message("bag-readme-verifiers"),

@@ -33,6 +33,7 @@ from anchor.certificate.model import (
     VerifiedAnchor,
     bilingual,
 )
+from anchor.certificate.notice_blocks import build_notices
 from anchor.certificate.path_svg import draw_path
 from anchor.certificate.signature_blocks import build_signatures
 from anchor.certificate.statements import ExternalDeposit
@@ -228,7 +229,7 @@ def _remark(message: Message) -> Notes:
 def _custody(certificate: Certificate) -> Sheet:
     return Sheet(
         title=bilingual(Message("certificate-custody-title")),
-        blocks=tuple(build_custody(certificate.custody)),
+        blocks=(*build_notices(certificate.notices), *build_custody(certificate.custody)),
     )
 
 

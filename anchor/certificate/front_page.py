@@ -27,6 +27,7 @@ from anchor.certificate.layout import (
     text,
 )
 from anchor.certificate.model import Certificate, VerifiedAnchor, bilingual
+from anchor.certificate.notice_blocks import describe_status
 from anchor.certificate.qr import draw_code
 from anchor.certificate.time_format import describe_time
 from anchor.certificate.timestamp_blocks import sum_up
@@ -37,6 +38,8 @@ from anchor.messages.message import Message, join
 # A name of 4,096 characters would fill the sheet; the JSON has it in full.
 _MOST_OF_NAME = 140
 _MOST_OF_STATEMENT = 120
+# One line: the fourth sheet has all that a notice states.
+_MOST_OF_STATUS = 48
 NOT_FINAL = caution(Message("certificate-not-final-yet"))
 NOT_VERIFIED = caution(Message("certificate-not-verified"))
 _DIGEST_COMPARED = (
@@ -85,11 +88,14 @@ def _banner(certificate: Certificate) -> Banner:
     anchor = certificate.anchor
     assert anchor is not None, "only drafts are issued without an anchor"
     result, kind = describe_result(anchor), describe_kind(anchor)
+    superseded = Message("certificate-superseded-caution") if certificate.notices else None
+    cautions = [each for each in (superseded, kind) if each is not None]
+    is_plain = result == bilingual(VERIFIED) and not superseded
     return Banner(
-        verdict="pass" if result == bilingual(VERIFIED) else "cannot tell",
+        verdict="pass" if is_plain else "cannot tell",
         result=result,
         since=describe_time(anchor.existed_no_later_than),
-        caution=None if kind is None else bilingual(kind),
+        caution=bilingual(join(cautions, "semicolon")) if cautions else None,
         statement=certificate.statement,
     )
 
@@ -183,6 +189,9 @@ def _evidence(certificate: Certificate) -> Fields:
             text(describe_time(evidence.recorded_at)),
         ),
     ]
+    if certificate.notices:
+        status = describe_status(certificate.notices[0], _MOST_OF_STATUS)
+        rows.append((Message("certificate-status"), status))
     return fields(Message("certificate-evidence-title"), (*rows, *_list_statements(certificate)))
 
 

@@ -28,6 +28,7 @@ from anchor.certificate.model import (
     encode_transaction,
     numbered,
 )
+from anchor.certificate.notice_blocks import list_notices
 from anchor.certificate.qr import encode_payload
 from anchor.certificate.shell_commands import build_checks, build_path
 from anchor.certificate.signature_blocks import describe_signatures
@@ -35,7 +36,7 @@ from anchor.certificate.statements import Details
 from anchor.certificate.time_format import Moment, format_seconds, format_utc
 from anchor.certificate.timestamp_blocks import list_timestamps
 from anchor.chain.anchoring_transaction import ShownTransaction
-from anchor.errors import AnchorError, NotFinalError, UsageError
+from anchor.errors import AnchorError, NotFinalError, SupersededError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
 from anchor.evidence.record import Record
@@ -93,7 +94,9 @@ def issue_certificate(
         AnchorError: The verification did not pass, which rules out a draft as well.
         UsageError: The moment of issue is before the certified times.
     """
-    _check_outcome(report.error, draft=draft)
+    # What the operator withdrew is certified as such: the evidence is what it was.
+    is_superseded = isinstance(report.error, SupersededError)
+    _check_outcome(report.evidence_error if is_superseded else report.error, draft=draft)
     receipt = parse_receipt(data)
     record = report.record
     assert record is not None, "a receipt that could not be read has an error"
@@ -128,6 +131,7 @@ def issue_certificate(
             trusted_timestamp=list_timestamps(report.timestamps) or None,
             custody=list_custody(data, custody) if custody else None,
             signatures=describe_signatures(report.signatures),
+            notices=list_notices(report),
             checks=checks,
             qr_text=encode_payload(
                 place.record_sha256,

@@ -11,7 +11,7 @@ from anchor.certificate.model import Bilingual, VerifiedAnchor, bilingual
 from anchor.ethereum.known_chains import HEADLINES, KIND_SENTENCES
 from anchor.messages.message import Message
 from anchor.verification.abandonment import UNKNOWN
-from anchor.verification.report import AGE_NOT_PROVEN
+from anchor.verification.report import AGE_NOT_PROVEN, STATUS_NOT_PROVEN
 
 UNCHANGED = Message("certificate-statement-unchanged")
 DIGEST_UNCHANGED = Message("certificate-statement-digest-unchanged")
@@ -29,6 +29,7 @@ NOT_PROVEN = (
 )
 AGE_OF_EVIDENCE = Message("certificate-not-proven-age")
 ABANDONED_SINCE = Message("certificate-not-proven-owner-stand")
+STATUS = Message("certificate-not-proven-status")
 
 HASHES = Message("certificate-assumption-hashes")
 CLAIMED_INDEX = Message("certificate-assumption-leaf-index")
@@ -105,7 +106,8 @@ def list_not_proven(open_questions: Sequence[Message]) -> list[Message]:
     """Return all that is not proven: in general, and by this verification in particular."""
     age = [AGE_OF_EVIDENCE] if AGE_NOT_PROVEN in open_questions else []
     left = [ABANDONED_SINCE] if UNKNOWN in open_questions else []
-    return [*NOT_PROVEN, *age, *left]
+    status = [STATUS] if STATUS_NOT_PROVEN in open_questions else []
+    return [*NOT_PROVEN, *status, *age, *left]
 
 
 def list_assumptions(anchor: VerifiedAnchor | None, *, is_pinned: bool) -> list[Message]:

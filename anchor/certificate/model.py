@@ -251,6 +251,23 @@ class TimestampEntry(ReportDocument):
     token_sha256: Hex32
 
 
+class NoticeEntry(ReportDocument):
+    """A notice that was verified: the record ``subject`` is superseded or withdrawn.
+
+    Reason, time and author are stated by the log's operator.  ``existed_no_later_than`` is the time
+    by which the notice's record existed.
+    """
+
+    record_sha256: Hex32
+    kind: Literal["supersedes", "withdraws"]
+    subject: Hex32
+    replacement: Hex32 | None
+    reason: str
+    at: str
+    actor: str
+    existed_no_later_than: Time | None
+
+
 class Certificate(ReportDocument):
     """The whole certificate; ``qr_text`` is the content of its QR code.
 
@@ -258,7 +275,8 @@ class Certificate(ReportDocument):
     operator, or observed by the program that made the record.  ``custody`` are the events whose
     receipts were given, in their order, or null if none was.  ``trusted_timestamp`` are the tokens
     of the anchors' heads, or null if there was none.  ``signatures`` are those that lay beside the
-    receipt, or null.
+    receipt, or null.  ``notices`` are those that were known at issue, about the record first and
+    then about what replaces it; null if none was.
 
     ``clock`` is the source of ``issued_at``: the issuing machine's clock, or the issuer.
     """
@@ -279,6 +297,7 @@ class Certificate(ReportDocument):
     trusted_timestamp: list[TimestampEntry] | None = None
     custody: list[CustodyEntry] | None = None
     signatures: list[SignatureEntry] | None = None
+    notices: list[NoticeEntry] | None = None
     checks: Checks
     qr_text: str
     not_proven: list[Bilingual]

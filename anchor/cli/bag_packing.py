@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from importlib.metadata import version
@@ -113,8 +113,11 @@ def compose_bag(
     details: Details,
     policies: Sequence[PolicyFile],
     enclosures: Mapping[str, Sequence[Path]],
+    notices: Mapping[str, bytes],
 ) -> dict[str, BagPart]:
     """Return the files of the bag; ``enclosures`` are files for each of the optional folders.
+
+    ``notices`` are the receipts of verified notices, by their names in the bag.
 
     Raises:
         UsageError: A file is given twice, or an enclosure cannot be read or is too large.
@@ -125,7 +128,7 @@ def compose_bag(
         if one.receipt == other.receipt:
             raise UsageError(Message("pack-file-twice", path=other.path))
     names = assign_names([_name(file) for file in ordered])
-    parts: dict[str, BagPart] = {}
+    parts: dict[str, BagPart] = {**notices}
     for name, file in zip(names, ordered, strict=True):
         parts[ORIGINALS + name] = OriginalFile(path=file.path, digests=file.digests)
         parts[f"{RECEIPTS}{name}{RECEIPT_SUFFIX}"] = file.receipt
@@ -156,7 +159,8 @@ def compose_bag(
         for name, file in zip(names, ordered, strict=True)
         if file.signatures and file.report.existed_by is not None
     }
-    packing = replace(_describe_packing(ordered, parts, program, party), signed=signed)
+    packing = _describe_packing(ordered, notices.values(), parts, program, party)
+    packing = replace(packing, signed=signed)
     for language, name in README.items():
         parts[name] = write_readme(packing, sorted(parts), language)
     info = {"Bag-Software-Agent": program}
@@ -249,11 +253,15 @@ def _spell_party(party: str | None) -> Message | str:
 
 
 def _describe_packing(
-    files: Sequence[VerifiedFile], parts: Mapping[str, BagPart], program: str, party: str | None
+    files: Sequence[VerifiedFile],
+    notices: Iterable[bytes],
+    parts: Mapping[str, BagPart],
+    program: str,
+    party: str | None,
 ) -> Packing:
     blocks: dict[PackedBlock, None] = {}
-    for file in files:
-        blocks.update(dict.fromkeys(_list_blocks(parse_receipt(file.receipt))))
+    for receipt in (*(file.receipt for file in files), *notices):
+        blocks.update(dict.fromkeys(_list_blocks(parse_receipt(receipt))))
     return Packing(
         program=program,
         party=_spell_party(party),

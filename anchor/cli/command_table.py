@@ -19,6 +19,8 @@ GROUPS = {
         "add": "Hash and record evidence; `anchor run` anchors it later.",
         "collect": "Record files with an account of how and by whom they were collected.",
         "custody": "Record and show what happened to evidence: copies, transfers, analyses.",
+        "supersede": "Record that evidence is superseded by other evidence, for ever.",
+        "withdraw": "Record that evidence is withdrawn, for ever.",
         "seal": "Append recorded evidence to the log, without anchoring it.",
         "run": "Append recorded evidence to the log and anchor it, once or continuously.",
         "stamp": "Record files, anchor them and write their receipts, all in one command.",
@@ -93,6 +95,11 @@ EXAMPLES = {
         "anchor custody add contract.pdf --event copy --medium 'disk 7' --after /mnt/contract.pdf",
     ),
     "custody show": ("anchor custody show contract.pdf -o custody",),
+    "supersede": (
+        "anchor supersede report.pdf report-2.pdf --reason 'page 3 was missing'",
+        "anchor supersede report.pdf.anchor.json ID --reason 'page 3 was missing' --actor 'Ms Li'",
+    ),
+    "withdraw": ("anchor withdraw report.pdf --reason 'recorded by mistake'",),
     "seal": ("anchor seal",),
     "run": (
         "anchor run --once",
@@ -145,6 +152,7 @@ EXAMPLES = {
         "anchor verify report.pdf --trust trust.toml --offline --block-hash HASH",
         "cat report.pdf | anchor verify - --receipt report.pdf.anchor.json",
         "anchor verify --receipt all.anchor.jsonl report.pdf contract.pdf --trust trust.toml",
+        "anchor verify report.pdf --trust trust.toml --rpc https://NODE --notice https://SERVICE",
     ),
     "explain": ("anchor explain report.pdf",),
     "export": (

@@ -17,6 +17,7 @@ from anchor.cli.input_files import (
     read_receipt,
     receipt_path,
 )
+from anchor.cli.own_notices import OwnNotices
 from anchor.errors import AnchorError, UsageError
 from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
 from anchor.evidence.file_hashing import digest_file, hash_stdin
@@ -26,7 +27,7 @@ from anchor.project.files import RECEIPT_SUFFIX, evidence_path
 from anchor.project.policy_sources import choose_policy
 from anchor.receipt.bundle import is_bundle_file, load_bundle
 from anchor.receipt.format import Receipt
-from anchor.types import ChainId, parse_hash
+from anchor.types import ChainId, LogId, parse_hash
 from anchor.verification.receipt_choice import Wanted, choose_receipts
 from anchor.verification.report import Report
 from anchor.verification.verifier import judge
@@ -55,6 +56,7 @@ class ProjectInputs(Protocol):
 
     def list_nodes(self, chain_id: ChainId) -> tuple[Sequence[str], int]: ...
     def make_receipt(self, file: Path, digests: Digests) -> Receipt: ...
+    def open_notices(self, log: LogId) -> OwnNotices | None: ...
     def close(self) -> None: ...
 
 
@@ -83,7 +85,7 @@ class VerificationInputs:
     ) -> None:
         self.choice = choose_policy(trust=trust, config=config_path)
         self.policy = self.choice.policy
-        self._offline = offline
+        self.is_offline = offline
         self._trust = trust
         self._show_progress = show_progress
         self._project: ProjectInputs | None = None
@@ -116,6 +118,16 @@ class VerificationInputs:
         """Return the nodes that the project names on that chain, and how many have to agree."""
         project = self._open_project()
         return ((), 1) if project is None else project.list_nodes(chain_id)
+
+    def open_own_notices(self, log: LogId) -> OwnNotices | None:
+        """Return the notices in the project; None without one of this log's owner.
+
+        Raises:
+            AnchorError: Its store cannot be opened.
+        """
+        # As with receipts: a store may be on another machine.
+        project = None if self.is_offline else self._open_project()
+        return None if project is None else project.open_notices(log)
 
     def describe_policies(self) -> list[Message]:
         """Return each policy that counts, its SHA-256 and its source, as text."""
@@ -274,7 +286,7 @@ class VerificationInputs:
 
     def _from_store(self, file: Path, digests: Digests, beside: Path | None) -> Receipt:
         # A store may be on another machine, and its receipts hold no state proof anyway.
-        project = None if self._offline else self._open_project()
+        project = None if self.is_offline else self._open_project()
         if project is None:
             reason = "" if beside is None else Message("receipt-missing-reason", name=beside.name)
             raise UsageError(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+from anchor.cli.own_notices import OwnNotices
 from anchor.errors import UsageError
 from anchor.evidence.digests import Digests
+from anchor.evidence.record_notice import RecordNotice
 from anchor.messages.message import Message
 from anchor.operate.proving import Prover
+from anchor.operate.record_notices import find_notice
 from anchor.project.config import load_config
 from anchor.project.project import OpenProject, open_project
 from anchor.receipt.format import Receipt
 from anchor.store.evidence import find_evidence
-from anchor.types import ChainId
+from anchor.types import ChainId, LogId, log_owner
 
 
 class OwnProject:
@@ -35,16 +39,37 @@ class OwnProject:
         Raises:
             UsageError: The store holds no such evidence.
         """
-        if self._project is None:
-            self._project = open_project(self._config)
-            self._prover = Prover(self._project)
-        with self._project.database.read() as connection:
+        project = self._open()
+        with project.database.read() as connection:
             try:
                 evidence = find_evidence(connection, file, digests, or_changed=True)
             except UsageError as error:
                 also = Message("receipt-unproven-hint", detail=error.hint)
                 raise UsageError(error.message, hint=also) from error
         return self._prover.prove(evidence)
+
+    def open_notices(self, log: LogId) -> OwnNotices | None:
+        """Return the notices in the store; None if the log is another owner's.
+
+        Raises:
+            AnchorError: The store cannot be opened.
+        """
+        if log_owner(log) != log_owner(self._config.log):
+            return None
+        database = self._open().database
+
+        def find(record: bytes) -> list[tuple[RecordNotice, Callable[[], Receipt]]]:
+            with database.read() as connection:
+                pair = find_notice(connection, record)
+            return [] if pair is None else [(pair[1], partial(self._prover.prove, pair[0]))]
+
+        return OwnNotices(find=find, holds_log=log == self._config.log)
+
+    def _open(self) -> OpenProject:
+        if self._project is None:
+            self._project = open_project(self._config, only_reads=True)
+            self._prover = Prover(self._project)
+        return self._project
 
     def close(self) -> None:
         """Close the store, if it was opened."""

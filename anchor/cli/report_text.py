@@ -7,9 +7,11 @@ from datetime import datetime
 
 from anchor.cli.account_text import print_account
 from anchor.cli.console import Colour, Output, pad
+from anchor.errors import SupersededError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain
 from anchor.messages.message import Message, join
+from anchor.verification.record_status import NoticeFinding
 from anchor.verification.report import (
     ProvenAnchor,
     Report,
@@ -52,9 +54,11 @@ def print_report(
     of the chain are omitted.  If all steps passed, the claims that do not limit the time are
     omitted, too; otherwise the time, and the claims that did not fail.
     """
-    passed = report.error is None
+    passed = report.evidence_error is None
     mark = f"{spell_headline(output, report.headline)}{_INDENT}"
     output.text(name, mark=mark, colour=_colour(report))
+    for notice in report.notices:
+        print_notice(output, notice)
     for step in report.steps:
         if all_steps or step.verdict is not Verdict.PASS or step.number == _CHAIN_STEP:
             hint = step.error.hint if step.error else None
@@ -127,6 +131,19 @@ def print_signature(output: Output, finding: SignatureFinding) -> None:
         output.line(Message("signature-command", command=finding.command), mark=_INDENT * 2)
 
 
+def print_notice(output: Output, finding: NoticeFinding) -> None:
+    """Print what a notice states, or why it does not count."""
+    mark, name = _INDENT, finding.name
+    if finding.error is None and finding.existed_by is not None:
+        by = _spell_time(finding.existed_by)
+        text = Message("report-notice", detail=finding.detail, time=by, name=name)
+    else:
+        text = Message("report-notice-aside", name=name, reason=finding.detail)
+    output.line(text, mark=mark, colour=Colour.YELLOW)
+    if finding.fault is not None and finding.fault.hint is not None:
+        output.line(finding.fault.hint, mark=_INDENT * 2)
+
+
 def print_policies(output: Output, policies: Sequence[Message], *, indent: str = "") -> None:
     """Print each policy that a verification rests on."""
     for policy in policies:
@@ -142,6 +159,9 @@ def spell_headline(output: Output, headline: Message) -> str:
 
 
 def _brief(report: Report) -> Message:
+    if isinstance(report.error, SupersededError):
+        is_withdrawn = report.error.replacement is None
+        return Message("report-withdrawn") if is_withdrawn else Message("report-superseded")
     is_wrong = verdict_of(report.error) is Verdict.FAIL
     return Message("report-refused") if is_wrong else report.headline
 
@@ -150,7 +170,8 @@ def _colour(report: Report) -> Colour:
     """Return the colour of the verdict: green only for proofs about real time."""
     leading = report.leading
     is_plain = report.kind == "main" and leading is not None and leading.assurance != "asserted"
-    if report.error is None and not is_plain:
+    is_superseded = isinstance(report.error, SupersededError)
+    if is_superseded or (report.error is None and not is_plain):
         return Colour.YELLOW
     return COLOURS[verdict_of(report.error).value]
 

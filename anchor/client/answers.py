@@ -106,13 +106,31 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class StatusNotice:
+    """What the log's operator states of evidence that is superseded or withdrawn.
+
+    ``replacement`` is the SHA-256 of the record that supersedes its own; None if it was withdrawn.
+    """
+
+    kind: str
+    replacement: str | None
+    reason: str
+    at: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
-    """The stage of a piece of evidence; ``index`` is its place in the log, None until sealed."""
+    """The stage of a piece of evidence; ``index`` is its place in the log, None until sealed.
+
+    ``notice`` is None unless the evidence is superseded or withdrawn.
+    """
 
     id: str
     state: StageName
     leaf: str
     index: int | None
+    notice: StatusNotice | None = None
 
 
 class AnswerBody:
@@ -188,6 +206,19 @@ def read_status(content: bytes) -> Status:
         state=_read_stage(members),
         leaf=_read_member(members, "leaf", str),
         index=_read_member(members, "index", int, NoneType),
+        notice=_read_notice(_read_member(members, "notice", dict, NoneType)),
+    )
+
+
+def _read_notice(members: dict[str, Any] | None) -> StatusNotice | None:
+    if members is None:
+        return None
+    return StatusNotice(
+        kind=_read_member(members, "kind", str),
+        replacement=_read_member(members, "replacement", str, NoneType),
+        reason=_read_member(members, "reason", str),
+        at=_read_member(members, "at", str),
+        actor=_read_member(members, "actor", str),
     )
 
 

@@ -22,7 +22,7 @@ from anchor.system.details_toml import parse_details_toml
 
 FORMAT = "anchor-collection/1"
 # Members that the command sets, or that depend on the evidence.
-_RESERVED = ("profile", "items", "manifest", "platform", "custody")
+_RESERVED = ("profile", "items", "manifest", "platform", "custody", "notice")
 
 
 def parse_collection_details(data: bytes) -> RecordGroups:

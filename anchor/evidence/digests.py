@@ -11,7 +11,7 @@ import hashlib
 import importlib
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -60,6 +60,14 @@ class Digests:
         """Return the digest of evidence whose bytes are not available."""
         sha256, sm3 = (digest if algorithm == each else None for each in _ALGORITHMS)
         return cls(sha256=sha256, sm3=sm3, size=None)
+
+    def select(self, algorithms: Collection[str]) -> Digests:
+        """Return the digests by these algorithms only."""
+        sha256, sm3 = (
+            digest if algorithm in algorithms else None
+            for algorithm, digest in ((SHA256, self.sha256), (SM3, self.sm3))
+        )
+        return Digests(sha256=sha256, sm3=sm3, size=self.size)
 
     def __post_init__(self) -> None:
         if self.sha256 is None and self.sm3 is None:

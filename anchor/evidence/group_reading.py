@@ -22,7 +22,7 @@ from anchor.evidence.record_groups import RecordGroups
 from anchor.messages.message import Message, join
 from anchor.messages.validation import describe_fault
 
-_TOGETHER = ("kind", "custody")
+_TOGETHER = ("kind", "custody", "notice")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +129,7 @@ def read_groups(encoded: bytes) -> CollectionAccount:
     for name in RecordGroups.model_fields:
         if name not in value:
             continue
-        # Kind and custody event make sense together only.
+        # A custody event or a notice makes sense together with its kind only.
         names = _TOGETHER if name in _TOGETHER else (name,)
         try:
             RecordGroups.model_validate({each: value[each] for each in names if each in value})

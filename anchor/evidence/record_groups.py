@@ -17,6 +17,8 @@ from anchor.evidence.custody_event import KIND as CUSTODY_KIND
 from anchor.evidence.custody_event import CustodyEvent
 from anchor.evidence.group_members import Group, Member, Observed, dump_group
 from anchor.evidence.observed_groups import Cleanliness, ClockComparison, Environment
+from anchor.evidence.record_notice import KINDS as NOTICE_KINDS
+from anchor.evidence.record_notice import NoticeStatement
 from anchor.evidence.statement_text import DigestText, StatementText, TimeText
 from anchor.messages.message import Message
 
@@ -37,6 +39,8 @@ Kind = Literal[
     "device-copy",
     "database-extract",
     "custody-event",
+    "supersedes",
+    "withdraws",
 ]
 ProfileName = Literal["civil-zh", "criminal-zh", "us-902", "plain"]
 PROFILES: tuple[ProfileName, ...] = get_args(ProfileName)
@@ -225,6 +229,7 @@ class RecordGroups(Group):
     environment: Annotated[Environment | None, Observed(Message("group-environment"))] = None
     cleanliness: Annotated[Cleanliness | None, Observed(Message("group-cleanliness"))] = None
     custody: Annotated[CustodyEvent | None, Member(Message("group-custody"))] = None
+    notice: Annotated[NoticeStatement | None, Member(Message("group-notice"))] = None
     clock: Annotated[ClockComparison | None, Observed(Message("group-clock"))] = None
     modifications: Annotated[Modifications | None, Member(Message("group-modifications"))] = None
     previous_record: Annotated[DigestText | None, Member(Message("group-previous-record"))] = None
@@ -237,6 +242,9 @@ class RecordGroups(Group):
             raise ValueError(Message("group-items-and-manifest"))
         if (self.custody is None) == (self.kind == CUSTODY_KIND):
             raise ValueError(Message("group-custody-kind"))
+        stated = self.kind if self.kind in NOTICE_KINDS else None
+        if (None if self.notice is None else self.notice.kind) != stated:
+            raise ValueError(Message("group-notice-kind"))
         return self
 
     def members(self) -> dict[str, JsonValue]:

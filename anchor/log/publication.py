@@ -219,7 +219,13 @@ class PublicationFolder:
 class WebPublication:
     """A web server that serves the published files."""
 
-    def __init__(self, url: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        url: str,
+        sleep: Callable[[float], None] = time.sleep,
+        *,
+        max_bytes: int = MAX_FILE_BYTES,
+    ) -> None:
         from anchor.system.urls import redact_url
 
         try:
@@ -231,6 +237,7 @@ class WebPublication:
             ) from None
         self._url = urlsplit(url)
         self._sleep = sleep
+        self._max_bytes = max_bytes
         self._session: BoundedSession | None = None
 
     def read(self, path: str) -> bytes | None:
@@ -270,7 +277,7 @@ class WebPublication:
 
         if self._session is None:
             self._session = BoundedSession(
-                timeout=_TIMEOUT, max_bytes=MAX_FILE_BYTES, is_json=False
+                timeout=_TIMEOUT, max_bytes=self._max_bytes, is_json=False
             )
         try:
             return self._session.get(self._locate(path))

@@ -34,6 +34,7 @@ from anchor.store.evidence import (
     load_by_identity,
 )
 from anchor.store.evidence_insertion import (
+    InsertCheck,
     claim_rows,
     insert_evidence,
     insert_once,
@@ -321,11 +322,13 @@ def accept_once(
     *,
     key: str | None = None,
     not_before: NotBefore | None = None,
+    check: InsertCheck | None = None,
 ) -> AcceptedEvidence:
     """Accept one piece of evidence, or find the one accepted before; on return it is durable.
 
     ``key`` is an idempotency key: a submission repeated with it, by any process, is accepted once.
     Without a key, source and digests decide whether two submissions are the same evidence.
+    ``check`` raises if the store must not accept it now; nothing else is accepted meanwhile.
 
     Raises:
         UsageError: Other evidence was submitted with this key.
@@ -338,7 +341,8 @@ def accept_once(
     row = prepare_evidence(submission, unique, salt, utc_now(), log, not_before)
     key_hash = None if key is None else hash_key(key)
     project.database.check_room(len(row.record))
-    written = project.database.write_counted(partial(insert_once, submitted=row, key=key_hash))
+    insert = partial(insert_once, submitted=row, key=key_hash, check=check)
+    written = project.database.write_counted(insert)
     stored, is_new = written.result
     return _describe(stored, is_new, written.copies)
 

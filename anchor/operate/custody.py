@@ -10,24 +10,18 @@ from typing import Any
 
 from anchor.errors import MismatchError, UsageError
 from anchor.evidence.custody_event import EVENTS, KIND, CustodyEvent, name_event
-from anchor.evidence.digests import Digests, parse_digest
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.group_reading import parse_groups, read_custody_event
 from anchor.evidence.record import parse_record
 from anchor.messages.message import Message, join
 from anchor.operate.acceptance import AcceptedEvidence, EvidenceInput, accept_once, hash_key
 from anchor.operate.key_audit_trail import find_user
+from anchor.operate.named_evidence import find_named, names_file
 from anchor.operate.proving import open_prover
-from anchor.operate.receipt_files import ReceiptFolder, read_receipt
-from anchor.project.files import RECEIPT_SUFFIX
+from anchor.operate.receipt_files import ReceiptFolder
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
-from anchor.store.evidence import (
-    StoredEvidence,
-    find_by_digest,
-    find_by_identity,
-    find_by_key,
-)
+from anchor.store.evidence import StoredEvidence, find_by_key
 from anchor.system.clock import utc_now
 from anchor.verification.custody_chain import (
     CustodyLink,
@@ -35,9 +29,6 @@ from anchor.verification.custody_chain import (
     check_digests,
     order_chain,
 )
-
-_ID_CHARACTERS = 64
-_ALGORITHMS = ("sha256:", "sm3:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +68,7 @@ def describe_event(
     event = stated["event"] or ""
     if event not in EVENTS:
         raise UsageError(Message("custody-event-unknown", actual=event[:80], expected=join(EVENTS)))
-    if after is None and _names_file(named):
+    if after is None and names_file(named):
         after = Path(named)
     return {
         **stated,
@@ -92,16 +83,6 @@ def _digest(file: Path | None) -> str | None:
     return None if digest is None else digest.hex()
 
 
-def _names_file(named: str) -> bool:
-    """Return whether a subject is named by its file."""
-    is_other = named.startswith(_ALGORITHMS) or named.endswith(RECEIPT_SUFFIX)
-    return not is_other and not _is_id(named)
-
-
-def _is_id(named: str) -> bool:
-    return len(named) == _ID_CHARACTERS and all(each in "0123456789abcdef" for each in named)
-
-
 def load_chain(project: OpenProject, named: str) -> CustodyChain:
     """Return the subject that ``named`` names, and the events about it.
 
@@ -111,7 +92,7 @@ def load_chain(project: OpenProject, named: str) -> CustodyChain:
         UsageError: The log holds no such record, or several, or its record was erased.
         MismatchError, CannotCheckError: The stored events do not form a chain.
     """
-    evidence = _find_subject(project, named)
+    evidence = find_named(project, named)
     record = evidence.record
     assert record is not None, "erased records were refused"
     subject = CustodySubject(
@@ -181,7 +162,7 @@ def add_event(
     submission = EvidenceInput(
         source=f"custody:{name}",
         name=name,
-        digests=_only(event.digests(), project.config.digests),
+        digests=event.digests().select(project.config.digests),
         media_type="application/json",
         groups=groups,
     )
@@ -208,49 +189,3 @@ def save_receipts(
     receipts = [prover.prove(chain.stored[link.record]) for link in chain.links]
     target = ReceiptFolder(folder)
     return [target.save(receipt)[0] for receipt in receipts]
-
-
-def _only(digests: Digests, algorithms: tuple[str, ...]) -> Digests:
-    return Digests(
-        sha256=digests.sha256, sm3=digests.sm3 if "sm3" in algorithms else None, size=digests.size
-    )
-
-
-def _find_subject(project: OpenProject, named: str) -> StoredEvidence:
-    rows = _list_candidates(project, named)
-    usable = [row for row in rows if row.record and read_custody_event(row.record) is None]
-    if not usable and rows:
-        raise UsageError(Message("custody-subject-erased", subject=named))
-    if not usable:
-        raise UsageError(
-            Message("custody-subject-unknown", subject=named), hint=Message("evidence-add-hint")
-        )
-    if len(usable) > 1:
-        ids = ", ".join(row.identity.hex() for row in usable[:5])
-        raise UsageError(
-            Message("custody-subject-ambiguous", subject=named, count=len(usable)),
-            hint=Message("custody-subject-ambiguous-hint", ids=ids),
-        )
-    return usable[0]
-
-
-def _list_candidates(project: OpenProject, named: str) -> list[StoredEvidence]:
-    if _is_id(named):
-        with project.database.read() as connection:
-            row = find_by_identity(connection, bytes.fromhex(named))
-        return [] if row is None else [row]
-    if named.startswith(_ALGORITHMS):
-        return _find_by_digest(project, Digests.bare(*parse_digest(named)))
-    path = Path(named)
-    if _names_file(named):
-        return _find_by_digest(project, digest_file(path))
-    receipt = read_receipt(path)
-    if receipt is None:
-        raise UsageError(Message("custody-receipt-unreadable", path=path), path=path)
-    digests = parse_record(receipt.record).digests
-    return [row for row in _find_by_digest(project, digests) if row.record == receipt.record]
-
-
-def _find_by_digest(project: OpenProject, digests: Digests) -> list[StoredEvidence]:
-    with project.database.read() as connection:
-        return find_by_digest(connection, digests)

@@ -25,6 +25,7 @@ from anchor.recovery.log_runs import (
     restore_ownership,
     row_of_receipt,
 )
+from anchor.recovery.notice_restoration import restore_notice_keys
 from anchor.recovery.owners import LeafOwners, OwnedLeaf
 from anchor.recovery.remains import Remains
 from anchor.store import fingerprints
@@ -153,6 +154,7 @@ def fill_store(
     missing = tuple(_find_lost(database, remains.owners))
     lost += reapply_erasures(database, remains.stores, remains.erased)
     restore_custody_keys(database)
+    restore_notice_keys(database)
     return FillResult(
         records=origin.size - lost,
         hashes_only=lost,

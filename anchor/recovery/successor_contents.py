@@ -16,6 +16,7 @@ from anchor.project.config import Config
 from anchor.project.project import OpenProject, make_store, trust_entry
 from anchor.recovery.custody_restoration import restore_custody_keys
 from anchor.recovery.erasure_restoration import load_known_erasures, reapply_erasures
+from anchor.recovery.notice_restoration import restore_notice_keys
 from anchor.store.acknowledged_log import SideFile, build_entry
 from anchor.store.batches import in_batches
 from anchor.store.columns import ERASED, Run
@@ -101,6 +102,7 @@ def enqueue_unplaced(
     stores = [project.database]
     reapply_erasures(database, stores, load_known_erasures(stores, [project.config.erasures]))
     restore_custody_keys(database)
+    restore_notice_keys(database)
     return count
 
 

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 
+from anchor.evidence.record_notice import RecordNotice
 from anchor.messages.message import Message
+from anchor.operate.record_notices import find_notice
 from anchor.service.problems import Problem
-from anchor.service.schemas import EvidenceStatusDocument, HeadAnchorDocument
+from anchor.service.schemas import (
+    EvidenceStatusDocument,
+    HeadAnchorDocument,
+    StatusNoticeDocument,
+)
 from anchor.service.worker import Service
 from anchor.store.api_keys import ApiKey
 from anchor.store.erasures import is_erased
@@ -53,7 +60,7 @@ async def load_status(service: Service, key: ApiKey, id: str) -> EvidenceStatusD
         Problem: The tenant has no such evidence (404), or it was erased (410).
         ChainGuardError: The evidence was anchored, and the chain contradicts the log.
     """
-    stored, anchored = await service.read(lambda: _load(service, key, id))
+    stored, anchored, notice = await service.read(lambda: _load(service, key, id))
     if anchored is not None and anchored.final:
         service.check_chain()
     return EvidenceStatusDocument(
@@ -62,6 +69,7 @@ async def load_status(service: Service, key: ApiKey, id: str) -> EvidenceStatusD
         leaf=stored.leaf.hex(),
         index=stored.leaf_index,
         anchor=None if anchored is None else describe_anchor(anchored),
+        notice=None if notice is None else _describe_notice(notice),
     )
 
 
@@ -93,13 +101,27 @@ def describe_anchor(anchored: AnchoredHead) -> HeadAnchorDocument:
     )
 
 
-def _load(service: Service, key: ApiKey, id: str) -> tuple[StoredEvidence, AnchoredHead | None]:
+def _load(
+    service: Service, key: ApiKey, id: str
+) -> tuple[StoredEvidence, AnchoredHead | None, RecordNotice | None]:
     stored = find_evidence(service, key, id)
-    if stored.leaf_index is None:
-        return stored, None
+    chain_id, anchored, pair = service.project.config.chain_id, None, None
     with service.project.database.read() as connection:
-        chain_id = service.project.config.chain_id
-        return stored, find_covering_anchor(connection, chain_id, stored.leaf_index)
+        if stored.leaf_index is not None:
+            anchored = find_covering_anchor(connection, chain_id, stored.leaf_index)
+        if stored.record is not None:
+            pair = find_notice(connection, hashlib.sha256(stored.record).digest())
+    return stored, anchored, None if pair is None else pair[1]
+
+
+def _describe_notice(notice: RecordNotice) -> StatusNoticeDocument:
+    return StatusNoticeDocument(
+        kind=notice.kind,
+        replacement=None if notice.replacement is None else notice.replacement.hex(),
+        reason=notice.reason,
+        at=notice.at,
+        actor=notice.actor,
+    )
 
 
 def _describe_stage(

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from anchor.canonical import MAX_INTEGER
 from anchor.evidence.record import MAX_NAME_CHARACTERS, MAX_RECORD_BYTES
 from anchor.evidence.record_groups import RecordGroups
+from anchor.evidence.record_notice import NoticeKind
 from anchor.types import MAX_LOG_SIZE, StageName
 
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
@@ -148,6 +149,19 @@ class HeadAnchorDocument(LogStateDocument):
     timestamp: Annotated[int, Field(ge=0, description="The block's, in seconds since 1970.")]
 
 
+class StatusNoticeDocument(Document):
+    """What the log's operator states: the evidence is superseded by another record, or withdrawn.
+
+    ``replacement`` is the SHA-256 of that record, null if it is withdrawn.
+    """
+
+    kind: NoticeKind
+    replacement: Digest | None
+    reason: str
+    at: str
+    actor: str
+
+
 class EvidenceStatusDocument(Document):
     """The status of one piece of evidence."""
 
@@ -159,6 +173,10 @@ class EvidenceStatusDocument(Document):
         HeadAnchorDocument | None,
         Field(description="The first final anchor that covers it, or else the first there is."),
     ]
+    notice: Annotated[
+        StatusNoticeDocument | None,
+        Field(description="The notice about it, which is a record of its own, or null."),
+    ] = None
 
 
 class SealedHeadDocument(LogStateDocument):

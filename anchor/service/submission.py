@@ -35,8 +35,10 @@ _FAULTS: Final = {
     "media_type": Message("submission-media-type-invalid"),
 }
 _GROUPS: Final = "groups"
-# `anchor restore` erases what an erasure names, and custody is the operator's to state.
-_RESERVED: Final = (MEMBER, "custody")
+# Only the log's operator states what happened to evidence, or that it no longer stands.
+_OPERATORS: Final = ("custody", "notice")
+# `anchor restore` erases what an erasure names.
+_RESERVED: Final = (MEMBER, *_OPERATORS)
 _MEMBERS: Final = (*_FAULTS, _GROUPS, "record")
 
 
@@ -196,9 +198,10 @@ def _read_groups(members: Mapping[str, JsonValue]) -> RecordGroups | None:
     value = members[_GROUPS]
     if not isinstance(value, dict):
         raise _refuse([FieldError(f"/{_GROUPS}", Message("submission-field-not-object"))])
-    if "custody" in value:
-        # Only the log's operator states what happened to evidence.
-        raise _refuse([FieldError(f"/{_GROUPS}/custody", Message("submission-member-reserved"))])
+    reserved = [name for name in _OPERATORS if name in value]
+    if reserved:
+        refused = Message("submission-member-reserved")
+        raise _refuse([FieldError(f"/{_GROUPS}/{name}", refused) for name in reserved])
     try:
         return parse_groups(value)
     except GroupsError as error:

@@ -22,9 +22,13 @@ It was written from those documents and shares no code with the package that con
 imports only Python's standard library; as that library does not guarantee Keccak-256, the function
 is below.
 
+A notice is a record by which the log's operator supersedes or withdraws another one. Those in a
+bag, and those named with --notice, are verified like any record; without one, nothing here tells
+whether a record still stands.
+
 Exit codes: 0 verified; 2 bad usage or malformed; 10 mismatch; 11 not anchored; 12 not what is
-pinned; 13 abandoned by the log's owner; 20 cannot check; 21 not final yet; 22 unknown version, fork
-or algorithm.
+pinned; 13 abandoned by the log's owner; 14 superseded or withdrawn; 20 cannot check; 21 not final
+yet; 22 unknown version, fork or algorithm.
 """
 
 import sys
@@ -160,7 +164,7 @@ MAX_TOLERANCE = 86_400
 # Exit codes. If several steps do not pass, the gravest code counts.
 
 VERIFIED, MALFORMED, MISMATCH, NOT_ANCHORED, NOT_TRUSTED, ABANDONED = 0, 2, 10, 11, 12, 13
-CANNOT_CHECK, NOT_FINAL, UNKNOWN = 20, 21, 22
+SUPERSEDED, CANNOT_CHECK, NOT_FINAL, UNKNOWN = 14, 20, 21, 22
 MEANINGS = {
     VERIFIED: "passed",
     MALFORMED: "MALFORMED",
@@ -168,15 +172,18 @@ MEANINGS = {
     NOT_ANCHORED: "NOT ANCHORED",
     NOT_TRUSTED: "NOT TRUSTED",
     ABANDONED: "ABANDONED",
+    SUPERSEDED: "SUPERSEDED OR WITHDRAWN",
     CANNOT_CHECK: "cannot check",
     NOT_FINAL: "not final yet",
     UNKNOWN: "unknown version",
 }
+OPEN = (CANNOT_CHECK, NOT_FINAL, UNKNOWN)  # neither true nor false
 GRAVEST_FIRST = (
     MISMATCH,
     NOT_TRUSTED,
     NOT_ANCHORED,
     ABANDONED,
+    SUPERSEDED,
     MALFORMED,
     UNKNOWN,
     CANNOT_CHECK,
@@ -1720,6 +1727,7 @@ class Report:
     custody: tuple[int, str] | None = None  # claim C7, where there are custody events
     is_documented: bool = False  # claim C7 passes
     earliest: list[datetime] = field(default_factory=list)  # the bounds of step 11
+    notices: list[tuple[int, str]] = field(default_factory=list)  # code and text of each
 
     def add(self, step: int, text: str, code: int = VERIFIED) -> None:
         """Add the result of a step."""
@@ -1741,25 +1749,50 @@ class Report:
             self.add(step, found)
         return found
 
-    def exit_code(self) -> int:
-        """Return the gravest of the steps' exit codes."""
+    def evidence_code(self) -> int:
+        """Return the gravest of the exit codes of steps and custody."""
         codes = {code for _, code, _ in self.lines}
         if self.custody is not None:
             codes.add(self.custody[0])
-        return next((code for code in GRAVEST_FIRST if code in codes), VERIFIED)
+        return find_gravest(codes)
+
+    def exit_code(self) -> int:
+        """Return the gravest of the exit codes of steps, custody and notices."""
+        return find_gravest({self.evidence_code(), *(code for code, _ in self.notices)})
 
     def headline(self) -> str:
         """Return the verdict, which claims no more than the best of the chains supports."""
         code = self.exit_code()
-        if code != VERIFIED:
-            return f"NOT VERIFIED (exit code {code})"
-        text = next(text for kind, text in HEADLINES.items() if kind in self.kinds)
-        verdict = text.replace("verified", "VERIFIED", 1)
-        return f"{verdict}, by a block that only you vouch for (exit code {code})"
+        verdict = "NOT VERIFIED"
+        if self.evidence_code() == VERIFIED:
+            text = next(text for kind, text in HEADLINES.items() if kind in self.kinds)
+            verdict = text.replace("verified", "VERIFIED", 1)
+            verdict += ", by a block that only you vouch for"
+        if code == SUPERSEDED:
+            verdict = f"{MEANINGS[code]} by the log's operator; the evidence itself: {verdict}"
+        elif code != self.evidence_code() and code in OPEN:
+            verdict = f"cannot tell whether it still stands; the evidence itself: {verdict}"
+        elif code != VERIFIED:
+            verdict = "NOT VERIFIED"
+        return f"{verdict} (exit code {code})"
 
 
-def verify(document: bytes | Receipt, evidence: Mapping[str, str], size: int, pins: Pins) -> Report:
-    """Run steps 1 to 11 on a receipt, or its bytes, and the digests and size of a file."""
+def find_gravest(codes: set[int]) -> int:
+    """Return the exit code that counts for all of ``codes``."""
+    return next((code for code in GRAVEST_FIRST if code in codes), VERIFIED)
+
+
+def verify(
+    document: bytes | Receipt,
+    evidence: Mapping[str, str],
+    size: int,
+    pins: Pins,
+    notices: Mapping[str, Sequence["Notice"]] | None = None,
+) -> Report:
+    """Run steps 1 to 11 on a receipt, or its bytes, and the digests and size of a file.
+
+    ``notices`` are those known of records, by the SHA-256 of these.
+    """
     report = Report()
     receipt: Receipt | None = (
         document
@@ -1787,6 +1820,7 @@ def verify(document: bytes | Receipt, evidence: Mapping[str, str], size: int, pi
     else:
         verify_anchors(report, receipt, record, pins)
     add_notes(report, record)
+    add_notices(report, receipt, pins, notices or {})
     return report
 
 
@@ -1970,6 +2004,119 @@ def add_notes(report: Report, record: Record) -> None:
     if "sm3" in record.digests:
         text += "; sm3 covers the file only, the log rests on sha256 alone"
     report.note(f"{text}, and nothing was renewed")
+
+
+# ------------------------------------------------------------------------------------------------
+# Notices: records that supersede or withdraw others, as docs/record-groups.md specifies them.
+
+NOTICE_TEXT = (
+    "[^\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]{1,1000}"
+)
+NOTICE_FORMS = {
+    "subject": "[0-9a-f]{64}",
+    "replacement": "[0-9a-f]{64}",
+    "reason": NOTICE_TEXT,
+    "at": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z",
+    "actor": NOTICE_TEXT,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """The notice in a receipt: its file's name, its record's SHA-256, and its members.
+
+    ``evidence`` is what the record is about: the canonical form of the notice itself.
+    """
+
+    name: str
+    receipt: Receipt
+    record: str
+    members: dict[str, Any]
+    evidence: bytes
+    is_named: bool  # by the person, and not just in a bag
+
+
+def read_notice(name: str, data: bytes, *, is_named: bool) -> Notice | None:
+    """Read the notice in a receipt; None if its record holds none.
+
+    Raises:
+        Refusal: The receipt or its record is malformed, or of another version.
+    """
+    receipt = read_receipt(data)
+    read_record(receipt.record)
+    document = read_json(receipt.record, "the record")
+    kind, members = document.get("kind"), document.get("notice")
+    if kind not in ("supersedes", "withdraws") or not isinstance(members, dict):
+        return None
+    if kind == "withdraws" and "replacement" in members:
+        return None
+    for member, form in NOTICE_FORMS.items():
+        value = members.get(member)
+        if member == "replacement" and kind == "withdraws":
+            continue
+        if not isinstance(value, str) or not re.fullmatch(form, value):
+            return None
+    return Notice(
+        name=name,
+        receipt=receipt,
+        record=hashlib.sha256(receipt.record).hexdigest(),
+        members=members,
+        evidence=write_canonical(members),
+        is_named=is_named,
+    )
+
+
+def add_notices(
+    report: Report, receipt: Receipt, pins: Pins, notices: Mapping[str, Sequence[Notice]]
+) -> None:
+    """Add the notices about a record, and about those that supersede it, each once."""
+    subject = hashlib.sha256(receipt.record).hexdigest()
+    reached = [subject]
+    for record in reached:
+        judged: list[tuple[Notice, int, str]] = []
+        believed: set[str] = set()
+        for notice in notices.get(record, ()):
+            if notice.record not in believed:
+                judged.append((notice, *judge_notice(notice, receipt, pins)))
+                if judged[-1][1] == VERIFIED:
+                    believed.add(notice.record)
+        for notice, code, text in judged:
+            if code == VERIFIED:
+                report.notices.append((SUPERSEDED if record == subject else VERIFIED, text))
+                replacement = notice.members.get("replacement")
+                if replacement is not None and replacement not in reached:
+                    reached.append(replacement)
+            elif notice.record not in believed:
+                # Anybody can put a notice that proves nothing into a bag. What cannot be told
+                # leaves open whether the record stands.
+                text = f"{notice.name!a} does not count: {text}"
+                if code in OPEN or notice.is_named:
+                    report.notices.append((code, text))
+                else:
+                    report.note(f"notice {text}")
+    if not any(code in (SUPERSEDED, VERIFIED) for code, _ in report.notices):
+        report.note(
+            "not proven: whether it was superseded or withdrawn since, which a receipt alone "
+            "cannot tell"
+        )
+
+
+def judge_notice(notice: Notice, receipt: Receipt, pins: Pins) -> tuple[int, str]:
+    """Verify a notice like any record; return its exit code, and what it states or why not."""
+    if notice.receipt.log[12:] != receipt.log[12:]:
+        return MISMATCH, "it is in a log of another owner"
+    digests, size = hash_chunks(iter([notice.evidence]))
+    report = verify(notice.receipt, digests, size, pins)
+    code = report.exit_code()
+    if code != VERIFIED:
+        return code, next(text for _, other, text in report.lines if other == code)
+    stated = notice.members
+    by = f", with {stated['replacement']}" if "replacement" in stated else ""
+    act = "replaced" if by else "withdrew"
+    return VERIFIED, (
+        f"the log's operator states that {stated['actor']!a} {act} the record "
+        f"{stated['subject']}{by} at {stated['at']}, for this reason: {stated['reason']!a}"
+    )
 
 
 # ------------------------------------------------------------------------------------------------
@@ -2387,8 +2534,10 @@ def find_original(receipt: str) -> str:
     return "data/originals/" + receipt.removeprefix("receipts/").removesuffix(SUFFIX)
 
 
-def verify_bag(source: Folder | ZipFile, pins: Pins) -> Iterator[tuple[str, Report]]:
-    """Check a bag, then yield the report on each original in it, with its custody events.
+def verify_bag(
+    source: Folder | ZipFile, pins: Pins, named: Sequence[Notice] = ()
+) -> Iterator[tuple[str, Report]]:
+    """Check a bag, then yield the report on each original in it, with its custody and notices.
 
     The first report also names timestamps and signatures in the bag, which this program does not
     verify.
@@ -2396,6 +2545,7 @@ def verify_bag(source: Folder | ZipFile, pins: Pins) -> Iterator[tuple[str, Repo
     notes = [*explain_timestamps(source), *explain_signatures(source)]
     originals = check_bag(source)
     events = find_events(source)
+    notices = by_subject([*named, *list_notices(source)])
     for name, (digests, size) in originals.items():
         receipt = f"receipts/{name.removeprefix('data/originals/')}{SUFFIX}"
         try:
@@ -2403,11 +2553,29 @@ def verify_bag(source: Folder | ZipFile, pins: Pins) -> Iterator[tuple[str, Repo
         except Refusal as refusal:
             yield name, report_trouble(str(refusal), refusal.code)
         else:
-            report = verify(data, digests, size, pins)
+            report = verify(data, digests, size, pins, notices)
             judge_custody(report, events, pins)
             report.notes += notes
             notes = []
             yield name, report
+
+
+def list_notices(source: Folder | ZipFile) -> Iterator[Notice]:
+    """Yield the notices in a bag; another file in their folder is one that nobody verifies."""
+    for name in sorted(source.sizes):
+        if name.startswith("notices/") and name.endswith(SUFFIX):
+            with contextlib.suppress(Refusal):
+                notice = read_notice(name, read_whole(source, name, MAX_RECEIPT), is_named=False)
+                if notice is not None:
+                    yield notice
+
+
+def by_subject(notices: Sequence[Notice]) -> dict[str, list[Notice]]:
+    """Return notices by the SHA-256 of the record that each is about."""
+    known: dict[str, list[Notice]] = {}
+    for notice in notices:
+        known.setdefault(notice.members["subject"], []).append(notice)
+    return known
 
 
 def explain_timestamps(source: Folder | ZipFile) -> Iterator[str]:
@@ -2787,12 +2955,15 @@ def parse_options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, 
     parser = argparse.ArgumentParser(
         description="Verify a receipt offline, by a block's hash that you found out.",
         epilog="Exit codes: 0 verified, 2 malformed, 10 mismatch, 11 not anchored, 12 not trusted, "
-        "13 abandoned, 20 cannot check, 21 not final yet, 22 unknown version.",
+        "13 abandoned, 14 superseded or withdrawn, 20 cannot check, 21 not final yet, 22 unknown "
+        "version.",
         allow_abbrev=False,
     )
     add = parser.add_argument
     add("receipt", metavar="RECEIPT", help="a receipt, a bundle of receipts; or, alone, a bag")
     add("file", metavar="FILE", nargs="*")
+    add("--notice", action="append", default=[], metavar="RECEIPT",
+        help="the receipt of a notice on a record; repeat it for several")  # fmt: skip
     add("--block-hash", type=value(32), action="append", default=[], metavar="0xHASH",
         help="a final block's hash; repeat it for several")  # fmt: skip
     add("--chain-id", type=number, action="append", default=[], metavar="N",
@@ -2851,23 +3022,38 @@ def report_trouble(text: str, code: int = MALFORMED) -> Report:
     return report
 
 
-def report_bag(path: str, pins: Pins) -> Iterator[tuple[str, Report]]:
+def read_named_notices(paths: Sequence[str]) -> list[Notice]:
+    """Return the notices in the receipts that the person named."""
+    notices = []
+    for path in paths:
+        with open(path, "rb") as file:
+            data = file.read(MAX_RECEIPT + 1)
+        notice = read_notice(path, data, is_named=True)
+        if notice is None:
+            raise malformed(f"{path!a} is not the receipt of a notice")
+        notices.append(notice)
+    return notices
+
+
+def report_bag(path: str, pins: Pins, named: Sequence[Notice] = ()) -> Iterator[tuple[str, Report]]:
     """Yield the name and the report of each original in a bag; one report if it is not valid."""
     try:
         if os.path.isdir(path):
-            yield from verify_bag(Folder(path), pins)
+            yield from verify_bag(Folder(path), pins, named)
             return
         with open(path, "rb") as file:
             if file.read(2) != b"PK":
                 raise malformed("it is no folder or ZIP file: name the receipt's file as well")
-            yield from verify_bag(ZipFile(file), pins)
+            yield from verify_bag(ZipFile(file), pins, named)
     except OSError as error:
         yield path, report_trouble(f"cannot read: {error!a}")
     except Refusal as refusal:
         yield path, report_trouble(f"the bag: {refusal}", refusal.code)
 
 
-def make_reports(receipt: str, paths: Sequence[str], pins: Pins) -> list[Report]:
+def make_reports(
+    receipt: str, paths: Sequence[str], pins: Pins, named: Sequence[Notice] = ()
+) -> list[Report]:
     """Verify each file, and return the reports; one alone if receipt or files cannot be read."""
     try:
         inputs = read_inputs(receipt, paths)
@@ -2878,7 +3064,7 @@ def make_reports(receipt: str, paths: Sequence[str], pins: Pins) -> list[Report]
     return [
         report_trouble("the bundle has no receipt of this file")
         if document is None
-        else verify(document, evidence, size, pins)
+        else verify(document, evidence, size, pins, by_subject(named))
         for document, evidence, size in inputs
     ]
 
@@ -2886,11 +3072,20 @@ def make_reports(receipt: str, paths: Sequence[str], pins: Pins) -> list[Report]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Verify files by their receipts, print every step and return the gravest exit code."""
     options, pins = parse_options(arguments)
-    reports: Iterator[tuple[str, Report]] = (
-        zip(options.file, make_reports(options.receipt, options.file, pins), strict=False)
-        if options.file
-        else report_bag(options.receipt, pins)
-    )
+    reports: Iterator[tuple[str, Report]]
+    try:
+        named = read_named_notices(options.notice)
+    except OSError as error:
+        reports = iter([(options.receipt, report_trouble(f"cannot read: {error!a}"))])
+    except Refusal as refusal:
+        reports = iter([(options.receipt, report_trouble(f"a notice: {refusal}", refusal.code))])
+    else:
+        made = make_reports(options.receipt, options.file, pins, named) if options.file else ()
+        reports = (
+            zip(options.file, made, strict=False)
+            if options.file
+            else report_bag(options.receipt, pins, named)
+        )
     codes = set()
     for path, report in reports:
         if len(options.file) != 1:
@@ -2903,11 +3098,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "not present" if code == VERIFIED and not report.is_documented else MEANINGS[code]
             )
             print(f"claim C7 {word}: {text}")
+        for code, text in report.notices:
+            print(f"notice   {MEANINGS[code]}: {text}")
         for note in report.notes:
             print(f"note     {note}")
         print(report.headline())
         codes.add(report.exit_code())
-    return next((code for code in GRAVEST_FIRST if code in codes), VERIFIED)
+    return find_gravest(codes)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -28,6 +28,9 @@ from anchor.store.idempotency_keys import insert_keys
 from anchor.store.new_pieces import NEW, NewPieces
 from anchor.store.runs import append_runs, find_run, lock_intake, rewrite_run
 from anchor.store.sorted_rows import number_rows, sort_rows, split_rows
+
+InsertCheck = Callable[[Connection], None]
+"""A check before an insertion, while no other transaction inserts evidence."""
 
 
 def insert_evidence(connection: Connection, items: Sequence[Row | Run]) -> int:
@@ -208,16 +211,22 @@ def claim_rows(connection: Connection, claims: Iterable[tuple[bytes, bytes, str]
 
 
 def insert_once(
-    connection: Connection, submitted: NewEvidence, key: bytes | None
+    connection: Connection,
+    submitted: NewEvidence,
+    key: bytes | None,
+    check: InsertCheck | None = None,
 ) -> tuple[NewEvidence | StoredEvidence, bool]:
     """Insert ``submitted`` unless it is stored; return the stored evidence, and whether it is new.
 
-    ``key`` is the hash of an idempotency key, which belongs to this evidence alone.
+    ``key`` is the hash of an idempotency key, which belongs to this evidence alone.  ``check``
+    raises if the evidence must not be inserted now.
 
     Raises:
         UsageError: The key was used for other evidence.
     """
     lock_intake(connection)
+    if check is not None:
+        check(connection)
     if key is not None:
         known = find_by_key(connection, key)
         if known is not None and known.identity != submitted.identity:

@@ -8,7 +8,14 @@ from datetime import datetime
 from enum import Enum
 from typing import TypeVar
 
-from anchor.errors import AnchorError, ExitCode, MalformedError, MismatchError, severest
+from anchor.errors import (
+    AnchorError,
+    ExitCode,
+    MalformedError,
+    MismatchError,
+    SupersededError,
+    severest,
+)
 from anchor.ethereum.known_chains import HEADLINES, ChainKind, best_kind, find_chain
 from anchor.evidence.group_reading import CollectionAccount, read_groups
 from anchor.evidence.record import Record
@@ -17,6 +24,7 @@ from anchor.signatures.record_signature import SignatureKind
 from anchor.system.clock import format_time
 from anchor.timestamps.timestamp_token import VerifiedTimestamp
 from anchor.types import Address, Anchor, Assurance, ChainId, Hash32, Head, LogId
+from anchor.verification.record_status import NoticeFinding
 
 
 class Verdict(Enum):
@@ -47,6 +55,7 @@ _SEVERITY = (
     ExitCode.CANNOT_CHECK,
     ExitCode.UNKNOWN_VERSION,
     ExitCode.USAGE,
+    ExitCode.SUPERSEDED,
     ExitCode.ABANDONED,
     ExitCode.NOT_ANCHORED,
     ExitCode.NOT_TRUSTED,
@@ -58,6 +67,7 @@ _FAILURES = (
     ExitCode.NOT_ANCHORED,
     ExitCode.NOT_TRUSTED,
     ExitCode.ABANDONED,
+    ExitCode.SUPERSEDED,
 )
 
 _REFUSALS = {
@@ -68,11 +78,15 @@ _REFUSALS = {
     ExitCode.USAGE: Message("verdict-malformed"),
 }
 
+STATUS_NOT_PROVEN = Message("report-status-not-proven")
+"""Said unless a notice, or who has the log, tells whether the record was superseded."""
+
 NOT_PROVEN = (
     Message("report-truth-not-proven"),
     Message("report-author-not-proven"),
     Message("report-history-not-proven"),
     Message("report-completeness-not-proven"),
+    STATUS_NOT_PROVEN,
 )
 """Statements that no receipt proves; every report ends with them."""
 
@@ -267,6 +281,8 @@ class Report:
 
     ``custody`` is None if no custody events were given; ``timestamps`` are the tokens given, and
     ``signatures`` those of the record.
+    ``notices`` are those about the record, and about the records that replace it; ``status_error``
+    says why that could not be told where it was asked.
     ``unpinned`` lists what no policy pins, accepted or not; ``notes`` are lines that are not
     findings.  ``not_proven`` lists what this verification leaves open.
     """
@@ -281,10 +297,19 @@ class Report:
     custody: CustodyFinding | None = None
     timestamps: tuple[TimestampFinding, ...] = ()
     signatures: tuple[SignatureFinding, ...] = ()
+    notices: tuple[NoticeFinding, ...] = ()
+    status_error: AnchorError | None = None
 
     @property
     def error(self) -> AnchorError | None:
         """Return the severest error, the earliest of its kind; None if everything passed."""
+        errors = [self.evidence_error, self.status_error]
+        errors += [finding.fault for finding in self.notices]
+        return severest_error([error for error in errors if error is not None])
+
+    @property
+    def evidence_error(self) -> AnchorError | None:
+        """Return the severest error of the evidence itself, whether or not it still stands."""
         errors = [step.error for step in self.steps]
         if self.custody is not None:
             errors.append(self.custody.error)
@@ -323,13 +348,24 @@ class Report:
     @property
     def headline(self) -> Message:
         """Return the shortest true summary, which never claims more than was proven."""
+        error, evidence = self.error, self._summarise(self.evidence_error)
+        if isinstance(error, SupersededError):
+            if error.replacement is None:
+                return Message("verdict-withdrawn", evidence=evidence)
+            return Message("verdict-superseded", evidence=evidence)
+        if self.evidence_error is None and verdict_of(error) is Verdict.CANNOT_TELL:
+            return Message("verdict-status-open", evidence=evidence)
+        return self._summarise(error)
+
+    def _summarise(self, error: AnchorError | None) -> Message:
         leading, kind = self.leading, self.kind
-        if self.exit_code is ExitCode.NOT_FINAL:
+        code = ExitCode.DONE if error is None else error.exit_code
+        if code is ExitCode.NOT_FINAL:
             return Message("verdict-not-final")
-        if verdict_of(self.error) is Verdict.CANNOT_TELL:
+        if verdict_of(error) is Verdict.CANNOT_TELL:
             return Message("verdict-cannot-tell")
-        if self.error is not None or leading is None or kind is None:
-            return _REFUSALS.get(self.exit_code, Message("verdict-not-verified"))
+        if error is not None or leading is None or kind is None:
+            return _REFUSALS.get(code, Message("verdict-not-verified"))
         if leading.assurance == "asserted":
             return Message("verdict-by-your-block", headline=HEADLINES[kind])
         return HEADLINES[kind]

@@ -23,6 +23,7 @@ from anchor.evidence.collection_profiles import list_lacking
 from anchor.evidence.group_reading import CollectionAccount
 from anchor.signatures.record_signature import SignatureKind
 from anchor.types import Assurance
+from anchor.verification.record_status import NoticeFinding
 from anchor.verification.report import (
     ProvenAnchor,
     Report,
@@ -173,13 +174,35 @@ class SignatureDocument(ReportDocument):
     command: str
 
 
+class NoticeDocument(ReportDocument):
+    """A notice that the record, or one that replaces it, is superseded or withdrawn.
+
+    ``subject`` and ``replacement`` are the SHA-256 of records; reason, time and actor are what the
+    notice states.  ``verdict`` is on the notice's own receipt, ``existed_no_later_than`` the time
+    by which it was recorded, null unless it passed.  ``of_this_record``: its subject is the record
+    that was verified.
+    """
+
+    file: str
+    kind: Literal["supersedes", "withdraws"]
+    subject: Hex32
+    replacement: Hex32 | None
+    reason: str
+    at: str
+    actor: str
+    verdict: VerdictText
+    detail: str
+    existed_no_later_than: str | None
+    of_this_record: bool
+
+
 class FileDocument(ReportDocument):
     """The result for one file; ``problem`` is null if it is verified.
 
     ``unpinned`` lists what no policy pins, ``statements`` the record's members that are not
     verified, and ``notes`` lines that are not findings.  ``account`` is absent if the record says
     nothing about its collection, and in the verifier page's documents.  ``timestamps`` is absent if
-    no tokens were given, ``signatures`` if there are none.
+    no tokens were given, ``signatures`` if there are none, ``notices`` if none is known.
     """
 
     file: str
@@ -196,6 +219,7 @@ class FileDocument(ReportDocument):
     account: AccountDocument[str] | None = None
     timestamps: list[TimestampDocument] | None = None
     signatures: list[SignatureDocument] | None = None
+    notices: list[NoticeDocument] | None = None
 
     @model_serializer(mode="wrap")
     def _leave_out(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -206,6 +230,8 @@ class FileDocument(ReportDocument):
             del members["timestamps"]
         if self.signatures is None:
             del members["signatures"]
+        if self.notices is None:
+            del members["notices"]
         return members
 
 
@@ -297,6 +323,25 @@ def describe_report(name: str, report: Report) -> FileDocument:
         account=None if report.account is None else _describe_account(report.account),
         timestamps=[_describe_timestamp(each) for each in report.timestamps] or None,
         signatures=[_describe_signature(each) for each in report.signatures] or None,
+        notices=[describe_notice(each) for each in report.notices] or None,
+    )
+
+
+def describe_notice(finding: NoticeFinding) -> NoticeDocument:
+    """Return the verdict on a notice as a part of the published document."""
+    notice = finding.notice
+    return NoticeDocument(
+        file=finding.name,
+        kind=notice.kind,
+        subject=notice.subject.hex(),
+        replacement=None if notice.replacement is None else notice.replacement.hex(),
+        reason=notice.reason,
+        at=notice.at,
+        actor=notice.actor,
+        verdict=verdict_of(finding.error).value,
+        detail=finding.detail,
+        existed_no_later_than=None if finding.existed_by is None else _utc(finding.existed_by),
+        of_this_record=finding.is_about_record,
     )
 
 

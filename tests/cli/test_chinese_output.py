@@ -85,6 +85,8 @@ STEPS = {
         0 verify a.txt
         0 verify a.txt --steps
         0 verify a.txt --quiet
+        0 supersede b.txt a.txt --reason 缺页
+        2 withdraw b.txt --reason 缺页
         0 collect --profile criminal-zh a.txt
         0 custody add b.txt --event copy --actor 王
         0 custody show b.txt

@@ -102,6 +102,7 @@ THIRD_PARTIES = {
         "anchor.operate.erasing",
         "anchor.monitor.overview",
         "anchor.operate.evidence_selection",
+        "anchor.operate.record_notices",
         "anchor.monitor.timeline",
         "anchor.project.project",
         "anchor.recovery.erasure_restoration",
@@ -308,7 +309,8 @@ def test_an_import_loads_nothing_heavier_than_it_needs(statement: str, absent: t
 # What takes packages of the extra `operator`, which a verifier may lack, and a progress bar, which
 # takes a tenth of a short command's time to load.
 LATE_IN_THE_COMMAND_LINE = {
-    "anchor.cli.own_log_audit", "anchor.cli.own_project", "rich.console", "rich.progress",
+    "anchor.cli.own_log_audit", "anchor.cli.own_notice_receipts", "anchor.cli.own_project",
+    "rich.console", "rich.progress",
 }  # fmt: skip
 
 

@@ -113,12 +113,22 @@ def test_groups_that_are_no_object_or_too_long_are_refused(desk: Desk, groups: A
         assert [error["pointer"] for error in answer.json()["errors"]] == ["/groups"]
 
 
-def test_custody_is_stated_by_the_operator_alone(desk: Desk):
-    event = {"subject": digest(1), "event": "copy", "at": "2026-01-02T03:04:05Z", "actor": "x"}
-    members = {"kind": "custody-event", "custody": event}
+BY_OPERATORS = {"subject": digest(1), "at": "2026-01-02T03:04:05Z", "actor": "x"}
+
+
+@pytest.mark.parametrize(
+    ("name", "members"),
+    [
+        ("custody", {"kind": "custody-event", "custody": BY_OPERATORS | {"event": "copy"}}),
+        ("notice", {"kind": "withdraws", "notice": BY_OPERATORS | {"reason": "x"}}),
+    ],
+)
+def test_custody_and_notices_are_stated_by_the_operator_alone(
+    desk: Desk, name: str, members: dict[str, Any]
+):
     answer = submit(desk, {"sha256": digest(9), "groups": members})
     assert answer.status_code == 422
-    assert [error["pointer"] for error in answer.json()["errors"]] == ["/groups/custody"]
+    assert [error["pointer"] for error in answer.json()["errors"]] == [f"/groups/{name}"]
     encoded = encode_record(
         digests=Digests(sha256=bytes.fromhex(digest(9)), sm3=None, size=5),
         name="own",
@@ -129,7 +139,7 @@ def test_custody_is_stated_by_the_operator_alone(desk: Desk):
     )
     answer = submit(desk, {"record": encoded.decode()})
     assert answer.status_code == 422
-    assert "'custody', which is reserved for the operator" in answer.text
+    assert f"'{name}', which is reserved for the operator" in answer.text
     assert pieces(desk, digest(9)) == []
 
 

@@ -124,10 +124,13 @@ const ASKED = {
         const bag = await anchor.checkBag(await anchor.openZip(new Blob([Buffer.from(data, "base64")])));
         const [codes, claims] = [[], []];
         const events = await anchor.readEvents(bag);
+        const notices = await anchor.listNotices(bag.source, (name) => anchor.readReceipt(bag, name));
         for (const { receipt, digests } of bag.exhibits) {
           const plain = await anchor.judge(await anchor.readReceipt(bag, receipt), digests, trust);
           const judgeEvent = ({ data, digests }) => anchor.judge(data, digests, trust);
-          const report = await anchor.judgeCustody(plain, events, judgeEvent);
+          const chained = await anchor.judgeCustody(plain, events, judgeEvent);
+          const judge = (notice, evidence) => anchor.judge(notice, evidence, trust);
+          const report = await anchor.applyNotices(chained, notices, judge);
           const { verdict, reason } = report.claims.find(({ id }) => id === "C7");
           codes.push(anchor.exitCode(report));
           claims.push([verdict, reason.text]);

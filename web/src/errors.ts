@@ -8,6 +8,7 @@ export const MISMATCH = 10;
 export const NOT_ANCHORED = 11;
 export const NOT_TRUSTED = 12;
 export const ABANDONED = 13;
+export const SUPERSEDED = 14;
 export const CANNOT_CHECK = 20;
 export const NOT_FINAL = 21;
 export const UNKNOWN_VERSION = 22;

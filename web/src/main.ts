@@ -14,6 +14,7 @@ import { serveHashing } from "./digests.ts";
 import { parseHeader } from "./header.ts";
 import { checkBeacon } from "./history_proof.ts";
 import { verifyInclusion } from "./merkle.ts";
+import { applyNotices, listNotices, readNotice } from "./notices.ts";
 import { verifyTrieProof } from "./trie.ts";
 import { openZip } from "./zip.ts";
 import { startPage } from "./page/app.ts";
@@ -34,9 +35,9 @@ import { judge } from "./verifier.ts";
 
 Object.assign(globalThis, {
   anchor: {
-    ...bytes, REGISTRY, Sm3, areDistinct, checkAccount, checkAnchor, checkBag, checkBeacon, checkSubmitter, chooseReceipt, connectTo,
-    describeReport, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, judgeAccount, judgeCustody, nameOf, openZip, parseHeader, parseNotBefore, parsePolicy, parseRecord,
-    parseCanonical, parseStrict, quote, readBeacon, readBundle, Reader, readEvent, readEvents, readReceipt, sentenceOf, verifyInclusion, verifyTrieProof,
+    ...bytes, REGISTRY, Sm3, applyNotices, areDistinct, checkAccount, checkAnchor, checkBag, checkBeacon, checkSubmitter, chooseReceipt, connectTo,
+    describeReport, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, judgeAccount, judgeCustody, listNotices, nameOf, openZip, parseHeader, parseNotBefore, parsePolicy, parseRecord,
+    parseCanonical, parseStrict, quote, readBeacon, readBundle, Reader, readEvent, readEvents, readNotice, readReceipt, sentenceOf, verifyInclusion, verifyTrieProof,
   },
 });
 

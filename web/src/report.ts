@@ -3,12 +3,13 @@
 import type { Hex } from "./bytes.ts";
 import {
   ABANDONED, CANNOT_CHECK, DONE, isRefusal, MALFORMED, MISMATCH, NOT_ANCHORED, NOT_FINAL, NOT_TRUSTED,
-  type Refusal, UNKNOWN_VERSION,
+  type Refusal, SUPERSEDED, UNKNOWN_VERSION,
 } from "./errors.ts";
 import { message, type Message } from "./messages.ts";
+import type { Notice } from "./notices.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Record } from "./record.ts";
-import { bestKind, type ChainKind, kindOf } from "./release.ts";
+import { bestKind, type ChainKind, kindOf, NOT_PROVEN } from "./release.ts";
 import type { Anchor } from "./storage.ts";
 
 export type Verdict = "pass" | "fail" | "cannot tell" | "not present";
@@ -49,6 +50,18 @@ export interface ProvenAnchor {
   readonly isAsserted: boolean;
 }
 
+/** The verdict on a notice: `error` is why it does not count, and `fault` what counts for the whole report. */
+export interface NoticeFinding {
+  readonly notice: Notice;
+  /** Its subject is the record that was verified, and not one that replaces it. */
+  readonly isAboutRecord: boolean;
+  /** Unix seconds, by which it was recorded. */
+  readonly existedBy: number | null;
+  readonly error: Refusal | null;
+  readonly fault: Refusal | null;
+  readonly detail: Message;
+}
+
 /** Everything one verification found, whether it passed or not. */
 export interface Report {
   readonly receipt: Receipt | null;
@@ -64,15 +77,32 @@ export interface Report {
   readonly notProven: readonly Message[];
   /** Why the custody events given do not form a chain; null if they do, or there are none. */
   readonly custody: Refusal | null;
+  readonly notices: readonly NoticeFinding[];
 }
 
 const GRAVEST_FIRST = [
-  MISMATCH, NOT_TRUSTED, NOT_ANCHORED, ABANDONED, MALFORMED, UNKNOWN_VERSION, CANNOT_CHECK, NOT_FINAL,
+  MISMATCH, NOT_TRUSTED, NOT_ANCHORED, ABANDONED, SUPERSEDED, MALFORMED, UNKNOWN_VERSION, CANNOT_CHECK, NOT_FINAL,
 ];
 
-/** Return the gravest finding of a report, the earliest of its kind; null when all passed. */
+/** Return the gravest finding on the evidence, of its steps and its custody; null when all passed. */
+export const evidenceError = ({ steps, custody }: Report): Refusal | null =>
+  gravestOf([...steps.flatMap((step) => step.error ?? []), ...(custody ? [custody] : [])]);
+
+/** Return the gravest finding on the evidence and on whether its record stands; null when there is none. */
 export const errorOf = (report: Report): Refusal | null =>
-  gravestOf([...report.steps.flatMap((step) => step.error ?? []), ...(report.custody ? [report.custody] : [])]);
+  gravestOf([evidenceError(report), ...report.notices.map(({ fault }) => fault)].flatMap((error) => error ?? []));
+
+/** Return the gravest of what several reports end with. */
+export const gravestOfAll = (reports: readonly Report[]): Refusal | null =>
+  gravestOf(reports.flatMap((report) => errorOf(report) ?? []));
+
+const STATUS_NOT_PROVEN = message("report-status-not-proven");
+
+/** Return what a report leaves open: unless a notice tells it, whether the record still stands. */
+export function openQuestions({ notices, notProven }: Report): Message[] {
+  const isKnown = notices.some(({ error }) => error === null);
+  return [...NOT_PROVEN.filter(({ id }) => !isKnown || id !== STATUS_NOT_PROVEN.id), ...notProven];
+}
 
 /** Makes all the checks of one step, so that what one finds does not hide what another would. */
 export class Findings {
@@ -141,9 +171,20 @@ const REFUSALS: { readonly [code: number]: Message } = {
 
 /** Return the shortest true words for the whole: never those of a better proof. */
 export function headlineOf(report: Report): Message {
+  const error = errorOf(report);
+  const ownError = evidenceError(report);
+  const evidence = summarise(report, ownError);
+  if (error?.code !== SUPERSEDED) {
+    const isOpen = !ownError && verdictOf(error) === "cannot tell";
+    return isOpen ? message("verdict-status-open", { evidence }) : summarise(report, error);
+  }
+  const isReplaced = report.notices.find(({ fault }) => fault === error)?.notice.replacement;
+  return isReplaced ? message("verdict-superseded", { evidence }) : message("verdict-withdrawn", { evidence });
+}
+
+function summarise(report: Report, error: Refusal | null): Message {
   const leading = leadingAnchor(report);
   const kind = kindOfReport(report);
-  const error = errorOf(report);
   if (error || leading === null || kind === null) {
     return wordsOf(error);
   }
@@ -167,6 +208,6 @@ export function verdictOf(error: Refusal | null): Verdict {
   if (error === null) {
     return "pass";
   }
-  const isWrong = [MALFORMED, MISMATCH, NOT_ANCHORED, NOT_TRUSTED, ABANDONED].includes(error.code);
+  const isWrong = [MALFORMED, MISMATCH, NOT_ANCHORED, NOT_TRUSTED, ABANDONED, SUPERSEDED].includes(error.code);
   return isWrong ? "fail" : "cannot tell";
 }

@@ -3,8 +3,8 @@
 import { formatAddress, type Hex } from "./bytes.ts";
 import { DONE, type Refusal } from "./errors.ts";
 import { inLanguage, message, type Message } from "./messages.ts";
-import { findChain, nameOf, NOT_PROVEN, titleOfStep } from "./release.ts";
-import { errorOf, exitCode, gravestOf, headlineOf, type Report, verdictOf } from "./report.ts";
+import { findChain, nameOf, titleOfStep } from "./release.ts";
+import { errorOf, exitCode, gravestOfAll, headlineOf, type NoticeFinding, openQuestions, type Report, verdictOf } from "./report.ts";
 import { formatTime } from "./text.ts";
 
 /** A policy that counted; `dropped`: on the page, and the person said that it is theirs. */
@@ -24,7 +24,7 @@ export function describeReports(
   reports: readonly { readonly report: Report; readonly file: string }[], bags: readonly object[],
   policies: readonly PolicySource[], nodes: readonly string[],
 ) {
-  const gravest = gravestOf(reports.flatMap(({ report }) => errorOf(report) ?? []));
+  const gravest = gravestOfAll(reports.map(({ report }) => report));
   const files = reports.map(({ report, file }) => describeFile(report, file));
   return describeRun(gravest?.code ?? DONE, policies, nodes, bags, files);
 }
@@ -77,7 +77,21 @@ function describeFile(report: Report, file: string) {
     unpinned: spell(report.unpinned),
     statements: report.record?.statements ?? [],
     notes: spell(report.notes),
-    not_proven: spell([...NOT_PROVEN, ...report.notProven]),
+    not_proven: spell(openQuestions(report)),
+    ...(report.notices.length > 0 ? { notices: report.notices.map(describeNotice) } : {}),
+  };
+}
+
+function describeNotice({ notice, isAboutRecord, existedBy, error, detail }: NoticeFinding) {
+  const { name, subject, replacement, reason, at, actor } = notice;
+  return {
+    file: name,
+    kind: replacement === null ? "withdraws" : "supersedes",
+    subject, replacement, reason, at, actor,
+    verdict: verdictOf(error),
+    detail: detail.text,
+    existed_no_later_than: existedBy === null ? null : spellTime(existedBy),
+    of_this_record: isAboutRecord,
   };
 }
 

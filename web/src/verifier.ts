@@ -222,7 +222,7 @@ class Run {
     });
     return {
       receipt, record, steps: this.steps, claims, proven: this.proven, unpinned,
-      notes: unique(this.notes), notProven: unique(this.notProven), custody: null,
+      notes: unique(this.notes), notProven: unique(this.notProven), custody: null, notices: [],
     };
   }
 

@@ -26,6 +26,7 @@ from anchor.cli.console import Output
 from anchor.cli.custody_inputs import load_custody
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.input_files import read_receipt
+from anchor.cli.notice_inputs import NoticeInputs
 from anchor.cli.options import (
     AcceptUnpinnedOption,
     BlockHashOption,
@@ -95,6 +96,14 @@ def command(
             "are used anyway.",
         ),
     ] = None,
+    notice: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RECEIPT|DIR|URL",
+            help="Receipts of notices that evidence is superseded or withdrawn, or the service "
+            "that knows them; its certificate then shows them.",
+        ),
+    ] = None,
     folder: Annotated[
         Path | None,
         typer.Option(
@@ -162,7 +171,8 @@ def command(
 
     A certificate is in Chinese and English: a JSON file, which is authoritative, and an HTML and a
     PDF/A-3b file with the same data. A file that does not verify, or whose anchor is not final yet
-    (21), gets none; the exit code is that of `anchor verify`.
+    (21), gets none; the exit code is that of `anchor verify`. One that was superseded or withdrawn
+    gets a certificate that says so.
     """
     if offline and (rpc or quorum):
         raise UsageError(Message("option-offline-with-nodes"))
@@ -202,6 +212,7 @@ def command(
     )
     nodes, signatures = inputs.nodes, SignatureInputs()
     timestamps = TimestampInputs(timestamp or (), None)
+    notices = NoticeInputs(inputs, notice or ())
 
     def judge_one(request: Request) -> Judged:
         receipt: bytes | Receipt
@@ -215,6 +226,7 @@ def command(
         report = signatures.apply(inputs, str(request.file), request.receipt, report)
         folders = [request.receipt.parent / TIMESTAMPS, *kept_folder(inputs.choice.config)]
         report = timestamps.apply(inputs, str(request.file), report, folders=folders)
+        report = notices.apply(str(request.file), receipt, report)
         data = encode_receipt(receipt) if isinstance(receipt, Receipt) else receipt
         transactions = find_transactions(inputs, data, report)
         basis = Basis(

@@ -16,6 +16,7 @@ from anchor.cli.bag_packing import compose_bag, describe_refused, verify_files
 from anchor.cli.console import Output
 from anchor.cli.custody_inputs import CustodyEvents, list_event_receipts
 from anchor.cli.evidence_inputs import VerificationInputs
+from anchor.cli.notice_packing import pack_notices
 from anchor.cli.options import (
     AcceptUnpinnedOption,
     BlockHashOption,
@@ -69,6 +70,14 @@ def command(
             "have to verify.",
         ),
     ] = None,
+    notice: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="RECEIPT|DIR",
+            help="Receipt of a notice that a file is superseded or withdrawn; repeatable. Those of "
+            "your own project are in it anyway.",
+        ),
+    ] = None,
     statement: Annotated[
         list[Path] | None,
         typer.Option(metavar="FILE", help="File for the bag's folder of statements; repeatable."),
@@ -116,6 +125,7 @@ def command(
     )
     events = CustodyEvents(list_event_receipts(custody or ()))
     files, refused = verify_files(inputs, receipts, events, output)
+    notices = {} if refused else pack_notices(inputs, files, notice or (), output)
     inputs.close()
     basis = {
         "policies": inputs.list_policies(),
@@ -141,6 +151,7 @@ def command(
             "statements": statement or [],
             "timestamps": list(dict.fromkeys([*kept, *(timestamp or [])])),
         },
+        notices=notices,
     )
     size = sum(part.digests.size or 0 for part in bag.values() if isinstance(part, OriginalFile))
     with show_hashing(output, size) as count:
@@ -158,5 +169,6 @@ def command(
             "identifier": identifier,
             "originals": len(files),
             "files": len(bag),
+            "notices": len(notices),
         }
     )

@@ -16,6 +16,7 @@ from anchor.cli.bag_report import describe_bag, print_bag
 from anchor.cli.console import Colour, Output, set_language
 from anchor.cli.custody_inputs import CustodyInputs
 from anchor.cli.evidence_inputs import VerificationInputs
+from anchor.cli.notice_inputs import NoticeInputs
 from anchor.cli.options import (
     AcceptUnpinnedOption,
     BlockHashOption,
@@ -75,6 +76,14 @@ def command(
             help="Receipt of a custody event of the file, or a folder of them; repeatable.",
         ),
     ] = None,
+    notice: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RECEIPT|DIR|URL",
+            help="Receipt of a notice that a file is superseded or withdrawn, a folder of them, or "
+            "the service (http://…) that knows them; repeatable.",
+        ),
+    ] = None,
     timestamp: Annotated[
         list[Path] | None,
         typer.Option(
@@ -125,8 +134,8 @@ def command(
     Of a bag, every file is compared with its lists first; the trust policy in it is not used.
 
     The exit code is that of the most severe result, in this order: 10 mismatch, 12 not trusted, 11
-    not anchored, 13 abandoned, 2 malformed, 22 unknown version, 20 cannot tell, 21 not final yet, 0
-    verified.
+    not anchored, 13 abandoned, 14 superseded or withdrawn, 2 malformed, 22 unknown version, 20
+    cannot tell, 21 not final yet, 0 verified.
     """
     _check_inputs(files or [], receipt, digest, custody, signature)
     timestamps = TimestampInputs(timestamp or (), checkpoint)
@@ -154,6 +163,7 @@ def command(
         offline=offline,
         show_progress=partial(show_hashing, output),
     )
+    notices = NoticeInputs(inputs, notice or ())
     policies = inputs.describe_policies()
     if quiet:
         print_policies(output, policies)
@@ -169,6 +179,7 @@ def command(
             report = custody_events.apply(inputs, name, inputs.judge(given, digests), given)
             report = timestamps.apply(inputs, name, report)
             report = signatures.apply(inputs, name, receipt, report)
+            report = notices.apply(name, given, report)
             file = None if digest is not None or isinstance(name, Message) else Path(name)
             beside = inputs.note_policy_place(file, receipt)
             report = replace(report, notes=(*report.notes, *beside))
@@ -195,6 +206,7 @@ def command(
             continue
         results.add(name, report)
     inputs.close()
+    notices.warn_of_unused(output)
     if is_bundle:
         output.line(results.describe())
     worst = severest_code(list(results.codes))

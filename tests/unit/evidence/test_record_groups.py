@@ -41,7 +41,7 @@ def test_every_group_is_read_back_from_the_record_as_it_was_written():
 
 
 def test_the_example_has_every_group_but_those_that_exclude_others():
-    assert set(RecordGroups.model_fields) - set(FULL) == {"manifest", "custody"}
+    assert set(RecordGroups.model_fields) - set(FULL) == {"manifest", "custody", "notice"}
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import { isRefusal, malformed } from "../errors.ts";
 import { parseHeader } from "../header.ts";
 import { inLanguage, join, type Language, message, type Message, named, type Text, unique } from "../messages.ts";
 import { connectTo } from "../node_quorum.ts";
-import { parseReceipt, type Receipt } from "../receipt.ts";
+import { MAX_RECEIPT_BYTES, parseReceipt, type Receipt } from "../receipt.ts";
 import type { Digests } from "../record.ts";
+import { applyNotices, type Notice, readNotice } from "../notices.ts";
 import { MAX_POLICY_BYTES, parsePolicy } from "../policy.ts";
 import { judge } from "../verifier.ts";
 import { type BagOutcome, describeBag, findBag, type GivenBag, judgeBag, listFolder, showBag } from "./bag.ts";
@@ -38,6 +39,8 @@ class Page {
   private policy: { name: Text; data: Uint8Array; wasDropped: boolean } | null = null;
   /** A bag, whose receipts are in it: it is evidence itself if a receipt is given as well. */
   private bag: GivenBag | null = null;
+  /** The notices that were dropped, by the names of their files. */
+  private readonly notices = new Map<string, Notice>();
   private outcome: Outcome | BagOutcome | null = null;
   private readonly chosen = new Map<Kind, Message>();
   /** What is said beside the button, and what is wrong in a field. */
@@ -117,12 +120,29 @@ class Page {
       const kind = await sortFile(file).catch(() => "file" as const);
       if (kind === "policy") {
         policies.push(file);
+      } else if (kind === "receipt" && (await this.takeNotice(file))) {
+        this.describeTask();
       } else {
         await this.take(file, kind);
       }
     }
     for (const file of policies) {
       await this.takeDropped(file);
+    }
+  }
+
+  /** Take a dropped receipt that is a notice's as such; return whether it is. */
+  private async takeNotice(file: File): Promise<boolean> {
+    try {
+      const data = new Uint8Array(await file.slice(0, MAX_RECEIPT_BYTES + 1).arrayBuffer());
+      const notice = await readNotice(file.name, data, true);
+      if (notice) {
+        this.forget();
+        this.notices.set(file.name, notice);
+      }
+      return notice !== null;
+    } catch {
+      return false; // a receipt, or none, which step 1 will say
     }
   }
 
@@ -215,7 +235,9 @@ class Page {
 
   /** Say which blocks the receipt asks for, and whom pressing the button would ask. */
   private describeTask(): void {
-    find("wanted").textContent = this.describeWanted();
+    const given = [...this.notices.keys()].map((name) => show(name, 120));
+    const taken = given.length > 0 ? [this.say(message("page-notices-given", { names: join(given) }))] : [];
+    find("wanted").textContent = [this.describeWanted(), ...taken].filter(Boolean).join(" ");
     let names: string[] = [];
     try {
       names = this.nodesToAsk();
@@ -322,21 +344,25 @@ class Page {
   }
 
   /** Read what the person named; return what judges a file by it. */
-  private prepareJudge(): (receipt: Uint8Array | Receipt, evidence: Digests, file: string) => Promise<Outcome> {
+  private prepareJudge(): (
+    receipt: Uint8Array | Receipt, evidence: Digests, file: string, notices?: readonly Notice[],
+  ) => Promise<Outcome> {
     const policy = this.readPolicy();
     const blockHashes: Hex[] = readBlockHashes();
     const chainIds = readChainIds();
     const { rpc, quorum } = readNodes();
     const asksNodes = this.nodesToAsk().length > 0;
-    return async (receipt, evidence, file) => {
+    return async (receipt, evidence, file, inBag = []) => {
       const asked = { nodes: new Set<string>(), notes: new Set<Message>() };
-      const report = await judge(receipt, evidence, {
+      const trust = {
         policy: policy?.entries ?? null,
         connect: asksNodes ? connectTo(rpc, quorum, asked) : null,
         blockHashes,
         chainIds,
         acceptUnpinned: find<HTMLInputElement>("unpinned").checked,
-      });
+      };
+      const report = await applyNotices(await judge(receipt, evidence, trust), [...this.notices.values(), ...inBag],
+        (notice, digests) => judge(notice, digests, trust));
       return { report, file, policy, nodes: [...asked.nodes], notes: unique([...asked.notes]), checkedAt: new Date() };
     };
   }

@@ -5,9 +5,10 @@ import { type BagSource, checkName, checkNames, MAX_FILES } from "../bag_format.
 import type { Hex } from "../bytes.ts";
 import { judgeCustody, type PackedEvent, readEvents } from "../custody.ts";
 import { hashPieces, startHashing } from "../digests.ts";
-import { isRefusal, malformed, type Refusal } from "../errors.ts";
+import { isRefusal, malformed, type Refusal, SUPERSEDED } from "../errors.ts";
 import { inLanguage, type Language, message, type Message, type Text } from "../messages.ts";
-import { errorOf, gravestOf, headlineOf, leadingAnchor, verdictOf, type Verdict, wordsOf } from "../report.ts";
+import { listNotices, type Notice } from "../notices.ts";
+import { errorOf, exitCode, gravestOfAll, headlineOf, leadingAnchor, verdictOf, type Verdict, wordsOf } from "../report.ts";
 import { describeRefusal, describeReports } from "../report_json.ts";
 import type { Digests } from "../record.ts";
 import { formatTime } from "../text.ts";
@@ -90,7 +91,7 @@ export async function judgeBag(
   given: GivenBag,
   script: string,
   policy: Policy | null,
-  judgeOne: (receipt: Uint8Array, evidence: Digests, file: string) => Promise<Outcome>,
+  judgeOne: (receipt: Uint8Array, evidence: Digests, file: string, notices: readonly Notice[]) => Promise<Outcome>,
   report: (part: number) => void,
 ): Promise<BagOutcome> {
   let done = 0;
@@ -109,12 +110,13 @@ export async function judgeBag(
     const events = await readEvents(bag);
     const judged = new Map<PackedEvent, Outcome>();
     const judgeEvent = async (event: PackedEvent) => {
-      const outcome = judged.get(event) ?? (await judgeOne(event.data, event.digests, given.name));
+      const outcome = judged.get(event) ?? (await judgeOne(event.data, event.digests, given.name, []));
       judged.set(event, outcome);
       return outcome.report;
     };
+    const notices = await listNotices(bag.source, (name) => readReceipt(bag, name));
     for (const { original, receipt, digests } of bag.exhibits) {
-      const outcome = await judgeOne(await readReceipt(bag, receipt), digests, `${given.name}/${original}`);
+      const outcome = await judgeOne(await readReceipt(bag, receipt), digests, `${given.name}/${original}`, notices);
       outcomes.push({ ...outcome, report: await judgeCustody(outcome.report, events, judgeEvent) });
     }
     return { name: given.name, bag, error: null, outcomes, policy };
@@ -135,12 +137,14 @@ export function showBag(outcome: BagOutcome, language: Language): HTMLElement[] 
     const tone = verdictOf(error) === "fail" ? "fail" : "unknown";
     return [box(tone, say(wordsOf(error)), say(message("page-bag-refused")), path, [show(say(error!.reason), 600)])];
   }
-  const verdicts = outcomes.map(({ report }) => verdictOf(errorOf(report)));
+  // What the operator withdrew is no failure of the evidence.
+  const verdicts = outcomes.map(({ report }) => exitCode(report) === SUPERSEDED ? "cannot tell" : verdictOf(errorOf(report)));
   const count = verdicts.filter((verdict) => verdict === "pass").length;
-  const gravest = gravestOf(outcomes.flatMap(({ report }) => errorOf(report) ?? []));
+  const gravest = gravestOfAll(outcomes.map(({ report }) => report));
   // The words of the weakest that passed, where all did.
   const weakest = outcomes.find(({ report }) => !isPlainPass(report)) ?? outcomes[0]!;
-  const words = gravest ? wordsOf(gravest) : headlineOf(weakest.report);
+  const telling = gravest ? outcomes.find(({ report }) => errorOf(report) === gravest)! : weakest;
+  const words = headlineOf(telling.report);
   const title = message("files-verified-count", { count, total: outcomes.length });
   const party: Text = bag.party === null ? message("bag-party-unnamed") : show(bag.party, 120);
   const policy = policyIn(bag);

@@ -1,13 +1,14 @@
 /** The report: the verdict, every step, what it amounts to, and what it does not prove. */
 
 import { formatAddress, type Hex } from "../bytes.ts";
-import { CANNOT_CHECK, MISMATCH } from "../errors.ts";
+import { CANNOT_CHECK, MISMATCH, SUPERSEDED } from "../errors.ts";
 import { parseHeader } from "../header.ts";
 import { inLanguage, join, type Language, message, type Message, type Text } from "../messages.ts";
-import { isGroup, kindOf, labelsOf, NOT_PROVEN, sentenceOf, titleOfStep } from "../release.ts";
+import { isGroup, kindOf, labelsOf, sentenceOf, titleOfStep } from "../release.ts";
 import { Doubt } from "../targets.ts";
 import {
-  errorOf, exitCode, headlineOf, kindOfReport, leadingAnchor, type ProvenAnchor, type Report, type Verdict, verdictOf,
+  errorOf, evidenceError, exitCode, headlineOf, kindOfReport, leadingAnchor, type NoticeFinding, openQuestions,
+  type ProvenAnchor, type Report, type Verdict, verdictOf,
 } from "../report.ts";
 import { formatTime } from "../text.ts";
 import { type Child, make, show } from "./elements.ts";
@@ -44,6 +45,7 @@ const RESULTS: { readonly [code: number]: Message } = {
   11: message("page-result-not-anchored"),
   12: message("page-result-not-trusted"),
   13: message("page-result-abandoned"),
+  14: message("page-result-superseded"),
   20: message("page-result-not-checked"),
   21: message("page-result-not-final"),
   22: message("page-result-unknown-version"),
@@ -65,7 +67,7 @@ export function showOutcome(outcome: Outcome, language: Language): HTMLElement[]
     part(message("page-basis-heading"), showBasis(outcome, say)),
     ...(report.receipt ? [part(message("page-values-heading"), showValues(report, say))] : []),
     part(message("page-not-proven-heading"), make("ul", { class: "closing" },
-      ...[...NOT_PROVEN, ...report.notProven].map((item) => make("li", {}, say(item))))),
+      ...openQuestions(report).map((item) => make("li", {}, say(item))))),
   ];
 }
 
@@ -96,24 +98,34 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
   const found = isFile
     ? message("page-result-other-file")
     : error instanceof Doubt ? message("page-result-no-policy") : RESULTS[code]!;
+  const isProven = evidenceError(report) === null;
   const worth = error || !leading ? null : describeKind(leading.chainId);
-  const lines = error
+  const lines = error && code !== SUPERSEDED
     ? [make("p", { class: "reason" }, code >= CANNOT_CHECK ? `${say(message("page-result-open"))} ` : "",
         make("span", {}, ...spell(error.reason, say)))]
-    : describePass(report, worth !== null, say, language);
+    : isProven ? describePass(report, worth !== null || error !== null, say, language) : [];
   const isPlain = isPlainPass(report);
-  const tone = verdict === "fail" ? "fail" : isPlain ? "pass" : "unknown";
+  const tone = verdict === "fail" && code !== SUPERSEDED ? "fail" : isPlain ? "pass" : "unknown";
   return make(
     "div", { class: `verdict ${tone}` },
-    make("span", { class: "mark", "aria-hidden": "true" }, isPlain || verdict !== "pass" ? MARKS[verdict] : "!"),
+    make("span", { class: "mark", "aria-hidden": "true" }, isPlain || (verdict !== "pass" && code !== SUPERSEDED) ? MARKS[verdict] : "!"),
     make(
       "div", {},
       make("p", { class: "word" }, spellVerdict(say(headlineOf(report)))),
       make("h2", { id: "headline", tabindex: "-1" }, say(worth ?? (error ? found : passed))),
       make("p", { class: "about" }, show(outcome.file, 120)),
+      ...report.notices.map((finding) => make("p", { class: "reason" }, ...spell(describeNotice(finding), say))),
       ...lines,
     ),
   );
+}
+
+/** Say what a notice states and by when it was recorded, or why it does not count. */
+function describeNotice({ notice, existedBy, detail }: NoticeFinding): Message {
+  const name = show(notice.name, 120);
+  return existedBy === null
+    ? message("report-notice-aside", { name, reason: detail })
+    : message("report-notice", { detail, time: describeTime(existedBy), name });
 }
 
 /** Say of each anchor what it proves, and of all what nothing pins. */

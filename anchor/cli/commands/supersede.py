@@ -1,0 +1,37 @@
+"""``anchor supersede``: replace evidence by other evidence, by a record in the same log."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.notice_recording import ActorOption, AtOption, ReasonOption, record_and_print
+from anchor.cli.options import ConfigOption, JsonOption
+
+
+def command(
+    old: Annotated[
+        str,
+        typer.Argument(
+            metavar="OLD",
+            help="Evidence in the log: a file, its receipt, sha256:HEX, sm3:HEX, or an id.",
+        ),
+    ],
+    new: Annotated[
+        str, typer.Argument(metavar="NEW", help="Evidence in the log that replaces it.")
+    ],
+    reason: ReasonOption,
+    actor: ActorOption = None,
+    at: AtOption = None,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Record that evidence is superseded by other evidence, for ever.
+
+    `anchor run` anchors it later. The evidence stays in the log. Who verifies it and has the log,
+    the service or the notice's receipt is told what supersedes it, with the reason (exit code 14).
+    """
+    output = Output(as_json=as_json)
+    record_and_print(config_path, output, old, new, reason=reason, actor=actor, at=at)

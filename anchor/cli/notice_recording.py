@@ -1,0 +1,57 @@
+"""The notices of ``anchor supersede`` and ``anchor withdraw``, recorded and printed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.context import project_session
+from anchor.messages.message import Message
+from anchor.operate.key_audit_trail import find_user
+from anchor.operate.record_notices import record_notice
+
+ReasonOption = Annotated[str, typer.Option(metavar="TEXT", help="Why, as everybody may read it.")]
+ActorOption = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Who decided it; default: your user name.")
+]
+AtOption = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="When, such as 2026-01-02T03:04:05Z; default: now."),
+]
+
+
+def record_and_print(
+    config_path: Path | None,
+    output: Output,
+    subject: str,
+    replacement: str | None,
+    *,
+    reason: str,
+    actor: str | None,
+    at: str | None,
+) -> None:
+    """Record that ``subject`` is superseded by ``replacement``, or without one withdrawn."""
+    with project_session(config_path) as project:
+        notice, accepted = record_notice(
+            project, subject, replacement, reason=reason, actor=actor or find_user(), at=at
+        )
+    output.line(
+        Message("notice-recorded-withdrawn", subject=subject)
+        if replacement is None
+        else Message("notice-recorded-superseded", subject=subject, replacement=replacement)
+    )
+    output.result(
+        {
+            "kind": notice.kind,
+            "subject": notice.subject.hex(),
+            "replacement": None if notice.replacement is None else notice.replacement.hex(),
+            "reason": notice.reason,
+            "at": notice.at,
+            "actor": notice.actor,
+            "id": accepted.identity.hex(),
+            "leaf": accepted.leaf.hex(),
+        }
+    )

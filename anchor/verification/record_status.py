@@ -1,0 +1,91 @@
+"""Whether a record stands: it may be superseded by another record, or withdrawn.
+
+Pure.  That no notice follows is never proven by receipts: only who has the log can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from anchor.errors import AnchorError, SupersededError, UsageError
+from anchor.evidence.record_notice import WITHDRAWS, RecordNotice
+from anchor.messages.message import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeFinding:
+    """The verdict on one notice: ``error`` says why it does not count, None if it does.
+
+    ``is_about_record``: its subject is the record that was verified, and not one that replaces it.
+    ``is_open``: the error leaves open whether the notice is one of the log.  ``is_demanded``: the
+    user named it.  ``existed_by`` is the time by which it was recorded.
+    """
+
+    name: str
+    notice: RecordNotice
+    is_about_record: bool
+    is_demanded: bool
+    existed_by: datetime | None = None
+    error: AnchorError | None = None
+    is_open: bool = False
+
+    @property
+    def detail(self) -> Message:
+        """Return what the notice states, or why it does not count."""
+        return describe_notice(self.notice) if self.error is None else self.error.message
+
+    @property
+    def fault(self) -> AnchorError | None:
+        """Return the error that counts for the whole report.
+
+        A notice that nobody named and that is certainly none of the log says nothing: anybody can
+        put one beside the evidence.
+        """
+        if self.error is not None:
+            return self.error if self.is_demanded or self.is_open else None
+        if not self.is_about_record:
+            return None
+        return SupersededError(
+            describe_notice(self.notice),
+            hint=Message("notice-hint"),
+            replacement=self.notice.replacement,
+        )
+
+
+def check_new_notice(
+    subject: bytes, replacement: bytes | None, known: Iterable[RecordNotice]
+) -> None:
+    """Check that a notice about ``subject`` may be recorded; ``known`` are those about the two.
+
+    A record has one notice at most, and only a record without one can replace another: so chains
+    end in one record, and none leads back to its start.
+
+    Raises:
+        UsageError: A record would supersede itself, or one of the two is superseded or withdrawn.
+    """
+    if subject == replacement:
+        raise UsageError(Message("notice-supersedes-itself"))
+    for notice in known:
+        raise UsageError(describe_notice(notice), hint=Message("notice-recorded-already-hint"))
+
+
+def describe_notice(notice: RecordNotice) -> Message:
+    """Return what a notice states, and that its author states it."""
+    if notice.kind == WITHDRAWS or notice.replacement is None:
+        return Message(
+            "notice-withdraws",
+            record=notice.subject.hex(),
+            time=notice.at,
+            actor=notice.actor,
+            reason=notice.reason,
+        )
+    return Message(
+        "notice-supersedes",
+        record=notice.subject.hex(),
+        replacement=notice.replacement.hex(),
+        time=notice.at,
+        actor=notice.actor,
+        reason=notice.reason,
+    )
