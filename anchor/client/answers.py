@@ -87,13 +87,15 @@ def _spell_digest(digest: bytes | str | None) -> str | None:
 class Accepted:
     """Evidence that the service has on disk; ``known``: it was submitted before.
 
-    ``copies`` is the number of servers that have it, if the service keeps more than one copy.
+    ``number`` is its preservation number; None in answers to many submissions at once.  ``copies``
+    is the number of servers that have it, if the service keeps more than one copy.
     """
 
     id: str
     state: StageName
     known: bool
     copies: int | None = None
+    number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +109,16 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The stage of a piece of evidence; ``index`` is its place in the log, None until sealed."""
+    """The stage of a piece of evidence; ``index`` is its place in the log, None until sealed.
+
+    ``number`` is its preservation number.
+    """
 
     id: str
     state: StageName
     leaf: str
     index: int | None
+    number: str | None
 
 
 class AnswerBody:
@@ -188,6 +194,7 @@ def read_status(content: bytes) -> Status:
         state=_read_stage(members),
         leaf=_read_member(members, "leaf", str),
         index=_read_member(members, "index", int, NoneType),
+        number=_read_member(members, "number", str, NoneType),
     )
 
 
@@ -272,6 +279,7 @@ def _read_accepted(members: dict[str, Any]) -> Accepted:
         state=_read_stage(members),
         known=_read_member(members, "known", bool),
         copies=_read_member(members, "copies", int, NoneType),
+        number=_read_member(members, "number", str, NoneType),
     )
 
 

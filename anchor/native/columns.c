@@ -388,6 +388,27 @@ static size_t hash_record(const struct columns *c, size_t at, struct hashing *ha
     return size;
 }
 
+size_t columns_write_record_entries(const struct columns *c,
+                                    const struct sha256_implementation *implementation,
+                                    uint8_t *entries)
+{
+    struct hashing *hashing = start_hashing(implementation);
+    uint8_t *next = entries;
+
+    for (size_t at = 0; hashing && at < c->pieces; at++) {
+        size_t size = columns_write_record(c, at, new_message(hashing));
+        if (size == 0)
+            continue;
+        hash_message(hashing, size, next);
+        put_number(next + SHA256_SIZE, c->first + at, ENTRY_NUMBER);
+        next += ENTRY_SIZE;
+    }
+    if (hashing)
+        sha256_queue_flush(&hashing->queue);
+    free(hashing);
+    return hashing ? (size_t)(next - entries) / ENTRY_SIZE : SIZE_MAX;
+}
+
 int columns_find_false_leaves(const struct columns *c,
                               const struct sha256_implementation *implementation,
                               uint8_t *false_leaves)

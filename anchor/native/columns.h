@@ -78,6 +78,12 @@ int columns_find_false_leaves(const struct columns *columns,
  * entry of every piece. */
 size_t columns_write_entries(const struct columns *columns, uint8_t *entries);
 
+/* Write the SHA-256 and the index of each record, as entries; return how many, SIZE_MAX if there is
+ * no memory.  `entries` has room for an entry of every piece. */
+size_t columns_write_record_entries(const struct columns *columns,
+                                    const struct sha256_implementation *implementation,
+                                    uint8_t *entries);
+
 /* Write the identity of each piece that is not erased, after its leaf if `with_leaves`; return the
  * length.  `out` has room for two hashes of every piece. */
 size_t columns_write_identities(const struct columns *columns, int with_leaves, uint8_t *out);

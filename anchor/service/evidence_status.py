@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from anchor.evidence.preservation_number import number_record
 from anchor.messages.message import Message
 from anchor.service.problems import Problem
 from anchor.service.schemas import EvidenceStatusDocument, HeadAnchorDocument
@@ -58,6 +59,7 @@ async def load_status(service: Service, key: ApiKey, id: str) -> EvidenceStatusD
         service.check_chain()
     return EvidenceStatusDocument(
         id=id,
+        number=None if stored.record is None else number_record(stored.record),
         state=_describe_stage(service, stored, anchored).value,
         leaf=stored.leaf.hex(),
         index=stored.leaf_index,

@@ -37,6 +37,8 @@ class About(IntEnum):
     IDENTITY = 1
     SM3 = 2
     SOURCE = 3
+    RECORD = 4
+    LEAF = 5
 
 
 class State(IntEnum):

@@ -225,6 +225,8 @@ static void check_run(const struct columns *c)
         if (!each->usable())
             continue;
         totals[turn] = check_leaves(c, each, leaves[turn]);
+        if (columns_write_record_entries(c, each, entries) > c->pieces)
+            fail("there are more entries than records");
         if (tried++ && (totals[0] != totals[1] ||
                         (totals[0] && memcmp(leaves[0], leaves[1], 32 * c->pieces) != 0)))
             fail("another implementation makes other leaves");

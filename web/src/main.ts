@@ -19,6 +19,7 @@ import { startPage } from "./page/app.ts";
 import { inLanguage } from "./messages.ts";
 import { connectTo } from "./node_quorum.ts";
 import { parseNotBefore } from "./not_before.ts";
+import { numberRecord } from "./preservation_number.ts";
 import { readBeacon, Reader } from "./receipt.ts";
 import { parseRecord } from "./record.ts";
 import { expectedCodeHash, findChain, nameOf, REGISTRY, sentenceOf } from "./release.ts";
@@ -33,7 +34,7 @@ import { judge } from "./verifier.ts";
 Object.assign(globalThis, {
   anchor: {
     ...bytes, REGISTRY, Sm3, areDistinct, checkAccount, checkAnchor, checkBag, checkBeacon, checkSubmitter, chooseReceipt, connectTo,
-    describeReport, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, nameOf, openZip, parseHeader, parseNotBefore, parsePolicy, parseRecord,
+    describeReport, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, nameOf, numberRecord, openZip, parseHeader, parseNotBefore, parsePolicy, parseRecord,
     parseStrict, quote, readBeacon, readBundle, Reader, readReceipt, sentenceOf, verifyInclusion, verifyTrieProof,
   },
 });

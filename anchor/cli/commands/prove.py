@@ -14,6 +14,7 @@ from anchor.cli.input_files import is_folder
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ExitCode, UsageError
 from anchor.evidence.file_hashing import digest_file
+from anchor.evidence.preservation_number import number_record
 from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
 from anchor.operate.bundle_files import write_bundle
@@ -77,7 +78,7 @@ def command(
             written, skipped, left = _prove_files(project, prover, named_folder, files or []), 0, 0
             for entry in written:
                 state = _describe_state(entry["anchors"], entry["state_proofs"])
-                output.row(entry["receipt"], state, widths=())
+                output.row(entry["receipt"], entry["number"], state, widths=())
     if skipped:
         output.line(Message("receipt-skipped-count", count=skipped))
     output.result({"written": written, "skipped": skipped, "left": left})
@@ -144,6 +145,7 @@ def _prove_files(
 def _describe(path: Path, receipt: Receipt) -> dict[str, Any]:
     return {
         "receipt": str(path),
+        "number": number_record(receipt.record),
         "anchors": len(receipt.anchors),
         "state_proofs": receipt.state_proof_count,
     }
