@@ -34,7 +34,6 @@ from anchor.certificate.time_format import Moment, format_seconds, format_utc
 from anchor.errors import AnchorError, NotFinalError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
-from anchor.evidence.preservation_number import number_record
 from anchor.evidence.record import Record
 from anchor.log.merkle import hash_leaf
 from anchor.messages.message import Message
@@ -157,7 +156,7 @@ def _trace(
 
 def _place(receipt: Receipt) -> RecordPlace:
     return RecordPlace(
-        number=number_record(receipt.record),
+        number=receipt.number,
         record_sha256=hashlib.sha256(receipt.record).hexdigest(),
         leaf=hash_leaf(receipt.record).hex(),
         log="0x" + receipt.log.hex(),

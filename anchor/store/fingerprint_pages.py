@@ -84,9 +84,6 @@ _PAGE_BEFORE = (
     "SELECT body FROM fingerprints WHERE run = ? AND first < ? ORDER BY first DESC LIMIT 1"
 )
 _PAGES_AFTER = "SELECT body FROM fingerprints WHERE run = ? AND first > ? ORDER BY first LIMIT ?"
-_PAGES_BETWEEN = (
-    "SELECT body FROM fingerprints WHERE run = ? AND first > ? AND first <= ? ORDER BY first"
-)
 # Each page is found and loaded by the index, whatever the planner assumes.
 _PAGES_OF_ALL = (
     "SELECT p.run, f.body FROM (SELECT DISTINCT k.run, (SELECT g.first FROM fingerprints g "
@@ -191,11 +188,6 @@ class Pages:
     def load_pages_after(self, run: int, first: bytes, most: int) -> list[bytes]:
         """Return up to ``most`` pages after the one that begins with ``first``."""
         return [body for (body,) in self._run(_PAGES_AFTER, run, first, most)]
-
-    def load_range(self, run: int, low: bytes, high: bytes) -> bytes:
-        """Return entries, among them all of ``low`` … ``high``."""
-        between = (body for (body,) in self._run(_PAGES_BETWEEN, run, low, high))
-        return b"".join((self.load_page_of(run, low), *between))
 
     def load_pages_of(self, bounds: Mapping[int, Sequence[bytes]]) -> dict[int, list[bytes]]:
         """Return for the sorted bounds of each run what ``load_page_of`` does, each page once."""

@@ -121,7 +121,14 @@ def find_prefix(connection: Connection, about: About, prefix: bytes) -> list[tup
     pages = Pages(connection)
     parts = [pages.load_young(about)]
     high = prefix.ljust(ENTRY, b"\xff")
-    parts += (pages.load_range(run.run, prefix, high) for run in pages.list_live(about))
+    last = pages.load_pages_of({run.run: [high] for run in pages.list_live(about)})
+    for run, bodies in last.items():
+        for body in bodies:
+            parts.append(body)
+            # If a page begins with such an entry, the one before may end with another.
+            while body[:size] == prefix:
+                body = pages.load_page_before(run, body[:ENTRY])
+                parts.append(body)
     matches = [search_rows(prefix, size, part, ENTRY, size) for part in parts]
     return list(decode_entries(merge_rows(matches, ENTRY)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from contextlib import closing
@@ -35,6 +36,7 @@ from anchor.store.evidence import (
     find_positions,
 )
 from anchor.store.location import StoreLocation
+from anchor.store.record_index import enter_records, find_records
 from anchor.store.runs import load_leaves, load_runs
 from anchor.store.schema import metadata
 from anchor.store.schema_upgrade import hold_outdated
@@ -110,7 +112,9 @@ def test_an_earlier_store_is_migrated_with_all_its_rows(
         check_rows(opened, expected_rows())
 
 
-def test_a_store_of_columns_gets_a_table_for_kept_proofs(location: StoreLocation) -> None:
+def test_a_store_of_columns_gets_tables_for_kept_proofs_and_the_index(
+    location: StoreLocation,
+) -> None:
     make_old_store(location, OLD[-1], 100, 3)
     engine = open_engine(location)
     with engine.begin() as connection:
@@ -119,9 +123,16 @@ def test_a_store_of_columns_gets_a_table_for_kept_proofs(location: StoreLocation
     before = snapshot(location)
     upgrade(location)
     after = snapshot(location)
-    assert after.pop("state_proofs") == []
+    assert after.pop("state_proofs") == after.pop("record_index") == []
     del before["alembic_version"], after["alembic_version"]
     assert after == before
+    with closing(open_database(location)) as opened:
+        assert enter_records(opened) == 103
+        with opened.read() as connection:
+            for row in expected_rows(100, 103):
+                assert row.record is None or find_records(
+                    connection, hashlib.sha256(row.record).digest()[:10]
+                )
 
 
 def check_rows(opened: Database, rows: list[OldRow]) -> None:

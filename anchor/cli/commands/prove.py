@@ -14,7 +14,6 @@ from anchor.cli.input_files import is_folder
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ExitCode, UsageError
 from anchor.evidence.file_hashing import digest_file
-from anchor.evidence.preservation_number import number_record
 from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
 from anchor.operate.bundle_files import write_bundle
@@ -145,7 +144,7 @@ def _prove_files(
 def _describe(path: Path, receipt: Receipt) -> dict[str, Any]:
     return {
         "receipt": str(path),
-        "number": number_record(receipt.record),
+        "number": receipt.number,
         "anchors": len(receipt.anchors),
         "state_proofs": receipt.state_proof_count,
     }
