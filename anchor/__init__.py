@@ -48,6 +48,7 @@ _HOMES = {
     "Accepted": "anchor.client.answers",
     "Refused": "anchor.client.answers",
     "Status": "anchor.client.answers",
+    "NumberMatch": "anchor.client.number_matches",
     "registry_contract": "anchor.library.web3_registry",
     "Address": "anchor.types",
     "ChainId": "anchor.types",
@@ -80,6 +81,7 @@ _EXTRAS = {
     "Accepted": ("client", ()),
     "Refused": ("client", ()),
     "Status": ("client", ()),
+    "NumberMatch": ("client", ()),
     "registry_contract": ("rpc", ()),
 }
 # `__init__.pyi` declares the same names for type checkers.

@@ -2,6 +2,7 @@
 
 from anchor.client.answers import Accepted, Refused, Status, Submission
 from anchor.client.async_session import AsyncClient
+from anchor.client.number_matches import NumberMatch
 from anchor.client.session import Client
 from anchor.errors import (
     AbandonedError,
@@ -82,6 +83,7 @@ __all__ = [
     "NotAnchoredError",
     "NotFinalError",
     "NotTrustedError",
+    "NumberMatch",
     "OperatorActionError",
     "Overview",
     "Project",

@@ -6,10 +6,13 @@ import hashlib
 import json
 import secrets
 
+import pytest
 from support.memory_projects import MemorySite
 from support.page_service import PageService, serve_pages
 from support.store_contents import load_pieces
 
+from anchor.client import Client
+from anchor.errors import UsageError
 from anchor.evidence.preservation_number import format_number, number_record
 from anchor.service.settings import Settings
 
@@ -68,6 +71,17 @@ def test_a_status_names_the_number_that_is_looked_up(served: PageService) -> Non
     assert first["number"] == again["number"] == status["number"]
     (match,) = served.ask(f"/v1/lookup/{status['number']}").json()["matches"]
     assert (match["state"], match["sealed_at"], match["anchor"]) == ("accepted", None, None)
+
+
+def test_a_client_looks_a_number_up(served: PageService) -> None:
+    with served.project.database.read() as connection:
+        piece = load_pieces(connection)[0]
+    with Client(str(served.http.base_url), served.reader) as client:
+        (match,) = client.lookup(number_record(piece.record or b""))
+        assert (match.kind, match.state, match.erased) == ("preservation-number", "anchored", False)
+        assert match.timestamp is not None and match.accepted_at == piece.accepted_at
+        with pytest.raises(UsageError, match="404"):
+            client.lookup("00" * 32)
 
 
 def test_guesses_are_limited_with_and_without_a_key(grown: MemorySite) -> None:
