@@ -6,7 +6,6 @@ records may have one number: every match is returned.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -69,8 +68,7 @@ def find_matches(
             continue
         indices = _find_indices(connection, kind, number.value, most)
         for index, run, at in load_pieces(connection, indices):
-            if _is_of(kind, number.value, run, at):
-                matches.append(_describe_piece(connection, chain_id, kind, index, run, at))
+            matches.append(_describe_piece(connection, chain_id, kind, index, run, at))
     return matches
 
 
@@ -88,13 +86,6 @@ def _find_indices(
             return find_indices_of(connection, Digests(sha256=None, sm3=value, size=None))
         case _:
             return fingerprints.find(connection, About.IDENTITY, [value]).get(value, [])
-
-
-def _is_of(kind: NumberKind, value: bytes, run: Run, at: int) -> bool:
-    """Return whether a record still has its number; of an erased one the index alone tells."""
-    if kind not in (NumberKind.NUMBER, NumberKind.RECORD) or run.is_erased(at):
-        return True
-    return hashlib.sha256(run.record(at) or b"").digest().startswith(value)
 
 
 def _describe_piece(

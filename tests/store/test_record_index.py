@@ -45,8 +45,9 @@ def store(location: StoreLocation) -> Iterator[Database]:
 
 @pytest.fixture(autouse=True)
 def slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slices of a few pieces, so that there are several."""
+    """Slices of a few pieces, and runs of a few entries, so that there are several."""
     monkeypatch.setattr(record_index, "SLICE", 8)
+    monkeypatch.setattr(fingerprints, "YOUNG_ENTRIES", 12)
 
 
 def accept(store: Database, items: list[NewEvidence]) -> None:
