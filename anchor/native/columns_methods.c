@@ -131,23 +131,23 @@ static PyObject *find_false_leaves(PyObject *Py_UNUSED(module), PyObject *args)
     return places;
 }
 
-/* Return room for an entry of each piece, or NULL with an error set. */
-static PyObject *make_entries(const struct columns *columns)
+/* Return room for an entry of `size` bytes of each piece, or NULL with an error set. */
+static PyObject *make_entries(const struct columns *columns, size_t size)
 {
     if ((columns->first + columns->pieces) >> (8 * ENTRY_NUMBER)) {
         PyErr_SetString(PyExc_OverflowError, "the index is too large");
         return NULL;
     }
-    return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)columns->pieces * ENTRY_SIZE);
+    return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(columns->pieces * size));
 }
 
-/* Return the first `count` entries, and give up the object that has them. */
-static PyObject *cut_entries(PyObject *all, size_t count)
+/* Return the first `size` bytes, and give up the object that has them. */
+static PyObject *cut_entries(PyObject *all, size_t size)
 {
     PyObject *entries = all;
 
-    if (count * ENTRY_SIZE != (size_t)PyBytes_Size(all)) {
-        entries = PyBytes_FromStringAndSize(PyBytes_AsString(all), (Py_ssize_t)count * ENTRY_SIZE);
+    if (size != (size_t)PyBytes_Size(all)) {
+        entries = PyBytes_FromStringAndSize(PyBytes_AsString(all), (Py_ssize_t)size);
         Py_DECREF(all);
     }
     return entries;
@@ -161,10 +161,11 @@ static PyObject *list_entries(PyObject *Py_UNUSED(module), PyObject *args)
     if (!PyArg_ParseTuple(args, "O!:list_entries", &PyTuple_Type, &tuple) ||
         !take_columns(tuple, &columns))
         return NULL;
-    all = make_entries(&columns);
+    all = make_entries(&columns, ENTRY_SIZE);
     if (all == NULL)
         return NULL;
-    return cut_entries(all, columns_write_entries(&columns, (uint8_t *)PyBytes_AsString(all)));
+    return cut_entries(
+        all, ENTRY_SIZE * columns_write_entries(&columns, (uint8_t *)PyBytes_AsString(all)));
 }
 
 static PyObject *list_record_entries(PyObject *Py_UNUSED(module), PyObject *args)
@@ -173,27 +174,33 @@ static PyObject *list_record_entries(PyObject *Py_UNUSED(module), PyObject *args
     struct columns columns;
     const char *name = NULL;
     PyObject *tuple, *all;
+    Py_ssize_t key;
     uint8_t *out;
     size_t count;
+    int failed;
 
-    if (!PyArg_ParseTuple(args, "O!|z:list_record_entries", &PyTuple_Type, &tuple, &name) ||
+    if (!PyArg_ParseTuple(args, "O!n|z:list_record_entries", &PyTuple_Type, &tuple, &key, &name) ||
         !take_columns(tuple, &columns))
         return NULL;
     implementation = find_implementation(name);
     if (implementation == NULL)
         return NULL;
-    all = make_entries(&columns);
+    if (key < 1 || key > SHA256_SIZE) {
+        PyErr_SetString(PyExc_ValueError, "a key has 1 to 32 bytes");
+        return NULL;
+    }
+    all = make_entries(&columns, (size_t)key + ENTRY_NUMBER);
     if (all == NULL)
         return NULL;
     out = (uint8_t *)PyBytes_AsString(all);
     Py_BEGIN_ALLOW_THREADS
-    count = columns_write_record_entries(&columns, implementation, out);
+    failed = columns_write_record_entries(&columns, implementation, (size_t)key, out, &count);
     Py_END_ALLOW_THREADS
-    if (count == SIZE_MAX) {
+    if (failed) {
         Py_DECREF(all);
         return PyErr_NoMemory();
     }
-    return cut_entries(all, count);
+    return cut_entries(all, count * ((size_t)key + ENTRY_NUMBER));
 }
 
 static PyObject *list_identities(PyObject *Py_UNUSED(module), PyObject *args)
@@ -274,8 +281,8 @@ PyMethodDef columns_methods[] = {
      "list_entries(columns)\n--\n\n"
      "Return identity and index, six bytes, of each piece that is not erased."},
     {"list_record_entries", list_record_entries, METH_VARARGS,
-     "list_record_entries(columns, implementation=None)\n--\n\n"
-     "Return the SHA-256 and the index, six bytes, of each record."},
+     "list_record_entries(columns, key_size, implementation=None)\n--\n\n"
+     "Return the first bytes of the SHA-256 and the index, six bytes, of each record."},
     {"list_identities", list_identities, METH_VARARGS,
      "list_identities(columns, with_leaves)\n--\n\n"
      "Return the identity of each piece that is not erased, after its leaf if asked for."},

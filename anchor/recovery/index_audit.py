@@ -11,7 +11,7 @@ from anchor.messages.message import Message
 from anchor.store.columns import Run
 from anchor.store.fingerprint_pages import ENTRY, About
 from anchor.store.record_index import LEAF, RECORD, list_record_entries
-from anchor.store.sorted_rows import split_rows
+from anchor.store.sorted_rows import NUMBER_SIZE, split_rows
 
 
 @dataclass(slots=True)
@@ -21,8 +21,8 @@ class EntrySum:
     count: int = 0
     total: int = 0
 
-    def add(self, entries: bytes) -> None:
-        hashes = hash_rows(0, entries, ENTRY)
+    def add(self, entries: bytes, width: int = ENTRY) -> None:
+        hashes = hash_rows(0, entries, width)
         self.count += len(hashes) // HASH
         for at in range(0, len(hashes), HASH):
             self.total += int.from_bytes(hashes[at : at + HASH], "big")
@@ -41,10 +41,10 @@ class RecordIndexAudit:
         if run.first >= self._size:
             return
         for about, total in self._sums.items():
-            total.add(list_record_entries(run, about, stop=self._size))
+            total.add(list_record_entries(run, about, stop=self._size), about.entry)
         if run.erased or run.lost:
             self._without |= {
-                (run.first + at).to_bytes(ENTRY - HASH, "big")
+                (run.first + at).to_bytes(NUMBER_SIZE, "big")
                 for at in range(run.pieces)
                 if not run.has_record(at)
             }
@@ -54,7 +54,8 @@ class RecordIndexAudit:
         for about, total in self._sums.items():
             entered = EntrySum()
             for entries in load_entries(about):
-                entered.add(self._leave_out(entries) if about is RECORD else entries)
+                kept = self._leave_out(entries) if about is RECORD else entries
+                entered.add(kept, about.entry)
             if entered != total:
                 yield Message(
                     "audit-record-index-differs", stored=total.count, entered=entered.count
@@ -64,5 +65,5 @@ class RecordIndexAudit:
         """Return the entries of records that are there; erased and lost ones stay entered."""
         if not self._without:
             return entries
-        rows = split_rows(entries, ENTRY)
-        return b"".join(row for row in rows if row[HASH:] not in self._without)
+        rows = split_rows(entries, RECORD.entry)
+        return b"".join(row for row in rows if row[-NUMBER_SIZE:] not in self._without)

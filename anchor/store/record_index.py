@@ -6,13 +6,16 @@ position moves with the entries; a crash leaves a shorter index, which the next 
 does the store of an earlier release, whose index is empty.  What is not entered yet is searched
 piece by piece.
 
-The entries of erased evidence stay: the record's random salt is gone, and its number still leads to
-the leaf that is left.
+Entries have the first 80 bits, as many as a preservation number; of longer numbers the pieces
+decide.  The entries of erased evidence stay: the record's random salt is gone, and its number still
+leads to the leaf that is left.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from struct import Struct
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -21,10 +24,10 @@ from anchor.messages.message import Message
 from anchor.store import fingerprints
 from anchor.store.columns import HASH, Run
 from anchor.store.database import Database
-from anchor.store.fingerprint_pages import ENTRY, KEY, About
-from anchor.store.runs import find_end, find_run_end, load_runs, lock_intake
+from anchor.store.fingerprint_pages import SHORT_KEY, About, decode_entries
+from anchor.store.runs import find_end, find_run_end, load_pieces, load_runs, lock_intake
 from anchor.store.schema import record_index
-from anchor.store.sorted_rows import number_rows, search_rows, sort_rows, split_rows
+from anchor.store.sorted_rows import NUMBER_SIZE, number_rows, search_rows, sort_rows, split_rows
 
 RECORD, LEAF = About.RECORD, About.LEAF
 
@@ -32,7 +35,9 @@ SLICE = 4 * 1024
 """Pieces entered in one transaction, which holds the intake lock for some ten milliseconds."""
 
 # After any index.
-_END = (1 << 8 * (ENTRY - KEY)) - 1
+_END = (1 << 8 * NUMBER_SIZE) - 1
+# The beginning of a leaf.
+_SHORT = Struct(f"{SHORT_KEY}s{HASH - SHORT_KEY}x")
 
 MOST_UNINDEXED = 4 * SLICE
 """Pieces that a look-up searches one by one before it gives up: some ten milliseconds."""
@@ -64,13 +69,21 @@ def find_records(
 ) -> list[int]:
     """Return the indices of the pieces whose record's SHA-256 begins with ``prefix``, in order.
 
-    Without ``most``, all pieces that are not entered yet are searched, however many they are.
+    Of erased records only the first 80 bits are known.  Without ``most``, all pieces that are not
+    entered yet are searched, however many they are.
 
     Raises:
         CannotCheckError: None is entered, and more than ``most`` pieces are not entered yet.
-        ValueError: ``prefix`` does not have 1 … 32 bytes.
+        ValueError: ``prefix`` is empty.
     """
-    return _find(connection, RECORD, prefix, most)
+    pieces = load_pieces(connection, _find(connection, RECORD, prefix[:SHORT_KEY], most))
+    return [
+        index
+        for index, run, at in pieces
+        if len(prefix) <= SHORT_KEY
+        or not run.has_record(at)
+        or hashlib.sha256(run.record(at) or b"").digest().startswith(prefix)
+    ]
 
 
 def find_leaves(
@@ -80,20 +93,25 @@ def find_leaves(
 
     Raises:
         CannotCheckError: None is entered, and more than ``most`` pieces are not entered yet.
-        ValueError: ``leaf`` does not have 1 … 32 bytes.
+        ValueError: ``leaf`` is empty.
     """
-    return _find(connection, LEAF, leaf, most)
+    pieces = load_pieces(connection, _find(connection, LEAF, leaf[:SHORT_KEY], most))
+    return [index for index, run, at in pieces if run.leaf(at) == leaf]
 
 
 def list_record_entries(run: Run, about: About, *, start: int = 0, stop: int = _END) -> bytes:
     """Return the entries of a run's pieces from index ``start`` up to ``stop``, in their order."""
-    is_record = about is RECORD
-    entries = run.record_entries() if is_record else number_rows(run.leaves, HASH, run.first)
+    if about is RECORD:
+        entries = run.record_entries(SHORT_KEY)
+    else:
+        keys = b"".join(key for (key,) in _SHORT.iter_unpack(run.leaves))
+        entries = number_rows(keys, SHORT_KEY, run.first)
     if start <= run.first and run.end <= stop:
         return entries
-    rows = split_rows(entries, ENTRY)
-    low, high = (bound.to_bytes(ENTRY - KEY, "big") for bound in (start, stop))
-    return b"".join(row for row in rows if low <= row[KEY:] < high)
+    low, high = (bound.to_bytes(NUMBER_SIZE, "big") for bound in (start, stop))
+    return b"".join(
+        row for row in split_rows(entries, about.entry) if low <= row[SHORT_KEY:] < high
+    )
 
 
 def _enter_slice(connection: Connection) -> int:
@@ -124,10 +142,7 @@ def _find(connection: Connection, about: About, prefix: bytes, most: int | None)
             Message("record-index-behind"), hint=Message("record-index-behind-hint")
         )
     for run in load_runs(connection, start):
-        entries = sort_rows(list_record_entries(run, about, start=start), ENTRY)
-        matches = search_rows(prefix, len(prefix), entries, ENTRY, len(prefix))
-        indices += (
-            int.from_bytes(matches[at + KEY : at + ENTRY], "big")
-            for at in range(0, len(matches), ENTRY)
-        )
+        entries = sort_rows(list_record_entries(run, about, start=start), about.entry)
+        matches = search_rows(prefix, len(prefix), entries, about.entry, len(prefix))
+        indices += (index for _, index in decode_entries(matches, about.entry))
     return sorted(indices)

@@ -73,10 +73,10 @@ def check_index(store: Database, items: list[NewEvidence]) -> None:
         size = count_indexed(connection)
         for about in (RECORD, LEAF):
             expected = sorted(
-                entries[at : at + 38]
+                entries[at : at + 16]
                 for run in load_runs(connection)
                 for entries in [list_record_entries(run, about, stop=size)]
-                for at in range(0, len(entries), 38)
+                for at in range(0, len(entries), 16)
             )
             assert entries_of(connection, about) == b"".join(expected)
             assert fingerprints.count(connection, about) == len(expected)

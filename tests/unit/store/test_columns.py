@@ -139,7 +139,7 @@ def everything(run: Run) -> object:
     one_by_one = [run.row(at) for at in range(run.pieces)]
     assert run.rows() == one_by_one
     identities = run.identities(with_leaves=True)
-    return one_by_one, run.find_false_leaves(), run.entries(), run.record_entries(), identities
+    return one_by_one, run.find_false_leaves(), run.entries(), run.record_entries(10), identities
 
 
 @given(pieces=lists, first=st.integers(0, 2**48 - 2_000))
@@ -458,7 +458,7 @@ def test_the_native_code_refuses_columns_that_nobody_checked():
         {"first": -1},
         {"kinds": b"\7\7"},
     ):
-        for call in (Run.find_false_leaves, Run.all_records, Run.entries, Run.record_entries):
+        for call in (Run.find_false_leaves, Run.all_records, Run.entries):
             with pytest.raises(ValueError, match="fit"):
                 call(fresh(run, **changes))
     with pytest.raises(TypeError):
@@ -514,8 +514,13 @@ def test_every_implementation_gives_the_same_leaves(implementation: str):
     leaves = [hashlib.sha256(b"\0" + record).digest() for record in records]
     assert run.leaves == b"".join(leaves)
     digests = [hashlib.sha256(record).digest() for record in records]
-    entries = b"".join(digest + at.to_bytes(6, "big") for at, digest in enumerate(digests))
-    assert NATIVE.list_record_entries(run.native_columns, implementation) == entries
+    for size in (1, 10, 32):
+        entries = [digest[:size] + at.to_bytes(6, "big") for at, digest in enumerate(digests)]
+        listed = NATIVE.list_record_entries(run.native_columns, size, implementation)
+        assert listed == b"".join(entries)
+    for size in (-1, 0, 33):
+        with pytest.raises(ValueError, match="1 to 32"):
+            NATIVE.list_record_entries(run.native_columns, size)
 
 
 # Making runs of new pieces
