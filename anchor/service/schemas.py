@@ -178,10 +178,9 @@ class EvidenceStatusDocument(_Document):
 
 
 class NumberMatchDocument(_Document):
-    """What has a number: state, times and anchor, never a name or a digest.
+    """What has a number: state, times by the operator's clock, and anchor; no name or digest.
 
-    ``kind`` is what the number is of. ``accepted_at`` and ``sealed_at`` are by the operator's
-    clock. Of erased evidence there is only the leaf.
+    Of erased evidence there is only the leaf.
     """
 
     kind: Annotated[
@@ -198,9 +197,10 @@ class NumberMatchDocument(_Document):
 
 
 class NumberMatches(_Document):
-    """Everything that has a number; several records may have one."""
+    """Everything that has a number, or ``more`` than 100; several records may have one."""
 
-    matches: Annotated[list[NumberMatchDocument], Field(min_length=1)]
+    matches: Annotated[list[NumberMatchDocument], Field(min_length=1, max_length=100)]
+    more: bool
 
 
 class SealedHeadDocument(LogStateDocument):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from sqlalchemy import Connection
 
@@ -53,23 +54,28 @@ def find_matches(
     chain_id: ChainId,
     number: PrintedNumber,
     most: int | None = MOST_UNINDEXED,
+    limit: int | None = None,
 ) -> list[NumberMatch]:
-    """Return everything that has this number, by its kind and its place in the log.
+    """Return everything that has this number, or ``limit`` of it, by its kind and place in the log.
 
     ``most`` is as for ``find_records``.
 
     Raises:
         CannotCheckError: Too many pieces are not in the index yet to tell.
     """
-    matches: list[NumberMatch] = []
+    return list(islice(_find_all(connection, chain_id, number, most), limit))
+
+
+def _find_all(
+    connection: Connection, chain_id: ChainId, number: PrintedNumber, most: int | None
+) -> Iterator[NumberMatch]:
     for kind in number.kinds:
         if kind in (NumberKind.ROOT, NumberKind.TRANSACTION):
-            matches += _find_heads(connection, chain_id, kind, Hash32(number.value))
+            yield from _find_heads(connection, chain_id, kind, Hash32(number.value))
             continue
         indices = _find_indices(connection, kind, number.value, most)
         for index, run, at in load_pieces(connection, indices):
-            matches.append(_describe_piece(connection, chain_id, kind, index, run, at))
-    return matches
+            yield _describe_piece(connection, chain_id, kind, index, run, at)
 
 
 def _find_indices(

@@ -14,6 +14,7 @@ from support.store_contents import load_pieces
 from anchor.client import Client
 from anchor.errors import UsageError
 from anchor.evidence.preservation_number import format_number, number_record
+from anchor.service.routes import lookup
 from anchor.service.settings import Settings
 
 MEMBERS = {"kind", "state", "erased", "accepted_at", "sealed_at", "anchor"}
@@ -37,6 +38,19 @@ def test_every_number_of_a_piece_tells_its_state_and_nothing_of_it(served: PageS
         for secret in (json.loads(piece.record)["name"], *numbers, piece.identity.hex()):
             assert secret not in answer.text
     assert kinds == ["preservation-number", "record", "sha256", "leaf", "id", kinds[0]]
+
+
+def test_no_more_than_a_hundred_matches_are_told(
+    served: PageService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookup, "_MOST", 2)
+    headers = {"Authorization": f"Bearer {served.reader}"}
+    digest = hashlib.sha256(b"often").hexdigest()
+    for count in (1, 2, 3):
+        body = {"sha256": digest, "name": f"copy {count}"}
+        assert served.http.post("/v1/evidence", json=body, headers=headers).status_code == 201
+        answer = served.ask(f"/v1/lookup/{digest}").json()
+        assert (len(answer["matches"]), answer["more"]) == (min(count, 2), count > 2)
 
 
 def test_whatever_has_no_match_gets_the_same_answer(served: PageService) -> None:

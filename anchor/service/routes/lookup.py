@@ -17,6 +17,9 @@ from anchor.store.number_matches import NumberMatch, find_matches
 
 router = APIRouter(tags=["public look-up"])
 
+# Far more than records that have one number; one digest may be that of any number of pieces.
+_MOST = 100
+
 
 def limit_guesses(request: Request) -> None:
     """Count a request with a key against the limit of its address, as those without one are.
@@ -46,14 +49,14 @@ async def lookup(number: NumberInPath, service: CurrentService) -> NumberMatches
     printed = read_number(number)
     chain_id = service.project.config.chain_id
     try:
-        matches = await service.query(find_matches, chain_id, printed)
+        matches = await service.query(find_matches, chain_id, printed, limit=_MOST + 1)
     except CannotCheckError as error:
         raise Problem(503, error.message, headers=RETRY_LATER) from error
     if not matches:
         raise Problem(404, Message("number-unknown"))
     if any(match.anchored is not None and match.anchored.final for match in matches):
         service.check_chain()
-    return NumberMatches(matches=list(map(_describe, matches)))
+    return NumberMatches(matches=list(map(_describe, matches[:_MOST])), more=len(matches) > _MOST)
 
 
 def _describe(match: NumberMatch) -> NumberMatchDocument:
