@@ -14,13 +14,17 @@ from support.examples import examples
 from support.grown_logs import grow_log
 from support.memory_projects import MemorySite
 from support.store_contents import Piece, load_pieces
+from support.troubles import Effects
 
 from anchor.errors import MalformedError, UsageError
 from anchor.evidence.preservation_number import number_record
 from anchor.evidence.printed_number import NumberKind, PrintedNumber, read_number
+from anchor.operate.daemon import Pace
 from anchor.project.project import OpenProject
 from anchor.store.erasures import erase_rows, find_by_leaves
 from anchor.store.number_matches import NumberMatch, find_matches
+from anchor.store.record_index import count_indexed
+from anchor.store.runs import find_size
 from anchor.store.schema import anchors, attempts
 from anchor.types import Stage
 
@@ -131,6 +135,17 @@ def test_an_erased_piece_is_said_to_be_erased(tmp_path: Path) -> None:
     assert set(told) == {NumberKind.NUMBER, NumberKind.RECORD, NumberKind.LEAF}
     for (match,) in told.values():
         assert (match.index, match.is_erased, match.stage) == (1, True, Stage.INCLUDED)
+    project.database.close()
+
+
+def test_the_daemon_enters_what_waits(tmp_path: Path) -> None:
+    site = grow_log(tmp_path, [3])
+    site.add("early")
+    pace = Pace(seconds=10**6, leaves=10**6)
+    site.serve(Effects(), 6, pace, at={3: lambda: site.add("late")})
+    project = site.open()
+    with project.database.read() as connection:
+        assert (count_indexed(connection), find_size(connection)) == (5, 4)
     project.database.close()
 
 
