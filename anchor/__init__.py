@@ -53,6 +53,7 @@ _HOMES = {
     "Refused": "anchor.client.answers",
     "Status": "anchor.client.answers",
     "StatusNotice": "anchor.client.answers",
+    "NumberMatch": "anchor.client.number_matches",
     "registry_contract": "anchor.library.web3_registry",
     "Address": "anchor.types",
     "ChainId": "anchor.types",
@@ -87,6 +88,7 @@ _EXTRAS = {
     "Refused": ("client", ()),
     "Status": ("client", ()),
     "StatusNotice": ("client", ()),
+    "NumberMatch": ("client", ()),
     "registry_contract": ("rpc", ()),
 }
 # `__init__.pyi` declares the same names for type checkers.

@@ -2,6 +2,7 @@
 
 from anchor.client.answers import Accepted, Refused, Status, StatusNotice, Submission
 from anchor.client.async_session import AsyncClient
+from anchor.client.number_matches import NumberMatch
 from anchor.client.session import Client
 from anchor.errors import (
     AbandonedError,
@@ -88,6 +89,7 @@ __all__ = [
     "NotFinalError",
     "NotTrustedError",
     "NoticeFinding",
+    "NumberMatch",
     "OperatorActionError",
     "Overview",
     "Project",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -23,6 +24,8 @@ from bench_scale_session import (
 from sqlalchemy import Connection
 
 from anchor.evidence.digests import Digests
+from anchor.evidence.preservation_number import NUMBER_BYTES
+from anchor.evidence.printed_number import NumberKind, PrintedNumber
 from anchor.operate.proving import Prover
 from anchor.project.files import CONFIG, TRUST_POLICY
 from anchor.project.project import OpenProject
@@ -34,6 +37,7 @@ from anchor.recovery.store_audit import audit_project
 from anchor.store.database import lock_location
 from anchor.store.evidence import StoredEvidence, find_by_digest
 from anchor.store.heads import newest_head
+from anchor.store.number_matches import find_matches
 from anchor.store.runs import load_runs
 from anchor.store.sealing import open_tree
 from anchor.store.snapshot import copy_store
@@ -82,6 +86,11 @@ def measure_proofs(bench: Bench, size: int) -> None:
     indices = draw(LOOKUPS, size)
     _, spent, _ = bench.watch(partial(load_each, bench.project, indices))
     report("proof", "anchor, look-up by id", size, spent, LOOKUPS)
+    numbers = [
+        hashlib.sha256(record).digest()[:NUMBER_BYTES] for record in load_records(bench, indices)
+    ]
+    _, spent, _ = bench.watch(partial(look_up_numbers, bench.project, numbers))
+    report("proof", "anchor, look-up by number", size, spent, LOOKUPS)
 
 
 def load_from(connection: Connection, start: int, end: int) -> Iterator[StoredEvidence]:
@@ -109,6 +118,23 @@ def look_up_each(project: OpenProject, digests: Sequence[bytes]) -> None:
         with project.database.read() as connection:
             (stored,) = find_by_digest(connection, Digests(sha256=digest, sm3=None, size=None))
             assert stored.record is not None
+
+
+def load_records(bench: Bench, indices: Sequence[int]) -> Iterator[bytes]:
+    """Yield the records of these pieces."""
+    for index in indices:
+        with bench.project.database.read() as connection:
+            (stored,) = load_from(connection, index, index + 1)
+        assert stored.record is not None
+        yield stored.record
+
+
+def look_up_numbers(project: OpenProject, numbers: Sequence[bytes]) -> None:
+    for value in numbers:
+        number = PrintedNumber(value=value, kinds=(NumberKind.NUMBER,))
+        with project.database.read() as connection:
+            (match,) = find_matches(connection, project.config.chain_id, number)
+            assert match.index is not None
 
 
 def load_each(project: OpenProject, indices: Sequence[int]) -> None:

@@ -22,6 +22,7 @@ from support.vectors.checkpoints import build_checkpoints
 from support.vectors.consistency import build_consistency
 from support.vectors.headers import build_headers
 from support.vectors.inclusion import build_inclusion
+from support.vectors.numbers import build_numbers
 from support.vectors.states import build_states
 from support.vectors.submitters import build_submitters
 from support.vectors.tiles import build_tiles
@@ -44,6 +45,7 @@ def render() -> dict[str, str]:
         "state/beacons.json": dump(build_beacons()),
         "bundles/bundles.json": dump(build_bundles()),
         "bundles/beacons.json": dump(build_bundle_beacons()),
+        "numbers/numbers.json": dump(build_numbers()),
     }
 
 

@@ -183,6 +183,7 @@ def _evidence(certificate: Certificate) -> Fields:
         (Message("certificate-evidence-sha256"), code(evidence.sha256)),
         (Message("certificate-evidence-sm3"), code(evidence.sm3)),
         *([] if evidence.compared == "file" else [_DIGEST_COMPARED]),
+        (Message("certificate-preservation-number"), code(certificate.place.number)),
         (Message("certificate-record-digest"), code(certificate.place.record_sha256)),
         (
             Message("certificate-recorded-claimed"),

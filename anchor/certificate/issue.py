@@ -134,7 +134,7 @@ def issue_certificate(
             notices=list_notices(report),
             checks=checks,
             qr_text=encode_payload(
-                place.record_sha256,
+                place,
                 leading,
                 path.root,
                 draft=draft,
@@ -175,6 +175,7 @@ def _trace(
 
 def _place(receipt: Receipt) -> RecordPlace:
     return RecordPlace(
+        number=receipt.number,
         record_sha256=hashlib.sha256(receipt.record).hexdigest(),
         leaf=hash_leaf(receipt.record).hex(),
         log="0x" + receipt.log.hex(),

@@ -25,6 +25,7 @@ from anchor.verification.report_json import (
     AddressText,
     ClaimDocument,
     Hex32,
+    NumberText,
     PrefixedHex32,
     ReportDocument,
     StepDocument,
@@ -68,8 +69,12 @@ class Evidence(ReportDocument):
 
 
 class RecordPlace(ReportDocument):
-    """The SHA-256 of the record's bytes, and its leaf and index in the log."""
+    """The record's number, the SHA-256 of its bytes, and its leaf and index in the log.
 
+    ``number`` is the preservation number: the first 80 bits of that SHA-256, with a check symbol.
+    """
+
+    number: NumberText
     record_sha256: Hex32
     leaf: Hex32
     log: PrefixedHex32

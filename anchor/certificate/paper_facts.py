@@ -75,6 +75,7 @@ class PaperFacts:
             yield self.fact("SHA-256", evidence.sha256, VERIFIED)
         if evidence.sm3 is not None:
             yield self.fact("SM3", evidence.sm3, VERIFIED)
+        yield self.fact(Message("certificate-preservation-number"), place.number, VERIFIED)
         yield self.fact(Message("certificate-record-digest"), place.record_sha256, VERIFIED)
         recorded = self.time(evidence.recorded_at)
         yield self.fact(Message("certificate-recorded-claimed"), recorded, RECORDED)

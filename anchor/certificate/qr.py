@@ -6,22 +6,27 @@ import io
 
 import segno
 
-from anchor.certificate.model import FORMAT, VerifiedAnchor
+from anchor.certificate.model import FORMAT, RecordPlace, VerifiedAnchor
 
 
 def encode_payload(
-    record_sha256: str,
+    place: RecordPlace,
     anchor: VerifiedAnchor | None,
     root: str,
     *,
     draft: bool,
     address: str | None = None,
 ) -> str:
-    """Return the QR code's text: record digest, chain and registry (CAIP-10), and the root.
+    """Return the QR code's text: the record's number and digest, the chain, and the root.
 
-    ``address`` is where the issuer says that the record can be looked up.
+    The chain is named with its registry (CAIP-10).  ``address`` is where the issuer says that the
+    record can be looked up.
     """
-    lines = [FORMAT + (" DRAFT" if draft else ""), f"record sha256:{record_sha256}"]
+    lines = [
+        FORMAT + (" DRAFT" if draft else ""),
+        f"number {place.number}",
+        f"record sha256:{place.record_sha256}",
+    ]
     if anchor is not None:
         lines.append(f"chain {anchor.chain}:{anchor.registry}")
     lines.append(f"root {root}")

@@ -26,7 +26,7 @@ GROUPS = {
         "stamp": "Record files, anchor them and write their receipts, all in one command.",
         "status": "Show how much evidence is accepted, sealed, included and final.",
         "list": "List your evidence, newest first, with the state of each piece.",
-        "search": "Find evidence by part of its name, or by a digest, id or leaf hash.",
+        "search": "Find evidence by its preservation number, another number or part of its name.",
         "log": "Show log heads, anchors, queue and alarms live, or one leaf's Merkle path.",
         "prove": "Write the receipts that others need to verify the evidence.",
         "sign": "Sign the records of receipts, and keep each signature beside its receipt.",
@@ -116,6 +116,7 @@ EXAMPLES = {
     ),
     "search": (
         "anchor search contract",
+        "anchor search BZPE-PSQZ-S1QK-HPAJ-0",
         "anchor search sha256:9f86d081",
     ),
     "log": (

@@ -8,10 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from anchor.cli.console import Output, human_size
+from anchor.evidence.printed_number import NumberKind
 from anchor.messages.message import Message
-from anchor.monitor.evidence_listing import ListedEvidence, list_evidence
+from anchor.monitor.evidence_listing import ListedEvidence, list_evidence, list_heads
 from anchor.project.project import OpenProject
 from anchor.store.columns import ERASED
+from anchor.store.heads import AnchoredHead
+from anchor.store.number_matches import NumberMatch
 from anchor.system.clock import format_time
 from anchor.types import Stage
 
@@ -29,13 +32,16 @@ TenantOption = Annotated[
 ]
 
 # Columns of the table; the name comes last.
-_WIDTHS = (19, 8, -10, 12)
+_WIDTHS = (19, 8, -10, 21)
 
 
 def print_evidence(
     output: Output, project: OpenProject, limit: int, tenant: str | None, text: str = ""
 ) -> bool:
-    """Print at most ``limit`` pieces of evidence; return whether there are any."""
+    """Print at most ``limit`` pieces of evidence; return whether there are any.
+
+    With ``text``, print also the heads of which that is the root, or the transaction.
+    """
     pieces = list_evidence(project, most=limit + 1, text=text, tenant=tenant)
     shown = pieces[:limit]
     described = [_describe(piece) for piece in shown]
@@ -44,20 +50,25 @@ def print_evidence(
             Message("evidence-column-recorded"),
             Message("evidence-column-state"),
             Message("evidence-column-size"),
-            "sha256",
+            Message("evidence-column-number"),
             Message("evidence-column-name"),
             widths=_WIDTHS,
         )
     for piece, members in zip(shown, described, strict=True):
         size = "" if members["size"] is None else human_size(members["size"])
-        digest = (members["sha256"] or members["sm3"] or "")[:12]
         time = (members["recorded_at"] or "").replace("T", " ")[:19]
         name = Message("evidence-erased") if piece.name == ERASED else piece.name
-        output.row(time, _name_stage(piece.stage), size, digest, name, widths=_WIDTHS)
+        output.row(
+            time, _name_stage(piece.stage), size, members["number"] or "", name, widths=_WIDTHS
+        )
     if len(pieces) > limit:
         output.note(Message("evidence-list-cut", limit=limit))
-    output.result({"evidence": described, "more": len(pieces) > limit})
-    return bool(shown)
+    heads = list_heads(project, text) if text else []
+    for head in heads:
+        output.line(_describe_head(head))
+    members = {"heads": list(map(_describe_match, heads))} if text else {}
+    output.result({"evidence": described, "more": len(pieces) > limit, **members})
+    return bool(shown or heads)
 
 
 def _name_stage(stage: Stage) -> Message:
@@ -74,10 +85,36 @@ def _name_stage(stage: Stage) -> Message:
             return Message("evidence-stage-anchored")
 
 
+def _describe_head(match: NumberMatch) -> Message:
+    assert match.head is not None, "only heads have no index"
+    size, stage = match.head.size, _name_stage(match.stage)
+    if match.kind is NumberKind.ROOT:
+        return Message("search-root", size=size, stage=stage)
+    return Message("search-transaction", size=size, stage=stage)
+
+
+def _describe_match(match: NumberMatch) -> dict[str, Any]:
+    assert match.head is not None, "only heads have no index"
+    return {
+        "kind": match.kind.value,
+        "root": match.head.root.hex(),
+        "size": match.head.size,
+        "state": match.stage.value,
+        "anchored_at": _format_anchored(match.anchored),
+    }
+
+
+def _format_anchored(anchored: AnchoredHead | None) -> str | None:
+    if anchored is None:
+        return None
+    return format_time(datetime.fromtimestamp(anchored.timestamp, UTC))
+
+
 def _describe(piece: ListedEvidence) -> dict[str, Any]:
     stored, record, anchored = piece.stored, piece.record, piece.anchored
     sha256, sm3 = (None, None) if record is None else (record.digests.sha256, record.digests.sm3)
     return {
+        "number": piece.number,
         "id": stored.identity.hex(),
         "name": piece.name,
         "tenant": piece.tenant,
@@ -88,7 +125,5 @@ def _describe(piece: ListedEvidence) -> dict[str, Any]:
         "state": piece.stage.value,
         "leaf": stored.leaf.hex(),
         "index": stored.leaf_index,
-        "anchored_at": None
-        if anchored is None
-        else format_time(datetime.fromtimestamp(anchored.timestamp, UTC)),
+        "anchored_at": _format_anchored(anchored),
     }

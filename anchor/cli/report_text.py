@@ -65,6 +65,9 @@ def print_report(
             print_step(output, step.number, step.title, step.detail, step.verdict, hint)
     if all_steps or passed:
         _print_proven(output, report)
+        if report.record is not None:
+            number = Message("report-number", number=report.record.number)
+            output.line(number, mark=_INDENT)
     for claim in report.claims:
         matters = claim.id in _TIME_CLAIMS if passed else claim.verdict is Verdict.FAIL
         if all_steps or matters or (claim.id == "C7" and report.custody is not None):

@@ -14,7 +14,17 @@ if the service is busy or does not answer.  ``AsyncClient`` is the same for asyn
 
 from anchor.client.answers import Accepted, Refused, Status, Submission
 from anchor.client.async_session import AsyncClient
+from anchor.client.number_matches import NumberMatch
 from anchor.client.session import Client
 from anchor.types import StageName
 
-__all__ = ["Accepted", "AsyncClient", "Client", "Refused", "StageName", "Status", "Submission"]
+__all__ = [
+    "Accepted",
+    "AsyncClient",
+    "Client",
+    "NumberMatch",
+    "Refused",
+    "StageName",
+    "Status",
+    "Submission",
+]

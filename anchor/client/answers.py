@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import NoneType
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import httpx
 
-from anchor.canonical import check_depth
+from anchor.client.answer_members import parse_object, read_member, read_stage
 from anchor.errors import AnchorError, CannotCheckError, MalformedError, UsageError
 from anchor.messages.message import Message
 from anchor.system.urls import redact_url
@@ -87,13 +87,15 @@ def _spell_digest(digest: bytes | str | None) -> str | None:
 class Accepted:
     """Evidence that the service has on disk; ``known``: it was submitted before.
 
-    ``copies`` is the number of servers that have it, if the service keeps more than one copy.
+    ``number`` is its preservation number; None in answers to many submissions at once.  ``copies``
+    is the number of servers that have it, if the service keeps more than one copy.
     """
 
     id: str
     state: StageName
     known: bool
     copies: int | None = None
+    number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +125,15 @@ class StatusNotice:
 class Status:
     """The stage of a piece of evidence; ``index`` is its place in the log, None until sealed.
 
-    ``notice`` is None unless the evidence is superseded or withdrawn.
+    ``number`` is its preservation number.  ``notice`` is None unless the evidence is superseded or
+    withdrawn.
     """
 
     id: str
     state: StageName
     leaf: str
     index: int | None
+    number: str | None
     notice: StatusNotice | None = None
 
 
@@ -170,7 +174,7 @@ class AnswerBody:
 def explain(answer: httpx.Response) -> AnchorError:
     """Return the error that corresponds to an answer with an error status."""
     try:
-        problem = _read_problem(_parse_object(answer.content))
+        problem = _read_problem(parse_object(answer.content))
     except MalformedError:
         problem = Refused(answer.status_code, answer.reason_phrase, ())
     fields = "".join(f"; {pointer}: {message}" for pointer, message in problem.errors)
@@ -195,18 +199,19 @@ def read_answer(answer: httpx.Response, reader: Callable[[bytes], _Value]) -> _V
 
 def read_accepted(content: bytes) -> Accepted:
     """Parse the answer to a submission."""
-    return _read_accepted(_parse_object(content))
+    return _read_accepted(parse_object(content))
 
 
 def read_status(content: bytes) -> Status:
     """Parse the status of a piece of evidence."""
-    members = _parse_object(content)
+    members = parse_object(content)
     return Status(
-        id=_read_member(members, "id", str),
-        state=_read_stage(members),
-        leaf=_read_member(members, "leaf", str),
-        index=_read_member(members, "index", int, NoneType),
-        notice=_read_notice(_read_member(members, "notice", dict, NoneType)),
+        id=read_member(members, "id", str),
+        state=read_stage(members),
+        leaf=read_member(members, "leaf", str),
+        index=read_member(members, "index", int, NoneType),
+        number=read_member(members, "number", str, NoneType),
+        notice=_read_notice(read_member(members, "notice", dict, NoneType)),
     )
 
 
@@ -214,17 +219,17 @@ def _read_notice(members: dict[str, Any] | None) -> StatusNotice | None:
     if members is None:
         return None
     return StatusNotice(
-        kind=_read_member(members, "kind", str),
-        replacement=_read_member(members, "replacement", str, NoneType),
-        reason=_read_member(members, "reason", str),
-        at=_read_member(members, "at", str),
-        actor=_read_member(members, "actor", str),
+        kind=read_member(members, "kind", str),
+        replacement=read_member(members, "replacement", str, NoneType),
+        reason=read_member(members, "reason", str),
+        at=read_member(members, "at", str),
+        actor=read_member(members, "actor", str),
     )
 
 
 def read_receipt(content: bytes) -> bytes:
     """Return a receipt's bytes unchanged, without verifying the receipt."""
-    if not _read_member(_parse_object(content), "format", str).startswith("anchor-receipt/"):
+    if not read_member(parse_object(content), "format", str).startswith("anchor-receipt/"):
         raise MalformedError(Message("answer-not-receipt"))
     return content
 
@@ -238,14 +243,14 @@ def read_answers(content: bytes, count: int) -> dict[int, Accepted | Refused]:
             number = int(match[1])
             answer: Accepted | Refused = Accepted(match[2].decode(), "accepted", known=False)
         else:
-            members = _parse_object(line)
+            members = parse_object(line)
             if "line" not in members:
                 continue  # the final count, or the reason why the service stopped
-            number = _read_member(members, "line", int)
+            number = read_member(members, "line", int)
             answer = (
                 _read_accepted(members)
                 if "id" in members
-                else _read_problem(_read_member(members, "problem", dict))
+                else _read_problem(read_member(members, "problem", dict))
             )
         if not 1 <= number <= count:
             raise MalformedError(Message("answer-line-not-sent"))
@@ -272,49 +277,25 @@ def _not_ours(answer: httpx.Response, why: Message) -> MalformedError:
     )
 
 
-def _parse_object(content: bytes) -> dict[str, Any]:
-    try:
-        check_depth(content, subject="it")
-        members = json.loads(content)
-    except (ValueError, MalformedError):
-        members = None
-    if not isinstance(members, dict):
-        raise MalformedError(Message("answer-not-json-object"))
-    return members
-
-
-def _read_member(members: dict[str, Any], name: str, *kinds: type) -> Any:
-    member = members.get(name)
-    if type(member) not in kinds:  # not isinstance: True is not a number
-        raise MalformedError(Message("answer-member-invalid", name=name))
-    return member
-
-
-def _read_stage(members: dict[str, Any]) -> StageName:
-    state: StageName = _read_member(members, "state", str)
-    if state not in get_args(StageName):
-        raise MalformedError(Message("answer-state-unknown"))
-    return state
-
-
 def _read_accepted(members: dict[str, Any]) -> Accepted:
     return Accepted(
-        id=_read_member(members, "id", str),
-        state=_read_stage(members),
-        known=_read_member(members, "known", bool),
-        copies=_read_member(members, "copies", int, NoneType),
+        id=read_member(members, "id", str),
+        state=read_stage(members),
+        known=read_member(members, "known", bool),
+        copies=read_member(members, "copies", int, NoneType),
+        number=read_member(members, "number", str, NoneType),
     )
 
 
 def _read_problem(members: dict[str, Any]) -> Refused:
-    faults = _read_member(members, "errors", list, NoneType) or []
+    faults = read_member(members, "errors", list, NoneType) or []
     if not all(isinstance(fault, dict) for fault in faults):
         raise MalformedError(Message("answer-errors-malformed"))
     return Refused(
-        status=_read_member(members, "status", int),
-        detail=_read_member(members, "detail", str),
+        status=read_member(members, "status", int),
+        detail=read_member(members, "detail", str),
         errors=tuple(
-            (_read_member(fault, "pointer", str), _read_member(fault, "message", str))
+            (read_member(fault, "pointer", str), read_member(fault, "message", str))
             for fault in faults
         ),
     )

@@ -19,6 +19,7 @@ from anchor.client.exchanges import (
     session_options,
     split_chunks,
 )
+from anchor.client.number_matches import NumberMatch
 from anchor.types import StageName
 
 if TYPE_CHECKING:
@@ -117,6 +118,13 @@ class AsyncClient:
         Raises the same errors as ``Client.status``.
         """
         return await self._do(self._exchanges.status(id))
+
+    async def lookup(self, number: str) -> list[NumberMatch]:
+        """Return what has a number that is printed on a receipt or certificate.
+
+        Raises the same errors as ``Client.lookup``.
+        """
+        return await self._do(self._exchanges.lookup(number))
 
     async def wait(
         self, id: str, *, until: StageName = "anchored", timeout: float = 600.0

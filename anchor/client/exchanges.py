@@ -32,6 +32,7 @@ from anchor.client.answers import (
     read_receipt,
     read_status,
 )
+from anchor.client.number_matches import NumberMatch, read_matches
 from anchor.errors import CannotCheckError, NotFinalError, UsageError
 from anchor.messages.message import Message
 from anchor.types import Stage, StageName
@@ -199,6 +200,12 @@ class Exchanges:
         """Fetch the status of a piece of evidence."""
         answer = yield from self._ask(ServiceRequest(method="GET", path=_path(id)))
         return read_answer(answer, read_status)
+
+    def lookup(self, number: str) -> Exchange[list[NumberMatch]]:
+        """Look a number up."""
+        path = f"/v1/lookup/{quote(number, safe='')}"
+        answer = yield from self._ask(ServiceRequest(method="GET", path=path))
+        return read_answer(answer, read_matches)
 
     def wait(self, id: str, until: StageName, timeout: float) -> Exchange[Status]:
         """Wait until evidence has reached ``until``, for at most ``timeout`` seconds."""

@@ -19,6 +19,7 @@ from anchor.client.exchanges import (
     session_options,
     split_chunks,
 )
+from anchor.client.number_matches import NumberMatch
 from anchor.types import StageName
 
 if TYPE_CHECKING:
@@ -132,6 +133,19 @@ class Client:
             MalformedError: The answer is not one of the service.
         """
         return self._do(self._exchanges.status(id))
+
+    def lookup(self, number: str) -> list[NumberMatch]:
+        """Return what has a number that is printed on a receipt or certificate.
+
+        >>> [match.kind for match in client.lookup(accepted.number)]
+        ['preservation-number']
+
+        Raises:
+            UsageError: Nothing in the service's log has that number, or it is no number.
+            CannotCheckError: The service does not answer, or cannot tell yet.
+            MalformedError: The answer is not one of the service.
+        """
+        return self._do(self._exchanges.lookup(number))
 
     def wait(self, id: str, *, until: StageName = "anchored", timeout: float = 600.0) -> Status:
         """Return the status of a piece of evidence once it has reached ``until``.

@@ -22,6 +22,7 @@ from anchor.evidence.checksums import decode_name
 from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.not_before import MEMBER as NOT_BEFORE
 from anchor.evidence.not_before import NotBefore, parse_not_before
+from anchor.evidence.preservation_number import number_record
 from anchor.messages.message import Message
 from anchor.types import LogId, parse_hex
 
@@ -61,6 +62,11 @@ class Record:
     log: LogId | None = None
     not_before: NotBefore | None = None
     statements: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> str:
+        """Return the record's preservation number."""
+        return number_record(self.encoded)
 
 
 def encode_record(

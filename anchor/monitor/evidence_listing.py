@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from anchor.errors import MalformedError, UnknownVersionError
+from anchor.evidence.printed_number import read_number_or_none
 from anchor.evidence.record import Record, parse_record
 from anchor.project.project import OpenProject
-from anchor.store.evidence import StoredEvidence, load_newest
+from anchor.store.evidence import StoredEvidence, load_newest, load_stored
 from anchor.store.file_origins import tenant_of
 from anchor.store.heads import AnchoredHead, find_covering_anchor
+from anchor.store.number_matches import NumberMatch, find_matches
 from anchor.types import Stage
 
 # Fewer hexadecimal digits would match by chance.
@@ -31,6 +34,11 @@ class ListedEvidence:
         return tenant_of(self.stored.source)
 
     @property
+    def number(self) -> str | None:
+        """Return its preservation number; None if there is no record."""
+        return None if self.record is None else self.record.number
+
+    @property
     def name(self) -> str:
         """Return the name in its record, or its source if there is no record."""
         return self.stored.source if self.record is None else self.record.name
@@ -41,28 +49,45 @@ def list_evidence(
 ) -> list[ListedEvidence]:
     """Return at most ``most`` pieces of evidence, the newest first.
 
-    ``text`` is part of a name or path in any case, or the first hexadecimal digits (at least six)
-    of a SHA-256, SM3, id or leaf hash.  Every row is read: names have no index.
+    ``text`` is a number as ``read_number`` takes it, which is looked up; or else, or if no evidence
+    has that number, part of a name or path in any case, or the first hexadecimal digits (at least
+    six) of a SHA-256, SM3, id or leaf hash.  Every row is then read: names have no index.
     """
+    chain_id = project.config.chain_id
+    indices = {match.index for match in _look_up(project, text) if match.index is not None}
     wanted = text.casefold()
     digits = wanted.removeprefix("sha256:").removeprefix("sm3:").removeprefix("0x")
     listed: list[ListedEvidence] = []
     with project.database.read() as connection:
-        for stored in load_newest(connection):
+        rows = reversed(load_stored(connection, indices)) if indices else load_newest(connection)
+        for stored in rows:
             if len(listed) == most:
                 break
             if tenant is not None and tenant_of(stored.source) != tenant:
                 continue
             record = _read_record(stored)
-            if not _matches(stored, record, wanted, digits):
+            if not indices and not _matches(stored, record, wanted, digits):
                 continue
-            index, chain_id = stored.leaf_index, project.config.chain_id
+            index = stored.leaf_index
             anchored = None if index is None else find_covering_anchor(connection, chain_id, index)
             stage = _name_stage(index, anchored)
             listed.append(
                 ListedEvidence(stored=stored, record=record, stage=stage, anchored=anchored)
             )
     return listed
+
+
+def list_heads(project: OpenProject, text: str) -> list[NumberMatch]:
+    """Return the heads of which ``text`` is the root, or a transaction that anchors them."""
+    return [match for match in _look_up(project, text) if match.index is None]
+
+
+def _look_up(project: OpenProject, text: str) -> list[NumberMatch]:
+    number = read_number_or_none(text)
+    if number is None:
+        return []
+    with project.database.read() as connection:
+        return find_matches(connection, project.config.chain_id, number, most=None)
 
 
 def _matches(stored: StoredEvidence, record: Record | None, wanted: str, digits: str) -> bool:
@@ -73,6 +98,7 @@ def _matches(stored: StoredEvidence, record: Record | None, wanted: str, digits:
         return False
     hashes = [stored.identity, stored.leaf]
     if record is not None:
+        hashes.append(hashlib.sha256(record.encoded).digest())
         hashes += [each for each in (record.digests.sha256, record.digests.sm3) if each]
     return any(each.hex().startswith(digits) for each in hashes)
 

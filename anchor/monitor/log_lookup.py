@@ -10,18 +10,15 @@ from dataclasses import dataclass
 
 from anchor.errors import ChainGuardError, MismatchError, UsageError
 from anchor.log.merkle import PathNode, trace_path, verify_consistency
-from anchor.log.tiles import Tile
-from anchor.log.tree import BLOCK, HASH
+from anchor.log.tree import HASH
 from anchor.messages.message import Message
 from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead
-from anchor.store.runs import load_leaves
-from anchor.store.sealing import open_tree, write_tiles
+from anchor.store.record_index import MOST_UNINDEXED, find_leaves
+from anchor.store.runs import find_size, load_leaves
+from anchor.store.sealing import open_tree
 from anchor.store.statistics import find_anchor_above, find_head_above, load_newest_heads
 from anchor.types import Hash32, Head
-
-MOST_SCANNED = 1 << 24
-"""Number of leaves searched for a hash: 512 MiB of tiles, the newest first."""
 
 # The digits of the greatest leaf index: a log has at most 2^48 leaves.
 _MOST_DIGITS = 15
@@ -84,35 +81,19 @@ def locate_leaf(project: OpenProject, index: int) -> LeafPosition:
     )
 
 
-def search_leaf(project: OpenProject, leaf: Hash32, *, most: int = MOST_SCANNED) -> int:
-    """Return the largest index of a leaf hash among the newest ``most`` leaves.
-
-    Leaf hashes have no index: this reads the tiles, at some ten million leaves a second.
+def search_leaf(project: OpenProject, leaf: Hash32, most: int | None = MOST_UNINDEXED) -> int:
+    """Return the largest index of a leaf hash in the log; ``most`` is as for ``find_leaves``.
 
     Raises:
-        UsageError: These leaves do not include that hash.
-        ChainGuardError: A tile is missing, or cannot be read.
+        UsageError: The log does not have that leaf.
+        CannotCheckError: Too many pieces are not in the index yet to tell.
     """
-    size = write_tiles(project.database, project.tiles)
-    last = max(size - most, 0)
-    for number in range((size - 1) // BLOCK, last // BLOCK - 1, -1):
-        data = project.tiles.read(Tile(0, number, min(BLOCK, size - number * BLOCK)))
-        position = _find_aligned(data, leaf)
-        if position is not None:
-            return number * BLOCK + position
-    raise UsageError(
-        Message("log-leaf-not-found", count=most, leaf=leaf.hex()),
-        hint=Message("log-leaf-not-found-hint"),
-    )
-
-
-def _find_aligned(data: bytes, leaf: Hash32) -> int | None:
-    end = len(data)
-    while (at := data.rfind(leaf, 0, end)) >= 0:
-        if at % HASH == 0:
-            return at // HASH
-        end = at + HASH - 1
-    return None
+    with project.database.read() as connection:
+        size = find_size(connection)
+        indices = [index for index in find_leaves(connection, leaf, most) if index < size]
+    if not indices:
+        raise UsageError(Message("log-leaf-not-found", leaf=leaf.hex()))
+    return indices[-1]
 
 
 def prove_consistency(project: OpenProject, old_size: int, new_size: int) -> HeadConsistency:

@@ -388,6 +388,36 @@ static size_t hash_record(const struct columns *c, size_t at, struct hashing *ha
     return size;
 }
 
+int columns_write_record_entries(const struct columns *c,
+                                 const struct sha256_implementation *implementation, size_t key,
+                                 uint8_t *entries, size_t *count)
+{
+    struct hashing *hashing = start_hashing(implementation);
+    uint8_t *digests = malloc(c->pieces * SHA256_SIZE);
+    uint8_t has_record[COLUMNS_MOST_PIECES];
+    int failed = hashing == NULL || digests == NULL ? -1 : 0;
+
+    *count = 0;
+    for (size_t at = 0; !failed && at < c->pieces; at++) {
+        size_t size = columns_write_record(c, at, new_message(hashing));
+        has_record[at] = size != 0;
+        if (size)
+            hash_message(hashing, size, digests + at * SHA256_SIZE);
+    }
+    if (!failed)
+        sha256_queue_flush(&hashing->queue);
+    for (size_t at = 0; !failed && at < c->pieces; at++) {
+        if (!has_record[at])
+            continue;
+        entries = put_bytes(entries, digests + at * SHA256_SIZE, key);
+        entries = put_number(entries, c->first + at, ENTRY_NUMBER);
+        ++*count;
+    }
+    free(digests);
+    free(hashing);
+    return failed;
+}
+
 int columns_find_false_leaves(const struct columns *c,
                               const struct sha256_implementation *implementation,
                               uint8_t *false_leaves)

@@ -78,6 +78,12 @@ int columns_find_false_leaves(const struct columns *columns,
  * entry of every piece. */
 size_t columns_write_entries(const struct columns *columns, uint8_t *entries);
 
+/* Write the first `key` bytes, up to 32, of the SHA-256 of each record, and its index; set `count`
+ * to how many.  Return -1 if there is no memory.  `entries` has room for one of every piece. */
+int columns_write_record_entries(const struct columns *columns,
+                                 const struct sha256_implementation *implementation, size_t key,
+                                 uint8_t *entries, size_t *count);
+
 /* Write the identity of each piece that is not erased, after its leaf if `with_leaves`; return the
  * length.  `out` has room for two hashes of every piece. */
 size_t columns_write_identities(const struct columns *columns, int with_leaves, uint8_t *out);

@@ -131,30 +131,76 @@ static PyObject *find_false_leaves(PyObject *Py_UNUSED(module), PyObject *args)
     return places;
 }
 
+/* Return room for an entry of `size` bytes of each piece, or NULL with an error set. */
+static PyObject *make_entries(const struct columns *columns, size_t size)
+{
+    if ((columns->first + columns->pieces) >> (8 * ENTRY_NUMBER)) {
+        PyErr_SetString(PyExc_OverflowError, "the index is too large");
+        return NULL;
+    }
+    return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(columns->pieces * size));
+}
+
+/* Return the first `size` bytes, and give up the object that has them. */
+static PyObject *cut_entries(PyObject *all, size_t size)
+{
+    PyObject *entries = all;
+
+    if (size != (size_t)PyBytes_Size(all)) {
+        entries = PyBytes_FromStringAndSize(PyBytes_AsString(all), (Py_ssize_t)size);
+        Py_DECREF(all);
+    }
+    return entries;
+}
+
 static PyObject *list_entries(PyObject *Py_UNUSED(module), PyObject *args)
 {
     struct columns columns;
-    PyObject *tuple, *all, *entries;
-    Py_ssize_t count;
-    char *out;
+    PyObject *tuple, *all;
 
     if (!PyArg_ParseTuple(args, "O!:list_entries", &PyTuple_Type, &tuple) ||
         !take_columns(tuple, &columns))
         return NULL;
-    if ((columns.first + columns.pieces) >> (8 * ENTRY_NUMBER)) {
-        PyErr_SetString(PyExc_OverflowError, "the index is too large");
-        return NULL;
-    }
-    all = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)columns.pieces * ENTRY_SIZE);
+    all = make_entries(&columns, ENTRY_SIZE);
     if (all == NULL)
         return NULL;
-    out = PyBytes_AsString(all);
-    count = (Py_ssize_t)columns_write_entries(&columns, (uint8_t *)out);
-    if (count == (Py_ssize_t)columns.pieces)
-        return all;
-    entries = PyBytes_FromStringAndSize(out, count * ENTRY_SIZE);
-    Py_DECREF(all);
-    return entries;
+    return cut_entries(
+        all, ENTRY_SIZE * columns_write_entries(&columns, (uint8_t *)PyBytes_AsString(all)));
+}
+
+static PyObject *list_record_entries(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    const struct sha256_implementation *implementation;
+    struct columns columns;
+    const char *name = NULL;
+    PyObject *tuple, *all;
+    Py_ssize_t key;
+    uint8_t *out;
+    size_t count;
+    int failed;
+
+    if (!PyArg_ParseTuple(args, "O!n|z:list_record_entries", &PyTuple_Type, &tuple, &key, &name) ||
+        !take_columns(tuple, &columns))
+        return NULL;
+    implementation = find_implementation(name);
+    if (implementation == NULL)
+        return NULL;
+    if (key < 1 || key > SHA256_SIZE) {
+        PyErr_SetString(PyExc_ValueError, "a key has 1 to 32 bytes");
+        return NULL;
+    }
+    all = make_entries(&columns, (size_t)key + ENTRY_NUMBER);
+    if (all == NULL)
+        return NULL;
+    out = (uint8_t *)PyBytes_AsString(all);
+    Py_BEGIN_ALLOW_THREADS
+    failed = columns_write_record_entries(&columns, implementation, (size_t)key, out, &count);
+    Py_END_ALLOW_THREADS
+    if (failed) {
+        Py_DECREF(all);
+        return PyErr_NoMemory();
+    }
+    return cut_entries(all, count * ((size_t)key + ENTRY_NUMBER));
 }
 
 static PyObject *list_identities(PyObject *Py_UNUSED(module), PyObject *args)
@@ -234,6 +280,9 @@ PyMethodDef columns_methods[] = {
     {"list_entries", list_entries, METH_VARARGS,
      "list_entries(columns)\n--\n\n"
      "Return identity and index, six bytes, of each piece that is not erased."},
+    {"list_record_entries", list_record_entries, METH_VARARGS,
+     "list_record_entries(columns, key_size, implementation=None)\n--\n\n"
+     "Return the first bytes of the SHA-256 and the index, six bytes, of each record."},
     {"list_identities", list_identities, METH_VARARGS,
      "list_identities(columns, with_leaves)\n--\n\n"
      "Return the identity of each piece that is not erased, after its leaf if asked for."},

@@ -29,6 +29,7 @@ from anchor.canonical import parse_strict
 from anchor.errors import AnchorError, MalformedError, MismatchError, UnknownVersionError
 from anchor.ethereum.header import MAX_HEADER_BYTES
 from anchor.ethereum.trie import MAX_NODE_BYTES, MAX_NODES
+from anchor.evidence.preservation_number import number_record
 from anchor.evidence.record import MAX_RECORD_BYTES
 from anchor.log.merkle import MAX_PATH, hash_leaf, root_from_path
 from anchor.messages.message import Message
@@ -96,6 +97,11 @@ class Receipt:
 
     def __post_init__(self) -> None:
         assert (self.promise is None) == bool(self.anchors), "an anchor takes the promise's place"
+
+    @property
+    def number(self) -> str:
+        """Return the record's preservation number, which is computed and not stored."""
+        return number_record(self.record)
 
     @classmethod
     def parse(cls, data: bytes) -> Receipt:

@@ -7,22 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 
 from anchor.errors import AnchorError, ChainGuardError, ConfigError
-from anchor.log.batch_sha256 import hash_rows
 from anchor.log.tiles import Tile, TileBuilder, tiles_of
 from anchor.log.tree import HASH, RightEdge
 from anchor.messages.message import Message
 from anchor.project.project import OpenProject
+from anchor.recovery.index_audit import EntrySum, RecordIndexAudit
 from anchor.recovery.journal_audit import audit_attempts, audit_hints, audit_slots
 from anchor.store import fingerprints
 from anchor.store.database import Database
 from anchor.store.erasures import count_without_record
-from anchor.store.fingerprint_pages import ENTRY, About
+from anchor.store.fingerprint_pages import About
 from anchor.store.heads import find_edge, load_heads, newest_head
 from anchor.store.idempotency_keys import count_lost_keys
 from anchor.store.incidents import load_open_incidents
+from anchor.store.record_index import count_indexed
 from anchor.store.runs import load_runs
 from anchor.store.sealing import check_leaves, read_leaves, write_tiles
 from anchor.store.sqlite_integrity import find_damage
@@ -128,47 +130,41 @@ def _audit_file(database: Database) -> Iterator[Message]:
 def _audit_pieces(database: Database, size: int) -> Iterator[Message]:
     """Check that no piece is missing, and that every record not erased hashes to its leaf.
 
-    Check also that every piece is found by its identity, so that none is accepted a second time.
+    Check also that every piece is found by its identity, so that none is accepted a second time,
+    and by record and leaf.
     """
     expected = 0
-    stored, entered = _EntrySum(), _EntrySum()
+    stored, entered = EntrySum(), EntrySum()
     damaged: list[Message] = []
+    is_whole = True
     with database.read() as connection:
+        index = RecordIndexAudit(count_indexed(connection))
         for run in load_runs(connection, skipped=damaged.append):
             if run.first != expected:
+                is_whole = False
                 yield Message("audit-leaf-missing", expected=expected, actual=run.first)
             expected = run.end
             for at in run.find_false_leaves():
-                index = run.first + at
-                if index < size:
-                    yield Message("audit-record-differs", index=index)
+                is_whole = False
+                if run.first + at < size:
+                    yield Message("audit-record-differs", index=run.first + at)
                 else:
                     yield Message("audit-waiting-record-differs", leaf=run.leaf(at).hex())
             stored.add(run.entries())
+            index.add(run)
         if expected < size:
             yield Message("audit-leaves-after-missing", expected=expected, size=size)
         for entries in fingerprints.load_entries(connection, About.IDENTITY):
             entered.add(entries)
         lost_keys = count_lost_keys(connection)
+        # What is damaged is said already, and differs from its index as well.
+        if is_whole and not damaged and expected >= size:
+            yield from index.check(partial(fingerprints.load_entries, connection))
     yield from damaged
     if stored != entered and not damaged:
         yield Message("audit-fingerprints-differ", stored=stored.count, entered=entered.count)
     if lost_keys:
         yield Message("audit-keys-without-evidence", count=lost_keys)
-
-
-@dataclass(slots=True)
-class _EntrySum:
-    """A sum over identities and indices that does not depend on their order."""
-
-    count: int = 0
-    total: int = 0
-
-    def add(self, entries: bytes) -> None:
-        hashes = hash_rows(0, entries, ENTRY)
-        self.count += len(hashes) // HASH
-        for at in range(0, len(hashes), HASH):
-            self.total += int.from_bytes(hashes[at : at + HASH], "big")
 
 
 def _audit_incidents(project: OpenProject) -> Iterator[Message]:

@@ -17,6 +17,7 @@ from anchor.recovery.backup import make_backup
 from anchor.store.backup_folder import backup_path, open_generations
 from anchor.store.database import MIGRATION_HEAD, Database
 from anchor.store.location import SqliteFile
+from anchor.store.record_index import enter_records
 from anchor.store.schema_upgrade import hold_outdated
 
 
@@ -35,8 +36,9 @@ def upgrade_store(
     """Upgrade the store; return None if it already has this release's schema.
 
     A backup is made at ``backup``, or below the project's folder, and checked by upgrading a copy
-    of its store and recomputing the log.  Then the store is upgraded in one transaction, and a
-    SQLite file is rewritten without the old tables.
+    of its store and recomputing the log.  Then the store is upgraded in one transaction, its
+    pieces are entered in the index of records, and a SQLite file is rewritten without the old
+    tables.
 
     Raises:
         ConfigError: There is no store.
@@ -58,6 +60,9 @@ def upgrade_store(
         outdated.upgrade()
     # A crash here leaves the old tables' bytes in the file; the next erasure purges them as well.
     with closing(open_project(config).database) as database:
+        # A crash in it leaves a shorter index, which the next `anchor run` continues.
+        if enter_records(database):
+            report(Message("record-index-entered"))
         if isinstance(config.store, SqliteFile):
             _free_space(database, report)
     return UpgradedStore(before=outdated.version, after=MIGRATION_HEAD, backup=made.folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 
+from anchor.evidence.preservation_number import number_record
 from anchor.evidence.record_notice import RecordNotice
 from anchor.messages.message import Message
 from anchor.operate.record_notices import find_notice
@@ -65,6 +66,7 @@ async def load_status(service: Service, key: ApiKey, id: str) -> EvidenceStatusD
         service.check_chain()
     return EvidenceStatusDocument(
         id=id,
+        number=None if stored.record is None else number_record(stored.record),
         state=_describe_stage(service, stored, anchored).value,
         leaf=stored.leaf.hex(),
         index=stored.leaf_index,

@@ -9,6 +9,7 @@ from fastapi import Header, Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from anchor.canonical import MAX_INTEGER
+from anchor.evidence.preservation_number import PATTERN
 from anchor.evidence.record import MAX_NAME_CHARACTERS, MAX_RECORD_BYTES
 from anchor.evidence.record_groups import RecordGroups
 from anchor.evidence.record_notice import NoticeKind
@@ -35,6 +36,14 @@ def _check_name(name: str) -> str:
 
 Digest = Annotated[str, Field(pattern=DIGEST_PATTERN, examples=[_DIGEST])]
 Id = Annotated[str, Field(pattern=DIGEST_PATTERN, examples=[_ID])]
+Number = Annotated[
+    str,
+    Field(
+        pattern=PATTERN,
+        examples=["BZPE-PSQZ-S1QK-HPAJ-0"],
+        description="The preservation number: the first 80 bits of the record's SHA-256.",
+    ),
+]
 Index = Annotated[int, Field(ge=0, lt=MAX_LOG_SIZE)]
 Size = Annotated[int, Field(ge=1, le=MAX_LOG_SIZE)]
 
@@ -68,6 +77,16 @@ Copies = Annotated[
 IdInPath = Annotated[str, Path(pattern=DIGEST_PATTERN, description="As the submission's answer.")]
 CertificateId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="As the order returns.")]
 FileKind = Annotated[Literal["json", "html", "pdf"], Path(description="The file's format.")]
+NumberInPath = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=200,
+        description="A preservation number in any spelling; or the SHA-256 of a record, a digest "
+        "of evidence, an id, a leaf hash, a root or a transaction hash: 64 hex digits.",
+        examples=["BZPE-PSQZ-S1QK-HPAJ-0"],
+    ),
+]
 WaitSeconds = Annotated[
     float, Query(ge=0, le=60, description="Answer only when it is so far, or after so long.")
 ]
@@ -128,6 +147,7 @@ class AcceptedDocument(Document):
     """The outcome of a submission, which is on disk when this is sent."""
 
     id: Id
+    number: Number | None = None
     state: StageName
     known: Annotated[bool, Field(description="It was submitted before.")]
     copies: Copies | None = None
@@ -166,6 +186,7 @@ class EvidenceStatusDocument(Document):
     """The status of one piece of evidence."""
 
     id: Id
+    number: Annotated[Number | None, Field(description="Null if the record is lost.")]
     state: StageName
     leaf: Annotated[str, Field(pattern=DIGEST_PATTERN, description="SHA-256(0x00 ‖ record).")]
     index: Annotated[Index | None, Field(description="Its place in the log, once it is sealed.")]
@@ -177,6 +198,32 @@ class EvidenceStatusDocument(Document):
         StatusNoticeDocument | None,
         Field(description="The notice about it, which is a record of its own, or null."),
     ] = None
+
+
+class NumberMatchDocument(Document):
+    """What has a number: state, times by the operator's clock, and anchor; no name or digest.
+
+    Of erased evidence there is only the leaf.
+    """
+
+    kind: Annotated[
+        Literal[
+            "preservation-number", "record", "sha256", "sm3", "id", "leaf", "root", "transaction"
+        ],
+        Field(description="A root and a transaction are of a head, not of evidence."),
+    ]
+    state: StageName
+    erased: bool
+    accepted_at: str | None
+    sealed_at: str | None
+    anchor: HeadAnchorDocument | None
+
+
+class NumberMatches(Document):
+    """Everything that has a number, or ``more`` than 100; several records may have one."""
+
+    matches: Annotated[list[NumberMatchDocument], Field(min_length=1, max_length=100)]
+    more: bool
 
 
 class SealedHeadDocument(LogStateDocument):

@@ -762,6 +762,8 @@ def rank_record(data: bytes, name: str, evidence: Mapping[str, str], size: int) 
 # Step 1, the record.
 
 DIGESTS = ("sha256", "sm3")
+SYMBOLS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # of preservation numbers
+
 MEMBERS = ("schema", "digests", "size", "name", "media_type", "salt", "recorded_at", "log")
 TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?Z", re.ASCII)
 
@@ -880,6 +882,22 @@ def read_time(value: Any) -> datetime:
 
 # ------------------------------------------------------------------------------------------------
 # Step 2: the file.
+
+
+def number_record(record: bytes) -> str:
+    """Return a record's preservation number, which names it and proves nothing.
+
+    It is the first 80 bits of the record's SHA-256 in Crockford's base32, and a check symbol: the
+    remainder of those bits and five zero bits modulo x^5 + x^2 + 1.
+    """
+    bits = int.from_bytes(hashlib.sha256(record).digest()[:10], "big") << 5
+    remainder = bits
+    for place in reversed(range(5, 85)):
+        if remainder >> place & 1:
+            remainder ^= 0b100101 << (place - 5)
+    bits |= remainder
+    symbols = [SYMBOLS[bits >> 5 * place & 31] for place in reversed(range(17))]
+    return "-".join("".join(symbols[at : at + 4]) for at in range(0, 17, 4))
 
 
 def check_file(record: Record, evidence: Mapping[str, str], size: int) -> str:
@@ -1721,6 +1739,7 @@ class Report:
     lines: list[tuple[int, int, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     kinds: set[str] = field(default_factory=set)  # of the chains that hold the record's anchors
+    number: str = ""  # the record's, once it was read
     about: str = ""  # the anchor that the steps are about, if there are several
     no_earliest: str | None = None  # why step 11 is not made
     read: tuple[Receipt, Record] | None = None  # in step 1
@@ -1804,6 +1823,7 @@ def verify(
         return report
     report.read = receipt, record
     report.add(1, "receipt and record are well formed")
+    report.number = number_record(receipt.record)
     report.no_earliest = explain_absence(receipt, record)
     if report.no_earliest is not None:
         report.note(f"no earliest time (C5 not present): {report.no_earliest}")
@@ -3102,6 +3122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"notice   {MEANINGS[code]}: {text}")
         for note in report.notes:
             print(f"note     {note}")
+        if report.number:
+            print(f"number   {report.number}")
         print(report.headline())
         codes.add(report.exit_code())
     return find_gravest(codes)

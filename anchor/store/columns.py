@@ -325,6 +325,20 @@ class Run:
             if not self.is_erased(at)
         )
 
+    def record_entries(self, key_size: int) -> bytes:
+        """Return the entries of fingerprints by which the records are found.
+
+        They are the first ``key_size`` bytes of the record's SHA-256, and the index.  Pieces
+        without a record have none, nor have those whose columns make none, which is damage.
+        """
+        if IS_NATIVE:
+            return _sha256.list_record_entries(self.native_columns, key_size)
+        return b"".join(
+            hashlib.sha256(record).digest()[:key_size] + (self.first + at).to_bytes(6, "big")
+            for at, record in enumerate(self.all_records())
+            if record
+        )
+
     def identities(self, *, with_leaves: bool = False) -> bytes:
         """Return the identities of the pieces back to back, each after its leaf if asked for.
 

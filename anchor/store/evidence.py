@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,7 +136,7 @@ def load_with_record(connection: Connection, end: int) -> Iterator[StoredEvidenc
 
 def find_by_digest(connection: Connection, digests: Digests) -> list[StoredEvidence]:
     """Return every piece with one of these digests, oldest first."""
-    return _load(connection, find_indices_of(connection, digests))
+    return load_stored(connection, find_indices_of(connection, digests))
 
 
 def find_indices_of(connection: Connection, digests: Digests) -> list[int]:
@@ -177,7 +177,7 @@ def load_by_identity(
     """Return the stored pieces with these identities, by identity."""
     by_identity = fingerprints.find(connection, About.IDENTITY, identities)
     indices = [index for each in by_identity.values() for index in each]
-    return {stored.identity: stored for stored in _load(connection, indices)}
+    return {stored.identity: stored for stored in load_stored(connection, indices)}
 
 
 def find_positions(connection: Connection, identities: Sequence[bytes]) -> dict[bytes, int | None]:
@@ -192,12 +192,12 @@ def find_positions(connection: Connection, identities: Sequence[bytes]) -> dict[
 def find_by_key(connection: Connection, key: bytes) -> StoredEvidence | None:
     """Return the piece submitted under the idempotency key with this hash, or None."""
     piece = connection.execute(select(keys.c.piece).where(keys.c.key == key)).scalar()
-    return None if piece is None else next(iter(_load(connection, [piece])), None)
+    return None if piece is None else next(iter(load_stored(connection, [piece])), None)
 
 
 def find_by_file(connection: Connection, path: str) -> list[StoredEvidence]:
     """Return every piece that was accepted from the file at this absolute path, oldest first."""
-    return _load(connection, find_indices_from(connection, [path]).get(path, []))
+    return load_stored(connection, find_indices_from(connection, [path]).get(path, []))
 
 
 def find_indices_from(connection: Connection, paths: Sequence[str]) -> dict[str, list[int]]:
@@ -246,7 +246,8 @@ def load_newest(connection: Connection) -> Iterator[StoredEvidence]:
             yield _describe(run, at, records[at], size)
 
 
-def _load(connection: Connection, indices: Sequence[int]) -> list[StoredEvidence]:
+def load_stored(connection: Connection, indices: Iterable[int]) -> list[StoredEvidence]:
+    """Return those of the pieces with these indices that are stored, in order."""
     size = find_size(connection)
     pieces = load_pieces(connection, indices)
     return [_describe(run, at, run.record(at), size) for _, run, at in pieces]

@@ -29,6 +29,9 @@ from anchor.store.new_pieces import NEW, NewPieces
 from anchor.store.runs import append_runs, find_run, lock_intake, rewrite_run
 from anchor.store.sorted_rows import number_rows, sort_rows, split_rows
 
+# What intake finds pieces by; ``record_index`` has the others, after it.
+_ENTERED = (About.IDENTITY, About.SM3, About.SOURCE)
+
 InsertCheck = Callable[[Connection], None]
 """A check before an insertion, while no other transaction inserts evidence."""
 
@@ -121,7 +124,7 @@ def _pack(items: Sequence[Row | Run]) -> Iterator[Run]:
 
 def enter_runs(connection: Connection, added: Sequence[Run]) -> None:
     """Enter the pieces of runs among the fingerprints by which they are found."""
-    for about in About:
+    for about in _ENTERED:
         entries = b"".join(_encode_entries(run, about) for run in added)
         fingerprints.insert(connection, about, entries)
 
@@ -181,7 +184,7 @@ def replace_pieces(connection: Connection, changed: Sequence[tuple[int, Row]]) -
     for run, rows in by_run.values():
         after = run.replace(rows)
         rewrite_run(connection, after)
-        for about in About:
+        for about in _ENTERED:
             gone = _list_entries([(run, at) for at in rows], about)
             fingerprints.remove(connection, about, gone)
             new = _list_entries([(after, at) for at in rows], about)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from anchor.store.fingerprint_pages import ENTRY, PAGE, PAGE_ENTRIES, About, Pages, SortedRun, State
+from anchor.store.fingerprint_pages import PAGE_ENTRIES, About, Pages, SortedRun, State
 from anchor.store.sorted_rows import merge_rows
 
 FAN = 16
@@ -55,7 +55,7 @@ def merge_runs(
     def load(run: int, page: bytes, first: bytes) -> None:
         bodies = pages.load_pages_after(run, first, steps[run])
         if bodies:
-            loaded[run] = (page + b"".join(bodies), bodies[-1][:ENTRY])
+            loaded[run] = (page + b"".join(bodies), bodies[-1][: pages.entry])
         elif page:
             loaded[run] = (page, first)
         else:
@@ -64,16 +64,17 @@ def merge_runs(
     for run in steps:
         # The page in which the run continues; it may end with `after`.
         page = pages.load_page_of(run, after)
-        load(run, page, page[:ENTRY])
+        load(run, page, page[: pages.entry])
     while loaded:
         # What is not loaded of a run is greater than all that is.
-        until = min(rows[-ENTRY:] for rows, _ in loaded.values())
-        merged = merge_rows([rows for rows, _ in loaded.values()], ENTRY, after=after, until=until)
+        until = min(rows[-pages.entry :] for rows, _ in loaded.values())
+        parts = [rows for rows, _ in loaded.values()]
+        merged = merge_rows(parts, pages.entry, after=after, until=until)
         if merged:
             yield merged
         after = max(after, until)
         for run, (rows, first) in list(loaded.items()):
-            if rows[-ENTRY:] <= after:
+            if rows[-pages.entry :] <= after:
                 load(run, b"", first)
 
 
@@ -83,14 +84,14 @@ def _advance(pages: Pages, output: SortedRun, inputs: Sequence[SortedRun], budge
     rows = b""
     for merged in merge_runs(pages, inputs, after, budget):
         rows += merged
-        if len(rows) >= budget * ENTRY:
+        if len(rows) >= budget * pages.entry:
             # Whole pages only.  The rest is read again by the next step.
-            rows = rows[: len(rows) // PAGE * PAGE]
+            rows = rows[: len(rows) // pages.page * pages.page]
             pages.extend_run(output.run, rows)
-            return len(rows) // ENTRY
+            return len(rows) // pages.entry
     pages.extend_run(output.run, rows)
     pages.finish_merge(output.run)
-    return len(rows) // ENTRY
+    return len(rows) // pages.entry
 
 
 def _start_due(pages: Pages, about: About) -> None:

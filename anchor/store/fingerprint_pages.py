@@ -1,8 +1,9 @@
 """Runs and pages of fingerprints: the statements on their two tables.
 
-An entry is a key of 32 bytes and the index of a piece in six bytes, big-endian.  A run is a set of
-entries, sorted bytewise and cut into pages; ``first`` is a page's first entry.  Each ``about`` also
-has a young page, which is rewritten in place: ``run`` is ``about``, and ``first`` is empty.
+An entry is a key of 32 bytes, or of records and leaves its first 10, and the index of a piece in
+six bytes, big-endian.  A run is a set of entries, sorted bytewise and cut into pages; ``first`` is
+a page's first entry.  Each ``about`` also has a young page, which is rewritten in place: ``run`` is
+``about``, and ``first`` is empty.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ ENTRY = 38
 PAGE_ENTRIES = 208
 """The most entries in a page, with which its row fits a page of PostgreSQL."""
 PAGE = PAGE_ENTRIES * ENTRY
+SHORT_KEY = 10
+"""The bytes of a record's or leaf's hash in an entry, as many as a preservation number has."""
 AFTER_KEY = b"\xff" * (ENTRY - KEY)
 """With this behind it, a key is not less than any of its entries."""
 
@@ -37,6 +40,13 @@ class About(IntEnum):
     IDENTITY = 1
     SM3 = 2
     SOURCE = 3
+    RECORD = 4
+    LEAF = 5
+
+    @property
+    def entry(self) -> int:
+        """The bytes of an entry."""
+        return (SHORT_KEY if self in (About.RECORD, About.LEAF) else KEY) + ENTRY - KEY
 
 
 class State(IntEnum):
@@ -82,9 +92,6 @@ _PAGE_BEFORE = (
     "SELECT body FROM fingerprints WHERE run = ? AND first < ? ORDER BY first DESC LIMIT 1"
 )
 _PAGES_AFTER = "SELECT body FROM fingerprints WHERE run = ? AND first > ? ORDER BY first LIMIT ?"
-_PAGES_BETWEEN = (
-    "SELECT body FROM fingerprints WHERE run = ? AND first > ? AND first <= ? ORDER BY first"
-)
 # Each page is found and loaded by the index, whatever the planner assumes.
 _PAGES_OF_ALL = (
     "SELECT p.run, f.body FROM (SELECT DISTINCT k.run, (SELECT g.first FROM fingerprints g "
@@ -104,14 +111,23 @@ _DELETE_ALL = "DELETE FROM fingerprints WHERE run = ?"
 class Pages:
     """The pages of one database, read and written in the transaction of ``connection``."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Take the driver's cursor: SQLAlchemy's overhead is larger than the look-up of a page."""
+    def __init__(self, connection: Connection, entry: int = ENTRY) -> None:
+        """Take the driver's cursor: SQLAlchemy's overhead is larger than the look-up of a page.
+
+        Entries have ``entry`` bytes.
+        """
+        self.entry = entry
         self._is_postgresql = connection.dialect.name == "postgresql"
         driver: Any = connection.connection
         if self._is_postgresql:
             self._cursor = driver.driver_connection.cursor(binary=True)
         else:
             self._cursor = driver.cursor()
+
+    @property
+    def page(self) -> int:
+        """The most bytes of a page."""
+        return PAGE // self.entry * self.entry
 
     # Runs
 
@@ -126,7 +142,7 @@ class Pages:
     def add_run(self, about: About, rows: bytes) -> None:
         """Store sorted entries as a live run."""
         run = secrets.choice(_RUN_NUMBERS)
-        self._run(_INSERT_RUN, run, about, len(rows) // ENTRY, State.LIVE)
+        self._run(_INSERT_RUN, run, about, len(rows) // self.entry, State.LIVE)
         self._insert_pages(run, rows)
 
     def start_merge(self, about: About, inputs: Sequence[SortedRun]) -> None:
@@ -138,7 +154,7 @@ class Pages:
 
     def extend_run(self, run: int, rows: bytes) -> None:
         """Append sorted entries, all greater than those of the run."""
-        self._run(_ADD, len(rows) // ENTRY, run)
+        self._run(_ADD, len(rows) // self.entry, run)
         self._insert_pages(run, rows)
 
     def finish_merge(self, target: int) -> None:
@@ -176,7 +192,7 @@ class Pages:
 
     def load_last_entry(self, run: int) -> bytes:
         """Return the run's greatest entry; empty if it has none."""
-        return b"".join(body[-ENTRY:] for (body,) in self._run(_LAST, run))
+        return b"".join(body[-self.entry :] for (body,) in self._run(_LAST, run))
 
     def load_page_of(self, run: int, bound: bytes) -> bytes:
         """Return the last page that begins with ``bound`` or before it; empty if none does."""
@@ -189,11 +205,6 @@ class Pages:
     def load_pages_after(self, run: int, first: bytes, most: int) -> list[bytes]:
         """Return up to ``most`` pages after the one that begins with ``first``."""
         return [body for (body,) in self._run(_PAGES_AFTER, run, first, most)]
-
-    def load_range(self, run: int, low: bytes, high: bytes) -> bytes:
-        """Return entries, among them all of ``low`` … ``high``."""
-        between = (body for (body,) in self._run(_PAGES_BETWEEN, run, low, high))
-        return b"".join((self.load_page_of(run, low), *between))
 
     def load_pages_of(self, bounds: Mapping[int, Sequence[bytes]]) -> dict[int, list[bytes]]:
         """Return for the sorted bounds of each run what ``load_page_of`` does, each page once."""
@@ -209,10 +220,10 @@ class Pages:
         for run, keys in bounds.items():
             pages = bodies[run]
             for key in keys:
-                if pages and key <= pages[-1][-ENTRY:]:
+                if pages and key <= pages[-1][-self.entry :]:
                     continue
                 body = self.load_page_of(run, key)
-                if body and (not pages or body[:ENTRY] != pages[-1][:ENTRY]):
+                if body and (not pages or body[: self.entry] != pages[-1][: self.entry]):
                     pages.append(body)
         return bodies
 
@@ -221,7 +232,7 @@ class Pages:
         after = b""
         while bodies := self.load_pages_after(run, after, _PAGES_AT_ONCE):
             yield b"".join(bodies)
-            after = bodies[-1][:ENTRY]
+            after = bodies[-1][: self.entry]
 
     def replace_page(self, run: int, first: bytes, kept: bytes) -> None:
         """Replace the page that begins with ``first`` by part of its entries."""
@@ -238,8 +249,8 @@ class Pages:
 
     def _insert_pages(self, run: int, rows: bytes) -> None:
         pages = [
-            (run, rows[start : start + ENTRY], rows[start : start + PAGE])
-            for start in range(0, len(rows), PAGE)
+            (run, rows[start : start + self.entry], rows[start : start + self.page])
+            for start in range(0, len(rows), self.page)
         ]
         if self._is_postgresql and len(pages) >= _WORTH_A_COPY:
             with self._cursor.copy(_COPY) as copy:
@@ -276,8 +287,8 @@ def encode_entry(key: bytes, index: int) -> bytes:
     return key + index.to_bytes(ENTRY - KEY, "big")
 
 
-def decode_entries(rows: bytes) -> Iterable[tuple[bytes, int]]:
-    """Yield the key and index of each entry."""
-    for start in range(0, len(rows), ENTRY):
-        middle = start + KEY
-        yield rows[start:middle], int.from_bytes(rows[middle : start + ENTRY], "big")
+def decode_entries(rows: bytes, entry: int = ENTRY) -> Iterable[tuple[bytes, int]]:
+    """Yield the key and index of each entry of ``entry`` bytes."""
+    for start in range(0, len(rows), entry):
+        middle, end = start + entry - ENTRY + KEY, start + entry
+        yield rows[start:middle], int.from_bytes(rows[middle:end], "big")

@@ -1,4 +1,4 @@
-"""Exact look-up of 32-byte keys: the indices of the pieces with an identity, a digest or a source.
+"""Exact look-up of 32-byte keys: identities, digests, sources, records and leaves of pieces.
 
 An index over random keys writes a page of the database for each key.  Here, entries are kept in
 sorted runs, which are merged as more come (a log-structured merge tree: O'Neil et al., 1996), and a
@@ -23,6 +23,7 @@ from anchor.store.bloom_filter import hash_keys
 from anchor.store.fingerprint_filters import filters_of, is_changing, mark_changing
 from anchor.store.fingerprint_merges import advance_merges, merge_runs
 from anchor.store.fingerprint_pages import (
+    AFTER_KEY,
     ENTRY,
     KEY,
     PAGE_ENTRIES,
@@ -42,7 +43,7 @@ _ENTRIES_AT_ONCE = 1 << 16
 
 
 def insert(connection: Connection, about: About, entries: Buffer) -> None:
-    """Insert entries of 38 bytes, back to back and in any order.
+    """Insert entries of ``about.entry`` bytes, back to back and in any order.
 
     None of them is stored yet.  SM3 digests and sources may have several indices; an identity has
     one, and the caller has found it to be new.
@@ -50,14 +51,14 @@ def insert(connection: Connection, about: About, entries: Buffer) -> None:
     Raises:
         ValueError: ``entries`` is not a whole number of entries.
     """
-    rows = sort_rows(entries, ENTRY)
+    rows = sort_rows(entries, about.entry)
     if not rows:
         return
     mark_changing(connection)
-    pages = Pages(connection)
+    pages = Pages(connection, about.entry)
     young = pages.load_young(about)
-    rows = merge_rows((young, rows), ENTRY)
-    size = len(rows) // ENTRY
+    rows = merge_rows((young, rows), about.entry)
+    size = len(rows) // about.entry
     if size < YOUNG_ENTRIES:
         pages.save_young(about, rows)
         return
@@ -86,8 +87,11 @@ def find_entries(connection: Connection, about: About, rows: Buffer, width: int 
     ``rows`` are sorted rows of ``width`` bytes that begin with a key.
 
     Raises:
-        ValueError: ``width`` is less than 32, or ``rows`` is not a whole number of rows.
+        ValueError: Keys of this kind are short, ``width`` is less than 32, or ``rows`` is not a
+            whole number of rows.
     """
+    if about.entry != ENTRY:
+        raise ValueError("short keys are found by a prefix")
     if width < KEY:
         raise ValueError(f"a row begins with a key of {KEY} bytes")
     view = memoryview(rows).cast("B")
@@ -113,23 +117,31 @@ def find_prefix(connection: Connection, about: About, prefix: bytes) -> list[tup
     """Return the key and index of each entry that begins with ``prefix``, in order.
 
     Raises:
-        ValueError: ``prefix`` does not have 1 … 32 bytes.
+        ValueError: ``prefix`` is empty, or longer than a key.
     """
-    size = len(prefix)
-    if not 1 <= size <= KEY:
-        raise ValueError(f"a prefix has 1 to {KEY} bytes, not {size}")
-    pages = Pages(connection)
+    size, entry = len(prefix), about.entry
+    if not 1 <= size <= entry - len(AFTER_KEY):
+        raise ValueError(f"a prefix has 1 to {entry - len(AFTER_KEY)} bytes, not {size}")
+    pages = Pages(connection, entry)
     parts = [pages.load_young(about)]
-    high = prefix.ljust(ENTRY, b"\xff")
-    parts += (pages.load_range(run.run, prefix, high) for run in pages.list_live(about))
-    matches = [search_rows(prefix, size, part, ENTRY, size) for part in parts]
-    return list(decode_entries(merge_rows(matches, ENTRY)))
+    high = prefix.ljust(entry, b"\xff")
+    last = pages.load_pages_of({run.run: [high] for run in pages.list_live(about)})
+    for run, bodies in last.items():
+        for body in bodies:
+            parts.append(body)
+            # If a page begins with such an entry, the one before may end with another.
+            while body[:size] == prefix:
+                body = pages.load_page_before(run, body[:entry])
+                parts.append(body)
+    matches = [search_rows(prefix, size, part, entry, size) for part in parts]
+    return list(decode_entries(merge_rows(matches, entry), entry))
 
 
 def remove(connection: Connection, about: About, entries: Iterable[tuple[bytes, int]]) -> None:
     """Erase entries from every page that has them, also from pages that are no longer searched.
 
-    A merge under way stays correct, because the entries disappear from its inputs and its output.
+    Only long keys are removed.  A merge under way stays correct, because the entries disappear from
+    its inputs and its output.
 
     Raises:
         ValueError: A key does not have 32 bytes.
@@ -152,20 +164,21 @@ def remove(connection: Connection, about: About, entries: Iterable[tuple[bytes, 
 
 def count(connection: Connection, about: About) -> int:
     """Return the number of entries, as the list of runs states it."""
-    pages = Pages(connection)
-    young = len(pages.load_young(about)) // ENTRY
+    pages = Pages(connection, about.entry)
+    young = len(pages.load_young(about)) // about.entry
     return young + sum(run.entries for run in pages.list_live(about))
 
 
 def load_entries(connection: Connection, about: About) -> Iterator[bytes]:
     """Yield all entries in order, some back to back at a time."""
-    pages = Pages(connection)
+    entry = about.entry
+    pages = Pages(connection, entry)
     young = pages.load_young(about)
     after = b""
     for rows in merge_runs(pages, pages.list_live(about), most=_ENTRIES_AT_ONCE):
-        yield merge_rows((rows, young), ENTRY, after=after, until=rows[-ENTRY:])
-        after = rows[-ENTRY:]
-    rest = merge_rows((young,), ENTRY, after=after)
+        yield merge_rows((rows, young), entry, after=after, until=rows[-entry:])
+        after = rows[-entry:]
+    rest = merge_rows((young,), entry, after=after)
     if rest:
         yield rest
 

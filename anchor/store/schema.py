@@ -8,6 +8,7 @@ What each table keeps durable:
 - ``runs``: the pieces of evidence as columns, up to 1,024 in a row, in the order of the log.  All
   of a piece may be erased later, except its leaf.
 - ``fingerprint_runs``, ``fingerprints``: sorted identities and digests, by which pieces are found.
+- ``record_index``: how many pieces are entered by record and leaf.  One row.
 - ``keys``: the idempotency keys under which evidence was submitted.
 - ``heads``: every sealed head and its right edge, from which alone the log can continue.
 - ``slots``: each nonce this project reserved, and its outcome.  At most one is open on a chain.
@@ -131,7 +132,8 @@ runs = _table(
 fingerprint_runs = _table(
     "fingerprint_runs",
     Column("run", Int64, primary_key=True, autoincrement=False),
-    # What the keys are: 1 identities, 2 SM3 digests, 3 hashes of sources.
+    # What the keys are: 1 identities, 2 SM3 digests, 3 hashes of sources, 4 hashes of records,
+    # 5 leaves.
     Column("about", Integer, nullable=False),
     Column("entries", Int64, nullable=False),
     # 0 being built, 1 live, 2 dead: being deleted.
@@ -145,6 +147,13 @@ fingerprints = _table(
     Column("run", Int64, primary_key=True, autoincrement=False),
     Column("first", Bytes, primary_key=True),
     Column("body", Bytes, nullable=False),
+)
+
+record_index = _table(
+    "record_index",
+    Column("id", Integer, CheckConstraint("id = 1", name="one_row"), primary_key=True),
+    # How many pieces, the first ones, have their entries.
+    Column("size", Int64, nullable=False),
 )
 
 keys = _table(

@@ -21,14 +21,21 @@ from anchor.messages.message import Message
 from anchor.store.database import MIGRATION_HEAD, create_database
 from anchor.store.location import SqliteFile, discard, staging_location
 from anchor.store.run_salvage import RunSource
-from anchor.store.schema import fingerprint_runs, fingerprints, lease, metadata, runs
+from anchor.store.schema import (
+    fingerprint_runs,
+    fingerprints,
+    lease,
+    metadata,
+    record_index,
+    runs,
+)
 from anchor.system.durable_files import open_private
 
 _LAST_ROW = 1 << 62
 # Bytes that are lost with one read error of the disk: a page of SQLite.
 _BLOCK = 4_096
 _BATCH = 1_000
-_LEFT_OUT = (lease, runs, fingerprint_runs, fingerprints)
+_LEFT_OUT = (lease, runs, fingerprint_runs, fingerprints, record_index)
 
 
 @dataclass(slots=True)

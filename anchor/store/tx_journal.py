@@ -283,6 +283,19 @@ def find_submitted_size(connection: Connection, chain_id: ChainId) -> int | None
     return size
 
 
+def find_transaction_head(
+    connection: Connection, chain_id: ChainId, tx_hash: Hash32
+) -> Head | None:
+    """Return the head that a signed transaction anchors; None if there is no such transaction."""
+    query = (
+        select(heads.c.root, heads.c.size)
+        .join(attempts, attempts.c.head_size == heads.c.size)
+        .where(attempts.c.tx_hash == tx_hash, attempts.c.chain_id == chain_id)
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Head(root=Hash32(row.root), size=row.size)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotRow:
     """A reserved nonce, its outcome (None: open), and the number of signed attempts."""

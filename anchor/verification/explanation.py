@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain
+from anchor.evidence.preservation_number import NUMBER_BYTES
 from anchor.evidence.record import parse_record
 from anchor.log import merkle
 from anchor.messages.message import Message
@@ -44,6 +46,10 @@ def explain_receipt(receipt: Receipt) -> Explanation:
     lines.append(Message("explanation-record", name=record.name, size=len(receipt.record)))
     lines.append(receipt.record.decode("utf-8"))
     lines.append("")
+    digest, number = hashlib.sha256(receipt.record).hexdigest(), record.number
+    lines.append(Message("explanation-record-digest", digest=digest))
+    lines.append(Message("explanation-number", number=number, digits=digest[: 2 * NUMBER_BYTES]))
+    explanation.steps.append({"what": "record", "hash": digest, "number": number})
     for name, value in (("sha256", record.digests.sha256), ("sm3", record.digests.sm3)):
         if value is not None:
             tool = "sha256sum FILE" if name == "sha256" else "openssl dgst -sm3 FILE"

@@ -21,6 +21,7 @@ from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import ChainKind, find_chain
 from anchor.evidence.collection_profiles import list_lacking
 from anchor.evidence.group_reading import CollectionAccount
+from anchor.evidence.preservation_number import PATTERN
 from anchor.signatures.record_signature import SignatureKind
 from anchor.types import Assurance
 from anchor.verification.record_status import NoticeFinding
@@ -36,6 +37,7 @@ VerdictText = Literal["pass", "fail", "cannot tell", "not present"]
 ExitCodeNumber = Annotated[int, Field(ge=0, le=130)]
 Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PrefixedHex32 = Annotated[str, Field(pattern=r"^0x[0-9a-f]{64}$")]
+NumberText = Annotated[str, Field(pattern=PATTERN)]
 AddressText = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 # A step's or claim's sentence: in English, or in two languages.
 Sentence = TypeVar("Sentence")
@@ -199,6 +201,7 @@ class NoticeDocument(ReportDocument):
 class FileDocument(ReportDocument):
     """The result for one file; ``problem`` is null if it is verified.
 
+    ``number`` is the record's preservation number, or null if the record could not be read.
     ``unpinned`` lists what no policy pins, ``statements`` the record's members that are not
     verified, and ``notes`` lines that are not findings.  ``account`` is absent if the record says
     nothing about its collection, and in the verifier page's documents.  ``timestamps`` is absent if
@@ -208,6 +211,7 @@ class FileDocument(ReportDocument):
     file: str
     exit_code: ExitCodeNumber
     headline: str
+    number: NumberText | None
     problem: FileProblemDocument | None
     steps: list[StepDocument[str]]
     claims: list[ClaimDocument[str]]
@@ -299,6 +303,7 @@ def describe_report(name: str, report: Report) -> FileDocument:
         file=name,
         exit_code=int(report.exit_code),
         headline=report.headline,
+        number=None if report.record is None else report.record.number,
         problem=None if report.error is None else describe_problem(report.error),
         steps=[
             StepDocument[str](

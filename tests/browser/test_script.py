@@ -61,6 +61,7 @@ def script() -> Iterator[PageScript]:
         ("state/states.json", "states", "state"),
         ("state/submitters.json", "submitters", "submitter"),
         ("log/inclusion.json", "inclusion", "inclusion"),
+        ("numbers/numbers.json", "records", "number"),
         ("bundles/bundles.json", "bundles", "bundle"),
         ("state/beacons.json", "beacons", "beacon"),
         ("bundles/beacons.json", "bundles", "bundle"),

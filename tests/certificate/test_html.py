@@ -34,6 +34,7 @@ from anchor.certificate.pdf import render_pdf
 from anchor.certificate.qr import draw_code
 from anchor.certificate.statements import Details
 from anchor.certificate.time_format import describe_time
+from anchor.evidence.preservation_number import number_record
 from anchor.log.merkle import trace_path
 from anchor.receipt.format import Receipt
 from anchor.types import Hash32
@@ -278,13 +279,14 @@ def test_the_code_reads_as_record_chain_and_root(issued: Issued, tmp_path: Path)
     read = read_code(draw_code(found.qr_text), tmp_path)
     assert read.splitlines() == [
         "anchor-certificate/1",
+        f"number {number_record(issued.receipt.record)}",
         f"record sha256:{found.place.record_sha256}",
         f"chain {found.anchor.chain}:{found.anchor.registry}",
         f"root {found.path.root}",
         "stated address https://log.example/record-24",
     ]
     bare = issue(issued.world, issued.receipt, details=Details()).certificate
-    assert read_code(draw_code(bare.qr_text), tmp_path).splitlines() == read.splitlines()[:4]
+    assert read_code(draw_code(bare.qr_text), tmp_path).splitlines() == read.splitlines()[:5]
 
 
 @pytest.mark.parametrize("length", [0, 1, 4, 47])

@@ -85,6 +85,7 @@ def test_each_holds_every_figure_of_the_anchor(name: PaperName, issued: Issued):
     for figure in (
         certificate.evidence.sha256,
         certificate.evidence.sm3,
+        certificate.place.number,
         certificate.place.record_sha256,
         anchor.registry,
         anchor.root,

@@ -11,6 +11,7 @@ from support.fixtures import anchored as anchored
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
+from anchor.store.heads import load_anchors
 
 
 @pytest.fixture
@@ -74,12 +75,38 @@ def test_it_is_found_by_its_name_and_by_each_of_its_hashes(filled: Site) -> None
         "0x" + piece["leaf"][:10],
         piece["sm3"].upper()[:8],
         piece["id"],
+        piece["number"],
+        piece["number"].lower().replace("-", " "),
     ):
         assert listed(filled, "search", prefix) == [("scan.png", "sealed")]
     assert listed(filled, "search", piece["sha256"][1:9]) == []
     assert listed(filled, "search", piece["sha256"][:5]) == []
     filled.run("search", "nothing of the kind").expect(0, "no evidence matches")
     filled.run("search", " ").refused(2, "give a search text")
+    wrong = piece["number"][:-1] + ("0" if piece["number"][-1] != "0" else "1")
+    filled.run("search", wrong).expect(0, "no evidence matches", "check character does not match")
+    filled.run("search", "AC-20261128-0123456789ABCDEF").expect(0, "number of a certificate")
+
+
+def test_a_root_and_a_transaction_are_found_as_heads(filled: Site) -> None:
+    with filled.open() as project, project.database.read() as connection:
+        (*_, newest) = load_anchors(connection, project.config.chain_id)
+    assert newest.tx_hash is not None
+    for number, kind in (
+        (f"0x{newest.tx_hash.hex()}", "transaction"),
+        (newest.head.root.hex(), "root"),
+    ):
+        filled.run("search", number).expect(
+            0, f"{kind} ", f"head of {newest.head.size} leaves: anchored"
+        )
+        document = filled.run("search", number, "--json").expect(0).document
+        assert document["evidence"] == []
+        (match,) = document["heads"]
+        assert (match["kind"], match["size"], match["state"]) == (
+            kind,
+            newest.head.size,
+            "anchored",
+        )
 
 
 def test_what_was_erased_is_listed_without_a_name(filled: Site) -> None:

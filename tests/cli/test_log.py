@@ -101,7 +101,7 @@ def test_two_heads_are_verified_to_belong_together(logged: Site) -> None:
     ("arguments", "code", "text"),
     [
         (["3"], 2, "no leaf 3"),
-        (["ab" * 32], 2, "none of the log's newest"),
+        (["ab" * 32], 2, "no leaf with the hash"),
         (["missing.txt"], 2, "missing.txt"),
         (["--from", "2"], 2, "two heads"),
         (["1", "--from", "2", "--to", "3"], 2, "two heads"),

@@ -206,7 +206,7 @@ static void check_run(const struct columns *c)
     static uint8_t record[RECORD_ROOM], entries[MOST * ENTRY_SIZE];
     static uint8_t identities[MOST * 2 * SHA256_SIZE];
     uint8_t leaves[2][MOST * 32] = {{0}};
-    size_t totals[2], tried = 0;
+    size_t totals[2], tried = 0, count;
 
     for (size_t at = 0; at < c->pieces; at++) {
         size_t size = columns_write_record(c, at, record);
@@ -225,6 +225,8 @@ static void check_run(const struct columns *c)
         if (!each->usable())
             continue;
         totals[turn] = check_leaves(c, each, leaves[turn]);
+        if (columns_write_record_entries(c, each, 10, entries, &count) < 0 || count > c->pieces)
+            fail("there are more entries than records");
         if (tried++ && (totals[0] != totals[1] ||
                         (totals[0] && memcmp(leaves[0], leaves[1], 32 * c->pieces) != 0)))
             fail("another implementation makes other leaves");

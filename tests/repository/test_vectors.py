@@ -33,6 +33,7 @@ from anchor.ethereum.header import parse_header
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.ethereum.trie import verify_trie_proof
 from anchor.evidence.not_before import parse_not_before
+from anchor.evidence.preservation_number import format_number, number_record, parse_number
 from anchor.log.checkpoint import open_checkpoint, parse_origin
 from anchor.log.merkle import hash_leaf, verify_consistency, verify_inclusion
 from anchor.log.signed_note import open_note, parse_verifier
@@ -313,6 +314,15 @@ def read_receipts(case: Case) -> Case:
     return {"bundle": case["bundle"], "receipts": found}
 
 
+def read_numbered(case: Case) -> Case:
+    return {"record": case["record"], "number": number_record(case["record"].encode())}
+
+
+def read_number(case: Case) -> Case:
+    digest = parse_number(case["text"])
+    return {"text": case["text"], "digest": digest.hex(), "number": format_number(digest)}
+
+
 FILES: dict[str, dict[str, Reader]] = {
     "log/inclusion.json": {"inclusion": read_inclusion},
     "log/consistency.json": {"consistency": read_consistency},
@@ -330,6 +340,7 @@ FILES: dict[str, dict[str, Reader]] = {
     "state/beacons.json": {"beacons": read_earlier},
     "bundles/bundles.json": {"bundles": read_receipts},
     "bundles/beacons.json": {"bundles": read_receipts_with_beacons},
+    "numbers/numbers.json": {"records": read_numbered, "numbers": read_number},
 }
 KINDS = [(name, kind) for name, readers in FILES.items() for kind in readers]
 KIND_NAMES = [kind for _, kind in KINDS]
@@ -349,6 +360,11 @@ REFUSALS: dict[str, dict[str, Refusal]] = {
         "proof-empty": (MismatchError, "the consistency proof is empty"),
         "proof-length": (MismatchError, "the consistency proof is too (long|short)"),
         "roots": (MismatchError, "the consistency proof leads to other roots"),
+    },
+    "numbers/numbers.json": {
+        "symbol": (MalformedError, "a preservation number has no "),
+        "length": (MalformedError, "a preservation number has 17 digits and letters, not "),
+        "check": (MalformedError, "its check character does not match"),
     },
     "log/tiles.json": {
         "root": (MismatchError, "do not lead to the root of size"),

@@ -51,7 +51,7 @@ from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.schema import metadata
 from anchor.store.sorted_rows import number_rows, sort_rows
 
-IDENTITY, SM3, SOURCE = About.IDENTITY, About.SM3, About.SOURCE
+IDENTITY, SM3, SOURCE = LONG = (About.IDENTITY, About.SM3, About.SOURCE)
 Entry = tuple[bytes, int]
 
 
@@ -158,7 +158,7 @@ class Machine(RuleBasedStateMachine):
         with self.engine.begin() as connection:
             connection.execute(text("DELETE FROM fingerprints"))
             connection.execute(text("DELETE FROM fingerprint_runs"))
-        self.model: dict[About, set[Entry]] = {about: set() for about in About}
+        self.model: dict[About, set[Entry]] = {about: set() for about in LONG}
         self.next = 0
 
     def teardown(self) -> None:
@@ -166,7 +166,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(
         most=st.sampled_from([0, 300, 224 << 20]),
-        about=st.sampled_from(About),
+        about=st.sampled_from(LONG),
         sizes=st.lists(st.integers(1, 60), min_size=5, max_size=40),
     )
     def fill(self, most: int, about: About, sizes: list[int]) -> None:
@@ -188,7 +188,7 @@ class Machine(RuleBasedStateMachine):
         return [(key_of(rng.randrange(30)), index) for index in range(first, self.next)]
 
     @rule(
-        about=st.sampled_from(About),
+        about=st.sampled_from(LONG),
         number=st.integers(1, 3) | st.integers(4, 40) | st.integers(200, 900),
         seed=st.integers(0, 999),
         fails=st.sampled_from([False, False, True]),
@@ -205,7 +205,7 @@ class Machine(RuleBasedStateMachine):
                 self.model[about] |= set(entries)
                 self.look(connection, about, seed + 1)
 
-    @rule(about=st.sampled_from(About), number=st.integers(2, 60), seed=st.integers(0, 999))
+    @rule(about=st.sampled_from(LONG), number=st.integers(2, 60), seed=st.integers(0, 999))
     def insert_one_by_one(self, about: About, number: int, seed: int) -> None:
         for entry in self.draw(about, number, seed):
             with self.engine.begin() as connection:
@@ -213,7 +213,7 @@ class Machine(RuleBasedStateMachine):
             self.model[about].add(entry)
 
     @rule(
-        about=st.sampled_from(About),
+        about=st.sampled_from(LONG),
         share=st.sampled_from([0.01, 0.1, 0.6]),
         seed=st.integers(0, 999),
         fails=st.sampled_from([False, False, True]),
@@ -229,7 +229,7 @@ class Machine(RuleBasedStateMachine):
             else:
                 self.model[about] -= set(gone)
 
-    @rule(about=st.sampled_from(About), seed=st.integers(0, 999))
+    @rule(about=st.sampled_from(LONG), seed=st.integers(0, 999))
     def remove_what_merges_wrote_last(self, about: About, seed: int) -> None:
         with self.engine.begin() as connection:
             pages = Pages(connection)
@@ -242,7 +242,7 @@ class Machine(RuleBasedStateMachine):
             remove(connection, about, gone)
             self.model[about] -= set(gone)
 
-    @rule(about=st.sampled_from(About), seed=st.integers(0, 999))
+    @rule(about=st.sampled_from(LONG), seed=st.integers(0, 999))
     def search(self, about: About, seed: int) -> None:
         with self.engine.begin() as connection:
             self.look(connection, about, seed)
@@ -292,7 +292,7 @@ def test_the_tables_hold_what_a_set_holds(
     """With small pages and merges of three runs, so that few entries make many of both."""
     for each in (fingerprint_pages, fingerprint_merges):
         monkeypatch.setattr(each, "PAGE_ENTRIES", 6)
-        monkeypatch.setattr(each, "PAGE", 6 * ENTRY)
+    monkeypatch.setattr(fingerprint_pages, "PAGE", 6 * ENTRY)
     monkeypatch.setattr(module, "YOUNG_ENTRIES", 3)
     monkeypatch.setattr(fingerprint_merges, "FAN", 3)
     monkeypatch.setattr(fingerprint_merges, "_LEAST_STEP", 1)
@@ -584,6 +584,40 @@ def test_a_key_with_many_indices_is_found_across_pages(engine: Engine) -> None:
             behind: [0, 1_000, 2_000],
         }
         assert find_prefix(connection, SM3, key[:16]) == [(key, index) for index in indices]
+
+
+@pytest.mark.parametrize("about", [About.RECORD, About.LEAF])
+def test_short_keys_are_found_by_a_prefix(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, about: About
+) -> None:
+    monkeypatch.setattr(fingerprint_pages, "PAGE", 7 * about.entry)
+    monkeypatch.setattr(module, "YOUNG_ENTRIES", 3)
+    monkeypatch.setattr(fingerprint_merges, "FAN", 3)
+    rng = random.Random(about)
+    model: list[Entry] = []
+    for size in (1, 2, 30, 3, 200, 7, 90, 1, 60, 300, 4):
+        added = [
+            (rng.choice([b"\xff", b"\0", b"a"]) * rng.randrange(9) + rng.randbytes(10), index)
+            for index in range(len(model), len(model) + size)
+        ]
+        added = [(key[:10], index) for key, index in added]
+        with engine.begin() as connection:
+            data = b"".join(key + index.to_bytes(6, "big") for key, index in added)
+            insert(connection, about, data)
+        model = sorted([*model, *added])
+        with engine.begin() as connection:
+            assert count(connection, about) == len(model)
+            rows = b"".join(load_entries(connection, about))
+            assert [*fingerprint_pages.decode_entries(rows, about.entry)] == model
+            for length in (1, 2, 9, 10):
+                for prefix in {key[:length] for key, _ in rng.sample(model, min(len(model), 9))}:
+                    begun = [entry for entry in model if entry[0].startswith(prefix)]
+                    assert find_prefix(connection, about, prefix) == begun
+            for prefix in (b"", bytes(11)):
+                with pytest.raises(ValueError, match="a prefix has 1 to 10 bytes"):
+                    find_prefix(connection, about, prefix)
+            with pytest.raises(ValueError, match="by a prefix"):
+                find_entries(connection, about, bytes(32))
 
 
 @pytest.mark.parametrize("size", [PAGE_ENTRIES - 1, PAGE_ENTRIES, PAGE_ENTRIES + 1])

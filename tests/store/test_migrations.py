@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from contextlib import closing
@@ -35,13 +36,14 @@ from anchor.store.evidence import (
     find_positions,
 )
 from anchor.store.location import StoreLocation
+from anchor.store.record_index import enter_records, find_records
 from anchor.store.runs import load_leaves, load_runs
 from anchor.store.schema import metadata
 from anchor.store.schema_upgrade import hold_outdated
 
 OLD = ["0001", "0002", "0003"]
 MOVED = ("evidence", "positions", "waiting", "keys")
-LATER = ("state_proofs", "jobs", "certificates", "certificate_files")
+LATER = ("state_proofs", "record_index", "jobs", "certificates", "certificate_files")
 SEALED, WAITING, OTHERS = MOST_PIECES + 700, 500, 3
 COUNT = SEALED + WAITING + OTHERS
 
@@ -124,6 +126,13 @@ def test_a_store_of_columns_gets_the_tables_that_came_later(location: StoreLocat
         assert after.pop(name) == []
     del before["alembic_version"], after["alembic_version"]
     assert after == before
+    with closing(open_database(location)) as opened:
+        assert enter_records(opened) == 103
+        with opened.read() as connection:
+            for row in expected_rows(100, 103):
+                assert row.record is None or find_records(
+                    connection, hashlib.sha256(row.record).digest()[:10]
+                )
 
 
 def check_rows(opened: Database, rows: list[OldRow]) -> None:

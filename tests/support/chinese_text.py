@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 # What is quoted, spelled, or a name: code, options, hex, numbers, and words of formats.
-QUOTED = re.compile(r"`[^`]*`|'[^']*'|\"[^\"]*\"|--[a-z-]+|0x[0-9a-fA-F]*…?|https?://\S+")
+QUOTED = re.compile(
+    r"`[^`]*`|'[^']*'|\"[^\"]*\"|--[a-z-]+|0x[0-9a-fA-F]*…?|https?://\S+|([0-9A-Z]{4}-){4}[0-9A-Z]\b"
+)
 NAMES = re.compile(
     r"\b(RFC \d+|JSON|UTF-8|UTC|RLP|ASCII|HTTP|sha256|sm3|keccak256|nonce|null|format|head|"
     r"recorded_at|media_type|digests|size|name|salt|sequence|block_number|timestamp|finalized|"

@@ -73,6 +73,7 @@ const ASKED = {
     const submitter = anchor.checkSubmitter(proof, storage, registry, log, held.operatorId);
     return { operator_id: `0x${held.operatorId.toString(16)}`, submitter: `0x${submitter}` };
   },
+  number: ({ record }) => ({ number: anchor.numberRecord(record) }),
   inclusion({ leaf, index, size, path, root }) {
     anchor.verifyInclusion(leaf, index, size, path, root);
     return {};

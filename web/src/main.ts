@@ -21,6 +21,7 @@ import { startPage } from "./page/app.ts";
 import { inLanguage } from "./messages.ts";
 import { connectTo } from "./node_quorum.ts";
 import { parseNotBefore } from "./not_before.ts";
+import { numberRecord } from "./preservation_number.ts";
 import { readBeacon, Reader } from "./receipt.ts";
 import { parseRecord } from "./record.ts";
 import { judgeAccount } from "./record_groups.ts";
@@ -36,7 +37,7 @@ import { judge } from "./verifier.ts";
 Object.assign(globalThis, {
   anchor: {
     ...bytes, REGISTRY, Sm3, applyNotices, areDistinct, checkAccount, checkAnchor, checkBag, checkBeacon, checkSubmitter, chooseReceipt, connectTo,
-    describeReport, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, judgeAccount, judgeCustody, listNotices, nameOf, openZip, parseHeader, parseNotBefore, parsePolicy, parseRecord,
+    describeReport, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, judgeAccount, judgeCustody, listNotices, nameOf, numberRecord, openZip, parseHeader, parseNotBefore, parsePolicy, parseRecord,
     parseCanonical, parseStrict, quote, readBeacon, readBundle, Reader, readEvent, readEvents, readNotice, readReceipt, sentenceOf, verifyInclusion, verifyTrieProof,
   },
 });

@@ -5,6 +5,7 @@ import { type Json, type Members, parseCanonical } from "./canonical.ts";
 import { malformed, unknownVersion } from "./errors.ts";
 import { message } from "./messages.ts";
 import { NOT_BEFORE, type NotBefore, parseNotBefore } from "./not_before.ts";
+import { numberRecord } from "./preservation_number.ts";
 import { cut } from "./text.ts";
 
 const SCHEMA = "evidence-record/1";
@@ -23,6 +24,8 @@ export interface Digests {
 
 /** One parsed record; `recordedAt` is the operator's own clock: a claim, not a proof. */
 export interface Record {
+  /** The preservation number. */
+  readonly number: string;
   readonly digests: Digests;
   readonly name: string;
   readonly recordedAt: string;
@@ -68,6 +71,7 @@ export function parseRecord(text: string): Record {
   const notBefore = parseNotBefore(value.get(NOT_BEFORE));
   const known = [...REQUIRED, ...OPTIONAL, ...(notBefore ? [NOT_BEFORE] : [])];
   const record = {
+    number: numberRecord(text),
     digests,
     name: parseName(value.get("name")!),
     salt: parseHexMember(value.get("salt")!, "salt"),

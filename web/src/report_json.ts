@@ -47,6 +47,7 @@ function describeFile(report: Report, file: string) {
     file,
     exit_code: exitCode(report),
     headline: headlineOf(report).text,
+    number: report.record?.number ?? null,
     problem: describeProblem(errorOf(report)),
     steps: report.steps.map(({ number, detail, error }) => ({
       number, title: titleOfStep(number).text, verdict: verdictOf(error), detail: detail.text,

@@ -101,7 +101,7 @@ def _find_index(project: OpenProject, text: str) -> int:
         return index
     leaf = parse_leaf(text)
     if leaf is not None:
-        return search_leaf(project, leaf)
+        return search_leaf(project, leaf, most=None)
     file = Path(text)
     with project.database.read() as connection:
         evidence = find_evidence(connection, file, digest_file(file))

@@ -77,7 +77,7 @@ def command(
             written, skipped, left = _prove_files(project, prover, named_folder, files or []), 0, 0
             for entry in written:
                 state = _describe_state(entry["anchors"], entry["state_proofs"])
-                output.row(entry["receipt"], state, widths=())
+                output.row(entry["receipt"], entry["number"], state, widths=())
     if skipped:
         output.line(Message("receipt-skipped-count", count=skipped))
     output.result({"written": written, "skipped": skipped, "left": left})
@@ -144,6 +144,7 @@ def _prove_files(
 def _describe(path: Path, receipt: Receipt) -> dict[str, Any]:
     return {
         "receipt": str(path),
+        "number": receipt.number,
         "anchors": len(receipt.anchors),
         "state_proofs": receipt.state_proof_count,
     }

@@ -1,4 +1,4 @@
-"""``anchor search``: evidence by name, digest, id or leaf hash."""
+"""``anchor search``: evidence by name, or by any number that is printed of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.evidence_table import LimitOption, TenantOption, print_evidence
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.errors import UsageError
+from anchor.errors import MalformedError, UsageError
+from anchor.evidence.preservation_number import is_number
+from anchor.evidence.printed_number import read_number
 from anchor.messages.message import Message
 
 
@@ -19,8 +21,9 @@ def command(
         str,
         typer.Argument(
             metavar="TEXT",
-            help="Part of a name or path, or at least the first six hex digits of a SHA-256, SM3, "
-            "id or leaf hash.",
+            help="Preservation number, digest of a file or record, id, leaf hash, root or "
+            "transaction hash; of hashes the first six hex digits are enough, except of the last "
+            "two. Or part of a name or path.",
         ),
     ],
     tenant: TenantOption = None,
@@ -28,9 +31,10 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find evidence by part of its name, or by a digest, id or leaf hash.
+    """Find evidence by its preservation number, another number or part of its name.
 
-    Prints the same columns as `anchor list`. Names match regardless of case.
+    Prints the same columns as `anchor list`. Names match regardless of case. A complete number is
+    looked up at once; for anything else every record is read.
     """
     if not text.strip():
         raise UsageError(Message("search-text-missing"))
@@ -38,3 +42,13 @@ def command(
     with project_session(config_path, only_reads=True) as project:
         if not print_evidence(output, project, limit, tenant, text):
             output.line(Message("search-no-match", text=text[:80]))
+            _explain_number(output, text)
+
+
+def _explain_number(output: Output, text: str) -> None:
+    """Print what is wrong with a text that looks like a number."""
+    try:
+        read_number(text)
+    except UsageError as error:
+        if is_number(text) or not isinstance(error, MalformedError):
+            output.note_error(error)

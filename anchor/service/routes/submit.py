@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from anchor.evidence.preservation_number import number_record
 from anchor.messages.message import Message
 from anchor.service.auth import Submitter
 from anchor.service.problems import FieldError, Problem
@@ -17,8 +18,10 @@ from anchor.service.schemas import (
     problems,
 )
 from anchor.service.submission import Origin, over_quota, read_submission
-from anchor.service.worker import CurrentService
+from anchor.service.worker import CurrentService, Service
 from anchor.service.write_queue import Job
+from anchor.store.columns import NewEvidence
+from anchor.store.evidence import find_by_identity
 from anchor.store.new_pieces import Admitted, OverQuota
 from anchor.store.quota import OtherEvidence
 
@@ -93,4 +96,18 @@ async def submit(
     id = evidence.identity.hex()
     response.headers["Location"] = f"/v1/evidence/{id}"
     stage = service.stage_watch.reach.stage_of(outcome.leaf_index)
-    return AcceptedDocument(id=id, state=stage.value, known=not outcome.is_new, copies=job.copies)
+    return AcceptedDocument(
+        id=id,
+        number=await _find_number(service, evidence, is_new=outcome.is_new),
+        state=stage.value,
+        known=not outcome.is_new,
+        copies=job.copies,
+    )
+
+
+async def _find_number(service: Service, evidence: NewEvidence, *, is_new: bool) -> str | None:
+    """Return the number of accepted evidence; None if what was known is erased or lost."""
+    if is_new:
+        return number_record(evidence.record)
+    stored = await service.query(find_by_identity, evidence.identity)
+    return None if stored is None or stored.record is None else number_record(stored.record)

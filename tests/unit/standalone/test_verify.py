@@ -472,6 +472,10 @@ def read_bundle_with_beacons(case: dict[str, Any]) -> dict[str, Any]:
     return said
 
 
+def read_numbered(case: dict[str, Any]) -> dict[str, Any]:
+    return {"number": standalone.number_record(case["record"].encode())}
+
+
 def read_bundle(case: dict[str, Any]) -> dict[str, Any]:
     found = []
     for receipt in standalone.read_bundle(io.BytesIO(case["bundle"].encode("utf-8"))):
@@ -499,10 +503,11 @@ def read_bundle(case: dict[str, Any]) -> dict[str, Any]:
         ("state/beacons.json", "beacons", read_beacon),
         ("bundles/beacons.json", "bundles", read_bundle_with_beacons),
         ("bundles/bundles.json", "bundles", read_bundle),
+        ("numbers/numbers.json", "records", read_numbered),
     ],
     ids=[
         *("trie", "headers", "states", "submitters", "inclusion", "beacons", "bundle beacons"),
-        "bundles",
+        *("bundles", "numbers"),
     ],
 )
 def test_every_vector_ends_as_its_label_says(

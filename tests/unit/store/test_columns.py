@@ -138,7 +138,8 @@ def everything(run: Run) -> object:
         return "damaged"
     one_by_one = [run.row(at) for at in range(run.pieces)]
     assert run.rows() == one_by_one
-    return one_by_one, run.find_false_leaves(), run.entries(), run.identities(with_leaves=True)
+    identities = run.identities(with_leaves=True)
+    return one_by_one, run.find_false_leaves(), run.entries(), run.record_entries(10), identities
 
 
 @given(pieces=lists, first=st.integers(0, 2**48 - 2_000))
@@ -512,6 +513,14 @@ def test_every_implementation_gives_the_same_leaves(implementation: str):
     records = [run.make_record(at) for at in range(200)]
     leaves = [hashlib.sha256(b"\0" + record).digest() for record in records]
     assert run.leaves == b"".join(leaves)
+    digests = [hashlib.sha256(record).digest() for record in records]
+    for size in (1, 10, 32):
+        entries = [digest[:size] + at.to_bytes(6, "big") for at, digest in enumerate(digests)]
+        listed = NATIVE.list_record_entries(run.native_columns, size, implementation)
+        assert listed == b"".join(entries)
+    for size in (-1, 0, 33):
+        with pytest.raises(ValueError, match="1 to 32"):
+            NATIVE.list_record_entries(run.native_columns, size)
 
 
 # Making runs of new pieces

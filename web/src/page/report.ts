@@ -289,6 +289,7 @@ function showValues(report: Report, say: Say): HTMLElement {
     plain.push([say(message("page-size")), String(record.digests.size)]);
   }
   const hashes: [string, Hex | null | undefined][] = [
+    [say(message("certificate-preservation-number")), record?.number],
     ["sha256", record?.digests.sha256], ["sm3", record?.digests.sm3], [say(message("page-root")), head.root],
     [say(message("page-log-id")), `0x${receipt!.log}`],
   ];

@@ -1,4 +1,4 @@
-"""Schema 0006: jobs of the service, and the certificates that it issues."""
+"""Schema 0007: jobs of the service, and the certificates that it issues."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from alembic import op
 
 from anchor.store.migrations.operations import INT64, create_index_where, create_table
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 
 def upgrade() -> None:

@@ -1,0 +1,51 @@
+"""Members of the service's answers, of the types that they must have."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_args
+
+from anchor.canonical import check_depth
+from anchor.errors import MalformedError
+from anchor.messages.message import Message
+from anchor.types import StageName
+
+
+def parse_object(content: bytes) -> dict[str, Any]:
+    """Return the members of a JSON object.
+
+    Raises:
+        MalformedError: ``content`` is no JSON object.
+    """
+    try:
+        check_depth(content, subject="it")
+        members = json.loads(content)
+    except (ValueError, MalformedError):
+        members = None
+    if not isinstance(members, dict):
+        raise MalformedError(Message("answer-not-json-object"))
+    return members
+
+
+def read_member(members: dict[str, Any], name: str, *kinds: type) -> Any:
+    """Return a member, None if it is missing.
+
+    Raises:
+        MalformedError: It has none of these types.
+    """
+    member = members.get(name)
+    if type(member) not in kinds:  # not isinstance: True is not a number
+        raise MalformedError(Message("answer-member-invalid", name=name))
+    return member
+
+
+def read_stage(members: dict[str, Any]) -> StageName:
+    """Return the member ``state``.
+
+    Raises:
+        MalformedError: It names no stage.
+    """
+    state: StageName = read_member(members, "state", str)
+    if state not in get_args(StageName):
+        raise MalformedError(Message("answer-state-unknown"))
+    return state

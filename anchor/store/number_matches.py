@@ -1,0 +1,153 @@
+"""What has a number that is printed anywhere: evidence, or a head of the log.
+
+All of these numbers have an index in the store.  A hash may be of several kinds, and several
+records may have one number: every match is returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from sqlalchemy import Connection
+
+from anchor.evidence.digests import Digests
+from anchor.evidence.printed_number import NumberKind, PrintedNumber
+from anchor.store import fingerprints
+from anchor.store.columns import Run
+from anchor.store.evidence import find_indices_of
+from anchor.store.fingerprint_pages import About
+from anchor.store.heads import (
+    AnchoredHead,
+    find_anchored,
+    find_covering_anchor,
+    find_head,
+)
+from anchor.store.record_index import MOST_UNINDEXED, find_leaves, find_records
+from anchor.store.runs import load_pieces
+from anchor.store.statistics import find_head_above
+from anchor.store.tx_journal import find_submitted_size, find_transaction_head
+from anchor.types import ChainId, Hash32, Head, Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberMatch:
+    """What has a number: a piece of evidence, or of a root or transaction the log's head.
+
+    ``index`` is the piece's place in the log, None for a head; ``head`` is the first that holds it,
+    None before the seal.  The times are the operator's own, in UTC (RFC 3339).
+    """
+
+    kind: NumberKind
+    index: int | None
+    stage: Stage
+    is_erased: bool
+    accepted_at: str | None
+    sealed_at: str | None
+    head: Head | None
+    anchored: AnchoredHead | None
+
+
+def find_matches(
+    connection: Connection,
+    chain_id: ChainId,
+    number: PrintedNumber,
+    most: int | None = MOST_UNINDEXED,
+    limit: int | None = None,
+) -> list[NumberMatch]:
+    """Return everything that has this number, or ``limit`` of it, by its kind and place in the log.
+
+    ``most`` is as for ``find_records``.
+
+    Raises:
+        CannotCheckError: Too many pieces are not in the index yet to tell.
+    """
+    return list(islice(_find_all(connection, chain_id, number, most), limit))
+
+
+def _find_all(
+    connection: Connection, chain_id: ChainId, number: PrintedNumber, most: int | None
+) -> Iterator[NumberMatch]:
+    for kind in number.kinds:
+        if kind in (NumberKind.ROOT, NumberKind.TRANSACTION):
+            yield from _find_heads(connection, chain_id, kind, Hash32(number.value))
+            continue
+        indices = _find_indices(connection, kind, number.value, most)
+        for index, run, at in load_pieces(connection, indices):
+            yield _describe_piece(connection, chain_id, kind, index, run, at)
+
+
+def _find_indices(
+    connection: Connection, kind: NumberKind, value: bytes, most: int | None
+) -> Iterable[int]:
+    match kind:
+        case NumberKind.NUMBER | NumberKind.RECORD:
+            return find_records(connection, value, most)
+        case NumberKind.LEAF:
+            return find_leaves(connection, value, most)
+        case NumberKind.SHA256:
+            return find_indices_of(connection, Digests(sha256=value, sm3=None, size=None))
+        case NumberKind.SM3:
+            return find_indices_of(connection, Digests(sha256=None, sm3=value, size=None))
+        case _:
+            return fingerprints.find(connection, About.IDENTITY, [value]).get(value, [])
+
+
+def _describe_piece(
+    connection: Connection, chain_id: ChainId, kind: NumberKind, index: int, run: Run, at: int
+) -> NumberMatch:
+    sealed = find_head_above(connection, index)
+    anchored = None if sealed is None else find_covering_anchor(connection, chain_id, index)
+    return NumberMatch(
+        kind=kind,
+        index=index,
+        stage=_find_stage(connection, chain_id, index, sealed is not None, anchored),
+        is_erased=run.is_erased(at),
+        accepted_at=run.time(at),
+        sealed_at=None if sealed is None else sealed.sealed_at,
+        head=None if sealed is None else sealed.head,
+        anchored=anchored,
+    )
+
+
+def _find_heads(
+    connection: Connection, chain_id: ChainId, kind: NumberKind, value: Hash32
+) -> Iterator[NumberMatch]:
+    if kind is NumberKind.ROOT:
+        head = find_head(connection, value)
+    else:
+        head = find_transaction_head(connection, chain_id, value)
+    sealed = None if head is None else find_head_above(connection, head.size - 1)
+    if head is None or sealed is None:
+        return
+    anchored = find_anchored(connection, chain_id, head)
+    if kind is NumberKind.ROOT:
+        anchored = anchored or find_covering_anchor(connection, chain_id, head.size - 1)
+    elif anchored is not None and anchored.tx_hash != value:
+        return  # it was replaced by another one with its nonce, or anchors nothing any more
+    yield NumberMatch(
+        kind=kind,
+        index=None,
+        stage=_find_stage(connection, chain_id, head.size - 1, True, anchored),
+        is_erased=False,
+        accepted_at=None,
+        sealed_at=sealed.sealed_at,
+        head=head,
+        anchored=anchored,
+    )
+
+
+def _find_stage(
+    connection: Connection,
+    chain_id: ChainId,
+    index: int,
+    is_sealed: bool,
+    anchored: AnchoredHead | None,
+) -> Stage:
+    if anchored is not None:
+        return Stage.ANCHORED if anchored.final else Stage.INCLUDED
+    if not is_sealed:
+        return Stage.ACCEPTED
+    submitted = find_submitted_size(connection, chain_id)
+    return Stage.SUBMITTED if submitted is not None and index < submitted else Stage.SEALED
