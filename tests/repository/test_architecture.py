@@ -26,6 +26,7 @@ ORDER = (
     "timestamps",
     "verification",
     "chain",
+    "people",
     "store",
     "project",
     "operate",
