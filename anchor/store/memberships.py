@@ -14,7 +14,7 @@ from anchor.people.roles import Role, check_owner_remains, parse_role
 from anchor.store.api_keys import Quota
 from anchor.store.persons import Person, parse_person
 from anchor.store.schema import memberships, people, tenants
-from anchor.store.tenant_events import note_tenant_event
+from anchor.store.tenant_events import Action, note_tenant_event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +158,7 @@ def remove_member(connection: Connection, tenant: str, person: str, actor: Actor
     row = (memberships.c.tenant == tenant) & (memberships.c.person == person)
     connection.execute(delete(memberships).where(row))
     left = actor == Actor("person", person)
-    action = "member-left" if left else "member-removed"
+    action: Action = "member-left" if left else "member-removed"
     details = {"role": roles[person]}
     note_tenant_event(connection, tenant, actor, action, at=at, subject=person, details=details)
     return True
