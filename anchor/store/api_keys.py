@@ -168,6 +168,17 @@ def revoke_key(connection: Connection, key: str, revoked_at: str) -> str:
     return id
 
 
+def describe_key_state(key: ApiKey, time: str) -> Message:
+    """Return in words whether a key is valid at ``time``."""
+    if key.revoked_at is not None:
+        return Message("api-key-state-revoked", time=key.revoked_at)
+    if key.expires_at is None:
+        return Message("api-key-state-usable")
+    if time < key.expires_at:
+        return Message("api-key-state-usable-until", time=key.expires_at)
+    return Message("api-key-state-expired", time=key.expires_at)
+
+
 def load_limits(connection: Connection) -> dict[str, Quota]:
     """Return every tenant's limits, by name."""
     rows = connection.execute(select(tenants).order_by(tenants.c.name))

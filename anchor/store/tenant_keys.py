@@ -13,6 +13,9 @@ from anchor.store.api_keys import Quota, check_tenant, create_key, find_key_by_i
 from anchor.store.memberships import ensure_tenant
 from anchor.store.tenant_events import note_tenant_event
 
+MAX_KEY_DAYS = 3_650
+"""The longest validity of a key that expires."""
+
 
 def key_id_of(token: str) -> str:
     """Return the id in a key, which is no secret."""
