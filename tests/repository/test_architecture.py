@@ -65,6 +65,7 @@ THIRD_PARTIES = {
         "anchor.cli.status_json",
         "anchor.verification.report_json",
         "anchor.service.schemas",
+        "anchor.service.people_schemas",
         "anchor.certificate.statements",
         "anchor.certificate.model",
     ),
