@@ -26,6 +26,10 @@ IdInPath = Annotated[str, Path(max_length=64, description="As the list names it.
 BeforeEvent = Annotated[
     int | None, Query(ge=1, le=MAX_INTEGER, description="Only events with a smaller id.")
 ]
+DayInPath = Annotated[
+    str,
+    Path(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="In UTC.", examples=["2026-01-31"]),
+]
 EventLimit = Annotated[int, Query(ge=1, le=1_000)]
 
 

@@ -410,4 +410,5 @@ tenant_events = _table(
     # Further members, as canonical JSON; never a secret or a person's name.
     Column("details", Text, nullable=False),
     Index("ix_tenant_events_tenant", "tenant", "id"),
+    Index("ix_tenant_events_at", "tenant", "at"),
 )

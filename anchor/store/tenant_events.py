@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from anchor.canonical import JsonValue, encode_canonical
 from anchor.people.actors import Actor
@@ -103,3 +103,17 @@ def load_day(connection: Connection, tenant: str, day: str) -> list[TenantEvent]
         .order_by(tenant_events.c.id)
     )
     return [TenantEvent(**row._asdict()) for row in rows]
+
+
+def list_active_tenants(connection: Connection) -> list[str]:
+    """Return the tenants that have events, by name."""
+    query = select(tenant_events.c.tenant).distinct().order_by(tenant_events.c.tenant)
+    return list(connection.execute(query).scalars())
+
+
+def find_last_day(connection: Connection, tenant: str, end: str) -> str | None:
+    """Return the last day before the day ``end`` on which a tenant has events, or None."""
+    at = tenant_events.c.at
+    query = select(func.max(at)).where((tenant_events.c.tenant == tenant) & (at < f"{end}T00"))
+    last: str | None = connection.execute(query).scalar_one()
+    return None if last is None else last[:10]

@@ -151,6 +151,7 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("POST", "/v1/keys", "manage", {}),
     ("DELETE", "/v1/keys/000000000000", "manage", {}),
     ("GET", "/v1/audit-trail", "audit", {}),
+    ("GET", "/v1/audit-trail/2020-01-01", "audit", {}),
 ]
 
 
@@ -170,7 +171,7 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
     for path, operations in make_app().openapi()["paths"].items():
         if path.startswith("/v1/"):
             served |= {(method.upper(), spell(path)) for method in operations}
-    named = {(method, re.sub(r"/(none|0{12}|0{64})(?=/|$)", "/*", path))
+    named = {(method, re.sub(r"/(none|0{12}|0{64}|2020-01-01)(?=/|$)", "/*", path))
              for method, path, _, _ in ROUTES}  # fmt: skip
     assert served - {("POST", "/tenants/TENANT/leave")} == named
 
@@ -632,6 +633,11 @@ def test_a_program_manages_a_tenant_by_a_key_with_that_scope(platform: Platform)
         rest = program.get("/v1/audit-trail", params={"before": first["next"]}).json()
         assert rest["events"][-1]["action"] == "tenant-created" and rest["next"] is None
         assert rest["events"][0]["actor"].startswith("key:")
+        lines = program.get(f"/v1/audit-trail/{utc_now()[:10]}")
+        assert lines.content.count(b"\n") == 2 + len(rest["events"])
+        assert re.fullmatch(
+            r'</v1/evidence/[0-9a-f]{64}>; rel="describedby"', lines.headers["Link"]
+        )
 
 
 @pytest.mark.parametrize(

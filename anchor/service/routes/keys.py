@@ -1,4 +1,7 @@
-"""``/v1/keys`` and ``/v1/audit-trail``: the API keys and events of the caller's tenant."""
+"""``/v1/keys`` and ``/v1/audit-trail``: the API keys and events of the caller's tenant.
+
+The lines of a day, as they are anchored, are at ``/v1/audit-trail/DAY``.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,14 @@ from datetime import UTC, datetime, timedelta
 from fastapi import APIRouter, Request, Response
 
 from anchor.errors import UsageError
+from anchor.messages.message import Message
+from anchor.operate.acceptance import identify
+from anchor.operate.audit_trail_evidence import describe_day
 from anchor.service.auth import Auditor, Manager
 from anchor.service.people_schemas import (
     AuditTrailDocument,
     BeforeEvent,
+    DayInPath,
     EventDocument,
     EventLimit,
     IdInPath,
@@ -113,3 +120,25 @@ async def audit_trail(
         ],
         next=rows[-1].id if len(rows) == limit else None,
     )
+
+
+@router.get(
+    "/v1/audit-trail/{day}",
+    summary="The lines of one day, over which its record is made",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Canonical JSON (RFC 8785), one event a line, in order. Once the day is "
+            "over, their SHA-256 is that of the evidence that `Link` names.",
+            "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+        },
+        **problems(401, 403, 404, 422),
+    },
+)
+async def day_lines(day: DayInPath, caller: Auditor, service: CurrentService) -> Response:
+    """Return the lines of a day (UTC); the tenant's evidence of that day is over these bytes."""
+    submission, data, count = await service.query(describe_day, caller.tenant, day)
+    if not count:
+        raise Problem(404, Message("audit-trail-day-empty"))
+    link = f'</v1/evidence/{identify(submission).hex()}>; rel="describedby"'
+    return Response(data, media_type="application/x-ndjson", headers={"Link": link})

@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("details", sa.Text(), nullable=False),
     )
     op.create_index("ix_tenant_events_tenant", "tenant_events", ["tenant", "id"])
+    op.create_index("ix_tenant_events_at", "tenant_events", ["tenant", "at"])
 
 
 def _create_people() -> None:
