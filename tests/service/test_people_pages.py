@@ -6,41 +6,42 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
-import httpx
 import pytest
 from fastapi.routing import APIRoute
 from sqlalchemy import Connection
 from support.memory_projects import MemorySite
 from support.service import digest
 from support.sign_in_providers import Platform, serve_platform
+from support.visitors import (
+    OPERATOR,
+    Visitor,
+    close_browsers,
+    invite,
+    open_browser,
+    visit,
+)
 
 from anchor.people.actors import Actor
-from anchor.people.lifetimes import invitation_end
 from anchor.people.roles import ROLES, Permission, Role, permissions_of_role
-from anchor.people.stated_person import StatedPerson
 from anchor.service.app import make_app
 from anchor.service.pages import events_page, key_page, tenant_page
 from anchor.service.routes import metrics
 from anchor.store.api_keys import find_key, load_keys
 from anchor.store.browser_sessions import Holder, begin_session, end_sessions
-from anchor.store.invitations import create_invitation, load_invitations
+from anchor.store.invitations import load_invitations
 from anchor.store.location import SqliteFile
 from anchor.store.memberships import (
-    add_member,
     change_role,
-    ensure_tenant,
     load_memberships,
 )
-from anchor.store.persons import recognise_person
 from anchor.store.tenant_events import load_events
 from anchor.store.tenant_keys import issue_key
 from anchor.system.clock import utc_now
 
-OPERATOR = Actor("operator", "root")
 EVIL = "<script>alert(1)</script>{{7133*7001}}\u202e"
 
 
@@ -53,69 +54,7 @@ def platform(grown: MemorySite, tmp_path_factory: pytest.TempPathFactory) -> Ite
     )
     with serve_platform(MemorySite(grown.chain, config), open_sign_up=True) as served:
         yield served
-
-
-@dataclass
-class Visitor:
-    """A person in a browser of their own."""
-
-    platform: Platform
-    http: httpx.Client
-    id: str
-
-    def post(self, path: str, data: dict[str, Any] | None = None) -> httpx.Response:
-        """Send a form of a page of this site."""
-        headers = {
-            "Origin": self.platform.url,
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
-        return self.http.post(path, data=data or {}, headers=headers)
-
-
-_numbers = iter(range(1_000_000))
-_opened: list[httpx.Client] = []
-
-
-@pytest.fixture(scope="module", autouse=True)
-def browsers() -> Iterator[None]:
-    """Close the browsers that tests opened."""
-    yield
-    for http in _opened:
-        http.close()
-
-
-def visit(platform: Platform, name: str = "Ann", **tenants: Role) -> Visitor:
-    """Sign a new person in who has these roles."""
-    at = utc_now()
-    stated = StatedPerson(
-        issuer="https://id.example", subject=f"{name[:20]}-{next(_numbers)}".encode().hex(),
-        name=name, email="a@x.org", email_verified=True,
-    )  # fmt: skip
-    with platform.project.database.write() as connection:
-        id = recognise_person(connection, stated, at)
-        for tenant, role in tenants.items():
-            ensure_tenant(connection, tenant, OPERATOR, at)
-            add_member(connection, tenant, id, role, OPERATOR, at)
-        token = begin_session(connection, Holder(person=id), "Test", at)
-    return Visitor(platform, open_browser(platform, token), id)
-
-
-def open_browser(platform: Platform, token: str) -> httpx.Client:
-    """Open a browser with a session; the module closes it."""
-    http = httpx.Client(base_url=platform.url, timeout=30, trust_env=False)
-    http.cookies.set("anchor_session", token, "127.0.0.1")
-    _opened.append(http)
-    return http
-
-
-def invite(platform: Platform, tenant: str, role: Role = "member") -> str:
-    at = utc_now()
-    with platform.project.database.write() as connection:
-        ensure_tenant(connection, tenant, OPERATOR, at)
-        return create_invitation(
-            connection, tenant, role, OPERATOR,
-            email=None, made_at=at, expires_at=invitation_end(at),
-        )  # fmt: skip
+    close_browsers()
 
 
 def actions(platform: Platform, tenant: str) -> list[str]:

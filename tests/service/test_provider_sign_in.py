@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,8 +22,10 @@ from support.sign_in_providers import (
     Platform,
     authorise,
     begin,
+    confirm,
     query_of,
     run_bent,
+    run_certified,
     run_mock,
     serve_platform,
     sign_in,
@@ -350,3 +353,37 @@ def test_the_cookie_of_a_sign_in_cannot_be_made_up_or_made_longer() -> None:
     ):  # fmt: skip
         assert decode_sign_in(forged, b"s" * 32, 1_001.0) is None
     assert cookie_name("a;b=c\n-d", is_secure=True) == "__Host-anchor_sign_in_abcd"
+
+
+@pytest.mark.release
+def test_the_certified_provider_signs_a_person_in_and_refuses_a_code_twice(
+    grown: MemorySite, tmp_path: Path
+) -> None:
+    shutil.copytree(grown.config.folder, tmp_path / "p")
+    store = SqliteFile(tmp_path / "p/anchor.db")
+    site = MemorySite(grown.chain, replace(grown.config, folder=tmp_path / "p", store=store))
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with (
+        run_certified(url) as provider,
+        serve_platform(site, provider, listener=listener) as served,
+        served.browser() as browser,
+    ):
+        address = begin(browser, "certified")
+        kept = dict(browser.cookies)
+        back = confirm(address, "ann")
+        assert "iss=" in back, "it names itself (RFC 9207)"
+        wrong = back.partition("&iss=")[0] + "&iss=https%3A%2F%2Fevil.example"
+        assert is_refused(browser.get(wrong))
+        assert browser.get(back).status_code == 303
+        (person,) = persons(served)
+        assert (person.name, person.email, person.email_verified) == (
+            "ann",
+            "ann@example.org",
+            False,
+        )
+        browser.cookies.clear()
+        for name, value in kept.items():
+            browser.cookies.set(name, value, "127.0.0.1")
+        answer = browser.get(back)
+        assert is_refused(answer) and "used already" in answer.text

@@ -15,13 +15,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 from support.memory_projects import MemorySite
 from support.page_service import NO_NODE, run_app
+from support.paths import ROOT
 
 from anchor.project.project import OpenProject, open_project
 from anchor.project.sign_in_config import PlatformConfig, SignInConfig
@@ -29,6 +30,7 @@ from anchor.service.app import create_app
 from anchor.service.settings import Settings
 from anchor.service.worker import Service
 
+_CERTIFIED = ROOT / "tests" / "providers"
 CLIENT, SECRET = "anchor", "TEST_SIGN_IN_SECRET"
 
 
@@ -58,9 +60,10 @@ def serve_platform(
     *providers: SignInConfig,
     open_sign_up: bool = False,
     settings: Settings | None = None,
+    listener: socket.socket | None = None,
 ) -> Iterator[Platform]:
     """Serve a project's pages with these providers."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listener or socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     platform = PlatformConfig(url=url, open_sign_up=open_sign_up, providers=providers)
     project = open_project(replace(site.config, rpc=NO_NODE, platform=platform))
@@ -95,6 +98,52 @@ def run_mock(*users: dict[str, Any], name: str = "mock") -> Iterator[SignInConfi
         finally:
             process.terminate()
             process.wait(20)
+
+
+@contextmanager
+def run_certified(platform_url: str) -> Iterator[SignInConfig]:
+    """Run the certified ``oidc-provider`` of npm, whose one client is this platform."""
+    install = ["npm", "--prefix", str(_CERTIFIED), "ci", "--ignore-scripts", "--no-audit"]
+    subprocess.run([*install, "--no-fund"], check=True, capture_output=True, timeout=600)
+    with socket.create_server(("localhost", 0)) as free:
+        port = int(free.getsockname()[1])
+    issuer = f"http://localhost:{port}"
+    os.environ[SECRET] = "s3cret/+ %&"
+    command = ["node", "provider.mjs", str(port), f"{platform_url}/login/callback/certified"]
+    environment = os.environ | {"CLIENT_SECRET": os.environ[SECRET]}
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            command, cwd=_CERTIFIED, env=environment, stdout=output, stderr=output
+        )
+        try:
+            _wait_for(issuer, process)
+            yield SignInConfig(
+                name="certified",
+                label="Certified",
+                issuer=issuer,
+                client_id=CLIENT,
+                secret_variable=SECRET,
+            )
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def confirm(address: str, subject: str) -> str:
+    """Sign in and consent at the certified provider; return where it sends the browser."""
+    with httpx.Client(trust_env=False, follow_redirects=False) as client:
+        answer = client.get(address)
+        for _ in range(10):
+            location = urljoin(str(answer.url), answer.headers.get("Location", ""))
+            if "/login/callback/" in location:
+                return location
+            if answer.status_code == 303:
+                answer = client.get(location)
+                continue
+            prompt = "login" if 'name="login"' in answer.text else "consent"
+            data = {"prompt": prompt, "login": subject, "password": "any"}
+            answer = client.post(answer.url, data=data)
+    raise AssertionError(answer.text)
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
