@@ -180,7 +180,7 @@ def choose_tenant(callers: Mapping[str, Caller], named: str | None) -> Caller:
         return next(iter(callers.values()))
     if named is None and callers:
         raise Problem(400, Message("request-tenant-missing", header=TENANT_HEADER), headers=CLOSE)
-    if named not in callers:
+    if named is None or named not in callers:
         # The same answer for another's tenant as for none, so that nobody learns which exist.
         raise Problem(404, Message("tenant-unknown"), headers=CLOSE)
     return callers[named]

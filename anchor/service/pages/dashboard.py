@@ -54,8 +54,8 @@ async def dashboard(
     """Show the dashboard, or redirect to the sign-in form."""
     caller = await find_administrator(request, service)
     if caller is None or caller == "person":
-        page = "/login" if caller is None else "/account"
-        return RedirectResponse(reader.link(page), status_code=303)
+        other = "/login" if caller is None else "/account"
+        return RedirectResponse(reader.link(other), status_code=303)
     project, moment = service.project, time.time()
     try:
         overview = await service.read(lambda: read_overview(project, moment))
