@@ -6,11 +6,9 @@ into the store.  Recording it again changes nothing: the same lines are the same
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-
-from sqlalchemy import Connection
 
 from anchor.errors import AnchorError
 from anchor.evidence.digests import SHA256, SM3, digest_bytes
@@ -20,7 +18,12 @@ from anchor.operate.events import Event
 from anchor.project.project import OpenProject
 from anchor.store.erasures import is_erased
 from anchor.store.evidence import known_identities
-from anchor.store.tenant_events import find_last_day, list_active_tenants, load_day
+from anchor.store.tenant_events import (
+    TenantEvent,
+    find_last_day,
+    list_active_tenants,
+    load_day,
+)
 
 # Seconds after the end of a day until it is recorded: longer than any transaction takes.
 _MARGIN = 600.0
@@ -39,9 +42,10 @@ class RecordedDay:
     events: int
 
 
-def describe_day(connection: Connection, tenant: str, day: str) -> tuple[EvidenceInput, bytes, int]:
-    """Return a day of a tenant's audit trail as a submission, with its bytes and events."""
-    events = load_day(connection, tenant, day)
+def describe_day(
+    tenant: str, day: str, events: Sequence[TenantEvent]
+) -> tuple[EvidenceInput, bytes]:
+    """Return a day of a tenant's audit trail as a submission, with the bytes of its lines."""
     data = b"".join(event.line() for event in events)
     name = f"audit-trail-{day}.jsonl"
     submission = EvidenceInput(
@@ -50,7 +54,7 @@ def describe_day(connection: Connection, tenant: str, day: str) -> tuple[Evidenc
         digests=digest_bytes(data, _ALGORITHMS),
         media_type="application/x-ndjson",
     )
-    return submission, data, len(events)
+    return submission, data
 
 
 def record_due_days(project: OpenProject, at: float) -> list[RecordedDay]:
@@ -78,11 +82,12 @@ def _list_due(project: OpenProject, tenant: str, end: str) -> list[tuple[str, Ev
     due: list[tuple[str, EvidenceInput, int]] = []
     with project.database.read() as connection:
         while (day := find_last_day(connection, tenant, end)) is not None:
-            submission, _, events = describe_day(connection, tenant, day)
+            events = load_day(connection, tenant, day)
+            submission, _ = describe_day(tenant, day, events)
             identity = identify(submission)
             if known_identities(connection, [identity]) or is_erased(connection, tenant, identity):
                 break
-            due.append((day, submission, events))
+            due.append((day, submission, len(events)))
             end = day
     return due[::-1]
 

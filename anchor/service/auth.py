@@ -16,6 +16,7 @@ import re
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -163,7 +164,7 @@ async def _find_session_caller(service: Service, request: Request) -> Caller:
         check_origin(request, is_needed=True)
     elif is_from_other_site(request):
         raise Problem(403, Message("form-from-other-site"), headers=CLOSE)
-    callers = await service.query(load_session_callers, session)
+    callers = await service.read(partial(load_session_callers, service.project.database, session))
     caller = choose_tenant(callers, request.headers.get(TENANT_HEADER))
     request.scope["anchor.tenant"] = caller.tenant  # for logs
     request.scope["anchor.key"] = caller.actor.encode()

@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from sqlalchemy import Connection
-
 from anchor.people.actors import Actor
 from anchor.people.roles import Permission, permissions_of_role, permissions_of_scopes
 from anchor.store.api_keys import ApiKey, Quota, find_keys_by_id
 from anchor.store.browser_sessions import BrowserSession, find_session_by_id
+from anchor.store.database import Database
 from anchor.store.memberships import Membership, load_memberships
 
 Credential: TypeAlias = tuple[Literal["key", "session"], str]
@@ -78,30 +77,34 @@ def callers_of_session(
     }
 
 
-def load_session_callers(connection: Connection, session: BrowserSession) -> dict[str, Caller]:
+def load_session_callers(database: Database, session: BrowserSession) -> dict[str, Caller]:
     """Return the callers that a session may be at the moment, by tenant."""
-    person = session.person
-    return callers_of_session(session, load_memberships(connection, person.id) if person else ())
+    if session.person is None:
+        return callers_of_session(session, ())
+    with database.read() as connection:
+        return callers_of_session(session, load_memberships(connection, session.person.id))
 
 
-def reload_callers(
-    connection: Connection, callers: Iterable[Caller], at: str
-) -> dict[Caller, Caller]:
+def reload_callers(database: Database, callers: Iterable[Caller], at: str) -> dict[Caller, Caller]:
     """Return those callers whose key or session is still valid, as they are at the moment."""
-    known = list(callers)
-    ids = {id for kind, id in (caller.credential for caller in known) if kind == "key"}
-    keys = find_keys_by_id(connection, ids) if ids else {}
+    asked = list(callers)
+    ids = {id for kind, id in (caller.credential for caller in asked) if kind == "key"}
+    with database.read() as connection:
+        keys = find_keys_by_id(connection, ids)
     valid: dict[Caller, Caller] = {}
-    for caller in known:
+    for caller in asked:
         kind, id = caller.credential
-        if kind == "key":
-            if id in keys and keys[id].stands_at(at):
-                valid[caller] = caller_of_key(keys[id])
-            continue
-        session = find_session_by_id(connection, id, at)
-        if session is not None:
-            renewed = load_session_callers(connection, session).get(caller.tenant)
-            # A caller that may do less than when its request began has lost what it began with.
-            if renewed is not None and renewed.permissions >= caller.permissions:
-                valid[caller] = renewed
+        if kind == "session":
+            renewed = _find_by_session(database, id, caller.tenant, at)
+        else:
+            renewed = caller_of_key(keys[id]) if id in keys and keys[id].stands_at(at) else None
+        # A caller that may do less than when its request began has lost what it began with.
+        if renewed is not None and renewed.permissions >= caller.permissions:
+            valid[caller] = renewed
     return valid
+
+
+def _find_by_session(database: Database, id: str, tenant: str, at: str) -> Caller | None:
+    with database.read() as connection:
+        session = find_session_by_id(connection, id, at)
+    return None if session is None else load_session_callers(database, session).get(tenant)

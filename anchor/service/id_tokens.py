@@ -106,7 +106,7 @@ def verify_id_token(
             token, KeySet.import_key_set(cast(KeySetSerialization, dict(keys))), registry=registry
         )
         claims = CodeIDToken(decoded.claims, decoded.header, options, parameters)
-        claims.validate(now=int(at), leeway=_LEEWAY)
+        claims.validate(int(at), _LEEWAY)
     except InvalidKeyIdError as error:
         raise UnknownSigningKeyError from error
     except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

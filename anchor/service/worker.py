@@ -165,8 +165,7 @@ class Service:
             del self._busy[name]
 
     def _reload_callers(self, callers: Iterable[Caller]) -> dict[Caller, Caller]:
-        with self.project.database.read() as connection:
-            return reload_callers(connection, callers, utc_now())
+        return reload_callers(self.project.database, callers, utc_now())
 
     def check_chain(self) -> None:
         """Check that the chain, as last observed, does not contradict the log.

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from anchor.people.lifetimes import is_in_force, minute_of, session_end
 from anchor.store.api_keys import ApiKey, find_key_by_id
-from anchor.store.persons import Person, find_persons
+from anchor.store.persons import PersonRow, find_persons
 from anchor.store.schema import sessions
 
 _ID_BYTES = 8
@@ -51,7 +51,7 @@ class BrowserSession:
     """A session in force, with its person or key as they are at the moment: one of them is set."""
 
     row: SessionRow
-    person: Person | None
+    person: PersonRow | None
     key: ApiKey | None
 
 

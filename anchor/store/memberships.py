@@ -12,16 +12,16 @@ from anchor.messages.message import Message
 from anchor.people.actors import Actor
 from anchor.people.roles import Role, check_owner_remains, parse_role
 from anchor.store.api_keys import Quota
-from anchor.store.persons import Person, parse_person
+from anchor.store.persons import PersonRow, parse_person
 from anchor.store.schema import memberships, people, tenants
 from anchor.store.tenant_events import Action, note_tenant_event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class TenantMember:
     """A person in a tenant."""
 
-    person: Person
+    person: PersonRow
     role: Role
     since: str
 
@@ -35,7 +35,7 @@ class Membership:
     limits: Quota
 
 
-def load_members(connection: Connection, tenant: str) -> list[Member]:
+def load_members(connection: Connection, tenant: str) -> list[TenantMember]:
     """Return a tenant's members, the earliest first."""
     rows = connection.execute(
         select(people, memberships.c.role, memberships.c.since)
@@ -44,7 +44,8 @@ def load_members(connection: Connection, tenant: str) -> list[Member]:
         .order_by(memberships.c.since, people.c.id)
     )
     return [
-        Member(person=parse_person(row), role=parse_role(row.role), since=row.since) for row in rows
+        TenantMember(person=parse_person(row), role=parse_role(row.role), since=row.since)
+        for row in rows
     ]
 
 

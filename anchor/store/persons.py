@@ -16,7 +16,7 @@ _ID_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+class PersonRow:
     """A person; name and e-mail are as the provider stated them at the last sign-in."""
 
     id: str
@@ -53,14 +53,14 @@ def recognise_person(connection: Connection, stated: StatedPerson, at: str) -> s
     return id
 
 
-def find_persons(connection: Connection, ids: Iterable[str]) -> dict[str, Person]:
+def find_persons(connection: Connection, ids: Iterable[str]) -> dict[str, PersonRow]:
     """Return the persons with these ids, by id."""
     rows = connection.execute(select(people).where(people.c.id.in_(sorted(set(ids)))))
     return {row.id: parse_person(row) for row in rows}
 
 
-def parse_person(row: Row[Any]) -> Person:
+def parse_person(row: Row[Any]) -> PersonRow:
     """Return the person in a row that has the columns of ``people``."""
-    return Person(
+    return PersonRow(
         id=row.id, name=row.name, email=row.email, email_verified=bool(row.email_verified)
     )

@@ -41,7 +41,7 @@ from anchor.service.sign_in_cookies import (
 )
 from anchor.store.browser_sessions import Holder, load_sessions
 from anchor.store.location import SqliteFile
-from anchor.store.persons import Person, parse_person
+from anchor.store.persons import PersonRow, parse_person
 from anchor.store.schema import people, sessions
 from anchor.system.clock import utc_now
 
@@ -74,7 +74,7 @@ def platform(
             yield served
 
 
-def persons(platform: Platform) -> list[Person]:
+def persons(platform: Platform) -> list[PersonRow]:
     with platform.project.database.read() as connection:
         return [parse_person(row) for row in connection.execute(select(people))]
 

@@ -19,7 +19,7 @@ from anchor.people.actors import Actor
 from anchor.project.project import OpenProject
 from anchor.store.evidence import load_all
 from anchor.store.memberships import ensure_tenant
-from anchor.store.tenant_events import load_events
+from anchor.store.tenant_events import load_day, load_events
 from anchor.store.tenant_keys import issue_key
 
 OPERATOR = Actor("operator", "root")
@@ -65,7 +65,8 @@ def test_each_day_is_recorded_once_in_order_and_over_its_lines(project: OpenProj
     ]
     assert record_due_days(project, moment("2026-03-05")) == []
     with project.database.read() as connection:
-        submission, data, _ = describe_day(connection, "acme", "2026-03-01")
+        day = load_day(connection, "acme", "2026-03-01")
+        submission, data = describe_day("acme", "2026-03-01", day)
         row = next(iter(load_all(connection)))
         events = load_events(connection, "acme", 10)
     assert row.identity == identify(submission)

@@ -9,7 +9,7 @@ from typing import Final
 from anchor.messages.message import Message, join
 from anchor.people.actors import Actor
 from anchor.people.roles import Role
-from anchor.store.persons import Person
+from anchor.store.persons import PersonRow
 from anchor.store.tenant_events import TenantEvent
 
 ROLE_LABELS: Final[Mapping[Role, Message]] = {
@@ -43,7 +43,7 @@ _ACTIONS: Final[Mapping[str, Message]] = {
 }
 
 
-def describe_event(event: TenantEvent, persons: Mapping[str, Person]) -> dict[str, object]:
+def describe_event(event: TenantEvent, persons: Mapping[str, PersonRow]) -> dict[str, object]:
     """Return an event as a row of the page; ``persons`` are those it names, by id."""
     details = json.loads(event.details)
     subject = event.subject or ""
@@ -56,7 +56,7 @@ def describe_event(event: TenantEvent, persons: Mapping[str, Person]) -> dict[st
     }
 
 
-def describe_actor(text: str, persons: Mapping[str, Person]) -> str:
+def describe_actor(text: str, persons: Mapping[str, PersonRow]) -> str:
     """Return who did something: a person by name, a key by its id."""
     actor = Actor.decode(text)
     if actor.kind == "person":

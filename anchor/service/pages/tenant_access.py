@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import Request
 
 from anchor.people.roles import Permission
@@ -36,7 +38,7 @@ async def need_caller(
             lacks the permission (403).
     """
     session = await need_session(request, service)
-    callers = await service.query(load_session_callers, session)
+    callers = await service.read(partial(load_session_callers, service.project.database, session))
     caller = choose_tenant(callers, tenant)
     request.scope["anchor.tenant"] = tenant  # for logs
     request.scope["anchor.key"] = caller.actor.encode()

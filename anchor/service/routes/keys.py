@@ -33,7 +33,7 @@ from anchor.service.problems import Problem
 from anchor.service.schemas import problems
 from anchor.service.worker import CurrentService
 from anchor.store.api_keys import load_keys
-from anchor.store.tenant_events import load_events
+from anchor.store.tenant_events import load_day, load_events
 from anchor.store.tenant_keys import issue_key, key_id_of, withdraw_key
 from anchor.system.clock import format_time, utc_now
 
@@ -137,8 +137,9 @@ async def audit_trail(
 )
 async def day_lines(day: DayInPath, caller: Auditor, service: CurrentService) -> Response:
     """Return the lines of a day (UTC); the tenant's evidence of that day is over these bytes."""
-    submission, data, count = await service.query(describe_day, caller.tenant, day)
-    if not count:
+    events = await service.query(load_day, caller.tenant, day)
+    if not events:
         raise Problem(404, Message("audit-trail-day-empty"))
+    submission, data = describe_day(caller.tenant, day, events)
     link = f'</v1/evidence/{identify(submission).hex()}>; rel="describedby"'
     return Response(data, media_type="application/x-ndjson", headers={"Link": link})
