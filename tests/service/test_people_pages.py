@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 from sqlalchemy import Connection
+from support.chinese_text import what_is_english
 from support.memory_projects import MemorySite
 from support.service import digest
 from support.sign_in_providers import Platform, serve_platform
@@ -451,12 +452,17 @@ def test_the_audit_trail_is_read_page_by_page_and_names_people_safely(platform: 
 
 # Forms.
 
+# Names that are the same in Chinese: of tenants, of this program, of scopes and browsers.
+NAMES = {"anchor", "pages", "pages · ", "guild", "Test", "read", "root"}
+
 
 class Forms(HTMLParser):
-    """Every field of a page with its label."""
+    """Every field of a page with its label, and the page's own words."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
+        self.words: list[str] = []
+        self._open: list[bool] = []
         self.labelled: set[str | None] = set()
         self.fields: list[dict[str, str | None]] = []
         self.ids: list[str] = []
@@ -464,11 +470,23 @@ class Forms(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = dict(attrs)
+        if tag not in ("meta", "link", "input", "br", "circle", "path"):
+            self._open.append(tag in ("code", "bdi", "strong", "svg") or "lang" in named)
+            if tag == "html":
+                self._open[-1] = False
         self.ids += [str(named["id"])] if "id" in named else []
         if tag == "label":
             self.labelled.add(named.get("for"))
         if tag in ("input", "select") and named.get("type") != "hidden":
             self.fields.append(named)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in ("circle", "path"):
+            self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not any(self._open):
+            self.words.append(data.strip())
 
 
 def test_every_field_has_a_label_and_no_page_a_script_in_both_languages(
@@ -492,6 +510,9 @@ def test_every_field_has_a_label_and_no_page_a_script_in_both_languages(
                     "hidden" in field
                 ), (path, field)  # fmt: skip
             assert len(page.content) < 100_000
+            if language == "zh":
+                english = [left for word in forms.words if (left := what_is_english(word))]
+                assert set(english) <= NAMES, path
 
 
 @pytest.mark.parametrize(
