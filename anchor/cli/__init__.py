@@ -39,6 +39,8 @@ _EXTRAS = {
     "jinja2": "certificate",
     "segno": "certificate",
     "pyhanko": "sign",
+    "authlib": "platform",
+    "joserfc": "platform",
     "fastapi": "service",
     "uvicorn": "service",
 }

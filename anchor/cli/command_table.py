@@ -51,6 +51,7 @@ GROUPS = {
         "key": "Create an encrypted keystore, or show its address.",
         "operator": "Manage the keys that may anchor in the log.",
         "api-key": "Manage the access keys of the HTTP service, `anchor serve`.",
+        "tenant": "Invite people to the tenants of the HTTP service's pages.",
     },
     "Retention": {
         "erase": "Erase evidence irreversibly: record, salt, name, digests and ids.",
@@ -195,6 +196,11 @@ EXAMPLES = {
     ),
     "api-key list": ("anchor api-key list",),
     "api-key revoke": ("anchor api-key revoke ID",),
+    "tenant invite": (
+        "anchor tenant invite acme --role owner",
+        "anchor tenant invite acme --role auditor --email li@example.org --days 30",
+    ),
+    "tenant list": ("anchor tenant list",),
     "erase": (
         "anchor erase report.pdf --basis gdpr-17 --dry-run",
         "anchor erase --tenant acme --basis pipl-47 --reason 'request of 3 May'",

@@ -27,6 +27,7 @@ from anchor.errors import (
 from anchor.messages.message import Message
 from anchor.operate.anchor_watch import ChainWatch, Clocks
 from anchor.operate.anchoring import record_anchors
+from anchor.operate.audit_trail_evidence import AuditTrailRecorder
 from anchor.operate.backoff import Backoff
 from anchor.operate.events import (
     Event,
@@ -150,6 +151,7 @@ class Daemon:
         self._publisher = publisher
         self._timestamper = timestamper
         self._wall = wall
+        self._trails = AuditTrailRecorder(project, wall=wall, steady=clock.monotonic, emit=tell)
         self._last_round: _Round | None = None
         self._watch = ChainWatch(project, Clocks(wall=wall, steady=clock.monotonic))
         # An incident is open: nothing is published meanwhile, and each attempt checks it again.
@@ -395,6 +397,8 @@ class Daemon:
                 self._publisher.poll(self._note_missing_anchors)
             if self._timestamper is not None and not self._is_contradicted:
                 self._timestamper.poll()
+            if not self._is_contradicted:
+                self._trails.poll()
             left = end - self._clock.monotonic()
             if left <= 0:
                 break

@@ -48,6 +48,13 @@ from anchor.project.files import (
     TRUST_POLICY,
     deployment_record_path,
 )
+from anchor.project.sign_in_config import (
+    NO_PLATFORM,
+    PlatformConfig,
+    PlatformSection,
+    SignInSections,
+    read_platform,
+)
 from anchor.store.location import SqliteFile, StoreLocation, holds_password, parse_location
 from anchor.store.replication import SECOND_SERVER_NEEDED, CopyRule
 from anchor.system.file_ownership import read_own_file
@@ -151,6 +158,18 @@ shared = true
 # [[tsa]]
 # name = "NAME"
 # url = "https://HOST/PATH"
+
+# The pages of `anchor serve` for people: their address, and whether whoever signs in may create a
+# tenant. Sign-in is by providers (OpenID Connect), whose secret is in a file or a variable.
+# [platform]
+# url = "https://HOST"
+# open_sign_up = false
+# [[sign_in]]
+# name = "NAME"
+# label = "NAME SHOWN"
+# issuer = "https://HOST"
+# client_id = "ID"
+# client_secret_file = "client-secret"
 """
 """The template of a new configuration; ``encode_config`` sets the members, or removes them."""
 
@@ -193,6 +212,7 @@ class Config:
     ``copies`` gives the number of servers that have to hold the store; None: one is enough.
     ``not_before`` (``record.not_before``) is whether new records name a final block.
     ``tsa`` are the authorities that stamp the checkpoints of final heads (RFC 3161).
+    ``platform`` is how people use the service in browsers, and by which providers they sign in.
     The repr shows no URL of a node or an object store, because they may hold keys.
     """
 
@@ -225,6 +245,7 @@ class Config:
     ntp: tuple[str, ...] = ()
     not_before: NotBeforeRule = False
     tsa: tuple[TsaConfig, ...] = ()
+    platform: PlatformConfig = NO_PLATFORM
 
     @property
     def erasures(self) -> Path:
@@ -553,6 +574,8 @@ class _ConfigDocument(BaseSettings):
     collect: _CollectSection = _CollectSection()
     record: _RecordSection = _RecordSection()
     tsa: Annotated[list[_TsaSection], Field(max_length=8), AfterValidator(_check_authorities)] = []
+    platform: PlatformSection = PlatformSection()
+    sign_in: SignInSections = []
     store_copies: _StoreCopiesSection = _StoreCopiesSection()
 
 
@@ -639,6 +662,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         ntp=tuple(document.collect.ntp),
         not_before=document.record.not_before,
         tsa=tuple(TsaConfig(name=each.name, url=each.url) for each in document.tsa),
+        platform=read_platform(document.platform, document.sign_in, folder),
     )
 
 

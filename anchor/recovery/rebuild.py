@@ -49,6 +49,7 @@ from anchor.store.heads import (
 from anchor.store.idempotency_keys import insert_keys, load_keys
 from anchor.store.incidents import insert_incident_row, load_incident_rows
 from anchor.store.kept_proofs import insert_proof_row, load_proof_rows
+from anchor.store.people_transfer import insert_people, load_people
 from anchor.store.row_transfer import (
     Skipped,
     SlotKey,
@@ -115,6 +116,7 @@ def fill_store(
     signed = _insert_journal(config, node, database, remains, kept, final)
     _insert_incidents(database, kept, remains.stores)
     _insert_proofs(config, database, kept, remains.stores)
+    _insert_people(database, remains.stores)
     hints = _load_hints(config, remains.stores)
     with database.write() as connection:
         for anchor in anchored:
@@ -290,6 +292,17 @@ def _insert_proofs(
     with database.write() as connection:
         for row in rows.values():
             insert_proof_row(connection, row)
+
+
+def _insert_people(database: Writable, stores: Sequence[Database]) -> None:
+    """Copy the tenants and their people from the first store that has any."""
+    for store in stores:
+        with store.read() as connection:
+            stored = load_people(connection)
+        if not stored.is_empty:
+            with database.write() as connection:
+                insert_people(connection, stored)
+            return
 
 
 def _insert_journal(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
 from anchor.project.project import OpenProject
+from anchor.project.sign_in_config import PlatformConfig
 from anchor.service import pages
 from anchor.service.address_limits import AddressLimits
 from anchor.service.auth import KeyCache
@@ -17,15 +18,16 @@ from anchor.service.certificate_maker import CertificateMaker
 from anchor.service.client_address import Peers
 from anchor.service.middleware import RequestMiddleware
 from anchor.service.openapi import build_openapi
-from anchor.service.pages.sign_in import Sessions
 from anchor.service.problems import answer_problems
 from anchor.service.routes import (
     bulk,
     certificates,
     heads,
     health,
+    keys,
     log,
     lookup,
+    members,
     metrics,
     notices,
     receipts,
@@ -37,6 +39,9 @@ from anchor.service.settings import Settings
 from anchor.service.worker import Service
 from anchor.store.certificates import JOB
 
+if TYPE_CHECKING:
+    from anchor.service.provider_client import ProviderClient
+
 _ROUTERS = (
     submit.router,
     bulk.router,
@@ -46,6 +51,8 @@ _ROUTERS = (
     notices.router,
     heads.router,
     usage.router,
+    members.router,
+    keys.router,
     log.router,
     lookup.router,
     health.router,
@@ -66,18 +73,19 @@ def create_app(project: OpenProject, settings: Settings | None = None) -> FastAP
     """Return the application for an open project, which it closes when it stops.
 
     Raises:
-        ConfigError: The log's key is missing or damaged.
+        ConfigError: The log's key is missing or damaged, or the secret of a sign-in is missing.
+        ImportError: There are providers, and the extra ``platform`` is not installed.
     """
     service = Service(project, settings or Settings())
     service.jobs.add(JOB, CertificateMaker(service).work)
-    sessions = Sessions(service.settings.session_secret, service.settings.ended_sessions)
+    providers = make_providers(project.config.platform)
     state = {
         "stopping": service.stopping,
         "settings": service.settings,
         "peers": Peers(service.settings.proxies),
         "throttle": AddressLimits(service.settings),
         "keys": KeyCache(),
-        "sessions": sessions,
+        "providers": providers,
     }
 
     @asynccontextmanager
@@ -87,12 +95,31 @@ def create_app(project: OpenProject, settings: Settings | None = None) -> FastAP
             yield state
         finally:
             await service.close()
-            sessions.close()
+            for provider in providers.values():
+                provider.queue.close()
 
     app = make_app()
     app.router.lifespan_context = lifespan
     app.state.service = service
     return app
+
+
+def make_providers(platform: PlatformConfig) -> dict[str, ProviderClient]:
+    """Return the providers by which people sign in, by name; none of them is contacted.
+
+    Raises:
+        ImportError: The extra ``platform`` is not installed.
+        SignerError: The file of a client's secret cannot be used.
+        ConfigError: The variable of a client's secret is not set.
+    """
+    if not platform.providers:
+        return {}
+    from anchor.service.provider_client import ProviderClient
+
+    assert platform.url is not None, "a configuration with providers has it"
+    for config in platform.providers:
+        config.read_secret()
+    return {config.name: ProviderClient(config, platform.url) for config in platform.providers}
 
 
 def make_app() -> FastAPI:

@@ -1,4 +1,6 @@
-"""Authentication and authorisation: API keys, their scopes, and the audit trail of refusals.
+"""Authentication and authorisation: API keys and sessions, and the audit trail of refusals.
+
+A browser session may call the API from this site's own pages, with what the person's role permits.
 
 Each event of the audit trail is a line of JSON to the log ``anchor.audit``, which goes to standard
 error even with ``--quiet``: sign-ins and refusals with address and key id, never a secret.
@@ -13,7 +15,8 @@ import logging
 import re
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -21,9 +24,12 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.types import Scope
 
 from anchor.messages.message import Message
+from anchor.people.roles import Permission
 from anchor.service.address_limits import AddressLimits, TokenBuckets, too_many
+from anchor.service.caller import Caller, caller_of_key, load_session_callers
 from anchor.service.client_address import client_of
 from anchor.service.problems import CLOSE, FieldError, Problem, unauthorised
+from anchor.service.session_cookies import check_origin, find_browser_session, is_from_other_site
 from anchor.service.worker import CurrentService, Service
 from anchor.store.api_keys import ApiKey, find_key
 from anchor.system.clock import utc_now
@@ -39,6 +45,9 @@ _MOST_KEPT = 1_000
 # The most characters of a parameter's name, and the most names, that an answer repeats.
 _SHOWN = 80
 _MOST_SHOWN = 10
+
+TENANT_HEADER = "Anchor-Tenant"
+"""The header that names the tenant for which a person's session makes a request."""
 
 _SCHEME = HTTPBearer(
     auto_error=False,
@@ -113,27 +122,78 @@ def note_event(scope: Scope, event: str, **members: str | None) -> None:
     _AUDIT_LOG.info(json.dumps(document, ensure_ascii=True, separators=(",", ":")))
 
 
-def require(scope: str) -> Callable[..., Awaitable[ApiKey]]:
-    """Return a dependency that returns the request's key, which must have ``scope``.
+def require(permission: Permission) -> Callable[..., Awaitable[Caller]]:
+    """Return a dependency that returns the request's caller, who must have ``permission``.
 
     Raises:
-        Problem: The request has no usable key (401), its key lacks the scope (403), or the request
-            has parameters that its route does not know (422).
+        Problem: The request has neither a usable key nor a session (401), its tenant is unknown to
+            the caller (404), the caller lacks the permission (403), or the request has parameters
+            that its route does not know (422).
     """
 
-    async def require_scope(
+    async def require_permission(
         request: Request,
         service: CurrentService,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_SCHEME)],
-    ) -> ApiKey:
-        token = None if credentials is None else credentials.credentials
-        key = await authenticate(service, request, token)
-        if scope not in key.scopes:
-            raise Problem(403, Message("request-key-lacks-scope", scope=scope), headers=CLOSE)
+    ) -> Caller:
+        if credentials is None and "Authorization" not in request.headers:
+            caller = await _find_session_caller(service, request)
+        else:
+            token = None if credentials is None else credentials.credentials
+            caller = caller_of_key(await authenticate(service, request, token))
+            choose_tenant({caller.tenant: caller}, request.headers.get(TENANT_HEADER))
+        if permission not in caller.permissions:
+            raise lacks_permission(caller, permission)
         _check_parameters(request)
-        return key
+        return caller
 
-    return require_scope
+    return require_permission
+
+
+async def _find_session_caller(service: Service, request: Request) -> Caller:
+    """Return the caller by the request's session, in the tenant that a header names.
+
+    Raises:
+        Problem: There is no session (401), the request is from another site (403), or its tenant
+            is not named (400) or unknown to the person (404).
+    """
+    session = await find_browser_session(request, service)
+    if session is None:
+        raise unauthorised(Message("request-key-missing"))
+    if request.method not in ("GET", "HEAD"):
+        check_origin(request, is_needed=True)
+    elif is_from_other_site(request):
+        raise Problem(403, Message("form-from-other-site"), headers=CLOSE)
+    callers = await service.read(partial(load_session_callers, service.project.database, session))
+    caller = choose_tenant(callers, request.headers.get(TENANT_HEADER))
+    request.scope["anchor.tenant"] = caller.tenant  # for logs
+    request.scope["anchor.key"] = caller.actor.encode()
+    return caller
+
+
+def choose_tenant(callers: Mapping[str, Caller], named: str | None) -> Caller:
+    """Return the caller in the tenant that is named, or in the only one.
+
+    Raises:
+        Problem: The tenant is unknown to the caller (404), or none is named of several (400).
+    """
+    if named is None and len(callers) == 1:
+        return next(iter(callers.values()))
+    if named is None and callers:
+        raise Problem(400, Message("request-tenant-missing", header=TENANT_HEADER), headers=CLOSE)
+    if named is None or named not in callers:
+        # The same answer for another's tenant as for none, so that nobody learns which exist.
+        raise Problem(404, Message("tenant-unknown"), headers=CLOSE)
+    return callers[named]
+
+
+def lacks_permission(caller: Caller, permission: Permission) -> Problem:
+    """Return the answer to a caller who may not do this (403)."""
+    if caller.actor.kind == "key":
+        detail = Message("request-key-lacks-scope", scope=permission)
+    else:
+        detail = Message("request-role-lacks-permission")
+    return Problem(403, detail, headers=CLOSE)
 
 
 def _check_parameters(request: Request) -> None:
@@ -162,6 +222,9 @@ def _check_parameters(request: Request) -> None:
         )
 
 
-Submitter = Annotated[ApiKey, Depends(require("submit"))]
-Reader = Annotated[ApiKey, Depends(require("read"))]
-Administrator = Annotated[ApiKey, Depends(require("admin"))]
+Submitter = Annotated[Caller, Depends(require("submit"))]
+Reader = Annotated[Caller, Depends(require("read"))]
+StatusReader = Annotated[Caller, Depends(require("status"))]
+Auditor = Annotated[Caller, Depends(require("audit"))]
+Manager = Annotated[Caller, Depends(require("manage"))]
+Administrator = Annotated[Caller, Depends(require("admin"))]

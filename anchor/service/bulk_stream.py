@@ -16,13 +16,13 @@ from anchor.errors import AnchorError
 from anchor.messages.message import Message
 from anchor.service.bulk_answers import BulkAnswers
 from anchor.service.bulk_runs import BulkReader, Entry
-from anchor.service.key_recheck import KeyLease
+from anchor.service.caller import Caller
+from anchor.service.caller_recheck import CallerLease
 from anchor.service.problems import Problem, explain
 from anchor.service.request_body import too_long, too_slow
 from anchor.service.submission import Origin, over_quota
 from anchor.service.worker import Service
 from anchor.service.write_queue import Job
-from anchor.store.api_keys import ApiKey
 from anchor.store.columns import HASH, Run
 from anchor.store.new_pieces import NEW, Admitted
 from anchor.store.quota import Outcome
@@ -45,7 +45,7 @@ class BulkAnswer(Response):
     def __init__(
         self,
         service: Service,
-        key: ApiKey,
+        caller: Caller,
         origin: Origin,
         slot: ExitStack,
         reader: BulkReader,
@@ -55,7 +55,7 @@ class BulkAnswer(Response):
         del self.headers["content-length"]
         self._service = service
         self._settings = service.settings
-        self._lease = KeyLease(key)
+        self._lease = CallerLease(caller)
         self._slot = slot
         self._origin = origin
         self._reader = reader
@@ -72,7 +72,7 @@ class BulkAnswer(Response):
             Problem: The submission does not begin as it must; nothing was sent.
         """
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        with self._slot, self._service.key_recheck.hold(self._lease.key) as self._lease:
+        with self._slot, self._service.recheck.hold(self._lease.caller) as self._lease:
             body = _Body(receive, self._service.stopping, self._lease)
             sending: asyncio.Task[None] | None = None
             try:
@@ -166,8 +166,8 @@ class BulkAnswer(Response):
         outcomes: list[Outcome] = []
         copies: int | None = None
         if items:
-            key = self._lease.key
-            job = Job(key.tenant, key.limits, items, is_bulk=True)
+            caller = self._lease.caller
+            job = Job(caller.tenant, caller.limits, items, is_bulk=True)
             outcomes = await self._service.write_queue.write(job)
             copies = job.copies
         at = 0
@@ -193,7 +193,7 @@ class BulkAnswer(Response):
             line, identity = number + place, identities[place * HASH : (place + 1) * HASH]
             if not isinstance(outcome, Admitted):
                 self._count("refused", 1)
-                self._answers.refuse(line, over_quota(self._lease.key.limits))
+                self._answers.refuse(line, over_quota(self._lease.caller.limits))
             elif outcome.is_new:
                 self._count("new", 1)
                 self._answers.accept(line, identity, copies)
@@ -214,7 +214,7 @@ class _Gone(Exception):
 class _Body:
     """A request's body; a wait for its next piece can time out and be repeated."""
 
-    def __init__(self, receive: Receive, stopping: asyncio.Event, lease: KeyLease) -> None:
+    def __init__(self, receive: Receive, stopping: asyncio.Event, lease: CallerLease) -> None:
         self._receive = receive
         self._stopping = asyncio.ensure_future(stopping.wait())
         self._lease = lease

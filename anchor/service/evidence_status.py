@@ -9,6 +9,7 @@ from anchor.evidence.preservation_number import number_record
 from anchor.evidence.record_notice import RecordNotice
 from anchor.messages.message import Message
 from anchor.operate.record_notices import find_notice
+from anchor.service.caller import Caller
 from anchor.service.problems import Problem
 from anchor.service.schemas import (
     EvidenceStatusDocument,
@@ -16,7 +17,6 @@ from anchor.service.schemas import (
     StatusNoticeDocument,
 )
 from anchor.service.worker import Service
-from anchor.store.api_keys import ApiKey
 from anchor.store.erasures import is_erased
 from anchor.store.evidence import StoredEvidence, find_by_identity
 from anchor.store.file_origins import tenant_of
@@ -30,7 +30,7 @@ def has_reached(status: EvidenceStatusDocument, goal: Stage) -> bool:
 
 
 async def wait_for_stage(
-    service: Service, key: ApiKey, id: str, goal: Stage, seconds: float
+    service: Service, caller: Caller, id: str, goal: Stage, seconds: float
 ) -> EvidenceStatusDocument:
     """Return the status of a tenant's evidence, once it has reached ``goal`` or the time is up.
 
@@ -38,30 +38,30 @@ async def wait_for_stage(
         Problem: The tenant has no such evidence (404), the evidence was erased (410), the tenant
             has too many requests waiting (429), or the key was revoked or has expired (401).
     """
-    status = await load_status(service, key, id)
+    status = await load_status(service, caller, id)
     if seconds <= 0 or has_reached(status, goal):
         return status
     loop = asyncio.get_running_loop()
     end = loop.time() + min(seconds, service.settings.max_wait)
-    slot = service.take_slot(Message("service-waits"), key.tenant, service.settings.max_waits)
-    with slot, service.key_recheck.hold(key) as lease:
+    slot = service.take_slot(Message("service-waits"), caller.tenant, service.settings.max_waits)
+    with slot, service.recheck.hold(caller) as lease:
         while True:
             changed = service.stage_watch.next_change()
-            status = await load_status(service, key, id)
+            status = await load_status(service, caller, id)
             rest = end - loop.time()
             if has_reached(status, goal) or rest <= 0 or service.stopping.is_set():
                 return status
             await service.wait_for_change(changed, rest, lease)
 
 
-async def load_status(service: Service, key: ApiKey, id: str) -> EvidenceStatusDocument:
+async def load_status(service: Service, caller: Caller, id: str) -> EvidenceStatusDocument:
     """Return the status of a tenant's evidence.
 
     Raises:
         Problem: The tenant has no such evidence (404), or it was erased (410).
         ChainGuardError: The evidence was anchored, and the chain contradicts the log.
     """
-    stored, anchored, notice = await service.read(lambda: _load(service, key, id))
+    stored, anchored, notice = await service.read(lambda: _load(service, caller, id))
     if anchored is not None and anchored.final:
         service.check_chain()
     return EvidenceStatusDocument(
@@ -75,7 +75,7 @@ async def load_status(service: Service, key: ApiKey, id: str) -> EvidenceStatusD
     )
 
 
-def find_evidence(service: Service, key: ApiKey, id: str) -> StoredEvidence:
+def find_evidence(service: Service, caller: Caller, id: str) -> StoredEvidence:
     """Return a tenant's evidence.
 
     Raises:
@@ -83,9 +83,9 @@ def find_evidence(service: Service, key: ApiKey, id: str) -> StoredEvidence:
     """
     with service.project.database.read() as connection:
         stored = find_by_identity(connection, bytes.fromhex(id))
-        if stored is None and is_erased(connection, key.tenant, bytes.fromhex(id)):
+        if stored is None and is_erased(connection, caller.tenant, bytes.fromhex(id)):
             raise Problem(410, Message("evidence-erased-leaf-kept"))
-    if stored is None or tenant_of(stored.source) != key.tenant:
+    if stored is None or tenant_of(stored.source) != caller.tenant:
         # The same message as for unknown evidence: tenants must not learn what others submitted.
         raise Problem(404, Message("evidence-unknown-to-tenant"))
     return stored
@@ -104,9 +104,9 @@ def describe_anchor(anchored: AnchoredHead) -> HeadAnchorDocument:
 
 
 def _load(
-    service: Service, key: ApiKey, id: str
+    service: Service, caller: Caller, id: str
 ) -> tuple[StoredEvidence, AnchoredHead | None, RecordNotice | None]:
-    stored = find_evidence(service, key, id)
+    stored = find_evidence(service, caller, id)
     chain_id, anchored, pair = service.project.config.chain_id, None, None
     with service.project.database.read() as connection:
         if stored.leaf_index is not None:

@@ -336,7 +336,7 @@ _DETAILS = {
     404: "There is no such thing, or it is another tenant's.",
     408: "The body did not come in time.",
     405: "The address does not take that method.",
-    409: "It is not that far yet.",
+    409: "It is not that far yet, or the tenant would lose its last owner.",
     410: "It was erased.",
     413: "It is too long.",
     415: "It is of another media type, or compressed.",

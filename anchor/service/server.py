@@ -14,7 +14,6 @@ import tempfile
 import threading
 import time
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -67,10 +66,8 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(config: Path, settings: Settings, listener: socket.socket, workers: int) -> None:
     """Serve until SIGTERM or SIGINT; requests in progress are answered first."""
     shared = tempfile.TemporaryDirectory(prefix="anchor-serve-")
-    metrics, sessions = Path(shared.name) / "metrics", Path(shared.name) / "sessions"
+    metrics = Path(shared.name) / "metrics"
     metrics.mkdir()
-    sessions.mkdir()
-    settings = replace(settings, ended_sessions=sessions)
     configuration = uvicorn.Config(
         partial(_make_app, config, settings),
         factory=True,

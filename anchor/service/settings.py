@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +49,5 @@ class Settings:
     access_log: bool = True
     # Time for requests in progress to end after SIGTERM; workers are killed 5 seconds later.
     drain_seconds: int = 20
-    # Signs the sessions of the pages; shared by all workers, and new with each start.
+    # Signs the cookies of sign-ins under way; shared by all workers, and new with each start.
     session_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
-    # Folder in which all workers record ended sessions; None: each worker uses its own.
-    ended_sessions: Path | None = None

@@ -28,8 +28,9 @@ from anchor.project.log_key import load_log_key
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
 from anchor.service.anchor_watch_thread import AnchorWatchThread
+from anchor.service.caller import Caller, reload_callers
+from anchor.service.caller_recheck import CallerLease, CallerRecheck
 from anchor.service.job_runner import JobRunner
-from anchor.service.key_recheck import KeyLease, KeyRecheck
 from anchor.service.problems import CLOSE, RETRY_LATER, Problem
 from anchor.service.proof_queue import ProofQueue
 from anchor.service.readiness import Readiness
@@ -37,7 +38,6 @@ from anchor.service.receipt_builder import ReceiptBuilder
 from anchor.service.settings import Settings
 from anchor.service.stage_watch import StageWatch
 from anchor.service.write_queue import WriteQueue
-from anchor.store.api_keys import ApiKey, find_keys_by_id
 from anchor.system.clock import utc_now
 
 _LOG = logging.getLogger("anchor.service")
@@ -55,7 +55,7 @@ class Service:
     def __init__(self, project: OpenProject, settings: Settings) -> None:
         self.project = project
         self.settings = settings
-        self.key_recheck = KeyRecheck(self._load_keys, utc_now)
+        self.recheck = CallerRecheck(self._reload_callers)
         self.write_queue = WriteQueue(project.database, utc_now, end_this_process)
         self.readiness = Readiness(project.database, end_this_process)
         self.stage_watch = StageWatch(project, end_this_process)
@@ -78,6 +78,7 @@ class Service:
         """Set when the worker is asked to stop: streams then end."""
         self._recent_block = RecentBlock(project, project.config.not_before, _LOG.warning)
         self._namer = ThreadPoolExecutor(1, thread_name_prefix="name")
+        self._changer = ThreadPoolExecutor(1, thread_name_prefix="change")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
         self._busy: Counter[str] = Counter()
 
@@ -103,6 +104,22 @@ class Service:
                 return ask(connection, *args, **kwargs)
 
         return await self.read(read)
+
+    async def change(
+        self, work: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Return the result of ``work`` in a transaction that changes the store.
+
+        It runs off the event loop, and again if other writers interfere: ``work`` must have no
+        effects outside the store.
+        """
+
+        def write() -> T:
+            return self.project.database.write_with_retry(
+                lambda connection: work(connection, *args, **kwargs)
+            )
+
+        return await asyncio.get_running_loop().run_in_executor(self._changer, write)
 
     async def read_published(self, path: str) -> tuple[bytes | None, bool]:
         """Return a file of the published log, None if missing, and whether it can never change.
@@ -151,9 +168,8 @@ class Service:
         if not self._busy[name]:
             del self._busy[name]
 
-    def _load_keys(self, ids: Iterable[str]) -> dict[str, ApiKey]:
-        with self.project.database.read() as connection:
-            return find_keys_by_id(connection, ids)
+    def _reload_callers(self, callers: Iterable[Caller]) -> dict[Caller, Caller]:
+        return reload_callers(self.project.database, callers, utc_now())
 
     def check_chain(self) -> None:
         """Check that the chain, as last observed, does not contradict the log.
@@ -194,7 +210,7 @@ class Service:
             )
 
     async def wait_for_change(
-        self, changed: asyncio.Event, seconds: float, lease: KeyLease
+        self, changed: asyncio.Event, seconds: float, lease: CallerLease
     ) -> bool:
         """Wait for a change of stage or the worker's end; return whether either came in time.
 
@@ -219,12 +235,13 @@ class Service:
         self.anchor_watch.stop()
         await self.readiness.stop()
         await self.stage_watch.stop()
-        await self.key_recheck.stop()
+        await self.recheck.stop()
         await asyncio.to_thread(self.write_queue.stop)
         await asyncio.to_thread(self.receipt_builder.close)
         self.proof_queue.close()
         self._publisher.shutdown()
         self._namer.shutdown(wait=False, cancel_futures=True)
+        self._changer.shutdown()
         self._readers.shutdown()
         self.project.database.close()
 

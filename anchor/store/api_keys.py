@@ -18,10 +18,8 @@ from sqlalchemy import Connection, Row, insert, select, text, update
 
 from anchor.errors import UsageError
 from anchor.messages.message import Message, join
+from anchor.people.roles import SCOPES
 from anchor.store.schema import api_keys, tenants, usage
-
-SCOPES = ("submit", "read", "admin")
-"""The scopes of a key: submit evidence, read the tenant's own, read the service's status."""
 
 _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62})")
 _TOKEN = re.compile(r"anchor_([0-9a-f]{12})_([0-9a-f]{64})")
@@ -137,10 +135,12 @@ def find_keys_by_id(connection: Connection, ids: Iterable[str]) -> dict[str, Api
     return {row.id: _parse_key(row) for row in rows}
 
 
-def load_keys(connection: Connection) -> list[ApiKey]:
-    """Return every key, oldest first."""
-    rows = connection.execute(_SELECT.order_by(api_keys.c.created_at, api_keys.c.id))
-    return [_parse_key(row) for row in rows]
+def load_keys(connection: Connection, tenant: str | None = None) -> list[ApiKey]:
+    """Return every key, or those of one tenant, oldest first."""
+    query = _SELECT.order_by(api_keys.c.created_at, api_keys.c.id)
+    if tenant is not None:
+        query = query.where(api_keys.c.tenant == tenant)
+    return [_parse_key(row) for row in connection.execute(query)]
 
 
 def revoke_key(connection: Connection, key: str, revoked_at: str) -> str:
@@ -166,6 +166,17 @@ def revoke_key(connection: Connection, key: str, revoked_at: str) -> str:
         .values(revoked_at=revoked_at)
     )
     return id
+
+
+def describe_key_state(key: ApiKey, time: str) -> Message:
+    """Return in words whether a key is valid at ``time``."""
+    if key.revoked_at is not None:
+        return Message("api-key-state-revoked", time=key.revoked_at)
+    if key.expires_at is None:
+        return Message("api-key-state-usable")
+    if time < key.expires_at:
+        return Message("api-key-state-usable-until", time=key.expires_at)
+    return Message("api-key-state-expired", time=key.expires_at)
 
 
 def load_limits(connection: Connection) -> dict[str, Quota]:

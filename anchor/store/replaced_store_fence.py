@@ -18,8 +18,11 @@ from anchor.store.database import Database
 from anchor.store.location import IS_FENCED, REPLACED
 
 # Intake of evidence, the lease of the process that seals and sends, and changes that would have no
-# effect in a replaced store: legal holds, tenants' quotas, revoked keys.
-_TABLES = ("runs", "lease", "holds", "tenants", "api_keys")
+# effect in a replaced store: legal holds, tenants' quotas, revoked keys, members, sign-ins.
+_TABLES = (
+    "runs", "lease", "holds", "tenants", "api_keys", "memberships", "invitations", "sessions",
+    "tenant_events",
+)  # fmt: skip
 _FUNCTION = (
     "CREATE OR REPLACE FUNCTION anchor_replaced() RETURNS trigger LANGUAGE plpgsql AS "
     f"$$ BEGIN RAISE EXCEPTION '{REPLACED}'; END $$"

@@ -24,6 +24,12 @@ What each table keeps durable:
 - ``jobs``: the work that a transaction ordered and a worker of the service has yet to do.
 - ``certificates``: the certificates that the service was asked for, and those it revoked.
 - ``certificate_files``: the files of issued certificates, until their evidence is erased.
+- ``people``: the persons who signed in, as their providers stated them.
+- ``identities``: the provider and the subject by which a person is recognised.
+- ``memberships``: the persons of each tenant, and their roles.
+- ``invitations``: the hashes of invitations to a tenant, each for one person.
+- ``sessions``: the hashes of browser sessions, of a person or of an administrator's key.
+- ``tenant_events``: each tenant's audit trail, to which rows are only added.
 """
 
 from __future__ import annotations
@@ -371,4 +377,90 @@ certificate_files = _table(
     Column("kind", Text, primary_key=True),
     Column("sha256", Bytes, nullable=False),
     Column("body", Bytes, nullable=False),
+)
+
+people = _table(
+    "people",
+    Column("id", Text, primary_key=True),
+    # As the provider stated them at the last sign-in.
+    Column("name", Text, nullable=False),
+    Column("email", Text),
+    Column(
+        "email_verified",
+        Integer,
+        CheckConstraint("email_verified IN (0, 1)", name="flag"),
+        nullable=False,
+    ),
+    Column("created_at", Text, nullable=False),
+)
+
+identities = _table(
+    "identities",
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("person", Text, ForeignKey("people.id"), nullable=False),
+    Column("created_at", Text, nullable=False),
+    Index("ix_identities_person", "person"),
+)
+
+memberships = _table(
+    "memberships",
+    Column("tenant", Text, ForeignKey("tenants.name"), primary_key=True),
+    Column("person", Text, ForeignKey("people.id"), primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("since", Text, nullable=False),
+    Index("ix_memberships_person", "person"),
+)
+
+invitations = _table(
+    "invitations",
+    Column("id", Text, primary_key=True),
+    # SHA-256 of the token: 256 random bits need no slower hash.
+    Column("token_hash", Bytes, nullable=False, unique=True),
+    Column("tenant", Text, ForeignKey("tenants.name"), nullable=False),
+    Column("role", Text, nullable=False),
+    # For whom the inviter meant it; not checked.
+    Column("email", Text),
+    Column("made_by", Text, nullable=False),
+    Column("made_at", Text, nullable=False),
+    Column("expires_at", Text, nullable=False),
+    # When it was used or withdrawn, and who used it; NULL while it is open.
+    Column("ended_at", Text),
+    Column("used_by", Text, ForeignKey("people.id")),
+    Index("ix_invitations_tenant", "tenant"),
+)
+
+sessions = _table(
+    "sessions",
+    Column("id", Text, primary_key=True),
+    Column("token_hash", Bytes, nullable=False, unique=True),
+    # Exactly one is set: a person, or the API key of an administrator.
+    Column("person", Text, ForeignKey("people.id")),
+    Column("api_key", Text, ForeignKey("api_keys.id")),
+    # The browser as its header names it.
+    Column("browser", Text, nullable=False),
+    Column("begun_at", Text, nullable=False),
+    Column("expires_at", Text, nullable=False),
+    # To the minute.
+    Column("used_at", Text, nullable=False),
+    Column("ended_at", Text),
+    CheckConstraint("(person IS NULL) <> (api_key IS NULL)", name="one_holder"),
+    Index("ix_sessions_person", "person"),
+    Index("ix_sessions_expires_at", "expires_at"),
+)
+
+tenant_events = _table(
+    "tenant_events",
+    Column("id", Int64, primary_key=True),
+    Column("tenant", Text, ForeignKey("tenants.name"), nullable=False),
+    Column("at", Text, nullable=False),
+    # Who did it: a person, a key, or a user of the operator's machine.
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    # What it was done to: a person, an invitation, a key.
+    Column("subject", Text),
+    # Further members, as canonical JSON; never a secret or a person's name.
+    Column("details", Text, nullable=False),
+    Index("ix_tenant_events_tenant", "tenant", "id"),
+    Index("ix_tenant_events_at", "tenant", "at"),
 )

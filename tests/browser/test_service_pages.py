@@ -27,6 +27,7 @@ PAGES = {
     "problem": "/log/leaf?of=nonsense",
     "consistency": "/log/consistency?old=4&new=311",
     "dashboard": "/",
+    "account": "/account",
 }
 
 
@@ -146,7 +147,7 @@ def test_one_signs_in_and_out_by_keyboard_alone(browser: Browser, served: PageSe
         assert served.admin not in tab.url
         (cookie,) = tab.context.cookies()
         assert cookie["httpOnly"]
-        assert cookie["sameSite"] == "Strict"
+        assert cookie["sameSite"] == "Lax"
         assert tab.evaluate("document.cookie") == ""
         tab.get_by_role("button", name="Sign out").press("Enter")
         tab.get_by_role("heading", name="Sign in").wait_for()

@@ -38,7 +38,7 @@ QUOTED = re.compile(
 # Paths, commands, and the names of things.
 NAMES = re.compile(
     r"eip155:\S+|[\w.:~-]*[/.][\w./-]+|anchor [a-z-]+"
-    r"|\b(SHA-256|sha-ni|py-evm|gas|gwei|ether|acme|them|submit|read|admin|MY-PROJECT)\b"
+    r"|\b(SHA-256|sha-ni|py-evm|gas|gwei|ether|acme|them|submit|read|audit|manage|admin|owner|member|reader|auditor|MY-PROJECT)\b"
 )
 
 # What is run on one project, in this order, with the code that it ends with.
@@ -49,6 +49,7 @@ STEPS = {
         0 search a
         0 log
         0 api-key list
+        0 tenant list
         0 hold list
         0 transactions list
         32 status
@@ -141,6 +142,9 @@ STEPS = {
         0 api-key list
         0 api-key revoke {id}
         0 api-key list
+        0 tenant invite acme --role owner
+        0 tenant invite acme --email li@example.org --json
+        0 tenant list
         2 transactions give-up 1
     """,
     "retention": """
@@ -192,6 +196,9 @@ STEPS = {
         2 api-key create acme --never-expires --days 1
         2 api-key create Acme
         2 api-key create acme --scope all
+        2 tenant invite Acme
+        2 tenant invite acme --role king
+        2 tenant invite acme --email nobody
         2 hold remove none
         2 init . --devnet --keystore key.json --owner 0x12
         2 init elsewhere

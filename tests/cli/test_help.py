@@ -25,6 +25,7 @@ GROUPS = {
     "operator": ("add", "list", "remove"),
     "transactions": ("list", "give-up"),
     "api-key": ("create", "list", "revoke"),
+    "tenant": ("invite", "list"),
     "hold": ("add", "list", "remove"),
     "custody": ("add", "show"),
 }

@@ -107,6 +107,8 @@ def test_the_document_of_each_command_names_its_format(anchored: Site, tmp_path:
         "api-key create": ("acme",),
         "api-key list": (),
         "api-key revoke": (str(key),),
+        "tenant invite": ("acme", "--role", "owner", "--email", "li@example.org"),
+        "tenant list": (),
         "hold add": ("case", "a.txt", "--reason", "a dispute"),
         "hold list": (),
         "hold remove": ("case",),

@@ -22,9 +22,8 @@ from anchor.monitor.background_poll import Sighting
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.service import proof_queue
 from anchor.service.pages.rendering import POLICY, mark_code, mark_units
-from anchor.service.pages.sign_in import SECONDS, Session, Sessions
 from anchor.service.settings import Settings
-from anchor.store.api_keys import create_key, revoke_key
+from anchor.store.api_keys import revoke_key
 from anchor.store.location import SqliteFile
 from anchor.store.runs import load_leaves
 from anchor.store.sealing import seal
@@ -146,7 +145,7 @@ def test_signing_in_begins_a_session_that_no_script_and_no_other_site_can_use(
     answer = sign_in(served, served.admin, Origin=f"https://{host(served)}")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     cookie = cookie_of(answer)
-    for part in ("HttpOnly", "SameSite=strict", "Path=/", "Secure", f"Max-Age={12 * 3600}"):
+    for part in ("HttpOnly", "SameSite=lax", "Path=/", "Secure", f"Max-Age={12 * 3600}"):
         assert part in cookie
     assert cookie.startswith("__Host-anchor_session=") and "Domain" not in cookie
     assert served.admin not in cookie
@@ -222,22 +221,6 @@ def test_a_session_ends_with_its_key(site: MemorySite) -> None:
         assert served.ask("/").status_code == 303
 
 
-def test_a_session_ends_when_the_key_expires(site: MemorySite, tmp_path: Path) -> None:
-    with serve_pages(site) as served:
-        with served.project.database.write() as connection:
-            soon = create_key(
-                connection,
-                "ops",
-                ["admin"],
-                created_at=utc_now(),
-                expires_at="2026-01-01T00:00:00.000Z",
-            )
-        sessions = Sessions(served.service.settings.session_secret, tmp_path)
-        cookie = sessions.begin(soon.split("_")[1], time.time())
-        headers = {"Cookie": f"anchor_session={cookie}"}
-        assert served.http.get("/", headers=headers, follow_redirects=False).status_code == 303
-
-
 def test_signing_out_ends_the_session(site: MemorySite) -> None:
     with serve_pages(site) as served:
         sign_in(served, served.admin)
@@ -251,37 +234,6 @@ def test_signing_out_ends_the_session(site: MemorySite) -> None:
         # Another session of the same key goes on.
         sign_in(served, served.admin)
         assert served.http.get("/").status_code == 200
-
-
-def test_ended_sessions_are_forgotten_when_their_cookies_have_expired(tmp_path: Path) -> None:
-    sessions, other_worker = Sessions(b"s" * 32, tmp_path), Sessions(b"s" * 32, tmp_path)
-    early, late, latest = (sessions.begin("a" * 12, at - SECONDS) for at in (1_000, 2_000, 3_000))
-    for cookie in (early, late):
-        session = sessions.find(cookie, 900.0)
-        assert session is not None
-        sessions.end(session, 900.0)
-        assert sessions.find(cookie, 900.0) is None and other_worker.find(cookie, 900.0) is None
-    session = sessions.find(latest, 1_000.0)
-    assert session is not None
-    sessions.end(session, 1_000.0)
-    assert sorted(path.name[:5] for path in tmp_path.iterdir()) == ["2000.", "3000."]
-
-
-def test_a_session_cannot_be_made_up_or_made_longer(tmp_path: Path) -> None:
-    sessions, other = Sessions(b"s" * 32, tmp_path), Sessions(b"o" * 32, tmp_path)
-    cookie = sessions.begin("a" * 12, 1_000.0)
-    key, id, expires, signature = cookie.split(".")
-    session = Session(key_id="a" * 12, id=id, expires=1_000 + SECONDS)
-    assert sessions.find(cookie, 1_000.0 + SECONDS - 1) == session
-    assert sessions.find(cookie, 1_000.0 + SECONDS) is None
-    assert other.find(cookie, 1_001.0) is None
-    for forged in (
-        f"{'b' * 12}.{id}.{expires}.{signature}", f"{key}.{id}.{int(expires) + 1}.{signature}",
-        f"{key}.{'0' * 32}.{expires}.{signature}", f"{key}.{expires}.{signature}",
-        f"{key}.{id}.{expires}.{'0' * 64}", f"{key}.{id}.{expires}.", "",
-        f"{key}.{id}.{expires}.{signature}\n", f"{key}.{id}.٣.{signature}", cookie.upper(),
-    ):  # fmt: skip
-        assert sessions.find(forged, 1_001.0) is None
 
 
 @pytest.mark.parametrize(
@@ -311,19 +263,35 @@ def test_behind_a_named_web_server_the_scheme_is_its_word(site: MemorySite) -> N
             assert answer.status_code == status
 
 
-def test_two_workers_of_a_service_know_each_others_sessions_and_another_start_does_not(
+def test_two_workers_of_a_service_know_each_others_sessions_and_so_does_another_start(
     site: MemorySite,
 ) -> None:
     settings = Settings()
     with serve_pages(site, settings=settings) as served:
         cookie = cookie_of(sign_in(served, served.admin)).partition("=")[2].partition(";")[0]
     headers = {"Cookie": f"anchor_session={cookie}"}
-    with serve_pages(site, settings=settings) as served:
-        assert served.http.get("/", headers=headers).status_code == 200
     with serve_pages(site) as served:
-        assert served.http.get("/", headers=headers, follow_redirects=False).status_code == 303
+        assert served.http.get("/", headers=headers).status_code == 200
     assert settings.session_secret.hex() not in repr(settings)
     assert repr(settings.session_secret) not in repr(settings)
+
+
+def test_signing_in_again_ends_the_session_that_the_browser_had(site: MemorySite) -> None:
+    with serve_pages(site) as served:
+        first = cookie_of(sign_in(served, served.admin)).partition("=")[2].partition(";")[0]
+        second = cookie_of(sign_in(served, served.admin)).partition("=")[2].partition(";")[0]
+        served.http.cookies.clear()
+        for token, status in ((first, 303), (second, 200)):
+            headers = {"Cookie": f"anchor_session={token}"}
+            answer = served.http.get("/", headers=headers, follow_redirects=False)
+            assert answer.status_code == status
+
+
+@pytest.mark.parametrize("site_of", ["cross-site", "same-site"])
+def test_a_form_that_the_browser_calls_foreign_is_refused(
+    served: PageService, site_of: str
+) -> None:
+    assert sign_in(served, served.admin, **{"Sec-Fetch-Site": site_of}).status_code == 403
 
 
 # What they say.

@@ -43,7 +43,11 @@ from anchor.store.schema_upgrade import hold_outdated
 
 OLD = ["0001", "0002", "0003"]
 MOVED = ("evidence", "positions", "waiting", "keys")
-LATER = ("state_proofs", "record_index", "jobs", "certificates", "certificate_files")
+# What schemas after 0004 added.
+LATER = (
+    "state_proofs", "record_index", "jobs", "certificates", "certificate_files", "people",
+    "identities", "memberships", "invitations", "sessions", "tenant_events",
+)  # fmt: skip
 SEALED, WAITING, OTHERS = MOST_PIECES + 700, 500, 3
 COUNT = SEALED + WAITING + OTHERS
 

@@ -66,9 +66,9 @@ def serve_pages(
 
 
 @contextmanager
-def run_app(app: FastAPI) -> Iterator[str]:
-    """Run a real server for ``app`` in a thread; give its address."""
-    listener = socket.create_server(("127.0.0.1", 0))
+def run_app(app: FastAPI, listener: socket.socket | None = None) -> Iterator[str]:
+    """Run a real server for ``app`` in a thread, on ``listener`` or any port; give its address."""
+    listener = listener or socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
         uvicorn.Config(app, http=TimeoutProtocol, ws="none", log_config=None, lifespan="on")
     )

@@ -14,8 +14,10 @@ from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.typer_app import make_group
 from anchor.errors import UsageError
 from anchor.messages.message import Message
-from anchor.operate.key_audit_trail import record_key_event
-from anchor.store.api_keys import ApiKey, Quota, create_key, load_keys, revoke_key
+from anchor.operate.key_audit_trail import find_user, record_key_event
+from anchor.people.actors import Actor
+from anchor.store.api_keys import Quota, describe_key_state, load_keys
+from anchor.store.tenant_keys import MAX_KEY_DAYS, issue_key, key_id_of, withdraw_key
 from anchor.system.clock import format_time, utc_now
 
 _SCOPES = ("submit", "read")
@@ -34,14 +36,14 @@ def create(
     scope: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="submit|read|admin",
+            metavar="submit|read|audit|manage|admin",
             help="Permission of the key; repeatable; default: submit and read.",
         ),
     ] = None,
     days: Annotated[
         int | None,
         typer.Option(
-            min=1, max=3_650, metavar="N", help="Days until the key expires; default: 365."
+            min=1, max=MAX_KEY_DAYS, metavar="N", help="Days until the key expires; default: 365."
         ),
     ] = None,
     never_expires: Annotated[
@@ -82,15 +84,16 @@ def create(
     if per_day is not None or per_minute is not None:
         limits = Quota(per_day=per_day, per_minute=per_minute)
     with project_session(config_path) as project, project.database.write() as connection:
-        token = create_key(
+        token = issue_key(
             connection,
             tenant,
             scope or _SCOPES,
-            created_at=format_time(created_at),
+            Actor("operator", find_user()),
+            at=format_time(created_at),
             expires_at=expires_at,
             limits=limits,
         )
-        id = token.split("_")[1]
+        id = key_id_of(token)
         record_key_event(
             project.config,
             "key-created",
@@ -125,7 +128,7 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     time = utc_now()
     for key in keys:
         scopes = ",".join(key.scopes)
-        output.row(key.id, key.tenant, scopes, _describe_state(key, time), widths=(0, 20, 18))
+        output.row(key.id, key.tenant, scopes, describe_key_state(key, time), widths=(0, 20, 18))
     if not keys:
         output.line(Message("api-key-none"))
     described = [asdict(key) for key in keys]
@@ -149,17 +152,7 @@ def revoke(
     output = Output(as_json=as_json)
     revoked_at = utc_now()
     with project_session(config_path) as project, project.database.write() as connection:
-        id = revoke_key(connection, key, revoked_at)
+        id = withdraw_key(connection, key, Actor("operator", find_user()), revoked_at)
         record_key_event(project.config, "key-revoked", at=revoked_at, key=id)
     output.line(Message("api-key-revoked", id=id))
     output.result({"revoked": id})
-
-
-def _describe_state(key: ApiKey, time: str) -> Message:
-    if key.revoked_at is not None:
-        return Message("api-key-state-revoked", time=key.revoked_at)
-    if key.expires_at is None:
-        return Message("api-key-state-usable")
-    if time < key.expires_at:
-        return Message("api-key-state-usable-until", time=key.expires_at)
-    return Message("api-key-state-expired", time=key.expires_at)

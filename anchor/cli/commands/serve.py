@@ -13,6 +13,7 @@ from anchor.cli.standard_streams import EventLines
 from anchor.errors import StorageError, StoreBusyError
 from anchor.messages.message import Message
 from anchor.project.allowlist import find_config
+from anchor.service.app import make_providers
 from anchor.service.client_address import parse_proxies
 from anchor.service.server import listen, serve
 from anchor.service.settings import Settings
@@ -78,6 +79,9 @@ def command(
         # Opened once here, so that a faulty project is reported at once.
         with project_session(file) as project:
             file = project.config.file
+            # Here, too, because a worker would only wait for the fault to be mended.
+            for provider in make_providers(project.config.platform).values():
+                provider.queue.close()
     except (StorageError, StoreBusyError) as error:
         output.note(Message("service-store-unavailable", reason=error.message))
     listener = listen(host, port)

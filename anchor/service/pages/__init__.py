@@ -4,8 +4,30 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from anchor.service.pages import dashboard, log_pages, rendering, sign_in
+from anchor.service.pages import (
+    account,
+    dashboard,
+    events_page,
+    join,
+    key_page,
+    log_pages,
+    provider_sign_in,
+    rendering,
+    sign_in,
+    tenant_page,
+)
 
 router = APIRouter(include_in_schema=False)
-for _part in (dashboard.router, sign_in.router, log_pages.router, rendering.router):
+for _part in (
+    dashboard.router,
+    sign_in.router,
+    provider_sign_in.router,
+    account.router,
+    join.router,
+    tenant_page.router,
+    key_page.router,
+    events_page.router,
+    log_pages.router,
+    rendering.router,
+):
     router.include_router(_part)

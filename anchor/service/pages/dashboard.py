@@ -53,8 +53,9 @@ async def dashboard(
 ) -> Response:
     """Show the dashboard, or redirect to the sign-in form."""
     caller = await find_administrator(request, service)
-    if caller is None:
-        return RedirectResponse(reader.link("/login"), status_code=303)
+    if caller is None or caller == "person":
+        other = "/login" if caller is None else "/account"
+        return RedirectResponse(reader.link(other), status_code=303)
     project, moment = service.project, time.time()
     try:
         overview = await service.read(lambda: read_overview(project, moment))

@@ -88,7 +88,7 @@ _BODY: dict[str, Any] = {
 )
 async def submit_bulk(
     request: Request,
-    key: Submitter,
+    caller: Submitter,
     service: CurrentService,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
@@ -111,9 +111,9 @@ async def submit_bulk(
     service.check_intake()
     check_length(request, service.settings.max_bulk)
     log, block = service.project.config.log, await service.name_block()
-    origin = Origin.of_request(key.tenant, idempotency_key, log, block)
+    origin = Origin.of_request(caller.tenant, idempotency_key, log, block)
     kind = Message("service-bulk-submissions")
-    slot = service.take_slot(kind, key.tenant, service.settings.max_bulks)
+    slot = service.take_slot(kind, caller.tenant, service.settings.max_bulks)
     reader = ArrowReader() if is_arrow else LineReader(service.settings.max_line)
     answers = ArrowAnswers() if answers_arrow else LineAnswers()
-    return BulkAnswer(service, key, origin, slot, reader, answers)
+    return BulkAnswer(service, caller, origin, slot, reader, answers)

@@ -9,6 +9,7 @@ from anchor.canonical import parse_strict
 from anchor.errors import MalformedError
 from anchor.messages.message import Message
 from anchor.service.auth import Reader, Submitter
+from anchor.service.caller import Caller
 from anchor.service.evidence_status import find_evidence
 from anchor.service.problems import RETRY_LATER, FieldError, Problem
 from anchor.service.request_body import check_media_type, read_body
@@ -24,7 +25,6 @@ from anchor.service.schemas import (
     read_reason,
 )
 from anchor.service.worker import CurrentService, Service
-from anchor.store.api_keys import ApiKey
 from anchor.store.certificates import (
     IssuedCertificate,
     count_waiting,
@@ -58,23 +58,27 @@ _MOST_BODY = 8 * 1024
         **problems(401, 403, 404, 410, 422, 429),
     },
 )
-async def order(id: IdInPath, key: Submitter, service: CurrentService) -> CertificateDocument:
+async def order(id: IdInPath, caller: Submitter, service: CurrentService) -> CertificateDocument:
     """Order a certificate, made as `anchor certify --digest` makes it: no file is at hand here.
 
     An order that waits already is returned again.
     """
-    stored = await service.read(lambda: find_evidence(service, key, id))
+    stored = await service.read(lambda: find_evidence(service, caller, id))
     at = utc_now()
 
     def write() -> IssuedCertificate:
         with service.project.database.read() as connection:
-            waiting = count_waiting(connection, key.tenant)
+            waiting = count_waiting(connection, caller.tenant)
         if waiting >= _MOST_WAITING:
             text = Message("certificates-too-many-waiting", limit=_MOST_WAITING)
             raise Problem(429, text, headers=RETRY_LATER)
         return service.project.database.write_with_retry(
             lambda connection: request_certificate(
-                connection, key.tenant, stored.identity, requested_by=key.id, at=at
+                connection,
+                caller.tenant,
+                stored.identity,
+                requested_by=caller.actor.encode(),
+                at=at,
             )
         )
 
@@ -89,10 +93,10 @@ async def order(id: IdInPath, key: Submitter, service: CurrentService) -> Certif
     responses=problems(401, 403, 404, 410, 422),
 )
 async def of_evidence(
-    id: IdInPath, key: Reader, service: CurrentService
+    id: IdInPath, caller: Reader, service: CurrentService
 ) -> list[CertificateDocument]:
     """Return all certificates that were ordered, the first order first."""
-    stored = await service.read(lambda: find_evidence(service, key, id))
+    stored = await service.read(lambda: find_evidence(service, caller, id))
     certificates = await service.query(load_certificates, stored.identity)
     return [await _describe(service, certificate) for certificate in certificates]
 
@@ -103,10 +107,10 @@ async def of_evidence(
     responses=problems(401, 403, 404, 422),
 )
 async def state(
-    certificate: CertificateId, key: Reader, service: CurrentService
+    certificate: CertificateId, caller: Reader, service: CurrentService
 ) -> CertificateDocument:
     """Return whether it is issued yet, its number and the digests of its files."""
-    return await _describe(service, await _find(service, key, certificate))
+    return await _describe(service, await _find(service, caller, certificate))
 
 
 @router.get(
@@ -119,10 +123,10 @@ async def state(
     },
 )
 async def file(
-    certificate: CertificateId, kind: FileKind, key: Reader, service: CurrentService
+    certificate: CertificateId, kind: FileKind, caller: Reader, service: CurrentService
 ) -> Response:
     """Return the file, byte for byte as it was issued."""
-    issued = await _find(service, key, certificate)
+    issued = await _find(service, caller, certificate)
     if issued.number is None:
         raise Problem(409, Message("certificate-not-issued-yet"))
     if issued.identity is None:
@@ -149,7 +153,7 @@ async def file(
     },
 )
 async def revoke(
-    request: Request, certificate: CertificateId, key: Submitter, service: CurrentService
+    request: Request, certificate: CertificateId, caller: Submitter, service: CurrentService
 ) -> CertificateDocument:
     """Revoke a certificate: whoever looks its number up learns it, with the reason.
 
@@ -157,7 +161,7 @@ async def revoke(
     """
     check_media_type(request, "application/json")
     reason = _read_reason(await read_body(request, service.settings))
-    await _find(service, key, certificate)
+    await _find(service, caller, certificate)
     at = utc_now()
 
     def write() -> bool:
@@ -167,7 +171,7 @@ async def revoke(
 
     if not await service.read(write):
         raise Problem(409, Message("certificate-not-revocable"))
-    return await _describe(service, await _find(service, key, certificate))
+    return await _describe(service, await _find(service, caller, certificate))
 
 
 def _read_reason(data: bytes) -> str:
@@ -183,9 +187,9 @@ def _read_reason(data: bytes) -> str:
     return reason
 
 
-async def _find(service: Service, key: ApiKey, id: str) -> IssuedCertificate:
+async def _find(service: Service, caller: Caller, id: str) -> IssuedCertificate:
     certificate = await service.query(find_certificate, id)
-    if certificate is None or certificate.tenant != key.tenant:
+    if certificate is None or certificate.tenant != caller.tenant:
         raise Problem(404, Message("certificate-unknown-to-tenant"))
     return certificate
 

@@ -24,7 +24,7 @@ router = APIRouter(tags=["log"])
     responses=problems(401, 403, 422),
 )
 async def heads(
-    _key: Reader,
+    _caller: Reader,
     service: CurrentService,
     before: Annotated[
         int, Query(ge=1, le=MAX_LOG_SIZE + 1, description="Only heads smaller than this.")

@@ -163,7 +163,7 @@ class LogFigures(Collector):
 
 
 @router.get("/metrics")
-async def metrics(_key: Administrator, service: CurrentService) -> Response:
+async def metrics(_caller: Administrator, service: CurrentService) -> Response:
     """Return all metrics in Prometheus's text format."""
     project = service.project
     outside = service.outside.snapshot()

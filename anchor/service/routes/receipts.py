@@ -35,7 +35,7 @@ router = APIRouter(tags=["evidence"])
 )
 async def receipt(
     id: IdInPath,
-    key: Reader,
+    caller: Reader,
     service: CurrentService,
     wait: WaitSeconds = 0,
     until: Annotated[
@@ -46,16 +46,16 @@ async def receipt(
     """Return the receipt of sealed evidence or, with `until=anchored`, of anchored evidence."""
     service.check_chain()
     goal = Stage(until)
-    status = await wait_for_stage(service, key, id, goal, wait)
+    status = await wait_for_stage(service, caller, id, goal, wait)
     if not has_reached(status, goal):
         return _not_yet(status)
-    stored = await service.read(lambda: find_evidence(service, key, id))
+    stored = await service.read(lambda: find_evidence(service, caller, id))
     if stored.record is None:
         raise Problem(410, Message("evidence-record-erased"))
     proven = await service.receipt_builder.prove(stored)
     # The operator accepted an incident meanwhile, so that the anchor is not final any more.
     if goal is Stage.ANCHORED and not proven.anchors:
-        return _not_yet(await load_status(service, key, id))
+        return _not_yet(await load_status(service, caller, id))
     return Response(encode_receipt(proven), media_type="application/json")
 
 

@@ -14,7 +14,8 @@ from starlette.types import Receive, Scope, Send
 
 from anchor.errors import AnchorError
 from anchor.messages.message import Message
-from anchor.service.auth import Reader
+from anchor.service.auth import StatusReader
+from anchor.service.caller import Caller
 from anchor.service.evidence_status import load_status, wait_for_stage
 from anchor.service.problems import Problem, explain
 from anchor.service.schemas import (
@@ -24,7 +25,6 @@ from anchor.service.schemas import (
     problems,
 )
 from anchor.service.worker import CurrentService, Service
-from anchor.store.api_keys import ApiKey
 from anchor.types import Stage, StageName
 
 router = APIRouter(tags=["evidence"])
@@ -40,13 +40,13 @@ _HEARTBEAT = 15.0
 )
 async def status(
     id: IdInPath,
-    key: Reader,
+    caller: StatusReader,
     service: CurrentService,
     wait: WaitSeconds = 0,
     until: Annotated[StageName, Query(description="What `wait` waits for.")] = "anchored",
 ) -> EvidenceStatusDocument:
     """Return the status of evidence; with `wait`, once it has reached `until` or the time is up."""
-    return await wait_for_stage(service, key, id, Stage(until), wait)
+    return await wait_for_stage(service, caller, id, Stage(until), wait)
 
 
 @router.get(
@@ -70,11 +70,11 @@ async def status(
         **problems(401, 403, 404, 410, 422, 429),
     },
 )
-async def events(id: IdInPath, key: Reader, service: CurrentService) -> Response:
+async def events(id: IdInPath, caller: StatusReader, service: CurrentService) -> Response:
     """Send an event for each change of status; its data is what `GET /v1/evidence/{id}` returns."""
-    first = await load_status(service, key, id)
-    slot = service.take_slot(Message("service-waits"), key.tenant, service.settings.max_waits)
-    return _EventStream(_stream(service, key, first), slot)
+    first = await load_status(service, caller, id)
+    slot = service.take_slot(Message("service-waits"), caller.tenant, service.settings.max_waits)
+    return _EventStream(_stream(service, caller, first), slot)
 
 
 class _EventStream(StreamingResponse):
@@ -92,11 +92,11 @@ class _EventStream(StreamingResponse):
 
 
 async def _stream(
-    service: Service, key: ApiKey, status: EvidenceStatusDocument
+    service: Service, caller: Caller, status: EvidenceStatusDocument
 ) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     end = loop.time() + service.settings.max_stream
-    with service.key_recheck.hold(key) as lease:
+    with service.recheck.hold(caller) as lease:
         yield _event(status)
         try:
             while (
@@ -104,7 +104,7 @@ async def _stream(
             ):
                 changed = service.stage_watch.next_change()
                 lease.check()
-                newest = await load_status(service, key, status.id)
+                newest = await load_status(service, caller, status.id)
                 if newest != status:
                     status = newest
                     yield _event(status)

@@ -61,7 +61,7 @@ _BODY = {
 async def submit(
     request: Request,
     response: Response,
-    key: Submitter,
+    caller: Submitter,
     service: CurrentService,
     idempotency_key: IdempotencyKey = None,
 ) -> AcceptedDocument:
@@ -74,16 +74,16 @@ async def submit(
     check_media_type(request, "application/json")
     service.check_intake()
     log, block = service.project.config.log, await service.name_block()
-    origin = Origin.of_request(key.tenant, idempotency_key, log, block)
-    with service.key_recheck.hold(key) as lease:
+    origin = Origin.of_request(caller.tenant, idempotency_key, log, block)
+    with service.recheck.hold(caller) as lease:
         data = await read_body(request, service.settings)
         lease.check()
-    key = lease.key
+    caller = lease.caller
     evidence = read_submission(data, origin, max_bytes=service.settings.max_body)
-    job = Job(key.tenant, key.limits, [evidence], origin.key_hash)
+    job = Job(caller.tenant, caller.limits, [evidence], origin.key_hash)
     outcome = (await service.write_queue.write(job))[0]
     if isinstance(outcome, OverQuota):
-        raise over_quota(key.limits)
+        raise over_quota(caller.limits)
     if isinstance(outcome, OtherEvidence):
         raise Problem(
             422,

@@ -18,11 +18,11 @@ router = APIRouter(tags=["usage"])
     summary="What the key's tenant submitted today, and may",
     responses=problems(401, 403, 422),
 )
-async def usage(key: Reader, service: CurrentService) -> UsageDocument:
+async def usage(caller: Reader, service: CurrentService) -> UsageDocument:
     """Return how much new evidence the tenant submitted today (UTC), and its quotas."""
     day = utc_now()[:10]
     used = await service.query(load_usage, day)
-    return _describe(key.tenant, day, used.get(key.tenant, 0), key.limits)
+    return _describe(caller.tenant, day, used.get(caller.tenant, 0), caller.limits)
 
 
 @router.get(
@@ -30,7 +30,7 @@ async def usage(key: Reader, service: CurrentService) -> UsageDocument:
     summary="What every tenant submitted today, and may",
     responses=problems(401, 403, 422),
 )
-async def tenants(_key: Administrator, service: CurrentService) -> list[UsageDocument]:
+async def tenants(_caller: Administrator, service: CurrentService) -> list[UsageDocument]:
     """Return today's new evidence and the quotas of every tenant, sorted by name."""
     day = utc_now()[:10]
 

@@ -1,4 +1,4 @@
-"""Rechecks of the API keys of long requests once a second, so that a revoked key ends them."""
+"""Rechecks of the callers of long requests once a second, so that a revoked key ends them."""
 
 from __future__ import annotations
 
@@ -9,52 +9,49 @@ from contextlib import contextmanager
 
 from anchor.errors import AnchorError
 from anchor.messages.message import Message
+from anchor.service.caller import Caller
 from anchor.service.problems import unauthorised
-from anchor.store.api_keys import ApiKey
 
 # Seconds between two rechecks; a revocation is detected within twice that.
 _PAUSE = 1.0
 
 
-class KeyLease:
-    """A long request's use of its key, as of the newest recheck."""
+class CallerLease:
+    """A long request's use of its key or session, as of the newest recheck."""
 
-    def __init__(self, key: ApiKey) -> None:
-        self.key = key
-        """The key as last loaded, with the tenant's limits of that time."""
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+        """The caller as last loaded, with the tenant's limits of that time."""
         self.ended = asyncio.Event()
-        """Set once the key is revoked or expired."""
+        """Set once the key or session ended, or the person lost the role."""
 
     def check(self) -> None:
-        """Check that the key is still valid.
+        """Check that the caller is still valid.
 
         Raises:
-            Problem: The key was revoked or has expired since the request began (401).
+            Problem: The key or session ended since the request began (401).
         """
         if self.ended.is_set():
             raise unauthorised(Message("request-key-ended"))
 
 
-class KeyRecheck:
-    """A task that rechecks the keys of a worker's long requests once a second, while it has any.
+class CallerRecheck:
+    """A task that rechecks the callers of a worker's long requests once a second, while it has any.
 
-    If the store does not answer a recheck, the keys remain valid: a worker that cannot read the
+    If the store does not answer a recheck, they remain valid: a worker that cannot read the
     store cannot write to it either.
     """
 
-    def __init__(
-        self, load: Callable[[Iterable[str]], dict[str, ApiKey]], clock: Callable[[], str]
-    ) -> None:
-        """Create the task's state; ``load`` returns the keys with given ids, and may block."""
+    def __init__(self, load: Callable[[Iterable[Caller]], dict[Caller, Caller]]) -> None:
+        """Create the task's state; ``load`` returns the callers still valid, and may block."""
         self._load = load
-        self._clock = clock
-        self._leases: set[KeyLease] = set()
+        self._leases: set[CallerLease] = set()
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
-    def hold(self, key: ApiKey) -> Iterator[KeyLease]:
-        """Recheck the key while the block runs."""
-        lease = KeyLease(key)
+    def hold(self, caller: Caller) -> Iterator[CallerLease]:
+        """Recheck the caller while the block runs."""
+        lease = CallerLease(caller)
         self._leases.add(lease)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
@@ -77,13 +74,12 @@ class KeyRecheck:
                 await self._look()
 
     async def _look(self) -> None:
-        ids = {lease.key.id for lease in self._leases}
-        keys = await asyncio.to_thread(self._load, ids)
+        asked = {lease.caller for lease in self._leases}
+        valid = await asyncio.to_thread(self._load, asked)
         for lease in self._leases:
-            if lease.key.id not in ids:
+            if lease.caller not in asked:
                 continue  # registered during the recheck
-            key = keys.get(lease.key.id)
-            if key is None or not key.stands_at(self._clock()):
-                lease.ended.set()
+            if lease.caller in valid:
+                lease.caller = valid[lease.caller]
             else:
-                lease.key = key
+                lease.ended.set()

@@ -1,0 +1,88 @@
+"""``/account``: who is signed in, their tenants, and their sessions, which they can end."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from anchor.errors import UsageError
+from anchor.messages.message import Message
+from anchor.service.auth import note_event
+from anchor.service.pages.forms import read_form
+from anchor.service.pages.language import CurrentReader, Reader
+from anchor.service.pages.page_routes import HOME, PageRoute
+from anchor.service.pages.people_labels import ROLE_LABELS
+from anchor.service.pages.rendering import answer_page
+from anchor.service.pages.tenant_access import need_session
+from anchor.service.problems import Problem
+from anchor.service.session_cookies import forget_session
+from anchor.service.worker import CurrentService, Service
+from anchor.store.browser_sessions import BrowserSession, end_sessions, load_sessions
+from anchor.store.memberships import create_own_tenant, load_memberships
+from anchor.system.clock import utc_now
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+@router.get(HOME)
+async def account(request: Request, service: CurrentService, reader: CurrentReader) -> Response:
+    """Show the account."""
+    return await _show(service, reader, await need_session(request, service))
+
+
+@router.post("/account/sessions")
+async def end(request: Request, service: CurrentService, reader: CurrentReader) -> Response:
+    """End one of one's own sessions, or all of them."""
+    session = await need_session(request, service)
+    form = await read_form(request, service, "session")
+    id = form.text("session") or None
+    ended = await service.change(end_sessions, session.row.holder, utc_now(), id)
+    holder = session.row.holder
+    note_event(
+        request.scope,
+        "sessions-ended",
+        count=str(ended),
+        key=holder.api_key,
+        person=holder.person,
+    )
+    is_own = id is None or id == session.row.id
+    answer = RedirectResponse(reader.link("/login" if is_own else HOME), status_code=303)
+    if is_own:
+        forget_session(answer)
+    return answer
+
+
+@router.post("/account/tenants")
+async def create_tenant(
+    request: Request, service: CurrentService, reader: CurrentReader
+) -> Response:
+    """Create a tenant with the person as its owner, where the operator allows it."""
+    session = await need_session(request, service)
+    await read_form(request, service)
+    if not service.project.config.platform.open_sign_up or session.person is None:
+        raise Problem(403, Message("account-sign-up-closed"))
+    try:
+        tenant = await service.change(create_own_tenant, session.person.id, utc_now())
+    except UsageError as error:
+        return await _show(service, reader, session, error.message)
+    return RedirectResponse(reader.link(f"/tenants/{tenant}"), status_code=303)
+
+
+async def _show(
+    service: Service, reader: Reader, session: BrowserSession, problem: Message | None = None
+) -> Response:
+    rows = await service.query(load_sessions, session.row.holder, utc_now())
+    person = session.person
+    memberships = await service.query(load_memberships, person.id) if person else []
+    values = {
+        "here": "account",
+        "person": person,
+        "key": session.key,
+        "memberships": memberships,
+        "open_sign_up": service.project.config.platform.open_sign_up,
+        "sessions": rows,
+        "current": session.row.id,
+        "roles": ROLE_LABELS,
+        "problem": problem,
+    }
+    return answer_page("account.html", values, reader, status=200 if problem is None else 409)

@@ -1,0 +1,74 @@
+"""Words of the pages for roles, scopes, actors and events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from anchor.messages.message import Message, join
+from anchor.people.actors import Actor
+from anchor.people.roles import Role
+from anchor.store.persons import PersonRow
+from anchor.store.tenant_events import TenantEvent
+
+ROLE_LABELS: Final[Mapping[Role, Message]] = {
+    "owner": Message("role-owner"),
+    "member": Message("role-member"),
+    "reader": Message("role-reader"),
+    "auditor": Message("role-auditor"),
+}
+ROLE_MEANINGS: Final[Mapping[Role, Message]] = {
+    "owner": Message("role-owner-meaning"),
+    "member": Message("role-member-meaning"),
+    "reader": Message("role-reader-meaning"),
+    "auditor": Message("role-auditor-meaning"),
+}
+SCOPE_LABELS: Final[Mapping[str, Message]] = {
+    "submit": Message("scope-submit"),
+    "read": Message("scope-read"),
+    "audit": Message("scope-audit"),
+    "manage": Message("scope-manage"),
+}
+_ACTIONS: Final[Mapping[str, Message]] = {
+    "tenant-created": Message("event-tenant-created"),
+    "invitation-made": Message("event-invitation-made"),
+    "invitation-withdrawn": Message("event-invitation-withdrawn"),
+    "member-joined": Message("event-member-joined"),
+    "member-left": Message("event-member-left"),
+    "member-removed": Message("event-member-removed"),
+    "role-changed": Message("event-role-changed"),
+    "key-created": Message("event-key-created"),
+    "key-revoked": Message("event-key-revoked"),
+}
+
+
+def describe_event(event: TenantEvent, persons: Mapping[str, PersonRow]) -> dict[str, object]:
+    """Return an event as a row of the page; ``persons`` are those it names, by id."""
+    details = json.loads(event.details)
+    subject = event.subject or ""
+    return {
+        "at": event.at,
+        "actor": describe_actor(event.actor, persons),
+        "action": _ACTIONS.get(event.action, event.action),
+        "subject": persons[subject].name if subject in persons else subject,
+        "details": join(f"{name}: {value}" for name, value in sorted(details.items())),
+    }
+
+
+def describe_actor(text: str, persons: Mapping[str, PersonRow]) -> str:
+    """Return who did something: a person by name, a key by its id."""
+    actor = Actor.decode(text)
+    if actor.kind == "person":
+        return persons[actor.id].name if actor.id in persons else actor.id
+    if actor.kind == "key":
+        return Message("actor-key", id=actor.id)
+    if actor.kind == "operator":
+        return Message("actor-operator", name=actor.id)
+    return Message("actor-service")
+
+
+def list_named(events: list[TenantEvent]) -> set[str]:
+    """Return the ids of all that the events name, persons among them."""
+    actors = {Actor.decode(event.actor).id for event in events}
+    return actors | {event.subject for event in events if event.subject is not None}

@@ -1,0 +1,176 @@
+"""Memberships: which persons belong to a tenant, and in which role."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from anchor.errors import UsageError
+from anchor.messages.message import Message
+from anchor.people.actors import Actor
+from anchor.people.roles import Role, check_owner_remains, parse_role
+from anchor.store.api_keys import Quota
+from anchor.store.persons import PersonRow, parse_person
+from anchor.store.schema import memberships, people, tenants
+from anchor.store.tenant_events import Action, note_tenant_event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantMember:
+    """A person in a tenant."""
+
+    person: PersonRow
+    role: Role
+    since: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """A tenant that a person belongs to, with its limits."""
+
+    tenant: str
+    role: Role
+    limits: Quota
+
+
+def load_members(connection: Connection, tenant: str) -> list[TenantMember]:
+    """Return a tenant's members, the earliest first."""
+    rows = connection.execute(
+        select(people, memberships.c.role, memberships.c.since)
+        .join(memberships, memberships.c.person == people.c.id)
+        .where(memberships.c.tenant == tenant)
+        .order_by(memberships.c.since, people.c.id)
+    )
+    return [
+        TenantMember(person=parse_person(row), role=parse_role(row.role), since=row.since)
+        for row in rows
+    ]
+
+
+def load_memberships(connection: Connection, person: str) -> list[Membership]:
+    """Return the tenants that a person belongs to, by name."""
+    rows = connection.execute(
+        select(memberships.c.role, tenants)
+        .join(tenants, tenants.c.name == memberships.c.tenant)
+        .where(memberships.c.person == person)
+        .order_by(memberships.c.tenant)
+    )
+    return [
+        Membership(
+            tenant=row.name,
+            role=parse_role(row.role),
+            limits=Quota(per_day=row.per_day, per_minute=row.per_minute),
+        )
+        for row in rows
+    ]
+
+
+def count_members(connection: Connection) -> dict[str, int]:
+    """Return the number of members of every tenant, by name."""
+    rows = connection.execute(
+        select(tenants.c.name, func.count(memberships.c.person).label("members"))
+        .join(memberships, memberships.c.tenant == tenants.c.name, isouter=True)
+        .group_by(tenants.c.name)
+        .order_by(tenants.c.name)
+    )
+    return {row.name: row.members for row in rows}
+
+
+def ensure_tenant(connection: Connection, tenant: str, actor: Actor, at: str) -> None:
+    """Create a tenant without limits, unless it exists."""
+    known = connection.execute(select(tenants.c.name).where(tenants.c.name == tenant)).first()
+    if known is None:
+        connection.execute(insert(tenants).values(name=tenant, created_at=at))
+        note_tenant_event(connection, tenant, actor, "tenant-created", at=at)
+
+
+def create_own_tenant(connection: Connection, person: str, at: str) -> str:
+    """Create a tenant with this person as its owner; return its name, which is random.
+
+    Raises:
+        UsageError: The person belongs to a tenant already.
+    """
+    if load_memberships(connection, person):
+        raise UsageError(Message("tenant-own-exists"))
+    # Random, so that nobody learns from a name being taken that another tenant has it.
+    tenant, actor = f"t-{secrets.token_hex(6)}", Actor("person", person)
+    ensure_tenant(connection, tenant, actor, at)
+    add_member(connection, tenant, person, "owner", actor, at)
+    return tenant
+
+
+def add_member(
+    connection: Connection,
+    tenant: str,
+    person: str,
+    role: Role,
+    actor: Actor,
+    at: str,
+    *,
+    invitation: str | None = None,
+) -> bool:
+    """Add a member; return False, and change nothing, if the person is a member already."""
+    if _load_roles(connection, tenant).get(person) is not None:
+        return False
+    connection.execute(
+        insert(memberships).values(tenant=tenant, person=person, role=role, since=at)
+    )
+    details = {"role": role, "invitation": invitation}
+    note_tenant_event(
+        connection, tenant, actor, "member-joined", at=at, subject=person, details=details
+    )
+    return True
+
+
+def change_role(
+    connection: Connection, tenant: str, person: str, role: Role, actor: Actor, at: str
+) -> bool:
+    """Give a member another role; return False if the person is no member.
+
+    Raises:
+        UsageError: The person is the tenant's last owner.
+    """
+    roles = _load_roles(connection, tenant)
+    if person not in roles:
+        return False
+    if roles[person] != role:
+        check_owner_remains(roles, person, role)
+        row = (memberships.c.tenant == tenant) & (memberships.c.person == person)
+        connection.execute(update(memberships).where(row).values(role=role))
+        details = {"from": roles[person], "to": role}
+        note_tenant_event(
+            connection, tenant, actor, "role-changed", at=at, subject=person, details=details
+        )
+    return True
+
+
+def remove_member(connection: Connection, tenant: str, person: str, actor: Actor, at: str) -> bool:
+    """Remove a member, or let them leave; return False if the person is no member.
+
+    Raises:
+        UsageError: The person is the tenant's last owner.
+    """
+    roles = _load_roles(connection, tenant)
+    if person not in roles:
+        return False
+    check_owner_remains(roles, person, None)
+    row = (memberships.c.tenant == tenant) & (memberships.c.person == person)
+    connection.execute(delete(memberships).where(row))
+    left = actor == Actor("person", person)
+    action: Action = "member-left" if left else "member-removed"
+    details = {"role": roles[person]}
+    note_tenant_event(connection, tenant, actor, action, at=at, subject=person, details=details)
+    return True
+
+
+def _load_roles(connection: Connection, tenant: str) -> dict[str, Role]:
+    """Return the members' roles; other transactions that change them wait until this one ends."""
+    connection.execute(
+        select(tenants.c.name).where(tenants.c.name == tenant).with_for_update()
+    ).first()
+    rows = connection.execute(
+        select(memberships.c.person, memberships.c.role).where(memberships.c.tenant == tenant)
+    )
+    return {row.person: parse_role(row.role) for row in rows}

@@ -1,0 +1,52 @@
+"""Transfer of tenants and their people between stores, from a backup to a restored store.
+
+Sessions and invitations are left out, because they may have been ended since the backup was made,
+and API keys, because they may have been revoked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection, insert, select
+
+from anchor.store.schema import identities, memberships, people, tenant_events, tenants
+
+Rows: TypeAlias = tuple[Mapping[str, Any], ...]
+
+# In the order in which rows may refer to each other.
+_TABLES = (tenants, people, identities, memberships, tenant_events)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPeople:
+    """The rows of tenants, people, identities, memberships and events, table by table."""
+
+    tables: tuple[Rows, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether there are no rows."""
+        return not any(self.tables)
+
+
+def load_people(connection: Connection) -> StoredPeople:
+    """Return every tenant, person, identity, membership and event of a store."""
+    tables: list[Rows] = []
+    for table in _TABLES:
+        query = select(table).order_by(*table.primary_key.columns)
+        tables.append(tuple(row._asdict() for row in connection.execute(query)))
+    return StoredPeople(tuple(tables))
+
+
+def insert_people(connection: Connection, stored: StoredPeople) -> None:
+    """Insert the rows into a store that has none; events get new ids, in the same order."""
+    for table, rows in zip(_TABLES, stored.tables, strict=True):
+        values = [dict(row) for row in rows]
+        if table is tenant_events:
+            for row in values:
+                del row["id"]
+        if values:
+            connection.execute(insert(table), values)

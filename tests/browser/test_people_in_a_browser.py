@@ -1,0 +1,135 @@
+"""The pages for people in a real Chromium: axe, narrow and wide, and by keyboard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+from support.accessibility import find_violations
+from support.browser import browser
+from support.grown_logs import grow_log
+from support.sign_in_providers import Platform, run_mock, serve_platform
+from support.visitors import close_browsers, invite, visit
+
+from anchor.project.sign_in_config import SignInConfig
+
+__all__ = ["browser"]
+
+LONG = "a very long name of a person who has many names and wrote all of them down here, in one go"
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    site = grow_log(tmp_path_factory.mktemp("grown"), [3])
+    with run_mock() as mock:
+        other = SignInConfig(
+            name="other", label="另一个登录方式", issuer="http://localhost:1", client_id="x"
+        )
+        with serve_platform(site, mock, other, open_sign_up=True) as served:
+            yield served
+    close_browsers()
+
+
+@contextmanager
+def open_tab(
+    browser: Browser, platform: Platform, theme: str = "light", width: int = 1280,
+    locale: str = "en-GB", token: str | None = None,
+) -> Iterator[Page]:  # fmt: skip
+    context = browser.new_context(
+        base_url=platform.url,
+        color_scheme="dark" if theme == "dark" else "light",
+        viewport={"width": width, "height": 900},
+        locale=locale,
+    )
+    if token is not None:
+        context.add_cookies([{"name": "anchor_session", "value": token, "url": platform.url}])
+    try:
+        yield context.new_page()
+    finally:
+        context.close()
+
+
+@pytest.mark.parametrize(
+    ("theme", "width", "locale"), [("light", 1280, "en-GB"), ("dark", 390, "zh-CN")]
+)
+def test_every_page_is_for_everybody_and_fits(
+    theme: str, width: int, locale: str, browser: Browser, platform: Platform, tmp_path: Path
+) -> None:
+    owner = visit(platform, LONG, acme="owner")
+    visit(platform, "x" * 100, acme="auditor")
+    owner.post("/tenants/acme/keys", {"scopes": "read"})
+    owner.post("/tenants/acme/invitations", {"role": "reader", "email": f"{'x' * 90}@example.org"})
+    stranger = visit(platform)
+    join = f"/join?token={invite(platform, 'guild', 'auditor')}"
+    with open_tab(browser, platform, theme, width, locale, owner.token) as tab:
+        asked: list[str] = []
+        tab.on("request", lambda request: asked.append(request.url))
+
+        def check(name: str) -> None:
+            tab.screenshot(path=tmp_path / f"{name}.png", full_page=True)
+            assert find_violations(tab) == [], name
+            over = tab.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            assert over <= 0, f"{name} is {over} pixels too wide"
+
+        for name, path in {
+            "login": "/login", "account": "/account", "tenant": "/tenants/acme",
+            "keys": "/tenants/acme/keys", "events": "/tenants/acme/events", "join": join,
+            "unknown": "/tenants/none",
+        }.items():  # fmt: skip
+            tab.goto(path)
+            check(name)
+        tab.goto("/tenants/acme")
+        tab.locator("#email").fill("nonsense")
+        tab.locator("#days").fill("0")
+        tab.locator("#invite + form button").click()
+        tab.locator("#email-error").wait_for()
+        assert tab.locator("#email").input_value() == "nonsense"
+        check("refused")
+        tab.locator("#email").fill("")
+        tab.locator("#days").fill("3")
+        tab.locator("#invite + form button").click()
+        assert re.search("/join[?]token=[0-9a-f]{64}$", tab.locator("#link").input_value())
+        check("invited")
+        tab.goto("/tenants/acme/keys")
+        tab.locator("#make + form button").click()
+        assert tab.locator("#token").input_value().startswith("anchor_")
+        check("made")
+        assert {url.split("/")[2] for url in asked} == {platform.url.split("/")[2]}
+    for token in (stranger.token, None):
+        with open_tab(browser, platform, theme, width, locale, token) as tab:
+            for path in ("/account", join):
+                tab.goto(path)
+                assert find_violations(tab) == []
+
+
+def test_somebody_signs_in_joins_and_leaves_by_keyboard(
+    browser: Browser, platform: Platform
+) -> None:
+    visit(platform, club="owner")
+    with open_tab(browser, platform) as tab:
+        tab.goto(f"/join?token={invite(platform, 'club', 'reader')}")
+        tab.get_by_role("link", name="Sign in with Mock").focus()
+        tab.keyboard.press("Enter")
+        tab.get_by_placeholder("sub").first.fill("li")
+        tab.keyboard.press("Enter")
+        tab.get_by_role("button", name="Join").focus()
+        tab.keyboard.press("Enter")
+        tab.get_by_role("heading", name="club", exact=True).wait_for()
+        assert "Your role: reader" in tab.inner_text("main")
+        cookies = {str(cookie["name"]): cookie for cookie in tab.context.cookies(platform.url)}
+        assert list(cookies) == ["anchor_session"]
+        assert cookies["anchor_session"]["httpOnly"]
+        assert tab.evaluate("document.cookie") == ""
+        tab.get_by_role("button", name="Leave").focus()
+        tab.keyboard.press("Enter")
+        tab.get_by_role("heading", name="Account").wait_for()
+        assert "You belong to no tenant yet" in tab.inner_text("main")
+        tab.get_by_role("button", name="End all my sessions").focus()
+        tab.keyboard.press("Enter")
+        tab.get_by_role("link", name="Sign in with Mock").wait_for()
