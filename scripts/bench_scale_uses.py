@@ -37,7 +37,7 @@ from anchor.recovery.store_audit import audit_project
 from anchor.store.database import lock_location
 from anchor.store.evidence import StoredEvidence, find_by_digest
 from anchor.store.heads import newest_head
-from anchor.store.number_matches import find_matches
+from anchor.store.number_search import find_numbered
 from anchor.store.runs import load_runs
 from anchor.store.sealing import open_tree
 from anchor.store.snapshot import copy_store
@@ -133,7 +133,7 @@ def look_up_numbers(project: OpenProject, numbers: Sequence[bytes]) -> None:
     for value in numbers:
         number = PrintedNumber(value=value, kinds=(NumberKind.NUMBER,))
         with project.database.read() as connection:
-            (match,) = find_matches(connection, project.config.chain_id, number)
+            (match,) = find_numbered(connection, project.config.chain_id, number)
             assert match.index is not None
 
 

@@ -14,7 +14,7 @@ from anchor.monitor.evidence_listing import ListedEvidence, list_evidence, list_
 from anchor.project.project import OpenProject
 from anchor.store.columns import ERASED
 from anchor.store.heads import AnchoredHead
-from anchor.store.number_matches import NumberMatch
+from anchor.store.number_search import NumberedItem
 from anchor.system.clock import format_time
 from anchor.types import Stage
 
@@ -85,7 +85,7 @@ def _name_stage(stage: Stage) -> Message:
             return Message("evidence-stage-anchored")
 
 
-def _describe_head(match: NumberMatch) -> Message:
+def _describe_head(match: NumberedItem) -> Message:
     assert match.head is not None, "only heads have no index"
     size, stage = match.head.size, _name_stage(match.stage)
     if match.kind is NumberKind.ROOT:
@@ -93,7 +93,7 @@ def _describe_head(match: NumberMatch) -> Message:
     return Message("search-transaction", size=size, stage=stage)
 
 
-def _describe_match(match: NumberMatch) -> dict[str, Any]:
+def _describe_match(match: NumberedItem) -> dict[str, Any]:
     assert match.head is not None, "only heads have no index"
     return {
         "kind": match.kind.value,

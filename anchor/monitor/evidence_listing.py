@@ -12,7 +12,7 @@ from anchor.project.project import OpenProject
 from anchor.store.evidence import StoredEvidence, load_newest, load_stored
 from anchor.store.file_origins import tenant_of
 from anchor.store.heads import AnchoredHead, find_covering_anchor
-from anchor.store.number_matches import NumberMatch, find_matches
+from anchor.store.number_search import NumberedItem, find_numbered
 from anchor.types import Stage
 
 # Fewer hexadecimal digits would match by chance.
@@ -77,17 +77,17 @@ def list_evidence(
     return listed
 
 
-def list_heads(project: OpenProject, text: str) -> list[NumberMatch]:
+def list_heads(project: OpenProject, text: str) -> list[NumberedItem]:
     """Return the heads of which ``text`` is the root, or a transaction that anchors them."""
     return [match for match in _look_up(project, text) if match.index is None]
 
 
-def _look_up(project: OpenProject, text: str) -> list[NumberMatch]:
+def _look_up(project: OpenProject, text: str) -> list[NumberedItem]:
     number = read_number_or_none(text)
     if number is None:
         return []
     with project.database.read() as connection:
-        return find_matches(connection, project.config.chain_id, number, most=None)
+        return find_numbered(connection, project.config.chain_id, number, most=None)
 
 
 def _matches(stored: StoredEvidence, record: Record | None, wanted: str, digits: str) -> bool:

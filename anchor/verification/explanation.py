@@ -47,8 +47,12 @@ def explain_receipt(receipt: Receipt) -> Explanation:
     lines.append(receipt.record.decode("utf-8"))
     lines.append("")
     digest, number = hashlib.sha256(receipt.record).hexdigest(), record.number
-    lines.append(Message("explanation-record-digest", digest=digest))
-    lines.append(Message("explanation-number", number=number, digits=digest[: 2 * NUMBER_BYTES]))
+    lines += [
+        Message("explanation-record-digest", digest=digest),
+        f"  python3 -c '{_PRINT_RECORD}' RECEIPT | sha256sum",
+        Message("explanation-number", number=number, digits=digest[: 2 * NUMBER_BYTES]),
+        "",
+    ]
     explanation.steps.append({"what": "record", "hash": digest, "number": number})
     for name, value in (("sha256", record.digests.sha256), ("sm3", record.digests.sm3)):
         if value is not None:

@@ -315,7 +315,9 @@ def read_receipts(case: Case) -> Case:
 
 
 def read_numbered(case: Case) -> Case:
-    return {"record": case["record"], "number": number_record(case["record"].encode())}
+    if number_record(case["record"].encode()) != case["number"]:
+        raise MismatchError("the number is of another record")
+    return {"record": case["record"], "number": case["number"]}
 
 
 def read_number(case: Case) -> Case:
@@ -362,6 +364,7 @@ REFUSALS: dict[str, dict[str, Refusal]] = {
         "roots": (MismatchError, "the consistency proof leads to other roots"),
     },
     "numbers/numbers.json": {
+        "record": (MismatchError, "the number is of another record"),
         "symbol": (MalformedError, "a preservation number has no "),
         "length": (MalformedError, "a preservation number has 17 digits and letters, not "),
         "check": (MalformedError, "its check character does not match"),

@@ -18,6 +18,7 @@ from support.service import NDJSON, answers, bearer, digest, lines, make_key
 from support.store_contents import Piece, load_pieces
 
 from anchor.evidence.digests import Digests
+from anchor.evidence.preservation_number import number_record
 from anchor.evidence.record import encode_record
 from anchor.store.api_keys import Quota
 from anchor.types import LogId
@@ -43,10 +44,16 @@ def test_a_digest_is_accepted_once_and_known_the_second_time(desk: Desk):
     value = {"sha256": digest(1), "name": "one.pdf", "size": 3}
     first, second = submit(desk, value), submit(desk, value)
     assert (first.status_code, second.status_code) == (201, 200)
-    assert first.json() == {"id": first.json()["id"], "state": "accepted", "known": False}
+    (piece,) = pieces(desk, digest(1))
+    assert first.json() == {
+        "id": piece.identity.hex(),
+        "number": number_record(piece.record or b""),
+        "state": "accepted",
+        "known": False,
+    }
     assert second.json() == first.json() | {"known": True}
     assert first.headers["Location"] == f"/v1/evidence/{first.json()['id']}"
-    assert [piece.source for piece in pieces(desk, digest(1))] == ["tenant:acme/one.pdf"]
+    assert piece.source == "tenant:acme/one.pdf"
 
 
 def test_the_record_says_what_was_submitted_and_no_more(desk: Desk):

@@ -73,7 +73,12 @@ const ASKED = {
     const submitter = anchor.checkSubmitter(proof, storage, registry, log, held.operatorId);
     return { operator_id: `0x${held.operatorId.toString(16)}`, submitter: `0x${submitter}` };
   },
-  number: ({ record }) => ({ number: anchor.numberRecord(record) }),
+  number({ record, number }) {
+    if (anchor.numberRecord(record) !== number) {
+      throw Object.assign(new Error("another number"), { code: 10, reason: "another number" });
+    }
+    return { number };
+  },
   inclusion({ leaf, index, size, path, root }) {
     anchor.verifyInclusion(leaf, index, size, path, root);
     return {};

@@ -13,7 +13,7 @@ from anchor.service.evidence_status import describe_anchor
 from anchor.service.problems import RETRY_LATER, Problem
 from anchor.service.schemas import NumberInPath, NumberMatchDocument, NumberMatches, problems
 from anchor.service.worker import CurrentService
-from anchor.store.number_matches import NumberMatch, find_matches
+from anchor.store.number_search import NumberedItem, find_numbered
 
 router = APIRouter(tags=["public look-up"])
 
@@ -49,7 +49,7 @@ async def lookup(number: NumberInPath, service: CurrentService) -> NumberMatches
     printed = read_number(number)
     chain_id = service.project.config.chain_id
     try:
-        matches = await service.query(find_matches, chain_id, printed, limit=_MOST + 1)
+        matches = await service.query(find_numbered, chain_id, printed, limit=_MOST + 1)
     except CannotCheckError as error:
         raise Problem(503, error.message, headers=RETRY_LATER) from error
     if not matches:
@@ -59,7 +59,7 @@ async def lookup(number: NumberInPath, service: CurrentService) -> NumberMatches
     return NumberMatches(matches=list(map(_describe, matches[:_MOST])), more=len(matches) > _MOST)
 
 
-def _describe(match: NumberMatch) -> NumberMatchDocument:
+def _describe(match: NumberedItem) -> NumberMatchDocument:
     anchored = match.anchored
     return NumberMatchDocument(
         kind=match.kind.value,

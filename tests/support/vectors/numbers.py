@@ -14,6 +14,7 @@ RULES = {
     "symbol": "a number has no symbols but the 32, in either case, I, L and O for 1, 1 and 0, "
     "spaces and hyphens",
     "length": "a number has 17 symbols",
+    "record": "the number is the record's",
     "check": "the last symbol is the remainder of the 80 bits and five zero bits modulo "
     "x^5 + x^2 + 1",
 }
@@ -28,9 +29,19 @@ def build_numbers() -> dict[str, object]:
         "records": [
             valid(json.dumps(record)[1:-1] or "an empty record", record=record, number=number)
             for record, number in ((record, number_of(record)) for record in RECORDS)
-        ],
+        ]
+        + [*others_numbers()],
         "numbers": [*spellings(), *others()],
     }
+
+
+def others_numbers() -> Iterator[Case]:
+    """Yield records with the number of another one."""
+    for record in RECORDS[:4]:
+        for name, other in (("a space", record + " "), ("a newline", record + "\n")):
+            text = json.dumps(record)[1:-1] or "an empty record"
+            number = number_of(other)
+            yield invalid(f"{text}, {name} added", "record", record=record, number=number)
 
 
 def remainder_of(bits: int, width: int) -> int:

@@ -473,7 +473,10 @@ def read_bundle_with_beacons(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_numbered(case: dict[str, Any]) -> dict[str, Any]:
-    return {"number": standalone.number_record(case["record"].encode())}
+    number = standalone.number_record(case["record"].encode())
+    if number != case["number"]:
+        raise standalone.Refusal(standalone.MISMATCH, "the number is of another record")
+    return {"number": number}
 
 
 def read_bundle(case: dict[str, Any]) -> dict[str, Any]:

@@ -44,21 +44,23 @@ def run(command: str, directory: Path) -> str:
     return done.stdout[:64]
 
 
-def commands(explanation: Explanation) -> tuple[str, str]:
-    """Return the printed commands for the leaf and for one step."""
+def commands(explanation: Explanation) -> tuple[str, str, str]:
+    """Return the printed commands for the record, for the leaf and for one step."""
     found = [line.strip() for line in explanation.lines if line.strip().endswith("sha256sum")]
-    leaf, step = found
-    return leaf, step
+    record, leaf, step = found
+    return record, leaf, step
 
 
 def redo_in_shell(receipt: Receipt, directory: Path) -> list[str]:
     """Run the printed command of every hash, in the order in which they are explained."""
     (directory / "r.anchor.json").write_bytes(encode_receipt(receipt))
     explanation = explain_receipt(receipt)
-    leaf_command, step_command = commands(explanation)
+    record_command, leaf_command, step_command = commands(explanation)
     hashes = []
     for step in explanation.steps:
-        if step.get("what") == "leaf":
+        if step.get("what") == "record":
+            hashes.append(run(record_command.replace("RECEIPT", "r.anchor.json"), directory))
+        elif step.get("what") == "leaf":
             hashes.append(run(leaf_command.replace("RECEIPT", "r.anchor.json"), directory))
         elif "left" in step:
             command = step_command.replace("LEFT", step["left"]).replace("RIGHT", step["right"])
@@ -75,7 +77,7 @@ def test_every_printed_command_gives_the_hash_that_is_printed(
     hashes = redo_in_shell(receipt, tmp_path)
     explanation = explain_receipt(receipt)
     assert hashes == [step["hash"] for step in explanation.steps if "hash" in step]
-    assert len(hashes) == 1 + 4
+    assert len(hashes) == 2 + 4
     assert hashes[-1] == world.tree.root(SIZE).hex()
     assert all(any(value in line for line in explanation.lines) for value in hashes)
 
@@ -85,7 +87,8 @@ def test_the_printed_command_gives_the_leaf_of_a_record_in_any_script(tmp_path: 
     record = world.records[INDEX].replace(b"evidence-6.txt", '名 "前"\\\\n\u0080.txt'.encode())
     record = record.replace('"前"'.encode(), '\\"前\\"'.encode())
     receipt = dataclasses.replace(world.receipt(INDEX), record=record)
-    leaf = redo_in_shell(receipt, tmp_path)[0]
+    digest, leaf, *_ = redo_in_shell(receipt, tmp_path)
+    assert digest == hashlib.sha256(record).hexdigest()
     assert leaf == hashlib.sha256(b"\x00" + record).hexdigest()
 
 

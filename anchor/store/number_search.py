@@ -32,7 +32,7 @@ from anchor.types import ChainId, Hash32, Head, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NumberMatch:
+class NumberedItem:
     """What has a number: a piece of evidence, or of a root or transaction the log's head.
 
     ``index`` is the piece's place in the log, None for a head; ``head`` is the first that holds it,
@@ -49,13 +49,13 @@ class NumberMatch:
     anchored: AnchoredHead | None
 
 
-def find_matches(
+def find_numbered(
     connection: Connection,
     chain_id: ChainId,
     number: PrintedNumber,
     most: int | None = MOST_UNINDEXED,
     limit: int | None = None,
-) -> list[NumberMatch]:
+) -> list[NumberedItem]:
     """Return everything that has this number, or ``limit`` of it, by its kind and place in the log.
 
     ``most`` is as for ``find_records``.
@@ -68,7 +68,7 @@ def find_matches(
 
 def _find_all(
     connection: Connection, chain_id: ChainId, number: PrintedNumber, most: int | None
-) -> Iterator[NumberMatch]:
+) -> Iterator[NumberedItem]:
     for kind in number.kinds:
         if kind in (NumberKind.ROOT, NumberKind.TRANSACTION):
             yield from _find_heads(connection, chain_id, kind, Hash32(number.value))
@@ -96,10 +96,10 @@ def _find_indices(
 
 def _describe_piece(
     connection: Connection, chain_id: ChainId, kind: NumberKind, index: int, run: Run, at: int
-) -> NumberMatch:
+) -> NumberedItem:
     sealed = find_head_above(connection, index)
     anchored = None if sealed is None else find_covering_anchor(connection, chain_id, index)
-    return NumberMatch(
+    return NumberedItem(
         kind=kind,
         index=index,
         stage=_find_stage(connection, chain_id, index, sealed is not None, anchored),
@@ -113,7 +113,7 @@ def _describe_piece(
 
 def _find_heads(
     connection: Connection, chain_id: ChainId, kind: NumberKind, value: Hash32
-) -> Iterator[NumberMatch]:
+) -> Iterator[NumberedItem]:
     if kind is NumberKind.ROOT:
         head = find_head(connection, value)
     else:
@@ -126,7 +126,7 @@ def _find_heads(
         anchored = anchored or find_covering_anchor(connection, chain_id, head.size - 1)
     elif anchored is not None and anchored.tx_hash != value:
         return  # it was replaced by another one with its nonce, or anchors nothing any more
-    yield NumberMatch(
+    yield NumberedItem(
         kind=kind,
         index=None,
         stage=_find_stage(connection, chain_id, head.size - 1, True, anchored),

@@ -22,7 +22,7 @@ from anchor.evidence.printed_number import NumberKind, PrintedNumber, read_numbe
 from anchor.operate.daemon import Pace
 from anchor.project.project import OpenProject
 from anchor.store.erasures import erase_rows, find_by_leaves
-from anchor.store.number_matches import NumberMatch, find_matches
+from anchor.store.number_search import NumberedItem, find_numbered
 from anchor.store.record_index import count_indexed
 from anchor.store.runs import find_size
 from anchor.store.schema import anchors, attempts
@@ -52,9 +52,9 @@ def pieces_of(project: OpenProject) -> list[Piece]:
         return load_pieces(connection)
 
 
-def look_up(project: OpenProject, text: str) -> list[NumberMatch]:
+def look_up(project: OpenProject, text: str) -> list[NumberedItem]:
     with project.database.read() as connection:
-        return find_matches(connection, project.config.chain_id, read_number(text))
+        return find_numbered(connection, project.config.chain_id, read_number(text))
 
 
 def numbers_of(piece: Piece) -> dict[str, NumberKind]:
@@ -119,7 +119,7 @@ def test_records_with_one_number_are_all_returned(project: OpenProject) -> None:
     with project.database.read() as connection:
         for first in {digest[0] for digest in digests}:
             number = PrintedNumber(value=bytes([first]), kinds=(NumberKind.NUMBER,))
-            matches = find_matches(connection, project.config.chain_id, number)
+            matches = find_numbered(connection, project.config.chain_id, number)
             expected = [at for at, digest in enumerate(digests) if digest[0] == first]
             assert [match.index for match in matches] == expected
     assert len({digest[0] for digest in digests}) < len(digests)
@@ -156,7 +156,7 @@ def test_no_other_number_leads_anywhere(grown: MemorySite, value: bytes) -> None
     kinds = (NumberKind.NUMBER,) if len(value) == 10 else tuple(NumberKind)[1:]
     with project.database.read() as connection:
         number = PrintedNumber(value=value, kinds=kinds)
-        assert find_matches(connection, project.config.chain_id, number) == []
+        assert find_numbered(connection, project.config.chain_id, number) == []
     project.database.close()
 
 
