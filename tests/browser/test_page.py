@@ -611,6 +611,24 @@ def test_a_hostile_name_is_shown_as_text_and_nothing_else(
         assert name in shown
 
 
+def test_what_the_operator_states_and_what_the_program_observed_are_apart(
+    desk: Desk, given: Given
+) -> None:
+    record = json.loads(OPERATORS.document["record"])
+    record |= {"source": {}, "environment": {}, "platform": {}, "verdict": "x"}
+    record.pop("more", None)
+    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    desk.give(**given(record=text))
+    accept(desk, BLOCK)
+    desk.verify()
+    shown = desk.tab.inner_text("#report")
+    assert f"{Message('account-stated')}: platform, source" in shown
+    assert f"{Message('account-observed')}: environment, platform" in shown
+    assert Message("report-statements-unchecked", names="verdict") in shown
+    desk.tab.get_by_role("button", name="中文").click()
+    assert "由制作记录的程序查明，未经核验：软硬件环境、存证平台" in desk.tab.inner_text("#report")
+
+
 def test_a_record_as_long_as_can_be_is_shown_within_the_window(browser: Browser, given: Given):
     desk = open_desk(browser, viewport={"width": 360, "height": 700})
     desk.open(PAGE)

@@ -127,15 +127,12 @@ def show(
         chain = load_chain(project, subject)
         written = [] if out is None else save_receipts(project, chain, out, output.note)
     for number, link in enumerate(chain.links, 1):
-        event = link.event
-        line = Message(
-            "custody-event-line",
-            number=number,
-            time=event.at,
-            event=spell_value("event", event.event),
-            actor=event.actor,
+        event, name = link.event, spell_value("event", link.event.event)
+        output.line(
+            Message(
+                "custody-event-line", number=number, time=event.at, event=name, actor=event.actor
+            )
         )
-        output.line(line)
     _warn_of_digests(output, chain)
     if not chain.links:
         output.line(Message("custody-events-none", subject=subject))
