@@ -73,7 +73,7 @@ def withdraw_key(
 ) -> str:
     """Revoke a key, named by its id or by itself; return its id.
 
-    With ``tenant``, only a key of that tenant; another tenant's, and the operator's own, is unknown.
+    With ``tenant``, only a key of that tenant: another tenant's or the operator's is unknown.
 
     Raises:
         UsageError: There is no such key.
