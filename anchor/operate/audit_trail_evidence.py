@@ -15,6 +15,7 @@ from anchor.evidence.digests import SHA256, SM3, digest_bytes
 from anchor.messages.message import Message
 from anchor.operate.acceptance import EvidenceInput, accept_each, identify
 from anchor.operate.events import Event
+from anchor.operate.recent_block import NameBlock, choose_block, name_no_block
 from anchor.project.project import OpenProject
 from anchor.store.erasures import is_erased
 from anchor.store.evidence import known_identities
@@ -57,12 +58,15 @@ def describe_day(
     return submission, data
 
 
-def record_due_days(project: OpenProject, at: float) -> list[RecordedDay]:
+def record_due_days(
+    project: OpenProject, at: float, name_block: NameBlock = name_no_block
+) -> list[RecordedDay]:
     """Record every day that ended and is not recorded yet; ``at`` is in Unix seconds.
 
     Days are recorded in order, so that a crash leaves only the later ones.
 
     Raises:
+        CannotCheckError: Records have to name a block, and no node tells the final one.
         ClockError: This machine's clock certainly differs too much from the chain's time.
         StoreBusyError: Other processes keep writing.
     """
@@ -72,7 +76,7 @@ def record_due_days(project: OpenProject, at: float) -> list[RecordedDay]:
         tenants = list_active_tenants(connection)
     for tenant in tenants:
         for day, submission, events in _list_due(project, tenant, end):
-            accept_each(project, [submission])
+            accept_each(project, [submission], not_before=name_block())
             recorded.append(RecordedDay(tenant=tenant, day=day, events=events))
     return recorded
 
@@ -109,6 +113,9 @@ class AuditTrailRecorder:
         self._steady = steady
         self._emit = emit
         self._next_look = steady()
+        self._name_block = choose_block(
+            project, None, lambda text: emit(Event(event="warning", text=text))
+        )
 
     def poll(self) -> None:
         """Record what is due, now and then; a failure is reported, and delays nothing."""
@@ -116,7 +123,7 @@ class AuditTrailRecorder:
             return
         self._next_look = self._steady() + _POLL
         try:
-            recorded = record_due_days(self._project, self._wall())
+            recorded = record_due_days(self._project, self._wall(), self._name_block)
         except AnchorError as error:
             text = Message("audit-trail-not-recorded", reason=error.message)
             self._emit(Event(event="warning", text=text))

@@ -1,4 +1,4 @@
-"""Contents that a successor inherits from its log: evidence, heads, receipts and trust policy.
+"""Contents that a successor inherits from its log: evidence, heads, people, receipts and policy.
 
 Nothing is written to the old project except missing tiles, which any proof would make as well.
 """
@@ -24,6 +24,7 @@ from anchor.store.erasures import find_by_leaves
 from anchor.store.evidence import known_identities, load_all
 from anchor.store.evidence_insertion import insert_rows
 from anchor.store.heads import SealedHead, insert_head, load_sealed_heads
+from anchor.store.people_transfer import insert_people, load_people
 from anchor.store.row_transfer import build_entries, load_placed_runs, load_rows_after
 from anchor.store.run_parts import join_small
 from anchor.store.runs import lock_intake
@@ -57,6 +58,7 @@ def _copy(project: OpenProject, database: Writable, head: Head, side_file: SideF
     with project.database.read() as source, database.write() as connection:
         for sealed, sealed_at in load_sealed_heads(source, head.size):
             insert_head(connection, sealed, sealed_at)
+        insert_people(connection, load_people(source))
     enqueue_unplaced(project, database, head, side_file)
 
 

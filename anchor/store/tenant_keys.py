@@ -9,12 +9,29 @@ from sqlalchemy import Connection
 from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.people.actors import Actor
-from anchor.store.api_keys import Quota, check_tenant, create_key, find_key_by_id, revoke_key
+from anchor.store.api_keys import (
+    ApiKey,
+    Quota,
+    check_tenant,
+    create_key,
+    find_key_by_id,
+    load_keys,
+    revoke_key,
+)
 from anchor.store.memberships import ensure_tenant
 from anchor.store.tenant_events import note_tenant_event
 
 MAX_KEY_DAYS = 3_650
 """The longest validity of a key that expires."""
+
+
+# A key with this scope is the operator's own, whatever its tenant.
+_OPERATORS = "admin"
+
+
+def load_tenant_keys(connection: Connection, tenant: str) -> list[ApiKey]:
+    """Return a tenant's keys, oldest first, without the operator's own."""
+    return [key for key in load_keys(connection, tenant) if _OPERATORS not in key.scopes]
 
 
 def key_id_of(token: str) -> str:
@@ -56,14 +73,14 @@ def withdraw_key(
 ) -> str:
     """Revoke a key, named by its id or by itself; return its id.
 
-    With ``tenant``, only a key of that tenant; another tenant's is unknown to it.
+    With ``tenant``, only a key of that tenant: another tenant's or the operator's is unknown.
 
     Raises:
         UsageError: There is no such key.
     """
     if tenant is not None:
         known = find_key_by_id(connection, key)
-        if known is None or known.tenant != tenant:
+        if known is None or known.tenant != tenant or _OPERATORS in known.scopes:
             raise UsageError(Message("api-key-unknown", key=key[:12]))
     id = revoke_key(connection, key, at)
     revoked = find_key_by_id(connection, id)

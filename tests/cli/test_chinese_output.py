@@ -29,7 +29,7 @@ DOCUMENTS = ("source", "trust show")
 # Lines of a policy, a call or an API key; what is to be typed or put into a formula; and what
 # SQLite and the parser of TOML say; fingerprints of keys.
 QUOTED = re.compile(
-    r"^(\[\[|[a-z_]+ = |(value|data|call)  |anchor_[0-9a-f_]+$|用法：).*"
+    r"^(\[\[|[a-z_]+ = |(value|data|call)  |anchor_[0-9a-f_]+$|/join\?token=[0-9a-f]+$|用法：).*"
     r"|^  (anchor |\(printf|keccak256\().*|（(sha256sum|openssl) [^）]*）|eth_getStorageAt\(.*?\)"
     r"|(?<=不是 TOML：).*|(?<=文件已损坏：).*"
     r"|SHA256:[A-Za-z0-9+/]{43}|jq -j \.record RECEIPT > record\.json|(?<=record\.json）：).*"

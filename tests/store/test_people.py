@@ -14,7 +14,7 @@ from sqlalchemy import select
 from anchor.errors import UsageError
 from anchor.people.actors import Actor
 from anchor.people.stated_person import StatedPerson
-from anchor.store.api_keys import find_key_by_id, load_limits, revoke_key
+from anchor.store.api_keys import create_key, find_key_by_id, load_limits, revoke_key
 from anchor.store.browser_sessions import (
     Holder,
     begin_session,
@@ -45,7 +45,7 @@ from anchor.store.people_transfer import insert_people, load_people
 from anchor.store.persons import find_persons, recognise_person
 from anchor.store.schema import invitations, sessions
 from anchor.store.tenant_events import load_day, load_events
-from anchor.store.tenant_keys import issue_key, key_id_of, withdraw_key
+from anchor.store.tenant_keys import issue_key, key_id_of, load_tenant_keys, withdraw_key
 
 AT, LATER, NEXT_DAY = (
     "2026-03-01T10:00:00.000Z",
@@ -262,6 +262,10 @@ def test_keys_are_changed_within_their_tenant_and_noted(database: Database) -> N
             withdraw_key(connection, id, OPERATOR, LATER, tenant="other")
         with pytest.raises(UsageError):
             withdraw_key(connection, key, OPERATOR, LATER, tenant="acme")
+        own = key_id_of(create_key(connection, "acme", ["admin", "read"], created_at=AT))
+        with pytest.raises(UsageError):
+            withdraw_key(connection, own, OPERATOR, LATER, tenant="acme")
+        assert [each.id for each in load_tenant_keys(connection, "acme")] == [id]
         stored = find_key_by_id(connection, id)
         assert stored is not None and stored.revoked_at is None
         assert withdraw_key(connection, id, OPERATOR, LATER, tenant="acme") == id

@@ -19,8 +19,8 @@ from anchor.service.pages.rendering import answer_page
 from anchor.service.pages.tenant_access import need_caller
 from anchor.service.problems import Problem
 from anchor.service.worker import CurrentService, Service
-from anchor.store.api_keys import describe_key_state, load_keys
-from anchor.store.tenant_keys import MAX_KEY_DAYS, issue_key, withdraw_key
+from anchor.store.api_keys import describe_key_state
+from anchor.store.tenant_keys import MAX_KEY_DAYS, issue_key, load_tenant_keys, withdraw_key
 from anchor.system.clock import format_time, utc_now
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -79,11 +79,7 @@ async def _show(
     service: Service, reader: Reader, caller: Caller, form: Form, token: str | None = None
 ) -> Response:
     at = utc_now()
-    keys = [
-        key
-        for key in await service.query(load_keys, caller.tenant)
-        if not set(key.scopes) & {"admin"}  # the operator's own
-    ]
+    keys = await service.query(load_tenant_keys, caller.tenant)
     values = {
         "here": "account",
         "tenant": caller.tenant,

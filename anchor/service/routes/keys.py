@@ -32,9 +32,8 @@ from anchor.service.people_schemas import (
 from anchor.service.problems import Problem
 from anchor.service.schemas import problems
 from anchor.service.worker import CurrentService
-from anchor.store.api_keys import load_keys
 from anchor.store.tenant_events import load_day, load_events
-from anchor.store.tenant_keys import issue_key, key_id_of, withdraw_key
+from anchor.store.tenant_keys import issue_key, key_id_of, load_tenant_keys, withdraw_key
 from anchor.system.clock import format_time, utc_now
 
 router = APIRouter(tags=["people"])
@@ -43,7 +42,7 @@ router = APIRouter(tags=["people"])
 @router.get("/v1/keys", summary="The tenant's API keys", responses=problems(401, 403, 404, 422))
 async def keys(caller: Manager, service: CurrentService) -> KeysDocument:
     """List the keys, without the keys themselves."""
-    rows = await service.query(load_keys, caller.tenant)
+    rows = await service.query(load_tenant_keys, caller.tenant)
     return KeysDocument(
         keys=[
             KeyDocument(

@@ -17,6 +17,7 @@ from anchor.errors import ChainGuardError
 from anchor.evidence.digests import digest_bytes
 from anchor.operate.acceptance import EvidenceInput, accept_once
 from anchor.operate.custody import add_event, event_key
+from anchor.people.stated_person import StatedPerson
 from anchor.project.config import Config
 from anchor.project.files import CONFIG
 from anchor.recovery.successor_contents import build_store, enqueue_unplaced
@@ -28,6 +29,9 @@ from anchor.store.evidence import find_by_key, load_all
 from anchor.store.evidence_insertion import insert_rows
 from anchor.store.heads import SealedHead, newest_head
 from anchor.store.location import SqliteFile
+from anchor.store.memberships import create_own_tenant, load_memberships
+from anchor.store.people_transfer import load_people
+from anchor.store.persons import recognise_person
 from anchor.store.row_transfer import load_rows_after
 from anchor.store.runs import load_runs
 from anchor.store.sealing import seal
@@ -67,6 +71,12 @@ def test_runs_are_copied_and_the_last_one_is_cut_at_the_head(tmp_path: Path) -> 
     pieces = [make_item(number) for number in range(1_500)]
     with site.open().database.write() as connection:
         insert_rows(connection, pieces)
+        stated = StatedPerson(
+            issuer="https://id.example", subject="1", name="Ann", email=None, email_verified=False
+        )
+        person = recognise_person(connection, stated, NOW)
+        tenant = create_own_tenant(connection, person, NOW)
+        people = load_people(connection)
     sealed = seal_some(site, 1_300)
     config = move(site.open().config, tmp_path / "next")
     build_store(site.open(), config, sealed)
@@ -74,6 +84,8 @@ def test_runs_are_copied_and_the_last_one_is_cut_at_the_head(tmp_path: Path) -> 
         rows = list(load_rows_after(connection, 0))
         assert [run.pieces for run in load_runs(connection)] == [1_024, 276, 200]
         head = newest_head(connection)
+        assert load_people(connection) == people
+        assert [each.tenant for each in load_memberships(connection, person)] == [tenant]
     assert head is not None and head.head == sealed.head
     assert [row.record for row in rows] == [piece.record for piece in pieces]
     assert list(SideFile(config.side_file).read_entries()) == list(map(build_entry, pieces))
