@@ -112,6 +112,9 @@ def test_a_bag_holds_notices_and_three_programs_see_them(desk: Desk) -> None:
     assert alone.stdout.count("SUPERSEDED OR WITHDRAWN by the log's operator") == 2
     assert "'Li' withdrew the record" in alone.stdout
     desk.pack("other", "--notice", "c.anchor.json").refused(2, "is not the receipt of a notice")
+    data = (desk.folder / f"notices/{OF_A}.anchor.json").read_bytes()
+    desk.write("bent.anchor.json", data.replace(b'"index":4', b'"index":6'))
+    assert desk.pack("other", "--notice", "bent.anchor.json").code == 10
     assert not (desk.folder / "other").exists()
 
 
@@ -199,8 +202,9 @@ def test_a_service_is_asked_by_the_record_and_believed_as_far_as_its_receipt_goe
             answers[paths[A]] = answer
             ran = desk.run(*run).expect(20)
             assert ran.document["files"][0]["steps"][-1]["verdict"] == "pass"
-        answers[paths[A]] = (200, receipts[C])  # the receipt of something else
-        assert desk.run(*run).expect(20)
+        for other in (C, OF_B):  # of no notice, and of one about another record
+            answers[paths[A]] = (200, receipts[other])
+            desk.run(*run).expect(20)
         desk.run(*run, "--offline").refused(2, "--offline asks no service")
     text = desk.run(*run[:-1]).expect(20).out
     assert "whether it was superseded or withdrawn since cannot be told" in text
