@@ -23,7 +23,7 @@ def backup(tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_is_missing_comes_back_and_what_is_there_stays(backup: Path, tmp_path: Path):
+def test_what_is_missing_comes_back_and_what_is_there_stays(backup: Path, tmp_path: Path) -> None:
     target = tmp_path / "timestamps"
     target.mkdir()
     (target / "9-first.tst").write_bytes(b"newer")
@@ -34,14 +34,14 @@ def test_what_is_missing_comes_back_and_what_is_there_stays(backup: Path, tmp_pa
     assert restore_timestamps(backup, target) == 0
 
 
-def test_a_backup_without_timestamps_makes_no_folder(tmp_path: Path):
+def test_a_backup_without_timestamps_makes_no_folder(tmp_path: Path) -> None:
     assert restore_timestamps(tmp_path / "none", tmp_path / "timestamps") == 0
     assert not (tmp_path / "timestamps").exists()
 
 
 def test_no_token_is_there_before_the_files_beside_it(
     backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     write, target = timestamp_restoration.write_files, tmp_path / "timestamps"
 
     def stop_after_first_write(files: Iterable[tuple[Path, bytes]], *, is_named: bool) -> None:
