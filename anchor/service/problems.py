@@ -173,11 +173,20 @@ _DETAILS = {
 }
 
 
-def _answer_http(_request: Request, error: Exception) -> Response:
+def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        error.headers = {**(error.headers or {}), **_allow(request)}
     other = Message("request-refused", status=error.status_code, reason=error.detail)
     detail = _DETAILS.get(error.status_code, other)
     return Problem(error.status_code, detail, headers=error.headers).response()
+
+
+def _allow(request: Request) -> dict[str, str]:
+    """Return the header with all methods of the address; a route alone names only its own."""
+    path = getattr(request.scope.get("route"), "path", "")
+    methods = request.app.openapi()["paths"].get(path, {})
+    return {"Allow": ", ".join(sorted(method.upper() for method in methods))} if methods else {}
 
 
 def _answer_invalid(_request: Request, error: Exception) -> Response:
