@@ -133,7 +133,7 @@ def make_app() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    answer_problems(app, [route for router in _ROUTERS for route in router.routes])
+    answer_problems(app)
     app.add_middleware(RequestMiddleware)
     for router in _ROUTERS:
         app.include_router(router)

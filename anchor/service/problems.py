@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -12,10 +12,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Match
-from starlette.types import Scope
 
 from anchor.errors import (
     AnchorError,
@@ -157,15 +154,11 @@ def explain(error: Problem | AnchorError | OSError) -> Problem:
     return Problem(status, detail, headers=headers)
 
 
-def answer_problems(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
-    """Register handlers that answer every error of ``app`` and its routes as a problem."""
-
-    def answer_http(request: Request, error: Exception) -> Response:
-        return _answer_http(error, _list_methods(routes, request.scope))
-
+def answer_problems(app: FastAPI) -> None:
+    """Register handlers that answer every error of ``app`` as a problem."""
     for kind in (Problem, AnchorError, OSError):
         app.add_exception_handler(kind, _answer_error)
-    app.add_exception_handler(HTTPException, answer_http)
+    app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
 
 
@@ -180,24 +173,20 @@ _DETAILS = {
 }
 
 
-def _answer_http(error: Exception, methods: Iterable[str]) -> Response:
+def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        error.headers = {**(error.headers or {}), **_allow(request)}
     other = Message("request-refused", status=error.status_code, reason=error.detail)
     detail = _DETAILS.get(error.status_code, other)
-    headers = dict(error.headers or {})
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(sorted(methods))
-    return Problem(error.status_code, detail, headers=headers).response()
+    return Problem(error.status_code, detail, headers=error.headers).response()
 
 
-def _list_methods(routes: Sequence[BaseRoute], scope: Scope) -> set[str]:
-    """Return the methods of all routes of a path; the framework names those of the first one."""
-    return {
-        method
-        for route in routes
-        if isinstance(route, APIRoute) and route.matches(scope)[0] is not Match.NONE
-        for method in route.methods or ()
-    }
+def _allow(request: Request) -> dict[str, str]:
+    """Return the header with all methods of the address; a route alone names only its own."""
+    path = getattr(request.scope.get("route"), "path", "")
+    methods = request.app.openapi()["paths"].get(path, {})
+    return {"Allow": ", ".join(sorted(method.upper() for method in methods))} if methods else {}
 
 
 def _answer_invalid(_request: Request, error: Exception) -> Response:

@@ -32,7 +32,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, s
     folder = tmp_path_factory.mktemp("openapi")
     with open_devnet(anvil=None) as node:
         site = make_site(folder / "project", node, number=950)
-    key = make_key(site.folder, "acme", "submit", "read", "admin")
+    key = make_key(site.folder, "acme", "submit", "read", "audit", "manage", "admin")
     with serve(site.folder, "--quiet", workers=1) as running:
         assert running.http.get("/openapi.json").is_success  # the worker has started
         yield running, key

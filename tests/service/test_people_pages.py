@@ -627,3 +627,10 @@ def test_a_body_that_is_no_json_is_400(visitors: dict[Role, Visitor], platform: 
     for body in (b"", b"{", b'{"role":"reader","role":"owner"}', b"[" * 10_000, b"\xff"):
         answer = visitors["owner"].http.post("/v1/invitations", content=body, headers=headers)
         assert answer.status_code == 400
+
+
+def test_a_method_that_an_address_lacks_is_answered_with_all_it_has(platform: Platform) -> None:
+    with platform.browser() as program:
+        for path, methods in (("/v1/keys", "GET, POST"), ("/v1/members/x", "DELETE, POST")):
+            answer = program.request("PATCH", path)
+            assert (answer.status_code, answer.headers["Allow"]) == (405, methods)

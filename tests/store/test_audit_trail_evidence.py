@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from support.memory_chain import MemoryChain
 from support.memory_projects import MemorySite, make_template
+from support.memory_transactions import read_sender
+from support.troubles import Effects
 
 from anchor.operate.acceptance import identify
 from anchor.operate.audit_trail_evidence import AuditTrailRecorder, describe_day, record_due_days
@@ -109,3 +111,18 @@ def test_the_recorder_looks_now_and_then_and_never_fails(project: OpenProject) -
     steady[0], wall[0] = 1_200.0, moment("2026-03-03")
     recorder.poll()
     assert [event.event for event in told] == ["audit-trail", "warning"]
+
+
+def test_the_daemon_records_and_anchors_the_day_before(tmp_path: Path) -> None:
+    template = make_template(tmp_path / "template")
+    chain = MemoryChain(recover=read_sender, interval=12)
+    site = MemorySite.copy(template, tmp_path / "project", chain)
+    yesterday = datetime.fromtimestamp(site.chain.time, UTC) - timedelta(days=1)
+    opened = site.open()
+    happen(opened, "acme", yesterday.date().isoformat())
+    opened.database.close()
+    told = [event.event for event in site.serve(Effects(), 300.0)]
+    assert told.count("audit-trail") == 1 and "included" in told
+    with closing(site.open().database) as database, database.read() as connection:
+        (row,) = load_all(connection)
+    assert row.leaf_index == 0
