@@ -26,6 +26,8 @@ _WORDS: dict[tuple[str, str], Message] = {
     ("kind", "device-copy"): Message("kind-device-copy"),
     ("kind", "database-extract"): Message("kind-database-extract"),
     ("kind", "custody-event"): Message("kind-custody-event"),
+    ("kind", "supersedes"): Message("kind-supersedes"),
+    ("kind", "withdraws"): Message("kind-withdraws"),
     ("event", "collect"): Message("custody-name-collect"),
     ("event", "seal"): Message("custody-name-seal"),
     ("event", "copy"): Message("custody-name-copy"),

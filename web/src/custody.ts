@@ -107,10 +107,11 @@ function withClaim(report: Report, verdict: Verdict, reason: Message): Report {
 function describeChain(report: Report, receipt: Receipt, chain: readonly PackedEvent[]): Report {
   const silent = chain.flatMap((event, at) =>
     memberOf(event, "digest_before") || memberOf(event, "digest_after") ? [] : `${at + 1}`);
+  const time = memberOf(chain.at(-1)!, "at")!;
   const [account, isComplete] = judgeAccount(parseCanonical(receipt.record, message("evidence-record")) as Members);
   const clauses: Text[] = [
     account,
-    message("custody-chain-complete", { count: chain.length, time: memberOf(chain.at(-1)!, "at")! }),
+    message("custody-chain-complete", { count: chain.length, time }),
     ...(silent.length > 0 ? [message("custody-events-without-digest", { numbers: join(silent) })] : []),
   ];
   const verdict = silent.length === 0 && isComplete ? "pass" : "not present";

@@ -49,6 +49,7 @@ _GRACE = 20.0
 # A test compares these names with the events that the daemon reports.
 _EVENT_NAMES = {
     "anchored": Message("event-name-anchored"),
+    "audit-trail": Message("event-name-audit-trail"),
     "cut off": Message("event-name-cut-off"),
     "failed": Message("event-name-failed"),
     "final": Message("event-name-final"),
