@@ -185,22 +185,22 @@ def test_two_owners_cannot_demote_each_other_at_the_same_moment(database: Databa
     with database.write() as connection:
         add_member(connection, "acme", people[1], "owner", OPERATOR, AT)
     refused: list[UsageError] = []
-    barrier = threading.Barrier(2)
 
-    def demote(other: str) -> None:
-        barrier.wait()
+    def demote() -> None:
         try:
             database.write_with_retry(
-                lambda connection: change_role(connection, "acme", other, "reader", OPERATOR, AT)
+                lambda own: change_role(own, "acme", people[1], "reader", OPERATOR, AT)
             )
         except UsageError as error:
             refused.append(error)
 
-    threads = [threading.Thread(target=demote, args=(person,)) for person in people]
-    for thread in threads:
+    thread = threading.Thread(target=demote)
+    with database.write() as connection:
+        assert change_role(connection, "acme", people[0], "reader", OPERATOR, AT)
         thread.start()
-    for thread in threads:
-        thread.join()
+        thread.join(0.3)
+        assert thread.is_alive(), "it waits for the other one"
+    thread.join()
     assert len(refused) == 1
     with database.read() as connection:
         assert sorted(each.role for each in load_members(connection, "acme")) == ["owner", "reader"]
