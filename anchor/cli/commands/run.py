@@ -64,7 +64,6 @@ _EVENT_NAMES = {
     "stopped": Message("event-name-stopped"),
     "store away": Message("event-name-store-away"),
     "store back": Message("event-name-store-back"),
-    "audit-trail": Message("event-name-audit-trail"),
     "timestamped": Message("event-name-timestamped"),
     "unpublished": Message("event-name-unpublished"),
     "unstamped": Message("event-name-unstamped"),

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
@@ -18,7 +19,8 @@ from anchor.service.problems import FieldError, Problem, explain
 from anchor.service.request_body import check_media_type
 from anchor.service.schemas import ProblemDocument, WaitSeconds
 
-HERE = Request({"type": "http", "headers": [(b"content-type", b"text/plain")]})
+HEADERS = [(b"content-type", b"text/plain")]
+HERE = Request({"type": "http", "headers": HEADERS, "app": FastAPI()})
 
 
 def read(answer: Any) -> dict[str, Any]:
