@@ -114,10 +114,12 @@ def compose_bag(
     policies: Sequence[PolicyFile],
     enclosures: Mapping[str, Sequence[Path]],
     notices: Mapping[str, bytes],
+    events: Sequence[bytes] = (),
 ) -> dict[str, BagPart]:
     """Return the files of the bag; ``enclosures`` are files for each of the optional folders.
 
-    ``notices`` are the receipts of verified notices, by their names in the bag.
+    ``notices`` are the receipts of verified notices, by their names in the bag; ``events`` are the
+    receipts of custody events among the enclosures.
 
     Raises:
         UsageError: A file is given twice, or an enclosure cannot be read or is too large.
@@ -159,7 +161,7 @@ def compose_bag(
         for name, file in zip(names, ordered, strict=True)
         if file.signatures and file.report.existed_by is not None
     }
-    packing = _describe_packing(ordered, notices.values(), parts, program, party)
+    packing = _describe_packing(ordered, [*notices.values(), *events], parts, program, party)
     packing = replace(packing, signed=signed)
     for language, name in README.items():
         parts[name] = write_readme(packing, sorted(parts), language)
@@ -254,13 +256,13 @@ def _spell_party(party: str | None) -> Message | str:
 
 def _describe_packing(
     files: Sequence[VerifiedFile],
-    notices: Iterable[bytes],
+    others: Iterable[bytes],
     parts: Mapping[str, BagPart],
     program: str,
     party: str | None,
 ) -> Packing:
     blocks: dict[PackedBlock, None] = {}
-    for receipt in (*(file.receipt for file in files), *notices):
+    for receipt in (*(file.receipt for file in files), *others):
         blocks.update(dict.fromkeys(_list_blocks(parse_receipt(receipt))))
     return Packing(
         program=program,

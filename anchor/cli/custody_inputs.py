@@ -37,6 +37,10 @@ class CustodyEvents:
         self._events = [event for data in receipts if (event := _parse(data)) is not None]
         self._judged: dict[bytes, CustodyReceipt] = {}
 
+    def list_receipts(self) -> list[bytes]:
+        """Return the receipts of the events."""
+        return [event.data for event in self._events]
+
     def apply(self, inputs: VerificationInputs, report: Report, receipt: bytes | Receipt) -> Report:
         """Return the report with the verdict on the events about its record, if there are any."""
         if report.record is None:

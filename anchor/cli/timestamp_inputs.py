@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -93,12 +93,20 @@ def kept_folder(config: Path | None) -> list[Path]:
 
 def find_kept(folders: Sequence[Path], report: Report) -> list[Path]:
     """Return the files of the timestamps in ``folders`` that are of the report's anchored heads."""
+    return [beside for path in _list_tokens(folders, report) for beside in _list_beside(path)]
+
+
+def with_checkpoints(files: Iterable[Path]) -> list[Path]:
+    """Return the files, each token with what lies beside it: its checkpoint, CRLs, certificates."""
     return [
-        beside
-        for path in _list_tokens(folders, report)
-        for beside in (path.with_suffix(ending) for ending in _ENDINGS)
-        if is_regular_file(beside)
+        each
+        for path in files
+        for each in (path, *(_list_beside(path) if path.suffix == _TOKEN_SUFFIX else ()))
     ]
+
+
+def _list_beside(token: Path) -> list[Path]:
+    return list(filter(is_regular_file, (token.with_suffix(ending) for ending in _ENDINGS)))
 
 
 def _list_tokens(folders: Sequence[Path], report: Report) -> list[Path]:

@@ -50,6 +50,8 @@ def test_a_withdrawal_is_recorded_once_and_seen_by_everybody_who_can(
     site.run("supersede", "b.txt", "a.txt", *REASONS).expect(2)
     site.run("verify", "a.txt").expect(21)
     assert "This notice is not in the bag" in site.run("pack", "b.txt", "a.txt", "-o", "x").err
+    # Its block is none of the originals'; the commands in the bag have to name it, too.
+    site.run("custody", "add", "b.txt", "--event", "access", "--actor", "Li").expect(0)
     anchor(site)
     document = site.run("verify", "a.txt", "b.txt", "c.txt", "--json").expect(14).document
     assert codes(document) == [14, 0, 14]
@@ -57,7 +59,10 @@ def test_a_withdrawal_is_recorded_once_and_seen_by_everybody_who_can(
 
     away, trust = tmp_path / "away", ("--trust", "trust.toml", "--rpc", site.url)
     away.mkdir()
-    site.run("pack", "a.txt", "b.txt", "c.txt", "-o", away / "bag").expect(0)
+    site.run("custody", "show", "b.txt", "-o", "custody").expect(0)
+    (event,) = (site.folder / "custody").iterdir()
+    packed = ("a.txt", "b.txt", "c.txt", "--custody", event)
+    site.run("pack", *packed, "-o", away / "bag").expect(0)
     for name in ("trust.toml", "a.txt", "a.txt.anchor.json", "b.txt", "b.txt.anchor.json"):
         shutil.copy(site.folder / name, away / name)
     assert len(list((away / "bag" / "notices").iterdir())) == 2
@@ -69,6 +74,7 @@ def test_a_withdrawal_is_recorded_once_and_seen_by_everybody_who_can(
         [sys.executable, *command.split()[1:]], cwd=away / "bag", capture_output=True, check=False
     )
     assert alone.returncode == 14, alone.stdout
+    assert b"1 custody events without a gap" in alone.stdout
 
     run_in_process("verify", "a.txt", *trust, cwd=away).expect(0)
     with serve(site.folder) as served:

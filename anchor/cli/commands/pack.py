@@ -30,7 +30,7 @@ from anchor.cli.options import (
 )
 from anchor.cli.party_details import check_exhibits, read_details
 from anchor.cli.progress_bar import show_hashing
-from anchor.cli.timestamp_inputs import find_kept, kept_folder
+from anchor.cli.timestamp_inputs import find_kept, kept_folder, with_checkpoints
 from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.verification.report import severest_code
@@ -149,9 +149,10 @@ def command(
             "certificate": certificate or [],
             "custody": custody or [],
             "statements": statement or [],
-            "timestamps": list(dict.fromkeys([*kept, *(timestamp or [])])),
+            "timestamps": list(dict.fromkeys([*kept, *with_checkpoints(timestamp or ())])),
         },
         notices=notices,
+        events=events.list_receipts(),
     )
     size = sum(part.digests.size or 0 for part in bag.values() if isinstance(part, OriginalFile))
     with show_hashing(output, size) as count:
