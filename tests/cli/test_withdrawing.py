@@ -46,6 +46,7 @@ def test_a_withdrawal_is_recorded_once_and_seen_by_everybody_who_can(
     # A block of its own, which the commands in the bag have to name, too.
     site.run("custody", "add", "b.txt", "--event", "access", "--actor", "Li").expect(0)
     anchor(site)
+    site.run("custody", "show", "b.txt", "-o", "custody").expect(0)
     assert "your own project holds no notice" in site.run("verify", "a.txt").expect(0).out
     site.run("supersede", "a.txt", "b.txt.anchor.json", *REASONS).expect(0)
     site.run("withdraw", "c.txt", *REASONS).expect(0)
@@ -60,7 +61,6 @@ def test_a_withdrawal_is_recorded_once_and_seen_by_everybody_who_can(
 
     away, trust = tmp_path / "away", ("--trust", "trust.toml", "--rpc", site.url)
     away.mkdir()
-    site.run("custody", "show", "b.txt", "-o", "custody").expect(0)
     (event,) = (site.folder / "custody").iterdir()
     packed = ("a.txt", "b.txt", "c.txt", "--custody", event)
     site.run("pack", *packed, "-o", away / "bag").expect(0)
