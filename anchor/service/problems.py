@@ -184,9 +184,9 @@ def _answer_http(request: Request, error: Exception) -> Response:
 
 def _allow(request: Request) -> dict[str, str]:
     """Return the header with all methods of the address; a route alone names only its own."""
-    path = getattr(request.scope.get("route"), "path", "")
-    methods = request.app.openapi()["paths"].get(path, {})
-    return {"Allow": ", ".join(sorted(method.upper() for method in methods))} if methods else {}
+    route = request.scope.get("route")
+    methods = request.app.openapi()["paths"].get(route.path) if route is not None else None
+    return {"Allow": ", ".join(sorted(map(str.upper, methods)))} if methods else {}
 
 
 def _answer_invalid(_request: Request, error: Exception) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, text, update
 
 from anchor.errors import UsageError
 from anchor.messages.message import Message
@@ -80,10 +80,13 @@ def count_members(connection: Connection) -> dict[str, int]:
 
 def ensure_tenant(connection: Connection, tenant: str, actor: Actor, at: str) -> None:
     """Create a tenant without limits, unless it exists."""
-    known = connection.execute(select(tenants.c.name).where(tenants.c.name == tenant)).first()
-    if known is None:
-        connection.execute(insert(tenants).values(name=tenant, created_at=at))
+    if connection.execute(_ADD_TENANT, {"name": tenant, "at": at}).rowcount == 1:
         note_tenant_event(connection, tenant, actor, "tenant-created", at=at)
+
+
+_ADD_TENANT = text(
+    "INSERT INTO tenants (name, created_at) VALUES (:name, :at) ON CONFLICT (name) DO NOTHING"
+)
 
 
 def create_own_tenant(connection: Connection, person: str, at: str) -> str:

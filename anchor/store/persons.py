@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, text, update
 
 from anchor.people.stated_person import StatedPerson
 from anchor.store.schema import identities, people
@@ -30,27 +30,39 @@ def recognise_person(connection: Connection, stated: StatedPerson, at: str) -> s
 
     Another person may have the same e-mail address: it joins nobody.
     """
-    known = connection.execute(
-        select(identities.c.person).where(
-            (identities.c.issuer == stated.issuer) & (identities.c.subject == stated.subject)
-        )
-    ).scalar_one_or_none()
     values = {
         "name": stated.name,
         "email": stated.email,
         "email_verified": int(stated.email_verified),
     }
+    known = _find_identity(connection, stated)
     if known is not None:
         connection.execute(update(people).where(people.c.id == known).values(**values))
-        return str(known)
+        return known
     id = secrets.token_hex(_ID_BYTES)
     connection.execute(insert(people).values(id=id, created_at=at, **values))
-    connection.execute(
-        insert(identities).values(
-            issuer=stated.issuer, subject=stated.subject, person=id, created_at=at
-        )
+    identity = {"issuer": stated.issuer, "subject": stated.subject, "person": id, "at": at}
+    if connection.execute(_ADD_IDENTITY, identity).rowcount == 1:
+        return id
+    # The same person signed in twice at the same moment, and the other sign-in was faster.
+    connection.execute(delete(people).where(people.c.id == id))
+    known = _find_identity(connection, stated)
+    assert known is not None
+    return known
+
+
+def _find_identity(connection: Connection, stated: StatedPerson) -> str | None:
+    query = select(identities.c.person).where(
+        (identities.c.issuer == stated.issuer) & (identities.c.subject == stated.subject)
     )
-    return id
+    known: str | None = connection.execute(query).scalar_one_or_none()
+    return known
+
+
+_ADD_IDENTITY = text(
+    "INSERT INTO identities (issuer, subject, person, created_at) "
+    "VALUES (:issuer, :subject, :person, :at) ON CONFLICT (issuer, subject) DO NOTHING"
+)
 
 
 def find_persons(connection: Connection, ids: Iterable[str]) -> dict[str, PersonRow]:

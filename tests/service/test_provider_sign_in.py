@@ -33,6 +33,7 @@ from support.sign_in_providers import (
 
 from anchor.service import provider_client
 from anchor.service.pages.page_routes import HOME, local_address
+from anchor.service.settings import Settings
 from anchor.service.sign_in_cookies import (
     begin_sign_in,
     cookie_name,
@@ -355,6 +356,36 @@ def test_the_cookie_of_a_sign_in_cannot_be_made_up_or_made_longer() -> None:
     ):  # fmt: skip
         assert decode_sign_in(forged, b"s" * 32, 1_001.0) is None
     assert cookie_name("a;b=c\n-d", is_secure=True) == "__Host-anchor_sign_in_abcd"
+
+
+def test_behind_a_web_server_every_cookie_is_secure_and_of_this_host_only(
+    grown: MemorySite, bent: BentProvider, tmp_path: Path
+) -> None:
+    shutil.copytree(grown.config.folder, tmp_path / "p")
+    store = SqliteFile(tmp_path / "p/anchor.db")
+    site = MemorySite(grown.chain, replace(grown.config, folder=tmp_path / "p", store=store))
+    settings = Settings(proxies=("127.0.0.0/8",))
+    with (
+        serve_platform(site, bent.config, settings=settings) as served,
+        served.browser(**{"X-Forwarded-Proto": "https"}) as browser,
+    ):
+        answer = browser.get("/login/start?provider=bent")
+        (cookie,) = answer.headers.get_list("Set-Cookie")
+        assert cookie.startswith("__Host-anchor_sign_in_")
+        assert "Secure" in cookie and "Path=/" in cookie and "Domain" not in cookie
+        asked = query_of(answer.headers["Location"])
+        bent.nonce = asked["nonce"]
+        query = {"state": asked["state"], "code": "c"}
+        name, _, value = cookie.partition(";")[0].partition("=")
+        plain = {"Cookie": f"{name.removeprefix('__Host-')}={value}"}
+        assert is_refused(browser.get("/login/callback/bent", params=query, headers=plain))
+        own = {"Cookie": f"{name}={value}"}
+        answer = browser.get("/login/callback/bent", params=query, headers=own)
+        assert answer.status_code == 303
+        (session,) = [
+            each for each in answer.headers.get_list("Set-Cookie") if "anchor_session" in each
+        ]
+        assert session.startswith("__Host-anchor_session=") and "Secure" in session
 
 
 @pytest.mark.release

@@ -44,6 +44,7 @@ from anchor.store.memberships import (
 from anchor.store.people_transfer import insert_people, load_people
 from anchor.store.persons import find_persons, recognise_person
 from anchor.store.schema import invitations, sessions
+from anchor.store.schema import people as people_table
 from anchor.store.tenant_events import load_day, load_events
 from anchor.store.tenant_keys import issue_key, key_id_of, load_tenant_keys, withdraw_key
 
@@ -92,6 +93,24 @@ def test_a_person_is_known_by_provider_and_subject_never_by_address(database: Da
             for issuer, subject in ((ANN.issuer, "2"), (f"{ANN.issuer}/", "1"), (ANN.issuer, "1 "))
         }
     assert len(others) == 3 and ann not in others
+
+
+def test_a_person_who_signs_in_twice_at_the_same_moment_is_one(database: Database) -> None:
+    ids: list[str] = []
+
+    def sign_in() -> None:
+        ids.append(database.write_with_retry(lambda own: recognise_person(own, ANN, LATER)))
+
+    thread = threading.Thread(target=sign_in)
+    with database.write() as connection:
+        ids.append(recognise_person(connection, ANN, AT))
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive(), "it waits for the other one"
+    thread.join()
+    assert len(ids) == 2 and len(set(ids)) == 1
+    with database.read() as connection:
+        assert len(connection.execute(select(people_table)).all()) == 1
 
 
 def test_of_two_persons_at_the_same_moment_one_uses_an_invitation(database: Database) -> None:

@@ -22,13 +22,15 @@ from anchor.cli.context import (
 )
 from anchor.cli.options import ConfigOption, JsonOption, WaitOption
 from anchor.cli.standard_streams import EventLines
-from anchor.errors import ConfigError, ExitCode, UsageError
+from anchor.errors import AnchorError, ConfigError, ExitCode, UsageError
 from anchor.log.publication import open_writer
 from anchor.messages.message import Message
+from anchor.operate.audit_trail_evidence import record_due_days, recorded_event
 from anchor.operate.backoff import Backoff
 from anchor.operate.daemon import Daemon, Pace
 from anchor.operate.events import Event
 from anchor.operate.publisher import Publisher
+from anchor.operate.recent_block import choose_block
 from anchor.operate.single_run import run_state_message
 from anchor.operate.store_outage import StoreWait, run_through_outages
 from anchor.operate.timestamper import Timestamper
@@ -150,11 +152,23 @@ def command(
             with anchor.Project(opened, report=output.note) as project, project.lead():
                 if accept:
                     _accept_incidents(output, opened)
+                _record_audit_trails(output, opened)
                 _run_once(output, project, wait)
     else:
         config = load_config(find_config(config_path))
         pace = Pace(seconds=every or 60.0, leaves=leaves or 16_384, size=size)
         _run_on(as_json, config, pace, publish or config.publish, standby=standby)
+
+
+def _record_audit_trails(output: Output, project: OpenProject) -> None:
+    """Record the days of the tenants' audit trails that are due; a failure is only reported."""
+    try:
+        recorded = record_due_days(project, unix_now(), choose_block(project, None, output.note))
+    except AnchorError as error:
+        output.note(Message("audit-trail-not-recorded", reason=error.message))
+        return
+    for each in recorded:
+        output.note(recorded_event(each).text)
 
 
 def _accept_incidents(output: Output, project: OpenProject) -> None:
