@@ -325,7 +325,7 @@ def halting(*words: str) -> tuple[str, ...]:
     then="exit code 33 and no backup; those before are whole",
 )
 def test_a_full_disk_ends_with_33_and_the_backup_before_stays(site: Site, tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", kib=300) as disk:
+    with small_disk(tmp_path / "disk", kib=450) as disk:
         folder = disk / "backups"
         site.run("backup", folder, "--keep", "1").expect(0)
         before = contents(folder)
