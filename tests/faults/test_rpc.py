@@ -242,7 +242,9 @@ def test_every_message_of_a_run_lost_once(faulty: Faulty, kind: str, injected: I
     assert faulty.signed() == []
     faulty.proxy.on(SEND, LOST[kind])
     faulty.run()
-    assert len(faulty.proxy.sent()) == (1 if kind == "applied" else 2)
+    # The clock runs ahead of the node: before the block is there, the same bytes may be due again.
+    count = len(faulty.proxy.sent())
+    assert count == 1 if kind == "applied" else count >= 2
     assert len(set(faulty.proxy.sent())) == 1
     faulty.check()
     break_once(faulty, RECEIPT, LOST[kind], "receipt")
