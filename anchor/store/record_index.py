@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from struct import Struct
 
 from sqlalchemy import Connection, insert, select, update
@@ -44,15 +45,17 @@ MOST_UNINDEXED = 4 * SLICE
 
 
 def enter_records(database: Database, report: Callable[[int], None] = lambda _: None) -> int:
-    """Enter every accepted piece; return how many were new to the index.
+    """Enter every piece that is accepted by now; return how many were new to the index.
 
+    What is accepted meanwhile waits for the next call: under steady intake, there would be no end.
     ``report`` is called with the number of entered pieces after each transaction.
     """
     with database.read() as connection:
-        if count_indexed(connection) == find_end(connection):
+        end = find_end(connection)
+        if count_indexed(connection) == end:
             return 0
     count = 0
-    while entered := database.write_with_retry(_enter_slice):
+    while entered := database.write_with_retry(partial(_enter_slice, end=end)):
         # A crash here leaves a shorter index, which the next call continues.
         count += entered
         report(count)
@@ -114,9 +117,9 @@ def list_record_entries(run: Run, about: About, *, start: int = 0, stop: int = _
     )
 
 
-def _enter_slice(connection: Connection) -> int:
+def _enter_slice(connection: Connection, end: int) -> int:
     lock_intake(connection)
-    start, end = count_indexed(connection), find_end(connection)
+    start = count_indexed(connection)
     if start >= end:
         return 0
     # Up to where a run ends: its records are made once.
