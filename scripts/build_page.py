@@ -64,7 +64,8 @@ def describe_release() -> dict[str, Any]:
     """Return the data that the page takes from the package: the registry, and its messages."""
     titles = [*TITLES.values(), *(title for _, title, _ in CLAIMS), *NOT_PROVEN]
     names = [chain.name for chain in CHAINS if isinstance(chain.name, Message)]
-    labels = [member.label for member in GROUPS.values()]
+    demands = [demand for each in PROFILE_DEMANDS.values() for demand in each]
+    labels = [member.label for member in (*GROUPS.values(), *(each.member for each in demands))]
     return {
         "registry": registry_address().hex(),
         "chains": {str(chain.id): describe_chain(chain) for chain in CHAINS},
@@ -149,12 +150,15 @@ def describe_form(schema: dict[str, Any], groups: dict[str, Any]) -> Any:
     sys.exit(f"the page knows no form for {schema}")
 
 
-def spell_demand(demand: Demand) -> str:
-    """Return a demand as text: ``?`` before what is no must, the least number, the alternative."""
+def spell_demand(demand: Demand) -> tuple[str, str]:
+    """Return a demand as text, and the id of its label.
+
+    The text has ``?`` before what is no must, the least number, and the alternative.
+    """
     mark = "" if demand.level == "must" else "?"
     least = "" if demand.least == 1 else f"*{demand.least}"
     either = "" if demand.alternative is None else f"|{demand.alternative}"
-    return f"{mark}{demand.name}{least}{either}"
+    return f"{mark}{demand.name}{least}{either}", demand.member.label.id
 
 
 def read_ids() -> set[str]:

@@ -115,7 +115,7 @@ function describeChain(report: Report, receipt: Receipt, chain: readonly PackedE
     ...(silent.length > 0 ? [message("custody-events-without-digest", { numbers: join(silent) })] : []),
   ];
   const verdict = silent.length === 0 && isComplete ? "pass" : "not present";
-  return withClaim(report, verdict, join(clauses, "clause") as Message);
+  return withClaim(report, verdict, join(clauses, "semicolon") as Message);
 }
 
 /** Return the events in their order: each follows the one that it names, and one is the first. */

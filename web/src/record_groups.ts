@@ -4,7 +4,7 @@
  */
 
 import type { Json, Members } from "./canonical.ts";
-import { join, message, type Message } from "./messages.ts";
+import { join, message, named, type Message } from "./messages.ts";
 import { isTime } from "./record.ts";
 import release from "./release.json" with { type: "json" };
 
@@ -19,7 +19,7 @@ type Form =
   | { readonly any: readonly Form[] };
 
 const GROUPS = release.forms as unknown as { readonly [name: string]: Form };
-const DEMANDS: { readonly [profile: string]: readonly string[] } = release.demands;
+const DEMANDS: { readonly [profile: string]: readonly (readonly string[])[] } = release.demands;
 const MAX_CHARACTERS = 1_000;
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/u;
 
@@ -71,16 +71,16 @@ export function judgeAccount(record: Members): [clause: Message, isComplete: boo
     return [message("account-without-profile"), false];
   }
   const lacking = DEMANDS[profile]!.map(parseDemand).filter((demand) => !isMet(demand, read));
-  const names = join(lacking.map(({ path }) => path));
+  const names = join(lacking.map(({ path, label }) => message("profile-member", { member: path, label: named(label) })));
   return [
     lacking.length > 0 ? message("account-incomplete", { profile, names }) : message("account-complete", { profile }),
     lacking.every(({ isMust }) => !isMust),
   ];
 }
 
-function parseDemand(demand: string) {
-  const [, mark, path, least = "1", other = ""] = /^(\??)([^*|]+)(?:\*(\d+))?(?:\|(.+))?$/.exec(demand)!;
-  return { path: path!, isMust: mark === "", least: Number(least), other };
+function parseDemand([demand, label]: readonly string[]) {
+  const [, mark, path, least = "1", other = ""] = /^(\??)([^*|]+)(?:\*(\d+))?(?:\|(.+))?$/.exec(demand!)!;
+  return { path: path!, isMust: mark === "", least: Number(least), other, label: label! };
 }
 
 function isMet({ path, least, other }: ReturnType<typeof parseDemand>, groups: Members): boolean {
