@@ -1,7 +1,7 @@
 """Preservation numbers: 80 bits of a record's SHA-256, as people read, type and scan them.
 
 A number has 16 symbols of Crockford's base32 (https://www.crockford.com/base32.html) and a check
-symbol from the same 32, in groups: ``XXXX-XXXX-XXXX-XXXX-C``.  The check symbol is the remainder of
+symbol from the same 32, in groups: ``BZPE-PSQZ-S1QK-HPAJ-0``.  The check symbol is the remainder of
 the 80 bits, followed by five zero bits, modulo x^5 + x^2 + 1.  It reveals every single wrong
 symbol, and every exchange of two symbols (not only of neighbours): the weights of the 17 places
 are different powers of a primitive element of GF(32).  Crockford's own check symbol, modulo 37,

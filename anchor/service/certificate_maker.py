@@ -19,7 +19,7 @@ from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import encode_receipt
 from anchor.service.job_runner import NotYet
-from anchor.service.problems import Problem
+from anchor.service.problems import Problem, explain
 from anchor.service.worker import Service
 from anchor.store.certificates import find_certificate, save_issue, save_refusal
 from anchor.store.evidence import StoredEvidence, find_by_identity
@@ -28,12 +28,21 @@ from anchor.system.clock import utc_now
 from anchor.system.limited_process import Ended, ProcessLimits, run_limited
 
 LIMITS = ProcessLimits(memory=2 << 30, cpu_seconds=60, seconds=120.0)
-"""The limits of one certificate: ten times what the largest one of the tests takes."""
+"""The limits of one certificate, which takes some seconds and a few hundred MiB."""
 
-# Seconds between two looks at evidence whose anchor is not final yet.
-_NOT_FINAL_PAUSE = 5
-# Attempts after which a certificate that cannot be verified is refused: some two hours.
-_MOST_ATTEMPTS = 10
+# Seconds until the second look at evidence whose anchor is not final yet, and the most between two.
+_FIRST_PAUSE = 5
+_LONGEST_PAUSE = 60
+# Failures after which a certificate that cannot be verified is refused: after 2.4 hours.
+_MOST_FAILURES = 12
+# The verdicts by which evidence gets no certificate; all else is for the operator, and may pass.
+_VERDICTS = (
+    ExitCode.MISMATCH,
+    ExitCode.NOT_ANCHORED,
+    ExitCode.NOT_TRUSTED,
+    ExitCode.ABANDONED,
+    ExitCode.UNKNOWN_VERSION,
+)
 _RECEIPT = f"evidence{RECEIPT_SUFFIX}"
 
 
@@ -71,19 +80,22 @@ class CertificateMaker:
             refusal = problem.members()
             return partial(save_refusal, id=job.about, refusal=refusal)
         except CannotCheckError as error:
-            if job.attempts < _MOST_ATTEMPTS:
+            if job.failures + 1 < _MOST_FAILURES:
                 raise
-            refusal = Problem(503, error.message).members()
+            # Without details, which may name paths and hosts of the operator.
+            refusal = explain(error).members()
             return partial(save_refusal, id=job.about, refusal=refusal)
-
+        if made is None:
+            raise NotYet(min(_FIRST_PAUSE * job.attempts, _LONGEST_PAUSE))
         return partial(
             save_issue, id=job.about, number=made.number, issued_at=utc_now(), files=made.files
         )
 
-    async def _make(self, stored: StoredEvidence) -> Made:
+    async def _make(self, stored: StoredEvidence) -> Made | None:
+        """Return the certificate; None if the anchor is not final yet."""
         receipt = await self._service.receipt_builder.prove(stored)
         if not receipt.anchors:
-            raise NotYet(_NOT_FINAL_PAUSE)
+            return None
         with tempfile.TemporaryDirectory(prefix="anchor-certificate-") as name:
             folder = Path(name)
             await asyncio.to_thread((folder / _RECEIPT).write_bytes, encode_receipt(receipt))
@@ -93,9 +105,9 @@ class CertificateMaker:
             if _lacks_font(ended):
                 ended = await run_limited([*command, "--no-pdf"], self._limits, folder)
             if ended.code == ExitCode.NOT_FINAL:
-                raise NotYet(_NOT_FINAL_PAUSE)
+                return None
             if ended.code != ExitCode.DONE:
-                raise _explain(ended)
+                raise explain_end(ended)
             return await asyncio.to_thread(_read, folder, json.loads(ended.out))
 
 
@@ -122,14 +134,16 @@ def _read_error(ended: Ended) -> dict[str, Any]:
     return document
 
 
-def _explain(ended: Ended) -> Exception:
-    """Return the error for a process that wrote no certificate."""
+def explain_end(ended: Ended) -> Problem | CannotCheckError:
+    """Return the error for a process that wrote no certificate.
+
+    It is a problem of the evidence if the verification has a verdict on it, and else "cannot tell".
+    """
     reason = _read_error(ended).get("error")
     if reason is None:
         return CannotCheckError(Message("certificate-process-ended", code=ended.code))
-    if ended.code == ExitCode.CANNOT_CHECK:
-        return CannotCheckError(Message("certificate-not-issued", reason=reason))
-    return Problem(409, Message("certificate-not-issued", reason=reason))
+    message = Message("certificate-not-issued", reason=reason)
+    return Problem(409, message) if ended.code in _VERDICTS else CannotCheckError(message)
 
 
 def _read(folder: Path, document: dict[str, Any]) -> Made:

@@ -41,10 +41,17 @@ class JobRunner:
     """A task that takes due jobs and passes each to the function for its kind.
 
     The function returns how to record the result.  If it fails, or takes more than five minutes,
-    the job is put off, for longer each time.
+    the job is put off, for longer each time.  ``end_process`` is called if the task ends without
+    being stopped.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        end_process: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._end_process = end_process
         self._queue = JobQueue(database)
         self._clock = clock
         self._work: dict[str, Work] = {}
@@ -52,15 +59,16 @@ class JobRunner:
         self._task: asyncio.Task[None] | None = None
 
     def add(self, kind: str, work: Work) -> None:
-        """Let ``work`` do the jobs of this kind."""
+        """Register the function that does the jobs of a kind."""
         self._work[kind] = work
 
     def start(self) -> None:
         """Start the task."""
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(self._note_end)
 
     def wake(self) -> None:
-        """Look at the jobs now, because one was ordered."""
+        """Wake the task, because a job was ordered."""
         self._ordered.set()
 
     async def stop(self) -> None:
@@ -69,6 +77,11 @@ class JobRunner:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():  # a bug: no job of this worker would ever be done again
+            _LOG.error(Message("jobs-ended"), exc_info=task.exception())
+            self._end_process()
 
     async def _run(self) -> None:
         while True:
@@ -94,7 +107,7 @@ class JobRunner:
         except (AnchorError, OSError, TimeoutError) as error:
             reason = error if str(error) else type(error).__name__
             _LOG.warning(Message("job-failed", kind=job.kind, about=job.about, reason=reason))
-            await self._put_off(job, delay_after(job.attempts))
+            await self._put_off(job, delay_after(job.failures + 1), has_failed=True)
         else:
             await asyncio.to_thread(self._queue.finish, job, record)
         return True
@@ -114,11 +127,11 @@ class JobRunner:
         until = at + timedelta(seconds=_LEASE)
         return self._queue.take(tuple(self._work), at=format_time(at), until=format_time(until))
 
-    async def _put_off(self, job: TakenJob, seconds: int) -> None:
+    async def _put_off(self, job: TakenJob, seconds: int, *, has_failed: bool = False) -> None:
         due_at = format_time(self._clock() + timedelta(seconds=seconds))
-        await asyncio.to_thread(self._queue.put_off, job, due_at=due_at)
+        await asyncio.to_thread(self._queue.put_off, job, due_at=due_at, has_failed=has_failed)
 
 
-def delay_after(attempts: int) -> int:
-    """Return the seconds to wait after a number of failed attempts."""
-    return min(_FIRST_DELAY << min(attempts - 1, 12), _LONGEST_DELAY)
+def delay_after(failures: int) -> int:
+    """Return the seconds to wait after so many failures, one or more."""
+    return min(_FIRST_DELAY << min(failures - 1, 12), _LONGEST_DELAY)

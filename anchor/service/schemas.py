@@ -290,7 +290,7 @@ class CertificateDocument(Document):
 
 
 class Revocation(Document):
-    """Why a certificate is revoked, as whoever looks its number up will read it."""
+    """Why a certificate is revoked."""
 
     reason: Annotated[str, Field(min_length=1, max_length=500)]
 

@@ -70,7 +70,7 @@ class Service:
             lambda: self.anchor_watch.watch.tell(self.stage_watch.anchored_at),
         )
         self.proof_queue = ProofQueue("explore")
-        self.jobs = JobRunner(project.database, partial(datetime.now, UTC))
+        self.jobs = JobRunner(project.database, partial(datetime.now, UTC), end_this_process)
         self._public = LivePublication(project, load_log_key(project.config))
         # The published log's tree caches tiles, and is not thread-safe.
         self._publisher = ThreadPoolExecutor(1, thread_name_prefix="publish")

@@ -117,7 +117,7 @@ def list_chain_options(roots: str, at: datetime | None) -> list[str]:
 
 
 def make_cms_signature(record: bytes, certificates: Sequence[bytes], key: Path) -> bytes:
-    """Have OpenSSL sign the record; the first certificate (DER) is the signer's.
+    """Sign the record with OpenSSL; the first certificate (DER) is the signer's.
 
     Raises:
         SignerError: OpenSSL is missing, or did not sign.

@@ -106,7 +106,7 @@ def check_ssh_key(data: bytes, record: bytes, key: str) -> None:
 
 
 def make_ssh_signature(record: bytes, key: Path) -> bytes:
-    """Have ``ssh-keygen`` sign the record with a key, or an agent that holds it.
+    """Sign the record with ``ssh-keygen``, by a key or an agent that holds it.
 
     Raises:
         SignerError: ``ssh-keygen`` is missing, or did not sign.

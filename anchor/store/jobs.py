@@ -21,17 +21,23 @@ Record = Callable[[Connection], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenJob:
-    """A job that this worker has taken; ``attempts`` counts this attempt too."""
+    """A job that this worker has taken.
+
+    ``attempts`` counts this attempt too, ``failures`` the earlier ones that failed.
+    """
 
     id: int
     kind: str
     about: str
     attempts: int
+    failures: int
 
 
 def order_job(connection: Connection, kind: str, about: str, *, due_at: str) -> None:
     """Order a job; times are RFC 3339 texts."""
-    connection.execute(insert(jobs).values(kind=kind, about=about, due_at=due_at, attempts=0))
+    connection.execute(
+        insert(jobs).values(kind=kind, about=about, due_at=due_at, attempts=0, failures=0)
+    )
 
 
 def take_job(
@@ -50,7 +56,13 @@ def take_job(
     ).one_or_none()
     if row is None:
         return None
-    job = TakenJob(id=row.id, kind=row.kind, about=row.about, attempts=row.attempts + 1)
+    job = TakenJob(
+        id=row.id,
+        kind=row.kind,
+        about=row.about,
+        attempts=row.attempts + 1,
+        failures=row.failures,
+    )
     connection.execute(
         update(jobs).where(jobs.c.id == row.id).values(due_at=until, attempts=job.attempts)
     )
@@ -62,10 +74,16 @@ def finish_job(connection: Connection, job: TakenJob) -> bool:
     return connection.execute(delete(jobs).where(_same(job))).rowcount == 1
 
 
-def put_off_job(connection: Connection, job: TakenJob, *, due_at: str) -> bool:
-    """Let a job be tried again at ``due_at``; return False if another worker has taken it since."""
-    query = update(jobs).where(_same(job)).values(due_at=due_at)
-    return connection.execute(query).rowcount == 1
+def put_off_job(
+    connection: Connection, job: TakenJob, *, due_at: str, has_failed: bool = False
+) -> bool:
+    """Put a job off until ``due_at``, and count the failure if it has failed.
+
+    Returns False, and changes nothing, if another worker has taken the job since.
+    """
+    query = update(jobs).where(_same(job))
+    values = {"due_at": due_at, "failures": job.failures + has_failed}
+    return connection.execute(query.values(**values)).rowcount == 1
 
 
 def is_due(connection: Connection, kinds: Sequence[str], at: str) -> bool:
@@ -98,10 +116,10 @@ class JobQueue:
 
         self._database.write_with_retry(work)
 
-    def put_off(self, job: TakenJob, *, due_at: str) -> None:
-        """Let a job be tried again at ``due_at``, unless another worker has taken it since."""
+    def put_off(self, job: TakenJob, *, due_at: str, has_failed: bool = False) -> None:
+        """Put a job off as ``put_off_job`` does."""
         self._database.write_with_retry(
-            lambda connection: put_off_job(connection, job, due_at=due_at)
+            lambda connection: put_off_job(connection, job, due_at=due_at, has_failed=has_failed)
         )
 
 

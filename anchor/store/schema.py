@@ -348,6 +348,8 @@ jobs = _table(
     # When it is to be tried; while a worker is at it, when it counts as abandoned.
     Column("due_at", Text, nullable=False),
     Column("attempts", Int64, nullable=False),
+    # How many of them failed; waiting for something is no failure.
+    Column("failures", Int64, nullable=False),
     Index("ix_jobs_due_at", "due_at"),
 )
 

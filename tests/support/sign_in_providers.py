@@ -271,7 +271,7 @@ def run_bent() -> Iterator[BentProvider]:
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, *_: object) -> None:
-            """Say nothing of a client that went away."""
+            """Ignore clients that disconnect."""
 
     server = Server(("localhost", 0), Handler)
     state.append(BentProvider(server.server_port))

@@ -155,7 +155,7 @@ async def file(
 async def revoke(
     request: Request, certificate: CertificateId, caller: Submitter, service: CurrentService
 ) -> CertificateDocument:
-    """Revoke a certificate: whoever looks its number up learns it, with the reason.
+    """Revoke a certificate: from then on its state says so, with the reason.
 
     The evidence, its record and its anchor stay as they are.
     """

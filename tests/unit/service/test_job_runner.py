@@ -34,7 +34,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 def run(
     store: Database, work: Callable[[TakenJob], Awaitable[Record]], at: datetime = START
 ) -> None:
-    """Let a runner do what is due at ``at``."""
+    """Run a runner, for whose clock it is ``at``."""
 
     async def run_once() -> None:
         runner = JobRunner(store, lambda: at)
@@ -83,6 +83,9 @@ def test_a_job_that_fails_is_put_off(store: Database, error: Exception, seconds:
 
     run(store, work)
     assert left(store) == [(format_time(START + timedelta(seconds=seconds)), 1)]
+    with store.read() as connection:
+        failures = connection.execute(select(jobs.c.failures)).scalar_one()
+    assert failures == (0 if isinstance(error, NotYet) else 1)  # waiting is no failure
 
 
 def test_a_job_of_a_worker_that_stopped_is_done_by_another_one(store: Database) -> None:
@@ -105,3 +108,19 @@ def test_the_delay_doubles_up_to_an_hour() -> None:
         *(5, 10, 20, 2560),
         *(3600, 3600),
     ]
+
+
+def test_a_task_that_ends_by_a_bug_ends_its_worker(store: Database) -> None:
+    ended: list[bool] = []
+
+    async def work(_job: TakenJob) -> Record:
+        raise ZeroDivisionError
+
+    async def run_once() -> None:
+        runner = JobRunner(store, lambda: START, lambda: ended.append(True))
+        runner.add("knock", work)
+        runner.start()
+        await asyncio.sleep(0.2)
+
+    asyncio.run(run_once())
+    assert ended == [True]

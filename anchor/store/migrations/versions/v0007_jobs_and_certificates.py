@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("about", sa.Text(), nullable=False),
         sa.Column("due_at", sa.Text(), nullable=False),
         sa.Column("attempts", INT64, nullable=False),
+        sa.Column("failures", INT64, nullable=False),
     )
     op.create_index("ix_jobs_due_at", "jobs", ["due_at"])
     create_table(
