@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, exists, insert, select, true, update
 
+from anchor.evidence import custody_event
 from anchor.evidence.digests import Digests
 from anchor.store import fingerprints
 from anchor.store.certificates import forget_certificates
@@ -122,7 +123,8 @@ def erase_rows(
     """Erase everything of ``pieces`` except their leaves, and record the erasures.
 
     ``said`` gives, for each piece, the leaf of the record that states the erasure (None if that is
-    unknown), and the time.
+    unknown), and the time.  The key of a custody event stays, so that none can take its place in
+    the chain; it is a hash of the hashes of two records.
     """
     if not pieces:
         return
@@ -131,7 +133,8 @@ def erase_rows(
         connection,
         [(piece.id, blank(piece.leaf, times[piece.id])) for piece in pieces if piece.id in times],
     )
-    delete_keys(connection, _ids(pieces))
+    events = {piece.id for piece in pieces if piece.source.startswith(custody_event.ORIGIN)}
+    delete_keys(connection, set(_ids(pieces)) - events)
     forget_certificates(connection, [piece.identity for piece in pieces])
     _insert(
         connection,
