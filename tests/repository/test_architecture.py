@@ -116,6 +116,7 @@ THIRD_PARTIES = {
     "typst": ("anchor.certificate.fonts", "anchor.certificate.pdf"),
     "fontTools": ("anchor.certificate.fonts",),
     "pyhanko": ("anchor.certificate.pdf_signature",),
+    "pkcs11": ("anchor.certificate.pdf_signature",),
     "segno": ("anchor.certificate.qr",),
     "authlib": ("anchor.service.id_tokens", "anchor.service.provider_client"),
     "joserfc": ("anchor.service.id_tokens",),
