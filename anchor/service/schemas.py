@@ -198,6 +198,9 @@ class EvidenceStatusDocument(Document):
         StatusNoticeDocument | None,
         Field(description="The notice about it, which is a record of its own, or null."),
     ] = None
+    notice_erased: Annotated[
+        bool, Field(description="There was a notice about it, whose record was erased or lost.")
+    ] = False
 
 
 class NumberMatchDocument(Document):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, exists, insert, select, true, update
 
-from anchor.evidence import custody_event
+from anchor.evidence import custody_event, record_notice
 from anchor.evidence.digests import Digests
 from anchor.store import fingerprints
 from anchor.store.certificates import forget_certificates
@@ -31,6 +31,8 @@ from anchor.store.schema import erasures, project, runs
 from anchor.types import Hash32
 
 _MEMBER = b'"erasure":{'
+# Records that are found by their key, which says which record they are about.
+_CHAINED = (custody_event.ORIGIN, record_notice.ORIGIN)
 
 
 class Piece(NamedTuple):
@@ -123,8 +125,8 @@ def erase_rows(
     """Erase everything of ``pieces`` except their leaves, and record the erasures.
 
     ``said`` gives, for each piece, the leaf of the record that states the erasure (None if that is
-    unknown), and the time.  The key of a custody event stays, so that none can take its place in
-    the chain; it is a hash of the hashes of two records.
+    unknown), and the time.  The key of a custody event or a notice stays, so that no other can
+    take its place; it is a hash of the hashes of one or two records.
     """
     if not pieces:
         return
@@ -133,8 +135,7 @@ def erase_rows(
         connection,
         [(piece.id, blank(piece.leaf, times[piece.id])) for piece in pieces if piece.id in times],
     )
-    events = {piece.id for piece in pieces if piece.source.startswith(custody_event.ORIGIN)}
-    delete_keys(connection, set(_ids(pieces)) - events)
+    delete_keys(connection, {piece.id for piece in pieces if not piece.source.startswith(_CHAINED)})
     forget_certificates(connection, [piece.identity for piece in pieces])
     _insert(
         connection,
