@@ -13,6 +13,7 @@ from anchor.service.pages import (
     log_pages,
     provider_sign_in,
     rendering,
+    sample_sign_in,
     sign_in,
     tenant_page,
 )
@@ -21,6 +22,7 @@ router = APIRouter(include_in_schema=False)
 for _part in (
     dashboard.router,
     sign_in.router,
+    sample_sign_in.router,
     provider_sign_in.router,
     account.router,
     join.router,
