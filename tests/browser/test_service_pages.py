@@ -28,6 +28,7 @@ PAGES = {
     "consistency": "/log/consistency?old=4&new=311",
     "dashboard": "/",
     "account": "/account",
+    "conformance": "/conformance",
 }
 
 

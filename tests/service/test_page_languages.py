@@ -29,7 +29,7 @@ from anchor.types import Address, ChainId
 CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}
 PAGES = (
     "/", "/?refresh=30", "/login", "/log", "/log?before=4", "/log?before=1", "/log/leaf?of=0",
-    "/log/leaf?of=310", "/log/consistency?old=4&new=311",
+    "/log/leaf?of=310", "/log/consistency?old=4&new=311", "/conformance",
 )  # fmt: skip
 PROBLEMS = (
     "/log?before=x", "/log/leaf?of=nonsense", "/log/leaf?of=999", "/log/leaf?of=" + "ab" * 32,

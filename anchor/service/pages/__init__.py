@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from anchor.service.pages import (
     account,
+    conformance_page,
     dashboard,
     events_page,
     join,
@@ -30,6 +31,7 @@ for _part in (
     key_page.router,
     events_page.router,
     log_pages.router,
+    conformance_page.router,
     rendering.router,
 ):
     router.include_router(_part)
