@@ -22,6 +22,7 @@ from anchor.service.problems import answer_problems
 from anchor.service.routes import (
     bulk,
     certificates,
+    erasures,
     heads,
     health,
     keys,
@@ -48,6 +49,7 @@ _ROUTERS = (
     status.router,
     receipts.router,
     certificates.router,
+    erasures.router,
     notices.router,
     heads.router,
     usage.router,

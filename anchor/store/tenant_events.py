@@ -26,6 +26,7 @@ Action: TypeAlias = Literal[
     "role-changed",
     "key-created",
     "key-revoked",
+    "evidence-erased",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 

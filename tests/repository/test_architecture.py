@@ -107,6 +107,7 @@ THIRD_PARTIES = {
         "anchor.monitor.overview",
         "anchor.operate.evidence_selection",
         "anchor.operate.record_notices",
+        "anchor.operate.tenant_erasing",
         "anchor.monitor.timeline",
         "anchor.project.project",
         "anchor.recovery.erasure_restoration",

@@ -78,6 +78,7 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", f"/v1/evidence/{'0' * 64}/events", "status", {}),
     ("GET", f"/v1/evidence/{'0' * 64}/receipt", "read", {}),
     ("POST", f"/v1/evidence/{'0' * 64}/certificates", "submit", {}),
+    ("POST", f"/v1/evidence/{'0' * 64}/erasure", "manage", {}),
     ("GET", f"/v1/evidence/{'0' * 64}/certificates", "read", {}),
     ("GET", f"/v1/certificates/{'0' * 32}", "read", {}),
     ("GET", f"/v1/certificates/{'0' * 32}/files/pdf", "read", {}),

@@ -40,6 +40,7 @@ _ACTIONS: Final[Mapping[str, Message]] = {
     "role-changed": Message("event-role-changed"),
     "key-created": Message("event-key-created"),
     "key-revoked": Message("event-key-revoked"),
+    "evidence-erased": Message("event-evidence-erased"),
 }
 
 
