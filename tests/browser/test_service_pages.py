@@ -26,6 +26,10 @@ PAGES = {
     "reversible leaf": "/log/leaf?of=310",
     "problem": "/log/leaf?of=nonsense",
     "consistency": "/log/consistency?old=4&new=311",
+    "number": "/number",
+    "number of nothing": "/number?of=" + "ab" * 32,
+    "no number": "/number?of=nonsense",
+    "about": "/about",
     "dashboard": "/",
     "account": "/account",
 }

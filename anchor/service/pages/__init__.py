@@ -5,12 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from anchor.service.pages import (
+    about_page,
     account,
     dashboard,
     events_page,
     join,
     key_page,
     log_pages,
+    number_page,
     provider_sign_in,
     rendering,
     sign_in,
@@ -28,6 +30,8 @@ for _part in (
     key_page.router,
     events_page.router,
     log_pages.router,
+    number_page.router,
+    about_page.router,
     rendering.router,
 ):
     router.include_router(_part)
