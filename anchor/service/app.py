@@ -22,6 +22,7 @@ from anchor.service.problems import answer_problems
 from anchor.service.routes import (
     bulk,
     certificates,
+    evidence_list,
     heads,
     health,
     keys,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 _ROUTERS = (
     submit.router,
     bulk.router,
+    evidence_list.router,
     status.router,
     receipts.router,
     certificates.router,

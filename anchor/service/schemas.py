@@ -217,6 +217,26 @@ class IssueDocument(Document):
     revocation: RevocationDocument | None
 
 
+class ListedEvidenceDocument(Document):
+    """One piece of a tenant's evidence in a list."""
+
+    id: Id
+    number: Annotated[Number | None, Field(description="Null if the record is lost.")]
+    name: Annotated[str | None, Field(description="As in the record; null if that is lost.")]
+    size: Annotated[int | None, Field(ge=0, description="In bytes, if it is known.")]
+    accepted_at: str
+    state: StageName
+    index: Annotated[Index | None, Field(description="Its place in the log, once it is sealed.")]
+    anchor: HeadAnchorDocument | None
+
+
+class EvidenceList(Document):
+    """Evidence, the newest first; ``next`` is the value of ``cursor`` for the next page."""
+
+    evidence: list[ListedEvidenceDocument]
+    next: str | None
+
+
 class NumberMatchDocument(Document):
     """What has a number: state, times by the operator's clock, and anchor; no name or digest.
 
