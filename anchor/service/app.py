@@ -23,6 +23,7 @@ from anchor.service.routes import (
     bulk,
     certificates,
     erasures,
+    evidence_list,
     heads,
     health,
     keys,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 _ROUTERS = (
     submit.router,
     bulk.router,
+    evidence_list.router,
     status.router,
     receipts.router,
     certificates.router,

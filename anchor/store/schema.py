@@ -29,6 +29,7 @@ What each table keeps durable:
 - ``memberships``: the persons of each tenant, and their roles.
 - ``invitations``: the hashes of invitations to a tenant, each for one person.
 - ``sessions``: the hashes of browser sessions, of a person or of an administrator's key.
+- ``tenant_slices``: the parts of the log in which a tenant has evidence.
 - ``tenant_events``: each tenant's audit trail, to which rows are only added.
 """
 
@@ -287,6 +288,14 @@ tenants = _table(
     Column("per_day", Int64),
     Column("per_minute", Int64),
     Column("created_at", Text, nullable=False),
+)
+
+tenant_slices = _table(
+    "tenant_slices",
+    # No foreign key: evidence of a tenant may be stored before the tenant is.
+    Column("tenant", Text, primary_key=True),
+    # A multiple of 1,024: the tenant has a piece with one of the 1,024 indices from it on.
+    Column("first", Int64, primary_key=True, autoincrement=False),
 )
 
 api_keys = _table(

@@ -29,7 +29,7 @@ from support.visitors import (
 from anchor.people.actors import Actor
 from anchor.people.roles import ROLES, Permission, Role, permissions_of_role
 from anchor.service.app import make_app
-from anchor.service.pages import events_page, key_page, tenant_page
+from anchor.service.pages import events_page, evidence_list_page, key_page, tenant_page
 from anchor.service.routes import metrics
 from anchor.store.api_keys import find_key, load_keys
 from anchor.store.browser_sessions import Holder, begin_session, end_sessions
@@ -72,6 +72,10 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", "/tenants/TENANT/keys", "manage", {}),
     ("POST", "/tenants/TENANT/keys", "manage", {"scopes": "read"}),
     ("GET", "/tenants/TENANT/events", "audit", {}),
+    ("GET", "/tenants/TENANT/evidence", "read", {}),
+    ("GET", f"/tenants/TENANT/evidence/{'0' * 64}/receipt", "read", {}),
+    ("GET", f"/tenants/TENANT/certificates/{'0' * 32}/pdf", "read", {}),
+    ("GET", "/v1/evidence", "read", {}),
     ("POST", "/v1/evidence", "submit", {}),
     ("POST", "/v1/bulk", "submit", {}),
     ("GET", f"/v1/evidence/{'0' * 64}", "status", {}),
@@ -108,7 +112,12 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
         path = re.sub(r"\{tenant\}", "TENANT", path)
         return re.sub(r"\{[^}]*\}", "*", path)
 
-    pages = (tenant_page.router, key_page.router, events_page.router)
+    pages = (
+        tenant_page.router,
+        key_page.router,
+        events_page.router,
+        evidence_list_page.router,
+    )
     served = {
         (method, spell(route.path))
         for router in (*pages, metrics.router)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from anchor.service.pages import (
+    about_page,
     account,
     conformance_page,
     dashboard,
     events_page,
+    evidence_list_page,
     join,
     key_page,
     log_pages,
+    number_page,
     provider_sign_in,
     rendering,
     sample_sign_in,
@@ -30,8 +33,11 @@ for _part in (
     tenant_page.router,
     key_page.router,
     events_page.router,
+    evidence_list_page.router,
     log_pages.router,
     conformance_page.router,
+    number_page.router,
+    about_page.router,
     rendering.router,
 ):
     router.include_router(_part)
