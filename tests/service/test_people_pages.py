@@ -29,7 +29,13 @@ from support.visitors import (
 from anchor.people.actors import Actor
 from anchor.people.roles import ROLES, Permission, Role, permissions_of_role
 from anchor.service.app import make_app
-from anchor.service.pages import events_page, evidence_list_page, key_page, tenant_page
+from anchor.service.pages import (
+    events_page,
+    evidence_list_page,
+    key_page,
+    piece_page,
+    tenant_page,
+)
 from anchor.service.routes import metrics
 from anchor.store.api_keys import find_key, load_keys
 from anchor.store.browser_sessions import Holder, begin_session, end_sessions
@@ -69,6 +75,9 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", "/tenants/TENANT", None, {}),
     ("POST", "/tenants/TENANT/members", "manage", {"person": "none", "role": "reader"}),
     ("POST", "/tenants/TENANT/invitations", "manage", {"role": "reader"}),
+    ("GET", f"/tenants/TENANT/evidence/{'0' * 64}", "read", {}),
+    ("POST", f"/tenants/TENANT/evidence/{'0' * 64}/certificates", "submit", {}),
+    ("POST", f"/tenants/TENANT/evidence/{'0' * 64}/erasure", "manage", {}),
     ("GET", "/tenants/TENANT/keys", "manage", {}),
     ("POST", "/tenants/TENANT/keys", "manage", {"scopes": "read"}),
     ("GET", "/tenants/TENANT/events", "audit", {}),
@@ -117,6 +126,7 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
         key_page.router,
         events_page.router,
         evidence_list_page.router,
+        piece_page.router,
     )
     served = {
         (method, spell(route.path))

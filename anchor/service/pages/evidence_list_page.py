@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -17,6 +17,7 @@ from anchor.monitor.tenant_listing import (
 )
 from anchor.service.caller import Caller
 from anchor.service.downloads import answer_certificate_file, answer_receipt_file
+from anchor.service.pages.evidence_labels import STAGE_LABELS, STAGE_TONES
 from anchor.service.pages.forms import Form
 from anchor.service.pages.language import CurrentReader, Reader
 from anchor.service.pages.page_routes import PageRoute
@@ -31,13 +32,6 @@ from anchor.types import Stage
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 _PIECES = 50
-_STAGES: Mapping[Stage, Message] = {
-    Stage.ACCEPTED: Message("evidence-stage-accepted"),
-    Stage.SEALED: Message("evidence-stage-sealed"),
-    Stage.SUBMITTED: Message("evidence-stage-submitted"),
-    Stage.INCLUDED: Message("head-state-included"),
-    Stage.ANCHORED: Message("anchor-state-final"),
-}
 
 
 @router.get("/tenants/{tenant}/evidence")
@@ -115,14 +109,13 @@ async def _answer(
         "permissions": caller.permissions,
         "form": form,
         "filters": filters,
-        "stages": {stage.value: label for stage, label in _STAGES.items()},
-        "tones": {"accepted": "open", "sealed": "open", "submitted": "open", "included": "half",
-                  "anchored": "done"},
+        "stages": STAGE_LABELS,
+        "tones": STAGE_TONES,
         "evidence": [] if form.errors else evidence,
         "certificates": {} if form.errors else await _load_issued(service, evidence),
         "is_first": not form.text("cursor"),
         "following": None if form.errors else following,
-    }  # fmt: skip
+    }
     return answer_page("evidence.html", values, reader, status=422 if form.errors else 200)
 
 

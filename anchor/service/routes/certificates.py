@@ -9,13 +9,14 @@ from anchor.canonical import parse_strict
 from anchor.errors import MalformedError
 from anchor.messages.message import Message
 from anchor.service.auth import Reader, Submitter
+from anchor.service.certificate_orders import order_certificate
 from anchor.service.downloads import (
     MEDIA_TYPES,
     answer_certificate_file,
     find_certificate_of,
 )
 from anchor.service.evidence_status import find_evidence
-from anchor.service.problems import RETRY_LATER, FieldError, Problem
+from anchor.service.problems import FieldError, Problem
 from anchor.service.request_body import check_media_type, read_body
 from anchor.service.schemas import (
     CertificateDocument,
@@ -31,18 +32,14 @@ from anchor.service.schemas import (
 from anchor.service.worker import CurrentService, Service
 from anchor.store.certificates import (
     IssuedCertificate,
-    count_waiting,
     load_certificates,
     load_hashes,
-    request_certificate,
     revoke_certificate,
 )
 from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["certificates"])
 
-# What one tenant may have waiting; each takes some seconds of a worker's time.
-_MOST_WAITING = 100
 _MOST_BODY = 8 * 1024
 
 
@@ -60,27 +57,7 @@ async def order(id: IdInPath, caller: Submitter, service: CurrentService) -> Cer
 
     An order that waits already is returned again.
     """
-    stored = await service.read(lambda: find_evidence(service, caller, id))
-    at = utc_now()
-
-    def write() -> IssuedCertificate:
-        with service.project.database.read() as connection:
-            waiting = count_waiting(connection, caller.tenant)
-        if waiting >= _MOST_WAITING:
-            text = Message("certificates-too-many-waiting", limit=_MOST_WAITING)
-            raise Problem(429, text, headers=RETRY_LATER)
-        return service.project.database.write_with_retry(
-            lambda connection: request_certificate(
-                connection,
-                caller.tenant,
-                stored.identity,
-                requested_by=caller.actor.encode(),
-                at=at,
-            )
-        )
-
-    certificate = await service.read(write)
-    service.jobs.wake()
+    certificate = await order_certificate(service, caller, id)
     return await _describe(service, certificate)
 
 
