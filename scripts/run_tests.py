@@ -188,6 +188,7 @@ MARKED = {
         "web/src/**/*",
         "web/package-lock.json",
         "anchor/page/*",
+        "anchor/service/pages/static/*",
         "anchor/standalone/*.py",
         "anchor/ethereum/*.py",
         "anchor/evidence/*.py",

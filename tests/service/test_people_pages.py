@@ -29,7 +29,7 @@ from support.visitors import (
 from anchor.people.actors import Actor
 from anchor.people.roles import ROLES, Permission, Role, permissions_of_role
 from anchor.service.app import make_app
-from anchor.service.pages import events_page, key_page, tenant_page
+from anchor.service.pages import events_page, key_page, submit_page, tenant_page
 from anchor.service.routes import metrics
 from anchor.store.api_keys import find_key, load_keys
 from anchor.store.browser_sessions import Holder, begin_session, end_sessions
@@ -69,6 +69,7 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", "/tenants/TENANT", None, {}),
     ("POST", "/tenants/TENANT/members", "manage", {"person": "none", "role": "reader"}),
     ("POST", "/tenants/TENANT/invitations", "manage", {"role": "reader"}),
+    ("GET", "/tenants/TENANT/submit", "submit", {}),
     ("GET", "/tenants/TENANT/keys", "manage", {}),
     ("POST", "/tenants/TENANT/keys", "manage", {"scopes": "read"}),
     ("GET", "/tenants/TENANT/events", "audit", {}),
@@ -107,7 +108,7 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
         path = re.sub(r"\{tenant\}", "TENANT", path)
         return re.sub(r"\{[^}]*\}", "*", path)
 
-    pages = (tenant_page.router, key_page.router, events_page.router)
+    pages = (tenant_page.router, key_page.router, submit_page.router, events_page.router)
     served = {
         (method, spell(route.path))
         for router in (*pages, metrics.router)
@@ -120,7 +121,8 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
             served |= {(method.upper(), spell(path)) for method in operations}
     named = {(method, re.sub(r"/(none|0{12}|0{32}|0{64}|2020-01-01|pdf)(?=/|$)", "/*", path))
              for method, path, _, _ in ROUTES}  # fmt: skip
-    assert served - {("POST", "/tenants/TENANT/leave"), *PUBLIC} == named
+    others = {("POST", "/tenants/TENANT/leave"), ("GET", "/submit"), *PUBLIC}
+    assert served - others == named
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +217,44 @@ def test_a_key_is_of_one_tenant(platform: Platform) -> None:
         for tenant, status in (("alpha", 200), ("beta", 404)):
             answer = program.get("/v1/usage", headers={"Anchor-Tenant": tenant})
             assert answer.status_code == status
+
+
+# Submitting.
+
+
+def test_the_page_for_submitting_is_that_of_the_tenant_for_which_one_may(
+    platform: Platform,
+) -> None:
+    with platform.browser() as stranger:
+        assert stranger.get("/submit").headers["Location"] == "/login?next=%2Fsubmit"
+    one = visit(platform, alpha="member", beta="reader")
+    assert one.http.get("/submit").headers["Location"] == "/tenants/alpha/submit"
+    assert one.http.get("/submit?lang=zh").headers["Location"] == "/tenants/alpha/submit?lang=zh"
+    several = visit(platform, alpha="member", beta="owner", gamma="auditor")
+    page = several.http.get("/submit")
+    assert re.findall('href="/tenants/([a-z]+)/submit"', page.text) == ["alpha", "beta"]
+    none = visit(platform, alpha="reader").http.get("/submit")
+    assert none.status_code == 403 and "none of your roles" in none.text
+
+
+def test_the_page_for_submitting_may_run_its_own_script_and_ask_its_own_site(
+    platform: Platform,
+) -> None:
+    page = visit(platform, alpha="member").http.get("/tenants/alpha/submit")
+    policy = page.headers["Content-Security-Policy"]
+    assert "script-src 'self';" in policy and "connect-src 'self';" in policy
+    assert "unsafe" not in policy and "require-trusted-types-for 'script'" in policy
+    (path,) = re.findall('<script defer src="(/submit-[0-9a-f]{16}[.]js)"></script>', page.text)
+    assert page.text.count("<script") == 1 and "<style" not in page.text
+    with platform.browser() as anybody:
+        script = anybody.get(path)
+        assert script.headers["Content-Type"].startswith("text/javascript")
+        assert script.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert script.headers["Content-Security-Policy"].startswith("default-src 'none'; ")
+        assert anybody.get("/submit-0123456789abcdef.js").status_code == 404
+        (style,) = re.findall('href="(/pages-[0-9a-f]{16}[.]css)"', page.text)
+        size = len(page.content) + len(script.content) + len(anybody.get(style).content)
+    assert size <= 100_000
 
 
 # Account and sessions.

@@ -1,4 +1,4 @@
-"""Web pages rendered on the server, without scripts or build step, and the verifier page as is."""
+"""Web pages rendered on the server; one has a script, which hashes; and the verifier page as is."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from anchor.service.pages import (
     provider_sign_in,
     rendering,
     sign_in,
+    submit_page,
     tenant_page,
 )
 
@@ -26,6 +27,7 @@ for _part in (
     join.router,
     tenant_page.router,
     key_page.router,
+    submit_page.router,
     events_page.router,
     log_pages.router,
     rendering.router,
