@@ -71,6 +71,7 @@ def test_three_files_and_a_text_are_recorded_and_followed_until_they_are_final(
         assert download.value.suggested_filename == "a.txt.anchor.json"
         receipt = json.loads(Path(download.value.path()).read_bytes())
         record = json.loads(receipt["record"])
+        assert number == number_record(receipt["record"].encode())
         assert (
             record["digests"]["sha256"] == hashlib.sha256(b"secret contents of a.txt").hexdigest()
         )
