@@ -130,16 +130,20 @@ def test_a_line_has_the_name_only_if_it_is_to_be_recorded(script: PageScript) ->
     )
 
 
+@pytest.mark.parametrize("is_hashed", [False, True], ids=["while hashing", "once hashed"])
 @pytest.mark.parametrize("half", [False, True], ids=["whole", "half of the lines"])
 @pytest.mark.parametrize("is_crash", [False, True], ids=["no answer", "page closed"])
 @pytest.mark.parametrize("is_applied", [False, True], ids=["not applied", "applied"])
 def test_whatever_goes_wrong_each_file_is_recorded_once(
-    script: PageScript, is_applied: bool, is_crash: bool, half: bool
+    script: PageScript, is_applied: bool, is_crash: bool, half: bool, is_hashed: bool
 ) -> None:
     """Each effect on the service and on the browser's store fails in turn, applied or not."""
-    lives = script.ask("fates", names=NAMES, isApplied=is_applied, isCrash=is_crash, half=half)
+    lives = script.ask(
+        "fates", names=NAMES, isApplied=is_applied, isCrash=is_crash, half=half, isHashed=is_hashed
+    )
     assert len(lives) >= 4, "adding, submitting, sending and what was answered"
     for life in lives:
+        assert life["batches"] <= 1, "two clicks are one submission"
         assert life["recorded"] == NAMES
         assert life["stages"] == ["anchored"] * len(NAMES)
         assert life["numbers"] == len(NAMES)

@@ -148,17 +148,21 @@ async function settle(list, fate, most = 400) {
 const OPTIONS = { withNames: true, groups: {} };
 
 /** Choose files and submit them twice at once, with a fate; then as often as it takes without one. */
-async function live(names, fate, options) {
+async function live(names, fate, { isHashed, ...options }) {
   const [store, service] = [new Store(), new Service()];
   const list = openList(store, service, fate, options);
   await list.start();
   const act = async () => {
     await list.add(chosen(names));
+    for (let count = 0; isHashed && count < 20; count++) {
+      await turn();
+    }
     await Promise.all([list.submit(OPTIONS), list.submit(OPTIONS)]);
   };
   await Promise.race([act(), settle(list, fate)]);
   await settle(list, fate);
   const met = fate.count >= fate.at;
+  const batches = store.batches.size;
   // The page is opened anew, the files are chosen again, and what is not submitted is submitted.
   const calm = new Fate(0);
   const again = openList(store, service, calm);
@@ -167,7 +171,7 @@ async function live(names, fate, options) {
   await again.submit(OPTIONS);
   await settle(again, calm);
   return {
-    met, recorded: service.names.sort(), stages: again.entries.map(({ stage }) => stage),
+    met, batches, recorded: service.names.sort(), stages: again.entries.map(({ stage }) => stage),
     numbers: new Set(again.entries.map(({ number }) => number)).size,
   };
 }
@@ -191,10 +195,10 @@ const ASKED = {
   problem: ({ status, retryAfter }) =>
     inBoth(anchor.describeProblem(new anchor.ServiceProblem(status, "its own words", retryAfter ?? null))),
   // Every effect in turn goes wrong, until there are no more.
-  async fates({ names, isApplied, isCrash, half }) {
+  async fates({ names, isApplied, isCrash, ...options }) {
     const lives = [];
     for (let at = 1; ; at++) {
-      const lived = await live(names, new Fate(at, isApplied, isCrash), { half });
+      const lived = await live(names, new Fate(at, isApplied, isCrash), options);
       if (!lived.met) {
         return lives;
       }

@@ -13,6 +13,8 @@ const MAX_WHOLE_BYTES = 128 << 20;
 export const ALGORITHMS = ["sha256", "sm3"] as const;
 export type Algorithm = (typeof ALGORITHMS)[number];
 export type Progress = (done: number) => void;
+/** Digests a file; a job says which digests. */
+export type Digest<Job> = (file: Blob, job: Job, progress: Progress) => Promise<Hex>;
 interface State {
   update(data: Uint8Array): unknown;
   digest(): Hex | Uint8Array;
@@ -45,7 +47,7 @@ export function startHashing(file: Blob, script: string, report: (part: number) 
     if (worker) {
       workers.push(worker);
     }
-    return askWorker(worker, file, algorithm, progress).finally(() => worker?.terminate());
+    return askWorker(worker, file, algorithm, progress, digestFile).finally(() => worker?.terminate());
   }).map((digest) => digest.catch((error: unknown) => {
     throw isRefusal(error) ? error : failed(String(error));
   }));
@@ -70,11 +72,11 @@ export async function hashPieces(
 }
 
 /** In a worker: digest each file that it is sent, one after the other. */
-export function serveHashing(digest = digestFile): void {
+export function serveHashing<Job extends string>(digest: Digest<Job>): void {
   const scope = globalThis as unknown as Worker;
   const answer = (message: Answer) => scope.postMessage(message);
-  scope.onmessage = ({ data }: MessageEvent<{ file: Blob; algorithm: Algorithm }>) => {
-    digest(data.file, data.algorithm, (done) => answer({ done })).then(
+  scope.onmessage = ({ data }: MessageEvent<{ file: Blob; job: Job }>) => {
+    digest(data.file, data.job, (done) => answer({ done })).then(
       (digest) => answer({ done: data.file.size, digest }),
       (error: unknown) => answer({ done: 0, problem: isRefusal(error) ? null : String(error) }),
     );
@@ -125,7 +127,7 @@ export function startWorker(address: () => string): Worker | null {
   }
 }
 
-const changed = (): Refusal => cannotCheck(message("page-file-changed"));
+export const changed = (): Refusal => cannotCheck(message("page-file-changed"));
 
 /** Tell whether what is thrown says that the file changed. */
 export const isChange = (error: unknown): boolean => isRefusal(error) && error.reason.id === changed().reason.id;
@@ -135,8 +137,10 @@ const failed = (problem: string): Refusal => cannotCheck(message("page-file-fail
 let worker: ReturnType<TrustedTypes["createPolicy"]> | undefined;
 
 /** Have a worker digest a file; this thread does it where there is none, or where it fails. */
-export function askWorker(worker: Worker | null, file: Blob, algorithm: Algorithm, progress: Progress): Promise<Hex> {
-  return worker === null ? digestFile(file, algorithm, progress) : new Promise((resolve, reject) => {
+export function askWorker<Job extends string>(
+  worker: Worker | null, file: Blob, job: Job, progress: Progress, digest: Digest<Job>,
+): Promise<Hex> {
+  return worker === null ? digest(file, job, progress) : new Promise((resolve, reject) => {
     worker.onmessage = ({ data }: MessageEvent<Answer>) => {
       if (data.problem !== undefined) {
         reject(data.problem === null ? changed() : failed(data.problem));
@@ -146,7 +150,7 @@ export function askWorker(worker: Worker | null, file: Blob, algorithm: Algorith
         progress(data.done);
       }
     };
-    worker.onerror = () => digestFile(file, algorithm, progress).then(resolve, reject);
-    worker.postMessage({ file, algorithm });
+    worker.onerror = () => digest(file, job, progress).then(resolve, reject);
+    worker.postMessage({ file, job });
   });
 }

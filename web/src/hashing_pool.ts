@@ -1,7 +1,12 @@
 /** Workers that digest many files, one after the other. */
 
 import type { Hex } from "./bytes.ts";
-import { type Algorithm, ALGORITHMS, askWorker } from "./digests.ts";
+import { ALGORITHMS, askWorker } from "./digests.ts";
+import { digestPlain, type Job } from "./fast_digests.ts";
+
+// Above it a file's two digests are made at the same time.
+const MOST_BOTH_BYTES = 4 << 20;
+const DIGEST_DIGITS = 64;
 
 /** A worker, or null where there is none: this thread then digests. */
 type Hand = Worker | null;
@@ -18,18 +23,20 @@ export class HashingPool {
   /**
    * Digest a file; `report` hears how much of it, 0 to 1, is done.
    *
-   * Both of its digests are made at the same time.  A refusal says why there are none.
+   * A refusal says why it has no digests.
    */
   async hash(file: Blob, report: (part: number) => void, signal: AbortSignal): Promise<{ sha256: Hex; sm3: Hex }> {
-    const done = [0, 0];
-    const [sha256, sm3] = await Promise.all(ALGORITHMS.map((algorithm, at) => this.run(file, algorithm, (bytes) => {
+    const jobs: readonly Job[] = file.size > MOST_BOTH_BYTES ? ALGORITHMS : ["both"];
+    const done = jobs.map(() => 0);
+    const digests = await Promise.all(jobs.map((job, at) => this.run(file, job, (bytes) => {
       done[at] = bytes;
-      report((done[0]! + done[1]!) / (2 * file.size || 1));
+      report(done.reduce((sum, each) => sum + each) / (jobs.length * file.size || 1));
     }, signal)));
-    return { sha256: sha256!, sm3: sm3! };
+    const both = digests.join("");
+    return { sha256: both.slice(0, DIGEST_DIGITS), sm3: both.slice(DIGEST_DIGITS) };
   }
 
-  private async run(file: Blob, algorithm: Algorithm, progress: (done: number) => void, signal: AbortSignal): Promise<Hex> {
+  private async run(file: Blob, job: Job, progress: (done: number) => void, signal: AbortSignal): Promise<Hex> {
     let hand = this.idle.length > 0 ? this.idle.pop()! : await new Promise<Hand>((take) => this.waiting.push(take));
     try {
       return await new Promise<Hex>((resolve, reject) => {
@@ -43,7 +50,7 @@ export class HashingPool {
           return;
         }
         signal.addEventListener("abort", stop, { once: true });
-        askWorker(hand, file, algorithm, progress).then(resolve, reject).finally(
+        askWorker(hand, file, job, progress, digestPlain).then(resolve, reject).finally(
           () => signal.removeEventListener("abort", stop),
         );
       });

@@ -11,7 +11,7 @@ import { chooseReceipt, readBundle } from "./bundle.ts";
 import { encodeCanonical, parseCanonical, parseStrict } from "./canonical.ts";
 import { judgeCustody, readEvent, readEvents } from "./custody.ts";
 import { describeReport } from "./report_json.ts";
-import { serveHashing } from "./digests.ts";
+import { digestFile, serveHashing } from "./digests.ts";
 import { parseHeader } from "./header.ts";
 import { checkBeacon } from "./history_proof.ts";
 import { verifyInclusion } from "./merkle.ts";
@@ -47,5 +47,5 @@ Object.assign(globalThis, {
 if (typeof document !== "undefined") {
   startPage(document.currentScript!.textContent!);
 } else if ("WorkerGlobalScope" in globalThis) {
-  serveHashing();
+  serveHashing(digestFile);
 }
