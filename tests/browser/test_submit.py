@@ -20,6 +20,7 @@ from support.visitors import close_browsers, visit
 
 from anchor.evidence.preservation_number import number_record
 from anchor.store.browser_sessions import Holder, begin_session, end_sessions
+from anchor.store.certificates import count_waiting
 from anchor.system.clock import utc_now
 
 __all__ = ["browser"]
@@ -85,6 +86,36 @@ def test_three_files_and_a_text_are_recorded_and_followed_until_they_are_final(
         assert desk.said == []
 
 
+def test_a_certificate_is_ordered_followed_and_saved(
+    browser: Browser, platform: Platform, tmp_path: Path
+) -> None:
+    member = visit(platform, paper="member", other="member")
+    with open_submit_desk(browser, platform, member, "paper") as desk:
+        desk.choose(*write(tmp_path, "a.txt", "b.txt"))
+        desk.submit()
+        desk.wait_for_counts(accepted=2)
+        # Without a node none is issued: the service's answers are put into its mouth after this.
+        desk.row("a.txt").get_by_role("button", name="Order a certificate").click()
+        desk.wait_for("a.txt", "The certificate is made once the anchor is final.")
+        with platform.project.database.read() as connection:
+            assert count_waiting(connection, "paper") == 1
+        issued = {"id": "1" * 32, "state": "issued", "files": {"pdf": "0" * 64, "json": "0" * 64}}
+        desk.tab.route("**/certificates", lambda route: route.fulfill(json=[issued]))
+        desk.tab.route(
+            "**/files/pdf",
+            lambda route: route.fulfill(
+                body=b"%PDF",
+                headers={"Content-Disposition": 'attachment; filename="AC-1.pdf"'},
+            ),
+        )
+        desk.row("b.txt").get_by_role("button", name="Order a certificate").click()
+        with desk.tab.expect_download() as download:
+            desk.row("b.txt").get_by_role("button", name="Certificate (PDF)").click()
+        assert download.value.suggested_filename == "AC-1.pdf"
+        assert Path(download.value.path()).read_bytes() == b"%PDF"
+        assert desk.row("b.txt").get_by_role("button", name="Certificate").count() == 2
+
+
 def test_a_double_click_records_each_piece_once(
     browser: Browser, platform: Platform, tmp_path: Path
 ) -> None:
@@ -136,6 +167,7 @@ def test_what_was_sent_when_the_page_closed_is_sent_again_and_recorded_once(
             large.truncate(1_000)
         desk.choose(tmp_path / "large")
         desk.wait_for("large", "ready to submit")
+        assert desk.row("large").count() == 1
         desk.submit()
         desk.wait_for_counts(accepted=4)
         assert desk.recorded() == ["a", "b", "c", "large"]
@@ -296,6 +328,8 @@ def test_the_page_is_for_everybody_and_fits(
         )
         desk.tab.locator("#stated summary").click()
         desk.tab.locator("#pieces .problem:not(:empty)").wait_for()
+        if locale == "zh-CN":
+            assert desk.tab.inner_text("#summary").startswith("清单共 4 项")
         check("ready")
         desk.submit()
         desk.tab.locator("#pieces .hash:not(:empty)").nth(2).wait_for()

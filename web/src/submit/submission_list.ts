@@ -171,6 +171,11 @@ export class SubmissionList {
     if (!known) {
       this.insert(entry);
     }
+    // What had this name and was never hashed is not there any more: this is what became of it.
+    const former = this.byName.get(name)!.filter((other) => other.sha256 === null && !this.hashing.has(other));
+    if (former.length > 0) {
+      void this.remove(former);
+    }
     return entry;
   }
 
