@@ -50,7 +50,9 @@ def test_three_files_and_a_text_are_recorded_and_followed_until_they_are_final(
 ) -> None:
     member = visit(platform, acme="member", other="member")
     with open_submit_desk(browser, platform, member, "acme") as desk:
-        desk.choose(*write(tmp_path, "a.txt", "b.pdf", "合同.docx"))
+        with (tmp_path / "large").open("wb") as large:
+            large.truncate(1_000_000)
+        desk.choose(*write(tmp_path, "a.txt", "合同.docx"), tmp_path / "large")
         desk.tab.fill("#title", "What I saw")
         desk.tab.fill("#text", "First line\nsecond line, 证言")
         with desk.tab.expect_download() as download:
@@ -79,10 +81,10 @@ def test_three_files_and_a_text_are_recorded_and_followed_until_they_are_final(
         (text,) = [each for each in desk.records() if each["name"] == "What I saw.txt"]
         assert text["digests"]["sha256"] == hashlib.sha256(saved).hexdigest()
         assert text["kind"] == "statement"
-        assert not any(b"secret" in body or b"First line" in body for body in desk.bodies)
-        assert {url.split("/")[2] for url in desk.requests if url.startswith("http")} == {
-            platform.url.split("/")[2]
-        }
+        sent, size = desk.sent()
+        assert b"secret" not in sent and b"First line" not in sent
+        assert 500 < size < 5_000, "a line for each piece, and no byte of the large one"
+        assert desk.hosts() == {platform.url.split("/")[2]}
         assert desk.said == []
 
 

@@ -22,23 +22,29 @@ SECONDS = 20
 
 @dataclass
 class SubmitDesk:
-    """One tab; ``bodies`` are what it sent, ``said`` its console."""
+    """One tab; ``requests`` are what it asked, ``said`` its console."""
 
     platform: Platform
     tab: Page
     tenant: str
-    requests: list[str] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.tab.on("request", self._note)
+        self.tab.on("request", lambda request: self.requests.append(request))
         self.tab.on("console", lambda message: self.said.append(message.text))
         self.tab.on("pageerror", lambda error: self.said.append(f"error: {error}"))
 
-    def _note(self, request: Request) -> None:
-        self.requests.append(request.url)
-        self.bodies.append(request.post_data_buffer or b"")
+    def sent(self) -> tuple[bytes, int]:
+        """Return what was sent, if the browser shows it, and how many bytes its headers name."""
+        bodies = [request.post_data_buffer or b"" for request in self.requests]
+        lengths = [request.all_headers().get("content-length", "0") for request in self.requests]
+        return b"".join(bodies), sum(map(int, lengths))
+
+    def hosts(self) -> set[str]:
+        """Return the hosts that were asked; what the browser made itself has none."""
+        urls = [request.url for request in self.requests]
+        return {url.split("/")[2] for url in urls if url.startswith("http")}
 
     def open(self) -> None:
         """Open the page, or open it anew."""
