@@ -34,6 +34,7 @@ from anchor.service.pages import (
     evidence_list_page,
     key_page,
     piece_page,
+    submit_page,
     tenant_page,
 )
 from anchor.service.routes import metrics
@@ -78,6 +79,7 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", f"/tenants/TENANT/evidence/{'0' * 64}", "read", {}),
     ("POST", f"/tenants/TENANT/evidence/{'0' * 64}/certificates", "submit", {}),
     ("POST", f"/tenants/TENANT/evidence/{'0' * 64}/erasure", "manage", {}),
+    ("GET", "/tenants/TENANT/submit", "submit", {}),
     ("GET", "/tenants/TENANT/keys", "manage", {}),
     ("POST", "/tenants/TENANT/keys", "manage", {"scopes": "read"}),
     ("GET", "/tenants/TENANT/events", "audit", {}),
@@ -127,6 +129,7 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
         events_page.router,
         evidence_list_page.router,
         piece_page.router,
+        submit_page.router,
     )
     served = {
         (method, spell(route.path))
@@ -140,7 +143,8 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
             served |= {(method.upper(), spell(path)) for method in operations}
     named = {(method, re.sub(r"/(none|0{12}|0{32}|0{64}|2020-01-01|pdf)(?=/|$)", "/*", path))
              for method, path, _, _ in ROUTES}  # fmt: skip
-    assert served - {("POST", "/tenants/TENANT/leave"), *PUBLIC} == named
+    others = {("POST", "/tenants/TENANT/leave"), ("GET", "/submit"), *PUBLIC}
+    assert served - others == named
 
 
 @pytest.fixture(scope="module")
@@ -235,6 +239,44 @@ def test_a_key_is_of_one_tenant(platform: Platform) -> None:
         for tenant, status in (("alpha", 200), ("beta", 404)):
             answer = program.get("/v1/usage", headers={"Anchor-Tenant": tenant})
             assert answer.status_code == status
+
+
+# Submitting.
+
+
+def test_the_page_for_submitting_is_that_of_the_tenant_for_which_one_may(
+    platform: Platform,
+) -> None:
+    with platform.browser() as stranger:
+        assert stranger.get("/submit").headers["Location"] == "/login?next=%2Fsubmit"
+    one = visit(platform, alpha="member", beta="reader")
+    assert one.http.get("/submit").headers["Location"] == "/tenants/alpha/submit"
+    assert one.http.get("/submit?lang=zh").headers["Location"] == "/tenants/alpha/submit?lang=zh"
+    several = visit(platform, alpha="member", beta="owner", gamma="auditor")
+    page = several.http.get("/submit")
+    assert re.findall('href="/tenants/([a-z]+)/submit"', page.text) == ["alpha", "beta"]
+    none = visit(platform, alpha="reader").http.get("/submit")
+    assert none.status_code == 403 and "none of your roles" in none.text
+
+
+def test_the_page_for_submitting_may_run_its_own_script_and_ask_its_own_site(
+    platform: Platform,
+) -> None:
+    page = visit(platform, alpha="member").http.get("/tenants/alpha/submit")
+    policy = page.headers["Content-Security-Policy"]
+    assert "script-src 'self';" in policy and "connect-src 'self';" in policy
+    assert "unsafe" not in policy and "require-trusted-types-for 'script'" in policy
+    (path,) = re.findall('<script defer src="(/submit-[0-9a-f]{16}[.]js)"></script>', page.text)
+    assert page.text.count("<script") == 1 and "<style" not in page.text
+    with platform.browser() as anybody:
+        script = anybody.get(path)
+        assert script.headers["Content-Type"].startswith("text/javascript")
+        assert script.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert script.headers["Content-Security-Policy"].startswith("default-src 'none'; ")
+        assert anybody.get("/submit-0123456789abcdef.js").status_code == 404
+        (style,) = re.findall('href="(/pages-[0-9a-f]{16}[.]css)"', page.text)
+        size = len(page.content) + len(script.content) + len(anybody.get(style).content)
+    assert size <= 100_000
 
 
 # Account and sessions.

@@ -1,4 +1,4 @@
-"""Web pages rendered on the server, without scripts or build step, and the verifier page as is."""
+"""Web pages rendered on the server; one has a script, which hashes; and the verifier page as is."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from anchor.service.pages import (
     rendering,
     sample_sign_in,
     sign_in,
+    submit_page,
     tenant_page,
 )
 
@@ -33,6 +34,7 @@ for _part in (
     join.router,
     tenant_page.router,
     key_page.router,
+    submit_page.router,
     events_page.router,
     evidence_list_page.router,
     piece_page.router,
