@@ -13,6 +13,7 @@ from anchor.evidence.digests import Digests
 from anchor.store import fingerprints
 from anchor.store.certificates import forget_certificates
 from anchor.store.columns import ERASED, HASH, EvidenceRow, Run
+from anchor.store.erased_exhibits import forget_exhibits
 from anchor.store.evidence import find_indices_from, find_indices_of
 from anchor.store.evidence_insertion import replace_pieces
 from anchor.store.file_origins import tenant_of
@@ -133,6 +134,10 @@ def erase_rows(
     )
     delete_keys(connection, _ids(pieces))
     forget_certificates(connection, [piece.identity for piece in pieces])
+    forget_exhibits(
+        connection,
+        [(piece.identity, at) for piece, (_, at) in zip(pieces, said, strict=True)],
+    )
     _insert(
         connection,
         [
