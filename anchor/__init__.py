@@ -54,6 +54,10 @@ _HOMES = {
     "Status": "anchor.client.answers",
     "StatusNotice": "anchor.client.answers",
     "NumberMatch": "anchor.client.number_matches",
+    "TenantCase": "anchor.client.case_answers",
+    "CaseExhibit": "anchor.client.case_answers",
+    "CaseNote": "anchor.client.case_answers",
+    "CasePage": "anchor.client.case_answers",
     "registry_contract": "anchor.library.web3_registry",
     "Address": "anchor.types",
     "ChainId": "anchor.types",
@@ -89,6 +93,10 @@ _EXTRAS = {
     "Status": ("client", ()),
     "StatusNotice": ("client", ()),
     "NumberMatch": ("client", ()),
+    "TenantCase": ("client", ()),
+    "CaseExhibit": ("client", ()),
+    "CaseNote": ("client", ()),
+    "CasePage": ("client", ()),
     "registry_contract": ("rpc", ()),
 }
 # `__init__.pyi` declares the same names for type checkers.

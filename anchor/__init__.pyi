@@ -2,6 +2,7 @@
 
 from anchor.client.answers import Accepted, Refused, Status, StatusNotice, Submission
 from anchor.client.async_session import AsyncClient
+from anchor.client.case_answers import CaseExhibit, CaseNote, CasePage, TenantCase
 from anchor.client.number_matches import NumberMatch
 from anchor.client.session import Client
 from anchor.errors import (
@@ -67,6 +68,9 @@ __all__ = [
     "AnchorError",
     "AsyncClient",
     "CannotCheckError",
+    "CaseExhibit",
+    "CaseNote",
+    "CasePage",
     "ChainGuardError",
     "ChainId",
     "Claim",
@@ -112,6 +116,7 @@ __all__ = [
     "StorageError",
     "Submission",
     "SupersededError",
+    "TenantCase",
     "TimestampFinding",
     "TrustEntry",
     "TrustPolicy",

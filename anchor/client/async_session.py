@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 import httpx
 
 from anchor.client.answers import Accepted, AnswerBody, Refused, Status, Submission
+from anchor.client.async_case_session import AsyncCaseClient
 from anchor.client.exchanges import (
     Exchange,
     Exchanges,
@@ -54,6 +55,7 @@ class AsyncClient:
         options = session_options(url, key, timeout, allow_plain_http=allow_plain_http)
         self._http = httpx.AsyncClient(**options, transport=transport)
         self._exchanges = Exchanges(attempts=attempts)
+        self.cases = AsyncCaseClient(self._do, self._exchanges)
         self._sleep = sleep
         self._timeout = timeout
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 import httpx
 
 from anchor.client.answers import Accepted, AnswerBody, Refused, Status, Submission
+from anchor.client.case_session import CaseClient
 from anchor.client.exchanges import (
     Exchange,
     Exchanges,
@@ -51,6 +52,7 @@ class Client:
         options = session_options(url, key, timeout, allow_plain_http=allow_plain_http)
         self._http = httpx.Client(**options, transport=transport)
         self._exchanges = Exchanges(attempts=attempts)
+        self.cases = CaseClient(self._do, self._exchanges)
         self._sleep = sleep
         self._timeout = timeout
 

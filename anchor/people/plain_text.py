@@ -35,12 +35,12 @@ def clean_text(text: str) -> str:
 def find_text_fault(text: str, rule: TextRule) -> Message | None:
     """Return what is wrong with a cleaned text, or None."""
     if not text:
-        return Message("text-missing") if rule.is_required else None
+        return Message("entry-missing") if rule.is_required else None
     if len(text) > rule.most:
-        return Message("text-too-long", limit=rule.most)
+        return Message("entry-too-long", limit=rule.most)
     if rule.is_line and any(char.isspace() and char != " " for char in text):
-        return Message("text-not-one-line")
-    return None if all(map(is_fit, text)) else Message("text-unfit")
+        return Message("entry-not-one-line")
+    return None if all(map(is_fit, text)) else Message("entry-unfit")
 
 
 def find_text_faults(texts: Mapping[str, str], rules: Mapping[str, TextRule]) -> dict[str, Message]:

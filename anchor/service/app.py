@@ -21,7 +21,10 @@ from anchor.service.openapi import build_openapi
 from anchor.service.problems import answer_problems
 from anchor.service.routes import (
     bulk,
+    case_members,
+    cases,
     certificates,
+    exhibits,
     heads,
     health,
     keys,
@@ -48,6 +51,9 @@ _ROUTERS = (
     status.router,
     receipts.router,
     certificates.router,
+    cases.router,
+    case_members.router,
+    exhibits.router,
     notices.router,
     heads.router,
     usage.router,

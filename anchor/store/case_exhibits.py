@@ -15,7 +15,7 @@ from anchor.people.actors import Actor
 from anchor.people.case_rules import MAX_EXHIBITS, move_to
 from anchor.store.cases import CaseRow
 from anchor.store.erasures import lock_holds
-from anchor.store.evidence import StoredEvidence, load_stored
+from anchor.store.evidence import StoredEvidence, load_by_identity, load_stored
 from anchor.store.file_origins import tenant_of
 from anchor.store.number_search import find_numbered_indices
 from anchor.store.schema import case_exhibits
@@ -58,6 +58,16 @@ def load_exhibits(connection: Connection, case: str) -> list[ExhibitRow]:
     query = select(*columns).where(case_exhibits.c.case == case)
     rows = connection.execute(query.order_by(case_exhibits.c.position))
     return [ExhibitRow(**row._asdict()) for row in rows]
+
+
+def load_exhibit_pieces(
+    connection: Connection, case: str
+) -> list[tuple[ExhibitRow, StoredEvidence | None]]:
+    """Return the exhibits of a case, in order, each with its evidence unless that is erased."""
+    exhibits = load_exhibits(connection, case)
+    identities = [each.identity for each in exhibits if each.identity is not None]
+    pieces = load_by_identity(connection, identities)
+    return [(each, pieces.get(each.identity or b"")) for each in exhibits]
 
 
 def find_exhibit(connection: Connection, case: str, id: str) -> ExhibitRow | None:

@@ -67,6 +67,7 @@ THIRD_PARTIES = {
         "anchor.verification.report_json",
         "anchor.service.schemas",
         "anchor.service.people_schemas",
+        "anchor.service.case_schemas",
         "anchor.certificate.statements",
         "anchor.certificate.model",
     ),

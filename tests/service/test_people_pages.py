@@ -29,7 +29,14 @@ from support.visitors import (
 from anchor.people.actors import Actor
 from anchor.people.roles import ROLES, Permission, Role, permissions_of_role
 from anchor.service.app import make_app
-from anchor.service.pages import events_page, key_page, tenant_page
+from anchor.service.pages import (
+    case_list_page,
+    case_page,
+    events_page,
+    exhibit_page,
+    key_page,
+    tenant_page,
+)
 from anchor.service.routes import metrics
 from anchor.store.api_keys import find_key, load_keys
 from anchor.store.browser_sessions import Holder, begin_session, end_sessions
@@ -72,6 +79,18 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", "/tenants/TENANT/keys", "manage", {}),
     ("POST", "/tenants/TENANT/keys", "manage", {"scopes": "read"}),
     ("GET", "/tenants/TENANT/events", "audit", {}),
+    ("GET", "/tenants/TENANT/cases", "status", {}),
+    ("POST", "/tenants/TENANT/cases", "submit", {"number": ""}),
+    ("GET", "/tenants/TENANT/cases/new", "submit", {}),
+    ("GET", "/tenants/TENANT/cases/none", "status", {}),
+    ("GET", "/tenants/TENANT/cases/none/edit", "submit", {}),
+    ("POST", "/tenants/TENANT/cases/none/edit", "submit", {"number": ""}),
+    ("POST", "/tenants/TENANT/cases/none/state", "submit", {"action": "close"}),
+    ("POST", "/tenants/TENANT/cases/none/notes", "submit", {"text": "x"}),
+    ("POST", "/tenants/TENANT/cases/none/members", "manage", {"person": "none"}),
+    ("POST", "/tenants/TENANT/cases/none/exhibits", "submit", {"evidence": "x"}),
+    ("GET", "/tenants/TENANT/cases/none/exhibits/none", "submit", {}),
+    ("POST", "/tenants/TENANT/cases/none/exhibits/none", "submit", {"label": ""}),
     ("POST", "/v1/evidence", "submit", {}),
     ("POST", "/v1/bulk", "submit", {}),
     ("GET", f"/v1/evidence/{'0' * 64}", "status", {}),
@@ -82,6 +101,19 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", f"/v1/certificates/{'0' * 32}", "read", {}),
     ("GET", f"/v1/certificates/{'0' * 32}/files/pdf", "read", {}),
     ("POST", f"/v1/certificates/{'0' * 32}/revocation", "submit", {}),
+    ("GET", "/v1/cases", "status", {}),
+    ("POST", "/v1/cases", "submit", {}),
+    ("GET", "/v1/cases/none", "status", {}),
+    ("PATCH", "/v1/cases/none", "submit", {}),
+    ("GET", "/v1/cases/none/notes", "status", {}),
+    ("POST", "/v1/cases/none/notes", "submit", {}),
+    ("GET", "/v1/cases/none/members", "status", {}),
+    ("POST", "/v1/cases/none/members/none", "manage", {}),
+    ("DELETE", "/v1/cases/none/members/none", "manage", {}),
+    ("GET", "/v1/cases/none/exhibits", "status", {}),
+    ("POST", "/v1/cases/none/exhibits", "submit", {}),
+    ("PATCH", "/v1/cases/none/exhibits/none", "submit", {}),
+    ("DELETE", "/v1/cases/none/exhibits/none", "submit", {}),
     ("GET", "/v1/heads", "read", {}),
     ("GET", "/v1/usage", "read", {}),
     ("GET", "/v1/tenants", "admin", {}),
@@ -107,7 +139,8 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
         path = re.sub(r"\{tenant\}", "TENANT", path)
         return re.sub(r"\{[^}]*\}", "*", path)
 
-    pages = (tenant_page.router, key_page.router, events_page.router)
+    parts = (case_list_page, case_page, exhibit_page, tenant_page, key_page, events_page)
+    pages = [part.router for part in parts]
     served = {
         (method, spell(route.path))
         for router in (*pages, metrics.router)

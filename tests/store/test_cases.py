@@ -359,23 +359,23 @@ def test_cases_move_to_another_store_and_say_what_it_does_not_hold(
             add_case_note(connection, case, text, person, AT)
         before = reload(connection, case)
         stored = load_people(connection)
-    with closing(create_database(SqliteFile(tmp_path / "restored.db"))) as restored:
-        with restored.write() as connection:
-            insert_evidence(connection, PIECES[1:])
-            insert_people(connection, stored)
-            with store.read() as source:
-                assert load_erasures(source) == []
-            erased = find_by_leaves(connection, [PIECES[2].leaf])
-            erase_rows(connection, erased, [(None, LATER)])
-            settle_exhibits(connection)
-            assert reload(connection, case) == before
-            assert [each.text for each in load_case_notes(connection, case.id, 9)] == ["a", "b"]
-            assert [each.person.id for each in load_case_members(connection, case.id)] == [
-                person.id
-            ]
-            states = [(each.identity is None, each.erased_at)
+    with (
+        closing(create_database(SqliteFile(tmp_path / "restored.db"))) as restored,
+        restored.write() as connection,
+    ):
+        insert_evidence(connection, PIECES[1:])
+        insert_people(connection, stored)
+        with store.read() as source:
+            assert load_erasures(source) == []
+        erased = find_by_leaves(connection, [PIECES[2].leaf])
+        erase_rows(connection, erased, [(None, LATER)])
+        settle_exhibits(connection)
+        assert reload(connection, case) == before
+        assert [each.text for each in load_case_notes(connection, case.id, 9)] == ["a", "b"]
+        assert [each.person.id for each in load_case_members(connection, case.id)] == [person.id]
+        states = [(each.identity is None, each.erased_at)
                       for each in load_exhibits(connection, case.id)]  # fmt: skip
-            assert states == [(True, None), (False, None), (True, LATER)]
+        assert states == [(True, None), (False, None), (True, LATER)]
 
 
 def test_what_was_erased_before_the_restore_says_when(store: Database, tmp_path: Path) -> None:
@@ -385,10 +385,12 @@ def test_what_was_erased_before_the_restore_says_when(store: Database, tmp_path:
         stored = load_people(connection)
         erase_rows(connection, find_by_leaves(connection, [PIECES[0].leaf]), [(None, LATER)])
         erasures = load_erasures(connection)
-    with closing(create_database(SqliteFile(tmp_path / "restored.db"))) as restored:
-        with restored.write() as connection:
-            insert_people(connection, stored)
-            insert_erasures(connection, erasures)
-            settle_exhibits(connection)
-            (exhibit,) = load_exhibits(connection, case.id)
-            assert (exhibit.identity, exhibit.erased_at) == (None, LATER)
+    with (
+        closing(create_database(SqliteFile(tmp_path / "restored.db"))) as restored,
+        restored.write() as connection,
+    ):
+        insert_people(connection, stored)
+        insert_erasures(connection, erasures)
+        settle_exhibits(connection)
+        (exhibit,) = load_exhibits(connection, case.id)
+        assert (exhibit.identity, exhibit.erased_at) == (None, LATER)

@@ -6,8 +6,11 @@ from fastapi import APIRouter
 
 from anchor.service.pages import (
     account,
+    case_list_page,
+    case_page,
     dashboard,
     events_page,
+    exhibit_page,
     join,
     key_page,
     log_pages,
@@ -27,6 +30,9 @@ for _part in (
     tenant_page.router,
     key_page.router,
     events_page.router,
+    case_list_page.router,
+    case_page.router,
+    exhibit_page.router,
     log_pages.router,
     rendering.router,
 ):
