@@ -4,6 +4,7 @@ from anchor.client.answers import Accepted, Refused, Status, StatusNotice, Submi
 from anchor.client.async_session import AsyncClient
 from anchor.client.case_answers import CaseExhibit, CaseNote, CasePage, TenantCase
 from anchor.client.number_matches import NumberMatch
+from anchor.client.search_matches import FoundEvidence, SearchPage
 from anchor.client.session import Client
 from anchor.errors import (
     AbandonedError,
@@ -83,6 +84,7 @@ __all__ = [
     "Deployment",
     "Digests",
     "ExitCode",
+    "FoundEvidence",
     "FundsError",
     "Hash32",
     "IntakeProblem",
@@ -106,6 +108,7 @@ __all__ = [
     "Report",
     "RunResult",
     "RunState",
+    "SearchPage",
     "SignatureFinding",
     "SignerError",
     "Skipped",

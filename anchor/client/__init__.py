@@ -16,6 +16,7 @@ from anchor.client.answers import Accepted, Refused, Status, Submission
 from anchor.client.async_session import AsyncClient
 from anchor.client.case_answers import CaseExhibit, CaseNote, CasePage, TenantCase
 from anchor.client.number_matches import NumberMatch
+from anchor.client.search_matches import FoundEvidence, SearchPage
 from anchor.client.session import Client
 from anchor.types import StageName
 
@@ -26,8 +27,10 @@ __all__ = [
     "CaseNote",
     "CasePage",
     "Client",
+    "FoundEvidence",
     "NumberMatch",
     "Refused",
+    "SearchPage",
     "StageName",
     "Status",
     "Submission",

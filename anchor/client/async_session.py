@@ -21,6 +21,7 @@ from anchor.client.exchanges import (
     split_chunks,
 )
 from anchor.client.number_matches import NumberMatch
+from anchor.client.search_matches import SearchPage
 from anchor.types import StageName
 
 if TYPE_CHECKING:
@@ -127,6 +128,13 @@ class AsyncClient:
         Raises the same errors as ``Client.lookup``.
         """
         return await self._do(self._exchanges.lookup(number))
+
+    async def search(self, text: str, *, before: int | None = None) -> SearchPage:
+        """Return what a part of a name, a number, a digest or a date leads to in the tenant.
+
+        Raises the same errors as ``Client.search``.
+        """
+        return await self._do(self._exchanges.search(text, before))
 
     async def wait(
         self, id: str, *, until: StageName = "anchored", timeout: float = 600.0

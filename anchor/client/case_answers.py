@@ -69,13 +69,13 @@ class CasePage:
 
 def read_case(content: bytes) -> TenantCase:
     """Parse a case."""
-    return _read_case(parse_object(content))
+    return read_case_members(parse_object(content))
 
 
 def read_cases(content: bytes) -> CasePage:
     """Parse a page of cases."""
     members = parse_object(content)
-    cases = _read_each(members, "cases", _read_case)
+    cases = read_each(members, "cases", read_case_members)
     return CasePage(tuple(cases), read_member(members, "next", str, NoneType))
 
 
@@ -86,7 +86,7 @@ def read_exhibit(content: bytes) -> CaseExhibit:
 
 def read_exhibits(content: bytes) -> list[CaseExhibit]:
     """Parse the exhibits of a case."""
-    return _read_each(parse_object(content), "exhibits", _read_exhibit)
+    return read_each(parse_object(content), "exhibits", _read_exhibit)
 
 
 def read_note(content: bytes) -> CaseNote:
@@ -96,26 +96,32 @@ def read_note(content: bytes) -> CaseNote:
 
 def read_notes(content: bytes) -> list[CaseNote]:
     """Parse a page of notes."""
-    return _read_each(parse_object(content), "notes", _read_note)
+    return read_each(parse_object(content), "notes", _read_note)
 
 
-def _read_each(
+def read_each(
     members: dict[str, Any], name: str, read: Callable[[dict[str, Any]], _Value]
 ) -> list[_Value]:
+    """Parse each of the objects in a member.
+
+    Raises:
+        MalformedError: The member is no list of objects, or one of them is malformed.
+    """
     parts: Sequence[object] = read_member(members, name, list)
     if not all(isinstance(part, dict) for part in parts):
         raise MalformedError(Message("answer-member-invalid", name=name))
     return [read(part) for part in parts if isinstance(part, dict)]
 
 
-def _read_case(members: dict[str, Any]) -> TenantCase:
+def read_case_members(members: dict[str, Any]) -> TenantCase:
+    """Parse the members of a case."""
     hold: Mapping[str, Any] | None = read_member(members, "hold", dict, NoneType)
     return TenantCase(
         id=read_member(members, "id", str),
         number=read_member(members, "number", str),
         title=read_member(members, "title", str),
         authority=read_member(members, "authority", str),
-        parties=tuple(_read_each(members, "parties", _read_party)),
+        parties=tuple(read_each(members, "parties", _read_party)),
         shared=read_member(members, "shared", bool),
         state=read_member(members, "state", str),
         exhibits=read_member(members, "exhibits", int),

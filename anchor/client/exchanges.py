@@ -33,6 +33,7 @@ from anchor.client.answers import (
     read_status,
 )
 from anchor.client.number_matches import NumberMatch, read_matches
+from anchor.client.search_matches import SearchPage, read_search
 from anchor.errors import CannotCheckError, NotFinalError, UsageError
 from anchor.messages.message import Message
 from anchor.types import Stage, StageName
@@ -206,6 +207,12 @@ class Exchanges:
         path = f"/v1/lookup/{quote(number, safe='')}"
         answer = yield from self.ask(ServiceRequest(method="GET", path=path))
         return read_answer(answer, read_matches)
+
+    def search(self, text: str, before: int | None) -> Exchange[SearchPage]:
+        """Search for a text."""
+        params = {"q": text} | ({} if before is None else {"before": str(before)})
+        answer = yield from self.ask(ServiceRequest(method="GET", path="/v1/search", params=params))
+        return read_answer(answer, read_search)
 
     def wait(self, id: str, until: StageName, timeout: float) -> Exchange[Status]:
         """Wait until evidence has reached ``until``, for at most ``timeout`` seconds."""

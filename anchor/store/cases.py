@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from anchor.errors import UsageError
+from anchor.evidence.search_query import fold_name
 from anchor.messages.message import Message
 from anchor.people.actors import Actor
 from anchor.people.case_rules import CaseState, CaseViewer, Party
@@ -118,10 +119,10 @@ def find_case(
 
     With ``is_locked`` other transactions that change it wait until this one ends.
     """
-    query = select(cases).where((cases.c.id == id) & _visible(tenant, viewer))
+    query = select(cases).where((cases.c.id == id) & visible_cases(tenant, viewer))
     if is_locked:
         query = query.with_for_update()
-    return next(iter(_parse_all(connection, connection.execute(query).all())), None)
+    return next(iter(parse_cases(connection, connection.execute(query).all())), None)
 
 
 def load_cases(
@@ -134,7 +135,7 @@ def load_cases(
     state: CaseState | None = None,
 ) -> list[CaseRow]:
     """Return up to ``limit`` cases that the viewer sees, the newest first, or those before one."""
-    condition = _visible(tenant, viewer)
+    condition = visible_cases(tenant, viewer)
     if state is not None:
         closed = cases.c.closed_at
         condition &= closed.is_(None) if state == "open" else closed.is_not(None)
@@ -149,7 +150,7 @@ def load_cases(
         condition &= order < tuple_(row.created_at, row.id)
     newest = (cases.c.created_at.desc(), cases.c.id.desc())
     rows = connection.execute(select(cases).where(condition).order_by(*newest).limit(limit))
-    return _parse_all(connection, rows.all())
+    return parse_cases(connection, rows.all())
 
 
 def change_case(
@@ -212,7 +213,7 @@ def lift_case_hold(connection: Connection, case: CaseRow, actor: Actor, at: str)
     note_tenant_event(connection, case.tenant, actor, "case-hold-lifted", at=at, subject=case.id)
 
 
-def _visible(tenant: str, viewer: CaseViewer) -> ColumnElement[bool]:
+def visible_cases(tenant: str, viewer: CaseViewer) -> ColumnElement[bool]:
     """Return the condition for the tenant's cases that the viewer sees."""
     if viewer.sees_all:
         seen: ColumnElement[bool] = true()
@@ -230,14 +231,17 @@ def _find_number(connection: Connection, tenant: str, number: str) -> CaseRow | 
         select(tenants.c.name).where(tenants.c.name == tenant).with_for_update()
     ).first()
     query = select(cases).where((cases.c.tenant == tenant) & (cases.c.number == number))
-    return next(iter(_parse_all(connection, connection.execute(query).all())), None)
+    return next(iter(parse_cases(connection, connection.execute(query).all())), None)
 
 
 def _columns_of(fields: CaseFields) -> dict[str, object]:
+    names = (party.name for party in fields.parties)
+    words = (fields.number, fields.title, fields.authority, *names)
     return {
         "number": fields.number,
         "title": fields.title,
         "authority": fields.authority,
+        "folded": fold_name(" ".join(words)),
         "shared": int(fields.is_shared),
     }
 
@@ -251,7 +255,8 @@ def _insert_parties(connection: Connection, case: str, parties: Iterable[Party])
         connection.execute(insert(case_parties), rows)
 
 
-def _parse_all(connection: Connection, rows: Sequence[Row[Any]]) -> list[CaseRow]:
+def parse_cases(connection: Connection, rows: Sequence[Row[Any]]) -> list[CaseRow]:
+    """Return the cases in rows that have the columns of ``cases``."""
     parties: dict[str, list[Party]] = {row.id: [] for row in rows}
     query = select(case_parties).where(case_parties.c.case.in_(list(parties)))
     for row in connection.execute(query.order_by(case_parties.c.position)) if parties else ():

@@ -19,6 +19,7 @@ from anchor.store.evidence_insertion import replace_pieces
 from anchor.store.file_origins import tenant_of
 from anchor.store.fingerprint_pages import About
 from anchor.store.idempotency_keys import delete_keys
+from anchor.store.name_index import forget_names
 from anchor.store.runs import (
     add_up,
     find_size,
@@ -134,6 +135,7 @@ def erase_rows(
     )
     delete_keys(connection, _ids(pieces))
     forget_certificates(connection, [piece.identity for piece in pieces])
+    forget_names(connection, [(tenant_of(piece.source), piece.id) for piece in pieces])
     forget_exhibits(
         connection,
         [(piece.identity, at) for piece, (_, at) in zip(pieces, said, strict=True)],

@@ -34,6 +34,8 @@ What each table keeps durable:
 - ``case_exhibits``: the evidence in each case, in order; without its digests once it is erased.
 - ``case_notes``: notes in cases, to which rows are only added.
 - ``case_members``: the persons of the tenant who see a case.
+- ``name_index``: how many pieces are entered by name.  One row.
+- ``name_blocks``: each tenant's names of evidence, by which it is searched; derived from the runs.
 """
 
 from __future__ import annotations
@@ -479,6 +481,8 @@ cases = _table(
     Column("number", Text, nullable=False),
     Column("title", Text, nullable=False),
     Column("authority", Text, nullable=False),
+    # Number, title, authority and parties as they are searched.
+    Column("folded", Text, nullable=False),
     # 1: every person of the tenant sees it; 0: its members and the tenant's owners.
     Column("shared", Integer, CheckConstraint("shared IN (0, 1)", name="flag"), nullable=False),
     Column("created_at", Text, nullable=False),
@@ -537,4 +541,23 @@ case_members = _table(
     Column("person", Text, ForeignKey("people.id"), primary_key=True),
     Column("since", Text, nullable=False),
     Index("ix_case_members_person", "person"),
+)
+
+name_index = _table(
+    "name_index",
+    Column("id", Integer, CheckConstraint("id = 1", name="one_row"), primary_key=True),
+    # How many pieces, the first ones, are in ``name_blocks``.
+    Column("size", Int64, nullable=False),
+)
+
+name_blocks = _table(
+    "name_blocks",
+    # No foreign key: evidence may be that of a tenant without a row.
+    Column("tenant", Text, primary_key=True),
+    # At most the index of its first piece, and more than those of the block before.
+    Column("first", Int64, primary_key=True, autoincrement=False),
+    # The pieces' indices, eight bytes each, little-endian; and their names, folded, a line each.
+    Column("places", Bytes, nullable=False),
+    Column("body", Bytes, nullable=False),
+    Column("filter", Bytes, nullable=False),
 )

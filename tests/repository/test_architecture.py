@@ -68,6 +68,7 @@ THIRD_PARTIES = {
         "anchor.service.schemas",
         "anchor.service.people_schemas",
         "anchor.service.case_schemas",
+        "anchor.service.search_schemas",
         "anchor.certificate.statements",
         "anchor.certificate.model",
     ),

@@ -256,6 +256,61 @@ def test_a_case_that_is_wrong_is_told_by_its_members(
     assert [each["pointer"] for each in answer.json()["errors"]] == pointers
 
 
+# Searching.
+
+
+def test_a_name_a_number_a_date_and_a_case_are_found_within_the_tenant(platform: Platform) -> None:
+    (member,) = enter(platform, "seek", "member")
+    (stranger,) = enter(platform, "hide", "member")
+    for number in range(120, 125):
+        member.submit(number, f"买卖合同{number}.pdf")
+    piece = member.submit(125, "录音.mp3")
+    case = member.make(title="买卖合同纠纷").rpartition("/")[2]
+
+    def search(who: Program, q: str, **params: Any) -> dict[str, Any]:
+        answer = who.call("GET", "/v1/search", params={"q": q, **params})
+        assert answer.status_code == 200, answer.text
+        document: dict[str, Any] = answer.json()
+        assert document["complete"]
+        return document
+
+    page = search(member, "合同", limit=3)
+    assert [each["name"] for each in page["evidence"]] == [
+        f"买卖合同{number}.pdf" for number in (124, 123, 122)
+    ]
+    assert [each["id"] for each in page["cases"]] == [case]
+    rest = search(member, "合同", before=page["next"])
+    assert len(rest["evidence"]) == 2 and rest["next"] is None and rest["cases"] == []
+    for q in (piece["number"], piece["id"], digest(125), "录音", f"录音 {utc_now()[:10]}"):
+        (found,) = search(member, q)["evidence"]
+        assert (found["id"], found["number"]) == (piece["id"], piece["number"])
+        hidden = search(stranger, q)
+        assert hidden["evidence"] == [] and hidden["cases"] == []
+    (reader,) = enter(platform, "seek", "reader")
+    assert search(reader, "纠纷")["cases"] == [] and search(member, "纠纷")["cases"]
+    for q, status in (("", 422), (" ", 422), ("x" * 201, 422), ("a " * 10, 422), ("\0", 200)):
+        answer = member.call("GET", "/v1/search", params={"q": q})
+        assert answer.status_code == status, q
+    assert member.call("GET", "/v1/search").status_code == 422
+
+
+def test_the_page_of_the_search_keeps_the_query_and_pages(platform: Platform) -> None:
+    owner = visit(platform, find="owner")
+    program = Program(owner, "find")
+    for number in range(130, 185):
+        program.submit(number, f"{EVIL}{number}")
+    assert 'role="search"' in owner.http.get("/tenants/find/search").text
+    page = owner.http.get("/tenants/find/search", params={"q": "alert(1)", "lang": "zh"})
+    assert page.text.count("<tr>") == 51 and 'value="alert(1)"' in page.text
+    assert "<script" not in page.text and 'name="lang" value="zh"' in page.text
+    (older,) = re.findall(r'href="([^"]*)" rel="next"', page.text)
+    rest = owner.http.get(older.replace("&amp;", "&"))
+    assert rest.text.count("<tr>") == 6 and "最新的结果" in rest.text
+    wrong = owner.http.get("/tenants/find/search", params={"q": "x" * 300})
+    assert wrong.status_code == 422 and 'id="q-error"' in wrong.text and "x" * 300 in wrong.text
+    assert "No evidence matches" in owner.http.get("/tenants/find/search?q=nothing").text
+
+
 def test_the_clients_do_the_same(platform: Platform) -> None:
     with platform.project.database.write() as connection:
         ensure_tenant(connection, "client", OPERATOR, utc_now())
@@ -283,6 +338,10 @@ def test_the_clients_do_the_same(platform: Platform) -> None:
         assert client.cases.close(case.id).state == "closed"
         assert client.cases.list(state="open").cases == ()
         assert client.cases.reopen(case.id).exhibits == 1
+        matches = client.search("lee")
+        assert [each.id for each in matches.cases] == [case.id] and matches.evidence == ()
+        (match,) = client.search(str(pieces[0].number)).evidence
+        assert (match.id, match.number) == (pieces[0].id, pieces[0].number)
         note = client.cases.add_note(case.id, "note")
         assert client.cases.notes(case.id) == [note] and note.author.startswith("key:")
         with pytest.raises(UsageError, match="404"):
@@ -296,6 +355,7 @@ def test_the_clients_do_the_same(platform: Platform) -> None:
         assert (await client.cases.exhibits(case.id))[1] == added
         await client.cases.change_exhibit(case.id, added.id, position=1)
         assert await client.cases.notes(case.id, before=note.id) == []
+        assert (await client.search("court")).cases[0].id == case.id
         await client.aclose()
 
     asyncio.run(repeat())

@@ -35,6 +35,7 @@ from anchor.service.pages import (
     events_page,
     exhibit_page,
     key_page,
+    search_page,
     tenant_page,
 )
 from anchor.service.routes import metrics
@@ -79,6 +80,7 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", "/tenants/TENANT/keys", "manage", {}),
     ("POST", "/tenants/TENANT/keys", "manage", {"scopes": "read"}),
     ("GET", "/tenants/TENANT/events", "audit", {}),
+    ("GET", "/tenants/TENANT/search", "read", {}),
     ("GET", "/tenants/TENANT/cases", "status", {}),
     ("POST", "/tenants/TENANT/cases", "submit", {"number": ""}),
     ("GET", "/tenants/TENANT/cases/new", "submit", {}),
@@ -101,6 +103,7 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", f"/v1/certificates/{'0' * 32}", "read", {}),
     ("GET", f"/v1/certificates/{'0' * 32}/files/pdf", "read", {}),
     ("POST", f"/v1/certificates/{'0' * 32}/revocation", "submit", {}),
+    ("GET", "/v1/search?q=x", "read", {}),
     ("GET", "/v1/cases", "status", {}),
     ("POST", "/v1/cases", "submit", {}),
     ("GET", "/v1/cases/none", "status", {}),
@@ -140,7 +143,7 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
         return re.sub(r"\{[^}]*\}", "*", path)
 
     parts = (case_list_page, case_page, exhibit_page, tenant_page, key_page, events_page)
-    pages = [part.router for part in parts]
+    pages = [part.router for part in (*parts, search_page)]
     served = {
         (method, spell(route.path))
         for router in (*pages, metrics.router)
@@ -151,7 +154,8 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
     for path, operations in make_app().openapi()["paths"].items():
         if path.startswith("/v1/"):
             served |= {(method.upper(), spell(path)) for method in operations}
-    named = {(method, re.sub(r"/(none|0{12}|0{32}|0{64}|2020-01-01|pdf)(?=/|$)", "/*", path))
+    place = r"/(none|0{12}|0{32}|0{64}|2020-01-01|pdf)(?=/|$)"
+    named = {(method, re.sub(place, "/*", path.partition("?")[0]))
              for method, path, _, _ in ROUTES}  # fmt: skip
     assert served - {("POST", "/tenants/TENANT/leave"), *PUBLIC} == named
 

@@ -16,6 +16,7 @@ from anchor.service.pages import (
     log_pages,
     provider_sign_in,
     rendering,
+    search_page,
     sign_in,
     tenant_page,
 )
@@ -33,6 +34,7 @@ for _part in (
     case_list_page.router,
     case_page.router,
     exhibit_page.router,
+    search_page.router,
     log_pages.router,
     rendering.router,
 ):

@@ -1,4 +1,4 @@
-"""Schema 0010: cases, with their parties, exhibits, notes and members."""
+"""Schema 0010: cases, with their parties, exhibits, notes and members; and the index of names."""
 
 from __future__ import annotations
 
@@ -31,6 +31,21 @@ def upgrade() -> None:
         sa.Column("since", sa.Text(), nullable=False),
     )
     op.create_index("ix_case_members_person", "case_members", ["person"])
+    create_table(
+        "name_index",
+        sa.Column(
+            "id", sa.Integer(), sa.CheckConstraint("id = 1", name="one_row"), primary_key=True
+        ),
+        sa.Column("size", INT64, nullable=False),
+    )
+    create_table(
+        "name_blocks",
+        sa.Column("tenant", sa.Text(), primary_key=True),
+        sa.Column("first", INT64, primary_key=True, autoincrement=False),
+        sa.Column("places", sa.LargeBinary(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("filter", sa.LargeBinary(), nullable=False),
+    )
 
 
 def _create_cases() -> None:
@@ -41,6 +56,7 @@ def _create_cases() -> None:
         sa.Column("number", sa.Text(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("authority", sa.Text(), nullable=False),
+        sa.Column("folded", sa.Text(), nullable=False),
         sa.Column(
             "shared",
             sa.Integer(),
