@@ -107,6 +107,10 @@ class AsyncCaseClient:
         """Remove an exhibit; the evidence stays as it is."""
         await self._do(self._exchanges.remove_exhibit(case, exhibit))
 
+    async def package(self, case: str) -> bytes:
+        """Return the case as a packed folder: a ZIP file with receipts and the list of exhibits."""
+        return await self._do(self._exchanges.fetch_package(case))
+
     async def notes(self, case: str, *, before: int | None = None) -> Sequence[CaseNote]:
         """Return a page of notes, the newest first, below the id ``before``."""
         return await self._do(self._exchanges.list_notes(case, before))

@@ -108,6 +108,11 @@ class CaseExchanges:
         """Remove an exhibit."""
         yield from self._ask("DELETE", f"{_path(case)}/exhibits/{quote(exhibit, safe='')}")
 
+    def fetch_package(self, case: str) -> Exchange[bytes]:
+        """Fetch a case as a packed folder."""
+        answer = yield from self._ask("GET", f"{_path(case)}/package")
+        return answer.content
+
     def list_notes(self, case: str, before: int | None) -> Exchange[list[CaseNote]]:
         """Fetch a page of notes."""
         params = {} if before is None else {"before": str(before)}

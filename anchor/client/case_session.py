@@ -116,6 +116,10 @@ class CaseClient:
         """Remove an exhibit; the evidence stays as it is."""
         self._do(self._exchanges.remove_exhibit(case, exhibit))
 
+    def package(self, case: str) -> bytes:
+        """Return the case as a packed folder: a ZIP file with receipts and the list of exhibits."""
+        return self._do(self._exchanges.fetch_package(case))
+
     def notes(self, case: str, *, before: int | None = None) -> Sequence[CaseNote]:
         """Return a page of notes, the newest first, below the id ``before``."""
         return self._do(self._exchanges.list_notes(case, before))

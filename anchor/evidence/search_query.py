@@ -21,10 +21,10 @@ _DATE: Final = re.compile(
 )
 # Latin letters and digits have few different pairs: four of them in a row count, too.
 _FOUR: Final = re.compile(r"(?=([0-9a-z]{4}))")
-# Bits of a filter for each different part of a name, and the fewest and most bits.
+# Bits of a filter for each different part of a name, and its fewest and most bytes.
 _BITS_EACH: Final = 4
-_FEWEST_BITS: Final = 1 << 9
-_MOST_BITS: Final = 1 << 17
+_FEWEST_BYTES: Final = 64
+_MOST_BYTES: Final = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,25 +69,31 @@ def build_name_filter(names: Iterable[str]) -> bytes:
     parts: set[str] = set()
     for name in names:
         parts.update(_list_parts(name))
-    bits = _FEWEST_BITS
-    while bits < min(_BITS_EACH * len(parts), _MOST_BITS):
-        bits *= 2
-    made = bytearray(bits // 8)
-    for part in parts:
-        bit = zlib.crc32(part.encode()) % bits
+    size = min(max(_BITS_EACH * len(parts) // 8, _FEWEST_BYTES), _MOST_BYTES)
+    made = bytearray(size)
+    for mark in map(_mark, parts):
+        bit = mark % (8 * size)
         made[bit // 8] |= 1 << bit % 8
     return bytes(made)
 
 
-def may_hold(name_filter: bytes, terms: Sequence[str]) -> bool:
-    """Return False if no name in a filter has all of these folded terms."""
+def list_marks(terms: Iterable[str]) -> list[int]:
+    """Return the marks of folded terms, by which ``may_hold`` looks for them."""
+    return sorted({_mark(part) for term in terms for part in _list_parts(term)})
+
+
+def may_hold(name_filter: bytes, marks: Sequence[int]) -> bool:
+    """Return False if no name in a filter has all of the terms with these marks."""
     bits = 8 * len(name_filter)
-    for term in terms:
-        for part in _list_parts(term):
-            bit = zlib.crc32(part.encode()) % bits
-            if not name_filter[bit // 8] >> bit % 8 & 1:
-                return False
+    for mark in marks:
+        bit = mark % bits
+        if not name_filter[bit // 8] >> bit % 8 & 1:
+            return False
     return True
+
+
+def _mark(part: str) -> int:
+    return zlib.crc32(part.encode())
 
 
 def _list_parts(text: str) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from struct import pack, unpack
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -20,6 +21,7 @@ from anchor.evidence.search_query import (
     build_name_filter,
     find_lines,
     fold_name,
+    list_marks,
     may_hold,
 )
 from anchor.store.columns import Run
@@ -35,6 +37,12 @@ BLOCK = 1_024
 MOST_UNENTERED = 4 * SLICE
 """Pieces that a search reads one by one: the newest of those that are not entered yet."""
 
+_FILTERS = (
+    "SELECT first, filter FROM name_blocks WHERE tenant = ? AND first < ? ORDER BY first DESC"
+)
+_BODIES = (
+    "SELECT places, body FROM name_blocks WHERE tenant = ? AND first IN ({}) ORDER BY first DESC"
+)
 # Blocks read at once: few for a query that matches often, many for one that matches rarely.
 _FEWEST_READ = 4
 _MOST_READ = 64
@@ -151,25 +159,33 @@ def _find_entered(
     connection: Connection, tenant: str, terms: Sequence[str], start: int, end: int
 ) -> Iterator[int]:
     """Yield the entered pieces of a tenant whose names have all terms, newest first."""
-    needles = [term.encode() for term in terms]
-    query = select(name_blocks.c.first, name_blocks.c.filter).where(
-        (name_blocks.c.tenant == tenant) & (name_blocks.c.first < end)
-    )
-    rows = connection.execute(query.order_by(name_blocks.c.first.desc())).all()
-    promising = (row.first for row in rows if may_hold(row.filter, terms))
+    needles, marks = [term.encode() for term in terms], list_marks(terms)
+    rows = _read(connection, _FILTERS, tenant, end)
+    promising = (first for first, name_filter in rows if may_hold(name_filter, marks))
     count = _FEWEST_READ
     while batch := list(islice(promising, count)):
-        bodies = select(name_blocks.c.first, name_blocks.c.places, name_blocks.c.body).where(
-            (name_blocks.c.tenant == tenant) & name_blocks.c.first.in_(batch)
-        )
-        for row in connection.execute(bodies.order_by(name_blocks.c.first.desc())).all():
-            places = _decode_places(row.places)
+        wanted = ", ".join("?" * len(batch))
+        for packed, body in _read(connection, _BODIES.format(wanted), tenant, *batch):
+            places = _decode_places(packed)
             if places and places[-1] < start:
                 return
-            for line in reversed(find_lines(row.body, needles)):
+            for line in reversed(find_lines(body, needles)):
                 if start <= places[line] < end:
                     yield places[line]
         count = min(4 * count, _MOST_READ)
+
+
+def _read(connection: Connection, query: str, *values: object) -> list[tuple[Any, ...]]:
+    """Return rows with the driver's cursor, which passes bytes as they are."""
+    driver: Any = connection.connection
+    if connection.dialect.name == "postgresql":
+        cursor = driver.driver_connection.cursor(binary=True)
+        query = query.replace("?", "%s")
+    else:
+        cursor = driver.cursor()
+    cursor.execute(query, values)
+    rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def _encode(entries: Sequence[Entry]) -> dict[str, bytes]:

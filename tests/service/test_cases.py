@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import io
+import json
 import re
 import shutil
+import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -19,9 +24,14 @@ from support.visitors import OPERATOR, Visitor, close_browsers, visit
 
 from anchor.client import AsyncClient, Client, Submission
 from anchor.errors import UsageError
+from anchor.evidence.preservation_number import number_record
+from anchor.receipt.format import parse_receipt
+from anchor.store.certificates import request_certificate, save_issue
+from anchor.store.database import open_database
 from anchor.store.erasures import erase_rows, find_by_ids
 from anchor.store.location import SqliteFile
 from anchor.store.memberships import ensure_tenant
+from anchor.store.sealing import seal
 from anchor.store.tenant_events import load_events
 from anchor.store.tenant_keys import issue_key
 from anchor.system.clock import utc_now
@@ -495,3 +505,100 @@ def test_the_pages_of_cases_are_labelled_bounded_and_in_chinese(platform: Platfo
                 words = re.sub(r"<[^>]*>", "\n", shown).split("\n")
                 english = {left for word in words if (left := what_is_english(word.strip()))}
                 assert english <= {"anchor", "tidy", piece["number"]}, (address, english)
+
+
+# Packed folders.
+
+
+def seal_all(platform: Platform) -> None:
+    """Seal what waits, as `anchor run` does beside the service."""
+    with closing(open_database(platform.project.config.store)) as database, database.hold_lease():
+        seal(database, utc_now(), platform.project.tiles)
+
+
+def read_zip(data: bytes) -> dict[str, bytes]:
+    """Return the files of a packed folder below its one top, whose list of digests is right."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = archive.namelist()
+        files = {name.partition("/")[2]: archive.read(name) for name in names}
+    assert len({name.partition("/")[0] for name in names}) == 1
+    lines = files["tagmanifest-sha256.txt"].decode().splitlines()
+    listed = {line.partition("  ")[2]: line.partition("  ")[0] for line in lines}
+    assert listed == {
+        name: hashlib.sha256(content).hexdigest() for name, content in files.items()
+        if name != "tagmanifest-sha256.txt"
+    }  # fmt: skip
+    return files
+
+
+def test_a_case_is_packed_twice_as_the_same_bytes_without_an_original(
+    platform: Platform,
+) -> None:
+    owner, member = enter(platform, "pack", "owner", "member")
+    (stranger,) = enter(platform, "box", "owner")
+    path = member.make()
+    pieces = [member.submit(number, "合同.pdf") for number in (200, 201, 202)]
+    exhibits = [
+        member.call("POST", f"{path}/exhibits", {"evidence": piece["id"], "label": f"{place}",
+                                                 "purpose": EVIL}).json()
+        for place, piece in enumerate(pieces)
+    ]  # fmt: skip
+    answer = member.call("GET", f"{path}/package")
+    assert answer.status_code == 200, answer.text
+    files = read_zip(answer.content)
+    assert not any(name.startswith("receipts/") for name in files), "nothing is sealed yet"
+    seal_all(platform)
+    with platform.project.database.write() as connection:
+        erased = find_by_ids(connection, [bytes.fromhex(pieces[2]["id"])])
+        erase_rows(connection, erased, [(None, "2026-05-06T00:00:00.000Z")])
+        piece = find_by_ids(connection, [bytes.fromhex(pieces[0]["id"])])[0]
+        order = request_certificate(
+            connection, "pack", piece.identity, requested_by="x", at=utc_now()
+        )
+        save_issue(
+            connection, order.id, number="AC-1", issued_at=utc_now(), files={"json": b"{}\n"}
+        )
+    member.call("PATCH", f"{path}/exhibits/{exhibits[1]['id']}", {"position": 1})
+    answers = [who.call("GET", f"{path}/package") for who in (member, owner)]
+    assert answers[0].content == answers[1].content
+    assert f'filename="case-{path.rpartition("/")[2]}.zip"' in answers[0].headers[
+        "Content-Disposition"
+    ]  # fmt: skip
+    files = read_zip(answers[0].content)
+    assert set(files) == {
+        "README.en.md", "README.zh.md", "certificate/AC-1.json", "exhibits/exhibits.html",
+        "exhibits/exhibits.json", "policy/trust.toml", "receipts/合同.pdf.anchor.json",
+        "receipts/2/合同.pdf.anchor.json", "tagmanifest-sha256.txt", "verify/verifier.html",
+        "verify/verify.py",
+    }  # fmt: skip
+    listed = json.loads(files["exhibits/exhibits.json"])
+    assert listed["format"] == "anchor-package/1" and listed["case"]["parties"] == CASE["parties"]
+    assert [each["stated"]["label"] for each in listed["exhibits"]] == ["1", "0", "2"]
+    for each, piece_of in zip(listed["exhibits"], (pieces[1], pieces[0]), strict=False):
+        receipt = parse_receipt(files[each["receipt"]])
+        assert number_record(receipt.record) == piece_of["number"] == each["preservation_number"]
+        assert each["receipt"] == f"{each['original']}.anchor.json"
+    last = listed["exhibits"][2]
+    assert (last["receipt"], last["name"], last["sha256"]) == (None, None, None)
+    assert last["erased_at"] and digest(202).encode() not in b"".join(files.values())
+    assert b"<script" not in files["exhibits/exhibits.html"]
+    assert "已于 2026-05-06 擦除".encode() in files["exhibits/exhibits.html"]
+    assert "请将每份原件放入" in files["README.zh.md"].decode()
+    assert b"rpc = []" in files["policy/trust.toml"]
+    single = member.call("GET", f"/v1/evidence/{pieces[0]['id']}/package")
+    assert "receipts/合同.pdf.anchor.json" in read_zip(single.content)
+    assert stranger.call("GET", f"{path}/package").status_code == 404
+    assert stranger.call("GET", f"/v1/evidence/{pieces[0]['id']}/package").status_code == 404
+    assert member.call("GET", f"/v1/evidence/{pieces[2]['id']}/package").status_code == 410
+    page = member.http.get(f"/tenants/pack/cases/{path.rpartition('/')[2]}")
+    (link,) = re.findall(r'href="([^"]*/package)"', page.text)
+    assert member.http.get(link).content == answers[0].content
+
+
+def test_a_packed_folder_has_a_bound(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    (member,) = enter(platform, "bound", "member")
+    piece = member.submit(210)
+    seal_all(platform)
+    monkeypatch.setattr("anchor.service.package_builder._MOST_BYTES", 100)
+    answer = member.call("GET", f"/v1/evidence/{piece['id']}/package")
+    assert (answer.status_code, answer.json()["id"]) == (409, "package-too-large")

@@ -16,6 +16,7 @@ from anchor.people.case_rules import HOLD_REASON, NOTE_TEXT
 from anchor.people.plain_text import clean_text, find_text_fault
 from anchor.service.caller import Caller
 from anchor.service.case_access import change_visible_case, find_visible_case
+from anchor.service.package_builder import answer_zip, pack_case
 from anchor.service.pages.case_forms import CASE_FORM, fill_case_form, read_case_form
 from anchor.service.pages.case_view import answer_case
 from anchor.service.pages.forms import Form, read_form
@@ -25,6 +26,7 @@ from anchor.service.pages.rendering import answer_page
 from anchor.service.pages.tenant_access import need_caller
 from anchor.service.problems import Problem
 from anchor.service.worker import CurrentService
+from anchor.store.case_exhibits import load_exhibit_pieces
 from anchor.store.case_members import add_case_member, remove_case_member
 from anchor.store.case_notes import add_case_note
 from anchor.store.cases import (
@@ -52,6 +54,15 @@ async def case_page(
     caller = await need_caller(request, service, tenant, "status")
     row = await find_visible_case(service, caller, case)
     return await answer_case(service, reader, caller, row, Form(), parse_index(before))
+
+
+@router.get("/tenants/{tenant}/cases/{case}/package")
+async def package(request: Request, service: CurrentService, tenant: str, case: str) -> Response:
+    """Return the case as a packed folder."""
+    caller = await need_caller(request, service, tenant, "read")
+    row = await find_visible_case(service, caller, case)
+    pairs = await service.query(load_exhibit_pieces, row.id)
+    return answer_zip(await pack_case(service, caller, row, pairs), f"case-{row.id}.zip")
 
 
 @router.get("/tenants/{tenant}/cases/{case}/edit")
