@@ -35,7 +35,7 @@ from anchor.project.project import OpenProject
 from anchor.store.columns import ERASED, NewEvidence
 from anchor.store.erasures import Piece, erase_rows, load_erasures, lock_holds
 from anchor.store.evidence_insertion import insert_evidence
-from anchor.store.legal_holds import find_held
+from anchor.store.legal_holds import CASE, find_held
 from anchor.system.clock import utc_now
 
 # Shorter names are not searched for in the reason: they are part of many words.
@@ -112,7 +112,9 @@ def check_erasable(connection: Connection, pieces: Sequence[Piece]) -> None:
             Message(
                 "erasure-refused-by-hold", scope=scope, name=hold.name, placed_at=hold.placed_at
             ),
-            hint=Message("erasure-refused-by-hold-hint", name=hold.name),
+            hint=Message("erasure-refused-by-case-hint")
+            if hold.name.startswith(CASE)
+            else Message("erasure-refused-by-hold-hint", name=hold.name),
         )
     statements = {erasure.statement for erasure in load_erasures(connection)}
     for piece in pieces:

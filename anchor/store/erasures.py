@@ -14,11 +14,13 @@ from anchor.evidence.digests import Digests
 from anchor.store import fingerprints
 from anchor.store.certificates import forget_certificates
 from anchor.store.columns import ERASED, HASH, EvidenceRow, Run
+from anchor.store.erased_exhibits import forget_exhibits
 from anchor.store.evidence import find_indices_from, find_indices_of
 from anchor.store.evidence_insertion import replace_pieces
 from anchor.store.file_origins import tenant_of
 from anchor.store.fingerprint_pages import About
 from anchor.store.idempotency_keys import delete_keys
+from anchor.store.name_index import forget_names
 from anchor.store.runs import (
     add_up,
     find_size,
@@ -137,6 +139,11 @@ def erase_rows(
     )
     delete_keys(connection, {piece.id for piece in pieces if not piece.source.startswith(_CHAINED)})
     forget_certificates(connection, [piece.identity for piece in pieces])
+    forget_names(connection, [(tenant_of(piece.source), piece.id) for piece in pieces])
+    forget_exhibits(
+        connection,
+        [(piece.identity, at) for piece, (_, at) in zip(pieces, said, strict=True)],
+    )
     _insert(
         connection,
         [

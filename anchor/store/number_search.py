@@ -36,6 +36,8 @@ from anchor.store.statistics import find_head_above
 from anchor.store.tx_journal import find_submitted_size, find_transaction_head
 from anchor.types import Block, ChainId, Hash32, Head, Stage
 
+_OF_THE_LOG = (NumberKind.ROOT, NumberKind.TRANSACTION)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberedItem:
@@ -98,11 +100,27 @@ def find_named_block(
     return Block(number=header.number, hash=header.hash, timestamp=header.timestamp)
 
 
+def find_numbered_indices(
+    connection: Connection, number: PrintedNumber, most: int | None = MOST_UNINDEXED
+) -> list[int]:
+    """Return the indices of the pieces that have this number, of every tenant, in order.
+
+    ``most`` is as for ``find_records``.
+
+    Raises:
+        CannotCheckError: Too many pieces are not in the index yet to tell.
+    """
+    kinds = (kind for kind in number.kinds if kind not in _OF_THE_LOG)
+    return sorted(
+        {index for kind in kinds for index in _find_indices(connection, kind, number.value, most)}
+    )
+
+
 def _find_all(
     connection: Connection, chain_id: ChainId, number: PrintedNumber, most: int | None
 ) -> Iterator[NumberedItem]:
     for kind in number.kinds:
-        if kind in (NumberKind.ROOT, NumberKind.TRANSACTION):
+        if kind in _OF_THE_LOG:
             yield from _find_heads(connection, chain_id, kind, Hash32(number.value))
             continue
         if kind is NumberKind.CERTIFICATE:

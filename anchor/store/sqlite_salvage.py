@@ -26,6 +26,8 @@ from anchor.store.schema import (
     fingerprints,
     lease,
     metadata,
+    name_blocks,
+    name_index,
     record_index,
     runs,
 )
@@ -35,7 +37,7 @@ _LAST_ROW = 1 << 62
 # Bytes that are lost with one read error of the disk: a page of SQLite.
 _BLOCK = 4_096
 _BATCH = 1_000
-_LEFT_OUT = (lease, runs, fingerprint_runs, fingerprints, record_index)
+_LEFT_OUT = (lease, runs, fingerprint_runs, fingerprints, record_index, name_index, name_blocks)
 
 
 @dataclass(slots=True)

@@ -27,6 +27,18 @@ Action: TypeAlias = Literal[
     "key-created",
     "key-revoked",
     "evidence-erased",
+    "case-created",
+    "case-changed",
+    "case-closed",
+    "case-reopened",
+    "case-hold-placed",
+    "case-hold-lifted",
+    "case-member-added",
+    "case-member-removed",
+    "case-note-added",
+    "exhibit-added",
+    "exhibit-changed",
+    "exhibit-removed",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 

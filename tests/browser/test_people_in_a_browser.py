@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 from support.accessibility import find_violations
 from support.browser import browser
 from support.grown_logs import grow_log
+from support.platform_tabs import open_tab
 from support.sign_in_providers import Platform, run_mock, serve_platform
 from support.visitors import close_browsers, invite, visit
 
@@ -32,25 +32,6 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         with serve_platform(site, mock, other, open_sign_up=True) as served:
             yield served
     close_browsers()
-
-
-@contextmanager
-def open_tab(
-    browser: Browser, platform: Platform, theme: str = "light", width: int = 1280,
-    locale: str = "en-GB", token: str | None = None,
-) -> Iterator[Page]:  # fmt: skip
-    context = browser.new_context(
-        base_url=platform.url,
-        color_scheme="dark" if theme == "dark" else "light",
-        viewport={"width": width, "height": 900},
-        locale=locale,
-    )
-    if token is not None:
-        context.add_cookies([{"name": "anchor_session", "value": token, "url": platform.url}])
-    try:
-        yield context.new_page()
-    finally:
-        context.close()
 
 
 @pytest.mark.parametrize(

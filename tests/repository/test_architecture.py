@@ -67,6 +67,8 @@ THIRD_PARTIES = {
         "anchor.verification.report_json",
         "anchor.service.schemas",
         "anchor.service.people_schemas",
+        "anchor.service.case_schemas",
+        "anchor.service.search_schemas",
         "anchor.certificate.statements",
         "anchor.certificate.model",
     ),

@@ -30,10 +30,14 @@ from anchor.people.actors import Actor
 from anchor.people.roles import ROLES, Permission, Role, permissions_of_role
 from anchor.service.app import make_app
 from anchor.service.pages import (
+    case_list_page,
+    case_page,
     events_page,
     evidence_list_page,
+    exhibit_page,
     key_page,
     piece_page,
+    search_page,
     submit_page,
     tenant_page,
 )
@@ -87,6 +91,19 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", f"/tenants/TENANT/evidence/{'0' * 64}/receipt", "read", {}),
     ("GET", f"/tenants/TENANT/certificates/{'0' * 32}/pdf", "read", {}),
     ("GET", "/v1/evidence", "read", {}),
+    ("GET", "/tenants/TENANT/search", "read", {}),
+    ("GET", "/tenants/TENANT/cases", "status", {}),
+    ("POST", "/tenants/TENANT/cases", "submit", {"number": ""}),
+    ("GET", "/tenants/TENANT/cases/new", "submit", {}),
+    ("GET", "/tenants/TENANT/cases/none", "status", {}),
+    ("GET", "/tenants/TENANT/cases/none/edit", "submit", {}),
+    ("POST", "/tenants/TENANT/cases/none/edit", "submit", {"number": ""}),
+    ("POST", "/tenants/TENANT/cases/none/state", "submit", {"action": "close"}),
+    ("POST", "/tenants/TENANT/cases/none/notes", "submit", {"text": "x"}),
+    ("POST", "/tenants/TENANT/cases/none/members", "manage", {"person": "none"}),
+    ("POST", "/tenants/TENANT/cases/none/exhibits", "submit", {"evidence": "x"}),
+    ("GET", "/tenants/TENANT/cases/none/exhibits/none", "submit", {}),
+    ("POST", "/tenants/TENANT/cases/none/exhibits/none", "submit", {"label": ""}),
     ("POST", "/v1/evidence", "submit", {}),
     ("POST", "/v1/bulk", "submit", {}),
     ("GET", f"/v1/evidence/{'0' * 64}", "status", {}),
@@ -98,6 +115,23 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", f"/v1/certificates/{'0' * 32}", "read", {}),
     ("GET", f"/v1/certificates/{'0' * 32}/files/pdf", "read", {}),
     ("POST", f"/v1/certificates/{'0' * 32}/revocation", "submit", {}),
+    ("GET", "/v1/search?q=x", "read", {}),
+    ("GET", "/v1/cases", "status", {}),
+    ("POST", "/v1/cases", "submit", {}),
+    ("GET", "/v1/cases/none", "status", {}),
+    ("PATCH", "/v1/cases/none", "submit", {}),
+    ("GET", "/v1/cases/none/package", "read", {}),
+    ("GET", f"/v1/evidence/{'0' * 64}/package", "read", {}),
+    ("GET", "/tenants/TENANT/cases/none/package", "read", {}),
+    ("GET", "/v1/cases/none/notes", "status", {}),
+    ("POST", "/v1/cases/none/notes", "submit", {}),
+    ("GET", "/v1/cases/none/members", "status", {}),
+    ("POST", "/v1/cases/none/members/none", "manage", {}),
+    ("DELETE", "/v1/cases/none/members/none", "manage", {}),
+    ("GET", "/v1/cases/none/exhibits", "status", {}),
+    ("POST", "/v1/cases/none/exhibits", "submit", {}),
+    ("PATCH", "/v1/cases/none/exhibits/none", "submit", {}),
+    ("DELETE", "/v1/cases/none/exhibits/none", "submit", {}),
     ("GET", "/v1/heads", "read", {}),
     ("GET", "/v1/usage", "read", {}),
     ("GET", "/v1/tenants", "admin", {}),
@@ -123,14 +157,9 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
         path = re.sub(r"\{tenant\}", "TENANT", path)
         return re.sub(r"\{[^}]*\}", "*", path)
 
-    pages = (
-        tenant_page.router,
-        key_page.router,
-        events_page.router,
-        evidence_list_page.router,
-        piece_page.router,
-        submit_page.router,
-    )
+    parts = (case_list_page, case_page, exhibit_page, tenant_page, key_page, events_page)
+    more = (evidence_list_page, piece_page, submit_page, search_page)
+    pages = [part.router for part in (*parts, *more)]
     served = {
         (method, spell(route.path))
         for router in (*pages, metrics.router)
@@ -141,7 +170,8 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
     for path, operations in make_app().openapi()["paths"].items():
         if path.startswith("/v1/"):
             served |= {(method.upper(), spell(path)) for method in operations}
-    named = {(method, re.sub(r"/(none|0{12}|0{32}|0{64}|2020-01-01|pdf)(?=/|$)", "/*", path))
+    place = r"/(none|0{12}|0{32}|0{64}|2020-01-01|pdf)(?=/|$)"
+    named = {(method, re.sub(place, "/*", path.partition("?")[0]))
              for method, path, _, _ in ROUTES}  # fmt: skip
     others = {("POST", "/tenants/TENANT/leave"), ("GET", "/submit"), *PUBLIC}
     assert served - others == named
