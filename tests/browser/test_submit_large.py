@@ -18,6 +18,8 @@ from support.visitors import close_browsers, visit
 
 __all__ = ["browser"]
 
+pytestmark = pytest.mark.release
+
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
@@ -37,7 +39,7 @@ def digest_zeros(size: int) -> str:
 @pytest.mark.parametrize(
     "size",
     [
-        pytest.param(100 * MIB, marks=pytest.mark.release),
+        100 * MIB,
         pytest.param(2 << 30, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
     ],
     ids=["100 MiB", "2 GiB"],
@@ -69,7 +71,7 @@ def test_a_large_file_is_submitted_within_little_memory(
 @pytest.mark.parametrize(
     "count",
     [
-        pytest.param(2_000, marks=[pytest.mark.release, pytest.mark.timeout(600)]),
+        pytest.param(2_000, marks=pytest.mark.timeout(600)),
         pytest.param(100_000, marks=[pytest.mark.slow, pytest.mark.timeout(3_600)]),
     ],
 )

@@ -302,7 +302,9 @@ def test_the_page_for_submitting_may_run_its_own_script_and_ask_its_own_site(
         script = anybody.get(path)
         assert script.headers["Content-Type"].startswith("text/javascript")
         assert script.headers["Cache-Control"] == "public, max-age=31536000, immutable"
-        assert script.headers["Content-Security-Policy"].startswith("default-src 'none'; ")
+        assert script.headers["Content-Security-Policy"] == (
+            "default-src 'none'; script-src 'wasm-unsafe-eval'; frame-ancestors 'none'"
+        )
         assert anybody.get("/submit-0123456789abcdef.js").status_code == 404
         (style,) = re.findall('href="(/pages-[0-9a-f]{16}[.]css)"', page.text)
         size = len(page.content) + len(script.content) + len(anybody.get(style).content)
