@@ -16,6 +16,7 @@ from anchor.operate.erasing import ErasureOrder, erase
 from anchor.operate.evidence_selection import Selection
 from anchor.people.actors import Actor
 from anchor.project.project import OpenProject
+from anchor.store.case_exhibits import is_in_open_case
 from anchor.store.erasures import Piece
 from anchor.store.file_origins import tenant_of
 from anchor.store.tenant_events import load_day, note_tenant_event
@@ -33,8 +34,9 @@ def erase_own(
     disk.
 
     Raises:
-        UsageError: The basis or the reason is malformed; the piece is held, is a day of the audit
-            trail, or another submission has the same record; or the store has no such piece.
+        UsageError: The basis or the reason is malformed; the piece is held, is an exhibit of an
+            open case or a day of the audit trail, or another submission has the same record; or the
+            store has no such piece.
         StoreBusyError: Another process holds the store.
     """
     order = ErasureOrder(basis=basis, by=f"{tenant}, {actor.encode()}", reason=reason)
@@ -44,6 +46,8 @@ def erase_own(
         for piece in pieces:
             if tenant_of(piece.source) != tenant:
                 raise UsageError(Message("erasure-of-shared-record"))
+            if is_in_open_case(connection, tenant, piece.leaf):
+                raise UsageError(Message("erasure-of-exhibit"))
             if _is_audit_trail(connection, tenant, piece):
                 raise UsageError(Message("erasure-of-audit-trail"))
         note_tenant_event(

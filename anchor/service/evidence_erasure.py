@@ -11,7 +11,7 @@ from anchor.service.problems import Problem
 from anchor.service.worker import Service
 
 _HELD = "erasure-refused-by-hold"
-_REFUSALS = ("erasure-of-shared-record", "erasure-of-audit-trail")
+_REFUSALS = ("erasure-of-shared-record", "erasure-of-audit-trail", "erasure-of-exhibit")
 
 
 async def erase_evidence(

@@ -18,7 +18,7 @@ from anchor.store.erasures import lock_holds
 from anchor.store.evidence import StoredEvidence, load_by_identity, load_stored
 from anchor.store.file_origins import tenant_of
 from anchor.store.number_search import find_numbered_indices
-from anchor.store.schema import case_exhibits
+from anchor.store.schema import case_exhibits, cases
 from anchor.store.tenant_events import note_tenant_event
 
 _ID_BYTES = 8
@@ -88,6 +88,18 @@ def count_exhibits(connection: Connection, cases: Sequence[str]) -> dict[str, in
     return {row.case: row.exhibits for row in rows}
 
 
+def is_in_open_case(connection: Connection, tenant: str, leaf: bytes) -> bool:
+    """Return whether evidence is an exhibit of one of the tenant's cases that is open."""
+    query = (
+        select(case_exhibits.c.id)
+        .join(cases, cases.c.id == case_exhibits.c.case)
+        .where((cases.c.tenant == tenant) & cases.c.closed_at.is_(None))
+        .where(case_exhibits.c.leaf == leaf)
+        .limit(1)
+    )
+    return connection.execute(query).first() is not None
+
+
 def find_tenant_piece(connection: Connection, tenant: str, named: str) -> StoredEvidence:
     """Return the tenant's evidence with this id or number, as any receipt prints it.
 
@@ -121,9 +133,8 @@ def add_exhibit(
     Raises:
         UsageError: The evidence is another exhibit of the case already, or there are too many.
     """
-    if case.is_held:
-        # An erasure that is under way must not miss that this piece is held from now on.
-        lock_holds(connection)
+    # An erasure that is under way must not miss that this piece is an exhibit from now on.
+    lock_holds(connection)
     exhibits = load_exhibits(connection, case.id)
     for exhibit in exhibits:
         if exhibit.identity == piece.identity:

@@ -112,6 +112,24 @@ def test_a_legal_hold_beats_it_and_is_not_described(served: PageService) -> None
     assert is_kept(served, id) and "evidence-erased" not in list_actions(served)
 
 
+def test_an_open_case_beats_it_and_a_closed_one_does_not(served: PageService) -> None:
+    owner = make_manager(served)
+    id = submit(served, owner, sha256=digest(1))
+    body = {"number": "(2026) 1", "title": "Sale"}
+    case = served.http.post("/v1/cases", json=body, headers=owner).json()["id"]
+    exhibit = {"evidence": id, "label": "1"}
+    added = served.http.post(f"/v1/cases/{case}/exhibits", json=exhibit, headers=owner)
+    assert added.status_code == 201, added.text
+    answer = erase(served, owner, id)
+    assert (answer.status_code, answer.json()["id"]) == (409, "erasure-of-exhibit")
+    assert is_kept(served, id)
+    closed = served.http.patch(f"/v1/cases/{case}", json={"state": "closed"}, headers=owner)
+    assert closed.status_code == 200, closed.text
+    assert erase(served, owner, id).status_code == 202
+    (shown,) = served.http.get(f"/v1/cases/{case}/exhibits", headers=owner).json()["exhibits"]
+    assert shown["erased_at"] is not None
+
+
 def test_a_record_that_another_tenant_submitted_too_is_not_erased(served: PageService) -> None:
     owner, other = make_manager(served), make_manager(served, "bank")
     theirs = submit(served, other, sha256=digest(1))
