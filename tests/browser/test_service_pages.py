@@ -84,7 +84,8 @@ def open_tab(
         "console",
         lambda message: (
             seen.complaints.append(message.text)
-            if message.type in ("error", "warning") and "404" not in message.text
+            if message.type in ("error", "warning")
+            and not any(status in message.text for status in ("404", "422"))
             else None
         ),
     )

@@ -110,6 +110,32 @@ def test_the_table_follows_intake_erasure_and_claims(store: Database) -> None:
         assert [tenant for tenant, _ in entered(connection)].count("third") == 1
 
 
+def test_a_row_that_was_rolled_back_is_written_again(store: Database) -> None:
+    pieces = [piece(number, f"tenant:acme/{number}") for number in range(6)]
+    with pytest.raises(RuntimeError), store.write() as connection:
+        for each in pieces[:3]:
+            insert_evidence(connection, [each])
+        raise RuntimeError
+    for each in pieces:
+        with store.write() as connection:
+            insert_evidence(connection, [each])
+            check(connection)
+
+
+def test_a_row_is_kept_while_pieces_can_still_be_appended(store: Database) -> None:
+    pieces = [piece(number, f"tenant:acme/{number}") for number in range(6)]
+    for each in pieces[:4]:
+        with store.write() as connection:
+            insert_evidence(connection, [each])
+    with store.write() as connection:
+        erased = find_by_ids(connection, [each.identity for each in pieces[:4]])
+        erase_rows(connection, erased, [(None, NOW)] * 4)
+        assert list(load_newest_of(connection, "acme", 0, 10)) == []
+    with store.write() as connection:
+        insert_evidence(connection, pieces[4:])
+        check(connection)
+
+
 def test_prefixes_that_do_not_name_a_tenant_are_read_piece_by_piece() -> None:
     rows = [piece(1, "tenant:acme/x"), piece(2, "tenant:other/y"), piece(3, "label")]
     run = pack_run(SLICE - 2, rows)
