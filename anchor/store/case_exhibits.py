@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from anchor.errors import UsageError
 from anchor.evidence.printed_number import read_number_or_none
@@ -72,9 +72,15 @@ def load_exhibit_pieces(
 
 def find_exhibit(connection: Connection, case: str, id: str) -> ExhibitRow | None:
     """Return the exhibit of a case with this id."""
+    return _find_one(connection, case, case_exhibits.c.id == id)
+
+
+def _find_one(
+    connection: Connection, case: str, condition: ColumnElement[bool]
+) -> ExhibitRow | None:
     columns = [case_exhibits.c[field.name] for field in fields(ExhibitRow)]
-    condition = (case_exhibits.c.case == case) & (case_exhibits.c.id == id)
-    row = connection.execute(select(*columns).where(condition)).one_or_none()
+    query = select(*columns).where((case_exhibits.c.case == case) & condition)
+    row = connection.execute(query).one_or_none()
     return None if row is None else ExhibitRow(**row._asdict())
 
 
@@ -135,17 +141,17 @@ def add_exhibit(
     """
     # An erasure that is under way must not miss that this piece is an exhibit from now on.
     lock_holds(connection)
-    exhibits = load_exhibits(connection, case.id)
-    for exhibit in exhibits:
-        if exhibit.identity == piece.identity:
-            if _entered(exhibit) == entered:
-                return exhibit, False
-            raise UsageError(Message("exhibit-known", position=exhibit.position))
-    if len(exhibits) >= MAX_EXHIBITS:
+    known = _find_one(connection, case.id, case_exhibits.c.identity == piece.identity)
+    if known is not None:
+        if _entered(known) == entered:
+            return known, False
+        raise UsageError(Message("exhibit-known", position=known.position))
+    count = count_exhibits(connection, [case.id]).get(case.id, 0)
+    if count >= MAX_EXHIBITS:
         raise UsageError(Message("exhibits-too-many", limit=MAX_EXHIBITS))
     exhibit = ExhibitRow(
         id=secrets.token_hex(_ID_BYTES),
-        position=len(exhibits) + 1,
+        position=count + 1,
         leaf=piece.leaf,
         identity=piece.identity,
         label=entered.label,

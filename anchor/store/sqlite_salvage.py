@@ -100,7 +100,8 @@ def _salvage(
     salvaged = Salvaged()
     new.execute("BEGIN IMMEDIATE")
     for table in metadata.sorted_tables:
-        names = [column.name for column in table.columns if column.name in columns[table.name]]
+        # In quotes: a name may be a word of SQL.
+        names = [f'"{each.name}"' for each in table.columns if each.name in columns[table.name]]
         if table not in _LEFT_OUT and names:
             _copy_rows(source, new, table.name, names, salvaged)
     with suppress(sqlite3.DatabaseError):

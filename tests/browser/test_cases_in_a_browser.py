@@ -100,6 +100,12 @@ def test_a_case_is_made_and_filled_by_keyboard_and_every_page_of_it_fits(
         assert "证据2" in tab.locator("tbody tr:first-child").inner_text()
         tab.goto(f"/tenants/{tenant}/cases")
         check("cases")
+        tab.goto(f"/tenants/{tenant}/search")
+        tab.locator("#q").fill("合同")
+        tab.locator("#q").press("Enter")
+        tab.locator("tbody tr").first.wait_for()
+        assert tab.locator("tbody tr").count() == 1 and tab.locator("ul.list li").count() == 1
+        check("search")
         assert {url.partition("/tenants")[0].partition("/pages-")[0] for url in asked} <= {
             platform.url, f"{platform.url}/favicon.svg"
         }  # fmt: skip

@@ -26,7 +26,7 @@ from anchor.client import AsyncClient, Client, Submission
 from anchor.errors import UsageError
 from anchor.evidence.preservation_number import number_record
 from anchor.receipt.format import parse_receipt
-from anchor.store.certificates import request_certificate, save_issue
+from anchor.store.certificates import request_certificate, revoke_certificate, save_issue
 from anchor.store.database import open_database
 from anchor.store.erasures import erase_rows, find_by_ids
 from anchor.store.location import SqliteFile
@@ -585,14 +585,16 @@ def test_a_case_is_packed_twice_as_the_same_bytes_without_an_original(
     assert "已于 2026-05-06 擦除".encode() in files["exhibits/exhibits.html"]
     assert "请将每份原件放入" in files["README.zh.md"].decode()
     assert b"rpc = []" in files["policy/trust.toml"]
-    single = member.call("GET", f"/v1/evidence/{pieces[0]['id']}/package")
-    assert "receipts/合同.pdf.anchor.json" in read_zip(single.content)
     assert stranger.call("GET", f"{path}/package").status_code == 404
     assert stranger.call("GET", f"/v1/evidence/{pieces[0]['id']}/package").status_code == 404
     assert member.call("GET", f"/v1/evidence/{pieces[2]['id']}/package").status_code == 410
     page = member.http.get(f"/tenants/pack/cases/{path.rpartition('/')[2]}")
     (link,) = re.findall(r'href="([^"]*/package)"', page.text)
     assert member.http.get(link).content == answers[0].content
+    with platform.project.database.write() as connection:
+        assert revoke_certificate(connection, order.id, reason="r", at=utc_now())
+    single = read_zip(member.call("GET", f"/v1/evidence/{pieces[0]['id']}/package").content)
+    assert "receipts/合同.pdf.anchor.json" in single and "certificate/AC-1.json" not in single
 
 
 def test_a_packed_folder_has_a_bound(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:

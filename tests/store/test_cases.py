@@ -43,7 +43,7 @@ from anchor.store.cases import (
     place_case_hold,
     set_case_state,
 )
-from anchor.store.database import Database, create_database
+from anchor.store.database import Database, create_database, open_database
 from anchor.store.erased_exhibits import settle_exhibits
 from anchor.store.erasures import (
     erase_rows,
@@ -58,6 +58,7 @@ from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.memberships import add_member, ensure_tenant, remove_member
 from anchor.store.people_transfer import insert_people, load_people
 from anchor.store.persons import recognise_person
+from anchor.store.sqlite_salvage import salvage_store
 from anchor.store.tenant_events import load_events
 
 AT, LATER = "2026-03-01T10:00:00.000Z", "2026-03-02T10:00:00.000Z"
@@ -394,3 +395,19 @@ def test_what_was_erased_before_the_restore_says_when(store: Database, tmp_path:
         settle_exhibits(connection)
         (exhibit,) = load_exhibits(connection, case.id)
         assert (exhibit.identity, exhibit.erased_at) == (None, LATER)
+
+
+def test_a_salvaged_store_keeps_its_cases(tmp_path: Path) -> None:
+    location = SqliteFile(tmp_path / "anchor.db")
+    with closing(create_database(location)) as database, database.write() as connection:
+        insert_evidence(connection, PIECES)
+        ensure_tenant(connection, "acme", OPERATOR, AT)
+        case = make_case(connection, join_tenant(connection, "Bo", "owner"))
+        add(connection, case, 0, 1)
+        add_case_note(connection, case, "note", KEY, AT)
+        before = load_people(connection)
+    salvaged = salvage_store(location, SqliteFile(tmp_path / "new.db"))
+    assert salvaged.lost == []
+    new = SqliteFile(tmp_path / "new.db")
+    with closing(open_database(new)) as database, database.read() as connection:
+        assert load_people(connection) == before
