@@ -1,7 +1,8 @@
 """Transfer of tenants and their people between stores, from a backup to a restored store.
 
 Sessions and invitations are left out, because they may have been ended since the backup was made,
-and API keys, because they may have been revoked.
+and API keys, because they may have been revoked; webhooks, for the same reason, and messages that
+wait, because they may have been sent.
 """
 
 from __future__ import annotations
@@ -12,17 +13,24 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, insert, select
 
-from anchor.store.schema import identities, memberships, people, tenant_events, tenants
+from anchor.store.schema import (
+    identities,
+    mail_choices,
+    memberships,
+    people,
+    tenant_events,
+    tenants,
+)
 
 Rows: TypeAlias = tuple[Mapping[str, Any], ...]
 
 # In the order in which rows may refer to each other.
-_TABLES = (tenants, people, identities, memberships, tenant_events)
+_TABLES = (tenants, people, identities, memberships, mail_choices, tenant_events)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPeople:
-    """The rows of tenants, people, identities, memberships and events, table by table."""
+    """The rows of tenants, people, identities, memberships, choices and events, by table."""
 
     tables: tuple[Rows, ...]
 
@@ -33,7 +41,7 @@ class StoredPeople:
 
 
 def load_people(connection: Connection) -> StoredPeople:
-    """Return every tenant, person, identity, membership and event of a store."""
+    """Return every tenant, person, identity, membership, choice and event of a store."""
     tables: list[Rows] = []
     for table in _TABLES:
         query = select(table).order_by(*table.primary_key.columns)

@@ -26,6 +26,11 @@ Action: TypeAlias = Literal[
     "role-changed",
     "key-created",
     "key-revoked",
+    "webhook-created",
+    "webhook-changed",
+    "webhook-secret-rotated",
+    "webhook-disabled",
+    "webhook-removed",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 

@@ -29,7 +29,7 @@ from support.visitors import (
 from anchor.people.actors import Actor
 from anchor.people.roles import ROLES, Permission, Role, permissions_of_role
 from anchor.service.app import make_app
-from anchor.service.pages import events_page, key_page, tenant_page
+from anchor.service.pages import events_page, key_page, tenant_page, webhook_page
 from anchor.service.routes import metrics
 from anchor.store.api_keys import find_key, load_keys
 from anchor.store.browser_sessions import Holder, begin_session, end_sessions
@@ -95,6 +95,19 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", "/v1/keys", "manage", {}),
     ("POST", "/v1/keys", "manage", {}),
     ("DELETE", "/v1/keys/000000000000", "manage", {}),
+    ("GET", "/tenants/TENANT/webhooks", "manage", {}),
+    ("POST", "/tenants/TENANT/webhooks", "manage", {"url": "none"}),
+    ("GET", f"/tenants/TENANT/webhooks/{'0' * 16}", "manage", {}),
+    ("POST", f"/tenants/TENANT/webhooks/{'0' * 16}", "manage", {"do": "rotate"}),
+    ("GET", "/v1/webhooks", "manage", {}),
+    ("POST", "/v1/webhooks", "manage", {}),
+    ("GET", "/v1/webhooks/none", "manage", {}),
+    ("POST", "/v1/webhooks/none", "manage", {}),
+    ("DELETE", "/v1/webhooks/none", "manage", {}),
+    ("POST", "/v1/webhooks/none/secret", "manage", {}),
+    ("GET", "/v1/webhooks/none/deliveries", "manage", {}),
+    ("POST", "/v1/webhooks/none/deliveries/none", "manage", {}),
+    ("GET", "/v1/final-evidence", "read", {}),
     ("GET", "/v1/audit-trail", "audit", {}),
     ("GET", "/v1/audit-trail/2020-01-01", "audit", {}),
 ]
@@ -107,7 +120,7 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
         path = re.sub(r"\{tenant\}", "TENANT", path)
         return re.sub(r"\{[^}]*\}", "*", path)
 
-    pages = (tenant_page.router, key_page.router, events_page.router)
+    pages = (tenant_page.router, key_page.router, webhook_page.router, events_page.router)
     served = {
         (method, spell(route.path))
         for router in (*pages, metrics.router)
@@ -118,7 +131,7 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
     for path, operations in make_app().openapi()["paths"].items():
         if path.startswith("/v1/"):
             served |= {(method.upper(), spell(path)) for method in operations}
-    named = {(method, re.sub(r"/(none|0{12}|0{32}|0{64}|2020-01-01|pdf)(?=/|$)", "/*", path))
+    named = {(method, re.sub(r"/(none|0{12}|0{16}|0{32}|0{64}|2020-01-01|pdf)(?=/|$)", "/*", path))
              for method, path, _, _ in ROUTES}  # fmt: skip
     assert served - {("POST", "/tenants/TENANT/leave"), *PUBLIC} == named
 

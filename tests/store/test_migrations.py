@@ -46,7 +46,8 @@ MOVED = ("evidence", "positions", "waiting", "keys")
 # What schemas after 0004 added.
 LATER = (
     "state_proofs", "record_index", "jobs", "certificates", "certificate_files", "people",
-    "identities", "memberships", "invitations", "sessions", "tenant_events",
+    "identities", "memberships", "invitations", "sessions", "tenant_events", "announcements",
+    "webhooks", "deliveries", "mail_choices",
 )  # fmt: skip
 SEALED, WAITING, OTHERS = MOST_PIECES + 700, 500, 3
 COUNT = SEALED + WAITING + OTHERS

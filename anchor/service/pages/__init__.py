@@ -11,10 +11,12 @@ from anchor.service.pages import (
     join,
     key_page,
     log_pages,
+    mail_page,
     provider_sign_in,
     rendering,
     sign_in,
     tenant_page,
+    webhook_page,
 )
 
 router = APIRouter(include_in_schema=False)
@@ -26,6 +28,8 @@ for _part in (
     join.router,
     tenant_page.router,
     key_page.router,
+    webhook_page.router,
+    mail_page.router,
     events_page.router,
     log_pages.router,
     rendering.router,

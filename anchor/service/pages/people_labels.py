@@ -40,6 +40,11 @@ _ACTIONS: Final[Mapping[str, Message]] = {
     "role-changed": Message("event-role-changed"),
     "key-created": Message("event-key-created"),
     "key-revoked": Message("event-key-revoked"),
+    "webhook-created": Message("event-webhook-created"),
+    "webhook-changed": Message("event-webhook-changed"),
+    "webhook-secret-rotated": Message("event-webhook-secret-rotated"),
+    "webhook-disabled": Message("event-webhook-disabled"),
+    "webhook-removed": Message("event-webhook-removed"),
 }
 
 
