@@ -48,15 +48,18 @@ class MailConfig:
 
         Raises:
             SignerError: The file is missing, or readable by other users.
-            ConfigError: The environment variable is not set.
+            ConfigError: The environment variable is not set, or the password is not in ASCII.
         """
         if self.password_file is not None:
-            return read_password_file(self.password_file)
-        if self.password_variable is None:
+            password = read_password_file(self.password_file)
+        elif self.password_variable is not None:
+            password = os.environ.get(self.password_variable, "")
+            if not password:
+                raise ConfigError(Message("mail-password-missing", variable=self.password_variable))
+        else:
             return None
-        password = os.environ.get(self.password_variable, "")
-        if not password:
-            raise ConfigError(Message("mail-password-missing", variable=self.password_variable))
+        if not password.isascii():  # smtplib takes no other
+            raise ConfigError(Message("mail-password-not-ascii"))
         return password
 
 
