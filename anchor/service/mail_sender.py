@@ -13,6 +13,7 @@ from email.message import EmailMessage
 from functools import partial
 
 from anchor.messages.message import Message
+from anchor.notifications.event_types import is_told_by_mail
 from anchor.notifications.mail_text import MailFrame, MailSubject, build_mail
 from anchor.notifications.retries import is_given_up, plan_retry
 from anchor.people.lifetimes import later
@@ -23,6 +24,7 @@ from anchor.service.worker import Service
 from anchor.store.deliveries import Delivery, DeliveryAttempt, Trouble, find_delivery, save_attempt
 from anchor.store.jobs import Record, TakenJob, record_nothing
 from anchor.store.mail_choices import ensure_token, find_mail_choice
+from anchor.store.memberships import load_memberships
 from anchor.store.persons import PersonRow, find_persons
 from anchor.system.clock import utc_now
 
@@ -79,13 +81,13 @@ class MailSender:
         at = utc_now()
         try:
             mail = await self._build(delivery, delivery.person)
-            await asyncio.to_thread(self._send, mail)
+            if mail is not None:
+                await asyncio.to_thread(self._send, mail)
         except _Refused as error:
             refused = error
         else:
-            return partial(
-                save_attempt, delivery=delivery, attempt=DeliveryAttempt(at=at, trouble=None)
-            )
+            done = DeliveryAttempt(at=at, trouble=None)
+            return partial(save_attempt, delivery=delivery, attempt=done)
         _LOG.warning(
             Message("mail-not-sent", message=delivery.message, trouble=refused.trouble,
                     status=refused.status or 0)
@@ -102,8 +104,11 @@ class MailSender:
             return record
         raise NotYet(seconds, has_failed=True, record=record)
 
-    async def _build(self, delivery: Delivery, person: str) -> EmailMessage:
-        """Return the e-mail of a delivery, to the address that is confirmed at this moment."""
+    async def _build(self, delivery: Delivery, person: str) -> EmailMessage | None:
+        """Return the e-mail of a delivery, to the address that is confirmed at this moment.
+
+        Returns None if the person left the tenant, or chose not to be told, since it was made.
+        """
         data = json.loads(delivery.body)["data"]
         ids = {person, str(data.get("person", ""))}
         persons: dict[str, PersonRow] = await self._service.query(find_persons, ids)
@@ -111,6 +116,11 @@ class MailSender:
         if recipient is None or recipient.email is None or not recipient.email_verified:
             raise _Refused("address", is_final=True)
         choice = await self._service.query(find_mail_choice, person)
+        memberships = await self._service.query(load_memberships, person)
+        role = next((each.role for each in memberships if each.tenant == delivery.tenant), None)
+        chosen = None if choice is None else choice.topics
+        if role is None or not is_told_by_mail(role, delivery.event, chosen):
+            return None
         token = await self._service.change(ensure_token, person) if choice is None else choice.token
         named = persons.get(str(data.get("person", "")))
         subject = MailSubject(

@@ -6,8 +6,9 @@ hundred settled ones are kept for its owners; a delivered e-mail leaves nothing.
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -22,7 +23,14 @@ from anchor.people.lifetimes import later
 from anchor.people.roles import parse_role
 from anchor.store.announcements import Announcement, remove_announcement
 from anchor.store.jobs import order_job
-from anchor.store.schema import deliveries, mail_choices, memberships, people, webhooks
+from anchor.store.schema import (
+    announcements,
+    deliveries,
+    mail_choices,
+    memberships,
+    people,
+    webhooks,
+)
 from anchor.store.webhooks import Webhook, note_failure, note_success, parse_webhook
 
 WEBHOOK_JOB, MAIL_JOB = "webhook", "mail"
@@ -208,8 +216,23 @@ def count_deliveries(connection: Connection, since: str) -> DeliveryCounts:
     return DeliveryCounts(waiting, failing, given_up)
 
 
+def forget_in_messages(connection: Connection, identities: Collection[bytes]) -> None:
+    """Blank the ids of erased evidence in messages and announcements, sent or not."""
+    erased = {identity.hex() for identity in identities}
+    for table, key, column in (
+        (deliveries, deliveries.c.message, deliveries.c.body),
+        (announcements, announcements.c.id, announcements.c.data),
+    ):
+        for id, text in connection.execute(select(key, column)).all():
+            blanked = _HEX.sub(lambda found: _BLANK if found[0] in erased else found[0], text)
+            if blanked != text:
+                connection.execute(update(table).where(key == id).values({column: blanked}))
+
+
 # RFC 9110, 15.5.11: the receiver wants nothing more.
 _GONE = 410
+_HEX = re.compile("[0-9a-f]{64}")
+_BLANK = "0" * 64
 # Seconds for which an e-mail that was given up is kept, for the operator's figures.
 _MAIL_KEPT = 30 * 86_400
 _COLUMNS = [column for column in deliveries.c if column is not deliveries.c.number]

@@ -268,6 +268,25 @@ def test_an_address_that_lost_its_confirmation_meanwhile_gets_nothing(
     assert [row.trouble for row in rows_of(platform)] == ["address"] and inbox.mails == []
 
 
+@pytest.mark.parametrize("change", ["leaves", "chooses"])
+def test_whoever_left_or_chose_otherwise_meanwhile_gets_nothing(
+    platform: Platform, inbox: Inbox, change: str
+) -> None:
+    owner, _ = own(platform), own(platform, "Bob", email_verified=0)
+    inbox.recipient_answer = "451 later"
+    make_key(platform)
+    wait_for(lambda: [row.trouble for row in rows_of(platform)] == ["refused"])
+    inbox.recipient_answer = ""
+    if change == "leaves":
+        assert owner.post("/tenants/acme/leave").status_code == 303
+    else:
+        owner.post("/account/mail", {"language": "both", "topics": ["quota"]})
+    with platform.project.database.write() as connection:
+        connection.execute(update(jobs).values(due_at="2020-01-01T00:00:00.000Z"))
+    wait_for(lambda: rows_of(platform) == [])
+    assert inbox.mails == []
+
+
 @pytest.mark.parametrize(
     ("answer", "recipient_answer", "state"),
     [

@@ -22,6 +22,8 @@ from support.troubles import Effects
 from support.visitors import OPERATOR, Visitor, close_browsers, visit
 from support.webhook_receiver import Receiver, run_receiver
 
+from anchor.errors import UsageError
+from anchor.operate.record_notices import record_notice
 from anchor.project.notification_config import WebhookConfig
 from anchor.service import webhook_sender
 from anchor.service.webhook_sender import WebhookSender
@@ -195,6 +197,23 @@ def test_what_becomes_final_at_once_is_one_message(
     assert len(receiver.requests) == 1, "nothing new became final"
 
 
+def test_a_notice_about_a_tenants_record_is_told(
+    platform: Platform, owner: Visitor, receiver: Receiver
+) -> None:
+    make(owner, receiver.url(), "notice.recorded")
+    answer = api(owner, "POST", "/evidence", {"sha256": "ab" * 32, "name": "a.pdf"})
+    id = answer.json()["id"]
+    record_notice(platform.project, id, None, reason="private reason", actor="operator")
+    (request,) = receiver.wait(1)
+    data = json.loads(request.body)["data"]
+    assert (data["evidence"], data["kind"]) == (id, "withdraws")
+    assert "private" not in request.body.decode()
+    with pytest.raises(UsageError):
+        record_notice(platform.project, id, None, reason="again", actor="operator")
+    time.sleep(0.3)
+    assert len(receiver.requests) == 1
+
+
 # Failures.
 
 
@@ -348,6 +367,12 @@ def send(platform: Platform, url: str, *, allow_private: bool = False) -> str:
     return asyncio.run(try_it())
 
 
+@pytest.mark.fault(
+    "J16",
+    how="the name of a webhook's host resolves to an address inside, alone, beside a public one, "
+    "or from the second answer on",
+    then="nothing is connected to but the address that was judged",
+)
 def test_a_name_that_leads_inside_is_refused_and_a_second_answer_is_not_asked_for(
     platform: Platform, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

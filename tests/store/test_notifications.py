@@ -26,6 +26,12 @@ from anchor.store.announcements import (
     list_listening_tenants,
 )
 from anchor.store.api_keys import Quota
+from anchor.store.certificates import (
+    request_certificate,
+    revoke_certificate,
+    save_issue,
+    save_refusal,
+)
 from anchor.store.columns import NewEvidence
 from anchor.store.database import Database, create_database
 from anchor.store.deliveries import (
@@ -36,6 +42,7 @@ from anchor.store.deliveries import (
     DeliveryAttempt,
     count_deliveries,
     find_delivery,
+    forget_in_messages,
     load_deliveries,
     save_attempt,
     send_again,
@@ -169,6 +176,29 @@ def test_each_change_is_noted_with_it_or_not_at_all(database: Database) -> None:
         database.write_with_retry(fail)
     with database.read() as connection:
         assert len(noted(connection)) == count_jobs(connection, ANNOUNCEMENT_JOB) == 5
+
+
+def test_a_certificates_end_is_noted_once(database: Database) -> None:
+    with database.write() as connection:
+        make_webhook(connection)
+        identities = [make_item(number).identity for number in range(2)]
+        issued, refused = (
+            request_certificate(connection, "acme", identity, requested_by="key:1", at=AT)
+            for identity in identities
+        )
+        for _ in range(2):
+            save_issue(connection, issued.id, number="AC-1", issued_at=AT, files={"json": b"{}"})
+            save_refusal(connection, issued.id, {"detail": "no"}, at=AT)
+            revoke_certificate(connection, issued.id, reason="secret reason", at=AT)
+        save_refusal(connection, refused.id, {"detail": "no"}, at=AT)
+        revoke_certificate(connection, refused.id, reason="x", at=AT)
+        about = {"certificate": issued.id, "number": "AC-1", "evidence": identities[0].hex()}
+        other = {"certificate": refused.id, "evidence": identities[1].hex()}
+        assert noted(connection) == [
+            ("acme", "certificate.issued", about),
+            ("acme", "certificate.revoked", about),
+            ("acme", "certificate.refused", other),
+        ]
 
 
 def test_the_quotas_levels_are_noted_once_a_day(database: Database) -> None:
@@ -454,6 +484,23 @@ def test_a_restored_store_sends_nothing_and_knows_what_people_chose(
         assert choice is not None and (choice.topics, choice.language) == ((), "zh")
         for table in (announcements, deliveries, webhooks, jobs):
             assert connection.execute(select(table)).all() == []
+
+
+def test_the_ids_of_erased_evidence_are_blanked_in_messages(database: Database) -> None:
+    gone, kept = (make_item(number).identity for number in range(2))
+    with database.write() as connection:
+        webhook = make_webhook(connection)
+        for identity in (gone, kept):
+            data = {"evidence": identity.hex(), "certificate": "c", "number": "AC-1"}
+            announce(connection, "acme", "certificate.issued", data, at=AT)
+        settle(connection)
+        announce(connection, "acme", "certificate.revoked", {"evidence": gone.hex()}, at=AT)
+        forget_in_messages(connection, [gone])
+        texts = [row.body for row in load_deliveries(connection, webhook.id)]
+        texts.append(connection.execute(select(announcements.c.data)).scalar_one())
+        assert not any(gone.hex() in text for text in texts)
+        assert sum(kept.hex() in text for text in texts) == 1
+        assert sum("0" * 64 in text for text in texts) == 2
 
 
 def test_an_announcement_of_which_messages_were_made_is_gone(database: Database) -> None:
