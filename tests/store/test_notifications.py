@@ -42,12 +42,12 @@ from anchor.store.deliveries import (
     DeliveryAttempt,
     count_deliveries,
     find_delivery,
-    forget_in_messages,
     load_deliveries,
     save_attempt,
     send_again,
     settle_announcement,
 )
+from anchor.store.erasures import erase_rows, find_by_leaves
 from anchor.store.evidence_insertion import append_new
 from anchor.store.final_evidence import count_by_tenant, load_final_page
 from anchor.store.heads import AnchoredHead, load_heads, save_anchor
@@ -487,15 +487,18 @@ def test_a_restored_store_sends_nothing_and_knows_what_people_chose(
 
 
 def test_the_ids_of_erased_evidence_are_blanked_in_messages(database: Database) -> None:
-    gone, kept = (make_item(number).identity for number in range(2))
+    items = [make_item(number) for number in range(2)]
+    gone, kept = (item.identity for item in items)
     with database.write() as connection:
+        lock_intake(connection)
+        append_new(connection, items, {})
         webhook = make_webhook(connection)
         for identity in (gone, kept):
             data = {"evidence": identity.hex(), "certificate": "c", "number": "AC-1"}
             announce(connection, "acme", "certificate.issued", data, at=AT)
         settle(connection)
         announce(connection, "acme", "certificate.revoked", {"evidence": gone.hex()}, at=AT)
-        forget_in_messages(connection, [gone])
+        erase_rows(connection, find_by_leaves(connection, [items[0].leaf]), [(None, AT)])
         texts = [row.body for row in load_deliveries(connection, webhook.id)]
         texts.append(connection.execute(select(announcements.c.data)).scalar_one())
         assert not any(gone.hex() in text for text in texts)
