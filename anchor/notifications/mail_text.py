@@ -71,7 +71,8 @@ def build_mail(message: str, subject: MailSubject, frame: MailFrame) -> EmailMes
         *lines,
         Message("mail-time", time=subject.at[:19].replace("T", " ")),
         Message("mail-page", url=f"{frame.base_url}/tenants/{subject.tenant}"),
-        Message("mail-why", account=f"{frame.base_url}/account", unsubscribe=frame.unsubscribe_url),
+        Message("mail-why", account=f"{frame.base_url}/account"),
+        Message("mail-end", unsubscribe=frame.unsubscribe_url),
     ]
     parts = ["\n\n".join(translate(line, language) for line in lines) for language in languages]
     mail = EmailMessage(policy=_POLICY)

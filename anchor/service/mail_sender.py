@@ -167,7 +167,7 @@ class MailSender:
             raise _Refused("tls") from error
         except TimeoutError as error:
             raise _Refused("time") from error
-        except (smtplib.SMTPException, OSError, UnicodeError) as error:
+        except (smtplib.SMTPException, OSError, ValueError) as error:
             raise _Refused("connection") from error
 
     def _connect(self) -> smtplib.SMTP:

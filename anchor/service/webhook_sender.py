@@ -146,7 +146,7 @@ async def _exchange(client: httpx.AsyncClient, request: httpx.Request) -> int:
             await answer.aclose()
     except httpx.TimeoutException as error:
         raise _Failed("time") from error
-    except (httpx.TransportError, httpx.InvalidURL, ValueError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
         raise _Failed("tls" if _is_about_tls(error) else "connection") from error
     if 300 <= answer.status_code < 400:
         raise _Failed("redirect", answer.status_code)

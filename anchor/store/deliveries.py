@@ -224,7 +224,7 @@ def forget_in_messages(connection: Connection, identities: Collection[bytes]) ->
         (announcements, announcements.c.id, announcements.c.data),
     ):
         for id, text in connection.execute(select(key, column)).all():
-            blanked = _HEX.sub(lambda found: _BLANK if found[0] in erased else found[0], text)
+            blanked = _HEX.sub(lambda named: _BLANK if named[0] in erased else named[0], text)
             if blanked != text:
                 connection.execute(update(table).where(key == id).values({column: blanked}))
 

@@ -520,9 +520,9 @@ def test_the_operator_sees_what_waits_and_fails(
     with platform.browser(Authorization=f"Bearer {admin}") as program:
         metrics = program.get("/metrics").text
         dashboard = program.get("/").text
-    assert "anchor_deliveries_waiting 1.0" in metrics
-    assert "anchor_deliveries_failing 1.0" in metrics
-    assert "anchor_deliveries_given_up 0.0" in metrics
+    assert "anchor_waiting_messages 1.0" in metrics
+    assert "anchor_failing_messages 1.0" in metrics
+    assert "anchor_given_up_messages 0.0" in metrics
     assert "1 waiting, 1 of them after failures; 0 given up" in dashboard
     with platform.project.database.write() as connection:
         connection.execute(update(webhooks).values(disabled_at=utc_now()))

@@ -160,11 +160,11 @@ class LogFigures(Collector):
     def _deliveries(self) -> Iterable[Figure]:
         counts = self.overview.deliveries
         return (
-            ("anchor_deliveries_waiting", "Messages to webhooks and people that wait.",
+            ("anchor_waiting_messages", "Messages to webhooks and people that wait.",
              counts.waiting),
-            ("anchor_deliveries_failing", "Those of them that failed at least once.",
+            ("anchor_failing_messages", "Those of them that failed at least once.",
              counts.failing),
-            ("anchor_deliveries_given_up", "Messages given up in the last day.", counts.given_up),
+            ("anchor_given_up_messages", "Messages given up in the last day.", counts.given_up),
         )  # fmt: skip
 
     def _alarms(self) -> Metric:
