@@ -6,6 +6,7 @@ import hashlib
 
 from sqlalchemy import Connection
 
+from anchor.canonical import JsonValue
 from anchor.errors import CannotCheckError
 from anchor.evidence.group_reading import parse_groups
 from anchor.evidence.record_notice import (
@@ -20,7 +21,9 @@ from anchor.messages.message import Message
 from anchor.operate.acceptance import AcceptedEvidence, EvidenceInput, accept_once, hash_key
 from anchor.operate.named_evidence import find_named
 from anchor.project.project import OpenProject
+from anchor.store.announcements import announce
 from anchor.store.evidence import StoredEvidence, find_by_key
+from anchor.store.file_origins import tenant_of
 from anchor.system.clock import utc_now
 from anchor.verification.record_status import check_new_notice
 
@@ -78,8 +81,9 @@ def record_notice(
             has a notice already.
         CannotCheckError: One of them had a notice, which was erased or lost.
     """
-    old = _hash_record(project, subject)
-    new = None if replacement is None else _hash_record(project, replacement)
+    about = find_named(project, subject)
+    old = _hash_record(about)
+    new = None if replacement is None else _hash_record(find_named(project, replacement))
     members = {"subject": old.hex(), "reason": reason, "at": at or utc_now(), "actor": actor}
     if new is not None:
         members["replacement"] = new.hex()
@@ -91,6 +95,15 @@ def record_notice(
         records = (old,) if new is None else (old, new)
         known = (find_notice(connection, record) for record in records)
         check_new_notice(old, new, [pair[1] for pair in known if pair is not None])
+        tenant = tenant_of(about.source)
+        if tenant is not None:
+            data: dict[str, JsonValue] = {
+                "evidence": about.identity.hex(),
+                "record": old.hex(),
+                "kind": kind,
+            }
+            # If this notice is not inserted after all, neither is this.
+            announce(connection, tenant, "notice.recorded", data, at=utc_now())
 
     name = name_notice(old)
     submission = EvidenceInput(
@@ -107,8 +120,8 @@ def record_notice(
     return notice, accepted
 
 
-def _hash_record(project: OpenProject, named: str) -> bytes:
-    return hashlib.sha256(find_named(project, named).record or b"").digest()
+def _hash_record(stored: StoredEvidence) -> bytes:
+    return hashlib.sha256(stored.record or b"").digest()
 
 
 def notice_key(record: bytes) -> bytes:

@@ -15,7 +15,7 @@ from anchor.service.schemas import DigestSubmission, RecordSubmission
 _REFERENCE = "#/components/schemas/{model}"
 _DESCRIPTION = """\
 Submit digests or records, and get receipts: proofs that they existed no later than a block of the
-chain, and are unchanged since. Nothing here takes a URL, and no evidence is sent: only its hashes.
+chain, and are unchanged since. Only webhooks take a URL, and no evidence is sent: only its hashes.
 
 Errors are `application/problem+json` (RFC 9457). Send a key as `Authorization: Bearer KEY`.
 """

@@ -14,6 +14,7 @@ from anchor.evidence.digests import Digests
 from anchor.store import fingerprints
 from anchor.store.certificates import forget_certificates
 from anchor.store.columns import ERASED, HASH, EvidenceRow, Run
+from anchor.store.deliveries import forget_in_messages
 from anchor.store.erased_exhibits import forget_exhibits
 from anchor.store.evidence import find_indices_from, find_indices_of
 from anchor.store.evidence_insertion import replace_pieces
@@ -138,7 +139,9 @@ def erase_rows(
         [(piece.id, blank(piece.leaf, times[piece.id])) for piece in pieces if piece.id in times],
     )
     delete_keys(connection, {piece.id for piece in pieces if not piece.source.startswith(_CHAINED)})
-    forget_certificates(connection, [piece.identity for piece in pieces])
+    identities = [piece.identity for piece in pieces]
+    forget_certificates(connection, identities)
+    forget_in_messages(connection, identities)
     forget_names(connection, [(tenant_of(piece.source), piece.id) for piece in pieces])
     forget_exhibits(
         connection,

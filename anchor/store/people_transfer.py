@@ -1,7 +1,8 @@
 """Transfer of tenants, their people and cases between stores, from a backup to a restored store.
 
 Sessions and invitations are left out, because they may have been ended since the backup was made,
-and API keys, because they may have been revoked.
+and API keys, because they may have been revoked; webhooks, for the same reason, and messages that
+wait, because they may have been sent.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from anchor.store.schema import (
     case_parties,
     cases,
     identities,
+    mail_choices,
     memberships,
     people,
     tenant_events,
@@ -33,6 +35,7 @@ _TABLES = (
     people,
     identities,
     memberships,
+    mail_choices,
     tenant_events,
     cases,
     case_parties,
@@ -46,7 +49,7 @@ _NUMBERED = (tenant_events, case_notes)
 
 @dataclass(frozen=True, slots=True)
 class StoredPeople:
-    """The rows of tenants, people, identities, memberships, events and cases, table by table."""
+    """The rows of tenants, people, their choices and events, and cases, table by table."""
 
     tables: tuple[Rows, ...]
 
@@ -57,7 +60,7 @@ class StoredPeople:
 
 
 def load_people(connection: Connection) -> StoredPeople:
-    """Return every tenant, person, identity, membership, event and case of a store."""
+    """Return every tenant, person, identity, membership, choice, event and case of a store."""
     tables: list[Rows] = []
     for table in _TABLES:
         query = select(table).order_by(*table.primary_key.columns)

@@ -37,6 +37,10 @@ What each table keeps durable:
 - ``case_members``: the persons of the tenant who see a case.
 - ``name_index``: how many pieces are entered by name.  One row.
 - ``name_blocks``: each tenant's names of evidence, by which it is searched; derived from the runs.
+- ``announcements``: events about which messages have yet to be made.
+- ``webhooks``: where tenants want to be told about events, with the secrets that sign messages.
+- ``deliveries``: messages to webhooks and persons, waiting or settled.
+- ``mail_choices``: what each person wants to be told by e-mail, and in which language.
 """
 
 from __future__ import annotations
@@ -569,4 +573,74 @@ name_blocks = _table(
     Column("places", Bytes, nullable=False),
     Column("body", Bytes, nullable=False),
     Column("filter", Bytes, nullable=False),
+)
+
+announcements = _table(
+    "announcements",
+    Column("id", Text, primary_key=True),
+    # NULL for finality, which concerns the tenants of all evidence that became final.
+    Column("tenant", Text, ForeignKey("tenants.name")),
+    Column("at", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    # Canonical JSON; never a secret or a person's name.
+    Column("data", Text, nullable=False),
+)
+
+webhooks = _table(
+    "webhooks",
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, ForeignKey("tenants.name"), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("events", Text, nullable=False),
+    # Messages are signed with it, so it cannot be stored as a hash; the former one until its time.
+    Column("secret", Text, nullable=False),
+    Column("former_secret", Text),
+    Column("former_until", Text),
+    Column("made_by", Text, nullable=False),
+    Column("made_at", Text, nullable=False),
+    # Since when no delivery succeeded; NULL after a success.
+    Column("failing_since", Text),
+    Column("disabled_at", Text),
+    Index("ix_webhooks_tenant", "tenant"),
+)
+
+deliveries = _table(
+    "deliveries",
+    Column("number", Int64, primary_key=True),
+    # The id that the receiver sees, the same in each attempt.
+    Column("message", Text, nullable=False, unique=True),
+    Column("tenant", Text, ForeignKey("tenants.name"), nullable=False),
+    # Exactly one is set.
+    Column("webhook", Text, ForeignKey("webhooks.id")),
+    Column("person", Text, ForeignKey("people.id")),
+    Column("event", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("made_at", Text, nullable=False),
+    # From when its attempts count: when it was made, or sent again by hand.
+    Column("begun_at", Text, nullable=False),
+    # 'waiting', 'delivered' or 'failed'.
+    Column("state", Text, nullable=False),
+    Column("attempts", Int64, nullable=False),
+    Column("tried_at", Text),
+    # The next attempt, as planned after a failure.
+    Column("due_at", Text),
+    # The receiver's status, and why the last attempt failed.
+    Column("status", Int64),
+    Column("trouble", Text),
+    CheckConstraint("(webhook IS NULL) <> (person IS NULL)", name="one_receiver"),
+    Index("ix_deliveries_webhook", "webhook", "number"),
+    Index("ix_deliveries_person", "person"),
+    _index_where("ix_deliveries_waiting", "state = 'waiting'", "attempts"),
+    _index_where("ix_deliveries_failed", "state = 'failed'", "tried_at"),
+)
+
+mail_choices = _table(
+    "mail_choices",
+    Column("person", Text, ForeignKey("people.id"), primary_key=True),
+    # The chosen topics; NULL if none was ever chosen.
+    Column("topics", Text),
+    # 'en' or 'zh'; NULL for both.
+    Column("language", Text),
+    # In the links by which e-mails are ended without a sign-in.
+    Column("token", Text, nullable=False, unique=True),
 )

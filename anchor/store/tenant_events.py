@@ -39,6 +39,11 @@ Action: TypeAlias = Literal[
     "exhibit-added",
     "exhibit-changed",
     "exhibit-removed",
+    "webhook-created",
+    "webhook-changed",
+    "webhook-secret-rotated",
+    "webhook-disabled",
+    "webhook-removed",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 

@@ -40,6 +40,7 @@ from anchor.service.pages import (
     search_page,
     submit_page,
     tenant_page,
+    webhook_page,
 )
 from anchor.service.routes import metrics
 from anchor.store.api_keys import find_key, load_keys
@@ -145,6 +146,19 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", "/v1/keys", "manage", {}),
     ("POST", "/v1/keys", "manage", {}),
     ("DELETE", "/v1/keys/000000000000", "manage", {}),
+    ("GET", "/tenants/TENANT/webhooks", "manage", {}),
+    ("POST", "/tenants/TENANT/webhooks", "manage", {"url": "none"}),
+    ("GET", f"/tenants/TENANT/webhooks/{'0' * 16}", "manage", {}),
+    ("POST", f"/tenants/TENANT/webhooks/{'0' * 16}", "manage", {"do": "rotate"}),
+    ("GET", "/v1/webhooks", "manage", {}),
+    ("POST", "/v1/webhooks", "manage", {}),
+    ("GET", "/v1/webhooks/none", "manage", {}),
+    ("POST", "/v1/webhooks/none", "manage", {}),
+    ("DELETE", "/v1/webhooks/none", "manage", {}),
+    ("POST", "/v1/webhooks/none/secret", "manage", {}),
+    ("GET", "/v1/webhooks/none/deliveries", "manage", {}),
+    ("POST", "/v1/webhooks/none/deliveries/none", "manage", {}),
+    ("GET", "/v1/final-evidence", "read", {}),
     ("GET", "/v1/audit-trail", "audit", {}),
     ("GET", "/v1/audit-trail/2020-01-01", "audit", {}),
 ]
@@ -158,7 +172,7 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
         return re.sub(r"\{[^}]*\}", "*", path)
 
     parts = (case_list_page, case_page, exhibit_page, tenant_page, key_page, events_page)
-    more = (evidence_list_page, piece_page, submit_page, search_page)
+    more = (evidence_list_page, piece_page, submit_page, search_page, webhook_page)
     pages = [part.router for part in (*parts, *more)]
     served = {
         (method, spell(route.path))
@@ -170,7 +184,7 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
     for path, operations in make_app().openapi()["paths"].items():
         if path.startswith("/v1/"):
             served |= {(method.upper(), spell(path)) for method in operations}
-    place = r"/(none|0{12}|0{32}|0{64}|2020-01-01|pdf)(?=/|$)"
+    place = r"/(none|0{12}|0{16}|0{32}|0{64}|2020-01-01|pdf)(?=/|$)"
     named = {(method, re.sub(place, "/*", path.partition("?")[0]))
              for method, path, _, _ in ROUTES}  # fmt: skip
     others = {("POST", "/tenants/TENANT/leave"), ("GET", "/submit"), *PUBLIC}

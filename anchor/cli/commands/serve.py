@@ -120,6 +120,8 @@ def command(
             # Here, too, because a worker would only wait for the fault to be mended.
             for provider in make_providers(project.config.platform).values():
                 provider.queue.close()
+            if project.config.mail is not None:
+                project.config.mail.read_password()
     except (StorageError, StoreBusyError) as error:
         output.note(Message("service-store-unavailable", reason=error.message))
     listener = listen(host, port)

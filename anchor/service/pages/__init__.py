@@ -17,6 +17,7 @@ from anchor.service.pages import (
     join,
     key_page,
     log_pages,
+    mail_page,
     number_page,
     piece_page,
     provider_sign_in,
@@ -26,6 +27,7 @@ from anchor.service.pages import (
     sign_in,
     submit_page,
     tenant_page,
+    webhook_page,
 )
 
 router = APIRouter(include_in_schema=False)
@@ -39,6 +41,8 @@ for _part in (
     tenant_page.router,
     key_page.router,
     submit_page.router,
+    webhook_page.router,
+    mail_page.router,
     events_page.router,
     evidence_list_page.router,
     piece_page.router,

@@ -58,6 +58,11 @@ _ACTIONS: Final[Mapping[str, Message]] = {
     "exhibit-added": Message("event-exhibit-added"),
     "exhibit-changed": Message("event-exhibit-changed"),
     "exhibit-removed": Message("event-exhibit-removed"),
+    "webhook-created": Message("event-webhook-created"),
+    "webhook-changed": Message("event-webhook-changed"),
+    "webhook-secret-rotated": Message("event-webhook-secret-rotated"),
+    "webhook-disabled": Message("event-webhook-disabled"),
+    "webhook-removed": Message("event-webhook-removed"),
 }
 
 
