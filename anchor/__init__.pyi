@@ -2,7 +2,9 @@
 
 from anchor.client.answers import Accepted, Refused, Status, StatusNotice, Submission
 from anchor.client.async_session import AsyncClient
+from anchor.client.case_answers import CaseExhibit, CaseNote, CasePage, TenantCase
 from anchor.client.number_matches import NumberMatch
+from anchor.client.search_matches import FoundEvidence, SearchPage
 from anchor.client.session import Client
 from anchor.errors import (
     AbandonedError,
@@ -67,6 +69,9 @@ __all__ = [
     "AnchorError",
     "AsyncClient",
     "CannotCheckError",
+    "CaseExhibit",
+    "CaseNote",
+    "CasePage",
     "ChainGuardError",
     "ChainId",
     "Claim",
@@ -79,6 +84,7 @@ __all__ = [
     "Deployment",
     "Digests",
     "ExitCode",
+    "FoundEvidence",
     "FundsError",
     "Hash32",
     "IntakeProblem",
@@ -102,6 +108,7 @@ __all__ = [
     "Report",
     "RunResult",
     "RunState",
+    "SearchPage",
     "SignatureFinding",
     "SignerError",
     "Skipped",
@@ -112,6 +119,7 @@ __all__ = [
     "StorageError",
     "Submission",
     "SupersededError",
+    "TenantCase",
     "TimestampFinding",
     "TrustEntry",
     "TrustPolicy",

@@ -1,4 +1,4 @@
-"""Build the verifier page from web/, or check that the packaged page is what web/ gives.
+"""Build the verifier page and the script of the page for submitting from web/, or check them.
 
     python scripts/build_page.py [--check]
 
@@ -32,11 +32,14 @@ from anchor.verification.verifier import CLAIMS, TITLES
 ROOT = Path(__file__).resolve().parent.parent
 WEB = ROOT / "web"
 RELEASE = WEB / "src" / "release.json"
+TEXTS = WEB / "src" / "submit" / "texts.json"
 PAGE = ROOT / "anchor" / "page" / "verify.html"
+SCRIPT = ROOT / "anchor" / "service" / "pages" / "static" / "submit.js"
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 # message("id", …) in the sources, data-t="id" in the markup.
 USES = re.compile(r'\bmessage\(\s*"([^"]+)"')
 LABELS = re.compile(r'\bdata-t="([^"]+)"')
+IMPORTS = re.compile(r'\bfrom "(\.[^"]+\.ts)"')
 # Conversions and formats of operands that web/src/messages.ts implements like Python.
 FORMATS = (("", ""), ("", ","), ("r", ""), ("r", ".200"), ("a", ".80"), ("", "%Y-%m-%d %H:%M:%S"))
 MAX_PAGE_BYTES = 100_000
@@ -44,19 +47,30 @@ GROUPS = list_members(RecordGroups)
 
 
 def main() -> int:
-    release = json.dumps(describe_release(), ensure_ascii=False, indent=1).encode() + b"\n"
+    texts = {RELEASE: describe_release(), TEXTS: list_templates(read_ids("submit.ts"))}
+    encoded = {
+        path: json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
+        for path, document in texts.items()
+    }
     if "--check" not in sys.argv[1:]:
-        RELEASE.write_bytes(release)
+        for path, data in encoded.items():
+            path.write_bytes(data)
         PAGE.parent.mkdir(exist_ok=True)
-        build(WEB, PAGE)
-    elif RELEASE.read_bytes() != release:
-        return complain(f"{RELEASE.relative_to(ROOT)} is not what the package says")
-    elif build_elsewhere() != PAGE.read_bytes():
-        return complain(f"{PAGE.relative_to(ROOT)} is not what web/ gives")
-    page = PAGE.read_bytes()
-    if len(page) > MAX_PAGE_BYTES:
-        return complain(f"the page has {len(page):,} bytes; it may have {MAX_PAGE_BYTES:,}")
-    print(f"{hashlib.sha256(page).hexdigest()}  {PAGE.relative_to(ROOT)} ({len(page):,} bytes)")
+        build(WEB, PAGE, SCRIPT)
+    else:
+        for path, data in encoded.items():
+            if path.read_bytes() != data:
+                return complain(f"{path.relative_to(ROOT)} is not what the package says")
+        for path, data in build_elsewhere().items():
+            if path.read_bytes() != data:
+                return complain(f"{path.relative_to(ROOT)} is not what web/ gives")
+    for path in (PAGE, SCRIPT):
+        data = path.read_bytes()
+        if len(data) > MAX_PAGE_BYTES:
+            return complain(
+                f"{path.relative_to(ROOT)} has {len(data):,} bytes; it may have {MAX_PAGE_BYTES:,}"
+            )
+        print(f"{hashlib.sha256(data).hexdigest()}  {path.relative_to(ROOT)} ({len(data):,} bytes)")
     return 0
 
 
@@ -84,7 +98,7 @@ def describe_release() -> dict[str, Any]:
         "groups": {name: describe_group(name) for name in GROUPS},
         "forms": describe_forms(),
         "demands": {name: list(map(spell_demand, each)) for name, each in PROFILE_DEMANDS.items()},
-        **list_templates({message.id for message in (*titles, *names, *labels)} | read_ids()),
+        **list_templates({message.id for message in (*titles, *names, *labels)} | read_page_ids()),
     }
 
 
@@ -161,10 +175,24 @@ def spell_demand(demand: Demand) -> tuple[str, str]:
     return f"{mark}{demand.name}{least}{either}", demand.member.label.id
 
 
-def read_ids() -> set[str]:
-    """Return the ids of the messages that the page's sources and its markup name."""
-    sources = "".join(path.read_text("utf-8") for path in WEB.glob("src/**/*.ts"))
-    return {*USES.findall(sources), *LABELS.findall((WEB / "body.html").read_text("utf-8"))}
+def read_page_ids() -> set[str]:
+    """Return the ids of the messages that the verifier page's sources and its markup name."""
+    return read_ids("main.ts") | {*LABELS.findall((WEB / "body.html").read_text("utf-8"))}
+
+
+def read_ids(entry: str) -> set[str]:
+    """Return the ids of the messages that a script's sources name, from its first module on."""
+    ids: set[str] = set()
+    waiting = [(WEB / "src" / entry).resolve()]
+    read: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        if path not in read:
+            read.add(path)
+            source = path.read_text("utf-8")
+            ids.update(USES.findall(source))
+            waiting += [(path.parent / name).resolve() for name in IMPORTS.findall(source)]
+    return ids
 
 
 def list_templates(ids: set[str]) -> dict[Language, dict[str, str]]:
@@ -195,12 +223,12 @@ def find_unknown_format(template: str) -> str | None:
     return None
 
 
-def build(web: Path, page: Path) -> None:
-    subprocess.run(["node", "build.mjs", str(page)], cwd=web, check=True)
+def build(web: Path, page: Path, script: Path) -> None:
+    subprocess.run(["node", "build.mjs", str(page), str(script)], cwd=web, check=True)
 
 
-def build_elsewhere() -> bytes:
-    """Build in another folder, so that a page that depends on its folder is detected."""
+def build_elsewhere() -> dict[Path, bytes]:
+    """Build in another folder, so that what depends on its folder is detected."""
     with tempfile.TemporaryDirectory(prefix="page-") as name:
         folder = Path(name) / "elsewhere" / "web"
         folder.mkdir(parents=True)
@@ -210,8 +238,11 @@ def build_elsewhere() -> bytes:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(path.read_bytes())
         (folder / "node_modules").symlink_to(WEB / "node_modules")
-        build(folder, folder / "verify.html")
-        return (folder / "verify.html").read_bytes()
+        build(folder, folder / "verify.html", folder / "submit.js")
+        return {
+            PAGE: (folder / "verify.html").read_bytes(),
+            SCRIPT: (folder / "submit.js").read_bytes(),
+        }
 
 
 def complain(text: str) -> int:

@@ -188,6 +188,7 @@ MARKED = {
         "web/src/**/*",
         "web/package-lock.json",
         "anchor/page/*",
+        "anchor/service/pages/static/*",
         "anchor/standalone/*.py",
         "anchor/ethereum/*.py",
         "anchor/evidence/*.py",
@@ -226,7 +227,7 @@ MARKED = {
         "deploy/*",
     ),
 }
-_MARK = re.compile(r"^(@|pytestmark = |\w+ = .*marks=)pytest\.mark\.release\)?$", re.MULTILINE)
+_MARK = re.compile(r"\bmark\.release\b")
 
 
 def list_jobs(*, release: bool, arguments: Sequence[str] = ()) -> list[Job]:

@@ -96,21 +96,34 @@ def _write_folder(
 def _write_zip(
     path: Path, bag: Mapping[str, BagPart], on_read: Callable[[int], None] | None
 ) -> None:
-    manifest = bag[TAG_MANIFEST]
-    assert isinstance(manifest, bytes)
-    # Unpacked side by side, two bags do not mix.
-    top = f"bag-{hashlib.sha256(manifest).hexdigest()[:16]}"
     with path.open("xb") as file:
-        # Not compressed: evidence often is already, and zlib's output differs by version.
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            for name, part in bag.items():
-                entry = zipfile.ZipInfo(f"{top}/{name}", _ZIP_TIME)
-                entry.create_system, entry.external_attr = _UNIX, _REGULAR_FILE
-                entry.file_size = len(part) if isinstance(part, bytes) else part.digests.size or 0
-                with archive.open(entry, "w") as packed:
-                    _write_part(packed, part, on_read)
+        pack_zip(file, bag, "bag", on_read)
         file.flush()
         os.fsync(file.fileno())
+
+
+def pack_zip(
+    file: IO[bytes],
+    parts: Mapping[str, BagPart],
+    label: str,
+    on_read: Callable[[int], None] | None = None,
+) -> None:
+    """Write files as one folder in a ZIP file; the same files make the same bytes.
+
+    The folder is named by ``label`` and the list of digests among the files.
+    """
+    manifest = parts[TAG_MANIFEST]
+    assert isinstance(manifest, bytes)
+    # Unpacked side by side, two folders do not mix.
+    top = f"{label}-{hashlib.sha256(manifest).hexdigest()[:16]}"
+    # Not compressed: evidence often is already, and zlib's output differs by version.
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, part in parts.items():
+            entry = zipfile.ZipInfo(f"{top}/{name}", _ZIP_TIME)
+            entry.create_system, entry.external_attr = _UNIX, _REGULAR_FILE
+            entry.file_size = len(part) if isinstance(part, bytes) else part.digests.size or 0
+            with archive.open(entry, "w") as packed:
+                _write_part(packed, part, on_read)
 
 
 def _write_part(file: IO[bytes], part: BagPart, on_read: Callable[[int], None] | None) -> None:

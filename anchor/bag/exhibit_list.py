@@ -88,25 +88,30 @@ def encode_exhibits(case: Statements, exhibits: Sequence[ExhibitEntry]) -> bytes
 
 def render_exhibits(case: Statements, exhibits: Sequence[ExhibitEntry]) -> bytes:
     """Return the list as an HTML page without scripts, in Chinese and English."""
-    title = _both(Message("exhibits-title"))
-    rows = [(label, _shown(case.get(name))) for name, label in _CASE.items()]
-    parts = [
+    rows = [(label, show_statement(case.get(name))) for name, label in _CASE.items()]
+    return render_list(
+        render_table(Message("exhibits-stated-by-party"), rows),
+        f"<p>{say_both(Message('exhibits-note'))}</p>\n",
+        *(_render_exhibit(number, exhibit) for number, exhibit in enumerate(exhibits, 1)),
+    )
+
+
+def render_list(*parts: str) -> bytes:
+    """Return a list of exhibits as an HTML page without scripts; ``parts`` are its HTML."""
+    title = say_both(Message("exhibits-title"))
+    head = (
         '<!DOCTYPE html>\n<html lang="zh-Hans">\n<meta charset="utf-8">\n',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n',
         f"<title>{title}</title>\n<style>{_STYLE}</style>\n<h1>{title}</h1>\n",
-        _table(Message("exhibits-stated-by-party"), rows),
-        f"<p>{_both(Message('exhibits-note'))}</p>\n",
-        *(_render_exhibit(number, exhibit) for number, exhibit in enumerate(exhibits, 1)),
-        "</html>\n",
-    ]
-    return "".join(parts).encode("utf-8")
+    )
+    return "".join((*head, *parts, "</html>\n")).encode("utf-8")
 
 
 def _render_exhibit(number: int, exhibit: ExhibitEntry) -> str:
     anchored = exhibit.anchored
-    stated = [(label, _shown(exhibit.stated.get(name))) for name, label in _STATED.items()]
+    stated = [(label, show_statement(exhibit.stated.get(name))) for name, label in _STATED.items()]
     recorded = [
-        (Message("certificate-file-name"), escape(_spell(exhibit.name))),
+        (Message("certificate-file-name"), escape(spell_name(exhibit.name))),
         (Message("certificate-recorded-claimed"), escape(exhibit.recorded_at)),
     ]
     verified = [
@@ -118,7 +123,7 @@ def _render_exhibit(number: int, exhibit: ExhibitEntry) -> str:
         _bracket(anchored),
         (
             Message("exhibits-block"),
-            _both(
+            say_both(
                 Message(
                     "exhibits-block-of-chain",
                     block=anchored["block_number"],
@@ -130,9 +135,9 @@ def _render_exhibit(number: int, exhibit: ExhibitEntry) -> str:
     ]
     return (
         f"<h2>{number}. {escape(exhibit.original.rpartition('/')[2])}</h2>\n"
-        + _table(Message("exhibits-stated-by-party"), stated)
-        + _table(Message("exhibits-recorded-by-operator"), recorded)
-        + _table(Message("exhibits-verified-when-packed"), verified)
+        + render_table(Message("exhibits-stated-by-party"), stated)
+        + render_table(Message("exhibits-recorded-by-operator"), recorded)
+        + render_table(Message("exhibits-verified-when-packed"), verified)
     )
 
 
@@ -145,20 +150,25 @@ def _bracket(anchored: Mapping[str, str | int]) -> tuple[Message, str]:
     return Message("certificate-bracket"), f"{earliest} · {latest}"
 
 
-def _table(caption: Message, rows: Sequence[tuple[Message | str, str]]) -> str:
-    lines = "".join(f"<tr><th>{_both(label)}</th><td>{value}</td></tr>\n" for label, value in rows)
-    return f"<table>\n<caption>{_both(caption)}</caption>\n{lines}</table>\n"
+def render_table(caption: Message, rows: Sequence[tuple[Message | str, str]]) -> str:
+    """Return a table of labels and HTML values, in Chinese and English."""
+    lines = "".join(
+        f"<tr><th>{say_both(label)}</th><td>{value}</td></tr>\n" for label, value in rows
+    )
+    return f"<table>\n<caption>{say_both(caption)}</caption>\n{lines}</table>\n"
 
 
-def _both(text: Message | str) -> str:
+def say_both(text: Message | str) -> str:
+    """Return a text as HTML in Chinese and English, or once if they are the same."""
     chinese = translate(text, "zh")
     return escape(text if chinese == text else f"{chinese} / {text}")
 
 
-def _spell(name: str) -> str:
+def spell_name(name: str) -> str:
     """Return a foreign name with what hides or turns characters spelled out."""
     return "".join(letter if letter.isprintable() else f"\\u{{{ord(letter):x}}}" for letter in name)
 
 
-def _shown(statement: str | None) -> str:
-    return _both(Message("certificate-not-provided")) if statement is None else escape(statement)
+def show_statement(statement: str | None) -> str:
+    """Return a statement as HTML, or that none was made."""
+    return say_both(Message("certificate-not-provided")) if statement is None else escape(statement)

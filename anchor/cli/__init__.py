@@ -39,6 +39,7 @@ _EXTRAS = {
     "jinja2": "certificate",
     "segno": "certificate",
     "pyhanko": "sign",
+    "pkcs11": "pkcs11",
     "authlib": "platform",
     "joserfc": "platform",
     "fastapi": "service",

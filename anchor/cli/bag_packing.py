@@ -15,6 +15,7 @@ from anchor.bag.bag_format import ORIGINALS, POLICY, RECEIPTS
 from anchor.bag.bag_readme import PAGE, README, VERIFIER, PackedBlock, Packing, write_readme
 from anchor.bag.exhibit_list import ExhibitEntry, encode_exhibits, render_exhibits
 from anchor.bag.packed_names import assign_names
+from anchor.bag.packed_policy import encode_packed_policy, spell_party
 from anchor.certificate.statements import Details, is_about
 from anchor.cli.bag_inputs import names_bag
 from anchor.cli.console import Colour, Output
@@ -31,7 +32,6 @@ from anchor.project.files import RECEIPT_SUFFIX, SIGNATURE_NAME
 from anchor.project.policy_sources import PolicyFile
 from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
 from anchor.system.clock import format_time
-from anchor.verification.pinning import encode_policy
 from anchor.verification.report import Report
 from anchor.verification.signature_claim import GivenSignature
 
@@ -152,7 +152,7 @@ def compose_bag(
             parts[f"{folder}/{name}"] = _read_enclosure(path)
     party = details.case.submitted_by or details.issuer.name
     if policies:
-        parts[POLICY] = _encode_policies(policies, party)
+        parts[POLICY] = encode_packed_policy([file.policy for file in policies], party)
     parts[VERIFIER] = (resources.files("anchor.standalone") / "verify.py").read_bytes()
     parts[PAGE] = load_page()
     program = f"anchor-evidence {version('anchor-evidence')}"
@@ -239,21 +239,6 @@ def _read_enclosure(path: Path) -> bytes:
     return data
 
 
-def _encode_policies(policies: Sequence[PolicyFile], party: str | None) -> bytes:
-    """Return the policies as one, without the nodes, whose URLs may hold keys."""
-    entries = [
-        replace(entry, rpc=(), quorum=1) for file in policies for entry in file.policy.entries
-    ]
-    remark = Message("bag-policy-remark", party=_spell_party(party))
-    tsas = dict.fromkeys(tsa for file in policies for tsa in file.policy.tsas)
-    signers = dict.fromkeys(each for file in policies for each in file.policy.signers)
-    return f"# {remark}\n".encode() + encode_policy(entries, list(tsas), list(signers))
-
-
-def _spell_party(party: str | None) -> Message | str:
-    return Message("bag-party-unnamed") if party is None else party
-
-
 def _describe_packing(
     files: Sequence[VerifiedFile],
     others: Iterable[bytes],
@@ -266,7 +251,7 @@ def _describe_packing(
         blocks.update(dict.fromkeys(_list_blocks(parse_receipt(receipt))))
     return Packing(
         program=program,
-        party=_spell_party(party),
+        party=spell_party(party),
         originals=len(files),
         has_policy=POLICY in parts,
         blocks=sorted(blocks, key=lambda block: (block.chain_id, block.number, block.log)),

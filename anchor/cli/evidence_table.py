@@ -10,8 +10,14 @@ import typer
 from anchor.cli.console import Output, human_size
 from anchor.evidence.printed_number import NumberKind
 from anchor.messages.message import Message
-from anchor.monitor.evidence_listing import ListedEvidence, list_evidence, list_heads
+from anchor.monitor.evidence_listing import (
+    ListedEvidence,
+    list_certificates,
+    list_evidence,
+    list_heads,
+)
 from anchor.project.project import OpenProject
+from anchor.store.certificates import IssuedCertificate
 from anchor.store.columns import ERASED
 from anchor.store.heads import AnchoredHead
 from anchor.store.number_search import NumberedItem
@@ -40,7 +46,8 @@ def print_evidence(
 ) -> bool:
     """Print at most ``limit`` pieces of evidence; return whether there are any.
 
-    With ``text``, print also the heads of which that is the root, or the transaction.
+    With ``text``, print also the heads of which that is the root, or the transaction, and the
+    certificates that bear that number.
     """
     pieces = list_evidence(project, most=limit + 1, text=text, tenant=tenant)
     shown = pieces[:limit]
@@ -66,9 +73,16 @@ def print_evidence(
     heads = list_heads(project, text) if text else []
     for head in heads:
         output.line(_describe_head(head))
-    members = {"heads": list(map(_describe_match, heads))} if text else {}
+    certificates = list_certificates(project, text, tenant) if text else []
+    for certificate in certificates:
+        output.line(_describe_certificate(certificate))
+    members = {
+        "heads": list(map(_describe_match, heads)),
+        "certificates": list(map(_build_certificate_json, certificates)),
+    }
+    members = members if text else {}
     output.result({"evidence": described, "more": len(pieces) > limit, **members})
-    return bool(shown or heads)
+    return bool(shown or heads or certificates)
 
 
 def _name_stage(stage: Stage) -> Message:
@@ -91,6 +105,32 @@ def _describe_head(match: NumberedItem) -> Message:
     if match.kind is NumberKind.ROOT:
         return Message("search-root", size=size, stage=stage)
     return Message("search-transaction", size=size, stage=stage)
+
+
+def _describe_certificate(certificate: IssuedCertificate) -> Message:
+    number, issued_at = certificate.number, certificate.issued_at
+    if certificate.revoked_at is not None:
+        return Message(
+            "search-certificate-revoked",
+            number=number,
+            issued_at=issued_at,
+            revoked_at=certificate.revoked_at,
+            reason=certificate.revocation or Message("evidence-erased"),
+        )
+    if certificate.identity is None:
+        return Message("search-certificate-erased", number=number, issued_at=issued_at)
+    return Message("search-certificate-issued", number=number, issued_at=issued_at)
+
+
+def _build_certificate_json(certificate: IssuedCertificate) -> dict[str, Any]:
+    return {
+        "number": certificate.number,
+        "id": None if certificate.identity is None else certificate.identity.hex(),
+        "state": certificate.state,
+        "issued_at": certificate.issued_at,
+        "revoked_at": certificate.revoked_at,
+        "reason": certificate.revocation,
+    }
 
 
 def _describe_match(match: NumberedItem) -> dict[str, Any]:

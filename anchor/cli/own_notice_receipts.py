@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from anchor.cli.console import Output
+from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
+from anchor.errors import CannotCheckError
 from anchor.evidence.record_notice import RecordNotice
+from anchor.messages.message import Message
 from anchor.operate.proving import Prover, open_prover
 from anchor.operate.record_notices import list_notices
 from anchor.project.nodes import open_chain
@@ -33,7 +35,11 @@ def prove_own_notices(
         with project.database.read() as connection:
             for receipt in receipts:
                 record = hashlib.sha256(parse_receipt(receipt).record).digest()
-                pairs = list_notices(connection, record)
+                try:
+                    pairs = list_notices(connection, record)
+                except CannotCheckError as error:
+                    output.note(error.message, mark=Message("warning-mark"), colour=Colour.YELLOW)
+                    continue
                 known |= {notice.record: (row, notice) for row, notice in pairs}
         if not known:
             return

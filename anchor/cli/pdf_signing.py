@@ -9,28 +9,43 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from anchor.certificate.pdf_signature import MAX_KEY_BYTES, load_pdf_signer, sign_pdf
+from anchor.certificate.pdf_signature import (
+    MAX_KEY_BYTES,
+    load_pdf_signer,
+    open_token_signer,
+    sign_pdf,
+)
+from anchor.certificate.token_uri import SCHEME, parse_token_uri
 from anchor.cli.console import Output
 from anchor.cli.input_files import read_bounded
 from anchor.errors import SignerError, UsageError
 from anchor.messages.message import Message
 
 
-def open_pdf_key(output: Output, path: Path, variable: str | None) -> Callable[[bytes], bytes]:
-    """Return the function that signs a PDF with the key in a PKCS#12 file.
+def open_pdf_key(output: Output, named: str, variable: str | None) -> Callable[[bytes], bytes]:
+    """Return the function that signs a PDF with the key in a PKCS#12 file or on a token.
 
-    The password comes from the environment variable with this name, or from a prompt.
+    ``named`` is the file's path or a PKCS#11 URI.  The password or PIN comes from the environment
+    variable with this name, or from a prompt.
 
     Raises:
-        SignerError: There is no password, it is wrong, or the file holds no key.
+        UsageError: The URI is malformed.
+        SignerError: There is no password, it is wrong, or no key is there.
     """
+    if named.startswith(SCHEME):
+        key = parse_token_uri(named)
+        token = key.token or key.serial or ""
+        return partial(
+            sign_pdf, signer=open_token_signer(key, _read_password(output, token, variable))
+        )
+    path = Path(named)
     data = read_bounded(path, MAX_KEY_BYTES)
     return partial(
-        sign_pdf, signer=load_pdf_signer(path, data, _read_password(output, path, variable))
+        sign_pdf, signer=load_pdf_signer(path, data, _read_password(output, named, variable))
     )
 
 
-def _read_password(output: Output, path: Path, variable: str | None) -> str:
+def _read_password(output: Output, named: str, variable: str | None) -> str:
     if variable is not None:
         password = os.environ.get(variable)
         if password is None:
@@ -38,7 +53,7 @@ def _read_password(output: Output, path: Path, variable: str | None) -> str:
         return password
     if not sys.stdin.isatty():
         raise SignerError(
-            Message("keystore-password-without-terminal", path=path),
+            Message("keystore-password-without-terminal", path=named),
             hint=Message("pdf-key-password-hint"),
         )
-    return getpass.getpass(output.say(Message("keystore-password-prompt", path=path)))
+    return getpass.getpass(output.say(Message("keystore-password-prompt", path=named)))

@@ -14,17 +14,25 @@ if the service is busy or does not answer.  ``AsyncClient`` is the same for asyn
 
 from anchor.client.answers import Accepted, Refused, Status, Submission
 from anchor.client.async_session import AsyncClient
+from anchor.client.case_answers import CaseExhibit, CaseNote, CasePage, TenantCase
 from anchor.client.number_matches import NumberMatch
+from anchor.client.search_matches import FoundEvidence, SearchPage
 from anchor.client.session import Client
 from anchor.types import StageName
 
 __all__ = [
     "Accepted",
     "AsyncClient",
+    "CaseExhibit",
+    "CaseNote",
+    "CasePage",
     "Client",
+    "FoundEvidence",
     "NumberMatch",
     "Refused",
+    "SearchPage",
     "StageName",
     "Status",
     "Submission",
+    "TenantCase",
 ]

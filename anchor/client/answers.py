@@ -126,7 +126,7 @@ class Status:
     """The stage of a piece of evidence; ``index`` is its place in the log, None until sealed.
 
     ``number`` is its preservation number.  ``notice`` is None unless the evidence is superseded or
-    withdrawn.
+    withdrawn; ``notice_erased``: the record of a notice about it was erased or lost.
     """
 
     id: str
@@ -135,6 +135,7 @@ class Status:
     index: int | None
     number: str | None
     notice: StatusNotice | None = None
+    notice_erased: bool = False
 
 
 class AnswerBody:
@@ -212,6 +213,7 @@ def read_status(content: bytes) -> Status:
         index=read_member(members, "index", int, NoneType),
         number=read_member(members, "number", str, NoneType),
         notice=_read_notice(read_member(members, "notice", dict, NoneType)),
+        notice_erased=read_member(members, "notice_erased", bool, NoneType) is True,
     )
 
 

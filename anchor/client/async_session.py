@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 import httpx
 
 from anchor.client.answers import Accepted, AnswerBody, Refused, Status, Submission
+from anchor.client.async_case_session import AsyncCaseClient
 from anchor.client.exchanges import (
     Exchange,
     Exchanges,
@@ -20,6 +21,7 @@ from anchor.client.exchanges import (
     split_chunks,
 )
 from anchor.client.number_matches import NumberMatch
+from anchor.client.search_matches import SearchPage
 from anchor.types import StageName
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ class AsyncClient:
         options = session_options(url, key, timeout, allow_plain_http=allow_plain_http)
         self._http = httpx.AsyncClient(**options, transport=transport)
         self._exchanges = Exchanges(attempts=attempts)
+        self.cases = AsyncCaseClient(self._do, self._exchanges)
         self._sleep = sleep
         self._timeout = timeout
 
@@ -125,6 +128,13 @@ class AsyncClient:
         Raises the same errors as ``Client.lookup``.
         """
         return await self._do(self._exchanges.lookup(number))
+
+    async def search(self, text: str, *, before: int | None = None) -> SearchPage:
+        """Return what a part of a name, a number, a digest or a date leads to in the tenant.
+
+        Raises the same errors as ``Client.search``.
+        """
+        return await self._do(self._exchanges.search(text, before))
 
     async def wait(
         self, id: str, *, until: StageName = "anchored", timeout: float = 600.0

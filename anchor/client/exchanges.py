@@ -33,6 +33,7 @@ from anchor.client.answers import (
     read_status,
 )
 from anchor.client.number_matches import NumberMatch, read_matches
+from anchor.client.search_matches import SearchPage, read_search
 from anchor.errors import CannotCheckError, NotFinalError, UsageError
 from anchor.messages.message import Message
 from anchor.types import Stage, StageName
@@ -55,7 +56,7 @@ _LONGEST_PAUSE = 60.0
 class ServiceRequest:
     """One request; ``wait`` seconds are added to the time-out for its answer."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     content: bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
@@ -145,7 +146,7 @@ class Exchanges:
         """Submit one piece of evidence."""
         headers = _headers("application/json", idempotency_key)
         content = submission.encode()
-        answer = yield from self._ask(
+        answer = yield from self.ask(
             ServiceRequest(method="POST", path="/v1/evidence", content=content, headers=headers)
         )
         return read_answer(answer, read_accepted)
@@ -159,7 +160,7 @@ class Exchanges:
         for attempt in range(self.attempts):
             left = [place for place in range(len(lines)) if place not in answers]
             content = b"\n".join(lines[place] for place in left)
-            answer = yield from self._ask(
+            answer = yield from self.ask(
                 ServiceRequest(method="POST", path="/v1/bulk", content=content, headers=headers)
             )
             said = read_answer(answer, partial(read_answers, count=len(left)))
@@ -182,7 +183,7 @@ class Exchanges:
         done = 0
         for attempt in range(self.attempts):
             content = record_batches.encode_batch(batch.slice(done))
-            answer = yield from self._ask(
+            answer = yield from self.ask(
                 ServiceRequest(method="POST", path="/v1/bulk", content=content, headers=headers)
             )
             read = partial(record_batches.read_batch, count=batch.num_rows - done)
@@ -198,14 +199,20 @@ class Exchanges:
 
     def status(self, id: str) -> Exchange[Status]:
         """Fetch the status of a piece of evidence."""
-        answer = yield from self._ask(ServiceRequest(method="GET", path=_path(id)))
+        answer = yield from self.ask(ServiceRequest(method="GET", path=_path(id)))
         return read_answer(answer, read_status)
 
     def lookup(self, number: str) -> Exchange[list[NumberMatch]]:
         """Look a number up."""
         path = f"/v1/lookup/{quote(number, safe='')}"
-        answer = yield from self._ask(ServiceRequest(method="GET", path=path))
+        answer = yield from self.ask(ServiceRequest(method="GET", path=path))
         return read_answer(answer, read_matches)
+
+    def search(self, text: str, before: int | None) -> Exchange[SearchPage]:
+        """Search for a text."""
+        params = {"q": text} | ({} if before is None else {"before": str(before)})
+        answer = yield from self.ask(ServiceRequest(method="GET", path="/v1/search", params=params))
+        return read_answer(answer, read_search)
 
     def wait(self, id: str, until: StageName, timeout: float) -> Exchange[Status]:
         """Wait until evidence has reached ``until``, for at most ``timeout`` seconds."""
@@ -237,7 +244,7 @@ class Exchanges:
         end = self.monotonic() + timeout
         for attempt in count():
             request, asked_at = self._waiting(path, until, end), self.monotonic()
-            answer = yield from self._ask(request)
+            answer = yield from self.ask(request)
             if has_come(answer):
                 return answer
             status, answered_at = read_answer(answer, read_status), self.monotonic()
@@ -255,7 +262,8 @@ class Exchanges:
         params = {"wait": f"{seconds:.3f}", "until": until}
         return ServiceRequest(method="GET", path=path, params=params, wait=seconds)
 
-    def _ask(self, request: ServiceRequest) -> Exchange[httpx.Response]:
+    def ask(self, request: ServiceRequest) -> Exchange[httpx.Response]:
+        """Make a request until its answer is no passing refusal, and return the answer."""
         for attempt in range(self.attempts):
             is_last = attempt == self.attempts - 1
             reply = yield request

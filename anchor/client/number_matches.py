@@ -17,7 +17,8 @@ class NumberMatch:
     """What has a number: ``kind`` is what the number is of, as docs/preservation-number.md lists.
 
     The times are in UTC (RFC 3339), by the operator's clock; ``timestamp`` is that of the anchor's
-    block, in Unix seconds, and None as long as there is no anchor.
+    block, in Unix seconds, and None as long as there is no anchor.  ``issued_at``, ``revoked_at``
+    and ``revocation``, the reason, are those of the certificate that bears the number.
     """
 
     kind: str
@@ -27,6 +28,9 @@ class NumberMatch:
     sealed_at: str | None
     block_number: int | None
     timestamp: int | None
+    issued_at: str | None = None
+    revoked_at: str | None = None
+    revocation: str | None = None
 
 
 def read_matches(content: bytes) -> list[NumberMatch]:
@@ -40,6 +44,8 @@ def read_matches(content: bytes) -> list[NumberMatch]:
 def _read_match(members: dict[str, Any]) -> NumberMatch:
     anchor = read_member(members, "anchor", dict, NoneType) or {}
     kinds = (int,) if anchor else (NoneType,)
+    certificate = read_member(members, "certificate", dict, NoneType) or {}
+    revocation = read_member(certificate, "revocation", dict, NoneType) or {}
     return NumberMatch(
         kind=read_member(members, "kind", str),
         state=read_stage(members),
@@ -48,4 +54,7 @@ def _read_match(members: dict[str, Any]) -> NumberMatch:
         sealed_at=read_member(members, "sealed_at", str, NoneType),
         block_number=read_member(anchor, "block_number", *kinds),
         timestamp=read_member(anchor, "timestamp", *kinds),
+        issued_at=read_member(certificate, "issued_at", str, NoneType),
+        revoked_at=read_member(revocation, "at", str, NoneType),
+        revocation=read_member(revocation, "reason", str, NoneType),
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 import httpx
 
 from anchor.client.answers import Accepted, AnswerBody, Refused, Status, Submission
+from anchor.client.case_session import CaseClient
 from anchor.client.exchanges import (
     Exchange,
     Exchanges,
@@ -20,6 +21,7 @@ from anchor.client.exchanges import (
     split_chunks,
 )
 from anchor.client.number_matches import NumberMatch
+from anchor.client.search_matches import SearchPage
 from anchor.types import StageName
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class Client:
         options = session_options(url, key, timeout, allow_plain_http=allow_plain_http)
         self._http = httpx.Client(**options, transport=transport)
         self._exchanges = Exchanges(attempts=attempts)
+        self.cases = CaseClient(self._do, self._exchanges)
         self._sleep = sleep
         self._timeout = timeout
 
@@ -146,6 +149,16 @@ class Client:
             MalformedError: The answer is not one of the service.
         """
         return self._do(self._exchanges.lookup(number))
+
+    def search(self, text: str, *, before: int | None = None) -> SearchPage:
+        """Return what a part of a name, a number, a digest or a date leads to in the tenant.
+
+        Raises:
+            UsageError: There is nothing to search for, or the key has not the scope ``read``.
+            CannotCheckError: The service does not answer, or is too busy.
+            MalformedError: The answer is not one of the service.
+        """
+        return self._do(self._exchanges.search(text, before))
 
     def wait(self, id: str, *, until: StageName = "anchored", timeout: float = 600.0) -> Status:
         """Return the status of a piece of evidence once it has reached ``until``.

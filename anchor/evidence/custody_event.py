@@ -17,6 +17,8 @@ from anchor.evidence.statement_text import DigestText, StatementText, TimeText
 from anchor.messages.message import Message
 
 KIND: Literal["custody-event"] = "custody-event"
+ORIGIN = "custody:"
+"""How the source of a custody event's evidence begins."""
 EventName = Literal[
     "collect", "seal", "copy", "transfer", "access", "analyse", "export", "renew", "erase"
 ]

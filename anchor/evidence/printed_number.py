@@ -1,7 +1,8 @@
 """Any number that is printed anywhere, as it is read: what it may be of.
 
-Receipts, certificates and answers print preservation numbers, digests of records and files, leaf
-hashes, ids, roots and transaction hashes.  A hash does not tell which of them it is.
+Receipts, certificates and answers print preservation numbers, certificate numbers, digests of
+records and files, leaf hashes, ids, roots and transaction hashes.  A hash does not tell which of
+them it is.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from anchor.errors import MalformedError, UsageError
+from anchor.errors import MalformedError
 from anchor.evidence.preservation_number import is_number, parse_number
 from anchor.messages.message import Message
 
@@ -22,6 +23,7 @@ class NumberKind(Enum):
     """What a number is of."""
 
     NUMBER = "preservation-number"
+    CERTIFICATE = "certificate"
     RECORD = "record"
     SHA256 = "sha256"
     SM3 = "sm3"
@@ -31,7 +33,8 @@ class NumberKind(Enum):
     TRANSACTION = "transaction"
 
 
-_OF_HASHES = tuple(kind for kind in NumberKind if kind is not NumberKind.NUMBER)
+_WITHOUT_HASH = (NumberKind.NUMBER, NumberKind.CERTIFICATE)
+_OF_HASHES = tuple(kind for kind in NumberKind if kind not in _WITHOUT_HASH)
 _PREFIXES = {
     "sha256:": (NumberKind.RECORD, NumberKind.SHA256),
     "sm3:": (NumberKind.SM3,),
@@ -41,7 +44,10 @@ _PREFIXES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrintedNumber:
-    """A number as it was read: its bytes, and what it may be of."""
+    """A number as it was read: its bytes, and what it may be of.
+
+    The bytes of a certificate's number are its text in ASCII.
+    """
 
     value: bytes
     kinds: tuple[NumberKind, ...]
@@ -52,14 +58,10 @@ def read_number(text: str) -> PrintedNumber:
 
     Raises:
         MalformedError: It is no number that is printed anywhere, or its check symbol is wrong.
-        UsageError: It is a certificate's, which is not recorded.
     """
     packed = "".join(text.split())
     if _CERTIFICATE.fullmatch(packed.upper()):
-        raise UsageError(
-            Message("certificate-number-not-recorded"),
-            hint=Message("certificate-number-not-recorded-hint"),
-        )
+        return PrintedNumber(value=packed.upper().encode(), kinds=(NumberKind.CERTIFICATE,))
     lower = packed.lower()
     for prefix, kinds in _PREFIXES.items():
         digits = _HASH.fullmatch(lower.removeprefix(prefix)) if lower.startswith(prefix) else None
@@ -70,9 +72,14 @@ def read_number(text: str) -> PrintedNumber:
     return PrintedNumber(value=parse_number(packed), kinds=(NumberKind.NUMBER,))
 
 
+def is_certificate_number(text: str) -> bool:
+    """Return whether ``text`` has the form of a certificate's number."""
+    return _CERTIFICATE.fullmatch("".join(text.split()).upper()) is not None
+
+
 def read_number_or_none(text: str) -> PrintedNumber | None:
     """Return the number in ``text``, as ``read_number`` does, or None if there is none."""
     try:
         return read_number(text)
-    except UsageError:
+    except MalformedError:
         return None

@@ -23,6 +23,8 @@ NoticeKind = Literal["supersedes", "withdraws"]
 SUPERSEDES: NoticeKind = "supersedes"
 WITHDRAWS: NoticeKind = "withdraws"
 KINDS: tuple[NoticeKind, ...] = (SUPERSEDES, WITHDRAWS)
+ORIGIN = "notice:"
+"""How the source of a notice's evidence begins."""
 
 # Every verifier reads notices by these three forms, which depend on no version of Unicode: no
 # control characters, no characters without width or that change the direction of text.

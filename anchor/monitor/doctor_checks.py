@@ -30,6 +30,7 @@ from anchor.errors import (
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
 from anchor.log.batch_sha256 import IMPLEMENTATION
 from anchor.messages.message import Message, join
+from anchor.monitor.delivery_check import check_deliveries
 from anchor.monitor.doctor import Check, DoctorContext, Remark
 from anchor.monitor.second_copy_check import check_second_copy
 from anchor.monitor.timestamp_check import check_authorities
@@ -53,6 +54,7 @@ from anchor.project.project import open_project, trust_entry
 from anchor.project.signing_key import find_keyfile
 from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry_address
 from anchor.store.database import MIGRATION_HEAD
+from anchor.system.clock import format_unix_time
 from anchor.system.os_errors import describe_os_error, explain_os_error
 from anchor.types import Block, Head
 from anchor.units import ETHER
@@ -60,6 +62,8 @@ from anchor.verification.policy import MAX_POLICY_BYTES, parse_policy
 
 # Seconds; a node this far behind, or a clock this far off, is reported.
 _CLOCK_TOLERANCE = 120
+# Seconds for which failures of deliveries are reported.
+_DAY = 86_400
 
 
 def _look_at_kernel(_context: DoctorContext) -> Message | Remark:
@@ -429,6 +433,11 @@ def _look_at_authorities(context: DoctorContext) -> Remark:
     return Remark(*check_authorities(context.config.tsa))
 
 
+def _look_at_deliveries(context: DoctorContext) -> Remark:
+    since = format_unix_time(context.wall_time - _DAY)
+    return Remark(*check_deliveries(context.project.database, since))
+
+
 _CONFIGURATION = Message("doctor-check-configuration")
 _STORE = Message("doctor-check-store")
 _SIGNER = Message("doctor-check-signer")
@@ -458,6 +467,7 @@ CHECKS = (
     Check(Message("doctor-check-log"), (_STORE, _REGISTRY), _look_at_log),
     Check(Message("doctor-check-transactions"), (_STORE, _CHAIN), _look_at_transactions),
     Check(Message("doctor-check-timestamps"), (_CONFIGURATION,), _look_at_authorities),
+    Check(Message("doctor-check-deliveries"), (_STORE,), _look_at_deliveries),
     Check(Message("doctor-check-budget"), (_CONFIGURATION,), _look_at_budget),
     Check(Message("doctor-check-funds"), (_STORE, _SIGNER, _CHAIN), _look_at_funds),
 )

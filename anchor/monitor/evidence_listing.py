@@ -6,9 +6,10 @@ import hashlib
 from dataclasses import dataclass
 
 from anchor.errors import MalformedError, UnknownVersionError
-from anchor.evidence.printed_number import read_number_or_none
+from anchor.evidence.printed_number import NumberKind, read_number_or_none
 from anchor.evidence.record import Record, parse_record
 from anchor.project.project import OpenProject
+from anchor.store.certificates import IssuedCertificate
 from anchor.store.evidence import StoredEvidence, load_newest, load_stored
 from anchor.store.file_origins import tenant_of
 from anchor.store.heads import AnchoredHead, find_covering_anchor
@@ -79,7 +80,16 @@ def list_evidence(
 
 def list_heads(project: OpenProject, text: str) -> list[NumberedItem]:
     """Return the heads of which ``text`` is the root, or a transaction that anchors them."""
-    return [match for match in _look_up(project, text) if match.index is None]
+    heads = (NumberKind.ROOT, NumberKind.TRANSACTION)
+    return [match for match in _look_up(project, text) if match.kind in heads]
+
+
+def list_certificates(
+    project: OpenProject, text: str, tenant: str | None = None
+) -> list[IssuedCertificate]:
+    """Return the certificates that bear the number in ``text``, of one tenant if it is named."""
+    issued = [match.certificate for match in _look_up(project, text)]
+    return [each for each in issued if each is not None and tenant in (None, each.tenant)]
 
 
 def _look_up(project: OpenProject, text: str) -> list[NumberedItem]:

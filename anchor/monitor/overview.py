@@ -20,6 +20,7 @@ from anchor.monitor.timeline import (
 )
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
+from anchor.store.deliveries import NO_DELIVERIES, DeliveryCounts, count_deliveries
 from anchor.store.evidence import count_waiting
 from anchor.store.heads import Unproven, find_unproven, newest_final_anchor
 from anchor.store.incidents import Incident, load_open_incidents
@@ -94,7 +95,7 @@ class Overview:
 
     ``unanchored_since`` is when the first head without an anchor was sealed; ``tiles`` counts the
     leaves in the tree on disk, None if that cannot be read.  ``copies`` lists the servers that hold
-    the store, None if one server is enough.
+    the store, None if one server is enough.  ``deliveries`` counts messages to webhooks and people.
     """
 
     read_at: float
@@ -111,6 +112,7 @@ class Overview:
     is_running: bool
     tiles: int | None
     copies: Copies | None = None
+    deliveries: DeliveryCounts = NO_DELIVERIES
 
 
 def read_overview(
@@ -142,6 +144,7 @@ def read_overview(
             is_running=is_running,
             tiles=_read_tiles(project),
             copies=copies,
+            deliveries=count_deliveries(connection, _day_before(current_time)),
         )
 
 
@@ -172,6 +175,10 @@ def _read_queue(connection: Connection, current_time: float) -> Queue:
         oldest_at=None if oldest is None else parse_time(oldest),
         accepted_last_hour=count_accepted_since(connection, hour_ago),
     )
+
+
+def _day_before(current_time: float) -> str:
+    return format_time(datetime.fromtimestamp(current_time - DAY, UTC))
 
 
 def _find_unanchored(connection: Connection, anchored: int) -> float | None:

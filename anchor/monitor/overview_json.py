@@ -52,6 +52,11 @@ def build_overview_json(
             "first_sequence": overview.unproven.first,
             "reason": overview.unproven.trouble,
         },
+        "deliveries": {
+            "waiting": overview.deliveries.waiting,
+            "failing": overview.deliveries.failing,
+            "given_up_last_day": overview.deliveries.given_up,
+        },
         **_build_copies_json(overview),
         "chain": _build_chain_json(overview, external),
         "published": None

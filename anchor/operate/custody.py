@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from anchor.errors import MismatchError, UsageError
-from anchor.evidence.custody_event import EVENTS, KIND, CustodyEvent, name_event
+from anchor.evidence.custody_event import EVENTS, KIND, ORIGIN, CustodyEvent, name_event
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.group_reading import parse_groups, read_custody_event
 from anchor.evidence.record import parse_record
@@ -117,7 +117,10 @@ def _load(project: OpenProject, subject: CustodySubject) -> Iterator[StoredEvide
     with project.database.read() as connection:
         while (row := find_by_key(connection, event_key(subject.record, previous))) is not None:
             if row.record is None:
-                raise UsageError(Message("custody-event-erased", subject=subject.record.hex()))
+                raise UsageError(
+                    Message("custody-event-erased", subject=subject.record.hex()),
+                    hint=Message("custody-event-erased-hint"),
+                )
             yield row
             previous = hashlib.sha256(row.record).digest()
 
@@ -160,7 +163,7 @@ def add_event(
     assert event is not None, "the groups hold an event"
     name = name_event(chain.subject.record)
     submission = EvidenceInput(
-        source=f"custody:{name}",
+        source=f"{ORIGIN}{name}",
         name=name,
         digests=event.digests().select(project.config.digests),
         media_type="application/json",

@@ -61,6 +61,7 @@ from anchor.store.heads import (
     newest_final_anchor,
     newest_head,
 )
+from anchor.store.name_index import enter_names
 from anchor.store.record_index import enter_records
 from anchor.store.statistics import find_oldest_waiting
 from anchor.system.clock import StoppableClock, Stopped, format_unix_time, parse_time
@@ -183,6 +184,7 @@ class Daemon:
                         pause = self._find_pause() if has_sealed else 0.0
                         next_round = self._clock.monotonic() + pause
                     enter_records(self._project.database)
+                    enter_names(self._project.database)
                     if time >= next_look:
                         next_look = time + _FINALITY_POLL
                         self._watch_copies()

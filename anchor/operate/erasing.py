@@ -9,7 +9,7 @@ the next ``anchor erase`` or ``anchor run`` does the rest.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -35,7 +35,7 @@ from anchor.project.project import OpenProject
 from anchor.store.columns import ERASED, NewEvidence
 from anchor.store.erasures import Piece, erase_rows, load_erasures, lock_holds
 from anchor.store.evidence_insertion import insert_evidence
-from anchor.store.legal_holds import find_held
+from anchor.store.legal_holds import CASE, find_held
 from anchor.system.clock import utc_now
 
 # Shorter names are not searched for in the reason: they are part of many words.
@@ -51,10 +51,17 @@ class ErasureOrder:
     reason: str
 
 
-def erase(project: OpenProject, wanted: Selection, order: ErasureOrder) -> list[Piece]:
+Step = Callable[[Connection, Sequence[Piece]], None]
+"""A step of the erasing transaction; what it raises leaves everything as it was."""
+
+
+def erase(
+    project: OpenProject, wanted: Selection, order: ErasureOrder, step: Step | None = None
+) -> list[Piece]:
     """Erase the content of the selected evidence, record a statement of it, and return the pieces.
 
-    Pieces that were erased before are left out. The caller has to call ``clean_up`` next.
+    Pieces that were erased before are left out.  ``step`` is given the others before they are
+    erased.  The caller has to call ``clean_up`` next.
 
     Raises:
         UsageError: A piece is held, is the statement of an erasure, or is not stored; or the reason
@@ -69,6 +76,8 @@ def erase(project: OpenProject, wanted: Selection, order: ErasureOrder) -> list[
         pieces = [piece for piece in matching if piece.source != ERASED]
         if not pieces:
             return []
+        if step is not None:
+            step(connection, pieces)
         _check_reason(connection, pieces, order.reason)
         erased_at = utc_now()
         record_key_event(
@@ -103,7 +112,9 @@ def check_erasable(connection: Connection, pieces: Sequence[Piece]) -> None:
             Message(
                 "erasure-refused-by-hold", scope=scope, name=hold.name, placed_at=hold.placed_at
             ),
-            hint=Message("erasure-refused-by-hold-hint", name=hold.name),
+            hint=Message("erasure-refused-by-case-hint")
+            if hold.name.startswith(CASE)
+            else Message("erasure-refused-by-hold-hint", name=hold.name),
         )
     statements = {erasure.statement for erasure in load_erasures(connection)}
     for piece in pieces:

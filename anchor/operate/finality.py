@@ -12,6 +12,7 @@ from anchor.operate.incident_handling import fetch_final
 from anchor.operate.preconditions import check_chain_and_incidents, check_code_at
 from anchor.operate.state_proofs import StateProofs, watch_proofs
 from anchor.project.project import OpenProject
+from anchor.store.announcements import announce_final
 from anchor.store.heads import (
     AnchoredHead,
     find_anchored,
@@ -98,6 +99,8 @@ def _update_by(
                 final_at=utc_now() if is_final else None,
             )
             save_anchor(connection, config.chain_id, anchored, keep_hints=False)
+            if is_final:
+                announce_final(connection, config.chain_id, anchored)
         if is_final:
             now_final.append(anchored)
     watch_proofs(project, proofs or StateProofs(config, node, lambda _: None), now_final, final)

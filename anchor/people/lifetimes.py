@@ -20,12 +20,12 @@ _DAY: Final = 86_400
 
 def session_end(begun_at: str) -> str:
     """Return when a session ends that began at ``begun_at``."""
-    return _later(begun_at, SESSION_SECONDS)
+    return later(begun_at, SESSION_SECONDS)
 
 
 def invitation_end(made_at: str, days: int = INVITATION_DAYS) -> str:
     """Return when an invitation made at ``made_at`` expires."""
-    return _later(made_at, days * _DAY)
+    return later(made_at, days * _DAY)
 
 
 def is_in_force(expires_at: str, ended_at: str | None, at: str) -> bool:
@@ -38,5 +38,6 @@ def minute_of(at: str) -> str:
     return f"{at[:16]}Z"
 
 
-def _later(at: str, seconds: int) -> str:
+def later(at: str, seconds: float) -> str:
+    """Return the time so many seconds after ``at``."""
     return format_unix_time(parse_time(at) + seconds)

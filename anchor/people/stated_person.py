@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from anchor.people.plain_text import is_fit
+
 # As many characters as a line of a table holds; longer names are cut.
 _MAX_NAME: Final = 100
 # RFC 5321, 4.5.3.1.3: a path has at most 256 octets, two of them angle brackets.
 _MAX_EMAIL: Final = 254
 # OpenID Connect Core 2: a subject has at most 255 ASCII characters.
 _MAX_SUBJECT: Final = 255
-# Control, format (which reverses the direction of text), surrogate, private and unassigned.
-_UNFIT: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ def clean_name(text: object) -> str:
         return ""
     # Cut before the rest, so that the work is bounded.
     start = text[: 10 * _MAX_NAME]
-    fit = "".join(" " if char.isspace() else char for char in start if _is_fit(char))
+    fit = "".join(" " if char.isspace() else char for char in start if is_fit(char))
     short = " ".join(unicodedata.normalize("NFC", fit).split())
     return short if len(short) <= _MAX_NAME else f"{short[: _MAX_NAME - 1]}…"
 
@@ -65,10 +65,6 @@ def clean_email(text: object) -> str | None:
     if not isinstance(text, str) or not 3 <= len(text) <= _MAX_EMAIL:
         return None
     name, _, host = text.rpartition("@")
-    if not name or not host or not all(char.isprintable() and _is_fit(char) for char in text):
+    if not name or not host or not all(char.isprintable() and is_fit(char) for char in text):
         return None
     return None if any(char.isspace() or char in '<>"' for char in text) else text.lower()
-
-
-def _is_fit(char: str) -> bool:
-    return char.isspace() or unicodedata.category(char) not in _UNFIT

@@ -48,6 +48,14 @@ from anchor.project.files import (
     TRUST_POLICY,
     deployment_record_path,
 )
+from anchor.project.notification_config import (
+    NO_WEBHOOK_RULES,
+    MailConfig,
+    MailSection,
+    WebhookConfig,
+    WebhookSection,
+    read_mail,
+)
 from anchor.project.sign_in_config import (
     NO_PLATFORM,
     PlatformConfig,
@@ -170,6 +178,16 @@ shared = true
 # issuer = "https://HOST"
 # client_id = "ID"
 # client_secret_file = "client-secret"
+
+# What tenants are told: webhooks go to public addresses only, unless they may go elsewhere; e-mail
+# goes through a mail server.
+# [webhooks]
+# allow_private = false
+# [mail]
+# host = "HOST"
+# from = "ADDRESS"
+# user = "USER"
+# password_file = "mail-password"
 """
 """The template of a new configuration; ``encode_config`` sets the members, or removes them."""
 
@@ -213,6 +231,7 @@ class Config:
     ``not_before`` (``record.not_before``) is whether new records name a final block.
     ``tsa`` are the authorities that stamp the checkpoints of final heads (RFC 3161).
     ``platform`` is how people use the service in browsers, and by which providers they sign in.
+    ``webhooks`` is where webhooks may go, ``mail`` the server that takes e-mails; None: no e-mail.
     The repr shows no URL of a node or an object store, because they may hold keys.
     """
 
@@ -246,6 +265,8 @@ class Config:
     not_before: NotBeforeRule = False
     tsa: tuple[TsaConfig, ...] = ()
     platform: PlatformConfig = NO_PLATFORM
+    webhooks: WebhookConfig = NO_WEBHOOK_RULES
+    mail: MailConfig | None = None
 
     @property
     def erasures(self) -> Path:
@@ -576,6 +597,8 @@ class _ConfigDocument(BaseSettings):
     tsa: Annotated[list[_TsaSection], Field(max_length=8), AfterValidator(_check_authorities)] = []
     platform: PlatformSection = PlatformSection()
     sign_in: SignInSections = []
+    webhooks: WebhookSection = WebhookSection()
+    mail: MailSection | None = None
     store_copies: _StoreCopiesSection = _StoreCopiesSection()
 
 
@@ -663,6 +686,8 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         not_before=document.record.not_before,
         tsa=tuple(TsaConfig(name=each.name, url=each.url) for each in document.tsa),
         platform=read_platform(document.platform, document.sign_in, folder),
+        webhooks=WebhookConfig(allow_private=document.webhooks.allow_private),
+        mail=read_mail(document.mail, folder, document.platform.url),
     )
 
 

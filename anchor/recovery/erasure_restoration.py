@@ -19,6 +19,7 @@ from anchor.evidence.record import MAX_RECORD_BYTES
 from anchor.log.merkle import hash_leaf
 from anchor.store.columns import ERASED, EvidenceRow
 from anchor.store.database import Database
+from anchor.store.erased_exhibits import settle_exhibits
 from anchor.store.erasures import (
     Erasure,
     erase_rows,
@@ -81,6 +82,7 @@ def reapply_erasures(database: Writable, stores: Sequence[Database], known: Know
     """Repeat all known erasures in a new store, and copy all legal holds into it.
 
     Returns how many leaves of the log lost their record in this step.
+    Exhibits of cases whose evidence the store does not hold are marked as erased, or lost.
     A hold that was ended after one of ``stores`` was saved is in force again: a hold can be ended
     once more, but erased evidence cannot be recovered.
     """
@@ -102,6 +104,7 @@ def reapply_erasures(database: Writable, stores: Sequence[Database], known: Know
         said = [by_leaf[piece.leaf] for piece in back]
         erase_rows(connection, back, [(erasure.statement, erasure.erased_at) for erasure in said])
         insert_erasures(connection, erasures)
+        settle_exhibits(connection)
     return lost
 
 

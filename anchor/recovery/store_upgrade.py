@@ -17,6 +17,7 @@ from anchor.recovery.backup import make_backup
 from anchor.store.backup_folder import backup_path, open_generations
 from anchor.store.database import MIGRATION_HEAD, Database
 from anchor.store.location import SqliteFile
+from anchor.store.name_index import enter_names
 from anchor.store.record_index import enter_records
 from anchor.store.schema_upgrade import hold_outdated
 
@@ -63,6 +64,7 @@ def upgrade_store(
         # A crash in it leaves a shorter index, which the next `anchor run` continues.
         if enter_records(database):
             report(Message("record-index-entered"))
+        enter_names(database)
         if isinstance(config.store, SqliteFile):
             _free_space(database, report)
     return UpgradedStore(before=outdated.version, after=MIGRATION_HEAD, backup=made.folder)

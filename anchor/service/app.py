@@ -13,15 +13,23 @@ from anchor.project.project import OpenProject
 from anchor.project.sign_in_config import PlatformConfig
 from anchor.service import pages
 from anchor.service.address_limits import AddressLimits
+from anchor.service.announcer import Announcer
 from anchor.service.auth import KeyCache
 from anchor.service.certificate_maker import CertificateMaker
 from anchor.service.client_address import Peers
+from anchor.service.mail_sender import MailSender
 from anchor.service.middleware import RequestMiddleware
 from anchor.service.openapi import build_openapi
 from anchor.service.problems import answer_problems
 from anchor.service.routes import (
     bulk,
+    case_members,
+    cases,
     certificates,
+    erasures,
+    evidence_list,
+    exhibits,
+    final_evidence,
     heads,
     health,
     keys,
@@ -30,14 +38,20 @@ from anchor.service.routes import (
     members,
     metrics,
     notices,
+    packages,
     receipts,
+    search,
     status,
     submit,
     usage,
+    webhooks,
 )
 from anchor.service.settings import Settings
+from anchor.service.webhook_sender import WebhookSender
 from anchor.service.worker import Service
+from anchor.store.announcements import ANNOUNCEMENT_JOB
 from anchor.store.certificates import JOB
+from anchor.store.deliveries import MAIL_JOB, WEBHOOK_JOB
 
 if TYPE_CHECKING:
     from anchor.service.provider_client import ProviderClient
@@ -45,14 +59,23 @@ if TYPE_CHECKING:
 _ROUTERS = (
     submit.router,
     bulk.router,
+    evidence_list.router,
     status.router,
     receipts.router,
     certificates.router,
+    erasures.router,
+    cases.router,
+    case_members.router,
+    exhibits.router,
+    packages.router,
+    search.router,
     notices.router,
     heads.router,
+    final_evidence.router,
     usage.router,
     members.router,
     keys.router,
+    webhooks.router,
     log.router,
     lookup.router,
     health.router,
@@ -73,11 +96,16 @@ def create_app(project: OpenProject, settings: Settings | None = None) -> FastAP
     """Return the application for an open project, which it closes when it stops.
 
     Raises:
-        ConfigError: The log's key is missing or damaged, or the secret of a sign-in is missing.
+        ConfigError: The log's key is missing or damaged, or the secret of a sign-in or the mail
+            server is missing.
         ImportError: There are providers, and the extra ``platform`` is not installed.
     """
     service = Service(project, settings or Settings())
     service.jobs.add(JOB, CertificateMaker(service).work)
+    service.deliveries.add(ANNOUNCEMENT_JOB, Announcer(service).work)
+    service.deliveries.add(WEBHOOK_JOB, WebhookSender(service).work)
+    if project.config.mail is not None:
+        service.deliveries.add(MAIL_JOB, MailSender(service, project.config.mail).work)
     providers = make_providers(project.config.platform)
     state = {
         "stopping": service.stopping,

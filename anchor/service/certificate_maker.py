@@ -78,13 +78,13 @@ class CertificateMaker:
             made = await self._make(stored)
         except Problem as problem:
             refusal = problem.members()
-            return partial(save_refusal, id=job.about, refusal=refusal)
+            return partial(save_refusal, id=job.about, refusal=refusal, at=utc_now())
         except CannotCheckError as error:
             if job.failures + 1 < _MOST_FAILURES:
                 raise
             # Without details, which may name paths and hosts of the operator.
             refusal = explain(error).members()
-            return partial(save_refusal, id=job.about, refusal=refusal)
+            return partial(save_refusal, id=job.about, refusal=refusal, at=utc_now())
         if made is None:
             raise NotYet(min(_FIRST_PAUSE * job.attempts, _LONGEST_PAUSE))
         return partial(

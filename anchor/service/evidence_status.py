@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 
+from anchor.errors import CannotCheckError
 from anchor.evidence.preservation_number import number_record
 from anchor.evidence.record_notice import RecordNotice
 from anchor.messages.message import Message
@@ -61,7 +62,7 @@ async def load_status(service: Service, caller: Caller, id: str) -> EvidenceStat
         Problem: The tenant has no such evidence (404), or it was erased (410).
         ChainGuardError: The evidence was anchored, and the chain contradicts the log.
     """
-    stored, anchored, notice = await service.read(lambda: _load(service, caller, id))
+    stored, anchored, notice, notice_erased = await service.read(lambda: _load(service, caller, id))
     if anchored is not None and anchored.final:
         service.check_chain()
     return EvidenceStatusDocument(
@@ -72,6 +73,7 @@ async def load_status(service: Service, caller: Caller, id: str) -> EvidenceStat
         index=stored.leaf_index,
         anchor=None if anchored is None else describe_anchor(anchored),
         notice=None if notice is None else _describe_notice(notice),
+        notice_erased=notice_erased,
     )
 
 
@@ -105,15 +107,20 @@ def describe_anchor(anchored: AnchoredHead) -> HeadAnchorDocument:
 
 def _load(
     service: Service, caller: Caller, id: str
-) -> tuple[StoredEvidence, AnchoredHead | None, RecordNotice | None]:
+) -> tuple[StoredEvidence, AnchoredHead | None, RecordNotice | None, bool]:
+    """Return the evidence, its anchor, the notice about it, and whether that was erased."""
     stored = find_evidence(service, caller, id)
     chain_id, anchored, pair = service.project.config.chain_id, None, None
+    notice_erased = False
     with service.project.database.read() as connection:
         if stored.leaf_index is not None:
             anchored = find_covering_anchor(connection, chain_id, stored.leaf_index)
         if stored.record is not None:
-            pair = find_notice(connection, hashlib.sha256(stored.record).digest())
-    return stored, anchored, None if pair is None else pair[1]
+            try:
+                pair = find_notice(connection, hashlib.sha256(stored.record).digest())
+            except CannotCheckError:
+                notice_erased = True
+    return stored, anchored, None if pair is None else pair[1], notice_erased
 
 
 def _describe_notice(notice: RecordNotice) -> StatusNoticeDocument:

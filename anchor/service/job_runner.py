@@ -1,4 +1,4 @@
-"""A worker's task that does the jobs that transactions ordered, one at a time."""
+"""A worker's tasks that do the jobs that transactions ordered, each one at a time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from anchor.errors import AnchorError
 from anchor.messages.message import Message
+from anchor.notifications.retries import delay_after
 from anchor.store.database import Database
 from anchor.store.jobs import JobQueue, Record, TakenJob
 from anchor.system.clock import format_time
@@ -21,8 +22,7 @@ _PAUSE = 2.0
 # Seconds for a job; and those after which another worker takes that of a worker that died.
 _SECONDS = 300
 _LEASE = 30
-# Seconds until the second attempt; doubled for each further one, up to an hour.
-_FIRST_DELAY = 5
+# The most seconds between two attempts.
 _LONGEST_DELAY = 3_600
 
 Work = Callable[[TakenJob], Awaitable[Record]]
@@ -30,18 +30,25 @@ Work = Callable[[TakenJob], Awaitable[Record]]
 
 
 class NotYet(Exception):
-    """The job cannot be done yet, through no fault: it is tried again after ``seconds``."""
+    """The job cannot be done yet: it is tried again after ``seconds``.
 
-    def __init__(self, seconds: int) -> None:
+    That is no failure, unless ``has_failed``; ``record`` records what became of this attempt.
+    """
+
+    def __init__(
+        self, seconds: int, *, has_failed: bool = False, record: Record | None = None
+    ) -> None:
         super().__init__()
         self.seconds = seconds
+        self.has_failed = has_failed
+        self.record = record
 
 
 class JobRunner:
-    """A task that takes due jobs and passes each to the function for its kind.
+    """Tasks that take due jobs and pass each to the function for its kind.
 
     The function returns how to record the result.  If it fails, or takes more than five minutes,
-    the job is put off, for longer each time.  ``end_process`` is called if the task ends without
+    the job is put off, for longer each time.  ``end_process`` is called if a task ends without
     being stopped.
     """
 
@@ -50,33 +57,40 @@ class JobRunner:
         database: Database,
         clock: Callable[[], datetime],
         end_process: Callable[[], None] = lambda: None,
+        *,
+        tasks: int = 1,
     ) -> None:
+        """Prepare; each of the ``tasks`` does one job at a time."""
         self._end_process = end_process
         self._queue = JobQueue(database)
         self._clock = clock
         self._work: dict[str, Work] = {}
+        self._count = tasks
         self._ordered = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def add(self, kind: str, work: Work) -> None:
         """Register the function that does the jobs of a kind."""
         self._work[kind] = work
 
     def start(self) -> None:
-        """Start the task."""
-        self._task = asyncio.create_task(self._run())
-        self._task.add_done_callback(self._note_end)
+        """Start the tasks."""
+        for _ in range(self._count):
+            task = asyncio.create_task(self._run())
+            task.add_done_callback(self._note_end)
+            self._tasks.append(task)
 
     def wake(self) -> None:
-        """Wake the task, because a job was ordered."""
+        """Wake the tasks, because a job was ordered."""
         self._ordered.set()
 
     async def stop(self) -> None:
-        """Stop the task; its job is taken again when its time is over."""
-        if self._task is not None:
-            self._task.cancel()
+        """Stop the tasks; their jobs are taken again when their time is over."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+                await task
 
     def _note_end(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():  # a bug: no job of this worker would ever be done again
@@ -103,11 +117,14 @@ class JobRunner:
             async with asyncio.timeout(_SECONDS):
                 record = await self._work_on(job)
         except NotYet as error:
-            await self._put_off(job, error.seconds)
+            await self._put_off(
+                job, error.seconds, has_failed=error.has_failed, record=error.record
+            )
         except (AnchorError, OSError, TimeoutError) as error:
             reason = error if str(error) else type(error).__name__
             _LOG.warning(Message("job-failed", kind=job.kind, about=job.about, reason=reason))
-            await self._put_off(job, delay_after(job.failures + 1), has_failed=True)
+            seconds = delay_after(job.failures + 1, _LONGEST_DELAY)
+            await self._put_off(job, seconds, has_failed=True)
         else:
             await asyncio.to_thread(self._queue.finish, job, record)
         return True
@@ -127,11 +144,15 @@ class JobRunner:
         until = at + timedelta(seconds=_LEASE)
         return self._queue.take(tuple(self._work), at=format_time(at), until=format_time(until))
 
-    async def _put_off(self, job: TakenJob, seconds: int, *, has_failed: bool = False) -> None:
+    async def _put_off(
+        self,
+        job: TakenJob,
+        seconds: int,
+        *,
+        has_failed: bool = False,
+        record: Record | None = None,
+    ) -> None:
         due_at = format_time(self._clock() + timedelta(seconds=seconds))
-        await asyncio.to_thread(self._queue.put_off, job, due_at=due_at, has_failed=has_failed)
-
-
-def delay_after(failures: int) -> int:
-    """Return the seconds to wait after so many failures, one or more."""
-    return min(_FIRST_DELAY << min(failures - 1, 12), _LONGEST_DELAY)
+        await asyncio.to_thread(
+            self._queue.put_off, job, due_at=due_at, has_failed=has_failed, record=record
+        )

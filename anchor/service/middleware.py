@@ -17,13 +17,16 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.multiprocess import MultiProcessCollector
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
 from anchor.messages.message import Message
 from anchor.service.address_limits import AddressLimits, too_many
 from anchor.service.client_address import client_of, peers_of
+from anchor.service.pages.language import read_reader
+from anchor.service.pages.page_routes import answer_problem
 from anchor.service.problems import CLOSE, Problem, explain
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -123,7 +126,7 @@ class RequestMiddleware:
             return
         problem = problem or _limit_anonymous(scope)
         if problem is not None:
-            await problem.response()(scope, receive, send)
+            await _refuse(scope, problem)(scope, receive, send)
             return
         client, peers = client_of(scope), peers_of(scope)
         if not peers.is_proxy(scope["client"][0] if scope["client"] else ""):
@@ -132,11 +135,19 @@ class RequestMiddleware:
         # A proxy's connections are shared by its clients: their requests are counted instead.
         try:
             if peers.arrive(client) > scope["state"]["settings"].max_per_peer:
-                await too_many(1.0).response()(scope, receive, send)
+                await _refuse(scope, too_many(1.0))(scope, receive, send)
             else:
                 await self._app(scope, receive, send)
         finally:
             peers.leave(client)
+
+
+def _refuse(scope: Scope, problem: Problem) -> Response:
+    """Return the answer to a request that no route gets: a page for browsers, except of the API."""
+    accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
+    if b"text/html" in accepted and not scope["path"].startswith("/v1/"):
+        return answer_problem(problem, read_reader(Request(scope)))
+    return problem.response()
 
 
 def _find_problem(scope: Scope) -> Problem | None:

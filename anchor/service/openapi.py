@@ -15,7 +15,7 @@ from anchor.service.schemas import DigestSubmission, RecordSubmission
 _REFERENCE = "#/components/schemas/{model}"
 _DESCRIPTION = """\
 Submit digests or records, and get receipts: proofs that they existed no later than a block of the
-chain, and are unchanged since. Nothing here takes a URL, and no evidence is sent: only its hashes.
+chain, and are unchanged since. Only webhooks take a URL, and no evidence is sent: only its hashes.
 
 Errors are `application/problem+json` (RFC 9457). Send a key as `Authorization: Bearer KEY`.
 """
@@ -51,6 +51,7 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         for operations in page["paths"].values():
             for operation in operations.values():
                 _mend_errors(operation)
+                schemas.update(_take_definitions(operation))
         app.openapi_schema = page
     return app.openapi_schema
 
@@ -63,6 +64,14 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
         rest = {key: value for key, value in member.items() if key not in ("anyOf", "default")}
         members[name] = kinds[0] | rest if len(kinds) == 1 else member
     return schema | {"properties": members}
+
+
+def _take_definitions(operation: dict[str, Any]) -> dict[str, Any]:
+    """Remove the definitions that the schemas of a body bring with them, and return them."""
+    definitions: dict[str, Any] = {}
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        definitions |= content.get("schema", {}).pop("$defs", {})
+    return definitions
 
 
 def _mend_errors(operation: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -152,6 +152,20 @@ def describe_body(model: type[BaseModel]) -> dict[str, Any]:
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     content = {"application/json": {"schema": schema}}
     return {"requestBody": {"required": True, "content": content}}
+
+
+class ErasureRequest(_Document):
+    """Why evidence is erased: the legal basis, and words that name no person and no evidence."""
+
+    basis: Literal["gdpr-17", "pipl-47", "other"]
+    reason: Annotated[str, Field(min_length=1, max_length=1_000)]
+
+
+class ErasedDocument(_Document):
+    """A piece of evidence of which only the leaf and its place are left."""
+
+    id: str
+    leaf: str
 
 
 async def read_document(request: Request, service: Service, model: type[Asked]) -> Asked:

@@ -82,8 +82,9 @@ NumberInPath = Annotated[
     Path(
         min_length=1,
         max_length=200,
-        description="A preservation number in any spelling; or the SHA-256 of a record, a digest "
-        "of evidence, an id, a leaf hash, a root or a transaction hash: 64 hex digits.",
+        description="A preservation number in any spelling; a certificate's number; or the SHA-256 "
+        "of a record, a digest of evidence, an id, a leaf hash, a root or a transaction hash: 64 "
+        "hex digits.",
         examples=["BZPE-PSQZ-S1QK-HPAJ-0"],
     ),
 ]
@@ -198,6 +199,45 @@ class EvidenceStatusDocument(Document):
         StatusNoticeDocument | None,
         Field(description="The notice about it, which is a record of its own, or null."),
     ] = None
+    notice_erased: Annotated[
+        bool, Field(description="There was a notice about it, whose record was erased or lost.")
+    ] = False
+
+
+class RevocationDocument(Document):
+    """When and why a certificate was revoked."""
+
+    at: str
+    reason: Annotated[
+        str | None, Field(description="Null if the evidence was erased since: the reason with it.")
+    ]
+
+
+class IssueDocument(Document):
+    """When a certificate was issued, and whether it was revoked since."""
+
+    issued_at: str
+    revocation: RevocationDocument | None
+
+
+class ListedEvidenceDocument(Document):
+    """One piece of a tenant's evidence in a list."""
+
+    id: Id
+    number: Annotated[Number | None, Field(description="Null if the record is lost.")]
+    name: Annotated[str | None, Field(description="As in the record; null if that is lost.")]
+    size: Annotated[int | None, Field(ge=0, description="In bytes, if it is known.")]
+    accepted_at: str
+    state: StageName
+    index: Annotated[Index | None, Field(description="Its place in the log, once it is sealed.")]
+    anchor: HeadAnchorDocument | None
+
+
+class EvidenceList(Document):
+    """Evidence, the newest first; ``next`` is the value of ``cursor`` for the next page."""
+
+    evidence: list[ListedEvidenceDocument]
+    next: str | None
 
 
 class NumberMatchDocument(Document):
@@ -208,7 +248,15 @@ class NumberMatchDocument(Document):
 
     kind: Annotated[
         Literal[
-            "preservation-number", "record", "sha256", "sm3", "id", "leaf", "root", "transaction"
+            "preservation-number",
+            "certificate",
+            "record",
+            "sha256",
+            "sm3",
+            "id",
+            "leaf",
+            "root",
+            "transaction",
         ],
         Field(description="A root and a transaction are of a head, not of evidence."),
     ]
@@ -217,6 +265,9 @@ class NumberMatchDocument(Document):
     accepted_at: str | None
     sealed_at: str | None
     anchor: HeadAnchorDocument | None
+    certificate: Annotated[
+        IssueDocument | None, Field(description="Of the certificate that bears the number.")
+    ]
 
 
 class NumberMatches(Document):
@@ -267,13 +318,6 @@ class ProblemDocument(BaseModel):
     detail: str
     id: Annotated[str, Field(description="Names what `detail` says, for programs.")]
     errors: list[FieldErrorDocument] = []
-
-
-class RevocationDocument(Document):
-    """When and why a certificate was revoked."""
-
-    at: str
-    reason: str | None
 
 
 class CertificateDocument(Document):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 
+from anchor.people.sample_person import SamplePerson
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -49,5 +51,7 @@ class Settings:
     access_log: bool = True
     # Time for requests in progress to end after SIGTERM; workers are killed 5 seconds later.
     drain_seconds: int = 20
+    # As whom anybody may sign in without a password: of a demonstration on this machine alone.
+    sample_people: tuple[SamplePerson, ...] = ()
     # Signs the cookies of sign-ins under way; shared by all workers, and new with each start.
     session_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)

@@ -47,6 +47,8 @@ P = ParamSpec("P")
 
 # Threads for reads, which take about a millisecond each, most of it in the database.
 _READERS = 4
+# Messages that are sent at the same time.
+_DELIVERIES = 4
 
 
 class Service:
@@ -70,7 +72,10 @@ class Service:
             lambda: self.anchor_watch.watch.tell(self.stage_watch.anchored_at),
         )
         self.proof_queue = ProofQueue("explore")
-        self.jobs = JobRunner(project.database, partial(datetime.now, UTC), end_this_process)
+        clock = partial(datetime.now, UTC)
+        self.jobs = JobRunner(project.database, clock, end_this_process)
+        # Apart from the certificates, and several at once: receivers may take long to answer.
+        self.deliveries = JobRunner(project.database, clock, end_this_process, tasks=_DELIVERIES)
         self._public = LivePublication(project, load_log_key(project.config))
         # The published log's tree caches tiles, and is not thread-safe.
         self._publisher = ThreadPoolExecutor(1, thread_name_prefix="publish")
@@ -89,6 +94,7 @@ class Service:
         await self.stage_watch.start()
         self.anchor_watch.start()
         self.jobs.start()
+        self.deliveries.start()
 
     async def read(self, work: Callable[[], T]) -> T:
         """Run ``work``, which may block on the store, off the event loop."""
@@ -119,7 +125,9 @@ class Service:
                 lambda connection: work(connection, *args, **kwargs)
             )
 
-        return await asyncio.get_running_loop().run_in_executor(self._changer, write)
+        result = await asyncio.get_running_loop().run_in_executor(self._changer, write)
+        self.deliveries.wake()  # somebody may have to be told
+        return result
 
     async def read_published(self, path: str) -> tuple[bytes | None, bool]:
         """Return a file of the published log, None if missing, and whether it can never change.
@@ -232,6 +240,7 @@ class Service:
         """Write pending submissions, stop the threads and tasks, and close the project's store."""
         self.stopping.set()
         await self.jobs.stop()
+        await self.deliveries.stop()
         self.anchor_watch.stop()
         await self.readiness.stop()
         await self.stage_watch.stop()

@@ -191,6 +191,12 @@ def load_usage(connection: Connection, day: str) -> dict[str, int]:
     return {row.tenant: row.accepted for row in rows}
 
 
+def find_usage(connection: Connection, tenant: str, day: str) -> int:
+    """Return the number of a tenant's new pieces of evidence of a day (``2026-01-31``)."""
+    query = select(usage.c.accepted).where((usage.c.tenant == tenant) & (usage.c.day == day))
+    return int(connection.execute(query).scalar() or 0)
+
+
 def measure_allowance(connection: Connection, tenant: str, limits: Quota, at: str) -> int | None:
     """Return how much more new evidence a tenant may submit; None without a limit.
 

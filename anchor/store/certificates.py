@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
+from anchor.notifications.event_types import NotificationType
 from anchor.store import fingerprints
+from anchor.store.announcements import announce
 from anchor.store.fingerprint_pages import About
 from anchor.store.jobs import order_job
 from anchor.store.schema import certificate_files, certificates
@@ -153,20 +155,26 @@ def save_issue(
             for kind, body in files.items()
         ]
         connection.execute(insert(certificate_files), rows)
+        _announce(connection, "certificate.issued", id, issued_at)
 
 
-def save_refusal(connection: Connection, id: str, refusal: Mapping[str, Any]) -> None:
+def save_refusal(connection: Connection, id: str, refusal: Mapping[str, Any], *, at: str) -> None:
     """Record that a certificate cannot be issued, and why."""
     waiting = (certificates.c.id == id) & certificates.c.number.is_(None)
     text = json.dumps(refusal, ensure_ascii=False, sort_keys=True)
-    connection.execute(update(certificates).where(waiting).values(refusal=text))
+    query = update(certificates).where(waiting).values(refusal=text)
+    if connection.execute(query).rowcount == 1:
+        _announce(connection, "certificate.refused", id, at)
 
 
 def revoke_certificate(connection: Connection, id: str, *, reason: str, at: str) -> bool:
     """Revoke an issued certificate; return False if it is not issued, or was revoked before."""
     standing = certificates.c.number.is_not(None) & certificates.c.revoked_at.is_(None)
     query = update(certificates).where((certificates.c.id == id) & standing)
-    return connection.execute(query.values(revoked_at=at, revocation=reason)).rowcount == 1
+    done = connection.execute(query.values(revoked_at=at, revocation=reason)).rowcount == 1
+    if done:
+        _announce(connection, "certificate.revoked", id, at)
+    return done
 
 
 def forget_certificates(connection: Connection, identities: Sequence[bytes]) -> None:
@@ -192,6 +200,18 @@ def copy_certificates(source: Connection, target: Connection) -> None:
             target.execute(insert(certificate_files).values(**file._mapping))
         if _parse(row).is_waiting:
             order_job(target, JOB, row.id, due_at=row.requested_at)
+
+
+def _announce(connection: Connection, event: NotificationType, id: str, at: str) -> None:
+    certificate = find_certificate(connection, id)
+    assert certificate is not None, "it was just changed"
+    identity = certificate.identity
+    data = {
+        "certificate": id,
+        "number": certificate.number,
+        "evidence": None if identity is None else identity.hex(),
+    }
+    announce(connection, certificate.tenant, event, data, at=at)
 
 
 def _forget(connection: Connection, ids: Iterable[str]) -> None:

@@ -259,6 +259,10 @@ class Run:
         except UnicodeDecodeError:  # damage
             return kind.prefix + self._names[at].decode(errors="replace")
 
+    def is_named_by_digest(self, at: int) -> bool:
+        """Return whether a piece has no name of its own."""
+        return self._kind(at).is_named_by_digest
+
     def time(self, at: int) -> str:
         """Return when a piece was accepted."""
         kind = self._kind(at)

@@ -9,15 +9,19 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, exists, insert, select, true, update
 
+from anchor.evidence import custody_event, record_notice
 from anchor.evidence.digests import Digests
 from anchor.store import fingerprints
 from anchor.store.certificates import forget_certificates
 from anchor.store.columns import ERASED, HASH, EvidenceRow, Run
+from anchor.store.deliveries import forget_in_messages
+from anchor.store.erased_exhibits import forget_exhibits
 from anchor.store.evidence import find_indices_from, find_indices_of
 from anchor.store.evidence_insertion import replace_pieces
 from anchor.store.file_origins import tenant_of
 from anchor.store.fingerprint_pages import About
 from anchor.store.idempotency_keys import delete_keys
+from anchor.store.name_index import forget_names
 from anchor.store.runs import (
     add_up,
     find_size,
@@ -30,6 +34,8 @@ from anchor.store.schema import erasures, project, runs
 from anchor.types import Hash32
 
 _MEMBER = b'"erasure":{'
+# Records that are found by their key, which says which record they are about.
+_CHAINED = (custody_event.ORIGIN, record_notice.ORIGIN)
 
 
 class Piece(NamedTuple):
@@ -122,7 +128,8 @@ def erase_rows(
     """Erase everything of ``pieces`` except their leaves, and record the erasures.
 
     ``said`` gives, for each piece, the leaf of the record that states the erasure (None if that is
-    unknown), and the time.
+    unknown), and the time.  The key of a custody event or a notice stays, so that no other can
+    take its place; it is a hash of the hashes of one or two records.
     """
     if not pieces:
         return
@@ -131,8 +138,15 @@ def erase_rows(
         connection,
         [(piece.id, blank(piece.leaf, times[piece.id])) for piece in pieces if piece.id in times],
     )
-    delete_keys(connection, _ids(pieces))
-    forget_certificates(connection, [piece.identity for piece in pieces])
+    delete_keys(connection, {piece.id for piece in pieces if not piece.source.startswith(_CHAINED)})
+    identities = [piece.identity for piece in pieces]
+    forget_certificates(connection, identities)
+    forget_in_messages(connection, identities)
+    forget_names(connection, [(tenant_of(piece.source), piece.id) for piece in pieces])
+    forget_exhibits(
+        connection,
+        [(piece.identity, at) for piece, (_, at) in zip(pieces, said, strict=True)],
+    )
     _insert(
         connection,
         [

@@ -28,6 +28,7 @@ from anchor.store.idempotency_keys import insert_keys
 from anchor.store.new_pieces import NEW, NewPieces
 from anchor.store.runs import append_runs, find_run, lock_intake, rewrite_run
 from anchor.store.sorted_rows import number_rows, sort_rows, split_rows
+from anchor.store.tenant_slices import enter_slices, renew_slices
 
 # What intake finds pieces by; ``record_index`` has the others, after it.
 _ENTERED = (About.IDENTITY, About.SM3, About.SOURCE)
@@ -80,7 +81,9 @@ def insert_rows(connection: Connection, items: Sequence[Row | Run]) -> None:
     if not items:
         return
     lock_intake(connection)
-    enter_runs(connection, append_runs(connection, _pack(items)))
+    added = append_runs(connection, _pack(items))
+    enter_runs(connection, added)
+    enter_slices(connection, added)
 
 
 def make_unique(connection: Connection, runs: Sequence[Run]) -> Iterator[Run]:
@@ -181,15 +184,18 @@ def replace_pieces(connection: Connection, changed: Sequence[tuple[int, Row]]) -
             run = find_run(connection, index)
         if run is not None:
             by_run.setdefault(run.first, (run, {}))[1][index - run.first] = row
+    rewritten: list[tuple[Run, Run]] = []
     for run, rows in by_run.values():
         after = run.replace(rows)
         rewrite_run(connection, after)
+        rewritten.append((run, after))
         for about in _ENTERED:
             gone = _list_entries([(run, at) for at in rows], about)
             fingerprints.remove(connection, about, gone)
             new = _list_entries([(after, at) for at in rows], about)
             data = b"".join(encode_entry(key, index) for key, index in new)
             fingerprints.insert(connection, about, data)
+    renew_slices(connection, rewritten)
 
 
 def claim_rows(connection: Connection, claims: Iterable[tuple[bytes, bytes, str]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence, Set
 
 from sqlalchemy import Connection, delete, func, insert, select
 
@@ -58,10 +58,9 @@ def count_lost_keys(connection: Connection) -> int:
     return int(connection.execute(beyond.select_from(keys)).scalar_one())
 
 
-def delete_keys(connection: Connection, pieces: Sequence[int]) -> None:
+def delete_keys(connection: Connection, pieces: Set[int]) -> None:
     """Delete the keys of these pieces."""
-    gone = set(pieces)
     # In one pass, because keys have no index by piece.
-    deleted = [row.key for row in connection.execute(select(keys)) if row.piece in gone]
+    deleted = [row.key for row in connection.execute(select(keys)) if row.piece in pieces]
     for key in deleted:
         connection.execute(delete(keys).where(keys.c.key == key))

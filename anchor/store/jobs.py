@@ -116,11 +116,22 @@ class JobQueue:
 
         self._database.write_with_retry(work)
 
-    def put_off(self, job: TakenJob, *, due_at: str, has_failed: bool = False) -> None:
-        """Put a job off as ``put_off_job`` does."""
-        self._database.write_with_retry(
-            lambda connection: put_off_job(connection, job, due_at=due_at, has_failed=has_failed)
-        )
+    def put_off(
+        self,
+        job: TakenJob,
+        *,
+        due_at: str,
+        has_failed: bool = False,
+        record: Record | None = None,
+    ) -> None:
+        """Put a job off as ``put_off_job`` does, and record what became of this attempt."""
+
+        def work(connection: Connection) -> None:
+            is_put_off = put_off_job(connection, job, due_at=due_at, has_failed=has_failed)
+            if is_put_off and record is not None:
+                record(connection)
+
+        self._database.write_with_retry(work)
 
 
 def record_nothing(_connection: Connection) -> None:
@@ -128,4 +139,6 @@ def record_nothing(_connection: Connection) -> None:
 
 
 def _same(job: TakenJob) -> ColumnElement[bool]:
-    return (jobs.c.id == job.id) & (jobs.c.attempts == job.attempts)
+    # SQLite may give the id of a job that is done to a new one.
+    is_it = (jobs.c.id == job.id) & (jobs.c.kind == job.kind) & (jobs.c.about == job.about)
+    return is_it & (jobs.c.attempts == job.attempts)

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, insert, select, text, update
 
+from anchor.canonical import JsonValue
 from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.people.actors import Actor
 from anchor.people.roles import Role, check_owner_remains, parse_role
+from anchor.store.announcements import announce
 from anchor.store.api_keys import Quota
 from anchor.store.persons import PersonRow, parse_person
-from anchor.store.schema import memberships, people, tenants
+from anchor.store.schema import case_members, cases, memberships, people, tenants
 from anchor.store.tenant_events import Action, note_tenant_event
 
 
@@ -124,6 +126,7 @@ def add_member(
     note_tenant_event(
         connection, tenant, actor, "member-joined", at=at, subject=person, details=details
     )
+    announce(connection, tenant, "member.joined", {"person": person, "role": role}, at=at)
     return True
 
 
@@ -161,10 +164,16 @@ def remove_member(connection: Connection, tenant: str, person: str, actor: Actor
     check_owner_remains(roles, person, None)
     row = (memberships.c.tenant == tenant) & (memberships.c.person == person)
     connection.execute(delete(memberships).where(row))
+    # Whoever comes back later must not find themselves in cases of before.
+    own = select(cases.c.id).where(cases.c.tenant == tenant)
+    seat = (case_members.c.person == person) & case_members.c.case.in_(own)
+    connection.execute(delete(case_members).where(seat))
     left = actor == Actor("person", person)
     action: Action = "member-left" if left else "member-removed"
     details = {"role": roles[person]}
     note_tenant_event(connection, tenant, actor, action, at=at, subject=person, details=details)
+    data: dict[str, JsonValue] = {"person": person, "role": roles[person], "left": left}
+    announce(connection, tenant, "member.removed", data, at=at)
     return True
 
 

@@ -1,7 +1,8 @@
-"""Transfer of tenants and their people between stores, from a backup to a restored store.
+"""Transfer of tenants, their people and cases between stores, from a backup to a restored store.
 
 Sessions and invitations are left out, because they may have been ended since the backup was made,
-and API keys, because they may have been revoked.
+and API keys, because they may have been revoked; webhooks, for the same reason, and messages that
+wait, because they may have been sent.
 """
 
 from __future__ import annotations
@@ -12,17 +13,43 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, insert, select
 
-from anchor.store.schema import identities, memberships, people, tenant_events, tenants
+from anchor.store.schema import (
+    case_exhibits,
+    case_members,
+    case_notes,
+    case_parties,
+    cases,
+    identities,
+    mail_choices,
+    memberships,
+    people,
+    tenant_events,
+    tenants,
+)
 
 Rows: TypeAlias = tuple[Mapping[str, Any], ...]
 
 # In the order in which rows may refer to each other.
-_TABLES = (tenants, people, identities, memberships, tenant_events)
+_TABLES = (
+    tenants,
+    people,
+    identities,
+    memberships,
+    mail_choices,
+    tenant_events,
+    cases,
+    case_parties,
+    case_exhibits,
+    case_notes,
+    case_members,
+)
+# Tables whose ids a store gives, in the order of the rows.
+_NUMBERED = (tenant_events, case_notes)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPeople:
-    """The rows of tenants, people, identities, memberships and events, table by table."""
+    """The rows of tenants, people, their choices and events, and cases, table by table."""
 
     tables: tuple[Rows, ...]
 
@@ -33,7 +60,7 @@ class StoredPeople:
 
 
 def load_people(connection: Connection) -> StoredPeople:
-    """Return every tenant, person, identity, membership and event of a store."""
+    """Return every tenant, person, identity, membership, choice, event and case of a store."""
     tables: list[Rows] = []
     for table in _TABLES:
         query = select(table).order_by(*table.primary_key.columns)
@@ -42,10 +69,13 @@ def load_people(connection: Connection) -> StoredPeople:
 
 
 def insert_people(connection: Connection, stored: StoredPeople) -> None:
-    """Insert the rows into a store that has none; events get new ids, in the same order."""
+    """Insert the rows into a store that has none; events and notes get new ids, in the same order.
+
+    ``settle_exhibits`` is to be called once the store has its evidence.
+    """
     for table, rows in zip(_TABLES, stored.tables, strict=True):
         values = [dict(row) for row in rows]
-        if table is tenant_events:
+        if table in _NUMBERED:
             for row in values:
                 del row["id"]
         if values:

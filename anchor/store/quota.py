@@ -7,7 +7,10 @@ from typing import Protocol, TypeAlias
 
 from sqlalchemy import Connection
 
-from anchor.store.api_keys import Quota, count_usage, measure_allowance
+from anchor.canonical import JsonValue
+from anchor.notifications.quota_levels import find_level
+from anchor.store.announcements import announce
+from anchor.store.api_keys import Quota, count_usage, find_usage, measure_allowance
 from anchor.store.columns import NewEvidence, Run
 from anchor.store.evidence import find_by_key
 from anchor.store.evidence_insertion import append_new
@@ -61,6 +64,7 @@ class _Admission:
         items = [part for each in submissions for part in each.items]
         self._pieces = NewPieces(connection, items)
         self._keys: dict[bytes, bytes] = {}
+        self._quotas = {each.tenant: each.limits for each in submissions}
         # By tenant, in an order in which two processes cannot wait for each other.
         self._allowances = {
             each.tenant: measure_allowance(connection, each.tenant, each.limits, at)
@@ -100,3 +104,13 @@ class _Admission:
         append_new(self._connection, self._pieces.new, self._keys)
         for tenant, added in self._added.items():
             count_usage(self._connection, tenant, added, self._at)
+            per_day = self._quotas[tenant].per_day
+            if added and per_day is not None:
+                self._announce_level(tenant, added, per_day)
+
+    def _announce_level(self, tenant: str, added: int, per_day: int) -> None:
+        used = find_usage(self._connection, tenant, self._at[:10])
+        level = find_level(used - added, used, per_day)
+        if level is not None:
+            data: dict[str, JsonValue] = {"per_cent": level, "accepted": used, "per_day": per_day}
+            announce(self._connection, tenant, "quota.reached", data, at=self._at)

@@ -29,7 +29,18 @@ What each table keeps durable:
 - ``memberships``: the persons of each tenant, and their roles.
 - ``invitations``: the hashes of invitations to a tenant, each for one person.
 - ``sessions``: the hashes of browser sessions, of a person or of an administrator's key.
+- ``tenant_slices``: the parts of the log in which a tenant has evidence.
 - ``tenant_events``: each tenant's audit trail, to which rows are only added.
+- ``cases``, ``case_parties``: the tenants' cases, with their parties and legal holds.
+- ``case_exhibits``: the evidence in each case, in order; without its digests once it is erased.
+- ``case_notes``: notes in cases, to which rows are only added.
+- ``case_members``: the persons of the tenant who see a case.
+- ``name_index``: how many pieces are entered by name.  One row.
+- ``name_blocks``: each tenant's names of evidence, by which it is searched; derived from the runs.
+- ``announcements``: events about which messages have yet to be made.
+- ``webhooks``: where tenants want to be told about events, with the secrets that sign messages.
+- ``deliveries``: messages to webhooks and persons, waiting or settled.
+- ``mail_choices``: what each person wants to be told by e-mail, and in which language.
 """
 
 from __future__ import annotations
@@ -289,6 +300,14 @@ tenants = _table(
     Column("created_at", Text, nullable=False),
 )
 
+tenant_slices = _table(
+    "tenant_slices",
+    # No foreign key: evidence of a tenant may be stored before the tenant is.
+    Column("tenant", Text, primary_key=True),
+    # A multiple of 1,024: the tenant has a piece with one of the 1,024 indices from it on.
+    Column("first", Int64, primary_key=True, autoincrement=False),
+)
+
 api_keys = _table(
     "api_keys",
     Column("id", Text, primary_key=True),
@@ -465,4 +484,163 @@ tenant_events = _table(
     Column("details", Text, nullable=False),
     Index("ix_tenant_events_tenant", "tenant", "id"),
     Index("ix_tenant_events_at", "tenant", "at"),
+)
+
+cases = _table(
+    "cases",
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, ForeignKey("tenants.name"), nullable=False),
+    # As the court, the authority or the tenant writes it.
+    Column("number", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("authority", Text, nullable=False),
+    # Number, title, authority and parties as they are searched.
+    Column("folded", Text, nullable=False),
+    # 1: every person of the tenant sees it; 0: its members and the tenant's owners.
+    Column("shared", Integer, CheckConstraint("shared IN (0, 1)", name="flag"), nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("closed_at", Text),
+    # The legal hold on the exhibits, in force while the case is open; NULL if there is none.
+    Column("hold_reason", Text),
+    Column("hold_by", Text),
+    Column("hold_at", Text),
+    CheckConstraint("(hold_reason IS NULL) = (hold_at IS NULL)", name="whole_hold"),
+    Index("uq_cases_number", "tenant", "number", unique=True),
+    Index("ix_cases_created_at", "tenant", "created_at", "id"),
+)
+
+case_parties = _table(
+    "case_parties",
+    Column("case", Text, ForeignKey("cases.id"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("role", Text, nullable=False),
+    Column("name", Text, nullable=False),
+)
+
+case_exhibits = _table(
+    "case_exhibits",
+    Column("id", Text, primary_key=True),
+    Column("case", Text, ForeignKey("cases.id"), nullable=False),
+    # From 1, without a gap.
+    Column("position", Integer, nullable=False),
+    Column("leaf", Bytes, nullable=False),
+    # The piece of evidence; NULL once it is erased, or its record was lost.
+    Column("identity", Bytes),
+    Column("label", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("added_at", Text, nullable=False),
+    Column("added_by", Text, nullable=False),
+    Column("erased_at", Text),
+    Index("ix_case_exhibits_case", "case", "position"),
+    Index("ix_case_exhibits_identity", "identity"),
+    Index("ix_case_exhibits_leaf", "leaf"),
+)
+
+case_notes = _table(
+    "case_notes",
+    Column("id", Int64, primary_key=True),
+    Column("case", Text, ForeignKey("cases.id"), nullable=False),
+    Column("at", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Index("ix_case_notes_case", "case", "id"),
+)
+
+case_members = _table(
+    "case_members",
+    Column("case", Text, ForeignKey("cases.id"), primary_key=True),
+    Column("person", Text, ForeignKey("people.id"), primary_key=True),
+    Column("since", Text, nullable=False),
+    Index("ix_case_members_person", "person"),
+)
+
+name_index = _table(
+    "name_index",
+    Column("id", Integer, CheckConstraint("id = 1", name="one_row"), primary_key=True),
+    # How many pieces, the first ones, are in ``name_blocks``.
+    Column("size", Int64, nullable=False),
+)
+
+name_blocks = _table(
+    "name_blocks",
+    # No foreign key: evidence may be that of a tenant without a row.
+    Column("tenant", Text, primary_key=True),
+    # At most the index of its first piece, and more than those of the block before.
+    Column("first", Int64, primary_key=True, autoincrement=False),
+    # The pieces' indices, eight bytes each, little-endian; and their names, folded, a line each.
+    Column("places", Bytes, nullable=False),
+    Column("body", Bytes, nullable=False),
+    Column("filter", Bytes, nullable=False),
+)
+
+announcements = _table(
+    "announcements",
+    Column("id", Text, primary_key=True),
+    # NULL for finality, which concerns the tenants of all evidence that became final.
+    Column("tenant", Text, ForeignKey("tenants.name")),
+    Column("at", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    # Canonical JSON; never a secret or a person's name.
+    Column("data", Text, nullable=False),
+)
+
+webhooks = _table(
+    "webhooks",
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, ForeignKey("tenants.name"), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("events", Text, nullable=False),
+    # Messages are signed with it, so it cannot be stored as a hash; the former one until its time.
+    Column("secret", Text, nullable=False),
+    Column("former_secret", Text),
+    Column("former_until", Text),
+    Column("made_by", Text, nullable=False),
+    Column("made_at", Text, nullable=False),
+    # Since when no delivery succeeded; NULL after a success.
+    Column("failing_since", Text),
+    Column("disabled_at", Text),
+    Index("ix_webhooks_tenant", "tenant"),
+)
+
+deliveries = _table(
+    "deliveries",
+    Column("number", Int64, primary_key=True),
+    # The id that the receiver sees, the same in each attempt.
+    Column("message", Text, nullable=False, unique=True),
+    Column("tenant", Text, ForeignKey("tenants.name"), nullable=False),
+    # Exactly one is set.
+    Column("webhook", Text, ForeignKey("webhooks.id")),
+    Column("person", Text, ForeignKey("people.id")),
+    Column("event", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("made_at", Text, nullable=False),
+    # From when its attempts count: when it was made, or sent again by hand.
+    Column("begun_at", Text, nullable=False),
+    # 'waiting', 'delivered' or 'failed'.
+    Column("state", Text, nullable=False),
+    Column("attempts", Int64, nullable=False),
+    Column("tried_at", Text),
+    # The next attempt, as planned after a failure.
+    Column("due_at", Text),
+    # The receiver's status, and why the last attempt failed.
+    Column("status", Int64),
+    Column("trouble", Text),
+    CheckConstraint("(webhook IS NULL) <> (person IS NULL)", name="one_receiver"),
+    Index("ix_deliveries_webhook", "webhook", "number"),
+    Index("ix_deliveries_person", "person"),
+    _index_where("ix_deliveries_waiting", "state = 'waiting'", "attempts"),
+    _index_where("ix_deliveries_failed", "state = 'failed'", "tried_at"),
+)
+
+mail_choices = _table(
+    "mail_choices",
+    Column("person", Text, ForeignKey("people.id"), primary_key=True),
+    # The chosen topics; NULL if none was ever chosen.
+    Column("topics", Text),
+    # 'en' or 'zh'; NULL for both.
+    Column("language", Text),
+    # In the links by which e-mails are ended without a sign-in.
+    Column("token", Text, nullable=False, unique=True),
 )

@@ -15,6 +15,7 @@ from anchor.log.tree import HASH, RightEdge
 from anchor.messages.message import Message
 from anchor.store.database import Database
 from anchor.store.heads import SealedHead, find_edge, insert_head, newest_head
+from anchor.store.name_index import enter_names
 from anchor.store.record_index import enter_records
 from anchor.store.runs import find_end, load_leaves, load_runs
 from anchor.store.tile_folder import TileFolder
@@ -31,15 +32,16 @@ def seal(
 ) -> tuple[Head, int] | None:
     """Append accepted leaves to the log; return the new head and how many leaves were added.
 
-    Returns None if no piece waits. All that was accepted is entered in the index of records first.
-    Leaves keep the order of acceptance; with ``most``, only the
-    first ``most`` are appended. Evidence that is accepted meanwhile waits for the next seal.
+    Returns None if no piece waits. All that was accepted is first entered in the indices of records
+    and names. Leaves keep the order of acceptance; with ``most``, only the first ``most`` are
+    appended. Evidence that is accepted meanwhile waits for the next seal.
     ``tiles`` are updated to the new head from the leaves that the seal holds in memory.
 
     Raises:
         ChainGuardError: Waiting evidence was altered or lost; nothing is sealed.
     """
     enter_records(database)
+    enter_names(database)
     before, leaves = _read_waiting(database, most)
     if not leaves:
         return None

@@ -26,6 +26,8 @@ from anchor.store.schema import (
     fingerprints,
     lease,
     metadata,
+    name_blocks,
+    name_index,
     record_index,
     runs,
 )
@@ -35,7 +37,7 @@ _LAST_ROW = 1 << 62
 # Bytes that are lost with one read error of the disk: a page of SQLite.
 _BLOCK = 4_096
 _BATCH = 1_000
-_LEFT_OUT = (lease, runs, fingerprint_runs, fingerprints, record_index)
+_LEFT_OUT = (lease, runs, fingerprint_runs, fingerprints, record_index, name_index, name_blocks)
 
 
 @dataclass(slots=True)
@@ -98,7 +100,8 @@ def _salvage(
     salvaged = Salvaged()
     new.execute("BEGIN IMMEDIATE")
     for table in metadata.sorted_tables:
-        names = [column.name for column in table.columns if column.name in columns[table.name]]
+        # In quotes: a name may be a word of SQL.
+        names = [f'"{each.name}"' for each in table.columns if each.name in columns[table.name]]
         if table not in _LEFT_OUT and names:
             _copy_rows(source, new, table.name, names, salvaged)
     with suppress(sqlite3.DatabaseError):

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.people.actors import Actor
+from anchor.store.announcements import announce
 from anchor.store.api_keys import (
     ApiKey,
     Quota,
@@ -65,6 +66,8 @@ def issue_key(
         connection, tenant, actor, "key-created",
         at=at, subject=key_id_of(token), details=details,
     )  # fmt: skip
+    if _OPERATORS not in wanted:
+        announce(connection, tenant, "key.created", {"key": key_id_of(token), **details}, at=at)
     return token
 
 
@@ -86,4 +89,6 @@ def withdraw_key(
     revoked = find_key_by_id(connection, id)
     if revoked is not None and revoked.revoked_at == at:
         note_tenant_event(connection, revoked.tenant, actor, "key-revoked", at=at, subject=id)
+        if _OPERATORS not in revoked.scopes:
+            announce(connection, revoked.tenant, "key.revoked", {"key": id}, at=at)
     return id

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 from support.bent_receipts import named_hashes
+from support.browser_memory import MIB, watch_memory
 from support.desk import open_desk
 from support.records import build_record
 from support.world import World
@@ -23,7 +21,6 @@ from anchor.messages.message import Message, translate
 from anchor.receipt.format import encode_receipt
 
 PAGE = (Path(anchor.page.__file__).parent / "verify.html").as_uri()
-MIB = 1 << 20
 
 
 def make_case(folder: Path, size: int) -> tuple[Path, Path, str]:
@@ -50,45 +47,6 @@ def make_case(folder: Path, size: int) -> tuple[Path, Path, str]:
     receipt.write_bytes(encode_receipt(here.receipt(6, anchor)))
     (block,) = named_hashes([anchor])
     return file, receipt, "0x" + block.hex()
-
-
-def children(process: int) -> Iterator[int]:
-    """Every process below this one."""
-    for task in Path(f"/proc/{process}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield int(child)
-            yield from children(int(child))
-
-
-def resident() -> int:
-    """How many bytes the browser, and what else runs below this process, holds in memory."""
-    pages = 0
-    for process in children(os.getpid()):
-        try:
-            pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
-            pages -= int(Path(f"/proc/{process}/statm").read_text().split()[2])  # shared
-        except OSError:
-            continue
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-@contextmanager
-def watch_memory() -> Iterator[list[int]]:
-    """Note the most that was in use, again and again."""
-    noted = [resident()]
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.1):
-            noted.append(resident())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield noted
-    finally:
-        done.set()
-        watcher.join()
 
 
 @pytest.mark.release

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 from support.accessibility import find_violations
 from support.browser import browser
 from support.grown_logs import grow_log
+from support.platform_tabs import open_tab
 from support.sign_in_providers import Platform, run_mock, serve_platform
 from support.visitors import close_browsers, invite, visit
 
+from anchor.project.notification_config import MailConfig
 from anchor.project.sign_in_config import SignInConfig
+from anchor.store.mail_choices import ensure_token
+from anchor.store.webhooks import load_webhooks
 
 __all__ = ["browser"]
 
@@ -25,6 +29,8 @@ LONG = "a very long name of a person who has many names and wrote all of them do
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     site = grow_log(tmp_path_factory.mktemp("grown"), [3])
+    mail = MailConfig(host="localhost", port=1, security="none", sender="anchor@a.example")
+    site.config = replace(site.config, mail=mail)
     with run_mock() as mock:
         other = SignInConfig(
             name="other", label="另一个登录方式", issuer="http://localhost:1", client_id="x"
@@ -32,25 +38,6 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         with serve_platform(site, mock, other, open_sign_up=True) as served:
             yield served
     close_browsers()
-
-
-@contextmanager
-def open_tab(
-    browser: Browser, platform: Platform, theme: str = "light", width: int = 1280,
-    locale: str = "en-GB", token: str | None = None,
-) -> Iterator[Page]:  # fmt: skip
-    context = browser.new_context(
-        base_url=platform.url,
-        color_scheme="dark" if theme == "dark" else "light",
-        viewport={"width": width, "height": 900},
-        locale=locale,
-    )
-    if token is not None:
-        context.add_cookies([{"name": "anchor_session", "value": token, "url": platform.url}])
-    try:
-        yield context.new_page()
-    finally:
-        context.close()
 
 
 @pytest.mark.parametrize(
@@ -63,6 +50,14 @@ def test_every_page_is_for_everybody_and_fits(
     visit(platform, "x" * 100, acme="auditor")
     owner.post("/tenants/acme/keys", {"scopes": "read"})
     owner.post("/tenants/acme/invitations", {"role": "reader", "email": f"{'x' * 90}@example.org"})
+    for events in ("key.created", "member.joined"):
+        url = f"https://receiver.example/{'x' * 90}"
+        owner.post("/tenants/acme/webhooks", {"url": url, "events": events})
+    with platform.project.database.read() as connection:
+        webhook = load_webhooks(connection, "acme")[0].id
+    with platform.project.database.write() as connection:
+        token = ensure_token(connection, owner.id)
+    owner.post("/tenants/acme/keys", {"scopes": "read"})
     stranger = visit(platform)
     join = f"/join?token={invite(platform, 'guild', 'auditor')}"
     with open_tab(browser, platform, theme, width, locale, owner.token) as tab:
@@ -80,7 +75,9 @@ def test_every_page_is_for_everybody_and_fits(
         for name, path in {
             "login": "/login", "account": "/account", "tenant": "/tenants/acme",
             "keys": "/tenants/acme/keys", "events": "/tenants/acme/events", "join": join,
-            "unknown": "/tenants/none",
+            "unknown": "/tenants/none", "webhooks": "/tenants/acme/webhooks",
+            "webhook": f"/tenants/acme/webhooks/{webhook}",
+            "unsubscribe": f"/unsubscribe?token={token}",
         }.items():  # fmt: skip
             tab.goto(path)
             check(name)
@@ -96,6 +93,16 @@ def test_every_page_is_for_everybody_and_fits(
         tab.locator("#invite + form button").click()
         assert re.search("/join[?]token=[0-9a-f]{64}$", tab.locator("#link").input_value())
         check("invited")
+        tab.goto("/tenants/acme/webhooks")
+        tab.locator("#url").fill("http://192.168.0.1/")
+        tab.locator("#make + form button").click()
+        tab.locator("#url-error").wait_for()
+        assert tab.locator("#url").input_value() == "http://192.168.0.1/"
+        check("webhook-refused")
+        tab.locator("#url").fill("https://receiver.example/new")
+        tab.locator("#make + form button").click()
+        assert tab.locator("#secret").input_value().startswith("whsec_")
+        check("webhook-made")
         tab.goto("/tenants/acme/keys")
         tab.locator("#make + form button").click()
         assert tab.locator("#token").input_value().startswith("anchor_")

@@ -26,8 +26,13 @@ PAGES = {
     "reversible leaf": "/log/leaf?of=310",
     "problem": "/log/leaf?of=nonsense",
     "consistency": "/log/consistency?old=4&new=311",
+    "number": "/number",
+    "number of nothing": "/number?of=" + "ab" * 32,
+    "no number": "/number?of=nonsense",
+    "about": "/about",
     "dashboard": "/",
     "account": "/account",
+    "conformance": "/conformance",
 }
 
 
@@ -79,7 +84,8 @@ def open_tab(
         "console",
         lambda message: (
             seen.complaints.append(message.text)
-            if message.type in ("error", "warning") and "404" not in message.text
+            if message.type in ("error", "warning")
+            and not any(status in message.text for status in ("404", "422"))
             else None
         ),
     )

@@ -5,21 +5,25 @@ from __future__ import annotations
 import io
 import os
 import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pkcs11
 import pytest
+from pkcs11 import Attribute, CertificateType, ObjectClass
 from pyhanko.keys import load_cert_from_pemder
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 from support.certificates import page_texts, read_pdf
 
-from anchor.certificate.pdf_signature import load_pdf_signer, sign_pdf
+from anchor.certificate.pdf_signature import load_pdf_signer, open_token_signer, sign_pdf
+from anchor.certificate.token_uri import TokenKey
 from anchor.errors import SignerError
 
+KINDS = ("rsa", "ec")
 PASSWORD = "p\u00e4ss w\u00f6rd"
 
 
@@ -32,6 +36,7 @@ class Keys:
     """A PKCS#12 file with a signer's key, certificate and root; and an unrelated root."""
 
     folder: Path
+    kind: str
 
     @property
     def pkcs12(self) -> Path:
@@ -63,10 +68,10 @@ def make_keys(folder: Path, kind: str) -> Keys:
         "pkcs12", "-export", "-inkey", "signer.key", "-in", "signer.pem", "-certfile",
         "root.pem", "-out", "signer.p12", "-passout", f"pass:{PASSWORD}", cwd=folder,
     )  # fmt: skip
-    return Keys(folder)
+    return Keys(folder, kind)
 
 
-@pytest.fixture(scope="module", params=["rsa", "ec"])
+@pytest.fixture(scope="module", params=KINDS)
 def keys(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Keys:
     return make_keys(tmp_path_factory.mktemp("keys"), request.param)
 
@@ -159,3 +164,83 @@ def test_what_is_no_key_is_refused(keys: Keys, tmp_path: Path):
     for data in (b"", b"%PDF-1.7", (tmp_path / "bare.p12").read_bytes()):
         with pytest.raises(SignerError, match="cannot read a key"):
             load_pdf_signer(keys.pkcs12, data, "x")
+
+
+PIN = "12 34 ab"
+
+
+def softhsm(*arguments: str) -> None:
+    subprocess.run(["softhsm2-util", *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def token_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the module of SoftHSM, whose tokens lie in a folder of these tests."""
+    module = "/usr/lib/softhsm/libsofthsm2.so"
+    if not Path(module).is_file():
+        pytest.fail(f"{module} is missing: apt install softhsm2")
+    folder = tmp_path_factory.mktemp("tokens")
+    (folder / "tokens").mkdir()
+    (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder}/tokens\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOFTHSM2_CONF", str(folder / "softhsm2.conf"))
+        # Before the module is loaded, which reads the list of tokens once.
+        for kind in KINDS:
+            softhsm("--init-token", "--free", "--label", f"seal {kind}", "--pin", PIN,
+                    "--so-pin", "0000")  # fmt: skip
+        yield module
+
+
+@pytest.fixture(scope="module")
+def token_key(token_module: str, keys: Keys) -> TokenKey:
+    """Return a key on a token of its own, with its certificate."""
+    label = f"seal {keys.kind}"
+    openssl("pkcs8", "-topk8", "-nocrypt", "-in", "signer.key", "-out", "signer.p8",
+            cwd=keys.folder)  # fmt: skip
+    softhsm("--import", str(keys.folder / "signer.p8"), "--token", label, "--label", "court",
+            "--id", "0a", "--pin", PIN)  # fmt: skip
+    certificate = keys.root("signer")
+    with (
+        pkcs11.lib(token_module).get_token(token_label=label).open(user_pin=PIN, rw=True) as opened
+    ):
+        opened.create_object(
+            {
+                Attribute.CLASS: ObjectClass.CERTIFICATE,
+                Attribute.CERTIFICATE_TYPE: CertificateType.X_509,
+                Attribute.TOKEN: True,
+                Attribute.LABEL: "court",
+                Attribute.ID: b"\x0a",
+                Attribute.SUBJECT: certificate.subject.dump(),
+                Attribute.VALUE: certificate.dump(),
+            }
+        )
+    return TokenKey(module=token_module, token=label, serial=None, label="court", id=None)
+
+
+def test_a_key_on_a_token_signs_as_one_in_a_file(token_key: TokenKey, keys: Keys, pdf: bytes):
+    by_id = replace(token_key, label=None, id=b"\x0a")
+    for key in (token_key, by_id):
+        signer: Any = open_token_signer(key, PIN)
+        signed = sign_pdf(pdf, signer)
+        signer.pkcs11_session.close()
+        status = validate(signed, keys.root("root"))
+        assert status.bottom_line and status.coverage.name == "ENTIRE_FILE"
+        assert not validate(altered(signed), keys.root("root")).bottom_line
+
+
+def test_a_token_that_gives_no_key_is_refused_by_a_sentence(token_key: TokenKey, tmp_path: Path):
+    broken = tmp_path / "module.so"
+    broken.write_bytes(b"no module")
+    for key, pin, id in (
+        (token_key, "wrong", "token-pin-refused"),
+        (token_key, "", "token-pin-refused"),
+        (replace(token_key, token="other"), PIN, "token-absent"),
+        (replace(token_key, serial="0"), PIN, "token-absent"),
+        (replace(token_key, label="other"), PIN, "token-key-absent"),
+        (replace(token_key, module=str(broken)), PIN, "token-module-unreadable"),
+        (replace(token_key, module=str(tmp_path / "none.so")), PIN, "token-module-unreadable"),
+    ):
+        with pytest.raises(SignerError) as caught:
+            open_token_signer(key, pin)
+        assert caught.value.message.id == id
+        assert caught.value.__cause__ is None and PIN not in str(caught.value)

@@ -11,6 +11,7 @@ from support.fixtures import anchored as anchored
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
+from anchor.store.certificates import request_certificate, revoke_certificate, save_issue
 from anchor.store.heads import load_anchors
 
 
@@ -85,7 +86,36 @@ def test_it_is_found_by_its_name_and_by_each_of_its_hashes(filled: Site) -> None
     filled.run("search", " ").refused(2, "give a search text")
     wrong = piece["number"][:-1] + ("0" if piece["number"][-1] != "0" else "1")
     filled.run("search", wrong).expect(0, "no evidence matches", "check character does not match")
-    filled.run("search", "AC-20261128-0123456789ABCDEF").expect(0, "number of a certificate")
+    said = "certificates that `anchor certify` wrote are not recorded"
+    filled.run("search", "AC-20261128-0123456789ABCDEF").expect(0, "no evidence matches", said)
+
+
+def test_an_issued_certificate_is_found_by_its_number(filled: Site) -> None:
+    number = "AC-20261128-00112233AABBCCDD"
+    piece = filled.run("list", "--json").expect(0).document["evidence"][0]
+    with filled.open() as project, project.database.write() as connection:
+        ordered = request_certificate(
+            connection, "acme", bytes.fromhex(piece["id"]), requested_by="key:1", at="2026"
+        )
+        save_issue(connection, ordered.id, number=number, issued_at="2027", files={"pdf": b""})
+    assert listed(filled, "search", number.lower()) == [(piece["name"], piece["state"])]
+    filled.run("search", number).expect(0, f"certificate {number}, issued 2027")
+    with filled.open() as project, project.database.write() as connection:
+        assert revoke_certificate(connection, ordered.id, reason="misprint", at="2028")
+    filled.run("search", number).expect(0, "issued 2027, revoked 2028: misprint")
+    document = filled.run("search", number, "--json").expect(0).document
+    assert document["certificates"] == [
+        {
+            "number": number,
+            "id": piece["id"],
+            "state": "revoked",
+            "issued_at": "2027",
+            "revoked_at": "2028",
+            "reason": "misprint",
+        }
+    ]
+    others = filled.run("search", number, "--tenant", "other", "--json").expect(0).document
+    assert (others["evidence"], others["certificates"]) == ([], [])
 
 
 def test_a_root_and_a_transaction_are_found_as_heads(filled: Site) -> None:

@@ -16,8 +16,10 @@ from anchor.errors import UsageError
 from anchor.evidence.preservation_number import format_number, number_record
 from anchor.service.routes import lookup
 from anchor.service.settings import Settings
+from anchor.store.certificates import request_certificate, revoke_certificate, save_issue
 
-MEMBERS = {"kind", "state", "erased", "accepted_at", "sealed_at", "anchor"}
+MEMBERS = {"kind", "state", "erased", "accepted_at", "sealed_at", "anchor", "certificate"}
+NUMBER = "AC-20261128-0123456789ABCDEF"
 
 
 def test_every_number_of_a_piece_tells_its_state_and_nothing_of_it(served: PageService) -> None:
@@ -33,6 +35,7 @@ def test_every_number_of_a_piece_tells_its_state_and_nothing_of_it(served: PageS
         (match,) = answer.json()["matches"]
         assert set(match) == MEMBERS
         assert (match["state"], match["erased"]) == ("anchored", False)
+        assert match["certificate"] is None
         assert match["anchor"]["final"] and match["anchor"]["size"] == 304
         kinds.append(match["kind"])
         for secret in (json.loads(piece.record)["name"], *numbers, piece.identity.hex()):
@@ -66,7 +69,6 @@ def test_whatever_has_no_match_gets_the_same_answer(served: PageService) -> None
 def test_a_wrong_number_is_told_in_a_sentence(served: PageService) -> None:
     for text, said in (
         ("BZPE-PSQZ-S1QK-HPAJ-1", "preservation-number-check-wrong"),
-        ("AC-20261128-0123456789ABCDEF", "certificate-number-not-recorded"),
         ("hello", "number-unreadable"),
         ("%00", "number-unreadable"),
     ):
@@ -96,6 +98,36 @@ def test_a_client_looks_a_number_up(served: PageService) -> None:
         assert match.timestamp is not None and match.accepted_at == piece.accepted_at
         with pytest.raises(UsageError, match="404"):
             client.lookup("00" * 32)
+
+
+def test_a_certificates_number_tells_when_it_was_issued_and_revoked(served: PageService) -> None:
+    with served.project.database.read() as connection:
+        piece = load_pieces(connection)[7]
+    assert served.ask(f"/v1/lookup/{NUMBER}").json()["id"] == "number-unknown"
+    with served.project.database.write() as connection:
+        ordered = request_certificate(
+            connection, "acme", piece.identity, requested_by="key:none", at=piece.accepted_at
+        )
+        save_issue(connection, ordered.id, number=NUMBER, issued_at="2027", files={"pdf": b""})
+    answer = served.ask(f"/v1/lookup/{NUMBER.lower()}")
+    (match,) = answer.json()["matches"]
+    assert set(match) == MEMBERS
+    assert (match["kind"], match["state"], match["anchor"]["final"]) == (
+        "certificate",
+        "anchored",
+        True,
+    )
+    assert match["certificate"] == {"issued_at": "2027", "revocation": None}
+    assert piece.sha256 is not None and piece.record is not None
+    secrets_of = (piece.sha256.hex(), piece.identity.hex(), piece.leaf.hex(), "acme", ordered.id)
+    for secret in (*secrets_of, json.loads(piece.record)["name"], number_record(piece.record)):
+        assert secret not in answer.text
+    with served.project.database.write() as connection:
+        assert revoke_certificate(connection, ordered.id, reason="misprint", at="2028")
+    with Client(str(served.http.base_url), served.reader) as client:
+        (told,) = client.lookup(NUMBER)
+    assert (told.kind, told.state, told.issued_at) == ("certificate", "anchored", "2027")
+    assert (told.revoked_at, told.revocation) == ("2028", "misprint")
 
 
 def test_guesses_are_limited_with_and_without_a_key(grown: MemorySite) -> None:

@@ -30,7 +30,7 @@ from anchor.operate.publishing import publish_log
 ALERTS = (ROOT / "deploy" / "prometheus-alerts.yml").read_text("utf-8")
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text("utf-8"))
 UNITS = ("_seconds", "_wei", "_gas", "_evidence", "_size", "_block", "_incidents", "_anchors",
-         "_requests")  # fmt: skip
+         "_requests", "_messages")  # fmt: skip
 UNITLESS = {"anchor_running", "anchor_alarm"}
 
 

@@ -17,6 +17,8 @@ from support.troubles import Effects
 
 from anchor.client.answers import read_status
 from anchor.evidence.record_notice import read_notice
+from anchor.operate.erasing import ErasureOrder, erase
+from anchor.operate.evidence_selection import Selection
 from anchor.operate.record_notices import record_notice
 from anchor.receipt.format import parse_receipt
 from anchor.store.evidence import find_by_identity
@@ -90,3 +92,17 @@ def test_an_operators_record_is_found_as_well(site: MemorySite, served: PageServ
     assert status(served, id)["notice"]["replacement"] is None
     site.round(Effects())
     assert served.ask(f"/v1/notices/{record}").status_code == 200
+
+
+def test_an_erased_notice_is_not_taken_for_none(site: MemorySite, served: PageService) -> None:
+    id, record = submit(served, 1)
+    _, accepted = record_notice(served.project, id, None, reason="缺页", actor="Li")
+    assert status(served, id)["notice_erased"] is False
+    order = ErasureOrder(basis="other", by="Li", reason="asked for")
+    assert erase(served.project, Selection(ids=[accepted.identity]), order)
+    answer = served.ask(f"/v1/notices/{record}")
+    assert (answer.status_code, answer.json()["id"]) == (409, "notice-erased")
+    document = status(served, id)
+    assert (document["notice"], document["notice_erased"]) == (None, True)
+    parsed = read_status(served.ask(f"/v1/evidence/{id}", served.reader).content)
+    assert parsed.notice is None and parsed.notice_erased

@@ -29,7 +29,10 @@ from anchor.store.runs import load_leaves
 from anchor.store.sealing import seal
 from anchor.system.clock import utc_now
 
-PUBLIC = ("/log", "/log/leaf?of=0", "/log/leaf?of=nonsense", "/log/consistency?old=3&new=4")
+PUBLIC = (
+    "/log", "/log/leaf?of=0", "/log/leaf?of=nonsense", "/log/consistency?old=3&new=4", "/about",
+    "/number", "/number?of=" + "ab" * 32,
+)  # fmt: skip
 EVIL = "<script>alert(1)</script>'\"&{{7133*7001}}{% raw %}\u202e\u0000"
 
 
@@ -521,7 +524,22 @@ def test_a_nodes_words_come_out_as_text(attack: str, site: MemorySite) -> None:
 
 ELEMENTS = {
     *("html", "head", "meta", "title", "link", "body", "header", "nav", "main", "footer"),
-    *("div", "section", "h1", "h2", "p", "span", "small", "code", "a", "br", "ul", "ol", "li"),
+    *(
+        "div",
+        "section",
+        "h1",
+        "h2",
+        "p",
+        "span",
+        "small",
+        "code",
+        "pre",
+        "a",
+        "br",
+        "ul",
+        "ol",
+        "li",
+    ),
     *("dl", "dt", "dd", "table", "thead", "tbody", "tr", "th", "td", "figure", "figcaption"),
     *("form", "label", "input", "button"),
     *("svg", "desc", "g", "circle", "path", "line", "rect", "text"),

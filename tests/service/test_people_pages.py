@@ -29,7 +29,19 @@ from support.visitors import (
 from anchor.people.actors import Actor
 from anchor.people.roles import ROLES, Permission, Role, permissions_of_role
 from anchor.service.app import make_app
-from anchor.service.pages import events_page, key_page, tenant_page
+from anchor.service.pages import (
+    case_list_page,
+    case_page,
+    events_page,
+    evidence_list_page,
+    exhibit_page,
+    key_page,
+    piece_page,
+    search_page,
+    submit_page,
+    tenant_page,
+    webhook_page,
+)
 from anchor.service.routes import metrics
 from anchor.store.api_keys import find_key, load_keys
 from anchor.store.browser_sessions import Holder, begin_session, end_sessions
@@ -69,19 +81,58 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", "/tenants/TENANT", None, {}),
     ("POST", "/tenants/TENANT/members", "manage", {"person": "none", "role": "reader"}),
     ("POST", "/tenants/TENANT/invitations", "manage", {"role": "reader"}),
+    ("GET", f"/tenants/TENANT/evidence/{'0' * 64}", "read", {}),
+    ("POST", f"/tenants/TENANT/evidence/{'0' * 64}/certificates", "submit", {}),
+    ("POST", f"/tenants/TENANT/evidence/{'0' * 64}/erasure", "manage", {}),
+    ("GET", "/tenants/TENANT/submit", "submit", {}),
     ("GET", "/tenants/TENANT/keys", "manage", {}),
     ("POST", "/tenants/TENANT/keys", "manage", {"scopes": "read"}),
     ("GET", "/tenants/TENANT/events", "audit", {}),
+    ("GET", "/tenants/TENANT/evidence", "read", {}),
+    ("GET", f"/tenants/TENANT/evidence/{'0' * 64}/receipt", "read", {}),
+    ("GET", f"/tenants/TENANT/certificates/{'0' * 32}/pdf", "read", {}),
+    ("GET", "/v1/evidence", "read", {}),
+    ("GET", "/tenants/TENANT/search", "read", {}),
+    ("GET", "/tenants/TENANT/cases", "status", {}),
+    ("POST", "/tenants/TENANT/cases", "submit", {"number": ""}),
+    ("GET", "/tenants/TENANT/cases/new", "submit", {}),
+    ("GET", "/tenants/TENANT/cases/none", "status", {}),
+    ("GET", "/tenants/TENANT/cases/none/edit", "submit", {}),
+    ("POST", "/tenants/TENANT/cases/none/edit", "submit", {"number": ""}),
+    ("POST", "/tenants/TENANT/cases/none/state", "submit", {"action": "close"}),
+    ("POST", "/tenants/TENANT/cases/none/notes", "submit", {"text": "x"}),
+    ("POST", "/tenants/TENANT/cases/none/members", "manage", {"person": "none"}),
+    ("POST", "/tenants/TENANT/cases/none/exhibits", "submit", {"evidence": "x"}),
+    ("GET", "/tenants/TENANT/cases/none/exhibits/none", "submit", {}),
+    ("POST", "/tenants/TENANT/cases/none/exhibits/none", "submit", {"label": ""}),
     ("POST", "/v1/evidence", "submit", {}),
     ("POST", "/v1/bulk", "submit", {}),
     ("GET", f"/v1/evidence/{'0' * 64}", "status", {}),
     ("GET", f"/v1/evidence/{'0' * 64}/events", "status", {}),
     ("GET", f"/v1/evidence/{'0' * 64}/receipt", "read", {}),
     ("POST", f"/v1/evidence/{'0' * 64}/certificates", "submit", {}),
+    ("POST", f"/v1/evidence/{'0' * 64}/erasure", "manage", {}),
     ("GET", f"/v1/evidence/{'0' * 64}/certificates", "read", {}),
     ("GET", f"/v1/certificates/{'0' * 32}", "read", {}),
     ("GET", f"/v1/certificates/{'0' * 32}/files/pdf", "read", {}),
     ("POST", f"/v1/certificates/{'0' * 32}/revocation", "submit", {}),
+    ("GET", "/v1/search?q=x", "read", {}),
+    ("GET", "/v1/cases", "status", {}),
+    ("POST", "/v1/cases", "submit", {}),
+    ("GET", "/v1/cases/none", "status", {}),
+    ("PATCH", "/v1/cases/none", "submit", {}),
+    ("GET", "/v1/cases/none/package", "read", {}),
+    ("GET", f"/v1/evidence/{'0' * 64}/package", "read", {}),
+    ("GET", "/tenants/TENANT/cases/none/package", "read", {}),
+    ("GET", "/v1/cases/none/notes", "status", {}),
+    ("POST", "/v1/cases/none/notes", "submit", {}),
+    ("GET", "/v1/cases/none/members", "status", {}),
+    ("POST", "/v1/cases/none/members/none", "manage", {}),
+    ("DELETE", "/v1/cases/none/members/none", "manage", {}),
+    ("GET", "/v1/cases/none/exhibits", "status", {}),
+    ("POST", "/v1/cases/none/exhibits", "submit", {}),
+    ("PATCH", "/v1/cases/none/exhibits/none", "submit", {}),
+    ("DELETE", "/v1/cases/none/exhibits/none", "submit", {}),
     ("GET", "/v1/heads", "read", {}),
     ("GET", "/v1/usage", "read", {}),
     ("GET", "/v1/tenants", "admin", {}),
@@ -95,6 +146,19 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", "/v1/keys", "manage", {}),
     ("POST", "/v1/keys", "manage", {}),
     ("DELETE", "/v1/keys/000000000000", "manage", {}),
+    ("GET", "/tenants/TENANT/webhooks", "manage", {}),
+    ("POST", "/tenants/TENANT/webhooks", "manage", {"url": "none"}),
+    ("GET", f"/tenants/TENANT/webhooks/{'0' * 16}", "manage", {}),
+    ("POST", f"/tenants/TENANT/webhooks/{'0' * 16}", "manage", {"do": "rotate"}),
+    ("GET", "/v1/webhooks", "manage", {}),
+    ("POST", "/v1/webhooks", "manage", {}),
+    ("GET", "/v1/webhooks/none", "manage", {}),
+    ("POST", "/v1/webhooks/none", "manage", {}),
+    ("DELETE", "/v1/webhooks/none", "manage", {}),
+    ("POST", "/v1/webhooks/none/secret", "manage", {}),
+    ("GET", "/v1/webhooks/none/deliveries", "manage", {}),
+    ("POST", "/v1/webhooks/none/deliveries/none", "manage", {}),
+    ("GET", "/v1/final-evidence", "read", {}),
     ("GET", "/v1/audit-trail", "audit", {}),
     ("GET", "/v1/audit-trail/2020-01-01", "audit", {}),
 ]
@@ -107,7 +171,9 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
         path = re.sub(r"\{tenant\}", "TENANT", path)
         return re.sub(r"\{[^}]*\}", "*", path)
 
-    pages = (tenant_page.router, key_page.router, events_page.router)
+    parts = (case_list_page, case_page, exhibit_page, tenant_page, key_page, events_page)
+    more = (evidence_list_page, piece_page, submit_page, search_page, webhook_page)
+    pages = [part.router for part in (*parts, *more)]
     served = {
         (method, spell(route.path))
         for router in (*pages, metrics.router)
@@ -118,9 +184,11 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
     for path, operations in make_app().openapi()["paths"].items():
         if path.startswith("/v1/"):
             served |= {(method.upper(), spell(path)) for method in operations}
-    named = {(method, re.sub(r"/(none|0{12}|0{32}|0{64}|2020-01-01|pdf)(?=/|$)", "/*", path))
+    place = r"/(none|0{12}|0{16}|0{32}|0{64}|2020-01-01|pdf)(?=/|$)"
+    named = {(method, re.sub(place, "/*", path.partition("?")[0]))
              for method, path, _, _ in ROUTES}  # fmt: skip
-    assert served - {("POST", "/tenants/TENANT/leave"), *PUBLIC} == named
+    others = {("POST", "/tenants/TENANT/leave"), ("GET", "/submit"), *PUBLIC}
+    assert served - others == named
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +283,46 @@ def test_a_key_is_of_one_tenant(platform: Platform) -> None:
         for tenant, status in (("alpha", 200), ("beta", 404)):
             answer = program.get("/v1/usage", headers={"Anchor-Tenant": tenant})
             assert answer.status_code == status
+
+
+# Submitting.
+
+
+def test_the_page_for_submitting_is_that_of_the_tenant_for_which_one_may(
+    platform: Platform,
+) -> None:
+    with platform.browser() as stranger:
+        assert stranger.get("/submit").headers["Location"] == "/login?next=%2Fsubmit"
+    one = visit(platform, alpha="member", beta="reader")
+    assert one.http.get("/submit").headers["Location"] == "/tenants/alpha/submit"
+    assert one.http.get("/submit?lang=zh").headers["Location"] == "/tenants/alpha/submit?lang=zh"
+    several = visit(platform, alpha="member", beta="owner", gamma="auditor")
+    page = several.http.get("/submit")
+    assert re.findall('href="/tenants/([a-z]+)/submit"', page.text) == ["alpha", "beta"]
+    none = visit(platform, alpha="reader").http.get("/submit")
+    assert none.status_code == 403 and "none of your roles" in none.text
+
+
+def test_the_page_for_submitting_may_run_its_own_script_and_ask_its_own_site(
+    platform: Platform,
+) -> None:
+    page = visit(platform, alpha="member").http.get("/tenants/alpha/submit")
+    policy = page.headers["Content-Security-Policy"]
+    assert "script-src 'self';" in policy and "connect-src 'self';" in policy
+    assert "unsafe" not in policy and "require-trusted-types-for 'script'" in policy
+    (path,) = re.findall('<script defer src="(/submit-[0-9a-f]{16}[.]js)"></script>', page.text)
+    assert page.text.count("<script") == 1 and "<style" not in page.text
+    with platform.browser() as anybody:
+        script = anybody.get(path)
+        assert script.headers["Content-Type"].startswith("text/javascript")
+        assert script.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert script.headers["Content-Security-Policy"] == (
+            "default-src 'none'; script-src 'wasm-unsafe-eval'; frame-ancestors 'none'"
+        )
+        assert anybody.get("/submit-0123456789abcdef.js").status_code == 404
+        (style,) = re.findall('href="(/pages-[0-9a-f]{16}[.]css)"', page.text)
+        size = len(page.content) + len(script.content) + len(anybody.get(style).content)
+    assert size <= 100_000
 
 
 # Account and sessions.

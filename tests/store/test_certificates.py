@@ -81,11 +81,11 @@ def test_what_was_issued_or_refused_stays_so(store: Database) -> None:
         assert find_certificates_by_number(connection, "AC-1") == [issued]
         assert load_file(connection, issued.id, "html") == b"<p>"
         save_issue(connection, issued.id, number="AC-2", issued_at="9", files={"pdf": b""})
-        save_refusal(connection, issued.id, {"detail": "no"})
+        save_refusal(connection, issued.id, {"detail": "no"}, at=NOW)
         assert find_certificate(connection, issued.id) == issued
         assert set(load_hashes(connection, issued.id)) == {"html", "json"}
         refused = order(connection)
-        save_refusal(connection, refused.id, {"detail": "no"})
+        save_refusal(connection, refused.id, {"detail": "no"}, at=NOW)
         found = find_certificate(connection, refused.id)
         assert found is not None
         assert (found.state, found.refusal) == ("refused", {"detail": "no"})

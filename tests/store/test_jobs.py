@@ -91,6 +91,25 @@ def test_a_worker_that_lost_its_job_can_neither_finish_it_nor_put_it_off(store: 
     assert count(store) == 0
 
 
+def test_a_worker_that_lost_its_job_does_not_end_a_new_one_with_its_number(
+    store: Database,
+) -> None:
+    order(store, "a")
+    slow, other = take(store), take(store, at=LATER, until=LAST)
+    assert slow is not None
+    assert other is not None
+    with store.write() as connection:
+        assert finish_job(connection, other)
+    order(store, "b")  # to which SQLite gives the number of the one that is done
+    new = take(store)
+    assert new is not None
+    assert new.attempts == slow.attempts
+    with store.write() as connection:
+        assert not finish_job(connection, slow)
+        assert not put_off_job(connection, slow, due_at=LAST)
+        assert finish_job(connection, new)
+
+
 def test_eight_workers_take_each_job_once(store: Database) -> None:
     order(store, *(str(number) for number in range(40)))
 

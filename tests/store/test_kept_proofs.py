@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import update
 from support.beacons import honest
 
+from anchor.ethereum.header import parse_header
 from anchor.evidence.digests import Digests
 from anchor.evidence.not_before import NotBefore
+from anchor.evidence.printed_number import NumberKind
 from anchor.evidence.record import encode_record, parse_record
 from anchor.log.merkle import hash_leaf
 from anchor.log.tree import RightEdge
@@ -19,7 +22,7 @@ from anchor.receipt.state_proof import StateProof
 from anchor.store.columns import NewEvidence
 from anchor.store.database import Database, create_database
 from anchor.store.evidence_insertion import insert_evidence
-from anchor.store.heads import SealedHead, insert_head
+from anchor.store.heads import AnchorPosition, SealedHead, insert_head, reversible_anchor
 from anchor.store.kept_proofs import (
     forget_proofs,
     insert_proof_row,
@@ -30,8 +33,9 @@ from anchor.store.kept_proofs import (
     save_proofs,
 )
 from anchor.store.location import StoreLocation
+from anchor.store.number_search import NumberedItem, find_named_block
 from anchor.store.schema import state_proofs
-from anchor.types import ChainId, Hash32, Head
+from anchor.types import ChainId, Hash32, Head, Stage
 
 CHAIN = ChainId(31337)
 OTHER = NotBefore(chain_id=CHAIN, block_number=1, block_hash=Hash32(b"\x11" * 32))
@@ -86,6 +90,36 @@ def test_damage_is_as_if_nothing_had_been_kept(store: Database, damage: bytes) -
         save_proofs(connection, CHAIN, 1, state, {named: state.beacon})
         connection.execute(update(state_proofs).values(proof=damage))
     assert read_kept(store, CHAIN)(1, named) is None
+
+
+def test_the_block_that_a_record_names_is_read_from_its_kept_header(store: Database) -> None:
+    state, named = proof()
+    assert state.beacon is not None
+    anchored = reversible_anchor(
+        Head(root=Hash32(b"\0" * 32), size=2),
+        AnchorPosition(sequence=1, block_number=9, timestamp=9),
+    )
+    match = NumberedItem(
+        kind=NumberKind.LEAF, index=0, stage=Stage.ANCHORED, is_erased=False, accepted_at=None,
+        sealed_at=None, head=None, anchored=anchored, not_before=named,
+    )  # fmt: skip
+    lying = replace(named, block_number=named.block_number + 1)
+    with store.write() as connection:
+        assert find_named_block(connection, named.chain_id, match) is None
+        save_proofs(connection, named.chain_id, 2, state, {named: state.beacon})
+        block = find_named_block(connection, named.chain_id, match)
+        assert block is not None
+        assert (block.number, block.hash) == (named.block_number, named.block_hash)
+        assert block.timestamp == parse_header(state.beacon.header).timestamp
+        for other in (
+            replace(match, not_before=lying),
+            replace(match, not_before=OTHER),
+            replace(match, not_before=replace(named, chain_id=ChainId(5))),
+            replace(match, not_before=None),
+            replace(match, anchored=None),
+        ):
+            assert find_named_block(connection, named.chain_id, other) is None
+        assert find_named_block(connection, ChainId(5), match) is None
 
 
 def test_rows_go_to_another_store_as_they_are(store: Database) -> None:

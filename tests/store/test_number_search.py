@@ -16,11 +16,12 @@ from support.memory_projects import MemorySite
 from support.store_contents import Piece, load_pieces
 from support.troubles import Effects
 
-from anchor.errors import MalformedError, UsageError
+from anchor.errors import MalformedError
 from anchor.evidence.preservation_number import number_record
 from anchor.evidence.printed_number import NumberKind, PrintedNumber, read_number
 from anchor.operate.daemon import Pace
 from anchor.project.project import OpenProject
+from anchor.store.certificates import request_certificate, revoke_certificate, save_issue
 from anchor.store.erasures import erase_rows, find_by_leaves
 from anchor.store.number_search import NumberedItem, find_numbered
 from anchor.store.record_index import count_indexed
@@ -153,7 +154,7 @@ def test_the_daemon_enters_what_waits(tmp_path: Path) -> None:
 @given(value=st.one_of(st.binary(min_size=32, max_size=32), st.binary(min_size=10, max_size=10)))
 def test_no_other_number_leads_anywhere(grown: MemorySite, value: bytes) -> None:
     project = grown.open()
-    kinds = (NumberKind.NUMBER,) if len(value) == 10 else tuple(NumberKind)[1:]
+    kinds = (NumberKind.NUMBER,) if len(value) == 10 else tuple(NumberKind)[2:]
     with project.database.read() as connection:
         number = PrintedNumber(value=value, kinds=kinds)
         assert find_numbered(connection, project.config.chain_id, number) == []
@@ -179,6 +180,35 @@ def test_what_is_no_number_is_refused_in_a_sentence(text: str, said: str) -> Non
 
 
 def test_a_certificates_number_is_known_for_one() -> None:
-    with pytest.raises(UsageError, match="number of a certificate") as refusal:
-        read_number(" ac-20261128-0123456789ABCDEF ")
-    assert not isinstance(refusal.value, MalformedError)
+    number = read_number(" ac-20261128-0123456789abcDEF ")
+    assert number.kinds == (NumberKind.CERTIFICATE,)
+    assert number.value == b"AC-20261128-0123456789ABCDEF"
+
+
+def test_a_certificates_number_leads_to_its_evidence_until_that_is_erased(tmp_path: Path) -> None:
+    project = grow_log(tmp_path, [3, 2]).open()
+    piece, numbers = pieces_of(project)[1], ("AC-20261128-0123456789ABCDEF", "AC-2")
+    with project.database.write() as connection:
+        assert look_up(project, numbers[0]) == []
+        for number in numbers:
+            ordered = request_certificate(
+                connection, "acme", piece.identity, requested_by="key:1", at="2026"
+            )
+            save_issue(connection, ordered.id, number=number, issued_at="2027", files={"pdf": b""})
+    (match,) = look_up(project, numbers[0].lower())
+    assert match.certificate is not None
+    assert (match.kind, match.index, match.stage) == (NumberKind.CERTIFICATE, 1, Stage.ANCHORED)
+    assert (match.certificate.number, match.certificate.state) == (numbers[0], "issued")
+    assert match.anchored is not None and match.anchored.final
+    with project.database.write() as connection:
+        assert revoke_certificate(connection, match.certificate.id, reason="wrong", at="2028")
+    (match,) = look_up(project, numbers[0])
+    assert match.certificate is not None and match.certificate.revocation == "wrong"
+    with project.database.write() as connection:
+        erase_rows(connection, find_by_leaves(connection, [piece.leaf]), [(None, "2029")])
+    (match,) = look_up(project, numbers[0])
+    assert match.certificate is not None
+    assert (match.index, match.is_erased, match.anchored) == (None, True, None)
+    assert (match.certificate.issued_at, match.certificate.revoked_at) == ("2027", "2028")
+    assert match.certificate.revocation is None
+    project.database.close()

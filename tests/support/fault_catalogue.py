@@ -241,6 +241,8 @@ FAULTS = (
           "it is read as it is, and nothing is written beside it"),
     Fault("F28", "daemon, service and server die at random, and only their units start them again",
           "everything acknowledged is anchored once, and nobody does anything by hand"),
+    Fault("F29", "a worker dies between a change, the message about it and its delivery",
+          "nothing is lost; what comes twice has the same id"),
     # G
     Fault("G1", "two processes on one store",
           "the second is refused"),
@@ -311,6 +313,8 @@ FAULTS = (
           "pinned by hash; the contract is rebuilt byte for byte"),
     Fault("J15", "standard output is closed, full or not open",
           "33 or 141, what was done stays done; `run` and `serve` go on without it"),
+    Fault("J16", "a webhook's URL that leads into the operator's own network",
+          "refused when it is made, and each time its name is resolved"),
     # K
     Fault("K1", "the key changes", "by operators of the log; old anchors stay valid"),
     Fault("K2", "a second chain, a second registry", "a receipt carries its anchors on each"),

@@ -40,6 +40,7 @@ NEEDS = (
     Need("needs_hardhat", ("hardhat", "running_hardhat"), (), "node", _NODE),
     Need("needs_strace", (), ("strace",)),
     Need("needs_pdfsig", ("pdfsig",), (), "pdfsig", "apt install poppler-utils"),
+    Need("needs_softhsm", ("token_module",), (), "softhsm2-util", "apt install softhsm2"),
     Need("needs_ssh_keygen", (), ("signers",), "ssh-keygen", "apt install openssh-client"),
     Need("needs_web_servers", (), ("webservers",)),
 )

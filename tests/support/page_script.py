@@ -10,6 +10,7 @@ import tempfile
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,8 +19,6 @@ from support.bent_receipts import Given, world
 from anchor.evidence.digests import Digests
 from anchor.page import load_page
 from anchor.verification.pinning import encode_policy
-
-DRIVER = Path(__file__).with_name("page_driver.mjs")
 
 
 class Refused(NamedTuple):
@@ -139,11 +138,26 @@ def _spell(evidence: Digests) -> dict[str, Any]:
 @contextmanager
 def run_page_script() -> Iterator[PageScript]:
     """Run the script of the page in the package."""
+    with _run_script(unpack(load_page())[2], "page_driver.mjs") as running:
+        yield running
+
+
+@contextmanager
+def run_submit_script() -> Iterator[PageScript]:
+    """Run the script of the service's page for submitting."""
+    static = resources.files("anchor.service.pages").joinpath("static")
+    script = static.joinpath("submit.js").read_text("utf-8")
+    with _run_script(script, "submit_driver.mjs") as running:
+        yield running
+
+
+@contextmanager
+def _run_script(text: str, driver: str) -> Iterator[PageScript]:
     with tempfile.TemporaryDirectory(prefix="anchor-page-") as folder:
         script = Path(folder) / "script.js"
-        script.write_text(unpack(load_page())[2], "utf-8")
+        script.write_text(text, "utf-8")
         process = subprocess.Popen(
-            ["node", str(DRIVER), str(script)],
+            ["node", str(Path(__file__).with_name(driver)), str(script)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
         )  # fmt: skip
         with process:

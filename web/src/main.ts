@@ -4,13 +4,14 @@
  * What judges is in `anchor` as well, for whoever drives it without the page: the tests do.
  */
 
+import release from "./release.json" with { type: "json" };
 import * as bytes from "./bytes.ts";
 import { checkBag, readReceipt } from "./bag.ts";
 import { chooseReceipt, readBundle } from "./bundle.ts";
 import { encodeCanonical, parseCanonical, parseStrict } from "./canonical.ts";
 import { judgeCustody, readEvent, readEvents } from "./custody.ts";
 import { describeReport } from "./report_json.ts";
-import { serveHashing } from "./digests.ts";
+import { digestFile, serveHashing } from "./digests.ts";
 import { parseHeader } from "./header.ts";
 import { checkBeacon } from "./history_proof.ts";
 import { verifyInclusion } from "./merkle.ts";
@@ -18,7 +19,7 @@ import { applyNotices, listNotices, readNotice } from "./notices.ts";
 import { verifyTrieProof } from "./trie.ts";
 import { openZip } from "./zip.ts";
 import { startPage } from "./page/app.ts";
-import { inLanguage } from "./messages.ts";
+import { inLanguage, useTemplates } from "./messages.ts";
 import { connectTo } from "./node_quorum.ts";
 import { parseNotBefore } from "./not_before.ts";
 import { numberRecord } from "./preservation_number.ts";
@@ -34,6 +35,7 @@ import { parsePolicy } from "./policy.ts";
 import { exitCode } from "./report.ts";
 import { judge } from "./verifier.ts";
 
+useTemplates(release);
 Object.assign(globalThis, {
   anchor: {
     ...bytes, REGISTRY, Sm3, applyNotices, areDistinct, checkAccount, checkAnchor, checkBag, checkBeacon, checkSubmitter, chooseReceipt, connectTo,
@@ -45,5 +47,5 @@ Object.assign(globalThis, {
 if (typeof document !== "undefined") {
   startPage(document.currentScript!.textContent!);
 } else if ("WorkerGlobalScope" in globalThis) {
-  serveHashing();
+  serveHashing(digestFile);
 }

@@ -1,20 +1,30 @@
 /**
  * Sentences for people: an id of the catalogues, with the operands that its templates name
- * (anchor/messages/message.py).  scripts/build_page.py puts the templates of those that are used here
- * into release.json, and build.mjs a number in the place of each id.
+ * (anchor/messages/message.py).  scripts/build_page.py puts the templates of those that a script uses
+ * into a file beside it, which the script hands to `useTemplates`, and build.mjs a number in the place
+ * of each id.
  */
 
-import release from "./release.json" with { type: "json" };
+import type release from "./release.json";
+import type submission from "./submit/texts.json";
 import { count, cut, formatTime, quote } from "./text.ts";
 
 export type Language = "en" | "zh";
-export type MessageId = keyof typeof release.en;
+export type MessageId = keyof typeof release.en | keyof typeof submission.en;
 /** A message, or what is the same in every language. */
 export type Text = Message | string;
 type Operands = { readonly [name: string]: Text | number | bigint };
 
 // A place in a template: {name}, {name!r}, {name:,}, …
 const PLACE = /\{(\w+)(?:!(.))?(?::([^}]*))?\}/g;
+
+type Templates = { readonly [language in Language]: object };
+let templates: Templates;
+
+/** Take the templates of this script's messages. */
+export const useTemplates = (given: Templates): void => {
+  templates = given;
+};
 
 export class Message {
   constructor(
@@ -39,7 +49,7 @@ export function inLanguage(text: Text, language: Language): string {
   if (typeof text === "string") {
     return text;
   }
-  return release[language][text.id].replace(PLACE, (_, name: string, conversion = "", format = "") => {
+  return (templates[language] as Record<string, string>)[text.id]!.replace(PLACE, (_, name: string, conversion = "", format = "") => {
     const operand = text.operands[name]!;
     return spell(operand instanceof Message ? inLanguage(operand, language) : operand, conversion, format);
   });

@@ -6,6 +6,7 @@
 import type { Json, Members } from "./canonical.ts";
 import { join, message, named, type Message } from "./messages.ts";
 import { isTime } from "./record.ts";
+import { isStatementText } from "./statement_text.ts";
 import release from "./release.json" with { type: "json" };
 
 /** What a value has to be; build_page.py writes these from the package's models. */
@@ -20,8 +21,6 @@ type Form =
 
 const GROUPS = release.forms as unknown as { readonly [name: string]: Form };
 const DEMANDS: { readonly [profile: string]: readonly (readonly string[])[] } = release.demands;
-const MAX_CHARACTERS = 1_000;
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/u;
 
 /** Tell whether a value has the form of the group of that name. */
 export const isGroup = (name: string, value: Json | undefined): boolean =>
@@ -32,8 +31,7 @@ function fits(value: Json, form: Form): boolean {
     return isTime(value);
   }
   if (form === "text") {
-    return typeof value === "string" && [...value].length <= MAX_CHARACTERS && value.trim() !== "" &&
-      !UNPRINTABLE.test(value);
+    return typeof value === "string" && isStatementText(value);
   }
   if ("any" in form) {
     return form.any.some((each) => fits(value, each));

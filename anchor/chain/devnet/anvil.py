@@ -6,7 +6,6 @@ import os
 import queue
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 import threading
@@ -18,6 +17,7 @@ from typing import IO, Literal
 from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
 from anchor.errors import NodeUnreachableError, UsageError
 from anchor.messages.message import Message
+from anchor.system.guarded_process import end_guarded, start_guarded
 from anchor.types import ChainId
 
 HOST = "127.0.0.1"
@@ -43,24 +43,8 @@ _KEPT_STATES = 128
 
 _START_TIMEOUT = 30.0
 _VERSION_TIMEOUT = 10.0
-# Writing the state file of a long run takes seconds.
-_STOP_TIMEOUT = 20.0
+_STOP_SECONDS = 20.0
 _LISTENING = re.compile(r"Listening on \S*:(\d+)\s*$")
-
-# This shell is anvil's parent.  Its standard input ends when this process closes it or ends in any
-# way (SIGKILL included).  The shell then ends its process group: first with SIGTERM, so that anvil
-# writes its state file, and after ten seconds with SIGKILL.  It deletes the old states last.
-_GUARD = """
-states=$1; shift
-trap : TERM
-exec 3<&0
-"$@" 3<&- </dev/null &
-child=$!
-( trap : TERM; read -r _ <&3; kill -TERM 0; sleep 10; rm -rf -- "$states"; kill -KILL 0 ) &
-while kill -0 "$child" 2>/dev/null; do wait "$child"; done
-rm -rf -- "$states"
-kill -KILL 0
-"""
 
 
 def find_anvil(root: Path | None = None) -> Path | None:
@@ -123,13 +107,8 @@ class AnvilNode(AbstractContextManager["AnvilNode"]):
         command += [f"--max-persisted-states={_KEPT_STATES}", f"--cache-path={self._states}"]
         if state is not None:
             command.append(f"--state={state}")
-        # Its own process group: Ctrl-C in the terminal reaches only us, and we stop anvil cleanly.
-        self._process = subprocess.Popen(
-            ["/bin/sh", "-c", _GUARD, "anchor-devnet", self._states, *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+        self._process = start_guarded(
+            command, Path(self._states), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         assert self._process.stdout is not None
         self._output = _Output(self._process.stdout)
@@ -150,14 +129,8 @@ class AnvilNode(AbstractContextManager["AnvilNode"]):
 
     def close(self) -> None:
         """Stop the child process and wait until it has ended; a second call does nothing."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(_STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            # The process was not reaped yet, so its group id cannot have been reused.
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        # Writing the state file of a long run takes seconds.
+        end_guarded(self._process, _STOP_SECONDS)
         self._output.close()
         shutil.rmtree(self._states, ignore_errors=True)
 

@@ -134,14 +134,18 @@ def command(
         ),
     ] = None,
     sign: Annotated[
-        Path | None,
-        typer.Option(metavar="KEY.p12", help="Sign the PDF (PAdES) with the key in this file."),
+        str | None,
+        typer.Option(
+            metavar="KEY.p12|pkcs11:URI",
+            help="Sign the PDF (PAdES) with the key in this file, or on a token.",
+        ),
     ] = None,
     sign_password_env: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Environment variable that holds the password of --sign; default: a prompt.",
+            help="Environment variable that holds the password or PIN of --sign; "
+            "default: a prompt.",
         ),
     ] = None,
     font: Annotated[

@@ -25,7 +25,13 @@ from anchor.operate.evidence_selection import find_pieces, is_tenant
 from anchor.operate.key_audit_trail import find_user, record_key_event
 from anchor.store.columns import ERASED
 from anchor.store.erasures import lock_holds
-from anchor.store.legal_holds import LegalHold, insert_holds, load_holds, remove_holds
+from anchor.store.legal_holds import (
+    LegalHold,
+    insert_holds,
+    load_case_holds,
+    load_holds,
+    remove_holds,
+)
 from anchor.system.clock import utc_now
 
 app = make_group("hold")
@@ -82,7 +88,7 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     output = Output(as_json=as_json)
     session = project_session(config_path, only_reads=True)
     with session as project, project.database.read() as connection:
-        holds = load_holds(connection)
+        holds = [*load_holds(connection), *load_case_holds(connection)]
     for hold in holds:
         scope = (
             Message("hold-scope-tenant", tenant=hold.tenant)

@@ -12,7 +12,7 @@ from anchor.cli.evidence_table import LimitOption, TenantOption, print_evidence
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import MalformedError, UsageError
 from anchor.evidence.preservation_number import is_number
-from anchor.evidence.printed_number import read_number
+from anchor.evidence.printed_number import is_certificate_number, read_number
 from anchor.messages.message import Message
 
 
@@ -21,9 +21,9 @@ def command(
         str,
         typer.Argument(
             metavar="TEXT",
-            help="Preservation number, digest of a file or record, id, leaf hash, root or "
-            "transaction hash; of hashes the first six hex digits are enough, except of the last "
-            "two. Or part of a name or path.",
+            help="Preservation number, certificate number, digest of a file or record, id, leaf "
+            "hash, root or transaction hash; of hashes the first six hex digits are enough, except "
+            "of the last two. Or part of a name or path.",
         ),
     ],
     tenant: TenantOption = None,
@@ -47,8 +47,10 @@ def command(
 
 def _explain_number(output: Output, text: str) -> None:
     """Print what is wrong with a text that looks like a number."""
+    if is_certificate_number(text):
+        output.note(Message("certificate-number-unknown"))
     try:
         read_number(text)
-    except UsageError as error:
-        if is_number(text) or not isinstance(error, MalformedError):
+    except MalformedError as error:
+        if is_number(text):
             output.note_error(error)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import socket
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
+from anchor.cli.demo_site import open_demo_site
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.standard_streams import EventLines
-from anchor.errors import StorageError, StoreBusyError
+from anchor.errors import StorageError, StoreBusyError, UsageError
 from anchor.messages.message import Message
 from anchor.project.allowlist import find_config
 from anchor.service.app import make_providers
 from anchor.service.client_address import parse_proxies
 from anchor.service.server import listen, serve
 from anchor.service.settings import Settings
+
+_LOCAL: Final = ("127.0.0.1", "::1", "localhost")
 
 
 def command(
@@ -61,6 +67,12 @@ def command(
             help="Maximum requests per second without a key, per address and worker; 0: no limit.",
         ),
     ] = 100,
+    demo: Annotated[
+        bool,
+        typer.Option(
+            "--demo", help="Serve a temporary project on a local test chain, to try the pages out."
+        ),
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Do not log requests to standard error.")
     ] = False,
@@ -69,11 +81,37 @@ def command(
 ) -> None:
     """Accept evidence over HTTP until SIGTERM or Ctrl-C.
 
-    The service does not seal or anchor: run `anchor run` as well.
+    The service does not seal or anchor: run `anchor run` as well.  With --demo everything is there
+    for trying out, on this machine alone: a temporary chain, the daemon, and a tenant with persons.
     """
     output = Output(as_json=as_json)
     proxies = tuple(proxy or ())
     parse_proxies(proxies)
+    settings = Settings(
+        access_log=not quiet,
+        drain_seconds=drain,
+        max_per_peer=per_peer,
+        proxies=proxies,
+        anonymous_rate=anonymous_rate,
+    )
+    if demo:
+        if config_path is not None or proxies or host not in _LOCAL:
+            raise UsageError(Message("demo-site-not-local"), hint=Message("demo-site-hint"))
+        listener = listen(host, port)
+        url = _format_url(host, listener)
+        output.note(Message("demo-site-starting"))
+        with open_demo_site(url) as site:
+            output.line(Message("demo-site-files", path=site.files))
+            output.line(Message("demo-site-keys"))
+            _serve(
+                output,
+                site.config,
+                replace(settings, sample_people=site.people),
+                listener,
+                url,
+                workers,
+            )
+        return
     file = find_config(config_path).resolve()
     try:
         # Opened once here, so that a faulty project is reported at once.
@@ -82,18 +120,22 @@ def command(
             # Here, too, because a worker would only wait for the fault to be mended.
             for provider in make_providers(project.config.platform).values():
                 provider.queue.close()
+            if project.config.mail is not None:
+                project.config.mail.read_password()
     except (StorageError, StoreBusyError) as error:
         output.note(Message("service-store-unavailable", reason=error.message))
     listener = listen(host, port)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+    _serve(output, file, settings, listener, _format_url(host, listener), workers)
+
+
+def _format_url(host: str, listener: socket.socket) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+
+
+def _serve(
+    output: Output, file: Path, settings: Settings, listener: socket.socket, url: str, workers: int
+) -> None:
     with EventLines(output.note).printing():
         output.line(Message("service-started", project=file.parent, url=url, workers=workers))
         output.result({"url": url, "workers": workers})
-    settings = Settings(
-        access_log=not quiet,
-        drain_seconds=drain,
-        max_per_peer=per_peer,
-        proxies=proxies,
-        anonymous_rate=anonymous_rate,
-    )
     serve(file, settings, listener, workers)

@@ -7,9 +7,11 @@ from fastapi.responses import RedirectResponse, Response
 
 from anchor.errors import UsageError
 from anchor.messages.message import Message
+from anchor.notifications.event_types import OWNER_TOPICS
 from anchor.service.auth import note_event
 from anchor.service.pages.forms import read_form
 from anchor.service.pages.language import CurrentReader, Reader
+from anchor.service.pages.notification_labels import TOPIC_LABELS
 from anchor.service.pages.page_routes import HOME, PageRoute
 from anchor.service.pages.people_labels import ROLE_LABELS
 from anchor.service.pages.rendering import answer_page
@@ -18,6 +20,7 @@ from anchor.service.problems import Problem
 from anchor.service.session_cookies import forget_session
 from anchor.service.worker import CurrentService, Service
 from anchor.store.browser_sessions import BrowserSession, end_sessions, load_sessions
+from anchor.store.mail_choices import find_mail_choice
 from anchor.store.memberships import create_own_tenant, load_memberships
 from anchor.system.clock import utc_now
 
@@ -74,6 +77,8 @@ async def _show(
     rows = await service.query(load_sessions, session.row.holder, utc_now())
     person = session.person
     memberships = await service.query(load_memberships, person.id) if person else []
+    choice = await service.query(find_mail_choice, person.id) if person else None
+    chosen = None if choice is None else choice.topics
     values = {
         "here": "account",
         "person": person,
@@ -84,5 +89,9 @@ async def _show(
         "current": session.row.id,
         "roles": ROLE_LABELS,
         "problem": problem,
+        "has_mail": person is not None and service.project.config.mail is not None,
+        "topics": TOPIC_LABELS,
+        "chosen_topics": OWNER_TOPICS if chosen is None else chosen,
+        "mail_language": (choice and choice.language) or "both",
     }
     return answer_page("account.html", values, reader, status=200 if problem is None else 409)

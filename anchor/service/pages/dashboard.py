@@ -31,6 +31,7 @@ from anchor.service.pages.charts import (
 from anchor.service.pages.dashboard_facts import (
     describe_balance,
     describe_chain,
+    describe_deliveries,
     describe_publication,
     describe_spending,
     describe_transaction,
@@ -110,6 +111,7 @@ def describe_dashboard(
         "publication_facts": None
         if outside.published is None
         else describe_publication(outside.published, overview),
+        "delivery_facts": describe_deliveries(overview.deliveries),
         "typical_final": median(final) if final else None,
         "typical_included": median(included) if included else None,
         "spending_days": SPENDING_DAYS,

@@ -7,6 +7,7 @@ from anchor.messages.message import Message, join
 from anchor.monitor.background_poll import Sighting
 from anchor.monitor.chain_status import ChainFacts
 from anchor.monitor.overview import DAY, Overview, Spending
+from anchor.store.deliveries import DeliveryCounts
 from anchor.store.statistics import OpenTransaction
 from anchor.types import ChainId
 from anchor.units import format_age, format_duration, format_gas_price, format_leaves, format_wei
@@ -68,6 +69,16 @@ def describe_transaction(transaction: OpenTransaction) -> Message:
         price = format_gas_price(transaction.max_fee)
         facts.append(Message("dashboard-transaction-fee", price=price))
     return join(facts, by="semicolon")
+
+
+def describe_deliveries(counts: DeliveryCounts) -> Message:
+    """Return how many messages to webhooks and people wait, fail and were given up."""
+    return Message(
+        "dashboard-delivery-counts",
+        waiting=counts.waiting,
+        failing=counts.failing,
+        given_up=counts.given_up,
+    )
 
 
 def describe_publication(sighting: Sighting[int], overview: Overview) -> Message:

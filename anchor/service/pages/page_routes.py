@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.routing import APIRoute
 
@@ -39,6 +40,8 @@ class PageRoute(APIRoute):
                 return await handle(request)
             except SignInNeeded:
                 return RedirectResponse(sign_in_address(request, reader), status_code=303)
+            except RequestValidationError:  # a part of the path that no page has
+                return answer_problem(Problem(404, Message("address-not-found")), reader)
             except (Problem, AnchorError, OSError) as error:
                 return answer_problem(explain(error), reader)
 

@@ -1,4 +1,4 @@
-"""Words of the pages for roles, scopes, actors and events."""
+"""Words of the pages for roles, scopes, actors, events and states of cases."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 
 from anchor.messages.message import Message, join
 from anchor.people.actors import Actor
+from anchor.people.case_rules import CaseState
 from anchor.people.roles import Role
 from anchor.store.persons import PersonRow
 from anchor.store.tenant_events import TenantEvent
@@ -30,6 +31,10 @@ SCOPE_LABELS: Final[Mapping[str, Message]] = {
     "audit": Message("scope-audit"),
     "manage": Message("scope-manage"),
 }
+CASE_STATE_LABELS: Final[Mapping[CaseState, Message]] = {
+    "open": Message("case-open"),
+    "closed": Message("case-closed"),
+}
 _ACTIONS: Final[Mapping[str, Message]] = {
     "tenant-created": Message("event-tenant-created"),
     "invitation-made": Message("event-invitation-made"),
@@ -40,6 +45,24 @@ _ACTIONS: Final[Mapping[str, Message]] = {
     "role-changed": Message("event-role-changed"),
     "key-created": Message("event-key-created"),
     "key-revoked": Message("event-key-revoked"),
+    "evidence-erased": Message("event-evidence-erased"),
+    "case-created": Message("event-case-created"),
+    "case-changed": Message("event-case-changed"),
+    "case-closed": Message("event-case-closed"),
+    "case-reopened": Message("event-case-reopened"),
+    "case-hold-placed": Message("event-case-hold-placed"),
+    "case-hold-lifted": Message("event-case-hold-lifted"),
+    "case-member-added": Message("event-case-member-added"),
+    "case-member-removed": Message("event-case-member-removed"),
+    "case-note-added": Message("event-case-note-added"),
+    "exhibit-added": Message("event-exhibit-added"),
+    "exhibit-changed": Message("event-exhibit-changed"),
+    "exhibit-removed": Message("event-exhibit-removed"),
+    "webhook-created": Message("event-webhook-created"),
+    "webhook-changed": Message("event-webhook-changed"),
+    "webhook-secret-rotated": Message("event-webhook-secret-rotated"),
+    "webhook-disabled": Message("event-webhook-disabled"),
+    "webhook-removed": Message("event-webhook-removed"),
 }
 
 

@@ -41,6 +41,13 @@ POLICY = (
 )
 """A content security policy: no scripts, nothing from other sites, no inline styles."""
 
+SCRIPT_POLICY = (
+    f"{POLICY}; script-src 'self'; connect-src 'self'; worker-src 'self'; "
+    "require-trusted-types-for 'script'; trusted-types worker"
+)
+"""The policy of a page with a script of this site, which asks this site only."""
+
+_WORKER_POLICY = "default-src 'none'; script-src 'wasm-unsafe-eval'; frame-ancestors 'none'"
 _VERIFIER_POLICY = re.compile(
     r"<meta\s+http-equiv=\"?Content-Security-Policy\"?\s+content=\"([^\"]+)\"", re.IGNORECASE
 )
@@ -55,17 +62,24 @@ _STATES = {
 
 
 def answer_page(
-    template: str, values: Mapping[str, object], reader: Reader, *, status: int = 200
+    template: str,
+    values: Mapping[str, object],
+    reader: Reader,
+    *,
+    status: int = 200,
+    policy: str = POLICY,
 ) -> Response:
     """Return a page in the reader's language, which loads nothing from other sites."""
     environment = _load_environment(reader.language)
-    text = environment.get_template(template).render(values, reader=reader, style=_style_path())
+    text = environment.get_template(template).render(
+        values, reader=reader, style=static_path("pages.css")
+    )
     return Response(
         text.encode("utf-8"),
         status_code=status,
         media_type="text/html; charset=utf-8",
         headers={
-            "Content-Security-Policy": POLICY,
+            "Content-Security-Policy": policy,
             # With ``no-referrer``, browsers would also omit the origin of a submitted form.
             "Referrer-Policy": "same-origin",
             "Vary": "Accept-Language",
@@ -89,11 +103,17 @@ def answer_error(error: AnchorError, here: str, reader: Reader) -> Response:
 
 @router.get("/pages-{digest}.css")
 async def style(digest: str) -> Response:
-    """Return the style sheet, whose URL contains a digest of its content."""
-    if f"/pages-{digest}.css" != _style_path():
-        raise Problem(404, Message("page-style-outdated"))
-    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-    return Response(_load_static("pages.css"), media_type="text/css", headers=headers)
+    """Return the style sheet."""
+    return _answer_static("pages.css", digest, "text/css")
+
+
+@router.get("/submit-{digest}.js")
+async def submit_script(digest: str) -> Response:
+    """Return the script of the page for submitting, which may use WebAssembly as a worker."""
+    script = _answer_static("submit.js", digest, "text/javascript")
+    # A worker has the policy of its own script, not that of the page.
+    script.headers["Content-Security-Policy"] = _WORKER_POLICY
+    return script
 
 
 @router.get("/favicon.svg")
@@ -148,10 +168,19 @@ def _load_static(name: str) -> bytes:
 
 
 @cache
-def _style_path() -> str:
-    """Return the style sheet's path, which changes with its content: browsers may cache it."""
-    digest = hashlib.sha256(_load_static("pages.css")).hexdigest()
-    return f"/pages-{digest[:16]}.css"
+def static_path(name: str) -> str:
+    """Return a static file's path, which changes with its content: browsers may cache it."""
+    stem, _, ending = name.rpartition(".")
+    return f"/{stem}-{hashlib.sha256(_load_static(name)).hexdigest()[:16]}.{ending}"
+
+
+def _answer_static(name: str, digest: str, media_type: str) -> Response:
+    """Return a static file whose path contains a digest of its content."""
+    stem, _, ending = name.rpartition(".")
+    if f"/{stem}-{digest}.{ending}" != static_path(name):
+        raise Problem(404, Message("page-style-outdated"))
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(_load_static(name), media_type=media_type, headers=headers)
 
 
 @cache

@@ -13,6 +13,7 @@ from anchor.service.auth import authenticate, note_event
 from anchor.service.pages.forms import parse_form
 from anchor.service.pages.language import CurrentReader, Reader
 from anchor.service.pages.page_routes import HOME, PageRoute, local_address
+from anchor.service.pages.people_labels import ROLE_LABELS
 from anchor.service.pages.rendering import answer_page
 from anchor.service.problems import Problem
 from anchor.service.request_body import check_media_type, read_body
@@ -121,6 +122,7 @@ def _answer(
     values = {
         "here": "account",
         "providers": service.project.config.platform.providers,
+        "samples": [(each.id, ROLE_LABELS[each.role]) for each in service.settings.sample_people],
         "next": back,
         "problem": problem,
     }

@@ -9,9 +9,14 @@ from anchor.canonical import parse_strict
 from anchor.errors import MalformedError
 from anchor.messages.message import Message
 from anchor.service.auth import Reader, Submitter
-from anchor.service.caller import Caller
+from anchor.service.certificate_orders import order_certificate
+from anchor.service.downloads import (
+    MEDIA_TYPES,
+    answer_certificate_file,
+    find_certificate_of,
+)
 from anchor.service.evidence_status import find_evidence
-from anchor.service.problems import RETRY_LATER, FieldError, Problem
+from anchor.service.problems import FieldError, Problem
 from anchor.service.request_body import check_media_type, read_body
 from anchor.service.schemas import (
     CertificateDocument,
@@ -27,25 +32,14 @@ from anchor.service.schemas import (
 from anchor.service.worker import CurrentService, Service
 from anchor.store.certificates import (
     IssuedCertificate,
-    count_waiting,
-    find_certificate,
     load_certificates,
-    load_file,
     load_hashes,
-    request_certificate,
     revoke_certificate,
 )
 from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["certificates"])
 
-_MEDIA_TYPES = {
-    "json": "application/json",
-    "html": "text/html; charset=utf-8",
-    "pdf": "application/pdf",
-}
-# What one tenant may have waiting; each takes some seconds of a worker's time.
-_MOST_WAITING = 100
 _MOST_BODY = 8 * 1024
 
 
@@ -63,27 +57,7 @@ async def order(id: IdInPath, caller: Submitter, service: CurrentService) -> Cer
 
     An order that waits already is returned again.
     """
-    stored = await service.read(lambda: find_evidence(service, caller, id))
-    at = utc_now()
-
-    def write() -> IssuedCertificate:
-        with service.project.database.read() as connection:
-            waiting = count_waiting(connection, caller.tenant)
-        if waiting >= _MOST_WAITING:
-            text = Message("certificates-too-many-waiting", limit=_MOST_WAITING)
-            raise Problem(429, text, headers=RETRY_LATER)
-        return service.project.database.write_with_retry(
-            lambda connection: request_certificate(
-                connection,
-                caller.tenant,
-                stored.identity,
-                requested_by=caller.actor.encode(),
-                at=at,
-            )
-        )
-
-    certificate = await service.read(write)
-    service.jobs.wake()
+    certificate = await order_certificate(service, caller, id)
     return await _describe(service, certificate)
 
 
@@ -110,7 +84,7 @@ async def state(
     certificate: CertificateId, caller: Reader, service: CurrentService
 ) -> CertificateDocument:
     """Return whether it is issued yet, its number and the digests of its files."""
-    return await _describe(service, await _find(service, caller, certificate))
+    return await _describe(service, await find_certificate_of(service, caller, certificate))
 
 
 @router.get(
@@ -118,7 +92,7 @@ async def state(
     summary="A file of a certificate",
     response_class=Response,
     responses={
-        200: {"content": {media_type: {} for media_type in _MEDIA_TYPES.values()}},
+        200: {"content": {media_type: {} for media_type in MEDIA_TYPES.values()}},
         **problems(401, 403, 404, 409, 410, 422),
     },
 )
@@ -126,19 +100,7 @@ async def file(
     certificate: CertificateId, kind: FileKind, caller: Reader, service: CurrentService
 ) -> Response:
     """Return the file, byte for byte as it was issued."""
-    issued = await _find(service, caller, certificate)
-    if issued.number is None:
-        raise Problem(409, Message("certificate-not-issued-yet"))
-    if issued.identity is None:
-        raise Problem(410, Message("certificate-evidence-erased"))
-    body = await service.query(load_file, certificate, kind)
-    if body is None:
-        raise Problem(404, Message("certificate-format-missing"))
-    name = f"{issued.number}.{kind}" if issued.number.isascii() else f"{certificate}.{kind}"
-    disposition = f'attachment; filename="{name}"'
-    return Response(
-        body, media_type=_MEDIA_TYPES[kind], headers={"Content-Disposition": disposition}
-    )
+    return await answer_certificate_file(service, caller, certificate, kind)
 
 
 @router.post(
@@ -161,7 +123,7 @@ async def revoke(
     """
     check_media_type(request, "application/json")
     reason = _read_reason(await read_body(request, service.settings))
-    await _find(service, caller, certificate)
+    await find_certificate_of(service, caller, certificate)
     at = utc_now()
 
     def write() -> bool:
@@ -171,7 +133,7 @@ async def revoke(
 
     if not await service.read(write):
         raise Problem(409, Message("certificate-not-revocable"))
-    return await _describe(service, await _find(service, caller, certificate))
+    return await _describe(service, await find_certificate_of(service, caller, certificate))
 
 
 def _read_reason(data: bytes) -> str:
@@ -185,13 +147,6 @@ def _read_reason(data: bytes) -> str:
         fault = FieldError("/reason", Message("certificate-revocation-reason"))
         raise Problem(422, Message("certificate-revocation-invalid"), errors=[fault])
     return reason
-
-
-async def _find(service: Service, caller: Caller, id: str) -> IssuedCertificate:
-    certificate = await service.query(find_certificate, id)
-    if certificate is None or certificate.tenant != caller.tenant:
-        raise Problem(404, Message("certificate-unknown-to-tenant"))
-    return certificate
 
 
 async def _describe(service: Service, certificate: IssuedCertificate) -> CertificateDocument:

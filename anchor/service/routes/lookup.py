@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 
-from anchor.errors import CannotCheckError
-from anchor.evidence.printed_number import read_number
-from anchor.messages.message import Message
-from anchor.service.address_limits import AddressLimits, too_many
-from anchor.service.client_address import client_of
 from anchor.service.evidence_status import describe_anchor
-from anchor.service.problems import RETRY_LATER, Problem
-from anchor.service.schemas import NumberInPath, NumberMatchDocument, NumberMatches, problems
+from anchor.service.number_lookup import limit_guesses, look_up
+from anchor.service.schemas import (
+    IssueDocument,
+    NumberInPath,
+    NumberMatchDocument,
+    NumberMatches,
+    RevocationDocument,
+    problems,
+)
 from anchor.service.worker import CurrentService
-from anchor.store.number_search import NumberedItem, find_numbered
+from anchor.store.certificates import IssuedCertificate
+from anchor.store.number_search import NumberedItem
 
 router = APIRouter(tags=["public look-up"])
 
 # Far more than records that have one number; one digest may be that of any number of pieces.
 _MOST = 100
-
-
-def limit_guesses(request: Request) -> None:
-    """Count a request with a key against the limit of its address, as those without one are.
-
-    Raises:
-        Problem: Too much comes from this address (429).
-    """
-    if "authorization" in request.headers:
-        throttle: AddressLimits = request.scope["state"]["throttle"]
-        seconds = throttle.anonymous.take(client_of(request.scope))
-        if seconds:
-            raise too_many(seconds)
 
 
 @router.get(
@@ -46,21 +36,12 @@ async def lookup(number: NumberInPath, service: CurrentService) -> NumberMatches
     Whatever has no match gets the same answer (404). That a copy of the log served by its operator
     says so proves nothing by itself: verify the receipt.
     """
-    printed = read_number(number)
-    chain_id = service.project.config.chain_id
-    try:
-        matches = await service.query(find_numbered, chain_id, printed, limit=_MOST + 1)
-    except CannotCheckError as error:
-        raise Problem(503, error.message, headers=RETRY_LATER) from error
-    if not matches:
-        raise Problem(404, Message("number-unknown"))
-    if any(match.anchored is not None and match.anchored.final for match in matches):
-        service.check_chain()
-    return NumberMatches(matches=list(map(_describe, matches[:_MOST])), more=len(matches) > _MOST)
+    matches, more = await look_up(service, number, _MOST)
+    return NumberMatches(matches=list(map(_describe, matches)), more=more)
 
 
 def _describe(match: NumberedItem) -> NumberMatchDocument:
-    anchored = match.anchored
+    anchored, certificate = match.anchored, match.certificate
     return NumberMatchDocument(
         kind=match.kind.value,
         state=match.stage.value,
@@ -68,4 +49,14 @@ def _describe(match: NumberedItem) -> NumberMatchDocument:
         accepted_at=match.accepted_at,
         sealed_at=match.sealed_at,
         anchor=None if anchored is None else describe_anchor(anchored),
+        certificate=None if certificate is None else _describe_issue(certificate),
+    )
+
+
+def _describe_issue(certificate: IssuedCertificate) -> IssueDocument:
+    assert certificate.issued_at is not None, "a certificate with a number was issued"
+    revoked_at, reason = certificate.revoked_at, certificate.revocation
+    return IssueDocument(
+        issued_at=certificate.issued_at,
+        revocation=None if revoked_at is None else RevocationDocument(at=revoked_at, reason=reason),
     )

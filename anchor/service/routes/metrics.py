@@ -45,7 +45,14 @@ class LogFigures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
-        figures = chain(self._queue(), self._heads(), self._anchors(), self._money(), self._chain())
+        figures = chain(
+            self._queue(),
+            self._heads(),
+            self._anchors(),
+            self._money(),
+            self._chain(),
+            self._deliveries(),
+        )
         for name, text, value in figures:
             if value is not None:
                 yield GaugeMetricFamily(name, text, value=value)
@@ -149,6 +156,16 @@ class LogFigures(Collector):
         yield "anchor_chain_block", "The newest block's number.", facts.block
         yield "anchor_chain_final_block", "The newest final block's number.", facts.final_block
         yield "anchor_base_fee_wei", "The newest block's base fee.", facts.base_fee
+
+    def _deliveries(self) -> Iterable[Figure]:
+        counts = self.overview.deliveries
+        return (
+            ("anchor_waiting_messages", "Messages to webhooks and people that wait.",
+             counts.waiting),
+            ("anchor_failing_messages", "Those of them that failed at least once.",
+             counts.failing),
+            ("anchor_given_up_messages", "Messages given up in the last day.", counts.given_up),
+        )  # fmt: skip
 
     def _alarms(self) -> Metric:
         family = GaugeMetricFamily(

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from fastapi.responses import Response
 
+from anchor.errors import CannotCheckError
 from anchor.messages.message import Message
 from anchor.operate.record_notices import find_notice
 from anchor.receipt.format import ReceiptDocument, encode_receipt
@@ -54,5 +55,9 @@ async def notice(
 
 def _find(service: Service, record: bytes) -> StoredEvidence | None:
     with service.project.database.read() as connection:
-        pair = find_notice(connection, record)
+        try:
+            pair = find_notice(connection, record)
+        except CannotCheckError as error:
+            # Not 410, which verifiers take for "there is none".
+            raise Problem(409, error.message) from error
     return None if pair is None else pair[0]

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 
-from anchor.messages.message import Message
 from anchor.receipt.format import ReceiptDocument, encode_receipt
 from anchor.service.auth import Reader
-from anchor.service.evidence_status import find_evidence, has_reached, load_status, wait_for_stage
-from anchor.service.problems import RETRY_LATER, Problem
+from anchor.service.downloads import prove_evidence
+from anchor.service.evidence_status import has_reached, load_status, wait_for_stage
+from anchor.service.problems import RETRY_LATER
 from anchor.service.schemas import EvidenceStatusDocument, IdInPath, WaitSeconds, problems
 from anchor.service.worker import CurrentService
 from anchor.types import Stage
@@ -49,10 +49,7 @@ async def receipt(
     status = await wait_for_stage(service, caller, id, goal, wait)
     if not has_reached(status, goal):
         return _not_yet(status)
-    stored = await service.read(lambda: find_evidence(service, caller, id))
-    if stored.record is None:
-        raise Problem(410, Message("evidence-record-erased"))
-    proven = await service.receipt_builder.prove(stored)
+    proven = await prove_evidence(service, caller, id)
     # The operator accepted an incident meanwhile, so that the anchor is not final any more.
     if goal is Stage.ANCHORED and not proven.anchors:
         return _not_yet(await load_status(service, caller, id))

@@ -18,6 +18,8 @@ from anchor.log.merkle import hash_leaf
 from anchor.operate import custody as custody_module
 from anchor.operate.acceptance import AcceptedEvidence, EvidenceInput, accept_each
 from anchor.operate.custody import CustodyChain, add_event, load_chain
+from anchor.operate.erasing import ErasureOrder, erase
+from anchor.operate.evidence_selection import Selection
 from anchor.project.project import OpenProject
 from anchor.recovery.custody_restoration import restore_custody_keys
 from anchor.store.erasures import erase_rows, find_by_leaves
@@ -174,3 +176,14 @@ def test_a_chain_with_a_lost_record_is_not_continued_before_the_gap(
     with pytest.raises(CannotCheckError) as caught:
         add_event(project, subject, EVENT)
     assert caught.value.message.id == "custody-chain-gap"
+
+
+@pytest.mark.parametrize("erased", [0, 1, 2])
+def test_no_event_takes_the_place_of_an_erased_one(project: OpenProject, subject: str, erased: int):
+    events = add_events(project, subject)
+    order = ErasureOrder(basis="other", by="Li", reason="asked for")
+    (piece,) = erase(project, Selection(ids=[bytes.fromhex(events[erased])]), order)
+    assert piece.identity.hex() == events[erased]
+    with pytest.raises(UsageError) as caught:
+        add_event(project, subject, EVENT)
+    assert caught.value.message.id == "custody-event-erased"

@@ -12,11 +12,13 @@ from support.memory_chain import MemoryChain
 from support.memory_projects import MemorySite, make_template
 from support.memory_transactions import read_sender
 
-from anchor.errors import MalformedError, UsageError
+from anchor.errors import CannotCheckError, MalformedError, UsageError
 from anchor.evidence.digests import digest_bytes
 from anchor.evidence.record_notice import RecordNotice, read_notice
 from anchor.operate.acceptance import EvidenceInput, accept_each
 from anchor.operate.custody import add_event
+from anchor.operate.erasing import ErasureOrder, erase
+from anchor.operate.evidence_selection import Selection
 from anchor.operate.record_notices import list_notices, record_notice
 from anchor.project.project import OpenProject
 from anchor.recovery.notice_restoration import restore_notice_keys
@@ -145,3 +147,25 @@ def test_a_rebuilt_store_finds_the_notices_by_their_records(
     assert notices(project, of_b) == made[1:]
     with pytest.raises(UsageError, match="withdrew the record"):
         record(project, c, b)
+
+
+def test_an_erased_notice_is_not_taken_for_none_and_not_replaced(
+    project: OpenProject, records: dict[str, bytes]
+):
+    (a, of_a), (b, of_b), _ = records.items()
+    record(project, a, b)
+    with project.database.read() as connection:
+        ((stored, _),) = list_notices(connection, of_a)
+    order = ErasureOrder(basis="other", by="Li", reason="asked for")
+    assert erase(project, Selection(ids=[stored.identity]), order)
+    before = count(project)
+    for attempt in (
+        lambda: notices(project, of_a),
+        lambda: record(project, a),
+        lambda: record(project, b, a),
+    ):
+        with pytest.raises(CannotCheckError) as caught:
+            attempt()
+        assert caught.value.message.id == "notice-erased"
+    assert count(project) == before
+    assert notices(project, of_b) == []

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, select
 
 from anchor.errors import CannotCheckError
 from anchor.messages.message import Message
-from anchor.service.job_runner import JobRunner, NotYet, delay_after
+from anchor.notifications.retries import delay_after
+from anchor.service.job_runner import JobRunner, NotYet
 from anchor.store.database import Database, create_database
 from anchor.store.jobs import Record, TakenJob, order_job
 from anchor.store.location import SqliteFile
@@ -104,7 +105,7 @@ def test_a_job_of_a_worker_that_stopped_is_done_by_another_one(store: Database) 
 
 
 def test_the_delay_doubles_up_to_an_hour() -> None:
-    assert [delay_after(attempts) for attempts in (1, 2, 3, 10, 11, 99)] == [
+    assert [delay_after(attempts, 3600) for attempts in (1, 2, 3, 10, 11, 99)] == [
         *(5, 10, 20, 2560),
         *(3600, 3600),
     ]

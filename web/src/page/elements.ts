@@ -30,8 +30,12 @@ export function find<Kind extends HTMLElement = HTMLElement>(id: string): Kind {
 
 /** Hand a JSON document to the person as a file. */
 export function download(name: string, value: unknown): void {
-  const text = `${JSON.stringify(value, null, 1)}\n`;
-  const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+  saveFile(name, new Blob([`${JSON.stringify(value, null, 1)}\n`], { type: "application/json" }));
+}
+
+/** Hand a file to the person. */
+export function saveFile(name: string, data: Blob): void {
+  const url = URL.createObjectURL(data);
   make("a", { href: url, download: name }).click();
   URL.revokeObjectURL(url);
 }

@@ -1,0 +1,231 @@
+"""A packed folder of receipts without originals: the form in which a service hands a case out.
+
+It is no bag yet, because a service that takes digests has no originals: the instructions say where
+they go, and how the whole is verified or packed then.  The same contents give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from html import escape
+
+from anchor.bag.bag_format import POLICY, RECEIPTS, TAG_MANIFEST, encode_list
+from anchor.bag.bag_readme import PAGE, README, VERIFIER
+from anchor.bag.bag_writer import pack_zip
+from anchor.bag.exhibit_list import (
+    render_list,
+    render_table,
+    say_both,
+    show_statement,
+    spell_name,
+)
+from anchor.bag.packed_names import assign_names
+from anchor.messages.catalogue import Language
+from anchor.messages.message import Message, translate
+from anchor.project.files import RECEIPT_SUFFIX
+
+FORMAT = "anchor-package/1"
+
+_STATED = {
+    "label": Message("certificate-exhibit-number"),
+    "purpose": Message("certificate-fact-to-prove"),
+    "note": Message("exhibit-note"),
+}
+_CASE = {
+    "number": Message("case-number"),
+    "title": Message("case-title"),
+    "authority": Message("case-authority"),
+}
+
+_VERIFY = """\
+```sh
+anchor verify receipts/*.anchor.json --trust POLICY.toml --rpc https://NODE
+anchor pack receipts/*.anchor.json --trust POLICY.toml --rpc https://NODE -o CASE.zip
+```"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageCase:
+    """The case, in the words of the tenant; ``parties`` are pairs of role and name."""
+
+    number: str
+    title: str
+    authority: str
+    parties: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageExhibit:
+    """An exhibit: what the tenant states, and what the record says.
+
+    ``receipt`` is None until the evidence is sealed, and with the members of the record from then
+    on when it was erased.  ``certificates`` are files by name.
+    """
+
+    label: str
+    purpose: str
+    note: str
+    leaf: str
+    erased_at: str | None
+    number: str | None
+    name: str | None
+    recorded_at: str | None
+    sha256: str | None
+    sm3: str | None
+    receipt: bytes | None
+    is_anchored: bool
+    certificates: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageVerifiers:
+    """The verifiers and the operator's policy that are put into each folder."""
+
+    program: str
+    standalone: bytes
+    page: bytes
+    policy: bytes
+
+
+def build_package(
+    case: PackageCase | None, exhibits: Sequence[PackageExhibit], verifiers: PackageVerifiers
+) -> bytes:
+    """Return the folder as a ZIP file; without a case it is about its exhibits alone."""
+    with_name = [exhibit for exhibit in exhibits if exhibit.receipt is not None]
+    names = iter(assign_names([_last_part(exhibit.name or "") for exhibit in with_name]))
+    places = [next(names) if exhibit.receipt is not None else None for exhibit in exhibits]
+    parts: dict[str, bytes] = {
+        POLICY: verifiers.policy,
+        VERIFIER: verifiers.standalone,
+        PAGE: verifiers.page,
+        "exhibits/exhibits.json": _encode(case, exhibits, places),
+        "exhibits/exhibits.html": _render(case, exhibits, places),
+    }
+    for place, exhibit in zip(places, exhibits, strict=True):
+        if place is not None and exhibit.receipt is not None:
+            parts[f"{RECEIPTS}{place}{RECEIPT_SUFFIX}"] = exhibit.receipt
+        parts |= {f"certificate/{name}": data for name, data in exhibit.certificates.items()}
+    for language, name in README.items():
+        parts[name] = _write_readme(verifiers, len(exhibits), language)
+    digests = {name: hashlib.sha256(data).digest() for name, data in parts.items()}
+    parts[TAG_MANIFEST] = encode_list(digests)
+    file = io.BytesIO()
+    ordered = sorted(parts.items(), key=lambda entry: entry[0].encode("utf-8"))
+    pack_zip(file, dict(ordered), "package")
+    return file.getvalue()
+
+
+def _last_part(name: str) -> str:
+    return name.rstrip("/").rpartition("/")[2]
+
+
+def _encode(
+    case: PackageCase | None, exhibits: Sequence[PackageExhibit], places: Sequence[str | None]
+) -> bytes:
+    document = {
+        "format": FORMAT,
+        "case": None
+        if case is None
+        else asdict(case) | {"parties": [{"role": r, "name": n} for r, n in case.parties]},
+        "exhibits": [
+            {
+                "position": position,
+                "stated": {name: getattr(exhibit, name) for name in _STATED},
+                "original": None if place is None else RECEIPTS + place,
+                "receipt": None if place is None else f"{RECEIPTS}{place}{RECEIPT_SUFFIX}",
+                "preservation_number": exhibit.number,
+                "name": exhibit.name,
+                "recorded_at": exhibit.recorded_at,
+                "sha256": exhibit.sha256,
+                "sm3": exhibit.sm3,
+                "leaf": exhibit.leaf,
+                "anchored": exhibit.is_anchored,
+                "erased_at": exhibit.erased_at,
+                "certificates": [f"certificate/{name}" for name in exhibit.certificates],
+            }
+            for position, (place, exhibit) in enumerate(zip(places, exhibits, strict=True), 1)
+        ],
+    }
+    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+
+
+def _render(
+    case: PackageCase | None, exhibits: Sequence[PackageExhibit], places: Sequence[str | None]
+) -> bytes:
+    parts = []
+    if case is not None:
+        rows: list[tuple[Message | str, str]] = [
+            (label, show_statement(getattr(case, name) or None)) for name, label in _CASE.items()
+        ]
+        rows += [(role, escape(spell_name(name))) for role, name in case.parties]
+        parts.append(render_table(Message("exhibits-stated-by-party"), rows))
+    parts.append(f"<p>{say_both(Message('package-list-note'))}</p>\n")
+    for position, (place, exhibit) in enumerate(zip(places, exhibits, strict=True), 1):
+        parts.append(_render_exhibit(position, place, exhibit))
+    return render_list(*parts)
+
+
+def _render_exhibit(position: int, place: str | None, exhibit: PackageExhibit) -> str:
+    stated = [
+        (label, show_statement(getattr(exhibit, name) or None)) for name, label in _STATED.items()
+    ]
+    recorded: list[tuple[Message | str, str]] = [
+        (label, escape(text))
+        for label, text in (
+            (Message("search-number"), exhibit.number),
+            (Message("certificate-file-name"), exhibit.name and spell_name(exhibit.name)),
+            (Message("certificate-recorded-claimed"), exhibit.recorded_at),
+            ("SHA-256", exhibit.sha256),
+            ("SM3", exhibit.sm3),
+            (Message("package-leaf"), exhibit.leaf),
+            (Message("exhibits-original"), None if place is None else RECEIPTS + place),
+            (Message("exhibits-receipt"), place and f"{RECEIPTS}{place}{RECEIPT_SUFFIX}"),
+        )
+        if text is not None
+    ]
+    if exhibit.erased_at is not None:
+        erased = Message("exhibit-erased", time=exhibit.erased_at[:10])
+        recorded.append((Message("column-state"), say_both(erased)))
+    elif not exhibit.is_anchored:
+        recorded.append((Message("column-state"), say_both(Message("package-not-anchored"))))
+    title = place or (exhibit.name and spell_name(exhibit.name)) or exhibit.leaf
+    return (
+        f"<h2>{position}. {escape(title)}</h2>\n"
+        + render_table(Message("exhibits-stated-by-party"), stated)
+        + render_table(Message("exhibits-recorded-by-operator"), recorded)
+    )
+
+
+def _write_readme(verifiers: PackageVerifiers, exhibits: int, language: Language) -> bytes:
+    def say(text: Message) -> str:
+        return translate(text, language)
+
+    originals = Message("package-readme-originals", folder=RECEIPTS)
+    lines = [
+        f"# {say(Message('package-readme-title'))}",
+        say(Message("package-readme-about", count=exhibits, program=verifiers.program)),
+        f"## {say(Message('package-readme-put'))}",
+        say(originals),
+        f"## {say(Message('bag-readme-complete'))}",
+        f"```sh\nsha256sum -c {TAG_MANIFEST}\n```",
+        f"## {say(Message('bag-readme-verify'))}",
+        say(Message("package-readme-verify")),
+        _VERIFY,
+        say(Message("package-readme-policy", file=POLICY)),
+        say(
+            Message(
+                "package-readme-verifiers",
+                script=VERIFIER,
+                script_sha256=hashlib.sha256(verifiers.standalone).hexdigest(),
+                page=PAGE,
+                page_sha256=hashlib.sha256(verifiers.page).hexdigest(),
+            )
+        ),
+        f"## {say(Message('bag-readme-limits'))}",
+        say(Message("package-readme-limits")),
+    ]
+    return ("\n\n".join(lines) + "\n").encode("utf-8")

@@ -1,0 +1,129 @@
+"""The part of the client that works on cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol, TypeVar
+
+from anchor.client.case_answers import CaseExhibit, CaseNote, CasePage, TenantCase
+from anchor.client.case_exchanges import CaseExchanges
+from anchor.client.exchanges import Exchange, Exchanges
+
+_Value = TypeVar("_Value")
+
+
+class _Do(Protocol):
+    def __call__(self, exchange: Exchange[_Value], /) -> _Value: ...
+
+
+class CaseClient:
+    """The cases that a client's key sees, as ``Client.cases``.
+
+    Every call raises a UsageError if the service refuses it, a CannotCheckError if it does not
+    answer, and a MalformedError if the answer is not one of the service.
+    """
+
+    def __init__(self, do: _Do, exchanges: Exchanges) -> None:
+        self._do = do
+        self._exchanges = CaseExchanges(exchanges)
+
+    def list(
+        self, *, before: str | None = None, state: Literal["open", "closed"] | None = None
+    ) -> CasePage:
+        """Return a page of cases, the newest first, after the case ``before``."""
+        return self._do(self._exchanges.list_cases(before, state))
+
+    def create(
+        self,
+        number: str,
+        title: str,
+        *,
+        authority: str = "",
+        parties: Sequence[tuple[str, str]] = (),
+        shared: bool = False,
+    ) -> TenantCase:
+        """Create a case; ``parties`` are pairs of role and name.
+
+        >>> case = client.cases.create("2026-17", "Lee v. Ho", parties=[("plaintiff", "Ann Lee")])
+        >>> case.state
+        'open'
+        """
+        return self._do(self._exchanges.create(number, title, authority, parties, shared))
+
+    def fetch(self, case: str) -> TenantCase:
+        """Return the case with this id."""
+        return self._do(self._exchanges.fetch(case))
+
+    def change(
+        self,
+        case: str,
+        *,
+        number: str | None = None,
+        title: str | None = None,
+        authority: str | None = None,
+        parties: Sequence[tuple[str, str]] | None = None,
+        shared: bool | None = None,
+    ) -> TenantCase:
+        """Change what is given, and return the case."""
+        changes = {"number": number, "title": title, "authority": authority, "shared": shared}
+        return self._do(self._exchanges.change(case, changes, parties))
+
+    def close(self, case: str) -> TenantCase:
+        """Close a case, which ends the force of its hold, and return it."""
+        return self._do(self._exchanges.change(case, {"state": "closed"}))
+
+    def reopen(self, case: str) -> TenantCase:
+        """Open a case again, and return it."""
+        return self._do(self._exchanges.change(case, {"state": "open"}))
+
+    def place_hold(self, case: str, reason: str) -> TenantCase:
+        """Put the exhibits of a case under a legal hold, and return the case."""
+        return self._do(self._exchanges.set_hold(case, reason))
+
+    def lift_hold(self, case: str) -> TenantCase:
+        """Lift the legal hold of a case, and return the case."""
+        return self._do(self._exchanges.set_hold(case, None))
+
+    def exhibits(self, case: str) -> Sequence[CaseExhibit]:
+        """Return the exhibits of a case, in order."""
+        return self._do(self._exchanges.list_exhibits(case))
+
+    def add_exhibit(
+        self, case: str, evidence: str, *, label: str = "", purpose: str = "", note: str = ""
+    ) -> CaseExhibit:
+        """Add a piece of evidence, by its id or preservation number, at the end.
+
+        >>> client.cases.add_exhibit(case.id, accepted.id, label="A1").position
+        1
+        """
+        return self._do(self._exchanges.add_exhibit(case, evidence, label, purpose, note))
+
+    def change_exhibit(
+        self,
+        case: str,
+        exhibit: str,
+        *,
+        label: str | None = None,
+        purpose: str | None = None,
+        note: str | None = None,
+        position: int | None = None,
+    ) -> None:
+        """Change what is given of an exhibit; at ``position``, from 1, it moves."""
+        changes = {"label": label, "purpose": purpose, "note": note, "position": position}
+        self._do(self._exchanges.change_exhibit(case, exhibit, changes))
+
+    def remove_exhibit(self, case: str, exhibit: str) -> None:
+        """Remove an exhibit; the evidence stays as it is."""
+        self._do(self._exchanges.remove_exhibit(case, exhibit))
+
+    def package(self, case: str) -> bytes:
+        """Return the case as a packed folder: a ZIP file with receipts and the list of exhibits."""
+        return self._do(self._exchanges.fetch_package(case))
+
+    def notes(self, case: str, *, before: int | None = None) -> Sequence[CaseNote]:
+        """Return a page of notes, the newest first, below the id ``before``."""
+        return self._do(self._exchanges.list_notes(case, before))
+
+    def add_note(self, case: str, text: str) -> CaseNote:
+        """Add a note; the same text once more, right after, is the same note."""
+        return self._do(self._exchanges.add_note(case, text))

@@ -1,0 +1,1 @@
+"""Rules for telling people, as pure code: events, bodies, signatures, targets, retries, e-mail."""

@@ -1,0 +1,79 @@
+"""Receipts and certificates as files, for the API and the pages."""
+
+from __future__ import annotations
+
+from fastapi.responses import Response
+
+from anchor.messages.message import Message
+from anchor.receipt.format import Receipt, encode_receipt
+from anchor.service.caller import Caller
+from anchor.service.evidence_status import find_evidence
+from anchor.service.problems import Problem
+from anchor.service.worker import Service
+from anchor.store.certificates import IssuedCertificate, find_certificate, load_file
+
+MEDIA_TYPES = {
+    "json": "application/json",
+    "html": "text/html; charset=utf-8",
+    "pdf": "application/pdf",
+}
+"""The media type of each format of a certificate."""
+
+
+async def prove_evidence(service: Service, caller: Caller, id: str) -> Receipt:
+    """Return the receipt of a tenant's sealed evidence.
+
+    Raises:
+        Problem: The tenant has no such evidence (404), or it was erased (410).
+        NotFinalError: It is not sealed yet.
+    """
+    stored = await service.read(lambda: find_evidence(service, caller, id))
+    if stored.record is None:
+        raise Problem(410, Message("evidence-record-erased"))
+    return await service.receipt_builder.prove(stored)
+
+
+async def answer_receipt_file(service: Service, caller: Caller, id: str) -> Response:
+    """Return the receipt of a tenant's evidence as a file to be kept, as ``prove_evidence`` does.
+
+    Raises:
+        ChainGuardError: The chain contradicts the log.
+    """
+    service.check_chain()
+    body = encode_receipt(await prove_evidence(service, caller, id))
+    headers = {"Content-Disposition": f'attachment; filename="{id[:16]}.anchor.json"'}
+    return Response(body, media_type="application/json", headers=headers)
+
+
+async def find_certificate_of(service: Service, caller: Caller, id: str) -> IssuedCertificate:
+    """Return a tenant's certificate.
+
+    Raises:
+        Problem: The tenant has no such certificate (404).
+    """
+    certificate = await service.query(find_certificate, id)
+    if certificate is None or certificate.tenant != caller.tenant:
+        raise Problem(404, Message("certificate-unknown-to-tenant"))
+    return certificate
+
+
+async def answer_certificate_file(service: Service, caller: Caller, id: str, kind: str) -> Response:
+    """Return a file of a tenant's certificate, byte for byte as it was issued.
+
+    Raises:
+        Problem: The tenant has no such certificate, or it has no file of this format (404); it is
+            not issued yet (409); or its evidence was erased (410).
+    """
+    issued = await find_certificate_of(service, caller, id)
+    if issued.number is None:
+        raise Problem(409, Message("certificate-not-issued-yet"))
+    if issued.identity is None:
+        raise Problem(410, Message("certificate-evidence-erased"))
+    body = await service.query(load_file, id, kind)
+    if body is None:
+        raise Problem(404, Message("certificate-format-missing"))
+    name = f"{issued.number}.{kind}" if issued.number.isascii() else f"{id}.{kind}"
+    disposition = f'attachment; filename="{name}"'
+    return Response(
+        body, media_type=MEDIA_TYPES[kind], headers={"Content-Disposition": disposition}
+    )

@@ -1,0 +1,160 @@
+"""Packed folders of a tenant's evidence and cases, made from receipts and issued certificates."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import cache
+from importlib import resources
+from importlib.metadata import version
+
+from fastapi.responses import Response
+
+from anchor.bag.packed_policy import encode_packed_policy
+from anchor.bag.receipt_package import (
+    PackageCase,
+    PackageExhibit,
+    PackageVerifiers,
+    build_package,
+)
+from anchor.evidence.preservation_number import number_record
+from anchor.evidence.record import parse_record
+from anchor.messages.message import Message
+from anchor.page import load_page
+from anchor.project.config import Config
+from anchor.project.policy_sources import load_policy
+from anchor.receipt.format import encode_receipt
+from anchor.service.caller import Caller
+from anchor.service.problems import Problem
+from anchor.service.worker import Service
+from anchor.store.case_exhibits import ExhibitRow
+from anchor.store.cases import CaseRow
+from anchor.store.certificates import load_certificates, load_file, load_hashes
+from anchor.store.evidence import StoredEvidence
+from anchor.system.clock import format_time
+
+# A folder is made in memory; with certificates an exhibit has some 300 KiB.
+_MOST_BYTES = 256 << 20
+# Each takes the thread that makes receipts for some milliseconds an exhibit.
+_MOST_AT_ONCE = 1
+
+
+async def pack_evidence(service: Service, caller: Caller, stored: StoredEvidence) -> bytes:
+    """Return the packed folder of one piece of evidence.
+
+    Raises:
+        Problem: The tenant has another folder in progress (429), or it is too large (409).
+    """
+    with _take_slot(service, caller):
+        exhibit = await _describe(service, None, stored, _MOST_BYTES)
+        return await asyncio.to_thread(_build, service.project.config, None, [exhibit])
+
+
+async def pack_case(
+    service: Service,
+    caller: Caller,
+    case: CaseRow,
+    exhibits: Sequence[tuple[ExhibitRow, StoredEvidence | None]],
+) -> bytes:
+    """Return the packed folder of a case, with its exhibits in order.
+
+    Raises:
+        Problem: The tenant has another folder in progress (429), or it is too large (409).
+    """
+    with _take_slot(service, caller):
+        described: list[PackageExhibit] = []
+        room = _MOST_BYTES
+        for row, stored in exhibits:
+            described.append(await _describe(service, row, stored, room))
+            room -= _measure(described[-1])
+        return await asyncio.to_thread(_build, service.project.config, case, described)
+
+
+def answer_zip(data: bytes, name: str) -> Response:
+    """Return a ZIP file to be saved under a name."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(data, media_type="application/zip", headers=headers)
+
+
+def _take_slot(service: Service, caller: Caller) -> ExitStack:
+    return service.take_slot(Message("service-packages"), caller.tenant, _MOST_AT_ONCE)
+
+
+async def _describe(
+    service: Service, row: ExhibitRow | None, stored: StoredEvidence | None, room: int
+) -> PackageExhibit:
+    """Return an exhibit with its receipt and the files of its certificates in force."""
+    record = None if stored is None else stored.record
+    receipt = None
+    is_anchored = False
+    if stored is not None and record is not None and stored.leaf_index is not None:
+        service.check_chain()
+        proven = await service.receipt_builder.prove(stored)
+        receipt, is_anchored = encode_receipt(proven), bool(proven.anchors)
+    parsed = None if record is None else parse_record(record)
+    leaf = row.leaf if row is not None else stored.leaf if stored is not None else b""
+    exhibit = PackageExhibit(
+        label="" if row is None else row.label,
+        purpose="" if row is None else row.purpose,
+        note="" if row is None else row.note,
+        leaf=leaf.hex(),
+        erased_at=None if row is None else row.erased_at,
+        number=None if record is None else number_record(record),
+        name=None if parsed is None else parsed.name,
+        recorded_at=None if parsed is None else format_time(parsed.recorded_at),
+        sha256=_hex(None if parsed is None else parsed.digests.sha256),
+        sm3=_hex(None if parsed is None else parsed.digests.sm3),
+        receipt=receipt,
+        is_anchored=is_anchored,
+        certificates={} if stored is None else await _load_files(service, stored),
+    )
+    if _measure(exhibit) > room:
+        raise Problem(409, Message("package-too-large", limit=_MOST_BYTES >> 20))
+    return exhibit
+
+
+async def _load_files(service: Service, stored: StoredEvidence) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    for certificate in await service.query(load_certificates, stored.identity):
+        if certificate.state != "issued" or certificate.number is None:
+            continue
+        stem = certificate.number if certificate.number.isascii() else certificate.id
+        for kind in await service.query(load_hashes, certificate.id):
+            body = await service.query(load_file, certificate.id, kind)
+            if body is not None:
+                files[f"{stem}.{kind}"] = body
+    return files
+
+
+def _measure(exhibit: PackageExhibit) -> int:
+    return len(exhibit.receipt or b"") + sum(map(len, exhibit.certificates.values()))
+
+
+def _hex(digest: bytes | None) -> str | None:
+    return None if digest is None else digest.hex()
+
+
+def _build(config: Config, case: CaseRow | None, exhibits: Sequence[PackageExhibit]) -> bytes:
+    policy = load_policy(config.trust, "project").policy
+    verifiers = PackageVerifiers(
+        program=f"anchor-evidence {version('anchor-evidence')}",
+        standalone=_load_standalone(),
+        page=load_page(),
+        policy=encode_packed_policy([policy], None),
+    )
+    described = None
+    if case is not None:
+        fields = case.fields
+        described = PackageCase(
+            number=fields.number,
+            title=fields.title,
+            authority=fields.authority,
+            parties=[(party.role, party.name) for party in fields.parties],
+        )
+    return build_package(described, exhibits, verifiers)
+
+
+@cache
+def _load_standalone() -> bytes:
+    return (resources.files("anchor.standalone") / "verify.py").read_bytes()

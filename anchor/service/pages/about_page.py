@@ -1,0 +1,57 @@
+"""``/about``: what this is, what it does not prove, and how to check it elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain
+from anchor.messages.message import Message
+from anchor.page import load_page
+from anchor.service.pages.language import CurrentReader
+from anchor.service.pages.page_routes import PageRoute
+from anchor.service.pages.rendering import answer_page, describe_log
+from anchor.service.worker import CurrentService
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+_PROVES = (
+    Message("about-proves-unchanged"),
+    Message("about-proves-time"),
+    Message("about-proves-alone"),
+)
+_NOT_PROVEN = (
+    Message("certificate-not-proven-truth"),
+    Message("certificate-not-proven-authorship"),
+    Message("certificate-not-proven-history"),
+    Message("certificate-not-proven-age"),
+    Message("certificate-not-proven-legality"),
+    Message("certificate-not-proven-completeness"),
+    Message("certificate-not-proven-status"),
+)
+
+
+@router.get("/about")
+async def about_page(service: CurrentService, reader: CurrentReader) -> Response:
+    """Show what this is and what it does not prove."""
+    config = service.project.config
+    kind = find_chain(config.chain_id).kind
+    values = {
+        "here": "about",
+        "proves": _PROVES,
+        "not_proven": _NOT_PROVEN,
+        "page_hash": _hash_page(),
+        "log": describe_log(config),
+        "chain_kind": None
+        if kind == "main"
+        else Message("report-chain-kind", chain=config.chain_id, kind=KIND_SENTENCES[kind]),
+    }
+    return answer_page("about.html", values, reader)
+
+
+@cache
+def _hash_page() -> str:
+    return hashlib.sha256(load_page()).hexdigest()

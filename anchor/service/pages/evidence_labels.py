@@ -1,0 +1,24 @@
+"""Words and tones of the stages of evidence, for the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from anchor.messages.message import Message
+from anchor.types import Stage
+
+STAGE_LABELS: Final[Mapping[str, Message]] = {
+    Stage.ACCEPTED.value: Message("evidence-stage-accepted"),
+    Stage.SEALED.value: Message("evidence-stage-sealed"),
+    Stage.SUBMITTED.value: Message("evidence-stage-submitted"),
+    Stage.INCLUDED.value: Message("head-state-included"),
+    Stage.ANCHORED.value: Message("anchor-state-final"),
+}
+STAGE_TONES: Final[Mapping[str, str]] = {
+    Stage.ACCEPTED.value: "open",
+    Stage.SEALED.value: "open",
+    Stage.SUBMITTED.value: "open",
+    Stage.INCLUDED.value: "half",
+    Stage.ANCHORED.value: "done",
+}

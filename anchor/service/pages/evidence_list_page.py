@@ -1,0 +1,139 @@
+"""``/tenants/TENANT/evidence``: its evidence, newest first, with receipts and certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from anchor.errors import MalformedError
+from anchor.messages.message import Message
+from anchor.monitor.tenant_listing import (
+    ListingFilter,
+    TenantEvidence,
+    list_tenant_evidence,
+    parse_bound,
+)
+from anchor.service.caller import Caller
+from anchor.service.downloads import answer_certificate_file, answer_receipt_file
+from anchor.service.pages.evidence_labels import STAGE_LABELS, STAGE_TONES
+from anchor.service.pages.forms import Form
+from anchor.service.pages.language import CurrentReader, Reader
+from anchor.service.pages.page_routes import PageRoute
+from anchor.service.pages.rendering import answer_page
+from anchor.service.pages.tenant_access import need_caller
+from anchor.service.problems import Problem
+from anchor.service.schemas import CertificateId, FileKind, IdInPath
+from anchor.service.worker import CurrentService, Service
+from anchor.store.certificates import IssuedCertificate, load_certificates
+from anchor.types import Stage
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+_PIECES = 50
+
+
+@router.get("/tenants/{tenant}/evidence")
+async def evidence_list_page(
+    request: Request, service: CurrentService, reader: CurrentReader, tenant: str
+) -> Response:
+    """Show a page of the tenant's evidence, and the form that filters it."""
+    caller = await need_caller(request, service, tenant, "read")
+    asked = request.query_params
+    form = Form({name: (asked.get(name, "")[:64],) for name in ("from", "to", "state", "cursor")})
+    form, listing = read_filter(form)
+    try:
+        page = await service.read(
+            lambda: list_tenant_evidence(
+                service.project, tenant, listing, most=_PIECES, cursor=form.text("cursor") or None
+            )
+        )
+    except MalformedError:
+        raise Problem(404, Message("listing-page-unknown")) from None
+    if any(piece.stage is Stage.ANCHORED for piece in page.evidence):
+        service.check_chain()
+    return await _answer(service, reader, caller, form, page.evidence, page.next)
+
+
+@router.get("/tenants/{tenant}/evidence/{id}/receipt")
+async def receipt_file(
+    request: Request, service: CurrentService, tenant: str, id: IdInPath
+) -> Response:
+    """Return the receipt, to be kept byte for byte."""
+    caller = await need_caller(request, service, tenant, "read")
+    return await answer_receipt_file(service, caller, id)
+
+
+@router.get("/tenants/{tenant}/certificates/{certificate}/{kind}")
+async def certificate_file(
+    request: Request,
+    service: CurrentService,
+    tenant: str,
+    certificate: CertificateId,
+    kind: FileKind,
+) -> Response:
+    """Return a file of a certificate, byte for byte as it was issued."""
+    caller = await need_caller(request, service, tenant, "read")
+    return await answer_certificate_file(service, caller, certificate, kind)
+
+
+def read_filter(form: Form) -> tuple[Form, ListingFilter]:
+    """Return the filter that the form asks for; the form says beside a field what is wrong."""
+    bounds: dict[str, str | None] = {}
+    for name in ("from", "to"):
+        text = form.text(name)
+        try:
+            bounds[name] = parse_bound(text, is_end=name == "to") if text else None
+        except MalformedError as error:
+            form = form.refuse(**{name: error.message})
+    stage = next((each for each in Stage if each.value == form.text("state")), None)
+    if stage is None and form.text("state"):
+        form = form.refuse(state=Message("listing-state-unknown"))
+    since, before = bounds.get("from"), bounds.get("to")
+    return form, ListingFilter(since=since, before=before, stage=stage)
+
+
+async def _answer(
+    service: Service,
+    reader: Reader,
+    caller: Caller,
+    form: Form,
+    evidence: Sequence[TenantEvidence],
+    following: str | None,
+) -> Response:
+    filters = {name: form.text(name) for name in ("from", "to", "state") if form.text(name)}
+    values = {
+        "here": "account",
+        "tenant": caller.tenant,
+        "permissions": caller.permissions,
+        "form": form,
+        "filters": filters,
+        "stages": STAGE_LABELS,
+        "tones": STAGE_TONES,
+        "evidence": [] if form.errors else evidence,
+        "certificates": {} if form.errors else await _load_issued(service, evidence),
+        "is_first": not form.text("cursor"),
+        "following": None if form.errors else following,
+    }
+    return answer_page("evidence.html", values, reader, status=422 if form.errors else 200)
+
+
+async def _load_issued(
+    service: Service, evidence: Sequence[TenantEvidence]
+) -> dict[bytes, list[IssuedCertificate]]:
+    """Return the issued certificates of evidence, by its identity."""
+
+    def load() -> dict[bytes, list[IssuedCertificate]]:
+        with service.project.database.read() as connection:
+            return {
+                piece.identity: [
+                    each
+                    for each in load_certificates(connection, piece.identity)
+                    if each.number is not None
+                ]
+                for piece in evidence
+                if piece.stage is Stage.ANCHORED
+            }
+
+    return await service.read(load)

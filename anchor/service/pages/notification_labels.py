@@ -1,0 +1,70 @@
+"""Words of the pages for events that tenants are told about, topics, and failed deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from anchor.messages.message import Message
+from anchor.notifications.event_types import NotificationType, Topic
+from anchor.store.deliveries import Delivery, DeliveryState, Trouble
+
+NOTIFICATION_LABELS: Final[Mapping[NotificationType, Message]] = {
+    "evidence.final": Message("notification-evidence-final"),
+    "certificate.issued": Message("notification-certificate-issued"),
+    "certificate.refused": Message("notification-certificate-refused"),
+    "certificate.revoked": Message("notification-certificate-revoked"),
+    "notice.recorded": Message("notification-notice-recorded"),
+    "member.joined": Message("notification-member-joined"),
+    "member.removed": Message("notification-member-removed"),
+    "key.created": Message("notification-key-created"),
+    "key.revoked": Message("notification-key-revoked"),
+    "quota.reached": Message("notification-quota-reached"),
+    "webhook.disabled": Message("notification-webhook-disabled"),
+}
+TOPIC_LABELS: Final[Mapping[Topic, Message]] = {
+    "evidence": Message("topic-evidence"),
+    "certificates": Message("topic-certificates"),
+    "notices": Message("topic-notices"),
+    "members": Message("topic-members"),
+    "keys": Message("topic-keys"),
+    "quota": Message("topic-quota"),
+    "webhooks": Message("topic-webhooks"),
+}
+_STATES: Final[Mapping[DeliveryState, Message]] = {
+    "waiting": Message("delivery-waiting"),
+    "delivered": Message("delivery-delivered"),
+    "failed": Message("delivery-failed"),
+}
+_TROUBLES: Final[Mapping[Trouble, Message]] = {
+    "name": Message("trouble-name"),
+    "private": Message("trouble-private"),
+    "connection": Message("trouble-connection"),
+    "tls": Message("trouble-tls"),
+    "time": Message("trouble-time"),
+    "redirect": Message("trouble-redirect"),
+    "length": Message("trouble-length"),
+    "status": Message("trouble-status"),
+    "disabled": Message("trouble-disabled"),
+    "address": Message("trouble-address"),
+    "refused": Message("trouble-refused"),
+}
+
+
+def describe_delivery(delivery: Delivery) -> dict[str, object]:
+    """Return a delivery as a row of the page."""
+    trouble = None if delivery.trouble is None else _TROUBLES[delivery.trouble]
+    if trouble is not None and delivery.status is not None:
+        trouble = Message("trouble-with-status", trouble=trouble, status=delivery.status)
+    return {
+        "message": delivery.message,
+        "event": NOTIFICATION_LABELS[delivery.event],
+        "state": _STATES[delivery.state],
+        "is_settled": delivery.state != "waiting",
+        "made_at": delivery.made_at,
+        "tried_at": delivery.tried_at,
+        "due_at": delivery.due_at if delivery.state == "waiting" else None,
+        "status": delivery.status,
+        "trouble": trouble,
+        "attempts": delivery.attempts,
+    }

@@ -1,0 +1,101 @@
+"""``/tenants/TENANT/evidence/ID``: one piece of evidence, its certificates, and its erasure."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from anchor.evidence.erasure_statement import BASES
+from anchor.evidence.record import parse_record
+from anchor.messages.message import Message
+from anchor.service.caller import Caller
+from anchor.service.certificate_orders import order_certificate
+from anchor.service.evidence_erasure import erase_evidence
+from anchor.service.evidence_status import find_evidence, load_status
+from anchor.service.pages.evidence_labels import STAGE_LABELS, STAGE_TONES
+from anchor.service.pages.forms import Form, read_form
+from anchor.service.pages.language import CurrentReader, Reader
+from anchor.service.pages.page_routes import PageRoute
+from anchor.service.pages.rendering import answer_page
+from anchor.service.pages.tenant_access import need_caller
+from anchor.service.problems import Problem
+from anchor.service.schemas import IdInPath
+from anchor.service.worker import CurrentService, Service
+from anchor.store.certificates import load_certificates
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+_BASIS_LABELS = {
+    "gdpr-17": Message("erasure-basis-gdpr"),
+    "pipl-47": Message("erasure-basis-pipl"),
+    "other": Message("erasure-basis-other"),
+}
+_REFUSED = (409, 422)
+
+
+@router.get("/tenants/{tenant}/evidence/{id}")
+async def piece_page(
+    request: Request, service: CurrentService, reader: CurrentReader, tenant: str, id: IdInPath
+) -> Response:
+    """Show a piece, with what may be ordered and done about it."""
+    caller = await need_caller(request, service, tenant, "read")
+    return await _answer(service, reader, caller, id, Form())
+
+
+@router.post("/tenants/{tenant}/evidence/{id}/certificates")
+async def order(
+    request: Request, service: CurrentService, reader: CurrentReader, tenant: str, id: IdInPath
+) -> Response:
+    """Order a certificate."""
+    caller = await need_caller(request, service, tenant, "submit")
+    await read_form(request, service)
+    await order_certificate(service, caller, id)
+    return RedirectResponse(reader.link(f"/tenants/{tenant}/evidence/{id}"), status_code=303)
+
+
+@router.post("/tenants/{tenant}/evidence/{id}/erasure")
+async def erase(
+    request: Request, service: CurrentService, reader: CurrentReader, tenant: str, id: IdInPath
+) -> Response:
+    """Erase the piece, for good."""
+    caller = await need_caller(request, service, tenant, "manage")
+    form = await read_form(request, service, "basis", "reason", "sure")
+    if form.text("basis") not in BASES:
+        form = form.refuse(basis=Message("erasure-basis-missing"))
+    if not form.text("reason"):
+        form = form.refuse(reason=Message("erasure-reason-missing"))
+    if not form.has("sure", "yes"):
+        form = form.refuse(sure=Message("erasure-not-confirmed"))
+    if not form.errors:
+        try:
+            await erase_evidence(
+                service, caller, id, basis=form.text("basis"), reason=form.text("reason")
+            )
+        except Problem as problem:
+            if problem.status not in _REFUSED:
+                raise
+            form = form.refuse(reason=problem.detail)
+    if form.errors:
+        return await _answer(service, reader, caller, id, form)
+    return RedirectResponse(reader.link(f"/tenants/{tenant}/evidence"), status_code=303)
+
+
+async def _answer(
+    service: Service, reader: Reader, caller: Caller, id: str, form: Form
+) -> Response:
+    stored = await service.read(lambda: find_evidence(service, caller, id))
+    status = await load_status(service, caller, id)
+    values = {
+        "here": "account",
+        "tenant": caller.tenant,
+        "permissions": caller.permissions,
+        "form": form,
+        "id": id,
+        "status": status,
+        "name": None if stored.record is None else parse_record(stored.record).name,
+        "stage": STAGE_LABELS[status.state],
+        "tone": STAGE_TONES[status.state],
+        "certificates": await service.query(load_certificates, stored.identity),
+        "bases": _BASIS_LABELS,
+    }
+    return answer_page("piece.html", values, reader, status=422 if form.errors else 200)

@@ -1,0 +1,23 @@
+"""Whose certificates the service trusts when it sends: those that other connections trust."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+
+import httpx
+
+
+def make_tls_context() -> ssl.SSLContext:
+    """Return a context that verifies certificates and hosts' names.
+
+    ``REQUESTS_CA_BUNDLE`` names other authorities, as for nodes.
+    """
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE")
+    if not bundle:
+        return httpx.create_ssl_context(trust_env=False)
+    is_folder = Path(bundle).is_dir()
+    return ssl.create_default_context(
+        cafile=None if is_folder else bundle, capath=bundle if is_folder else None
+    )

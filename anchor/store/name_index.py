@@ -1,0 +1,205 @@
+"""The index of names: each tenant's pieces by any part of their name, newest first.
+
+Like the index of records it is derived from the runs and follows them: intake writes nothing of it,
+each round of the operator's work enters what was accepted since.  A block has the folded names of
+up to 1,024 pieces of one tenant, with a filter of their short parts, by which most blocks are not
+read; the newest block of a tenant is rewritten until it is full.  Erasure removes the names of
+pieces.  What is not entered yet is searched piece by piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from struct import pack, unpack
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from anchor.evidence.search_query import (
+    build_name_filter,
+    find_lines,
+    fold_name,
+    list_marks,
+    may_hold,
+)
+from anchor.store.columns import Run
+from anchor.store.database import Database
+from anchor.store.file_origins import tenant_of
+from anchor.store.runs import find_end, load_runs, lock_intake
+from anchor.store.schema import name_blocks, name_index
+
+SLICE = 4 * 1024
+"""Pieces entered in one transaction, which holds the intake lock for some ten milliseconds."""
+BLOCK = 1_024
+"""The most names in a block: some 30 KB, which are read for a match."""
+MOST_UNENTERED = 4 * SLICE
+"""Pieces that a search reads one by one: the newest of those that are not entered yet."""
+
+_FILTERS = (
+    "SELECT first, filter FROM name_blocks WHERE tenant = ? AND first < ? ORDER BY first DESC"
+)
+_BODIES = (
+    "SELECT places, body FROM name_blocks WHERE tenant = ? AND first IN ({}) ORDER BY first DESC"
+)
+# Blocks read at once: few for a query that matches often, many for one that matches rarely.
+_FEWEST_READ = 4
+_MOST_READ = 64
+
+Entry = tuple[int, str]
+"""The index of a piece, and its folded name, empty if the digest is its name."""
+
+
+def enter_names(database: Database, report: Callable[[int], None] = lambda _: None) -> int:
+    """Enter every piece that is accepted by now; return how many were new to the index.
+
+    What is accepted meanwhile waits for the next call.
+    """
+    with database.read() as connection:
+        end = find_end(connection)
+        if count_entered(connection) == end:
+            return 0
+    count = 0
+    while entered := database.write_with_retry(partial(_enter_slice, end=end)):
+        # A crash here leaves a shorter index, which the next call continues.
+        count += entered
+        report(count)
+    return count
+
+
+def count_entered(connection: Connection) -> int:
+    """Return how many pieces, the first ones, are in the index."""
+    return int(connection.execute(select(name_index.c.size)).scalar() or 0)
+
+
+def find_named_pieces(
+    connection: Connection, tenant: str, terms: Sequence[str], start: int, end: int, limit: int
+) -> tuple[list[int], bool]:
+    """Return the tenant's pieces from index ``start`` up to ``end`` whose names have all terms.
+
+    They are the newest ``limit`` of them, newest first; and whether all pieces were searched, of
+    which too many may not be entered yet.
+    """
+    entered = count_entered(connection)
+    last = min(end, find_end(connection))
+    first = max(start, entered, last - MOST_UNENTERED)
+    matches: list[int] = []
+    if first < last:
+        loose = _list_entries(load_runs(connection, first, last), first, last).get(tenant, [])
+        matches += (index for index, name in reversed(loose) if all(t in name for t in terms))
+    if len(matches) < limit:
+        rest = _find_entered(connection, tenant, terms, start, end)
+        matches += islice(rest, limit - len(matches))
+    return matches[:limit], first <= max(start, entered)
+
+
+def forget_names(connection: Connection, pieces: Sequence[tuple[str | None, int]]) -> None:
+    """Remove the names of pieces, each with its tenant and index, from the index."""
+    for tenant, index in pieces:
+        key = (name_blocks.c.tenant == tenant) & (name_blocks.c.first <= index)
+        query = select(name_blocks).where(key).order_by(name_blocks.c.first.desc()).limit(1)
+        row = connection.execute(query).one_or_none()
+        if row is None:
+            continue
+        entries = _decode(row.places, row.body)
+        left = [entry for entry in entries if entry[0] != index]
+        if left != entries:
+            same = (name_blocks.c.tenant == tenant) & (name_blocks.c.first == row.first)
+            connection.execute(update(name_blocks).where(same).values(**_encode(left)))
+
+
+def _enter_slice(connection: Connection, end: int) -> int:
+    lock_intake(connection)
+    start = count_entered(connection)
+    if start >= end:
+        return 0
+    end = min(end, start + SLICE)
+    # Damage is what `anchor audit` reports; it must not keep the other pieces from being found.
+    parts = load_runs(connection, start, end, skipped=lambda _: None)
+    for tenant, entries in _list_entries(parts, start, end).items():
+        _append(connection, tenant, entries)
+    moved = connection.execute(update(name_index).values(size=end))
+    if not moved.rowcount:
+        connection.execute(insert(name_index).values(id=1, size=end))
+    return end - start
+
+
+def _list_entries(parts: Iterator[Run], start: int, end: int) -> dict[str, list[Entry]]:
+    """Return the entries of the pieces from index ``start`` up to ``end``, by tenant."""
+    entries: dict[str, list[Entry]] = {}
+    for run in parts:
+        for at in range(max(start - run.first, 0), min(end, run.end) - run.first):
+            source = run.source(at)
+            tenant = tenant_of(source)
+            if tenant is not None:
+                name = "" if run.is_named_by_digest(at) else source.partition("/")[2]
+                entries.setdefault(tenant, []).append((run.first + at, fold_name(name)))
+    return entries
+
+
+def _append(connection: Connection, tenant: str, entries: list[Entry]) -> None:
+    query = select(name_blocks).where(name_blocks.c.tenant == tenant)
+    newest = connection.execute(query.order_by(name_blocks.c.first.desc()).limit(1)).one_or_none()
+    if newest is not None and len(newest.places) // 8 < BLOCK:
+        known = _decode(newest.places, newest.body)
+        room = BLOCK - len(known)
+        same = (name_blocks.c.tenant == tenant) & (name_blocks.c.first == newest.first)
+        values = _encode([*known, *entries[:room]])
+        connection.execute(update(name_blocks).where(same).values(**values))
+        entries = entries[room:]
+    for at in range(0, len(entries), BLOCK):
+        part = entries[at : at + BLOCK]
+        connection.execute(
+            insert(name_blocks).values(tenant=tenant, first=part[0][0], **_encode(part))
+        )
+
+
+def _find_entered(
+    connection: Connection, tenant: str, terms: Sequence[str], start: int, end: int
+) -> Iterator[int]:
+    """Yield the entered pieces of a tenant whose names have all terms, newest first."""
+    needles, marks = [term.encode() for term in terms], list_marks(terms)
+    rows = _read(connection, _FILTERS, tenant, end)
+    promising = (first for first, name_filter in rows if may_hold(name_filter, marks))
+    count = _FEWEST_READ
+    while batch := list(islice(promising, count)):
+        wanted = ", ".join("?" * len(batch))
+        for packed, body in _read(connection, _BODIES.format(wanted), tenant, *batch):
+            places = _decode_places(packed)
+            if places and places[-1] < start:
+                return
+            for line in reversed(find_lines(body, needles)):
+                if start <= places[line] < end:
+                    yield places[line]
+        count = min(4 * count, _MOST_READ)
+
+
+def _read(connection: Connection, query: str, *values: object) -> list[tuple[Any, ...]]:
+    """Return rows with the driver's cursor, which passes bytes as they are."""
+    driver: Any = connection.connection
+    if connection.dialect.name == "postgresql":
+        cursor = driver.driver_connection.cursor(binary=True)
+        query = query.replace("?", "%s")
+    else:
+        cursor = driver.cursor()
+    cursor.execute(query, values)
+    rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+def _encode(entries: Sequence[Entry]) -> dict[str, bytes]:
+    names = [name for _, name in entries]
+    return {
+        "places": pack(f"<{len(entries)}q", *(index for index, _ in entries)),
+        "filter": build_name_filter(names),
+        "body": "".join(f"{name}\n" for name in names).encode(),
+    }
+
+
+def _decode(places: bytes, body: bytes) -> list[Entry]:
+    return list(zip(_decode_places(places), body.decode().split("\n")[:-1], strict=True))
+
+
+def _decode_places(places: bytes) -> tuple[int, ...]:
+    return unpack(f"<{len(places) // 8}q", places)

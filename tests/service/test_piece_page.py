@@ -1,0 +1,98 @@
+"""``/tenants/TENANT/evidence/ID``: one piece, its certificates, its notice, and its erasure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from support.memory_chain import MemoryChain
+from support.memory_projects import MemorySite, make_template
+from support.memory_transactions import read_sender
+from support.service import bearer, digest
+from support.sign_in_providers import Platform, serve_platform
+from support.visitors import Visitor, close_browsers, visit
+
+from anchor.operate.record_notices import record_notice
+from anchor.store.api_keys import create_key
+from anchor.store.certificates import load_certificates
+from anchor.system.clock import utc_now
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    folder = tmp_path_factory.mktemp("piece")
+    chain = MemoryChain(recover=read_sender, interval=12, lag=1)
+    site = MemorySite.copy(make_template(folder / "template"), folder / "project", chain)
+    with serve_platform(site) as served:
+        yield served
+    close_browsers()
+
+
+@pytest.fixture(scope="module")
+def owner(platform: Platform) -> Visitor:
+    return visit(platform, acme="owner")
+
+
+def submit(platform: Platform, owner: Visitor, number: int, name: str) -> str:
+    with platform.project.database.write() as connection:
+        key = create_key(connection, "acme", ["submit"], created_at=utc_now())
+    body = {"sha256": digest(number), "name": name}
+    answer = owner.http.post("/v1/evidence", json=body, headers=bearer(key))
+    id: str = answer.json()["id"]
+    return f"/tenants/acme/evidence/{id}"
+
+
+def test_a_piece_is_shown_by_name_and_number_and_its_certificate_is_ordered_once(
+    platform: Platform, owner: Visitor
+) -> None:
+    page = submit(platform, owner, 1, "<b>合同</b>.pdf")
+    text = owner.http.get(page).text
+    assert "&lt;b&gt;合同&lt;/b&gt;.pdf" in text and "<b>合同" not in text
+    assert re.search(r"/number\?of=[0-9A-Z*~$=-]+", text)
+    for _ in range(2):
+        assert owner.post(f"{page}/certificates").status_code == 303
+    with platform.project.database.read() as connection:
+        ordered = load_certificates(connection, bytes.fromhex(page.rpartition("/")[2]))
+    assert len(ordered) == 1
+    assert "issued once the anchor is final" in owner.http.get(page).text
+
+
+def test_a_form_that_is_not_complete_says_what_is_wrong_and_keeps_what_was_typed(
+    platform: Platform, owner: Visitor
+) -> None:
+    page = submit(platform, owner, 2, "annual report.pdf")
+    for fields, id in (
+        ({"reason": "request 17", "sure": "yes"}, "basis-error"),
+        ({"basis": "gdpr-17", "sure": "yes"}, "reason-error"),
+        ({"basis": "gdpr-17", "reason": "request 17"}, "sure-error"),
+        ({"basis": "gdpr-17", "reason": "the annual report.pdf", "sure": "yes"}, "reason-error"),
+    ):
+        answer = owner.post(f"{page}/erasure", fields)
+        assert answer.status_code == 422
+        assert re.findall(r'id="(\w+-error)"', answer.text) == [id]
+        assert f'value="{fields.get("reason", "")}"' in answer.text
+    assert owner.http.get(page).status_code == 200
+    complete = {"basis": "gdpr-17", "reason": "request 17", "sure": "yes"}
+    assert owner.post(f"{page}/erasure", complete).headers["Location"] == "/tenants/acme/evidence"
+    assert owner.http.get(page).status_code == 410
+    assert owner.post(f"{page}/erasure", complete).status_code == 410
+
+
+def test_a_withdrawn_record_says_so_and_one_whose_notice_was_erased_too(
+    platform: Platform, owner: Visitor
+) -> None:
+    page = submit(platform, owner, 3, "draft.pdf")
+    record_notice(platform.project, page.rpartition("/")[2], None, reason="<i>缺页</i>", actor="Li")
+    text = owner.http.get(page).text
+    assert "was withdrawn on" in text and "&lt;i&gt;缺页&lt;/i&gt;" in text
+
+
+@pytest.mark.parametrize("role", ["reader", "member"])
+def test_others_see_no_form_that_they_may_not_send(
+    platform: Platform, owner: Visitor, role: str
+) -> None:
+    page = submit(platform, owner, 4, "shared.pdf")
+    text = visit(platform, acme=role).http.get(page).text
+    assert f"{page}/erasure" not in text
+    assert (f"{page}/certificates" in text) == (role == "member")
