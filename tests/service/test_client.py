@@ -15,6 +15,7 @@ from support.fixtures import MakeSite
 from support.service import digest, make_key, serve
 
 import anchor.client
+import anchor.client.case_session
 import anchor.client.session
 from anchor.chain.devnet import Devnet
 from anchor.client import Accepted, AsyncClient, Client, Refused, Submission
@@ -33,10 +34,17 @@ def test_the_examples_of_its_documentation_run(new_site: MakeSite, embedded: Dev
         runner.run(first, clear_globs=False)
         site.run("seal").expect(0)
         names |= first.globs
-        others = [t for t in finder.find(anchor.client.session, globs=names) if t.examples]
+        modules = (anchor.client.session, anchor.client.case_session)
+        found = [test for module in modules for test in finder.find(module, globs=names)]
+        # In the order in which they stand: a case is created before something is added to it.
+        others = sorted(
+            (t for t in found if t.examples), key=lambda t: (t.filename or "", t.lineno or 0)
+        )
         assert len(others) >= 3
         for test in others:
-            runner.run(test)
+            test.globs |= names
+            runner.run(test, clear_globs=False)
+            names |= test.globs
         result = runner.summarize(verbose=False)
         assert result.failed == 0 and result.attempted >= 9
         names["client"].close()
