@@ -26,7 +26,7 @@ from anchor.project.config import Config
 from anchor.project.policy_sources import load_policy
 from anchor.receipt.format import encode_receipt
 from anchor.service.caller import Caller
-from anchor.service.problems import Problem
+from anchor.service.problems import RETRY_LATER, Problem
 from anchor.service.worker import Service
 from anchor.store.case_exhibits import ExhibitRow
 from anchor.store.cases import CaseRow
@@ -38,13 +38,17 @@ from anchor.system.clock import format_time
 _MOST_BYTES = 256 << 20
 # Each takes the thread that makes receipts for some milliseconds an exhibit.
 _MOST_AT_ONCE = 1
+# Of all tenants, in one worker, because of the memory.
+_MOST_IN_WORKER = 4
+_EVERYBODY = ""
 
 
 async def pack_evidence(service: Service, caller: Caller, stored: StoredEvidence) -> bytes:
     """Return the packed folder of one piece of evidence.
 
     Raises:
-        Problem: The tenant has another folder in progress (429), or it is too large (409).
+        Problem: The tenant has another folder in progress (429), it is too large (409), or others
+            keep this worker busy (503).
     """
     with _take_slot(service, caller):
         exhibit = await _describe(service, None, stored, _MOST_BYTES)
@@ -60,7 +64,8 @@ async def pack_case(
     """Return the packed folder of a case, with its exhibits in order.
 
     Raises:
-        Problem: The tenant has another folder in progress (429), or it is too large (409).
+        Problem: The tenant has another folder in progress (429), it is too large (409), or others
+            keep this worker busy (503).
     """
     with _take_slot(service, caller):
         described: list[PackageExhibit] = []
@@ -78,7 +83,14 @@ def answer_zip(data: bytes, name: str) -> Response:
 
 
 def _take_slot(service: Service, caller: Caller) -> ExitStack:
-    return service.take_slot(Message("service-packages"), caller.tenant, _MOST_AT_ONCE)
+    kind = Message("service-packages")
+    slots = service.take_slot(kind, caller.tenant, _MOST_AT_ONCE)
+    try:
+        slots.enter_context(service.take_slot(kind, _EVERYBODY, _MOST_IN_WORKER))
+    except Problem:
+        slots.close()
+        raise Problem(503, Message("packages-busy"), headers=RETRY_LATER) from None
+    return slots
 
 
 async def _describe(

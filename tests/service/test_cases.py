@@ -604,3 +604,17 @@ def test_a_packed_folder_has_a_bound(platform: Platform, monkeypatch: pytest.Mon
     monkeypatch.setattr("anchor.service.package_builder._MOST_BYTES", 100)
     answer = member.call("GET", f"/v1/evidence/{piece['id']}/package")
     assert (answer.status_code, answer.json()["id"]) == (409, "package-too-large")
+
+
+def test_a_worker_packs_few_folders_at_once(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (member,) = enter(platform, "crowd", "member")
+    path = f"/v1/evidence/{member.submit(211)['id']}/package"
+    seal_all(platform)
+    monkeypatch.setattr("anchor.service.package_builder._MOST_IN_WORKER", 0)
+    answer = member.call("GET", path)
+    assert (answer.status_code, answer.json()["id"]) == (503, "packages-busy")
+    monkeypatch.undo()
+    # The tenant's own slot was given back.
+    assert member.call("GET", path).status_code == 200
