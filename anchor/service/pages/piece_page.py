@@ -63,7 +63,7 @@ async def erase(
     if form.text("basis") not in BASES:
         form = form.refuse(basis=Message("erasure-basis-missing"))
     if not form.text("reason"):
-        form = form.refuse(reason=Message("erasure-reason-missing"))
+        form = form.refuse(reason=Message("erasure-reason-empty"))
     if not form.has("sure", "yes"):
         form = form.refuse(sure=Message("erasure-not-confirmed"))
     if not form.errors:
