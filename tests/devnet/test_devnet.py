@@ -805,7 +805,7 @@ def test_an_anvil_that_ignores_signals_and_hangs_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("anchor.chain.devnet.anvil._START_TIMEOUT", 0.3)
-    monkeypatch.setattr("anchor.chain.devnet.anvil._STOP_TIMEOUT", 0.3)
+    monkeypatch.setattr("anchor.chain.devnet.anvil._STOP_SECONDS", 0.3)
     deaf = tmp_path / "anvil"
     deaf.write_text("#!/bin/sh\ntrap '' TERM\nwhile true; do sleep 1; done\n")
     deaf.chmod(0o755)
