@@ -16,12 +16,30 @@ from sqlalchemy import Connection, text
 
 from anchor.errors import StoreBusyError
 from anchor.messages.message import Message
-from anchor.store.schema import case_exhibits, fingerprints, keys, name_blocks, runs
+from anchor.store.schema import (
+    announcements,
+    case_exhibits,
+    certificate_files,
+    certificates,
+    deliveries,
+    fingerprints,
+    keys,
+    name_blocks,
+    runs,
+)
 
-_REWRITTEN = [
-    text(f"VACUUM (FULL, ANALYZE) {table.name}")
-    for table in (runs, fingerprints, keys, name_blocks, case_exhibits)
-]
+_WITH_EVIDENCE = (
+    runs,
+    fingerprints,
+    keys,
+    name_blocks,
+    case_exhibits,
+    certificates,
+    certificate_files,
+    announcements,
+    deliveries,
+)
+_REWRITTEN = [text(f"VACUUM (FULL, ANALYZE) {table.name}") for table in _WITH_EVIDENCE]
 # No column with evidence is sampled, but those of earlier schemas were: the samples stay on disk
 # when the tables are dropped.
 _REWRITE_SAMPLES = text("VACUUM (FULL) pg_catalog.pg_statistic")

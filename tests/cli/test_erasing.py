@@ -26,6 +26,7 @@ from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import parse_receipt
 from anchor.store import postgresql_purge
 from anchor.store.acknowledged_log import SideFile
+from anchor.store.certificates import request_certificate, save_issue
 
 _numbers = itertools.count(9_000)
 NAME = "Aussage Müller-Lüdenscheidt.pdf"
@@ -282,6 +283,25 @@ def test_a_try_that_was_never_committed_leaves_nothing_either(erasing: Erasing) 
     piece.unlink()
     assert erasing.found(wanted) == []
     assert len(list(SideFile(site.folder / "acknowledged.log").read_entries())) == 3
+
+
+def test_certificates_of_erased_evidence_leave_nothing(erasing: Erasing) -> None:
+    site = erasing.site
+    piece = site.add(NAME, b"content")
+    site.run("run", "--once").expect(0)
+    record, identity, _ = erasing.row_of(NAME)
+    wanted = erasing.needles_of(NAME)
+    with site.open() as project, project.database.write() as connection:
+        ordered = request_certificate(
+            connection, "acme", identity, requested_by="key:1", at="2026-01-02T03:04:05.000Z"
+        )
+        files = {"json": record, "html": NAME.encode()}
+        save_issue(
+            connection, ordered.id, number="AC-1", issued_at="2026-01-02T03:04:06.000Z", files=files
+        )
+    site.run("erase", piece, *WHY).expect(0, "erased 1 pieces")
+    piece.unlink()
+    assert erasing.found(wanted) == []
 
 
 # Legal holds
