@@ -145,6 +145,8 @@ def test_a_court_reads_the_case_without_an_account_and_nothing_beyond_it(
         assert shown in page.text, shown
     assert re.search("AC-gone</span> [(]revoked[)]", page.text)
     assert not re.search("AC-valid</span> [(]revoked[)]", page.text)
+    numbers = re.findall('<span class="hash">([^<]*)</span>', page.text)
+    assert numbers == ["AC-valid", "AC-gone"], "none of an order that waits"
     assert page.text.count("&lt;script&gt;alert(1)") >= 4
     assert "erased on 2026-05-06" in page.text and digest(304) not in page.text
     for hidden in (SECRET, "Mallory", "another-case-number", "Olga", foreign["number"], "firm"):
@@ -242,7 +244,7 @@ def test_a_link_ends_when_it_is_revoked_and_when_it_expires(
     assert {answer.status_code for answer in answers} == {404}
     pages = {re.sub(r'<a class="switch".*?</a>', "", answer.text) for answer in answers}
     assert len(pages) == 1 and "was revoked, or has expired" in pages.pop()
-    for answer in answers:
+    for answer in (*answers, court.get("/join?token=x")):
         assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
