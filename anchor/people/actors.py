@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Self, TypeAlias, cast
 
-ActorKind: TypeAlias = Literal["person", "key", "operator", "service"]
+ActorKind: TypeAlias = Literal["person", "key", "link", "operator", "service"]
 
-_KINDS = ("person", "key", "operator", "service")
+_KINDS = ("person", "key", "link", "operator", "service")
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person or API key by its id, a user of the operator's machine by name, or the service."""
+    """A person, API key or link by its id, an operator's user by name, or the service."""
 
     kind: ActorKind
     id: str

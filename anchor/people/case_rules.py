@@ -17,8 +17,11 @@ MAX_PARTIES: Final = 100
 """The most parties of a case."""
 MAX_NOTES: Final = 10_000
 """The most notes of a case."""
+MAX_LINKS: Final = 50
+"""The most links to a case that are in force at a time."""
 
 CaseState: TypeAlias = Literal["open", "closed"]
+LinkState: TypeAlias = Literal["in-force", "expired", "revoked"]
 
 CASE_TEXTS: Final[Mapping[str, TextRule]] = {
     "number": TextRule(most=100, is_required=True),
@@ -33,6 +36,7 @@ EXHIBIT_TEXTS: Final[Mapping[str, TextRule]] = {
 }
 """The texts of an exhibit, likewise."""
 NOTE_TEXT: Final = TextRule(most=10_000, is_required=True, is_line=False)
+LINK_LABEL: Final = TextRule(most=100, is_required=True)
 HOLD_REASON: Final = TextRule(most=500, is_required=True)
 PARTY_ROLE: Final = TextRule(most=50, is_required=True)
 PARTY_NAME: Final = TextRule(most=200, is_required=True)

@@ -1,4 +1,4 @@
-"""How long sessions and invitations are valid.
+"""How long sessions, invitations and links to cases are valid.
 
 Times are the texts of the store's columns (RFC 3339, UTC, milliseconds), which sort as they follow.
 """
@@ -14,6 +14,9 @@ SESSION_SECONDS: Final = 12 * 3_600
 INVITATION_DAYS: Final = 7
 """The default validity of an invitation."""
 MAX_INVITATION_DAYS: Final = 90
+LINK_DAYS: Final = 14
+"""The default validity of a link to a case."""
+MAX_LINK_DAYS: Final = 90
 
 _DAY: Final = 86_400
 
@@ -28,8 +31,13 @@ def invitation_end(made_at: str, days: int = INVITATION_DAYS) -> str:
     return later(made_at, days * _DAY)
 
 
+def link_end(made_at: str, days: int = LINK_DAYS) -> str:
+    """Return when a link to a case made at ``made_at`` expires."""
+    return later(made_at, days * _DAY)
+
+
 def is_in_force(expires_at: str, ended_at: str | None, at: str) -> bool:
-    """Return whether a session or invitation is valid at ``at``: neither ended nor expired."""
+    """Return whether a session, invitation or link at ``at`` has neither ended nor expired."""
     return ended_at is None and at < expires_at
 
 

@@ -23,6 +23,7 @@ from anchor.service.openapi import build_openapi
 from anchor.service.problems import answer_problems
 from anchor.service.routes import (
     bulk,
+    case_links,
     case_members,
     cases,
     certificates,
@@ -66,6 +67,7 @@ _ROUTERS = (
     erasures.router,
     cases.router,
     case_members.router,
+    case_links.router,
     exhibits.router,
     packages.router,
     search.router,

@@ -11,6 +11,7 @@ from anchor.service.evidence_status import find_evidence
 from anchor.service.problems import Problem
 from anchor.service.worker import Service
 from anchor.store.certificates import IssuedCertificate, find_certificate, load_file
+from anchor.store.evidence import StoredEvidence
 
 MEDIA_TYPES = {
     "json": "application/json",
@@ -27,10 +28,14 @@ async def prove_evidence(service: Service, caller: Caller, id: str) -> Receipt:
         Problem: The tenant has no such evidence (404), or it was erased (410).
         NotFinalError: It is not sealed yet.
     """
+    return await service.receipt_builder.prove(await _find_recorded(service, caller, id))
+
+
+async def _find_recorded(service: Service, caller: Caller, id: str) -> StoredEvidence:
     stored = await service.read(lambda: find_evidence(service, caller, id))
     if stored.record is None:
         raise Problem(410, Message("evidence-record-erased"))
-    return await service.receipt_builder.prove(stored)
+    return stored
 
 
 async def answer_receipt_file(service: Service, caller: Caller, id: str) -> Response:
@@ -40,8 +45,20 @@ async def answer_receipt_file(service: Service, caller: Caller, id: str) -> Resp
         ChainGuardError: The chain contradicts the log.
     """
     service.check_chain()
-    body = encode_receipt(await prove_evidence(service, caller, id))
-    headers = {"Content-Disposition": f'attachment; filename="{id[:16]}.anchor.json"'}
+    return await answer_receipt(service, await _find_recorded(service, caller, id))
+
+
+async def answer_receipt(service: Service, stored: StoredEvidence) -> Response:
+    """Return the receipt of evidence with a record as a file to be kept.
+
+    Raises:
+        ChainGuardError: The chain contradicts the log.
+        NotFinalError: The evidence is not sealed yet.
+    """
+    service.check_chain()
+    body = encode_receipt(await service.receipt_builder.prove(stored))
+    name = f"{stored.identity.hex()[:16]}.anchor.json"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(body, media_type="application/json", headers=headers)
 
 

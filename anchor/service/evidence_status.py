@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from anchor.errors import CannotCheckError
 from anchor.evidence.preservation_number import number_record
@@ -62,18 +64,35 @@ async def load_status(service: Service, caller: Caller, id: str) -> EvidenceStat
         Problem: The tenant has no such evidence (404), or it was erased (410).
         ChainGuardError: The evidence was anchored, and the chain contradicts the log.
     """
-    stored, anchored, notice, notice_erased = await service.read(lambda: _load(service, caller, id))
-    if anchored is not None and anchored.final:
+    (status,) = await load_statuses(service, lambda: [find_evidence(service, caller, id)])
+    return status
+
+
+async def load_statuses(
+    service: Service, find: Callable[[], Sequence[StoredEvidence]]
+) -> list[EvidenceStatusDocument]:
+    """Return the status of each piece of evidence that ``find`` returns.
+
+    Raises:
+        ChainGuardError: One of them was anchored, and the chain contradicts the log.
+    """
+    standings = await service.read(lambda: [_load(service, stored) for stored in find()])
+    if any(each.anchored is not None and each.anchored.final for each in standings):
         service.check_chain()
+    return [_describe_status(service, each) for each in standings]
+
+
+def _describe_status(service: Service, standing: _Standing) -> EvidenceStatusDocument:
+    stored, anchored, notice = standing.stored, standing.anchored, standing.notice
     return EvidenceStatusDocument(
-        id=id,
+        id=stored.identity.hex(),
         number=None if stored.record is None else number_record(stored.record),
         state=_describe_stage(service, stored, anchored).value,
         leaf=stored.leaf.hex(),
         index=stored.leaf_index,
         anchor=None if anchored is None else describe_anchor(anchored),
         notice=None if notice is None else _describe_notice(notice),
-        notice_erased=notice_erased,
+        notice_erased=standing.notice_erased,
     )
 
 
@@ -105,11 +124,17 @@ def describe_anchor(anchored: AnchoredHead) -> HeadAnchorDocument:
     )
 
 
-def _load(
-    service: Service, caller: Caller, id: str
-) -> tuple[StoredEvidence, AnchoredHead | None, RecordNotice | None, bool]:
-    """Return the evidence, its anchor, the notice about it, and whether that was erased."""
-    stored = find_evidence(service, caller, id)
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Evidence, its anchor, the notice about it, and whether that was erased."""
+
+    stored: StoredEvidence
+    anchored: AnchoredHead | None
+    notice: RecordNotice | None
+    notice_erased: bool
+
+
+def _load(service: Service, stored: StoredEvidence) -> _Standing:
     chain_id, anchored, pair = service.project.config.chain_id, None, None
     notice_erased = False
     with service.project.database.read() as connection:
@@ -120,7 +145,7 @@ def _load(
                 pair = find_notice(connection, hashlib.sha256(stored.record).digest())
             except CannotCheckError:
                 notice_erased = True
-    return stored, anchored, None if pair is None else pair[1], notice_erased
+    return _Standing(stored, anchored, None if pair is None else pair[1], notice_erased)
 
 
 def _describe_notice(notice: RecordNotice) -> StatusNoticeDocument:

@@ -25,7 +25,6 @@ from anchor.page import load_page
 from anchor.project.config import Config
 from anchor.project.policy_sources import load_policy
 from anchor.receipt.format import encode_receipt
-from anchor.service.caller import Caller
 from anchor.service.problems import RETRY_LATER, Problem
 from anchor.service.worker import Service
 from anchor.store.case_exhibits import ExhibitRow
@@ -43,31 +42,31 @@ _MOST_IN_WORKER = 4
 _EVERYBODY = ""
 
 
-async def pack_evidence(service: Service, caller: Caller, stored: StoredEvidence) -> bytes:
-    """Return the packed folder of one piece of evidence.
+async def pack_evidence(service: Service, holder: str, stored: StoredEvidence) -> bytes:
+    """Return the packed folder of one piece of evidence, made for ``holder``, such as a tenant.
 
     Raises:
-        Problem: The tenant has another folder in progress (429), it is too large (409), or others
+        Problem: The holder has another folder in progress (429), it is too large (409), or others
             keep this worker busy (503).
     """
-    with _take_slot(service, caller):
+    with _take_slot(service, holder):
         exhibit = await _describe(service, None, stored, _MOST_BYTES)
         return await asyncio.to_thread(_build, service.project.config, None, [exhibit])
 
 
 async def pack_case(
     service: Service,
-    caller: Caller,
+    holder: str,
     case: CaseRow,
     exhibits: Sequence[tuple[ExhibitRow, StoredEvidence | None]],
 ) -> bytes:
-    """Return the packed folder of a case, with its exhibits in order.
+    """Return the packed folder of a case, with its exhibits in order, made for ``holder``.
 
     Raises:
-        Problem: The tenant has another folder in progress (429), it is too large (409), or others
+        Problem: The holder has another folder in progress (429), it is too large (409), or others
             keep this worker busy (503).
     """
-    with _take_slot(service, caller):
+    with _take_slot(service, holder):
         described: list[PackageExhibit] = []
         room = _MOST_BYTES
         for row, stored in exhibits:
@@ -82,9 +81,9 @@ def answer_zip(data: bytes, name: str) -> Response:
     return Response(data, media_type="application/zip", headers=headers)
 
 
-def _take_slot(service: Service, caller: Caller) -> ExitStack:
+def _take_slot(service: Service, holder: str) -> ExitStack:
     kind = Message("service-packages")
-    slots = service.take_slot(kind, caller.tenant, _MOST_AT_ONCE)
+    slots = service.take_slot(kind, holder, _MOST_AT_ONCE)
     try:
         slots.enter_context(service.take_slot(kind, _EVERYBODY, _MOST_IN_WORKER))
     except Problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -106,6 +106,21 @@ def load_certificates(connection: Connection, identity: bytes) -> list[IssuedCer
         .order_by(certificates.c.requested_at, certificates.c.id)
     )
     return [_parse(row) for row in rows]
+
+
+def load_certificates_of(
+    connection: Connection, identities: Collection[bytes]
+) -> dict[bytes, list[IssuedCertificate]]:
+    """Return the certificates that were issued of pieces of evidence, by each, the first first."""
+    rows = connection.execute(
+        select(certificates)
+        .where(certificates.c.identity.in_(identities) & certificates.c.number.is_not(None))
+        .order_by(certificates.c.issued_at, certificates.c.id)
+    )
+    issued: dict[bytes, list[IssuedCertificate]] = {}
+    for row in rows:
+        issued.setdefault(row.identity, []).append(_parse(row))
+    return issued
 
 
 def load_file(connection: Connection, id: str, kind: str) -> bytes | None:

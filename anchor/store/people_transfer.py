@@ -1,8 +1,8 @@
 """Transfer of tenants, their people and cases between stores, from a backup to a restored store.
 
 Sessions and invitations are left out, because they may have been ended since the backup was made,
-and API keys, because they may have been revoked; webhooks, for the same reason, and messages that
-wait, because they may have been sent.
+and API keys and links to cases, because they may have been revoked; webhooks, for the same reason,
+and messages that wait, because they may have been sent.
 """
 
 from __future__ import annotations

@@ -555,6 +555,24 @@ case_members = _table(
     Column("since", Text, nullable=False),
     Index("ix_case_members_person", "person"),
 )
+case_links = _table(
+    "case_links",
+    Column("id", Text, primary_key=True),
+    # SHA-256 of the token: 256 random bits need no slower hash.
+    Column("token_hash", Bytes, nullable=False, unique=True),
+    Column("case", Text, ForeignKey("cases.id"), nullable=False),
+    # For whom it was made.
+    Column("label", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("made_at", Text, nullable=False),
+    Column("expires_at", Text, nullable=False),
+    Column("revoked_at", Text),
+    # How often it was used, when last, and when an event of the audit trail last said so.
+    Column("opened", Int64, nullable=False),
+    Column("opened_at", Text),
+    Column("noted_at", Text),
+    Index("ix_case_links_case", "case"),
+)
 
 name_index = _table(
     "name_index",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +14,17 @@ from support.accessibility import find_violations
 from support.browser import browser
 from support.grown_logs import grow_log
 from support.platform_tabs import open_tab
+from support.service import digest
 from support.sign_in_providers import Platform, run_mock, serve_platform
-from support.visitors import close_browsers, invite, visit
+from support.visitors import Visitor, close_browsers, invite, visit
 
 from anchor.project.notification_config import MailConfig
 from anchor.project.sign_in_config import SignInConfig
+from anchor.store.database import open_database
 from anchor.store.mail_choices import ensure_token
+from anchor.store.sealing import seal
 from anchor.store.webhooks import load_webhooks
+from anchor.system.clock import utc_now
 
 __all__ = ["browser"]
 
@@ -38,6 +43,30 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         with serve_platform(site, mock, other, open_sign_up=True) as served:
             yield served
     close_browsers()
+
+
+def share_case(owner: Visitor) -> tuple[str, str]:
+    """Return the paths of a case with two exhibits and of a link to it."""
+    words = {
+        "number": f"（2026）浙0192民初{owner.id}号",
+        "title": LONG,
+        "authority": "杭州互联网法院",
+        "parties": f"原告：Ann Lee\n被告：{'x' * 150}",
+    }
+    path: str = owner.post("/tenants/acme/cases", words).headers["Location"]
+    headers = {"Origin": owner.platform.url, "Anchor-Tenant": "acme"}
+    for number, name in ((1, "合同.pdf"), (2, f"{'x' * 150}.pdf")):
+        body = {"sha256": digest(number), "sm3": digest(number), "name": name}
+        piece = owner.http.post("/v1/evidence", json=body, headers=headers).json()
+        entered = {"evidence": piece["id"], "label": f"证据{number}", "purpose": LONG * 3}
+        owner.post(f"{path}/exhibits", entered)
+        if number == 1:
+            project = owner.platform.project
+            with closing(open_database(project.config.store)) as database, database.hold_lease():
+                seal(database, utc_now(), project.tiles)
+    api = f"/v1/cases/{path.rpartition('/')[2]}/links"
+    made = owner.http.post(api, json={"label": LONG}, headers=headers).json()
+    return path, made["link"]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +89,7 @@ def test_every_page_is_for_everybody_and_fits(
     owner.post("/tenants/acme/keys", {"scopes": "read"})
     stranger = visit(platform)
     join = f"/join?token={invite(platform, 'guild', 'auditor')}"
+    case, shared = share_case(owner)
     with open_tab(browser, platform, theme, width, locale, owner.token) as tab:
         asked: list[str] = []
         tab.on("request", lambda request: asked.append(request.url))
@@ -77,7 +107,8 @@ def test_every_page_is_for_everybody_and_fits(
             "keys": "/tenants/acme/keys", "events": "/tenants/acme/events", "join": join,
             "unknown": "/tenants/none", "webhooks": "/tenants/acme/webhooks",
             "webhook": f"/tenants/acme/webhooks/{webhook}",
-            "unsubscribe": f"/unsubscribe?token={token}",
+            "unsubscribe": f"/unsubscribe?token={token}", "case": case, "shared": shared,
+            "ended": f"/shared?token={'0' * 64}",
         }.items():  # fmt: skip
             tab.goto(path)
             check(name)
@@ -103,6 +134,17 @@ def test_every_page_is_for_everybody_and_fits(
         tab.locator("#make + form button").click()
         assert tab.locator("#secret").input_value().startswith("whsec_")
         check("webhook-made")
+        tab.goto(case)
+        tab.locator("#days").fill("91")
+        tab.locator("#recipient").fill("杭州互联网法院")
+        tab.locator("#days").press("Enter")
+        tab.locator("#days-error").wait_for()
+        assert tab.locator("#recipient").input_value() == "杭州互联网法院"
+        check("link-refused")
+        tab.locator("#days").fill("90")
+        tab.locator("#days").press("Enter")
+        assert re.search("/shared[?]token=[0-9a-f]{64}$", tab.locator("#link").input_value())
+        check("link-made")
         tab.goto("/tenants/acme/keys")
         tab.locator("#make + form button").click()
         assert tab.locator("#token").input_value().startswith("anchor_")
@@ -110,7 +152,7 @@ def test_every_page_is_for_everybody_and_fits(
         assert {url.split("/")[2] for url in asked} == {platform.url.split("/")[2]}
     for token in (stranger.token, None):
         with open_tab(browser, platform, theme, width, locale, token) as tab:
-            for path in ("/account", join):
+            for path in ("/account", join, shared):
                 tab.goto(path)
                 assert find_violations(tab) == []
 

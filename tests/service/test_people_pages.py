@@ -30,6 +30,7 @@ from anchor.people.actors import Actor
 from anchor.people.roles import ROLES, Permission, Role, permissions_of_role
 from anchor.service.app import make_app
 from anchor.service.pages import (
+    case_link_page,
     case_list_page,
     case_page,
     events_page,
@@ -102,6 +103,7 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("POST", "/tenants/TENANT/cases/none/state", "submit", {"action": "close"}),
     ("POST", "/tenants/TENANT/cases/none/notes", "submit", {"text": "x"}),
     ("POST", "/tenants/TENANT/cases/none/members", "manage", {"person": "none"}),
+    ("POST", "/tenants/TENANT/cases/none/links", "manage", {"recipient": "x"}),
     ("POST", "/tenants/TENANT/cases/none/exhibits", "submit", {"evidence": "x"}),
     ("GET", "/tenants/TENANT/cases/none/exhibits/none", "submit", {}),
     ("POST", "/tenants/TENANT/cases/none/exhibits/none", "submit", {"label": ""}),
@@ -129,6 +131,9 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", "/v1/cases/none/members", "status", {}),
     ("POST", "/v1/cases/none/members/none", "manage", {}),
     ("DELETE", "/v1/cases/none/members/none", "manage", {}),
+    ("GET", "/v1/cases/none/links", "manage", {}),
+    ("POST", "/v1/cases/none/links", "manage", {}),
+    ("DELETE", "/v1/cases/none/links/none", "manage", {}),
     ("GET", "/v1/cases/none/exhibits", "status", {}),
     ("POST", "/v1/cases/none/exhibits", "submit", {}),
     ("PATCH", "/v1/cases/none/exhibits/none", "submit", {}),
@@ -171,7 +176,15 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
         path = re.sub(r"\{tenant\}", "TENANT", path)
         return re.sub(r"\{[^}]*\}", "*", path)
 
-    parts = (case_list_page, case_page, exhibit_page, tenant_page, key_page, events_page)
+    parts = (
+        case_list_page,
+        case_page,
+        case_link_page,
+        exhibit_page,
+        tenant_page,
+        key_page,
+        events_page,
+    )
     more = (evidence_list_page, piece_page, submit_page, search_page, webhook_page)
     pages = [part.router for part in (*parts, *more)]
     served = {

@@ -48,7 +48,7 @@ LATER = (
     "state_proofs", "record_index", "jobs", "certificates", "certificate_files", "people",
     "identities", "memberships", "invitations", "sessions", "tenant_events", "cases",
     "case_parties", "case_exhibits", "case_notes", "case_members", "name_index", "name_blocks",
-    "announcements", "webhooks", "deliveries", "mail_choices",
+    "announcements", "webhooks", "deliveries", "mail_choices", "case_links",
 )  # fmt: skip
 SEALED, WAITING, OTHERS = MOST_PIECES + 700, 500, 3
 COUNT = SEALED + WAITING + OTHERS

@@ -62,7 +62,7 @@ async def package(request: Request, service: CurrentService, tenant: str, case: 
     caller = await need_caller(request, service, tenant, "read")
     row = await find_visible_case(service, caller, case)
     pairs = await service.query(load_exhibit_pieces, row.id)
-    return answer_zip(await pack_case(service, caller, row, pairs), f"case-{row.id}.zip")
+    return answer_zip(await pack_case(service, tenant, row, pairs), f"case-{row.id}.zip")
 
 
 @router.get("/tenants/{tenant}/cases/{case}/edit")

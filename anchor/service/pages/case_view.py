@@ -9,19 +9,26 @@ from fastapi.responses import Response
 from anchor.evidence.preservation_number import number_record
 from anchor.evidence.record import parse_record
 from anchor.people.actors import Actor
+from anchor.people.lifetimes import LINK_DAYS
 from anchor.service.caller import Caller
 from anchor.service.pages.forms import Form
 from anchor.service.pages.language import Reader
-from anchor.service.pages.people_labels import CASE_STATE_LABELS, describe_actor
+from anchor.service.pages.people_labels import (
+    CASE_STATE_LABELS,
+    LINK_STATE_LABELS,
+    describe_actor,
+)
 from anchor.service.pages.rendering import answer_page
 from anchor.service.worker import Service
 from anchor.store.case_exhibits import ExhibitRow, load_exhibit_pieces
+from anchor.store.case_links import load_case_links
 from anchor.store.case_members import load_case_members
 from anchor.store.case_notes import load_case_notes
 from anchor.store.cases import CaseRow
 from anchor.store.evidence import StoredEvidence
 from anchor.store.memberships import load_members
 from anchor.store.persons import find_persons
+from anchor.system.clock import utc_now
 
 _NOTES = 20
 
@@ -49,8 +56,13 @@ async def answer_case(
     case: CaseRow,
     form: Form,
     before: int | None = None,
+    link: str | None = None,
 ) -> Response:
-    """Return the page of a case, with what is wrong with a form that was sent from it."""
+    """Return the page of a case, with what is wrong with a form that was sent from it.
+
+    ``link`` is one that was just made, which is shown once.
+    """
+    at = utc_now()
     notes = await service.query(load_case_notes, case.id, _NOTES + 1, before=before)
     shown = notes[:_NOTES]
     members = await service.query(load_case_members, case.id)
@@ -61,6 +73,7 @@ async def answer_case(
     manages = "manage" in caller.permissions
     joined = {member.person.id for member in members}
     others = await service.query(load_members, caller.tenant) if manages else []
+    links = await service.query(load_case_links, case.id, at) if manages else []
     values = {
         "here": "account",
         "tenant": caller.tenant,
@@ -74,6 +87,10 @@ async def answer_case(
         "next_before": shown[-1].id if len(notes) > _NOTES else None,
         "members": members,
         "others": [other for other in others if other.person.id not in joined],
+        "links": [(each, each.state_at(at)) for each in links],
+        "link": link,
+        "link_states": LINK_STATE_LABELS,
+        "days": LINK_DAYS,
         "manages": manages,
         "writes": "submit" in caller.permissions,
         "form": form,

@@ -57,6 +57,8 @@ def answer_problem(problem: Problem, reader: Reader) -> Response:
         "hint": None,
     }
     page = answer_page("message.html", values, reader, status=problem.status)
+    # It has no form, and its address may hold a token.
+    page.headers["Referrer-Policy"] = "no-referrer"
     page.headers.update(problem.headers)
     return page
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from anchor.messages.message import Message, join
 from anchor.people.actors import Actor
-from anchor.people.case_rules import CaseState
+from anchor.people.case_rules import CaseState, LinkState
 from anchor.people.roles import Role
 from anchor.store.persons import PersonRow
 from anchor.store.tenant_events import TenantEvent
@@ -30,6 +30,11 @@ SCOPE_LABELS: Final[Mapping[str, Message]] = {
     "read": Message("scope-read"),
     "audit": Message("scope-audit"),
     "manage": Message("scope-manage"),
+}
+LINK_STATE_LABELS: Final[Mapping[LinkState, Message]] = {
+    "in-force": Message("case-link-in-force"),
+    "expired": Message("case-link-expired"),
+    "revoked": Message("case-link-revoked"),
 }
 CASE_STATE_LABELS: Final[Mapping[CaseState, Message]] = {
     "open": Message("case-open"),
@@ -55,6 +60,9 @@ _ACTIONS: Final[Mapping[str, Message]] = {
     "case-member-added": Message("event-case-member-added"),
     "case-member-removed": Message("event-case-member-removed"),
     "case-note-added": Message("event-case-note-added"),
+    "case-link-made": Message("event-case-link-made"),
+    "case-link-revoked": Message("event-case-link-revoked"),
+    "case-link-opened": Message("event-case-link-opened"),
     "exhibit-added": Message("event-exhibit-added"),
     "exhibit-changed": Message("event-exhibit-changed"),
     "exhibit-removed": Message("event-exhibit-removed"),
@@ -86,6 +94,8 @@ def describe_actor(text: str, persons: Mapping[str, PersonRow]) -> str:
         return persons[actor.id].name if actor.id in persons else actor.id
     if actor.kind == "key":
         return Message("actor-key", id=actor.id)
+    if actor.kind == "link":
+        return Message("actor-link", id=actor.id)
     if actor.kind == "operator":
         return Message("actor-operator", name=actor.id)
     return Message("actor-service")

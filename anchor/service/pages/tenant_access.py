@@ -45,3 +45,9 @@ async def need_caller(
     if permission is not None and permission not in caller.permissions:
         raise lacks_permission(caller, permission)
     return caller
+
+
+def base_address(request: Request, service: Service) -> str:
+    """Return the address of these pages: the configured one, or that of the form's page."""
+    configured = service.project.config.platform.url
+    return configured or request.headers.get("Origin", "").rstrip("/")

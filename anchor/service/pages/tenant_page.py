@@ -16,7 +16,7 @@ from anchor.service.pages.language import CurrentReader, Reader
 from anchor.service.pages.page_routes import HOME, PageRoute
 from anchor.service.pages.people_labels import ROLE_LABELS, ROLE_MEANINGS
 from anchor.service.pages.rendering import answer_page
-from anchor.service.pages.tenant_access import need_caller
+from anchor.service.pages.tenant_access import base_address, need_caller
 from anchor.service.problems import Problem
 from anchor.service.worker import CurrentService, Service
 from anchor.store.invitations import create_invitation, load_invitations, withdraw_invitation
@@ -91,7 +91,7 @@ async def invite(
         made_at=at,
         expires_at=invitation_end(at, days),
     )
-    link = f"{_base_address(request, service)}/join?token={token}"
+    link = f"{base_address(request, service)}/join?token={token}"
     return await _show(service, reader, caller, Form(), link=link)
 
 
@@ -136,9 +136,3 @@ async def _show(
         "meanings": ROLE_MEANINGS,
     }
     return answer_page("tenant.html", values, reader, status=422 if form.errors else 200)
-
-
-def _base_address(request: Request, service: Service) -> str:
-    """Return the address of these pages: the configured one, or that of the request."""
-    configured = service.project.config.platform.url
-    return configured or request.headers.get("Origin", "").rstrip("/")

@@ -35,7 +35,9 @@ async def of_evidence(id: IdInPath, caller: Reader, service: CurrentService) -> 
     stored = await service.read(lambda: find_evidence(service, caller, id))
     if stored.record is None:
         raise Problem(410, Message("evidence-record-erased"))
-    return answer_zip(await pack_evidence(service, caller, stored), f"evidence-{id[:16]}.zip")
+    return answer_zip(
+        await pack_evidence(service, caller.tenant, stored), f"evidence-{id[:16]}.zip"
+    )
 
 
 @router.get(
@@ -51,4 +53,4 @@ async def of_case(case: CaseInPath, caller: Reader, service: CurrentService) -> 
     """Return all exhibits in order with the list of exhibits; the originals are put beside."""
     row = await find_visible_case(service, caller, case)
     pairs = await service.query(load_exhibit_pieces, row.id)
-    return answer_zip(await pack_case(service, caller, row, pairs), f"case-{row.id}.zip")
+    return answer_zip(await pack_case(service, caller.tenant, row, pairs), f"case-{row.id}.zip")

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from anchor.people.lifetimes import invitation_end, is_in_force, minute_of, session_end
+from anchor.people.lifetimes import (
+    invitation_end,
+    is_in_force,
+    link_end,
+    minute_of,
+    session_end,
+)
 
 BEGUN = "2026-01-31T23:59:59.999Z"
 
@@ -11,6 +17,8 @@ def test_a_session_ends_after_twelve_hours_and_an_invitation_after_its_days() ->
     assert session_end(BEGUN) == "2026-02-01T11:59:59.999Z"
     assert invitation_end(BEGUN) == "2026-02-07T23:59:59.999Z"
     assert invitation_end(BEGUN, 90) == "2026-05-01T23:59:59.999Z"
+    assert link_end(BEGUN) == "2026-02-14T23:59:59.999Z"
+    assert link_end(BEGUN, 1) == "2026-02-01T23:59:59.999Z"
     assert minute_of(BEGUN) == "2026-01-31T23:59Z"
 
 
