@@ -175,7 +175,7 @@ def stick(address: Address, peer: str, count: int, requests: int = 1) -> list[so
 )
 @pytest.mark.timeout(180)
 def test_clients_that_never_read_hold_nothing_for_long(new_site: MakeSite, embedded: Devnet):
-    settings = Settings(max_connections=200, max_per_peer=50, answer_seconds=4, access_log=False)
+    settings = Settings(max_connections=200, max_per_peer=50, answer_seconds=12, access_log=False)
     site = new_site(embedded)
     with serving(site.folder, settings) as address, ExitStack() as open_ones:
         for number in range(10):
@@ -184,7 +184,7 @@ def test_clients_that_never_read_hold_nothing_for_long(new_site: MakeSite, embed
         for _ in range(5):
             found, seconds = ask(address, HEALTH)
             assert found.startswith(b"HTTP/1.1 200"), found
-            assert seconds < 3
+            assert seconds < 10  # less than a client that does not read may take
         found, _ = ask(address, get("/readyz"))
         assert found.startswith(b"HTTP/1.1 200"), found
         deadline = time.monotonic() + 60
