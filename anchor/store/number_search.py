@@ -110,7 +110,8 @@ def find_numbered_indices(
     Raises:
         CannotCheckError: Too many pieces are not in the index yet to tell.
     """
-    kinds = (kind for kind in number.kinds if kind not in _OF_THE_LOG)
+    of_others = (*_OF_THE_LOG, NumberKind.CERTIFICATE)
+    kinds = (kind for kind in number.kinds if kind not in of_others)
     return sorted(
         {index for kind in kinds for index in _find_indices(connection, kind, number.value, most)}
     )
