@@ -49,7 +49,13 @@ anvil = fixtures.module_anvil
 OLD = [version for version in VERSIONS if version != MIGRATION_HEAD]
 
 
-@pytest.fixture(params=OLD)
+# The oldest, the last with a row for each piece, and the newest; the others before a release.
+_OFTEN = (OLD[0], "0003", OLD[-1])
+
+
+@pytest.fixture(
+    params=[pytest.param(it, marks=() if it in _OFTEN else pytest.mark.release) for it in OLD]
+)
 def site(request: pytest.FixtureRequest, tmp_path: Path, location: StoreLocation) -> Site:
     return make_old_site(tmp_path / "project", location, request.param)
 
