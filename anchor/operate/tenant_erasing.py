@@ -27,8 +27,8 @@ _TRAIL = re.compile(r"tenant:[^/]+/audit-trail-(\d{4}-\d\d-\d\d)\.jsonl", re.ASC
 
 def erase_own(
     project: OpenProject, tenant: str, identity: bytes, *, basis: str, reason: str, actor: Actor
-) -> Piece | None:
-    """Erase a tenant's piece of evidence; return it, or None if it was erased before.
+) -> None:
+    """Erase a tenant's piece of evidence.
 
     The statement names the tenant and the actor by id.  ``anchor run`` removes what is left on
     disk.
@@ -60,7 +60,7 @@ def erase_own(
             details={"basis": basis},
         )
 
-    return next(iter(erase(project, Selection(ids=[identity]), order, step)), None)
+    erase(project, Selection(ids=[identity]), order, step)
 
 
 def _is_audit_trail(connection: Connection, tenant: str, piece: Piece) -> bool:

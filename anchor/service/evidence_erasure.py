@@ -10,6 +10,7 @@ from anchor.service.evidence_status import find_evidence
 from anchor.service.problems import Problem
 from anchor.service.worker import Service
 
+_GONE = "evidence-selection-empty"
 _HELD = "erasure-refused-by-hold"
 _REFUSALS = ("erasure-of-shared-record", "erasure-of-audit-trail", "erasure-of-exhibit")
 
@@ -36,6 +37,8 @@ async def erase_evidence(
                 actor=caller.actor,
             )
         except UsageError as error:
+            if error.message.id == _GONE:  # erased since it was looked up
+                raise Problem(410, Message("evidence-erased-leaf-kept")) from error
             if error.message.id == _HELD:  # whose hold it is, and why, is the operator's
                 raise Problem(409, Message("erasure-held")) from error
             status = 409 if error.message.id in _REFUSALS else 422

@@ -13,6 +13,8 @@ from support.service import bearer, digest
 from support.sign_in_providers import Platform, serve_platform
 from support.visitors import Visitor, close_browsers, visit
 
+from anchor.operate.erasing import ErasureOrder, erase
+from anchor.operate.evidence_selection import Selection
 from anchor.operate.record_notices import record_notice
 from anchor.store.api_keys import create_key
 from anchor.store.certificates import load_certificates
@@ -83,9 +85,15 @@ def test_a_withdrawn_record_says_so_and_one_whose_notice_was_erased_too(
     platform: Platform, owner: Visitor
 ) -> None:
     page = submit(platform, owner, 3, "draft.pdf")
-    record_notice(platform.project, page.rpartition("/")[2], None, reason="<i>缺页</i>", actor="Li")
+    _, accepted = record_notice(
+        platform.project, page.rpartition("/")[2], None, reason="<i>缺页</i>", actor="Li"
+    )
     text = owner.http.get(page).text
     assert "was withdrawn on" in text and "&lt;i&gt;缺页&lt;/i&gt;" in text
+    order = ErasureOrder(basis="other", by="Li", reason="asked for")
+    assert erase(platform.project, Selection(ids=[accepted.identity]), order)
+    text = owner.http.get(page).text
+    assert "was withdrawn on" not in text and "still stands cannot be told" in text
 
 
 @pytest.mark.parametrize("role", ["reader", "member"])

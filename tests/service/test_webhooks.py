@@ -324,7 +324,7 @@ def test_a_delivery_is_sent_again_by_hand_with_the_same_id(
 
 
 def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """Let names resolve to these addresses, one answer after the other; return what was asked."""
+    """Answer each look-up of a name with the next of these; return the list of names asked for."""
     asked: list[str] = []
     real = asyncio.base_events.BaseEventLoop.getaddrinfo
 
