@@ -14,8 +14,9 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, event, select, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from anchor.errors import (
     AnchorError,
@@ -46,6 +47,7 @@ T = TypeVar("T")
 # A store's first epoch is random, so that a process that held the lease of an earlier store at the
 # same location never matches the epoch of this one.
 _EPOCH_BITS = 62
+_GENERATION = "anchor-generation"
 # An upper bound on how often the lease can be taken between two checks.
 _MOST_LEASES = 1 << 30
 
@@ -140,6 +142,31 @@ class Written(Generic[T]):
     copies: int | None
 
 
+class _ConnectionPool:
+    """An engine's connections, which ``close`` closes: the idle ones now, the others once returned.
+
+    SQLAlchemy's ``dispose`` alone leaves those in use to the garbage collector.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        # Incremented by each ``close``; each connection knows in which one it was opened.
+        self._generation = 0
+        event.listen(engine, "connect", self._opened)
+        event.listen(engine, "checkin", self._returned)
+
+    def close(self) -> None:
+        self._generation += 1
+        self._engine.dispose()
+
+    def _opened(self, _: object, entry: ConnectionPoolEntry) -> None:
+        entry.info[_GENERATION] = self._generation
+
+    def _returned(self, _: object, entry: ConnectionPoolEntry) -> None:
+        if entry.info.get(_GENERATION) != self._generation:
+            entry.invalidate()
+
+
 @dataclass(slots=True)
 class _Transaction:
     connection: Connection
@@ -165,6 +192,7 @@ class Database:
         self._copies = copies
         self._backend = backend
         self._writer = engine
+        self._pool = _ConnectionPool(engine)
         self._reader = engine.execution_options(**backend.reading)
         self._sequencer = engine.execution_options(**backend.sequencing)
         self._epoch: int | None = None
@@ -395,7 +423,7 @@ class Database:
 
     def close(self) -> None:
         """Release the connections."""
-        self._writer.dispose()
+        self._pool.close()
         self._backend.release()
 
     @contextmanager
@@ -416,7 +444,7 @@ class Database:
                 raise
             if isinstance(explained, StoreAwayError):
                 # An open connection may stay read-only after the disk has become writable again.
-                self._writer.dispose()
+                self._pool.close()
             raise explained from error
 
 

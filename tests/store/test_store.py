@@ -16,7 +16,7 @@ from typing import Any, cast
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import select
+from sqlalchemy import select, text
 from support.store_contents import alter_piece, load_pieces, lose_piece
 from support.stores import NOW, damage, make_item
 
@@ -118,6 +118,20 @@ def test_a_store_is_there_when_it_is_opened_again(location: StoreLocation) -> No
     with opened.read() as connection:
         assert count_evidence(connection) == (1, 1)
     opened.close()
+
+
+def test_a_connection_in_use_while_the_store_is_closed_is_closed_afterwards(
+    location: StoreLocation,
+) -> None:
+    store = create_database(location)
+    with store.read() as connection:
+        # A strong reference, or the garbage collector would close it.
+        opened = connection.connection.dbapi_connection
+        assert opened is not None
+        store.close()
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
+    with pytest.raises(Exception, match="closed"):
+        opened.cursor()
 
 
 def test_what_is_filled_is_no_store_before_it_is_whole(location: StoreLocation) -> None:
