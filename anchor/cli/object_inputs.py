@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from anchor.errors import UsageError
+from anchor.evidence.hashing_pool import HashingWorkers
 from anchor.messages.message import Message
+from anchor.objects.hashing_job import open_job
 from anchor.objects.object_hashing import HashingRules
+from anchor.objects.object_manifest import read_rows
 from anchor.objects.object_url import ObjectUrl
 from anchor.operate.object_intake import ObjectIntake, take_manifest, take_objects
 from anchor.operate.recent_block import NameBlock
 from anchor.project.project import OpenProject
-from anchor.system.cores import count_usable_cores
 
 _RATE = re.compile(r"([0-9]{1,9})([KMG]?)(?:i?B)?(?:/s)?", re.IGNORECASE)
 _UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
@@ -62,8 +63,7 @@ def parse_rate(text: str) -> float:
 def add_objects(
     project: OpenProject,
     inputs: ObjectInputs,
-    executor: Executor,
-    workers: int | None,
+    workers: HashingWorkers,
     name_block: NameBlock,
     on_done: Callable[[int, int], None],
     report: Callable[[Message], None],
@@ -78,10 +78,6 @@ def add_objects(
     intake = ObjectIntake()
     if not inputs.is_any:
         return intake
-    # These load pyarrow, which takes half a second.
-    from anchor.objects.hashing_job import open_job
-    from anchor.objects.object_manifest import read_rows
-
     checked = [(path, read_rows(path)) for path in inputs.manifests]
     for path, rows in checked:
         intake.join(take_manifest(project, path, rows, name_block))
@@ -89,14 +85,16 @@ def add_objects(
         folder = inputs.job or _choose_folder(project)
         report(Message("object-manifests-in", path=folder))
         job = open_job(folder, inputs.urls, project.config.digests)
-        # Threads share the limit; of other workers each has its part.
-        shares = 1 if isinstance(executor, ThreadPoolExecutor) else workers or count_usable_cores()
-        rules = HashingRules(
-            algorithms=job.algorithms, rate=None if inputs.rate is None else inputs.rate / shares
-        )
+        rate = None if inputs.rate is None else inputs.rate / workers.processes
+        rules = HashingRules(algorithms=job.algorithms, rate=rate)
         intake.join(
             take_objects(
-                project, job, rules, executor=executor, name_block=name_block, on_done=on_done
+                project,
+                job,
+                rules,
+                executor=workers.executor,
+                name_block=name_block,
+                on_done=on_done,
             )
         )
     return intake

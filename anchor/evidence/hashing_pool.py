@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from anchor.errors import CannotCheckError, UsageError
 from anchor.messages.message import Message
@@ -33,10 +34,18 @@ def open_executor(workers: int | None = None) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=_count(workers), thread_name_prefix="anchor")
 
 
+@dataclass(frozen=True, slots=True)
+class HashingWorkers:
+    """Workers in ``processes`` of their own; threads are in one, and share what it has."""
+
+    executor: Executor
+    processes: int
+
+
 @contextmanager
-def open_named_executor(
+def open_workers(
     name: str, workers: int | None, report: Callable[[Message], None]
-) -> Iterator[Executor]:
+) -> Iterator[HashingWorkers]:
     """Open ``threads``, ``processes``, ``dask`` (on this machine) or ``dask:ADDRESS``.
 
     ``report`` is called with what a user may want to know, as where Dask shows its work.
@@ -53,15 +62,15 @@ def open_named_executor(
         raise UsageError(Message("executor-workers-of-cluster"))
     if kind == THREADS:
         with open_executor(workers) as threads:
-            yield threads
+            yield HashingWorkers(threads, 1)
     elif kind == PROCESSES:
         with _open_processes(_count(workers)) as processes:
-            yield processes
+            yield HashingWorkers(processes, _count(workers))
     else:
         from anchor.evidence.dask_executor import open_dask
 
-        with open_dask(address or None, _count(workers), report) as executor:
-            yield executor
+        with open_dask(address or None, _count(workers), report) as (executor, count):
+            yield HashingWorkers(executor, count)
 
 
 @contextmanager

@@ -23,9 +23,9 @@ from anchor.objects.object_store import (
     ListedObject,
     ObjectStore,
     StoreUnavailable,
-    open_object_store,
 )
 from anchor.objects.object_url import ObjectUrl, parse_object_url
+from anchor.objects.store_choice import open_object_store
 from anchor.system.durable_files import write_file
 from anchor.system.os_errors import explain_os_error
 

@@ -22,9 +22,9 @@ from anchor.objects.object_store import (
     ObjectStore,
     ObjectUnreadable,
     StoreUnavailable,
-    open_object_store,
 )
 from anchor.objects.object_url import ObjectUrl
+from anchor.objects.store_choice import open_object_store
 
 BATCH_OBJECTS = 256
 BATCH_BYTES = 64 * 1024 * 1024

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
 from typing import BinaryIO, Protocol
 
 from anchor.messages.message import Message
@@ -71,23 +70,3 @@ class ObjectStore(Protocol):
             ObjectUnreadable: The object has changed, vanished, or may not be read.
             StoreUnavailable: The store does not answer.
         """
-
-
-@cache
-def open_object_store(scheme: str) -> ObjectStore:
-    """Return the stores of this scheme; one is made for each process and shared by its threads.
-
-    Raises:
-        UsageError: The package that reads them is not installed.
-    """
-    if scheme == "s3":
-        from anchor.objects.s3_store import S3Store
-
-        return S3Store()
-    if scheme in ("http", "https"):
-        from anchor.objects.web_store import WebStore
-
-        return WebStore()
-    from anchor.objects.fsspec_store import FsspecStore
-
-    return FsspecStore(scheme)

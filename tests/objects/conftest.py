@@ -11,7 +11,7 @@ from support.memory_projects import MemorySite, make_template
 from support.memory_transactions import read_sender
 from support.s3_server import S3Server, run_s3_server, using
 
-from anchor.objects.object_store import open_object_store
+from anchor.objects.store_choice import open_object_store
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from support.s3_server import S3Server
 from support.store_contents import load_pieces
 
 from anchor.errors import CannotCheckError, MalformedError, UsageError
-from anchor.evidence.hashing_pool import open_executor, open_named_executor
+from anchor.evidence.hashing_pool import open_executor, open_workers
 from anchor.messages.message import Message
 from anchor.objects import hashing_job
 from anchor.objects.hashing_job import open_job
@@ -153,14 +153,14 @@ def test_other_workers_write_the_same_manifests(
 ) -> None:
     take(site, tmp_path / "threads", f"s3://{bucket}")
     reports: list[Message] = []
-    with open_named_executor(name, 2, reports.append) as executor:
-        take(site, tmp_path / name, f"s3://{bucket}", executor=executor)
+    with open_workers(name, 2, reports.append) as workers:
+        take(site, tmp_path / name, f"s3://{bucket}", executor=workers.executor)
     assert manifests(tmp_path / name) == manifests(tmp_path / "threads")
     assert [report.id for report in reports] == ["executor-dask-dashboard"] * (name == "dask")
 
 
 @pytest.mark.fault(
-    "O1",
+    "J17",
     how="one object in five changes, or is deleted, between the listing and the reading",
     then="each is named; nothing is recorded of it, and everything else is",
 )
@@ -211,7 +211,7 @@ def ending(monkeypatch: pytest.MonkeyPatch, name: str, after: int) -> Iterator[N
 
 
 @pytest.mark.fault(
-    "O2",
+    "A19",
     how="the run is killed before each file of its folder is written",
     then="the next run continues; manifests and evidence are as without the end",
 )
@@ -241,7 +241,7 @@ def test_a_store_that_is_away_makes_no_object_unreadable(
 ) -> None:
     job = open_job(tmp_path / "job", [parse_object_url(f"s3://{bucket}")], BOTH)
     list(job.list_objects())
-    from anchor.objects.object_store import open_object_store
+    from anchor.objects.store_choice import open_object_store
 
     open_object_store.cache_clear()
     with monkeypatch.context() as patch, pytest.raises(CannotCheckError, match="cannot be read"):

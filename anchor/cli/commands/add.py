@@ -19,7 +19,7 @@ from anchor.evidence.checksums import MAX_LINE_BYTES, parse_checksum_lines
 from anchor.evidence.digests import Digests, parse_digest
 from anchor.evidence.discovery import find_sources
 from anchor.evidence.file_hashing import hash_stdin
-from anchor.evidence.hashing_pool import THREADS, open_named_executor
+from anchor.evidence.hashing_pool import THREADS, open_workers
 from anchor.messages.message import Message
 from anchor.objects.object_url import is_object_url, parse_object_url
 from anchor.operate.acceptance import (
@@ -143,7 +143,7 @@ def command(
             _check_alone(files, labelled, again=again)
         name_block = choose_block(project, not_before, output.note)
         with (
-            open_named_executor(executor, workers, output.note) as pool,
+            open_workers(executor, workers, output.note) as hashing,
             show_hashing(output) as count,
             collect_rarely(),
         ):
@@ -152,13 +152,13 @@ def command(
                 skip_receipts(
                     find_sources(files, follow_symlinks=follow_symlinks), project.config.log
                 ),
-                executor=pool,
+                executor=hashing.executor,
                 again=again,
                 key=key,
                 on_done=count,
                 name_block=name_block,
             )
-            taken = add_objects(project, objects, pool, workers, name_block, count, output.note)
+            taken = add_objects(project, objects, hashing, name_block, count, output.note)
         if key is None:
             if not again:
                 # A bare digest is known by itself after a restore.
