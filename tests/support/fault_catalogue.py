@@ -319,6 +319,8 @@ FAULTS = (
           "refused when it is made, and each time its name is resolved"),
     Fault("J17", "objects of a store that change, vanish or end early while they are read",
           "named, and not recorded"),
+    Fault("J18", "a cluster that loses a worker or its scheduler",
+          "others do the work, or the run ends with one sentence and is continued"),
     # K
     Fault("K1", "the key changes", "by operators of the log; old anchors stay valid"),
     Fault("K2", "a second chain, a second registry", "a receipt carries its anchors on each"),
