@@ -5,6 +5,7 @@ from __future__ import annotations
 from anchor.cli.console import Colour, Output
 from anchor.messages.message import Message
 from anchor.operate.file_intake import IntakeResult
+from anchor.operate.object_intake import ObjectIntake
 
 
 def note_left_out(output: Output, gathered: IntakeResult) -> int:
@@ -26,3 +27,15 @@ def note_left_out(output: Output, gathered: IntakeResult) -> int:
             colour=Colour.YELLOW,
         )
     return receipts
+
+
+def note_unread(output: Output, taken: ObjectIntake) -> None:
+    """Print the objects that were not recorded, the first thousand of them."""
+    for problem in taken.problems:
+        output.note(
+            Message("with-reason", failure=problem.url, reason=problem.reason),
+            mark=Message("evidence-not-added-mark"),
+            colour=Colour.RED,
+        )
+    if taken.unread > len(taken.problems):
+        output.note(Message("objects-unread-more", count=taken.unread - len(taken.problems)))

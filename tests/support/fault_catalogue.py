@@ -72,6 +72,8 @@ FAULTS = (
           "the process ends with 0, having begun nothing"),
     Fault("A18", "the service's supervisor ends without its workers, or is told to stop while they "
           "die", "the workers end with it, within 30 seconds; the port is free again"),
+    Fault("A19", "the hashing of objects of a store ends at some point",
+          "the next run continues with the same manifests, and records nothing twice"),
     # B
     Fault("B1", "an earlier nonce than ours is missing on chain",
           "the gap is recognised; a later nonce is never taken for a way around it"),
@@ -315,6 +317,10 @@ FAULTS = (
           "33 or 141, what was done stays done; `run` and `serve` go on without it"),
     Fault("J16", "a webhook's URL that leads into the operator's own network",
           "refused when it is made, and each time its name is resolved"),
+    Fault("J17", "objects of a store that change, vanish or end early while they are read",
+          "named, and not recorded"),
+    Fault("J18", "a cluster that loses a worker or its scheduler",
+          "others do the work, or the run ends with one sentence and is continued"),
     # K
     Fault("K1", "the key changes", "by operators of the log; old anchors stay valid"),
     Fault("K2", "a second chain, a second registry", "a receipt carries its anchors on each"),

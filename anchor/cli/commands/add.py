@@ -10,7 +10,8 @@ import typer
 
 from anchor.cli.console import Colour, Output, human_size
 from anchor.cli.context import project_session
-from anchor.cli.intake_notes import note_left_out
+from anchor.cli.intake_notes import note_left_out, note_unread
+from anchor.cli.object_inputs import ObjectInputs, add_objects, parse_rate
 from anchor.cli.options import ConfigOption, JsonOption, NotBeforeOption
 from anchor.cli.progress_bar import show_hashing
 from anchor.errors import ExitCode, UsageError
@@ -18,8 +19,9 @@ from anchor.evidence.checksums import MAX_LINE_BYTES, parse_checksum_lines
 from anchor.evidence.digests import Digests, parse_digest
 from anchor.evidence.discovery import find_sources
 from anchor.evidence.file_hashing import hash_stdin
-from anchor.evidence.hashing_pool import open_executor
+from anchor.evidence.hashing_pool import THREADS, open_workers
 from anchor.messages.message import Message
+from anchor.objects.object_url import is_object_url, parse_object_url
 from anchor.operate.acceptance import (
     Acceptance,
     EvidenceInput,
@@ -30,19 +32,24 @@ from anchor.operate.acceptance import (
     fewest,
 )
 from anchor.operate.file_intake import IntakeResult, gather
+from anchor.operate.object_intake import ObjectIntake
 from anchor.operate.receipt_files import skip_receipts
 from anchor.operate.recent_block import choose_block
 from anchor.project.project import OpenProject
 from anchor.system.garbage_collection import collect_rarely
 from anchor.system.os_errors import explain_os_error
 
-_STDIN = Path("-")
+_STDIN = "-"
 
 
 def command(
     paths: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Files, and folders with all their contents; - is standard input."),
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH|URL",
+            help="Files, and folders with all their contents; - is standard input; objects by "
+            "s3://, gs://, az:// or https:// URL, in a bucket with all below it.",
+        ),
     ] = None,
     digest: Annotated[
         list[str] | None,
@@ -79,7 +86,37 @@ def command(
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, max=64, metavar="N", help="Number of hashing threads; default: one per core."
+            min=1,
+            max=64,
+            metavar="N",
+            help="Number of hashing threads or processes; default: one per core.",
+        ),
+    ] = None,
+    executor: Annotated[
+        str,
+        typer.Option(
+            metavar="threads|processes|dask[:ADDRESS]", help="Workers that hash; default: threads."
+        ),
+    ] = THREADS,
+    job: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for the manifests of objects, which continues an interrupted run; "
+            "default: a new folder in manifests/ beside the configuration.",
+        ),
+    ] = None,
+    manifest: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Parquet manifest of objects that another program hashed; repeatable.",
+        ),
+    ] = None,
+    limit_bandwidth: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RATE", help="Bytes a second to read from object stores, as 20M; default: all."
         ),
     ] = None,
     not_before: NotBeforeOption = None,
@@ -88,16 +125,25 @@ def command(
 ) -> None:
     """Hash and record evidence; `anchor run` anchors it later."""
     output = Output(as_json=as_json)
-    files = [path for path in paths or [] if path != _STDIN]
+    named = paths or []
+    files = [Path(each) for each in named if each != _STDIN and not is_object_url(each)]
+    objects = ObjectInputs(
+        urls=tuple(parse_object_url(each) for each in named if is_object_url(each)),
+        job=job,
+        manifests=tuple(manifest or ()),
+        rate=None if limit_bandwidth is None else parse_rate(limit_bandwidth),
+    )
     with project_session(config_path) as project:
-        labelled = _labelled(project, _STDIN in (paths or []), digest or [], digests_from, name)
-        if not files and not labelled:
+        labelled = _labelled(project, _STDIN in named, digest or [], digests_from, name)
+        if not files and not labelled and not objects.is_any:
             raise UsageError(Message("evidence-to-add-unnamed"))
+        if key is not None or again:
+            objects.refuse_options()
         if key is not None:
             _check_alone(files, labelled, again=again)
         name_block = choose_block(project, not_before, output.note)
         with (
-            open_executor(workers) as executor,
+            open_workers(executor, workers, output.note) as hashing,
             show_hashing(output) as count,
             collect_rarely(),
         ):
@@ -106,29 +152,30 @@ def command(
                 skip_receipts(
                     find_sources(files, follow_symlinks=follow_symlinks), project.config.log
                 ),
-                executor=executor,
+                executor=hashing.executor,
                 again=again,
                 key=key,
                 on_done=count,
                 name_block=name_block,
             )
+            taken = add_objects(project, objects, hashing, name_block, count, output.note)
         if key is None:
             if not again:
                 # A bare digest is known by itself after a restore.
                 claim_restored(
                     project, [each for each in labelled if each.digests.size is not None]
                 )
-            named = name_block() if labelled else None
-            accepted = accept(project, labelled, again=again, not_before=named)
+            block = name_block() if labelled else None
+            accepted = accept(project, labelled, again=again, not_before=block)
         elif labelled:
             accepted = accept_with_key(project, labelled, key, name_block())
         else:
             accepted = Acceptance(new=0, known=0)
         rule = project.config.copies
     total = Acceptance(
-        new=gathered.new + accepted.new,
-        known=gathered.known + accepted.known,
-        copies=fewest(gathered.copies, accepted.copies),
+        new=gathered.new + accepted.new + taken.new,
+        known=gathered.known + accepted.known + taken.known,
+        copies=fewest(gathered.copies, accepted.copies, taken.copies),
     )
     if rule is not None and total.copies is not None and total.copies < rule.copies:
         output.note(
@@ -136,7 +183,7 @@ def command(
             mark=Message("warning-mark"),
             colour=Colour.YELLOW,
         )
-    _report(output, gathered, total)
+    _report(output, gathered, taken, total)
 
 
 def _check_alone(files: list[Path], labelled: list[EvidenceInput], *, again: bool) -> None:
@@ -180,35 +227,41 @@ def _read_checksums(path: Path) -> list[EvidenceInput]:
         ) from error
 
 
-def _report(output: Output, gathered: IntakeResult, total: Acceptance) -> None:
+def _report(output: Output, gathered: IntakeResult, taken: ObjectIntake, total: Acceptance) -> None:
     receipts = note_left_out(output, gathered)
+    note_unread(output, taken)
     for changed in gathered.changed:
         output.note(
             Message("evidence-changed-since", path=changed.path, time=changed.accepted_at),
             mark=Message("warning-mark"),
             colour=Colour.YELLOW,
         )
-    size = human_size(gathered.size)
+    size = human_size(gathered.size + taken.size)
     output.line(Message("evidence-added-summary", new=total.new, known=total.known, size=size))
     if receipts:
         output.line(Message("receipts-left-out", count=receipts))
-    if gathered.problems:
-        output.line(Message("evidence-unread-count", count=len(gathered.problems)))
+    unread = len(gathered.problems) + taken.unread
+    if unread:
+        output.line(Message("evidence-unread-count", count=unread))
     output.result(
         {
             "new": total.new,
             "known": total.known,
             **({} if total.copies is None else {"copies": total.copies}),
-            "bytes": gathered.size,
-            "problems": [{"path": str(p.path), "reason": p.reason} for p in gathered.problems],
+            "bytes": gathered.size + taken.size,
+            "problems": [
+                *({"path": str(p.path), "reason": p.reason} for p in gathered.problems),
+                *({"path": p.url, "reason": p.reason} for p in taken.problems),
+            ],
             "skipped": [{"path": str(s.path), "reason": s.reason} for s in gathered.skipped],
             "changed": [
                 {"path": str(changed.path), "recorded_at": changed.accepted_at}
                 for changed in gathered.changed
             ],
+            **({} if taken.folder is None else {"manifests": str(taken.folder)}),
         }
     )
-    if gathered.problems:
+    if unread:
         raise typer.Exit(ExitCode.USAGE)
     if total.new + total.known == 0:
         output.note(

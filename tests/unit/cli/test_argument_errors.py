@@ -24,7 +24,7 @@ from anchor.messages.message import translate
         ("trust pin", "usage-option-missing"),
         ("verify --trust", "usage-option-value-missing"),
         ("verify --quiet=3", "usage-option-value-superfluous"),
-        ("add --bad", "usage-option-unknown"),
+        ("add --unheard-of", "usage-option-unknown"),
         ("verify -x", "usage-option-unknown"),
         ("verify a --chain-idd 1", "usage-option-unknown-but-similar"),
         ("add --workers abc", "usage-argument-invalid"),

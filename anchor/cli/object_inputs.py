@@ -1,0 +1,106 @@
+"""The objects that ``anchor add`` is given: URLs, and manifests that other programs made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from anchor.errors import UsageError
+from anchor.evidence.hashing_pool import HashingWorkers
+from anchor.messages.message import Message
+from anchor.objects.hashing_job import open_job
+from anchor.objects.object_hashing import HashingRules
+from anchor.objects.object_manifest import read_rows
+from anchor.objects.object_url import ObjectUrl
+from anchor.operate.object_intake import ObjectIntake, take_manifest, take_objects
+from anchor.operate.recent_block import NameBlock
+from anchor.project.project import OpenProject
+
+_RATE = re.compile(r"([0-9]{1,9})([KMG]?)(?:i?B)?(?:/s)?", re.IGNORECASE)
+_UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectInputs:
+    """What was named; ``job`` without URLs continues the job in that folder."""
+
+    urls: tuple[ObjectUrl, ...]
+    job: Path | None
+    manifests: tuple[Path, ...]
+    rate: float | None
+
+    @property
+    def is_any(self) -> bool:
+        """Return whether there are objects to add."""
+        return bool(self.urls or self.job or self.manifests)
+
+    def refuse_options(self) -> None:
+        """Refuse the options that make more evidence of what is known.
+
+        Raises:
+            UsageError: Objects were named.
+        """
+        if self.is_any:
+            raise UsageError(Message("option-not-for-objects"))
+
+
+def parse_rate(text: str) -> float:
+    """Parse bytes a second: a number, with K, M or G for thousands, millions or billions.
+
+    Raises:
+        UsageError: It is no such number, or zero.
+    """
+    match = _RATE.fullmatch(text.strip())
+    rate = int(match[1]) * _UNITS[match[2].upper()] if match else 0
+    if rate == 0:
+        raise UsageError(Message("rate-malformed", rate=text))
+    return rate
+
+
+def add_objects(
+    project: OpenProject,
+    inputs: ObjectInputs,
+    workers: HashingWorkers,
+    name_block: NameBlock,
+    on_done: Callable[[int, int], None],
+    report: Callable[[Message], None],
+) -> ObjectIntake:
+    """Hash and accept the objects of the URLs, and accept those of the manifests.
+
+    Raises:
+        UsageError: A URL, a manifest or the folder cannot be used.
+        MalformedError: A manifest is malformed; none of its objects was accepted.
+        CannotCheckError: A store or the workers do not answer; repeating it continues.
+    """
+    intake = ObjectIntake()
+    if not inputs.is_any:
+        return intake
+    checked = [(path, read_rows(path)) for path in inputs.manifests]
+    for path, rows in checked:
+        intake.join(take_manifest(project, path, rows, name_block))
+    if inputs.urls or inputs.job:
+        folder = inputs.job or _choose_folder(project)
+        report(Message("object-manifests-in", path=folder))
+        job = open_job(folder, inputs.urls, project.config.digests)
+        rate = None if inputs.rate is None else inputs.rate / workers.processes
+        rules = HashingRules(algorithms=job.algorithms, rate=rate)
+        intake.join(
+            take_objects(
+                project,
+                job,
+                rules,
+                executor=workers.executor,
+                name_block=name_block,
+                on_done=on_done,
+            )
+        )
+    return intake
+
+
+def _choose_folder(project: OpenProject) -> Path:
+    """Return a new folder, named after the time."""
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return project.config.folder / "manifests" / moment

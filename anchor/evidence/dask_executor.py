@@ -1,0 +1,91 @@
+"""Dask workers as an executor (https://distributed.dask.org): on this machine, or of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Executor
+from contextlib import contextmanager
+from typing import Any, cast
+
+from anchor.errors import CannotCheckError, UsageError
+from anchor.messages.message import Message
+
+# How often a task is begun again whose worker was lost.
+_RETRIES = 5
+_CONNECT_SECONDS = "30s"
+
+
+@contextmanager
+def open_dask(
+    address: str | None, workers: int, report: Callable[[Message], None]
+) -> Iterator[tuple[Executor, int]]:
+    """Open the workers of the scheduler at ``address``, or ``workers`` processes on this machine.
+
+    Yields the executor and the number of processes, each of which hashes with its threads.
+
+    Raises:
+        UsageError: Dask is not installed here, or this program is not installed on the workers.
+        CannotCheckError: The scheduler cannot be reached, has other versions, or was lost.
+    """
+    try:
+        import dask
+        import distributed
+    except ImportError:
+        raise UsageError(
+            Message("executor-dask-missing"), hint=Message("executor-dask-missing-hint")
+        ) from None
+    # A scheduler that ended does not come back with these tasks: waiting longer is of no use.
+    settings = {
+        "distributed.comm.timeouts.connect": _CONNECT_SECONDS,
+        "distributed.comm.retry.count": 3,
+        "distributed.client.scheduler-info-interval": "5s",
+    }
+    with dask.config.set(settings):
+        client = _connect(distributed, address, workers)
+        try:
+            _check_workers(client)
+            if address is None:
+                report(Message("executor-dask-dashboard", address=client.dashboard_link))
+            with client.get_executor(pure=False, retries=_RETRIES) as executor:
+                yield cast(Executor, executor), max(len(client.ncores()), 1)
+        except (CancelledError, OSError) as error:
+            raise _lost(error) from None
+        finally:
+            _close(client)
+
+
+def _connect(distributed: Any, address: str | None, workers: int) -> Any:
+    if address is None:
+        cluster = distributed.LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs=50
+        )
+        return distributed.Client(cluster)
+    try:
+        return distributed.Client(address, timeout=_CONNECT_SECONDS)
+    except (OSError, ValueError) as error:
+        raise CannotCheckError(
+            Message("executor-dask-unreachable", address=address, kind=type(error).__name__)
+        ) from None
+
+
+def _check_workers(client: Any) -> None:
+    try:
+        client.get_versions(check=True)
+    except ValueError:
+        raise CannotCheckError(
+            Message("executor-dask-versions"), hint=Message("executor-dask-versions-hint")
+        ) from None
+
+
+def _close(client: Any) -> None:
+    cluster = client.cluster
+    client.close(timeout=5)
+    if cluster is not None:
+        cluster.close(timeout=5)
+
+
+def _lost(error: BaseException) -> CannotCheckError:
+    return CannotCheckError(
+        Message("executor-dask-lost", kind=type(error).__name__),
+        hint=Message("executor-lost-hint"),
+    )

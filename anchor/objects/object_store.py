@@ -1,0 +1,72 @@
+"""Reading of object stores, each through its own library, which also finds the credentials.
+
+Every object is read by one request, which returns the bytes of one version of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from anchor.messages.message import Message
+from anchor.objects.object_url import ObjectUrl
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedObject:
+    """An object as its store lists it; a URL of the web is listed without asking its server.
+
+    ``revision`` is ``version:…`` or ``etag:…``, what the store calls this version of the object.
+    """
+
+    url: ObjectUrl
+    size: int | None
+    revision: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectStream:
+    """The bytes of one version of an object; ``size`` is None if the store does not tell it."""
+
+    stream: BinaryIO
+    size: int | None
+    revision: str | None
+
+
+class ObjectUnreadable(Exception):
+    """This object cannot be read; ``reason`` is a clause.  Reading it again may help or not."""
+
+    def __init__(self, reason: Message, *, may_pass: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.may_pass = may_pass
+
+
+class StoreUnavailable(Exception):
+    """The store answers nobody, or refuses these credentials: no object can be read now."""
+
+    def __init__(self, reason: Message) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ObjectStore(Protocol):
+    """One kind of store."""
+
+    def list_objects(self, url: ObjectUrl, after: str | None) -> Iterator[ListedObject]:
+        """Yield the objects that ``url`` includes, in an order that stays, those after a key only.
+
+        Raises:
+            UsageError: The bucket does not exist or may not be listed.
+            StoreUnavailable: The store does not answer.
+        """
+
+    def open(self, listed: ListedObject) -> AbstractContextManager[ObjectStream]:
+        """Open an object in the version that was listed.
+
+        Raises:
+            ObjectUnreadable: The object has changed, vanished, or may not be read.
+            StoreUnavailable: The store does not answer.
+        """

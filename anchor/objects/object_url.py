@@ -1,0 +1,86 @@
+"""URLs of objects: ``s3://BUCKET/KEY``, ``gs://…``, ``az://…`` and ``https://HOST/PATH``.
+
+Keys are taken literally: in a bucket, ``%41``, ``?`` and ``#`` are ordinary characters of a name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+from anchor.errors import UsageError
+from anchor.messages.message import Message, join
+
+BUCKETS = ("s3", "gs", "az")
+WEB = ("https", "http")
+SCHEMES = (*BUCKETS, *WEB)
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+# Parameters that sign a request or hold a password would be recorded with the URL.
+_CREDENTIALS = re.compile(
+    r"(?i)(x-amz-|x-goog-|awsaccesskeyid$|googleaccessid$|signature$|sig$|.*token$|.*secret|.*password"
+    r"|.*api_?key$|access_?key$|auth$|authorization$)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectUrl:
+    """An object, or in a bucket also everything below its key; an empty key is the whole bucket."""
+
+    scheme: str
+    container: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.container}/{self.key}"
+
+    @property
+    def is_bucket(self) -> bool:
+        """Return whether the objects of this URL can be listed."""
+        return self.scheme in BUCKETS
+
+    def includes(self, key: str) -> bool:
+        """Return whether ``key`` is this URL's object, or lies below it."""
+        folder = self.key if not self.key or self.key.endswith("/") else f"{self.key}/"
+        return key == self.key or key.startswith(folder)
+
+
+def is_object_url(text: str) -> bool:
+    """Return whether ``text`` begins like a URL; such a text is no path."""
+    return _SCHEME.match(text) is not None
+
+
+def parse_object_url(text: str) -> ObjectUrl:
+    """Parse a URL of an object store.
+
+    Raises:
+        UsageError: It is no such URL, or it holds credentials, which would be recorded.
+    """
+    match = _SCHEME.match(text)
+    scheme = match[1].lower() if match else ""
+    if scheme not in SCHEMES:
+        raise UsageError(
+            Message("object-url-scheme-unknown", scheme=scheme),
+            hint=Message("object-url-schemes-hint", schemes=join([f"{s}://" for s in SCHEMES])),
+        )
+    container, _, key = text[len(scheme) + 3 :].partition("/")
+    if "@" in container:
+        raise UsageError(Message("object-url-credentials"), hint=Message("object-url-chain-hint"))
+    if not container or re.search(r"[\s\x00-\x1f\x7f?#]", container):
+        raise UsageError(Message("object-url-without-container", scheme=scheme))
+    if scheme in WEB:
+        _check_web(text)
+    return ObjectUrl(scheme, container, key)
+
+
+def _check_web(text: str) -> None:
+    try:
+        url = urlsplit(text)
+        is_odd = url.port == 0
+    except ValueError:
+        raise UsageError(Message("object-url-malformed")) from None
+    if is_odd or url.fragment or re.search(r"[\s\x00-\x1f\x7f]", text):
+        raise UsageError(Message("object-url-malformed"))
+    if any(_CREDENTIALS.match(name) for name, _ in parse_qsl(url.query, keep_blank_values=True)):
+        raise UsageError(Message("object-url-credentials"), hint=Message("object-url-chain-hint"))

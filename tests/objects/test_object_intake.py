@@ -1,0 +1,289 @@
+"""Objects of a bucket become evidence: each once, whatever ends in between, with a manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from support.memory_projects import MemorySite
+from support.s3_server import S3Server
+from support.store_contents import load_pieces
+
+from anchor.errors import CannotCheckError, MalformedError, UsageError
+from anchor.evidence.hashing_pool import open_executor, open_workers
+from anchor.messages.message import Message
+from anchor.objects import hashing_job
+from anchor.objects.hashing_job import open_job
+from anchor.objects.object_hashing import HashingRules, ObjectRow
+from anchor.objects.object_manifest import read_rows
+from anchor.objects.object_url import parse_object_url
+from anchor.operate.object_intake import ObjectIntake, take_objects
+from anchor.operate.recent_block import name_no_block
+
+BOTH = ("sha256", "sm3")
+# Names that file systems, URLs or libraries would alter.
+ODD = (
+    "/lead",
+    "a//b",
+    "pct%41",
+    "%zz",
+    "../up",
+    "a/./b",
+    "sp ace",
+    "+plus",
+    "中文",
+    "folder/",
+    "tab\tx",
+    "line\nfeed",
+    "q?versionId=1",
+    "#h",
+    "\\back",
+    "a\x01b",
+    "e\u0301",
+)
+
+
+@pytest.fixture(autouse=True)
+def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashing_job, "PART_ROWS", 20)
+
+
+@pytest.fixture
+def bucket(s3: S3Server, request: pytest.FixtureRequest) -> str:
+    """A bucket with fifty objects."""
+    name = f"b-{hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:20]}"
+    s3.make_bucket(name, {f"k/{number:03}": content(number) for number in range(50)})
+    return name
+
+
+def content(number: int) -> bytes:
+    return b"%d" % number * (number % 7)
+
+
+def take(
+    site: MemorySite,
+    folder: Path,
+    *urls: str,
+    executor: Executor | None = None,
+    **rules: float,
+) -> ObjectIntake:
+    project = site.open()
+    try:
+        with open_executor(2) as threads:
+            return take_objects(
+                project,
+                open_job(folder, [parse_object_url(url) for url in urls], BOTH),
+                HashingRules(algorithms=BOTH, **rules),
+                executor=executor or threads,
+                name_block=name_no_block,
+                on_done=lambda files, size: None,
+            )
+    finally:
+        project.database.close()
+
+
+def recorded(site: MemorySite) -> dict[str, bytes]:
+    """Return the SHA-256 of each object in the store; each is there once."""
+    project = site.open()
+    with project.database.read() as connection:
+        pieces = load_pieces(connection)
+    project.database.close()
+    sources = [piece.source for piece in pieces]
+    assert len(sources) == len(set(sources))
+    return {piece.source: piece.sha256 for piece in pieces if piece.source.startswith("s3:")}
+
+
+def manifests(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("part-*"))}
+
+
+def rows_of(folder: Path) -> list[ObjectRow]:
+    return [row for path in sorted(folder.glob("part-*")) for row in read_rows(path)]
+
+
+def test_every_object_is_evidence_and_has_a_row(
+    site: MemorySite, bucket: str, tmp_path: Path
+) -> None:
+    intake = take(site, tmp_path / "job", f"s3://{bucket}")
+    # The manifests of the three parts are evidence too.
+    assert (intake.new, intake.known, intake.unread) == (53, 0, 0)
+    assert intake.size == sum(len(content(number)) for number in range(50))
+    expected = {
+        f"s3://{bucket}/k/{number:03}": hashlib.sha256(content(number)).digest()
+        for number in range(50)
+    }
+    assert recorded(site) == expected
+    rows = rows_of(tmp_path / "job")
+    assert {row.url: row.digests and row.digests.sha256 for row in rows} == expected
+    assert all(row.revision and row.revision.startswith("etag:") for row in rows)
+    again = take(site, tmp_path / "another", f"s3://{bucket}")
+    assert (again.new, again.known) == (3, 50)
+
+
+def test_a_key_names_an_object_and_what_lies_below_it(
+    site: MemorySite, s3: S3Server, tmp_path: Path
+) -> None:
+    names = ("case", "case/a", "case/b/c", "case2", "cas")
+    s3.make_bucket("below-it", dict.fromkeys(names, b""))
+    take(site, tmp_path / "job", "s3://below-it/case")
+    assert sorted(recorded(site)) == [f"s3://below-it/{name}" for name in names[:3]]
+
+
+def test_names_stay_as_they_are(site: MemorySite, s3: S3Server, tmp_path: Path) -> None:
+    taken = {}
+    s3.make_bucket("odd-names", {})
+    for name in ODD:
+        try:
+            s3.client.put_object(Bucket="odd-names", Key=name, Body=name.encode())
+        except s3.client.exceptions.ClientError:
+            continue  # this server cannot store it
+        taken[f"s3://odd-names/{name}"] = hashlib.sha256(name.encode()).digest()
+    assert len(taken) >= len(ODD) - 1
+    assert take(site, tmp_path / "job", "s3://odd-names").unread == 0
+    assert recorded(site) == taken
+
+
+@pytest.mark.parametrize("name", ["processes", "dask"])
+def test_other_workers_write_the_same_manifests(
+    site: MemorySite, bucket: str, tmp_path: Path, name: str
+) -> None:
+    take(site, tmp_path / "threads", f"s3://{bucket}")
+    reports: list[Message] = []
+    with open_workers(name, 2, reports.append) as workers:
+        take(site, tmp_path / name, f"s3://{bucket}", executor=workers.executor)
+    assert manifests(tmp_path / name) == manifests(tmp_path / "threads")
+    assert [report.id for report in reports] == ["executor-dask-dashboard"] * (name == "dask")
+
+
+@pytest.mark.fault(
+    "J17",
+    how="one object in five changes, or is deleted, between the listing and the reading",
+    then="each is named; nothing is recorded of it, and everything else is",
+)
+def test_what_changes_after_it_was_listed_is_named(
+    site: MemorySite, s3: S3Server, bucket: str, tmp_path: Path
+) -> None:
+    job = open_job(tmp_path / "job", [parse_object_url(f"s3://{bucket}")], BOTH)
+    assert sum(map(len, job.list_objects())) == 50
+    for number in range(0, 50, 5):
+        key = f"k/{number:03}"
+        if number % 2:
+            s3.client.delete_object(Bucket=bucket, Key=key)
+        else:
+            # Of the same length, as a change is that only the entity tag tells.
+            s3.client.put_object(Bucket=bucket, Key=key, Body=bytes(len(content(number))))
+    changed = {f"s3://{bucket}/k/{number:03}" for number in range(0, 50, 5) if content(number)}
+    intake = take(site, tmp_path / "job", f"s3://{bucket}")
+    unread = {problem.url for problem in intake.problems}
+    assert unread >= changed and len(unread) == intake.unread
+    assert {problem.reason for problem in intake.problems} == {
+        Message("object-changed"),
+        Message("object-gone"),
+    }
+    stored = recorded(site)
+    assert set(stored) == {f"s3://{bucket}/k/{number:03}" for number in range(50)} - unread
+    for number in range(50):
+        url = f"s3://{bucket}/k/{number:03}"
+        assert stored.get(url) in (None, hashlib.sha256(content(number)).digest())
+
+
+@contextmanager
+def ending(monkeypatch: pytest.MonkeyPatch, name: str, after: int) -> Iterator[None]:
+    """Let the run end at the call number ``after`` of a function, as a killed process does."""
+    module = hashing_job if name == "write_file" else hashing_job.HashingJob
+    original: Callable[..., object] = getattr(module, name)
+    calls = 0
+
+    def end(*arguments: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == after:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, end)
+        yield
+
+
+@pytest.mark.fault(
+    "A19",
+    how="the run is killed before each file of its folder is written",
+    then="the next run continues; manifests and evidence are as without the end",
+)
+def test_a_run_that_was_ended_is_continued(
+    site: MemorySite, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(site, tmp_path / "whole", f"s3://{bucket}")
+    expected, folder = recorded(site), tmp_path / "job"
+    ends = 0
+    # One job, three listings and their end, three parts.
+    for after in range(1, 4):
+        for name in ("write_file", "write_part"):
+            with ending(monkeypatch, name, after):
+                try:
+                    take(site, folder, f"s3://{bucket}")
+                except KeyboardInterrupt:
+                    ends += 1
+    assert ends >= 4
+    take(site, folder)
+    assert manifests(folder) == manifests(tmp_path / "whole")
+    assert recorded(site) == expected
+    assert (folder / "listing.json").exists()
+
+
+def test_a_store_that_is_away_makes_no_object_unreadable(
+    site: MemorySite, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = open_job(tmp_path / "job", [parse_object_url(f"s3://{bucket}")], BOTH)
+    list(job.list_objects())
+    from anchor.objects.store_choice import open_object_store
+
+    open_object_store.cache_clear()
+    with monkeypatch.context() as patch, pytest.raises(CannotCheckError, match="cannot be read"):
+        patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        take(site, tmp_path / "job", f"s3://{bucket}", patience=0.0)
+    open_object_store.cache_clear()
+    assert (recorded(site), manifests(tmp_path / "job")) == ({}, {})
+    assert take(site, tmp_path / "job").unread == 0
+    assert len(recorded(site)) == 50
+
+
+def test_a_folder_continues_its_own_job_only(site: MemorySite, bucket: str, tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+    take(site, folder, f"s3://{bucket}")
+    with pytest.raises(UsageError, match="other URLs or digests"):
+        open_job(folder, [parse_object_url(f"s3://{bucket}/k")], BOTH)
+    with pytest.raises(UsageError, match="other URLs or digests"):
+        open_job(folder, [parse_object_url(f"s3://{bucket}")], ("sha256",))
+    (folder / "job.json").unlink()
+    with pytest.raises(UsageError, match="holds other files"):
+        open_job(folder, [parse_object_url(f"s3://{bucket}")], BOTH)
+    (folder / "job.json").write_bytes(b"[]")
+    with pytest.raises(MalformedError, match=r"job\.json is damaged"):
+        open_job(folder, [], BOTH)
+
+
+def test_a_part_of_another_listing_is_refused(
+    site: MemorySite, bucket: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "job"
+    take(site, folder, f"s3://{bucket}")
+    (folder / "part-00001.parquet").write_bytes((folder / "part-00000.parquet").read_bytes())
+    with pytest.raises(MalformedError, match="does not have the objects of its listing"):
+        take(site, folder)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [("s3://no-such-bucket", "no bucket"), ("s3://{bucket}/nothing", "no object at")],
+)
+def test_what_is_not_there_is_said(
+    site: MemorySite, bucket: str, tmp_path: Path, url: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        take(site, tmp_path / "job", url.format(bucket=bucket))
