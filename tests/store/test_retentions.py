@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import Connection, select
@@ -16,14 +17,18 @@ from support.memory_chain import MemoryChain
 from support.memory_projects import MemorySite, make_template
 from support.memory_transactions import read_sender
 from support.stores import Postgres
-from support.troubles import Crash, Effects, Moment, Trouble, TroubledDatabase
+from support.troubles import Crash, Effects, Moment, Trouble, TroubledDatabase, TroubledTransport
 
+from anchor.chain.node import Node
 from anchor.evidence.digests import Digests
 from anchor.evidence.group_reading import parse_groups
 from anchor.evidence.record import parse_record
 from anchor.operate import retention_erasing
 from anchor.operate.acceptance import EvidenceInput, accept_each, prepare_record
+from anchor.operate.erasure_cleanup import clean_up
+from anchor.operate.events import Event
 from anchor.operate.retention_erasing import RetentionRound, act_on_due
+from anchor.operate.retention_keeper import RetentionKeeper
 from anchor.people.actors import Actor
 from anchor.project.config import RetentionConfig
 from anchor.project.project import OpenProject
@@ -46,6 +51,7 @@ from anchor.store.tenant_events import load_events
 from anchor.store.webhooks import create_webhook
 from anchor.system.clock import format_unix_time, parse_time, utc_now
 
+T = TypeVar("T")
 KEY = Actor("key", "k")
 DAY = 86_400
 UNTIL = "2030-01-31T00:00:00.000Z"
@@ -243,16 +249,24 @@ def test_tenants_are_told_by_one_message_for_all(project: OpenProject) -> None:
     assert not any(name in row.data for row in rows for name in names), "erased ids are blanked"
 
 
+class CrashingDatabase(TroubledDatabase):
+    """A store whose owner may also crash around each transaction that is tried again."""
+
+    def write_with_retry(self, work: Callable[[Connection], T]) -> T:
+        with self._effects.one("retried", can_be_lost=False):
+            return super().write_with_retry(work)
+
+
 @pytest.mark.parametrize("trouble", ["crash before", "crash after"])
 @pytest.mark.parametrize("project", ["sqlite"], indirect=True)
 def test_a_crash_at_each_commit_erases_once_and_says_so_once(
     project: OpenProject, trouble: Trouble
 ) -> None:
-    """The moments are found by a round without trouble: each is tried, and the next one goes on."""
+    # The moments are found by rounds without trouble.
 
     def run(days: float, plan: dict[Moment, Trouble]) -> Effects:
         effects = Effects({**plan})
-        database = TroubledDatabase(project.database, effects)
+        database = CrashingDatabase(project.database, effects)
         with suppress(Crash):
             act_on_due(replace(project, database=database), ERASED_FROM + days * DAY)
         return effects
@@ -276,6 +290,54 @@ def test_a_crash_at_each_commit_erases_once_and_says_so_once(
     actions = count_actions(project)
     assert actions["retention-erased"] == len(moments) + 1
     assert actions["retention-due"] == 2 * (len(moments) + 1)
+    clean_up(project)  # as `anchor run` begins
     with project.database.read() as connection:
         assert not load_erasures(connection, is_unfinished=True)
         assert len(load_erasures(connection)) == len(moments) + 1
+
+
+@pytest.mark.parametrize("project", ["sqlite"], indirect=True)
+def test_a_wrong_clock_erases_nothing_and_no_node_is_asked_in_vain(project: OpenProject) -> None:
+    """Both clocks have to be past the date: this machine's, and the newest final block's."""
+    due, told = add(project, "a"), list[Event]()
+    chain, clocks = MemoryChain(), {"wall": ERASED_FROM - 31 * DAY, "steady": 0.0}
+    effects = Effects()
+    node = Node(TroubledTransport(chain, effects))
+    keeper = RetentionKeeper(
+        project, node,
+        wall=lambda: clocks["wall"], steady=lambda: clocks["steady"], emit=told.append,
+    )  # fmt: skip
+
+    def pass_days(days: float) -> None:
+        for _ in range(3):
+            clocks["wall"] = ERASED_FROM + days * DAY
+            clocks["steady"] += 61.0
+            keeper.poll()
+            end = time.monotonic() + 10
+            while keeper._task.is_running and time.monotonic() < end:
+                time.sleep(0.01)
+                keeper.poll()
+
+    def move_chain(days: float) -> None:
+        chain.pass_time(max(0, ERASED_FROM + days * DAY - chain.time))
+        chain.mine(5)
+
+    pass_days(-31)
+    asked = effects._counts["eth_getBlockByNumber"]
+    pass_days(-31)
+    assert effects._counts["eth_getBlockByNumber"] == asked  # nothing is due before the first look
+    pass_days(1_000)  # this machine's clock is wrong: the chain's is years before
+    assert told == [] and is_kept(project, due)
+    assert chain.time < DATE - 400 * DAY
+    move_chain(-30)
+    pass_days(-1_000)
+    assert told == []
+    for days in (-30, -7, 1):
+        move_chain(days)
+        pass_days(days)
+    assert [each.figures for each in told] == [
+        {"told": 1, "erased": 0, "beaten": 0},
+        {"told": 1, "erased": 0, "beaten": 0},
+        {"told": 0, "erased": 1, "beaten": 0},
+    ]
+    assert not is_kept(project, due)
