@@ -38,6 +38,7 @@ from anchor.store.case_exhibits import is_in_open_case
 from anchor.store.erasures import Piece, find_by_ids, load_records, lock_holds
 from anchor.store.file_origins import tenant_of
 from anchor.store.legal_holds import find_held
+from anchor.store.memberships import ensure_tenant
 from anchor.store.retentions import (
     Retention,
     forget_retentions,
@@ -157,6 +158,7 @@ def _tell(
     """Note that evidence will be erased: an event for each piece, a message for each tenant."""
     at = utc_now()
     for tenant, theirs in _by_tenant(rows, lambda row: row.tenant).items():
+        ensure_tenant(connection, tenant, ACTOR, at)  # it may have evidence, and no row
         times = [format_moment(erasure_time(row.until, grace)) for row in theirs]
         for row, erased_from in zip(theirs, times, strict=True):
             note_tenant_event(
@@ -206,6 +208,7 @@ def _erase(project: OpenProject, identities: Sequence[bytes], grace: int, at: fl
             raise UsageError(Message("retention-beaten-meanwhile"))
         moment = utc_now()
         for tenant, theirs in _by_tenant(pieces, lambda piece: tenant_of(piece.source)).items():
+            ensure_tenant(connection, tenant, ACTOR, moment)
             for piece in theirs:
                 note_tenant_event(
                     connection, tenant, ACTOR, "retention-erased",

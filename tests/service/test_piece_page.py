@@ -19,6 +19,7 @@ from anchor.operate.record_notices import record_notice
 from anchor.store.api_keys import create_key
 from anchor.store.certificates import load_certificates
 from anchor.store.retentions import Retention, put_retention
+from anchor.store.tenant_events import load_events
 from anchor.system.clock import utc_now
 
 
@@ -57,7 +58,10 @@ def test_a_piece_is_shown_by_name_and_number_and_its_certificate_is_ordered_once
         assert owner.post(f"{page}/certificates").status_code == 303
     with platform.project.database.read() as connection:
         ordered = load_certificates(connection, bytes.fromhex(page.rpartition("/")[2]))
+        events = load_events(connection, "acme", 100)
     assert len(ordered) == 1
+    told = [event.subject for event in events if event.action == "certificate-ordered"]
+    assert told == [ordered[0].id]
     assert "issued once the anchor is final" in owner.http.get(page).text
 
 
