@@ -10,7 +10,7 @@ import base64
 import binascii
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from anchor.errors import MalformedError, UnknownVersionError
@@ -20,6 +20,7 @@ from anchor.monitor.log_progress import LogProgress, load_log_progress
 from anchor.project.project import OpenProject
 from anchor.store.evidence import find_first_since
 from anchor.store.heads import AnchoredHead, find_covering_anchor
+from anchor.store.retentions import Retention, load_retentions
 from anchor.store.runs import find_end
 from anchor.store.statistics import find_head_above
 from anchor.store.tenant_slices import load_newest_of
@@ -51,6 +52,7 @@ class TenantEvidence:
     accepted_at: str
     stage: Stage
     anchored: AnchoredHead | None
+    retention: Retention | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +88,11 @@ def list_tenant_evidence(
         if listing.before is not None:
             high = min(high, find_first_since(connection, listing.before, 0, high))
         pieces: list[TenantEvidence] = []
-        anchored, covered_from = None, high
+        anchored, covered_from, following = None, high, None
         for run, at in load_newest_of(connection, tenant, low, high):
             if len(pieces) == most:
-                return EvidencePage(evidence=tuple(pieces), next=encode_cursor(pieces[-1].index))
+                following = encode_cursor(pieces[-1].index)
+                break
             index = run.first + at
             if index < min(covered_from, progress.included):
                 # One head's leaves have one anchor: the next query is for the next head's.
@@ -106,7 +109,9 @@ def list_tenant_evidence(
                     anchored=anchored if index < progress.included else None,
                 )
             )
-    return EvidencePage(evidence=tuple(pieces), next=None)
+        rows = load_retentions(connection, [piece.identity for piece in pieces])
+    dated = (replace(piece, retention=rows.get(piece.identity)) for piece in pieces)
+    return EvidencePage(evidence=tuple(dated), next=following)
 
 
 def find_stage_range(progress: LogProgress, stage: Stage | None) -> tuple[int, int]:

@@ -13,6 +13,8 @@ NotificationType: TypeAlias = Literal[
     "certificate.refused",
     "certificate.revoked",
     "notice.recorded",
+    "retention.due",
+    "retention.erased",
     "member.joined",
     "member.removed",
     "key.created",
@@ -25,13 +27,15 @@ NotificationType: TypeAlias = Literal[
 NOTIFICATION_TYPES: Final[tuple[NotificationType, ...]] = get_args(NotificationType)
 
 Topic: TypeAlias = Literal[
-    "evidence", "certificates", "notices", "members", "keys", "quota", "webhooks"
+    "evidence", "certificates", "notices", "retention", "members", "keys", "quota", "webhooks"
 ]
 """What a person chooses to be told about."""
 
 TOPICS: Final[tuple[Topic, ...]] = get_args(Topic)
 
-OWNER_TOPICS: Final[frozenset[Topic]] = frozenset({"members", "keys", "quota", "webhooks"})
+OWNER_TOPICS: Final[frozenset[Topic]] = frozenset(
+    {"retention", "members", "keys", "quota", "webhooks"}
+)
 """The topics that only a tenant's owners are told about, and are unless they chose otherwise."""
 
 _TOPIC_OF: Final[Mapping[NotificationType, Topic]] = {
@@ -40,6 +44,8 @@ _TOPIC_OF: Final[Mapping[NotificationType, Topic]] = {
     "certificate.refused": "certificates",
     "certificate.revoked": "certificates",
     "notice.recorded": "notices",
+    "retention.due": "retention",
+    "retention.erased": "retention",
     "member.joined": "members",
     "member.removed": "members",
     "key.created": "keys",

@@ -141,9 +141,20 @@ def describe_subject(subject: MailSubject) -> tuple[Message, list[Message]]:
 
 
 def _describe_administration(subject: MailSubject, person: str) -> tuple[Message, list[Message]]:
-    """Return title and text of an e-mail about members, keys, quotas or webhooks."""
+    """Return title and text of an e-mail about retention, members, keys, quotas or webhooks."""
     tenant, data = subject.tenant, subject.data
     match subject.event:
+        case "retention.due":
+            return Message("mail-retention-due", tenant=tenant), [
+                Message(
+                    "mail-retention-due-text", count=data["count"], erased_from=data["erased_from"]
+                ),
+                Message("mail-retention-due-list", url=data["link"]),
+            ]
+        case "retention.erased":
+            return Message("mail-retention-erased", tenant=tenant), [
+                Message("mail-retention-erased-text", count=data["count"])
+            ]
         case "member.joined":
             return Message("mail-member-joined", tenant=tenant), [
                 Message("mail-member-joined-text", person=person, tenant=tenant)

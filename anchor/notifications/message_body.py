@@ -28,6 +28,18 @@ def encode_message(
     return body.decode("utf-8")
 
 
+def describe_retention(
+    ids: Sequence[str], *, erased_from: str, base_url: str | None, tenant: str
+) -> dict[str, JsonValue]:
+    """Return the data of the message that evidence will be erased, the first of it at a time."""
+    return {
+        "count": len(ids),
+        "ids": list(ids[:MAX_LISTED]),
+        "erased_from": erased_from,
+        "link": f"{base_url or ''}/tenants/{tenant}/evidence",
+    }
+
+
 def describe_final(
     ids: Sequence[str], *, count: int, since: int, size: int, base_url: str | None
 ) -> dict[str, JsonValue]:

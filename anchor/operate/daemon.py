@@ -44,6 +44,7 @@ from anchor.operate.funds import low_funds_warning
 from anchor.operate.head_size import LEAST, choose_head_size
 from anchor.operate.preconditions import check_chain
 from anchor.operate.publisher import Publisher
+from anchor.operate.retention_keeper import RetentionKeeper
 from anchor.operate.single_run import anchor_round
 from anchor.operate.state_proofs import StateProofs
 from anchor.operate.timestamper import Timestamper
@@ -63,6 +64,7 @@ from anchor.store.heads import (
 )
 from anchor.store.name_index import enter_names
 from anchor.store.record_index import enter_records
+from anchor.store.retentions import enter_retentions
 from anchor.store.statistics import find_oldest_waiting
 from anchor.system.clock import StoppableClock, Stopped, format_unix_time, parse_time
 
@@ -153,6 +155,9 @@ class Daemon:
         self._timestamper = timestamper
         self._wall = wall
         self._trails = AuditTrailRecorder(project, wall=wall, steady=clock.monotonic, emit=tell)
+        self._retentions = RetentionKeeper(
+            project, node, wall=wall, steady=clock.monotonic, emit=tell
+        )
         self._last_round: _Round | None = None
         self._watch = ChainWatch(project, Clocks(wall=wall, steady=clock.monotonic))
         # An incident is open: nothing is published meanwhile, and each attempt checks it again.
@@ -185,6 +190,7 @@ class Daemon:
                         next_round = self._clock.monotonic() + pause
                     enter_records(self._project.database)
                     enter_names(self._project.database)
+                    enter_retentions(self._project.database)
                     if time >= next_look:
                         next_look = time + _FINALITY_POLL
                         self._watch_copies()
@@ -401,6 +407,7 @@ class Daemon:
                 self._timestamper.poll()
             if not self._is_contradicted:
                 self._trails.poll()
+                self._retentions.poll()
             left = end - self._clock.monotonic()
             if left <= 0:
                 break

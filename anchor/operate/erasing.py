@@ -44,11 +44,15 @@ _TELLING = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureOrder:
-    """Why evidence is erased: a legal basis out of ``BASES``, and the operator's own wording."""
+    """Why evidence is erased: a legal basis out of ``BASES``, and the operator's own wording.
+
+    ``is_own_wording``: the reason was written by somebody, and might quote a name.
+    """
 
     basis: str
     by: str
     reason: str
+    is_own_wording: bool = True
 
 
 Step = Callable[[Connection, Sequence[Piece]], None]
@@ -78,7 +82,8 @@ def erase(
             return []
         if step is not None:
             step(connection, pieces)
-        _check_reason(connection, pieces, order.reason)
+        if order.is_own_wording:
+            _check_reason(connection, pieces, order.reason)
         erased_at = utc_now()
         record_key_event(
             project.config, "evidence-erased", at=erased_at, pieces=len(pieces), basis=order.basis

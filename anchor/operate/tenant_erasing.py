@@ -48,7 +48,7 @@ def erase_own(
                 raise UsageError(Message("erasure-of-shared-record"))
             if is_in_open_case(connection, tenant, piece.leaf):
                 raise UsageError(Message("erasure-of-exhibit"))
-            if _is_audit_trail(connection, tenant, piece):
+            if is_audit_trail(connection, tenant, piece):
                 raise UsageError(Message("erasure-of-audit-trail"))
         note_tenant_event(
             connection,
@@ -63,7 +63,7 @@ def erase_own(
     erase(project, Selection(ids=[identity]), order, step)
 
 
-def _is_audit_trail(connection: Connection, tenant: str, piece: Piece) -> bool:
+def is_audit_trail(connection: Connection, tenant: str, piece: Piece) -> bool:
     """Return whether a piece is the record of a day, and not evidence of the same name."""
     day = _TRAIL.fullmatch(piece.source)
     if day is None:

@@ -179,6 +179,11 @@ shared = true
 # client_id = "ID"
 # client_secret_file = "client-secret"
 
+# Whether `anchor run` erases evidence whose retention date has passed, and how many days after.
+# [retention]
+# acts = true
+# grace_days = 30
+
 # What tenants are told: webhooks go to public addresses only, unless they may go elsewhere; e-mail
 # goes through a mail server.
 # [webhooks]
@@ -212,6 +217,17 @@ class SignerConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionConfig:
+    """Whether evidence is erased once its retention date has passed, and how many days later."""
+
+    acts: bool = False
+    grace_days: int = 30
+
+
+NO_RETENTION = RetentionConfig()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TsaConfig:
     """A timestamping authority to ask; its ``name`` is part of the names of files."""
 
@@ -231,6 +247,7 @@ class Config:
     ``not_before`` (``record.not_before``) is whether new records name a final block.
     ``tsa`` are the authorities that stamp the checkpoints of final heads (RFC 3161).
     ``platform`` is how people use the service in browsers, and by which providers they sign in.
+    ``retention`` is whether retention dates act by themselves.
     ``webhooks`` is where webhooks may go, ``mail`` the server that takes e-mails; None: no e-mail.
     The repr shows no URL of a node or an object store, because they may hold keys.
     """
@@ -266,6 +283,7 @@ class Config:
     tsa: tuple[TsaConfig, ...] = ()
     platform: PlatformConfig = NO_PLATFORM
     webhooks: WebhookConfig = NO_WEBHOOK_RULES
+    retention: RetentionConfig = NO_RETENTION
     mail: MailConfig | None = None
 
     @property
@@ -568,6 +586,11 @@ def _check_authorities(authorities: list[_TsaSection]) -> list[_TsaSection]:
     return authorities
 
 
+class _RetentionSection(_Section):
+    acts: bool = False
+    grace_days: Annotated[int, Field(ge=0, le=3_650)] = 30
+
+
 class _StoreCopiesSection(_Section):
     copies: Annotated[int, Field(ge=1, le=9)] = 1
     degrade: bool = False
@@ -597,6 +620,7 @@ class _ConfigDocument(BaseSettings):
     tsa: Annotated[list[_TsaSection], Field(max_length=8), AfterValidator(_check_authorities)] = []
     platform: PlatformSection = PlatformSection()
     sign_in: SignInSections = []
+    retention: _RetentionSection = _RetentionSection()
     webhooks: WebhookSection = WebhookSection()
     mail: MailSection | None = None
     store_copies: _StoreCopiesSection = _StoreCopiesSection()
@@ -686,6 +710,9 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         not_before=document.record.not_before,
         tsa=tuple(TsaConfig(name=each.name, url=each.url) for each in document.tsa),
         platform=read_platform(document.platform, document.sign_in, folder),
+        retention=RetentionConfig(
+            acts=document.retention.acts, grace_days=document.retention.grace_days
+        ),
         webhooks=WebhookConfig(allow_private=document.webhooks.allow_private),
         mail=read_mail(document.mail, folder, document.platform.url),
     )

@@ -32,6 +32,7 @@ from anchor.store.erasures import (
 )
 from anchor.store.file_origins import tenant_of
 from anchor.store.legal_holds import insert_holds, load_holds
+from anchor.store.retentions import settle_retentions
 from anchor.store.staging import Writable
 from anchor.types import Hash32
 
@@ -105,6 +106,7 @@ def reapply_erasures(database: Writable, stores: Sequence[Database], known: Know
         erase_rows(connection, back, [(erasure.statement, erasure.erased_at) for erasure in said])
         insert_erasures(connection, erasures)
         settle_exhibits(connection)
+        settle_retentions(connection)
     return lost
 
 

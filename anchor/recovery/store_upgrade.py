@@ -19,6 +19,7 @@ from anchor.store.database import MIGRATION_HEAD, Database
 from anchor.store.location import SqliteFile
 from anchor.store.name_index import enter_names
 from anchor.store.record_index import enter_records
+from anchor.store.retentions import enter_retentions
 from anchor.store.schema_upgrade import hold_outdated
 
 
@@ -65,6 +66,7 @@ def upgrade_store(
         if enter_records(database):
             report(Message("record-index-entered"))
         enter_names(database)
+        enter_retentions(database)
         if isinstance(config.store, SqliteFile):
             _free_space(database, report)
     return UpgradedStore(before=outdated.version, after=MIGRATION_HEAD, backup=made.folder)

@@ -37,6 +37,7 @@ async def order_certificate(service: Service, caller: Caller, id: str) -> Issued
                 stored.identity,
                 requested_by=caller.actor.encode(),
                 at=at,
+                actor=caller.actor,
             )
         )
 

@@ -17,6 +17,7 @@ from anchor.service.problems import Problem
 from anchor.service.schemas import (
     EvidenceStatusDocument,
     HeadAnchorDocument,
+    RetentionDocument,
     StatusNoticeDocument,
 )
 from anchor.service.worker import Service
@@ -24,6 +25,7 @@ from anchor.store.erasures import is_erased
 from anchor.store.evidence import StoredEvidence, find_by_identity
 from anchor.store.file_origins import tenant_of
 from anchor.store.heads import AnchoredHead, find_covering_anchor
+from anchor.store.retentions import Retention, find_retention
 from anchor.types import Stage
 
 
@@ -93,7 +95,15 @@ def _describe_status(service: Service, standing: _Standing) -> EvidenceStatusDoc
         anchor=None if anchored is None else describe_anchor(anchored),
         notice=None if notice is None else _describe_notice(notice),
         notice_erased=standing.notice_erased,
+        retention=describe_retention(standing.retention),
     )
+
+
+def describe_retention(row: Retention | None) -> RetentionDocument | None:
+    """Return a retention date's document."""
+    if row is None:
+        return None
+    return RetentionDocument(until=row.until, source=row.source, beaten_by=row.beaten_by)
 
 
 def find_evidence(service: Service, caller: Caller, id: str) -> StoredEvidence:
@@ -126,12 +136,13 @@ def describe_anchor(anchored: AnchoredHead) -> HeadAnchorDocument:
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """Evidence, its anchor, the notice about it, and whether that was erased."""
+    """Evidence, its anchor, the notice about it, whether that was erased, and its retention."""
 
     stored: StoredEvidence
     anchored: AnchoredHead | None
     notice: RecordNotice | None
     notice_erased: bool
+    retention: Retention | None
 
 
 def _load(service: Service, stored: StoredEvidence) -> _Standing:
@@ -145,7 +156,9 @@ def _load(service: Service, stored: StoredEvidence) -> _Standing:
                 pair = find_notice(connection, hashlib.sha256(stored.record).digest())
             except CannotCheckError:
                 notice_erased = True
-    return _Standing(stored, anchored, None if pair is None else pair[1], notice_erased)
+        retention = find_retention(connection, stored.identity)
+    notice = None if pair is None else pair[1]
+    return _Standing(stored, anchored, notice, notice_erased, retention)
 
 
 def _describe_notice(notice: RecordNotice) -> StatusNoticeDocument:

@@ -161,6 +161,12 @@ class ErasureRequest(_Document):
     reason: Annotated[str, Field(min_length=1, max_length=1_000)]
 
 
+class RetentionRequest(_Document):
+    """Until when evidence is kept at least: a day (its beginning) or a moment, in UTC."""
+
+    until: Annotated[str, Field(max_length=40, examples=["2036-01-31", "2036-01-31T12:00:00Z"])]
+
+
 class ErasedDocument(_Document):
     """A piece of evidence of which only the leaf and its place are left."""
 

@@ -183,6 +183,19 @@ class StatusNoticeDocument(Document):
     actor: str
 
 
+class RetentionDocument(Document):
+    """Until when evidence is kept; some time after that it may be erased by itself."""
+
+    until: str
+    source: Annotated[
+        Literal["record", "owner"], Field(description="Whether the record says so, or an owner.")
+    ]
+    beaten_by: Annotated[
+        Literal["hold", "record-hold", "case", "audit-trail", "shared", "refused"] | None,
+        Field(description="What kept it from being erased at the last try."),
+    ]
+
+
 class EvidenceStatusDocument(Document):
     """The status of one piece of evidence."""
 
@@ -202,6 +215,9 @@ class EvidenceStatusDocument(Document):
     notice_erased: Annotated[
         bool, Field(description="There was a notice about it, whose record was erased or lost.")
     ] = False
+    retention: Annotated[
+        RetentionDocument | None, Field(description="Its retention date, or null.")
+    ] = None
 
 
 class RevocationDocument(Document):
@@ -231,6 +247,7 @@ class ListedEvidenceDocument(Document):
     state: StageName
     index: Annotated[Index | None, Field(description="Its place in the log, once it is sealed.")]
     anchor: HeadAnchorDocument | None
+    retention: RetentionDocument | None = None
 
 
 class EvidenceList(Document):

@@ -12,11 +12,13 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from anchor.notifications.event_types import NotificationType
+from anchor.people.actors import Actor
 from anchor.store import fingerprints
 from anchor.store.announcements import announce
 from anchor.store.fingerprint_pages import About
 from anchor.store.jobs import order_job
 from anchor.store.schema import certificate_files, certificates
+from anchor.store.tenant_events import note_tenant_event
 
 JOB = "certificate"
 """The kind of the jobs that issue certificates; a job is about the certificate's id."""
@@ -55,11 +57,18 @@ class IssuedCertificate:
 
 
 def request_certificate(
-    connection: Connection, tenant: str, identity: bytes, *, requested_by: str, at: str
+    connection: Connection,
+    tenant: str,
+    identity: bytes,
+    *,
+    requested_by: str,
+    at: str,
+    actor: Actor | None = None,
 ) -> IssuedCertificate:
     """Request a certificate of a piece of evidence, and order the job that issues it.
 
-    A request that is still waiting is returned instead of a second one.
+    A request that is still waiting is returned instead of a second one.  With an ``actor``, the
+    tenant's audit trail tells of a new one.
     """
     for certificate in load_certificates(connection, identity):
         if certificate.is_waiting:
@@ -79,6 +88,12 @@ def request_certificate(
     values = {field.name: getattr(certificate, field.name) for field in fields(certificate)}
     connection.execute(insert(certificates).values(**values))
     order_job(connection, JOB, certificate.id, due_at=at)
+    if actor is not None:
+        details = {"evidence": identity.hex()}
+        note_tenant_event(
+            connection, tenant, actor, "certificate-ordered",
+            at=at, subject=certificate.id, details=details,
+        )  # fmt: skip
     return certificate
 
 
@@ -182,13 +197,23 @@ def save_refusal(connection: Connection, id: str, refusal: Mapping[str, Any], *,
         _announce(connection, "certificate.refused", id, at)
 
 
-def revoke_certificate(connection: Connection, id: str, *, reason: str, at: str) -> bool:
-    """Revoke an issued certificate; return False if it is not issued, or was revoked before."""
+def revoke_certificate(
+    connection: Connection, id: str, *, reason: str, at: str, actor: Actor | None = None
+) -> bool:
+    """Revoke an issued certificate; return False if it is not issued, or was revoked before.
+
+    With an ``actor``, the tenant's audit trail tells of it.
+    """
     standing = certificates.c.number.is_not(None) & certificates.c.revoked_at.is_(None)
     query = update(certificates).where((certificates.c.id == id) & standing)
     done = connection.execute(query.values(revoked_at=at, revocation=reason)).rowcount == 1
     if done:
         _announce(connection, "certificate.revoked", id, at)
+        revoked = find_certificate(connection, id)
+        if actor is not None and revoked is not None:
+            note_tenant_event(
+                connection, revoked.tenant, actor, "certificate-revoked", at=at, subject=id
+            )
     return done
 
 

@@ -22,6 +22,7 @@ from anchor.store.file_origins import tenant_of
 from anchor.store.fingerprint_pages import About
 from anchor.store.idempotency_keys import delete_keys
 from anchor.store.name_index import forget_names
+from anchor.store.retentions import forget_retentions
 from anchor.store.runs import (
     add_up,
     find_size,
@@ -142,6 +143,7 @@ def erase_rows(
     identities = [piece.identity for piece in pieces]
     forget_certificates(connection, identities)
     forget_in_messages(connection, identities)
+    forget_retentions(connection, identities)
     forget_names(connection, [(tenant_of(piece.source), piece.id) for piece in pieces])
     forget_exhibits(
         connection,

@@ -1,16 +1,14 @@
 """The index of names: each tenant's pieces by any part of their name, newest first.
 
-Like the index of records it is derived from the runs and follows them: intake writes nothing of it,
-each round of the operator's work enters what was accepted since.  A block has the folded names of
-up to 1,024 pieces of one tenant, with a filter of their short parts, by which most blocks are not
-read; the newest block of a tenant is rewritten until it is full.  Erasure removes the names of
-pieces.  What is not entered yet is searched piece by piece.
+Like the index of records it is derived from the runs and follows them.  A block has the folded
+names of up to 1,024 pieces of one tenant, with a filter of their short parts, by which most blocks
+are not read; the newest block of a tenant is rewritten until it is full.  Erasure removes the names
+of pieces.  What is not entered yet is searched piece by piece.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from itertools import islice
 from struct import pack, unpack
 from typing import Any
@@ -27,11 +25,10 @@ from anchor.evidence.search_query import (
 from anchor.store.columns import Run
 from anchor.store.database import Database
 from anchor.store.file_origins import tenant_of
-from anchor.store.runs import find_end, load_runs, lock_intake
+from anchor.store.log_following import SLICE, count_followed, follow_log
+from anchor.store.runs import find_end, load_runs
 from anchor.store.schema import name_blocks, name_index
 
-SLICE = 4 * 1024
-"""Pieces entered in one transaction, which holds the intake lock for some ten milliseconds."""
 BLOCK = 1_024
 """The most names in a block: some 30 KB, which are read for a match."""
 MOST_UNENTERED = 4 * SLICE
@@ -52,25 +49,13 @@ Entry = tuple[int, str]
 
 
 def enter_names(database: Database, report: Callable[[int], None] = lambda _: None) -> int:
-    """Enter every piece that is accepted by now; return how many were new to the index.
-
-    What is accepted meanwhile waits for the next call.
-    """
-    with database.read() as connection:
-        end = find_end(connection)
-        if count_entered(connection) == end:
-            return 0
-    count = 0
-    while entered := database.write_with_retry(partial(_enter_slice, end=end)):
-        # A crash here leaves a shorter index, which the next call continues.
-        count += entered
-        report(count)
-    return count
+    """Enter every piece that is accepted by now; return how many were new to the index."""
+    return follow_log(database, name_index, _enter_slice, report)
 
 
 def count_entered(connection: Connection) -> int:
     """Return how many pieces, the first ones, are in the index."""
-    return int(connection.execute(select(name_index.c.size)).scalar() or 0)
+    return count_followed(connection, name_index)
 
 
 def find_named_pieces(
@@ -109,20 +94,13 @@ def forget_names(connection: Connection, pieces: Sequence[tuple[str | None, int]
             connection.execute(update(name_blocks).where(same).values(**_encode(left)))
 
 
-def _enter_slice(connection: Connection, end: int) -> int:
-    lock_intake(connection)
-    start = count_entered(connection)
-    if start >= end:
-        return 0
+def _enter_slice(connection: Connection, start: int, end: int) -> int:
     end = min(end, start + SLICE)
     # Damage is what `anchor audit` reports; it must not keep the other pieces from being found.
     parts = load_runs(connection, start, end, skipped=lambda _: None)
     for tenant, entries in _list_entries(parts, start, end).items():
         _append(connection, tenant, entries)
-    moved = connection.execute(update(name_index).values(size=end))
-    if not moved.rowcount:
-        connection.execute(insert(name_index).values(id=1, size=end))
-    return end - start
+    return end
 
 
 def _list_entries(parts: Iterator[Run], start: int, end: int) -> dict[str, list[Entry]]:

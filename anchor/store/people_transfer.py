@@ -1,4 +1,4 @@
-"""Transfer of tenants, their people and cases between stores, from a backup to a restored store.
+"""Transfer of tenants, their people, cases and retention dates from a backup to a restored store.
 
 Sessions and invitations are left out, because they may have been ended since the backup was made,
 and API keys and links to cases, because they may have been revoked; webhooks, for the same reason,
@@ -23,6 +23,7 @@ from anchor.store.schema import (
     mail_choices,
     memberships,
     people,
+    retentions,
     tenant_events,
     tenants,
 )
@@ -42,6 +43,7 @@ _TABLES = (
     case_exhibits,
     case_notes,
     case_members,
+    retentions,
 )
 # Tables whose ids a store gives, in the order of the rows.
 _NUMBERED = (tenant_events, case_notes)
@@ -49,7 +51,7 @@ _NUMBERED = (tenant_events, case_notes)
 
 @dataclass(frozen=True, slots=True)
 class StoredPeople:
-    """The rows of tenants, people, their choices and events, and cases, table by table."""
+    """The rows of tenants, people, their choices and events, cases and retention dates."""
 
     tables: tuple[Rows, ...]
 

@@ -25,6 +25,7 @@ from anchor.store.schema import (
     fingerprints,
     keys,
     name_blocks,
+    retentions,
     runs,
 )
 
@@ -33,6 +34,7 @@ _WITH_EVIDENCE = (
     fingerprints,
     keys,
     name_blocks,
+    retentions,
     case_exhibits,
     certificates,
     certificate_files,

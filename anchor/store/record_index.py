@@ -1,10 +1,6 @@
 """The index of records: pieces by the SHA-256 of their record, or its beginning, and by leaf.
 
-It is derived from the runs and follows them: intake writes nothing of it.  Each round of the
-operator's work enters what was accepted since, some thousand pieces in a transaction, in which the
-position moves with the entries; a crash leaves a shorter index, which the next call continues.  So
-does the store of an earlier release, whose index is empty.  What is not entered yet is searched
-piece by piece.
+It is derived from the runs and follows them.  What is not entered yet is searched piece by piece.
 
 Entries have the first 80 bits, as many as a preservation number; of longer numbers the pieces
 decide.  The entries of erased evidence stay: the record's random salt is gone, and its number still
@@ -15,10 +11,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import partial
 from struct import Struct
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection
 
 from anchor.errors import CannotCheckError
 from anchor.messages.message import Message
@@ -26,14 +21,12 @@ from anchor.store import fingerprints
 from anchor.store.columns import HASH, Run
 from anchor.store.database import Database
 from anchor.store.fingerprint_pages import SHORT_KEY, About, decode_entries
-from anchor.store.runs import find_end, find_run_end, load_pieces, load_runs, lock_intake
+from anchor.store.log_following import SLICE, count_followed, follow_log
+from anchor.store.runs import find_end, find_run_end, load_pieces, load_runs
 from anchor.store.schema import record_index
 from anchor.store.sorted_rows import NUMBER_SIZE, number_rows, search_rows, sort_rows, split_rows
 
 RECORD, LEAF = About.RECORD, About.LEAF
-
-SLICE = 4 * 1024
-"""Pieces entered in one transaction, which holds the intake lock for some ten milliseconds."""
 
 # After any index.
 _END = (1 << 8 * NUMBER_SIZE) - 1
@@ -47,24 +40,14 @@ MOST_UNINDEXED = 4 * SLICE
 def enter_records(database: Database, report: Callable[[int], None] = lambda _: None) -> int:
     """Enter every piece that is accepted by now; return how many were new to the index.
 
-    What is accepted meanwhile waits for the next call: under steady intake, there would be no end.
     ``report`` is called with the number of entered pieces after each transaction.
     """
-    with database.read() as connection:
-        end = find_end(connection)
-        if count_indexed(connection) == end:
-            return 0
-    count = 0
-    while entered := database.write_with_retry(partial(_enter_slice, end=end)):
-        # A crash here leaves a shorter index, which the next call continues.
-        count += entered
-        report(count)
-    return count
+    return follow_log(database, record_index, _enter_slice, report)
 
 
 def count_indexed(connection: Connection) -> int:
     """Return how many pieces, the first ones, are in the index."""
-    return int(connection.execute(select(record_index.c.size)).scalar() or 0)
+    return count_followed(connection, record_index)
 
 
 def find_records(
@@ -117,11 +100,7 @@ def list_record_entries(run: Run, about: About, *, start: int = 0, stop: int = _
     )
 
 
-def _enter_slice(connection: Connection, end: int) -> int:
-    lock_intake(connection)
-    start = count_indexed(connection)
-    if start >= end:
-        return 0
+def _enter_slice(connection: Connection, start: int, end: int) -> int:
     # Up to where a run ends: its records are made once.
     end = min(end, max(find_run_end(connection, start + SLICE - 1), start + SLICE))
     # Damage is what `anchor audit` reports; it must not keep the other pieces from being found.
@@ -129,10 +108,7 @@ def _enter_slice(connection: Connection, end: int) -> int:
     for about in (RECORD, LEAF):
         entries = b"".join(list_record_entries(run, about, start=start, stop=end) for run in parts)
         fingerprints.insert(connection, about, entries)
-    moved = connection.execute(update(record_index).values(size=end))
-    if not moved.rowcount:
-        connection.execute(insert(record_index).values(id=1, size=end))
-    return end - start
+    return end
 
 
 def _find(connection: Connection, about: About, prefix: bytes, most: int | None) -> list[int]:

@@ -37,6 +37,8 @@ What each table keeps durable:
 - ``case_members``: the persons of the tenant who see a case.
 - ``name_index``: how many pieces are entered by name.  One row.
 - ``name_blocks``: each tenant's names of evidence, by which it is searched; derived from the runs.
+- ``retention_index``: how many pieces were searched for retention dates.  One row.
+- ``retentions``: evidence with a retention date, what was told of it, and when to look again.
 - ``announcements``: events about which messages have yet to be made.
 - ``webhooks``: where tenants want to be told about events, with the secrets that sign messages.
 - ``deliveries``: messages to webhooks and persons, waiting or settled.
@@ -591,6 +593,33 @@ name_blocks = _table(
     Column("places", Bytes, nullable=False),
     Column("body", Bytes, nullable=False),
     Column("filter", Bytes, nullable=False),
+)
+
+retention_index = _table(
+    "retention_index",
+    Column("id", Integer, CheckConstraint("id = 1", name="one_row"), primary_key=True),
+    # How many pieces, the first ones, are in ``retentions`` if they have a date.
+    Column("size", Int64, nullable=False),
+)
+
+retentions = _table(
+    "retentions",
+    Column("identity", Bytes, primary_key=True),
+    # NULL for evidence that the operator accepted.
+    Column("tenant", Text),
+    # The date that the record states, the one that an owner set, and the later of them.
+    Column("record_until", Text),
+    Column("owner_until", Text),
+    Column("until", Text, nullable=False),
+    # How many notices were told, and when the last one.
+    Column("told", Int64, nullable=False),
+    Column("told_at", Text),
+    # When to look at it again; empty: at once.
+    Column("next_at", Text, nullable=False),
+    # What beat the last try of an erasure.
+    Column("beaten_by", Text),
+    Index("ix_retentions_next_at", "next_at"),
+    Index("ix_retentions_until", "tenant", "until"),
 )
 
 announcements = _table(

@@ -17,6 +17,7 @@ from anchor.store.database import Database
 from anchor.store.heads import SealedHead, find_edge, insert_head, newest_head
 from anchor.store.name_index import enter_names
 from anchor.store.record_index import enter_records
+from anchor.store.retentions import enter_retentions
 from anchor.store.runs import find_end, load_leaves, load_runs
 from anchor.store.tile_folder import TileFolder
 from anchor.types import Head
@@ -42,6 +43,7 @@ def seal(
     """
     enter_records(database)
     enter_names(database)
+    enter_retentions(database)
     before, leaves = _read_waiting(database, most)
     if not leaves:
         return None

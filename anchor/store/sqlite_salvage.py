@@ -29,6 +29,7 @@ from anchor.store.schema import (
     name_blocks,
     name_index,
     record_index,
+    retention_index,
     runs,
 )
 from anchor.system.durable_files import open_private
@@ -37,7 +38,16 @@ _LAST_ROW = 1 << 62
 # Bytes that are lost with one read error of the disk: a page of SQLite.
 _BLOCK = 4_096
 _BATCH = 1_000
-_LEFT_OUT = (lease, runs, fingerprint_runs, fingerprints, record_index, name_index, name_blocks)
+_LEFT_OUT = (
+    lease,
+    runs,
+    fingerprint_runs,
+    fingerprints,
+    record_index,
+    name_index,
+    name_blocks,
+    retention_index,
+)
 
 
 @dataclass(slots=True)

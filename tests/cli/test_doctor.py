@@ -289,7 +289,7 @@ def test_a_node_that_is_gone_leaves_what_can_be_known_without_it(
     assert findings["node"].verdict is Verdict.CANNOT_TELL
     assert findings["timestamps"].hint == Message("config-tsa-single")
     local = {"kernel", "configuration", "store", "copies", "lock", "policy", "signer", "address"}
-    local |= {"budget", "timestamps", "messages"}
+    local |= {"budget", "timestamps", "messages", "retention"}
     assert passing(findings) == local
     ran = site.run("doctor").expect(20, "cannot tell  node")
     assert "action required (exit code 20)" in ran.out

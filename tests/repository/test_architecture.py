@@ -124,6 +124,8 @@ THIRD_PARTIES = {
         "anchor.monitor.overview",
         "anchor.operate.evidence_selection",
         "anchor.operate.record_notices",
+        "anchor.operate.retention_erasing",
+        "anchor.operate.retention_setting",
         "anchor.operate.tenant_erasing",
         "anchor.monitor.timeline",
         "anchor.project.project",

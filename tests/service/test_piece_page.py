@@ -18,6 +18,8 @@ from anchor.operate.evidence_selection import Selection
 from anchor.operate.record_notices import record_notice
 from anchor.store.api_keys import create_key
 from anchor.store.certificates import load_certificates
+from anchor.store.retentions import Retention, put_retention
+from anchor.store.tenant_events import load_events
 from anchor.system.clock import utc_now
 
 
@@ -56,7 +58,10 @@ def test_a_piece_is_shown_by_name_and_number_and_its_certificate_is_ordered_once
         assert owner.post(f"{page}/certificates").status_code == 303
     with platform.project.database.read() as connection:
         ordered = load_certificates(connection, bytes.fromhex(page.rpartition("/")[2]))
+        events = load_events(connection, "acme", 100)
     assert len(ordered) == 1
+    told = [event.subject for event in events if event.action == "certificate-ordered"]
+    assert told == [ordered[0].id]
     assert "issued once the anchor is final" in owner.http.get(page).text
 
 
@@ -81,6 +86,27 @@ def test_a_form_that_is_not_complete_says_what_is_wrong_and_keeps_what_was_typed
     assert owner.post(f"{page}/erasure", complete).status_code == 410
 
 
+def test_a_retention_date_is_set_shown_and_removed_and_a_wrong_one_is_kept_in_the_form(
+    platform: Platform, owner: Visitor
+) -> None:
+    page = submit(platform, owner, 5, "kept.pdf")
+    refused = owner.post(f"{page}/retention", {"until": "31.1.2036 <b>"})
+    assert refused.status_code == 422
+    assert 'id="until-error"' in refused.text and 'value="31.1.2036 &lt;b&gt;"' in refused.text
+    assert owner.post(f"{page}/retention", {"until": "2036-01-31"}).status_code == 303
+    text = owner.http.get(page).text
+    assert "2036-01-31 00:00:00Z" in text and "set by an owner" in text
+    assert "erases nothing by itself" in text
+    note = Retention(
+        identity=bytes.fromhex(page.rpartition("/")[2]), tenant="acme", record_until=None,
+        owner_until="2036-01-31T00:00:00.000Z", until="2036-01-31T00:00:00.000Z", beaten_by="case",
+    )  # fmt: skip
+    platform.project.database.write_with_retry(lambda each: put_retention(each, note))
+    assert "Not erased: it is an exhibit of an open case." in owner.http.get(page).text
+    assert owner.post(f"{page}/retention", {"until": ""}).status_code == 303
+    assert "set by an owner" not in owner.http.get(page).text
+
+
 def test_a_withdrawn_record_says_so_and_one_whose_notice_was_erased_too(
     platform: Platform, owner: Visitor
 ) -> None:
@@ -102,5 +128,5 @@ def test_others_see_no_form_that_they_may_not_send(
 ) -> None:
     page = submit(platform, owner, 4, "shared.pdf")
     text = visit(platform, acme=role).http.get(page).text
-    assert f"{page}/erasure" not in text
+    assert f"{page}/erasure" not in text and f"{page}/retention" not in text
     assert (f"{page}/certificates" in text) == (role == "member")

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection
 from support.stores import NOW, make_item
 
+from anchor.people.actors import Actor
 from anchor.store.certificates import (
     IssuedCertificate,
     copy_certificates,
@@ -29,6 +30,8 @@ from anchor.store.database import Database, create_database
 from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.jobs import take_job
 from anchor.store.location import SqliteFile, StoreLocation
+from anchor.store.memberships import ensure_tenant
+from anchor.store.tenant_events import load_events
 
 PIECE, OTHER = make_item(1), make_item(2)
 LATER = "2026-01-01T00:00:01.000Z"
@@ -92,6 +95,23 @@ def test_what_was_issued_or_refused_stays_so(store: Database) -> None:
         assert not revoke_certificate(connection, refused.id, reason="x", at=NOW)
         assert revoke_certificate(connection, issued.id, reason="x", at=NOW)
         assert not revoke_certificate(connection, issued.id, reason="y", at=NOW)
+
+
+def test_the_audit_trail_tells_of_an_order_and_a_revocation_once(store: Database) -> None:
+    actor, tenant = Actor("key", "k"), "acme"
+    with store.write() as connection:
+        ensure_tenant(connection, tenant, actor, NOW)
+        for _ in range(2):
+            ordered = request_certificate(
+                connection, tenant, PIECE.identity, requested_by="key:k", at=NOW, actor=actor
+            )
+        save_issue(connection, ordered.id, number="AC-1", issued_at=NOW, files=FILES)
+        for _ in range(2):
+            revoke_certificate(connection, ordered.id, reason="x", at=NOW, actor=actor)
+        told = load_events(connection, tenant, 10)
+    assert [(event.action, event.subject) for event in told[:-1]] == [
+        ("certificate-revoked", ordered.id), ("certificate-ordered", ordered.id),
+    ]  # fmt: skip
 
 
 def test_erasure_leaves_a_number_and_no_file(store: Database) -> None:

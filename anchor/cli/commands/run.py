@@ -61,6 +61,7 @@ _EVENT_NAMES = {
     "progress": Message("event-name-progress"),
     "published": Message("event-name-published"),
     "reorganised": Message("event-name-reorganised"),
+    "retention": Message("event-name-retention"),
     "standby": Message("event-name-standby"),
     "started": Message("event-name-started"),
     "stopped": Message("event-name-stopped"),

@@ -22,3 +22,11 @@ STAGE_TONES: Final[Mapping[str, str]] = {
     Stage.INCLUDED.value: "half",
     Stage.ANCHORED.value: "done",
 }
+BEATER_LABELS: Final[Mapping[str, Message]] = {
+    "hold": Message("retention-beaten-by-hold"),
+    "record-hold": Message("retention-beaten-by-record-hold"),
+    "case": Message("retention-beaten-by-case"),
+    "audit-trail": Message("retention-beaten-by-audit-trail"),
+    "shared": Message("retention-beaten-by-shared"),
+    "refused": Message("retention-beaten-by-refusal"),
+}

@@ -1,4 +1,4 @@
-"""``/tenants/TENANT/evidence/ID``: one piece of evidence, its certificates, and its erasure."""
+"""``/tenants/TENANT/evidence/ID``: a piece of evidence, its certificates, retention, erasure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from anchor.messages.message import Message
 from anchor.service.caller import Caller
 from anchor.service.certificate_orders import order_certificate
 from anchor.service.evidence_erasure import erase_evidence
+from anchor.service.evidence_retention import change_retention
 from anchor.service.evidence_status import find_evidence, load_status
-from anchor.service.pages.evidence_labels import STAGE_LABELS, STAGE_TONES
+from anchor.service.pages.evidence_labels import BEATER_LABELS, STAGE_LABELS, STAGE_TONES
 from anchor.service.pages.forms import Form, read_form
 from anchor.service.pages.language import CurrentReader, Reader
 from anchor.service.pages.page_routes import PageRoute
@@ -80,6 +81,22 @@ async def erase(
     return RedirectResponse(reader.link(f"/tenants/{tenant}/evidence"), status_code=303)
 
 
+@router.post("/tenants/{tenant}/evidence/{id}/retention")
+async def set_date(
+    request: Request, service: CurrentService, reader: CurrentReader, tenant: str, id: IdInPath
+) -> Response:
+    """Set the retention date, or remove the one that was set."""
+    caller = await need_caller(request, service, tenant, "manage")
+    form = await read_form(request, service, "until")
+    try:
+        await change_retention(service, caller, id, form.text("until") or None)
+    except Problem as problem:
+        if problem.status not in _REFUSED:
+            raise
+        return await _answer(service, reader, caller, id, form.refuse(until=problem.detail))
+    return RedirectResponse(reader.link(f"/tenants/{tenant}/evidence/{id}"), status_code=303)
+
+
 async def _answer(
     service: Service, reader: Reader, caller: Caller, id: str, form: Form
 ) -> Response:
@@ -97,5 +114,7 @@ async def _answer(
         "tone": STAGE_TONES[status.state],
         "certificates": await service.query(load_certificates, stored.identity),
         "bases": _BASIS_LABELS,
+        "retention_acts": service.project.config.retention.acts,
+        "beater": BEATER_LABELS.get(status.retention.beaten_by or "") if status.retention else None,
     }
     return answer_page("piece.html", values, reader, status=422 if form.errors else 200)

@@ -128,7 +128,9 @@ async def revoke(
 
     def write() -> bool:
         return service.project.database.write_with_retry(
-            lambda connection: revoke_certificate(connection, certificate, reason=reason, at=at)
+            lambda connection: revoke_certificate(
+                connection, certificate, reason=reason, at=at, actor=caller.actor
+            )
         )
 
     if not await service.read(write):

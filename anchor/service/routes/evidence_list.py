@@ -15,7 +15,7 @@ from anchor.monitor.tenant_listing import (
     parse_bound,
 )
 from anchor.service.auth import Reader
-from anchor.service.evidence_status import describe_anchor
+from anchor.service.evidence_status import describe_anchor, describe_retention
 from anchor.service.problems import FieldError, Problem
 from anchor.service.schemas import EvidenceList, ListedEvidenceDocument, problems
 from anchor.service.worker import CurrentService
@@ -93,4 +93,5 @@ def _describe(piece: TenantEvidence) -> ListedEvidenceDocument:
         state=piece.stage.value,
         index=None if piece.stage is Stage.ACCEPTED else piece.index,
         anchor=None if piece.anchored is None else describe_anchor(piece.anchored),
+        retention=describe_retention(piece.retention),
     )

@@ -19,7 +19,7 @@ DATA: dict[str, JsonValue] = {
     "count": 3, "link": "https://a.example/v1/final-evidence?after=0", "number": "AC-1",
     "certificate": "0" * 32, "evidence": "1" * 64, "record": "2" * 64, "person": "3" * 16,
     "key": "4" * 12, "scopes": "read submit", "accepted": 80, "per_day": 100, "per_cent": 80,
-    "host": "hooks.example",
+    "host": "hooks.example", "erased_from": "2026-03-01T00:00:00.000Z",
 }  # fmt: skip
 EVIL = "Ann\r\nBcc: all@evil.example\r\n\r\n\u202e<b>{tenant}</b>"
 
