@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,9 +17,6 @@ from anchor.objects.object_url import ObjectUrl
 from anchor.operate.object_intake import ObjectIntake, take_manifest, take_objects
 from anchor.operate.recent_block import NameBlock
 from anchor.project.project import OpenProject
-
-_RATE = re.compile(r"([0-9]{1,9})([KMG]?)(?:i?B)?(?:/s)?", re.IGNORECASE)
-_UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,19 +41,6 @@ class ObjectInputs:
         """
         if self.is_any:
             raise UsageError(Message("option-not-for-objects"))
-
-
-def parse_rate(text: str) -> float:
-    """Parse bytes a second: a number, with K, M or G for thousands, millions or billions.
-
-    Raises:
-        UsageError: It is no such number, or zero.
-    """
-    match = _RATE.fullmatch(text.strip())
-    rate = int(match[1]) * _UNITS[match[2].upper()] if match else 0
-    if rate == 0:
-        raise UsageError(Message("rate-malformed", rate=text))
-    return rate
 
 
 def add_objects(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -145,3 +146,47 @@ def parse_finality(text: str) -> FinalityRule:
     if text.isdecimal() and text.isascii() and len(text) <= 6 and int(text) <= MAX_DEPTH:
         return int(text)
     raise UsageError(Message("option-finality-unknown", limit=MAX_DEPTH, actual=text[:80]))
+
+
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        max=64,
+        metavar="N",
+        help="Number of hashing threads or processes; default: one per core.",
+    ),
+]
+ExecutorOption = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        metavar="threads|processes|dask[:ADDRESS]",
+        help="Workers that hash; default: threads.",
+    ),
+]
+BandwidthOption = Annotated[
+    str | None,
+    typer.Option(
+        "--limit-bandwidth",
+        metavar="RATE",
+        help="Bytes a second to read from object stores, such as 20M; default: no limit.",
+    ),
+]
+
+_RATE = re.compile(r"([0-9]{1,9})([KMG]?)(?:i?B)?(?:/s)?", re.IGNORECASE)
+_UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+
+
+def parse_rate(text: str) -> float:
+    """Parse bytes a second: a number, with K, M or G for thousands, millions or billions.
+
+    Raises:
+        UsageError: It is no such number, or zero.
+    """
+    match = _RATE.fullmatch(text.strip())
+    rate = int(match[1]) * _UNITS[match[2].upper()] if match else 0
+    if rate == 0:
+        raise UsageError(Message("rate-malformed", rate=text))
+    return rate

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.fixtures import anvil_path, own_anvil
 from support.memory_chain import MemoryChain
 from support.memory_projects import MemorySite, make_template
 from support.memory_transactions import read_sender
 from support.s3_server import S3Server, run_s3_server, using
 
 from anchor.objects.store_choice import open_object_store
+
+__all__ = ["anvil_path", "own_anvil"]
 
 
 @pytest.fixture(scope="session")

@@ -9,17 +9,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.command import Ran, run_anchor
 from support.memory_projects import MemorySite
+from support.projects import make_site
 from support.s3_server import S3Server
 from support.store_contents import load_pieces
 
+from anchor.chain.devnet import Devnet
 from anchor.errors import CannotCheckError, MalformedError, UsageError
 from anchor.evidence.hashing_pool import open_executor, open_workers
 from anchor.messages.message import Message
 from anchor.objects import hashing_job
 from anchor.objects.hashing_job import open_job
+from anchor.objects.object_audit import ObjectAudit, audit_objects
 from anchor.objects.object_hashing import HashingRules, ObjectRow
-from anchor.objects.object_manifest import read_rows
+from anchor.objects.object_manifest import encode_rows, read_rows
 from anchor.objects.object_url import parse_object_url
 from anchor.operate.object_intake import ObjectIntake, take_objects
 from anchor.operate.recent_block import name_no_block
@@ -287,3 +291,67 @@ def test_what_is_not_there_is_said(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         take(site, tmp_path / "job", url.format(bucket=bucket))
+
+
+def audit_paths(*paths: Path) -> ObjectAudit:
+    rows = (row for path in paths for row in read_rows(path))
+    with open_executor(2) as executor:
+        return audit_objects(
+            rows, HashingRules(algorithms=BOTH), executor=executor, on_done=lambda *_: None
+        )
+
+
+def test_an_audit_tells_what_is_no_longer_as_in_the_manifests(
+    site: MemorySite, s3: S3Server, bucket: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "job"
+    take(site, folder, f"s3://{bucket}")
+    parts = sorted(folder.glob("part-*"))
+    assert audit_paths(*parts) == ObjectAudit(equal=50)
+    # Put again with the same bytes, it has the same digest.
+    s3.client.put_object(Bucket=bucket, Key="k/001", Body=content(1))
+    s3.client.put_object(Bucket=bucket, Key="k/002", Body=b"other")
+    s3.client.delete_object(Bucket=bucket, Key="k/003")
+    audit = audit_paths(*parts)
+    assert (audit.equal, audit.changed, audit.unread, audit.unknown) == (48, 1, 1, 0)
+    assert [message.id for message in audit.messages] == ["audit-original-changed", "with-reason"]
+    again = take(site, tmp_path / "after", f"s3://{bucket}/k/002")
+    assert again.unread == 0
+    gone = [ObjectRow(url="s3://b/x", revision=None, size=None, digests=None, error="gone")]
+    path = tmp_path / "gone.parquet"
+    path.write_bytes(encode_rows(gone))
+    assert audit_paths(path) == ObjectAudit(unknown=1)
+
+
+def test_the_command_line_does_all_of_it(
+    s3: S3Server, bucket: str, tmp_path: Path, own_anvil: Devnet
+) -> None:
+    folder = make_site(tmp_path / "project", own_anvil, number=1, deployed=False).folder
+    job = tmp_path / "job"
+
+    def run(*words: str | Path) -> Ran:
+        return run_anchor(*words, cwd=folder)
+
+    added = run("add", f"s3://{bucket}", "--job", job, "--json").expect(0).document
+    assert (added["new"], added["known"], added["manifests"]) == (51, 0, str(job))
+    for name in ("processes", "dask"):
+        again = run("add", f"s3://{bucket}", "--executor", name, "--workers", "1").expect(0)
+        assert "1 new, 50 already known" in again.out
+    assert run("audit", "--manifest", job, "--json").expect(0).document["equal"] == 50
+    s3.client.delete_object(Bucket=bucket, Key="k/004")
+    run("audit", "--manifest", job / "part-00000.parquet").expect(20, "1 could not be read")
+    s3.client.put_object(Bucket=bucket, Key="k/005", Body=b"other")
+    run("audit", "--manifest", job).expect(10, "k/005 differs")
+    run("audit", "--manifest", job, "--rebuild").refused(2, "--manifest")
+    run("audit", "--manifest", tmp_path).refused(2, "has no manifest")
+    run("add", f"s3://{bucket}", "--again").refused(2, "not for objects")
+    run("add", "s3://no-such-bucket").refused(2, "no bucket or folder no-such-bucket")
+    run("add", "https://user:hidden@host/x").refused(2, "password")
+    made = tmp_path / "made.parquet"
+    made.write_bytes((job / "part-00000.parquet").read_bytes())
+    run("add", "--manifest", made).expect(0, "1 new, 50 already known")
+    made.write_bytes(b"PAR1")
+    run("add", "--manifest", made).refused(2, "made.parquet", "no Parquet file")
+    run("add", f"s3://{bucket}", "--limit-bandwidth", "fast").refused(2, "bytes a second")
+    denied = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_CONFIG_FILE": "none"}
+    run_anchor("add", f"s3://{bucket}", cwd=folder, env=denied).refused(20, "NoCredentials")

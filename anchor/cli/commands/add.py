@@ -11,8 +11,16 @@ import typer
 from anchor.cli.console import Colour, Output, human_size
 from anchor.cli.context import project_session
 from anchor.cli.intake_notes import note_left_out, note_unread
-from anchor.cli.object_inputs import ObjectInputs, add_objects, parse_rate
-from anchor.cli.options import ConfigOption, JsonOption, NotBeforeOption
+from anchor.cli.object_inputs import ObjectInputs, add_objects
+from anchor.cli.options import (
+    BandwidthOption,
+    ConfigOption,
+    ExecutorOption,
+    JsonOption,
+    NotBeforeOption,
+    WorkersOption,
+    parse_rate,
+)
 from anchor.cli.progress_bar import show_hashing
 from anchor.errors import ExitCode, UsageError
 from anchor.evidence.checksums import MAX_LINE_BYTES, parse_checksum_lines
@@ -83,21 +91,8 @@ def command(
             "evidence is refused.",
         ),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=64,
-            metavar="N",
-            help="Number of hashing threads or processes; default: one per core.",
-        ),
-    ] = None,
-    executor: Annotated[
-        str,
-        typer.Option(
-            metavar="threads|processes|dask[:ADDRESS]", help="Workers that hash; default: threads."
-        ),
-    ] = THREADS,
+    workers: WorkersOption = None,
+    executor: ExecutorOption = THREADS,
     job: Annotated[
         Path | None,
         typer.Option(
@@ -113,12 +108,7 @@ def command(
             help="Parquet manifest of objects that another program hashed; repeatable.",
         ),
     ] = None,
-    limit_bandwidth: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RATE", help="Bytes a second to read from object stores, as 20M; default: all."
-        ),
-    ] = None,
+    limit_bandwidth: BandwidthOption = None,
     not_before: NotBeforeOption = None,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,

@@ -8,16 +8,22 @@ from typing import Annotated
 import typer
 
 from anchor.cli.console import Output
+from anchor.cli.manifest_audit import audit_manifests
 from anchor.cli.options import (
     AcceptUnpinnedOption,
+    BandwidthOption,
     ChainIdOption,
     ConfigOption,
+    ExecutorOption,
     JsonOption,
     QuorumOption,
     RpcOption,
+    WorkersOption,
+    parse_rate,
 )
 from anchor.cli.publication_audit import audit_published
 from anchor.errors import UsageError
+from anchor.evidence.hashing_pool import THREADS
 from anchor.messages.message import Message
 
 
@@ -58,6 +64,16 @@ def command(
             help="Also hash the project's evidence files again, where they still exist.",
         ),
     ] = False,
+    manifest: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE|DIR",
+            help="Only read the objects of a manifest again, or of a run's folder; repeatable.",
+        ),
+    ] = None,
+    executor: ExecutorOption = THREADS,
+    workers: WorkersOption = None,
+    limit_bandwidth: BandwidthOption = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Check only the project's store; ask no node.")
     ] = False,
@@ -69,7 +85,11 @@ def command(
     The audit of a published log needs only the published files and the chain.
     """
     output = Output(as_json=as_json)
-    if location is None:
+    if manifest:
+        _check_alone(location, rebuild, originals, offline, trust, rpc, key, log)
+        rate = None if limit_bandwidth is None else parse_rate(limit_bandwidth)
+        audit_manifests(output, manifest, name=executor, count=workers, rate=rate)
+    elif location is None:
         if trust or rpc or quorum or key or log or chain_id or accept_unpinned:
             raise UsageError(Message("option-published-log-only"))
         # Needs the extra `operator`, which an auditor of a published log may lack.
@@ -92,3 +112,13 @@ def command(
             accept_unpinned=accept_unpinned,
             config_path=config_path,
         )
+
+
+def _check_alone(*others: object) -> None:
+    """Refuse what has no meaning beside ``--manifest``.
+
+    Raises:
+        UsageError: Something of it was given.
+    """
+    if any(others):
+        raise UsageError(Message("option-manifest-alone"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from anchor.cli.object_inputs import parse_rate
+from anchor.cli.options import parse_rate
 from anchor.errors import UsageError
 from anchor.objects.bandwidth import BandwidthLimit
 

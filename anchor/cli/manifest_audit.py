@@ -1,0 +1,84 @@
+"""``anchor audit --manifest``: the objects of manifests, read again; it needs no project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import typer
+
+from anchor.cli.console import Colour, Output
+from anchor.cli.progress_bar import show_hashing
+from anchor.errors import ExitCode, UsageError
+from anchor.evidence.digests import SHA256, SM3
+from anchor.evidence.hashing_pool import open_workers
+from anchor.messages.message import Message
+from anchor.objects.object_audit import ObjectAudit, audit_objects
+from anchor.objects.object_hashing import HashingRules, ObjectRow
+from anchor.objects.object_manifest import read_rows
+
+
+def audit_manifests(
+    output: Output, paths: Sequence[Path], *, name: str, count: int | None, rate: float | None
+) -> None:
+    """Read the objects of these manifests again, and print which ones differ.
+
+    Raises:
+        UsageError: A manifest cannot be read.
+        MalformedError: A manifest is malformed.
+        CannotCheckError: A store does not answer.
+        typer.Exit: An object differs, or could not be read.
+    """
+    manifests = [each for path in paths for each in _list_manifests(path)]
+    with open_workers(name, count, output.note) as workers, show_hashing(output) as on_done:
+        rules = HashingRules(
+            algorithms=(SHA256, SM3), rate=None if rate is None else rate / workers.processes
+        )
+        audit = audit_objects(_read(manifests), rules, executor=workers.executor, on_done=on_done)
+    _report(output, audit, len(manifests))
+
+
+def _list_manifests(path: Path) -> list[Path]:
+    """Return a manifest, or those of a run's folder."""
+    if not path.is_dir():
+        return [path]
+    manifests = sorted(path.glob("part-*.parquet"))
+    if not manifests:
+        raise UsageError(Message("manifest-none-in-folder", path=path))
+    return manifests
+
+
+def _read(manifests: Sequence[Path]) -> Iterator[ObjectRow]:
+    for path in manifests:
+        yield from read_rows(path)
+
+
+def _report(output: Output, audit: ObjectAudit, manifests: int) -> None:
+    for message in audit.messages:
+        output.line(message)
+    output.line(
+        Message("audit-objects-read", equal=audit.equal, changed=audit.changed, unread=audit.unread)
+    )
+    if audit.unknown:
+        output.line(Message("audit-objects-unknown", count=audit.unknown))
+    code = ExitCode.DONE
+    if audit.changed:
+        code = ExitCode.MISMATCH
+    elif audit.unread or audit.unknown:
+        code = ExitCode.CANNOT_CHECK
+    output.line(Message("audit-manifest-own-receipt"))
+    if code:
+        output.line(Message("exit-code", code=int(code)), colour=Colour.YELLOW)
+    output.result(
+        {
+            "manifests": manifests,
+            "equal": audit.equal,
+            "changed": audit.changed,
+            "unread": audit.unread,
+            "unknown": audit.unknown,
+            "messages": audit.messages,
+            "exit_code": int(code),
+        }
+    )
+    if code:
+        raise typer.Exit(code)
