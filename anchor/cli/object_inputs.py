@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from anchor.messages.message import Message
 from anchor.objects.hashing_job import open_job
 from anchor.objects.object_hashing import HashingRules
 from anchor.objects.object_manifest import read_rows
-from anchor.objects.object_url import ObjectUrl
+from anchor.objects.object_url import ObjectUrl, UrlList
 from anchor.operate.object_intake import ObjectIntake, take_manifest, take_objects
 from anchor.operate.recent_block import NameBlock
 from anchor.project.project import OpenProject
@@ -23,7 +23,7 @@ from anchor.project.project import OpenProject
 class ObjectInputs:
     """What was named; ``job`` without URLs continues the job in that folder."""
 
-    urls: tuple[ObjectUrl, ...]
+    urls: Sequence[ObjectUrl] | UrlList
     job: Path | None
     manifests: tuple[Path, ...]
     rate: float | None
@@ -67,7 +67,7 @@ def add_objects(
     if inputs.urls or inputs.job:
         folder = inputs.job or _choose_folder(project)
         report(Message("object-manifests-in", path=folder))
-        job = open_job(folder, inputs.urls, project.config.digests)
+        job = open_job(folder, inputs.urls or None, project.config.digests)
         rate = None if inputs.rate is None else inputs.rate / workers.processes
         rules = HashingRules(algorithms=job.algorithms, rate=rate)
         intake.join(

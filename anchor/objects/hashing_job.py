@@ -1,17 +1,19 @@
 """A job: the folder in which the objects of some URLs are listed, hashed and noted as manifests.
 
-``job.json`` names the URLs; ``listing-N.parquet`` has 10,000 listed objects and ``part-N.parquet``
-their digests, in the same order.  Each file is written as a whole and never changed, so that a job
-that ended at any moment is continued by running it again, and ends with the same files as one that
-was never interrupted.
+``urls.jsonl`` has the URLs, one a line, and ``job.json`` its digest; ``listing-N.parquet`` has
+10,000 listed objects and ``part-N.parquet`` their digests, in the same order.  Each file is written
+as a whole and never changed, so that a job that ended at any moment is continued by running it
+again, and ends with the same files as one that was never interrupted.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 from anchor.errors import CannotCheckError, MalformedError, UsageError
@@ -26,21 +28,24 @@ from anchor.objects.object_store import (
 )
 from anchor.objects.object_url import ObjectUrl, parse_object_url
 from anchor.objects.store_choice import open_object_store
-from anchor.system.durable_files import write_file
+from anchor.system.durable_files import write_chunks, write_file
 from anchor.system.os_errors import explain_os_error
 
 SCHEMA = "anchor-object-job/1"
 PART_ROWS = 10_000
 
-_MAX_JOB_BYTES = 16 * 1024 * 1024
+_JOB, _URLS = "job.json", "urls.jsonl"
+_MAX_JOB_BYTES = 4_096
+# What a run leaves that ends before the job begins.
+_REMAINS = re.compile(r"urls\.jsonl|\.anchor-[0-9a-f]{16}\.tmp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HashingJob:
-    """An open job."""
+    """An open job; ``urls`` is the SHA-256 of the file that has them."""
 
     folder: Path
-    urls: tuple[ObjectUrl, ...]
+    urls: str
     algorithms: tuple[str, ...]
 
     def part(self, number: int) -> Path:
@@ -103,8 +108,9 @@ class HashingJob:
         write_file(self.folder / "listing.json", _encode({"listings": number}))
 
     def _walk(self, position: int, after: str | None) -> Iterator[tuple[int, ListedObject]]:
-        for at in range(position, len(self.urls)):
-            url = self.urls[at]
+        for at, url in enumerate(self._read_urls()):
+            if at < position:
+                continue
             start = after if at == position else None
             is_empty = start is None
             for each in list_patiently(open_object_store(url.scheme), url, start):
@@ -112,6 +118,15 @@ class HashingJob:
                 yield at, each
             if is_empty:
                 raise UsageError(Message("object-none-at-url", url=url))
+
+    def _read_urls(self) -> Iterator[ObjectUrl]:
+        path = self.folder / _URLS
+        try:
+            with path.open("rb") as file:
+                for line in file:
+                    yield parse_object_url(json.loads(line))
+        except (OSError, ValueError, TypeError):
+            raise MalformedError(Message("object-job-malformed", path=path)) from None
 
     def _listing(self, number: int) -> Path:
         return self.folder / f"listing-{number:05}.parquet"
@@ -134,56 +149,80 @@ def list_patiently(store: ObjectStore, url: ObjectUrl, after: str | None) -> Ite
         ) from None
 
 
-def open_job(folder: Path, urls: Sequence[ObjectUrl], algorithms: Sequence[str]) -> HashingJob:
-    """Begin a job in ``folder``, or continue the one that is there, if it has these URLs.
+def open_job(
+    folder: Path, urls: Iterable[ObjectUrl] | None, algorithms: Sequence[str]
+) -> HashingJob:
+    """Begin a job in ``folder``, or continue the one that is there.
+
+    ``urls`` are read once or twice; None continues the job with its own.
 
     Raises:
-        UsageError: The folder cannot be used, or holds a job with other URLs or digests.
+        UsageError: The folder cannot be used, or holds a job with other URLs or digests, or there
+            are no URLs.
         MalformedError: The job's file is damaged.
         StorageError: The disk is full, fails or cannot be written.
     """
-    wanted = HashingJob(folder=folder, urls=tuple(urls), algorithms=parse_algorithms(algorithms))
-    path = folder / "job.json"
+    chosen, path = parse_algorithms(algorithms), folder / _JOB
     try:
         folder.mkdir(parents=True, exist_ok=True)
         data = path.read_bytes()[: _MAX_JOB_BYTES + 1] if path.exists() else None
-        is_foreign = data is None and any(folder.iterdir())
+        others = [] if data else [each for each in folder.iterdir() if not _is_remains(each)]
     except OSError as error:
         failure = Message("folder-unusable", path=folder)
         raise explain_os_error(failure, error, is_named=True) from error
-    if is_foreign:
+    if others:
         raise UsageError(Message("object-job-folder-foreign", path=folder))
     if data is None:
-        write_file(path, _encode(_describe(wanted)))
-        return wanted
+        digest = hashlib.sha256()
+        write_chunks(folder / _URLS, _encode_urls(urls or (), digest.update))
+        job = HashingJob(folder=folder, urls=digest.hexdigest(), algorithms=chosen)
+        # A crash before this leaves a folder that the next run begins with.
+        write_file(path, _encode({"schema": SCHEMA, "urls": job.urls, "digests": list(chosen)}))
+        return job
     begun = _parse(folder, data)
-    if wanted.urls and wanted != begun:
-        raise UsageError(
-            Message("object-job-differs", path=folder), hint=Message("object-job-differs-hint")
-        )
+    if urls is not None:
+        digest = hashlib.sha256()
+        for _ in _encode_urls(urls, digest.update):
+            pass
+        if (digest.hexdigest(), chosen) != (begun.urls, begun.algorithms):
+            raise UsageError(
+                Message("object-job-differs", path=folder), hint=Message("object-job-differs-hint")
+            )
     return begun
 
 
-def _describe(job: HashingJob) -> dict[str, object]:
-    return {
-        "schema": SCHEMA,
-        "urls": [str(url) for url in job.urls],
-        "digests": list(job.algorithms),
-    }
+def _is_remains(path: Path) -> bool:
+    return _REMAINS.fullmatch(path.name) is not None
+
+
+def _encode_urls(urls: Iterable[ObjectUrl], update: Callable[[bytes], object]) -> Iterator[bytes]:
+    """Yield a line for each URL, some thousand at a time.
+
+    Raises:
+        UsageError: There is none.
+    """
+    lines = (json.dumps(str(url), ensure_ascii=True) for url in urls)
+    is_empty = True
+    while chunk := "".join(f"{line}\n" for line in islice(lines, PART_ROWS)).encode():
+        is_empty = False
+        update(chunk)
+        yield chunk
+    if is_empty:
+        raise UsageError(Message("evidence-to-add-unnamed"))
 
 
 def _parse(folder: Path, data: bytes) -> HashingJob:
     try:
         document = json.loads(data)
-        if document["schema"] != SCHEMA:
+        if document["schema"] != SCHEMA or not isinstance(document["urls"], str):
             raise ValueError
         return HashingJob(
             folder=folder,
-            urls=tuple(map(parse_object_url, document["urls"])),
+            urls=document["urls"],
             algorithms=parse_algorithms(document["digests"]),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise MalformedError(Message("object-job-malformed", path=folder / "job.json")) from None
+        raise MalformedError(Message("object-job-malformed", path=folder / _JOB)) from None
 
 
 def _encode(document: dict[str, object]) -> bytes:

@@ -6,15 +6,21 @@ Keys are taken literally: in a bucket, ``%41``, ``?`` and ``#`` are ordinary cha
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from anchor.errors import UsageError
 from anchor.messages.message import Message, join
+from anchor.system.os_errors import explain_os_error
 
 BUCKETS = ("s3", "gs", "az")
 WEB = ("https", "http")
 SCHEMES = (*BUCKETS, *WEB)
+
+MAX_LINE = 8_192
+"""Characters of a line of a list of URLs."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 # Parameters that sign a request or hold a password would be recorded with the URL.
@@ -84,3 +90,40 @@ def _check_web(text: str) -> None:
         raise UsageError(Message("object-url-malformed"))
     if any(_CREDENTIALS.match(name) for name, _ in parse_qsl(url.query, keep_blank_values=True)):
         raise UsageError(Message("object-url-credentials"), hint=Message("object-url-chain-hint"))
+
+
+@dataclass(frozen=True, slots=True)
+class UrlList:
+    """The URLs of a file, one a line; empty lines and those that begin with ``#`` are none."""
+
+    path: Path
+
+    def __iter__(self) -> Iterator[ObjectUrl]:
+        """Yield the URLs; the file is read anew each time.
+
+        Raises:
+            UsageError: The file cannot be read, or a line is no URL of an object.
+        """
+        try:
+            with self.path.open("r", encoding="utf-8", newline="\n") as file:
+                lines = iter(lambda: file.readline(MAX_LINE), "")
+                for number, line in enumerate(lines, 1):
+                    text = line.rstrip("\r\n")
+                    if text and not text.startswith("#"):
+                        yield self._parse(text, number)
+        except OSError as error:
+            failure = Message("file-unreadable", path=self.path)
+            raise explain_os_error(failure, error, is_named=True) from error
+        except UnicodeDecodeError as error:
+            raise UsageError(
+                Message("document-not-utf8", subject=self.path, position=error.start)
+            ) from None
+
+    def _parse(self, text: str, number: int) -> ObjectUrl:
+        try:
+            return parse_object_url(text)
+        except UsageError as error:
+            raise UsageError(
+                Message("object-url-line", path=self.path, line=number, reason=error.message),
+                hint=error.hint,
+            ) from None

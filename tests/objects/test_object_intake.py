@@ -24,7 +24,7 @@ from anchor.objects.hashing_job import open_job
 from anchor.objects.object_audit import ObjectAudit, audit_objects
 from anchor.objects.object_hashing import HashingRules, ObjectRow
 from anchor.objects.object_manifest import encode_rows, read_rows
-from anchor.objects.object_url import parse_object_url
+from anchor.objects.object_url import UrlList, parse_object_url
 from anchor.operate.object_intake import ObjectIntake, take_objects
 from anchor.operate.recent_block import name_no_block
 
@@ -71,7 +71,8 @@ def content(number: int) -> bytes:
 def take(
     site: MemorySite,
     folder: Path,
-    *urls: str,
+    *texts: str,
+    urls: UrlList | None = None,
     executor: Executor | None = None,
     **rules: float,
 ) -> ObjectIntake:
@@ -80,7 +81,7 @@ def take(
         with open_executor(2) as threads:
             return take_objects(
                 project,
-                open_job(folder, [parse_object_url(url) for url in urls], BOTH),
+                open_job(folder, urls or [parse_object_url(text) for text in texts] or None, BOTH),
                 HashingRules(algorithms=BOTH, **rules),
                 executor=executor or threads,
                 name_block=name_no_block,
@@ -225,7 +226,7 @@ def test_a_run_that_was_ended_is_continued(
     take(site, tmp_path / "whole", f"s3://{bucket}")
     expected, folder = recorded(site), tmp_path / "job"
     ends = 0
-    # One job, three listings and their end, three parts.
+    # The job, three listings and their end, three parts.
     for after in range(1, 4):
         for name in ("write_file", "write_part"):
             with ending(monkeypatch, name, after):
@@ -264,12 +265,17 @@ def test_a_folder_continues_its_own_job_only(site: MemorySite, bucket: str, tmp_
         open_job(folder, [parse_object_url(f"s3://{bucket}/k")], BOTH)
     with pytest.raises(UsageError, match="other URLs or digests"):
         open_job(folder, [parse_object_url(f"s3://{bucket}")], ("sha256",))
-    (folder / "job.json").unlink()
+    (folder / "job.json").rename(tmp_path / "kept")
     with pytest.raises(UsageError, match="holds other files"):
         open_job(folder, [parse_object_url(f"s3://{bucket}")], BOTH)
+    (tmp_path / "kept").rename(folder / "job.json")
+    (folder / "listing.json").unlink()
+    (folder / "urls.jsonl").write_bytes(b"[]\n")
+    with pytest.raises(MalformedError, match=r"urls\.jsonl is damaged"):
+        list(open_job(folder, None, BOTH).list_objects())
     (folder / "job.json").write_bytes(b"[]")
     with pytest.raises(MalformedError, match=r"job\.json is damaged"):
-        open_job(folder, [], BOTH)
+        open_job(folder, None, BOTH)
 
 
 def test_a_part_of_another_listing_is_refused(
@@ -280,6 +286,30 @@ def test_a_part_of_another_listing_is_refused(
     (folder / "part-00001.parquet").write_bytes((folder / "part-00000.parquet").read_bytes())
     with pytest.raises(MalformedError, match="does not have the objects of its listing"):
         take(site, folder)
+
+
+def test_urls_come_from_a_file_too(
+    site: MemorySite, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [f"s3://{bucket}/k/{number:03}" for number in range(50)]
+    text = "\ufeff" + "\n".join(lines)
+    path = tmp_path / "urls"
+    path.write_text("# all of them\r\n\n" + "\r\n".join(lines), "utf-8", newline="")
+    with ending(monkeypatch, "write_part", 2), pytest.raises(KeyboardInterrupt):
+        take(site, tmp_path / "job", urls=UrlList(path))
+    assert take(site, tmp_path / "job", urls=UrlList(path)).unread == 0
+    assert sorted(recorded(site)) == lines
+    path.write_text(text, "utf-8")
+    with pytest.raises(UsageError, match="line 1: the scheme"):
+        list(UrlList(path))
+    path.write_bytes(b"s3://b/\xff")
+    with pytest.raises(UsageError, match="not UTF-8"):
+        list(UrlList(path))
+    path.write_text("# none\n", "utf-8")
+    with pytest.raises(UsageError):
+        take(site, tmp_path / "empty", urls=UrlList(path))
+    with pytest.raises(UsageError, match="cannot be read"):
+        list(UrlList(tmp_path / "none"))
 
 
 @pytest.mark.parametrize(

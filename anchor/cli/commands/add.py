@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +30,7 @@ from anchor.evidence.discovery import find_sources
 from anchor.evidence.file_hashing import hash_stdin
 from anchor.evidence.hashing_pool import THREADS, open_workers
 from anchor.messages.message import Message
-from anchor.objects.object_url import is_object_url, parse_object_url
+from anchor.objects.object_url import ObjectUrl, UrlList, is_object_url, parse_object_url
 from anchor.operate.acceptance import (
     Acceptance,
     EvidenceInput,
@@ -93,6 +94,10 @@ def command(
     ] = None,
     workers: WorkersOption = None,
     executor: ExecutorOption = THREADS,
+    urls_from: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="File with URLs of objects, one a line."),
+    ] = None,
     job: Annotated[
         Path | None,
         typer.Option(
@@ -118,7 +123,7 @@ def command(
     named = paths or []
     files = [Path(each) for each in named if each != _STDIN and not is_object_url(each)]
     objects = ObjectInputs(
-        urls=tuple(parse_object_url(each) for each in named if is_object_url(each)),
+        urls=_choose_urls([each for each in named if is_object_url(each)], urls_from),
         job=job,
         manifests=tuple(manifest or ()),
         rate=None if limit_bandwidth is None else parse_rate(limit_bandwidth),
@@ -174,6 +179,14 @@ def command(
             colour=Colour.YELLOW,
         )
     _report(output, gathered, taken, total)
+
+
+def _choose_urls(texts: list[str], list_path: Path | None) -> Sequence[ObjectUrl] | UrlList:
+    if list_path is None:
+        return [parse_object_url(text) for text in texts]
+    if texts:
+        raise UsageError(Message("option-urls-from-with-urls"))
+    return UrlList(list_path)
 
 
 def _check_alone(files: list[Path], labelled: list[EvidenceInput], *, again: bool) -> None:
