@@ -206,7 +206,9 @@ MARKED = {
         "anchor/operate/*.py",
         "anchor/recovery/*.py",
         "anchor/service/*.py",
+        "deploy/nginx.conf",
         "docs/operating.md",
+        "scripts/stack*",
     ),
     "faults": (
         "anchor/system/*.py",
