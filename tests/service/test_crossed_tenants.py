@@ -17,6 +17,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 from support.memory_projects import MemorySite
+from support.route_places import fill_in, find_places
 from support.service import digest
 from support.sign_in_providers import Platform, serve_platform
 from support.visitors import Visitor, close_browsers, visit
@@ -31,24 +32,6 @@ from anchor.store.erasures import find_by_ids
 from anchor.store.location import SqliteFile
 from anchor.system.clock import utc_now
 
-# What each place in an address names: the longest beginning of the route decides.
-KINDS = {
-    ("/v1/evidence", "id"): "evidence",
-    ("/v1/keys", "id"): "key",
-    ("/v1/invitations", "id"): "invitation",
-    ("/v1/webhooks", "id"): "webhook",
-    ("/v1/cases/{case}/links", "id"): "link",
-    ("/tenants/{tenant}/evidence", "id"): "evidence",
-    ("/tenants/{tenant}/webhooks", "id"): "webhook",
-    ("/", "tenant"): "tenant",
-    ("/", "case"): "case",
-    ("/", "exhibit"): "exhibit",
-    ("/", "person"): "person",
-    ("/", "message"): "message",
-    ("/", "certificate"): "certificate",
-}
-# Places that name nothing of a tenant, and what stands there.
-WORDS = {"kind": "pdf", "day": "2020-01-01"}
 # Whoever has a record or a number may ask about it: of no tenant.
 PUBLIC = {"/v1/lookup/{number}", "/v1/notices/{record}"}
 
@@ -196,22 +179,6 @@ def list_routes() -> list[tuple[str, str]]:
 
     walk(pages.router.routes)
     return sorted(found)
-
-
-def find_places(path: str) -> dict[str, str]:
-    """Return the places of an address that name something of a tenant, with its kind."""
-    places = {}
-    for name in re.findall(r"\{(\w+)", path):
-        if name in WORDS:
-            continue
-        fits = [start for start, place in KINDS if place == name and path.startswith(start)]
-        assert fits, f"{path}: say in KINDS what {{{name}}} names"
-        places[name] = KINDS[max(fits, key=len), name]
-    return places
-
-
-def fill_in(path: str, values: dict[str, str]) -> str:
-    return re.sub(r"\{(\w+)[^}]*\}", lambda match: (WORDS | values)[match[1]], path)
 
 
 def cross(path: str, own: Tenant, other: Tenant) -> Iterator[tuple[str, dict[str, str]]]:
