@@ -185,6 +185,7 @@ LONG = (
 # The files tested by each folder's tests that are marked `release`; their own files are added.
 MARKED = {
     "browser": (
+        "tests/firefox/*",
         "web/src/**/*",
         "web/package-lock.json",
         "anchor/page/*",
