@@ -185,6 +185,7 @@ LONG = (
 # The files tested by each folder's tests that are marked `release`; their own files are added.
 MARKED = {
     "browser": (
+        "tests/firefox/*",
         "web/src/**/*",
         "web/package-lock.json",
         "anchor/page/*",
@@ -206,7 +207,9 @@ MARKED = {
         "anchor/operate/*.py",
         "anchor/recovery/*.py",
         "anchor/service/*.py",
+        "deploy/nginx.conf",
         "docs/operating.md",
+        "scripts/stack*",
     ),
     "faults": (
         "anchor/system/*.py",

@@ -23,6 +23,7 @@ from anchor.project.files import find_checkout
 from anchor.project.project import OpenProject
 from anchor.service.submission import Origin, read_submission
 from anchor.store.evidence_insertion import insert_evidence
+from anchor.store.location import StoreLocation
 from anchor.store.memberships import add_member, ensure_tenant
 from anchor.store.persons import recognise_person
 from anchor.system.clock import utc_now
@@ -54,20 +55,25 @@ class DemoSite:
 
 
 @contextmanager
-def open_demo_site(url: str) -> Iterator[DemoSite]:
+def open_demo_site(
+    url: str, *, store: StoreLocation | None = None, more: str = ""
+) -> Iterator[DemoSite]:
     """Start a chain and a project with its daemon, in a temporary folder, for a service at ``url``.
 
-    All of it ends with the block, or with this process.
+    ``store`` None is a SQLite file in that folder; ``more`` is added to the configuration.  All of
+    it ends with the block, or with this process.
     """
     with ExitStack() as stack:
         temporary = tempfile.TemporaryDirectory(prefix="anchor-demo-", ignore_cleanup_errors=True)
         folder = Path(stack.enter_context(temporary))
         chain = stack.enter_context(open_devnet(anvil=find_anvil(find_checkout())))
-        with anchor.Project.create_on_devnet(folder / "project", rpc=chain.url) as project:
+        with anchor.Project.create_on_devnet(
+            folder / "project", rpc=chain.url, store=store
+        ) as project:
             project.deploy()
             config = project.config.file
         with config.open("a", encoding="utf-8") as file:
-            file.write(f"\n[platform]\nurl = {json.dumps(url)}\n")
+            file.write(f"\n[platform]\nurl = {json.dumps(url)}\n{more}")
         with project_session(config) as opened:
             people = _add_people(opened)
             files = _add_files(opened, folder / "files")
@@ -85,7 +91,11 @@ def _add_people(project: OpenProject) -> tuple[SamplePerson, ...]:
         ensure_tenant(connection, TENANT, actor, at)
         for role, name in _NAMES.items():
             stated = StatedPerson(
-                issuer=_ISSUER, subject=role, name=name, email=None, email_verified=False
+                issuer=_ISSUER,
+                subject=role,
+                name=name,
+                email=f"{role}@example.org",
+                email_verified=True,
             )
             person = recognise_person(connection, stated, at)
             add_member(connection, TENANT, person, role, actor, at)

@@ -172,9 +172,12 @@ class Project:
         *,
         rpc: str,
         number: int = 0,
+        store: StoreLocation | None = None,
         report: Callable[[Message], None] = lambda _: None,
     ) -> Self:
         """Create a project on a devnet, with its public test key, and open it.
+
+        ``store`` None is a SQLite file in the folder.
 
         Raises:
             UsageError: The node does not have the devnets' chain id, so that the test key must not
@@ -183,9 +186,10 @@ class Project:
         """
         node = open_node(rpc)
         try:
-            config = plan_dev_project(folder.resolve(), node, url=rpc, number=number)
+            config = plan_dev_project(folder.resolve(), node, url=rpc, number=number, store=store)
             make_folder(config.folder)
-            project = cls(create_project(config), report=report)
+            with needs_extra(Message("store-in-postgresql"), "postgresql"):
+                project = cls(create_project(config), report=report)
         except BaseException:
             node.close()
             raise

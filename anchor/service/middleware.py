@@ -161,6 +161,8 @@ def _find_problem(scope: Scope) -> Problem | None:
         return Problem(400, Message("request-host-missing"), headers=CLOSE)
     if b"content-encoding" in names:
         return Problem(415, Message("request-body-compressed"), headers=CLOSE)
+    if "\n" in scope["path"]:  # else a route's pattern would match the address before it
+        return Problem(404, Message("address-not-found"))
     return None
 
 

@@ -167,6 +167,12 @@ def load_deliveries(connection: Connection, webhook: str) -> list[Delivery]:
     return [_parse(row) for row in rows]
 
 
+def has_delivery(connection: Connection, webhook: str, message: str) -> bool:
+    """Return whether this message was made for this webhook."""
+    named = (deliveries.c.webhook == webhook) & (deliveries.c.message == message)
+    return connection.execute(select(deliveries.c.message).where(named)).first() is not None
+
+
 def send_again(connection: Connection, webhook: str, message: str, at: str) -> bool:
     """Try a settled delivery again, with the same id; return False if it is unknown or waits."""
     settled = (deliveries.c.message == message) & (deliveries.c.state != "waiting")

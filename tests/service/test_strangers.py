@@ -114,6 +114,13 @@ def test_an_address_asks_without_a_key_for_so_much(place: Place):
         assert status(ask(address, keyed, peer="127.0.0.11")) == 200
 
 
+def test_an_address_that_ends_with_a_line_feed_leads_nowhere(place: Place):
+    _, address, key = place
+    for path in ("/healthz", "/log", "/openapi.json", "/tile/0/000", "/v1/usage"):
+        asked = get(f"{path}%0a", f"Authorization: Bearer {key}")
+        assert status(ask(address, asked)) == 404, path
+
+
 def test_an_address_shows_so_many_keys_that_are_none(place: Place):
     _, address, key = place
     wrong = get("/v1/usage", f"Authorization: Bearer anchor_{'0' * 12}_{'0' * 64}")

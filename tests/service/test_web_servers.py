@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from support.command import snapshot
+from support.paths import DEPLOY
 from support.projects import Site, make_site
 from support.publications import publish, submissions
 from support.raw_http import read_all
@@ -255,7 +257,7 @@ def test_nothing_but_full_tiles_is_read_from_the_folder(front: Front):
         "/tile/../secret", "/tile/0/../../../secret", "/tile/0/000/../../../secret",
         "/tile/%2e%2e/secret", "/tile/0/..%2f..%2fsecret", "/tile/0/%2e%2e%2f%2e%2e%2fsecret",
         "/tile/0/..\\..\\secret", "/tile/0/000;/../secret", "/tile/0/000%00",
-        "/tile/0/000%00/../secret", "/tile/0/000%20", "/tile/0/000%0d%0aX:%20y",
+        "/tile/0/000%00/../secret", "/tile/0/000%20", "/tile/0/000%0d%0aX:%20y", "/tile/0/000%0a",
     )  # fmt: skip
     for path in (*sorted(there - published), *unclean):
         answer = front.ask("GET", path)
@@ -281,3 +283,21 @@ def test_nginx_bounds_what_strangers_send(front: Front):
     too_large = front.ask("POST", "/v1/evidence", bearer(front), "Content-Type: application/json",
                           body=b" " * 600_000)  # fmt: skip
     assert too_large.startswith(b"HTTP/1.1 413")
+
+
+def test_nginx_says_when_to_come_again(front: Front):
+    if front.kind != "nginx":
+        return
+    row = f"HEAD /nothing HTTP/1.1\r\nHost: {front.host}\r\nConnection: %s\r\n\r\n"
+    with open_tls(front.port) as connection:
+        connection.sendall((row % "keep-alive" * 700 + row % "close").encode())
+        answered = read_all(connection).split(b"\r\n\r\n")
+    found = headers(next(part for part in answered if part.startswith(b"HTTP/1.1 429 ")))
+    assert found["retry-after"] == "1" and found["cache-control"] == "no-store"
+    assert found["content-type"] == "application/problem+json"
+    assert found["strict-transport-security"] == "max-age=31536000"
+    time.sleep(1.1)
+    assert front.ask("GET", "/healthz").startswith(b"HTTP/1.1 200")
+    # The bound of tiles, which takes long to reach: what has error pages of its own inherits none.
+    tiles = (DEPLOY / "nginx.conf").read_text("utf-8").partition('location ~ "^/tile/')[2]
+    assert "error_page       429 = @busy;" in tiles.partition("}\n")[0]

@@ -315,7 +315,7 @@ def test_a_delivery_is_sent_again_by_hand_with_the_same_id(
     path = f"/webhooks/{made['id']}/deliveries"
     assert api(owner, "POST", f"{path}/{first.id}").status_code == 202
     receiver.wait(3)
-    assert api(owner, "POST", f"{path}/msg_none").status_code == 409
+    assert api(owner, "POST", f"{path}/msg_none").status_code == 404
     (row,) = api(owner, "GET", path).json()["deliveries"]
     assert row["message"] == first.id
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import re
 import shutil
 import socket
 import ssl
@@ -14,14 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from support.nginx import HOST, PUBLISHED, free_port, make_certificate, write_nginx
 from support.paths import DEPLOY
-
-HOST = "anchor.example.org"
-PUBLISHED = "/srv/anchor-log"
 
 
 def find_program(name: str) -> str:
@@ -35,42 +27,6 @@ def find_program(name: str) -> str:
     return found
 
 
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """Write a self-signed certificate for ``HOST`` and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
-    today = datetime.datetime.now(datetime.UTC)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(today - datetime.timedelta(days=1))
-        .not_valid_after(today + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    certificate, private = folder / "fullchain.pem", folder / "privkey.pem"
-    certificate.write_bytes(built.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return certificate, private
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @contextmanager
 def web_server(kind: str, folder: Path, service: int, published: Path) -> Iterator[int]:
     """Run ``nginx`` or ``caddy`` with the shipped configuration; give its TLS port.
@@ -78,30 +34,11 @@ def web_server(kind: str, folder: Path, service: int, published: Path) -> Iterat
     Only ports, paths and where logs go are put in; everything else is as it is shipped.
     ``published`` is the folder of the published log.
     """
-    certificate, key = make_certificate(folder)
-    port, plain = free_port(), free_port()
+    port = free_port()
     if kind == "nginx":
-        text = (DEPLOY / "nginx.conf").read_text("utf-8")
-        text = re.sub(r"^    listen \[::\].*\n", "", text, flags=re.MULTILINE)
-        text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
-        text = text.replace("listen 80;", f"listen 127.0.0.1:{plain};")
-        text = text.replace("/etc/ssl/anchor/fullchain.pem", str(certificate))
-        text = text.replace("/etc/ssl/anchor/privkey.pem", str(key))
-        text = text.replace("127.0.0.1:8080", f"127.0.0.1:{service}")
-        text = text.replace(PUBLISHED, str(published))
-        (folder / "anchor.conf").write_text(text, "utf-8")
-        places = "".join(
-            f"    {name}_temp_path {folder / name};\n"
-            for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        (folder / "nginx.conf").write_text(
-            f"daemon off;\nmaster_process off;\npid {folder / 'nginx.pid'};\n"
-            f"error_log {folder / 'error.log'};\nevents {{}}\nhttp {{\n"
-            f"    access_log {folder / 'access.log'};\n{places}    include anchor.conf;\n}}\n",
-            "utf-8",
-        )
-        command = [find_program("nginx"), "-c", str(folder / "nginx.conf"), "-p", str(folder)]
+        command = [find_program("nginx"), *write_nginx(folder, port, service, published)]
     else:
+        certificate, key = make_certificate(folder)
         text = (DEPLOY / "Caddyfile").read_text("utf-8")
         text = text.replace(
             "\tgrace_period 20s", "\tadmin off\n\tauto_https off\n\tgrace_period 1s"

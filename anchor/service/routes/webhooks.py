@@ -24,7 +24,7 @@ from anchor.service.webhook_schemas import (
     WebhooksDocument,
 )
 from anchor.service.worker import CurrentService, Service
-from anchor.store.deliveries import load_deliveries, send_again
+from anchor.store.deliveries import has_delivery, load_deliveries, send_again
 from anchor.store.webhooks import (
     Webhook,
     change_webhook,
@@ -163,6 +163,8 @@ async def redeliver(
     """Send a message that was delivered or given up again, with the same `webhook-id`."""
     row = await _find(service, caller, id)
     if not await service.change(send_again, row.id, message, utc_now()):
+        if not await service.query(has_delivery, row.id, message):
+            raise Problem(404, Message("delivery-unknown"))
         raise Problem(409, Message("delivery-not-settled"))
     service.deliveries.wake()
 
