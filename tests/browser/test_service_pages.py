@@ -29,6 +29,7 @@ PAGES = {
     "number": "/number",
     "number of nothing": "/number?of=" + "ab" * 32,
     "no number": "/number?of=nonsense",
+    "batch": "/batch",
     "about": "/about",
     "dashboard": "/",
     "account": "/account",

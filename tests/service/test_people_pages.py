@@ -168,7 +168,7 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", "/v1/audit-trail/2020-01-01", "audit", {}),
 ]
 # For everybody: what has a number, and the notices about a record.
-PUBLIC = {("GET", "/v1/lookup/*"), ("GET", "/v1/notices/*")}
+PUBLIC = {("GET", "/v1/lookup/*"), ("POST", "/v1/lookup"), ("GET", "/v1/notices/*")}
 
 
 def test_the_table_names_every_route_of_a_tenant() -> None:

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from anchor.service.pages import (
     about_page,
     account,
+    batch_page,
     case_link_page,
     case_list_page,
     case_page,
@@ -57,6 +58,7 @@ for _part in (
     log_pages.router,
     conformance_page.router,
     number_page.router,
+    batch_page.router,
     about_page.router,
     rendering.router,
 ):
