@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from anchor.cli.console import Colour, Output, human_size
+from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
 from anchor.cli.intake_notes import note_left_out
 from anchor.cli.options import ConfigOption, JsonOption, NotBeforeOption
@@ -35,6 +35,7 @@ from anchor.operate.recent_block import choose_block
 from anchor.project.project import OpenProject
 from anchor.system.garbage_collection import collect_rarely
 from anchor.system.os_errors import explain_os_error
+from anchor.units import format_bytes
 
 _STDIN = Path("-")
 
@@ -188,7 +189,7 @@ def _report(output: Output, gathered: IntakeResult, total: Acceptance) -> None:
             mark=Message("warning-mark"),
             colour=Colour.YELLOW,
         )
-    size = human_size(gathered.size)
+    size = format_bytes(gathered.size)
     output.line(Message("evidence-added-summary", new=total.new, known=total.known, size=size))
     if receipts:
         output.line(Message("receipts-left-out", count=receipts))

@@ -21,6 +21,7 @@ from anchor.service.pages import (
     log_pages,
     mail_page,
     number_page,
+    operator_page,
     piece_page,
     provider_sign_in,
     rendering,
@@ -36,6 +37,7 @@ from anchor.service.pages import (
 router = APIRouter(include_in_schema=False)
 for _part in (
     dashboard.router,
+    operator_page.router,
     sign_in.router,
     sample_sign_in.router,
     provider_sign_in.router,
