@@ -30,6 +30,7 @@ PAGES = {
     "number of nothing": "/number?of=" + "ab" * 32,
     "no number": "/number?of=nonsense",
     "batch": "/batch",
+    "api": "/docs",
     "about": "/about",
     "dashboard": "/",
     "account": "/account",

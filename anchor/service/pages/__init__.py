@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from anchor.service.pages import (
     about_page,
     account,
+    api_page,
     batch_page,
     case_link_page,
     case_list_page,
@@ -62,6 +63,7 @@ for _part in (
     number_page.router,
     batch_page.router,
     about_page.router,
+    api_page.router,
     rendering.router,
 ):
     router.include_router(_part)
