@@ -6,8 +6,9 @@ import html
 
 from support.page_service import PageService
 
+from anchor.messages.message import Message
 from anchor.service.app import make_app
-from anchor.service.pages.api_page import spell_type
+from anchor.service.pages.api_page import list_groups, spell_type
 
 
 def test_every_request_and_document_is_there_and_nothing_is_fetched(served: PageService) -> None:
@@ -31,6 +32,10 @@ def test_headings_are_in_the_readers_language_and_linked_from_every_page(
 ) -> None:
     assert "接口文档" in served.ask("/docs?lang=zh").text
     assert 'href="/docs?lang=zh"' in served.ask("/about?lang=zh").text
+
+
+def test_every_subject_has_a_heading_in_both_languages() -> None:
+    assert all(isinstance(title, Message) for title, _ in list_groups(make_app().openapi()))
 
 
 def test_a_type_is_spelt_in_a_few_words() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from anchor.messages.message import Message
 from anchor.service.pages.language import CurrentReader
 from anchor.service.pages.page_routes import PageRoute
 from anchor.service.pages.rendering import answer_page
@@ -17,6 +18,22 @@ from anchor.service.pages.rendering import answer_page
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 Json = Mapping[str, Any]
+_TAGS: Final[Mapping[str, Message]] = {
+    "evidence": Message("api-tag-evidence"),
+    "certificates": Message("api-tag-certificates"),
+    "cases": Message("api-tag-cases"),
+    "packages": Message("api-tag-packages"),
+    "search": Message("api-tag-search"),
+    "notices": Message("api-tag-notices"),
+    "log": Message("api-tag-log"),
+    "usage": Message("api-tag-usage"),
+    "people": Message("api-tag-people"),
+    "webhooks": Message("api-tag-webhooks"),
+    "operator": Message("api-tag-operator"),
+    "public log": Message("api-tag-public-log"),
+    "public look-up": Message("api-tag-public-look-up"),
+    "health": Message("api-tag-health"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +75,14 @@ async def api_page(request: Request, reader: CurrentReader) -> Response:
     return answer_page("api.html", values, reader)
 
 
-def list_groups(document: Json) -> list[tuple[str, list[ApiOperation]]]:
-    """Return the operations by their tag, in the order of the document."""
+def list_groups(document: Json) -> list[tuple[Message | str, list[ApiOperation]]]:
+    """Return the operations by their subject, in the order of the document."""
     groups: dict[str, list[ApiOperation]] = {}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             tag = next(iter(operation.get("tags", ())), "other")
             groups.setdefault(tag, []).append(_describe(method.upper(), path, operation))
-    return list(groups.items())
+    return [(_TAGS.get(tag, tag), operations) for tag, operations in groups.items()]
 
 
 def list_schemas(document: Json) -> list[tuple[str, str, list[ApiField]]]:
