@@ -8,7 +8,7 @@ from support.page_service import PageService
 
 from anchor.messages.message import Message
 from anchor.service.app import make_app
-from anchor.service.pages.api_page import list_groups, spell_type
+from anchor.service.pages.api_page import list_groups, list_schemas, spell_type
 
 
 def test_every_request_and_document_is_there_and_nothing_is_fetched(served: PageService) -> None:
@@ -25,6 +25,11 @@ def test_every_request_and_document_is_there_and_nothing_is_fetched(served: Page
             assert f'"$SERVICE{path}"' in text
     for name in document["components"]["schemas"]:
         assert f'id="schema-{name}"' in text
+    members = {name: fields for name, _, fields in list_schemas(document)}["NumberMatches"]
+    assert [(each.name, each.kind, each.is_required) for each in members] == [
+        ("matches", "array of NumberMatchDocument", True),
+        ("more", "boolean", True),
+    ]
 
 
 def test_headings_are_in_the_readers_language_and_linked_from_every_page(
