@@ -61,6 +61,16 @@ def format_gas_price(wei: int) -> str:
     return f"{_significant(wei / GWEI)} gwei"
 
 
+def format_bytes(size: int) -> str:
+    """Return an amount of bytes, such as ``4.7 GiB``."""
+    amount = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1_024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1_024
+    return f"{amount:.1f} TiB"
+
+
 def format_leaves(count: int) -> Message:
     """Format a number of leaves."""
     return Message("leaf-count-one") if count == 1 else Message("leaf-count", size=count)

@@ -136,16 +136,6 @@ def describe_error(error: AnchorError) -> dict[str, Any]:
     }
 
 
-def human_size(size: int) -> str:
-    """Format a number of bytes for people."""
-    amount = float(size)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} TiB"
-
-
 def pad(text: str, width: int) -> str:
     """Pad text to a number of columns: to the left of it if ``width`` is negative.
 

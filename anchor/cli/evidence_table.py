@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from anchor.cli.console import Output, human_size
+from anchor.cli.console import Output
 from anchor.evidence.printed_number import NumberKind
 from anchor.messages.message import Message
 from anchor.monitor.evidence_listing import (
@@ -23,6 +23,7 @@ from anchor.store.heads import AnchoredHead
 from anchor.store.number_search import NumberedItem
 from anchor.system.clock import format_time
 from anchor.types import Stage
+from anchor.units import format_bytes
 
 LimitOption = Annotated[
     int,
@@ -62,7 +63,7 @@ def print_evidence(
             widths=_WIDTHS,
         )
     for piece, members in zip(shown, described, strict=True):
-        size = "" if members["size"] is None else human_size(members["size"])
+        size = "" if members["size"] is None else format_bytes(members["size"])
         time = (members["recorded_at"] or "").replace("T", " ")[:19]
         name = Message("evidence-erased") if piece.name == ERASED else piece.name
         output.row(

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from anchor.cli.console import Output, human_size
+from anchor.cli.console import Output
 from anchor.messages.message import Message
+from anchor.units import format_bytes
 
 
 @contextmanager
@@ -32,10 +33,12 @@ def show_hashing(output: Output, total: int | None = None) -> Iterator[Callable[
     done = read = 0
 
     def describe(speed: float | None) -> str:
-        size = human_size(read) if total is None else f"{human_size(read)}/{human_size(total)}"
+        size = (
+            format_bytes(read) if total is None else f"{format_bytes(read)}/{format_bytes(total)}"
+        )
         if total is None:
             size = Message("hashing-files", count=done, size=size)
-        rate = human_size(int(speed or 0))
+        rate = format_bytes(int(speed or 0))
         return output.say(Message("hashing-progress", size=size, rate=rate))
 
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

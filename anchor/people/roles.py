@@ -30,6 +30,8 @@ _OF_ROLE: Final[Mapping[Role, frozenset[Permission]]] = {
     "reader": frozenset({"read", "status"}),
     "auditor": frozenset({"status", "audit"}),
 }
+# The evidence stays its owner's: who may no longer submit can still read and take it along.
+_OF_SUSPENDED_OWNER: Final[frozenset[Permission]] = frozenset({"read", "status", "audit"})
 _OF_SCOPE: Final[Mapping[str, frozenset[Permission]]] = {
     "submit": frozenset({"submit"}),
     "read": frozenset({"read", "status"}),
@@ -39,8 +41,10 @@ _OF_SCOPE: Final[Mapping[str, frozenset[Permission]]] = {
 }
 
 
-def permissions_of_role(role: Role) -> frozenset[Permission]:
-    """Return what a person with this role may do in the tenant."""
+def permissions_of_role(role: Role, *, is_suspended: bool = False) -> frozenset[Permission]:
+    """Return what a person with this role may do in the tenant, which may be suspended."""
+    if is_suspended:
+        return _OF_SUSPENDED_OWNER if role == "owner" else frozenset()
     return _OF_ROLE[role]
 
 

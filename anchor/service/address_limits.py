@@ -27,33 +27,42 @@ class TokenBuckets:
         self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Create the buckets; a rate of 0 means no limit."""
+        self.burst = burst
         self._rate = rate
-        self._burst = burst
         self._clock = clock
         self._tokens: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def wait(self, address: str) -> float:
-        """Return the seconds until this address has a token; 0 if it has one."""
-        return max(0.0, (1.0 - self._count(address)) / self._rate) if self._rate else 0.0
+    def wait(self, address: str, count: int = 1) -> float:
+        """Return the seconds until this address has so many tokens; 0 if it has them."""
+        missing = count - self._count(address)
+        return max(0.0, missing / self._rate) if self._rate else 0.0
 
-    def take(self, address: str) -> float:
-        """Take a token and return 0, or return the seconds until one is available."""
-        seconds = self.wait(address)
+    def take(self, address: str, count: int = 1) -> float:
+        """Take so many tokens and return 0, or return the seconds until they are available."""
+        seconds = self.wait(address, count)
         if seconds or not self._rate:
             return seconds
         group = group_address(address)
-        self._tokens[group] = (self._count(address) - 1.0, self._clock())
+        self._tokens[group] = (self._count(address) - count, self._clock())
         self._tokens.move_to_end(group)
         if len(self._tokens) > _MOST_ADDRESSES:
             self._tokens.popitem(last=False)
         return 0.0
 
+    def is_too_many(self, count: int) -> bool:
+        """Return whether no address ever has so many tokens at once."""
+        return bool(self._rate) and count > self.burst
+
+    def count_left(self, address: str) -> int | None:
+        """Return how many tokens this address has; None if there is no limit."""
+        return int(self._count(address)) if self._rate else None
+
     def _count(self, address: str) -> float:
         kept = self._tokens.get(group_address(address))
         if kept is None:
-            return float(self._burst)
+            return float(self.burst)
         tokens, at = kept
-        return min(float(self._burst), tokens + (self._clock() - at) * self._rate)
+        return min(float(self.burst), tokens + (self._clock() - at) * self._rate)
 
 
 class AddressLimits:

@@ -97,6 +97,8 @@ async def authenticate(service: Service, request: Request, token: str | None) ->
         if key is None or key.revoked_at is not None:
             raise _refuse(request, token)
         cache.keep(token_hash, key)
+    if key.is_suspended:
+        raise Problem(403, Message("tenant-suspended"), headers=CLOSE)
     if not key.stands_at(utc_now()):
         raise _refuse(request, token)
     request.scope["anchor.tenant"], request.scope["anchor.key"] = key.tenant, key.id  # for logs
@@ -189,7 +191,9 @@ def choose_tenant(callers: Mapping[str, Caller], named: str | None) -> Caller:
 
 def lacks_permission(caller: Caller, permission: Permission) -> Problem:
     """Return the answer to a caller who may not do this (403)."""
-    if caller.actor.kind == "key":
+    if caller.is_suspended:
+        detail = Message("tenant-suspended")
+    elif caller.actor.kind == "key":
         detail = Message("request-key-lacks-scope", scope=permission)
     else:
         detail = Message("request-role-lacks-permission")

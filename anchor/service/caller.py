@@ -21,7 +21,8 @@ Credential: TypeAlias = tuple[Literal["key", "session"], str]
 class Caller:
     """Who makes a request, for which tenant, and what they may do there.
 
-    ``scopes`` are those of a key; a person has none.
+    ``scopes`` are those of a key; a person has none.  People of a suspended tenant may do nothing,
+    except that its owners read.
     """
 
     tenant: str
@@ -30,6 +31,7 @@ class Caller:
     credential: Credential
     limits: Quota
     scopes: tuple[str, ...] = ()
+    is_suspended: bool = False
 
 
 def caller_of_key(key: ApiKey) -> Caller:
@@ -68,10 +70,11 @@ def callers_of_session(
     return {
         membership.tenant: Caller(
             tenant=membership.tenant,
-            permissions=permissions_of_role(membership.role),
+            permissions=permissions_of_role(membership.role, is_suspended=membership.is_suspended),
             actor=Actor("person", session.person.id),
             credential=credential,
             limits=membership.limits,
+            is_suspended=membership.is_suspended,
         )
         for membership in memberships
     }

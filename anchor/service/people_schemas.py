@@ -174,7 +174,9 @@ class ErasedDocument(_Document):
     leaf: str
 
 
-async def read_document(request: Request, service: Service, model: type[Asked]) -> Asked:
+async def read_document(
+    request: Request, service: Service, model: type[Asked], max_bytes: int = _MAX_BYTES
+) -> Asked:
     """Return the JSON document in a request's body.
 
     Raises:
@@ -184,7 +186,7 @@ async def read_document(request: Request, service: Service, model: type[Asked]) 
     data = await read_body(request, service.settings)
     subject = Message("request-body-as-subject")
     try:
-        value = parse_strict(data, subject=subject, max_bytes=_MAX_BYTES)
+        value = parse_strict(data, subject=subject, max_bytes=max_bytes)
     except MalformedError as error:
         raise Problem(400, error.message) from error
     try:

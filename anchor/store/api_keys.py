@@ -45,10 +45,12 @@ class ApiKey:
     expires_at: str | None
     revoked_at: str | None
     limits: Quota
+    is_suspended: bool = False
 
     def stands_at(self, at: str) -> bool:
-        """Return whether the key is valid at time ``at``: neither revoked nor expired."""
-        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
+        """Return whether it is valid at ``at``: not revoked, expired or of a suspended tenant."""
+        is_refused = self.revoked_at is not None or self.is_suspended
+        return not is_refused and (self.expires_at is None or at < self.expires_at)
 
 
 def check_tenant(name: str) -> None:
@@ -239,7 +241,7 @@ def _hash_secret(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("ascii")).digest()
 
 
-_SELECT = select(api_keys, tenants.c.per_day, tenants.c.per_minute).join(
+_SELECT = select(api_keys, tenants.c.per_day, tenants.c.per_minute, tenants.c.suspended_at).join(
     tenants, tenants.c.name == api_keys.c.tenant
 )
 
@@ -253,4 +255,6 @@ def _parse_key(row: Row[Any]) -> ApiKey:
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
         limits=Quota(per_day=row.per_day, per_minute=row.per_minute),
+        # A key with the scope `admin` is the operator's own, whatever its tenant.
+        is_suspended=row.suspended_at is not None and "admin" not in row.scopes.split(),
     )

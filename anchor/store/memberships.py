@@ -30,11 +30,12 @@ class TenantMember:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
-    """A tenant that a person belongs to, with its limits."""
+    """A tenant that a person belongs to, with its limits, and whether it is suspended."""
 
     tenant: str
     role: Role
     limits: Quota
+    is_suspended: bool = False
 
 
 def load_members(connection: Connection, tenant: str) -> list[TenantMember]:
@@ -64,6 +65,7 @@ def load_memberships(connection: Connection, person: str) -> list[Membership]:
             tenant=row.name,
             role=parse_role(row.role),
             limits=Quota(per_day=row.per_day, per_minute=row.per_minute),
+            is_suspended=row.suspended_at is not None,
         )
         for row in rows
     ]

@@ -78,6 +78,17 @@ def find_numbered(
     return list(islice(_find_all(connection, chain_id, number, most), limit))
 
 
+def find_all_numbered(
+    connection: Connection, chain_id: ChainId, numbers: Iterable[PrintedNumber], limit: int
+) -> dict[PrintedNumber, list[NumberedItem]]:
+    """Return up to ``limit`` of what has each of these numbers, as ``find_numbered`` does.
+
+    Raises:
+        CannotCheckError: Too many pieces are not in the index yet to tell.
+    """
+    return {each: find_numbered(connection, chain_id, each, limit=limit) for each in numbers}
+
+
 def find_named_block(
     connection: Connection, chain_id: ChainId, match: NumberedItem
 ) -> Block | None:

@@ -300,6 +300,8 @@ tenants = _table(
     Column("per_day", Int64),
     Column("per_minute", Int64),
     Column("created_at", Text, nullable=False),
+    # Since when its keys and people are refused; NULL if they are not.
+    Column("suspended_at", Text),
 )
 
 tenant_slices = _table(

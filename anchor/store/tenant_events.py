@@ -18,6 +18,9 @@ from anchor.store.schema import tenant_events
 
 Action: TypeAlias = Literal[
     "tenant-created",
+    "tenant-suspended",
+    "tenant-resumed",
+    "quota-changed",
     "invitation-made",
     "invitation-withdrawn",
     "member-joined",

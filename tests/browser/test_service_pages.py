@@ -29,6 +29,8 @@ PAGES = {
     "number": "/number",
     "number of nothing": "/number?of=" + "ab" * 32,
     "no number": "/number?of=nonsense",
+    "batch": "/batch",
+    "api": "/docs",
     "about": "/about",
     "dashboard": "/",
     "account": "/account",

@@ -72,6 +72,8 @@ THIRD_PARTIES = {
         "anchor.service.people_schemas",
         "anchor.service.case_schemas",
         "anchor.service.case_link_schemas",
+        "anchor.service.batch_schemas",
+        "anchor.service.operator_schemas",
         "anchor.service.search_schemas",
         "anchor.service.webhook_schemas",
         "anchor.certificate.statements",

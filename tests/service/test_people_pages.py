@@ -144,6 +144,16 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", "/v1/heads", "read", {}),
     ("GET", "/v1/usage", "read", {}),
     ("GET", "/v1/tenants", "admin", {}),
+    ("GET", "/v1/operator/tenants", "admin", {}),
+    ("PUT", "/v1/operator/tenants/TENANT/quota", "admin", {}),
+    ("PUT", "/v1/operator/tenants/TENANT/suspension", "admin", {}),
+    ("DELETE", "/v1/operator/tenants/TENANT/suspension", "admin", {}),
+    ("GET", "/v1/operator/jobs", "admin", {}),
+    ("POST", "/v1/operator/jobs/1", "admin", {}),
+    ("GET", "/v1/operator/outbox", "admin", {}),
+    ("POST", "/v1/operator/outbox/none", "admin", {}),
+    ("DELETE", "/v1/operator/outbox/none", "admin", {}),
+    ("GET", "/v1/operator/storage", "admin", {}),
     ("GET", "/metrics", "admin", {}),
     ("GET", "/v1/members", "audit", {}),
     ("POST", "/v1/members/none", "manage", {}),
@@ -171,7 +181,7 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", "/v1/audit-trail/2020-01-01", "audit", {}),
 ]
 # For everybody: what has a number, and the notices about a record.
-PUBLIC = {("GET", "/v1/lookup/*"), ("GET", "/v1/notices/*")}
+PUBLIC = {("GET", "/v1/lookup/*"), ("POST", "/v1/lookup"), ("GET", "/v1/notices/*")}
 
 
 def test_the_table_names_every_route_of_a_tenant() -> None:
@@ -200,7 +210,7 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
     for path, operations in make_app().openapi()["paths"].items():
         if path.startswith("/v1/"):
             served |= {(method.upper(), spell(path)) for method in operations}
-    place = r"/(none|0{12}|0{16}|0{32}|0{64}|2020-01-01|pdf)(?=/|$)"
+    place = r"/(none|1|0{12}|0{16}|0{32}|0{64}|2020-01-01|pdf)(?=/|$)"
     named = {(method, re.sub(place, "/*", path.partition("?")[0]))
              for method, path, _, _ in ROUTES}  # fmt: skip
     others = {("POST", "/tenants/TENANT/leave"), ("GET", "/submit"), *PUBLIC}

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from anchor.cli.console import Colour, Output, human_size
+from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
 from anchor.cli.intake_notes import note_left_out, note_unread
 from anchor.cli.object_inputs import ObjectInputs, add_objects
@@ -47,6 +47,7 @@ from anchor.operate.recent_block import choose_block
 from anchor.project.project import OpenProject
 from anchor.system.garbage_collection import collect_rarely
 from anchor.system.os_errors import explain_os_error
+from anchor.units import format_bytes
 
 _STDIN = "-"
 
@@ -239,7 +240,7 @@ def _report(output: Output, gathered: IntakeResult, taken: ObjectIntake, total: 
             mark=Message("warning-mark"),
             colour=Colour.YELLOW,
         )
-    size = human_size(gathered.size + taken.size)
+    size = format_bytes(gathered.size + taken.size)
     output.line(Message("evidence-added-summary", new=total.new, known=total.known, size=size))
     if receipts:
         output.line(Message("receipts-left-out", count=receipts))

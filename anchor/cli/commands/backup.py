@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from anchor.cli.console import Colour, Output, human_size
+from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ExitCode, UsageError
@@ -23,6 +23,7 @@ from anchor.store.backup_folder import (
     open_generations,
 )
 from anchor.store.snapshot import copy_store
+from anchor.units import format_bytes
 
 
 def command(
@@ -105,7 +106,7 @@ def _show(output: Output, checked: CheckedBackup) -> None:
     output.line(Message("backup-made-line", time=manifest.made_at, schema=manifest.schema))
     output.line(Message("backup-log-line", leaves=leaves, waiting=checked.waiting))
     output.line(
-        Message("backup-files-line", count=len(manifest.files), size=human_size(manifest.size))
+        Message("backup-files-line", count=len(manifest.files), size=format_bytes(manifest.size))
     )
 
 

@@ -7,6 +7,8 @@ from fastapi import APIRouter
 from anchor.service.pages import (
     about_page,
     account,
+    api_page,
+    batch_page,
     case_link_page,
     case_list_page,
     case_page,
@@ -20,6 +22,7 @@ from anchor.service.pages import (
     log_pages,
     mail_page,
     number_page,
+    operator_page,
     piece_page,
     provider_sign_in,
     rendering,
@@ -35,6 +38,7 @@ from anchor.service.pages import (
 router = APIRouter(include_in_schema=False)
 for _part in (
     dashboard.router,
+    operator_page.router,
     sign_in.router,
     sample_sign_in.router,
     provider_sign_in.router,
@@ -57,7 +61,9 @@ for _part in (
     log_pages.router,
     conformance_page.router,
     number_page.router,
+    batch_page.router,
     about_page.router,
+    api_page.router,
     rendering.router,
 ):
     router.include_router(_part)

@@ -34,7 +34,7 @@ TOPIC_LABELS: Final[Mapping[Topic, Message]] = {
     "quota": Message("topic-quota"),
     "webhooks": Message("topic-webhooks"),
 }
-_STATES: Final[Mapping[DeliveryState, Message]] = {
+DELIVERY_STATES: Final[Mapping[DeliveryState, Message]] = {
     "waiting": Message("delivery-waiting"),
     "delivered": Message("delivery-delivered"),
     "failed": Message("delivery-failed"),
@@ -54,20 +54,25 @@ _TROUBLES: Final[Mapping[Trouble, Message]] = {
 }
 
 
+def describe_trouble(trouble: Trouble | None, status: int | None) -> Message | None:
+    """Return in words why the last attempt failed; None if it did not."""
+    text = None if trouble is None else _TROUBLES[trouble]
+    if text is not None and status is not None:
+        return Message("trouble-with-status", trouble=text, status=status)
+    return text
+
+
 def describe_delivery(delivery: Delivery) -> dict[str, object]:
     """Return a delivery as a row of the page."""
-    trouble = None if delivery.trouble is None else _TROUBLES[delivery.trouble]
-    if trouble is not None and delivery.status is not None:
-        trouble = Message("trouble-with-status", trouble=trouble, status=delivery.status)
     return {
         "message": delivery.message,
         "event": NOTIFICATION_LABELS[delivery.event],
-        "state": _STATES[delivery.state],
+        "state": DELIVERY_STATES[delivery.state],
         "is_settled": delivery.state != "waiting",
         "made_at": delivery.made_at,
         "tried_at": delivery.tried_at,
         "due_at": delivery.due_at if delivery.state == "waiting" else None,
         "status": delivery.status,
-        "trouble": trouble,
+        "trouble": describe_trouble(delivery.trouble, delivery.status),
         "attempts": delivery.attempts,
     }

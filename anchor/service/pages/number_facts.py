@@ -146,9 +146,9 @@ def _list_remarks(match: NumberedItem, config: Config) -> list[Message]:
 
 
 def _list_certificate(certificate: IssuedCertificate) -> list[NumberFact]:
-    facts = [NumberFact(Message("number-fact-issued"), _format_own(certificate.issued_at))]
+    facts = [NumberFact(Message("number-fact-issued"), format_own(certificate.issued_at))]
     if certificate.revoked_at is not None:
-        revoked_at = _format_own(certificate.revoked_at)
+        revoked_at = format_own(certificate.revoked_at)
         reason = certificate.revocation or Message("number-reason-erased")
         facts.append(NumberFact(Message("number-fact-revoked"), revoked_at))
         facts.append(NumberFact(Message("number-fact-reason"), reason))
@@ -169,9 +169,9 @@ def _list_times(match: NumberedItem, named: Block | None, slack: int) -> list[Nu
     elif match.index is not None:
         facts.append(NumberFact(Message("number-fact-latest"), Message("number-latest-none")))
     if match.accepted_at is not None:
-        facts.append(NumberFact(Message("number-fact-accepted"), _format_own(match.accepted_at)))
+        facts.append(NumberFact(Message("number-fact-accepted"), format_own(match.accepted_at)))
     if match.sealed_at is not None:
-        facts.append(NumberFact(Message("number-fact-sealed"), _format_own(match.sealed_at)))
+        facts.append(NumberFact(Message("number-fact-sealed"), format_own(match.sealed_at)))
     return facts
 
 
@@ -205,6 +205,6 @@ def _list_anchor(anchored: AnchoredHead, config: Config) -> list[NumberFact]:
     return facts
 
 
-def _format_own(time: str | None) -> str:
+def format_own(time: str | None) -> str:
     """Return a time of the service's own clock, to the second."""
     return "" if time is None else f"{time[:19].replace('T', ' ')}Z"

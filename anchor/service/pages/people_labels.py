@@ -42,6 +42,9 @@ CASE_STATE_LABELS: Final[Mapping[CaseState, Message]] = {
 }
 _ACTIONS: Final[Mapping[str, Message]] = {
     "tenant-created": Message("event-tenant-created"),
+    "tenant-suspended": Message("event-tenant-suspended"),
+    "tenant-resumed": Message("event-tenant-resumed"),
+    "quota-changed": Message("event-quota-changed"),
     "invitation-made": Message("event-invitation-made"),
     "invitation-withdrawn": Message("event-invitation-withdrawn"),
     "member-joined": Message("event-member-joined"),

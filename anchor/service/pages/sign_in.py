@@ -9,10 +9,11 @@ from fastapi.responses import RedirectResponse, Response
 
 from anchor.errors import MalformedError
 from anchor.messages.message import Message
+from anchor.people.actors import Actor
 from anchor.service.auth import authenticate, note_event
 from anchor.service.pages.forms import parse_form
 from anchor.service.pages.language import CurrentReader, Reader
-from anchor.service.pages.page_routes import HOME, PageRoute, local_address
+from anchor.service.pages.page_routes import HOME, PageRoute, SignInNeeded, local_address
 from anchor.service.pages.people_labels import ROLE_LABELS
 from anchor.service.pages.rendering import answer_page
 from anchor.service.problems import Problem
@@ -55,6 +56,21 @@ async def find_administrator(
     if session.key is None:
         return "person"
     return "session" if _SCOPE in session.key.scopes else None
+
+
+async def need_operator(request: Request, service: Service) -> Actor:
+    """Return the operator's key by whose session a page is requested.
+
+    Raises:
+        SignInNeeded: Nobody is signed in with such a key.
+        Problem: Somebody else is signed in, who learns nothing of the page (404).
+    """
+    session = await find_browser_session(request, service)
+    if session is None:
+        raise SignInNeeded
+    if session.key is None or _SCOPE not in session.key.scopes:
+        raise Problem(404, Message("address-not-found"))
+    return Actor("key", session.key.id)
 
 
 @router.get("/login")

@@ -42,8 +42,10 @@ async def need_caller(
     caller = choose_tenant(callers, tenant)
     request.scope["anchor.tenant"] = tenant  # for logs
     request.scope["anchor.key"] = caller.actor.encode()
-    if permission is not None and permission not in caller.permissions:
-        raise lacks_permission(caller, permission)
+    # Whoever may do nothing in a suspended tenant does not see its members either.
+    needed = permission or ("status" if caller.is_suspended else None)
+    if needed is not None and needed not in caller.permissions:
+        raise lacks_permission(caller, needed)
     return caller
 
 

@@ -1,11 +1,14 @@
-"""``GET /v1/lookup/{number}``: what has a number, for whoever has one; no key is needed."""
+"""``/v1/lookup``: what has a number, or each of a list, for whoever has one; no key is needed."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 
+from anchor.service.batch_schemas import BatchDocument, BatchRequest, BatchRowDocument
 from anchor.service.evidence_status import describe_anchor
+from anchor.service.number_batch import NumberRow, look_up_all
 from anchor.service.number_lookup import limit_guesses, look_up
+from anchor.service.people_schemas import describe_body, read_document
 from anchor.service.schemas import (
     IssueDocument,
     NumberInPath,
@@ -22,6 +25,8 @@ router = APIRouter(tags=["public look-up"])
 
 # Far more than records that have one number; one digest may be that of any number of pieces.
 _MOST = 100
+# A thousand numbers in their longest spelling.
+_MOST_BYTES = 512 * 1024
 
 
 @router.get(
@@ -38,6 +43,35 @@ async def lookup(number: NumberInPath, service: CurrentService) -> NumberMatches
     """
     matches, more = await look_up(service, number, _MOST)
     return NumberMatches(matches=list(map(_describe, matches)), more=more)
+
+
+@router.post(
+    "/v1/lookup",
+    summary="What has each number of a list",
+    responses=problems(403, 408, 413, 422),
+    dependencies=[Depends(limit_guesses)],
+    openapi_extra=describe_body(BatchRequest),
+)
+async def lookup_all(request: Request, service: CurrentService) -> BatchDocument:
+    """Return for each of up to 1,000 numbers what the look-up of it alone returns, in their order.
+
+    A line that is no number is answered in its place. Each number counts as a look-up of its own
+    against the limit of the client's address; beyond it the whole list is refused (429).
+    """
+    asked = await read_document(request, service, BatchRequest, _MOST_BYTES)
+    batch = await look_up_all(request, service, [text.strip() for text in asked.numbers])
+    return BatchDocument(rows=list(map(describe_row, batch.rows)), left=batch.left)
+
+
+def describe_row(row: NumberRow) -> BatchRowDocument:
+    """Return the document of a line of a list."""
+    return BatchRowDocument(
+        line=row.line,
+        number=row.text,
+        matches=list(map(_describe, row.matches)),
+        more=row.more,
+        fault=row.fault,
+    )
 
 
 def _describe(match: NumberedItem) -> NumberMatchDocument:

@@ -1,0 +1,105 @@
+"""What an operator changes: each change is written to the audit trail before it is made."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from anchor.messages.message import Message
+from anchor.operate.key_audit_trail import record_key_event
+from anchor.people.actors import Actor
+from anchor.service.problems import Problem
+from anchor.service.worker import Service
+from anchor.store.api_keys import Quota
+from anchor.store.operator_queues import give_up, hasten_job, redeliver
+from anchor.store.tenant_accounts import change_limits, resume_tenant, suspend_tenant
+from anchor.system.clock import utc_now
+
+MAX_REASON = 1_000
+"""The most characters of a reason."""
+
+
+class OperatorActions:
+    """The changes by one operator's credential."""
+
+    def __init__(self, service: Service, actor: Actor) -> None:
+        self._service = service
+        self._actor = actor
+
+    async def suspend(self, tenant: str, reason: str) -> None:
+        """Refuse a tenant's keys and people.
+
+        Raises:
+            Problem: There is no such tenant (404).
+        """
+        at = utc_now()
+        await self._note("tenant-suspended", at, tenant=tenant, reason=reason)
+        done = await self._service.change(suspend_tenant, tenant, reason, self._actor, at)
+        _check(done, Message("operator-tenant-unknown"))
+
+    async def resume(self, tenant: str) -> None:
+        """End a tenant's suspension.
+
+        Raises:
+            Problem: There is no such tenant (404).
+        """
+        at = utc_now()
+        await self._note("tenant-resumed", at, tenant=tenant)
+        done = await self._service.change(resume_tenant, tenant, self._actor, at)
+        _check(done, Message("operator-tenant-unknown"))
+
+    async def change_limits(self, tenant: str, limits: Quota) -> None:
+        """Give a tenant other quotas.
+
+        Raises:
+            Problem: There is no such tenant (404).
+        """
+        at, values = utc_now(), {"per_day": limits.per_day, "per_minute": limits.per_minute}
+        await self._note("quota-changed", at, tenant=tenant, **values)
+        done = await self._service.change(change_limits, tenant, limits, self._actor, at)
+        _check(done, Message("operator-tenant-unknown"))
+
+    async def hasten(self, job: int) -> None:
+        """Try a failing job now.
+
+        Raises:
+            Problem: No failing job has this id (404).
+        """
+        at = utc_now()
+        await self._note("job-hastened", at, job=job)
+        _check(await self._service.change(hasten_job, job, at), Message("operator-job-unknown"))
+        self._service.jobs.wake()
+
+    async def redeliver(self, message: str) -> None:
+        """Send a message that failed now, under the same id.
+
+        Raises:
+            Problem: No message that failed has this id (404).
+        """
+        at = utc_now()
+        await self._note("message-redelivered", at, message=message)
+        done = await self._service.change(redeliver, message, at)
+        _check(done, Message("operator-message-unknown"))
+        self._service.deliveries.wake()
+
+    async def give_up(self, message: str) -> None:
+        """Give a message up that failed and waits for another attempt.
+
+        Raises:
+            Problem: No such message has this id (404).
+        """
+        at = utc_now()
+        await self._note("message-given-up", at, message=message)
+        done = await self._service.change(give_up, message)
+        _check(done, Message("operator-message-unknown"))
+
+    async def _note(self, event: str, at: str, **members: object) -> None:
+        """Write a change down; if it then fails, the trail lists more than was done."""
+        config, by = self._service.project.config, self._actor.id
+        write = partial(record_key_event, config, event, at=at, by=by, **members)
+        await asyncio.get_running_loop().run_in_executor(None, write)
+
+
+def _check(done: bool, unknown: Message) -> None:
+    if not done:
+        raise Problem(404, unknown)

@@ -1,0 +1,86 @@
+"""What an operator sees of all tenants, jobs, messages and room."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+
+from anchor.people.lifetimes import later
+from anchor.service.operator_schemas import (
+    FailingJobDocument,
+    JobCountDocument,
+    JobsDocument,
+    OutboxDocument,
+    StorageDocument,
+    TenantAccountDocument,
+    TenantAccountsDocument,
+    TroubledDeliveryDocument,
+)
+from anchor.service.worker import Service
+from anchor.store.deliveries import count_deliveries
+from anchor.store.operator_queues import (
+    TroubledDelivery,
+    count_jobs,
+    load_failing_jobs,
+    load_troubled,
+    measure_tables,
+)
+from anchor.store.tenant_accounts import TenantAccount, load_accounts
+
+_DAY = 86_400
+
+
+async def view_tenants(service: Service, at: str) -> TenantAccountsDocument:
+    """Return every tenant with its figures."""
+    accounts = await service.query(load_accounts, at[:10])
+    return TenantAccountsDocument(tenants=list(map(_describe_account, accounts)))
+
+
+async def view_jobs(service: Service, at: str) -> JobsDocument:
+    """Return the jobs by kind, and those that failed."""
+    counts = await service.query(count_jobs, at)
+    failing = await service.query(load_failing_jobs)
+    return JobsDocument(
+        kinds=[JobCountDocument(**asdict(each)) for each in counts],
+        failing=[FailingJobDocument(**asdict(each)) for each in failing],
+    )
+
+
+async def view_outbox(service: Service, at: str) -> OutboxDocument:
+    """Return how many messages wait and failed, and which failed."""
+    counts = await service.query(count_deliveries, later(at, -_DAY))
+    troubled = await service.query(load_troubled)
+    return OutboxDocument(
+        waiting=counts.waiting,
+        failing=counts.failing,
+        given_up=counts.given_up,
+        messages=list(map(_describe_message, troubled)),
+    )
+
+
+async def view_storage(service: Service) -> StorageDocument:
+    """Return the room that the store takes, and that is left."""
+    tables = await service.query(measure_tables)
+    disk = await service.read(lambda: shutil.disk_usage(service.project.config.folder))
+    return StorageDocument(tables=tables, disk_free=disk.free, disk_total=disk.total)
+
+
+def _describe_account(account: TenantAccount) -> TenantAccountDocument:
+    return TenantAccountDocument(
+        tenant=account.name,
+        created_at=account.created_at,
+        suspended_at=account.suspended_at,
+        members=account.members,
+        keys=account.keys,
+        accepted=account.accepted,
+        today=account.today,
+        last_day=account.last_day,
+        per_day=account.limits.per_day,
+        per_minute=account.limits.per_minute,
+    )
+
+
+def _describe_message(delivery: TroubledDelivery) -> TroubledDeliveryDocument:
+    members = asdict(delivery)
+    is_mail = members.pop("is_mail")
+    return TroubledDeliveryDocument(receiver="mail" if is_mail else "webhook", **members)

@@ -1,0 +1,79 @@
+"""``/batch``: what has each number of a list, pasted or in a file, for everybody."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from anchor.errors import MalformedError
+from anchor.evidence.number_list import MAX_NUMBERS, read_number_file, read_pasted
+from anchor.messages.message import Message
+from anchor.service.batch_schemas import BatchDocument
+from anchor.service.number_batch import NumberBatch, look_up_all
+from anchor.service.number_lookup import limit_guesses
+from anchor.service.pages.forms import Form
+from anchor.service.pages.language import CurrentReader, Reader
+from anchor.service.pages.multipart_form import read_file_form
+from anchor.service.pages.number_table import list_lines, make_download, write_csv
+from anchor.service.pages.page_routes import PageRoute
+from anchor.service.pages.rendering import answer_page
+from anchor.service.problems import Problem
+from anchor.service.routes.lookup import describe_row
+from anchor.service.worker import CurrentService, Service
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+@router.get("/batch")
+async def batch_page(service: CurrentService, reader: CurrentReader) -> Response:
+    """Show the form for a list of numbers."""
+    return _answer(service, reader, Form())
+
+
+@router.post("/batch", dependencies=[Depends(limit_guesses)])
+async def batch(request: Request, service: CurrentService, reader: CurrentReader) -> Response:
+    """Show what has each number of the list, with the same as files."""
+    form, data = await read_file_form(request, service, "numbers", file="file")
+    pasted = form.text("numbers")
+    try:
+        if pasted and data:
+            raise MalformedError(Message("batch-both"))
+        texts = read_number_file(data) if data else read_pasted(pasted)
+        if not texts:
+            raise MalformedError(Message("batch-empty"))
+    except MalformedError as error:
+        place = "file" if data and not pasted else "numbers"
+        return _answer(service, reader, form.refuse(**{place: error.message}), status=422)
+    try:
+        answers = await look_up_all(request, service, texts)
+    except Problem as problem:
+        if problem.status not in (422, 429):
+            raise
+        page = _answer(service, reader, form.refuse(numbers=problem.detail), status=problem.status)
+        page.headers.update(problem.headers)
+        return page
+    return _answer(service, reader, form, answers)
+
+
+def _answer(
+    service: Service,
+    reader: Reader,
+    form: Form,
+    answers: NumberBatch | None = None,
+    *,
+    status: int = 200,
+) -> Response:
+    values: dict[str, object] = {"here": "number", "form": form, "most": MAX_NUMBERS}
+    values |= {"lines": None, "left": None, "files": ()}
+    if answers is not None:
+        lines = list_lines(answers.rows, service.project.config)
+        document = BatchDocument(rows=list(map(describe_row, answers.rows)), left=answers.left)
+        values |= {
+            "lines": lines,
+            "left": answers.left,
+            "files": [
+                ("csv", make_download("text/csv", write_csv(lines, reader.language))),
+                ("json", make_download("application/json", document.model_dump_json().encode())),
+            ],
+        }
+    return answer_page("batch.html", values, reader, status=status)

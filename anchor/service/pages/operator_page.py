@@ -1,0 +1,127 @@
+"""``/operator``: tenants, jobs, messages and room, and what an operator changes there."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from anchor.canonical import MAX_INTEGER
+from anchor.messages.message import Message
+from anchor.service.operator_actions import MAX_REASON, OperatorActions
+from anchor.service.operator_reports import view_jobs, view_outbox, view_storage, view_tenants
+from anchor.service.pages.forms import Form, read_form
+from anchor.service.pages.language import CurrentReader, Reader
+from anchor.service.pages.notification_labels import (
+    DELIVERY_STATES,
+    NOTIFICATION_LABELS,
+    describe_trouble,
+)
+from anchor.service.pages.page_routes import PageRoute
+from anchor.service.pages.rendering import answer_page
+from anchor.service.pages.sign_in import need_operator
+from anchor.service.problems import Problem
+from anchor.service.worker import CurrentService, Service
+from anchor.store.api_keys import Quota
+from anchor.system.clock import utc_now
+from anchor.units import format_bytes
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+@router.get("/operator")
+async def operator_page(
+    request: Request, service: CurrentService, reader: CurrentReader
+) -> Response:
+    """Show tenants, jobs, messages and room."""
+    await need_operator(request, service)
+    return await _show(service, reader, Form())
+
+
+@router.post("/operator")
+async def change(request: Request, service: CurrentService, reader: CurrentReader) -> Response:
+    """Do what a button of the page says, and show the page again."""
+    actor = await need_operator(request, service)
+    names = ("do", "tenant", "reason", "per_day", "per_minute", "job", "message")
+    form = await read_form(request, service, *names)
+    refused = await _act(OperatorActions(service, actor), form)
+    if refused.errors:
+        return await _show(service, reader, refused)
+    return RedirectResponse(reader.link("/operator"), status_code=303)
+
+
+async def _act(actions: OperatorActions, form: Form) -> Form:
+    """Make the change that the form asks for; return the form with what is wrong with it."""
+    tenant = form.text("tenant")
+    match form.text("do"):
+        case "suspend":
+            reason = form.text("reason")
+            if not reason or len(reason) > MAX_REASON:
+                return form.refuse(reason=Message("operator-reason-missing", limit=MAX_REASON))
+            await actions.suspend(tenant, reason)
+        case "resume":
+            await actions.resume(tenant)
+        case "quota":
+            limits = {name: _read_limit(form.text(name)) for name in ("per_day", "per_minute")}
+            wrong = [name for name, most in limits.items() if most == _NO_LIMIT_READ]
+            if wrong:
+                return form.refuse(**{name: Message("operator-limit-invalid") for name in wrong})
+            await actions.change_limits(tenant, Quota(**limits))
+        case "hasten":
+            job = form.text("job")
+            if not (job.isascii() and job.isdecimal() and len(job) <= len(str(MAX_INTEGER))):
+                raise Problem(404, Message("operator-job-unknown"))
+            await actions.hasten(int(job))
+        case "redeliver":
+            await actions.redeliver(form.text("message"))
+        case "give-up":
+            await actions.give_up(form.text("message"))
+        case _:
+            raise Problem(400, Message("form-malformed"))
+    return form
+
+
+_NO_LIMIT_READ = -1
+
+
+def _read_limit(text: str) -> int | None:
+    """Return a quota: None if the field is empty, -1 if it is no number of evidence."""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal()) or len(text) > 12:
+        return _NO_LIMIT_READ
+    return int(text)
+
+
+async def _show(service: Service, reader: Reader, form: Form) -> Response:
+    at = utc_now()
+    tenants, jobs = await view_tenants(service, at), await view_jobs(service, at)
+    outbox, storage = await view_outbox(service, at), await view_storage(service)
+    values = {
+        "here": "dashboard",
+        "form": form,
+        "most_reason": MAX_REASON,
+        "tenants": tenants.tenants,
+        "jobs": jobs,
+        "outbox": outbox,
+        "messages": [
+            {
+                "id": each.message,
+                "tenant": each.tenant,
+                "is_mail": each.receiver == "mail",
+                "event": NOTIFICATION_LABELS[each.event],
+                "state": DELIVERY_STATES[each.state],
+                "can_give_up": each.state == "waiting",
+                "attempts": each.attempts,
+                "tried_at": each.tried_at,
+                "trouble": describe_trouble(each.trouble, each.status),
+            }
+            for each in outbox.messages
+        ],
+        "tables": [(name, format_bytes(size)) for name, size in list(storage.tables.items())[:12]],
+        "disk": Message(
+            "operator-disk",
+            free=format_bytes(storage.disk_free),
+            total=format_bytes(storage.disk_total),
+        ),
+    }
+    return answer_page("operator.html", values, reader, status=422 if form.errors else 200)
