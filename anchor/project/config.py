@@ -48,6 +48,7 @@ from anchor.project.files import (
     TRUST_POLICY,
     deployment_record_path,
 )
+from anchor.project.keeping_config import KeepingConfig, KeepingSection, read_keeping
 from anchor.project.notification_config import (
     NO_WEBHOOK_RULES,
     MailConfig,
@@ -188,6 +189,14 @@ shared = true
 # from = "ADDRESS"
 # user = "USER"
 # password_file = "mail-password"
+
+# Copies of originals, where tenants may keep them: encrypted, with keys that are encrypted by a
+# keyset, which `anchor copies init` makes; and a virus scanner that reads from standard input.
+# [copies]
+# url = "s3://BUCKET/PATH"
+# keyset = "copies-keyset.json"
+# tenant_bytes = 10_000_000_000
+# scan = ["clamdscan", "--no-summary", "-"]
 """
 """The template of a new configuration; ``encode_config`` sets the members, or removes them."""
 
@@ -232,6 +241,7 @@ class Config:
     ``tsa`` are the authorities that stamp the checkpoints of final heads (RFC 3161).
     ``platform`` is how people use the service in browsers, and by which providers they sign in.
     ``webhooks`` is where webhooks may go, ``mail`` the server that takes e-mails; None: no e-mail.
+    ``keeping`` (``[copies]``) is where tenants keep copies of originals; None: nowhere.
     The repr shows no URL of a node or an object store, because they may hold keys.
     """
 
@@ -267,6 +277,7 @@ class Config:
     platform: PlatformConfig = NO_PLATFORM
     webhooks: WebhookConfig = NO_WEBHOOK_RULES
     mail: MailConfig | None = None
+    keeping: KeepingConfig | None = None
 
     @property
     def erasures(self) -> Path:
@@ -599,6 +610,7 @@ class _ConfigDocument(BaseSettings):
     sign_in: SignInSections = []
     webhooks: WebhookSection = WebhookSection()
     mail: MailSection | None = None
+    copies: KeepingSection | None = None
     store_copies: _StoreCopiesSection = _StoreCopiesSection()
 
 
@@ -688,6 +700,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         platform=read_platform(document.platform, document.sign_in, folder),
         webhooks=WebhookConfig(allow_private=document.webhooks.allow_private),
         mail=read_mail(document.mail, folder, document.platform.url),
+        keeping=read_keeping(document.copies, folder),
     )
 
 

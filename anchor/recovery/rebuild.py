@@ -48,6 +48,7 @@ from anchor.store.heads import (
 )
 from anchor.store.idempotency_keys import insert_keys, load_keys
 from anchor.store.incidents import insert_incident_row, load_incident_rows
+from anchor.store.kept_copies import transfer_copies
 from anchor.store.kept_proofs import insert_proof_row, load_proof_rows
 from anchor.store.people_transfer import insert_people, load_people
 from anchor.store.row_transfer import (
@@ -152,6 +153,7 @@ def fill_store(
     for store in remains.stores:
         with store.read() as source, database.write() as target:
             copy_certificates(source, target)
+            transfer_copies(source, target)
     # Before the erasures known only from the log remove the identities that are compared here.
     missing = tuple(_find_lost(database, remains.owners))
     lost += reapply_erasures(database, remains.stores, remains.erased)

@@ -19,11 +19,13 @@ from anchor.service.schemas import (
     HeadAnchorDocument,
     StatusNoticeDocument,
 )
+from anchor.service.upload_schemas import describe_copy
 from anchor.service.worker import Service
 from anchor.store.erasures import is_erased
 from anchor.store.evidence import StoredEvidence, find_by_identity
 from anchor.store.file_origins import tenant_of
 from anchor.store.heads import AnchoredHead, find_covering_anchor
+from anchor.store.kept_copies import KeptCopy, find_copy_of
 from anchor.types import Stage
 
 
@@ -93,6 +95,7 @@ def _describe_status(service: Service, standing: _Standing) -> EvidenceStatusDoc
         anchor=None if anchored is None else describe_anchor(anchored),
         notice=None if notice is None else _describe_notice(notice),
         notice_erased=standing.notice_erased,
+        kept_copy=describe_copy(standing.copy),
     )
 
 
@@ -132,12 +135,14 @@ class _Standing:
     anchored: AnchoredHead | None
     notice: RecordNotice | None
     notice_erased: bool
+    copy: KeptCopy | None
 
 
 def _load(service: Service, stored: StoredEvidence) -> _Standing:
     chain_id, anchored, pair = service.project.config.chain_id, None, None
     notice_erased = False
     with service.project.database.read() as connection:
+        copy = None if service.vault is None else find_copy_of(connection, stored.identity)
         if stored.leaf_index is not None:
             anchored = find_covering_anchor(connection, chain_id, stored.leaf_index)
         if stored.record is not None:
@@ -145,7 +150,8 @@ def _load(service: Service, stored: StoredEvidence) -> _Standing:
                 pair = find_notice(connection, hashlib.sha256(stored.record).digest())
             except CannotCheckError:
                 notice_erased = True
-    return _Standing(stored, anchored, None if pair is None else pair[1], notice_erased)
+    notice = None if pair is None else pair[1]
+    return _Standing(stored, anchored, notice, notice_erased, copy)
 
 
 def _describe_notice(notice: RecordNotice) -> StatusNoticeDocument:

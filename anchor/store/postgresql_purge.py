@@ -23,6 +23,7 @@ from anchor.store.schema import (
     certificates,
     deliveries,
     fingerprints,
+    kept_copies,
     keys,
     name_blocks,
     runs,
@@ -36,6 +37,7 @@ _WITH_EVIDENCE = (
     case_exhibits,
     certificates,
     certificate_files,
+    kept_copies,
     announcements,
     deliveries,
 )

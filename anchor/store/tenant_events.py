@@ -47,6 +47,10 @@ Action: TypeAlias = Literal[
     "webhook-secret-rotated",
     "webhook-disabled",
     "webhook-removed",
+    "copy-kept",
+    "copy-refused",
+    "copy-read",
+    "copy-deleted",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
