@@ -33,6 +33,7 @@ from anchor.store.acknowledged_log import build_entry
 from anchor.store.batches import in_batches
 from anchor.store.certificates import copy_certificates
 from anchor.store.columns import ERASED, MOST_PIECES, EvidenceRow
+from anchor.store.copy_rows import transfer_copies
 from anchor.store.database import Database
 from anchor.store.erasures import find_by_leaves
 from anchor.store.evidence import known_identities
@@ -48,7 +49,6 @@ from anchor.store.heads import (
 )
 from anchor.store.idempotency_keys import insert_keys, load_keys
 from anchor.store.incidents import insert_incident_row, load_incident_rows
-from anchor.store.kept_copies import transfer_copies
 from anchor.store.kept_proofs import insert_proof_row, load_proof_rows
 from anchor.store.people_transfer import insert_people, load_people
 from anchor.store.row_transfer import (

@@ -22,7 +22,7 @@ from anchor.store.evidence import find_by_identity
 from anchor.store.jobs import Record, TakenJob, record_nothing
 from anchor.store.kept_copies import (
     KeptCopy,
-    end_upload,
+    end_expired_upload,
     find_copy,
     forget_objects,
     load_parts,
@@ -69,7 +69,7 @@ class CopyKeeper:
         left = parse_time(copy.expires_at) - parse_time(at)
         if left > 0:
             raise NotYet(int(left) + 1)
-        return partial(end_upload, id=copy.id, at=at, only_expired=True)
+        return partial(end_expired_upload, id=copy.id, at=at)
 
     async def _check(self, copy: KeptCopy, job: TakenJob) -> Record:
         assert copy.identity is not None, "a copy with a key has it"

@@ -39,7 +39,7 @@ from anchor.store.schema import lease
 if TYPE_CHECKING:
     from anchor.store.standby_confirmation import StandbyCopies
 
-MIGRATION_HEAD = "0012"
+MIGRATION_HEAD = "0013"
 """The schema version this release reads and writes."""
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ keyset.  Whatever a copy's state asks for is done by the job ``JOB`` about it, a
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -15,8 +15,6 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, sel
 
 from anchor.keeping.upload_rules import CopyState, RefusalReason
 from anchor.people.actors import Actor
-from anchor.store import fingerprints
-from anchor.store.fingerprint_pages import About
 from anchor.store.jobs import order_job
 from anchor.store.schema import kept_copies, kept_copy_parts, tenants
 from anchor.store.tenant_events import note_tenant_event
@@ -66,7 +64,9 @@ class OverCopyQuota(Exception):
         self.limit = limit
 
 
-_live = kept_copies.c.wrapped_key.is_not(None)
+HAS_KEY = kept_copies.c.wrapped_key.is_not(None)
+"""The condition of a copy that can be read."""
+
 _is_checked = kept_copies.c.state.in_(("checking", "waiting"))
 
 
@@ -120,7 +120,7 @@ def begin_copy(
         expires_at=expires_at,
         settled_at=None,
     )
-    _insert(connection, copy)
+    insert_copy(connection, copy)
     order_job(connection, JOB, id, due_at=expires_at if length else at)
     return copy
 
@@ -159,7 +159,7 @@ def add_part(
 def find_copy(connection: Connection, id: str) -> KeptCopy | None:
     """Return the copy with this id."""
     row = connection.execute(select(kept_copies).where(kept_copies.c.id == id)).one_or_none()
-    return None if row is None else _parse(row)
+    return None if row is None else parse_copy(row)
 
 
 def find_copy_of(connection: Connection, identity: bytes) -> KeptCopy | None:
@@ -170,7 +170,7 @@ def find_copy_of(connection: Connection, identity: bytes) -> KeptCopy | None:
         .order_by(kept_copies.c.begun_at.desc(), kept_copies.c.id)
         .limit(1)
     ).one_or_none()
-    return None if row is None else _parse(row)
+    return None if row is None else parse_copy(row)
 
 
 def load_parts(connection: Connection, id: str) -> list[CopyPart]:
@@ -187,7 +187,7 @@ def count_copy_bytes(connection: Connection, tenant: str) -> int:
     """Return how many bytes a tenant's copies take, with what is announced of those under way."""
     query = select(func.coalesce(func.sum(kept_copies.c.length), 0))
     return int(
-        connection.execute(query.where((kept_copies.c.tenant == tenant) & _live)).scalar_one()
+        connection.execute(query.where((kept_copies.c.tenant == tenant) & HAS_KEY)).scalar_one()
     )
 
 
@@ -222,15 +222,14 @@ def delete_copies(connection: Connection, which: ColumnElement[bool], at: str) -
     return len(named)
 
 
-def end_upload(connection: Connection, id: str, *, at: str, only_expired: bool = False) -> bool:
-    """Delete a copy whose bytes have not all arrived; return False if it is none.
+def end_upload(connection: Connection, id: str, *, at: str) -> bool:
+    """Delete a copy whose bytes have not all arrived; return False if it is none."""
+    return delete_copies(connection, _arriving(id), at) == 1
 
-    With ``only_expired`` nothing is deleted that went on since.
-    """
-    which = (kept_copies.c.id == id) & (kept_copies.c.state == "receiving")
-    if only_expired:
-        which &= kept_copies.c.expires_at <= at
-    return delete_copies(connection, which, at) == 1
+
+def end_expired_upload(connection: Connection, id: str, *, at: str) -> None:
+    """Delete a copy whose bytes have not all arrived, unless more have arrived lately."""
+    delete_copies(connection, _arriving(id) & (kept_copies.c.expires_at <= at), at)
 
 
 def forget_copies(connection: Connection, erased: Sequence[tuple[bytes, str]]) -> None:
@@ -243,44 +242,19 @@ def forget_copies(connection: Connection, erased: Sequence[tuple[bytes, str]]) -
 def forget_objects(connection: Connection, id: str) -> None:
     """Record that no object of a refused or deleted copy is left; a deleted one is gone then."""
     if connection.execute(
-        select(kept_copies.c.id).where((kept_copies.c.id == id) & ~_live)
+        select(kept_copies.c.id).where((kept_copies.c.id == id) & ~HAS_KEY)
     ).one_or_none():
         connection.execute(delete(kept_copy_parts).where(kept_copy_parts.c.copy == id))
         gone = (kept_copies.c.id == id) & (kept_copies.c.state == "deleted")
         connection.execute(delete(kept_copies).where(gone))
 
 
-def load_wrapped_keys(connection: Connection) -> Iterator[tuple[str, str, bytes]]:
-    """Yield tenant, id and encrypted key of each copy that has one."""
-    columns = (kept_copies.c.tenant, kept_copies.c.id, kept_copies.c.wrapped_key)
-    for row in connection.execute(select(*columns).where(_live).order_by(kept_copies.c.id)):
-        yield row.tenant, row.id, row.wrapped_key
+def _arriving(id: str) -> ColumnElement[bool]:
+    return (kept_copies.c.id == id) & (kept_copies.c.state == "receiving")
 
 
-def replace_wrapped_key(connection: Connection, id: str, old: bytes, new: bytes) -> None:
-    """Replace the encrypted key of a copy, unless it was destroyed meanwhile."""
-    which = (kept_copies.c.id == id) & (kept_copies.c.wrapped_key == old)
-    connection.execute(update(kept_copies).where(which).values(wrapped_key=new))
-
-
-def transfer_copies(source: Connection, target: Connection) -> None:
-    """Copy the rows of copies whose evidence ``target`` holds, and order anew what they ask for."""
-    for row in source.execute(select(kept_copies).order_by(kept_copies.c.id)):
-        copy = _parse(row)
-        if copy.identity is None or copy.wrapped_key is None or copy.state == "receiving":
-            continue
-        is_held = fingerprints.find(target, About.IDENTITY, [copy.identity])
-        if not is_held or find_copy_of(target, copy.identity) is not None:
-            continue
-        _insert(target, copy)
-        parts = select(kept_copy_parts).where(kept_copy_parts.c.copy == copy.id)
-        for part in source.execute(parts):
-            target.execute(insert(kept_copy_parts).values(**part._mapping))
-        if copy.state != "kept":
-            order_job(target, JOB, copy.id, due_at=copy.begun_at)
-
-
-def _insert(connection: Connection, copy: KeptCopy) -> None:
+def insert_copy(connection: Connection, copy: KeptCopy) -> None:
+    """Insert the row of a copy."""
     values = {field.name: getattr(copy, field.name) for field in fields(copy)}
     connection.execute(insert(kept_copies).values(**values))
 
@@ -303,5 +277,6 @@ def _settle(connection: Connection, id: str, values: dict[str, Any], at: str) ->
     return True
 
 
-def _parse(row: Row[Any]) -> KeptCopy:
+def parse_copy(row: Row[Any]) -> KeptCopy:
+    """Return the copy of a row."""
     return KeptCopy(**row._asdict())

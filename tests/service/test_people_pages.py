@@ -138,6 +138,14 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("POST", "/v1/cases/none/exhibits", "submit", {}),
     ("PATCH", "/v1/cases/none/exhibits/none", "submit", {}),
     ("DELETE", "/v1/cases/none/exhibits/none", "submit", {}),
+    ("POST", "/v1/uploads", "submit", {}),
+    ("HEAD", f"/v1/uploads/{'0' * 32}", "submit", {}),
+    ("PATCH", f"/v1/uploads/{'0' * 32}", "submit", {}),
+    ("DELETE", f"/v1/uploads/{'0' * 32}", "submit", {}),
+    ("GET", f"/v1/evidence/{'0' * 64}/copy", "read", {}),
+    ("DELETE", f"/v1/evidence/{'0' * 64}/copy", "manage", {}),
+    ("GET", f"/tenants/TENANT/evidence/{'0' * 64}/copy", "read", {}),
+    ("POST", f"/tenants/TENANT/evidence/{'0' * 64}/copy", "manage", {}),
     ("GET", "/v1/heads", "read", {}),
     ("GET", "/v1/usage", "read", {}),
     ("GET", "/v1/tenants", "admin", {}),
@@ -167,8 +175,8 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", "/v1/audit-trail", "audit", {}),
     ("GET", "/v1/audit-trail/2020-01-01", "audit", {}),
 ]
-# For everybody: what has a number, and the notices about a record.
-PUBLIC = {("GET", "/v1/lookup/*"), ("GET", "/v1/notices/*")}
+# For everybody: what has a number, the notices about a record, and the protocol of uploads.
+PUBLIC = {("GET", "/v1/lookup/*"), ("GET", "/v1/notices/*"), ("OPTIONS", "/v1/uploads")}
 
 
 def test_the_table_names_every_route_of_a_tenant() -> None:

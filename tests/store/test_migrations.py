@@ -49,6 +49,7 @@ LATER = (
     "identities", "memberships", "invitations", "sessions", "tenant_events", "cases",
     "case_parties", "case_exhibits", "case_notes", "case_members", "name_index", "name_blocks",
     "announcements", "webhooks", "deliveries", "mail_choices", "case_links",
+    "kept_copies", "kept_copy_parts",
 )  # fmt: skip
 SEALED, WAITING, OTHERS = MOST_PIECES + 700, 500, 3
 COUNT = SEALED + WAITING + OTHERS

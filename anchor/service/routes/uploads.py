@@ -6,14 +6,11 @@ https://tus.io/protocols/resumable-upload
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from functools import partial
-from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from fastapi.routing import APIRoute
 
 from anchor.errors import MalformedError
 from anchor.evidence.record import parse_record
@@ -26,16 +23,15 @@ from anchor.keeping.upload_rules import (
 from anchor.messages.message import Message
 from anchor.operate.copy_vault import CopyVault
 from anchor.people.lifetimes import later
-from anchor.service.auth import Submitter
 from anchor.service.caller import Caller
 from anchor.service.copy_download import need_vault
 from anchor.service.evidence_status import find_evidence
 from anchor.service.problems import CLOSE, FieldError, Problem
 from anchor.service.request_body import check_media_type
 from anchor.service.schemas import problems
+from anchor.service.tus_protocol import TusRoute, Uploader
 from anchor.service.upload_intake import UploadIntake
 from anchor.service.upload_schemas import (
-    TusVersion,
     UploadInPath,
     UploadLength,
     UploadMetadata,
@@ -59,41 +55,7 @@ _EXTENSIONS = "creation,expiration,termination"
 _BODY = "application/offset+octet-stream"
 # Uploads of one tenant in a worker at the same time; each takes some 30 MiB of memory.
 _MOST_UPLOADS = 4
-_VERSION = {"Tus-Resumable": TUS_VERSION}
 
-
-class TusRoute(APIRoute):
-    """A route whose every answer names the protocol's version."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler of a request."""
-        handle = super().get_route_handler()
-
-        async def handle_upload(request: Request) -> Response:
-            try:
-                response = await handle(request)
-            except Problem as problem:
-                problem.headers.update(_VERSION)
-                raise
-            response.headers.update(_VERSION)
-            return response
-
-        return handle_upload
-
-
-async def _require_version(caller: Submitter, tus_resumable: TusVersion = None) -> Caller:
-    """Return the caller, who speaks a version of the protocol that is spoken here.
-
-    Raises:
-        Problem: The version is another one, or none (412).
-    """
-    if tus_resumable != TUS_VERSION:
-        text = Message("upload-version-unknown", version=TUS_VERSION)
-        raise Problem(412, text, headers={"Tus-Version": TUS_VERSION} | CLOSE)
-    return caller
-
-
-Uploader = Annotated[Caller, Depends(_require_version)]
 
 router = APIRouter(tags=["copies"], route_class=TusRoute)
 
