@@ -46,7 +46,11 @@ def document(served: tuple[Served, str]) -> schemathesis.BaseSchema:
 schema = schemathesis.pytest.from_fixture("document")
 
 
-@schemathesis.serializer("application/x-ndjson", "application/vnd.apache.arrow.stream")
+@schemathesis.serializer(
+    "application/x-ndjson",
+    "application/vnd.apache.arrow.stream",
+    "application/offset+octet-stream",
+)
 def serialize_lines(_context: object, value: object) -> bytes:
     return str(value).encode("utf-8", "surrogatepass")
 

@@ -271,7 +271,9 @@ def test_nobody_is_let_in_without_a_session_or_from_another_site(
     before = len(actions(platform, "acme"))
     for lie in ({"Origin": "https://evil.example"}, {"Origin": "null"},
                 {"Origin": platform.url, "Sec-Fetch-Site": "cross-site"}):  # fmt: skip
-        if method in ("GET", "HEAD") and (path.startswith("/tenants") or "Sec-Fetch-Site" not in lie):
+        if method in ("GET", "HEAD") and (
+            path.startswith("/tenants") or "Sec-Fetch-Site" not in lie
+        ):
             continue
         answer = owner.request(method, address, headers=lie, **body)
         assert answer.status_code in (403, 415), answer.text[:300]

@@ -171,7 +171,7 @@ def test_two_requests_at_one_offset_store_it_once(
 
     def overtaken(*args: object) -> object:
         monkeypatch.undo()
-        part = write(*args)  # type: ignore[arg-type]
+        part = write(*args)
         assert acme_again.append(upload, TEXT[:60], 0).status_code == 204
         return part
 

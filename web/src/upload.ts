@@ -5,8 +5,7 @@
  */
 
 import { type DetailedError, Upload } from "tus-js-client";
-import { ServiceProblem } from "./submit/service.ts";
-import type { SendCopy } from "./submit/copy_queue.ts";
+import type { SendCopy, SendFailure } from "./submit/copy_queue.ts";
 
 // Each request asks anew whether the session still stands.
 const CHUNK_BYTES = 64 * 2 ** 20;
@@ -31,7 +30,7 @@ const send: SendCopy = (file, { tenant, evidence, upload }, report) => {
       storeFingerprintForResuming: false,
       onProgress: report,
       onSuccess: () => resolve(),
-      onError: (error) => reject(asProblem(error)),
+      onError: (error) => reject(describe(error)),
       onShouldRetry: (error) => {
         const status = statusOf(error);
         return TRANSIENT.includes(status) || status >= 500;
@@ -49,11 +48,12 @@ Object.assign(globalThis, { sendCopy: send });
 
 const statusOf = (error: Error): number => (error as DetailedError).originalResponse?.getStatus() ?? 0;
 
-function asProblem(error: Error): ServiceProblem {
+function describe(error: Error): SendFailure {
+  const status = statusOf(error);
   try {
     const { detail, id } = JSON.parse((error as DetailedError).originalResponse?.getBody() ?? "") as { detail: string; id: string };
-    return new ServiceProblem(statusOf(error), detail, null, id);
+    return { status, detail, id };
   } catch {
-    return new ServiceProblem(statusOf(error), "");
+    return { status, detail: "", id: null };
   }
 }

@@ -8,7 +8,7 @@
 import type { Hex } from "../bytes.ts";
 import { message, type Text } from "../messages.ts";
 import type { Entry } from "./entry.ts";
-import { asServiceProblem, isLost, isTransient, type Service } from "./service.ts";
+import { asServiceProblem, isLost, isTransient, type Service, ServiceProblem } from "./service.ts";
 
 /** A copy as the service has it. */
 export interface KeptCopy {
@@ -20,7 +20,14 @@ export interface KeptCopy {
   readonly upload: string | null;
 }
 
-/** Send a file, from where its upload is; `stop` ends it, and what has arrived stays. */
+/** Why a file was not sent: the answer's status, 0 if there is none, and what it says. */
+export interface SendFailure {
+  readonly status: number;
+  readonly detail: string;
+  readonly id: string | null;
+}
+
+/** Send a file, from where its upload is; `stop` ends it, and what has arrived stays.  `done` fails with a SendFailure. */
 export type SendCopy = (
   file: File,
   target: { readonly tenant: string; readonly evidence: Hex; readonly upload: string | null },
@@ -166,6 +173,9 @@ export class CopyQueue {
     this.changed();
     try {
       await done;
+    } catch (error) {
+      const { status, detail, id } = error as SendFailure;
+      throw new ServiceProblem(status, detail, null, id);
     } finally {
       this.stops.delete(entry);
       this.progress.delete(entry);
