@@ -38,7 +38,7 @@ export class Row {
     this.progress.setAttribute("aria-label", this.say(message("submit-hashing-of", { name: showName(entry.name) })));
     this.sent.setAttribute("aria-label", this.say(message("submit-copy-of", { name: showName(entry.name) })));
     this.element.append(
-      make("div", {}, make("p", { class: "name" }, name, " ", size), this.note, this.copy, this.sent, this.problem),
+      make("div", {}, make("p", { class: "name" }, name, " ", size), this.note, this.copy, this.problem),
       make("div", {}, this.state, this.progress, this.number), this.actions,
     );
     this.update();
@@ -52,7 +52,11 @@ export class Row {
     this.progress.value = part ?? 0;
     const step = this.list.step(entry);
     const sent = this.list.copies.progress.get(entry) ?? null;
-    this.sent.hidden = sent === null;
+    if (sent === null) {
+      this.sent.remove();
+    } else if (this.sent.parentNode === null) {
+      this.copy.after(this.sent);
+    }
     this.sent.value = sent ?? 0;
     this.copy.textContent = this.list.wantsCopy(entry) && entry.fault === null ? this.say(describeCopy(entry, this.list.copies)) : "";
     const shown = JSON.stringify([step, entry.stage, entry.number, entry.fault, entry.certificate, entry.batch, part === null, this.describeCopyAction()]);
