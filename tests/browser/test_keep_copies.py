@@ -125,7 +125,8 @@ def test_an_upload_goes_on_after_a_pause_a_lost_answer_and_a_reload(
     browser: Browser, platform: Platform, folder: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    size = 3 * PART_BYTES + 5
+    # More than the sockets on the way hold, which the service reads after the browser has gone.
+    size = 6 * PART_BYTES + 5
     large = write(tmp_path, "large.bin", size)
     going = slow_down(platform.service, monkeypatch)
     before = len(objects(folder))
