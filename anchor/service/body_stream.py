@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.types import Message as AsgiMessage
 from starlette.types import Receive
 
@@ -13,7 +14,7 @@ from anchor.service.caller_recheck import CallerLease
 from anchor.service.problems import Problem
 
 
-class ClientGone(Exception):
+class ClientGone(ClientDisconnect):
     """The client has disconnected, or does not read its answers."""
 
 

@@ -67,7 +67,8 @@ class _Scanner:
         """Pass bytes on; a scanner that has read enough has closed its input."""
         if self._process is not None:
             assert self._process.stdin is not None, "it is a pipe"
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            # uvloop raises RuntimeError for a pipe that was closed before.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
                 self._process.stdin.write(data)
                 await self._process.stdin.drain()
 

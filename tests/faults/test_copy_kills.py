@@ -170,6 +170,7 @@ def test_killed_workers_lose_no_copy_and_keep_none_twice(site: Site, tmp_path: P
     assert actions(site) == ["copy-kept", "copy-read", "copy-deleted"]
 
 
+@pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 def test_a_restored_store_reads_the_copies_that_its_backup_knew(site: Site, tmp_path: Path) -> None:
     key = make_key(site.folder, "acme", "submit", "read", "manage")
     with serve(site.folder, workers=1) as served:

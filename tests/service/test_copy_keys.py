@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.copies import Uploader, keep, key_of, objects, until
@@ -70,8 +72,18 @@ def test_a_scanner_that_cannot_tell_is_asked_again(
     acme.wait(other, lambda copy: copy["state"] == "waiting")
 
 
-def test_a_scanner_that_reads_nothing_holds_nothing_up(acme: Uploader, tmp_path: Path) -> None:
+def test_a_scanner_that_reads_nothing_holds_nothing_up(
+    acme: Uploader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script = tmp_path / "scanner"
+    assert acme.served.service.vault is not None
+    read_part = acme.served.service.vault.read_part
+
+    def read_late(*args: Any) -> bytes:
+        time.sleep(0.5)  # the scanner has ended by then
+        return read_part(*args)
+
+    monkeypatch.setattr(acme.served.service.vault, "read_part", read_late)
     script.write_text(f"#!{sys.executable}\nimport os\nos.close(0)\n")
     id = acme.upload(TEXT * 20)
     assert acme.settled(id)["state"] == "kept"

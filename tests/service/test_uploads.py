@@ -19,7 +19,10 @@ from support.page_service import PageService, serve_pages
 from anchor.keeping import upload_rules
 from anchor.store import kept_copies
 from anchor.store.kept_copies import find_copy_of
-from anchor.store.tenant_events import load_events
+from anchor.store.legal_holds import LegalHold, insert_holds
+from anchor.store.tenant_events import list_active_tenants, load_events
+from anchor.system.clock import utc_now
+from anchor.types import Hash32
 
 TEXT = b"the original, which nobody else reads. " * 1_000
 
@@ -57,8 +60,6 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def actions(served: PageService, id: str) -> list[str]:
     with served.project.database.read() as connection:
-        from anchor.store.tenant_events import list_active_tenants
-
         events = [
             event
             for tenant in list_active_tenants(connection)
@@ -143,7 +144,7 @@ def test_an_upload_goes_on_at_its_offset_and_nowhere_else(acme: Uploader) -> Non
 
 
 def test_what_arrived_before_the_connection_broke_is_kept(
-    served: PageService, acme: Uploader, folder: Path
+    served: PageService, acme: Uploader, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     id = acme.submit(TEXT)
     upload = acme.begin(id, len(TEXT))
@@ -159,6 +160,7 @@ def test_what_arrived_before_the_connection_broke_is_kept(
     assert acme.settled(id)["state"] == "kept"
     assert acme.read(id).content == TEXT
     assert len(folder_of(served, folder, id)) == 4
+    assert caplog.records == [], "nobody did anything wrong"
 
 
 def test_two_requests_at_one_offset_store_it_once(
@@ -293,6 +295,36 @@ def test_objects_that_were_touched_are_not_given_out(
     assert answer.json()["detail"].startswith("part 1 of the copy is not as it was stored: ")
 
 
+def test_a_key_that_was_moved_to_another_copy_opens_nothing(
+    served: PageService, acme: Uploader
+) -> None:
+    ids = [acme.upload(TEXT[:100]), acme.upload(TEXT[:200])]
+    assert [acme.settled(id)["state"] for id in ids] == ["kept", "kept"]
+    table = kept_copies.kept_copies
+    with served.project.database.write() as connection:
+        first, second = (find_copy_of(connection, bytes.fromhex(id)) for id in ids)
+        assert first is not None and second is not None
+        query = table.update().where(table.c.id == first.id)
+        connection.execute(query.values(wrapped_key=second.wrapped_key))
+    assert acme.read(ids[0]).status_code == 503
+    assert acme.read(ids[1]).content == TEXT[:200]
+
+
+def test_an_object_that_no_row_names_is_swept(
+    served: PageService, acme: Uploader, folder: Path
+) -> None:
+    id = acme.submit(TEXT)
+    upload = acme.begin(id, len(TEXT))
+    acme.append(upload, TEXT[:100], 0)
+    (stored,) = folder_of(served, folder, id)
+    orphan = stored.with_name("000001-0123456789abcdef")
+    orphan.write_bytes(stored.read_bytes())
+    acme.append(upload, TEXT[100:], 100)
+    assert acme.settled(id)["state"] == "kept"
+    assert not orphan.exists() and stored.exists()
+    assert acme.read(id).content == TEXT
+
+
 def test_a_damaged_upload_is_refused(served: PageService, acme: Uploader, folder: Path) -> None:
     id = acme.submit(TEXT)
     upload = acme.begin(id, len(TEXT))
@@ -325,6 +357,28 @@ def test_the_owner_deletes_a_copy_and_the_evidence_stays(
     until(lambda: not any(each.exists() for each in stored))
     assert served.http.delete(path, headers=acme.headers).status_code == 404
     assert actions(served, id) == ["copy-kept", "copy-deleted"]
+
+
+def test_a_hold_and_an_open_case_keep_the_copy(served: PageService, acme: Uploader) -> None:
+    held, exhibit = acme.upload(TEXT), acme.upload(TEXT + b".")
+    assert {acme.settled(id)["state"] for id in (held, exhibit)} == {"kept"}
+    leaf = served.http.get(f"/v1/evidence/{held}", headers=acme.headers).json()["leaf"]
+    hold = LegalHold(
+        name="h", reason="r", leaf=Hash32(bytes.fromhex(leaf)), tenant=None, placed_by="us",
+        placed_at=utc_now(),
+    )  # fmt: skip
+    with served.project.database.write() as connection:
+        insert_holds(connection, [hold])
+    case = served.http.post(
+        "/v1/cases", json={"number": held[:20], "title": "Lee v. Ho"}, headers=acme.headers
+    ).json()["id"]
+    exhibits = f"/v1/cases/{case}/exhibits"
+    answer = served.http.post(exhibits, json={"evidence": exhibit}, headers=acme.headers)
+    assert answer.status_code == 201, answer.text
+    for id, reason in ((held, "copy-held"), (exhibit, "copy-of-exhibit")):
+        answer = served.http.delete(f"/v1/evidence/{id}/copy", headers=acme.headers)
+        assert (answer.status_code, answer.json()["id"]) == (409, reason)
+        assert acme.copy_of(id) is not None
 
 
 def test_erased_evidence_takes_its_copy_along(
