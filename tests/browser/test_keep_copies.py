@@ -121,6 +121,7 @@ def desk_id(desk: SubmitDesk, name: str) -> str:
     return str(next(entry["evidence"] for entry in desk.kept() if entry["name"] == name))
 
 
+@pytest.mark.release
 def test_an_upload_goes_on_after_a_pause_a_lost_answer_and_a_reload(
     browser: Browser, platform: Platform, folder: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
