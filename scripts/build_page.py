@@ -35,6 +35,7 @@ RELEASE = WEB / "src" / "release.json"
 TEXTS = WEB / "src" / "submit" / "texts.json"
 PAGE = ROOT / "anchor" / "page" / "verify.html"
 SCRIPT = ROOT / "anchor" / "service" / "pages" / "static" / "submit.js"
+UPLOAD = SCRIPT.with_name("upload.js")
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 # message("id", …) in the sources, data-t="id" in the markup.
 USES = re.compile(r'\bmessage\(\s*"([^"]+)"')
@@ -56,7 +57,7 @@ def main() -> int:
         for path, data in encoded.items():
             path.write_bytes(data)
         PAGE.parent.mkdir(exist_ok=True)
-        build(WEB, PAGE, SCRIPT)
+        build(WEB, PAGE, SCRIPT, UPLOAD)
     else:
         for path, data in encoded.items():
             if path.read_bytes() != data:
@@ -64,7 +65,7 @@ def main() -> int:
         for path, data in build_elsewhere().items():
             if path.read_bytes() != data:
                 return complain(f"{path.relative_to(ROOT)} is not what web/ gives")
-    for path in (PAGE, SCRIPT):
+    for path in (PAGE, SCRIPT, UPLOAD):
         data = path.read_bytes()
         if len(data) > MAX_PAGE_BYTES:
             return complain(
@@ -223,8 +224,8 @@ def find_unknown_format(template: str) -> str | None:
     return None
 
 
-def build(web: Path, page: Path, script: Path) -> None:
-    subprocess.run(["node", "build.mjs", str(page), str(script)], cwd=web, check=True)
+def build(web: Path, *made: Path) -> None:
+    subprocess.run(["node", "build.mjs", *map(str, made)], cwd=web, check=True)
 
 
 def build_elsewhere() -> dict[Path, bytes]:
@@ -238,11 +239,9 @@ def build_elsewhere() -> dict[Path, bytes]:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(path.read_bytes())
         (folder / "node_modules").symlink_to(WEB / "node_modules")
-        build(folder, folder / "verify.html", folder / "submit.js")
-        return {
-            PAGE: (folder / "verify.html").read_bytes(),
-            SCRIPT: (folder / "submit.js").read_bytes(),
-        }
+        made = {path: folder / path.name for path in (PAGE, SCRIPT, UPLOAD)}
+        build(folder, *made.values())
+        return {path: built.read_bytes() for path, built in made.items()}
 
 
 def complain(text: str) -> int:

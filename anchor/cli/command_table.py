@@ -52,6 +52,7 @@ GROUPS = {
         "operator": "Manage the keys that may anchor in the log.",
         "api-key": "Manage the access keys of the HTTP service, `anchor serve`.",
         "tenant": "Invite people to the tenants of the HTTP service's pages.",
+        "copies": "Manage the keyset that encrypts the copies of originals that tenants keep.",
     },
     "Retention": {
         "erase": "Erase evidence irreversibly: record, salt, name, digests and ids.",
@@ -201,6 +202,9 @@ EXAMPLES = {
         "anchor tenant invite acme --role auditor --email li@example.org --days 30",
     ),
     "tenant list": ("anchor tenant list",),
+    "copies init": ("anchor copies init",),
+    "copies rotate": ("anchor copies rotate",),
+    "copies drop": ("anchor copies drop",),
     "erase": (
         "anchor erase report.pdf --basis gdpr-17 --dry-run",
         "anchor erase --tenant acme --basis pipl-47 --reason 'request of 3 May'",

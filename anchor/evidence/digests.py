@@ -157,6 +157,27 @@ def digest_bytes(data: bytes, algorithms: Iterable[str]) -> Digests:
     return Digests(sha256=hashlib.sha256(data).digest(), sm3=sm3, size=len(data))
 
 
+class PartwiseDigests:
+    """The digests of bytes that come in parts, of any length, one after the other."""
+
+    def __init__(self, algorithms: Iterable[str]) -> None:
+        self._sha256 = hashlib.sha256()
+        self._sm3 = _new_sm3() if SM3 in parse_algorithms(algorithms) else None
+        self._size = 0
+
+    def update(self, data: bytes) -> None:
+        """Add the next bytes."""
+        self._sha256.update(data)
+        if self._sm3 is not None:
+            self._sm3.update(data)
+        self._size += len(data)
+
+    def finish(self) -> Digests:
+        """Return the digests of all bytes."""
+        sm3 = None if self._sm3 is None else self._sm3.digest()
+        return Digests(sha256=self._sha256.digest(), sm3=sm3, size=self._size)
+
+
 def digest_stream(
     stream: BinaryIO,
     algorithms: Iterable[str],

@@ -48,6 +48,7 @@ from anchor.project.files import (
     TRUST_POLICY,
     deployment_record_path,
 )
+from anchor.project.keeping_config import KeepingConfig, KeepingSection, read_keeping
 from anchor.project.notification_config import (
     NO_WEBHOOK_RULES,
     MailConfig,
@@ -193,6 +194,14 @@ shared = true
 # from = "ADDRESS"
 # user = "USER"
 # password_file = "mail-password"
+
+# Copies of originals, where tenants may keep them: encrypted, with keys that are encrypted by a
+# keyset, which `anchor copies init` makes; and a virus scanner that reads from standard input.
+# [copies]
+# url = "s3://BUCKET/PATH"
+# keyset = "copies-keyset.json"
+# tenant_bytes = 10_000_000_000
+# scan = ["clamdscan", "--no-summary", "-"]
 """
 """The template of a new configuration; ``encode_config`` sets the members, or removes them."""
 
@@ -249,6 +258,7 @@ class Config:
     ``platform`` is how people use the service in browsers, and by which providers they sign in.
     ``retention`` is whether retention dates act by themselves.
     ``webhooks`` is where webhooks may go, ``mail`` the server that takes e-mails; None: no e-mail.
+    ``keeping`` (``[copies]``) is where tenants keep copies of originals; None: nowhere.
     The repr shows no URL of a node or an object store, because they may hold keys.
     """
 
@@ -285,6 +295,7 @@ class Config:
     webhooks: WebhookConfig = NO_WEBHOOK_RULES
     retention: RetentionConfig = NO_RETENTION
     mail: MailConfig | None = None
+    keeping: KeepingConfig | None = None
 
     @property
     def erasures(self) -> Path:
@@ -623,6 +634,7 @@ class _ConfigDocument(BaseSettings):
     retention: _RetentionSection = _RetentionSection()
     webhooks: WebhookSection = WebhookSection()
     mail: MailSection | None = None
+    copies: KeepingSection | None = None
     store_copies: _StoreCopiesSection = _StoreCopiesSection()
 
 
@@ -715,6 +727,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         ),
         webhooks=WebhookConfig(allow_private=document.webhooks.allow_private),
         mail=read_mail(document.mail, folder, document.platform.url),
+        keeping=read_keeping(document.copies, folder),
     )
 
 

@@ -33,6 +33,7 @@ from anchor.store.acknowledged_log import build_entry
 from anchor.store.batches import in_batches
 from anchor.store.certificates import copy_certificates
 from anchor.store.columns import ERASED, MOST_PIECES, EvidenceRow
+from anchor.store.copy_rows import transfer_copies
 from anchor.store.database import Database
 from anchor.store.erasures import find_by_leaves
 from anchor.store.evidence import known_identities
@@ -152,6 +153,7 @@ def fill_store(
     for store in remains.stores:
         with store.read() as source, database.write() as target:
             copy_certificates(source, target)
+            transfer_copies(source, target)
     # Before the erasures known only from the log remove the identities that are compared here.
     missing = tuple(_find_lost(database, remains.owners))
     lost += reapply_erasures(database, remains.stores, remains.erased)

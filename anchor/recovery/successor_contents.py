@@ -20,6 +20,7 @@ from anchor.recovery.notice_restoration import restore_notice_keys
 from anchor.store.acknowledged_log import SideFile, build_entry
 from anchor.store.batches import in_batches
 from anchor.store.columns import ERASED, Run
+from anchor.store.copy_rows import transfer_copies
 from anchor.store.erasures import find_by_leaves
 from anchor.store.evidence import known_identities, load_all
 from anchor.store.evidence_insertion import insert_rows
@@ -60,6 +61,8 @@ def _copy(project: OpenProject, database: Writable, head: Head, side_file: SideF
             insert_head(connection, sealed, sealed_at)
         insert_people(connection, load_people(source))
     enqueue_unplaced(project, database, head, side_file)
+    with project.database.read() as source, database.write() as connection:
+        transfer_copies(source, connection)
 
 
 def _check_complete(runs: Iterable[Run], head: Head) -> Iterator[Run]:

@@ -17,6 +17,7 @@ from anchor.service.announcer import Announcer
 from anchor.service.auth import KeyCache
 from anchor.service.certificate_maker import CertificateMaker
 from anchor.service.client_address import Peers
+from anchor.service.copy_keeper import CopyKeeper
 from anchor.service.mail_sender import MailSender
 from anchor.service.middleware import RequestMiddleware
 from anchor.service.openapi import build_openapi
@@ -27,6 +28,7 @@ from anchor.service.routes import (
     case_members,
     cases,
     certificates,
+    copies,
     erasures,
     evidence_list,
     exhibits,
@@ -46,6 +48,7 @@ from anchor.service.routes import (
     search,
     status,
     submit,
+    uploads,
     usage,
     webhooks,
 )
@@ -55,6 +58,7 @@ from anchor.service.worker import Service
 from anchor.store.announcements import ANNOUNCEMENT_JOB
 from anchor.store.certificates import JOB
 from anchor.store.deliveries import MAIL_JOB, WEBHOOK_JOB
+from anchor.store.kept_copies import JOB as COPY_JOB
 
 if TYPE_CHECKING:
     from anchor.service.provider_client import ProviderClient
@@ -66,6 +70,8 @@ _ROUTERS = (
     status.router,
     receipts.router,
     certificates.router,
+    uploads.router,
+    copies.router,
     erasures.router,
     retentions.router,
     cases.router,
@@ -102,12 +108,15 @@ def create_app(project: OpenProject, settings: Settings | None = None) -> FastAP
     """Return the application for an open project, which it closes when it stops.
 
     Raises:
-        ConfigError: The log's key is missing or damaged, or the secret of a sign-in or the mail
-            server is missing.
+        ConfigError: The log's key, or the keyset of copies, is missing or damaged, or the secret of
+            a sign-in or the mail server is missing.
         ImportError: There are providers, and the extra ``platform`` is not installed.
     """
     service = Service(project, settings or Settings())
     service.jobs.add(JOB, CertificateMaker(service).work)
+    if service.vault is not None:
+        service.vault.check()
+        service.copy_jobs.add(COPY_JOB, CopyKeeper(service, service.vault).work)
     service.deliveries.add(ANNOUNCEMENT_JOB, Announcer(service).work)
     service.deliveries.add(WEBHOOK_JOB, WebhookSender(service).work)
     if project.config.mail is not None:

@@ -6,7 +6,6 @@ import asyncio
 from collections import deque
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
 
 from fastapi.responses import Response
 from starlette.types import Message as AsgiMessage
@@ -14,6 +13,7 @@ from starlette.types import Receive, Send
 
 from anchor.errors import AnchorError
 from anchor.messages.message import Message
+from anchor.service.body_stream import BodyStream, ClientGone
 from anchor.service.bulk_answers import BulkAnswers
 from anchor.service.bulk_runs import BulkReader, Entry
 from anchor.service.caller import Caller
@@ -73,7 +73,8 @@ class BulkAnswer(Response):
         """
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         with self._slot, self._service.recheck.hold(self._lease.caller) as self._lease:
-            body = _Body(receive, self._service.stopping, self._lease)
+            stopped = Message("service-stopping-mid-bulk")
+            body = BodyStream(receive, self._service.stopping, self._lease, stopped)
             sending: asyncio.Task[None] | None = None
             try:
                 while not self._reader.is_open:
@@ -83,7 +84,7 @@ class BulkAnswer(Response):
                 await self._work(body)
                 self._outbox.close()
                 await sending
-            except _Gone:
+            except ClientGone:
                 pass  # a write in progress completes; its answers are not sent
             finally:
                 body.close()
@@ -92,7 +93,7 @@ class BulkAnswer(Response):
                     task.cancel()
                 await asyncio.gather(*left, return_exceptions=True)
 
-    async def _work(self, body: _Body) -> None:
+    async def _work(self, body: BodyStream) -> None:
         try:
             await self._read_body(body)
             while self._reader.count:
@@ -103,7 +104,7 @@ class BulkAnswer(Response):
             self._answers.fail(explain(error))
         await self._outbox.put(self._answers.take())
 
-    async def _read_body(self, body: _Body) -> None:
+    async def _read_body(self, body: BodyStream) -> None:
         reader = self._reader
         loop = asyncio.get_running_loop()
         end = loop.time() + self._settings.bulk_seconds
@@ -116,7 +117,7 @@ class BulkAnswer(Response):
             ):
                 await self._write_some()
 
-    async def _receive(self, body: _Body, seconds: float) -> bool:
+    async def _receive(self, body: BodyStream, seconds: float) -> bool:
         """Give the reader the next piece; return whether it arrived in time.
 
         Raises:
@@ -207,51 +208,6 @@ class BulkAnswer(Response):
         self._counts["lines"] += number
 
 
-class _Gone(Exception):
-    """The client has disconnected, or does not read its answers."""
-
-
-class _Body:
-    """A request's body; a wait for its next piece can time out and be repeated."""
-
-    def __init__(self, receive: Receive, stopping: asyncio.Event, lease: CallerLease) -> None:
-        self._receive = receive
-        self._stopping = asyncio.ensure_future(stopping.wait())
-        self._lease = lease
-        self._ending = asyncio.ensure_future(lease.ended.wait())
-        self._next: asyncio.Future[AsgiMessage] | None = None
-        self.is_complete = False
-
-    async def next(self, seconds: float) -> bytes | None:
-        """Return the next piece; None if it does not arrive in time.
-
-        Raises:
-            _Gone: The client has disconnected.
-            Problem: The service is stopping (503), or the key was revoked or has expired (401).
-        """
-        if self._next is None:
-            self._next = asyncio.ensure_future(self._receive())
-        waited: set[asyncio.Future[Any]] = {self._next, self._stopping, self._ending}
-        await asyncio.wait(waited, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
-        if self._stopping.done():
-            raise Problem(503, Message("service-stopping-mid-bulk"))
-        self._lease.check()
-        if not self._next.done():
-            return None
-        message, self._next = self._next.result(), None
-        if message["type"] != "http.request":
-            raise _Gone
-        self.is_complete = not message.get("more_body", False)
-        return bytes(message.get("body", b""))
-
-    def close(self) -> None:
-        """Cancel every wait."""
-        self._stopping.cancel()
-        self._ending.cancel()
-        if self._next is not None:
-            self._next.cancel()
-
-
 class _Outbox:
     """A queue of answers to the client, which has to read each within ``patience`` seconds."""
 
@@ -266,10 +222,10 @@ class _Outbox:
         """Add an answer; wait while too many are unread.
 
         Raises:
-            _Gone: The client does not read the answers in time.
+            ClientGone: The client does not read the answers in time.
         """
         if self._is_closed:
-            raise _Gone
+            raise ClientGone
         self._parts.append(data)
         self._size += len(data)
         self._changed.set()
@@ -279,7 +235,7 @@ class _Outbox:
                     while self._size > _MOST_UNREAD:
                         await asyncio.sleep(_LINGER)
             except TimeoutError:
-                raise _Gone from None
+                raise ClientGone from None
 
     def close(self) -> None:
         """Make ``drain`` return once everything is sent."""

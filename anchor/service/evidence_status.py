@@ -20,11 +20,13 @@ from anchor.service.schemas import (
     RetentionDocument,
     StatusNoticeDocument,
 )
+from anchor.service.upload_schemas import describe_copy
 from anchor.service.worker import Service
 from anchor.store.erasures import is_erased
 from anchor.store.evidence import StoredEvidence, find_by_identity
 from anchor.store.file_origins import tenant_of
 from anchor.store.heads import AnchoredHead, find_covering_anchor
+from anchor.store.kept_copies import KeptCopy, find_copy_of
 from anchor.store.retentions import Retention, find_retention
 from anchor.types import Stage
 
@@ -96,6 +98,7 @@ def _describe_status(service: Service, standing: _Standing) -> EvidenceStatusDoc
         notice=None if notice is None else _describe_notice(notice),
         notice_erased=standing.notice_erased,
         retention=describe_retention(standing.retention),
+        kept_copy=describe_copy(standing.copy),
     )
 
 
@@ -143,12 +146,14 @@ class _Standing:
     notice: RecordNotice | None
     notice_erased: bool
     retention: Retention | None
+    copy: KeptCopy | None
 
 
 def _load(service: Service, stored: StoredEvidence) -> _Standing:
     chain_id, anchored, pair = service.project.config.chain_id, None, None
     notice_erased = False
     with service.project.database.read() as connection:
+        copy = None if service.vault is None else find_copy_of(connection, stored.identity)
         if stored.leaf_index is not None:
             anchored = find_covering_anchor(connection, chain_id, stored.leaf_index)
         if stored.record is not None:
@@ -158,7 +163,7 @@ def _load(service: Service, stored: StoredEvidence) -> _Standing:
                 notice_erased = True
         retention = find_retention(connection, stored.identity)
     notice = None if pair is None else pair[1]
-    return _Standing(stored, anchored, notice, notice_erased, retention)
+    return _Standing(stored, anchored, notice, notice_erased, retention, copy)
 
 
 def _describe_notice(notice: RecordNotice) -> StatusNoticeDocument:

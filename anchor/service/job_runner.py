@@ -47,7 +47,7 @@ class NotYet(Exception):
 class JobRunner:
     """Tasks that take due jobs and pass each to the function for its kind.
 
-    The function returns how to record the result.  If it fails, or takes more than five minutes,
+    The function returns how to record the result.  If it fails, or takes too long (five minutes),
     the job is put off, for longer each time.  ``end_process`` is called if a task ends without
     being stopped.
     """
@@ -59,8 +59,10 @@ class JobRunner:
         end_process: Callable[[], None] = lambda: None,
         *,
         tasks: int = 1,
+        seconds: float = _SECONDS,
     ) -> None:
-        """Prepare; each of the ``tasks`` does one job at a time."""
+        """Prepare; each of the ``tasks`` does one job at a time, in at most ``seconds``."""
+        self._seconds = seconds
         self._end_process = end_process
         self._queue = JobQueue(database)
         self._clock = clock
@@ -114,7 +116,7 @@ class JobRunner:
         if job is None:
             return False
         try:
-            async with asyncio.timeout(_SECONDS):
+            async with asyncio.timeout(self._seconds):
                 record = await self._work_on(job)
         except NotYet as error:
             await self._put_off(

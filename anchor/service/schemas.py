@@ -196,6 +196,24 @@ class RetentionDocument(Document):
     ]
 
 
+class KeptCopyDocument(Document):
+    """A copy of the original that the tenant keeps, or tried to.
+
+    It is kept once its bytes were compared with the evidence, and scanned where the operator does.
+    """
+
+    state: Literal["receiving", "checking", "waiting", "kept", "refused"]
+    length: Annotated[int, Field(ge=0, description="In bytes.")]
+    received: Annotated[int, Field(ge=0, description="How many of them have arrived.")]
+    reason: Annotated[
+        Literal["other-bytes", "infected", "damaged"] | None,
+        Field(description="Why it was refused: its bytes are then deleted."),
+    ]
+    upload: Annotated[
+        str | None, Field(description="Where its upload goes on, while bytes are missing.")
+    ]
+
+
 class EvidenceStatusDocument(Document):
     """The status of one piece of evidence."""
 
@@ -217,6 +235,9 @@ class EvidenceStatusDocument(Document):
     ] = False
     retention: Annotated[
         RetentionDocument | None, Field(description="Its retention date, or null.")
+    ] = None
+    kept_copy: Annotated[
+        KeptCopyDocument | None, Field(description="The copy of the original, or null.")
     ] = None
 
 
@@ -399,8 +420,10 @@ _DETAILS = {
     405: "The address does not take that method.",
     409: "It is not that far yet, or the tenant would lose its last owner.",
     410: "It was erased.",
+    412: "`Tus-Resumable` is missing, or names another version.",
     413: "It is too long.",
     415: "It is of another media type, or compressed.",
+    416: "The copy ends before that range.",
     422: "A member or parameter is not as it has to be; `errors` names it.",
     429: "The tenant's quota is used up, it does too much at once, or too much comes from this "
     "address; `Retry-After` says when.",

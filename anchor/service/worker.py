@@ -21,6 +21,7 @@ from anchor.evidence.not_before import NotBefore
 from anchor.messages.message import Message
 from anchor.monitor.chain_status import StatusPoller
 from anchor.operate.clock_check import clock_error
+from anchor.operate.copy_vault import CopyVault
 from anchor.operate.incident_handling import check_no_incident, explain_incidents
 from anchor.operate.live_publication import LivePublication
 from anchor.operate.recent_block import RecentBlock
@@ -49,6 +50,8 @@ P = ParamSpec("P")
 _READERS = 4
 # Messages that are sent at the same time.
 _DELIVERIES = 4
+# The most seconds for reading, comparing and scanning one copy.
+_COPY_SECONDS = 12 * 3_600
 
 
 class Service:
@@ -58,6 +61,8 @@ class Service:
         self.project = project
         self.settings = settings
         self.recheck = CallerRecheck(self._reload_callers)
+        keeping = project.config.keeping
+        self.vault = None if keeping is None else CopyVault(keeping)
         self.write_queue = WriteQueue(project.database, utc_now, end_this_process)
         self.readiness = Readiness(project.database, end_this_process)
         self.stage_watch = StageWatch(project, end_this_process)
@@ -76,6 +81,8 @@ class Service:
         self.jobs = JobRunner(project.database, clock, end_this_process)
         # Apart from the certificates, and several at once: receivers may take long to answer.
         self.deliveries = JobRunner(project.database, clock, end_this_process, tasks=_DELIVERIES)
+        # Apart from both: comparing a large copy takes minutes.
+        self.copy_jobs = JobRunner(project.database, clock, end_this_process, seconds=_COPY_SECONDS)
         self._public = LivePublication(project, load_log_key(project.config))
         # The published log's tree caches tiles, and is not thread-safe.
         self._publisher = ThreadPoolExecutor(1, thread_name_prefix="publish")
@@ -95,6 +102,8 @@ class Service:
         self.anchor_watch.start()
         self.jobs.start()
         self.deliveries.start()
+        if self.vault is not None:
+            self.copy_jobs.start()
 
     async def read(self, work: Callable[[], T]) -> T:
         """Run ``work``, which may block on the store, off the event loop."""
@@ -241,6 +250,7 @@ class Service:
         self.stopping.set()
         await self.jobs.stop()
         await self.deliveries.stop()
+        await self.copy_jobs.stop()
         self.anchor_watch.stop()
         await self.readiness.stop()
         await self.stage_watch.stop()

@@ -21,6 +21,7 @@ from anchor.store.evidence_insertion import replace_pieces
 from anchor.store.file_origins import tenant_of
 from anchor.store.fingerprint_pages import About
 from anchor.store.idempotency_keys import delete_keys
+from anchor.store.kept_copies import forget_copies
 from anchor.store.name_index import forget_names
 from anchor.store.retentions import forget_retentions
 from anchor.store.runs import (
@@ -145,10 +146,9 @@ def erase_rows(
     forget_in_messages(connection, identities)
     forget_retentions(connection, identities)
     forget_names(connection, [(tenant_of(piece.source), piece.id) for piece in pieces])
-    forget_exhibits(
-        connection,
-        [(piece.identity, at) for piece, (_, at) in zip(pieces, said, strict=True)],
-    )
+    erased = [(piece.identity, at) for piece, (_, at) in zip(pieces, said, strict=True)]
+    forget_exhibits(connection, erased)
+    forget_copies(connection, erased)
     _insert(
         connection,
         [

@@ -23,6 +23,7 @@ from anchor.store.schema import (
     certificates,
     deliveries,
     fingerprints,
+    kept_copies,
     keys,
     name_blocks,
     retentions,
@@ -38,6 +39,7 @@ _WITH_EVIDENCE = (
     case_exhibits,
     certificates,
     certificate_files,
+    kept_copies,
     announcements,
     deliveries,
 )

@@ -42,6 +42,8 @@ What each table keeps durable:
 - ``announcements``: events about which messages have yet to be made.
 - ``webhooks``: where tenants want to be told about events, with the secrets that sign messages.
 - ``deliveries``: messages to webhooks and persons, waiting or settled.
+- ``kept_copies``: copies of originals that tenants keep, with the key of each, encrypted.
+- ``kept_copy_parts``: the parts of a copy, each an encrypted object of the object store.
 - ``mail_choices``: what each person wants to be told by e-mail, and in which language.
 """
 
@@ -692,4 +694,40 @@ mail_choices = _table(
     Column("language", Text),
     # In the links by which e-mails are ended without a sign-in.
     Column("token", Text, nullable=False, unique=True),
+)
+
+kept_copies = _table(
+    "kept_copies",
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    # The piece of evidence; NULL once it is erased, or the copy deleted.
+    Column("identity", Bytes),
+    Column("length", Int64, nullable=False),
+    # How many of its bytes are stored, and in how many parts.
+    Column("received", Int64, nullable=False),
+    Column("parts", Int64, nullable=False),
+    # 'receiving', 'checking', 'waiting', 'kept', 'refused' or 'deleted'.
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    # Tink's encrypted keyset; without it nobody can read the objects.
+    Column("wrapped_key", Bytes),
+    Column("begun_by", Text, nullable=False),
+    Column("begun_at", Text, nullable=False),
+    Column("expires_at", Text, nullable=False),
+    Column("settled_at", Text),
+    CheckConstraint(
+        "(wrapped_key IS NULL) = (state IN ('refused', 'deleted'))", name="key_while_it_lives"
+    ),
+    Index("ix_kept_copies_identity", "identity"),
+    _index_where("ix_kept_copies_tenant", "wrapped_key IS NOT NULL", "tenant", "length"),
+    _index_where("uq_kept_copies_live", "wrapped_key IS NOT NULL", "identity", unique=True),
+)
+
+kept_copy_parts = _table(
+    "kept_copy_parts",
+    Column("copy", Text, ForeignKey("kept_copies.id"), primary_key=True),
+    # From 0, without a gap.
+    Column("number", Int64, primary_key=True, autoincrement=False),
+    Column("object", Text, nullable=False),
+    Column("size", Int64, nullable=False),
 )

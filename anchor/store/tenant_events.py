@@ -56,6 +56,10 @@ Action: TypeAlias = Literal[
     "webhook-secret-rotated",
     "webhook-disabled",
     "webhook-removed",
+    "copy-kept",
+    "copy-refused",
+    "copy-read",
+    "copy-deleted",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 

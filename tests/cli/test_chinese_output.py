@@ -145,6 +145,9 @@ STEPS = {
         0 tenant invite acme --role owner
         0 tenant invite acme --email li@example.org --json
         0 tenant list
+        2 copies init
+        2 copies rotate
+        2 copies drop
         2 transactions give-up 1
     """,
     "retention": """

@@ -26,6 +26,7 @@ GROUPS = {
     "transactions": ("list", "give-up"),
     "api-key": ("create", "list", "revoke"),
     "tenant": ("invite", "list"),
+    "copies": ("init", "rotate", "drop"),
     "hold": ("add", "list", "remove"),
     "custody": ("add", "show"),
 }

@@ -33,7 +33,10 @@ ELSEWHERE = {
     "init": "tests/cli/test_journey.py",
 }
 # What the state of that log does not allow: its document is the error's.
-REFUSED = {"operator remove", "restore", "succeed", "timestamp", "transactions give-up"}
+REFUSED = {
+    "copies init", "copies rotate", "copies drop", "operator remove", "restore", "succeed",
+    "timestamp", "transactions give-up",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -109,6 +112,9 @@ def test_the_document_of_each_command_names_its_format(anchored: Site, tmp_path:
         "api-key revoke": (str(key),),
         "tenant invite": ("acme", "--role", "owner", "--email", "li@example.org"),
         "tenant list": (),
+        "copies init": (),
+        "copies rotate": (),
+        "copies drop": (),
         "hold add": ("case", "a.txt", "--reason", "a dispute"),
         "hold list": (),
         "hold remove": ("case",),

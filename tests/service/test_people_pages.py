@@ -141,6 +141,14 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("POST", "/v1/cases/none/exhibits", "submit", {}),
     ("PATCH", "/v1/cases/none/exhibits/none", "submit", {}),
     ("DELETE", "/v1/cases/none/exhibits/none", "submit", {}),
+    ("POST", "/v1/uploads", "submit", {}),
+    ("HEAD", f"/v1/uploads/{'0' * 32}", "submit", {}),
+    ("PATCH", f"/v1/uploads/{'0' * 32}", "submit", {}),
+    ("DELETE", f"/v1/uploads/{'0' * 32}", "submit", {}),
+    ("GET", f"/v1/evidence/{'0' * 64}/copy", "read", {}),
+    ("DELETE", f"/v1/evidence/{'0' * 64}/copy", "manage", {}),
+    ("GET", f"/tenants/TENANT/evidence/{'0' * 64}/copy", "read", {}),
+    ("POST", f"/tenants/TENANT/evidence/{'0' * 64}/copy", "manage", {}),
     ("GET", "/v1/heads", "read", {}),
     ("GET", "/v1/usage", "read", {}),
     ("GET", "/v1/tenants", "admin", {}),
@@ -180,8 +188,13 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", "/v1/audit-trail", "audit", {}),
     ("GET", "/v1/audit-trail/2020-01-01", "audit", {}),
 ]
-# For everybody: what has a number, and the notices about a record.
-PUBLIC = {("GET", "/v1/lookup/*"), ("POST", "/v1/lookup"), ("GET", "/v1/notices/*")}
+# For everybody: what has a number, the notices about a record, and the protocol of uploads.
+PUBLIC = {
+    ("GET", "/v1/lookup/*"),
+    ("POST", "/v1/lookup"),
+    ("GET", "/v1/notices/*"),
+    ("OPTIONS", "/v1/uploads"),
+}
 
 
 def test_the_table_names_every_route_of_a_tenant() -> None:
@@ -276,7 +289,9 @@ def test_nobody_is_let_in_without_a_session_or_from_another_site(
     before = len(actions(platform, "acme"))
     for lie in ({"Origin": "https://evil.example"}, {"Origin": "null"},
                 {"Origin": platform.url, "Sec-Fetch-Site": "cross-site"}):  # fmt: skip
-        if method == "GET" and (path.startswith("/tenants") or "Sec-Fetch-Site" not in lie):
+        if method in ("GET", "HEAD") and (
+            path.startswith("/tenants") or "Sec-Fetch-Site" not in lie
+        ):
             continue
         answer = owner.request(method, address, headers=lie, **body)
         assert answer.status_code in (403, 415), answer.text[:300]

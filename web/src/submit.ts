@@ -11,6 +11,7 @@ import { HashingPool } from "./hashing_pool.ts";
 import { inLanguage, message, useTemplates } from "./messages.ts";
 import { find } from "./page/elements.ts";
 import { SubmitPage } from "./submit/app.ts";
+import type { SendCopy } from "./submit/copy_queue.ts";
 import { describeFault, encodeLine } from "./submit/entry.ts";
 import { keepNothing, openList, type ListStore } from "./submit/list_store.ts";
 import { faultOfName, hasHidden, showName } from "./submit/names.ts";
@@ -44,11 +45,14 @@ async function startPage(script: string): Promise<void> {
     return;
   }
   const service = connect(tenant);
+  // There is this script only where copies can be kept.
+  const { sendCopy } = globalThis as { readonly sendCopy?: SendCopy };
   const list = new SubmissionList({
     store: await open(name, () => page.tell(message("submit-not-kept"))),
     service,
     hasher: new HashingPool(() => startWorker(() => script), Math.min(navigator.hardwareConcurrency || 2, MOST_WORKERS)),
     newKey: makeKey,
+    ...(sendCopy ? { copying: { send: sendCopy, tenant } } : {}),
     sleep: (seconds) => new Promise((resolve) => setTimeout(resolve, 1_000 * seconds)),
     changed: () => page.changed(),
   });

@@ -80,6 +80,10 @@ _ACTIONS: Final[Mapping[str, Message]] = {
     "webhook-secret-rotated": Message("event-webhook-secret-rotated"),
     "webhook-disabled": Message("event-webhook-disabled"),
     "webhook-removed": Message("event-webhook-removed"),
+    "copy-kept": Message("event-copy-kept"),
+    "copy-refused": Message("event-copy-refused"),
+    "copy-read": Message("event-copy-read"),
+    "copy-deleted": Message("event-copy-deleted"),
 }
 
 

@@ -10,9 +10,12 @@ from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
 from anchor.service.caller import Caller
 from anchor.service.certificate_orders import order_certificate
+from anchor.service.copy_download import answer_copy
+from anchor.service.copy_removal import remove_copy
 from anchor.service.evidence_erasure import erase_evidence
 from anchor.service.evidence_retention import change_retention
 from anchor.service.evidence_status import find_evidence, load_status
+from anchor.service.pages.copy_labels import describe_copy_state
 from anchor.service.pages.evidence_labels import BEATER_LABELS, STAGE_LABELS, STAGE_TONES
 from anchor.service.pages.forms import Form, read_form
 from anchor.service.pages.language import CurrentReader, Reader
@@ -97,6 +100,36 @@ async def set_date(
     return RedirectResponse(reader.link(f"/tenants/{tenant}/evidence/{id}"), status_code=303)
 
 
+@router.get("/tenants/{tenant}/evidence/{id}/copy")
+async def download_copy(
+    request: Request, service: CurrentService, tenant: str, id: IdInPath
+) -> Response:
+    """Return the copy of the original as a file."""
+    caller = await need_caller(request, service, tenant, "read")
+    return await answer_copy(service, caller, id, request.headers.get("Range"))
+
+
+@router.post("/tenants/{tenant}/evidence/{id}/copy")
+async def delete_copy(
+    request: Request, service: CurrentService, reader: CurrentReader, tenant: str, id: IdInPath
+) -> Response:
+    """Delete the copy of the original; the evidence stays."""
+    caller = await need_caller(request, service, tenant, "manage")
+    form = await read_form(request, service, "sure-copy")
+    if not form.has("sure-copy", "yes"):
+        form = form.refuse(**{"sure-copy": Message("copy-delete-not-confirmed")})
+    else:
+        try:
+            await remove_copy(service, caller, id)
+        except Problem as problem:
+            if problem.status not in _REFUSED:
+                raise
+            form = form.refuse(**{"sure-copy": problem.detail})
+    if form.errors:
+        return await _answer(service, reader, caller, id, form)
+    return RedirectResponse(reader.link(f"/tenants/{tenant}/evidence/{id}"), status_code=303)
+
+
 async def _answer(
     service: Service, reader: Reader, caller: Caller, id: str, form: Form
 ) -> Response:
@@ -116,5 +149,7 @@ async def _answer(
         "bases": _BASIS_LABELS,
         "retention_acts": service.project.config.retention.acts,
         "beater": BEATER_LABELS.get(status.retention.beaten_by or "") if status.retention else None,
+        "copy": None if status.kept_copy is None else describe_copy_state(status.kept_copy),
+        "copy_is_kept": status.kept_copy is not None and status.kept_copy.state == "kept",
     }
     return answer_page("piece.html", values, reader, status=422 if form.errors else 200)

@@ -116,6 +116,12 @@ async def submit_script(digest: str) -> Response:
     return script
 
 
+@router.get("/upload-{digest}.js")
+async def upload_script(digest: str) -> Response:
+    """Return the script that sends copies from the page for submitting."""
+    return _answer_static("upload.js", digest, "text/javascript")
+
+
 @router.get("/favicon.svg")
 async def icon() -> Response:
     """Return the icon."""

@@ -19,7 +19,8 @@ from anchor.service.pages.page_routes import PageRoute
 from anchor.service.pages.rendering import SCRIPT_POLICY, answer_page, static_path
 from anchor.service.pages.tenant_access import need_caller, need_session
 from anchor.service.problems import Problem
-from anchor.service.worker import CurrentService
+from anchor.service.worker import CurrentService, Service
+from anchor.store.kept_copies import count_copy_bytes
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -66,5 +67,17 @@ async def submit_page(
         "kinds": KIND_LABELS,
         "limit": MAX_CHARACTERS,
         "script": static_path("submit.js"),
+        "upload_script": None,
+        "copy_room": await _find_copy_room(service, caller.tenant),
     }
+    if values["copy_room"]:
+        values["upload_script"] = static_path("upload.js")
     return answer_page("submit.html", values, reader, policy=SCRIPT_POLICY)
+
+
+async def _find_copy_room(service: Service, tenant: str) -> int | None:
+    """Return how many bytes of copies the tenant may still keep; None where none are kept."""
+    if service.vault is None:
+        return None
+    used = await service.query(count_copy_bytes, tenant)
+    return max(0, service.vault.config.tenant_bytes - used)

@@ -134,7 +134,9 @@ export class SubmitPage {
       find([...groups.keys()][0]!).focus();
       return;
     }
-    await this.list.submit({ withNames: find<HTMLInputElement>("names").checked, groups });
+    // The box is there only where copies can be kept.
+    const keep = (document.getElementById("keep") as HTMLInputElement | null)?.checked ?? false;
+    await this.list.submit({ withNames: find<HTMLInputElement>("names").checked, groups, ...(keep ? { keep } : {}) });
   }
 
   private showFaults(fields: readonly string[], faults: ReadonlyMap<string, Message>): void {
@@ -165,6 +167,8 @@ export class SubmitPage {
     const overview = summarise(this.list);
     find("summary").textContent = this.say(overview.text);
     find("missing").textContent = overview.missing > 0 ? this.say(message("submit-missing", { count: overview.missing })) : "";
+    const missingCopies = entries.filter((entry) => this.list.copies.isMissing(entry)).length;
+    find("missing-copies").textContent = missingCopies > 0 ? this.say(message("submit-copies-missing", { count: missingCopies })) : "";
     const progress = find<HTMLProgressElement>("overall");
     progress.hidden = overview.part === null;
     progress.value = overview.part ?? 0;
@@ -219,6 +223,12 @@ export class SubmitPage {
       case "remove":
         await this.list.remove([entry]);
         find("pieces-heading").focus();
+        return;
+      case "pause-copy":
+        this.list.copies.pause(entry);
+        return;
+      case "resume-copy":
+        this.list.copies.start(entry);
         return;
       case "certify":
         await this.list.certify(entry);

@@ -3,6 +3,7 @@
 import type { Hex } from "../bytes.ts";
 import type { Text } from "../messages.ts";
 import { message } from "../messages.ts";
+import type { KeptCopy } from "./copy_queue.ts";
 import { faultOfName } from "./names.ts";
 
 export const STAGES = ["accepted", "sealed", "submitted", "included", "anchored"] as const;
@@ -21,6 +22,8 @@ export interface Batch {
   readonly key: string;
   readonly withNames: boolean;
   readonly groups: Groups;
+  /** The bytes of its files are to be sent as well. */
+  readonly keep?: boolean;
 }
 
 /** Why a piece is not submitted: by a rule of this page, or in the service's own words. */
@@ -54,6 +57,10 @@ export interface Entry {
   stage: Stage | null;
   number: string | null;
   certificate: Certificate | null;
+  /** The copy of it that is kept, as far as that is; missing in lists of earlier releases. */
+  copy?: KeptCopy | null;
+  /** Why its copy cannot be sent, in the service's own words. */
+  copyFault?: string | null;
 }
 
 /** What is to be done next about an entry. */

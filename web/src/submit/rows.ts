@@ -2,12 +2,13 @@
 
 import { inLanguage, type Language, message, type Text } from "../messages.ts";
 import { make } from "../page/elements.ts";
+import { describeCopy, isSettled } from "./copy_queue.ts";
 import { describeFault, describeStage, type Entry, type Stage } from "./entry.ts";
 import { faultOfName, hasHidden, showName } from "./names.ts";
 import type { SubmissionList } from "./submission_list.ts";
 
 /** What somebody does about a piece. */
-export type Action = "remove" | "receipt" | "certify" | "pdf" | "html" | "json";
+export type Action = "remove" | "receipt" | "pause-copy" | "resume-copy" | "certify" | "pdf" | "html" | "json";
 export type Act = (action: Action, entry: Entry) => void;
 
 const DOTS: { readonly [stage in Stage]: string } = {
@@ -21,6 +22,8 @@ export class Row {
   private readonly state = make("p", { class: "at" });
   private readonly progress = make("progress", { max: "1" }) as HTMLProgressElement;
   private readonly note = make("p", { class: "small soft" });
+  private readonly copy = make("p", { class: "small soft" });
+  private readonly sent = make("progress", { max: "1" }) as HTMLProgressElement;
   private readonly problem = make("p", { class: "problem" });
   private readonly number = make("p", { class: "at hash" });
   private readonly actions = make("p", { class: "actions" });
@@ -33,8 +36,9 @@ export class Row {
     const name = make("bdi", {}, showName(entry.name));
     const size = make("span", { class: "soft small" }, spellSize(entry.size, language));
     this.progress.setAttribute("aria-label", this.say(message("submit-hashing-of", { name: showName(entry.name) })));
+    this.sent.setAttribute("aria-label", this.say(message("submit-copy-of", { name: showName(entry.name) })));
     this.element.append(
-      make("div", {}, make("p", { class: "name" }, name, " ", size), this.note, this.problem),
+      make("div", {}, make("p", { class: "name" }, name, " ", size), this.note, this.copy, this.problem),
       make("div", {}, this.state, this.progress, this.number), this.actions,
     );
     this.update();
@@ -47,7 +51,15 @@ export class Row {
     this.progress.hidden = part === null;
     this.progress.value = part ?? 0;
     const step = this.list.step(entry);
-    const shown = JSON.stringify([step, entry.stage, entry.number, entry.fault, entry.certificate, entry.batch, part === null]);
+    const sent = this.list.copies.progress.get(entry) ?? null;
+    if (sent === null) {
+      this.sent.remove();
+    } else if (this.sent.parentNode === null) {
+      this.copy.after(this.sent);
+    }
+    this.sent.value = sent ?? 0;
+    this.copy.textContent = this.list.wantsCopy(entry) && entry.fault === null ? this.say(describeCopy(entry, this.list.copies)) : "";
+    const shown = JSON.stringify([step, entry.stage, entry.number, entry.fault, entry.certificate, entry.batch, part === null, this.describeCopyAction()]);
     if (shown === this.shown) {
       return;
     }
@@ -82,12 +94,28 @@ export class Row {
       : describeStage(this.entry.stage ?? "accepted");
   }
 
+  /** Return what can be done about the copy while it is sent. */
+  private describeCopyAction(): Action | null {
+    const { entry, list: { copies } } = this;
+    if (!this.list.wantsCopy(entry) || entry.evidence === null || isSettled(entry) || copies.isMissing(entry)) {
+      return null;
+    }
+    if (copies.isPaused(entry) || entry.copyFault) {
+      return "resume-copy";
+    }
+    return copies.isSending(entry) ? "pause-copy" : null;
+  }
+
   private listActions(): [Action, Text][] {
     const { evidence, stage, certificate } = this.entry;
     if (evidence === null) {
       return [["remove", message("submit-remove")]];
     }
     const actions: [Action, Text][] = stage === "anchored" ? [["receipt", message("submit-receipt")]] : [];
+    const copyAction = this.describeCopyAction();
+    if (copyAction !== null) {
+      actions.push([copyAction, copyAction === "pause-copy" ? message("submit-copy-pause") : message("submit-copy-resume")]);
+    }
     if (certificate?.state === "issued") {
       const made = FILES.filter((kind) => certificate.files.includes(kind));
       return [...actions, ...made.map((kind): [Action, Text] =>

@@ -1,6 +1,7 @@
 /** The service as this page asks it (docs/service.md): with the browser's session, for one tenant. */
 
 import type { Hex } from "../bytes.ts";
+import type { KeptCopy } from "./copy_queue.ts";
 import { type Certificate, type Stage, STAGES } from "./entry.ts";
 
 /** The service did not do what it was asked; `status` is 0 if it did not answer. */
@@ -33,6 +34,7 @@ export interface Status {
   readonly id: Hex;
   readonly state: Stage;
   readonly number: string | null;
+  readonly copy: KeptCopy | null;
 }
 
 export type Answer = { readonly id: Hex; readonly state: Stage } | ServiceProblem;
@@ -144,11 +146,11 @@ const readCertificate = (document: unknown): Certificate => {
 };
 
 function readStatus(document: unknown): Status {
-  const { id, state, number } = document as Status;
+  const { id, state, number, kept_copy: copy } = document as Status & { readonly kept_copy?: KeptCopy | null };
   if (!STAGES.includes(state)) {
     throw new ServiceProblem(0, String(state));
   }
-  return { id, state, number };
+  return { id, state, number, copy: copy ?? null };
 }
 
 /** Yield the parts of an answer while it arrives; what ends early is a problem. */

@@ -6,6 +6,7 @@
  */
 
 import type { ChosenFile } from "./chosen_files.ts";
+import { CopyQueue, type SendCopy } from "./copy_queue.ts";
 import {
   type Batch, encodeLine, type Entry, faultIn, isSame, isSubmittable, nextStep, type Step,
 } from "./entry.ts";
@@ -21,6 +22,8 @@ export interface Means {
   readonly hasher: Hasher;
   readonly newKey: () => string;
   readonly sleep: (seconds: number) => Promise<void>;
+  /** What sends copies; missing where none can be kept. */
+  readonly copying?: { readonly send: SendCopy; readonly tenant: string };
   /** What is shown is another. */
   readonly changed: () => void;
 }
@@ -38,6 +41,7 @@ export class SubmissionList {
   /** What ails sending. */
   readonly patience: Patience;
   readonly stages: StageFollower;
+  readonly copies: CopyQueue;
 
   private readonly batches = new Map<string, Batch>();
   private readonly byName = new Map<string, Entry[]>();
@@ -53,6 +57,9 @@ export class SubmissionList {
     this.hashing = new HashingQueue(hasher, changed, (entry) => this.noteHashed(entry));
     this.patience = new Patience(sleep, changed);
     const pending = () => this.entries.filter((entry) => this.step(entry) === "follow");
+    const { send, tenant } = means.copying ?? { send: null, tenant: "" };
+    const note = (entry: Entry) => this.note(entry);
+    this.copies = new CopyQueue(service, send, tenant, sleep, (entry) => this.wantsCopy(entry), note, changed);
     this.stages = new StageFollower(service, new Patience(sleep, changed), sleep, pending, (entry) => this.note(entry));
   }
 
@@ -62,6 +69,7 @@ export class SubmissionList {
     batches.forEach((batch) => this.batches.set(batch.key, batch));
     entries.forEach((entry) => this.insert(entry));
     this.toSend = entries.filter((entry) => this.step(entry) === "send");
+    entries.forEach((entry) => this.copies.start(entry));
     entries.filter(({ certificate }) => certificate?.state === "waiting")
       .forEach((entry) => this.certify(entry).catch(() => {}));
     this.resume();
@@ -69,6 +77,11 @@ export class SubmissionList {
 
   step(entry: Entry): Step {
     return nextStep(entry, this.hashing.has(entry));
+  }
+
+  /** Tell whether the bytes of an entry are to be sent: only of what was submitted with that wish. */
+  wantsCopy({ batch }: Entry): boolean {
+    return batch !== null && this.batches.get(batch)?.keep === true;
   }
 
   /** Add files to the list, and return how many are in it already. */
@@ -108,6 +121,9 @@ export class SubmissionList {
     }
     this.batches.set(batch.key, batch);
     this.means.changed();
+    if (!batch.keep) {
+      chosen.forEach((entry) => this.copies.drop(entry, false));
+    }
     // A crash before this leaves them to be submitted anew; one after it, to be sent under this key.
     await this.means.store.save(chosen, batch);
     this.toSend.push(...chosen.filter((entry) => this.step(entry) === "send"));
@@ -119,6 +135,7 @@ export class SubmissionList {
     for (const entry of entries) {
       this.gone.add(entry);
       this.hashing.drop(entry);
+      this.copies.drop(entry);
       this.byName.set(entry.name, this.byName.get(entry.name)!.filter((other) => other !== entry));
     }
     const left = this.entries.filter((entry) => !this.gone.has(entry));
@@ -160,6 +177,7 @@ export class SubmissionList {
     const { name, file: { size, lastModified: modified }, isText } = chosen;
     const known = (this.byName.get(name) ?? []).find((entry) => isSame(entry, { name, size, modified }));
     if (known && (this.hashing.has(known) || known.sha256 !== null)) {
+      this.copies.hold(known, chosen.file);
       return null;
     }
     const entry: Entry = known ?? {
@@ -168,6 +186,7 @@ export class SubmissionList {
     };
     entry.fault = null;
     this.hashing.keep(entry, chosen);
+    this.copies.hold(entry, chosen.file);
     if (!known) {
       this.insert(entry);
     }
@@ -242,6 +261,7 @@ export class SubmissionList {
         }
         answered.add(entry);
         this.note(entry);
+        this.copies.start(entry);
       });
     } finally {
       // A crash before these are stored has them sent again, and the service knows them by the key.

@@ -1,0 +1,1 @@
+"""Copies of originals that tenants keep: their rules, their encryption, and the object store."""
