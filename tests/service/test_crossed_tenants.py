@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import re
@@ -16,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.routing import APIRoute
+from support.copies import OCTETS, TUS, keeping
 from support.memory_projects import MemorySite
 from support.route_places import fill_in, find_places
 from support.service import digest
@@ -27,6 +29,7 @@ from anchor.people.roles import ROLES, Role
 from anchor.project.notification_config import WebhookConfig
 from anchor.service import pages
 from anchor.service.app import make_app
+from anchor.service.settings import Settings
 from anchor.store.certificates import request_certificate, save_issue
 from anchor.store.erasures import find_by_ids
 from anchor.store.location import SqliteFile
@@ -41,6 +44,7 @@ _HOOK = {"url": "https://receiver.example/", "events": ["key.created"]}
 # A body that is right, so that nothing but the address is refused; `EVIDENCE` stands for an id.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/certificates/{certificate}/revocation"): {"reason": "crossed"},
+    ("PATCH", "/v1/uploads/{upload}"): {},
     ("PUT", "/v1/evidence/{id}/retention"): {"until": "2099-01-01"},
     ("POST", "/v1/evidence/{id}/erasure"): {"basis": "other", "reason": "crossed"},
     ("PATCH", "/v1/cases/{case}"): {"title": "crossed", "state": "closed"},
@@ -60,6 +64,7 @@ FORMS: dict[str, dict[str, str]] = {
     "/tenants/{tenant}/webhooks/{id}": {"do": "rotate"},
     "/tenants/{tenant}/evidence/{id}/certificates": {},
     "/tenants/{tenant}/evidence/{id}/erasure": {"basis": "other", "reason": "crossed"},
+    "/tenants/{tenant}/evidence/{id}/copy": {"sure-copy": "yes"},
     "/tenants/{tenant}/evidence/{id}/retention": {"until": "2099-01-01"},
     "/tenants/{tenant}/cases": {"number": "crossed", "title": "crossed"},
     "/tenants/{tenant}/cases/{case}/edit": {"number": "crossed", "title": "crossed"},
@@ -105,6 +110,20 @@ def wait_for(made: Callable[[], list[Any]]) -> list[Any]:
     return rows
 
 
+def begin_upload(tenant: Tenant, evidence: str) -> str:
+    owner = tenant.people["owner"]
+    named = {"Origin": owner.platform.url, "Anchor-Tenant": tenant.name}
+    answer = owner.http.post("/v1/uploads", headers=named | upload_headers(evidence))
+    assert answer.status_code == 201, answer.text
+    return str(answer.headers["Location"].rpartition("/")[2])
+
+
+def upload_headers(evidence: str) -> dict[str, str]:
+    """Return the headers of every request about uploads."""
+    metadata = {"Upload-Metadata": f"evidence {base64.b64encode(evidence.encode()).decode()}"}
+    return TUS | OCTETS | metadata | {"Upload-Length": "5", "Upload-Offset": "0"}
+
+
 def furnish(platform: Platform, name: str, number: int, receiver: Receiver) -> Tenant:
     """Make a tenant, and one of everything in it."""
     tenant = Tenant(
@@ -117,7 +136,9 @@ def furnish(platform: Platform, name: str, number: int, receiver: Receiver) -> T
     key = call("POST", "/v1/keys", {"scopes": ["submit", "read", "audit", "manage"]})
     call("POST", "/v1/invitations", {"role": "owner", "email": f"{word}@x.org"})
     (invited,) = call("GET", "/v1/invitations")["invitations"]
-    piece = call("POST", "/v1/evidence", {"sha256": digest(number), "name": f"{word}.pdf"})
+    piece = call(
+        "POST", "/v1/evidence", {"sha256": digest(number), "name": f"{word}.pdf", "size": 5}
+    )
     case = call("POST", "/v1/cases", {"number": word, "title": word, "authority": word})
     path = f"/v1/cases/{case['id']}"
     exhibit = call("POST", f"{path}/exhibits", {"evidence": piece["id"], "label": word[:40]})
@@ -143,6 +164,7 @@ def furnish(platform: Platform, name: str, number: int, receiver: Receiver) -> T
         "person": tenant.people["member"].id, "key": key["id"], "invitation": invited["id"],
         "webhook": hook["id"], "link": call("GET", f"{path}/links")["links"][0]["id"],
         "certificate": order.id, "message": message["message"],
+        "upload": begin_upload(tenant, piece["id"]),
     }  # fmt: skip
     return tenant
 
@@ -155,9 +177,12 @@ def world(
     shutil.copytree(grown.config.folder, folder)
     config = replace(
         grown.config, folder=folder, store=SqliteFile(folder / "anchor.db"), tiles=folder / "tiles",
-        webhooks=WebhookConfig(allow_private=True),
+        webhooks=WebhookConfig(allow_private=True), keeping=keeping(folder),
     )  # fmt: skip
-    with serve_platform(MemorySite(grown.chain, config)) as served, run_receiver() as receiver:
+    # So many refusals from one address would be limited.
+    settings = Settings(anonymous_burst=100_000, refused_burst=100_000)
+    site = MemorySite(grown.chain, config)
+    with serve_platform(site, settings=settings) as served, run_receiver() as receiver:
         alpha = furnish(served, "alpha", 71_001, receiver)
         beta = furnish(served, "beta", 71_002, receiver)
         wait_for(lambda: [not (rows := dump(served))["jobs"] and not rows["announcements"]])
@@ -171,7 +196,10 @@ def list_routes() -> list[tuple[str, str]]:
         (method.upper(), path)
         for path, operations in make_app().openapi()["paths"].items()
         for method in operations
-        if path.startswith("/v1/") and path not in PUBLIC and not path.startswith(OPERATOR)
+        if method != "options"
+        and path.startswith("/v1/")
+        and path not in PUBLIC
+        and not path.startswith(OPERATOR)
     }
 
     def walk(routes: Iterable[object]) -> None:
@@ -207,7 +235,9 @@ def dump(platform: Platform) -> dict[str, list[Any]]:
             for (name,) in tables
             if name not in RESTLESS and not name.startswith("sqlite_")
         }
-        rows["jobs"] = store.execute("SELECT id FROM jobs ORDER BY id").fetchall()
+        # The job about an upload stays until the upload ends.
+        jobs = "SELECT id FROM jobs WHERE kind != 'copy' ORDER BY id"
+        rows["jobs"] = store.execute(jobs).fetchall()
     return rows
 
 
@@ -232,6 +262,9 @@ def ask(
     """Send a request whose body names what belongs to ``ids``."""
     if method == "GET":
         return http.get(address, headers=headers)
+    if path.startswith("/v1/uploads"):
+        headers = headers | upload_headers(ids["evidence"])
+        return http.request(method, address, headers=headers, content=b"xxxxx")
     is_page = path.startswith("/tenants/")
     given = FORMS[path] if is_page else BODIES.get((method, path))
     text = json.dumps(given).replace("EVIDENCE", ids["evidence"]).replace("PERSON", ids["person"])
@@ -312,7 +345,7 @@ def test_whatever_is_anothers_is_answered_like_what_does_not_exist(
         for crossing, (method, path) in itertools.product(crossings, list_routes()):
             crossing.go(method, path)
     wrong = [line for crossing in crossings for line in crossing.wrong]
-    assert not wrong, (len(wrong), wrong[:40])
+    assert not wrong, (len(wrong), *wrong[:40])
     assert sum(crossing.asked for crossing in crossings) >= 500
     after = dump(platform)
     assert {name for name in before if before[name] != after[name]} == set()
@@ -326,6 +359,8 @@ def test_an_id_of_anothers_in_a_body_or_a_query_finds_nothing(
     ids, own = beta.ids, alpha.people["owner"].http
     headers = {"Origin": platform.url, "Anchor-Tenant": "alpha"}
     case = f"/v1/cases/{alpha.ids['case']}"
+    foreign = own.post("/v1/uploads", headers=headers | upload_headers(ids["evidence"]))
+    assert foreign.status_code == 404
     number = beta.call("GET", f"/v1/evidence/{ids['evidence']}")["number"]
     for named in (ids["evidence"], number, digest(71_002)):
         answer = own.post(f"{case}/exhibits", json={"evidence": named}, headers=headers)

@@ -14,6 +14,7 @@ KINDS = {
     ("/v1/cases/{case}/links", "id"): "link",
     ("/tenants/{tenant}/evidence", "id"): "evidence",
     ("/tenants/{tenant}/webhooks", "id"): "webhook",
+    ("/v1/uploads", "upload"): "upload",
     ("/", "tenant"): "tenant",
     ("/", "case"): "case",
     ("/", "exhibit"): "exhibit",
