@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 from anchor.evidence.digests import SHA256, SM3, Digests, PartwiseDigests
 from anchor.keeping.upload_rules import RefusalReason
 from anchor.operate.copy_vault import CopyVault
 from anchor.store.kept_copies import CopyPart, KeptCopy
 
+T = TypeVar("T")
+
 # What a scanner's exit says, as that of clamscan and clamdscan does; any other: it cannot tell.
 _CLEAN = 0
 _INFECTED = 1
+# Seconds that a scanner may take to read a part, and to answer after the last one.
+_PATIENCE = 1_800
 
 
 class ScannerUndecided(Exception):
-    """The scanner cannot tell: it could not be started, or ended with another ``code``."""
+    """The scanner cannot tell: it could not be started, hangs, or ended with another ``code``."""
 
     def __init__(self, code: int | None) -> None:
         super().__init__()
@@ -64,13 +69,17 @@ class _Scanner:
         self._process = process
 
     async def feed(self, data: bytes) -> None:
-        """Pass bytes on; a scanner that has read enough has closed its input."""
+        """Pass bytes on; a scanner that has read enough has closed its input.
+
+        Raises:
+            ScannerUndecided: It does not read on.
+        """
         if self._process is not None:
             assert self._process.stdin is not None, "it is a pipe"
             # uvloop raises RuntimeError for a pipe that was closed before.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
                 self._process.stdin.write(data)
-                await self._process.stdin.drain()
+                await _limit(self._process.stdin.drain())
 
     async def is_infected(self) -> bool:
         """Return what the scanner says at the end of the input.
@@ -82,10 +91,22 @@ class _Scanner:
             return False
         assert self._process.stdin is not None, "it is a pipe"
         self._process.stdin.close()
-        code = await self._process.wait()
+        code = await _limit(self._process.wait())
         if code not in (_CLEAN, _INFECTED):
             raise ScannerUndecided(code)
         return code == _INFECTED
+
+
+async def _limit(step: Coroutine[Any, Any, T]) -> T:
+    """Await what a scanner does.
+
+    Raises:
+        ScannerUndecided: It takes too long.
+    """
+    try:
+        return await asyncio.wait_for(step, _PATIENCE)
+    except TimeoutError:
+        raise ScannerUndecided(None) from None
 
 
 @asynccontextmanager

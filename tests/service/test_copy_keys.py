@@ -89,6 +89,17 @@ def test_a_scanner_that_reads_nothing_holds_nothing_up(
     assert acme.settled(id)["state"] == "kept"
 
 
+@pytest.mark.parametrize("last", ["time.sleep(60)", "sys.stdin.buffer.read(); time.sleep(60)"])
+def test_a_scanner_that_hangs_cannot_tell(
+    acme: Uploader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    monkeypatch.setattr("anchor.service.copy_check._PATIENCE", 0.3)
+    (tmp_path / "scanner").write_text(f"#!{sys.executable}\nimport sys, time\n{last}\n")
+    id = acme.upload(TEXT * 20)
+    acme.wait(id, lambda copy: copy["state"] == "waiting")
+    assert acme.read(id).status_code == 409
+
+
 def test_a_rotated_keyset_is_in_force_at_once(acme: Uploader, site: MemorySite) -> None:
     keeping = site.config.keeping
     assert keeping is not None
