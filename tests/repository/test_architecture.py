@@ -71,6 +71,7 @@ THIRD_PARTIES = {
         "anchor.service.schemas",
         "anchor.service.people_schemas",
         "anchor.service.case_schemas",
+        "anchor.service.erasure_schemas",
         "anchor.service.case_link_schemas",
         "anchor.service.search_schemas",
         "anchor.service.webhook_schemas",
