@@ -6,6 +6,7 @@ from anchor.client.case_answers import CaseExhibit, CaseNote, CasePage, TenantCa
 from anchor.client.number_matches import NumberMatch
 from anchor.client.search_matches import FoundEvidence, SearchPage
 from anchor.client.session import Client
+from anchor.client.status_retention import StatusRetention
 from anchor.errors import (
     AbandonedError,
     AnchorError,
@@ -115,6 +116,7 @@ __all__ = [
     "SourceFile",
     "Status",
     "StatusNotice",
+    "StatusRetention",
     "Step",
     "StorageError",
     "Submission",

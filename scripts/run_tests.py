@@ -221,6 +221,12 @@ MARKED = {
         "anchor/recovery/*.py",
         "deploy/*.service",
     ),
+    "objects": (
+        "anchor/system/*.py",
+        "anchor/evidence/*.py",
+        "anchor/objects/*.py",
+        "anchor/operate/object_intake.py",
+    ),
     "service": (
         "anchor/system/*.py",
         "anchor/project/*.py",

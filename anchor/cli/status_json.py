@@ -81,12 +81,21 @@ class CopiesDocument(ReportDocument):
     required: Count
 
 
+class RetentionCountsDocument(ReportDocument):
+    """How many pieces have a retention date, of how many it passed, and what keeps those."""
+
+    dated: Count
+    passed: Count
+    beaten: Count
+
+
 class StatusDocument(ReportDocument):
     """The log's state.
 
     ``accepted`` counts all evidence, ``waiting`` the evidence that is not sealed yet.  ``copies``
-    is null if one server is enough.  ``chain`` is null if the nodes could not be queried or cannot
-    be relied on; ``error`` then states the reason, and ``exit_code`` is that of the command.
+    is null if one server is enough.  ``retention`` counts retention dates.  ``chain`` is null if
+    the nodes could not be queried or cannot be relied on; ``error`` then states the reason, and
+    ``exit_code`` is that of the command.
     """
 
     format: Literal["anchor-status/1"]
@@ -96,6 +105,7 @@ class StatusDocument(ReportDocument):
     waiting: Count
     head: LogHeadDocument | None
     copies: CopiesDocument | None
+    retention: RetentionCountsDocument
     chain: OnChainDocument | None
     error: str | None
     hint: str | None

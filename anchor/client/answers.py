@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import httpx
 
 from anchor.client.answer_members import parse_object, read_member, read_stage
+from anchor.client.status_retention import StatusRetention, read_retention
 from anchor.errors import AnchorError, CannotCheckError, MalformedError, UsageError
 from anchor.messages.message import Message
 from anchor.system.urls import redact_url
@@ -126,7 +127,8 @@ class Status:
     """The stage of a piece of evidence; ``index`` is its place in the log, None until sealed.
 
     ``number`` is its preservation number.  ``notice`` is None unless the evidence is superseded or
-    withdrawn; ``notice_erased``: the record of a notice about it was erased or lost.
+    withdrawn; ``notice_erased``: the record of a notice about it was erased or lost.  ``retention``
+    is None without a date.
     """
 
     id: str
@@ -136,6 +138,7 @@ class Status:
     number: str | None
     notice: StatusNotice | None = None
     notice_erased: bool = False
+    retention: StatusRetention | None = None
 
 
 class AnswerBody:
@@ -214,6 +217,7 @@ def read_status(content: bytes) -> Status:
         number=read_member(members, "number", str, NoneType),
         notice=_read_notice(read_member(members, "notice", dict, NoneType)),
         notice_erased=read_member(members, "notice_erased", bool, NoneType) is True,
+        retention=read_retention(read_member(members, "retention", dict, NoneType)),
     )
 
 

@@ -32,6 +32,7 @@ from anchor.operate.erasure_cleanup import clean_up
 from anchor.operate.evidence_selection import Selection, find_pieces
 from anchor.operate.tenant_erasing import is_audit_trail
 from anchor.people.actors import Actor
+from anchor.people.erasure_authors import RETENTION
 from anchor.project.project import OpenProject
 from anchor.store.announcements import announce
 from anchor.store.case_exhibits import is_in_open_case
@@ -57,7 +58,7 @@ _Row = TypeVar("_Row")
 
 _ORDER = ErasureOrder(
     basis="other",
-    by="retention",
+    by=RETENTION,
     reason="the retention date has passed",
     is_own_wording=False,
 )
@@ -207,12 +208,15 @@ def _erase(project: OpenProject, identities: Sequence[bytes], grace: int, at: fl
         if find_beaters(connection, pieces, grace, at):
             raise UsageError(Message("retention-beaten-meanwhile"))
         moment = utc_now()
+        dates = load_retentions(connection, [piece.identity for piece in pieces])
         for tenant, theirs in _by_tenant(pieces, lambda piece: tenant_of(piece.source)).items():
             ensure_tenant(connection, tenant, ACTOR, moment)
             for piece in theirs:
+                date = dates[piece.identity]
                 note_tenant_event(
                     connection, tenant, ACTOR, "retention-erased",
                     at=moment, subject=piece.identity.hex(),
+                    details={"until": date.until, "source": date.source},
                 )  # fmt: skip
             announce(connection, tenant, "retention.erased", {"count": len(theirs)}, at=moment)
 

@@ -15,6 +15,7 @@ from anchor.operate.audit_trail_evidence import describe_day
 from anchor.operate.erasing import ErasureOrder, erase
 from anchor.operate.evidence_selection import Selection
 from anchor.people.actors import Actor
+from anchor.people.erasure_authors import name_owner
 from anchor.project.project import OpenProject
 from anchor.store.case_exhibits import is_in_open_case
 from anchor.store.erasures import Piece
@@ -39,7 +40,7 @@ def erase_own(
             store has no such piece.
         StoreBusyError: Another process holds the store.
     """
-    order = ErasureOrder(basis=basis, by=f"{tenant}, {actor.encode()}", reason=reason)
+    order = ErasureOrder(basis=basis, by=name_owner(tenant, actor), reason=reason)
     check_words(order.basis, {"reason": order.reason})
 
     def step(connection: Connection, pieces: Sequence[Piece]) -> None:

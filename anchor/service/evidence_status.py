@@ -10,9 +10,16 @@ from dataclasses import dataclass
 from anchor.errors import CannotCheckError
 from anchor.evidence.preservation_number import number_record
 from anchor.evidence.record_notice import RecordNotice
+from anchor.log.merkle import hash_leaf
 from anchor.messages.message import Message
 from anchor.operate.record_notices import find_notice
+from anchor.people.erasure_authors import read_author
 from anchor.service.caller import Caller
+from anchor.service.erasure_schemas import (
+    ErasureDocument,
+    ErasureStatementDocument,
+    PassedRetentionDocument,
+)
 from anchor.service.problems import Problem
 from anchor.service.schemas import (
     EvidenceStatusDocument,
@@ -22,7 +29,7 @@ from anchor.service.schemas import (
 )
 from anchor.service.upload_schemas import describe_copy
 from anchor.service.worker import Service
-from anchor.store.erasures import is_erased
+from anchor.store.erased_evidence import ErasedEvidence, StoredStatement, load_erased
 from anchor.store.evidence import StoredEvidence, find_by_identity
 from anchor.store.file_origins import tenant_of
 from anchor.store.heads import AnchoredHead, find_covering_anchor
@@ -117,12 +124,48 @@ def find_evidence(service: Service, caller: Caller, id: str) -> StoredEvidence:
     """
     with service.project.database.read() as connection:
         stored = find_by_identity(connection, bytes.fromhex(id))
-        if stored is None and is_erased(connection, caller.tenant, bytes.fromhex(id)):
-            raise Problem(410, Message("evidence-erased-leaf-kept"))
+        if stored is None:
+            erased = load_erased(
+                connection, service.project.config.chain_id, caller.tenant, bytes.fromhex(id)
+            )
+            if erased is not None:
+                told = describe_erased(erased, caller.tenant).model_dump(mode="json")
+                raise Problem(
+                    410, Message("evidence-erased-leaf-kept"), extension={"erasure": told}
+                )
     if stored is None or tenant_of(stored.source) != caller.tenant:
         # The same message as for unknown evidence: tenants must not learn what others submitted.
         raise Problem(404, Message("evidence-unknown-to-tenant"))
     return stored
+
+
+def describe_erased(erased: ErasedEvidence, tenant: str) -> ErasureDocument:
+    """Return what the tenant is told of evidence that was erased."""
+    piece, statement, date = erased.piece, erased.statement, erased.retention
+    by, actor = (None, None) if statement is None else read_author(statement.content.by, tenant)
+    return ErasureDocument(
+        erased_at=erased.erasure.erased_at,
+        by=by,
+        actor=None if actor is None else actor.encode(),
+        basis=None if statement is None else statement.content.basis,
+        retention=None
+        if date is None
+        else PassedRetentionDocument(until=date.until, source=date.source),
+        statement=None if statement is None else _describe_statement(statement),
+        leaf=erased.erasure.leaf.hex(),
+        index=None if piece is None or piece.head is None else piece.index,
+        accepted_at=None if piece is None else piece.accepted_at,
+        anchor=None if piece is None or piece.anchored is None else describe_anchor(piece.anchored),
+    )
+
+
+def _describe_statement(statement: StoredStatement) -> ErasureStatementDocument:
+    return ErasureStatementDocument(
+        number=number_record(statement.record),
+        leaf=hash_leaf(statement.record).hex(),
+        index=statement.index,
+        sha256=hashlib.sha256(statement.content.encode()).hexdigest(),
+    )
 
 
 def describe_anchor(anchored: AnchoredHead) -> HeadAnchorDocument:

@@ -86,6 +86,7 @@ class Problem(Exception):
 
     ``detail`` is a sentence for people, and ``id`` names it for programs, without a hint that
     follows it; ``errors`` name members of the body (``/sha256``) or parameters (``wait``).
+    ``extension`` has further members of the document.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Problem(Exception):
         hint: Message | None = None,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
+        extension: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -103,6 +105,7 @@ class Problem(Exception):
         self.detail = detail if hint is None else join([detail, hint], by="semicolon")
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+        self.extension = dict(extension or {})
 
     def members(self) -> dict[str, Any]:
         """Return the members of the problem document."""
@@ -117,7 +120,7 @@ class Problem(Exception):
             members["errors"] = [
                 {"pointer": error.pointer, "message": error.message} for error in self.errors
             ]
-        return members
+        return members | self.extension
 
     def response(self) -> Response:
         """Return the HTTP response."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, exists, insert, select, true, update
+from sqlalchemy import Connection, bindparam, insert, select, true, update
 
 from anchor.evidence import custody_event, record_notice
 from anchor.evidence.digests import Digests
@@ -223,10 +223,15 @@ def finish_erasures(connection: Connection, leaves: Collection[Hash32], finished
 
 def is_erased(connection: Connection, tenant: str | None, identity: bytes) -> bool:
     """Return whether a tenant's evidence with this id was erased."""
-    hashed = hash_id(tenant, identity)
-    return bool(
-        connection.execute(select(exists().where(erasures.c.id_hash == hashed))).scalar_one()
-    )
+    return find_erasure(connection, tenant, identity) is not None
+
+
+def find_erasure(connection: Connection, tenant: str | None, identity: bytes) -> Erasure | None:
+    """Return the last erasure of a tenant's evidence with this id, or None."""
+    columns = [erasures.c[field.name] for field in fields(Erasure)]
+    query = select(*columns).where(erasures.c.id_hash == hash_id(tenant, identity))
+    row = connection.execute(query.order_by(erasures.c.id.desc()).limit(1)).one_or_none()
+    return None if row is None else Erasure(**row._asdict())
 
 
 def hash_id(tenant: str | None, identity: bytes) -> bytes:

@@ -13,6 +13,7 @@ from support.projects import Site
 from anchor.chain.devnet import Devnet
 from anchor.store.certificates import request_certificate, revoke_certificate, save_issue
 from anchor.store.heads import load_anchors
+from anchor.store.retentions import Retention, put_retention
 
 
 @pytest.fixture
@@ -190,3 +191,20 @@ def test_receipts_beside_their_files_are_no_new_evidence(filled: Site) -> None:
     assert "skipped" not in shown.err
     document = filled.run("add", "papers", "--json").expect(0).document
     assert [each["path"] for each in document["skipped"]] == ["papers/deed.txt.anchor.json"]
+
+
+def test_the_status_counts_retention_dates_once_there_are_any(anchored: Site) -> None:
+    none = {"dated": 0, "passed": 0, "beaten": 0}
+    assert anchored.run("status", "--json").expect(0).document["retention"] == none
+    assert "retention" not in anchored.run("status").expect(0).out
+    with anchored.open() as project, project.database.write() as connection:
+        for number, until in enumerate(("2020-01-31", "2020-02-01", "2099-01-31")):
+            moment = f"{until}T00:00:00.000Z"
+            date = Retention(
+                identity=bytes([number]) * 32, tenant=None, record_until=moment,
+                owner_until=None, until=moment, beaten_by="hold" if number == 1 else None,
+            )  # fmt: skip
+            put_retention(connection, date)
+    counts = {"dated": 3, "passed": 2, "beaten": 1}
+    assert anchored.run("status", "--json").expect(0).document["retention"] == counts
+    assert "dated: 3, passed: 2, of these kept: 1" in anchored.run("status").expect(0).out

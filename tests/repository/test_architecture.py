@@ -73,6 +73,7 @@ THIRD_PARTIES = {
         "anchor.service.schemas",
         "anchor.service.people_schemas",
         "anchor.service.case_schemas",
+        "anchor.service.erasure_schemas",
         "anchor.service.case_link_schemas",
         "anchor.service.batch_schemas",
         "anchor.service.operator_schemas",

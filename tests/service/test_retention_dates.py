@@ -12,6 +12,8 @@ from support.memory_transactions import read_sender
 from support.page_service import PageService, serve_pages
 from support.service import bearer, digest
 
+from anchor.client.answers import read_status
+from anchor.client.status_retention import StatusRetention
 from anchor.store.api_keys import create_key
 from anchor.store.retentions import enter_retentions
 from anchor.store.tenant_events import load_events
@@ -51,6 +53,8 @@ def put(served: PageService, headers: dict[str, str], id: str, until: object) ->
 def test_an_owner_moves_a_date_later_and_back_to_the_records_own(served: PageService) -> None:
     owner = make_manager(served)
     id = submit(served, owner, 1, retention_until=STATED)
+    parsed = read_status(served.http.get(f"/v1/evidence/{id}", headers=owner).content)
+    assert parsed.retention == StatusRetention("2036-01-02T03:04:05.000Z", "record", None)
     stated = {"until": "2036-01-02T03:04:05.000Z", "source": "record", "beaten_by": None}
     assert served.http.get(f"/v1/evidence/{id}", headers=owner).json()["retention"] == stated
     (listed,) = served.http.get("/v1/evidence", headers=owner).json()["evidence"]

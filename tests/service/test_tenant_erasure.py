@@ -18,6 +18,9 @@ from support.service import bearer, digest
 
 from anchor.operate.acceptance import identify
 from anchor.operate.audit_trail_evidence import describe_day, record_due_days
+from anchor.operate.erasing import ErasureOrder
+from anchor.operate.erasing import erase as erase_by_operator
+from anchor.operate.evidence_selection import Selection
 from anchor.people.actors import Actor
 from anchor.store.api_keys import create_key
 from anchor.store.erasures import load_erasures
@@ -86,6 +89,41 @@ def test_the_owner_erases_evidence_and_a_statement_stays(served: PageService) ->
     assert erasure.statement is not None
     assert (event.action, event.subject) == ("evidence-erased", id)
     assert json.loads(event.details) == {"basis": "pipl-47"}
+
+
+def test_the_owner_is_told_what_is_left_and_nobody_else_is(served: PageService) -> None:
+    owner, stranger = make_manager(served), make_manager(served, "bank")
+    id = submit(served, owner, sha256=digest(1), name="合同.pdf")
+    before = served.http.get(f"/v1/evidence/{id}", headers=owner).json()
+    erase(served, owner, id)
+    answer = served.http.get(f"/v1/evidence/{id}", headers=owner)
+    told = answer.json()["erasure"]
+    with served.project.database.read() as connection:
+        (erasure,) = load_erasures(connection)
+        (event,) = load_events(connection, "acme", 1)
+    assert (told["erased_at"], told["leaf"]) == (erasure.erased_at, before["leaf"])
+    assert (told["by"], told["actor"], told["basis"]) == ("owner", event.actor, "pipl-47")
+    assert erasure.statement is not None
+    assert told["statement"]["leaf"] == erasure.statement.hex()
+    number = told["statement"]["number"]
+    (match,) = served.http.get(f"/v1/lookup/{number}").json()["matches"]
+    assert match["erased"] is False
+    assert told["retention"] is told["anchor"] is told["index"] is None
+    assert "合同" not in answer.text and digest(1) not in answer.text
+    assert before["number"] not in answer.text and "request 2026-17" not in answer.text
+    hidden = served.http.get(f"/v1/evidence/{id}", headers=stranger)
+    assert hidden.status_code == 404 and "erasure" not in hidden.json()
+
+
+def test_the_operator_is_told_of_as_such_and_not_in_his_own_words(served: PageService) -> None:
+    owner = make_manager(served)
+    id = submit(served, owner, sha256=digest(1))
+    order = ErasureOrder(basis="gdpr-17", by="Li, person:1", reason="asked for")
+    erase_by_operator(served.project, Selection(ids=[bytes.fromhex(id)]), order)
+    answer = served.http.get(f"/v1/evidence/{id}", headers=owner)
+    told = answer.json()["erasure"]
+    assert (told["by"], told["actor"], told["basis"]) == ("operator", None, "gdpr-17")
+    assert "Li" not in answer.text
 
 
 def test_others_cannot_erase_it(served: PageService) -> None:

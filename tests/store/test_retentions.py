@@ -30,11 +30,13 @@ from anchor.operate.events import Event
 from anchor.operate.retention_erasing import RetentionRound, act_on_due
 from anchor.operate.retention_keeper import RetentionKeeper
 from anchor.people.actors import Actor
+from anchor.people.erasure_authors import read_author
 from anchor.project.config import RetentionConfig
 from anchor.project.project import OpenProject
 from anchor.store.case_exhibits import ExhibitFields, add_exhibit
 from anchor.store.cases import CaseFields, CaseRow, create_case, set_case_state
 from anchor.store.database import create_database
+from anchor.store.erased_evidence import load_erased
 from anchor.store.erasures import load_erasures
 from anchor.store.evidence import find_by_identity
 from anchor.store.evidence_insertion import insert_evidence
@@ -137,7 +139,13 @@ def test_people_are_told_twice_before_evidence_is_erased_once(project: OpenProje
         (erasure,) = load_erasures(connection)
         assert find_retention(connection, due) is None
         assert count_retentions(connection, UNTIL).dated == 1
+        left = load_erased(connection, project.config.chain_id, "acme", due)
+        assert load_erased(connection, project.config.chain_id, "bank", due) is None
     assert erasure.statement is not None
+    assert left is not None and left.statement is not None and left.piece is not None
+    assert left.retention == (UNTIL, "record")
+    assert read_author(left.statement.content.by, "acme") == ("retention", None)
+    assert (left.piece.is_erased, left.erasure) == (True, erasure)
 
 
 def test_dates_that_passed_long_ago_are_announced_a_week_before(project: OpenProject) -> None:

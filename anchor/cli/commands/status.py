@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import typer
@@ -16,6 +17,7 @@ from anchor.cli.status_json import (
     LogDocument,
     LogHeadDocument,
     OnChainDocument,
+    RetentionCountsDocument,
     StatusDocument,
     UnprovenDocument,
 )
@@ -36,6 +38,7 @@ from anchor.store.heads import (
     newest_final_anchor,
     newest_head,
 )
+from anchor.store.retentions import count_retentions
 from anchor.store.sqlite_integrity import find_damage_within
 from anchor.system.clock import format_time, unix_now, utc_now
 from anchor.types import Head
@@ -52,6 +55,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
     "reversible": anchors in blocks that are not final yet. "unproven": final anchors for whose
     receipts no node gave a state proof. "to anchor": leaves after the head on chain. "clock": this
     machine's, compared with the chain's. "copies": servers that hold the store.
+    "retention": evidence with a retention date.
 
     `anchor list --help` explains the states of one piece.
     """
@@ -90,6 +94,7 @@ def _read_store(project: OpenProject, output: Output) -> StatusDocument:
     with project.database.read() as connection:
         total, waiting = count_evidence(connection)
         newest = newest_head(connection)
+        dates = count_retentions(connection, utc_now())
     return StatusDocument(
         format="anchor-status/1",
         time=utc_now(),
@@ -98,6 +103,7 @@ def _read_store(project: OpenProject, output: Output) -> StatusDocument:
         waiting=waiting,
         head=None if newest is None else _describe_head(newest.head),
         copies=_copies(project, output),
+        retention=RetentionCountsDocument(**asdict(dates)),
         chain=None,
         error=None,
         hint=None,
@@ -186,6 +192,12 @@ def _print_store(output: Output, document: StatusDocument) -> None:
     if copies is not None:
         count = Message("status-copies", count=copies.count, required=copies.required)
         rows.append((Message("status-row-copies"), count))
+    dates = document.retention
+    if dates.dated:
+        counts = Message(
+            "status-retention", dated=dates.dated, passed=dates.passed, beaten=dates.beaten
+        )
+        rows.append((Message("status-row-retention"), counts))
     _print_rows(output, rows)
 
 

@@ -30,3 +30,8 @@ BEATER_LABELS: Final[Mapping[str, Message]] = {
     "shared": Message("retention-beaten-by-shared"),
     "refused": Message("retention-beaten-by-refusal"),
 }
+BEHALF_LABELS: Final[Mapping[str, Message]] = {
+    "owner": Message("erased-by-owner"),
+    "operator": Message("erased-by-operator"),
+    "retention": Message("erased-by-retention"),
+}

@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from anchor.evidence.erasure_statement import BASES
 from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
+from anchor.people.actors import Actor
 from anchor.service.caller import Caller
 from anchor.service.certificate_orders import order_certificate
 from anchor.service.copy_download import answer_copy
@@ -16,16 +17,23 @@ from anchor.service.evidence_erasure import erase_evidence
 from anchor.service.evidence_retention import change_retention
 from anchor.service.evidence_status import find_evidence, load_status
 from anchor.service.pages.copy_labels import describe_copy_state
-from anchor.service.pages.evidence_labels import BEATER_LABELS, STAGE_LABELS, STAGE_TONES
+from anchor.service.pages.evidence_labels import (
+    BEATER_LABELS,
+    BEHALF_LABELS,
+    STAGE_LABELS,
+    STAGE_TONES,
+)
 from anchor.service.pages.forms import Form, read_form
 from anchor.service.pages.language import CurrentReader, Reader
 from anchor.service.pages.page_routes import PageRoute
+from anchor.service.pages.people_labels import describe_actor
 from anchor.service.pages.rendering import answer_page
 from anchor.service.pages.tenant_access import need_caller
 from anchor.service.problems import Problem
 from anchor.service.schemas import IdInPath
 from anchor.service.worker import CurrentService, Service
 from anchor.store.certificates import load_certificates
+from anchor.store.persons import find_persons
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -43,7 +51,12 @@ async def piece_page(
 ) -> Response:
     """Show a piece, with what may be ordered and done about it."""
     caller = await need_caller(request, service, tenant, "read")
-    return await _answer(service, reader, caller, id, Form())
+    try:
+        return await _answer(service, reader, caller, id, Form())
+    except Problem as problem:
+        if problem.status != 410:
+            raise
+        return await _answer_erased(service, reader, caller, id, problem)
 
 
 @router.post("/tenants/{tenant}/evidence/{id}/certificates")
@@ -128,6 +141,26 @@ async def delete_copy(
     if form.errors:
         return await _answer(service, reader, caller, id, form)
     return RedirectResponse(reader.link(f"/tenants/{tenant}/evidence/{id}"), status_code=303)
+
+
+async def _answer_erased(
+    service: Service, reader: Reader, caller: Caller, id: str, problem: Problem
+) -> Response:
+    """Show what is left of an erased piece; the one who erased it is named as in the trail."""
+    erasure = problem.extension["erasure"]
+    actor = erasure["actor"]
+    persons = {} if actor is None else await service.query(find_persons, {Actor.decode(actor).id})
+    values = {
+        "here": "account",
+        "tenant": caller.tenant,
+        "permissions": caller.permissions,
+        "id": id,
+        "erasure": erasure,
+        "by": BEHALF_LABELS.get(erasure["by"]),
+        "actor": None if actor is None else describe_actor(actor, persons),
+        "basis": None if erasure["by"] == "retention" else _BASIS_LABELS.get(erasure["basis"]),
+    }
+    return answer_page("erased.html", values, reader, status=problem.status)
 
 
 async def _answer(

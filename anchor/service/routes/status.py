@@ -16,6 +16,7 @@ from anchor.errors import AnchorError
 from anchor.messages.message import Message
 from anchor.service.auth import StatusReader
 from anchor.service.caller import Caller
+from anchor.service.erasure_schemas import ErasedProblemDocument
 from anchor.service.evidence_status import load_status, wait_for_stage
 from anchor.service.problems import Problem, explain
 from anchor.service.schemas import (
@@ -36,7 +37,8 @@ _HEARTBEAT = 15.0
 @router.get(
     "/v1/evidence/{id}",
     summary="How far a piece of evidence has come",
-    responses=problems(401, 403, 404, 410, 422, 429),
+    responses=problems(401, 403, 404, 422, 429)
+    | {410: {"model": ErasedProblemDocument, "description": "It was erased; what is left of it."}},
 )
 async def status(
     id: IdInPath,
