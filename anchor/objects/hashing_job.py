@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
@@ -28,7 +27,7 @@ from anchor.objects.object_store import (
 )
 from anchor.objects.object_url import ObjectUrl, parse_object_url
 from anchor.objects.store_choice import open_object_store
-from anchor.system.durable_files import write_chunks, write_file
+from anchor.system.durable_files import is_temporary, write_chunks, write_file
 from anchor.system.os_errors import explain_os_error
 
 SCHEMA = "anchor-object-job/1"
@@ -36,8 +35,6 @@ PART_ROWS = 10_000
 
 _JOB, _URLS = "job.json", "urls.jsonl"
 _MAX_JOB_BYTES = 4_096
-# What a run leaves that ends before the job begins.
-_REMAINS = re.compile(r"urls\.jsonl|\.anchor-[0-9a-f]{16}\.tmp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +189,8 @@ def open_job(
 
 
 def _is_remains(path: Path) -> bool:
-    return _REMAINS.fullmatch(path.name) is not None
+    """Return whether a run leaves this that ends before the job begins."""
+    return path.name == _URLS or is_temporary(path.name)
 
 
 def _encode_urls(urls: Iterable[ObjectUrl], update: Callable[[bytes], object]) -> Iterator[bytes]:

@@ -383,5 +383,10 @@ def test_the_command_line_does_all_of_it(
     made.write_bytes(b"PAR1")
     run("add", "--manifest", made).refused(2, "made.parquet", "no Parquet file")
     run("add", f"s3://{bucket}", "--limit-bandwidth", "fast").refused(2, "bytes a second")
+    ledger = run("export", "--ledger", tmp_path / "ledger", "--json").expect(0).document
+    assert ledger["rows"] == {"evidence": 54, "anchors": 0, "transactions": 0, "exhibits": 0}
+    run("export", "x", "--ledger", tmp_path / "ledger").refused(2, "--ledger")
+    run("export").refused(2, "--format")
+    run("export", "--ledger", made).refused(2, "made.parquet", "cannot be used")
     denied = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_CONFIG_FILE": "none"}
     run_anchor("add", f"s3://{bucket}", cwd=folder, env=denied).refused(20, "NoCredentials")

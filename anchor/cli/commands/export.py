@@ -11,7 +11,7 @@ import typer
 from anchor.canonical import JsonValue
 from anchor.cli.console import Output
 from anchor.cli.input_files import read_receipt, receipt_path
-from anchor.cli.options import JsonOption
+from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import UsageError
 from anchor.messages.message import Message, join
 from anchor.receipt.btoe_document import HASH_TYPES, build_btoe
@@ -23,13 +23,13 @@ _FORMATS = ("case", "btoe")
 
 
 def command(
-    receipt: Annotated[Path, typer.Argument(help="Receipt, or the file beside it.")],
+    receipt: Annotated[Path | None, typer.Argument(help="Receipt, or the file beside it.")] = None,
     kind: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--format", metavar="|".join(_FORMATS), help="CASE 1.5 JSON-LD, or Tencent BTOE JSON."
         ),
-    ],
+    ] = None,
     algorithm: Annotated[
         str | None,
         typer.Option("--hash", metavar="|".join(HASH_TYPES), help="Digest for BTOE; default: sm3."),
@@ -42,15 +42,34 @@ def command(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="File to write; default: print it."),
     ] = None,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write the project's evidence, anchors, transactions and exhibits to Parquet "
+            "files instead.",
+        ),
+    ] = None,
+    config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a receipt's record as CASE JSON-LD or for Tencent BTOE.
+    """Write a receipt's record as CASE JSON-LD or for Tencent BTOE, or the whole ledger as Parquet.
 
     With `case` it is the file, its hashes, the tool, the collection and where the receipt places
     the record; with `btoe` the object in which Tencent BTOE takes a digest. Nothing is verified,
     and nothing is sent.
     """
     output = Output(as_json=as_json)
+    if ledger is not None:
+        if receipt or kind or algorithm or business_id or out:
+            raise UsageError(Message("option-ledger-alone"))
+        # Needs the extra `operator`, which whoever exports a receipt may lack.
+        from anchor.cli.ledger_export import write_ledger
+
+        write_ledger(output, config_path, ledger)
+        return
+    if receipt is None or kind is None:
+        raise UsageError(Message("export-input-missing"))
     parsed = parse_receipt(read_receipt(receipt_path(receipt)))
     document = _build(parsed, kind, algorithm, business_id)
     lines = _encode(document)
