@@ -41,8 +41,8 @@ GROUPS = {
         "explain": "Print every hash of a receipt, so that you can recompute it with sha256sum.",
         "certify": "Verify files and write a certificate for each.",
         "pack": "Verify files and pack them, with their receipts, as one bag for court.",
-        "export": "Write a receipt's record as CASE JSON-LD or for Tencent BTOE, or the whole ledger "
-        "as Parquet.",
+        "export": "Write a receipt's record as CASE JSON-LD or for Tencent BTOE, or the whole "
+        "ledger as Parquet.",
         "audit": "Recompute a log from its leaves, compare it with the registry and report errors.",
         "verifier": "Write the verifier page: one HTML file that checks receipts in a browser.",
         "trust": "Manage your trust policies, and the projects that count as yours.",

@@ -347,7 +347,8 @@ def test_an_import_loads_nothing_heavier_than_it_needs(statement: str, absent: t
 # What takes packages of the extra `operator`, which a verifier may lack, and a progress bar, which
 # takes a tenth of a short command's time to load.
 LATE_IN_THE_COMMAND_LINE = {
-    "anchor.cli.ledger_export", "anchor.cli.own_log_audit", "anchor.cli.own_notice_receipts", "anchor.cli.own_project",
+    "anchor.cli.ledger_export", "anchor.cli.own_log_audit", "anchor.cli.own_notice_receipts",
+    "anchor.cli.own_project",
     "rich.console", "rich.progress",
 }  # fmt: skip
 
