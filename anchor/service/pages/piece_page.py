@@ -15,6 +15,7 @@ from anchor.service.copy_removal import remove_copy
 from anchor.service.evidence_erasure import erase_evidence
 from anchor.service.evidence_retention import change_retention
 from anchor.service.evidence_status import find_evidence, load_status
+from anchor.service.package_builder import answer_evidence_package
 from anchor.service.pages.copy_labels import describe_copy_state
 from anchor.service.pages.evidence_labels import BEATER_LABELS, STAGE_LABELS, STAGE_TONES
 from anchor.service.pages.forms import Form, read_form
@@ -44,6 +45,13 @@ async def piece_page(
     """Show a piece, with what may be ordered and done about it."""
     caller = await need_caller(request, service, tenant, "read")
     return await _answer(service, reader, caller, id, Form())
+
+
+@router.get("/tenants/{tenant}/evidence/{id}/package")
+async def package(request: Request, service: CurrentService, tenant: str, id: IdInPath) -> Response:
+    """Return the piece as a packed folder."""
+    caller = await need_caller(request, service, tenant, "read")
+    return await answer_evidence_package(service, caller, id)
 
 
 @router.post("/tenants/{tenant}/evidence/{id}/certificates")
