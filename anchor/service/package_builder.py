@@ -25,6 +25,8 @@ from anchor.page import load_page
 from anchor.project.config import Config
 from anchor.project.policy_sources import load_policy
 from anchor.receipt.format import encode_receipt
+from anchor.service.caller import Caller
+from anchor.service.evidence_status import find_evidence
 from anchor.service.problems import RETRY_LATER, Problem
 from anchor.service.worker import Service
 from anchor.store.case_exhibits import ExhibitRow
@@ -73,6 +75,21 @@ async def pack_case(
             described.append(await _describe(service, row, stored, room))
             room -= _measure(described[-1])
         return await asyncio.to_thread(_build, service.project.config, case, described)
+
+
+async def answer_evidence_package(service: Service, caller: Caller, id: str) -> Response:
+    """Return the packed folder of a tenant's evidence as a file to be saved.
+
+    Raises:
+        Problem: The tenant has no such evidence (404), it was erased (410), or as of
+            ``pack_evidence``.
+    """
+    stored = await service.read(lambda: find_evidence(service, caller, id))
+    if stored.record is None:
+        raise Problem(410, Message("evidence-record-erased"))
+    return answer_zip(
+        await pack_evidence(service, caller.tenant, stored), f"evidence-{id[:16]}.zip"
+    )
 
 
 def answer_zip(data: bytes, name: str) -> Response:

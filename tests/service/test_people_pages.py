@@ -92,6 +92,7 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", "/tenants/TENANT/events", "audit", {}),
     ("GET", "/tenants/TENANT/evidence", "read", {}),
     ("GET", f"/tenants/TENANT/evidence/{'0' * 64}/receipt", "read", {}),
+    ("GET", f"/tenants/TENANT/evidence/{'0' * 64}/package", "read", {}),
     ("GET", f"/tenants/TENANT/certificates/{'0' * 32}/pdf", "read", {}),
     ("GET", "/v1/evidence", "read", {}),
     ("GET", "/tenants/TENANT/search", "read", {}),

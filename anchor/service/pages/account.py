@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.notifications.event_types import OWNER_TOPICS
+from anchor.people.roles import permissions_of_role
 from anchor.service.auth import note_event
 from anchor.service.pages.forms import read_form
 from anchor.service.pages.language import CurrentReader, Reader
@@ -84,6 +85,11 @@ async def _show(
         "person": person,
         "key": session.key,
         "memberships": memberships,
+        "submitting": {
+            each.tenant
+            for each in memberships
+            if "submit" in permissions_of_role(each.role, is_suspended=each.is_suspended)
+        },
         "open_sign_up": service.project.config.platform.open_sign_up,
         "sessions": rows,
         "current": session.row.id,

@@ -16,6 +16,7 @@ from anchor.service.copy_removal import remove_copy
 from anchor.service.evidence_erasure import erase_evidence
 from anchor.service.evidence_retention import change_retention
 from anchor.service.evidence_status import find_evidence, load_status
+from anchor.service.package_builder import answer_evidence_package
 from anchor.service.pages.copy_labels import describe_copy_state
 from anchor.service.pages.evidence_labels import (
     BEATER_LABELS,
@@ -57,6 +58,13 @@ async def piece_page(
         if problem.status != 410:
             raise
         return await _answer_erased(service, reader, caller, id, problem)
+
+
+@router.get("/tenants/{tenant}/evidence/{id}/package")
+async def package(request: Request, service: CurrentService, tenant: str, id: IdInPath) -> Response:
+    """Return the piece as a packed folder."""
+    caller = await need_caller(request, service, tenant, "read")
+    return await answer_evidence_package(service, caller, id)
 
 
 @router.post("/tenants/{tenant}/evidence/{id}/certificates")

@@ -5,13 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from anchor.messages.message import Message
 from anchor.service.auth import Reader
 from anchor.service.case_access import find_visible_case
 from anchor.service.case_schemas import CaseInPath
-from anchor.service.evidence_status import find_evidence
-from anchor.service.package_builder import answer_zip, pack_case, pack_evidence
-from anchor.service.problems import Problem
+from anchor.service.package_builder import answer_evidence_package, answer_zip, pack_case
 from anchor.service.schemas import IdInPath, problems
 from anchor.service.worker import CurrentService
 from anchor.store.case_exhibits import load_exhibit_pieces
@@ -32,12 +29,7 @@ _ZIP = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
 )
 async def of_evidence(id: IdInPath, caller: Reader, service: CurrentService) -> Response:
     """Return receipt, certificates in force, verifiers and policy; the original is put beside."""
-    stored = await service.read(lambda: find_evidence(service, caller, id))
-    if stored.record is None:
-        raise Problem(410, Message("evidence-record-erased"))
-    return answer_zip(
-        await pack_evidence(service, caller.tenant, stored), f"evidence-{id[:16]}.zip"
-    )
+    return await answer_evidence_package(service, caller, id)
 
 
 @router.get(
