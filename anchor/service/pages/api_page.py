@@ -23,6 +23,7 @@ _TAGS: Final[Mapping[str, Message]] = {
     "certificates": Message("api-tag-certificates"),
     "cases": Message("api-tag-cases"),
     "packages": Message("api-tag-packages"),
+    "copies": Message("api-tag-copies"),
     "search": Message("api-tag-search"),
     "notices": Message("api-tag-notices"),
     "log": Message("api-tag-log"),
