@@ -139,7 +139,9 @@ def test_a_case_with_an_altered_byte_is_told_file_by_file_and_nothing_is_sent(
             else:
                 lines = list(csv.DictReader(io.StringIO(text.lstrip("\ufeff"), newline="")))
                 assert words in {line["verdict"] for line in lines} and len(lines) == len(table)
-        assert [each for each in asked if "blob:" not in each] == []
+        # The icon may come late, and what is downloaded is made in the page.
+        icon = f"GET {platform.url}/favicon.svg"
+        assert [each for each in asked if "blob:" not in each and each != icon] == []
         assert said == []
 
 
