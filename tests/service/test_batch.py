@@ -112,7 +112,10 @@ def test_the_page_shows_a_table_and_gives_the_same_as_files(served: PageService)
         "4 lines were looked up.",
     ):
         assert verdict in words
-    assert "<script" not in answer.text and "script" not in answer.headers.get("link", "")
+    scripts = re.findall(r'<script defer src="(/batch-[0-9a-f]{16}\.js)"></script>', answer.text)
+    assert answer.text.count("<script") == len(scripts) == 1
+    assert "connect-src" not in answer.headers["Content-Security-Policy"], "it may ask nobody"
+    assert served.http.get(scripts[0]).headers["Content-Type"].startswith("text/javascript")
     table = list(csv.DictReader(io.StringIO(download(answer, "csv").decode("utf-8-sig"))))
     assert [row["number"] for row in table] == [listed[0], f"'{EVIL}", *listed[2:]]
     assert [row["state"] for row in table] == ["anchored", "", "included", ""]

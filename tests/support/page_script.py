@@ -145,10 +145,20 @@ def run_page_script() -> Iterator[PageScript]:
 @contextmanager
 def run_submit_script() -> Iterator[PageScript]:
     """Run the script of the service's page for submitting."""
-    static = resources.files("anchor.service.pages").joinpath("static")
-    script = static.joinpath("submit.js").read_text("utf-8")
-    with _run_script(script, "submit_driver.mjs") as running:
+    with _run_script(_read_static("submit.js"), "submit_driver.mjs") as running:
         yield running
+
+
+@contextmanager
+def run_batch_script() -> Iterator[PageScript]:
+    """Run the script that verifies ZIP files on a page of the service."""
+    with _run_script(_read_static("batch.js"), "batch_driver.mjs") as running:
+        yield running
+
+
+def _read_static(name: str) -> str:
+    static = resources.files("anchor.service.pages").joinpath("static")
+    return static.joinpath(name).read_text("utf-8")
 
 
 @contextmanager

@@ -59,7 +59,7 @@ export function checkNames(sizes: ReadonlyMap<string, number>, folders: readonly
 }
 
 /** What is equal for names that a file system may take for the same one. */
-const fold = (name: string) => name.toUpperCase().normalize("NFC");
+export const fold = (name: string) => name.toUpperCase().normalize("NFC");
 
 /** Check that a name is that of one file below the bag's folder on every system. */
 export function checkName(name: string): void {

@@ -143,6 +143,11 @@ export function gravestOf(errors: readonly Refusal[]): Refusal | null {
 
 export const exitCode = (report: Report): number => errorOf(report)?.code ?? DONE;
 
+/** Tell whether it passed on a chain whose times count, with everything pinned by somebody else. */
+export const isPlainPass = (report: Report): boolean =>
+  errorOf(report) === null && report.unpinned.length === 0 &&
+  kindOfReport(report) === "main" && leadingAnchor(report)?.assurance !== "asserted";
+
 /** Return the kind of chain that the proof rests on; null where nothing was proven. */
 export const kindOfReport = ({ proven }: Report): ChainKind | null =>
   proven.length > 0 ? bestKind(proven.map(({ chainId }) => chainId)) : null;

@@ -19,7 +19,7 @@ const [FULL_16, FULL_32] = [0xffff, 0xffffffff];
 // Info-ZIP's fields of another name or comment than the entry's.
 const OTHER_NAMES = [0x6375, 0x7075];
 
-interface Entry {
+export interface Entry {
   readonly rawName: Uint8Array;
   readonly name: string;
   readonly flags: number;
@@ -123,7 +123,7 @@ export async function openZip(file: Blob): Promise<BagSource> {
 }
 
 /** Yield the unpacked bytes of an entry, which are as many as it says. */
-async function* inflate(packed: Blob, name: string, size: number): AsyncGenerator<Uint8Array> {
+export async function* inflate(packed: Blob, name: string, size: number): AsyncGenerator<Uint8Array> {
   const reader = packed.stream().pipeThrough(new DecompressionStream("deflate-raw")).getReader();
   let left = size;
   try {
@@ -144,7 +144,7 @@ async function* inflate(packed: Blob, name: string, size: number): AsyncGenerato
   }
 }
 
-async function view(file: Blob, start: number, size: number): Promise<DataView> {
+export async function view(file: Blob, start: number, size: number): Promise<DataView> {
   const data = await file.slice(start, start + size).arrayBuffer();
   if (start < 0 || data.byteLength !== size) {
     throw refused(message("zip-end-missing"));
@@ -157,7 +157,7 @@ const bytesOf = (data: DataView, start: number, end: number) =>
 const wide = (data: DataView, at: number) => Number(data.getBigUint64(at, true));
 
 /** Return the directory's bytes, its count of entries, and where it begins. */
-async function readDirectory(file: Blob): Promise<{ directory: DataView; count: number; start: number }> {
+export async function readDirectory(file: Blob): Promise<{ directory: DataView; count: number; start: number }> {
   let place = file.size - 22;
   const end = await view(file, place, 22);
   const [short, long] = [(at: number) => end.getUint16(at, true), (at: number) => end.getUint32(at, true)];
@@ -191,7 +191,7 @@ async function readDirectory(file: Blob): Promise<{ directory: DataView; count: 
 }
 
 /** Return the entry at a place of the directory, and the place behind it. */
-function parseEntry(data: DataView, at: number): [Entry, number] {
+export function parseEntry(data: DataView, at: number): [Entry, number] {
   if (at + 46 > data.byteLength) {
     throw damaged();
   }
@@ -274,7 +274,7 @@ function widen(name: string, extra: Uint8Array, values: number[]): number[] {
 }
 
 /** Compare an entry's own header with the directory; return where its data begins. */
-async function checkHeader(file: Blob, entry: Entry, limit: number): Promise<number> {
+export async function checkHeader(file: Blob, entry: Entry, limit: number): Promise<number> {
   const { name, offset } = entry;
   const apart = () => refused(message("zip-entries-apart", { name }));
   if (offset + 30 > limit) {

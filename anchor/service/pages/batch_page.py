@@ -1,6 +1,8 @@
-"""``/batch``: what has each number of a list, pasted or in a file, for everybody."""
+"""``/batch``: what has each number of a list, for everybody; a script there verifies ZIP files."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -16,12 +18,15 @@ from anchor.service.pages.language import CurrentReader, Reader
 from anchor.service.pages.multipart_form import read_file_form
 from anchor.service.pages.number_table import list_lines, make_download, write_csv
 from anchor.service.pages.page_routes import PageRoute
-from anchor.service.pages.rendering import answer_page
+from anchor.service.pages.rendering import LOCAL_SCRIPT_POLICY, answer_page, static_path
 from anchor.service.problems import Problem
 from anchor.service.routes.lookup import describe_row
 from anchor.service.worker import CurrentService, Service
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+# What web/src/batch/archive.ts takes, as the page says it.
+_ZIP_LIMITS: Final = {"zip_megabytes": 50, "zip_entries": 2_000}
 
 
 @router.get("/batch")
@@ -64,7 +69,7 @@ def _answer(
     status: int = 200,
 ) -> Response:
     values: dict[str, object] = {"here": "number", "form": form, "most": MAX_NUMBERS}
-    values |= {"lines": None, "left": None, "files": ()}
+    values |= {"lines": None, "left": None, "files": (), "script": static_path("batch.js")}
     if answers is not None:
         lines = list_lines(answers.rows, service.project.config)
         document = BatchDocument(rows=list(map(describe_row, answers.rows)), left=answers.left)
@@ -76,4 +81,5 @@ def _answer(
                 ("json", make_download("application/json", document.model_dump_json().encode())),
             ],
         }
-    return answer_page("batch.html", values, reader, status=status)
+    values |= _ZIP_LIMITS
+    return answer_page("batch.html", values, reader, status=status, policy=LOCAL_SCRIPT_POLICY)

@@ -47,6 +47,9 @@ SCRIPT_POLICY = (
 )
 """The policy of a page with a script of this site, which asks this site only."""
 
+LOCAL_SCRIPT_POLICY = f"{POLICY}; script-src 'self'; require-trusted-types-for 'script'"
+"""The policy of a page whose script asks nobody: what it reads stays in the browser."""
+
 _WORKER_POLICY = "default-src 'none'; script-src 'wasm-unsafe-eval'; frame-ancestors 'none'"
 _VERIFIER_POLICY = re.compile(
     r"<meta\s+http-equiv=\"?Content-Security-Policy\"?\s+content=\"([^\"]+)\"", re.IGNORECASE
@@ -120,6 +123,12 @@ async def submit_script(digest: str) -> Response:
 async def upload_script(digest: str) -> Response:
     """Return the script that sends copies from the page for submitting."""
     return _answer_static("upload.js", digest, "text/javascript")
+
+
+@router.get("/batch-{digest}.js")
+async def batch_script(digest: str) -> Response:
+    """Return the script that verifies a ZIP file on the page of lists."""
+    return _answer_static("batch.js", digest, "text/javascript")
 
 
 @router.get("/favicon.svg")

@@ -8,14 +8,14 @@ import { hashPieces, startHashing } from "../digests.ts";
 import { isRefusal, malformed, type Refusal, SUPERSEDED } from "../errors.ts";
 import { inLanguage, type Language, message, type Message, type Text } from "../messages.ts";
 import { listNotices, type Notice } from "../notices.ts";
-import { errorOf, exitCode, gravestOfAll, headlineOf, leadingAnchor, verdictOf, type Verdict, wordsOf } from "../report.ts";
+import { errorOf, exitCode, gravestOfAll, headlineOf, isPlainPass, leadingAnchor, verdictOf, type Verdict, wordsOf } from "../report.ts";
 import { describeRefusal, describeReports } from "../report_json.ts";
 import type { Digests } from "../record.ts";
 import { formatTime } from "../text.ts";
 import { isBagZip, openZip, readPieces } from "../zip.ts";
 import { make, show } from "./elements.ts";
 import type { Policy } from "./given.ts";
-import { isPlainPass, MARKS, type Outcome, type Say, showOutcome, spellVerdict } from "./report.ts";
+import { MARKS, type Outcome, type Say, showOutcome, spellVerdict } from "./report.ts";
 
 // Starting two threads takes longer than hashing a file of this size.
 const MAX_HERE_BYTES = 1 << 22;

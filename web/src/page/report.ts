@@ -7,7 +7,7 @@ import { inLanguage, join, type Language, message, type Message, type Text } fro
 import { isGroup, kindOf, labelsOf, sentenceOf, titleOfStep } from "../release.ts";
 import { Doubt } from "../targets.ts";
 import {
-  errorOf, evidenceError, exitCode, headlineOf, kindOfReport, leadingAnchor, type NoticeFinding, openQuestions,
+  errorOf, evidenceError, exitCode, headlineOf, isPlainPass, leadingAnchor, type NoticeFinding, openQuestions,
   type ProvenAnchor, type Report, type Verdict, verdictOf,
 } from "../report.ts";
 import { formatTime } from "../text.ts";
@@ -166,11 +166,6 @@ function describeTime(seconds: number): Text {
   const local = `${formatTime(seconds + 60 * minutes)} ${minutes < 0 ? "-" : "+"}${hours}${rest}`;
   return message("time-here-too", { utc, local });
 }
-
-/** Tell whether it passed on a chain whose times count, with everything pinned by somebody else. */
-export const isPlainPass = (report: Report): boolean =>
-  errorOf(report) === null && report.unpinned.length === 0 &&
-  kindOfReport(report) === "main" && leadingAnchor(report)?.assurance !== "asserted";
 
 /** Say of a chain that is no main one what it is worth. */
 function describeKind(chain: number): Message | null {
