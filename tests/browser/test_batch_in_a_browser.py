@@ -157,16 +157,16 @@ def test_what_is_wrong_is_said_beside_its_field_and_the_script_may_ask_nobody(
         assert "choose a ZIP file" in tab.inner_text("#zip-error")
         assert tab.evaluate("document.activeElement.id") == "zip"
         give(tab, b"no ZIP", "x.zip")
-        tab.wait_for_function("document.querySelector('#zip-error').textContent.includes('end')")
+        tab.locator("#zip-error", has_text="end").wait_for()
         assert tab.get_attribute("#zip", "aria-invalid") == "true"
         tab.fill("#hashes", "0x12")
         tab.locator("#zip-form button").press("Enter")
-        tab.wait_for_function("document.querySelector('#hashes-error').textContent !== ''")
+        tab.locator("#hashes-error:not(:empty)").wait_for()
         assert tab.input_value("#hashes") == "0x12"
         bad = {"name": "p.toml", "mimeType": "text/plain", "buffer": b"format = 1"}
         tab.set_input_files("#policy", bad)
         tab.locator("#zip-form button").press("Enter")
-        tab.wait_for_function("document.querySelector('#policy-error').textContent !== ''")
+        tab.locator("#policy-error:not(:empty)").wait_for()
         assert find_violations(tab) == []
         refused = tab.evaluate(
             "fetch('/healthz', {method: 'POST', body: 'x'}).then(() => false, () => true)"
