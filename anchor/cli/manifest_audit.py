@@ -16,12 +16,19 @@ from anchor.messages.message import Message
 from anchor.objects.object_audit import ObjectAudit, audit_objects
 from anchor.objects.object_hashing import HashingRules, ObjectRow
 from anchor.objects.object_manifest import read_rows
+from anchor.objects.object_url import ObjectUrl
 
 
 def audit_manifests(
-    output: Output, paths: Sequence[Path], *, name: str, count: int | None, rate: float | None
+    output: Output,
+    paths: Sequence[Path],
+    below: ObjectUrl,
+    *,
+    name: str,
+    count: int | None,
+    rate: float | None,
 ) -> None:
-    """Read the objects of these manifests again, and print which ones differ.
+    """Read the objects of these manifests below a URL again, and print which ones differ.
 
     Raises:
         UsageError: A manifest cannot be read.
@@ -34,7 +41,9 @@ def audit_manifests(
         rules = HashingRules(
             algorithms=(SHA256, SM3), rate=None if rate is None else rate / workers.processes
         )
-        audit = audit_objects(_read(manifests), rules, executor=workers.executor, on_done=on_done)
+        audit = audit_objects(
+            _read(manifests), below, rules, executor=workers.executor, on_done=on_done
+        )
     _report(output, audit, len(manifests))
 
 

@@ -110,7 +110,7 @@ class HashingJob:
                 continue
             start = after if at == position else None
             is_empty = start is None
-            for each in list_patiently(open_object_store(url.scheme), url, start):
+            for each in list_store(open_object_store(url.scheme), url, start):
                 is_empty = False
                 yield at, each
             if is_empty:
@@ -129,8 +129,8 @@ class HashingJob:
         return self.folder / f"listing-{number:05}.parquet"
 
 
-def list_patiently(store: ObjectStore, url: ObjectUrl, after: str | None) -> Iterator[ListedObject]:
-    """List a URL's objects; say which store it was if it does not answer.
+def list_store(store: ObjectStore, url: ObjectUrl, after: str | None) -> Iterator[ListedObject]:
+    """Yield the objects of a URL, as its store lists them.
 
     Raises:
         UsageError: The bucket does not exist or may not be listed.

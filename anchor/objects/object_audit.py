@@ -11,7 +11,7 @@ from itertools import islice
 from anchor.messages.message import Message
 from anchor.objects.object_hashing import HashingRules, ObjectRow, hash_objects, split_batches
 from anchor.objects.object_store import ListedObject
-from anchor.objects.object_url import parse_object_url
+from anchor.objects.object_url import ObjectUrl, parse_object_url
 
 MAX_TASKS = 48
 _SHOWN = 1_000
@@ -38,6 +38,7 @@ class ObjectAudit:
 
 def audit_objects(
     rows: Iterable[ObjectRow],
+    below: ObjectUrl,
     rules: HashingRules,
     *,
     executor: Executor,
@@ -45,13 +46,15 @@ def audit_objects(
 ) -> ObjectAudit:
     """Read the objects of these rows again, whatever version of them is there now.
 
+    A manifest may be somebody else's: only objects that ``below`` includes are requested.
+
     Raises:
         CannotCheckError: A store does not answer.
     """
     audit = ObjectAudit()
     tasks: deque[tuple[Sequence[ObjectRow], Future[list[ObjectRow]]]] = deque()
     try:
-        for batch in _split(rows, audit):
+        for batch in _split(rows, below, audit):
             while len(tasks) >= MAX_TASKS:
                 _compare(*tasks.popleft(), audit, on_done)
             listed = [_list(row) for row in batch]
@@ -64,7 +67,9 @@ def audit_objects(
     return audit
 
 
-def _split(rows: Iterable[ObjectRow], audit: ObjectAudit) -> Iterator[list[ObjectRow]]:
+def _split(
+    rows: Iterable[ObjectRow], below: ObjectUrl, audit: ObjectAudit
+) -> Iterator[list[ObjectRow]]:
     """Split the rows that have digests as the listings of a job are split."""
     known: deque[ObjectRow] = deque()
 
@@ -72,6 +77,14 @@ def _split(rows: Iterable[ObjectRow], audit: ObjectAudit) -> Iterator[list[Objec
         for row in rows:
             if row.digests is None:
                 audit.unknown += 1
+                continue
+            url = parse_object_url(row.url)
+            if (url.scheme, url.container) != (below.scheme, below.container) or (
+                not below.includes(url.key)
+            ):
+                audit.unread += 1
+                elsewhere = Message("audit-object-elsewhere", url=below)
+                audit.note(Message("with-reason", failure=row.url, reason=elsewhere))
                 continue
             known.append(row)
             yield _list(row)

@@ -30,6 +30,21 @@ _GONE = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
 _CHANGED = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict"})
 _DENIED = frozenset({"AccessDenied", "403", "Forbidden", "AllAccessDisabled"})
 _ARCHIVED = frozenset({"InvalidObjectState"})
+_REASONS = (
+    (_GONE, Message("object-gone")),
+    (_CHANGED, Message("object-changed")),
+    (_DENIED, Message("object-denied")),
+    (_ARCHIVED, Message("object-archived")),
+)
+# Answers that every other object would get as well.
+_OF_EVERYBODY = frozenset(
+    {
+        "AccountProblem", "AuthorizationHeaderMalformed", "ExpiredToken", "InvalidAccessKeyId",
+        "InvalidSecurity", "InvalidToken", "NoSuchBucket", "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch", "SlowDown", "Throttling", "ThrottlingException",
+        "TokenRefreshRequired", "TooManyRequests",
+    }
+)  # fmt: skip
 _NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName", "PermanentRedirect"})
 
 
@@ -90,23 +105,20 @@ class S3Store:
         url = listed.url
         try:
             answer = self._client.get_object(Bucket=url.container, Key=url.key, **condition)
+        except self._errors.ClientError as error:
+            raise _explain(error) from None
+        except self._errors.BotoCoreError as error:
+            raise StoreUnavailable(_describe(error)) from None
+        try:
             with answer["Body"] as body:
                 yield ObjectStream(
                     stream=cast(BinaryIO, body),
                     size=answer["ContentLength"],
                     revision=_revision(answer),
                 )
-        except self._errors.ClientError as error:
-            raise _explain(_code(error)) from None
-        except (
-            self._errors.IncompleteReadError,
-            self._errors.ResponseStreamingError,
-            self._errors.ReadTimeoutError,
-            self._errors.ConnectionClosedError,
-        ):
+        except self._errors.BotoCoreError:
+            # If the store is away, the next attempt finds out.
             raise ObjectUnreadable(Message("object-ends-early"), may_pass=True) from None
-        except self._errors.BotoCoreError as error:
-            raise StoreUnavailable(_describe(error)) from None
 
 
 def _revision(answer: dict[str, Any]) -> str | None:
@@ -118,16 +130,17 @@ def _code(error: Any) -> str:
     return str(error.response.get("Error", {}).get("Code", "?"))[:80]
 
 
-def _explain(code: str) -> ObjectUnreadable | StoreUnavailable:
-    if code in _GONE:
-        return ObjectUnreadable(Message("object-gone"))
-    if code in _CHANGED:
-        return ObjectUnreadable(Message("object-changed"))
-    if code in _DENIED:
-        return ObjectUnreadable(Message("object-denied"))
-    if code in _ARCHIVED:
-        return ObjectUnreadable(Message("object-archived"))
-    return StoreUnavailable(Message("object-store-answered", code=code))
+def _explain(error: Any) -> ObjectUnreadable | StoreUnavailable:
+    """Return whether an answer is about one object, or about the store and these credentials."""
+    code = _code(error)
+    for codes, reason in _REASONS:
+        if code in codes:
+            return ObjectUnreadable(reason)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+    answered = Message("object-store-answered", code=code)
+    if code in _OF_EVERYBODY or status >= 500:
+        return StoreUnavailable(answered)
+    return ObjectUnreadable(answered)
 
 
 def _describe(error: Exception) -> Message:

@@ -64,7 +64,7 @@ def sizes_sent(desk: SubmitDesk) -> dict[str, int]:
 
 
 def slow_down(service: Service, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Let the service store one part, and the others once the event is set."""
+    """Make the service store one part at once, and the others only after the event is set."""
     assert service.vault is not None
     write_part, going = service.vault.write_part, threading.Event()
     count = 0

@@ -198,7 +198,7 @@ def test_what_changes_after_it_was_listed_is_named(
 
 @contextmanager
 def ending(monkeypatch: pytest.MonkeyPatch, name: str, after: int) -> Iterator[None]:
-    """Let the run end at the call number ``after`` of a function, as a killed process does."""
+    """End the run at the ``after``-th call of a function, as if its process were killed."""
     module = hashing_job if name == "write_file" else hashing_job.HashingJob
     original: Callable[..., object] = getattr(module, name)
     calls = 0
@@ -323,11 +323,15 @@ def test_what_is_not_there_is_said(
         take(site, tmp_path / "job", url.format(bucket=bucket))
 
 
-def audit_paths(*paths: Path) -> ObjectAudit:
+def audit_paths(below: str, *paths: Path) -> ObjectAudit:
     rows = (row for path in paths for row in read_rows(path))
     with open_executor(2) as executor:
         return audit_objects(
-            rows, HashingRules(algorithms=BOTH), executor=executor, on_done=lambda *_: None
+            rows,
+            parse_object_url(below),
+            HashingRules(algorithms=BOTH),
+            executor=executor,
+            on_done=lambda *_: None,
         )
 
 
@@ -337,12 +341,18 @@ def test_an_audit_tells_what_is_no_longer_as_in_the_manifests(
     folder = tmp_path / "job"
     take(site, folder, f"s3://{bucket}")
     parts = sorted(folder.glob("part-*"))
-    assert audit_paths(*parts) == ObjectAudit(equal=50)
+    assert audit_paths(f"s3://{bucket}", *parts) == ObjectAudit(equal=50)
+    # What lies elsewhere is not asked for, whatever the manifest says.
+    for other in ("s3://another-bucket", f"s3://{bucket}/k/00", f"https://{bucket}/k"):
+        audit = audit_paths(other, *parts)
+        assert (audit.equal, audit.unread) == (0, 50)
+        assert "not below" in audit.messages[0]
+    assert audit_paths(f"s3://{bucket}/k", *parts).equal == 50
     # Put again with the same bytes, it has the same digest.
     s3.client.put_object(Bucket=bucket, Key="k/001", Body=content(1))
     s3.client.put_object(Bucket=bucket, Key="k/002", Body=b"other")
     s3.client.delete_object(Bucket=bucket, Key="k/003")
-    audit = audit_paths(*parts)
+    audit = audit_paths(f"s3://{bucket}", *parts)
     assert (audit.equal, audit.changed, audit.unread, audit.unknown) == (48, 1, 1, 0)
     assert [message.id for message in audit.messages] == ["audit-original-changed", "with-reason"]
     again = take(site, tmp_path / "after", f"s3://{bucket}/k/002")
@@ -350,14 +360,14 @@ def test_an_audit_tells_what_is_no_longer_as_in_the_manifests(
     gone = [ObjectRow(url="s3://b/x", revision=None, size=None, digests=None, error="gone")]
     path = tmp_path / "gone.parquet"
     path.write_bytes(encode_rows(gone))
-    assert audit_paths(path) == ObjectAudit(unknown=1)
+    assert audit_paths("s3://b", path) == ObjectAudit(unknown=1)
 
 
 def test_the_command_line_does_all_of_it(
     s3: S3Server, bucket: str, tmp_path: Path, own_anvil: Devnet
 ) -> None:
     folder = make_site(tmp_path / "project", own_anvil, number=1, deployed=False).folder
-    job = tmp_path / "job"
+    job, below = tmp_path / "job", f"s3://{bucket}/k"
 
     def run(*words: str | Path) -> Ran:
         return run_anchor(*words, cwd=folder)
@@ -367,13 +377,14 @@ def test_the_command_line_does_all_of_it(
     for name in ("processes", "dask"):
         again = run("add", f"s3://{bucket}", "--executor", name, "--workers", "1").expect(0)
         assert "1 new, 50 already known" in again.out
-    assert run("audit", "--manifest", job, "--json").expect(0).document["equal"] == 50
+    assert run("audit", below, "--manifest", job, "--json").expect(0).document["equal"] == 50
     s3.client.delete_object(Bucket=bucket, Key="k/004")
-    run("audit", "--manifest", job / "part-00000.parquet").expect(20, "1 could not be read")
+    run("audit", below, "--manifest", job / "part-00000.parquet").expect(20, "1 could not be read")
     s3.client.put_object(Bucket=bucket, Key="k/005", Body=b"other")
-    run("audit", "--manifest", job).expect(10, "k/005 differs")
-    run("audit", "--manifest", job, "--rebuild").refused(2, "--manifest")
-    run("audit", "--manifest", tmp_path).refused(2, "has no manifest")
+    run("audit", below, "--manifest", job).expect(10, "k/005 differs")
+    run("audit", below, "--manifest", job, "--rebuild").refused(2, "--manifest")
+    run("audit", "--manifest", job).refused(2, "name the URL")
+    run("audit", below, "--manifest", tmp_path).refused(2, "has no manifest")
     run("add", f"s3://{bucket}", "--again").refused(2, "not for objects")
     run("add", "s3://no-such-bucket").refused(2, "no bucket or folder no-such-bucket")
     run("add", "https://user:hidden@host/x").refused(2, "password")

@@ -72,7 +72,7 @@ class Server(BaseHTTPRequestHandler):
 
 class QuietServer(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of a client that closes its connection early."""
+        """Ignore clients that close their connections early."""
 
 
 @pytest.fixture(scope="module")

@@ -100,7 +100,7 @@ def act(project: OpenProject, days: float) -> RetentionRound:
 
 
 def announce_all(project: OpenProject) -> None:
-    """Have both notices told, as the daemon does at its times."""
+    """Send both notices at their times, as the daemon does."""
     act(project, -30)
     act(project, -7)
 
@@ -178,7 +178,7 @@ def open_case(project: OpenProject, identity: bytes) -> Callable[[], object]:
 
 
 def share(project: OpenProject, identity: bytes) -> Callable[[], object]:
-    """Have another tenant submit the same record, and set a later date."""
+    """Submit the same record as another tenant, with a later retention date."""
     with project.database.read() as connection:
         stored = find_by_identity(connection, identity)
     assert stored is not None and stored.record is not None

@@ -79,7 +79,7 @@ def run_s3_server(port: int = 0) -> Iterator[S3Server]:
 
 @contextmanager
 def using(server: S3Server) -> Iterator[None]:
-    """Let this process use the server."""
+    """Point this process's AWS environment to the server for the duration of the block."""
     before = dict(os.environ)
     os.environ.update(server.env)
     try:

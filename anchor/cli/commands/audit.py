@@ -25,6 +25,7 @@ from anchor.cli.publication_audit import audit_published
 from anchor.errors import UsageError
 from anchor.evidence.hashing_pool import THREADS
 from anchor.messages.message import Message
+from anchor.objects.object_url import parse_object_url
 
 
 def command(
@@ -68,7 +69,8 @@ def command(
         list[Path] | None,
         typer.Option(
             metavar="FILE|DIR",
-            help="Only read the objects of a manifest again, or of a run's folder; repeatable.",
+            help="Only read the objects of a manifest again, or of a run's folder, that lie below "
+            "the URL s3://…; repeatable.",
         ),
     ] = None,
     executor: ExecutorOption = THREADS,
@@ -86,9 +88,12 @@ def command(
     """
     output = Output(as_json=as_json)
     if manifest:
-        _check_alone(location, rebuild, originals, offline, trust, rpc, key, log)
+        if location is None:
+            raise UsageError(Message("audit-manifest-without-url"))
+        _check_alone(rebuild, originals, offline, trust, rpc, key, log)
         rate = None if limit_bandwidth is None else parse_rate(limit_bandwidth)
-        audit_manifests(output, manifest, name=executor, count=workers, rate=rate)
+        below = parse_object_url(location)
+        audit_manifests(output, manifest, below, name=executor, count=workers, rate=rate)
     elif location is None:
         if trust or rpc or quorum or key or log or chain_id or accept_unpinned:
             raise UsageError(Message("option-published-log-only"))

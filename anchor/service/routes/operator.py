@@ -77,7 +77,7 @@ async def suspend(
     responses=_READING,
 )
 async def resume(tenant: TenantInPath, caller: Administrator, service: CurrentService) -> None:
-    """Let a tenant's keys and people in again."""
+    """Accept a suspended tenant's keys and people again."""
     await OperatorActions(service, caller.actor).resume(tenant)
 
 
