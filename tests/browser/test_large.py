@@ -108,11 +108,14 @@ def test_a_file_that_is_cut_while_it_is_read_is_told_and_gives_no_verdict(
     browser: Browser, tmp_path: Path
 ) -> None:
     file = tmp_path / "shrinking.bin"
+    size = 8_000_000_000
     with file.open("wb") as stream:
-        stream.truncate(1_000_000_000)
+        stream.truncate(size)
     desk = open_desk(browser)
     desk.open(PAGE)
     desk.give(file=file)
+    # The page has seen the whole file, and takes many seconds to read it.
+    desk.tab.get_by_text(Message("page-file-ready", name="shrinking.bin", size=size)).wait_for()
     os.truncate(file, 0)
     unread = Message("page-file-unreadable", name="shrinking.bin", reason="")
     desk.tab.get_by_text(unread.strip()).wait_for()

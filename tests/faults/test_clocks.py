@@ -91,6 +91,7 @@ def test_no_schedule_looks_at_the_wall_clock() -> None:
         "cli/commands/api_key.py",
         "cli/commands/backup.py",
         "cli/commands/log.py",
+        "cli/object_inputs.py",
         "library/operating.py",
         "system/clock.py",
         "recovery/store_upgrade.py",
