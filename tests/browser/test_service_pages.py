@@ -32,7 +32,8 @@ PAGES = {
     "batch": "/batch",
     "api": "/docs",
     "about": "/about",
-    "dashboard": "/",
+    "home": "/",
+    "dashboard": "/dashboard",
     "account": "/account",
     "conformance": "/conformance",
 }
@@ -98,12 +99,15 @@ def open_tab(
         context.close()
 
 
-WORDS = {"en-GB": ("API key", "Sign in", "Dashboard"), "zh-CN": ("接口密钥", "登录", "仪表盘")}
+WORDS = {
+    "en-GB": ("API key", "Sign in", "Operator's dashboard"),
+    "zh-CN": ("接口密钥", "登录", "仪表盘"),
+}
 
 
 def sign_in(tab: Page, served: PageService, locale: str = "en-GB") -> None:
     label, button, heading = WORDS[locale]
-    tab.goto("/")
+    tab.goto("/dashboard")
     tab.get_by_label(label).fill(served.admin)
     tab.get_by_role("button", name=button).click()
     tab.get_by_role("heading", name=heading).wait_for()
@@ -136,14 +140,14 @@ def test_the_pages_of_an_empty_log_are_for_everybody_too(
 ) -> None:
     with open_tab(browser, empty, theme=theme, width=390) as (tab, _):
         sign_in(tab, empty)
-        for path in ("/", "/log"):
+        for path in ("/", "/dashboard", "/log"):
             tab.goto(path)
             assert find_violations(tab) == [], path
 
 
 def test_one_signs_in_and_out_by_keyboard_alone(browser: Browser, served: PageService) -> None:
     with open_tab(browser, served) as (tab, _):
-        tab.goto("/")
+        tab.goto("/dashboard")
         tab.get_by_label("API key").focus()
         tab.keyboard.type("nonsense")
         tab.keyboard.press("Enter")
@@ -151,7 +155,7 @@ def test_one_signs_in_and_out_by_keyboard_alone(browser: Browser, served: PageSe
         tab.get_by_label("API key").focus()
         tab.keyboard.type(served.admin)
         tab.keyboard.press("Enter")
-        tab.get_by_role("heading", name="Dashboard").wait_for()
+        tab.get_by_role("heading", name="Operator's dashboard").wait_for()
         assert served.admin not in tab.url
         (cookie,) = tab.context.cookies()
         assert cookie["httpOnly"]

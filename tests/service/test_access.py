@@ -146,7 +146,7 @@ def test_an_expired_key_is_refused(desk: Desk):
 
 def test_a_key_in_http_basic_is_not_read(desk: Desk):
     basic = base64.b64encode(f"me:{desk.key}".encode()).decode()
-    for path in ("/v1/usage", "/"):
+    for path in ("/v1/usage", "/dashboard"):
         answer = desk.served.http.get(path, headers={"Authorization": f"Basic {basic}"})
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"] == 'Bearer realm="anchor"'

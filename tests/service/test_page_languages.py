@@ -31,8 +31,9 @@ from anchor.types import Address, ChainId
 
 CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}
 PAGES = (
-    "/", "/?refresh=30", "/login", "/log", "/log?before=4", "/log?before=1", "/log/leaf?of=0",
-    "/log/leaf?of=310", "/log/consistency?old=4&new=311", "/conformance", "/number", "/about",
+    "/", "/dashboard", "/dashboard?refresh=30", "/login", "/log", "/log?before=4", "/log?before=1",
+    "/log/leaf?of=0", "/log/leaf?of=310", "/log/consistency?old=4&new=311", "/conformance",
+    "/number", "/about",
 )  # fmt: skip
 PROBLEMS = (
     "/log?before=x", "/log/leaf?of=nonsense", "/log/leaf?of=999", "/log/leaf?of=" + "ab" * 32,
@@ -49,7 +50,7 @@ NAMES = re.compile(
 
 
 def ask(served: PageService, path: str, **headers: str):
-    if path == "/" or path.startswith("/?"):
+    if path.startswith("/dashboard"):
         headers["Authorization"] = f"Bearer {served.admin}"
     return served.http.get(path, headers=headers, follow_redirects=False)
 
@@ -191,7 +192,7 @@ def test_the_other_language_is_a_link_away_on_the_same_page(served: PageService)
 
 
 def test_signing_in_and_out_keeps_the_language(served: PageService) -> None:
-    answer = served.http.get("/?lang=zh", follow_redirects=False)
+    answer = served.http.get("/dashboard?lang=zh", follow_redirects=False)
     assert answer.headers["Location"] == "/login?lang=zh"
     refused = served.http.post("/login?lang=zh", data={"key": "nonsense"}, follow_redirects=False)
     assert "该接口密钥不属于本服务" in refused.text
@@ -201,8 +202,8 @@ def test_signing_in_and_out_keeps_the_language(served: PageService) -> None:
     )
     assert "该接口密钥不能用于仪表盘" in refused.text
     answer = served.http.post("/login?lang=zh", data={"key": served.admin}, follow_redirects=False)
-    assert answer.headers["Location"] == "/?lang=zh"
-    page = served.http.get("/?lang=zh").text
+    assert answer.headers["Location"] == "/dashboard?lang=zh"
+    page = served.http.get("/dashboard?lang=zh").text
     assert 'action="/logout?lang=zh"' in page
     assert find_english(page) == []
     answer = served.http.post("/logout?lang=zh", follow_redirects=False)
@@ -239,10 +240,10 @@ def test_the_check_finds_english(served: PageService) -> None:
 def test_the_pages_of_an_empty_log_without_a_node_are_chinese_too(tmp_path: Path) -> None:
     site = grow_log(tmp_path, [])
     with serve_pages(site) as served:
-        for path in ("/", "/log", "/log/leaf?of=0"):
+        for path in ("/", "/dashboard", "/log", "/log/leaf?of=0"):
             assert find_english(ask(served, path, **CHINESE).text) == []
         served.service.outside.snapshot(30)
-        answer = ask(served, "/", **CHINESE)
+        answer = ask(served, "/dashboard", **CHINESE)
         assert "节点不应答" in answer.text
         assert find_english(answer.text) == []
 

@@ -30,8 +30,8 @@ from anchor.store.sealing import seal
 from anchor.system.clock import utc_now
 
 PUBLIC = (
-    "/log", "/log/leaf?of=0", "/log/leaf?of=nonsense", "/log/consistency?old=3&new=4", "/about",
-    "/number", "/number?of=" + "ab" * 32,
+    "/", "/log", "/log/leaf?of=0", "/log/leaf?of=nonsense", "/log/consistency?old=3&new=4",
+    "/about", "/number", "/number?of=" + "ab" * 32,
 )  # fmt: skip
 EVIL = "<script>alert(1)</script>'\"&{{7133*7001}}{% raw %}\u202e\u0000"
 
@@ -110,12 +110,12 @@ def outline(answer) -> Outline:
 
 
 def test_the_dashboard_is_for_whoever_is_signed_in(served: PageService) -> None:
-    answer = served.ask("/")
+    answer = served.ask("/dashboard")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/login")
     assert answer.content == b""
-    assert served.ask("/", served.admin).status_code == 200
-    assert served.ask("/", served.reader).status_code == 403
-    assert served.ask("/", "anchor_" + "0" * 12 + "_" + "0" * 64).status_code == 401
+    assert served.ask("/dashboard", served.admin).status_code == 200
+    assert served.ask("/dashboard", served.reader).status_code == 403
+    assert served.ask("/dashboard", "anchor_" + "0" * 12 + "_" + "0" * 64).status_code == 401
 
 
 def test_metrics_are_for_an_administrator(served: PageService) -> None:
@@ -146,7 +146,7 @@ def test_signing_in_begins_a_session_that_no_script_and_no_other_site_can_use(
     served: PageService,
 ) -> None:
     answer = sign_in(served, served.admin, Origin=f"https://{host(served)}")
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/dashboard")
     cookie = cookie_of(answer)
     for part in ("HttpOnly", "SameSite=lax", "Path=/", "Secure", f"Max-Age={12 * 3600}"):
         assert part in cookie
@@ -154,7 +154,7 @@ def test_signing_in_begins_a_session_that_no_script_and_no_other_site_can_use(
     assert served.admin not in cookie
     assert served.admin.rpartition("_")[2] not in cookie
     value = cookie.partition("=")[2].partition(";")[0]
-    page = served.http.get("/", headers={"Cookie": f"__Host-anchor_session={value}"})
+    page = served.http.get("/dashboard", headers={"Cookie": f"__Host-anchor_session={value}"})
     assert page.status_code == 200
     assert "Sign out" in page.text
     served.http.cookies.clear()
@@ -218,25 +218,27 @@ def test_a_form_that_is_too_long_is_not_read(served: PageService) -> None:
 def test_a_session_ends_with_its_key(site: MemorySite) -> None:
     with serve_pages(site) as served:
         sign_in(served, served.admin)
-        assert served.http.get("/").status_code == 200
+        assert served.http.get("/dashboard").status_code == 200
         with served.project.database.write() as connection:
             revoke_key(connection, served.admin.split("_")[1], utc_now())
-        assert served.ask("/").status_code == 303
+        assert served.ask("/dashboard").status_code == 303
 
 
 def test_signing_out_ends_the_session(site: MemorySite) -> None:
     with serve_pages(site) as served:
         sign_in(served, served.admin)
-        assert served.http.get("/").status_code == 200
+        assert served.http.get("/dashboard").status_code == 200
         kept = {"Cookie": "; ".join(f"{name}={text}" for name, text in served.http.cookies.items())}
         served.http.post("/logout", follow_redirects=False)
-        assert served.ask("/").status_code == 303
+        assert served.ask("/dashboard").status_code == 303
         # Whoever kept the cookie has no session either.
         served.http.cookies.clear()
-        assert served.http.get("/", headers=kept, follow_redirects=False).status_code == 303
+        assert (
+            served.http.get("/dashboard", headers=kept, follow_redirects=False).status_code == 303
+        )
         # Another session of the same key goes on.
         sign_in(served, served.admin)
-        assert served.http.get("/").status_code == 200
+        assert served.http.get("/dashboard").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -262,7 +264,7 @@ def test_behind_a_named_web_server_the_scheme_is_its_word(site: MemorySite) -> N
         served.http.cookies.clear()
         for name, status in (("anchor_session", 303), ("__Host-anchor_session", 200)):
             headers = {"Cookie": f"{name}={value}", **over_tls}
-            answer = served.http.get("/", headers=headers, follow_redirects=False)
+            answer = served.http.get("/dashboard", headers=headers, follow_redirects=False)
             assert answer.status_code == status
 
 
@@ -274,7 +276,7 @@ def test_two_workers_of_a_service_know_each_others_sessions_and_so_does_another_
         cookie = cookie_of(sign_in(served, served.admin)).partition("=")[2].partition(";")[0]
     headers = {"Cookie": f"anchor_session={cookie}"}
     with serve_pages(site) as served:
-        assert served.http.get("/", headers=headers).status_code == 200
+        assert served.http.get("/dashboard", headers=headers).status_code == 200
     assert settings.session_secret.hex() not in repr(settings)
     assert repr(settings.session_secret) not in repr(settings)
 
@@ -286,7 +288,7 @@ def test_signing_in_again_ends_the_session_that_the_browser_had(site: MemorySite
         served.http.cookies.clear()
         for token, status in ((first, 303), (second, 200)):
             headers = {"Cookie": f"anchor_session={token}"}
-            answer = served.http.get("/", headers=headers, follow_redirects=False)
+            answer = served.http.get("/dashboard", headers=headers, follow_redirects=False)
             assert answer.status_code == status
 
 
@@ -301,12 +303,12 @@ def test_a_form_that_the_browser_calls_foreign_is_refused(
 
 
 def test_the_dashboard_says_what_the_overview_does(served: PageService) -> None:
-    text = outline(served.ask("/", served.admin)).text
+    text = outline(served.ask("/dashboard", served.admin)).text
     assert "311" in text
     assert "no process seals and anchors" in text
     assert "included (reversible)" in text
     assert "anchored (final)" in text
-    assert served.ask("/", served.admin).text.count('<svg class="chart"') == 4
+    assert served.ask("/dashboard", served.admin).text.count('<svg class="chart"') == 4
 
 
 @pytest.mark.parametrize(
@@ -316,7 +318,7 @@ def test_the_dashboard_says_what_the_overview_does(served: PageService) -> None:
 def test_it_refreshes_by_itself_only_where_asked_to(
     refresh: str, header: str | None, served: PageService
 ) -> None:
-    answer = served.http.get("/", params={"refresh": refresh}, headers=bearer(served))
+    answer = served.http.get("/dashboard", params={"refresh": refresh}, headers=bearer(served))
     assert answer.headers.get("Refresh") == header
 
 
@@ -423,7 +425,7 @@ def test_a_page_of_heads_at_the_ends_of_the_log(before: str, served: PageService
 def test_an_empty_log_has_all_its_pages(tmp_path: Path) -> None:
     site = grow_log(tmp_path, [])
     with serve_pages(site, site.chain) as served:
-        dashboard = outline(served.ask("/", served.admin)).text
+        dashboard = outline(served.ask("/dashboard", served.admin)).text
         assert "Nothing is anchored yet" in dashboard
         assert "Nothing was sealed recently" in dashboard
         assert "No head is sealed yet" in outline(served.ask("/log")).text
@@ -434,7 +436,7 @@ def test_an_empty_log_has_all_its_pages(tmp_path: Path) -> None:
 def test_while_the_node_is_away_every_page_comes_at_once_and_says_so(site: MemorySite) -> None:
     with serve_pages(site) as served:
         served.service.outside.snapshot(30)
-        text = outline(served.ask("/", served.admin)).text
+        text = outline(served.ask("/dashboard", served.admin)).text
         assert "the chain's state is unknown" in text
         assert "the node does not answer" in text
         metrics = served.ask("/metrics", served.admin).text
@@ -516,7 +518,7 @@ def test_a_nodes_words_come_out_as_text(attack: str, site: MemorySite) -> None:
     with serve_pages(site) as served:
         served.service.outside._chain._last = Sighting(trouble=f"the node says {attack}")
         served.service.outside._chain._asked_at = time.time()
-        page = outline(served.ask("/", served.admin))
+        page = outline(served.ask("/dashboard", served.admin))
     assert "the node says" in page.text
     assert {tag for tag, _ in page.elements} <= ELEMENTS
     assert not [attrs for _, attrs in page.elements for name in attrs if name.startswith("on")]

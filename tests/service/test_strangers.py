@@ -274,7 +274,9 @@ def test_signing_out_at_one_worker_ends_the_session_at_all(place: Place):
 
         def look() -> set[int]:
             headers = {"Cookie": cookie, **close}
-            answers = {served.http.get("/", headers=headers).status_code for _ in range(12)}
+            answers = {
+                served.http.get("/dashboard", headers=headers).status_code for _ in range(12)
+            }
             served.http.cookies.clear()
             return answers
 

@@ -519,7 +519,7 @@ def test_the_operator_sees_what_waits_and_fails(
     wait_for(lambda: newest(platform, made["id"]).attempts == 1)
     with platform.browser(Authorization=f"Bearer {admin}") as program:
         metrics = program.get("/metrics").text
-        dashboard = program.get("/").text
+        dashboard = program.get("/dashboard").text
     assert "anchor_waiting_messages 1.0" in metrics
     assert "anchor_failing_messages 1.0" in metrics
     assert "anchor_given_up_messages 0.0" in metrics

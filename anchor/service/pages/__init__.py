@@ -17,6 +17,7 @@ from anchor.service.pages import (
     events_page,
     evidence_list_page,
     exhibit_page,
+    home_page,
     join,
     key_page,
     log_pages,
@@ -37,6 +38,7 @@ from anchor.service.pages import (
 
 router = APIRouter(include_in_schema=False)
 for _part in (
+    home_page.router,
     dashboard.router,
     operator_page.router,
     sign_in.router,

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain
 from anchor.messages.message import Message
 from anchor.page import load_page
+from anchor.project.config import Config
 from anchor.service.pages.language import CurrentReader
 from anchor.service.pages.page_routes import PageRoute
 from anchor.service.pages.rendering import answer_page, describe_log
@@ -38,18 +39,23 @@ _NOT_PROVEN = (
 async def about_page(service: CurrentService, reader: CurrentReader) -> Response:
     """Show what this is and what it does not prove."""
     config = service.project.config
-    kind = find_chain(config.chain_id).kind
     values = {
         "here": "about",
         "proves": _PROVES,
         "not_proven": _NOT_PROVEN,
         "page_hash": _hash_page(),
         "log": describe_log(config),
-        "chain_kind": None
-        if kind == "main"
-        else Message("report-chain-kind", chain=config.chain_id, kind=KIND_SENTENCES[kind]),
+        "chain_kind": describe_chain_kind(config),
     }
     return answer_page("about.html", values, reader)
+
+
+def describe_chain_kind(config: Config) -> Message | None:
+    """Return the warning that the chain is for tests; None if it is not."""
+    kind = find_chain(config.chain_id).kind
+    if kind == "main":
+        return None
+    return Message("report-chain-kind", chain=config.chain_id, kind=KIND_SENTENCES[kind])
 
 
 @cache

@@ -1,4 +1,4 @@
-"""``/``: the operator's dashboard, for keys with the scope ``admin``."""
+"""``/dashboard``: the operator's dashboard, for keys with the scope ``admin``."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ router = APIRouter(include_in_schema=False)
 _REFRESHES = {"30": 30, "60": 60, "300": 300}
 
 
-@router.get("/")
+@router.get("/dashboard")
 async def dashboard(
     request: Request, service: CurrentService, reader: CurrentReader, refresh: str = ""
 ) -> Response:

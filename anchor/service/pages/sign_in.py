@@ -97,7 +97,7 @@ async def login(request: Request, service: CurrentService, reader: CurrentReader
         note_event(request.scope, "sign-in", result="refused", key=key.id, tenant=key.tenant)
         return _answer(service, reader, HOME, Message("dashboard-key-lacks-admin"))
     note_event(request.scope, "sign-in", result="accepted", key=key.id, tenant=key.tenant)
-    answer = RedirectResponse(reader.link("/"), status_code=303)
+    answer = RedirectResponse(reader.link("/dashboard"), status_code=303)
     await renew_session(request, service, answer, Holder(api_key=key.id))
     return answer
 
