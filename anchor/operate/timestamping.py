@@ -112,9 +112,10 @@ def _stamp(config: Config, head: Head, tsa: TsaConfig, trusted: Sequence[Trusted
         Checkpoint(origin=checkpoint_origin(config), head=head), load_log_key(config)
     )
     issued = request_timestamp(tsa.url, checkpoint)
+    lists = fetch_revocation_lists(issued.certificates)
     if trusted:
         try:
-            verify_timestamp(issued.token, checkpoint, trusted)
+            verify_timestamp(issued.token, checkpoint, trusted, revocation_lists=lists)
         except AnchorError as error:
             raise CannotCheckError(Message("tsa-answer-wrong", reason=error.message)) from error
     path = token_path(config, head, tsa.name)
@@ -122,7 +123,7 @@ def _stamp(config: Config, head: Head, tsa: TsaConfig, trusted: Sequence[Trusted
         [
             (path.with_suffix(CHECKPOINT_SUFFIX), checkpoint),
             (path.with_suffix(".pem"), issued.certificates),
-            (path.with_suffix(".crl"), fetch_revocation_lists(issued.certificates)),
+            (path.with_suffix(".crl"), lists),
         ],
         is_named=False,
     )
