@@ -309,6 +309,28 @@ def test_an_erased_piece_whose_receipt_is_left_is_new_when_it_is_added_again(
     assert (added["new"], added["known"]) == (1, 1)
 
 
+@pytest.mark.parametrize("is_erased_first", [True, False])
+def test_an_erased_notice_or_event_is_not_taken_for_none_after_a_restore(
+    site: Site, tmp_path: Path, is_erased_first: bool
+) -> None:
+    anchor_final(site, "a", "b", "c")
+    event = ("custody", "add", "c", "--event", "copy", "--actor", "Li")
+    added = site.run(*event, "--json").expect(0).document
+    said = ("--reason", "pages missing", "--actor", "Li")
+    noticed = site.run("supersede", "a", "b", *said, "--json").expect(0).document
+    anchor_final(site)
+    backup = None if is_erased_first else back_up(site, tmp_path / "backup.db")
+    words = [word for each in (added, noticed) for word in ("--leaf", each["leaf"])]
+    site.run("erase", *words, "--yes", "--basis", "other", "--reason", "asked for").expect(0)
+    anchor_final(site)
+    if backup is not None:
+        put_back(site, backup)
+    site.run("restore", "--replace").expect(0)
+    site.run("withdraw", "a", *said).refused(20, "erased")
+    site.run(*event).refused(2, "erased")
+    site.run("audit").expect(0)
+
+
 def test_no_tenant_gets_a_record_that_came_back_from_a_receipt(site: Site, tmp_path: Path) -> None:
     anchor_final(site, "a")
     site.run("prove", "--all", "--output", tmp_path / "kept").expect(0)
