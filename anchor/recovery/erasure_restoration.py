@@ -113,7 +113,7 @@ def reapply_erasures(database: Writable, stores: Sequence[Database], known: Know
 
 
 def restore_erased_keys(
-    database: Writable, stores: Sequence[Database], known: KnownErasures, skipped: Skipped
+    database: Writable, stores: Sequence[Database], known: KnownErasures, skipped: Skipped | None
 ) -> None:
     """Copy the keys of erased custody events and notices, so that nothing takes their place."""
     kept: dict[bytes, Hash32] = {}

@@ -272,14 +272,16 @@ def test_files_whose_records_came_back_from_receipts_are_known_when_added_again(
     anchor_final(site, "a", "b")
     site.run("add", "-", "--name", "piped", stdin=b"piped").expect(0)
     site.run("add", "--digest", f"sha256:{'7' * 64}").expect(0)
+    site.write("keyed", b"keyed")
+    site.run("add", "keyed", "--idempotency-key", "k").expect(0)
     event = ("custody", "add", "a", "--event", "copy", "--actor", "Li", "--json")
     assert site.run(*event).expect(0).document["number"] == 1
     anchor_final(site)
-    site.run("prove", "--all", "--output", tmp_path / "kept").expect(0, "wrote 5 receipts")
+    site.run("prove", "--all", "--output", tmp_path / "kept").expect(0, "wrote 6 receipts")
     lose_store(site)
     if not has_side_file:
         (site.folder / "acknowledged.log").unlink()
-    site.run("restore", "--receipts", tmp_path / "kept").expect(0, "5 leaves with their records")
+    site.run("restore", "--receipts", tmp_path / "kept").expect(0, "6 leaves with their records")
     assert site.run(*event).expect(0).document["number"] == 2
 
     def add(*arguments: str) -> tuple[int, int]:
@@ -291,6 +293,10 @@ def test_files_whose_records_came_back_from_receipts_are_known_when_added_again(
     for _ in range(2):
         assert add("a", "b", "-", "--name", "piped") == (0, 3)
         assert add("--digest", f"sha256:{'7' * 64}") == (0, 1)
+    # Without the side file nobody knows whether a key is that of the record, or of another one.
+    keyed = ("keyed", "--idempotency-key", "k")
+    assert add(*keyed) == ((0, 1) if has_side_file else (1, 0))
+    assert add(*keyed) == (0, 1)
     assert add("elsewhere/c", "elsewhere/b") == (2, 0)
     assert add("--again", "a") == (1, 0)
     check_log_goes_on(site, "e")
