@@ -112,12 +112,10 @@ def _stamp(config: Config, head: Head, tsa: TsaConfig, trusted: Sequence[Trusted
         Checkpoint(origin=checkpoint_origin(config), head=head), load_log_key(config)
     )
     issued = request_timestamp(tsa.url, checkpoint)
+    # First without lists, so that no address is asked that an untrusted certificate names.
+    _verify(issued.token, checkpoint, trusted, b"")
     lists = fetch_revocation_lists(issued.certificates)
-    if trusted:
-        try:
-            verify_timestamp(issued.token, checkpoint, trusted, revocation_lists=lists)
-        except AnchorError as error:
-            raise CannotCheckError(Message("tsa-answer-wrong", reason=error.message)) from error
+    _verify(issued.token, checkpoint, trusted, lists)
     path = token_path(config, head, tsa.name)
     write_files(
         [
@@ -129,6 +127,20 @@ def _stamp(config: Config, head: Head, tsa: TsaConfig, trusted: Sequence[Trusted
     )
     # A crash before this: without a token the head counts as not stamped, and is stamped again.
     write_file(path, issued.token)
+
+
+def _verify(token: bytes, checkpoint: bytes, trusted: Sequence[TrustedTsa], lists: bytes) -> None:
+    """Verify a token if the project's trust policy names authorities.
+
+    Raises:
+        CannotCheckError: It does not pass.
+    """
+    if not trusted:
+        return
+    try:
+        verify_timestamp(token, checkpoint, trusted, revocation_lists=lists)
+    except AnchorError as error:
+        raise CannotCheckError(Message("tsa-answer-wrong", reason=error.message)) from error
 
 
 def _load_authorities(config: Config) -> tuple[TrustedTsa, ...]:
