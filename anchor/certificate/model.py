@@ -239,8 +239,10 @@ class TimestampEntry(ReportDocument):
     ``authority`` is its name in the issuer's trust policy, and ``root_certificates`` are the
     SHA-256 of the root certificates there, to one of which the token's chain leads.  They, the
     times and ``serial`` are null or empty unless the token was verified; ``reason`` is why it was
-    not checked.  ``time`` is the token's own, ``existed_no_later_than`` the same with the accuracy
-    that the token states, rounded up to a second.
+    not.  ``revocation`` says what the revocation lists beside a verified token say of its
+    certificates, or that this was not judged.  ``time`` is the token's own,
+    ``existed_no_later_than`` the same with the accuracy that the token states, rounded up to a
+    second.
     """
 
     result: Literal["verified", "not trusted", "not checked"]
@@ -249,6 +251,7 @@ class TimestampEntry(ReportDocument):
     time: Time | None
     existed_no_later_than: Time | None
     serial: str | None
+    revocation: Bilingual | None
     root_certificates: list[Hex32]
     root: Hex32
     size: int

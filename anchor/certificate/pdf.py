@@ -1,7 +1,7 @@
-"""The certificate as PDF/A-3b, typeset by typst, with the JSON attached.
+"""The certificate, and the papers drafted from it, as PDF/A-3b, typeset by typst.
 
-The template is part of this package and reads no files: the certificate's content is passed as data
-through ``sys.inputs``, and typst gets an empty folder as its root, no packages and one font.
+The templates are part of this package and read no files: the content is passed as data through
+``sys.inputs``, and typst gets an empty folder as its root, no packages and one font.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ from anchor.certificate.model import Certificate, encode_certificate
 from anchor.errors import UsageError
 from anchor.messages.message import Message
 
-_TEMPLATE = Path(__file__).parent / "templates" / "certificate.typ"
+_TEMPLATES = Path(__file__).parent / "templates"
 _STANDARD: Literal["a-3b"] = "a-3b"
 
 
 def render_pdf(certificate: Certificate, font: Font) -> bytes:
-    """Return the certificate as PDF/A-3b: the same bytes for the same certificate and font files.
+    """Return the certificate as PDF/A-3b, with its JSON attached.
+
+    The same certificate and font files always give the same bytes.
 
     Characters that the font lacks are shown as code points, as PDF/A forbids text without glyphs.
 
@@ -37,13 +39,9 @@ def render_pdf(certificate: Certificate, font: Font) -> bytes:
         UsageError: The font is broken, which is only detected during typesetting.
     """
     encoded = encode_certificate(certificate)
-    known = font.characters
 
     def spell(text: str) -> str:
-        return "".join(
-            character if ord(character) in known or character == "\n" else escape(character)
-            for character in text
-        )
+        return _spell(text, font)
 
     data = {
         "certificate_no": spell(certificate.certificate_no),
@@ -58,10 +56,33 @@ def render_pdf(certificate: Certificate, font: Font) -> bytes:
         "data": json.dumps(data, ensure_ascii=False),
         "certificate": encoded.decode("utf-8"),
     }
-    return _compile(inputs, font, datetime.fromisoformat(certificate.issued_at))
+    return _compile("certificate.typ", inputs, font, certificate)
 
 
-def _compile(inputs: dict[str, str], font: Font, moment: datetime) -> bytes:
+def render_paper_pdf(paper: bytes, certificate: Certificate, font: Font) -> bytes:
+    """Return a paper that ``render_paper`` drafted from the certificate as PDF/A-3b.
+
+    The same paper and font files always give the same bytes.
+
+    Raises:
+        UsageError: The font is broken, which is only detected during typesetting.
+    """
+    text = paper.decode("utf-8")
+    # The document type is HTML's; what follows is XML as well.
+    inputs = {"paper": _spell(text[text.index("<html") :], font), "font": font.family}
+    return _compile("paper.typ", inputs, font, certificate)
+
+
+def _spell(text: str, font: Font) -> str:
+    known = font.characters
+    return "".join(
+        character if ord(character) in known or character == "\n" else escape(character)
+        for character in text
+    )
+
+
+def _compile(template: str, inputs: dict[str, str], font: Font, certificate: Certificate) -> bytes:
+    moment = datetime.fromisoformat(certificate.issued_at)
     with TemporaryDirectory() as folder:
         root, fonts = Path(folder) / "root", Path(folder) / "fonts"
         root.mkdir()
@@ -69,7 +90,7 @@ def _compile(inputs: dict[str, str], font: Font, moment: datetime) -> bytes:
         for number, path in enumerate(dict.fromkeys(file.path for file in font.files)):
             (fonts / f"{number}{path.suffix}").symlink_to(path.resolve())
         compiler = typst.Compiler(
-            input=_TEMPLATE.read_bytes(),
+            input=(_TEMPLATES / template).read_bytes(),
             root=root,
             font_paths=typst.Fonts(include_system_fonts=False, font_paths=[fonts]),
             sys_inputs=inputs,

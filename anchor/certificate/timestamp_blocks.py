@@ -19,7 +19,7 @@ from anchor.certificate.layout import (
     fields,
     text,
 )
-from anchor.certificate.model import TimestampEntry, bilingual
+from anchor.certificate.model import Bilingual, TimestampEntry, bilingual
 from anchor.certificate.time_format import describe_time, format_utc
 from anchor.errors import NotTrustedError
 from anchor.messages.message import Message
@@ -43,14 +43,12 @@ def _describe(finding: TimestampFinding) -> TimestampEntry:
     proven, error, head = finding.proven, finding.error, finding.head
     assert head is not None, "the head of an anchor was read"
     result: Literal["verified", "not trusted", "not checked"] = "verified"
-    reason = None
-    if isinstance(error, NotTrustedError):
-        result = "not trusted"
-    elif error is not None:
-        result, reason = "not checked", bilingual(error.message)
+    if error is not None:
+        result = "not trusted" if isinstance(error, NotTrustedError) else "not checked"
     return TimestampEntry(
         result=result,
-        reason=reason,
+        reason=None if error is None else bilingual(error.message),
+        revocation=None if proven is None else bilingual(proven.revocation),
         authority=None if proven is None else proven.tsa,
         time=None if proven is None else format_utc(proven.time),
         existed_no_later_than=(
@@ -103,6 +101,7 @@ def _build_entry(number: int, entry: TimestampEntry) -> Fields:
             MISSING if time is None else text(describe_time(time)),
         ),
         (Message("certificate-existed-by"), MISSING if by is None else text(describe_time(by))),
+        (Message("certificate-timestamp-revocation"), _describe_revocation(entry)),
         (Message("certificate-timestamp-serial"), code(entry.serial)),
         (Message("certificate-timestamp-root-certificates"), code(*entry.root_certificates)),
         (Message("certificate-timestamp-head"), code(entry.root, str(entry.size))),
@@ -115,7 +114,13 @@ def _build_entry(number: int, entry: TimestampEntry) -> Fields:
 def _describe_result(entry: TimestampEntry) -> Value:
     if entry.result == "verified":
         return text(_RESULTS[entry.result])
-    reason = entry.reason
-    lines = () if reason is None else dict.fromkeys((reason.zh, reason.en))
-    shown = (show_text(line, _MOST_OF_REASON) for line in lines)
-    return caution(_RESULTS[entry.result], *shown)
+    return caution(_RESULTS[entry.result], *_show_lines(entry.reason))
+
+
+def _describe_revocation(entry: TimestampEntry) -> Value:
+    return MISSING if entry.revocation is None else text(*_show_lines(entry.revocation))
+
+
+def _show_lines(stated: Bilingual | None) -> Iterator[str]:
+    for line in () if stated is None else dict.fromkeys((stated.zh, stated.en)):
+        yield show_text(line, _MOST_OF_REASON)

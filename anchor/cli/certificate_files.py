@@ -14,7 +14,7 @@ from anchor.certificate.html import render_html
 from anchor.certificate.issue import Basis, issue_certificate
 from anchor.certificate.model import encode_certificate
 from anchor.certificate.papers import PAPERS, PaperName, render_paper
-from anchor.certificate.pdf import render_pdf
+from anchor.certificate.pdf import render_paper_pdf, render_pdf
 from anchor.certificate.statements import Details
 from anchor.certificate.time_format import Moment
 from anchor.cli.console import Colour, Output
@@ -25,6 +25,9 @@ from anchor.project.files import RECEIPT_SUFFIX
 from anchor.system.durable_files import write_files
 from anchor.verification.collection_account import CustodyReceipt
 from anchor.verification.report import Report, severest_code
+
+# Of a paper's PDF, after the paper's name.
+_PDF = "-pdf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +72,15 @@ def plan_requests(
 
 def _name_file(target: Path, kind: str) -> Path:
     """Return the path of a certificate's file, or of a paper drafted from it."""
-    if kind in PAPERS:
-        return target.with_name(f"{target.name.removesuffix('certificate')}draft-{kind}.html")
+    paper = kind.removesuffix(_PDF)
+    if paper in PAPERS:
+        ending = "html" if paper == kind else "pdf"
+        return target.with_name(f"{target.name.removesuffix('certificate')}draft-{paper}.{ending}")
     return target.with_name(f"{target.name}.{kind}")
 
 
 def _refuse_existing(target: Path, papers: Sequence[PaperName]) -> None:
-    for kind in ("json", "html", "pdf", *papers):
+    for kind in ("json", "html", "pdf", *papers, *(paper + _PDF for paper in papers)):
         path = _name_file(target, kind)
         if os.path.lexists(path):
             raise UsageError(
@@ -168,7 +173,10 @@ def _write(judged: Judged, issue: Issue) -> dict[str, Any]:
         pdf = render_pdf(certificate, issue.font)
         written["pdf"] = pdf if issue.sign is None else issue.sign(pdf)
     for paper in issue.papers:
-        written[paper] = render_paper(paper, certificate, issue.details.declarant)
+        drafted = render_paper(paper, certificate, issue.details.declarant)
+        written[paper] = drafted
+        if issue.font is not None:
+            written[paper + _PDF] = render_paper_pdf(drafted, certificate, issue.font)
     paths = {kind: _name_file(judged.request.target, kind) for kind in written}
     write_files([(paths[kind], data) for kind, data in written.items()])
     return {

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from anchor.bag.bag_format import CUSTODY, ORIGINALS
 from anchor.bag.bag_validation import ValidBag
+from anchor.cli.console import Colour, Output
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.input_files import list_receipts, read_receipt
 from anchor.errors import AnchorError, MalformedError
@@ -32,10 +33,14 @@ class _Event:
 class CustodyEvents:
     """Receipts of custody events, each judged once, for the records that they are about."""
 
-    def __init__(self, receipts: Iterable[bytes]) -> None:
-        """Take the receipts that are of custody events; others prove nothing and are left out."""
-        self._events = [event for data in receipts if (event := _parse(data)) is not None]
+    def __init__(self, events: Iterable[_Event]) -> None:
+        self._events = list(events)
         self._judged: dict[bytes, CustodyReceipt] = {}
+
+    @classmethod
+    def select(cls, receipts: Iterable[bytes]) -> CustodyEvents:
+        """Return the receipts that are of custody events; others prove nothing and are left out."""
+        return cls(event for data in receipts if (event := _parse(data)) is not None)
 
     def list_receipts(self) -> list[bytes]:
         """Return the receipts of the events."""
@@ -46,11 +51,21 @@ class CustodyEvents:
         if report.record is None:
             return report
         parsed = _parse_subject(receipt)
-        subject = hashlib.sha256(parsed.record).hexdigest()
-        events = [
-            self._judge(inputs, each) for each in self._events if each.event.subject == subject
-        ]
+        events = self.judge_about(inputs, parsed)
         return apply_custody(report, parsed, events) if events else report
+
+    def judge_about(self, inputs: VerificationInputs, receipt: Receipt) -> list[CustodyReceipt]:
+        """Return the events about a receipt's record, each with its report."""
+        subject = hashlib.sha256(receipt.record).hexdigest()
+        return [self._judge(inputs, each) for each in self._events if each.event.subject == subject]
+
+    def judge_all(self, inputs: VerificationInputs) -> list[CustodyReceipt]:
+        """Return all events, each with its report."""
+        return [self._judge(inputs, each) for each in self._events]
+
+    def list_subjects(self) -> list[str]:
+        """Return the SHA-256 of the records that the events are about, each once, as hex."""
+        return list(dict.fromkeys(each.event.subject for each in self._events))
 
     def _judge(self, inputs: VerificationInputs, each: _Event) -> CustodyReceipt:
         if each.data not in self._judged:
@@ -59,29 +74,47 @@ class CustodyEvents:
 
 
 class CustodyInputs:
-    """The custody events of a run: those in ``paths``, and those in the bags that it opens."""
+    """The custody events of a run: those in ``paths``, and those in the bags that it opens.
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = paths
+    Of several files, each event counts for the one whose record it is about; one file has to be
+    what all events in ``paths`` are about.
+
+    Raises:
+        AnchorError: A receipt that was named cannot be read, or is not of a custody event.
+    """
+
+    def __init__(self, paths: Sequence[Path], *, is_many: bool) -> None:
+        self._named = _load_named(paths)
+        self._is_many = is_many
+        self._subjects: set[str] = set()
         self._in_bags: dict[Path, CustodyEvents] = {}
 
     def apply(
         self, inputs: VerificationInputs, name: str, report: Report, receipt: bytes | Receipt
     ) -> Report:
-        """Return the report on ``name`` with the verdict on its custody events, if there are any.
-
-        Raises:
-            AnchorError: A receipt that was named cannot be read, or is not of a custody event.
-        """
-        if self._paths and report.record is not None:
-            events = load_custody(inputs, self._paths)
-            return apply_custody(report, _parse_subject(receipt), events)
+        """Return the report on ``name`` with the verdict on its custody events, if any."""
+        if report.record is None:
+            return report
+        parsed = _parse_subject(receipt)
+        self._subjects.add(hashlib.sha256(parsed.record).hexdigest())
+        events: list[CustodyReceipt] = []
         for opened in inputs.bags:
             if Path(name).is_relative_to(opened.path / ORIGINALS):
                 if opened.path not in self._in_bags:
-                    self._in_bags[opened.path] = CustodyEvents(_read_all(opened.bag))
-                return self._in_bags[opened.path].apply(inputs, report, receipt)
-        return report
+                    self._in_bags[opened.path] = CustodyEvents.select(_read_all(opened.bag))
+                events += self._in_bags[opened.path].judge_about(inputs, parsed)
+        named = self._named
+        events += named.judge_about(inputs, parsed) if self._is_many else named.judge_all(inputs)
+        # Of an event that was also named, the receipt in the bag does not count.
+        by_record = {each.receipt.record: each for each in events}
+        return apply_custody(report, parsed, list(by_record.values())) if events else report
+
+    def warn_of_unused(self, output: Output) -> None:
+        """Warn of each record that named events are about and that none of the files has."""
+        for subject in self._named.list_subjects() if self._is_many else ():
+            if subject not in self._subjects:
+                text = Message("custody-events-unused", subject=subject)
+                output.note(text, mark=Message("warning-mark"), colour=Colour.YELLOW)
 
 
 def load_custody(inputs: VerificationInputs, paths: Sequence[Path]) -> list[CustodyReceipt]:
@@ -90,14 +123,17 @@ def load_custody(inputs: VerificationInputs, paths: Sequence[Path]) -> list[Cust
     Raises:
         AnchorError: A receipt cannot be read, or is not of a custody event.
     """
+    return _load_named(paths).judge_all(inputs)
+
+
+def _load_named(paths: Sequence[Path]) -> CustodyEvents:
     events = []
     for path in list_receipts(paths):
-        data = read_receipt(path)
-        event = _read(data)
+        event = _read(read_receipt(path))
         if event is None:
             raise MalformedError(Message("custody-receipt-not-of-event", path=path))
-        events.append(_judge(inputs, event))
-    return events
+        events.append(event)
+    return CustodyEvents(events)
 
 
 def list_event_receipts(paths: Sequence[Path]) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from anchor.errors import MalformedError, UsageError
 from anchor.log.checkpoint import Checkpoint, open_checkpoint
 from anchor.messages.message import Message
 from anchor.project.files import TIMESTAMPS
+from anchor.timestamps.revocation_lists import MAX_LISTS_BYTES
 from anchor.timestamps.timestamp_token import MAX_TOKEN_BYTES
 from anchor.verification.report import Report
 from anchor.verification.timestamp_claim import (
@@ -27,7 +28,8 @@ from anchor.verification.timestamp_claim import (
 _FOLDER = "timestamps/"
 _TOKEN_SUFFIX = ".tst"
 _CHECKPOINT_SUFFIX = ".checkpoint"
-_ENDINGS = (_CHECKPOINT_SUFFIX, ".crl", ".pem", _TOKEN_SUFFIX)
+_LISTS_SUFFIX = ".crl"
+_ENDINGS = (_CHECKPOINT_SUFFIX, _LISTS_SUFFIX, ".pem", _TOKEN_SUFFIX)
 # A checkpoint is three lines and one signature; witnesses add a line each.
 _MAX_CHECKPOINT_BYTES = 1 << 16
 # Of one bag; a head has a token by each of a few authorities.
@@ -134,11 +136,15 @@ def _is_same(one: JudgedTimestamp, other: JudgedTimestamp) -> bool:
 
 
 def _read(path: Path, checkpoint: Path, *, is_demanded: bool) -> GivenTimestamp:
+    lists = path.with_suffix(_LISTS_SUFFIX)
     return GivenTimestamp(
         token_name=str(path),
         token=read_bounded(path, MAX_TOKEN_BYTES + 1),
         checkpoint_name=str(checkpoint),
         checkpoint=read_bounded(checkpoint, _MAX_CHECKPOINT_BYTES),
+        revocation_lists=(
+            read_bounded(lists, MAX_LISTS_BYTES + 1) if is_regular_file(lists) else b""
+        ),
         is_demanded=is_demanded,
     )
 
@@ -147,12 +153,18 @@ def _list_in_bag(opened: OpenedBag) -> Iterator[GivenTimestamp]:
     tags = opened.bag.tags
     tokens = [name for name in sorted(tags) if name.startswith(_FOLDER)]
     for name in [each for each in tokens if each.endswith(_TOKEN_SUFFIX)][:_MAX_IN_BAG]:
-        checkpoint = name.removesuffix(_TOKEN_SUFFIX) + _CHECKPOINT_SUFFIX
+        checkpoint, lists = (
+            name.removesuffix(_TOKEN_SUFFIX) + ending
+            for ending in (_CHECKPOINT_SUFFIX, _LISTS_SUFFIX)
+        )
         if checkpoint in tags:
             yield GivenTimestamp(
                 token_name=name,
                 token=opened.bag.read(name, MAX_TOKEN_BYTES + 1),
                 checkpoint_name=checkpoint,
                 checkpoint=opened.bag.read(checkpoint, _MAX_CHECKPOINT_BYTES),
+                revocation_lists=(
+                    opened.bag.read(lists, MAX_LISTS_BYTES + 1) if lists in tags else b""
+                ),
                 is_demanded=False,
             )

@@ -112,22 +112,35 @@ def _stamp(config: Config, head: Head, tsa: TsaConfig, trusted: Sequence[Trusted
         Checkpoint(origin=checkpoint_origin(config), head=head), load_log_key(config)
     )
     issued = request_timestamp(tsa.url, checkpoint)
-    if trusted:
-        try:
-            verify_timestamp(issued.token, checkpoint, trusted)
-        except AnchorError as error:
-            raise CannotCheckError(Message("tsa-answer-wrong", reason=error.message)) from error
+    # First without lists, so that no address is asked that an untrusted certificate names.
+    _verify(issued.token, checkpoint, trusted, b"")
+    lists = fetch_revocation_lists(issued.certificates)
+    _verify(issued.token, checkpoint, trusted, lists)
     path = token_path(config, head, tsa.name)
     write_files(
         [
             (path.with_suffix(CHECKPOINT_SUFFIX), checkpoint),
             (path.with_suffix(".pem"), issued.certificates),
-            (path.with_suffix(".crl"), fetch_revocation_lists(issued.certificates)),
+            (path.with_suffix(".crl"), lists),
         ],
         is_named=False,
     )
     # A crash before this: without a token the head counts as not stamped, and is stamped again.
     write_file(path, issued.token)
+
+
+def _verify(token: bytes, checkpoint: bytes, trusted: Sequence[TrustedTsa], lists: bytes) -> None:
+    """Verify a token if the project's trust policy names authorities.
+
+    Raises:
+        CannotCheckError: It does not pass.
+    """
+    if not trusted:
+        return
+    try:
+        verify_timestamp(token, checkpoint, trusted, revocation_lists=lists)
+    except AnchorError as error:
+        raise CannotCheckError(Message("tsa-answer-wrong", reason=error.message)) from error
 
 
 def _load_authorities(config: Config) -> tuple[TrustedTsa, ...]:

@@ -31,8 +31,10 @@ from anchor.store.erasures import (
     load_statement_records,
 )
 from anchor.store.file_origins import tenant_of
+from anchor.store.idempotency_keys import insert_erased_keys, load_erased_keys
 from anchor.store.legal_holds import insert_holds, load_holds
 from anchor.store.retentions import settle_retentions
+from anchor.store.row_transfer import Skipped
 from anchor.store.staging import Writable
 from anchor.types import Hash32
 
@@ -108,6 +110,21 @@ def reapply_erasures(database: Writable, stores: Sequence[Database], known: Know
         settle_exhibits(connection)
         settle_retentions(connection)
     return lost
+
+
+def restore_erased_keys(
+    database: Writable, stores: Sequence[Database], known: KnownErasures, skipped: Skipped | None
+) -> None:
+    """Copy the keys of erased custody events and notices, so that nothing takes their place."""
+    kept: dict[bytes, Hash32] = {}
+    for store in stores:
+        with store.read() as source:
+            kept |= load_erased_keys(source, {each.leaf for each in known.erasures}, skipped)
+    with database.write() as connection:
+        pieces = {piece.leaf: piece.id for piece in find_by_leaves(connection, kept.values())}
+        insert_erased_keys(
+            connection, [(key, pieces[leaf]) for key, leaf in kept.items() if leaf in pieces]
+        )
 
 
 def _find_in_log(connection: Connection) -> Iterator[Erasure]:

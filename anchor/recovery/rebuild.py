@@ -15,7 +15,7 @@ from anchor.log.tree import HASH, RightEdge
 from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.recovery.custody_restoration import restore_custody_keys
-from anchor.recovery.erasure_restoration import reapply_erasures
+from anchor.recovery.erasure_restoration import reapply_erasures, restore_erased_keys
 from anchor.recovery.leaf_origins import LeafOrigin
 from anchor.recovery.log_runs import (
     Sources,
@@ -157,6 +157,7 @@ def fill_store(
     # Before the erasures known only from the log remove the identities that are compared here.
     missing = tuple(_find_lost(database, remains.owners))
     lost += reapply_erasures(database, remains.stores, remains.erased)
+    restore_erased_keys(database, remains.stores, remains.erased, skipped)
     restore_custody_keys(database)
     restore_notice_keys(database)
     return FillResult(

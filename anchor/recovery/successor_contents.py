@@ -15,7 +15,11 @@ from anchor.operate.receipt_files import ReceiptFolder
 from anchor.project.config import Config
 from anchor.project.project import OpenProject, make_store, trust_entry
 from anchor.recovery.custody_restoration import restore_custody_keys
-from anchor.recovery.erasure_restoration import load_known_erasures, reapply_erasures
+from anchor.recovery.erasure_restoration import (
+    load_known_erasures,
+    reapply_erasures,
+    restore_erased_keys,
+)
 from anchor.recovery.notice_restoration import restore_notice_keys
 from anchor.store.acknowledged_log import SideFile, build_entry
 from anchor.store.batches import in_batches
@@ -96,16 +100,20 @@ def enqueue_unplaced(
         for batch in in_batches(load_rows_after(source, head.size), _BATCH):
             with database.write() as connection:
                 lock_intake(connection)
-                known = known_identities(connection, [row.identity for row in batch])
+                stored = known_identities(connection, [row.identity for row in batch])
                 # Erased evidence has no identity by which it is found.
                 erased = {row.leaf for row in batch if row.source == ERASED}
                 queued = {piece.leaf for piece in find_by_leaves(connection, erased)}
-                new = [row for row in batch if row.identity not in known and row.leaf not in queued]
+                new = [
+                    row for row in batch if row.identity not in stored and row.leaf not in queued
+                ]
                 insert_rows(connection, new)
                 side_file.append(map(build_entry, new))
             count += len(batch)
     stores = [project.database]
-    reapply_erasures(database, stores, load_known_erasures(stores, [project.config.erasures]))
+    known = load_known_erasures(stores, [project.config.erasures])
+    reapply_erasures(database, stores, known)
+    restore_erased_keys(database, stores, known, None)
     restore_custody_keys(database)
     restore_notice_keys(database)
     return count

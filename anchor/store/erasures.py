@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, true, update
 
-from anchor.evidence import custody_event, record_notice
 from anchor.evidence.digests import Digests
 from anchor.store import fingerprints
 from anchor.store.certificates import forget_certificates
@@ -20,7 +19,7 @@ from anchor.store.evidence import find_indices_from, find_indices_of
 from anchor.store.evidence_insertion import replace_pieces
 from anchor.store.file_origins import tenant_of
 from anchor.store.fingerprint_pages import About
-from anchor.store.idempotency_keys import delete_keys
+from anchor.store.idempotency_keys import CHAINED, delete_keys
 from anchor.store.kept_copies import forget_copies
 from anchor.store.name_index import forget_names
 from anchor.store.retentions import forget_retentions
@@ -36,8 +35,6 @@ from anchor.store.schema import erasures, project, runs
 from anchor.types import Hash32
 
 _MEMBER = b'"erasure":{'
-# Records that are found by their key, which says which record they are about.
-_CHAINED = (custody_event.ORIGIN, record_notice.ORIGIN)
 
 
 class Piece(NamedTuple):
@@ -140,7 +137,7 @@ def erase_rows(
         connection,
         [(piece.id, blank(piece.leaf, times[piece.id])) for piece in pieces if piece.id in times],
     )
-    delete_keys(connection, {piece.id for piece in pieces if not piece.source.startswith(_CHAINED)})
+    delete_keys(connection, {piece.id for piece in pieces if not piece.source.startswith(CHAINED)})
     identities = [piece.identity for piece in pieces]
     forget_certificates(connection, identities)
     forget_in_messages(connection, identities)

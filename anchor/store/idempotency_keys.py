@@ -6,11 +6,17 @@ from collections.abc import Callable, Container, Iterator, Sequence, Set
 
 from sqlalchemy import Connection, delete, func, insert, select
 
+from anchor.evidence import custody_event, record_notice
 from anchor.messages.message import Message
 from anchor.store import fingerprints
+from anchor.store.columns import Run
 from anchor.store.fingerprint_pages import About
 from anchor.store.runs import find_end, load_pieces
 from anchor.store.schema import keys
+from anchor.types import Hash32
+
+CHAINED = (custody_event.ORIGIN, record_notice.ORIGIN)
+"""The sources of records that are found by their key, which says which record they are about."""
 
 _BATCH = 1_000
 
@@ -22,6 +28,13 @@ def insert_keys(connection: Connection, added: Sequence[tuple[bytes, bytes]]) ->
         is_known = connection.execute(select(keys.c.piece).where(keys.c.key == key)).first()
         if identity in known and is_known is None:
             connection.execute(insert(keys).values(key=key, piece=known[identity][0]))
+
+
+def insert_erased_keys(connection: Connection, added: Sequence[tuple[bytes, int]]) -> None:
+    """Insert the keys that are new, each with its piece, which may have no identity any more."""
+    for key, piece in added:
+        if connection.execute(select(keys.c.piece).where(keys.c.key == key)).first() is None:
+            connection.execute(insert(keys).values(key=key, piece=piece))
 
 
 def load_keys(
@@ -36,6 +49,32 @@ def load_keys(
     Raises:
         ChainGuardError: A run is damaged, and ``skipped`` is not given.
     """
+    for key, run, at in _load(connection, skipped):
+        if not run.is_erased(at) and run.leaf(at) not in without:
+            yield key, run.identity(at)
+
+
+def load_erased_keys(
+    connection: Connection,
+    leaves: Container[bytes],
+    skipped: Callable[[Message], None] | None = None,
+) -> Iterator[tuple[bytes, Hash32]]:
+    """Yield the key and leaf of each custody event and notice that is erased here or in ``leaves``.
+
+    Raises:
+        ChainGuardError: A run is damaged, and ``skipped`` is not given.
+    """
+    for key, run, at in _load(connection, skipped):
+        # Other evidence loses its key when it is erased.
+        is_chained = run.is_erased(at) or run.source(at).startswith(CHAINED)
+        if is_chained and (run.is_erased(at) or run.leaf(at) in leaves):
+            yield key, run.leaf(at)
+
+
+def _load(
+    connection: Connection, skipped: Callable[[Message], None] | None
+) -> Iterator[tuple[bytes, Run, int]]:
+    """Yield each key with the run of its piece, and the piece's place there."""
     rows = connection.execute(
         select(keys.c.piece, keys.c.key).order_by(keys.c.piece).execution_options(yield_per=_BATCH)
     )
@@ -46,9 +85,7 @@ def load_keys(
         }
         for index, key in batch:
             if index in pieces:
-                run, at = pieces[index]
-                if not run.is_erased(at) and run.leaf(at) not in without:
-                    yield key, run.identity(at)
+                yield key, *pieces[index]
 
 
 def count_lost_keys(connection: Connection) -> int:

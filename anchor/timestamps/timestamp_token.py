@@ -9,6 +9,8 @@ A token is verified in this order (docs/timestamps.md):
 5. The signer's certificate is in it, once.
 6. The signature, and the chain of certificates to a root that the verifier named, as of the token's
    own time; the signer's certificate is for timestamping only.
+7. No revocation list given says that one of these certificates was revoked, in a way in which the
+   token does not stand.  Without a list that can be used, that is not judged.
 
 Certificates in the token are never trusted by themselves.  "Cannot tell" is an error of its own:
 what this program cannot read or check may be a good token all the same.
@@ -19,8 +21,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib import metadata
@@ -35,10 +36,12 @@ from anchor.errors import (
     UnknownVersionError,
 )
 from anchor.messages.message import Message, join
-from anchor.timestamps.token_envelope import is_signed_data, wrap_token
+from anchor.timestamps.revocation_lists import check_revocation
+from anchor.timestamps.token_envelope import is_signed_data, reading, wrap_token
 from anchor.timestamps.trusted_tsa import TrustedTsa
 
 if TYPE_CHECKING:
+    from cryptography import x509
     from rfc3161_client import TimeStampResponse
 
 # A token with a chain of four certificates takes about 8 KB.
@@ -61,7 +64,8 @@ class VerifiedTimestamp:
 
     ``tsa`` is the name that the policy gives the authority, and ``roots`` are its certificates
     there, in DER: the chain ends at one of them.  ``accuracy`` is None if the token does not state
-    it.
+    it.  ``revocation`` says what the revocation lists say of its certificates, or that this was
+    not judged.
     """
 
     tsa: str
@@ -69,6 +73,7 @@ class VerifiedTimestamp:
     time: datetime
     accuracy: timedelta | None
     serial: int
+    revocation: Message
 
     @property
     def existed_by(self) -> datetime:
@@ -76,20 +81,27 @@ class VerifiedTimestamp:
 
         Such times are shown with milliseconds.
         """
-        by = self.time + (self.accuracy or timedelta())
-        return by + timedelta(microseconds=-by.microsecond % 1000)
+        return _add_accuracy(self.time, self.accuracy)
 
 
 def verify_timestamp(
-    data: bytes, checkpoint: bytes, authorities: Sequence[TrustedTsa]
+    data: bytes,
+    checkpoint: bytes,
+    authorities: Sequence[TrustedTsa],
+    *,
+    revocation_lists: bytes = b"",
 ) -> VerifiedTimestamp:
     """Verify a token over a checkpoint's bytes; return what it proves.
+
+    ``revocation_lists`` are lists (CRL) in PEM, which count if the certificates' issuers signed
+    them.
 
     Raises:
         MalformedError: The bytes are not a token.
         UnknownVersionError: The imprint is by another algorithm than SHA-256.
         MismatchError: The token is over other bytes, or was altered.
-        NotTrustedError: No root in ``authorities`` stands behind the token.
+        NotTrustedError: No root in ``authorities`` stands behind the token, or a certificate of it
+            was revoked.
         CannotCheckError: The token cannot be checked here, or ``authorities`` is empty.
     """
     parsed = read_token(data)
@@ -98,7 +110,7 @@ def verify_timestamp(
         raise CannotCheckError(
             Message("timestamp-no-tsa-trusted"), hint=Message("timestamp-no-tsa-trusted-hint")
         )
-    _check_signer(parsed)
+    certificates = _find_signer(parsed)
     refusals: list[AnchorError] = []
     for authority in authorities:
         try:
@@ -107,7 +119,7 @@ def verify_timestamp(
             refusals.append(error)
         else:
             with reading():
-                return _describe(parsed, authority)
+                return _describe(parsed, authority, certificates, revocation_lists)
     names = join([authority.name for authority in authorities])
     reasons = join(dict.fromkeys(error.message for error in refusals), "semicolon")
     raise NotTrustedError(Message("timestamp-tsa-unknown", names=names, reasons=reasons))
@@ -142,26 +154,6 @@ def parse_answer(data: bytes) -> TimeStampResponse:
         if not (parsed.tst_info.gen_time.tzinfo and parsed.tst_info.message_imprint.message):
             raise ValueError("no time or no imprint")
     return parsed
-
-
-@contextmanager
-def reading() -> Iterator[None]:
-    """Translate what the libraries raise in the block for bytes that they do not support.
-
-    Raises:
-        CannotCheckError: The block raised such an error.
-    """
-    from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
-
-    try:
-        yield
-    except (
-        ValueError, TypeError, KeyError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion,
-        x509.DuplicateExtension, x509.UnsupportedGeneralNameType,
-    ) as error:  # fmt: skip
-        reason = f"{type(error).__name__}: {error}"[:80]
-        raise CannotCheckError(Message("timestamp-not-readable", reason=reason)) from error
 
 
 def check_library() -> None:
@@ -213,8 +205,8 @@ def format_command(token: str, checkpoint: str, parsed: TimeStampResponse | None
     return shlex.join([*words, "-CAfile", "ROOTS.pem"])
 
 
-def _check_signer(parsed: TimeStampResponse) -> None:
-    """Check that exactly one certificate in the token is the signer's, by issuer and number.
+def _find_signer(parsed: TimeStampResponse) -> tuple[x509.Certificate, list[x509.Certificate]]:
+    """Return the one certificate in the token with the signer's issuer and number; the others.
 
     The library checks the purpose of one of them, and the signature by another, if there are two.
     """
@@ -223,16 +215,18 @@ def _check_signer(parsed: TimeStampResponse) -> None:
     with reading():
         signers = [(each.issuer, each.serial_number) for each in parsed.signed_data.signer_infos]
         certificates = [
-            x509.load_der_x509_certificate(each) for each in parsed.signed_data.certificates
+            x509.load_der_x509_certificate(each) for each in sorted(parsed.signed_data.certificates)
         ]
         names = [(each.issuer, each.serial_number) for each in certificates]
     if len(signers) != 1:
         raise NotTrustedError(Message("timestamp-signers-several", count=len(signers)))
-    signed_by = [name for name in names if name == signers[0]]
-    if not signed_by:
-        raise CannotCheckError(Message("timestamp-certificate-missing"))
-    if len(signed_by) > 1:
-        raise NotTrustedError(Message("timestamp-certificates-several"))
+    match names.count(signers[0]):
+        case 0:
+            raise CannotCheckError(Message("timestamp-certificate-missing"))
+        case 1:
+            return certificates.pop(names.index(signers[0])), certificates
+        case _:
+            raise NotTrustedError(Message("timestamp-certificates-several"))
 
 
 def _verify_chain(parsed: TimeStampResponse, checkpoint: bytes, authority: TrustedTsa) -> None:
@@ -265,7 +259,14 @@ def _explain(text: str) -> AnchorError:
     return CannotCheckError(Message("timestamp-not-checked"))
 
 
-def _describe(parsed: TimeStampResponse, authority: TrustedTsa) -> VerifiedTimestamp:
+def _describe(
+    parsed: TimeStampResponse,
+    authority: TrustedTsa,
+    certificates: tuple[x509.Certificate, Sequence[x509.Certificate]],
+    revocation_lists: bytes,
+) -> VerifiedTimestamp:
+    from cryptography import x509
+
     info, accuracy = parsed.tst_info, None
     # The library returns None without the optional member, which its types do not state.
     stated: object = info.accuracy
@@ -275,14 +276,21 @@ def _describe(parsed: TimeStampResponse, authority: TrustedTsa) -> VerifiedTimes
             milliseconds=info.accuracy.millis or 0,
             microseconds=info.accuracy.micros or 0,
         )
-    verified = VerifiedTimestamp(
+    # A sum beyond the year 9999 is an error by itself, which the caller translates.
+    existed_by = _add_accuracy(info.gen_time, accuracy)
+    if existed_by < info.gen_time:
+        raise ValueError("negative accuracy")
+    roots = [x509.load_der_x509_certificate(root) for root in authority.roots]
+    return VerifiedTimestamp(
         tsa=authority.name,
         roots=authority.roots,
         time=info.gen_time,
         accuracy=accuracy,
         serial=info.serial_number,
+        revocation=check_revocation(*certificates, roots, revocation_lists, existed_by),
     )
-    # A sum beyond the year 9999 is an error by itself, which the caller translates.
-    if verified.existed_by < verified.time:
-        raise ValueError("negative accuracy")
-    return verified
+
+
+def _add_accuracy(time: datetime, accuracy: timedelta | None) -> datetime:
+    by = time + (accuracy or timedelta())
+    return by + timedelta(microseconds=-by.microsecond % 1000)

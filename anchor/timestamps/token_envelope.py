@@ -1,6 +1,15 @@
-"""The outermost DER of an RFC 3161 token: whether it is one, and the answer that grants it."""
+"""The outermost DER of an RFC 3161 token: whether it is one, and the answer that grants it.
+
+``reading`` stands around what the libraries decode of it.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from anchor.errors import CannotCheckError
+from anchor.messages.message import Message
 
 # ContentInfo: a SEQUENCE whose first member is the OID of signedData (RFC 5652, 3 and 5.1).
 _SEQUENCE = 0x30
@@ -8,6 +17,26 @@ _SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 _INDEFINITE = 0x80
 # PKIStatusInfo with the status "granted", which a bare token lacks (RFC 3161, 2.4.2).
 _GRANTED = bytes.fromhex("3003020100")
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Translate what the libraries raise in the block for bytes that they do not support.
+
+    Raises:
+        CannotCheckError: The block raised such an error.
+    """
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        yield
+    except (
+        ValueError, TypeError, KeyError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion,
+        x509.DuplicateExtension, x509.UnsupportedGeneralNameType,
+    ) as error:  # fmt: skip
+        reason = f"{type(error).__name__}: {error}"[:80]
+        raise CannotCheckError(Message("timestamp-not-readable", reason=reason)) from error
 
 
 def wrap_token(token: bytes) -> bytes:

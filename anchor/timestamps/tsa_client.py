@@ -16,8 +16,8 @@ from anchor.timestamps.timestamp_token import (
     check_imprint,
     check_library,
     parse_answer,
-    reading,
 )
+from anchor.timestamps.token_envelope import reading
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -74,7 +74,7 @@ def request_timestamp(url: str, checkpoint: bytes) -> IssuedTimestamp:
 def fetch_revocation_lists(certificates: bytes) -> bytes:
     """Return the revocation lists that the certificates (PEM) name and that can be read, as PEM.
 
-    They are kept for later experts; no verification here reads them.
+    Whether they are good, ``verify_timestamp`` judges.
     """
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding

@@ -19,7 +19,7 @@ from anchor.errors import (
 from anchor.ethereum.known_chains import HEADLINES, ChainKind, best_kind, find_chain
 from anchor.evidence.group_reading import CollectionAccount, read_groups
 from anchor.evidence.record import Record
-from anchor.messages.message import Message
+from anchor.messages.message import Message, join
 from anchor.signatures.record_signature import SignatureKind
 from anchor.system.clock import format_time
 from anchor.timestamps.timestamp_token import VerifiedTimestamp
@@ -228,7 +228,9 @@ class TimestampFinding:
             if self.is_of_receipt
             else Message("timestamp-proves-other-head", tsa=tsa, time=by, serial=serial)
         )
-        return text if accuracy is not None else Message("timestamp-no-accuracy", detail=text)
+        if accuracy is None:
+            text = Message("timestamp-no-accuracy", detail=text)
+        return join([text, self.proven.revocation], "semicolon")
 
     @property
     def fault(self) -> AnchorError | None:

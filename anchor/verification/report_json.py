@@ -144,7 +144,9 @@ class TimestampDocument(ReportDocument):
     ``tsa``, ``serial`` and the times are null unless it passed.
     ``of_this_receipt``: its checkpoint is the head of an anchor in ``anchors``; otherwise its time
     is that of another head.  ``time`` and ``existed_no_later_than`` (``time`` plus the accuracy
-    that the token states) are in UTC.  ``command`` is how OpenSSL verifies it.
+    that the token states) are in UTC.  ``revocation`` says what the revocation lists beside the
+    token say of its certificates, or that this is not judged.  ``command`` is how OpenSSL verifies
+    it.
     """
 
     file: str
@@ -155,6 +157,7 @@ class TimestampDocument(ReportDocument):
     serial: str | None
     time: str | None
     existed_no_later_than: str | None
+    revocation: str | None
     command: str
 
 
@@ -361,6 +364,7 @@ def _describe_timestamp(finding: TimestampFinding) -> TimestampDocument:
         serial=None if proven is None else str(proven.serial),
         time=None if proven is None else _utc(proven.time),
         existed_no_later_than=None if proven is None else _utc(proven.existed_by),
+        revocation=None if proven is None else proven.revocation,
         command=finding.command,
     )
 

@@ -24,13 +24,15 @@ from anchor.verification.report import Report, TimestampFinding
 class GivenTimestamp:
     """A token and its checkpoint, with the names that they have for the reader.
 
-    ``is_demanded``: the user named it, so that "cannot tell" is an error of the whole report.
+    ``revocation_lists`` are those beside the token, in PEM; empty without.  ``is_demanded``: the
+    user named it, so that "cannot tell" is an error of the whole report.
     """
 
     token_name: str
     token: bytes
     checkpoint_name: str
     checkpoint: bytes
+    revocation_lists: bytes
     is_demanded: bool
 
 
@@ -57,7 +59,12 @@ def judge_timestamp(given: GivenTimestamp, authorities: Sequence[TrustedTsa]) ->
         checkpoint = open_checkpoint(given.checkpoint, None)
         finding = replace(finding, head=checkpoint.head)
         finding = replace(finding, command=format_command(*names, read_token(given.token)))
-        proven = verify_timestamp(given.token, given.checkpoint, authorities)
+        proven = verify_timestamp(
+            given.token,
+            given.checkpoint,
+            authorities,
+            revocation_lists=given.revocation_lists,
+        )
     except AnchorError as error:
         return JudgedTimestamp(finding=replace(finding, error=error), checkpoint=checkpoint)
     return JudgedTimestamp(finding=replace(finding, proven=proven), checkpoint=checkpoint)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from html.parser import HTMLParser
 from typing import get_args
 
 import pytest
-from support.certificates import HOSTILE, Issued, issue, named, recorded
+from support.certificates import HOSTILE, Issued, issue, named, page_texts, read_pdf, recorded
 from support.chinese_text import CHARACTER
 from support.custodies import Custody, all_events, certify
 from support.group_examples import FULL
 from support.world import INDEX, SIZE, World
 
+from anchor.certificate.fonts import Font
 from anchor.certificate.model import Certificate
 from anchor.certificate.papers import PAPERS, PaperName, parse_paper, render_paper
+from anchor.certificate.pdf import render_paper_pdf
 from anchor.certificate.statements import Declarant, Details
 from anchor.errors import NotFinalError, UsageError
 from anchor.ethereum.header import parse_header
@@ -29,6 +32,9 @@ DECLARANT = Declarant(
     regular_activity="activity-2",
     regular_practice="practice-3",
 )
+
+
+STYLE = re.compile(r"<style>.*</style>", re.S)
 
 
 class Paper(HTMLParser):
@@ -188,6 +194,33 @@ def test_the_english_papers_are_english_but_for_what_others_wrote(issued: Issued
     for name in ("us-902", "vermont"):
         text = draft(parse_paper(name), bare).text
         assert not CHARACTER.search(text), name
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_the_pdf_says_what_the_html_does_and_is_always_the_same(
+    name: PaperName, issued: Issued, font: Font
+):
+    html = render_paper(name, issued.certificate, DECLARANT)
+    pdf = render_paper_pdf(html, issued.certificate, font)
+    assert pdf == render_paper_pdf(html, issued.certificate, font)
+    metadata = read_pdf(pdf).trailer["/Root"]["/Metadata"].get_data()  # type: ignore[index]
+    assert b"<pdfaid:part>3</pdfaid:part>" in metadata
+    pages = page_texts(pdf)
+    shown, said = (Counter(re.sub(r"\s", "", text)) for text in ("".join(pages), Paper(html).text))
+    # Beyond the HTML, which also has its style, each page has a title and its number.
+    lacking = said - shown - Counter(STYLE.search(html.decode())[0])  # type: ignore[index]
+    assert not lacking
+    title = "电子数据存证技术说明（草稿）" if name == "zh" else "DRAFT "
+    assert all(title in page for page in pages)
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_every_name_can_be_set(what: str, font: Font):
+    world = named(HOSTILE[what], INDEX)
+    certificate = issue(world, world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE))))
+    for name in PAPERS:
+        html = render_paper(name, certificate.certificate, DECLARANT)
+        assert render_paper_pdf(html, certificate.certificate, font).startswith(b"%PDF")
 
 
 def test_a_draft_without_an_anchor_gets_none():

@@ -204,3 +204,12 @@ def lowest_text(page: pypdf.PageObject) -> float:
 
     page.extract_text(visitor_text=note)
     return min(heights)
+
+
+def test_a_long_word_is_broken_and_copied_as_one(font: Font) -> None:
+    name = "W" * 120
+    world = recorded(INDEX, name=name)
+    made = issue(world, world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE))))
+    lines = page_texts(render_pdf(made.certificate, font))[0].split("\n")
+    assert not any(name in line for line in lines)
+    assert name in "".join(line.strip() for line in lines)

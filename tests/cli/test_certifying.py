@@ -395,7 +395,7 @@ def test_bad_usage_is_told(arguments: tuple[str, ...], words: str, folder: Path)
 
 def test_papers_are_drafted_beside_the_certificate_and_never_over_others(folder: Path) -> None:
     (folder / "details.toml").write_text(DETAILS + '[declarant]\nname = "Dana Doe"\n', "utf-8")
-    arguments = ("certify", "deed.txt", *offline(folder), "--no-pdf", "--details", "details.toml")
+    arguments = ("certify", "deed.txt", *offline(folder), "--details", "details.toml")
     papers = ("--papers", "us-902", "--papers", "vermont", "--papers", "zh")
     ran = run_anchor(*arguments, *papers, "--json", cwd=folder).expect(0)
     (written,) = ran.document["certificates"]
@@ -403,9 +403,14 @@ def test_papers_are_drafted_beside_the_certificate_and_never_over_others(folder:
         path = folder / f"deed.txt.draft-{name}.html"
         assert written["files"][name]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
         assert b"Dana Doe" in path.read_bytes()
-    (folder / "deed.txt.certificate.json").unlink()
-    (folder / "deed.txt.certificate.html").unlink()
+        pdf = path.with_suffix(".pdf").read_bytes()
+        assert written["files"][f"{name}-pdf"]["sha256"] == hashlib.sha256(pdf).hexdigest()
+    for path in folder.glob("deed.txt.certificate.*"):
+        path.unlink()
     run_anchor(*arguments, *papers, cwd=folder).expect(2, "deed.txt.draft-us-902.html")
+    for path in folder.glob("deed.txt.draft-*.html"):
+        path.unlink()
+    run_anchor(*arguments, *papers, cwd=folder).expect(2, "deed.txt.draft-us-902.pdf")
     assert not (folder / "deed.txt.certificate.json").exists()
 
 

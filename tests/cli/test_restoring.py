@@ -272,14 +272,16 @@ def test_files_whose_records_came_back_from_receipts_are_known_when_added_again(
     anchor_final(site, "a", "b")
     site.run("add", "-", "--name", "piped", stdin=b"piped").expect(0)
     site.run("add", "--digest", f"sha256:{'7' * 64}").expect(0)
+    site.write("keyed", b"keyed")
+    site.run("add", "keyed", "--idempotency-key", "k").expect(0)
     event = ("custody", "add", "a", "--event", "copy", "--actor", "Li", "--json")
     assert site.run(*event).expect(0).document["number"] == 1
     anchor_final(site)
-    site.run("prove", "--all", "--output", tmp_path / "kept").expect(0, "wrote 5 receipts")
+    site.run("prove", "--all", "--output", tmp_path / "kept").expect(0, "wrote 6 receipts")
     lose_store(site)
     if not has_side_file:
         (site.folder / "acknowledged.log").unlink()
-    site.run("restore", "--receipts", tmp_path / "kept").expect(0, "5 leaves with their records")
+    site.run("restore", "--receipts", tmp_path / "kept").expect(0, "6 leaves with their records")
     assert site.run(*event).expect(0).document["number"] == 2
 
     def add(*arguments: str) -> tuple[int, int]:
@@ -291,6 +293,10 @@ def test_files_whose_records_came_back_from_receipts_are_known_when_added_again(
     for _ in range(2):
         assert add("a", "b", "-", "--name", "piped") == (0, 3)
         assert add("--digest", f"sha256:{'7' * 64}") == (0, 1)
+    # Without the side file nobody knows whether a key is that of the record, or of another one.
+    keyed = ("keyed", "--idempotency-key", "k")
+    assert add(*keyed) == ((0, 1) if has_side_file else (1, 0))
+    assert add(*keyed) == (0, 1)
     assert add("elsewhere/c", "elsewhere/b") == (2, 0)
     assert add("--again", "a") == (1, 0)
     check_log_goes_on(site, "e")
@@ -307,6 +313,28 @@ def test_an_erased_piece_whose_receipt_is_left_is_new_when_it_is_added_again(
     site.run("restore", "--receipts", tmp_path / "kept").expect(0)
     added = site.run("add", "a", "b", "--json").expect(0).document
     assert (added["new"], added["known"]) == (1, 1)
+
+
+@pytest.mark.parametrize("is_erased_first", [True, False])
+def test_an_erased_notice_or_event_is_not_taken_for_none_after_a_restore(
+    site: Site, tmp_path: Path, is_erased_first: bool
+) -> None:
+    anchor_final(site, "a", "b", "c")
+    event = ("custody", "add", "c", "--event", "copy", "--actor", "Li")
+    added = site.run(*event, "--json").expect(0).document
+    said = ("--reason", "pages missing", "--actor", "Li")
+    noticed = site.run("supersede", "a", "b", *said, "--json").expect(0).document
+    anchor_final(site)
+    backup = None if is_erased_first else back_up(site, tmp_path / "backup.db")
+    words = [word for each in (added, noticed) for word in ("--leaf", each["leaf"])]
+    site.run("erase", *words, "--yes", "--basis", "other", "--reason", "asked for").expect(0)
+    anchor_final(site)
+    if backup is not None:
+        put_back(site, backup)
+    site.run("restore", "--replace").expect(0)
+    site.run("withdraw", "a", *said).refused(20, "erased")
+    site.run(*event).refused(2, "erased")
+    site.run("audit").expect(0)
 
 
 def test_no_tenant_gets_a_record_that_came_back_from_a_receipt(site: Site, tmp_path: Path) -> None:

@@ -166,6 +166,37 @@ def certify(desk: Desk, *words: str) -> dict[str, Any]:
     return made
 
 
+def test_a_revocation_list_beside_a_token_is_judged_by_verify_and_certify(
+    desk: Desk, authorities: list[TimestampAuthority]
+) -> None:
+    name, alpha = desk.names[0], authorities[0]
+    receipt = parse_receipt((desk.folder / f"{name}.anchor.json").read_bytes())
+    lay_beside(desk, alpha)
+    stem = f"timestamps/{receipt.anchors[0].head.size}-alpha"
+    words = ("verify", name, "--timestamp", f"{stem}.tst", *desk.trust)
+    desk.run(*words).expect(0, "whether its certificates were revoked is not judged")
+    desk.write(f"{stem}.crl", alpha.revocation_list())
+    ran = desk.run(*words, "--json").expect(0)
+    (shown,) = ran.document["files"][0]["timestamps"]
+    assert "its certificates were not revoked then" in shown["revocation"]
+    (entry,) = certify(desk)["trusted_timestamp"]
+    assert "its certificates were not revoked then" in entry["revocation"]["en"]
+    desk.write(f"{stem}.crl", alpha.revocation_list("07 260101000000Z,keyCompromise"))
+    refused = desk.run(*words).expect(ExitCode.NOT_TRUSTED, "was revoked on 2026-01-01")
+    assert not any("stamped" in line for line in refused.out.splitlines() if "C4" in line)
+    (entry,) = certify(desk)["trusted_timestamp"]
+    assert (entry["result"], entry["time"], entry["revocation"]) == ("not trusted", None, None)
+    assert "keyCompromise" in entry["reason"]["en"]
+    page = (desk.folder / f"{name}.certificate.html").read_text("utf-8")
+    assert "已于 2026-01-01" in page
+    # In a bag nobody named it: it is shown, and no claim rests on it.
+    desk.pack("bag", "--timestamp", f"{stem}.tst").expect(0)
+    ran = desk.run("verify", "bag", *desk.trust, "--json").expect(0)
+    listed = [each for file in ran.document["files"] for each in file.get("timestamps", ())]
+    assert {each["verdict"] for each in listed} == {"fail"}
+    assert all("keyCompromise" in each["detail"] for each in listed)
+
+
 def test_a_certificate_shows_what_the_policy_verified_and_what_it_did_not(
     desk: Desk, authorities: list[TimestampAuthority]
 ) -> None:

@@ -207,6 +207,17 @@ def test_a_receipt_with_a_beacon_has_at_most_24_kib_and_an_operators_28(large: L
     print(
         f"with a beacon: {size:,} bytes; {longest:,} at most; an operator's {longest + operator:,}"
     )
+    state, beacon = anchor.state, large.beacon
+    lists = (state.account_proof, state.storage_proof, beacon.account_proof, beacon.storage_proof)
+    proofs = [*lists, state.successor.proof if state.successor else ()]
+    nodes = [node for proof in proofs for node in proof]
+    repeated = size_of(nodes) - size_of(list(dict.fromkeys(nodes)))
+    apart = mean(own for _, own in large.operator_proofs) + len(',\n"operator_proof":')
+    print(
+        f"headers {2 * (len(state.header) + len(beacon.header)):,}, "
+        f"proofs {[size_of(proof) for proof in proofs]}; "
+        f"with each node once {size - repeated:,}, an operator's {size - repeated + apart:,.0f}"
+    )
     assert longest <= 24 * 1024
     assert longest + operator <= 28 * 1024
 

@@ -10,6 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from support import fixtures
 from support.clocks import FastClock
 from support.operators import Operator
@@ -125,6 +127,22 @@ def test_an_authority_that_fails_is_named_and_the_other_one_stamps(
     assert "alpha: the timestamping authority's answer cannot be used" in failed.err
     assert kept(site) == ["1-beta.tst"]
     assert not list((site.folder / "timestamps").glob("1-alpha*"))
+
+
+def test_a_token_of_a_revoked_certificate_is_not_kept(site: Site, servers: list[TsaServer]) -> None:
+    url = f"{servers[0].url}/list.crl"
+    listed = TimestampAuthority(site.folder / "listed", "alpha", crl_url=url)
+    servers[0].authority = listed
+    configure(site, {"alpha": servers[0].url})
+    trust(site, listed)
+    site.add("a", b"a")
+    site.anchor()
+    for revoked, code in (("07 260101000000Z,superseded",), 20), ((), 0):
+        crl = x509.load_pem_x509_crl(listed.revocation_list(*revoked))
+        servers[0].revocation_list = crl.public_bytes(Encoding.DER)
+        ran = site.run("timestamp").expect(code)
+        assert ("was revoked on 2026-01-01" in ran.err) == bool(revoked)
+    assert kept(site) == ["1-alpha.tst"]
 
 
 def test_without_authorities_nothing_is_asked_and_with_one_there_is_a_warning(

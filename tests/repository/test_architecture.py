@@ -103,7 +103,12 @@ THIRD_PARTIES = {
         "anchor.objects.web_store",
     ),
     "rfc3161_client": ("anchor.timestamps.timestamp_token", "anchor.timestamps.tsa_client"),
-    "cryptography": ("anchor.timestamps.timestamp_token", "anchor.timestamps.tsa_client"),
+    "cryptography": (
+        "anchor.timestamps.revocation_lists",
+        "anchor.timestamps.timestamp_token",
+        "anchor.timestamps.token_envelope",
+        "anchor.timestamps.tsa_client",
+    ),
     "urllib3": ("anchor.system.http_deadline", "anchor.system.http", "anchor.objects.web_store"),
     "fsspec": (
         "anchor.log.publication",

@@ -14,6 +14,10 @@ from typing import cast
 
 import pytest
 from sqlalchemy import Connection, text
+from support.memory_chain import MemoryChain
+from support.memory_projects import MemorySite, make_template
+from support.memory_transactions import read_sender
+from support.nodes import wait_until
 from support.stores import NOW, Postgres, damage, make_item, run_postgres
 
 from anchor.errors import ChainGuardError, ConfigError, StorageError
@@ -21,16 +25,18 @@ from anchor.evidence.digests import Digests
 from anchor.operate.acceptance import EvidenceInput, accept, accept_once
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
+from anchor.recovery.successor_contents import enqueue_unplaced
 from anchor.store import sealing
+from anchor.store.acknowledged_log import SideFile
 from anchor.store.columns import NewEvidence
 from anchor.store.database import Database, create_database, is_taken, open_database
 from anchor.store.erasures import find_by_ids, lock_holds
 from anchor.store.evidence import count_evidence, load_all
 from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.location import PostgresDatabase
-from anchor.store.runs import load_leaves
+from anchor.store.runs import find_end, load_leaves, lock_intake
 from anchor.store.staging import Writable, build_database
-from anchor.types import LogId
+from anchor.types import Hash32, Head, LogId
 
 
 @pytest.fixture
@@ -563,3 +569,34 @@ def test_a_statement_that_is_cancelled_in_a_copy_is_a_failure_of_the_server(
         insert_evidence(connection, [make_item(number) for number in range(50_000)])
     created.close()
     assert count_of(location) == (0, 0)
+
+
+def test_two_that_fill_a_successor_at_once_queue_each_piece_once(
+    postgres: Postgres, location: PostgresDatabase, tmp_path: Path
+) -> None:
+    chain = MemoryChain(recover=read_sender, interval=12)
+    site = MemorySite.copy(make_template(tmp_path / "template"), tmp_path / "project", chain)
+    site.add("a", "b", "c")
+    head = Head(root=Hash32(bytes(32)), size=0)
+    stores = [create_database(location), open_database(location), open_database(location)]
+    projects = [site.open(), site.open()]
+
+    def fill(number: int) -> int:
+        side_file = SideFile(tmp_path / f"side{number}")
+        return enqueue_unplaced(projects[number], stores[number], head, side_file)
+
+    def both_wait() -> bool:
+        with postgres.connect() as asked:
+            row = asked.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
+        return row == (2,)
+
+    with ThreadPoolExecutor(2) as workers:
+        with stores[2].write() as connection:
+            lock_intake(connection)
+            filling = [workers.submit(fill, number) for number in range(2)]
+            wait_until(both_wait, 60)
+        assert [each.result() for each in filling] == [3, 3]
+    with stores[2].read() as connection:
+        assert find_end(connection) == 3
+    for store in stores:
+        store.close()

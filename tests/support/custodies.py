@@ -40,6 +40,30 @@ def encode(digests: Digests, name: str, statements: dict[str, Any]) -> bytes:
     )
 
 
+def encode_events(subject: bytes, evidence: Digests, count: int, **changes: Any) -> list[bytes]:
+    """Return the records of up to three events, each after the one before."""
+    records: list[bytes] = []
+    for number in range(count):
+        members = {
+            "subject": subject.hex(),
+            "previous_event": hashlib.sha256(records[-1]).hexdigest() if records else None,
+            "event": ("collect", "transfer", "copy")[number],
+            "at": f"2026-09-21T14:00:0{number}Z",
+            "actor": "x",
+            "digest_after": (evidence.sha256 or b"").hex(),
+        } | changes.get(f"event_{number}", {})
+        kept = {name: value for name, value in members.items() if value is not None}
+        canonical = encode_canonical(kept, subject="the event")
+        records.append(
+            encode(
+                digest_bytes(canonical, (SHA256, SM3)),
+                name_event(subject),
+                {"kind": "custody-event", "custody": kept},
+            )
+        )
+    return records
+
+
 class Custody:
     """A world whose record 2 has three custody events, at leaves 3 to 5."""
 
@@ -49,24 +73,7 @@ class Custody:
         records = list(plain.records)
         records[AT] = encode(evidence, "x", COMPLETE if statements is None else statements)
         self.subject = hashlib.sha256(records[AT]).digest()
-        previous: str | None = None
-        for number in range(3):
-            members = {
-                "subject": self.subject.hex(),
-                "previous_event": previous,
-                "event": ("collect", "transfer", "copy")[number],
-                "at": f"2026-09-21T14:00:0{number}Z",
-                "actor": "x",
-                "digest_after": (evidence.sha256 or b"").hex(),
-            } | changes.get(f"event_{number}", {})
-            kept = {name: value for name, value in members.items() if value is not None}
-            canonical = encode_canonical(kept, subject="the event")
-            records[AT + 1 + number] = encode(
-                digest_bytes(canonical, (SHA256, SM3)),
-                name_event(self.subject),
-                {"kind": "custody-event", "custody": kept},
-            )
-            previous = hashlib.sha256(records[AT + 1 + number]).hexdigest()
+        records[AT + 1 : AT + 4] = encode_events(self.subject, evidence, 3, **changes)
         self.world = World(records)
 
     def receipt(self, index: int) -> Receipt:

@@ -6,8 +6,12 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from anchor.timestamps.trusted_tsa import TrustedTsa, parse_roots
 
@@ -28,6 +32,20 @@ TIMESTAMPING = "extendedKeyUsage=critical,timeStamping\n"
 
 def run_openssl(*words: str | Path) -> bytes:
     return subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True).stdout
+
+
+def load_der(path: Path) -> bytes:
+    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    return certificate.public_bytes(Encoding.DER)
+
+
+def arrange(token: bytes, pair: list[bytes], *, is_sorted: bool) -> bytes:
+    """Return a token with its two certificates in that order; OpenSSL leaves them unsorted."""
+    one, other = sorted(pair)
+    for given in (one + other, other + one):
+        if given in token:
+            return token.replace(given, one + other if is_sorted else other + one)
+    raise AssertionError("the token holds these two certificates")
 
 
 class TimestampAuthority:
@@ -101,18 +119,38 @@ class TimestampAuthority:
         run_openssl("ts", "-reply", "-in", reply, "-token_out", "-out", self.folder / "bare.tst")
         return (self.folder / "bare.tst").read_bytes()
 
-    def revocation_list(self) -> bytes:
-        index = self.folder / "index"
-        index.touch()
+    def revocation_list(
+        self,
+        *revoked: str,
+        begins: datetime | None = None,
+        ends: datetime | None = None,
+        extensions: str = "",
+        issuer: str = "root",
+    ) -> bytes:
+        """Return a list of ``issuer`` in PEM, by default in force for 30 days from this moment.
+
+        ``revoked`` are entries of OpenSSL's database: the serial number in hex, a time and a reason
+        (``07 260101000000Z,superseded``).  ``extensions`` are lines of its configuration.
+        """
+        index, pem = self.folder / "index", self.folder / "list.pem"
+        entries = [each.split(" ") for each in revoked]
+        index.write_text(
+            "".join(
+                f"R\t491231235959Z\t{when}\t{serial}\tunknown\t/CN=x\n" for serial, when in entries
+            )
+        )
         (self.folder / "ca.cnf").write_text(
             f"[ca]\ndefault_ca=c\n[c]\ndatabase={index}\ndefault_md=sha256\ndefault_crl_days=30\n"
+            + (f"crl_extensions=e\n[e]\n{extensions}\n" if extensions else "")
         )
-        pem = self.folder / "list.pem"
+        times = (("-crl_lastupdate", begins), ("-crl_nextupdate", ends))
         run_openssl(
             "ca", "-config", self.folder / "ca.cnf", "-gencrl", "-keyfile",
-            self.folder / "root.key", "-cert", self.folder / "root.pem", "-out", pem,
+            self.folder / f"{issuer}.key", "-cert", self.folder / f"{issuer}.pem", "-out", pem,
+            *(word for name, time in times if time is not None
+              for word in (name, time.strftime("%Y%m%d%H%M%SZ"))),
         )  # fmt: skip
-        return run_openssl("crl", "-in", pem, "-outform", "DER")
+        return pem.read_bytes()
 
     def _make_issuing_authority(self) -> None:
         folder = self.folder

@@ -123,7 +123,7 @@ def command(
         offline=offline,
         show_progress=partial(show_hashing, output),
     )
-    events = CustodyEvents(list_event_receipts(custody or ()))
+    events = CustodyEvents.select(list_event_receipts(custody or ()))
     files, refused = verify_files(inputs, receipts, events, output)
     notices = {} if refused else pack_notices(inputs, files, notice or (), output)
     inputs.close()

@@ -73,7 +73,8 @@ def command(
         list[Path] | None,
         typer.Option(
             metavar="RECEIPT",
-            help="Receipt of a custody event of the file, or a folder of them; repeatable.",
+            help="Receipt of a custody event, or a folder of them; of several files, each event "
+            "counts for the one whose record it is about; repeatable.",
         ),
     ] = None,
     notice: Annotated[
@@ -137,10 +138,9 @@ def command(
     not anchored, 13 abandoned, 14 superseded or withdrawn, 2 malformed, 22 unknown version, 20
     cannot tell, 21 not final yet, 0 verified.
     """
-    _check_inputs(files or [], receipt, digest, custody, signature)
+    _check_inputs(files or [], receipt, digest, signature)
     timestamps = TimestampInputs(timestamp or (), checkpoint)
     signatures = SignatureInputs(signature or ())
-    custody_events = CustodyInputs(custody or ())
     if language is not None:
         set_language(_parse_language(language))
     if offline and (rpc or quorum):
@@ -150,6 +150,7 @@ def command(
     # The receipts of a whole bundle or bag get a line each.
     is_bundle = receipt is None and any(map(names_many, files or []))
     quiet, is_many = quiet or (is_bundle and not all_steps), is_bundle or len(files or []) > 1
+    custody_events = CustodyInputs(custody or (), is_many=is_many)
     output = Output(as_json=as_json)
     inputs = VerificationInputs(
         config_path=config_path,
@@ -207,6 +208,7 @@ def command(
         results.add(name, report)
     inputs.close()
     notices.warn_of_unused(output)
+    custody_events.warn_of_unused(output)
     if is_bundle:
         output.line(results.describe())
     worst = severest_code(list(results.codes))
@@ -254,12 +256,9 @@ def _check_inputs(
     files: Sequence[Path],
     receipt: Path | None,
     digest: str | None,
-    custody: Sequence[Path] | None,
     signature: Sequence[Path] | None,
 ) -> None:
     is_many = len(files) > 1 or any(map(names_many, files))
-    if custody and is_many:
-        raise UsageError(Message("option-custody-misplaced"))
     if signature and is_many:
         raise UsageError(Message("option-signature-misplaced"))
     if bool(files) == (digest is not None):

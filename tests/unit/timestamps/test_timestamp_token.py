@@ -10,11 +10,9 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
-from support.timestamp_authority import TimestampAuthority
+from support.timestamp_authority import TimestampAuthority, arrange, load_der
 
 from anchor.errors import (
     AnchorError,
@@ -57,20 +55,6 @@ def rogue(place: Path) -> TimestampAuthority:
 @pytest.fixture(scope="module")
 def token(authority: TimestampAuthority) -> bytes:
     return authority.stamp(CHECKPOINT)
-
-
-def load_der(path: Path) -> bytes:
-    certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    return certificate.public_bytes(Encoding.DER)
-
-
-def arrange(token: bytes, pair: list[bytes], *, is_sorted: bool) -> bytes:
-    """Return a token with its two certificates in that order; OpenSSL leaves them unsorted."""
-    one, other = sorted(pair)
-    for found in (one + other, other + one):
-        if found in token:
-            return token.replace(found, one + other if is_sorted else other + one)
-    raise AssertionError("the token holds these two certificates")
 
 
 def test_a_token_proves_its_time_its_accuracy_and_its_number(

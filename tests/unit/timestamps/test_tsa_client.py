@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from support.timestamp_authority import TimestampAuthority, TsaServer, serve_timestamps
 
 from anchor.errors import CannotCheckError
@@ -81,6 +82,7 @@ def test_revocation_lists_that_certificates_name_are_fetched(tmp_path: Path):
         server.authority = authority
         issued = request_timestamp(server.url, CHECKPOINT)
         assert fetch_revocation_lists(issued.certificates) == b""  # what it serves is no list
-        server.revocation_list = authority.revocation_list()
+        listed = x509.load_pem_x509_crl(authority.revocation_list())
+        server.revocation_list = listed.public_bytes(Encoding.DER)
         pem = fetch_revocation_lists(issued.certificates)
     assert x509.load_pem_x509_crl(pem).issuer.rfc4514_string() == "CN=Root of listed"
