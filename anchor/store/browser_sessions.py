@@ -97,7 +97,12 @@ def load_sessions(connection: Connection, holder: Holder, at: str) -> list[Sessi
     """Return a holder's sessions in force, the newest first."""
     rows = connection.execute(
         select(sessions)
-        .where(holder.condition & sessions.c.ended_at.is_(None) & (sessions.c.expires_at > at))
+        .where(
+            holder.condition
+            & sessions.c.ended_at.is_(None)
+            & (sessions.c.expires_at > at)
+            & _STANDS
+        )
         .order_by(sessions.c.begun_at.desc(), sessions.c.id)
     )
     return [
