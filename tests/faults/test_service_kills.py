@@ -26,7 +26,10 @@ from support.projects import Site, make_site
 from support.service import bearer, make_key
 
 from anchor.chain.devnet import Devnet
-from anchor.store.erasures import load_erasures
+from anchor.operate.tenant_erasing import erase_own
+from anchor.people.actors import Actor
+from anchor.store.erasures import find_by_ids, load_erasures
+from anchor.store.kept_copies import find_copy_of
 from anchor.store.location import StoreLocation
 from anchor.store.schema import jobs
 from anchor.store.tenant_events import load_events
@@ -229,10 +232,11 @@ def test_a_killed_service_issues_a_certificate_once(place: Place, crash: Crash) 
 @pytest.mark.parametrize("crash", ERASURE, ids="-".join)
 def test_a_killed_service_erases_a_piece_once(place: Place, crash: Crash) -> None:
     id = place.pieces.pop()
-    with place.serve() as (http, _):
-        leaf = bytes.fromhex(http.get(f"/v1/evidence/{id}").json()["leaf"])
-        copy = http.get(f"/v1/evidence/{id}").json()["kept_copy"]["id"]
-    assert has_objects(place, copy)
+    identity = bytes.fromhex(id)
+    with place.site.open() as project, project.database.read() as connection:
+        (piece,) = find_by_ids(connection, [identity])
+        copy = find_copy_of(connection, identity)
+    assert copy is not None and has_objects(place, copy.id)
     why = {"basis": "pipl-47", "reason": "request 2026-17"}
     with place.serve(*crash) as (http, process):
         with suppress(httpx.TransportError):
@@ -243,9 +247,9 @@ def test_a_killed_service_erases_a_piece_once(place: Place, crash: Crash) -> Non
         assert http.post(f"/v1/evidence/{id}/erasure", json=why).status_code in (202, 410)
         assert http.get(f"/v1/evidence/{id}").status_code == 410
         until(lambda: not place.kinds_of_jobs())
-    assert not has_objects(place, copy)
+    assert not has_objects(place, copy.id)
     with place.site.open() as project, project.database.read() as connection:
-        (erasure,) = (each for each in load_erasures(connection) if each.leaf == leaf)
+        (erasure,) = (each for each in load_erasures(connection) if each.leaf == piece.leaf)
     assert erasure.statement is not None
     assert place.count("evidence-erased", id) == 1
 
@@ -259,10 +263,9 @@ def test_a_killed_service_erases_a_piece_once(place: Place, crash: Crash) -> Non
 @pytest.mark.parametrize("crash", CLEANING, ids="-".join)
 def test_a_killed_daemon_removes_what_an_owner_erased(place: Place, crash: Crash) -> None:
     id = place.pieces.pop()
-    with place.serve() as (http, _):
+    with place.site.open() as project:
         why = {"basis": "other", "reason": "request 2026-18"}
-        assert http.post(f"/v1/evidence/{id}/erasure", json=why).status_code == 202
-        until(lambda: not place.kinds_of_jobs())
+        erase_own(project, "acme", bytes.fromhex(id), actor=Actor("key", "0123456789ab"), **why)
     place.site.run("run", "--once", command=crashing(*crash), killed=True)
     place.site.run("run", "--once").expect(0)
     with place.site.open() as project, project.database.read() as connection:
