@@ -97,7 +97,7 @@ class Device:
 
     def set_cookie(self, value: str) -> None:
         named = {"name": COOKIE, "value": value, "url": self.platform.url}
-        self.tab.context.add_cookies([named])  # type: ignore[list-item]
+        self.tab.context.add_cookies([named])
 
 
 @contextmanager
@@ -205,7 +205,7 @@ def test_without_javascript_the_pages_say_what_passkeys_need(
     context = browser.new_context(base_url=platform.url, java_script_enabled=False)
     try:
         named = {"name": "anchor_session", "value": person.token, "url": platform.url}
-        context.add_cookies([named])  # type: ignore[list-item]
+        context.add_cookies([named])
         tab = context.new_page()
         for path in ("/login", "/account"):
             tab.goto(path)
