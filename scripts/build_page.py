@@ -37,6 +37,7 @@ PAGE = ROOT / "anchor" / "page" / "verify.html"
 SCRIPT = ROOT / "anchor" / "service" / "pages" / "static" / "submit.js"
 UPLOAD = SCRIPT.with_name("upload.js")
 BATCH = SCRIPT.with_name("batch.js")
+PASSKEY = SCRIPT.with_name("passkey.js")
 BATCH_TEXTS = WEB / "src" / "batch" / "texts.json"
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 # message("id", …) in the sources, data-t="id" in the markup.
@@ -65,7 +66,7 @@ def main() -> int:
         for path, data in encoded.items():
             path.write_bytes(data)
         PAGE.parent.mkdir(exist_ok=True)
-        build(WEB, PAGE, SCRIPT, UPLOAD, BATCH)
+        build(WEB, PAGE, SCRIPT, UPLOAD, BATCH, PASSKEY)
     else:
         for path, data in encoded.items():
             if path.read_bytes() != data:
@@ -73,7 +74,7 @@ def main() -> int:
         for path, data in build_elsewhere().items():
             if path.read_bytes() != data:
                 return complain(f"{path.relative_to(ROOT)} is not what web/ gives")
-    for path in (PAGE, SCRIPT, UPLOAD, BATCH):
+    for path in (PAGE, SCRIPT, UPLOAD, BATCH, PASSKEY):
         data = path.read_bytes()
         limit = MAX_BATCH_BYTES if path == BATCH else MAX_PAGE_BYTES
         if len(data) > limit:
@@ -259,7 +260,7 @@ def build_elsewhere() -> dict[Path, bytes]:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(path.read_bytes())
         (folder / "node_modules").symlink_to(WEB / "node_modules")
-        made = {path: folder / path.name for path in (PAGE, SCRIPT, UPLOAD, BATCH)}
+        made = {path: folder / path.name for path in (PAGE, SCRIPT, UPLOAD, BATCH, PASSKEY)}
         build(folder, *made.values())
         return {path: built.read_bytes() for path, built in made.items()}
 

@@ -42,6 +42,7 @@ _EXTRAS = {
     "pkcs11": "pkcs11",
     "authlib": "platform",
     "joserfc": "platform",
+    "webauthn": "platform",
     "fastapi": "service",
     "uvicorn": "service",
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
+from anchor.people.passkey_rules import find_relying_party
 from anchor.project.project import OpenProject
 from anchor.project.sign_in_config import PlatformConfig
 from anchor.service import pages
@@ -61,6 +62,7 @@ from anchor.store.deliveries import MAIL_JOB, WEBHOOK_JOB
 from anchor.store.kept_copies import JOB as COPY_JOB
 
 if TYPE_CHECKING:
+    from anchor.service.passkey_ceremony import PasskeyCeremony
     from anchor.service.provider_client import ProviderClient
 
 _ROUTERS = (
@@ -129,6 +131,7 @@ def create_app(project: OpenProject, settings: Settings | None = None) -> FastAP
         "throttle": AddressLimits(service.settings),
         "keys": KeyCache(),
         "providers": providers,
+        "passkeys": make_ceremony(project.config.platform),
     }
 
     @asynccontextmanager
@@ -163,6 +166,20 @@ def make_providers(platform: PlatformConfig) -> dict[str, ProviderClient]:
     for config in platform.providers:
         config.read_secret()
     return {config.name: ProviderClient(config, platform.url) for config in platform.providers}
+
+
+def make_ceremony(platform: PlatformConfig) -> PasskeyCeremony | None:
+    """Return the ceremonies of passkeys; None without providers, or at an address without a domain.
+
+    Raises:
+        ImportError: The extra ``platform`` is not installed.
+    """
+    site = find_relying_party(platform.url)
+    if not platform.providers or site is None:
+        return None
+    from anchor.service.passkey_ceremony import PasskeyCeremony
+
+    return PasskeyCeremony(site)
 
 
 def make_app() -> FastAPI:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,7 @@ from anchor.service.worker import Service
 from anchor.store.certificates import find_certificate, save_issue, save_refusal
 from anchor.store.evidence import StoredEvidence, find_by_identity
 from anchor.store.jobs import Record, TakenJob, record_nothing
+from anchor.system.abandoned_folders import remove_abandoned
 from anchor.system.clock import utc_now
 from anchor.system.limited_process import Ended, ProcessLimits, run_limited
 
@@ -44,6 +46,9 @@ _VERDICTS = (
     ExitCode.UNKNOWN_VERSION,
 )
 _RECEIPT = f"evidence{RECEIPT_SUFFIX}"
+_SCRATCH = "anchor-certificate-"
+# Seconds after which nobody works in a folder: a certificate may take a few minutes.
+_ABANDONED = 3_600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +101,9 @@ class CertificateMaker:
         receipt = await self._service.receipt_builder.prove(stored)
         if not receipt.anchors:
             return None
-        with tempfile.TemporaryDirectory(prefix="anchor-certificate-") as name:
+        await asyncio.to_thread(remove_abandoned, _SCRATCH, time.time() - _ABANDONED)
+        # A crash here: the folder, with the receipt in it, is removed by a later certificate.
+        with tempfile.TemporaryDirectory(prefix=_SCRATCH) as name:
             folder = Path(name)
             await asyncio.to_thread((folder / _RECEIPT).write_bytes, encode_receipt(receipt))
             config = self._service.project.config.file.resolve()

@@ -52,12 +52,16 @@ async def find_browser_session(request: Request, service: Service) -> BrowserSes
 
 
 async def renew_session(
-    request: Request, service: Service, answer: Response, holder: Holder
+    request: Request,
+    service: Service,
+    answer: Response,
+    holder: Holder,
+    passkey: str | None = None,
 ) -> None:
     """Begin a session under a new token, and end the one that the request had."""
     at, browser = utc_now(), request.headers.get("User-Agent", "")
     former = await find_browser_session(request, service)
-    token = await service.change(begin_session, holder, browser, at)
+    token = await service.change(begin_session, holder, browser, at, passkey=passkey)
     if former is not None:
         await service.change(end_sessions, former.row.holder, at, former.row.id)
     is_secure = is_over_tls(request)

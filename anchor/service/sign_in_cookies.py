@@ -6,13 +6,11 @@ cookie of its own, so that two of them can go on in two tabs.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
-import json
 import secrets
 from dataclasses import dataclass
 from typing import Final
+
+from anchor.service.signed_cookies import decode_cookie, encode_cookie
 
 CALLBACK: Final = "/login/callback"
 """The path to which a provider sends people back; the provider's name follows."""
@@ -20,6 +18,7 @@ MINUTES: Final = 10
 """The time for signing in at the provider."""
 
 _NAME: Final = "anchor_sign_in_"
+_PURPOSE: Final = "sign-in"
 # Cookies of sign-ins that were begun and not finished, above which the oldest are removed.
 _MOST_OPEN: Final = 4
 
@@ -69,31 +68,20 @@ def list_surplus(cookies: list[str]) -> list[str]:
 def encode_sign_in(open_sign_in: OpenSignIn, secret: bytes) -> str:
     """Return the cookie's value."""
     attempt = open_sign_in.attempt
-    members = [
+    members = (
         open_sign_in.provider, attempt.state, attempt.nonce, attempt.verifier,
         open_sign_in.next, open_sign_in.expires,
-    ]  # fmt: skip
-    text = base64.urlsafe_b64encode(json.dumps(members, separators=(",", ":")).encode("ascii"))
-    return f"{text.decode('ascii')}.{_sign(text, secret)}"
+    )  # fmt: skip
+    return encode_cookie(_PURPOSE, members, secret)
 
 
 def decode_sign_in(cookie: str, secret: bytes, at: float) -> OpenSignIn | None:
     """Return the sign-in in a cookie's value; None if it is forged or has expired."""
-    text, _, signature = cookie.partition(".")
-    if not text.isascii() or not signature.isascii():
-        return None
-    if not hmac.compare_digest(signature, _sign(text.encode("ascii"), secret)):
-        return None
-    try:
-        members = json.loads(base64.urlsafe_b64decode(text))
-    except (binascii.Error, ValueError):
+    members = decode_cookie(_PURPOSE, cookie, secret)
+    if members is None:
         return None
     provider, state, nonce, verifier, back, expires = members
     if at >= expires:
         return None
     attempt = SignInAttempt(state=state, nonce=nonce, verifier=verifier)
     return OpenSignIn(provider=provider, attempt=attempt, next=back, expires=expires)
-
-
-def _sign(text: bytes, secret: bytes) -> str:
-    return hmac.digest(secret, b"anchor sign-in " + text, "sha256").hex()

@@ -7,12 +7,12 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, update
 
 from anchor.people.lifetimes import is_in_force, minute_of, session_end
 from anchor.store.api_keys import ApiKey, find_key_by_id
 from anchor.store.persons import PersonRow, find_persons
-from anchor.store.schema import sessions
+from anchor.store.schema import passkeys, sessions
 
 _ID_BYTES = 8
 _TOKEN = re.compile(r"[0-9a-f]{64}")
@@ -36,7 +36,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRow:
-    """A session without its token; ``used_at`` is to the minute."""
+    """A session without its token; ``used_at`` is to the minute, ``passkey`` what began it."""
 
     id: str
     holder: Holder
@@ -44,6 +44,7 @@ class SessionRow:
     begun_at: str
     expires_at: str
     used_at: str
+    passkey: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,9 @@ class BrowserSession:
     key: ApiKey | None
 
 
-def begin_session(connection: Connection, holder: Holder, browser: str, at: str) -> str:
+def begin_session(
+    connection: Connection, holder: Holder, browser: str, at: str, *, passkey: str | None = None
+) -> str:
     """Begin a session and return its token; remove the rows of sessions that have expired."""
     connection.execute(delete(sessions).where(sessions.c.expires_at <= at))
     token = secrets.token_hex(32)
@@ -69,6 +72,7 @@ def begin_session(connection: Connection, holder: Holder, browser: str, at: str)
             begun_at=at,
             expires_at=session_end(at),
             used_at=minute_of(at),
+            passkey=passkey,
         )
     )
     return token
@@ -77,7 +81,7 @@ def begin_session(connection: Connection, holder: Holder, browser: str, at: str)
 def find_session(connection: Connection, token: str, at: str) -> BrowserSession | None:
     """Return the session with this token; None if it is unknown or not in force.
 
-    A session of a key ends with the key.
+    A session of a key ends with the key, and one that a passkey began with the passkey.
     """
     if not _TOKEN.fullmatch(token):
         return None
@@ -93,7 +97,12 @@ def load_sessions(connection: Connection, holder: Holder, at: str) -> list[Sessi
     """Return a holder's sessions in force, the newest first."""
     rows = connection.execute(
         select(sessions)
-        .where(holder.condition & sessions.c.ended_at.is_(None) & (sessions.c.expires_at > at))
+        .where(
+            holder.condition
+            & sessions.c.ended_at.is_(None)
+            & (sessions.c.expires_at > at)
+            & _STANDS
+        )
         .order_by(sessions.c.begun_at.desc(), sessions.c.id)
     )
     return [
@@ -104,6 +113,7 @@ def load_sessions(connection: Connection, holder: Holder, at: str) -> list[Sessi
             begun_at=row.begun_at,
             expires_at=row.expires_at,
             used_at=row.used_at,
+            passkey=row.passkey,
         )
         for row in rows
     ]
@@ -122,8 +132,12 @@ def touch_session(connection: Connection, id: str, at: str) -> None:
     connection.execute(update(sessions).where(sessions.c.id == id).values(used_at=minute_of(at)))
 
 
+# A passkey may be removed at the moment in which it begins a session.
+_STANDS = sessions.c.passkey.is_(None) | exists().where(passkeys.c.id == sessions.c.passkey)
+
+
 def _find(connection: Connection, condition: ColumnElement[bool], at: str) -> BrowserSession | None:
-    row = connection.execute(select(sessions).where(condition)).one_or_none()
+    row = connection.execute(select(sessions).where(condition & _STANDS)).one_or_none()
     if row is None or not is_in_force(row.expires_at, row.ended_at, at):
         return None
     key = None if row.api_key is None else find_key_by_id(connection, row.api_key)
@@ -137,6 +151,7 @@ def _find(connection: Connection, condition: ColumnElement[bool], at: str) -> Br
         begun_at=row.begun_at,
         expires_at=row.expires_at,
         used_at=row.used_at,
+        passkey=row.passkey,
     )
     return BrowserSession(row=stored, person=person, key=key)
 

@@ -39,7 +39,7 @@ from anchor.store.schema import lease
 if TYPE_CHECKING:
     from anchor.store.standby_confirmation import StandbyCopies
 
-MIGRATION_HEAD = "0015"
+MIGRATION_HEAD = "0016"
 """The schema version this release reads and writes."""
 
 T = TypeVar("T")

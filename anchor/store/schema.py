@@ -471,6 +471,8 @@ sessions = _table(
     # To the minute.
     Column("used_at", Text, nullable=False),
     Column("ended_at", Text),
+    # By which it was begun; NULL after a sign-in with a provider or a key.
+    Column("passkey", Text),
     CheckConstraint("(person IS NULL) <> (api_key IS NULL)", name="one_holder"),
     Index("ix_sessions_person", "person"),
     Index("ix_sessions_expires_at", "expires_at"),
@@ -730,4 +732,28 @@ kept_copy_parts = _table(
     Column("number", Int64, primary_key=True, autoincrement=False),
     Column("object", Text, nullable=False),
     Column("size", Int64, nullable=False),
+)
+
+passkeys = _table(
+    "passkeys",
+    # Random: shown in the audit trail, unlike the credential's own id.
+    Column("id", Text, primary_key=True),
+    Column("credential", Bytes, nullable=False, unique=True),
+    Column("person", Text, ForeignKey("people.id"), nullable=False),
+    # As the authenticator gave it (COSE).
+    Column("public_key", Bytes, nullable=False),
+    # As of the last signature; authenticators that do not count say 0.
+    Column("sign_count", Int64, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("made_at", Text, nullable=False),
+    Column("used_at", Text),
+    Index("ix_passkeys_person", "person"),
+)
+
+answered_challenges = _table(
+    "answered_challenges",
+    Column("challenge", Bytes, primary_key=True),
+    # After it, an answer is refused by the time alone.
+    Column("expires_at", Text, nullable=False),
+    Index("ix_answered_challenges_expires_at", "expires_at"),
 )

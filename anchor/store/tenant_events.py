@@ -60,6 +60,11 @@ Action: TypeAlias = Literal[
     "copy-refused",
     "copy-read",
     "copy-deleted",
+    "passkey-added",
+    "passkey-renamed",
+    "passkey-removed",
+    "passkey-used",
+    "passkey-refused",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 

@@ -156,6 +156,7 @@ THIRD_PARTIES = {
     "segno": ("anchor.certificate.qr",),
     "authlib": ("anchor.service.id_tokens", "anchor.service.provider_client"),
     "joserfc": ("anchor.service.id_tokens",),
+    "webauthn": ("anchor.service.passkey_ceremony",),
     "httpx": ("anchor.client", "anchor.service.webhook_sender", "anchor.service.tls_trust"),
     "fastapi": ("anchor.service",),
     "starlette": ("anchor.service",),

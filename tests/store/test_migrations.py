@@ -50,7 +50,7 @@ LATER = (
     "case_parties", "case_exhibits", "case_notes", "case_members", "name_index", "name_blocks",
     "announcements", "webhooks", "deliveries", "mail_choices", "case_links",
     "retention_index", "retentions",
-    "kept_copies", "kept_copy_parts",
+    "kept_copies", "kept_copy_parts", "passkeys", "answered_challenges",
 )  # fmt: skip
 SEALED, WAITING, OTHERS = MOST_PIECES + 700, 500, 3
 COUNT = SEALED + WAITING + OTHERS

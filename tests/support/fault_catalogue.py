@@ -74,6 +74,10 @@ FAULTS = (
           "die", "the workers end with it, within 30 seconds; the port is free again"),
     Fault("A19", "the hashing of objects of a store ends at some point",
           "the next run continues with the same manifests, and records nothing twice"),
+    Fault("A20", "the service ends while a certificate is ordered or made",
+          "it is issued once, with its files; what the process left on disk is removed"),
+    Fault("A21", "the service or the daemon ends in the middle of an owner's erasure",
+          "erased once or not begun; copies, certificates and receipts go with the piece"),
     # B
     Fault("B1", "an earlier nonce than ours is missing on chain",
           "the gap is recognised; a later nonce is never taken for a way around it"),

@@ -14,9 +14,8 @@ import sys
 from typing import Any
 
 
-def main() -> None:
-    """Patch one function, then run the command line."""
-    when, module_name, class_name, method, count = sys.argv[1:6]
+def end_at(when: str, module_name: str, class_name: str, method: str, count: str) -> None:
+    """Patch one function, so that this process ends at one of its calls."""
     module = importlib.import_module(module_name)
     owner: Any = module if class_name == "-" else getattr(module, class_name)
     original = getattr(owner, method)
@@ -35,6 +34,11 @@ def main() -> None:
         return result
 
     setattr(owner, method, dies)
+
+
+def main() -> None:
+    """Patch one function, then run the command line."""
+    end_at(*sys.argv[1:6])
     sys.argv = ["anchor", *sys.argv[6:]]
     from anchor.cli import main as anchor
 

@@ -68,7 +68,9 @@ def visit(platform: Platform, name: str = "Ann", **tenants: Role) -> Visitor:
 def open_browser(platform: Platform, token: str) -> httpx.Client:
     """Open a browser with a session; the module closes it."""
     http = httpx.Client(base_url=platform.url, timeout=30, trust_env=False)
-    http.cookies.set("anchor_session", token, "127.0.0.1")
+    # As cookie jars write the domain of a name without dots.
+    domain = "127.0.0.1" if "127.0.0.1" in platform.url else "localhost.local"
+    http.cookies.set("anchor_session", token, domain)
     _opened.append(http)
     return http
 

@@ -17,7 +17,7 @@ from anchor.cli.standard_streams import EventLines
 from anchor.errors import StorageError, StoreBusyError, UsageError
 from anchor.messages.message import Message
 from anchor.project.allowlist import find_config
-from anchor.service.app import make_providers
+from anchor.service.app import make_ceremony, make_providers
 from anchor.service.client_address import parse_proxies
 from anchor.service.server import listen, serve
 from anchor.service.settings import Settings
@@ -120,6 +120,7 @@ def command(
             # Here, too, because a worker would only wait for the fault to be mended.
             for provider in make_providers(project.config.platform).values():
                 provider.queue.close()
+            make_ceremony(project.config.platform)
             if project.config.mail is not None:
                 project.config.mail.read_password()
     except (StorageError, StoreBusyError) as error:

@@ -1,4 +1,4 @@
-"""Web pages rendered on the server; one has a script, which hashes; and the verifier page as is."""
+"""Web pages rendered on the server, a few with a script; and the verifier page as is."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from anchor.service.pages import (
     mail_page,
     number_page,
     operator_page,
+    passkey_page,
     piece_page,
     provider_sign_in,
     rendering,
@@ -45,6 +46,7 @@ for _part in (
     sample_sign_in.router,
     provider_sign_in.router,
     account.router,
+    passkey_page.router,
     join.router,
     tenant_page.router,
     key_page.router,

@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.notifications.event_types import OWNER_TOPICS
+from anchor.people.passkey_rules import MOST_PASSKEYS, is_fresh
 from anchor.people.roles import permissions_of_role
 from anchor.service.auth import note_event
 from anchor.service.pages.forms import read_form
@@ -15,14 +16,16 @@ from anchor.service.pages.language import CurrentReader, Reader
 from anchor.service.pages.notification_labels import TOPIC_LABELS
 from anchor.service.pages.page_routes import HOME, PageRoute
 from anchor.service.pages.people_labels import ROLE_LABELS
-from anchor.service.pages.rendering import answer_page
+from anchor.service.pages.rendering import ASKING_SCRIPT_POLICY, POLICY, answer_page, static_path
 from anchor.service.pages.tenant_access import need_session
+from anchor.service.passkey_challenges import find_ceremony
 from anchor.service.problems import Problem
 from anchor.service.session_cookies import forget_session
 from anchor.service.worker import CurrentService, Service
 from anchor.store.browser_sessions import BrowserSession, end_sessions, load_sessions
 from anchor.store.mail_choices import find_mail_choice
 from anchor.store.memberships import create_own_tenant, load_memberships
+from anchor.store.passkeys import can_have_passkeys, load_passkeys
 from anchor.system.clock import utc_now
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -31,7 +34,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 @router.get(HOME)
 async def account(request: Request, service: CurrentService, reader: CurrentReader) -> Response:
     """Show the account."""
-    return await _show(service, reader, await need_session(request, service))
+    return await _show(request, service, reader, await need_session(request, service))
 
 
 @router.post("/account/sessions")
@@ -68,15 +71,22 @@ async def create_tenant(
     try:
         tenant = await service.change(create_own_tenant, session.person.id, utc_now())
     except UsageError as error:
-        return await _show(service, reader, session, error.message)
+        return await _show(request, service, reader, session, error.message)
     return RedirectResponse(reader.link(f"/tenants/{tenant}"), status_code=303)
 
 
 async def _show(
-    service: Service, reader: Reader, session: BrowserSession, problem: Message | None = None
+    request: Request,
+    service: Service,
+    reader: Reader,
+    session: BrowserSession,
+    problem: Message | None = None,
 ) -> Response:
-    rows = await service.query(load_sessions, session.row.holder, utc_now())
+    at = utc_now()
+    rows = await service.query(load_sessions, session.row.holder, at)
     person = session.person
+    can_have = await service.query(can_have_passkeys, person.id) if person else False
+    has_passkeys = person is not None and find_ceremony(request) is not None
     memberships = await service.query(load_memberships, person.id) if person else []
     choice = await service.query(find_mail_choice, person.id) if person else None
     chosen = None if choice is None else choice.topics
@@ -99,5 +109,13 @@ async def _show(
         "topics": TOPIC_LABELS,
         "chosen_topics": OWNER_TOPICS if chosen is None else chosen,
         "mail_language": (choice and choice.language) or "both",
+        "has_passkeys": has_passkeys,
+        "passkeys": await service.query(load_passkeys, person.id) if person else [],
+        "is_fresh": is_fresh(session.row.begun_at, session.row.passkey, at),
+        "can_have_passkeys": can_have,
+        "most_passkeys": MOST_PASSKEYS,
+        "script": static_path("passkey.js"),
     }
-    return answer_page("account.html", values, reader, status=200 if problem is None else 409)
+    status = 200 if problem is None else 409
+    policy = ASKING_SCRIPT_POLICY if has_passkeys else POLICY
+    return answer_page("account.html", values, reader, status=status, policy=policy)

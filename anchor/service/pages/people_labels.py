@@ -84,6 +84,11 @@ _ACTIONS: Final[Mapping[str, Message]] = {
     "copy-refused": Message("event-copy-refused"),
     "copy-read": Message("event-copy-read"),
     "copy-deleted": Message("event-copy-deleted"),
+    "passkey-added": Message("event-passkey-added"),
+    "passkey-renamed": Message("event-passkey-renamed"),
+    "passkey-removed": Message("event-passkey-removed"),
+    "passkey-used": Message("event-passkey-used"),
+    "passkey-refused": Message("event-passkey-refused"),
 }
 
 

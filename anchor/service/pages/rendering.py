@@ -45,10 +45,13 @@ SCRIPT_POLICY = (
     f"{POLICY}; script-src 'self'; connect-src 'self'; worker-src 'self'; "
     "require-trusted-types-for 'script'; trusted-types worker"
 )
-"""The policy of a page with a script of this site, which asks this site only."""
+"""The policy of a page with a script of this site, which asks this site only and has workers."""
 
 LOCAL_SCRIPT_POLICY = f"{POLICY}; script-src 'self'; require-trusted-types-for 'script'"
 """The policy of a page whose script asks nobody: what it reads stays in the browser."""
+
+ASKING_SCRIPT_POLICY = f"{LOCAL_SCRIPT_POLICY}; connect-src 'self'"
+"""The policy of a page whose script asks this site only."""
 
 _WORKER_POLICY = "default-src 'none'; script-src 'wasm-unsafe-eval'; frame-ancestors 'none'"
 _VERIFIER_POLICY = re.compile(
@@ -129,6 +132,12 @@ async def upload_script(digest: str) -> Response:
 async def batch_script(digest: str) -> Response:
     """Return the script that verifies a ZIP file on the page of lists."""
     return _answer_static("batch.js", digest, "text/javascript")
+
+
+@router.get("/passkey-{digest}.js")
+async def passkey_script(digest: str) -> Response:
+    """Return the script by which a browser makes and uses passkeys."""
+    return _answer_static("passkey.js", digest, "text/javascript")
 
 
 @router.get("/favicon.svg")

@@ -15,7 +15,8 @@ from anchor.service.pages.forms import parse_form
 from anchor.service.pages.language import CurrentReader, Reader
 from anchor.service.pages.page_routes import HOME, PageRoute, SignInNeeded, local_address
 from anchor.service.pages.people_labels import ROLE_LABELS
-from anchor.service.pages.rendering import answer_page
+from anchor.service.pages.rendering import ASKING_SCRIPT_POLICY, POLICY, answer_page, static_path
+from anchor.service.passkey_challenges import find_ceremony
 from anchor.service.problems import Problem
 from anchor.service.request_body import check_media_type, read_body
 from anchor.service.session_cookies import (
@@ -74,9 +75,11 @@ async def need_operator(request: Request, service: Service) -> Actor:
 
 
 @router.get("/login")
-async def login_page(service: CurrentService, reader: CurrentReader, next: str = HOME) -> Response:
-    """Show the buttons of the providers, and the form."""
-    return _answer(service, reader, local_address(next))
+async def login_page(
+    request: Request, service: CurrentService, reader: CurrentReader, next: str = HOME
+) -> Response:
+    """Show the buttons of the providers and for passkeys, and the form."""
+    return _answer(request, service, reader, local_address(next))
 
 
 @router.post("/login")
@@ -92,10 +95,10 @@ async def login(request: Request, service: CurrentService, reader: CurrentReader
         if isinstance(error, Problem) and error.status != 401:
             raise
         note_event(request.scope, "sign-in", result="refused")
-        return _answer(service, reader, HOME, Message("dashboard-key-not-usable"))
+        return _answer(request, service, reader, HOME, Message("dashboard-key-not-usable"))
     if _SCOPE not in key.scopes:
         note_event(request.scope, "sign-in", result="refused", key=key.id, tenant=key.tenant)
-        return _answer(service, reader, HOME, Message("dashboard-key-lacks-admin"))
+        return _answer(request, service, reader, HOME, Message("dashboard-key-lacks-admin"))
     note_event(request.scope, "sign-in", result="accepted", key=key.id, tenant=key.tenant)
     answer = RedirectResponse(reader.link("/dashboard"), status_code=303)
     await renew_session(request, service, answer, Holder(api_key=key.id))
@@ -133,13 +136,22 @@ def parse_login(body: bytes) -> str:
 
 
 def _answer(
-    service: Service, reader: Reader, back: str, problem: Message | None = None
+    request: Request,
+    service: Service,
+    reader: Reader,
+    back: str,
+    problem: Message | None = None,
 ) -> Response:
+    has_passkeys = find_ceremony(request) is not None
     values = {
         "here": "account",
         "providers": service.project.config.platform.providers,
         "samples": [(each.id, ROLE_LABELS[each.role]) for each in service.settings.sample_people],
         "next": back,
         "problem": problem,
+        "has_passkeys": has_passkeys,
+        "script": static_path("passkey.js"),
     }
-    return answer_page("login.html", values, reader, status=200 if problem is None else 403)
+    status = 200 if problem is None else 403
+    policy = ASKING_SCRIPT_POLICY if has_passkeys else POLICY
+    return answer_page("login.html", values, reader, status=status, policy=policy)
