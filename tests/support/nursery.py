@@ -39,11 +39,15 @@ _LIBRARIES = (
     "platformdirs.unix",
     "psycopg",
     "pydantic_settings",
+    "fastapi",
+    "httptools",
     "requests",
+    "uvicorn",
+    "uvloop",
     "rich.progress",
     "typer._adapters",
 )
-# All but what only the service, the certificates or the chain in memory load.
+# All but what only the certificates or the chain in memory load.
 _PACKAGES = (
     "chain",
     "cli",
@@ -52,6 +56,7 @@ _PACKAGES = (
     "operate",
     "project",
     "recovery",
+    "service",
     "store",
     "verification",
 )
@@ -59,9 +64,9 @@ LENGTH = struct.Struct("!i")
 
 
 class Request(TypedDict):
-    """What a process is to start with."""
+    """What a process starts with; ``words`` are the program and its arguments."""
 
-    arguments: list[str]
+    words: list[str]
     cwd: str
     env: dict[str, str]
 
@@ -139,11 +144,10 @@ def _become(request: Request, descriptors: list[int]) -> NoReturn:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
-    sys.argv = ["anchor", *request["arguments"]]
-    from anchor.cli import main as anchor
-
+    sys.argv = request["words"]
+    program = importlib.import_module({"anchor": "anchor.__main__"}.get(sys.argv[0], sys.argv[0]))
     # Whatever this raises goes on to the interpreter's end, which sees to what was left open.
-    anchor()
+    program.main()
     sys.exit()
 
 
