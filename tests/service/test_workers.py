@@ -219,11 +219,8 @@ def test_a_worker_may_open_as_many_files_as_it_lets_be_connected(
     try:
         with serve(site.folder, workers=1) as served:
             wait_for_workers(served, 1)
-            limits = (
-                Path(f"/proc/{workers_of(served.running.process.pid)[0]}/limits")
-                .read_text()
-                .splitlines()
-            )
+            (worker,) = workers_of(served.running.process.pid)
+            limits = Path(f"/proc/{worker}/limits").read_text().splitlines()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     (row,) = [line.split() for line in limits if line.startswith("Max open files")]

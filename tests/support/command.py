@@ -9,6 +9,7 @@ import array
 import atexit
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -164,7 +165,12 @@ class ForkedProcess:
         variables: Mapping[str, str],
         descriptors: Sequence[int],
     ) -> None:
-        request = {"words": list(words), "cwd": str(cwd), "env": dict(variables)}
+        request = {
+            "words": list(words),
+            "cwd": str(cwd),
+            "env": dict(variables),
+            "files": resource.getrlimit(resource.RLIMIT_NOFILE),
+        }
         body = json.dumps(request).encode("utf-8", "surrogateescape")
         self.returncode: int | None = None
         self._connection = socket.socket(socket.AF_UNIX)

@@ -15,6 +15,7 @@ import importlib
 import json
 import os
 import pkgutil
+import resource
 import select
 import signal
 import socket
@@ -64,11 +65,12 @@ LENGTH = struct.Struct("!i")
 
 
 class Request(TypedDict):
-    """What a process starts with; ``words`` are the program and its arguments."""
+    """What a process starts with: program and arguments, and how many files it may open."""
 
     words: list[str]
     cwd: str
     env: dict[str, str]
+    files: tuple[int, int]
 
 
 def main() -> None:
@@ -141,6 +143,7 @@ def _become(request: Request, descriptors: list[int]) -> NoReturn:
     for target, descriptor in enumerate(descriptors):
         os.dup2(descriptor, target)
         os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, tuple(request["files"]))
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
