@@ -313,7 +313,7 @@ class Running:
         self._out = out
         self._err = err
 
-    def printed(self, text: str, seconds: float = 30.0) -> str:
+    def printed(self, text: str, seconds: float = 90.0) -> str:
         """Wait until it printed ``text``, and return all it printed so far."""
         end = time.monotonic() + seconds
         while text not in (shown := self._out.read_text("utf-8") + self._err.read_text("utf-8")):
