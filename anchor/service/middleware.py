@@ -14,8 +14,15 @@ import logging
 import os
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    values,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -29,8 +36,7 @@ from anchor.service.pages.language import read_reader
 from anchor.service.pages.page_routes import answer_problem
 from anchor.service.problems import CLOSE, Problem, explain
 
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The environment variable that names the folder; prometheus-client reads it on import."""
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 _LOG = logging.getLogger("anchor.service")
 _ACCESS_LOG = logging.getLogger("anchor.service.requests")
@@ -72,9 +78,16 @@ SECONDS = Histogram(
 )
 
 
+def count_in_files(folder: Path) -> None:
+    """Let this process and those that it starts count in files of ``folder``."""
+    os.environ[_FOLDER] = str(folder)
+    # prometheus-client chose by the variable when it was imported.
+    values.ValueClass = values.get_value_class()
+
+
 def collect_requests() -> CollectorRegistry:
     """Return a registry with the request counts of all workers."""
-    if FOLDER not in os.environ:
+    if _FOLDER not in os.environ:
         return _own
     registry = CollectorRegistry()
     MultiProcessCollector(registry)

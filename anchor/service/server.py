@@ -27,7 +27,7 @@ from anchor.project.log_key import load_log_key
 from anchor.project.project import open_project
 from anchor.service.app import create_app
 from anchor.service.http_protocol import SPARE, TimeoutProtocol
-from anchor.service.middleware import FOLDER as METRICS_FOLDER
+from anchor.service.middleware import count_in_files
 from anchor.service.settings import Settings
 from anchor.service.supervisor import Supervisor
 from anchor.service.unavailable import UnavailableApp
@@ -41,6 +41,8 @@ _PATIENCE = 60
 _MARGIN = 5
 # Files that a worker has open in addition to its connections: store, tiles, log, libraries.
 _FILES = 512
+# Seconds between a worker's checks that its supervisor still runs.
+_WATCH_PAUSE = 0.5
 # Seconds after which a thread has to yield to another one.
 _SWITCH = 0.001
 
@@ -86,8 +88,10 @@ def serve(config: Path, settings: Settings, listener: socket.socket, workers: in
     )
     _allow_files(SPARE * settings.max_connections + _FILES)
     with shared:
-        # Before a worker starts: prometheus-client reads it when it is imported.
-        os.environ[METRICS_FOLDER] = str(metrics)
+        count_in_files(metrics)
+        # Scanning what workers share for garbage would copy it to each of them.
+        gc.collect()
+        gc.freeze()
         stop_seconds = settings.drain_seconds + _MARGIN
         Supervisor(configuration, [listener], stop_seconds=stop_seconds).run()
 
@@ -155,7 +159,9 @@ def _end_with_supervisor(seconds: float) -> None:
     assert supervisor is not None
 
     def watch() -> None:
-        supervisor.join()  # waits on a pipe that the system closes
+        # Not by joining it, which waits for a pipe that workers forked later also hold.
+        while os.getppid() == supervisor.pid:
+            time.sleep(_WATCH_PAUSE)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(seconds)
         os.kill(os.getpid(), signal.SIGKILL)

@@ -3,21 +3,64 @@
 uvicorn's own supervisor waits for each worker's answer to a health check, for as long as a worker
 may take to load, and handles no signal meanwhile: asked to stop while a worker had just died or
 was still starting, it did not end for a minute.  This one never waits for an answer.
+
+It forks the workers where it can, on Linux and without threads of its own: loading the service's
+modules takes seconds, and the workers share the memory.  uvicorn's spawns them.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 import time
 from multiprocessing import resource_tracker
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from socket import socket
+from typing import cast
 
 from uvicorn import Config
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
-from uvicorn.supervisors.multiprocess import Process
+from uvicorn.supervisors.multiprocess import SIGNALS, Process
 
 _JOIN_PAUSE = 0.05
+_THREADS = Path("/proc/self/task")
+
+
+class Worker(Process):
+    """uvicorn's worker, which ignores Ctrl-C, because a terminal sends it to every process."""
+
+    def __init__(self, config: Config, sockets: list[socket]) -> None:
+        super().__init__(config, sockets)
+        # A fork copies no other thread, and so for ever closes the locks that one holds.
+        self._is_forked = _THREADS.is_dir() and len(list(_THREADS.iterdir())) == 1
+        if self._is_forked:
+            forked = multiprocessing.get_context("fork").Process(
+                target=self.target, args=(sockets,)
+            )
+            # Every kind of process has what uvicorn uses of it.
+            self.process = cast(SpawnProcess, forked)
+
+    def start(self) -> None:
+        """Start the process, with signals blocked until it has handlers of its own."""
+        if not self._is_forked:
+            # multiprocessing starts this process with the first worker, and then clears the mask.
+            resource_tracker.ensure_running()
+        blocked = set(SIGNALS) if self._is_forked else {signal.SIGINT}
+        # The worker inherits the mask; in this process the signals are pending until it is started.
+        signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
+
+    def target(self, sockets: list[socket] | None = None) -> None:
+        """Serve, without the supervisor's handlers of signals."""
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, set(SIGNALS) - {signal.SIGINT})
+        super().target(sockets)
 
 
 class Supervisor(Multiprocess):
@@ -70,18 +113,10 @@ class Supervisor(Multiprocess):
                 process.process.kill()
                 process.process.join()
 
-    def _start(self) -> Process:
-        """Start a worker that ignores Ctrl-C, which a terminal sends to every process."""
-        process = Process(self.config, self.sockets)
-        # multiprocessing starts this process with the first worker, and then clears the mask.
-        resource_tracker.ensure_running()
-        # The worker inherits the mask; in this process the signal is pending until it is started.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        return process
+    def _start(self) -> Worker:
+        worker = Worker(self.config, self.sockets)
+        worker.start()
+        return worker
 
     def _is_lost(self, process: Process) -> bool:
         """Return whether a worker has died, or has not answered for too long."""

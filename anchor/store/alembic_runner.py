@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, column, inspect, select, table
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    inspect,
+    select,
+)
 
-_VERSION = table("alembic_version", column("version_num"))
+# Exactly the table that Alembic creates.
+VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""The table of the schema version."""
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:
@@ -21,9 +37,9 @@ def migrate(connection: Connection, revision: str = "head") -> None:
 
 def read_schema_version(connection: Connection) -> str | None:
     """Return the schema version of a store; None if the database contains no store."""
-    if not inspect(connection).has_table(_VERSION.name):
+    if not inspect(connection).has_table(VERSION.name):
         return None
-    return connection.execute(select(_VERSION.c.version_num)).scalar_one_or_none()
+    return connection.execute(select(VERSION.c.version_num)).scalar_one_or_none()
 
 
 def is_outdated(version: str, head: str) -> bool:

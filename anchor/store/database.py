@@ -31,10 +31,11 @@ from anchor.errors import (
 )
 from anchor.messages.message import Message
 from anchor.store.acknowledged_log import SideFile, begin_noting
-from anchor.store.alembic_runner import is_outdated, migrate, read_schema_version
+from anchor.store.alembic_runner import is_outdated, read_schema_version
 from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.replication import SECOND_SERVER_NEEDED, Copies, CopyRule
 from anchor.store.schema import lease
+from anchor.store.schema_creation import create_schema
 
 if TYPE_CHECKING:
     from anchor.store.standby_confirmation import StandbyCopies
@@ -471,7 +472,7 @@ def is_taken(location: StoreLocation) -> bool:
 
 
 def create_database(location: StoreLocation) -> Database:
-    """Create a new, empty store at ``location`` through the migrations.
+    """Create a new, empty store at ``location``.
 
     Raises:
         ConfigError: Something is at ``location`` already.
@@ -495,7 +496,7 @@ def create_filled(
             backend.prepare(engine)
         with database.write() as connection:
             backend.claim(connection)
-            migrate(connection)
+            create_schema(connection, MIGRATION_HEAD)
             epoch = secrets.randbits(_EPOCH_BITS)
             connection.execute(lease.insert().values(id=1, epoch=epoch, holder="nobody"))
             filled = fill(connection)

@@ -24,6 +24,7 @@ from anchor.messages.message import Message
 from anchor.store.alembic_runner import is_outdated, migrate, read_schema_version
 from anchor.store.database import MIGRATION_HEAD, Database, check_schema
 from anchor.store.location import SqliteFile, has_write_ahead_log
+from anchor.store.schema_creation import create_schema
 from anchor.store.sqlite import SqliteBackend
 from anchor.system.durable_files import open_private
 from anchor.system.os_errors import describe_os_error
@@ -199,7 +200,10 @@ def _copy_rows(connection: Connection, target: Path, version: str) -> None:
         driver.execute("PRAGMA synchronous=OFF")
         driver.execute("PRAGMA journal_mode=WAL")
         with copy.begin():
-            migrate(copy, version)
+            if version == MIGRATION_HEAD:
+                create_schema(copy, version)
+            else:
+                migrate(copy, version)
             tables = inspect(copy)
             for name in tables.get_table_names():
                 if name != "alembic_version":

@@ -19,6 +19,7 @@ import pytest
 from support.copies import OCTETS, TUS
 from support.projects import Site, make_site
 from support.service import Served, bearer, make_key, serve
+from support.stopping import workers_of
 
 from anchor.chain.devnet import open_devnet
 from anchor.keeping.upload_rules import PART_BYTES
@@ -65,10 +66,8 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
 
 def kill_workers(served: Served) -> None:
     """Kill each worker at once; their supervisor starts others."""
-    pid = served.running.process.pid
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
-            os.kill(int(child), signal.SIGKILL)
+    for worker in workers_of(served.running.process.pid):
+        os.kill(worker, signal.SIGKILL)
 
 
 def until(is_so: Callable[[], bool]) -> None:

@@ -374,7 +374,7 @@ def test_a_backup_made_by_sqlite_while_others_write_is_whole(
             closing(sqlite3.connect(backup)) as target,
         ):
             source.backup(
-                target, pages=5, progress=lambda *_: anchored.add(f"{_[1]}", b"%d" % _[1]) and None
+                target, pages=40, progress=lambda *_: anchored.add(f"{_[1]}", b"%d" % _[1]) and None
             )
     for path in anchored.folder.glob("anchor.db*"):
         path.unlink()

@@ -155,11 +155,9 @@ class Load:
             self.over.wait(_PAUSE)
 
     def _run(self, *words: str) -> int:
-        with Forked(list(words), self.site.folder) as forked:
-            code = None
-            while code is None:
-                code = forked.wait(0.1)
-                if code is None and self.over.is_set():
+        with Forked(["anchor", *words], self.site.folder) as forked:
+            while (code := forked.poll()) is None:
+                if self.over.wait(0.1):
                     forked.kill()
             out, err = forked.printed()
         self.ended[f"{words[0]} {code}"] += 1

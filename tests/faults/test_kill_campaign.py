@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -153,16 +154,13 @@ class Campaign:
 
     def _run(self, *words: str | Path, after: bytes = b"", seconds: float | None = None) -> int:
         """Run ``anchor``, and kill it so many seconds after it printed that."""
-        with Forked([str(word) for word in words], self.site.folder) as forked:
-            code = None
-            while code is None and after not in forked.printed()[0]:
-                code = forked.wait(0.02)
-            if code is None:
-                code = forked.wait(60.0 if seconds is None else seconds)
-            if code is None:
-                forked.kill()
-                code = forked.wait(60.0)
-            assert code is not None
+        with Forked(["anchor", *map(str, words)], self.site.folder) as forked:
+            while forked.poll() is None and after not in forked.printed()[0]:
+                time.sleep(0.02)
+            with suppress(subprocess.TimeoutExpired):
+                forked.wait(60.0 if seconds is None else seconds)
+            forked.kill()
+            code = forked.wait(60.0)
             out, err = forked.printed()
         assert code != 1, (out, err)
         assert b"Traceback" not in err, err

@@ -14,6 +14,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook as Peer
 from support.projects import Site, make_site
 from support.service import Served, bearer, make_key, serve
+from support.stopping import workers_of
 from support.webhook_receiver import Receiver, run_receiver
 
 from anchor.chain.devnet import open_devnet
@@ -42,19 +43,9 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
     return site
 
 
-def workers_of(served: Served) -> set[int]:
-    pid = served.running.process.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return {
-        int(child)
-        for child in children
-        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
-    }
-
-
 def kill_workers(served: Served) -> None:
     """Kill each worker at once; their supervisor starts others."""
-    for pid in workers_of(served):
+    for pid in workers_of(served.running.process.pid):
         os.kill(pid, signal.SIGKILL)
 
 

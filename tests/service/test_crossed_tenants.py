@@ -103,7 +103,7 @@ class Tenant:
 
 
 def wait_for(made: Callable[[], list[Any]]) -> list[Any]:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not any(rows := made()):
         assert time.monotonic() < end
         time.sleep(0.05)

@@ -184,7 +184,7 @@ def own(platform: Platform, name: str = "Ann", **members: object) -> Visitor:
     return visitor
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end

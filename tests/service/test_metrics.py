@@ -9,7 +9,6 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import httpx
 import pytest
@@ -21,6 +20,7 @@ from support.memory_projects import OWNER, MemorySite
 from support.page_service import PageService, serve_pages
 from support.paths import ROOT
 from support.service import Served, serve
+from support.stopping import workers_of
 
 from anchor.chain.devnet import Devnet
 from anchor.log.publication import open_writer
@@ -203,17 +203,15 @@ def test_requests_of_all_workers_are_counted_together_and_those_of_dead_ones_sta
     site = new_site(own_anvil)
     token = site.run("api-key", "create", "ops", "--scope", "admin").expect(0).out.strip()
     with serve(site.folder, workers=2) as served:
-        workers = set()
         for _ in range(60):
             # A connection for each, so that both workers get some.
             served.http.get("/healthz", headers={"Connection": "close"})
         assert count(served, token)["/healthz"] == 60
-        for pid in children(served.running.process.pid):
-            workers.add(pid)
-        assert len(workers) >= 2
-        victim = next(pid for pid in workers if is_worker(pid))
+        workers = workers_of(served.running.process.pid)
+        assert len(workers) == 2
+        victim = workers[0]
         os.kill(victim, signal.SIGKILL)
-        wait_for(lambda: victim not in children(served.running.process.pid))
+        wait_for(lambda: victim not in workers_of(served.running.process.pid))
         wait_for(lambda: answers(served))
         total = [count(served, token)["/healthz"] for _ in range(6)]
     assert min(total) >= 60
@@ -224,23 +222,6 @@ def answers(served: Served) -> bool:
         return served.http.get("/healthz").status_code == 200
     except httpx.TransportError:
         return False
-
-
-def children(pid: int) -> set[int]:
-    found = set()
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = entry.read_text().rpartition(") ")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid and fields[0] != "Z":
-            found.add(int(entry.parent.name))
-    return found
-
-
-def is_worker(pid: int) -> bool:
-    """Say whether it is one that serves, and not multiprocessing's helper."""
-    return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def wait_for(is_so) -> None:

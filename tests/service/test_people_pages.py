@@ -703,7 +703,7 @@ def test_a_session_that_ends_while_it_waits_loses_its_request(platform: Platform
         thread.join(0.5)
         with platform.project.database.write() as connection:
             change(connection)
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
     lose(lambda store: change_role(store, "wait", visitor.id, "auditor", OPERATOR, utc_now()))

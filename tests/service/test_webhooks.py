@@ -105,7 +105,7 @@ def newest(platform: Platform, webhook: str) -> Delivery:
     return log_of(platform, webhook)[0]
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end

@@ -26,7 +26,7 @@ from anchor.errors import ChainGuardError
 from anchor.evidence.digests import Digests
 from anchor.store.alembic_runner import migrate
 from anchor.store.columns import MOST_PIECES, Run
-from anchor.store.database import MIGRATION_HEAD, Database, open_database
+from anchor.store.database import MIGRATION_HEAD, Database, create_database, open_database
 from anchor.store.erasures import find_by_leaves
 from anchor.store.evidence import (
     count_evidence,
@@ -52,6 +52,17 @@ LATER = (
     "retention_index", "retentions",
     "kept_copies", "kept_copy_parts", "passkeys", "answered_challenges",
 )  # fmt: skip
+# What there is in a PostgreSQL schema, by table: columns, constraints, indexes.  PostgreSQL 18 also
+# names what may not be NULL, after the table's name at that time.
+DESCRIPTIONS = (
+    """SELECT table_name, ordinal_position, column_name, data_type, is_nullable, column_default,
+    character_maximum_length FROM information_schema.columns
+    WHERE table_schema = current_schema() ORDER BY 1, 2""",
+    """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE connamespace = current_schema()::regnamespace AND contype <> 'n' ORDER BY 1, 2""",
+    """SELECT tablename, indexname, replace(indexdef, current_schema(), '') FROM pg_indexes
+    WHERE schemaname = current_schema() ORDER BY 1, 2""",
+)
 SEALED, WAITING, OTHERS = MOST_PIECES + 700, 500, 3
 COUNT = SEALED + WAITING + OTHERS
 
@@ -183,6 +194,28 @@ def check_keys(connection: Connection, rows: list[OldRow]) -> None:
         stored = find_by_key(connection, make_key(number))
         assert stored is not None
         assert (stored.id, stored.leaf) == (place, rows[place].leaf)
+
+
+def test_a_new_store_is_what_the_migrations_create(postgres: Postgres) -> None:
+    """tests/unit/store/test_sqlite.py compares SQLite's."""
+    created, migrated = postgres.create(), postgres.create()
+    create_database(created).close()
+    engine = open_engine(migrated)
+    with engine.begin() as connection:
+        migrate(connection)
+    engine.dispose()
+
+    def describe(location: StoreLocation) -> list[tuple[Any, ...]]:
+        described = []
+        engine = open_engine(location)
+        with engine.connect() as connection:
+            for query in DESCRIPTIONS:
+                described += [tuple(row) for row in connection.exec_driver_sql(query)]
+        engine.dispose()
+        return described
+
+    assert describe(created) == describe(migrated)
+    assert {row[0] for row in describe(created)} >= {"alembic_version", *metadata.tables}
 
 
 def test_an_empty_store_is_migrated(location: StoreLocation) -> None:

@@ -9,6 +9,7 @@ import array
 import atexit
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -39,6 +40,8 @@ _STRICT = (
     "ignore:websockets.legacy is deprecated:DeprecationWarning",
 )
 ANCHOR = (sys.executable, *_STRICT, "-m", "anchor")
+# The start of a command that ends itself at one effect.
+CRASHING = (sys.executable, *_STRICT, str(LAUNCHER))
 _TIMEOUT = 90.0
 
 
@@ -100,10 +103,9 @@ def run_anchor(
     """
     words = [str(argument) for argument in arguments]
     variables = environment(**(env or {}))
-    # What an interpreter reads as it starts needs one of its own.
-    late = all(name.startswith(("ANCHOR_", "LANG", "XDG_")) for name in env or {})
-    if command is ANCHOR and uid is None and late:
-        code, out, err = _fork(words, cwd, variables, stdin)
+    forkable = _find_forkable(command, words, env)
+    if forkable is not None and uid is None:
+        code, out, err = _fork(forkable, cwd, variables, stdin)
     else:
         done = subprocess.run(
             [*command, *words],
@@ -122,20 +124,108 @@ def run_anchor(
     return ran
 
 
+def _find_forkable(
+    command: tuple[str, ...], words: list[str], env: Mapping[str, str] | None
+) -> list[str] | None:
+    """Return the program and its arguments if the nursery can run them, otherwise None."""
+    # What an interpreter reads as it starts needs one of its own.
+    if not all(name.startswith(("ANCHOR_", "LANG", "XDG_")) for name in env or {}):
+        return None
+    if command is ANCHOR:
+        return ["anchor", *words]
+    if command[: len(CRASHING)] == CRASHING:
+        return ["launcher", *command[len(CRASHING) :], *words]
+    return None
+
+
 def _fork(
     words: list[str], cwd: Path, variables: dict[str, str], stdin: bytes
 ) -> tuple[int, bytes, bytes]:
-    """Run ``anchor`` in a process forked from the nursery's."""
+    """Run a program in a process forked from the nursery's."""
     with Forked(words, cwd, variables, stdin) as forked:
-        code = forked.wait(_TIMEOUT)
-        if code is None:
+        try:
+            code = forked.wait(_TIMEOUT)
+        except subprocess.TimeoutExpired:
             forked.kill()
-            raise TimeoutError(words)
+            raise
         return code, *forked.printed()
 
 
-class Forked:
-    """An ``anchor`` process forked from the nursery's, to wait for or to kill."""
+class ForkedProcess:
+    """A process forked from the nursery's, with what tests use of ``subprocess.Popen``.
+
+    ``words`` are the program, ``anchor`` or ``launcher``, and its arguments; ``descriptors`` its
+    standard input, output and error.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        cwd: Path,
+        variables: Mapping[str, str],
+        descriptors: Sequence[int],
+    ) -> None:
+        request = {
+            "words": list(words),
+            "cwd": str(cwd),
+            "env": dict(variables),
+            "files": resource.getrlimit(resource.RLIMIT_NOFILE),
+        }
+        body = json.dumps(request).encode("utf-8", "surrogateescape")
+        self.returncode: int | None = None
+        self._connection = socket.socket(socket.AF_UNIX)
+        try:
+            self._connection.settimeout(_TIMEOUT)
+            self._connection.connect(str(_nursery()))
+            self._connection.sendmsg(
+                [LENGTH.pack(len(body))],
+                [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))],
+            )
+            self._connection.sendall(body)
+            self.pid = self._receive()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def poll(self) -> int | None:
+        """Return its exit code; None while it runs."""
+        with suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end, and return its exit code."""
+        if self.returncode is None:
+            self._connection.settimeout(timeout)
+            try:
+                self.returncode = self._receive()
+            except (TimeoutError, BlockingIOError):
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0) from None
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it like kill -9, unless it has ended."""
+        self.send_signal(signal.SIGKILL)
+
+    def _receive(self) -> int:
+        (number,) = LENGTH.unpack(self._connection.recv(LENGTH.size, socket.MSG_WAITALL))
+        return int(number)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+
+class Forked(ForkedProcess):
+    """A forked process whose output goes to files of its own."""
 
     def __init__(
         self,
@@ -144,43 +234,17 @@ class Forked:
         variables: Mapping[str, str] | None = None,
         stdin: bytes = b"",
     ) -> None:
-        request = {
-            "arguments": list(words),
-            "cwd": str(cwd),
-            "env": environment() if variables is None else dict(variables),
-        }
-        body = json.dumps(request).encode("utf-8", "surrogateescape")
         with ExitStack() as stack:
             given, self._out, self._err = (
                 stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)
             )
-            self._connection = stack.enter_context(socket.socket(socket.AF_UNIX))
             given.write(stdin)
             given.seek(0)
-            self._connection.settimeout(_TIMEOUT)
-            self._connection.connect(str(_nursery()))
-            descriptors = array.array(
-                "i", [file.fileno() for file in (given, self._out, self._err)]
+            descriptors = [file.fileno() for file in (given, self._out, self._err)]
+            super().__init__(
+                words, cwd, environment() if variables is None else variables, descriptors
             )
-            self._connection.sendmsg(
-                [LENGTH.pack(len(body))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)]
-            )
-            self._connection.sendall(body)
-            self._pid = self._receive()
             self._stack = stack.pop_all()
-
-    def wait(self, seconds: float) -> int | None:
-        """Wait for its end, and return its exit code; None where it goes on."""
-        self._connection.settimeout(seconds)
-        try:
-            return self._receive()
-        except TimeoutError:
-            return None
-
-    def kill(self) -> None:
-        """End it like kill -9, unless it has ended."""
-        with suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)
 
     def printed(self) -> tuple[bytes, bytes]:
         """Return what it printed so far on standard output and on standard error."""
@@ -191,14 +255,8 @@ class Forked:
         )
         return out, err
 
-    def _receive(self) -> int:
-        (number,) = LENGTH.unpack(self._connection.recv(LENGTH.size, socket.MSG_WAITALL))
-        return int(number)
-
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_: object) -> None:
+        super().__exit__()
         self._stack.close()
 
 
@@ -248,12 +306,14 @@ def check_manners(ran: Ran) -> None:
 class Running:
     """An ``anchor`` process that goes on until it is ended."""
 
-    def __init__(self, process: subprocess.Popen[bytes], out: Path, err: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes] | ForkedProcess, out: Path, err: Path
+    ) -> None:
         self.process = process
         self._out = out
         self._err = err
 
-    def printed(self, text: str, seconds: float = 30.0) -> str:
+    def printed(self, text: str, seconds: float = 90.0) -> str:
         """Wait until it printed ``text``, and return all it printed so far."""
         end = time.monotonic() + seconds
         while text not in (shown := self._out.read_text("utf-8") + self._err.read_text("utf-8")):
@@ -289,18 +349,24 @@ def start_anchor(
     What it prints goes to ``log.out`` and ``log.err``.
     """
     out, err = log.with_suffix(".out"), log.with_suffix(".err")
-    with (
-        out.open("wb") as output,
-        err.open("wb") as errors,
-        subprocess.Popen(
-            [*command, *map(str, arguments)],
-            cwd=cwd,
-            env=environment(**(env or {})),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=errors,
-        ) as process,
-    ):
+    words = [str(argument) for argument in arguments]
+    variables = environment(**(env or {}))
+    forkable = _find_forkable(command, words, env)
+    process: subprocess.Popen[bytes] | ForkedProcess
+    with out.open("wb") as output, err.open("wb") as errors, open(os.devnull, "rb") as nothing:
+        if forkable is not None:
+            descriptors = [file.fileno() for file in (nothing, output, errors)]
+            process = ForkedProcess(forkable, cwd, variables, descriptors)
+        else:
+            process = subprocess.Popen(
+                [*command, *words],
+                cwd=cwd,
+                env=variables,
+                stdin=nothing,
+                stdout=output,
+                stderr=errors,
+            )
+    with process:
         try:
             yield Running(process, out, err)
         finally:

@@ -110,7 +110,7 @@ class Uploader:
 
     def wait(self, id: str, is_so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Return the copy once it is so."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not is_so(copy := self.copy_of(id) or {"state": "none"}):
             assert time.monotonic() < end, copy
             time.sleep(0.02)
@@ -129,7 +129,7 @@ def objects(folder: Path) -> list[Path]:
 
 def until(is_so: Callable[[], bool]) -> None:
     """Wait until it is so."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not is_so():
         assert time.monotonic() < end
         time.sleep(0.02)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from support.command import ANCHOR, LAUNCHER
+from support.command import CRASHING
 
 JOURNAL = ("anchor.store.tx_journal", "StoredJournal")
 NODE = ("anchor.chain.node", "Node")
@@ -22,9 +20,7 @@ EFFECTS = [
 # After one effect is before the next, so these are all the states a crash can leave.
 CRASHES = [("before", *EFFECTS[0]), *(("after", *effect) for effect in EFFECTS)]
 
-_strict = ANCHOR[1 : ANCHOR.index("-m")]
-
 
 def crashing(*words: str) -> tuple[str, ...]:
     """Return the command that ends itself there."""
-    return (sys.executable, *_strict, str(LAUNCHER), *words)
+    return (*CRASHING, *words)

@@ -36,7 +36,7 @@ def nonce(url: str, address: str = DEV, block: str = "latest") -> int:
     return int(ask(url, "eth_getTransactionCount", address, block), 16)
 
 
-def wait_until(question: Callable[[], Any], seconds: float = 15.0) -> Any:
+def wait_until(question: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Return the first true answer."""
     end = time.monotonic() + seconds
     while not (answer := question()):

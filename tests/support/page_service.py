@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from support.memory_chain import MemoryChain
 from support.memory_projects import MemorySite
+from support.service import open_client
 
 from anchor.chain.node import Node
 from anchor.monitor.chain_status import StatusPoller
@@ -61,7 +62,7 @@ def serve_pages(
     if chain is not None:
         service.outside = StatusPoller(project, Node(chain), time.time)
         service.outside.snapshot(30)
-    with run_app(app) as url, httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
+    with run_app(app) as url, open_client(url) as http:
         yield PageService(http, service, admin, reader)
 
 

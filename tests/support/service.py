@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import signal
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -47,6 +48,12 @@ class Served:
         return self.running.process.wait(60)
 
 
+def open_client(url: str) -> httpx.Client:
+    """Return a client for a server without TLS, which loads no certificates of authorities."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpx.Client(base_url=url, timeout=60, trust_env=False, verify=tls)
+
+
 @contextmanager
 def serve(
     folder: Path, *options: str, workers: int = 1, logs: Path | None = None
@@ -57,7 +64,7 @@ def serve(
     with start_anchor(*command, cwd=folder, log=log) as running:
         line = running.printed(" at http://")
         url = line.partition(" at ")[2].split()[0]
-        with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+        with open_client(url) as client:
             yield Served(url, client, running)
             if running.process.poll() is None:
                 running.process.send_signal(signal.SIGTERM)

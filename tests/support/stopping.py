@@ -48,17 +48,19 @@ def handles_sigterm(pid: int) -> bool:
 
 
 def workers_of(pid: int) -> list[int]:
-    """Return the workers that a service's supervisor has now."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-    found = []
-    for child in children:
-        with suppress(FileNotFoundError, ProcessLookupError):
-            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
-                found.append(int(child))
-    return found
+    """Return the workers that a service's supervisor has at present.
+
+    They are forked from it, or spawned.  What it starts besides has another command line.
+    """
+    workers = []
+    with suppress(FileNotFoundError, ProcessLookupError):
+        own = Path(f"/proc/{pid}/cmdline").read_bytes()
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                line = Path(f"/proc/{child}/cmdline").read_bytes()
+                if line == own or b"spawn_main" in line:
+                    workers.append(int(child))
+    return workers
 
 
 def is_running(pid: int) -> bool:

@@ -14,6 +14,7 @@ from typing import Self
 
 from support.command import ANCHOR, environment
 from support.paths import DEPLOY
+from support.stopping import workers_of
 from support.units import Ended, Unit, read_unit
 
 _POLL = 0.02
@@ -74,15 +75,7 @@ class Supervised:
     def workers(self) -> list[int]:
         """Return the processes that answer, of those that the main one started."""
         pid = self.pid
-        try:
-            words = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            return [
-                int(word)
-                for word in words
-                if b"spawn_main" in Path(f"/proc/{word}/cmdline").read_bytes()
-            ]
-        except OSError:
-            return []
+        return [] if pid is None else workers_of(pid)
 
     def has_started(self) -> bool:
         """Say whether a daemon has told that it works, since its newest start."""

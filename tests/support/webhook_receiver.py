@@ -39,7 +39,7 @@ class Receiver:
     def url(self, path: str = "/hook", host: str = "127.0.0.1") -> str:
         return f"http://{host}:{self.port}{path}"
 
-    def wait(self, count: int, seconds: float = 20.0) -> list[Received]:
+    def wait(self, count: int, seconds: float = 60.0) -> list[Received]:
         """Wait until so many requests came; return all of them."""
         with self.arrived:
             came = self.arrived.wait_for(lambda: len(self.requests) >= count, seconds)

@@ -21,6 +21,7 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.store import sqlite
+from anchor.store.alembic_runner import migrate
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.location import SqliteFile
 from anchor.store.schema import metadata
@@ -38,18 +39,18 @@ def store(path: Path) -> Iterator[Database]:
     created.close()
 
 
-def test_the_migrations_create_what_the_schema_would_create(path: Path, store: Database) -> None:
+def test_a_new_store_is_what_the_migrations_create(path: Path, store: Database) -> None:
     """Compare what compare_metadata does not see: checks, partial indexes, STRICT."""
-    declared = path.with_name("declared.db")
-    engine = create_engine(f"sqlite:///{declared}")
-    metadata.create_all(engine)
+    migrated = path.with_name("migrated.db")
+    engine = create_engine(f"sqlite:///{migrated}")
+    with engine.begin() as connection:
+        migrate(connection)
     engine.dispose()
 
     def describe(file: Path) -> dict[str, Any]:
         with closing(sqlite3.connect(file)) as connection:
             query = "SELECT name, strict FROM pragma_table_list WHERE name NOT LIKE 'sqlite%'"
             tables = dict(connection.execute(query).fetchall())
-            tables.pop("alembic_version", None)
             return {
                 name: (
                     strict,
@@ -73,8 +74,8 @@ def test_the_migrations_create_what_the_schema_would_create(path: Path, store: D
         query = "SELECT sql FROM sqlite_master WHERE name = ?"
         return str(connection.execute(query, (name,)).fetchone()[0])
 
-    assert describe(path) == describe(declared)
-    assert set(describe(path)) == set(metadata.tables)
+    assert describe(path) == describe(migrated)
+    assert set(describe(path)) == {"alembic_version", *metadata.tables}
 
 
 def test_every_table_is_strict(path: Path, store: Database) -> None:
@@ -197,7 +198,7 @@ def test_a_creation_that_fails_leaves_nothing_in_the_way_of_the_next(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
-        patched.setattr("alembic.command.upgrade", lambda *_: 1 // 0)
+        patched.setattr("anchor.store.database.create_schema", lambda *_: 1 // 0)
         create_database(SqliteFile(path))
     assert [file.name for file in path.parent.iterdir()] == []
     create_database(SqliteFile(path)).close()

@@ -91,7 +91,7 @@ def server(talk: Talk) -> Iterator[int]:
         listener.close()
         accepting.join()
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive(), "the client still holds its socket"
 
 
@@ -172,7 +172,7 @@ def test_a_call_that_is_given_up_leaves_no_thread_and_no_socket(
         assert len(spent) == _CALLS
         # All at once on a machine that is busy with them.
         assert max(spent) < 30
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while exchanges() and time.monotonic() < end:
             time.sleep(0.05)
         assert exchanges() == 0
