@@ -1,0 +1,177 @@
+"""Objects that are written without replacing another unseen, and small ones that are read whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from anchor.errors import CannotCheckError, ChainGuardError, UsageError
+from anchor.evidence.digests import digest_stream
+from anchor.messages.message import Message
+from anchor.objects.object_store import (
+    ListedObject,
+    ObjectHeaders,
+    ObjectMissing,
+    ObjectStore,
+    ObjectUnreadable,
+    StoreUnavailable,
+    WritableStore,
+    conditions_error,
+)
+from anchor.objects.object_url import ObjectUrl
+
+PROBE = ".anchor-probe"
+"""The name of the object that shows whether a store heeds conditions; its bytes mean nothing."""
+
+_NO_REVISION = 'etag:"00000000000000000000000000000000"'
+_BYTES = "application/octet-stream"
+_MEDIA_TYPES = {
+    ".json": "application/json",
+    ".jsonl": "application/x-ndjson",
+    ".zip": "application/zip",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedObject:
+    """The first bytes of one version of an object, and what its store calls that version."""
+
+    data: bytes
+    revision: str | None
+
+
+def load_object(store: ObjectStore, url: ObjectUrl, most: int) -> LoadedObject | None:
+    """Return at most ``most`` bytes of an object; None if there is no such object.
+
+    Raises:
+        CannotCheckError: The store does not answer, or refuses to.
+    """
+    with _translated_errors(Message("object-not-read", url=url)):
+        try:
+            with store.open(ListedObject(url=url, size=None, revision=None)) as opened:
+                return LoadedObject(data=opened.stream.read(most), revision=opened.revision)
+        except ObjectMissing:
+            return None
+
+
+def check_conditions(store: WritableStore, folder: ObjectUrl) -> None:
+    """Verify that the store heeds conditions, with an object of its own in ``folder``.
+
+    Raises:
+        UsageError: The store ignores them, or its bucket cannot be written to.
+        CannotCheckError: The store does not answer.
+    """
+    url = folder.below(PROBE)
+    with _translated_errors(Message("object-not-written", url=url)):
+        is_new = _write_probe(store, url, None)
+        if (is_new and _write_probe(store, url, None)) or _write_probe(store, url, _NO_REVISION):
+            raise conditions_error(url)
+
+
+def _write_probe(store: WritableStore, url: ObjectUrl, replaces: str | None) -> bool:
+    return store.write(url, BytesIO(b"anchor\n"), ObjectHeaders(), replaces=replaces)
+
+
+def create_object(
+    store: WritableStore, url: ObjectUrl, body: BinaryIO, headers: ObjectHeaders
+) -> bool:
+    """Write an object unless it exists with these bytes; return whether it was written.
+
+    Raises:
+        UsageError: The bucket does not exist, or may not be written to.
+        ChainGuardError: It exists with other bytes, which stay.
+        CannotCheckError: The store does not answer.
+    """
+    with _translated_errors(Message("object-not-written", url=url)):
+        if store.write(url, body, headers, replaces=None):
+            return True
+        try:
+            is_same = _holds(store, url, body)
+        except ObjectMissing:
+            # It was deleted meanwhile, or is being written by somebody else.
+            raise StoreUnavailable(Message("object-changing")) from None
+    if not is_same:
+        raise ChainGuardError(
+            Message("object-exists-otherwise", url=url), hint=Message("object-exists-hint")
+        )
+    return False
+
+
+def replace_object(
+    store: WritableStore,
+    url: ObjectUrl,
+    data: bytes,
+    headers: ObjectHeaders,
+    *,
+    before: bytes | None,
+) -> bool:
+    """Write an object if its bytes are ``before``, None if it is new; return False otherwise.
+
+    Raises:
+        UsageError: The bucket does not exist, or may not be written to.
+        CannotCheckError: The store does not answer.
+    """
+    revision = None
+    if before is not None:
+        stored = load_object(store, url, len(before) + 1)
+        if stored is None or stored.data != before:
+            return False
+        if stored.revision is None:
+            raise conditions_error(url)
+        revision = stored.revision
+    with _translated_errors(Message("object-not-written", url=url)):
+        return store.write(url, BytesIO(data), headers, replaces=revision)
+
+
+def upload_files(store: WritableStore, folder: ObjectUrl, files: Mapping[ObjectUrl, Path]) -> int:
+    """Write files as objects in or below ``folder``; return how many were not there before.
+
+    Nothing is written if one of them exists with other bytes.  A crash leaves whole objects, and
+    repeating it goes on.
+
+    Raises:
+        UsageError: An object exists with other bytes, which stay; or the bucket does not exist, or
+            may not be written to.
+        ChainGuardError: An object came to exist with other bytes meanwhile, which stay.
+        CannotCheckError: The store does not answer.
+    """
+    check_conditions(store, folder)
+    for url, path in files.items():
+        failure = Message("object-not-read", url=url)
+        with path.open("rb") as body, _translated_errors(failure), suppress(ObjectMissing):
+            if not _holds(store, url, body):
+                raise UsageError(
+                    Message("object-exists-otherwise", url=url), hint=Message("object-exists-hint")
+                )
+    count = 0
+    for url, path in files.items():
+        headers = ObjectHeaders(media_type=_MEDIA_TYPES.get(path.suffix, _BYTES))
+        with path.open("rb") as body:
+            count += create_object(store, url, body, headers)
+    return count
+
+
+def _holds(store: ObjectStore, url: ObjectUrl, body: BinaryIO) -> bool:
+    """Return whether an object has the bytes of ``body``."""
+    body.seek(0)
+    expected = digest_stream(body, ("sha256",))
+    with store.open(ListedObject(url=url, size=None, revision=None)) as opened:
+        # The object may have any length: it may be another's.
+        return opened.size in (None, expected.size) and (
+            digest_stream(opened.stream, ("sha256",)) == expected
+        )
+
+
+@contextmanager
+def _translated_errors(failure: Message) -> Iterator[None]:
+    try:
+        yield
+    except (ObjectUnreadable, StoreUnavailable) as error:
+        raise CannotCheckError(
+            Message("with-reason", failure=failure, reason=error.reason),
+            hint=Message("object-store-hint"),
+        ) from None
