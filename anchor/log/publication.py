@@ -396,8 +396,8 @@ class WritablePublicationBucket(PublicationBucket):
         Raises:
             UsageError: Its objects cannot be written on conditions.
         """
-        super().__init__(url)
         self._target = open_writable_store(url.scheme)
+        super().__init__(url)
         self._is_checked = False
 
     def create(self, files: Mapping[str, bytes]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from anchor.errors import CannotCheckError, ChainGuardError, UsageError
-from anchor.evidence.digests import digest_stream
+from anchor.evidence.digests import CHUNK_BYTES, Digests, digest_stream
 from anchor.messages.message import Message
 from anchor.objects.object_store import (
     ListedObject,
@@ -41,6 +42,14 @@ class LoadedObject:
     """The first bytes of one version of an object, and what its store calls that version."""
 
     data: bytes
+    revision: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedObject:
+    """What was copied of an object to a file, and what its store calls that version."""
+
+    digests: Digests
     revision: str | None
 
 
@@ -127,32 +136,69 @@ def replace_object(
         return store.write(url, BytesIO(data), headers, replaces=revision)
 
 
-def upload_files(store: WritableStore, folder: ObjectUrl, files: Mapping[ObjectUrl, Path]) -> int:
-    """Write files as objects in or below ``folder``; return how many were not there before.
+def fetch_object(store: ObjectStore, url: ObjectUrl, path: Path) -> FetchedObject | None:
+    """Write the bytes of an object to a new file; None if there is no such object.
 
-    Nothing is written if one of them exists with other bytes.  A crash leaves whole objects, and
-    repeating it goes on.
+    Raises:
+        CannotCheckError: The store does not answer, or refuses to.
+    """
+    with _translated_errors(Message("object-not-read", url=url)), suppress(ObjectMissing):
+        with store.open(ListedObject(url=url, size=None, revision=None)) as opened:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("x+b") as file:
+                shutil.copyfileobj(opened.stream, file, CHUNK_BYTES)
+                file.seek(0)
+                digests = digest_stream(file, ("sha256",))
+            if opened.size not in (None, digests.size):
+                raise ObjectUnreadable(Message("object-ends-early"))
+        return FetchedObject(digests=digests, revision=opened.revision)
+    return None
+
+
+def upload_files(
+    store: WritableStore,
+    folder: ObjectUrl,
+    files: Mapping[ObjectUrl, Path],
+    fetched: Mapping[ObjectUrl, FetchedObject],
+) -> None:
+    """Write files as objects in or below ``folder``.
+
+    What was ``fetched`` is replaced if it has not changed since.  Nothing is written if another
+    object exists with other bytes.  A crash leaves whole objects, and repeating it goes on.
 
     Raises:
         UsageError: An object exists with other bytes, which stay; or the bucket does not exist, or
             may not be written to.
-        ChainGuardError: An object came to exist with other bytes meanwhile, which stay.
+        ChainGuardError: An object was written by somebody else meanwhile, and stays.
         CannotCheckError: The store does not answer.
     """
     check_conditions(store, folder)
     for url, path in files.items():
         failure = Message("object-not-read", url=url)
         with path.open("rb") as body, _translated_errors(failure), suppress(ObjectMissing):
-            if not _holds(store, url, body):
+            if url not in fetched and not _holds(store, url, body):
                 raise UsageError(
                     Message("object-exists-otherwise", url=url), hint=Message("object-exists-hint")
                 )
-    count = 0
     for url, path in files.items():
         headers = ObjectHeaders(media_type=_MEDIA_TYPES.get(path.suffix, _BYTES))
         with path.open("rb") as body:
-            count += create_object(store, url, body, headers)
-    return count
+            if (old := fetched.get(url)) is None:
+                create_object(store, url, body, headers)
+            elif digest_stream(body, ("sha256",)) != old.digests:
+                _renew(store, url, body, headers, old)
+
+
+def _renew(
+    store: WritableStore, url: ObjectUrl, body: BinaryIO, headers: ObjectHeaders, old: FetchedObject
+) -> None:
+    if old.revision is None:
+        raise conditions_error(url)
+    with _translated_errors(Message("object-not-written", url=url)):
+        if not store.write(url, body, headers, replaces=old.revision):
+            raise ChainGuardError(
+                Message("object-written-meanwhile", url=url), hint=Message("object-exists-hint")
+            )
 
 
 def _holds(store: ObjectStore, url: ObjectUrl, body: BinaryIO) -> bool:

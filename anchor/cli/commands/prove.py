@@ -19,7 +19,7 @@ from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
 from anchor.operate.bundle_files import write_bundle
 from anchor.operate.proving import Prover, open_prover
-from anchor.operate.receipt_files import ReceiptFolder
+from anchor.operate.receipt_files import ReceiptFolder, is_bundle_of, read_receipt
 from anchor.project.files import BUNDLE_SUFFIX, sidecar_path
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
@@ -46,7 +46,7 @@ def command(
             metavar="DIR|FILE|URL",
             help="Folder for receipts named after the evidence; default with --all: receipts/. "
             "With --bundle: file; default: receipts.anchor.jsonl. Or a URL of an object store, "
-            "s3://BUCKET/…, where no object is replaced.",
+            "s3://BUCKET/….",
         ),
     ] = None,
     config_path: ConfigOption = None,
@@ -98,6 +98,7 @@ def _prove_bundle(output: Output, project: OpenProject, prover: Prover, out: str
     receipts = project.config.receipts
     location = out or receipts.with_name(receipts.name + BUNDLE_SUFFIX)
     with open_output_place(location, is_file=True) as place:
+        place.fetch(place.path, lambda path: is_bundle_of(path, project.config.log))
         counts = write_bundle(project, prover, place.path)
     name = place.name_of(place.path)
     output.line(Message("bundle-written", count=counts.receipts, path=name))
@@ -114,7 +115,7 @@ def _prove_all(
     """Write the receipts; return them, the number without one, and the number left as they are."""
     written: list[dict[str, Any]] = []
     skipped = left = 0
-    folder = ReceiptFolder(place.path)
+    folder = _open_folder(project, place)
     with project.database.read() as connection:
         for evidence in load_all(connection):
             if evidence.leaf_index is None or evidence.record is None:
@@ -131,11 +132,19 @@ def _prove_all(
     return written, skipped, left
 
 
+def _open_folder(project: OpenProject, place: OutputPlace) -> ReceiptFolder:
+    def is_ours(path: Path) -> bool:
+        receipt = read_receipt(path)
+        return receipt is not None and receipt.log == project.config.log
+
+    return ReceiptFolder(place.path, lambda path: place.fetch(path, is_ours))
+
+
 def _prove_files(
     project: OpenProject, prover: Prover, place: OutputPlace | None, files: list[Path]
 ) -> list[dict[str, Any]]:
     written: list[dict[str, Any]] = []
-    folder = None if place is None else ReceiptFolder(place.path)
+    folder = None if place is None else _open_folder(project, place)
     with project.database.read() as connection:
         for file in files:
             if is_folder(file):
