@@ -29,7 +29,7 @@ from anchor.errors import (
 from anchor.log.tiles import TILE_BYTES, Tile
 from anchor.messages.message import Message
 from anchor.objects.object_store import ObjectHeaders
-from anchor.objects.object_url import ObjectUrl, is_object_url, parse_object_url
+from anchor.objects.object_url import ObjectUrl, parse_object_url
 from anchor.objects.object_writing import (
     check_conditions,
     create_object,
@@ -124,7 +124,7 @@ def open_writer(location: str) -> PublicationWriter:
 
 
 def _parse_location(location: str) -> Path | ObjectUrl:
-    if is_object_url(location) and not location.startswith("file://"):
+    if "://" in location and not location.startswith("file://"):
         return parse_object_url(location)
     return Path(location.removeprefix("file://"))
 

@@ -104,8 +104,12 @@ def test_the_service_answers_for_what_the_bucket_lacks_or_does_not_hold(front: F
         assert "etag" not in answer.headers
     assert front.http.post("/tile/0/000", content=b"x").status_code == 405
     assert front.http.get("/tile/0/999").headers["content-type"] == "application/problem+json"
-    secret = {"Authorization": "Bearer key", "Cookie": "__Host-anchor_session=x"}
-    assert front.http.get("/tile/0/000", headers=secret).status_code == 200
+
+
+def test_no_key_of_a_client_gets_to_the_bucket(front: Front) -> None:
+    """It refuses who brings one that it does not know."""
+    keys = {"Authorization": "AWS4-HMAC-SHA256 Credential=key/20260101/x/s3/aws4_request"}
+    assert "etag" in front.http.get("/tile/0/000", headers=keys).headers
 
 
 def test_the_service_answers_where_the_bucket_refuses(front: Front) -> None:
