@@ -72,11 +72,11 @@ def run_proxy(s3: S3Server) -> Iterator[tuple[Proxy, int]]:
         def handle_error(self, *_: object) -> None: ...  # whom it served was killed
 
     with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield proxy, server.server_port
-        server.shutdown()
-        thread.join()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            yield proxy, server.server_port
+        finally:
+            server.shutdown()
 
 
 def export_killed_at(number: int, proxy: Proxy, port: int, folder: Path, url: str) -> bool:

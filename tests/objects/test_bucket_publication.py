@@ -23,7 +23,13 @@ from support.s3_server import S3Server
 
 from anchor.errors import AnchorError, ExitCode
 from anchor.log.checkpoint import open_checkpoint
-from anchor.log.publication import CHECKPOINT, MAX_FILE_BYTES, open_reader, open_writer
+from anchor.log.publication import (
+    CHECKPOINT,
+    MAX_FILE_BYTES,
+    PublicationChanged,
+    open_reader,
+    open_writer,
+)
 from anchor.messages.message import Message
 from anchor.objects.object_store import StoreUnavailable
 from anchor.objects.s3_store import S3Store
@@ -139,6 +145,19 @@ def test_an_older_store_publishes_nothing(new: MemorySite, old: MemorySite, buck
     assert error.exit_code == ExitCode.CHAIN_GUARD
     assert "the published log has 300 leaves" in error.message
     assert bucket.files() == before
+
+
+def test_a_file_that_changed_since_it_was_read_is_not_replaced(bucket: Bucket) -> None:
+    writer = open_writer(bucket.url)
+    with pytest.raises(PublicationChanged):
+        writer.replace(CHECKPOINT, b"ours", before=b"old")
+    bucket.put(CHECKPOINT, b"theirs")
+    for before in (None, b"old", b"theirs and more"):
+        with pytest.raises(PublicationChanged):
+            writer.replace(CHECKPOINT, b"ours", before=before)
+    assert bucket.files() == {CHECKPOINT: b"theirs"}
+    writer.replace(CHECKPOINT, b"ours", before=b"theirs")
+    assert bucket.files() == {CHECKPOINT: b"ours"}
 
 
 # Of a first publication: tiles of both levels in one batch, the list, the checkpoint.

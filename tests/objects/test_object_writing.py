@@ -36,6 +36,8 @@ def bucket(s3: S3Server) -> Bucket:
 class StoredObjects(BaseHTTPRequestHandler):
     """A server of one bucket that knows no conditions, or answers each PUT with an error."""
 
+    timeout = 10
+
     answer: tuple[int, str] | None = None
     objects: dict[str, bytes]
 
@@ -73,14 +75,14 @@ def serve(answer: tuple[int, str] | None) -> Iterator[dict[str, bytes]]:
     objects: dict[str, bytes] = {}
     handler = type("Handler", (StoredObjects,), {"answer": answer, "objects": objects})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        with using(S3Server(server.server_port, None)):
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            with using(S3Server(server.server_port, None)):
+                open_object_store.cache_clear()
+                yield objects
+        finally:
             open_object_store.cache_clear()
-            yield objects
-        server.shutdown()
-        thread.join()
-    open_object_store.cache_clear()
+            server.shutdown()
 
 
 @pytest.mark.parametrize(
