@@ -62,7 +62,10 @@ def load_object(store: ObjectStore, url: ObjectUrl, most: int) -> LoadedObject |
     with _translated_errors(Message("object-not-read", url=url)):
         try:
             with store.open(ListedObject(url=url, size=None, revision=None)) as opened:
-                return LoadedObject(data=opened.stream.read(most), revision=opened.revision)
+                data = opened.stream.read(most)
+                if opened.size is not None and len(data) < min(most, opened.size):
+                    raise ObjectUnreadable(Message("object-ends-early"))
+                return LoadedObject(data=data, revision=opened.revision)
         except ObjectMissing:
             return None
 
