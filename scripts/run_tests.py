@@ -225,8 +225,10 @@ MARKED = {
     "objects": (
         "anchor/system/*.py",
         "anchor/evidence/*.py",
+        "anchor/log/publication.py",
         "anchor/objects/*.py",
         "anchor/operate/object_intake.py",
+        "anchor/operate/publishing.py",
     ),
     "service": (
         "anchor/system/*.py",

@@ -2,8 +2,8 @@
 
 Paths are those of C2SP tlog-tiles (https://c2sp.org/tlog-tiles), below a prefix: ``checkpoint``,
 ``tile/0/000``, …, and this project's own list of the anchored heads, ``anchors/000``, …  A place is
-given as the user writes it: a folder, an ``http(s)://`` URL (read only), or any other URL that
-fsspec supports (``s3://…``, ``gs://…``).
+given as the user writes it: a folder, an ``http(s)://`` URL, or an object store's, of which
+``s3://…`` can be written to, ``gs://…`` and ``az://…`` only be read.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from anchor.errors import (
     CannotCheckError,
+    ChainGuardError,
     ConfigError,
     MalformedError,
     MismatchError,
@@ -26,6 +28,15 @@ from anchor.errors import (
 )
 from anchor.log.tiles import TILE_BYTES, Tile
 from anchor.messages.message import Message
+from anchor.objects.object_store import ObjectHeaders
+from anchor.objects.object_url import ObjectUrl, parse_object_url
+from anchor.objects.object_writing import (
+    check_conditions,
+    create_object,
+    load_object,
+    replace_object,
+)
+from anchor.objects.store_choice import open_object_store, open_writable_store
 from anchor.system.durable_files import write_files
 from anchor.system.os_errors import describe_os_error
 from anchor.system.regular_files import read_regular_file
@@ -38,6 +49,12 @@ if TYPE_CHECKING:
 
 CHECKPOINT = "checkpoint"
 
+# https://c2sp.org/tlog-tiles: a tile never changes, a checkpoint always may.
+FOR_EVER = "public, max-age=31536000, immutable"
+"""The ``Cache-Control`` of a file that never changes."""
+ALWAYS_ASK = "no-cache"
+"""The ``Cache-Control`` of a file that may change."""
+
 # Maximum bytes read of one file; tiles and signed notes of three lines are far shorter.
 MAX_FILE_BYTES = 1 << 16
 # Lines in one file of the list of anchors; a line has at most 80 bytes, so a file stays below the
@@ -48,8 +65,8 @@ _TIMEOUT = 30.0
 # Total seconds to wait for one file of a busy server; each wait counts as at least one second.
 _PATIENCE = 120.0
 _LEAST_PAUSE = 1.0
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
-_CHAINED = re.compile(rf"::{_SCHEME.pattern}://")
+# Small objects take as long as an answer; stores answer many at once.
+_WRITES_AT_ONCE = 16
 
 
 class PublicationReader(Protocol):
@@ -61,35 +78,60 @@ class PublicationReader(Protocol):
     def read(self, path: str) -> bytes | None: ...
 
 
-class PublicationWriter(PublicationReader, Protocol):
-    """A place where files are published; each file is replaced as a whole."""
+class PublicationChanged(Exception):
+    """Another process has written a file since it was read: read it again, and decide anew."""
 
-    def write(self, files: Mapping[str, bytes]) -> None: ...
+
+class PublicationWriter(PublicationReader, Protocol):
+    """A place where files are published, each as a whole; they are durable when a call returns."""
+
+    def create(self, files: Mapping[str, bytes]) -> None:
+        """Write files that never change, unless they are there.
+
+        Raises:
+            ChainGuardError: One is there with other bytes, which stay.
+        """
+
+    def replace(self, path: str, data: bytes, *, before: bytes | None) -> None:
+        """Write a file whose bytes are ``before`` now, or that does not exist.
+
+        Raises:
+            PublicationChanged: Its bytes are others.
+        """
 
 
 def open_reader(location: str) -> PublicationReader:
     """Return a reader of the log published at ``location``, without reading anything yet."""
     if location.startswith(("http://", "https://")):
         return WebPublication(location)
-    return open_writer(location)
+    place = _parse_location(location)
+    return PublicationFolder(place) if isinstance(place, Path) else PublicationBucket(place)
 
 
 def open_writer(location: str) -> PublicationWriter:
     """Return a writer that publishes a log at ``location``, without writing anything yet.
 
     Raises:
-        UsageError: The URL's scheme cannot be written to, or its package is missing.
-        CannotCheckError: The object store cannot be opened.
+        UsageError: The URL cannot be written to, or the package for it is missing.
     """
     if location.startswith(("http://", "https://")):
         raise UsageError(
             Message("publication-to-web-server"),
             hint=Message("publication-to-web-server-hint"),
         )
+    place = _parse_location(location)
+    return PublicationFolder(place) if isinstance(place, Path) else WritablePublicationBucket(place)
+
+
+def _parse_location(location: str) -> Path | ObjectUrl:
     if "://" in location and not location.startswith("file://"):
-        return PublicationBucket(location)
-    # fsspec would write a local file in place and not wait for the disk.
-    return PublicationFolder(Path(location.removeprefix("file://")))
+        return parse_object_url(location)
+    return Path(location.removeprefix("file://"))
+
+
+def media_type_of(path: str) -> str:
+    """Return the media type of a published file."""
+    return "application/octet-stream" if path.startswith("tile/") else "text/plain; charset=utf-8"
 
 
 def read_tile(reader: PublicationReader, tile: Tile) -> bytes:
@@ -207,13 +249,35 @@ class PublicationFolder:
                 Message("file-read-failed", path=file, reason=describe_os_error(error))
             ) from error
 
-    def write(self, files: Mapping[str, bytes]) -> None:
-        """Store files durably, each as a whole.
+    def create(self, files: Mapping[str, bytes]) -> None:
+        """Store files that never change, durably, each as a whole.
 
         Raises:
+            ChainGuardError: One exists with other bytes; none of them was written.
             UsageError: A file cannot be written.
         """
-        write_files([(self._folder / path, data) for path, data in files.items()])
+        missing = [(path, data) for path, data in files.items() if not self._has(path, data)]
+        write_files([(self._folder / path, data) for path, data in missing])
+
+    def _has(self, path: str, data: bytes) -> bool:
+        stored = self.read(path)
+        if stored is not None and stored != data:
+            raise ChainGuardError(
+                Message("object-exists-otherwise", url=self._folder / path),
+                hint=Message("object-exists-hint"),
+            )
+        return stored is not None
+
+    def replace(self, path: str, data: bytes, *, before: bytes | None) -> None:
+        """Store a file durably, as a whole; one process of this machine does so at a time.
+
+        Raises:
+            PublicationChanged: Its bytes are not ``before``.
+            UsageError: The file cannot be written.
+        """
+        if self.read(path) != before:
+            raise PublicationChanged
+        write_files([(self._folder / path, data)])
 
 
 class WebPublication:
@@ -301,32 +365,17 @@ class WebPublication:
 
 
 class PublicationBucket:
-    """An object store that fsspec reaches by URL, with credentials from its own configuration."""
+    """Objects of an object store, read with credentials from its own configuration."""
 
-    def __init__(self, url: str) -> None:
-        try:
-            from fsspec.core import get_filesystem_class, url_to_fs
-        except ImportError:
-            raise UsageError(
-                Message("publication-fsspec-missing"),
-                hint=Message("publication-fsspec-missing-hint"),
-            ) from None
-        scheme = url.partition("://")[0]
-        if not _SCHEME.fullmatch(scheme) or _CHAINED.search(url):
-            # A chained URL reads through a cache, which may be older than the log.
-            raise UsageError(
-                Message("publication-url-unusable"),
-                hint=Message("publication-url-unusable-hint"),
-            )
-        self.name = Message("publication-bucket", scheme=scheme)
-        try:
-            get_filesystem_class(scheme)
-        except (ImportError, ValueError) as error:
-            raise UsageError(
-                Message("publication-scheme-unusable", scheme=scheme, reason=error)
-            ) from None
-        with _TranslatedErrors(Message("publication-bucket-not-opened", name=self.name)):
-            self._store, self._prefix = url_to_fs(url)
+    def __init__(self, url: ObjectUrl) -> None:
+        """Prepare without asking the store.
+
+        Raises:
+            UsageError: The package that reads it is not installed.
+        """
+        self.name = str(url)
+        self._url = url
+        self._store = open_object_store(url.scheme)
 
     def read(self, path: str) -> bytes | None:
         """Return an object's bytes; None if the object does not exist.
@@ -334,40 +383,46 @@ class PublicationBucket:
         Raises:
             CannotCheckError: The store fails.
         """
-        with _TranslatedErrors(Message("publication-file-unreadable", path=path, name=self.name)):
-            try:
-                name = f"{self._prefix}/{path}"
-                data = self._store.cat_file(name, start=0, end=MAX_FILE_BYTES + 1)
-            except FileNotFoundError:
-                return None
-        return _bounded(bytes(data), path)
+        stored = load_object(self._store, self._url.below(path), MAX_FILE_BYTES + 1)
+        return None if stored is None else _bounded(stored.data, path)
 
-    def write(self, files: Mapping[str, bytes]) -> None:
-        """Store objects, each replaced as a whole, which object stores guarantee.
+
+class WritablePublicationBucket(PublicationBucket):
+    """Objects of an object store that are written on conditions, which it must heed."""
+
+    def __init__(self, url: ObjectUrl) -> None:
+        """Prepare without asking the store.
 
         Raises:
-            CannotCheckError: The store fails; some of the files may have been written.
+            UsageError: Its objects cannot be written on conditions.
         """
-        objects: dict[str, Any] = {f"{self._prefix}/{path}": data for path, data in files.items()}
-        first = next(iter(files))
-        with _TranslatedErrors(Message("publication-file-unwritable", path=first, name=self.name)):
-            self._store.pipe(objects)
+        self._target = open_writable_store(url.scheme)
+        super().__init__(url)
+        self._is_checked = False
 
+    def create(self, files: Mapping[str, bytes]) -> None:
+        """Write objects that never change, several at a time."""
+        self._check_conditions()
+        with ThreadPoolExecutor(_WRITES_AT_ONCE, thread_name_prefix="bucket") as threads:
+            for writing in [threads.submit(self._create, *each) for each in files.items()]:
+                writing.result()
 
-class _TranslatedErrors(AbstractContextManager[None]):
-    """A context manager that translates the errors of an object store's package.
+    def _create(self, path: str, data: bytes) -> None:
+        headers = ObjectHeaders(media_type=media_type_of(path), cache_control=FOR_EVER)
+        create_object(self._target, self._url.below(path), BytesIO(data), headers)
 
-    The text of such an error is left out, because it may quote credentials.
-    """
+    def replace(self, path: str, data: bytes, *, before: bytes | None) -> None:
+        """Write an object whose bytes are ``before``."""
+        self._check_conditions()
+        headers = ObjectHeaders(media_type=media_type_of(path), cache_control=ALWAYS_ASK)
+        url = self._url.below(path)
+        if not replace_object(self._target, url, data, headers, before=before):
+            raise PublicationChanged
 
-    def __init__(self, failure: Message) -> None:
-        self._failure = failure
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and issubclass(kind, Exception):
-            raise CannotCheckError(
-                Message("with-reason", failure=self._failure, reason=kind.__name__)
-            ) from None
+    def _check_conditions(self) -> None:
+        if not self._is_checked:
+            check_conditions(self._target, self._url)
+            self._is_checked = True
 
 
 def _bounded(data: bytes, name: str) -> bytes:

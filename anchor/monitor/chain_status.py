@@ -9,7 +9,7 @@ from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
 from anchor.errors import CannotCheckError, FinalityViolatedError
 from anchor.log.checkpoint import open_checkpoint
-from anchor.log.publication import CHECKPOINT, open_writer
+from anchor.log.publication import CHECKPOINT, open_reader
 from anchor.monitor.background_poll import BackgroundPoll, Sighting
 from anchor.operate.anchor_watch import Watched
 from anchor.operate.funds import find_key
@@ -94,7 +94,7 @@ def fetch_published_size(target: str) -> int:
         CannotCheckError: The checkpoint cannot be read.
         MalformedError: The file is not a checkpoint.
     """
-    note = open_writer(target).read(CHECKPOINT)
+    note = open_reader(target).read(CHECKPOINT)
     return 0 if note is None else open_checkpoint(note, None).head.size
 
 

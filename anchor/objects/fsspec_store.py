@@ -13,6 +13,7 @@ from anchor.errors import AnchorError, UsageError
 from anchor.messages.message import Message
 from anchor.objects.object_store import (
     ListedObject,
+    ObjectMissing,
     ObjectStream,
     ObjectUnreadable,
     StoreUnavailable,
@@ -23,7 +24,7 @@ _BLOCK = 8 * 1024 * 1024
 _VERSIONS = ("generation", "version_id")
 _TAGS = ("etag", "ETag")
 _REFUSALS: dict[type[Exception], Exception] = {
-    FileNotFoundError: ObjectUnreadable(Message("object-gone")),
+    FileNotFoundError: ObjectMissing(Message("object-gone")),
     PermissionError: ObjectUnreadable(Message("object-denied")),
 }
 _OWN = (AnchorError, ObjectUnreadable, StoreUnavailable)

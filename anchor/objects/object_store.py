@@ -1,6 +1,7 @@
-"""Reading of object stores, each through its own library, which also finds the credentials.
+"""Object stores, each through its own library, which also finds the credentials.
 
-Every object is read by one request, which returns the bytes of one version of it.
+Every object is read by one request, which returns the bytes of one version of it, and written only
+on a condition, so that none is replaced unseen.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.objects.object_url import ObjectUrl
 
@@ -24,6 +26,14 @@ class ListedObject:
     url: ObjectUrl
     size: int | None
     revision: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectHeaders:
+    """What a store answers beside the bytes of an object that it serves to browsers."""
+
+    media_type: str = "application/octet-stream"
+    cache_control: str = "no-cache"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +54,24 @@ class ObjectUnreadable(Exception):
         self.may_pass = may_pass
 
 
+class ObjectMissing(ObjectUnreadable):
+    """There is no such object."""
+
+
 class StoreUnavailable(Exception):
     """The store answers nobody, or refuses these credentials: no object can be read now."""
 
     def __init__(self, reason: Message) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def conditions_error(url: ObjectUrl) -> UsageError:
+    """Return the error of a store that cannot be written to without replacing objects unseen."""
+    return UsageError(
+        Message("object-conditions-missing", url=url),
+        hint=Message("object-conditions-missing-hint"),
+    )
 
 
 class ObjectStore(Protocol):
@@ -69,4 +91,20 @@ class ObjectStore(Protocol):
         Raises:
             ObjectUnreadable: The object has changed, vanished, or may not be read.
             StoreUnavailable: The store does not answer.
+        """
+
+
+class WritableStore(ObjectStore, Protocol):
+    """A kind of store that writes an object only if its present version is the expected one."""
+
+    def write(
+        self, url: ObjectUrl, body: BinaryIO, headers: ObjectHeaders, *, replaces: str | None
+    ) -> bool:
+        """Write an object as a whole, durably; return False if the condition did not hold.
+
+        ``replaces`` is the revision that the object must have now; None: there must be no object.
+
+        Raises:
+            UsageError: The bucket does not exist, or may not be written to.
+            StoreUnavailable: The store does not answer; the object may have been written.
         """

@@ -46,6 +46,11 @@ class ObjectUrl:
         """Return whether the objects of this URL can be listed."""
         return self.scheme in BUCKETS
 
+    def below(self, name: str) -> ObjectUrl:
+        """Return the URL of the object ``name`` in this folder."""
+        folder = self.key.rstrip("/")
+        return ObjectUrl(self.scheme, self.container, f"{folder}/{name}" if folder else name)
+
     def includes(self, key: str) -> bool:
         """Return whether ``key`` is this URL's object, or lies below it."""
         folder = self.key if not self.key or self.key.endswith("/") else f"{self.key}/"

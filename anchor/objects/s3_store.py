@@ -8,16 +8,20 @@ and s3fs holds a whole listing in memory.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import SEEK_END
 from typing import Any, BinaryIO, cast
 
 from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.objects.object_store import (
     ListedObject,
+    ObjectHeaders,
+    ObjectMissing,
     ObjectStream,
     ObjectUnreadable,
     StoreUnavailable,
+    conditions_error,
 )
 from anchor.objects.object_url import ObjectUrl
 
@@ -26,12 +30,14 @@ _READ_SECONDS = 60
 # As many as the most hashing threads.
 _CONNECTIONS = 64
 
+# Larger objects are sent in parts of this many bytes; S3 takes up to 10,000 of them.
+_PART_BYTES = 64 * 1024 * 1024
+
 _GONE = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
 _CHANGED = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict"})
 _DENIED = frozenset({"AccessDenied", "403", "Forbidden", "AllAccessDisabled"})
 _ARCHIVED = frozenset({"InvalidObjectState"})
 _REASONS = (
-    (_GONE, Message("object-gone")),
     (_CHANGED, Message("object-changed")),
     (_DENIED, Message("object-denied")),
     (_ARCHIVED, Message("object-archived")),
@@ -45,6 +51,8 @@ _OF_EVERYBODY = frozenset(
         "TokenRefreshRequired", "TooManyRequests",
     }
 )  # fmt: skip
+# Of servers that know no conditions when writing.
+_UNCONDITIONAL = frozenset({"NotImplemented", "501"})
 _NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName", "PermanentRedirect"})
 
 
@@ -120,6 +128,54 @@ class S3Store:
             # If the store is away, the next attempt finds out.
             raise ObjectUnreadable(Message("object-ends-early"), may_pass=True) from None
 
+    def write(
+        self, url: ObjectUrl, body: BinaryIO, headers: ObjectHeaders, *, replaces: str | None
+    ) -> bool:
+        key = {"Bucket": url.container, "Key": url.key}
+        told = {"ContentType": headers.media_type, "CacheControl": headers.cache_control}
+        condition = (
+            {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": replaces.partition(":")[2]}
+        )
+        try:
+            size = body.seek(0, SEEK_END)
+            body.seek(0)
+            if size <= _PART_BYTES:
+                self._client.put_object(**key, **told, **condition, Body=body)
+            else:
+                self._write_parts(key, told, condition, body)
+        except self._errors.ClientError as error:
+            code = _code(error)
+            if code in _CHANGED or (replaces is not None and code in _GONE):
+                return False
+            raise _explain_write(code, url) from None
+        except (self._errors.BotoCoreError, OSError) as error:
+            raise StoreUnavailable(_describe(error)) from None
+        return True
+
+    def _write_parts(
+        self, key: dict[str, str], told: dict[str, str], condition: dict[str, str], body: BinaryIO
+    ) -> None:
+        """Write an object in parts, which become an object at once or are discarded."""
+        upload = {"UploadId": self._client.create_multipart_upload(**key, **told)["UploadId"]}
+        try:
+            parts = [
+                {
+                    "PartNumber": number,
+                    "ETag": self._client.upload_part(**key, **upload, PartNumber=number, Body=part)[
+                        "ETag"
+                    ],
+                }
+                for number, part in enumerate(iter(lambda: body.read(_PART_BYTES), b""), 1)
+            ]
+            self._client.complete_multipart_upload(
+                **key, **upload, **condition, MultipartUpload={"Parts": parts}
+            )
+        except BaseException:
+            # A crash before this leaves parts that no reader sees.
+            with suppress(self._errors.ClientError, self._errors.BotoCoreError, OSError):
+                self._client.abort_multipart_upload(**key, **upload)
+            raise
+
 
 def _revision(answer: dict[str, Any]) -> str | None:
     tag = answer.get("ETag")
@@ -133,6 +189,8 @@ def _code(error: Any) -> str:
 def _explain(error: Any) -> ObjectUnreadable | StoreUnavailable:
     """Return whether an answer is about one object, or about the store and these credentials."""
     code = _code(error)
+    if code in _GONE:
+        return ObjectMissing(Message("object-gone"))
     for codes, reason in _REASONS:
         if code in codes:
             return ObjectUnreadable(reason)
@@ -141,6 +199,18 @@ def _explain(error: Any) -> ObjectUnreadable | StoreUnavailable:
     if code in _OF_EVERYBODY or status >= 500:
         return StoreUnavailable(answered)
     return ObjectUnreadable(answered)
+
+
+def _explain_write(code: str, url: ObjectUrl) -> UsageError | StoreUnavailable:
+    if code in _NO_BUCKET:
+        return UsageError(Message("object-bucket-missing", bucket=url.container))
+    if code in _DENIED:
+        return UsageError(
+            Message("object-writing-denied", url=url), hint=Message("object-writing-denied-hint")
+        )
+    if code in _UNCONDITIONAL:
+        return conditions_error(url)
+    return StoreUnavailable(Message("object-store-answered", code=code))
 
 
 def _describe(error: Exception) -> Message:

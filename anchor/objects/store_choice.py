@@ -1,13 +1,14 @@
-"""The store that reads the objects of a scheme."""
+"""The store that reads and writes the objects of a scheme."""
 
 from __future__ import annotations
 
 from functools import cache
 
+from anchor.errors import UsageError
+from anchor.messages.message import Message
 from anchor.objects.fsspec_store import FsspecStore
-from anchor.objects.object_store import ObjectStore
+from anchor.objects.object_store import ObjectStore, WritableStore
 from anchor.objects.s3_store import S3Store
-from anchor.objects.web_store import WebStore
 
 
 @cache
@@ -20,5 +21,27 @@ def open_object_store(scheme: str) -> ObjectStore:
     if scheme == "s3":
         return S3Store()
     if scheme in ("http", "https"):
+        # Needs the extra `rpc`, which readers of folders may lack.
+        from anchor.objects.web_store import WebStore
+
         return WebStore()
     return FsspecStore(scheme)
+
+
+def open_writable_store(scheme: str) -> WritableStore:
+    """Return the stores of this scheme, which write on conditions.
+
+    Google Cloud and Azure have conditions too, but gcsfs and adlfs pass on only that there be no
+    object, and no revision that a new version is to replace.
+
+    Raises:
+        UsageError: They cannot be written to in this way, or their package is not installed.
+    """
+    if scheme != "s3":
+        raise UsageError(
+            Message("object-scheme-read-only", scheme=scheme),
+            hint=Message("object-scheme-read-only-hint"),
+        )
+    store = open_object_store(scheme)
+    assert isinstance(store, S3Store)
+    return store

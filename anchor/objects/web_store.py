@@ -13,6 +13,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 from anchor.messages.message import Message
 from anchor.objects.object_store import (
     ListedObject,
+    ObjectMissing,
     ObjectStream,
     ObjectUnreadable,
     StoreUnavailable,
@@ -91,7 +92,7 @@ def _check(response: requests.Response, listed: ListedObject) -> None:
     if listed.url.scheme == "https" and not response.url.lower().startswith("https://"):
         raise ObjectUnreadable(Message("object-redirect-without-tls"))
     if status in _GONE:
-        raise ObjectUnreadable(Message("object-gone"))
+        raise ObjectMissing(Message("object-gone"))
     if status in _DENIED:
         raise ObjectUnreadable(Message("object-denied"))
     if status == 412:

@@ -2,11 +2,13 @@
 
 One process at a time publishes, beside the one that seals and sends.  Tiles and the list of anchors
 are written first, the checkpoint that needs them last.  A crash leaves files that no checkpoint
-covers yet; the next run writes them again, with the same bytes.
+covers yet; the next run finds them with the same bytes, and goes on.  No file is replaced unseen:
+who loses a race to another process reads again what is published, and decides anew.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -22,12 +24,13 @@ from anchor.log.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.log.publication import (
     ANCHORS_PER_FILE,
     CHECKPOINT,
+    PublicationChanged,
     PublicationWriter,
     anchors_path,
     encode_anchors,
 )
 from anchor.log.signed_note import NoteKey
-from anchor.log.tiles import Tile, TileTree, tiles_of
+from anchor.log.tiles import Tile, TileTree, right_tiles, tiles_of
 from anchor.messages.message import Message
 from anchor.project.log_key import checkpoint_origin, load_log_key
 from anchor.project.project import OpenProject
@@ -40,6 +43,8 @@ from anchor.types import Head
 _BATCH = 256
 # Two concurrent publications could leave the older list of anchors under the newer checkpoint.
 _LOCK = "publishing.lock"
+# Each attempt that loses a race begins with what the other process published.
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +64,19 @@ def publish_log(project: OpenProject, target: PublicationWriter) -> Publication:
     Raises:
         NotFinalError: No head is final yet.
         ChainGuardError: The target holds files that are not of an earlier state of this log.
-        CannotCheckError: The list of anchors in the target cannot be continued.
+        CannotCheckError: The list of anchors in the target cannot be continued, or the target
+            does not answer or keeps changing.
         StoreBusyError: Another process on this machine is publishing this log.
     """
     held = StoreBusyError(Message("publication-busy"), hint=Message("process-wait-then-rerun-hint"))
     with hold_file(project.config.folder / _LOCK, held):
-        return _publish(project, target)
+        for _ in range(_ATTEMPTS):
+            with suppress(PublicationChanged):
+                return _publish(project, target)
+        raise CannotCheckError(
+            Message("publication-keeps-changing", name=target.name),
+            hint=Message("publication-keeps-changing-hint"),
+        )
 
 
 def _publish(project: OpenProject, target: PublicationWriter) -> Publication:
@@ -79,25 +91,28 @@ def _publish(project: OpenProject, target: PublicationWriter) -> Publication:
         )
     key = load_log_key(config)
     tree = open_tree(project.database, project.tiles, head)
-    published = _find_published(target, key, tree)
+    note = target.read(CHECKPOINT)
+    published = _find_published(target, note, key, tree)
     unknown = find_anchor_gap(final)
     if unknown and published != head and target.read(anchors_path(0)) is not None:
         raise CannotCheckError(
             Message("publication-anchor-unknown", sequence=unknown),
             hint=Message("publication-anchor-unknown-hint"),
         )
+    whole = published if published and _has_right_edge(target, published) else None
+    parts = [] if unknown else _list_parts(target, [each.head for each in final], whole)
     written = 0
-    new_tiles = tiles_of(head.size, after=published.size if published else 0)
+    new_tiles = tiles_of(head.size, after=whole.size if whole else 0)
     while batch := list(islice(new_tiles, _BATCH)):
-        target.write({tile.path: tree.tile(tile) for tile in batch})
+        target.create({tile.path: tree.tile(tile) for tile in batch})
         written += len(batch)
-    if not unknown:
-        _publish_anchors(target, [anchored.head for anchored in final], published)
+    for path, data, before in parts:
+        target.replace(path, data, before=before)
     origin = checkpoint_origin(config)
     if published != head:
         # A crash before this: readers use the old checkpoint, whose tiles are all published.
         checkpoint = Checkpoint(origin=origin, head=head)
-        target.write({CHECKPOINT: sign_checkpoint(checkpoint, key)})
+        target.replace(CHECKPOINT, sign_checkpoint(checkpoint, key), before=note)
     return Publication(
         head=head,
         origin=origin,
@@ -118,24 +133,40 @@ def find_anchor_gap(final: list[AnchoredHead]) -> int | None:
     return None
 
 
-def _publish_anchors(target: PublicationWriter, heads: list[Head], published: Head | None) -> None:
-    """Publish the list of anchored heads up to the newest final one."""
-    first = (
-        sum(head.size < published.size for head in heads) // ANCHORS_PER_FILE if published else 0
-    )
+def _list_parts(
+    target: PublicationWriter, heads: list[Head], whole: Head | None
+) -> list[tuple[str, bytes, bytes | None]]:
+    """Return the parts of the list of anchored heads to write: path, new bytes, present ones.
+
+    Parts that ``whole`` already needed, a published head, are not read.  Another process may have
+    listed more heads already.
+
+    Raises:
+        ChainGuardError: The published list is neither the beginning of this one nor longer.
+    """
+    first = sum(head.size < whole.size for head in heads) // ANCHORS_PER_FILE if whole else 0
+    parts = []
     for number in range(first, (len(heads) - 1) // ANCHORS_PER_FILE + 1):
         part = heads[number * ANCHORS_PER_FILE : (number + 1) * ANCHORS_PER_FILE]
-        data = encode_anchors(part)
-        if target.read(anchors_path(number)) != data:
-            target.write({anchors_path(number): data})
+        path, data = anchors_path(number), encode_anchors(part)
+        stored = target.read(path)
+        if stored is None or (data.startswith(stored) and data != stored):
+            parts.append((path, data, stored))
+        elif not stored.startswith(data):
+            raise ChainGuardError(
+                Message("publication-anchors-foreign", path=path, name=target.name),
+                hint=Message("publication-anchors-foreign-hint"),
+            )
+    return parts
 
 
-def _find_published(target: PublicationWriter, key: NoteKey, tree: TileTree) -> Head | None:
-    """Return the head that is published; None without a checkpoint.
+def _find_published(
+    target: PublicationWriter, note: bytes | None, key: NoteKey, tree: TileTree
+) -> Head | None:
+    """Return the head of the published checkpoint ``note``; None without one.
 
     A published tile must never change: the target has to hold a prefix of this log.
     """
-    note = target.read(CHECKPOINT)
     if note is None:
         # A crash before the first checkpoint leaves tiles; they have to be of this log.
         first = Tile(0, 0)
@@ -162,6 +193,11 @@ def _find_published(target: PublicationWriter, key: NoteKey, tree: TileTree) -> 
     if tree.root(published.size) != published.root:
         raise _other_log_error(Message("publication-root-differs", size=published.size))
     return published
+
+
+def _has_right_edge(target: PublicationWriter, published: Head) -> bool:
+    """Return whether the newest tiles are there: a target that was rolled back may lack them."""
+    return all(target.read(tile.path) is not None for tile in right_tiles(published.size))
 
 
 def _other_log_error(reason: Message) -> ChainGuardError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,17 +30,28 @@ class ReceiptFolder:
     was written by an earlier run.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, fetch: Callable[[Path], object] = lambda _: None) -> None:
+        """Name files in ``folder``; ``fetch`` is called before a file is read or written."""
         self._folder = folder
+        self._fetch = fetch
         self._taken: set[Path] = set()
 
     def place(self, name: str, receipt: Receipt) -> Path:
         """Return the file for ``receipt`` of the evidence called ``name``."""
         path = evidence_path(self._folder, name)
-        while path in self._taken or _is_of_another(sidecar_path(path), receipt):
+        while path in self._taken or self._is_of_another(sidecar_path(path), receipt):
             path = path.with_name(f"{path.name}.{receipt.index}")
         self._taken.add(path)
         return sidecar_path(path)
+
+    def _is_of_another(self, path: Path, receipt: Receipt) -> bool:
+        """Return whether the file holds the receipt of another record of the same log."""
+        self._fetch(path)
+        try:
+            old = check_receipt_path(path, receipt.log)
+        except UsageError:
+            return False  # writing the receipt reports the error
+        return old is not None and old.record != receipt.record
 
     def save(self, receipt: Receipt, *, durable: bool = True) -> tuple[Path, Receipt]:
         """Write ``receipt`` below the folder; return its path, and the receipt that is stored now.
@@ -59,21 +70,12 @@ def read_receipt(path: Path) -> Receipt | None:
     return None
 
 
-def _is_of_another(path: Path, receipt: Receipt) -> bool:
-    """Return whether the file holds the receipt of another record of the same log."""
-    try:
-        old = check_receipt_path(path, receipt.log)
-    except UsageError:
-        return False  # writing the receipt reports the error
-    return old is not None and old.record != receipt.record
-
-
 def skip_receipts(sources: Iterable[Discovered], log: LogId) -> Iterator[Discovered]:
     """Skip the receipts of ``log`` beside their files, bundles of them, and their signatures."""
     for source in sources:
         name = source.path.name if isinstance(source, SourceFile) else ""
         base, signed = name.removesuffix(RECEIPT_SUFFIX), SIGNATURE_NAME.fullmatch(name)
-        if name.endswith(BUNDLE_SUFFIX) and _is_bundle_of(source.path, log):
+        if name.endswith(BUNDLE_SUFFIX) and is_bundle_of(source.path, log):
             yield Skipped(path=source.path, reason=Message("file-is-bundle"))
         elif (
             name.endswith(RECEIPT_SUFFIX)
@@ -106,7 +108,8 @@ def refuse_taken_places(sources: Iterable[Discovered], log: LogId) -> Iterator[D
         yield source
 
 
-def _is_bundle_of(path: Path, log: LogId) -> bool:
+def is_bundle_of(path: Path, log: LogId) -> bool:
+    """Return whether the file is a bundle of receipts of ``log``."""
     try:
         return load_bundle_log(path) == log
     except (UsageError, UnknownVersionError, OSError):

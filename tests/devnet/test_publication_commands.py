@@ -185,12 +185,11 @@ def test_a_published_logs_url_is_used_with_its_secrets_and_shown_without(
         ("http://127.0.0.1:1", "127.0.0.1:1 did not answer|published to a web server's URL"),
         ("http://127.0.0.1:canary-token", "is not a URL|published to a web server's URL"),
         ("http://[127.0.0.1", "is not a URL|published to a web server's URL"),
-        ("s3://bucket/log", "s3:// cannot be used: Install s3fs"),
-        ("nosuch://host/log", "nosuch:// cannot be used: Protocol not known"),
-        ("simplecache::s3://bucket/log", "a chained URL "),
-        ("zip://log::http://127.0.0.1/x.zip", "a chained URL "),
-        ("ftp://127.0.0.1:1/log", "the ftp:// store cannot be opened: ConnectionRefused"),
-        ("ftp://127.0.0.1:canary-token/log", "the ftp:// store cannot be opened: ValueError"),
+        ("s3://bucket/log", "the URL holds a password"),
+        ("nosuch://host/log", "the scheme nosuch:// is not one"),
+        ("simplecache::s3://bucket/log", "is not one of an object store"),
+        ("zip://log::http://127.0.0.1/x.zip", "the scheme zip:// is not one"),
+        ("ftp://127.0.0.1:canary-token/log", "the scheme ftp:// is not one"),
     ],
 )
 def test_a_place_that_cannot_be_used_is_refused_without_the_secrets_in_it(

@@ -97,7 +97,7 @@ def test_a_place_is_not_looked_at_while_nothing_new_is_final(
     operator.add("a")()
     target = Counting(place)
     operator.run(until=1_000, target=target)
-    assert target.reads.count(CHECKPOINT) == 1
+    assert target.reads.count(CHECKPOINT) == 2, "before it decides, and before it replaces it"
 
 
 def test_what_an_earlier_process_left_unpublished_is_published_at_the_start(
@@ -155,9 +155,9 @@ class Hanging(PublicationFolder):
     def __post_init__(self) -> None:
         super().__init__(self.place)
 
-    def write(self, files: Mapping[str, bytes]) -> None:
+    def create(self, files: Mapping[str, bytes]) -> None:
         self.goes_on.wait(60)
-        super().write(files)
+        super().create(files)
 
 
 @pytest.mark.fault(
@@ -193,7 +193,10 @@ class Broken:
     def read(self, path: str) -> bytes | None:
         raise ZeroDivisionError
 
-    def write(self, files: Mapping[str, bytes]) -> None:
+    def create(self, files: Mapping[str, bytes]) -> None:
+        raise ZeroDivisionError
+
+    def replace(self, path: str, data: bytes, *, before: bytes | None) -> None:
         raise ZeroDivisionError
 
 
@@ -220,7 +223,10 @@ class Refusing:
         self.times += 1
         raise CannotCheckError(f"{path} could not be read from {self.name}: PermissionError")
 
-    def write(self, files: Mapping[str, bytes]) -> None:
+    def create(self, files: Mapping[str, bytes]) -> None:
+        raise AssertionError("what cannot be read is not written to")
+
+    def replace(self, path: str, data: bytes, *, before: bytes | None) -> None:
         raise AssertionError("what cannot be read is not written to")
 
 

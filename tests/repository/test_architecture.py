@@ -110,11 +110,7 @@ THIRD_PARTIES = {
         "anchor.timestamps.tsa_client",
     ),
     "urllib3": ("anchor.system.http_deadline", "anchor.system.http", "anchor.objects.web_store"),
-    "fsspec": (
-        "anchor.log.publication",
-        "anchor.objects.fsspec_store",
-        "anchor.keeping.copy_objects",
-    ),
+    "fsspec": ("anchor.objects.fsspec_store", "anchor.keeping.copy_objects"),
     "tink": ("anchor.keeping.master_keyset",),
     "boto3": ("anchor.objects.s3_store",),
     "botocore": ("anchor.objects.s3_store",),

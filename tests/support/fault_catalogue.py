@@ -78,6 +78,8 @@ FAULTS = (
           "it is issued once, with its files; what the process left on disk is removed"),
     Fault("A21", "the service or the daemon ends in the middle of an owner's erasure",
           "erased once or not begun; copies, certificates and receipts go with the piece"),
+    Fault("A22", "the publication to a bucket ends at some point",
+          "readers have the old log or the new one; the next run goes on"),
     # B
     Fault("B1", "an earlier nonce than ours is missing on chain",
           "the gap is recognised; a later nonce is never taken for a way around it"),
@@ -249,6 +251,8 @@ FAULTS = (
           "everything acknowledged is anchored once, and nobody does anything by hand"),
     Fault("F29", "a worker dies between a change, the message about it and its delivery",
           "nothing is lost; what comes twice has the same id"),
+    Fault("F30", "the bucket of a published log is rolled back",
+          "what is missing is written again, and nothing is taken for another log"),
     # G
     Fault("G1", "two processes on one store",
           "the second is refused"),
@@ -262,6 +266,8 @@ FAULTS = (
           "two pieces of evidence; never merged silently"),
     Fault("G6", "the same root anchored a second time on purpose",
           "adopted, and counted once"),
+    Fault("G7", "two processes publish to one bucket",
+          "no object is replaced unseen: the loser of a race reads again, and goes on or refuses"),
     # H
     Fault("H1", "an inner node presented as a leaf", "refused: leaves and nodes hash apart"),
     Fault("H2", "a record of 64 bytes that looks like a node", "refused"),

@@ -56,14 +56,29 @@ def free_port() -> int:
         return port
 
 
-def write_nginx(folder: Path, port: int, service: int, published: Path) -> list[str]:
+def _with_bucket(text: str, bucket: str) -> str:
+    """Serve tiles as ``nginx-bucket.conf`` does, from ``bucket``: host and port, and a folder."""
+    host, _, prefix = bucket.partition("/")
+    location = (DEPLOY / "nginx-bucket.conf").read_text("utf-8")
+    location = re.sub(r"(set \$anchor_bucket) [^;]+;", rf"\1 {host};", location)
+    location = location.replace("https://$anchor_bucket/log", f"http://$anchor_bucket/{prefix}")
+    before, _, rest = text.partition('    location ~ "^/tile/')
+    return before + location + rest[rest.index("\n    }\n") + 7 :]
+
+
+def write_nginx(
+    folder: Path, port: int, service: int, published: Path, bucket: str | None = None
+) -> list[str]:
     """Write a configuration that ends TLS at ``port``; return the arguments for nginx.
 
     Only ports, paths and where logs go are put in; everything else is as it is shipped.
-    ``service`` is the port of the service, ``published`` the folder of the published log.
+    ``service`` is the port of the service, ``published`` the folder of the published log, unless it
+    is in a ``bucket`` (HOST:PORT/FOLDER).
     """
     certificate, key = make_certificate(folder)
     text = (DEPLOY / "nginx.conf").read_text("utf-8")
+    if bucket is not None:
+        text = _with_bucket(text, bucket)
     text = re.sub(r"^    listen \[::\].*\n", "", text, flags=re.MULTILINE)
     text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
     text = text.replace("listen 80;", f"listen 127.0.0.1:{free_port()};")

@@ -28,15 +28,18 @@ def find_program(name: str) -> str:
 
 
 @contextmanager
-def web_server(kind: str, folder: Path, service: int, published: Path) -> Iterator[int]:
+def web_server(
+    kind: str, folder: Path, service: int, published: Path, bucket: str | None = None
+) -> Iterator[int]:
     """Run ``nginx`` or ``caddy`` with the shipped configuration; give its TLS port.
 
     Only ports, paths and where logs go are put in; everything else is as it is shipped.
-    ``published`` is the folder of the published log.
+    ``published`` is the folder of the published log; nginx serves what is in a ``bucket``
+    (HOST:PORT/FOLDER) in its place.
     """
     port = free_port()
     if kind == "nginx":
-        command = [find_program("nginx"), *write_nginx(folder, port, service, published)]
+        command = [find_program("nginx"), *write_nginx(folder, port, service, published, bucket)]
     else:
         certificate, key = make_certificate(folder)
         text = (DEPLOY / "Caddyfile").read_text("utf-8")

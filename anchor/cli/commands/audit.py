@@ -31,7 +31,11 @@ from anchor.objects.object_url import parse_object_url
 def command(
     location: Annotated[
         str | None,
-        typer.Argument(metavar="DIR|URL", help="Published log; default: the project's own store."),
+        typer.Argument(
+            metavar="DIR|URL",
+            help="Published log (folder, https://, s3://, gs://, az://); default: the project's "
+            "own store.",
+        ),
     ] = None,
     trust: Annotated[
         Path | None,

@@ -24,8 +24,7 @@ def command(
         str | None,
         typer.Argument(
             metavar="DIR|URL",
-            help="Folder, or URL of an object store (s3://…, through fsspec); default: [publish] "
-            "in the configuration.",
+            help="Folder, or s3://BUCKET/PREFIX; default: [publish] in the configuration.",
         ),
     ] = None,
     config_path: ConfigOption = None,

@@ -11,7 +11,7 @@ import typer
 
 from anchor.bag.bag_contents import OriginalFile
 from anchor.bag.bag_format import TAG_MANIFEST
-from anchor.bag.bag_writer import check_target, write_bag
+from anchor.bag.bag_writer import ZIP_SUFFIX, check_target, write_bag
 from anchor.cli.bag_packing import compose_bag, describe_refused, verify_files
 from anchor.cli.console import Output
 from anchor.cli.custody_inputs import CustodyEvents, list_event_receipts
@@ -28,11 +28,13 @@ from anchor.cli.options import (
     RpcOption,
     TrustOption,
 )
+from anchor.cli.output_place import open_output_place
 from anchor.cli.party_details import check_exhibits, read_details
 from anchor.cli.progress_bar import show_hashing
 from anchor.cli.timestamp_inputs import find_kept, kept_folder, with_checkpoints
 from anchor.errors import UsageError
 from anchor.messages.message import Message
+from anchor.objects.object_url import is_object_url
 from anchor.verification.report import severest_code
 
 
@@ -45,9 +47,12 @@ def command(
         ),
     ],
     target: Annotated[
-        Path,
+        str,
         typer.Option(
-            "-o", "--out", metavar="DIR|FILE.zip", help="New folder or ZIP file to write."
+            "-o",
+            "--out",
+            metavar="DIR|FILE.zip|URL",
+            help="New folder or ZIP file to write, or s3://BUCKET/FILE.zip.",
         ),
     ],
     case: Annotated[
@@ -108,7 +113,10 @@ def command(
     """
     if offline and (rpc or quorum):
         raise UsageError(Message("option-offline-with-nodes"))
-    check_target(target)
+    if not is_object_url(target):
+        check_target(Path(target))
+    elif not target.endswith(ZIP_SUFFIX):
+        raise UsageError(Message("bag-url-not-zip", url=target))
     details = read_details(case)
     output = Output(as_json=as_json)
     inputs = VerificationInputs(
@@ -155,8 +163,8 @@ def command(
         events=events.list_receipts(),
     )
     size = sum(part.digests.size or 0 for part in bag.values() if isinstance(part, OriginalFile))
-    with show_hashing(output, size) as count:
-        write_bag(target, bag, on_read=partial(count, 0))
+    with open_output_place(target, is_file=True) as place, show_hashing(output, size) as count:
+        write_bag(place.path, bag, on_read=partial(count, 0))
     manifest = bag[TAG_MANIFEST]
     identifier = hashlib.sha256(manifest).hexdigest() if isinstance(manifest, bytes) else ""
     output.line(Message("bag-written", path=target, files=len(bag), originals=len(files)))

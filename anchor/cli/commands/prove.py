@@ -12,13 +12,14 @@ from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.input_files import is_folder
 from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.output_place import OutputPlace, open_output_place
 from anchor.errors import ExitCode, UsageError
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
 from anchor.operate.bundle_files import write_bundle
 from anchor.operate.proving import Prover, open_prover
-from anchor.operate.receipt_files import ReceiptFolder
+from anchor.operate.receipt_files import ReceiptFolder, is_bundle_of, read_receipt
 from anchor.project.files import BUNDLE_SUFFIX, sidecar_path
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
@@ -38,13 +39,14 @@ def command(
         bool, typer.Option("--bundle", help="With --all: write all receipts into one file.")
     ] = False,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "-o",
             "--output",
-            metavar="DIR|FILE",
+            metavar="DIR|FILE|URL",
             help="Folder for receipts named after the evidence; default with --all: receipts/. "
-            "With --bundle: file; default: receipts.anchor.jsonl.",
+            "With --bundle: file; default: receipts.anchor.jsonl. Or a URL of an object store, "
+            "s3://BUCKET/….",
         ),
     ] = None,
     config_path: ConfigOption = None,
@@ -65,16 +67,20 @@ def command(
             _prove_bundle(output, project, prover, out)
             return
         if everything:
-            folder = ReceiptFolder(out or config.receipts)
-            written, skipped, left = _prove_all(project, prover, folder)
+            with open_output_place(out or config.receipts, is_file=False) as place:
+                written, skipped, left = _prove_all(project, prover, place)
             output.line(
-                Message("receipts-written", count=len(written), folder=out or config.receipts)
+                Message("receipts-written", count=len(written), folder=place.name_of(place.path))
             )
             if left:
                 output.line(Message("receipts-left-final", count=left))
         else:
-            named_folder = None if out is None else ReceiptFolder(out)
-            written, skipped, left = _prove_files(project, prover, named_folder, files or []), 0, 0
+            if out is None:
+                written = _prove_files(project, prover, None, files or [])
+            else:
+                with open_output_place(out, is_file=False) as place:
+                    written = _prove_files(project, prover, place, files or [])
+            skipped = left = 0
             for entry in written:
                 state = _describe_state(entry["anchors"], entry["state_proofs"])
                 output.row(entry["receipt"], entry["number"], state, widths=())
@@ -88,24 +94,28 @@ def command(
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
-def _prove_bundle(output: Output, project: OpenProject, prover: Prover, out: Path | None) -> None:
+def _prove_bundle(output: Output, project: OpenProject, prover: Prover, out: str | None) -> None:
     receipts = project.config.receipts
-    path = out or receipts.with_name(receipts.name + BUNDLE_SUFFIX)
-    counts = write_bundle(project, prover, path)
-    output.line(Message("bundle-written", count=counts.receipts, path=path))
+    location = out or receipts.with_name(receipts.name + BUNDLE_SUFFIX)
+    with open_output_place(location, is_file=True) as place:
+        place.fetch(place.path, lambda path: is_bundle_of(path, project.config.log))
+        counts = write_bundle(project, prover, place.path)
+    name = place.name_of(place.path)
+    output.line(Message("bundle-written", count=counts.receipts, path=name))
     if counts.skipped:
         output.line(Message("receipt-skipped-count", count=counts.skipped))
-    output.result({"bundle": str(path), **asdict(counts)}, kind="bundle")
+    output.result({"bundle": name, **asdict(counts)}, kind="bundle")
     if counts.promises:
         output.note(Message("receipt-promises-written", count=counts.promises))
 
 
 def _prove_all(
-    project: OpenProject, prover: Prover, folder: ReceiptFolder
+    project: OpenProject, prover: Prover, place: OutputPlace
 ) -> tuple[list[dict[str, Any]], int, int]:
     """Write the receipts; return them, the number without one, and the number left as they are."""
     written: list[dict[str, Any]] = []
     skipped = left = 0
+    folder = _open_folder(project, place)
     with project.database.read() as connection:
         for evidence in load_all(connection):
             if evidence.leaf_index is None or evidence.record is None:
@@ -117,14 +127,24 @@ def _prove_all(
             if old is not None and prover.is_settled(old, receipt):
                 left += 1
             else:
-                written.append(_describe(path, receipt.save(path, durable=False)))
+                stored = receipt.save(path, durable=False)
+                written.append(_describe(place.name_of(path), stored))
     return written, skipped, left
 
 
+def _open_folder(project: OpenProject, place: OutputPlace) -> ReceiptFolder:
+    def is_ours(path: Path) -> bool:
+        receipt = read_receipt(path)
+        return receipt is not None and receipt.log == project.config.log
+
+    return ReceiptFolder(place.path, lambda path: place.fetch(path, is_ours))
+
+
 def _prove_files(
-    project: OpenProject, prover: Prover, folder: ReceiptFolder | None, files: list[Path]
+    project: OpenProject, prover: Prover, place: OutputPlace | None, files: list[Path]
 ) -> list[dict[str, Any]]:
     written: list[dict[str, Any]] = []
+    folder = None if place is None else _open_folder(project, place)
     with project.database.read() as connection:
         for file in files:
             if is_folder(file):
@@ -133,17 +153,18 @@ def _prove_files(
                 )
             digests = digest_file(file)
             receipt = prover.prove(find_evidence(connection, file, digests))
-            if folder is None:
+            if place is None or folder is None:
                 path = sidecar_path(file)
-                written.append(_describe(path, receipt.save(path)))
+                written.append(_describe(str(path), receipt.save(path)))
             else:
-                written.append(_describe(*folder.save(receipt)))
+                path, stored = folder.save(receipt)
+                written.append(_describe(place.name_of(path), stored))
     return written
 
 
-def _describe(path: Path, receipt: Receipt) -> dict[str, Any]:
+def _describe(name: str, receipt: Receipt) -> dict[str, Any]:
     return {
-        "receipt": str(path),
+        "receipt": name,
         "number": receipt.number,
         "anchors": len(receipt.anchors),
         "state_proofs": receipt.state_proof_count,

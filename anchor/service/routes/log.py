@@ -7,17 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from fastapi.responses import Response
 
-from anchor.log.publication import CHECKPOINT
+from anchor.log.publication import ALWAYS_ASK, CHECKPOINT, FOR_EVER, media_type_of
 from anchor.messages.message import Message
 from anchor.service.problems import Problem
 from anchor.service.schemas import problems
 from anchor.service.worker import CurrentService, Service
 
 router = APIRouter(tags=["public log"])
-
-# https://c2sp.org/tlog-tiles: a tile never changes, a checkpoint always may.
-_FOR_EVER = "public, max-age=31536000, immutable"
-_ALWAYS_ASK = "no-cache"
 
 _TEXT: dict[str, Any] = {"text/plain; charset=utf-8": {"schema": {"type": "string"}}}
 _BYTES: dict[str, Any] = {
@@ -33,7 +29,7 @@ _BYTES: dict[str, Any] = {
 )
 async def checkpoint(service: CurrentService) -> Response:
     """Return the checkpoint (C2SP `tlog-checkpoint`) of the newest head whose anchor is final."""
-    return await _serve(service, CHECKPOINT, "text/plain; charset=utf-8")
+    return await _serve(service, CHECKPOINT)
 
 
 @router.get(
@@ -47,7 +43,7 @@ async def tile(
     service: CurrentService,
 ) -> Response:
     """Return a hash tile (C2SP `tlog-tiles`) of the log up to the checkpoint's size."""
-    return await _serve(service, f"tile/{path}", "application/octet-stream")
+    return await _serve(service, f"tile/{path}")
 
 
 @router.get(
@@ -61,15 +57,15 @@ async def anchors(
     service: CurrentService,
 ) -> Response:
     """Return up to 512 anchored heads, each on a line with its size and root."""
-    return await _serve(service, f"anchors/{number}", "text/plain; charset=utf-8")
+    return await _serve(service, f"anchors/{number}")
 
 
-async def _serve(service: Service, path: str, media_type: str) -> Response:
+async def _serve(service: Service, path: str) -> Response:
     data, is_fixed = await service.read_published(path)
     if data is None:
         raise Problem(404, Message("publication-has-no-such-file"))
     headers = {
-        "Cache-Control": _FOR_EVER if is_fixed else _ALWAYS_ASK,
+        "Cache-Control": FOR_EVER if is_fixed else ALWAYS_ASK,
         "Cross-Origin-Resource-Policy": "cross-origin",
     }
-    return Response(data, media_type=media_type, headers=headers)
+    return Response(data, media_type=media_type_of(path), headers=headers)
