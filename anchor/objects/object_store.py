@@ -1,6 +1,6 @@
 """Reading of object stores, each through its own library, which also finds the credentials.
 
-Every object is read by one request, which returns the bytes of one version of it.
+Every object is read in one version: by one request, or by requests that all name the version.
 """
 
 from __future__ import annotations
@@ -50,6 +50,11 @@ class StoreUnavailable(Exception):
     def __init__(self, reason: Message) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def describe_failure(error: Exception) -> Message:
+    """Name the kind of an error only: its text may quote credentials."""
+    return Message("object-store-failed", kind=type(error).__name__)
 
 
 class ObjectStore(Protocol):

@@ -18,6 +18,7 @@ from anchor.objects.object_store import (
     ObjectStream,
     ObjectUnreadable,
     StoreUnavailable,
+    describe_failure,
 )
 from anchor.objects.object_url import ObjectUrl
 
@@ -71,7 +72,7 @@ class S3Store:
         try:
             self._client: Any = boto3.client("s3", config=config)
         except exceptions.BotoCoreError as error:
-            raise UsageError(_describe(error)) from None
+            raise UsageError(describe_failure(error)) from None
 
     def list_objects(self, url: ObjectUrl, after: str | None) -> Iterator[ListedObject]:
         pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -96,7 +97,7 @@ class S3Store:
                 raise UsageError(Message("object-listing-denied", bucket=url.container)) from None
             raise StoreUnavailable(Message("object-store-answered", code=code)) from None
         except (self._errors.BotoCoreError, OSError) as error:
-            raise StoreUnavailable(_describe(error)) from None
+            raise StoreUnavailable(describe_failure(error)) from None
 
     @contextmanager
     def open(self, listed: ListedObject) -> Iterator[ObjectStream]:
@@ -108,7 +109,7 @@ class S3Store:
         except self._errors.ClientError as error:
             raise _explain(error) from None
         except self._errors.BotoCoreError as error:
-            raise StoreUnavailable(_describe(error)) from None
+            raise StoreUnavailable(describe_failure(error)) from None
         try:
             with answer["Body"] as body:
                 yield ObjectStream(
@@ -141,8 +142,3 @@ def _explain(error: Any) -> ObjectUnreadable | StoreUnavailable:
     if code in _OF_EVERYBODY or status >= 500:
         return StoreUnavailable(answered)
     return ObjectUnreadable(answered)
-
-
-def _describe(error: Exception) -> Message:
-    """Name the kind of an error only: its text may quote credentials."""
-    return Message("object-store-failed", kind=type(error).__name__)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from anchor.objects.fsspec_store import FsspecStore
+from anchor.objects.azure_store import AzureStore
+from anchor.objects.google_store import GoogleStore
 from anchor.objects.object_store import ObjectStore
 from anchor.objects.s3_store import S3Store
 from anchor.objects.web_store import WebStore
@@ -19,6 +20,8 @@ def open_object_store(scheme: str) -> ObjectStore:
     """
     if scheme == "s3":
         return S3Store()
-    if scheme in ("http", "https"):
-        return WebStore()
-    return FsspecStore(scheme)
+    if scheme == "gs":
+        return GoogleStore()
+    if scheme == "az":
+        return AzureStore()
+    return WebStore()
