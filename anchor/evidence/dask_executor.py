@@ -24,7 +24,7 @@ def open_dask(
     Yields the executor and the number of threads of each worker process.
 
     Raises:
-        UsageError: Dask is not installed here, or this program is not installed on the workers.
+        UsageError: Dask is not installed here, or its certificates are not configured.
         CannotCheckError: The scheduler cannot be reached, has other versions, or was lost.
     """
     try:
@@ -62,6 +62,11 @@ def _connect(distributed: Any, address: str | None, workers: int) -> Any:
         return distributed.Client(cluster)
     try:
         return distributed.Client(address, timeout=_CONNECT_SECONDS)
+    except (TypeError, FileNotFoundError):  # for tls:// without certificates, and without files
+        raise UsageError(
+            Message("executor-dask-tls-missing", address=address),
+            hint=Message("executor-dask-tls-missing-hint"),
+        ) from None
     except (OSError, ValueError) as error:
         raise CannotCheckError(
             Message("executor-dask-unreachable", address=address, kind=type(error).__name__)
