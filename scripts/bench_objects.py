@@ -58,7 +58,7 @@ def main() -> int:
     else:
         with tempfile.TemporaryDirectory() as name, run_nginx(Path(name)) as server:
             folder = Path(name)
-            for text in options.sizes.split(","):
+            for text in filter(None, options.sizes.split(",")):
                 compare(folder, server, "small", int(float(text)), options.floor)
             if options.large:
                 compare(folder, server, "large", options.large, options.large)
