@@ -6,10 +6,8 @@ The six parts of ``validate_bag`` are those of ``docs/bag.md``.
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from threading import Event, Lock
 from typing import BinaryIO, Protocol
@@ -36,10 +34,8 @@ from anchor.evidence.digests import SHA256, SM3, Digests, digest_bytes, digest_s
 from anchor.evidence.hashing_pool import open_executor
 from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
+from anchor.system.ordered_tasks import run_in_order
 from anchor.system.os_errors import describe_os_error
-
-# Files that are read or wait to be: enough for the threads, and few when one of them fails.
-_MAX_TASKS = 32
 
 
 class BagSource(Protocol):
@@ -216,23 +212,18 @@ class _Hashing:
         self, names: Iterable[str], algorithms: tuple[str, ...]
     ) -> Iterable[tuple[str, Digests]]:
         """Yield each file's name and digests, in the order of the names."""
-        pending: deque[tuple[str, Future[Digests]]] = deque()
-        with open_executor() as executor:
+        with (
+            open_executor() as executor,
+            closing(
+                run_in_order(names, lambda name: executor.submit(self._digest, name, algorithms))
+            ) as tasks,
+        ):
             try:
-                for name in names:
-                    if len(pending) == _MAX_TASKS:
-                        first, task = pending.popleft()
-                        yield first, task.result()
-                    pending.append((name, executor.submit(self._digest, name, algorithms)))
-                while pending:
-                    first, task = pending.popleft()
-                    yield first, task.result()
+                for name, task in tasks:
+                    yield name, task.result()
             except BaseException:
                 self._stopped.set()
                 raise
-            finally:
-                for _, task in pending:
-                    task.cancel()
 
     def _digest(self, name: str, algorithms: tuple[str, ...]) -> Digests:
         try:

@@ -37,13 +37,12 @@ def audit_manifests(
         typer.Exit: An object differs, or could not be read.
     """
     manifests = [each for path in paths for each in _list_manifests(path)]
-    with open_workers(name, count, output.note) as workers, show_hashing(output) as on_done:
+    with open_workers(name, count, output.note) as workers, show_hashing(output) as progress:
         rules = HashingRules(
             algorithms=(SHA256, SM3), rate=None if rate is None else rate / workers.processes
         )
-        audit = audit_objects(
-            _read(manifests), below, rules, executor=workers.executor, on_done=on_done
-        )
+        progress.expect(*_measure(manifests))
+        audit = audit_objects(_read(manifests), below, rules, workers=workers, on_done=progress)
     _report(output, audit, len(manifests))
 
 
@@ -60,6 +59,15 @@ def _list_manifests(path: Path) -> list[Path]:
 def _read(manifests: Sequence[Path]) -> Iterator[ObjectRow]:
     for path in manifests:
         yield from read_rows(path)
+
+
+def _measure(manifests: Sequence[Path]) -> tuple[int, int]:
+    """Return how many objects have digests, and their bytes; every row is checked."""
+    files = size = 0
+    for row in _read(manifests):
+        if row.digests is not None:
+            files, size = files + 1, size + (row.size or 0)
+    return files, size
 
 
 def _report(output: Output, audit: ObjectAudit, manifests: int) -> None:

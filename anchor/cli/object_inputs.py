@@ -9,6 +9,7 @@ from pathlib import Path
 
 from anchor.errors import UsageError
 from anchor.evidence.hashing_pool import HashingWorkers
+from anchor.evidence.hashing_progress import HashingProgress
 from anchor.messages.message import Message
 from anchor.objects.hashing_job import open_job
 from anchor.objects.object_hashing import HashingRules
@@ -48,7 +49,7 @@ def add_objects(
     inputs: ObjectInputs,
     workers: HashingWorkers,
     name_block: NameBlock,
-    on_done: Callable[[int, int], None],
+    progress: HashingProgress,
     report: Callable[[Message], None],
 ) -> ObjectIntake:
     """Hash and accept the objects of the URLs, and accept those of the manifests.
@@ -75,9 +76,10 @@ def add_objects(
                 project,
                 job,
                 rules,
-                executor=workers.executor,
+                workers=workers,
                 name_block=name_block,
-                on_done=on_done,
+                on_done=progress,
+                on_total=progress.expect,
             )
         )
     return intake

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor
 from contextlib import contextmanager
 from typing import Any, cast
@@ -18,13 +18,13 @@ _CONNECT_SECONDS = "30s"
 @contextmanager
 def open_dask(
     address: str | None, workers: int, report: Callable[[Message], None]
-) -> Iterator[tuple[Executor, int]]:
+) -> Iterator[tuple[Executor, Sequence[int]]]:
     """Open the workers of the scheduler at ``address``, or ``workers`` processes on this machine.
 
-    Yields the executor and the number of processes, each of which hashes with its threads.
+    Yields the executor and the number of threads of each worker process.
 
     Raises:
-        UsageError: Dask is not installed here, or this program is not installed on the workers.
+        UsageError: Dask is not installed here, or its certificates are not configured.
         CannotCheckError: The scheduler cannot be reached, has other versions, or was lost.
     """
     try:
@@ -47,7 +47,7 @@ def open_dask(
             if address is None:
                 report(Message("executor-dask-dashboard", address=client.dashboard_link))
             with client.get_executor(pure=False, retries=_RETRIES) as executor:
-                yield cast(Executor, executor), max(len(client.ncores()), 1)
+                yield cast(Executor, executor), tuple(client.ncores().values())
         except (CancelledError, OSError) as error:
             raise _lost(error) from None
         finally:
@@ -62,6 +62,11 @@ def _connect(distributed: Any, address: str | None, workers: int) -> Any:
         return distributed.Client(cluster)
     try:
         return distributed.Client(address, timeout=_CONNECT_SECONDS)
+    except (TypeError, FileNotFoundError):  # for tls:// without certificates, and without files
+        raise UsageError(
+            Message("executor-dask-tls-missing", address=address),
+            hint=Message("executor-dask-tls-missing-hint"),
+        ) from None
     except (OSError, ValueError) as error:
         raise CannotCheckError(
             Message("executor-dask-unreachable", address=address, kind=type(error).__name__)

@@ -13,9 +13,9 @@ import io
 import os
 import stat
 import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -42,6 +42,7 @@ from anchor.evidence.discovery import (
     open_guarded,
 )
 from anchor.messages.message import Message
+from anchor.system.ordered_tasks import run_in_order
 from anchor.system.os_errors import describe_os_error, explain_os_error
 from anchor.system.regular_files import open_regular_file
 
@@ -50,9 +51,6 @@ from anchor.system.regular_files import open_regular_file
 BATCH_FILES = 256
 # Some 15 ms of work with both digests: far above a task's overhead (0.1 ms), yet a short wait.
 BATCH_BYTES = 4 * CHUNK_BYTES
-# Two tasks for each of 16 workers while the oldest task reads a large file.  The results that wait
-# for it are at most this times BATCH_FILES, whatever the number of files.
-MAX_TASKS = 32
 # A file of one chunk gains nothing from streaming: it is read with one call and no spare buffer.
 _WHOLE_BYTES = CHUNK_BYTES
 # Seconds between two reports of progress within large files.
@@ -94,9 +92,8 @@ def hash_sources(
     that changes while it is read is read once more before it becomes an `IntakeProblem`.
     ``on_done(files, bytes)`` is called in the caller's thread with the files and bytes that each
     finished task adds and, if the workers are threads, four times a second with the bytes newly
-    read from large files. At most `MAX_TASKS` tasks exist at a time. When the generator is closed
-    early, also by KeyboardInterrupt, waiting tasks are cancelled and threads stop at their next
-    read.
+    read from large files. When the generator is closed early, also by KeyboardInterrupt, waiting
+    tasks are cancelled and threads stop at their next read.
 
     Raises:
         UsageError, UnknownVersionError: An algorithm is not known or cannot be computed.
@@ -105,20 +102,17 @@ def hash_sources(
     # Only threads share an event; worker processes receive a terminal's Ctrl-C themselves.
     stop = threading.Event() if isinstance(executor, ThreadPoolExecutor) else None
     read = None if stop is None or on_done is None else _Read()
-    pending: deque[Future[list[Result]]] = deque()
+    tasks = run_in_order(
+        _split_batches(sources, untouched),
+        lambda batch: executor.submit(_hash_batch, batch, chosen, stop, read),
+    )
     try:
-        for batch in _split_batches(sources, untouched):
-            # Taken late: while the caller stores what it got, the workers have enough to do.
-            while len(pending) >= MAX_TASKS:
-                yield from _collect(pending.popleft(), on_done, read)
-            pending.append(executor.submit(_hash_batch, batch, chosen, stop, read))
-        while pending:
-            yield from _collect(pending.popleft(), on_done, read)
+        with closing(tasks):
+            for _, task in tasks:
+                yield from _collect(task, on_done, read)
     finally:
         if stop is not None:
             stop.set()
-        for task in pending:
-            task.cancel()
 
 
 def digest_file(

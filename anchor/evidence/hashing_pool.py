@@ -19,8 +19,10 @@ from dataclasses import dataclass
 from anchor.errors import CannotCheckError, UsageError
 from anchor.messages.message import Message
 from anchor.system.cores import count_usable_cores
+from anchor.system.ordered_tasks import MAX_TASKS
 
 THREADS, PROCESSES, DASK = "threads", "processes", "dask"
+_TASKS_A_THREAD = 3
 
 
 def open_executor(workers: int | None = None) -> ThreadPoolExecutor:
@@ -40,6 +42,12 @@ class HashingWorkers:
 
     executor: Executor
     processes: int
+    threads: int
+
+    @property
+    def max_tasks(self) -> int:
+        """Return how many tasks keep all threads at work while the oldest task takes long."""
+        return max(MAX_TASKS, _TASKS_A_THREAD * self.threads)
 
 
 @contextmanager
@@ -62,15 +70,15 @@ def open_workers(
         raise UsageError(Message("executor-workers-of-cluster"))
     if kind == THREADS:
         with open_executor(workers) as threads:
-            yield HashingWorkers(threads, 1)
+            yield HashingWorkers(threads, 1, _count(workers))
     elif kind == PROCESSES:
         with _open_processes(_count(workers)) as processes:
-            yield HashingWorkers(processes, _count(workers))
+            yield HashingWorkers(processes, _count(workers), _count(workers))
     else:
         from anchor.evidence.dask_executor import open_dask
 
-        with open_dask(address or None, _count(workers), report) as (executor, count):
-            yield HashingWorkers(executor, count)
+        with open_dask(address or None, _count(workers), report) as (executor, threads):
+            yield HashingWorkers(executor, max(len(threads), 1), sum(threads))
 
 
 @contextmanager

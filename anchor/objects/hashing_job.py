@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Event
 
 from anchor.errors import CannotCheckError, MalformedError, UsageError
 from anchor.evidence.digests import parse_algorithms
@@ -49,14 +52,17 @@ class HashingJob:
         """Return the path of a manifest."""
         return self.folder / f"part-{number:05}.parquet"
 
-    def read_part(self, number: int) -> list[ObjectRow] | None:
-        """Return a manifest's rows; None if it has not been written yet.
+    def read_part(self, number: int) -> list[ObjectRow]:
+        """Return the rows of a manifest that has been written.
 
         Raises:
-            MalformedError: The file is damaged.
+            MalformedError: The file is damaged, or of another listing.
         """
         path = self.part(number)
-        return list(read_rows(path)) if path.exists() else None
+        rows = list(read_rows(path))
+        if [row.url for row in rows] != [str(each.url) for each in self.read_listing(number)]:
+            raise MalformedError(Message("object-part-of-another-listing", path=path))
+        return rows
 
     def write_part(self, number: int, rows: Sequence[ObjectRow]) -> None:
         """Write a manifest durably.
@@ -65,6 +71,14 @@ class HashingJob:
             StorageError: The disk is full, fails or cannot be written.
         """
         write_file(self.part(number), encode_rows(rows))
+
+    def read_listing(self, number: int) -> list[ListedObject]:
+        """Return the objects of a listing that has been written.
+
+        Raises:
+            MalformedError: The file is damaged.
+        """
+        return read_listing(self._listing(number))[0]
 
     def list_objects(self) -> Iterator[list[ListedObject]]:
         """Yield the listings, those that were written first, and then the rest of the URLs.
@@ -127,6 +141,42 @@ class HashingJob:
 
     def _listing(self, number: int) -> Path:
         return self.folder / f"listing-{number:05}.parquet"
+
+
+def list_ahead(job: HashingJob, on_total: Callable[[int, int], None]) -> Generator[int, None, None]:
+    """Yield the number of each listing once it is written, while a thread lists on.
+
+    ``on_total(objects, bytes)`` is called in that thread at the end of the list, with what has no
+    manifest yet; an unknown size counts as zero.
+
+    Raises:
+        UsageError, CannotCheckError, StorageError: As ``HashingJob.list_objects``.
+    """
+    written: SimpleQueue[int | None] = SimpleQueue()
+    stop = Event()
+
+    def list_all() -> None:
+        files = size = 0
+        try:
+            for number, objects in enumerate(job.list_objects()):
+                if stop.is_set():
+                    return
+                if not job.part(number).exists():
+                    files += len(objects)
+                    size += sum(each.size or 0 for each in objects)
+                written.put(number)
+            on_total(files, size)
+        finally:
+            written.put(None)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="listing") as threads:
+        listing = threads.submit(list_all)
+        try:
+            while (number := written.get()) is not None:
+                yield number
+            listing.result()
+        finally:
+            stop.set()
 
 
 def list_store(store: ObjectStore, url: ObjectUrl, after: str | None) -> Iterator[ListedObject]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 
+from anchor.evidence.hashing_pool import HashingWorkers
 from anchor.messages.message import Message
 from anchor.objects.object_hashing import HashingRules, ObjectRow, hash_objects, split_batches
 from anchor.objects.object_store import ListedObject
 from anchor.objects.object_url import ObjectUrl, parse_object_url
+from anchor.system.ordered_tasks import run_in_order
 
-MAX_TASKS = 48
 _SHOWN = 1_000
 
 
@@ -41,7 +42,7 @@ def audit_objects(
     below: ObjectUrl,
     rules: HashingRules,
     *,
-    executor: Executor,
+    workers: HashingWorkers,
     on_done: Callable[[int, int], None],
 ) -> ObjectAudit:
     """Read the objects of these rows again, whatever version of them is there now.
@@ -52,18 +53,16 @@ def audit_objects(
         CannotCheckError: A store does not answer.
     """
     audit = ObjectAudit()
-    tasks: deque[tuple[Sequence[ObjectRow], Future[list[ObjectRow]]]] = deque()
-    try:
-        for batch in _split(rows, below, audit):
-            while len(tasks) >= MAX_TASKS:
-                _compare(*tasks.popleft(), audit, on_done)
-            listed = [_list(row) for row in batch]
-            tasks.append((batch, executor.submit(hash_objects, listed, rules)))
-        while tasks:
-            _compare(*tasks.popleft(), audit, on_done)
-    finally:
-        for _, task in tasks:
-            task.cancel()
+    tasks = run_in_order(
+        _split(rows, below, audit),
+        lambda batch: workers.executor.submit(hash_objects, [_list(row) for row in batch], rules),
+        workers.max_tasks,
+    )
+    with closing(tasks):
+        for batch, task in tasks:
+            actual = task.result()
+            on_done(len(actual), sum(row.size or 0 for row in actual))
+            _compare(batch, actual, audit)
     return audit
 
 
@@ -101,13 +100,8 @@ def _list(row: ObjectRow) -> ListedObject:
 
 
 def _compare(
-    expected: Sequence[ObjectRow],
-    task: Future[list[ObjectRow]],
-    audit: ObjectAudit,
-    on_done: Callable[[int, int], None],
+    expected: Sequence[ObjectRow], actual: Sequence[ObjectRow], audit: ObjectAudit
 ) -> None:
-    actual = task.result()
-    on_done(len(actual), sum(row.size or 0 for row in actual))
     for old, new in zip(expected, actual, strict=True):
         assert old.digests is not None
         if new.digests is None:

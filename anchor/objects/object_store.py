@@ -1,7 +1,7 @@
 """Object stores, each through its own library, which also finds the credentials.
 
-Every object is read by one request, which returns the bytes of one version of it, and written only
-on a condition, so that none is replaced unseen.
+Every object is read in one version: by one request, or by requests that all name the version.  It
+is written only on a condition, so that none is replaced unseen.
 """
 
 from __future__ import annotations
@@ -72,6 +72,11 @@ def conditions_error(url: ObjectUrl) -> UsageError:
         Message("object-conditions-missing", url=url),
         hint=Message("object-conditions-missing-hint"),
     )
+
+
+def describe_failure(error: Exception) -> Message:
+    """Name the kind of an error only: its text may quote credentials."""
+    return Message("object-store-failed", kind=type(error).__name__)
 
 
 class ObjectStore(Protocol):

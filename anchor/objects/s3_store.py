@@ -22,6 +22,7 @@ from anchor.objects.object_store import (
     ObjectUnreadable,
     StoreUnavailable,
     conditions_error,
+    describe_failure,
 )
 from anchor.objects.object_url import ObjectUrl
 
@@ -79,7 +80,7 @@ class S3Store:
         try:
             self._client: Any = boto3.client("s3", config=config)
         except exceptions.BotoCoreError as error:
-            raise UsageError(_describe(error)) from None
+            raise UsageError(describe_failure(error)) from None
 
     def list_objects(self, url: ObjectUrl, after: str | None) -> Iterator[ListedObject]:
         pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -104,7 +105,7 @@ class S3Store:
                 raise UsageError(Message("object-listing-denied", bucket=url.container)) from None
             raise StoreUnavailable(Message("object-store-answered", code=code)) from None
         except (self._errors.BotoCoreError, OSError) as error:
-            raise StoreUnavailable(_describe(error)) from None
+            raise StoreUnavailable(describe_failure(error)) from None
 
     @contextmanager
     def open(self, listed: ListedObject) -> Iterator[ObjectStream]:
@@ -116,7 +117,7 @@ class S3Store:
         except self._errors.ClientError as error:
             raise _explain(error) from None
         except self._errors.BotoCoreError as error:
-            raise StoreUnavailable(_describe(error)) from None
+            raise StoreUnavailable(describe_failure(error)) from None
         try:
             with answer["Body"] as body:
                 yield ObjectStream(
@@ -149,7 +150,7 @@ class S3Store:
                 return False
             raise _explain_write(code, url) from None
         except (self._errors.BotoCoreError, OSError) as error:
-            raise StoreUnavailable(_describe(error)) from None
+            raise StoreUnavailable(describe_failure(error)) from None
         return True
 
     def _write_parts(
@@ -211,8 +212,3 @@ def _explain_write(code: str, url: ObjectUrl) -> UsageError | StoreUnavailable:
     if code in _UNCONDITIONAL:
         return conditions_error(url)
     return StoreUnavailable(Message("object-store-answered", code=code))
-
-
-def _describe(error: Exception) -> Message:
-    """Name the kind of an error only: its text may quote credentials."""
-    return Message("object-store-failed", kind=type(error).__name__)

@@ -6,7 +6,8 @@ from functools import cache
 
 from anchor.errors import UsageError
 from anchor.messages.message import Message
-from anchor.objects.fsspec_store import FsspecStore
+from anchor.objects.azure_store import AzureStore
+from anchor.objects.google_store import GoogleStore
 from anchor.objects.object_store import ObjectStore, WritableStore
 from anchor.objects.s3_store import S3Store
 
@@ -20,22 +21,21 @@ def open_object_store(scheme: str) -> ObjectStore:
     """
     if scheme == "s3":
         return S3Store()
-    if scheme in ("http", "https"):
-        # Needs the extra `rpc`, which readers of folders may lack.
-        from anchor.objects.web_store import WebStore
+    if scheme == "gs":
+        return GoogleStore()
+    if scheme == "az":
+        return AzureStore()
+    # Needs the extra `rpc`, which readers of folders may lack.
+    from anchor.objects.web_store import WebStore
 
-        return WebStore()
-    return FsspecStore(scheme)
+    return WebStore()
 
 
 def open_writable_store(scheme: str) -> WritableStore:
     """Return the stores of this scheme, which write on conditions.
 
-    Google Cloud and Azure have conditions too, but gcsfs and adlfs pass on only that there be no
-    object, and no revision that a new version is to replace.
-
     Raises:
-        UsageError: They cannot be written to in this way, or their package is not installed.
+        UsageError: They are not written to, or their package is not installed.
     """
     if scheme != "s3":
         raise UsageError(

@@ -17,6 +17,7 @@ from anchor.objects.object_store import (
     ObjectStream,
     ObjectUnreadable,
     StoreUnavailable,
+    describe_failure,
 )
 from anchor.objects.object_url import ObjectUrl
 
@@ -69,9 +70,7 @@ class WebStore:
         except requests.exceptions.TooManyRedirects:
             raise ObjectUnreadable(Message("object-redirects-too-many")) from None
         except (requests.RequestException, OSError) as error:
-            raise StoreUnavailable(
-                Message("object-store-failed", kind=type(error).__name__)
-            ) from None
+            raise StoreUnavailable(describe_failure(error)) from None
 
 
 class _Body:

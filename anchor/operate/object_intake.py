@@ -6,25 +6,24 @@ Every step can be repeated: what was accepted before is known.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
-from anchor.errors import MalformedError
 from anchor.evidence.file_hashing import digest_file
+from anchor.evidence.hashing_pool import HashingWorkers
 from anchor.evidence.record import MAX_NAME_CHARACTERS, source_of
-from anchor.messages.message import Message
-from anchor.objects.hashing_job import HashingJob
+from anchor.objects.hashing_job import HashingJob, list_ahead
 from anchor.objects.object_hashing import HashingRules, ObjectRow, hash_objects, split_batches
 from anchor.objects.object_store import ListedObject
 from anchor.operate.acceptance import Acceptance, EvidenceInput, accept, claim_restored, fewest
 from anchor.operate.recent_block import NameBlock
 from anchor.project.project import OpenProject
+from anchor.system.ordered_tasks import run_in_order
 
-# Enough for 16 workers while the oldest task reads a large object.
-MAX_TASKS = 48
 _SHOWN_PROBLEMS = 1_000
 # Rows of a manifest accepted in one transaction.
 _RUN_ROWS = 10_000
@@ -83,18 +82,22 @@ def take_objects(
     job: HashingJob,
     rules: HashingRules,
     *,
-    executor: Executor,
+    workers: HashingWorkers,
     name_block: NameBlock,
     on_done: Callable[[int, int], None],
+    on_total: Callable[[int, int], None],
 ) -> ObjectIntake:
-    """List and hash a job's objects on ``executor``, and accept them and their manifests.
+    """List and hash a job's objects on ``workers``, and accept them and their manifests.
+
+    ``on_done(objects, bytes)`` is called for what each finished task adds, and ``on_total`` once
+    all objects are listed, in another thread, with what was to be read.
 
     Raises:
         UsageError: A URL has no object, or a bucket may not be listed.
         CannotCheckError: A store does not answer; run the job again to continue it.
     """
     intake = ObjectIntake(folder=job.folder)
-    for number, rows in enumerate(_hash_parts(job, rules, executor, on_done)):
+    for number, rows in _hash_parts(job, rules, workers, on_done, on_total):
         _accept_rows(project, rows, name_block, intake)
         _accept_manifest(project, job.part(number), name_block, intake)
     return intake
@@ -119,62 +122,53 @@ def take_manifest(
     return intake
 
 
-@dataclass(slots=True)
-class _Part:
-    """A part under way: its tasks, or the rows that an earlier run wrote."""
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Objects of one part for one task; none if an earlier run wrote the part's manifest."""
 
-    number: int
-    listed: Sequence[ListedObject]
-    rows: list[ObjectRow] | None
-    tasks: deque[Future[list[ObjectRow]]] = field(default_factory=deque)
+    part: int
+    listed: Sequence[ListedObject] = ()
 
 
 def _hash_parts(
     job: HashingJob,
     rules: HashingRules,
-    executor: Executor,
+    workers: HashingWorkers,
     on_done: Callable[[int, int], None],
-) -> Iterator[list[ObjectRow]]:
-    """Yield the rows of each part in order, once its manifest is durable.
+    on_total: Callable[[int, int], None],
+) -> Iterator[tuple[int, list[ObjectRow]]]:
+    """Yield the number and the rows of each part in order, once its manifest is durable."""
 
-    While the oldest part ends, the next ones are listed and begun, so that no worker waits.
-    """
-    parts: deque[_Part] = deque()
-    try:
-        for number, listed in enumerate(job.list_objects()):
-            part = _Part(number, listed, job.read_part(number))
-            parts.append(part)
-            if part.rows is None:
-                for batch in split_batches(listed):
-                    while _count_tasks(parts) >= MAX_TASKS and len(parts) > 1:
-                        yield _finish(job, parts.popleft(), on_done)
-                    part.tasks.append(executor.submit(hash_objects, batch, rules))
-        while parts:
-            yield _finish(job, parts.popleft(), on_done)
-    finally:
-        for part in parts:
-            for task in part.tasks:
-                task.cancel()
+    def submit(batch: _Batch) -> Future[list[ObjectRow]]:
+        if batch.listed:
+            return workers.executor.submit(hash_objects, batch.listed, rules)
+        return Future()
+
+    with (
+        closing(list_ahead(job, on_total)) as numbers,
+        closing(run_in_order(_split(job, numbers), submit, workers.max_tasks)) as tasks,
+    ):
+        for number, part in groupby(tasks, lambda each: each[0].part):
+            if job.part(number).exists():
+                yield number, job.read_part(number)
+                continue
+            rows: list[ObjectRow] = []
+            for _, task in part:
+                done = task.result()
+                on_done(len(done), sum(row.size or 0 for row in done if row.digests is not None))
+                rows += done
+            # A crash before this is done again; after it, the part is not read again.
+            job.write_part(number, rows)
+            yield number, rows
 
 
-def _count_tasks(parts: Iterable[_Part]) -> int:
-    return sum(not task.done() for part in parts for task in part.tasks)
-
-
-def _finish(job: HashingJob, part: _Part, on_done: Callable[[int, int], None]) -> list[ObjectRow]:
-    if part.rows is not None:
-        if [row.url for row in part.rows] != [str(each.url) for each in part.listed]:
-            path = job.part(part.number)
-            raise MalformedError(Message("object-part-of-another-listing", path=path))
-        return part.rows
-    rows: list[ObjectRow] = []
-    while part.tasks:
-        done = part.tasks.popleft().result()
-        on_done(len(done), sum(row.size or 0 for row in done if row.digests is not None))
-        rows += done
-    # A crash before this is done again; after it, the part is not read again.
-    job.write_part(part.number, rows)
-    return rows
+def _split(job: HashingJob, numbers: Iterable[int]) -> Iterator[_Batch]:
+    for number in numbers:
+        if job.part(number).exists():
+            yield _Batch(number)
+        else:
+            for batch in split_batches(job.read_listing(number)):
+                yield _Batch(number, batch)
 
 
 def _accept_rows(

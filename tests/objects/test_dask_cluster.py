@@ -83,9 +83,10 @@ def take(site: MemorySite, folder: Path, bucket: str, on_done: Any, name: str) -
                 project,
                 open_job(folder, [parse_object_url(f"s3://{bucket}")], ("sha256",)),
                 RULES,
-                executor=workers.executor,
+                workers=workers,
                 name_block=name_no_block,
                 on_done=on_done,
+                on_total=lambda *_: None,
             )
     finally:
         project.database.close()

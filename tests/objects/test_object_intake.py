@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,10 +16,10 @@ from support.store_contents import load_pieces
 
 from anchor.chain.devnet import Devnet
 from anchor.errors import CannotCheckError, MalformedError, UsageError
-from anchor.evidence.hashing_pool import open_executor, open_workers
+from anchor.evidence.hashing_pool import HashingWorkers, open_executor, open_workers
 from anchor.messages.message import Message
 from anchor.objects import hashing_job
-from anchor.objects.hashing_job import open_job
+from anchor.objects.hashing_job import list_ahead, open_job
 from anchor.objects.object_audit import ObjectAudit, audit_objects
 from anchor.objects.object_hashing import HashingRules, ObjectRow
 from anchor.objects.object_manifest import encode_rows, read_rows
@@ -56,6 +55,23 @@ def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hashing_job, "PART_ROWS", 20)
 
 
+def test_the_total_is_what_has_no_manifest_yet(
+    site: MemorySite, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = open_job(tmp_path / "job", [parse_object_url(f"s3://{bucket}")], BOTH)
+    totals: list[tuple[int, int]] = []
+
+    def count(files: int, size: int) -> None:
+        totals.append((files, size))
+
+    assert list(list_ahead(job, count)) == [0, 1, 2]
+    with ending(monkeypatch, "write_part", 2), pytest.raises(KeyboardInterrupt):
+        take(site, tmp_path / "job")
+    assert list(list_ahead(job, count)) == [0, 1, 2]
+    sizes = [len(content(number)) for number in range(50)]
+    assert totals == [(50, sum(sizes)), (30, sum(sizes[20:]))]
+
+
 @pytest.fixture
 def bucket(s3: S3Server, request: pytest.FixtureRequest) -> str:
     """A bucket with fifty objects."""
@@ -73,7 +89,7 @@ def take(
     folder: Path,
     *texts: str,
     urls: UrlList | None = None,
-    executor: Executor | None = None,
+    workers: HashingWorkers | None = None,
     **rules: float,
 ) -> ObjectIntake:
     project = site.open()
@@ -83,9 +99,10 @@ def take(
                 project,
                 open_job(folder, urls or [parse_object_url(text) for text in texts] or None, BOTH),
                 HashingRules(algorithms=BOTH, **rules),
-                executor=executor or threads,
+                workers=workers or HashingWorkers(threads, 1, 2),
                 name_block=name_no_block,
-                on_done=lambda files, size: None,
+                on_done=lambda *_: None,
+                on_total=lambda *_: None,
             )
     finally:
         project.database.close()
@@ -159,7 +176,7 @@ def test_other_workers_write_the_same_manifests(
     take(site, tmp_path / "threads", f"s3://{bucket}")
     reports: list[Message] = []
     with open_workers(name, 2, reports.append) as workers:
-        take(site, tmp_path / name, f"s3://{bucket}", executor=workers.executor)
+        take(site, tmp_path / name, f"s3://{bucket}", workers=workers)
     assert manifests(tmp_path / name) == manifests(tmp_path / "threads")
     assert [report.id for report in reports] == ["executor-dask-dashboard"] * (name == "dask")
 
@@ -330,7 +347,7 @@ def audit_paths(below: str, *paths: Path) -> ObjectAudit:
             rows,
             parse_object_url(below),
             HashingRules(algorithms=BOTH),
-            executor=executor,
+            workers=HashingWorkers(executor, 1, 2),
             on_done=lambda *_: None,
         )
 

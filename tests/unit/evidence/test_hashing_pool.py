@@ -29,13 +29,13 @@ from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, Source
 from anchor.evidence.file_hashing import (
     BATCH_BYTES,
     BATCH_FILES,
-    MAX_TASKS,
     FileDigest,
     hash_sources,
     hash_stdin,
 )
 from anchor.evidence.hashing_pool import open_executor
 from anchor.system.cores import count_usable_cores
+from anchor.system.ordered_tasks import MAX_TASKS
 
 # A test here that hangs has found a bug: something waited for a FIFO, or went round in circles.
 pytestmark = pytest.mark.timeout(60)
