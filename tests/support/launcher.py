@@ -34,6 +34,17 @@ def end_at(when: str, module_name: str, class_name: str, method: str, count: str
         return result
 
     setattr(owner, method, dies)
+    if owner is module:
+        replace_imported(original, dies)
+
+
+def replace_imported(original: object, replacement: object) -> None:
+    """Replace a function in every loaded module that has imported it by name."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "anchor":
+            for attribute, value in list(vars(module).items()):
+                if value is original:
+                    setattr(module, attribute, replacement)
 
 
 def main() -> None:
