@@ -96,9 +96,12 @@ def test_no_schedule_looks_at_the_wall_clock() -> None:
         "system/clock.py",
         "recovery/store_upgrade.py",
         "service/routes/metrics.py",
+        "service/certificate_maker.py",
         "service/pages/dashboard.py",
         "service/pages/key_page.py",
+        "service/pages/passkey_page.py",
         "service/pages/provider_sign_in.py",
+        "service/passkey_challenges.py",
         "service/routes/keys.py",
         "store/location.py",
     }

@@ -17,11 +17,11 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from support.nodes import ask
+from support.npm_packages import install_packages
 from support.paths import ROOT
 
 from anchor.chain.devnet.accounts import CREATE2_PROXY_CODE, DEV_ADDRESSES, DEVNET_CHAIN_ID
@@ -61,17 +61,6 @@ class Client:
     name: str
     url: str
     finality: FinalityRule
-
-
-@cache
-def install() -> None:
-    """Install what ``package-lock.json`` pins, unless that was done already."""
-    lock, done = _FOLDER / "package-lock.json", _MODULES / ".package-lock.installed"
-    if done.is_file() and done.read_bytes() == lock.read_bytes():
-        return
-    command = ["npm", "--prefix", _FOLDER, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    subprocess.run(command, check=True, capture_output=True, timeout=600)
-    shutil.copyfile(lock, done)
 
 
 def free_port() -> int:
@@ -130,7 +119,7 @@ def _scratch() -> Iterator[Path]:
 @contextmanager
 def open_ganache() -> Iterator[Client]:
     """Run ganache, with a block each second; it has no ``finalized`` of its own."""
-    install()
+    install_packages(_FOLDER)
     port = free_port()
     command = ["node", _MODULES / ".bin" / "ganache", f"--server.port={port}",
                f"--chain.chainId={DEVNET_CHAIN_ID}", f"--wallet.mnemonic={_MNEMONIC}",
@@ -144,7 +133,7 @@ def open_ganache() -> Iterator[Client]:
 @contextmanager
 def open_hardhat_3(chain_type: str = "l1") -> Iterator[Client]:
     """Run hardhat 3, by the Node it wants; ``chain_type`` "op" has an OP chain's headers."""
-    install()
+    install_packages(_FOLDER)
     port = free_port()
     with _scratch() as folder:
         (folder / "node_modules").symlink_to(_MODULES)
@@ -251,7 +240,7 @@ class Consensus:
 @contextmanager
 def open_ethereumjs() -> Iterator[Client]:
     """Run EthereumJS on a Prague genesis, with a small consensus client beside it."""
-    install()
+    install_packages(_FOLDER)
     port, engine = free_port(), free_port()
     with _scratch() as folder, ExitStack() as stack:
         (folder / "genesis.json").write_text(json.dumps(_genesis()))

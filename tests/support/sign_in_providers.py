@@ -21,6 +21,7 @@ import httpx
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 from support.memory_projects import MemorySite
+from support.npm_packages import install_packages
 from support.page_service import NO_NODE, run_app
 from support.paths import ROOT
 
@@ -103,8 +104,7 @@ def run_mock(*users: dict[str, Any], name: str = "mock") -> Iterator[SignInConfi
 @contextmanager
 def run_certified(platform_url: str) -> Iterator[SignInConfig]:
     """Run the certified ``oidc-provider`` of npm, whose one client is this platform."""
-    install = ["npm", "--prefix", str(_CERTIFIED), "ci", "--ignore-scripts", "--no-audit"]
-    subprocess.run([*install, "--no-fund"], check=True, capture_output=True, timeout=600)
+    install_packages(_CERTIFIED)
     with socket.create_server(("localhost", 0)) as free:
         port = int(free.getsockname()[1])
     issuer = f"http://localhost:{port}"
