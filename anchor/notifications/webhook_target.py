@@ -22,8 +22,10 @@ _Address: TypeAlias = IPv4Address | IPv6Address
 # network without IPv4 gives them.
 _TRANSLATED: Final = IPv6Network("64:ff9b::/96")
 # Of use only inside one network, whatever a registry says of their reach: carriers' own addresses
-# (RFC 6598), and what used to be site-local (RFC 3879).
-_INTERNAL: Final = (IPv4Network("100.64.0.0/10"), IPv6Network("fec0::/10"))
+# (RFC 6598), and what used to be site-local (RFC 3879) or reached IPv4 by relays (RFC 7526).
+_INTERNAL: Final = (
+    IPv4Network("100.64.0.0/10"), IPv6Network("fec0::/10"), IPv6Network("2002::/16"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +126,7 @@ def _embedded_in(address: _Address) -> list[IPv4Address]:
     """Return the IPv4 addresses to which an address of IPv6 leads."""
     if isinstance(address, IPv4Address):
         return []
-    embedded = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    embedded = [address.ipv4_mapped, *(address.teredo or ())]
     return [each for each in embedded if each is not None]
 
 
