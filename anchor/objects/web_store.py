@@ -21,6 +21,8 @@ from anchor.objects.object_store import (
 )
 from anchor.objects.object_url import ObjectUrl
 
+# urllib3 copies what it reads, which is cheaper while it stays in the processor's cache.
+_READ_BYTES = 256 * 1024
 # Seconds to connect, and between two reads.
 _TIMEOUT = (10, 60)
 _CONNECTIONS = 64
@@ -81,7 +83,7 @@ class _Body:
 
     def read(self, size: int = -1) -> bytes:
         try:
-            return bytes(self._raw.read(size, decode_content=False))
+            return bytes(self._raw.read(min(size, _READ_BYTES), decode_content=False))
         except (ProtocolError, HTTPError, OSError):
             raise ObjectUnreadable(Message("object-ends-early"), may_pass=True) from None
 
