@@ -79,7 +79,7 @@ SECONDS = Histogram(
 
 
 def count_in_files(folder: Path) -> None:
-    """Let this process and those that it starts count in files of ``folder``."""
+    """Count the requests of this process, and of those that it starts, in files of ``folder``."""
     os.environ[_FOLDER] = str(folder)
     # prometheus-client chose by the variable when it was imported.
     values.ValueClass = values.get_value_class()

@@ -6,7 +6,8 @@ configured one, whatever a request says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from webauthn import (
@@ -85,7 +86,7 @@ class PasskeyCeremony:
         Raises:
             Problem: The answer is malformed, of another site, or to another challenge (400).
         """
-        try:
+        with _refusing():
             verified = verify_registration_response(
                 credential=_cut(answer),
                 expected_challenge=challenge,
@@ -93,8 +94,6 @@ class PasskeyCeremony:
                 expected_origin=self._site.origin,
                 require_user_verification=True,
             )
-        except Exception as error:  # what malformed CBOR and keys raise is of many kinds
-            raise _refuse() from error
         if len(verified.credential_id) > _MOST_CREDENTIAL:
             raise _refuse()
         return NewPasskey(
@@ -112,9 +111,9 @@ class PasskeyCeremony:
             Problem: The answer is malformed, of another site, to another challenge, without user
                 verification or wrongly signed (400).
         """
-        try:
+        with _refusing():
             verified = verify_authentication_response(
-                credential=answer,
+                credential=_cut(answer),
                 expected_challenge=challenge,
                 expected_rp_id=self._site.id,
                 expected_origin=self._site.origin,
@@ -122,8 +121,6 @@ class PasskeyCeremony:
                 credential_current_sign_count=0,
                 require_user_verification=True,
             )
-        except Exception as error:
-            raise _refuse() from error
         return verified.new_sign_count
 
     def read_names(self, answer: str) -> tuple[bytes, bytes | None]:
@@ -132,16 +129,30 @@ class PasskeyCeremony:
         Raises:
             Problem: The answer is malformed (400).
         """
-        try:
+        with _refusing():
             credential = parse_authentication_credential_json(_cut(answer))
-        except Exception as error:
-            raise _refuse() from error
         return credential.raw_id, credential.response.user_handle
 
 
 def _cut(answer: str) -> str:
     """Return an answer; of one that is too long only a part, which is malformed."""
     return answer[:_MOST_ANSWER]
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Refuse an answer for which the library raises an error in the block.
+
+    The library lets through errors of the formats of attestation and keys, which have no common
+    class but ``Exception``.  It reads the answer alone, so that none of them is of this machine.
+
+    Raises:
+        Problem: The block raised an error (400).
+    """
+    try:
+        yield
+    except Exception as error:
+        raise _refuse() from error
 
 
 def _refuse() -> Problem:

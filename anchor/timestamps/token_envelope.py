@@ -1,6 +1,6 @@
 """The outermost DER of an RFC 3161 token: whether it is one, and the answer that grants it.
 
-``reading`` stands around what the libraries decode of it.
+``reading`` translates the errors of the libraries that decode the rest.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class Device:
         self.cdp.send("WebAuthn.addCredential", named)
 
     def ask(self, kind: str = "use", options: Any = None, **bend: str) -> Any:
-        """Have the authenticator answer a challenge for this page; the answer is not sent."""
+        """Return the authenticator's answer to a challenge of this site, without sending it."""
         address = CHALLENGES[kind]
         return json.loads(self.tab.evaluate(ASK, [address, kind, options, bend]))
 

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from typing import get_args
 
 import pytest
-from support.certificates import HOSTILE, Issued, issue, named, page_texts, read_pdf, recorded
+from support.certificates import HOSTILE, Issued, issue, named, page_texts, read_metadata, recorded
 from support.chinese_text import CHARACTER
 from support.custodies import Custody, all_events, certify
 from support.group_examples import FULL
@@ -203,12 +203,13 @@ def test_the_pdf_says_what_the_html_does_and_is_always_the_same(
     html = render_paper(name, issued.certificate, DECLARANT)
     pdf = render_paper_pdf(html, issued.certificate, font)
     assert pdf == render_paper_pdf(html, issued.certificate, font)
-    metadata = read_pdf(pdf).trailer["/Root"]["/Metadata"].get_data()  # type: ignore[index]
+    metadata = read_metadata(pdf)
     assert b"<pdfaid:part>3</pdfaid:part>" in metadata
     pages = page_texts(pdf)
     shown, said = (Counter(re.sub(r"\s", "", text)) for text in ("".join(pages), Paper(html).text))
     # Beyond the HTML, which also has its style, each page has a title and its number.
-    lacking = said - shown - Counter(STYLE.search(html.decode())[0])  # type: ignore[index]
+    (style,) = STYLE.findall(html.decode())
+    lacking = said - shown - Counter(style)
     assert not lacking
     title = "电子数据存证技术说明（草稿）" if name == "zh" else "DRAFT "
     assert all(title in page for page in pages)

@@ -116,7 +116,7 @@ class Place:
         assert "Traceback" not in log.read_text("utf-8"), log.read_text("utf-8")
 
     def hasten(self) -> None:
-        """Let the time be over for which the killed worker had taken its jobs."""
+        """Make all jobs due, also those that the killed worker had taken."""
         with self.site.open() as project:
             project.database.write_with_retry(
                 lambda connection: connection.execute(

@@ -255,7 +255,7 @@ Trouble = Literal["crash before", "crash after", "request lost", "answer lost"]
 
 
 def trouble_at(monkeypatch: pytest.MonkeyPatch, number: int, trouble: Trouble) -> Callable[[], int]:
-    """Let the ``number``-th request to write end in trouble; return a count of the requests."""
+    """Make the ``number``-th request to write fail; return a function that counts them."""
     write, lock, count = S3Store.write, threading.Lock(), 0
 
     def troubled(self: S3Store, *arguments: Any, **options: Any) -> bool:

@@ -13,6 +13,7 @@ import pypdf
 import typst
 import zxingcpp
 from PIL import Image
+from pypdf.generic import StreamObject
 from support.records import build_record
 from support.world import MAIN, World, judged
 
@@ -174,6 +175,13 @@ def recorded(index: int, **changes: Any) -> World:
 def read_pdf(data: bytes) -> pypdf.PdfReader:
     """Open a PDF as others do."""
     return pypdf.PdfReader(io.BytesIO(data), strict=True)
+
+
+def read_metadata(data: bytes) -> bytes:
+    """Return a PDF's metadata (XMP)."""
+    stream = read_pdf(data).root_object["/Metadata"].get_object()
+    assert isinstance(stream, StreamObject)
+    return stream.get_data()
 
 
 def page_texts(data: bytes) -> list[str]:
