@@ -72,14 +72,14 @@ def test_one_drill_brings_all_back(
 @DRILL
 @PLACES
 @pytest.mark.timeout(36_000)
-def test_drills_in_logs_of_ten_bring_all_back(
+def test_drills_in_logs_of_five_bring_all_back(
     request: pytest.FixtureRequest, tmp_path: Path, anvil: Devnet, kind: str
 ) -> None:
     """Run twenty drills, or as many as ANCHOR_TESTS_DRILLS names: a round checks all former ones,
-    so a new log begins after ten."""
+    so a new log begins after five."""
     rounds = int(os.environ.get("ANCHOR_TESTS_DRILLS", "20"))
     first = int(os.environ.get("ANCHOR_TESTS_DRILL_SEED", "2"))
-    for log, done in enumerate(range(0, rounds, 10)):
+    for log, done in enumerate(range(0, rounds, 5)):
         folder = tmp_path / f"log-{log}"
         print(f"log {log}, seed {first + log}", flush=True)
-        run_drills(request, folder, anvil, kind, rounds=min(10, rounds - done), seed=first + log)
+        run_drills(request, folder, anvil, kind, rounds=min(5, rounds - done), seed=first + log)
