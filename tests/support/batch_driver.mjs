@@ -21,7 +21,7 @@ const ASKED = {
     };
     const parts = [];
     const archive = await anchor.openArchive(new Blob([new Uint8Array(padding), Buffer.from(data, "base64")]));
-    const rows = await anchor.judgeArchive(archive, trust, (part) => parts.push(part));
+    const rows = await anchor.judgeArchive(archive, new Map(), anchor.judgeBy(trust), (part) => parts.push(part));
     return {
       parts,
       rows: rows.map((row) => ({ ...anchor.describeRow(row, "en"), tone: row.tone, said: inBoth(row.words), why: inBoth(row.reason) })),

@@ -5,7 +5,7 @@
  */
 
 import { MAX_ARCHIVE_BYTES, MAX_ENTRIES, openArchive } from "./batch/archive.ts";
-import { startPage } from "./batch/app.ts";
+import { judgeBy, startPage } from "./batch/app.ts";
 import { describeRow, neutralise, writeCsv } from "./batch/downloads.ts";
 import texts from "./batch/texts.json" with { type: "json" };
 import { judgeArchive } from "./batch/verification.ts";
@@ -14,7 +14,7 @@ import { parsePolicy } from "./policy.ts";
 
 useTemplates(texts);
 Object.assign(globalThis, {
-  anchor: { MAX_ARCHIVE_BYTES, MAX_ENTRIES, describeRow, inLanguage, judgeArchive, neutralise, openArchive, parsePolicy, writeCsv },
+  anchor: { MAX_ARCHIVE_BYTES, MAX_ENTRIES, describeRow, inLanguage, judgeArchive, judgeBy, neutralise, openArchive, parsePolicy, writeCsv },
 });
 
 if (typeof document !== "undefined") {

@@ -4,7 +4,7 @@ import { formatAddress, type Hex } from "./bytes.ts";
 import { DONE, type Refusal } from "./errors.ts";
 import { inLanguage, message, type Message } from "./messages.ts";
 import { findChain, nameOf, titleOfStep } from "./release.ts";
-import { errorOf, exitCode, gravestOfAll, headlineOf, type NoticeFinding, openQuestions, type Report, verdictOf } from "./report.ts";
+import { errorOf, exitCode, gravestOf, headlineOf, type NoticeFinding, openQuestions, type Report, verdictOf } from "./report.ts";
 import { formatTime } from "./text.ts";
 
 /** A policy that counted; `dropped`: on the page, and the person said that it is theirs. */
@@ -12,6 +12,12 @@ export interface PolicySource {
   readonly file: string;
   readonly sha256: Hex;
   readonly source: "option" | "dropped";
+}
+
+/** A receipt that is not safe to read, and why. */
+export interface RefusedReceipt {
+  readonly file: string;
+  readonly error: Refusal;
 }
 
 /** Describe one file's report; `policies` and `nodes` name what it rests on. */
@@ -22,18 +28,20 @@ export const describeReport = (
 /** Describe the reports on several files, which may be those of a bag. */
 export function describeReports(
   reports: readonly { readonly report: Report; readonly file: string }[], bags: readonly object[],
-  policies: readonly PolicySource[], nodes: readonly string[],
+  policies: readonly PolicySource[], nodes: readonly string[], refused: readonly RefusedReceipt[] = [],
 ) {
-  const gravest = gravestOfAll(reports.map(({ report }) => report));
-  const files = reports.map(({ report, file }) => describeFile(report, file));
-  return describeRun(gravest?.code ?? DONE, policies, nodes, bags, files);
+  const errors = [...reports.flatMap(({ report }) => errorOf(report) ?? []), ...refused.map(({ error }) => error)];
+  const files = [...reports.map(({ report, file }) => describeFile(report, file)), ...refused.map(describeRefused)];
+  return describeRun(gravestOf(errors)?.code ?? DONE, policies, nodes, bags, files);
 }
 
 /** Describe a file that could not be verified. */
 export function describeRefusal(error: Refusal, file: string, policies: readonly PolicySource[]) {
-  const problem = { file, exit_code: error.code, problem: describeProblem(error) };
-  return describeRun(error.code, policies, [], [], [problem]);
+  return describeRun(error.code, policies, [], [], [describeRefused({ file, error })]);
 }
+
+const describeRefused = ({ file, error }: RefusedReceipt) =>
+  ({ file, exit_code: error.code, problem: describeProblem(error) });
 
 function describeRun(
   code: number, policies: readonly PolicySource[], nodes: readonly string[], bags: readonly object[],

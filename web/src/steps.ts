@@ -81,6 +81,9 @@ export function checkFile(evidence: Digests, record: Record): Found<true> {
   if (ours !== null && theirs !== null && ours !== theirs) {
     throw mismatch(message("file-size-differs", { size: ours, expected: theirs }));
   }
+  if (evidence.sha256 === null && evidence.sm3 === null) {
+    throw cannotCheck(message("page-original-missing"), message("page-original-missing-hint"));
+  }
   if (compared.length === 0) {
     throw cannotCheck(message("record-digests-not-compared"));
   }

@@ -33,28 +33,6 @@ export interface Entry {
 const refused = (reason: Message) => malformed(reason, message("zip-unpack-hint"));
 const damaged = () => refused(message("zip-directory-invalid"));
 
-/** Tell by its first bytes whether a file is a ZIP file, and by its directory whether it is of a bag. */
-export async function isBagZip(file: Blob): Promise<boolean> {
-  const [first, second] = new Uint8Array(await file.slice(0, 2).arrayBuffer());
-  if (first !== 0x50 || second !== 0x4b) {
-    return false;
-  }
-  try {
-    const { directory, count } = await readDirectory(file);
-    let at = 0;
-    for (let entry = 0; entry < count; entry += 1) {
-      const [{ name }, end] = parseEntry(directory, at);
-      if (/^([^/]*\/)?bagit\.txt$/.test(name)) {
-        return true;
-      }
-      at = end;
-    }
-    return false;
-  } catch {
-    return /\.zip$/i.test((file as File).name ?? ""); // a damaged one is told for what it is
-  }
-}
-
 /** Read the directory of a bag's ZIP file. */
 export async function openZip(file: Blob): Promise<BagSource> {
   const { directory, count, start } = await readDirectory(file);

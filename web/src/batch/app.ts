@@ -4,13 +4,14 @@ import { formatAddress, sha256 } from "../bytes.ts";
 import { isRefusal } from "../errors.ts";
 import { inLanguage, type Language, message, type Message, type Text } from "../messages.ts";
 import { find, make, saveFile, show } from "../page/elements.ts";
+import { applyNotices } from "../notices.ts";
 import { FieldProblem, inField, readBlockHashes } from "../page/given.ts";
 import { MAX_POLICY_BYTES, parsePolicy, type TrustEntry } from "../policy.ts";
 import { formatTime } from "../text.ts";
-import type { Trust } from "../verifier.ts";
+import { judge, type Trust } from "../verifier.ts";
 import { openArchive } from "./archive.ts";
 import { describeRow, writeCsv } from "./downloads.ts";
-import { type BatchRow, judgeArchive, type Match, type Place } from "./verification.ts";
+import { type BatchRow, judgeArchive, type JudgeReceipt, type Match, type Place } from "./verification.ts";
 
 const FIELDS = ["zip", "policy", "hashes"] as const;
 const MARKS = { pass: "✓", fail: "✗", unknown: "!" } as const;
@@ -23,6 +24,10 @@ const MATCHES: { readonly [match in Match]: Message } = {
 
 /** Start the part of the page. */
 export const startPage = (): void => new BatchPage().start();
+
+/** Return what judges a receipt by what its reader trusts, and by the notices beside it. */
+export const judgeBy = (trust: Trust): JudgeReceipt => async (receipt, evidence, _, notices) =>
+  applyNotices(await judge(receipt, evidence, trust), notices, (notice, digests) => judge(notice, digests, trust));
 
 class BatchPage {
   private readonly language: Language = document.documentElement.lang.startsWith("zh") ? "zh" : "en";
@@ -61,7 +66,7 @@ class BatchPage {
       const trust = await this.readTrust();
       this.tell(message("page-hashing", { percent: 0 }));
       const archive = await openArchive(file).catch((error: unknown) => inField("zip", () => { throw error; }));
-      this.rows = await judgeArchive(archive, trust, (part) => this.tell(message("page-hashing", { percent: Math.floor(part * 100) })));
+      this.rows = await judgeArchive(archive, new Map(), judgeBy(trust), (part) => this.tell(message("page-hashing", { percent: Math.floor(part * 100) })));
       this.showTable(show(file.name, 120));
     } catch (error) {
       this.complain(error);

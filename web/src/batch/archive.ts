@@ -17,6 +17,7 @@ const MAX_RATIO = 100;
 const RATIO_FREE_BYTES = 1 << 20;
 const MAX_NAME_CHARACTERS = 1_024;
 const [DEFLATED, DESCRIPTOR] = [8, 1 << 3];
+export const RECEIPT_SUFFIX = ".anchor.json";
 const UNSAFE = /[\\\0]|^\/|^[A-Za-z]:|(^|\/)\.\.(\/|$)/;
 
 /** One file in the ZIP, as it can be read. */
@@ -41,6 +42,27 @@ interface Listed extends Entry {
   /** Its sizes are behind its data, and in the directory. */
   readonly isStreamed: boolean;
 }
+
+/** Tell by the names in a file whether it is the ZIP file of a bag, or one with receipts that is no bag. */
+export async function sortZip(file: File): Promise<"bag" | "receipts" | null> {
+  const [first, second] = new Uint8Array(await file.slice(0, 2).arrayBuffer());
+  if (first !== 0x50 || second !== 0x4b) {
+    return null;
+  }
+  try {
+    const { directory, count } = await readDirectory(file);
+    const refused: RefusedFile[] = [];
+    const names = [...listEntries(directory, count, refused), ...refused].map(({ name }) => name);
+    if (names.some((name) => /^([^/]*\/)?bagit\.txt$/.test(name))) {
+      return "bag";
+    }
+    return names.some(isReceiptName) ? "receipts" : null;
+  } catch {
+    return /\.zip$/i.test(file.name) ? "bag" : null; // a damaged one is told for what it is
+  }
+}
+
+export const isReceiptName = (name: string): boolean => name.toLowerCase().endsWith(RECEIPT_SUFFIX);
 
 /** List the files of a ZIP file; refuses the whole only where its directory cannot be read, or is too long. */
 export async function openArchive(file: Blob): Promise<Archive> {

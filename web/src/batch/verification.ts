@@ -2,16 +2,14 @@
 
 import { concat, type Hex } from "../bytes.ts";
 import { hashPieces } from "../digests.ts";
-import { CANNOT_CHECK, DONE, isRefusal } from "../errors.ts";
+import { isRefusal } from "../errors.ts";
 import { message, type Message } from "../messages.ts";
-import { applyNotices, type Notice, readNotice } from "../notices.ts";
+import { type Notice, readNotice } from "../notices.ts";
 import { MAX_RECEIPT_BYTES, parseReceipt, type Receipt } from "../receipt.ts";
 import { type Digests, parseRecord, type Record } from "../record.ts";
 import { errorOf, exitCode, headlineOf, isPlainPass, leadingAnchor, type Report, type Verdict, verdictOf } from "../report.ts";
-import { judge, type Trust } from "../verifier.ts";
-import { type Archive, type ArchiveFile, reasonOf, type RefusedFile } from "./archive.ts";
+import { type Archive, type ArchiveFile, isReceiptName, reasonOf, RECEIPT_SUFFIX, type RefusedFile } from "./archive.ts";
 
-const SUFFIX = ".anchor.json";
 const NOTHING: Digests = { sha256: null, sm3: null, size: null };
 
 /** How a receipt and a file of the ZIP belong together. */
@@ -32,11 +30,20 @@ export interface BatchRow {
   readonly reason: Message | null;
   readonly receipt: string | null;
   readonly files: readonly string[];
+  /** A file of the ZIP that is not safe to read. */
+  readonly isRefused: boolean;
   readonly match: Match;
   readonly code: number | null;
   readonly number: string | null;
   readonly place: Place | null;
+  /** Null where there is no receipt; of one without its file, what the receipt alone shows. */
+  readonly report: Report | null;
 }
+
+/** Judges one receipt with the digests of its file, and the notices in the same ZIP. */
+export type JudgeReceipt = (
+  receipt: Uint8Array, evidence: Digests, name: string, notices: readonly Notice[],
+) => Promise<Report>;
 
 interface ReceiptFile {
   readonly name: string;
@@ -47,14 +54,19 @@ interface ReceiptFile {
 
 type Hashed = Map<string, Digests>;
 
-/** Judge every receipt in a ZIP, offline; `tell` hears how much, 0 to 1, was read. */
-export async function judgeArchive(archive: Archive, trust: Trust, tell: (part: number) => void): Promise<BatchRow[]> {
+/** Judge every receipt in a ZIP; `given` are files beside it, and `tell` hears how much, 0 to 1, was read. */
+export async function judgeArchive(
+  archive: Archive, given: ReadonlyMap<string, Digests>, judgeOne: JudgeReceipt, tell: (part: number) => void,
+): Promise<BatchRow[]> {
   const refused = [...archive.refused];
-  const [receipts, hashed] = await readAll(archive, refused, tell);
+  const [receipts, inside] = await readAll(archive, refused, tell);
+  const hashed = new Map([...given, ...inside]);
+  // A file from beside the ZIP goes by its name only where no receipt has its digest.
+  const strays = [...given.keys()].filter((name) => !receipts.some((receipt) => isOf(receipt, hashed.get(name)!)));
   const notices = receipts.flatMap(({ notice }) => notice ?? []);
   const [rows, used] = [[] as BatchRow[], new Set<string>()];
   for (const receipt of receipts) {
-    const row = await judgeReceipt(receipt, hashed, notices, trust);
+    const row = await judgeReceipt(receipt, findFiles(receipt, hashed, strays), hashed, notices, judgeOne);
     row.files.forEach((name) => used.add(name));
     rows.push(row);
   }
@@ -71,7 +83,7 @@ async function readAll(
   let done = 0;
   for (const file of files) {
     try {
-      if (file.name.toLowerCase().endsWith(SUFFIX)) {
+      if (isReceiptName(file.name)) {
         receipts.push(await readReceipt(file));
       } else {
         hashed.set(file.name, await hashPieces(file.read(), true));
@@ -109,48 +121,54 @@ async function readReceipt(file: ArchiveFile): Promise<ReceiptFile> {
 }
 
 async function judgeReceipt(
-  given: ReceiptFile, hashed: Hashed, notices: readonly Notice[], trust: Trust,
+  given: ReceiptFile, [files, match]: [string[], Match], hashed: Hashed, notices: readonly Notice[],
+  judgeOne: JudgeReceipt,
 ): Promise<BatchRow> {
   const { name, data, parsed, notice } = given;
-  const [files, match] = findFiles(given, hashed);
-  const evidence = hashed.get(files[0] ?? "") ?? notice?.digests ?? parsed?.record.digests ?? NOTHING;
-  const report = await applyNotices(await judge(data, evidence, trust), notices,
-    (receipt, digests) => judge(receipt, digests, trust));
-  const error = errorOf(report);
-  const verdict = headlineOf(report);
+  const evidence = hashed.get(files[0] ?? "") ?? notice?.digests ?? NOTHING;
+  const report = await judgeOne(data, evidence, name, notices);
   const isAlone = match === "none" && parsed !== null;
-  const code = exitCode(report);
+  // Of a file that is not there nothing was compared: the words are about the rest.
+  const told = isAlone ? { ...report, steps: report.steps.filter(({ number }) => number !== 2) } : report;
+  const error = errorOf(told);
+  const verdict = headlineOf(told);
   return {
-    tone: toneOf(verdictOf(error), isPlainPass(report) && !isAlone),
+    tone: toneOf(verdictOf(error), isPlainPass(report)),
     words: isAlone ? message("batch-zip-receipt-only", { verdict }) : verdict,
     reason: error?.reason ?? null,
     receipt: name,
     files,
+    isRefused: false,
     match,
-    // Of a file that is not there nothing was checked.
-    code: isAlone && code === DONE ? CANNOT_CHECK : code,
+    code: exitCode(report),
     number: report.record?.number ?? null,
     place: placeOf(report),
+    report,
   };
 }
 
 /** Return the files that a receipt is of: those with its digest, or else the one that is named like it. */
-function findFiles({ name, parsed, notice }: ReceiptFile, hashed: Hashed): [string[], Match] {
+function findFiles(given: ReceiptFile, hashed: Hashed, strays: readonly string[]): [string[], Match] {
+  const { name, notice } = given;
   if (notice !== null) {
     return [[], "notice"];
   }
-  if (parsed !== null) {
-    const { sha256, sm3 } = parsed.record.digests;
-    const same = [...hashed].filter(([, digests]) => sha256 === null ? digests.sm3 === sm3 : digests.sha256 === sha256);
-    if (same.length > 0) {
-      return [same.map(([file]) => file), "digest"];
-    }
+  const same = [...hashed].filter(([, digests]) => isOf(given, digests));
+  if (same.length > 0) {
+    return [same.map(([file]) => file), "digest"];
   }
-  const beside = name.slice(0, -SUFFIX.length);
+  const beside = name.slice(0, -RECEIPT_SUFFIX.length);
   // A packed folder has its originals in a folder of their own.
   const packed = beside.replace(/(^|\/)receipts\//, "$1data/originals/");
-  const found = [beside, packed].find((file) => hashed.has(file));
+  const alone = beside.slice(beside.lastIndexOf("/") + 1);
+  const found = [beside, packed].find((file) => hashed.has(file)) ?? strays.find((file) => file === alone);
   return found === undefined ? [[], "none"] : [[found], "name"];
+}
+
+/** Tell whether a receipt is of the file with these digests. */
+function isOf({ parsed }: ReceiptFile, digests: Digests): boolean {
+  const { sha256, sm3 } = parsed?.record.digests ?? NOTHING;
+  return sha256 === null ? sm3 !== null && digests.sm3 === sm3 : digests.sha256 === sha256;
 }
 
 function placeOf(report: Report): Place | null {
@@ -166,10 +184,10 @@ function placeOf(report: Report): Place | null {
 const toneOf = (verdict: Verdict, isPlain: boolean): BatchRow["tone"] =>
   verdict === "fail" ? "fail" : isPlain ? "pass" : "unknown";
 
-const WITHOUT = { tone: "unknown", receipt: null, match: "none", code: null, number: null, place: null } as const;
+const WITHOUT = { tone: "unknown", receipt: null, isRefused: false, match: "none", code: null, number: null, place: null, report: null } as const;
 
 const describeRefused = ({ name, reason }: RefusedFile): BatchRow =>
-  ({ ...WITHOUT, words: message("batch-zip-refused"), reason, files: [name] });
+  ({ ...WITHOUT, words: message("batch-zip-refused"), reason, files: [name], isRefused: true });
 
 const describeOther = (name: string): BatchRow => ({
   ...WITHOUT,

@@ -13,13 +13,15 @@ import type { Digests } from "../record.ts";
 import { applyNotices, type Notice, readNotice } from "../notices.ts";
 import { MAX_POLICY_BYTES, parsePolicy } from "../policy.ts";
 import { judge } from "../verifier.ts";
-import { type BagOutcome, describeBag, findBag, type GivenBag, judgeBag, listFolder, showBag } from "./bag.ts";
+import { sortZip } from "../batch/archive.ts";
+import { bagIn, type BagOutcome, describeBag, type GivenBag, judgeBag, listFolder, showBag } from "./bag.ts";
 import { download, find, make, show } from "./elements.ts";
 import {
   FieldProblem, inField, type Kind, type Policy, prepareFields, readBlockHashes, readChainIds, readDigest, readNodes,
   readPasted, readPins, sortFile, typed,
 } from "./given.ts";
 import { askWhose } from "./question.ts";
+import { describeReceipts, judgeReceipts, type ReceiptsOutcome, showReceipts } from "./receipts.ts";
 import { openOnPaper, type Outcome, type Say, showOutcome } from "./report.ts";
 
 const PROBLEM_FIELDS = ["digest", "policy", "hashes", "nodes", "chains"];
@@ -39,9 +41,12 @@ class Page {
   private policy: { name: Text; data: Uint8Array; wasDropped: boolean } | null = null;
   /** A bag, whose receipts are in it: it is evidence itself if a receipt is given as well. */
   private bag: GivenBag | null = null;
+  /** A ZIP file with receipts that is no bag, and the files that were given beside it. */
+  private zip: File | null = null;
+  private originals: readonly File[] = [];
   /** The notices that were dropped, by the names of their files. */
   private readonly notices = new Map<string, Notice>();
-  private outcome: Outcome | BagOutcome | null = null;
+  private outcome: Outcome | BagOutcome | ReceiptsOutcome | null = null;
   private readonly chosen = new Map<Kind, Message>();
   /** What is said beside the button, and what is wrong in a field. */
   private status: Text = "";
@@ -56,10 +61,8 @@ class Page {
     for (const kind of ["file", "receipt", "policy"] as const) {
       const input = find<HTMLInputElement>(kind);
       input.addEventListener("change", () => {
-        const [file] = input.files ?? [];
-        if (file) {
-          this.reading = this.take(file, kind);
-        }
+        const files = [...(input.files ?? [])];
+        this.reading = files.reduce((before, file) => before.then(() => this.take(file, kind)), Promise.resolve());
         input.value = ""; // so that the same file can be chosen again
       });
     }
@@ -158,9 +161,13 @@ class Page {
   private async take(file: File, kind: Kind, wasDropped = false): Promise<void> {
     this.forget();
     if (kind === "file") {
-      const bag = await findBag(file);
-      if (bag) {
-        this.takeBag(bag, file);
+      const sort = await sortZip(file);
+      if (sort === "bag") {
+        this.takeBag(bagIn(file), file);
+      } else if (sort === "receipts") {
+        this.takeZip(file);
+      } else if (this.zip) {
+        this.takeOriginals(this.zip, [...this.originals, file]);
       } else {
         this.bag = null;
         this.hash(file);
@@ -187,9 +194,29 @@ class Page {
   private takeBag(bag: GivenBag, file: File | null = null): void {
     this.forget();
     this.hashing?.stop();
-    [this.bag, this.file, this.hashing] = [bag, file, null];
+    [this.bag, this.file, this.hashing, this.zip, this.originals] = [bag, file, null, null, []];
     this.choose("file", bag);
     this.describeTask();
+  }
+
+  private takeZip(file: File): void {
+    // The file before it is one of its originals.
+    const before = this.zip || this.bag || !this.hashing ? null : this.file;
+    find("progress").hidden = true;
+    this.hashing?.stop();
+    [this.bag, this.file, this.hashing, this.zip] = [null, file, null, file];
+    this.takeOriginals(file, before ? [before] : []);
+  }
+
+  private takeOriginals(zip: File, files: readonly File[]): void {
+    this.originals = files;
+    // With a receipt of its own, the file that was given last is the evidence.
+    this.file = files.at(-1) ?? zip;
+    this.choose("file", zip);
+    if (files.length > 0) {
+      const [name, names] = [show(zip.name, 120), join(files.slice(-9).map((file) => show(file.name, 60)))];
+      this.name("file", message("page-zip-originals", { name, count: files.length, names }));
+    }
   }
 
   private hash(file: File): void {
@@ -222,9 +249,13 @@ class Page {
     const text = reason
       ? message("page-file-unreadable", { name, reason })
       : message("page-file-ready", { name, size: file.size });
+    this.name(kind, text);
+    find(`${kind}-card`).classList.toggle("has", !reason);
+  }
+
+  private name(kind: Kind, text: Message): void {
     this.chosen.set(kind, text);
     find(`${kind}-chosen`).textContent = this.say(text);
-    find(`${kind}-card`).classList.toggle("has", !reason);
   }
 
   /** What was given or said is another thing now: an earlier report is not about it. */
@@ -313,13 +344,16 @@ class Page {
     }
   }
 
-  private async judge(): Promise<Outcome | BagOutcome> {
+  private async judge(): Promise<Outcome | BagOutcome | ReceiptsOutcome> {
     const given = readDigest();
     const receipt = readPasted() ?? this.receipt;
     if (this.bag && !receipt && !given) {
       return this.judgeBag(this.bag);
     }
-    if (this.bag && this.file && !given) {
+    if (this.zip && !receipt && !given) {
+      return judgeReceipts(this.zip, this.originals, this.script, this.readPolicy(), this.prepareJudge(), this.tellHashed);
+    }
+    if ((this.bag || this.zip) && this.file && !given) {
       this.hash(this.file);
     }
     if (!given && !this.hashing) {
@@ -337,11 +371,13 @@ class Page {
 
   private async judgeBag(bag: GivenBag): Promise<BagOutcome> {
     const judgeOne = this.prepareJudge();
-    return judgeBag(bag, this.script, this.readPolicy(), judgeOne, (part) => {
-      const percent = Math.floor(Math.min(part, 1) * 100);
-      this.tell(message("page-hashing", { percent }));
-    });
+    return judgeBag(bag, this.script, this.readPolicy(), judgeOne, this.tellHashed);
   }
+
+  private readonly tellHashed = (part: number): void => {
+    const percent = Math.floor(Math.min(part, 1) * 100);
+    this.tell(message("page-hashing", { percent }));
+  };
 
   /** Read what the person named; return what judges a file by it. */
   private prepareJudge(): (
@@ -428,7 +464,10 @@ class Page {
     }
   }
 
-  private show(outcome: Outcome | BagOutcome): HTMLElement[] {
+  private show(outcome: Outcome | BagOutcome | ReceiptsOutcome): HTMLElement[] {
+    if ("rows" in outcome) {
+      return showReceipts(outcome, this.language);
+    }
     return "outcomes" in outcome ? showBag(outcome, this.language) : showOutcome(outcome, this.language);
   }
 
@@ -438,12 +477,12 @@ class Page {
     return button;
   }
 
-  private save(outcome: Outcome | BagOutcome): void {
+  private save(outcome: Outcome | BagOutcome | ReceiptsOutcome): void {
     const { policy } = outcome;
     const policies = policy
       ? [{ file: inLanguage(policy.file, "en"), sha256: policy.sha256, source: policy.source }]
       : [];
-    download("verification.json", "outcomes" in outcome
+    download("verification.json", "rows" in outcome ? describeReceipts(outcome, policies) : "outcomes" in outcome
       ? describeBag(outcome, policies)
       : describeReport(outcome.report, outcome.file, policies, outcome.nodes));
   }

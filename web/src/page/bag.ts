@@ -12,7 +12,7 @@ import { errorOf, exitCode, gravestOfAll, headlineOf, isPlainPass, leadingAnchor
 import { describeRefusal, describeReports } from "../report_json.ts";
 import type { Digests } from "../record.ts";
 import { formatTime } from "../text.ts";
-import { isBagZip, openZip, readPieces } from "../zip.ts";
+import { openZip, readPieces } from "../zip.ts";
 import { make, show } from "./elements.ts";
 import type { Policy } from "./given.ts";
 import { MARKS, type Outcome, type Say, showOutcome, spellVerdict } from "./report.ts";
@@ -38,10 +38,8 @@ export interface BagOutcome {
   readonly policy: Policy | null;
 }
 
-/** Return the bag in a file; null for any other file. */
-export async function findBag(file: File): Promise<GivenBag | null> {
-  return (await isBagZip(file)) ? { name: file.name, size: file.size, open: () => openZip(file) } : null;
-}
+/** Return the bag in a ZIP file. */
+export const bagIn = (file: File): GivenBag => ({ name: file.name, size: file.size, open: () => openZip(file) });
 
 /** List the files of a dropped folder as a bag. */
 export async function listFolder(folder: FileSystemDirectoryEntry): Promise<GivenBag> {
@@ -170,7 +168,8 @@ function toneOf(verdicts: readonly Verdict[], outcomes: readonly Outcome[]): str
   return outcomes.every(({ report }) => isPlainPass(report)) ? "pass" : "unknown";
 }
 
-function box(tone: string, words: string, title: string, path: string, lines: readonly string[]): HTMLElement {
+/** Show what several files amount to. */
+export function box(tone: string, words: string, title: string, path: string, lines: readonly string[]): HTMLElement {
   const mark = tone === "pass" ? MARKS.pass : tone === "fail" ? MARKS.fail : "!";
   return make("div", { class: `verdict ${tone}` },
     make("span", { class: "mark", "aria-hidden": "true" }, mark),
@@ -178,12 +177,14 @@ function box(tone: string, words: string, title: string, path: string, lines: re
       ...lines.map((line) => make("p", {}, line))));
 }
 
-/** Show an original in a line, and its report once it is opened. */
-function showOriginal(outcome: Outcome, verdict: Verdict, language: Language, say: Say): HTMLElement {
+/** Show an original in a line, and its report once it is opened; `headline`: what is said of a receipt alone. */
+export function showOriginal(
+  outcome: Outcome, verdict: Verdict, language: Language, say: Say, headline: Message | null = null,
+): HTMLElement {
   const { file, report } = outcome;
   const leading = leadingAnchor(report);
-  const words: Message[] = [headlineOf(report)];
-  if (verdict === "pass" && leading) {
+  const words: Message[] = [headline ?? headlineOf(report)];
+  if (leading && (verdict === "pass" || headline)) {
     const place = message("report-leaf-place", { index: leading.index, size: leading.anchor.size });
     const time = formatTime(leading.existedBy);
     words.push(leading.notBefore === null

@@ -1,0 +1,150 @@
+"""A ZIP with receipts and no originals, as a service hands a case out, on the verifier page."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+from support.bent_receipts import Given, honest_receipts, world
+from support.desk import Desk, open_desk
+from support.notice_bags import hashes_of, notices, packed
+from support.notices import OF_A
+
+import anchor.page
+from anchor.messages.message import Message, translate
+from anchor.verification.pinning import encode_policy
+from anchor.verification.report_json import VerificationDocument
+
+PAGE = (Path(anchor.page.__file__).parent / "verify.html").as_uri()
+HONEST = next(each for each in honest_receipts() if each.name == "an operator's")
+OTHER = next(each for each in honest_receipts() if each.given.leaf != HONEST.given.leaf)
+FILE = world().files[HONEST.given.leaf]
+RECEIPT, OTHER_RECEIPT = (json.dumps(each.document).encode() for each in (HONEST, OTHER))
+PACKAGE = {"package/receipts/contract.pdf.anchor.json": RECEIPT, "package/README.md": b"# Case"}
+
+
+@pytest.fixture(params=["en-GB", "zh-CN"])
+def desk(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Desk]:
+    """A page from a file that must neither ask a network nor complain."""
+    desk = open_desk(browser, locale=request.param)
+    desk.open(PAGE)
+    yield desk
+    assert desk.network == []
+    assert desk.said == []
+    desk.tab.context.close()
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return data.getvalue()
+
+
+def trust(desk: Desk, given: Given) -> None:
+    assert given.policy is not None
+    desk.tab.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    hashes = "\n".join("0x" + each.hex() for each in given.block_hashes)
+    desk.fill(**{"policy-text": encode_policy(given.policy.entries).decode(), "hashes": hashes})
+    desk.tab.check("#offline")
+
+
+def said(desk: Desk, message: Message) -> str:
+    is_chinese = desk.tab.evaluate("document.documentElement.lang").startswith("zh")
+    return translate(message, "zh" if is_chinese else "en")
+
+
+def codes(desk: Desk) -> dict[str, int]:
+    document = desk.verify()
+    VerificationDocument.model_validate(document)
+    return {each["file"]: each["exit_code"] for each in document["files"]}
+
+
+def test_without_originals_each_receipt_says_what_it_proves_and_asks_for_its_original(
+    desk: Desk,
+) -> None:
+    desk.drop(**{"case.zip": pack(PACKAGE)})
+    trust(desk, HONEST.given)
+    assert codes(desk) == {"package/receipts/contract.pdf.anchor.json": 20}
+    text = desk.tab.inner_text("#report")
+    assert said(desk, Message("page-originals-missing", count=1)) in text
+    part = desk.tab.locator("details.original")
+    assert "receipts/contract.pdf.anchor.json" in part.inner_text()
+    assert "UTC" in part.inner_text()
+    part.locator("summary").click()
+    part.get_by_text(said(desk, Message("page-original-missing"))).first.wait_for()
+    assert "README.md" in (desk.tab.text_content("#report") or "")
+    desk.check_accessible()
+    desk.tab.set_viewport_size({"width": 390, "height": 800})
+    desk.check_fits()
+
+
+@pytest.mark.parametrize("order", [("case.zip", "contract.pdf"), ("contract.pdf", "case.zip")])
+def test_with_its_original_given_before_or_after_the_receipt_is_judged_by_it(
+    desk: Desk, order: tuple[str, str]
+) -> None:
+    files = {"case.zip": pack(PACKAGE), "contract.pdf": FILE}
+    for name in order:
+        given = {"name": name, "mimeType": "application/zip", "buffer": files[name]}
+        desk.tab.set_input_files("#file", given)
+        desk.tab.locator("#file-chosen", has_text=name).wait_for()
+    trust(desk, HONEST.given)
+    assert codes(desk) == {"contract.pdf": 0}
+    message = Message("page-originals-missing", count=1)
+    assert said(desk, message) not in desk.tab.inner_text("#report")
+
+
+def test_originals_dropped_together_are_matched_and_a_changed_one_is_told(desk: Desk) -> None:
+    receipts = {**PACKAGE, "package/receipts/other.pdf.anchor.json": OTHER_RECEIPT}
+    bent = world().files[OTHER.given.leaf] + b"!"
+    desk.drop(**{"other.pdf": bent, "case.zip": pack(receipts), "renamed.pdf": FILE})
+    trust(desk, HONEST.given)
+    assert codes(desk) == {"other.pdf": 10, "renamed.pdf": 0}
+
+
+def test_originals_inside_count_and_another_file_of_the_name_outside_does_not_hide_them(
+    desk: Desk,
+) -> None:
+    desk.drop(**{
+        "case.zip": pack({**PACKAGE, "package/receipts/contract.pdf": FILE}),
+        "contract.pdf": FILE + b"!",
+    })  # fmt: skip
+    trust(desk, HONEST.given)
+    assert codes(desk) == {"package/receipts/contract.pdf": 0}
+    assert said(desk, Message("batch-zip-no-receipt")) in (desk.tab.text_content("#report") or "")
+
+
+def test_a_notice_in_the_zip_counts(desk: Desk) -> None:
+    made = notices()
+    files = packed(made, OF_A)
+    del files["bagit.txt"]
+    inside = {f"case/{name}": data for name, data in files.items()}
+    desk.drop(**{"case.zip": pack(inside)})
+    trust(desk, Given(0, made.world.policy(), hashes_of(files)))
+    found = codes(desk)
+    assert found["case/data/originals/a"] == 14
+    assert found["case/data/originals/b"] == 0
+
+
+def test_a_receipt_that_is_not_safe_to_read_is_a_failure_and_not_nothing(desk: Desk) -> None:
+    desk.drop(**{"case.zip": pack({"../contract.pdf.anchor.json": RECEIPT})})
+    trust(desk, HONEST.given)
+    assert codes(desk) == {"../contract.pdf.anchor.json": 2}
+    assert said(desk, Message("batch-zip-name-unsafe")) in (desk.tab.text_content("#report") or "")
+
+
+def test_with_a_receipt_of_its_own_the_zip_is_evidence_itself(desk: Desk) -> None:
+    desk.drop(**{"case.zip": pack(PACKAGE), "x.anchor.json": RECEIPT})
+    trust(desk, HONEST.given)
+    assert codes(desk) == {"case.zip": 10}
+
+
+def test_without_a_receipt_in_it_a_zip_is_a_file_like_any_other(desk: Desk) -> None:
+    desk.drop(**{"files.zip": pack({"a": b"x"})})
+    assert said(desk, Message("page-receipt-missing")) in desk.complaint()
