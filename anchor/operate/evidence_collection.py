@@ -29,7 +29,7 @@ from anchor.evidence.file_hashing import FileDigest, hash_sources
 from anchor.evidence.not_before import NotBefore
 from anchor.evidence.observed_groups import CleanlinessCheck
 from anchor.evidence.record import MAX_NAME_CHARACTERS, SALT_BYTES, encode_record
-from anchor.evidence.record_groups import ProfileName, RecordGroups
+from anchor.evidence.record_groups import Kind, ProfileName, RecordGroups
 from anchor.messages.message import Message
 from anchor.operate.file_intake import IntakeResult, gather
 from anchor.operate.recent_block import NameBlock, name_no_block
@@ -135,6 +135,7 @@ def collect_bundle(
     *,
     manifest: Path,
     executor: Executor,
+    kind: Kind = "bundle",
     name_block: NameBlock = name_no_block,
     on_done: Callable[[int, int], None] | None = None,
 ) -> CollectionResult:
@@ -156,7 +157,7 @@ def collect_bundle(
     with closing(results):
         files, skipped = _take_all(results)
     data = encode_manifest(files)
-    members = {"kind": "bundle", **groups.members(), **describe_contents(files, data)}
+    members = {"kind": kind, **groups.members(), **describe_contents(files, data)}
     described = RecordGroups.model_validate(members)
     named = SourceFile(path=manifest, name=manifest.name)
     _check_size([named], described, project.config.log)

@@ -32,13 +32,15 @@ from anchor.store.schema import metadata
 # Timeout in seconds of a connection attempt, or of a wait for another transaction's lock.
 _PATIENCE = 10
 # A connection that is lost silently is detected within about half a minute.
-_KEEPALIVES = {
+KEEPALIVES: dict[str, Any] = {
     "connect_timeout": _PATIENCE,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
+"""Parameters of every connection to a server."""
+
 # Specific to the store's schema, so that each store in one database has its own locks.
 _LOCK = text(f"SELECT {lock_key('lease of')}")
 _CREATION_TURN = text(f"SELECT pg_advisory_xact_lock({lock_key('creation in')})")
@@ -243,7 +245,7 @@ class PostgresBackend:
             url = make_url(self._location.url).set(drivername="postgresql+psycopg")
             # A writer sees what was committed while it waited for the lock of the intake.
             options = {"isolation_level": "READ COMMITTED", **options}
-            engine = create_engine(url, connect_args=_KEEPALIVES, **options)
+            engine = create_engine(url, connect_args=KEEPALIVES, **options)
         except (ArgumentError, ValueError):
             raise ConfigError(Message("store-url-malformed", url=str(self._location))) from None
         event.listen(engine, "connect", _configure_connection)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +126,46 @@ def test_a_terminal_asks_for_what_the_profile_demands(site: Site) -> None:
     assert record["modifications"] == "none-declared"
 
 
+def test_an_extract_is_one_record_that_verifies_with_its_files(site: Site) -> None:
+    with closing(sqlite3.connect(site.folder / "shop.db")) as connection:
+        connection.executescript("CREATE TABLE t (n); INSERT INTO t VALUES (1), (NULL);")
+    site.write("orders.sql", b"SELECT n FROM t")
+    site.write("bad.sql", b"SELECT missing FROM t")
+    ask = ("collect", "--profile", "plain", "--sql", "sqlite:///shop.db", "-o", "rows", "--json")
+    refused = site.run(*ask, "--query", "orders.sql", "--query", "bad.sql").expect(2)
+    assert "no such column" in refused.err + refused.out
+    assert not (site.folder / "rows").exists()
+    assert site.rows("SELECT count(*) FROM runs") == [(0,)]
+
+    site.run(*ask, "--query", "orders.sql").expect(0)
+    site.anchor()
+    site.run("prove", "rows/manifest-sha256.txt").expect(0)
+    record = record_in(site.folder / "rows/manifest-sha256.txt.anchor.json")
+    assert record["kind"] == "database-extract"
+    assert [each["path"] for each in record["items"]] == [
+        "extract.json", "orders.csv", "orders.parquet", "orders.sql",
+    ]  # fmt: skip
+    assert record["extract"]["system"] == "SQLite"
+    assert record["extract"]["queries"][0]["rows"] == 2
+    assert record["cleanliness"]["checks"]
+    assert "--sql" in record["platform"]["argv"]
+    site.run("verify", "rows/manifest-sha256.txt").expect(0)
+    shown = site.run("verify", "rows/manifest-sha256.txt", "--steps").expect(0).out
+    assert "database extract" in shown
+    (site.folder / "rows/manifest-sha256.txt").write_bytes(b"")
+    site.run("verify", "rows/manifest-sha256.txt").expect(10)
+
+
+def test_the_password_of_a_database_is_nowhere(site: Site) -> None:
+    site.write("one.sql", b"SELECT 1 AS n")
+    url = f"postgresql://me:s3cret@/shop?host={site.folder}&sslpassword=s4cret"
+    ran = site.run(
+        "collect", "--profile", "plain", "--sql", url, "--query", "one.sql", "-o", "rows"
+    ).expect(20)
+    assert "s3cret" not in ran.out + ran.err
+    assert "s4cret" not in ran.out + ran.err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -131,6 +173,24 @@ def test_a_terminal_asks_for_what_the_profile_demands(site: Site) -> None:
         (("collect", "--profile", "plain"), "nothing to collect"),
         (("collect", "--profile", "plain", "--template", "x"), "--template prints"),
         (("collect", "--profile", "plain", "--details", "missing", "x"), "missing"),
+        (("collect", "--profile", "plain", "--sql", "sqlite:///x", "-o", "o"), "1 to 50 queries"),
+        (("collect", "--profile", "plain", "--sql", "x", "--query", "a"), "--output DIR"),
+        (("collect", "--profile", "plain", "--sql", "x", "-o", "o", "y"), "not of both"),
+        (("collect", "--profile", "plain", "--query", "a", "--", "x"), "nothing to collect"),
+        (
+            (
+                "collect",
+                "--profile",
+                "plain",
+                "--sql",
+                "mysql://x",
+                "--query",
+                "contract.pdf",
+                "-o",
+                "o",
+            ),
+            "called 'mysql'",
+        ),
         (("custody", "add", "contract.pdf", "--event", "loss"), "unknown event 'loss'"),
         (("custody", "add", "contract.pdf", "--event", "copy"), "the log holds no record of"),
         (("custody", "show", "sha256:" + "00" * 32), "the log holds no record of"),

@@ -32,6 +32,7 @@ ORDER = (
     "notifications",
     "keeping",
     "store",
+    "extraction",
     "project",
     "operate",
     "monitor",
@@ -56,6 +57,7 @@ EMPTY_NAMES = {"there", "now", "found", "item", "what"}
 THIRD_PARTIES = {
     "pydantic": (
         "anchor.evidence.custody_event",
+        "anchor.evidence.extract_group",
         "anchor.evidence.group_members",
         "anchor.evidence.group_reading",
         "anchor.evidence.observed_groups",
@@ -121,6 +123,8 @@ THIRD_PARTIES = {
     "distributed": ("anchor.evidence.dask_executor",),
     "pyarrow": (
         "anchor.objects.object_manifest",
+        "anchor.extraction.extract_column",
+        "anchor.extraction.extract_tables",
         "anchor.operate.ledger_files",
         "anchor.service.bulk_arrow",
         "anchor.service.bulk_answers",
@@ -147,7 +151,11 @@ THIRD_PARTIES = {
         "anchor.recovery.erasure_restoration",
     ),
     "alembic": ("anchor.store",),
-    "psycopg": ("anchor.store.postgresql", "anchor.store.postgresql_copy"),
+    "psycopg": (
+        "anchor.store.postgresql",
+        "anchor.store.postgresql_copy",
+        "anchor.extraction.postgresql_snapshot",
+    ),
     "typst": ("anchor.certificate.fonts", "anchor.certificate.pdf"),
     "fontTools": ("anchor.certificate.fonts",),
     "pyhanko": ("anchor.certificate.pdf_signature",),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from anchor.cli.collection_inputs import CollectionInput, FileInput, parse_database_input
 from anchor.cli.collection_report import describe_collection, print_collection
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
@@ -18,16 +18,11 @@ from anchor.cli.progress_bar import show_hashing
 from anchor.collection.collection_details import build_template, parse_collection_details
 from anchor.collection.questions import ask_details
 from anchor.errors import ExitCode, UsageError
-from anchor.evidence.discovery import find_sources
 from anchor.evidence.hashing_pool import open_executor
 from anchor.evidence.record_groups import PROFILES, ProfileName, RecordGroups
+from anchor.extraction.extract_tables import ExtractLimits
 from anchor.messages.message import Message, join
-from anchor.operate.evidence_collection import (
-    collect_bundle,
-    collect_files,
-    observe_collection,
-)
-from anchor.operate.receipt_files import skip_receipts
+from anchor.operate.evidence_collection import observe_collection
 from anchor.operate.recent_block import choose_block
 from anchor.system.details_toml import MAX_DETAILS_BYTES
 
@@ -59,6 +54,28 @@ def command(
             "that.",
         ),
     ] = None,
+    sql: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Record rows of a database instead of files: postgresql://USER@HOST/DATABASE or "
+            "sqlite:///PATH. A password is better left to PGPASSWORD or ~/.pgpass.",
+        ),
+    ] = None,
+    query: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="File with one SELECT for --sql; repeat for more."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="New folder for the rows of --sql."),
+    ] = None,
+    max_rows: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Most rows of all queries together.")
+    ] = 10_000_000,
+    max_bytes: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Most bytes of all rows together.")
+    ] = 10_000_000_000,
     template: Annotated[
         bool, typer.Option("--template", help="Print a file for --details to fill in.")
     ] = False,
@@ -72,35 +89,41 @@ def command(
     that fails is recorded and stops nothing. `anchor run` anchors the records later.
     """
     chosen = _parse_profile(profile)
-    output = Output(as_json=as_json)
+    console = Output(as_json=as_json)
+    is_file_wanted = bool(files) or bundle is not None
     if template:
-        if files or details is not None or bundle is not None:
+        if is_file_wanted or details is not None or sql is not None:
             raise UsageError(Message("option-template-with-files"))
         for line in build_template(chosen).splitlines():
-            output.text(line)
-        output.result({"profile": chosen, "template": build_template(chosen)}, kind="template")
+            console.text(line)
+        console.result({"profile": chosen, "template": build_template(chosen)}, kind="template")
         return
-    if not files:
+    collected: CollectionInput
+    if sql is not None:
+        if is_file_wanted:
+            raise UsageError(Message("collection-of-two-kinds"))
+        limits = ExtractLimits(max_rows, max_bytes)
+        collected = parse_database_input(sql, query or [], output, limits)
+    elif files and not query and output is None:
+        collected = FileInput(files=files, bundle=bundle)
+    else:
         raise UsageError(Message("evidence-to-collect-unnamed"))
     with project_session(config_path) as project:
-        stated = _read_details(output, chosen, details)
+        stated = _read_details(console, chosen, details)
         argv = ["anchor", "collect", "--profile", chosen]
         argv += [] if details is None else ["--details", str(details)]
-        argv += [] if bundle is None else ["--bundle", str(bundle)]
+        argv += collected.words
         groups = observe_collection(project.config, chosen, stated, argv=argv)
-        sources = skip_receipts(find_sources(files, follow_symlinks=False), project.config.log)
-        with open_executor() as executor, show_hashing(output) as count:
-            collect = collect_files if bundle is None else partial(collect_bundle, manifest=bundle)
-            result = collect(
+        with open_executor() as executor, show_hashing(console) as count:
+            result = collected.collect(
                 project,
-                sources,
                 groups,
                 executor=executor,
-                name_block=choose_block(project, not_before, output.note),
+                name_block=choose_block(project, not_before, console.note),
                 on_done=count,
             )
-    print_collection(output, result)
-    output.result(describe_collection(result))
+    print_collection(console, result)
+    console.result(describe_collection(result))
     if result.intake.problems or not result.intake.files:
         raise typer.Exit(ExitCode.USAGE)
 
