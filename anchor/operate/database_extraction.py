@@ -28,7 +28,13 @@ from anchor.messages.message import Message
 from anchor.operate.evidence_collection import CollectionResult, collect_bundle
 from anchor.operate.recent_block import NameBlock, name_no_block
 from anchor.project.project import OpenProject
-from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation, parse_location
+from anchor.store.location import (
+    PostgresDatabase,
+    SqliteFile,
+    StoreLocation,
+    holds_password,
+    parse_location,
+)
 from anchor.system.clock import utc_now
 from anchor.system.new_folder import create_folder
 
@@ -51,13 +57,15 @@ def parse_database(text: str) -> StoreLocation:
     """Parse ``postgresql://USER@HOST/DATABASE`` or ``sqlite:///PATH``.
 
     Raises:
-        UsageError: The URL names another kind of database, or is malformed.
+        UsageError: The URL names another kind of database, is malformed, or holds a password.
     """
     scheme, _, path = text.partition(":///")
     if scheme == "sqlite" and path:
         return SqliteFile(Path(path))
     if "://" not in text:
         raise UsageError(Message("extract-url-malformed"))
+    if holds_password(text):
+        raise UsageError(Message("extract-url-password"), hint=Message("extract-url-password-hint"))
     return parse_location(text, Path())
 
 

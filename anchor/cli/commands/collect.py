@@ -59,7 +59,7 @@ def command(
         typer.Option(
             metavar="URL",
             help="Record rows of a database instead of files: postgresql://USER@HOST/DATABASE or "
-            "sqlite:///PATH. A password is better left to PGPASSWORD or ~/.pgpass.",
+            "sqlite:///PATH. Passwords come from PGPASSWORD or ~/.pgpass.",
         ),
     ] = None,
     query: Annotated[
