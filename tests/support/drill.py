@@ -29,6 +29,8 @@ from anchor.store.tile_folder import TileFolder
 TENANTS = ("acme", "bank")
 # Pieces acknowledged before the backup, and after it, at most.
 MOST = 60
+# Seconds between a tenant's submissions; each round checks all that was ever submitted.
+_PAUSE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,7 @@ class Drill:
                     except AssertionError as error:
                         failures.append(error)
                         return
+                    stopping.wait(_PAUSE)
 
         threads = [threading.Thread(target=go_on, args=(tenant,)) for tenant in TENANTS]
         for thread in threads:
