@@ -37,9 +37,12 @@ class OriginalFile:
 BagPart: TypeAlias = bytes | OriginalFile
 
 
-def complete_bag(parts: Mapping[str, BagPart], info: Mapping[str, str]) -> dict[str, BagPart]:
+def complete_bag(
+    parts: Mapping[str, BagPart], info: Mapping[str, str], *, form: str = FORMAT
+) -> dict[str, BagPart]:
     """Return a bag's files in their order, with its lists; ``info`` is for ``bag-info.txt``.
 
+    ``form`` is the format that the bag names.
     The same parts and info give the same bag.
 
     Raises:
@@ -51,7 +54,7 @@ def complete_bag(parts: Mapping[str, BagPart], info: Mapping[str, str]) -> dict[
         if name.startswith(PAYLOAD) and isinstance(part, OriginalFile)
     }
     sizes = {name: _size(part) for name, part in parts.items()}
-    lines = {FORMAT_LABEL: FORMAT, **info, OXUM_LABEL: describe_oxum(sizes)}
+    lines = {FORMAT_LABEL: form, **info, OXUM_LABEL: describe_oxum(sizes)}
     bag: dict[str, BagPart] = {
         **parts,
         BAGIT: DECLARATION,

@@ -16,7 +16,12 @@ from anchor.canonical import MAX_INTEGER, JsonValue
 from anchor.evidence.custody_event import KIND as CUSTODY_KIND
 from anchor.evidence.custody_event import CustodyEvent
 from anchor.evidence.group_members import Group, Member, Observed, dump_group
-from anchor.evidence.observed_groups import Cleanliness, ClockComparison, Environment
+from anchor.evidence.observed_groups import (
+    Cleanliness,
+    ClockComparison,
+    Environment,
+    WebCapture,
+)
 from anchor.evidence.record_notice import KINDS as NOTICE_KINDS
 from anchor.evidence.record_notice import NoticeStatement
 from anchor.evidence.statement_text import DigestText, StatementText, TimeText
@@ -231,6 +236,7 @@ class RecordGroups(Group):
     custody: Annotated[CustodyEvent | None, Member(Message("group-custody"))] = None
     notice: Annotated[NoticeStatement | None, Member(Message("group-notice"))] = None
     clock: Annotated[ClockComparison | None, Observed(Message("group-clock"))] = None
+    capture: Annotated[WebCapture | None, Observed(Message("group-capture"))] = None
     modifications: Annotated[Modifications | None, Member(Message("group-modifications"))] = None
     previous_record: Annotated[DigestText | None, Member(Message("group-previous-record"))] = None
     retention_until: Annotated[TimeText | None, Member(Message("group-retention-until"))] = None

@@ -1,0 +1,188 @@
+"""A web site on the loopback, over HTTP or TLS, whose pages are the cases of captures."""
+
+from __future__ import annotations
+
+import gzip
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+SECRET = "8f14e45fceea167a5a36dedd4bea2543"
+HTML, TEXT = "text/html; charset=utf-8", "text/plain; charset=utf-8"
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8"
+    "cf500f0003860180c0df1a700000000049454e44ae426082"
+)
+STYLE = b"body { background: #fed; }\n" * 200
+
+PAGES = {
+    "/": f"""<!doctype html><title>The front page</title><link rel=stylesheet href=/style.css>
+<h1>Front</h1><p id=late></p><iframe src=/frame></iframe>
+<script>fetch('/data.json').then(a => a.json()).then(d => late.textContent = d.said)</script>
+<img src=/picture.png?cookie={"x"}>""",
+    "/frame": "<!doctype html><p>In the frame",
+    "/lazy": """<!doctype html><title>Lazy</title><div style="height: 4000px">Above</div>
+<img loading=lazy width=10 height=10 src=/picture.png?lazy>""",
+    "/endless": """<!doctype html><title>Endless</title><div id=list></div><script>
+const grow = () => { for (let n = 0; n < 20; n++) list.append(Object.assign(
+  document.createElement('p'), {textContent: 'another line'})); };
+grow(); grow(); grow(); addEventListener('scroll', () => { grow(); grow(); grow(); });</script>""",
+    "/rtl": "<!doctype html><html dir=rtl lang=ar><title>عنوان</title><p>نص الصفحة</p>",
+    "/socket": """<!doctype html><title>Streams</title><script>
+new WebSocket(`ws://${location.host}/ws`); new EventSource('/events');</script>""",
+    "/worker": """<!doctype html><title>Worker</title><script>
+navigator.serviceWorker.register('/worker.js').catch(() => {});</script>""",
+    "/window": """<!doctype html><title>Window</title><script>open('/frame')</script>""",
+    "/alert": "<!doctype html><title>Alert</title><script>alert('now')</script><p>After",
+    "/slow": """<!doctype html><title>Slow</title><p>Shown</p><img src=/drip>""",
+    "/stuck": """<!doctype html><title>Stuck</title><p>Shown</p>
+<script>setTimeout(() => { for (;;); }, 300)</script>""",
+    "/saves": """<!doctype html><title>Saves</title><a id=a href=/file download>x</a>
+<script>a.click()</script>""",
+    "/login": "<!doctype html><title>Login</title><p>Hello",
+}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        self.server.asked.append(self.path)
+        match path:
+            case "/redirect":
+                self._answer(b"", TEXT, 302, Location="/hop")
+            case "/hop":
+                self._answer(b"", TEXT, 301, Location="/")
+            case "/style.css":
+                self._answer(gzip.compress(STYLE), "text/css", Content_Encoding="gzip")
+            case "/data.json":
+                self._answer(b'{"said": "fetched"}', "application/json")
+            case "/picture.png":
+                self._answer(PNG, "image/png")
+            case "/gbk":
+                page = "<!doctype html><meta charset=gbk><title>电子证据</title><p>中文正文</p>"
+                self._answer(page.encode("gbk"), "text/html; charset=gbk")
+            case "/file":
+                self._answer(
+                    b"saved" * 1000, "application/octet-stream",
+                    Content_Disposition='attachment; filename="report 1.bin"',
+                )  # fmt: skip
+            case "/worker.js":
+                self._answer(b"", "text/javascript")
+            case "/events":
+                self._hold(b"data: one\n\n", "text/event-stream")
+            case "/drip":
+                self._hold(PNG[:20], "image/png")
+            case "/silent":
+                self.server.ended.wait(60)
+                self.close_connection = True
+            case "/large":
+                self._answer(bytes(1 << 20), "image/png")
+            case _ if path in PAGES:
+                page_bytes = PAGES[path].encode()
+                self._answer(page_bytes, HTML, Set_Cookie=f"session={SECRET}; Path=/; HttpOnly")
+            case _:
+                self._answer(b"<title>Not here</title><p>No such page", HTML, 404)
+
+    def _answer(self, body: bytes, kind: str, status: int = 200, **fields: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in fields.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _hold(self, start: bytes, kind: str) -> None:
+        """Begin an answer that does not end before the site does."""
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.end_headers()
+        self.wfile.write(start)
+        self.wfile.flush()
+        self.server.ended.wait(60)
+        self.close_connection = True
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.asked: list[str] = []
+        self.ended = threading.Event()
+
+    def handle_error(self, *_: object) -> None:
+        """Ignore browsers that hang up."""
+
+
+class WebSite:
+    """The running site; ``asked`` are the paths that were asked for."""
+
+    def __init__(self, server: _Server, scheme: str) -> None:
+        self.asked = server.asked
+        self.origin = f"{scheme}://localhost:{server.server_port}"
+
+    def url(self, path: str) -> str:
+        """Return the URL of a path."""
+        return self.origin + path
+
+
+@contextmanager
+def serve_site(certificate: Path | None = None) -> Iterator[WebSite]:
+    """Serve the pages, over TLS with a PEM file of key and certificate if there is one."""
+    server = _Server()
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield WebSite(server, "http" if certificate is None else "https")
+    finally:
+        server.ended.set()
+        server.shutdown()
+        server.server_close()
+
+
+def make_site_certificate(path: Path, *, expired: bool = False) -> bytes:
+    """Write a key and its self-signed certificate for localhost; return the certificate's DER."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    end = datetime.now(UTC) + timedelta(days=-1 if expired else 30)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(end - timedelta(days=60))
+        .not_valid_after(end)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return certificate.public_bytes(serialization.Encoding.DER)
