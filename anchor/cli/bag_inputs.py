@@ -12,13 +12,12 @@ from typing import NoReturn
 from anchor.bag.bag_folder import BagFolder
 from anchor.bag.bag_format import (
     BAGIT,
-    EVIDENCE_FORMAT,
+    FORMAT,
     FORMAT_LABEL,
     INFO,
     MANIFEST,
     MAX_LIST_BYTES,
     POLICY,
-    parse_info,
 )
 from anchor.bag.bag_validation import PackedExhibit, ValidBag, validate_bag
 from anchor.bag.bag_zip import BagZip, is_bag_zip
@@ -88,14 +87,17 @@ def names_many(path: Path) -> bool:
 
 
 def names_evidence_bag(path: Path) -> bool:
-    """Return whether ``path`` is a folder that is one piece of evidence, such as a web capture."""
-    if not is_folder(path):
+    """Return whether ``path`` is a folder that is one piece of evidence, such as a web capture.
+
+    A damaged bag counts as one unless it says that it is a bag of receipts.
+    """
+    if not is_folder(path) or not is_regular_file(path / BAGIT):
         return False
     try:
-        info = parse_info(read_bounded(path / INFO, MAX_LIST_BYTES))
-    except AnchorError:
-        return False
-    return info[FORMAT_LABEL] == EVIDENCE_FORMAT
+        info = read_bounded(path / INFO, MAX_LIST_BYTES)
+    except UsageError:
+        return True
+    return f"{FORMAT_LABEL}: {FORMAT}\n".encode() not in info
 
 
 def list_bag(

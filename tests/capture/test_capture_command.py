@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.dns_server import serve_names
 from support.fixtures import MakeSite
 from support.projects import Site
+from support.store_contents import load_pieces
 from support.web_site import SECRET, STYLE, WebSite
 from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
 
+from anchor.bag.bag_contents import OriginalFile, complete_bag
 from anchor.chain.devnet import Devnet
+from anchor.cli.bag_inputs import list_bag, names_evidence_bag
+from anchor.errors import AnchorError
+from anchor.evidence.file_hashing import digest_file
 
 LISTED = {
     "capture.json", "capture.wacz", "cleanliness.json", "dns.json", "dom.html", "network.har",
@@ -49,7 +53,7 @@ def test_a_page_becomes_one_bag_and_one_record_that_names_a_changed_file(
     data = bag / "data"
     assert {path.name for path in data.iterdir()} == LISTED
     assert captured["not_captured"] == []
-    assert site.rows("SELECT sum(count) FROM runs") == [(1,)]
+    assert len(load_pieces(site)) == 1
 
     account = json.loads((data / "capture.json").read_bytes())
     statuses = [(request["url"], request["status"]) for request in account["requests"]]
@@ -60,7 +64,7 @@ def test_a_page_becomes_one_bag_and_one_record_that_names_a_changed_file(
     assert account["steps"][0]["step"] == "names-asked"
     assert (data / "page.txt").read_text().startswith("Front\n\nfetched")
     assert "fetched" in (data / "dom.html").read_text()
-    _check_archive(data / "capture.wacz", web)
+    _check_archive(data / "capture.wacz", web, site.folder)
     for path in bag.rglob("*"):
         if path.is_file():
             assert SECRET.encode() not in path.read_bytes(), path
@@ -77,7 +81,7 @@ def test_a_page_becomes_one_bag_and_one_record_that_names_a_changed_file(
     _check_tampering(site, elsewhere, receipt)
 
 
-def _check_archive(wacz: Path, web: WebSite) -> None:
+def _check_archive(wacz: Path, web: WebSite, folder: Path) -> None:
     with zipfile.ZipFile(wacz) as archive:
         package = json.loads(archive.read("datapackage.json"))
         assert {each["path"] for each in package["resources"]} == {
@@ -85,34 +89,27 @@ def _check_archive(wacz: Path, web: WebSite) -> None:
         }  # fmt: skip
         page = json.loads(archive.read("pages/pages.jsonl").splitlines()[1])
         assert (page["url"], page["title"]) == (web.url("/"), "The front page")
-        warc = wacz.with_name("unpacked.warc.gz")
-        warc.write_bytes(archive.read("archive/capture.warc.gz"))
-        index = archive.read("indexes/index.cdx").decode()
-    try:
-        checker = Checker(_Command([str(warc)]))
-        checker.process_all()
-        assert checker.exit_value == 0
-        bodies, codings = {}, {}
-        with warc.open("rb") as file:
-            for entry in ArchiveIterator(file):
-                url = entry.rec_headers.get_header("WARC-Target-URI")
-                if entry.rec_type == "response":
-                    bodies[url] = entry.content_stream().read()
-                    codings[url] = entry.http_headers.get_header("x-orig-content-encoding")
-                    assert entry.rec_headers.get_header("WARC-IP-Address") == "127.0.0.1"
-        offset = json.loads(
-            next(line for line in index.splitlines() if "style.css" in line).partition("{")[1]
-            + next(line for line in index.splitlines() if "style.css" in line).partition("{")[2]
-        )["offset"]
-        with warc.open("rb") as file:
-            file.seek(int(offset))
-            first = next(iter(ArchiveIterator(file)))
-            assert first.rec_headers.get_header("WARC-Target-URI") == web.url("/style.css")
-    finally:
-        warc.unlink()
+        packed = archive.read("archive/capture.warc.gz")
+        index = archive.read("indexes/index.cdx").decode().splitlines()
+    warc = folder / "capture.warc.gz"
+    warc.write_bytes(packed)
+    checker = Checker(_Command([str(warc)]))
+    checker.process_all()
+    assert checker.exit_value == 0
+    bodies, codings = {}, {}
+    for entry in ArchiveIterator(io.BytesIO(packed)):
+        url = entry.rec_headers.get_header("WARC-Target-URI")
+        if entry.rec_type == "response":
+            bodies[url] = entry.content_stream().read()
+            codings[url] = entry.http_headers.get_header("x-orig-content-encoding")
+            assert entry.rec_headers.get_header("WARC-IP-Address") == "127.0.0.1"
     assert bodies[web.url("/style.css")] == STYLE
     assert codings[web.url("/style.css")] == "gzip"
     assert bodies[web.url("/frame")].startswith(b"<!doctype html><p>In the frame")
+    line = next(line for line in index if "style.css" in line)
+    offset = int(json.loads(line[line.index("{") :])["offset"])
+    first = next(iter(ArchiveIterator(io.BytesIO(packed[offset:]))))
+    assert first.rec_headers.get_header("WARC-Target-URI") == web.url("/style.css")
 
 
 class _Command:
@@ -138,20 +135,35 @@ def _check_record(record: dict[str, Any], captured: dict[str, Any], web: WebSite
 
 
 def _check_tampering(site: Site, bag: Path, receipt: Path) -> None:
-    """Change a byte of every file in turn; then bend the lists as well."""
+    """Change a byte of every file in turn; then one, and the lists with it."""
     for path in sorted(path for path in bag.rglob("*") if path.is_file()):
         whole = path.read_bytes()
         path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-        ran = site.run("verify", bag, "--receipt", receipt)
-        assert ran.code in (2, 10, 22), ran
-        assert path.name in ran.err + ran.out, ran
+        assert names_evidence_bag(bag)
+        with pytest.raises(AnchorError) as refusal:
+            for _, load in list_bag(bag, None, lambda _: None, lambda *_: receipt.read_bytes()):
+                load()
+        assert refusal.value.exit_code in (2, 10, 22)
+        assert path.name in str(refusal.value)
         path.write_bytes(whole)
+    site.run("verify", bag, "--receipt", receipt).expect(0)
+    _bend(bag, "data/page.txt")
+    site.run("verify", bag, "--receipt", receipt).refused(10, "data/page.txt", "record's list")
 
 
-@pytest.fixture
-def resolver() -> Iterator[int]:
-    with serve_names({"example.test": "192.0.2.1"}) as port:
-        yield port
+def _bend(bag: Path, name: str) -> None:
+    """Change a file and everything in the bag that says what it is."""
+    names = [path.relative_to(bag).as_posix() for path in bag.rglob("*") if path.is_file()]
+    (bag / name).write_bytes((bag / name).read_bytes() + b"!")
+    parts = {
+        each: OriginalFile(path=bag / each, digests=digest_file(bag / each))
+        for each in names
+        if each.startswith("data/")
+    }
+    bent = complete_bag(parts, {}, form="anchor-evidence-bag/1")
+    for each, part in bent.items():
+        if isinstance(part, bytes):
+            (bag / each).write_bytes(part)
 
 
 def test_bad_usage_is_refused_before_a_browser_starts(site: Site) -> None:

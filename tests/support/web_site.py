@@ -5,11 +5,12 @@ from __future__ import annotations
 import gzip
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -51,6 +52,25 @@ navigator.serviceWorker.register('/worker.js').catch(() => {});</script>""",
     "/login": "<!doctype html><title>Login</title><p>Hello",
 }
 
+Answer: TypeAlias = tuple[int, str, bytes, Mapping[str, str]]
+_GBK = "<!doctype html><meta charset=gbk><title>电子证据</title><p>中文正文</p>".encode("gbk")
+FILES: Mapping[str, Answer] = {
+    "/redirect": (302, TEXT, b"", {"Location": "/hop"}),
+    "/hop": (301, TEXT, b"", {"Location": "/"}),
+    "/style.css": (200, "text/css", gzip.compress(STYLE), {"Content-Encoding": "gzip"}),
+    "/data.json": (200, "application/json", b'{"said": "fetched"}', {}),
+    "/picture.png": (200, "image/png", PNG, {}),
+    "/gbk": (200, "text/html; charset=gbk", _GBK, {}),
+    "/file": (
+        200, "application/octet-stream", b"saved" * 1000,
+        {"Content-Disposition": 'attachment; filename="report 1.bin"'},
+    ),
+    "/large": (200, "image/png", bytes(1 << 20), {}),
+    "/worker.js": (200, "text/javascript", b"", {}),
+}  # fmt: skip
+# Answers that do not end before the site does.
+UNENDED = {"/events": ("text/event-stream", b"data: one\n\n"), "/drip": ("image/png", PNG[:20])}
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -62,52 +82,29 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         self.server.asked.append(self.path)
-        match path:
-            case "/redirect":
-                self._answer(b"", TEXT, 302, Location="/hop")
-            case "/hop":
-                self._answer(b"", TEXT, 301, Location="/")
-            case "/style.css":
-                self._answer(gzip.compress(STYLE), "text/css", Content_Encoding="gzip")
-            case "/data.json":
-                self._answer(b'{"said": "fetched"}', "application/json")
-            case "/picture.png":
-                self._answer(PNG, "image/png")
-            case "/gbk":
-                page = "<!doctype html><meta charset=gbk><title>电子证据</title><p>中文正文</p>"
-                self._answer(page.encode("gbk"), "text/html; charset=gbk")
-            case "/file":
-                self._answer(
-                    b"saved" * 1000, "application/octet-stream",
-                    Content_Disposition='attachment; filename="report 1.bin"',
-                )  # fmt: skip
-            case "/worker.js":
-                self._answer(b"", "text/javascript")
-            case "/events":
-                self._hold(b"data: one\n\n", "text/event-stream")
-            case "/drip":
-                self._hold(PNG[:20], "image/png")
-            case "/silent":
-                self.server.ended.wait(60)
-                self.close_connection = True
-            case "/large":
-                self._answer(bytes(1 << 20), "image/png")
-            case _ if path in PAGES:
-                page_bytes = PAGES[path].encode()
-                self._answer(page_bytes, HTML, Set_Cookie=f"session={SECRET}; Path=/; HttpOnly")
-            case _:
-                self._answer(b"<title>Not here</title><p>No such page", HTML, 404)
+        if path in PAGES:
+            fields = {"Set-Cookie": f"session={SECRET}; Path=/; HttpOnly"}
+            self._answer(200, HTML, PAGES[path].encode(), fields)
+        elif path in FILES:
+            self._answer(*FILES[path])
+        elif path in UNENDED:
+            self._hold(*UNENDED[path])
+        elif path == "/silent":
+            self.server.ended.wait(60)
+            self.close_connection = True
+        else:
+            self._answer(404, HTML, b"<title>Not here</title><p>No such page", {})
 
-    def _answer(self, body: bytes, kind: str, status: int = 200, **fields: str) -> None:
+    def _answer(self, status: int, kind: str, body: bytes, fields: Mapping[str, str]) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         for name, value in fields.items():
-            self.send_header(name.replace("_", "-"), value)
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 
-    def _hold(self, start: bytes, kind: str) -> None:
+    def _hold(self, kind: str, start: bytes) -> None:
         """Begin an answer that does not end before the site does."""
         self.send_response(200)
         self.send_header("Content-Type", kind)
