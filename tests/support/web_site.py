@@ -7,15 +7,9 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TypeAlias
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 SECRET = "8f14e45fceea167a5a36dedd4bea2543"
 HTML, TEXT = "text/html; charset=utf-8", "text/plain; charset=utf-8"
@@ -156,30 +150,3 @@ def serve_site(certificate: Path | None = None) -> Iterator[WebSite]:
         server.ended.set()
         server.shutdown()
         server.server_close()
-
-
-def make_site_certificate(path: Path, *, expired: bool = False) -> bytes:
-    """Write a key and its self-signed certificate for localhost; return the certificate's DER."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    end = datetime.now(UTC) + timedelta(days=-1 if expired else 30)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(end - timedelta(days=60))
-        .not_valid_after(end)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return certificate.public_bytes(serialization.Encoding.DER)
