@@ -206,11 +206,10 @@ class CaptureTab:
         """
         end = time.monotonic() + self._options.timeout
         while True:
-            sizes = [path.stat().st_size for path in folder.iterdir()]
-            is_whole = not any(path.suffix == _PARTIAL for path in folder.iterdir())
-            is_whole = is_whole and len(sizes) >= len(self.downloads)
-            if is_whole or sum(sizes) > self._options.max_bytes or time.monotonic() > end:
-                return sum(sizes), is_whole
+            size, whole = _list_downloads(folder)
+            is_whole = whole >= len(self.downloads)
+            if is_whole or size > self._options.max_bytes or time.monotonic() > end:
+                return size, is_whole
             self.wait(_PULSE)
 
     def drain(self) -> None:
@@ -333,6 +332,16 @@ def _kill_late(browser: Browser, seconds: float) -> threading.Timer:
     timer.daemon = True
     timer.start()
     return timer
+
+
+def _list_downloads(folder: Path) -> tuple[int, int]:
+    """Return the bytes of the downloads in a folder, and the number of those that are whole."""
+    size = whole = 0
+    with suppress(FileNotFoundError):  # nothing has come yet, or a file was just renamed
+        for path in folder.iterdir():
+            size += path.stat().st_size
+            whole += path.suffix != _PARTIAL
+    return size, whole
 
 
 def _find_process(session: CDPSession) -> int:
