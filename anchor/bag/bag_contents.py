@@ -62,12 +62,14 @@ def complete_bag(
         MANIFEST: encode_list({name: each.sha256 or b"" for name, each in payload.items()}),
         SM3_SUMS: encode_list({name: each.sm3 or b"" for name, each in payload.items()}),
     }
-    tags = {name: part for name, part in bag.items() if isinstance(part, bytes)}
-    bag[TAG_MANIFEST] = encode_list(
-        {name: hashlib.sha256(data).digest() for name, data in tags.items()}
-    )
+    tags = {name: _hash(part) for name, part in bag.items() if not name.startswith(PAYLOAD)}
+    bag[TAG_MANIFEST] = encode_list(tags)
     check_names({name: _size(part) for name, part in bag.items()})
     return dict(sorted(bag.items(), key=lambda entry: entry[0].encode("utf-8")))
+
+
+def _hash(part: BagPart) -> bytes:
+    return hashlib.sha256(part).digest() if isinstance(part, bytes) else part.digests.sha256 or b""
 
 
 def _size(part: BagPart) -> int:

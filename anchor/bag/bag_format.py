@@ -31,6 +31,8 @@ ORIGINALS = "data/originals/"
 RECEIPTS = "receipts/"
 CUSTODY = "custody/"
 NOTICES = "notices/"
+CAPTURES = "captures/"
+"""Below it, each bag whose manifest is an original, whole."""
 POLICY = "policy/trust.toml"
 
 DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"

@@ -11,7 +11,7 @@ from typing import Any
 
 from anchor.capture.capture_options import CaptureOptions
 from anchor.capture.har_file import build_har
-from anchor.capture.page_capture import CapturedPage
+from anchor.capture.page_capture import CapturedPage, list_hosts
 from anchor.capture.served_certificates import describe_chain
 from anchor.capture.wacz_file import WARC_NAME, WaczPage, write_wacz
 from anchor.capture.warc_file import encode_index, write_warc
@@ -37,7 +37,12 @@ def write_capture_files(
     browser = ("Chromium", page.browser.rpartition(" ")[2])
     har = build_har(page.exchanges, software=software, browser=browser)
     save_json(folder / NETWORK, har)
-    save_json(folder / NAMES, {"answers": [answer.describe() for answer in page.answers]})
+    asked = {answer.host for answer in page.answers}
+    names = {
+        "answers": [answer.describe() for answer in page.answers],
+        "not_asked": [host for host in list_hosts(page.exchanges) if host not in asked],
+    }
+    save_json(folder / NAMES, names)
     certificates = _write_certificates(page, folder)
     save_json(folder / ACCOUNT, _describe(page, options, certificates))
 

@@ -91,7 +91,7 @@ def capture_page(
         tab.drain()
         chains = _read_chains(tab)
     exchanges = tab.network.list_exchanges()
-    others = [host for host in _list_hosts(exchanges) if host not in asked and has_answers(host)]
+    others = [host for host in list_hosts(exchanges) if host not in asked and has_answers(host)]
     answers += [ask_resolver(each, host) for host in others[:_MOST_HOSTS] for each in resolvers]
     journal.note("ended")
     missing = [each for each in tab.network.list_uncaptured() if each.subject not in saved]
@@ -193,7 +193,7 @@ def _read_chains(tab: CaptureTab) -> dict[str, tuple[bytes, ...]]:
     return chains
 
 
-def _list_hosts(exchanges: Iterable[WebExchange]) -> Iterator[str]:
+def list_hosts(exchanges: Iterable[WebExchange]) -> Iterator[str]:
     """Yield every host once; those of documents, redirects among them, come first."""
     ordered = sorted(exchanges, key=lambda each: each.kind != "Document")
     yield from dict.fromkeys(urlsplit(each.url).hostname or "" for each in ordered)

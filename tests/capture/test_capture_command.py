@@ -78,6 +78,7 @@ def test_a_page_becomes_one_bag_and_one_record_that_names_a_changed_file(
     elsewhere = site.folder / "elsewhere"
     shutil.copytree(bag, elsewhere)
     site.run("verify", elsewhere, "--receipt", receipt).expect(0)
+    _check_packing(site, bag)
     _check_tampering(site, elsewhere, receipt)
 
 
@@ -132,6 +133,16 @@ def _check_record(record: dict[str, Any], captured: dict[str, Any], web: WebSite
     assert checks["certificates"] == "not_checked"
     assert checks["after-capture"] == "pass"
     assert {check["id"] for check in captured["checks"]} >= {"resolvers", "certificates"}
+
+
+def _check_packing(site: Site, bag: Path) -> None:
+    """Pack the capture for court, and verify it there: as an original, and whole."""
+    site.run("pack", bag, "-o", "case").expect(0)
+    site.run("verify", "case").expect(0, "manifest-sha256.txt")
+    receipt = site.folder / "case" / "receipts" / "manifest-sha256.txt.anchor.json"
+    packed = site.folder / "case" / "captures" / bag.name
+    assert {path.name for path in (packed / "data").iterdir()} == LISTED
+    site.run("verify", packed, "--receipt", receipt).expect(0)
 
 
 def _check_tampering(site: Site, bag: Path, receipt: Path) -> None:
